@@ -1,0 +1,57 @@
+"""The exceptions of this package, one family.
+
+::
+
+    FlowHealthError
+    |-- UsageError          the user wrote something that can't be meant: exit code 4
+    |-- NotApplicable       the target does not have what is asked for: skip
+    |-- Unmeasured          it could not be looked at: unknown
+    `-- ProbeError          it was looked at, and it is not as it must be: fail
+
+Every message says what is wrong and where; `remedy` is the command, or the
+sentence, that would mend it. The last three may be raised in a check's body
+and in the fixtures it calls; the plugin turns them into the outcome named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class FlowHealthError(Exception):
+    """Base of every error that this package raises on purpose.
+
+    Args:
+        message: What is wrong, and where.
+        remedy: What would do: a command to type, or one sentence.
+    """
+
+    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+
+class UsageError(FlowHealthError):
+    """An option, marker or configuration that can't be meant; exit code 4.
+
+    Args:
+        message: What is wrong, or a heading when there are several `problems`.
+        problems: One line for each thing that is wrong, all found in one go.
+    """
+
+    def __init__(self, message: str, *, problems: Iterable[str] = ()) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join((message, *(f"  {line}" for line in self.problems))))
+
+
+class NotApplicable(FlowHealthError):
+    """The target does not have what a check looks at: the check is skipped."""
+
+
+class Unmeasured(FlowHealthError):
+    """What a check wanted to measure could not be looked at: unknown, never a pass."""
+
+
+class ProbeError(FlowHealthError):
+    """What was looked at is not as it must be: the check fails."""

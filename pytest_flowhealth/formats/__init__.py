@@ -1,0 +1,1 @@
+"""What a report looks like elsewhere, one file a format."""

@@ -1,0 +1,209 @@
+"""The report for a person at a terminal or in a CI log: the verdict first, then why, then what to type.
+
+Lines are lists of (text, style) parts; a style is one of `STYLES`, which the
+caller turns into colour. Nothing depends on colour alone.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from pytest_flowhealth.verdict.check import CheckResult
+from pytest_flowhealth.verdict.report import Health
+from pytest_flowhealth.verdict.status import Outcome, Status
+from pytest_flowhealth.verdict.text import figure, one_line
+from pytest_flowhealth.verdict.threshold import Judged
+from pytest_flowhealth.verdict.verdict import Component
+
+Line = list[tuple[str, str]]
+
+STYLES = ("plain", "bold", "good", "warn", "bad", "unknown", "faint")
+
+_STATUS_STYLES = {
+    Status.HEALTHY: "good",
+    Status.DEGRADED: "warn",
+    Status.UNKNOWN: "unknown",
+    Status.UNHEALTHY: "bad",
+}
+_OUTCOME_STYLES = {
+    Outcome.PASS: "good",
+    Outcome.WARN: "warn",
+    Outcome.UNKNOWN: "unknown",
+    Outcome.FAIL: "bad",
+    Outcome.SKIP: "faint",
+}
+_REASONS_SHOWN = 5
+_MESSAGE_LINES = 12
+
+
+def render(health: Health, *, width: int = 80, terse: bool = False, report: str | None = None) -> list[Line]:
+    """Return the lines for `health`, none wider than `width` where words allow it.
+
+    `terse` leaves out the components and the skipped; `report` names the file
+    that was written.
+    """
+    lines = [_headline(health), *_reasons(health, width)]
+    if not terse:
+        lines += _section(_components(health, width))
+    for check in _problems(health):
+        lines += [[], *_problem(check, health, width)]
+    if not terse:
+        lines += _section(_skipped(health, width))
+        lines += _section(_closing(health, width, report))
+    return lines
+
+
+def text(lines: Iterable[Line]) -> str:
+    """Return `lines` without styles."""
+    return "".join("".join(part for part, _ in line).rstrip() + "\n" for line in lines)
+
+
+def _headline(health: Health) -> Line:
+    target = " ".join(part for part in (health.target.name, health.target.version) if part)
+    counts = health.summary
+    told = {
+        "pass": counts.passed,
+        "warn": counts.warn,
+        "fail": counts.fail,
+        "unknown": counts.unknown,
+        "skip": counts.skip,
+    }
+    numbers = ", ".join(f"{count} {name}" for name, count in told.items() if count)
+    total = sum(told.values())
+    checks = f"{total} check{'' if total == 1 else 's'} in {health.duration:.1f} s"
+    rest = "  ".join(part for part in (target, f"{checks}: {numbers}" if numbers else checks) if part)
+    return [(health.status.value.upper(), f"bold {_STATUS_STYLES[health.status]}"), (f"  {rest}", "plain")]
+
+
+def _reasons(health: Health, width: int) -> Iterator[Line]:
+    shown = health.reasons[:_REASONS_SHOWN]
+    for reason in shown:
+        for number, piece in enumerate(textwrap.wrap(one_line(reason, 300), max(width - 4, 20)) or [""]):
+            yield [("  - " if number == 0 else "    ", "plain"), (piece, "plain")]
+    hidden = len(health.reasons) - len(shown)
+    if hidden:
+        yield [(f"  - and {hidden} more, below", "plain")]
+
+
+def _components(health: Health, width: int) -> Iterator[Line]:
+    checks = {check.id: check for check in health.checks}
+    longest = max((len(name) for name in health.components), default=0)
+    for name, component in health.components.items():
+        members = [checks[one] for one in component.checks]
+        status, style = _standing(component, members)
+        lead = f"  {name:<{longest}}  "
+        room = max(width - len(lead) - 11, 20)
+        yield [
+            (lead, "plain"),
+            (f"{status:<9}", style),
+            (f"  {_shorten(_telling(members), room)}", "plain"),
+        ]
+
+
+def _standing(component: Component, members: list[CheckResult]) -> tuple[str, str]:
+    if component.status is not None:
+        return component.status.value, _STATUS_STYLES[component.status]
+    blocked = any(check.blocked_by for check in members)
+    return ("blocked" if blocked else "skipped"), "faint"
+
+
+def _telling(members: list[CheckResult]) -> str:
+    """Return the measurement nearest to its limits, or beyond them; else how many checks passed."""
+    judged = [one for check in members if not check.blocked_by for one in check.thresholds]
+    if judged:
+        return _against_limits(max(judged, key=_closeness))
+    passed = sum(check.outcome is Outcome.PASS for check in members)
+    if passed:
+        return f"{passed} of {len(members)} pass"
+    return next((one_line(check.message) for check in members if check.message), "")
+
+
+def _closeness(judged: Judged) -> tuple[int, float]:
+    limit = judged.fail if judged.fail is not None else judged.warn
+    if judged.observed is None or limit is None:
+        return judged.outcome.severity, 0.0
+    part, whole = (judged.observed, limit) if judged.better == "lower" else (limit, judged.observed)
+    return judged.outcome.severity, part / whole if whole else float(part > 0)
+
+
+def _against_limits(judged: Judged) -> str:
+    if judged.observed is None:
+        return f"{judged.name}: {judged.note}"
+    side = "above" if judged.better == "lower" else "below"
+    unit = "" if judged.unit in (None, "1") else f" {judged.unit}"
+    limits = [
+        f"{name} {side} {figure(limit)}"
+        for name, limit in (("warn", judged.warn), ("fail", judged.fail))
+        if limit is not None
+    ]
+    return f"{judged.name} {figure(judged.observed)}{unit} ({', '.join(limits)})"
+
+
+def _problems(health: Health) -> list[CheckResult]:
+    told = [check for check in health.checks if check.outcome not in (Outcome.PASS, Outcome.SKIP)]
+    return sorted(told, key=lambda check: -(check.status or Status.HEALTHY).severity)
+
+
+def _problem(check: CheckResult, health: Health, width: int) -> Iterator[Line]:
+    note = "" if check.critical or check.outcome is Outcome.WARN else "  (not critical)"
+    yield [
+        (f"{check.outcome.value.upper():<7}", f"bold {_OUTCOME_STYLES[check.outcome]}"),
+        (f" {check.id}", "bold"),
+        (note, "faint"),
+    ]
+    yield from _indented(check.message, width)
+    said = check.message
+    for judged in check.thresholds:
+        shown = _against_limits(judged)
+        if judged.outcome is not Outcome.PASS and judged.note != said:
+            yield from _indented(f"{shown}, limits: {judged.source}", width)
+    blocked = [other.id for other in health.checks if other.blocked_by == check.id]
+    if blocked:
+        yield from _indented(f"blocks {', '.join(blocked)}", width)
+    if check.remedy:
+        yield [("        fix: ", "plain"), (one_line(check.remedy), "bold")]
+
+
+def _indented(message: str, width: int) -> Iterator[Line]:
+    lines = message.splitlines()
+    for line in lines[:_MESSAGE_LINES]:
+        for piece in textwrap.wrap(line, max(width - 8, 20), break_on_hyphens=False) or [""]:
+            yield [(f"        {piece}", "plain")]
+    if len(lines) > _MESSAGE_LINES:
+        yield [(f"        ... and {len(lines) - _MESSAGE_LINES} more lines", "faint")]
+
+
+def _skipped(health: Health, width: int) -> Iterator[Line]:
+    skipped = [check for check in health.checks if check.outcome is Outcome.SKIP]
+    if not skipped:
+        return
+    yield [("skipped", "bold")]
+    longest = min(max(len(check.id) for check in skipped), 30)
+    for check in skipped:
+        lead = f"  {check.id:<{longest}}  "
+        pieces = textwrap.wrap(one_line(check.message), max(width - len(lead), 20)) or [""]
+        yield [(lead, "plain"), (pieces[0], "faint")]
+        for piece in pieces[1:]:
+            yield [(" " * len(lead), "plain"), (piece, "faint")]
+
+
+def _closing(health: Health, width: int, report: str | None) -> Iterator[Line]:
+    if health.not_asked:
+        names = ", ".join(health.not_asked)
+        asked = f"not asked for: {names} (--health-component NAME, --health-all)"
+        for piece in textwrap.wrap(asked, width):
+            yield [(piece, "faint")]
+    if health.deselected:
+        yield [(f"left out by your selection: {health.deselected}", "faint")]
+    if report:
+        yield [(f"report: {report}", "faint")]
+
+
+def _section(lines: Iterable[Line]) -> list[Line]:
+    body = list(lines)
+    return [[], *body] if body else []
+
+
+def _shorten(line: str, room: int) -> str:
+    return line if len(line) <= room else f"{line[: room - 3]}..."

@@ -1,0 +1,1 @@
+"""The glue to pytest, the only package that imports it."""

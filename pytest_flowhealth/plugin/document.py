@@ -1,0 +1,56 @@
+"""The part of the report that pytest-json-report defines, made with its own serialiser.
+
+Its plugin is not used: it merges subtests, writes in place, and one
+unserialisable log record in it ends an xdist worker.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+class TestEntries:
+    """The `tests` of the document, one for each test, filled report by report."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self._tests: dict[str, dict[str, Any]] = {}
+
+    def add(self, report: pytest.TestReport) -> None:
+        """Add one phase, or one subtest."""
+        from pytest_jsonreport.serialize import make_teststage, make_testitem
+
+        test = self._tests.get(report.nodeid)
+        if test is None:
+            test = make_testitem(report.nodeid, list(report.keywords), report.location)
+            self._tests[report.nodeid] = test
+        stage = make_teststage(report, None, None, None, omit_traceback=False)
+        if hasattr(report, "context"):
+            test.setdefault("subtests", []).append(stage)
+        else:
+            test[str(report.when)] = stage
+        outcome = _category(report)
+        if outcome != "passed" and test["outcome"] not in ("failed", "error"):
+            test["outcome"] = outcome
+
+    def tests(self) -> tuple[dict[str, Any], ...]:
+        """Return the entries in the order of their first report."""
+        return tuple(self._tests.values())
+
+    def summary(self, *, collected: int, deselected: int) -> dict[str, int]:
+        """Return how many tests ended how, with `total`, `collected` and `deselected`."""
+        from pytest_jsonreport.serialize import make_summary
+
+        counted = dict(make_summary(self._tests, collected=collected))
+        return counted | ({"deselected": deselected} if deselected else {})
+
+
+def _category(report: pytest.TestReport) -> str:
+    if hasattr(report, "wasxfail"):
+        return "xfailed" if report.skipped else "xpassed" if report.when == "call" else "passed"
+    if report.failed and report.when != "call":
+        return "error"
+    return report.outcome

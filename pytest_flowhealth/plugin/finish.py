@@ -1,0 +1,176 @@
+"""The end of a run: the verdict, the report, the exit code; guarded in one place."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+
+import pytest
+
+from pytest_flowhealth import errors
+from pytest_flowhealth.plugin.guard import release_exit
+from pytest_flowhealth.plugin.recorder import Recorder
+from pytest_flowhealth.plugin.report_file import encoded, report_path, write_report
+from pytest_flowhealth.plugin.results import check_results, run_problems
+from pytest_flowhealth.plugin.scrub import Cleaner
+from pytest_flowhealth.plugin.state import RUN, Mode, Run
+from pytest_flowhealth.plugin.stdout import Stdout
+from pytest_flowhealth.plugin.written import document_of, unfinished
+from pytest_flowhealth.verdict.report import Document
+from pytest_flowhealth.verdict.status import USAGE_ERROR, Status
+from pytest_flowhealth.verdict.text import one_line
+from pytest_flowhealth.verdict.verdict import Problem, judge_run
+
+
+@dataclasses.dataclass(frozen=True)
+class Conclusion:
+    """What a run came to; `facts` tells whether anything happened since."""
+
+    document: Document
+    exit_code: int
+    facts: tuple[int, ...]
+
+
+def conclude(run: Run, pytest_exit: int) -> Conclusion:
+    """Return the run's verdict, written to its report; again only where something changed.
+
+    `pytest_exit` is pytest's own exit code at this point.
+    """
+    if run.mode is Mode.WATCHING:
+        run.mode = _told_by_workers(run.recorder)
+    facts = _facts(run)
+    before = run.conclusion
+    if before is not None:
+        if before.facts == facts and pytest_exit in (0, before.exit_code):
+            return before
+        if pytest_exit not in (0, before.exit_code):
+            run.problems.append(Problem(f"pytest ended with exit code {pytest_exit}"))
+        pytest_exit = 0
+    run.conclusion = _written(run, pytest_exit)
+    return run.conclusion
+
+
+def final_exit_code(config: pytest.Config, result: int | None) -> int | None:
+    """Return the process's exit code, after all else has ended."""
+    run = config.stash[RUN]
+    release_exit()
+    usage = next((worker.usage for worker in run.recorder.workers if worker.usage), None)
+    if usage is not None:
+        refuse(config, usage)
+        raise pytest.UsageError(usage)
+    shown = run.conclusion
+    conclusion = conclude(run, int(result or 0))
+    if not run.decides:
+        return result
+    if conclusion is not shown:
+        _show_again(run, conclusion)
+    _to_stdout(config, conclusion.document)
+    return conclusion.exit_code
+
+
+def after_error(config: pytest.Config, error: BaseException) -> int:
+    """Return the exit code of a run that ended in an error outside its checks.
+
+    Raises:
+        pytest.UsageError: It was one; pytest shows it and exits with 4.
+    """
+    release_exit()
+    if isinstance(error, pytest.UsageError):
+        refuse(config, str(error))
+        raise error
+    run = config.stash.get(RUN, None)
+    problem = Problem(f"internal error: {type(error).__name__}: {one_line(str(error))}")
+    if run is None:
+        refuse(config, problem.text, Status.UNKNOWN.exit_code)
+        sys.stderr.write(f"UNKNOWN  {problem.text}\n")
+        return Status.UNKNOWN.exit_code
+    run.problems.append(problem)
+    conclusion = conclude(run, 0)
+    _show_again(run, conclusion)
+    _to_stdout(config, conclusion.document)
+    return conclusion.exit_code
+
+
+def refuse(config: pytest.Config, reason: str, exit_code: int = USAGE_ERROR) -> None:
+    """Leave a report that says why nothing was run."""
+    run = config.stash.get(RUN, None)
+    path = run.report if run else _path(config)
+    root = run.target.root if run else config.invocation_params.dir
+    document = unfinished(root, reason.splitlines(), exit_code)
+    if path is not None:
+        _try_write(path, document)
+    _to_stdout(config, document)
+
+
+def _path(config: pytest.Config) -> object:
+    try:
+        return report_path(config.option, config.invocation_params.dir)
+    except pytest.UsageError:
+        return None
+
+
+def _written(run: Run, pytest_exit: int) -> Conclusion:
+    conclusion = _concluded(run, pytest_exit)
+    wanted = run.decides or run.config.option.health_report
+    if run.report is None or not wanted:
+        return conclusion
+    failure = _try_write(run.report, conclusion.document)
+    if failure is None:
+        return conclusion
+    run.problems.append(Problem(f"the report {run.report} could not be written: {failure}"))
+    return _concluded(run, pytest_exit)
+
+
+def _try_write(path: object, document: Document) -> str | None:
+    try:
+        write_report(path, document)  # type: ignore[arg-type]
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
+
+
+def _concluded(run: Run, pytest_exit: int) -> Conclusion:
+    clean = Cleaner(run.redact)
+    results = [clean.check(one) for one in check_results(run)]
+    problems = [clean.problem(one) for one in run_problems(run, pytest_exit)]
+    verdict = judge_run(results, problems)
+    allowed = run.config.option.health_allow == verdict.status.value
+    exit_code = 0 if allowed else verdict.status.exit_code
+    document = document_of(run, verdict, exit_code, clean)
+    return Conclusion(document, exit_code, _facts(run))
+
+
+def _facts(run: Run) -> tuple[int, ...]:
+    recorder = run.recorder
+    phases = sum(len(seen.phases) for seen in recorder.seen.values())
+    return (len(run.problems), len(recorder.problems), len(recorder.seen), phases)
+
+
+def _told_by_workers(recorder: Recorder) -> Mode:
+    """Return the mode that xdist's workers found; where none told, by what they reported."""
+    told = {worker.mode for worker in recorder.workers}
+    if told:
+        return Mode.AUTO if Mode.AUTO.value in told else Mode.MIXED
+    seen = recorder.seen.values()
+    return Mode.AUTO if seen and all(one.evidence for one in seen) else Mode.MIXED
+
+
+def _show_again(run: Run, conclusion: Conclusion) -> None:
+    """Show a verdict that was not shown before, or changed after it was."""
+    from pytest_flowhealth.plugin.terminal import show
+
+    if not run.decides:
+        return
+    reporter = run.config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None:
+        show(run, conclusion, reporter)
+
+
+def _to_stdout(config: pytest.Config, document: Document) -> None:
+    stdout = config.stash.get(Stdout.KEY, None)
+    if stdout is None:
+        return
+    try:
+        stdout.write(encoded(document))
+    except OSError as error:
+        sys.stderr.write(f"the report could not be written to standard output: {error.strerror}\n")

@@ -1,0 +1,152 @@
+"""Reads the markers of a test into a declaration; every mistake is found and named."""
+
+from __future__ import annotations
+
+import datetime
+import inspect
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_flowhealth.verdict.check import Declaration, Waiver
+from pytest_flowhealth.verdict.threshold import Threshold, declare
+
+_COMPONENT = re.compile(r"[A-Za-z][\w-]*\Z", re.ASCII)
+
+
+class Mistakes:
+    """Collects what is wrong with the markers, each with its file and line."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def add(self, location: str, text: str) -> None:
+        """Add a mistake at file:line."""
+        line = f"{location}: {text}"
+        if line not in self.lines:
+            self.lines.append(line)
+
+
+def location_of(item: pytest.Item) -> str:
+    """Return file:line of a test, as seen from pytest's root folder."""
+    path, line, _ = item.location
+    return f"{path}:{(line or 0) + 1}"
+
+
+def read_markers(item: pytest.Item, mistakes: Mistakes) -> Declaration | None:
+    """Return what the markers of `item` declare; None where it is no check, or has mistakes."""
+    mark = item.get_closest_marker("health")
+    if mark is None:
+        _check_strays(item, mistakes)
+        return None
+    before = len(mistakes.lines)
+    where = location_of(item)
+    declared = _read(mark, _health, where, mistakes)
+    thresholds = [_read(one, declare, where, mistakes) for one in item.iter_markers("threshold")]
+    # The innermost marker comes first; they are shown as written, from top to bottom.
+    kept = _distinct([one for one in reversed(thresholds) if one is not None], where, mistakes)
+    waiver = item.get_closest_marker("waive")
+    waived = _read(waiver, _waive, where, mistakes) if waiver else None
+    if len(mistakes.lines) > before or declared is None:
+        return None
+    return Declaration(
+        id=_id(item, declared["component"]),
+        nodeid=item.nodeid,
+        location=where,
+        thresholds=kept,
+        waiver=waived,
+        **declared,
+    )
+
+
+def _read(
+    mark: pytest.Mark, meaning: Callable[..., Any], where: str, mistakes: Mistakes
+) -> Any:
+    """Return what `meaning` makes of a marker's arguments; note the mistake where it can't."""
+    try:
+        bound = inspect.signature(meaning).bind(*mark.args, **mark.kwargs)
+        return meaning(*bound.args, **bound.kwargs)
+    except (TypeError, ValueError) as error:
+        first = f"{mark.args[0]!r}: " if mark.name == "threshold" and mark.args else ""
+        mistakes.add(where, f"@pytest.mark.{mark.name}: {first}{error}")
+        return None
+
+
+def _health(
+    component: object,
+    *,
+    critical: object = True,
+    requires: object = (),
+    timeout: object = None,
+    remedy: object = None,
+    exclusive: object = False,
+) -> dict[str, Any]:
+    if not isinstance(component, str) or not _COMPONENT.match(component):
+        raise ValueError(f"the component must be a name such as 'redis', not {component!r}")
+    _expect("critical", critical, isinstance(critical, bool), "True or False")
+    _expect("exclusive", exclusive, isinstance(exclusive, bool), "True or False")
+    _expect("remedy", remedy, remedy is None or isinstance(remedy, str), "a text")
+    _expect("timeout", timeout, timeout is None or _is_seconds(timeout), "seconds above zero")
+    names = (requires,) if isinstance(requires, str) else requires
+    iterable = isinstance(names, (tuple, list, set, frozenset))
+    _expect("requires", requires, iterable and all(isinstance(one, str) for one in names), "ids of checks")  # type: ignore[attr-defined,union-attr]
+    return {
+        "component": component,
+        "critical": critical,
+        "requires": tuple(names),  # type: ignore[arg-type]  # seen above
+        "timeout": None if timeout is None else float(timeout),  # type: ignore[arg-type]
+        "remedy": remedy,
+        "exclusive": exclusive,
+    }
+
+
+def _waive(*, until: object, reason: object) -> Waiver:
+    if not isinstance(reason, str) or not reason.strip():
+        raise ValueError("reason= must say why")
+    if isinstance(until, datetime.datetime):
+        until = until.date()
+    if isinstance(until, datetime.date):
+        return Waiver(until, reason)
+    try:
+        return Waiver(datetime.date.fromisoformat(str(until)), reason)
+    except ValueError:
+        raise ValueError(f"until= must be a day such as '2026-12-31', not {until!r}") from None
+
+
+def _expect(name: str, value: object, fits: object, wanted: str) -> None:
+    if not fits:
+        raise ValueError(f"{name}= must be {wanted}, not {value!r}")
+
+
+def _is_seconds(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return 0 < value < math.inf
+
+
+def _distinct(
+    thresholds: list[Threshold], where: str, mistakes: Mistakes
+) -> tuple[Threshold, ...]:
+    names = [one.name for one in thresholds]
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        mistakes.add(where, f"@pytest.mark.threshold: {name!r} is declared {names.count(name)} times")
+    return tuple(thresholds)
+
+
+def _id(item: pytest.Item, component: str) -> str:
+    name = str(getattr(item, "originalname", None) or item.name.partition("[")[0])
+    call = getattr(item, "callspec", None)
+    brackets = f"[{call.id}]" if call is not None else ""
+    return f"{component}.{name.removeprefix('test_')}{brackets}"
+
+
+def _check_strays(item: pytest.Item, mistakes: Mistakes) -> None:
+    for name in ("threshold", "waive"):
+        if any(mark.name == name for mark in item.own_markers):
+            mistakes.add(
+                location_of(item),
+                f"@pytest.mark.{name} without @pytest.mark.health: this test is no check",
+            )

@@ -1,0 +1,51 @@
+"""What a failure says in one sentence, and how its long form is made safe to show."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+import pytest
+
+from pytest_flowhealth.plugin.health import safely_shown
+from pytest_flowhealth.verdict.text import Redactor, printable
+
+_LINES = 6
+
+
+def summary_of(error: BaseException) -> str:
+    """Return what `error` says, with its type and place where it is no plain failure."""
+    text = "\n".join(_said(error).splitlines()[:_LINES])
+    if isinstance(error, (pytest.fail.Exception, pytest.skip.Exception)):
+        return text or "failed"
+    if isinstance(error, AssertionError):
+        return text or f"an assertion failed{_place(error)}"
+    return f"{type(error).__name__}: {text}{_place(error)}" if text else f"{type(error).__name__}{_place(error)}"
+
+
+def disarm(report: pytest.TestReport, redact: Redactor) -> None:
+    """Take secrets and what a terminal would act on out of the report's texts."""
+
+    def safe(text: str) -> str:
+        return printable(redact(text), limit=20_000)
+
+    if isinstance(report.longrepr, tuple):
+        path, line, reason = report.longrepr
+        report.longrepr = (path, line, safe(reason))
+    elif report.longrepr is not None:
+        text = report.longreprtext
+        if safe(text) != text:
+            report.longrepr = safe(text)
+    report.sections = [(title, safe(body)) for title, body in report.sections]
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001  # an exception's own __str__ may raise anything
+        return safely_shown(error)
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""

@@ -1,0 +1,102 @@
+"""The command line: what `pytest --help` shows of this plugin."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import pytest
+
+OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    (
+        "--health",
+        {
+            "action": "store_true",
+            "help": "Run as a health check. Without a path: the bundled quick checks and those that the "
+            "configuration names.",
+        },
+    ),
+    (
+        "--health-project",
+        {
+            "metavar": "DIR",
+            "help": "The npm project to look at (default: the nearest folder at or above the "
+            "current one that has a package.json).",
+        },
+    ),
+    (
+        "--health-component",
+        {
+            "metavar": "NAME",
+            "action": "append",
+            "default": [],
+            "help": "Only the checks of this component, and what they require (repeatable).",
+        },
+    ),
+    (
+        "--health-all",
+        {"action": "store_true", "help": "Every component, the slow ones too."},
+    ),
+    (
+        "--health-report",
+        {
+            "metavar": "FILE",
+            "help": "Where the JSON report goes (default: .flowhealth/report.json in the project; "
+            "- for standard output).",
+        },
+    ),
+    (
+        "--health-threshold",
+        {
+            "metavar": "NAME=WARN:FAIL",
+            "action": "append",
+            "default": [],
+            "help": "Change a threshold, as in redis.connect=5:50 (repeatable).",
+        },
+    ),
+    (
+        "--health-retry",
+        {
+            "metavar": "DURATION",
+            "type": lambda text: duration(text),
+            "help": "Run failing checks again, with backoff, until they pass or this time is up, as in 30s.",
+        },
+    ),
+    (
+        "--health-allow",
+        {"choices": ["degraded"], "help": "Exit with 0 on degraded; the report still says it."},
+    ),
+    (
+        "--health-demo",
+        {
+            "action": "store_true",
+            "help": "Run the checks on a small real application that is installed and started for it.",
+        },
+    ),
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Add this plugin's options to pytest's `parser`."""
+    group = parser.getgroup("flowhealth", "health checks (pytest-flowhealth)")
+    for name, settings in OPTIONS:
+        group.addoption(name, **settings)
+
+
+def duration(text: str) -> float:
+    """Return the seconds that an option's text names.
+
+    Raises:
+        argparse.ArgumentTypeError: It is no duration.
+    """
+    from pytest_flowhealth.verdict.units import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def wants_health(options: argparse.Namespace) -> bool:
+    """Tell whether the command line asks for a health check."""
+    return bool(options.health or options.health_all or options.health_component)

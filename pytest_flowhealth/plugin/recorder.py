@@ -1,0 +1,204 @@
+"""What was collected and what was reported, from pytest's own hooks.
+
+Nothing here judges. The verdict needs no other plugin: what pytest-json-report
+or the terminal make of a report changes nothing.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import pytest
+
+from pytest_flowhealth.plugin.document import TestEntries
+from pytest_flowhealth.verdict.check import (
+    CheckResult,
+    Ending,
+    Evidence,
+    Phase,
+    judge_check,
+)
+from pytest_flowhealth.verdict.requires import Index
+from pytest_flowhealth.verdict.text import one_line
+from pytest_flowhealth.verdict.verdict import Problem
+
+EVIDENCE_ATTRIBUTE = "flowhealth"
+"""The attribute of a pytest report that carries a check's evidence, as JSON text."""
+
+
+class Carried(msgspec.Struct, frozen=True):
+    """What a report of a check carries from the process that ran it."""
+
+    evidence: Evidence
+    ending: Ending
+    message: str
+
+
+class Seen(msgspec.Struct):
+    """What was seen of one test: its phases, its evidence if it is a check, retries."""
+
+    phases: list[Phase] = []
+    evidence: Evidence | None = None
+    attempts: int = 1
+    failed: bool = False
+
+
+class FromWorker(msgspec.Struct, frozen=True):
+    """What an xdist worker tells at its end."""
+
+    mode: str
+    usage: str | None = None
+    declarations: tuple[Any, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    not_asked: tuple[str, ...] = ()
+    deselected: int = 0
+
+
+_decoder = msgspec.json.Decoder(Carried)
+
+
+def carried_by(report: pytest.TestReport) -> Carried | None:
+    """Return what a report of a check carries; None for an ordinary test's or a crash's."""
+    text = getattr(report, EVIDENCE_ATTRIBUTE, None)
+    if text is None:
+        return None
+    try:
+        return _decoder.decode(text)
+    except (msgspec.DecodeError, TypeError):
+        return None
+
+
+class Recorder:
+    """Hooks that write down what happens; the plugin `flowhealth-recorder`."""
+
+    def __init__(self) -> None:
+        self.collected: dict[str, None] = {}
+        self.seen: dict[str, Seen] = {}
+        self.problems: list[Problem] = []
+        self.workers: list[FromWorker] = []
+        self.entries = TestEntries()
+        self._items: list[pytest.Item] = []
+        self._left_out: set[int] = set()
+        self._results: dict[str, CheckResult] = {}
+        self._index: Index | None = None
+
+    # -- collection
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Remember each item, for one that is dropped without a word is not left out."""
+        self._items.append(item)
+
+    def pytest_deselected(self, items: Iterable[pytest.Item]) -> None:
+        """Note what the user's selection left out."""
+        self.leave_out(items)
+
+    def leave_out(self, items: Iterable[pytest.Item]) -> None:
+        """Note items that need not report."""
+        self._left_out.update(id(item) for item in items)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note what could not be collected."""
+        if report.failed:
+            self.problems.append(Problem(f"could not collect {report.nodeid or 'the checks'}: {_gist(report)}"))
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note what has to report: the items, and those that vanished on the way."""
+        self.collected.update((item.nodeid, None) for item in session.items)
+        self.collected.update(
+            (item.nodeid, None) for item in self._items if id(item) not in self._left_out
+        )
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        """Note what an xdist worker will have to report."""
+        self.collected.update((one, None) for one in ids)
+
+    # -- running
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write down one phase."""
+        self.entries.add(report)
+        seen = self.seen.setdefault(report.nodeid, Seen())
+        if report.outcome == "rerun":  # type: ignore[comparison-overlap]  # pytest-rerunfailures' own
+            seen.attempts += 1
+            seen.phases = []
+            return
+        carried = carried_by(report)
+        seen.failed = seen.failed or report.failed
+        if carried is not None:
+            seen.evidence = carried.evidence
+        phase = _phase(report, carried)
+        if phase is not None:
+            seen.phases.append(phase)
+        if report.when == "teardown":
+            self._settle(seen)
+
+    def find(self, required: str) -> list[CheckResult]:
+        """Return the results so far, in this process, of the checks that a requirement names."""
+        if self._index is None:
+            self._index = Index(self._results)
+        return [self._results[one] for one in self._index.resolve(required)]
+
+    def result(self, seen: Seen) -> CheckResult | None:
+        """Return the judged check, or None for an ordinary test."""
+        evidence = seen.evidence
+        if evidence is None:
+            return None
+        if seen.attempts > 1:
+            evidence = msgspec.structs.replace(evidence, attempts=max(seen.attempts, evidence.attempts))
+        return judge_check(evidence, seen.phases, datetime.datetime.now(datetime.UTC).date())
+
+    def _settle(self, seen: Seen) -> None:
+        result = self.result(seen)
+        if result is not None:
+            self._results[result.id] = result
+            self._index = None
+
+    # -- what goes wrong around the checks
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """Note an error of pytest or a plugin."""
+        lines = str(excrepr).strip().splitlines()
+        self.problems.append(Problem(f"internal error: {one_line(lines[-1] if lines else '')}"))
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Note an interruption: Ctrl-C, or pytest.exit with whatever code."""
+        text = one_line(str(excinfo.value))
+        name = "interrupted" if excinfo.errisinstance(KeyboardInterrupt) else "ended by pytest.exit"
+        self.problems.append(Problem(f"{name}: {text}" if text else name))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Note a lost xdist worker, and what an orderly one told."""
+        output = getattr(node, "workeroutput", {}).get(EVIDENCE_ATTRIBUTE)
+        if output is not None:
+            self.workers.append(msgspec.json.decode(output, type=FromWorker))
+        if error:
+            name = getattr(node.gateway, "id", "a worker")
+            self.problems.append(Problem(f"xdist worker {name} was lost: {one_line(str(error))}"))
+
+
+def _phase(report: pytest.TestReport, carried: Carried | None) -> Phase | None:
+    if hasattr(report, "context"):
+        # A subtest: one that failed counts, one that passed stands for no phase.
+        message = carried.message if carried else _gist(report)
+        return Phase("subtest", Ending.FAILED, 0.0, message) if report.failed else None
+    when = report.when or "call"
+    if carried is not None:
+        return Phase(when, carried.ending, report.duration, carried.message)
+    if when not in ("setup", "call", "teardown"):
+        return Phase(when, Ending.LOST, 0.0, _gist(report))
+    if report.passed:
+        return Phase(when, Ending.PASSED, report.duration)
+    ending = Ending.FAILED if report.failed else Ending.SKIPPED
+    return Phase(when, ending, report.duration, _gist(report))
+
+
+def _gist(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Return the line of a report's long text that says what went wrong."""
+    lines = [line.removeprefix("E").strip() for line in report.longreprtext.splitlines() if line.startswith("E ")]
+    lines = lines or [line.strip() for line in report.longreprtext.splitlines() if line.strip()][-1:]
+    return one_line(lines[0] if lines else "no reason given")

@@ -1,0 +1,74 @@
+"""From what was collected and reported to judged checks and the run's own problems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from pytest_flowhealth.plugin.recorder import Seen
+from pytest_flowhealth.plugin.state import Run
+from pytest_flowhealth.verdict.check import CheckResult, Declaration, Evidence, unreported
+from pytest_flowhealth.verdict.status import Status
+from pytest_flowhealth.verdict.verdict import Problem
+
+
+def check_results(run: Run) -> list[CheckResult]:
+    """Return a result for every check that was collected, whether it reported or not."""
+    recorder = run.recorder
+    declarations = _declarations(run)
+    nodeids = dict.fromkeys([*recorder.collected, *recorder.seen])
+    results = []
+    for nodeid in nodeids:
+        seen = recorder.seen.get(nodeid)
+        declaration = declarations.get(nodeid)
+        if seen is not None and (result := _reported(run, seen, declaration)) is not None:
+            results.append(result)
+        elif declaration is not None:
+            results.append(unreported(declaration, "it was collected, but never reported"))
+    return results
+
+
+def run_problems(run: Run, pytest_exit: int) -> list[Problem]:
+    """Return what went wrong around the checks; `pytest_exit` is pytest's own exit code."""
+    problems = [*run.recorder.problems, *run.problems]
+    for worker in run.recorder.workers:
+        problems += worker.problems
+    problems += _ordinary_tests(run)
+    problems += _exit_code(run, pytest_exit, told=bool(problems))
+    return list(dict.fromkeys(problems))
+
+
+def _declarations(run: Run) -> dict[str, Declaration]:
+    told = {one.nodeid: one for worker in run.recorder.workers for one in worker.declarations}
+    return told | run.declarations
+
+
+def _reported(run: Run, seen: Seen, declaration: Declaration | None) -> CheckResult | None:
+    if seen.evidence is None and declaration is not None:
+        seen = msgspec.structs.replace(seen, evidence=Evidence(declaration))
+    return run.recorder.result(seen)
+
+
+def _ordinary_tests(run: Run) -> Iterator[Problem]:
+    """Return the problems of tests that are no checks: they have no outcome of their own."""
+    declarations = _declarations(run)
+    for nodeid in run.recorder.collected:
+        seen = run.recorder.seen.get(nodeid)
+        if nodeid in declarations or (seen is not None and seen.evidence is not None):
+            continue
+        if seen is None:
+            yield Problem(f"{nodeid} was collected, but never reported")
+        elif seen.failed:
+            yield Problem(f"{nodeid}, which is no check, failed", Status.UNHEALTHY)
+
+
+def _exit_code(run: Run, code: int, *, told: bool) -> list[Problem]:
+    """Return a problem where pytest itself says that something went wrong, and nothing told of it."""
+    if code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) or told:
+        return []
+    failed = any(seen.failed for seen in run.recorder.seen.values())
+    if code == pytest.ExitCode.TESTS_FAILED and failed:
+        return []
+    return [Problem(f"pytest ended with exit code {int(code)}")]

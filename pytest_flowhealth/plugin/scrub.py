@@ -1,0 +1,78 @@
+"""Makes every text of a report safe to show: no secrets, no control characters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pytest_flowhealth.verdict.check import CheckResult
+from pytest_flowhealth.verdict.measurement import Measurement
+from pytest_flowhealth.verdict.text import Redactor, printable
+from pytest_flowhealth.verdict.threshold import Judged
+from pytest_flowhealth.verdict.verdict import Problem
+
+_LONGEST = 20_000
+_DEEPEST = 40
+
+
+class Cleaner:
+    """Cleans texts, checks and whole trees by one redactor."""
+
+    def __init__(self, redact: Redactor) -> None:
+        self._redact = redact
+
+    def text(self, value: str, limit: int = 2_000) -> str:
+        """Return `value` without secrets and control characters."""
+        return printable(self._redact(value), limit)
+
+    def name(self, value: str) -> str:
+        """Return an id or a node id; only a parametrisation's brackets may hold a secret."""
+        before, bracket, rest = value.partition("[")
+        return printable(before) + (bracket + self.text(rest) if bracket else "")
+
+    def check(self, check: CheckResult) -> CheckResult:
+        """Return `check` with all its texts cleaned."""
+        return msgspec.structs.replace(
+            check,
+            id=self.name(check.id),
+            nodeid=self.name(check.nodeid),
+            message=self.text(check.message),
+            remedy=None if check.remedy is None else self.text(check.remedy),
+            blocked_by=None if check.blocked_by is None else self.name(check.blocked_by),
+            measurements=tuple(self._measurement(one) for one in check.measurements),
+            thresholds=tuple(self._judged(one) for one in check.thresholds),
+            details=self.tree(check.details),
+            requires=tuple(self.name(one) for one in check.requires),
+        )
+
+    def problem(self, problem: Problem) -> Problem:
+        """Return `problem` with its text cleaned."""
+        return Problem(self.text(problem.text), problem.status)
+
+    def tree(self, value: Any, depth: int = 0) -> Any:
+        """Return a tree of dicts, lists and scalars with every text in it cleaned."""
+        if isinstance(value, str):
+            return self.text(value, _LONGEST)
+        if value is None or isinstance(value, (bool, int, float)):
+            return value
+        if depth > _DEEPEST:
+            return "..."
+        if isinstance(value, dict):
+            return {
+                self.text(str(key)): self.tree(one, depth + 1) for key, one in value.items()
+            }
+        if isinstance(value, (list, tuple, set, frozenset)):
+            return [self.tree(one, depth + 1) for one in value]
+        return self.text(str(value), _LONGEST)
+
+    def _measurement(self, one: Measurement) -> Measurement:
+        if one.problem is None and one.name.isidentifier():
+            return one
+        problem = None if one.problem is None else self.text(one.problem)
+        return msgspec.structs.replace(one, name=self.text(one.name), unit=self.text(one.unit), problem=problem)
+
+    def _judged(self, one: Judged) -> Judged:
+        if one.note is None:
+            return one
+        return msgspec.structs.replace(one, note=self.text(one.note))

@@ -1,0 +1,183 @@
+"""What a health check shows on the terminal while it runs and when it has ended."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_flowhealth.formats.terminal import Line, render
+from pytest_flowhealth.plugin.recorder import carried_by
+from pytest_flowhealth.plugin.state import RUN, Mode, Run
+
+if TYPE_CHECKING:
+    from pytest_flowhealth.plugin.finish import Conclusion
+
+_MARKUP = {
+    "plain": {},
+    "bold": {"bold": True},
+    "good": {"green": True},
+    "warn": {"yellow": True},
+    "bad": {"red": True},
+    "unknown": {"purple": True},
+    "faint": {"light": True},
+}
+_WIDEST = 100
+_LETTERS = {"passed": ".", "skipped": "s", "failed": "F", "error": "E", "xfailed": "w", "xpassed": "."}
+
+
+class HealthReporter(pytest.TerminalReporter):  # type: ignore[misc]  # final, but pytest has no other way
+    """Takes the terminal reporter's place with --health: progress, then the verdict.
+
+    With -v a line for each check; failing checks' tracebacks only with -v or a --tb of one's own.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        super().__init__(config, sys.stdout)
+        self._component = ""
+        self._detailed = config.option.verbose > 0 or config.option.tbstyle != "auto"
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Show no header: what a person reads first is the verdict."""
+        self._session = session
+
+    def pytest_collection(self) -> None:
+        """Show nothing."""
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Keep what could not be collected."""
+        if report.failed:
+            self._add_stats("error", [report])
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Show the list with --collect-only, else nothing."""
+        if self.config.option.collectonly:
+            self._printcollecteditems(session.items)
+
+    def pytest_runtest_logstart(
+        self, nodeid: str, location: tuple[str, int | None, str]
+    ) -> None:
+        """Show nothing: progress is shown by component."""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count the report and show progress."""
+        category, _, _ = self.config.hook.pytest_report_teststatus(report=report, config=self.config)
+        self._add_stats(category, [report])
+        if category and self.config.option.verbose >= 0:
+            self._progress(report, category)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Show nothing."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """End the line of progress."""
+        result = yield
+        self._end_progress()
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(
+        self, session: pytest.Session, exitstatus: int
+    ) -> Generator[None, object, object]:
+        """Conclude and show the verdict, after every other plugin has finished."""
+        from pytest_flowhealth.plugin.finish import conclude
+
+        result = yield
+        self._end_progress()
+        run = self.config.stash[RUN]
+        if session.exitstatus != pytest.ExitCode.USAGE_ERROR:
+            conclusion = conclude(run, int(session.exitstatus))
+            session.exitstatus = conclusion.exit_code
+            self._details()
+            show(run, conclusion, self)
+        return result
+
+    def pytest_unconfigure(self) -> None:
+        """Show nothing: an interruption is one of the reasons."""
+
+    def _details(self) -> None:
+        if self._detailed:
+            self.summary_errors()
+            self.summary_failures()
+
+    def _progress(self, report: pytest.TestReport, category: str) -> None:
+        carried = carried_by(report)
+        verbose = self.config.option.verbose > 0
+        if verbose and carried is not None:
+            check = carried.evidence.declaration.id
+            self.write_line(f"{category:<8} {check}  {report.duration:.2f} s")
+            return
+        component = carried.evidence.declaration.component if carried else self._component
+        if component != self._component:
+            self.write(f"{'  ' if self._component else ''}{component} ")
+            self._component = component
+        self.write(_LETTERS.get(category, "?"), flush=True)
+
+    def _end_progress(self) -> None:
+        if self._component:
+            self._component = ""
+            self.write_raw("\n\n")
+
+
+class TerminalTakeover:
+    """Puts our reporter in the place of pytest's, as soon as that one is registered."""
+
+    def pytest_plugin_registered(
+        self, plugin: object, plugin_name: str, manager: pytest.PytestPluginManager
+    ) -> None:
+        """Replace the reporter before xdist and others take hold of it."""
+        if plugin_name == "terminalreporter" and type(plugin) is pytest.TerminalReporter:
+            manager.unregister(plugin)
+            manager.register(HealthReporter(plugin.config), "terminalreporter")
+
+
+class AutoSummary:
+    """Shows the verdict below pytest's own summary where everything collected is a check."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, exitstatus: int
+    ) -> None:
+        """Conclude and show."""
+        from pytest_flowhealth.plugin.finish import conclude
+
+        if self._run.mode in (Mode.MIXED, Mode.HEALTH):
+            return
+        conclusion = conclude(self._run, int(exitstatus))
+        if self._run.decides:
+            terminalreporter.section("health")
+            show(self._run, conclusion, terminalreporter)
+
+
+def show(run: Run, conclusion: Conclusion, reporter: pytest.TerminalReporter) -> None:
+    """Write the verdict by the terminal's width and colour, and pytest's own -q."""
+    verbosity = run.config.option.verbose
+    lines = render(
+        conclusion.document.health,
+        width=min(reporter._tw.fullwidth, _WIDEST),  # noqa: SLF001  # pytest offers no other
+        terse=verbosity < 0,
+        report=_shown_path(run),
+    )
+    for line in lines[:1] if verbosity < -1 else lines:
+        _write(reporter, line)
+
+
+def _write(reporter: pytest.TerminalReporter, line: Line) -> None:
+    for part, style in line:
+        markup = {key: value for name in style.split() for key, value in _MARKUP[name].items()}
+        reporter.write(part, **markup)
+    reporter.write_raw("\n")
+
+
+def _shown_path(run: Run) -> str | None:
+    if run.report is None:
+        return None
+    relative = os.path.relpath(run.report, run.config.invocation_params.dir)
+    return str(run.report) if relative.startswith("..") else relative

@@ -1,0 +1,252 @@
+"""Where a Redis is: addresses, and which one a target uses.
+
+The form is that of redis-py and of the Node clients:
+``redis://[user][:password]@host[:port][/database]``, ``rediss://`` for TLS, and
+``unix://[user][:password]@/path/to.sock[?db=database]``. The password leaves
+this module only towards the connection: messages show ``***`` in its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+import msgspec
+
+from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
+
+if TYPE_CHECKING:
+    from pytest_flowhealth.config.manifest import Manifest
+    from pytest_flowhealth.config.target import Target
+
+DEFAULT_URL = "redis://127.0.0.1:6379/0"
+"""Where Redis clients for Node look when nothing else is said."""
+
+CLIENTS = frozenset(
+    {
+        "@adonisjs/redis",
+        "@fastify/redis",
+        "@keyv/redis",
+        "@keyv/valkey",
+        "@nestjs-modules/ioredis",
+        "@node-redis/client",
+        "@redis/client",
+        "@socket.io/redis-adapter",
+        "@socket.io/redis-emitter",
+        "@valkey/valkey-glide",
+        "bee-queue",
+        "bull",
+        "bullmq",
+        "cache-manager-ioredis",
+        "cache-manager-ioredis-yet",
+        "cache-manager-redis-store",
+        "cache-manager-redis-yet",
+        "connect-redis",
+        "handy-redis",
+        "ioredis",
+        "iovalkey",
+        "koa-redis",
+        "kue",
+        "node-resque",
+        "rate-limit-redis",
+        "redis",
+        "redis-om",
+        "redlock",
+        "resque",
+        "rsmq",
+        "socket.io-redis",
+        "tedis",
+    }
+)
+"""npm packages that need a Redis server."""
+
+_TLS_OPTIONS = frozenset(
+    {
+        "ssl_ca_certs",
+        "ssl_ca_path",
+        "ssl_cert_reqs",
+        "ssl_certfile",
+        "ssl_check_hostname",
+        "ssl_keyfile",
+    }
+)
+
+
+_SECRET_OPTION = re.compile(r"(?i)((?:pass|passwd|password|pwd|token|secret)=)[^&#]*")
+
+
+class Secret:
+    """A text that shows itself as ``***``."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text, for the connection only."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where a Redis is, and who said so.
+
+    Attributes:
+        shown: The URL with ``***`` for the password.
+        origin: The setting that gave it, for messages: "redis.url (environment)".
+        host: The host's name or address; "" with a Unix socket.
+        port: The TCP port.
+        path: The Unix socket; "" with TCP.
+        database: The database's number.
+        username: The ACL user, `None` for the default one.
+        password: Its password, `None` without.
+        tls: Whether the connection is encrypted.
+        options: TLS options of the URL, named as redis-py names them.
+    """
+
+    shown: str
+    origin: str
+    host: str
+    port: int
+    path: str
+    database: int
+    username: str | None
+    password: Secret | None
+    tls: bool
+    options: Mapping[str, str]
+
+    @property
+    def place(self) -> str:
+        """Host and port, or the socket's path, for messages."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.path or f"{host}:{self.port}"
+
+    @property
+    def local(self) -> bool:
+        """Whether it is on this machine."""
+        return bool(self.path) or self.host in {"localhost", "::1"} or self.host.startswith("127.")
+
+    def scrub(self, text: str) -> str:
+        """Return a server's `text` without the password, which an echo would hold."""
+        secret = self.password.reveal() if self.password else ""
+        for form in {secret, quote(secret), quote(secret, safe="")} - {""}:
+            text = text.replace(form, "***")
+        return text
+
+
+def parse(url: str, origin: str = "the address") -> Address:
+    """Return the parts of a Redis URL.
+
+    Args:
+        url: The URL.
+        origin: The setting that gave it, for messages.
+
+    Raises:
+        ProbeError: It can't be read as such; the message holds no password.
+    """
+    try:
+        return _parse(url, origin)
+    except ValueError as error:
+        # The library's words may quote a piece of the password.
+        problem = str(error) if isinstance(error, _BadUrl) else "it can't be read"
+    raise ProbeError(
+        f"{origin} is no address of a Redis: {problem}: {mask(url)}",
+        remedy=f"write it as {DEFAULT_URL}, a password's special characters percent-encoded: "
+        "redis://:p%40ss@host:6379/0",
+    )
+
+
+def mask(url: str) -> str:
+    """Return `url`, well-formed or not, with ``***`` in place of a password."""
+    before, slashes, after = url.partition("://")
+    scheme, rest = (before + slashes, after) if slashes else ("", url)
+    user, at, server = rest.rpartition("@")
+    if at:
+        name, colon, _ = user.partition(":")
+        rest = f"{name}:***@{server}" if colon else f"***@{server}"
+    else:
+        # Without the @, what stands in the port's place may be a password.
+        rest = re.sub(r"(?s)\A(\[[^]]*\]|[^:/?#\[]*):(?!\d+([/?#]|\Z)).*", r"\1:***", rest)
+    return scheme + re.sub(_SECRET_OPTION, r"\1***", rest)
+
+
+def of_target(target: Target) -> Address:
+    """Return the Redis that a target uses: the configured one, else the usual local one.
+
+    Raises:
+        NotApplicable: None is configured, and no package of the target needs one.
+        Unmeasured: None is configured, and package.json can't be read.
+        ProbeError: The configured URL can't be read.
+    """
+    url = target.config.redis.url
+    if url is not None:
+        return parse(url, f"redis.url ({target.sources.get('redis.url', 'configuration')})")
+    try:
+        client = _client(target)
+    except ProbeError as error:
+        problem = error.message
+    else:
+        return parse(DEFAULT_URL, f"the usual address, since {client}")
+    raise Unmeasured(f"whether this target uses Redis can't be told: {problem}")
+
+
+def _client(target: Target) -> str:
+    """Return which dependency needs a Redis: "`redis` is in the dependencies"."""
+    found = _needing(target.manifest)
+    if found:
+        return f"`{found}` is in the dependencies"
+    for package in target.packages:
+        found = _needing(package.manifest)
+        if found:
+            return f"`{found}` is in the dependencies of {package.label}"
+    raise NotApplicable(
+        "no Redis client is in package.json's dependencies, and no redis.url is configured"
+    )
+
+
+def _needing(manifest: Manifest) -> str | None:
+    declared = {
+        **manifest.dependencies,
+        **manifest.optional_dependencies,
+        **manifest.dev_dependencies,
+    }
+    return next((name for name in declared if name in CLIENTS), None)
+
+
+class _BadUrl(ValueError):
+    """A reason that is safe to show."""
+
+
+def _parse(url: str, origin: str) -> Address:
+    parts = urlsplit(url.strip())
+    if parts.scheme not in {"redis", "rediss", "unix"}:
+        raise _BadUrl("it does not begin with redis://, rediss:// or unix://")
+    unix = parts.scheme == "unix"
+    if not unix and (parts.fragment or ("@" in url and "@" not in parts.netloc)):
+        raise _BadUrl("a character that is not percent-encoded ends the password")
+    query = dict(parse_qsl(parts.query))
+    password = query.get("password") or unquote(parts.password or "")
+    path = unquote(parts.path) if unix else ""
+    if unix and not path:
+        raise _BadUrl("the path of the socket is missing")
+    return Address(
+        shown=mask(url.strip()),
+        origin=origin,
+        host="" if unix else unquote(parts.hostname or "localhost"),
+        port=parts.port or 6379,
+        path=path,
+        database=_database(query.get("db") or ("" if unix else parts.path.strip("/"))),
+        username=query.get("username") or unquote(parts.username or "") or None,
+        password=Secret(password) if password else None,
+        tls=parts.scheme == "rediss",
+        options={name: value for name, value in query.items() if name in _TLS_OPTIONS},
+    )
+
+
+def _database(text: str) -> int:
+    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise _BadUrl("the database after the host is no number")
+    return int(text or "0")

@@ -1,0 +1,306 @@
+"""What went wrong between us and a Redis, in words that say what to do.
+
+Error replies begin with a code (NOAUTH, OOM, ...:
+https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors);
+redis-py makes classes of some and leaves others in the text, differently from
+release to release, so both are looked at here.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from shlex import quote
+
+from pytest_flowhealth.errors import FlowHealthError, ProbeError
+from pytest_flowhealth.probes.redis_address import Address
+
+
+class NotRedis(Exception):
+    """An answer that no Redis gives."""
+
+
+def only_refuses_ping(error: Exception) -> bool:
+    """Tell whether an error reply to PING comes from a Redis that is connected all the same."""
+    return _code(error) in {"NOPERM", "MISCONF", "MASTERDOWN"}
+
+
+def explain(
+    error: BaseException | None,
+    address: Address,
+    seconds: float,
+    command: str = "",
+    key: str = "",
+) -> FlowHealthError:
+    """Return what an error of redis-py, or of the socket below it, means.
+
+    Args:
+        error: The error; `None` when nothing came within `seconds`.
+        address: Where it was.
+        seconds: How long was waited.
+        command: The command that was sent last, "" when none was.
+        key: That command's key, one of ours, "" where it takes none.
+
+    Returns:
+        An error for the user, without the password and without a chain.
+    """
+    if isinstance(error, FlowHealthError):
+        return error
+    if error is None or _is_timeout(error):
+        return _late(address, seconds)
+    for cause in _chain(error):
+        if isinstance(cause, ssl.SSLError):
+            return _tls(cause, address)
+        if isinstance(cause, OSError):
+            return _system(cause, address)
+    return _reply(error, address, command, key)
+
+
+def _is_timeout(error: BaseException) -> bool:
+    from redis.exceptions import TimeoutError as RedisTimeout
+
+    return isinstance(error, (RedisTimeout, TimeoutError))
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _late(address: Address, seconds: float) -> ProbeError:
+    tls = ", it does not speak TLS (redis:// then)" if address.tls else ""
+    resume = "; a stopped process goes on with: pkill -CONT redis-server" if address.local else ""
+    return ProbeError(
+        f"Redis at {address.place} gave no answer within {seconds:g} s ({address.origin}): "
+        f"its process is stopped or busy{tls}, or a firewall drops the packets",
+        remedy=f"{_cli(address)} ping{resume}",
+    )
+
+
+def _tls(error: ssl.SSLError, address: Address) -> ProbeError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return ProbeError(
+            f"the TLS certificate of Redis at {address.place} is not accepted: "
+            f"{error.verify_message}",
+            remedy="name the authority that signed it at the URL's end: ?ssl_ca_certs=/path/ca.pem",
+        )
+    problem = (error.reason or str(error)).replace("_", " ").lower()
+    return ProbeError(
+        f"no TLS connection to Redis at {address.place} ({address.origin}): {problem}",
+        remedy="a server without TLS is addressed as redis://, not rediss://",
+    )
+
+
+def _system(error: OSError, address: Address) -> ProbeError:
+    if isinstance(error, socket.gaierror):
+        return _unknown_host(error, address)
+    if error.errno in {errno.ECONNREFUSED, errno.ENOENT}:
+        return ProbeError(
+            f"no Redis listens at {address.place} ({address.origin})", remedy=_start(address)
+        )
+    if error.errno in {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED}:
+        return _closed(address)
+    if error.errno in {errno.EACCES, errno.EPERM} and address.path:
+        return ProbeError(
+            f"this user may not open the socket {address.path} ({address.origin})",
+            remedy="redis-cli CONFIG SET unixsocketperm 770, and join the socket's group",
+        )
+    return ProbeError(
+        f"no connection to Redis at {address.place} ({address.origin}): "
+        f"{error.strerror or 'the system refused it'}",
+        remedy="correct the address in redis.url",
+    )
+
+
+def _unknown_host(error: socket.gaierror, address: Address) -> ProbeError:
+    silent = error.errno == socket.EAI_AGAIN
+    problem = "the name server gave no answer" if silent else "there is no such host"
+    return ProbeError(
+        f"the host {address.host!r} of Redis can't be found ({address.origin}): {problem}",
+        remedy="correct the host in redis.url, or the machine's name resolution",
+    )
+
+
+def _start(address: Address) -> str:
+    if address.path:
+        return f"redis-server --unixsocket {quote(address.path)} --daemonize yes"
+    if not address.local or address.tls:
+        return f"start Redis on {address.host}, or correct redis.url"
+    port = f" --port {address.port}" if address.port != 6379 else ""
+    return f"redis-server{port} --daemonize yes"
+
+
+def _closed(address: Address) -> ProbeError:
+    return ProbeError(
+        f"what listens at {address.place} closed the connection without an answer "
+        f"({address.origin}): no Redis, or one that wants TLS",
+        remedy="a server with TLS is addressed as rediss://; else correct redis.url",
+    )
+
+
+def _cli(address: Address) -> str:
+    if address.path:
+        return f"redis-cli -s {quote(address.path)}"
+    tls = " --tls" if address.tls else ""
+    return f"redis-cli -h {quote(address.host)} -p {address.port}{tls}"
+
+
+def _code(error: BaseException) -> str:
+    """Return the code of an error reply; "" where it has none."""
+    from redis import exceptions
+
+    by_class = (
+        (exceptions.NoPermissionError, "NOPERM"),
+        (exceptions.ReadOnlyError, "READONLY"),
+        (exceptions.OutOfMemoryError, "OOM"),
+        (exceptions.BusyLoadingError, "LOADING"),
+        (exceptions.MasterDownError, "MASTERDOWN"),
+        (exceptions.ClusterDownError, "CLUSTERDOWN"),
+        (exceptions.MovedError, "MOVED"),
+        (exceptions.AuthenticationWrongNumberOfArgsError, "WRONGPASS"),
+        (exceptions.AuthenticationError, _authentication(str(error))),
+    )
+    for fragment, code in _BY_TEXT:
+        if fragment in str(error):
+            return code
+    for kind, code in by_class:
+        if isinstance(error, kind):
+            return code
+    found = re.match(r"[A-Z]{3,20}(?= )", str(error))
+    return found[0] if found else ""
+
+
+_BY_TEXT = (
+    ("max number of clients reached", "MAXCLIENTS"),
+    ("Connection closed by server", "CLOSED"),
+    ("DB index is out of range", "DATABASE"),
+    ("invalid DB index", "DATABASE"),
+    ("NOREPLICAS", "NOREPLICAS"),
+    ("protected mode", "DENIED"),
+    # Words of redis-py's own, for a reply that is neither OK nor an error.
+    ("Invalid Username or Password", "NONSENSE"),
+    ("Invalid Database", "NONSENSE"),
+)
+
+
+def _authentication(text: str) -> str:
+    if "without any password" in text or "no password is set" in text:
+        return "NOPASS"
+    return "NOAUTH" if "required" in text.lower() else "WRONGPASS"
+
+
+def _reply(error: BaseException, address: Address, command: str, key: str) -> ProbeError:
+    """Return what an error reply means, or an answer that is none."""
+    from redis.exceptions import InvalidResponse, ResponseError
+
+    code = _code(error)
+    said = _shown(address.scrub(str(error)))
+    if code == "CLOSED":
+        return _closed(address)
+    if code == "NOPERM":
+        return _not_permitted(address, command, key, said)
+    known = _REPLIES.get(code)
+    if known:
+        message, remedy = (_filled(part, address, command) for part in known)
+        return ProbeError(message, remedy=remedy)
+    if isinstance(error, ResponseError):
+        return ProbeError(f"Redis at {address.place} refused {command or 'to connect'}: {said}")
+    if isinstance(error, InvalidResponse):
+        said = said.replace("Protocol Error: b", "it said ")
+    elif not isinstance(error, NotRedis):
+        said = "its answer is not in Redis's protocol"
+    return ProbeError(
+        f"what answers at {address.place} is no Redis ({address.origin}): {said}",
+        remedy="correct the address in redis.url",
+    )
+
+
+def _filled(text: str, address: Address, command: str) -> str:
+    return text.format(
+        at=f"Redis at {address.place}",
+        place=address.place,
+        origin=address.origin,
+        user=f"user {address.username!r}" if address.username else "the default user",
+        cli=_cli(address),
+        command=command or "connections",
+        database=address.database,
+    )
+
+
+def _not_permitted(address: Address, command: str, key: str, said: str) -> ProbeError:
+    user = address.username or "default"
+    keys = f"+set +get +del '~{key.partition('check:')[0]}*'" if key else f"+{command.lower()}"
+    return ProbeError(
+        f"Redis at {address.place} does not let user {user!r} send {command} "
+        f"({address.origin}): {said}",
+        remedy=f"{_cli(address)} ACL SETUSER {quote(user)} {keys}",
+    )
+
+
+def _shown(text: str) -> str:
+    """Return a server's words: one line, printable, not endless."""
+    line = "".join(letter if letter.isprintable() else " " for letter in text)
+    return f"{line[:160]}..." if len(line) > 160 else line
+
+
+_REPLIES = {
+    "WRONGPASS": (
+        "{at} refused the password of {user} that {origin} gives",
+        "correct the password in redis.url",
+    ),
+    "NOAUTH": (
+        "{at} asks for a password, and {origin} gives none that it takes",
+        "export FLOWHEALTH_REDIS_URL=redis://:PASSWORD@{place}/{database}",
+    ),
+    "NOPASS": (
+        "{at} has no password, and {origin} gives one",
+        "take the password out of redis.url, or set one: {cli} CONFIG SET requirepass PASSWORD",
+    ),
+    "READONLY": (
+        "{at} is a read-only replica, which takes no writes ({origin})",
+        "set redis.url to the primary, which this names: {cli} INFO replication",
+    ),
+    "OOM": (
+        "{at} is full: its memory has reached maxmemory, and it refuses {command}",
+        "delete what is not needed, or give it more: {cli} CONFIG SET maxmemory 1gb",
+    ),
+    "MISCONF": (
+        "{at} refuses {command}: it can't save its data to disk (MISCONF)",
+        "its log says why (disk full, folder not writable); its state: {cli} INFO persistence",
+    ),
+    "LOADING": (
+        "{at} is still loading its data from disk",
+        "wait until this says loading:0: {cli} INFO persistence",
+    ),
+    "MAXCLIENTS": (
+        "{at} takes no more connections: maxclients is reached",
+        "see who holds them: {cli} CLIENT LIST; allow more: {cli} CONFIG SET maxclients 10000",
+    ),
+    "DATABASE": (
+        "{at} has no database {database} ({origin})",
+        "set the number after the host in redis.url to one below: {cli} CONFIG GET databases",
+    ),
+    "DENIED": (
+        "{at} is in protected mode: without a password it takes connections from its own machine only",
+        "set a password there: redis-cli CONFIG SET requirepass PASSWORD",
+    ),
+    "MASTERDOWN": (
+        "{at} is a replica that has lost its primary, and serves no old data",
+        "see the link to the primary: {cli} INFO replication",
+    ),
+    "NOREPLICAS": (
+        "{at} refuses writes: too few replicas are in step (min-replicas-to-write)",
+        "see which are connected: {cli} INFO replication",
+    ),
+    "CLUSTERDOWN": ("{at} is part of a cluster that is down", "{cli} CLUSTER INFO"),
+    "MOVED": (
+        "{at} is part of a cluster and holds none of its keys",
+        "set redis.url to a primary of the cluster: {cli} CLUSTER NODES",
+    ),
+}
+"""Message and remedy by the code of the reply."""

@@ -1,0 +1,121 @@
+"""Requirements between checks: resolving names, finding rings, order, root causes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+
+from pytest_flowhealth.verdict.check import CheckResult, Declaration
+from pytest_flowhealth.verdict.status import Outcome
+
+
+def base(check_id: str) -> str:
+    """Return a check's id without a parametrisation's brackets."""
+    return check_id.partition("[")[0]
+
+
+def resolve(required: str, ids: Iterable[str]) -> tuple[str, ...]:
+    """Return the ids that a requirement names: itself, or every variant of it."""
+    return tuple(one for one in ids if required in (one, base(one)))
+
+
+class Index:
+    """Checks by id and by id without brackets, to resolve requirements at once."""
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self._named: dict[str, list[str]] = {}
+        for one in ids:
+            self._named.setdefault(one, []).append(one)
+            if base(one) != one:
+                self._named.setdefault(base(one), []).append(one)
+
+    def __contains__(self, required: str) -> bool:
+        return required in self._named
+
+    def resolve(self, required: str) -> Sequence[str]:
+        """Return the ids that `required` names; none where there is no such check."""
+        return self._named.get(required, ())
+
+
+def ring(declarations: Sequence[Declaration]) -> list[str] | None:
+    """Return the ids of one ring of requirements, the first repeated at the end, or None."""
+    try:
+        tuple(_sorter(declarations).static_order())
+    except CycleError as error:
+        found: list[str] = error.args[1]
+        return found[::-1]
+    return None
+
+
+def in_order(declarations: Sequence[Declaration]) -> list[int]:
+    """Return the indices of `declarations`: requirements first, else as declared; exclusive ones last.
+
+    Stable: what no requirement moves stays where it was.
+    """
+    if not any(one.requires or one.exclusive for one in declarations):
+        return list(range(len(declarations)))
+    index = Index(one.id for one in declarations)
+    position = {one.id: number for number, one in enumerate(declarations)}
+    order: dict[int, None] = {}
+
+    def place(number: int) -> None:
+        waiting = [number]
+        while waiting:
+            top = waiting[-1]
+            needed = [
+                position[one]
+                for required in declarations[top].requires
+                for one in index.resolve(required)
+                if position[one] not in order
+            ]
+            if needed:
+                waiting.extend(reversed(needed))
+            else:
+                order.setdefault(waiting.pop())
+
+    for number in sorted(position.values(), key=lambda number: declarations[number].exclusive):
+        place(number)
+    return list(order)
+
+
+def closure(wanted: Iterable[str], declarations: Sequence[Declaration]) -> set[str]:
+    """Return the ids in `wanted` and all that they require, directly or not."""
+    index = Index(one.id for one in declarations)
+    requires = {one.id: one.requires for one in declarations}
+    found: set[str] = set()
+    waiting = list(wanted)
+    while waiting:
+        one = waiting.pop()
+        if one not in found:
+            found.add(one)
+            waiting.extend(name for required in requires[one] for name in index.resolve(required))
+    return found
+
+
+def root_cause(requires: Iterable[str], find: Callable[[str], Iterable[CheckResult]]) -> str | None:
+    """Return the id of the check that keeps one with these requirements from running, or None.
+
+    A failed or unknown requirement comes before a skipped one; of a blocked one,
+    what blocks it is the cause.
+    """
+    broken = [one for required in requires for one in find(required) if not one.holds]
+    if not broken:
+        return None
+    first = min(broken, key=lambda one: one.outcome is Outcome.SKIP)
+    return first.blocked_by or first.id
+
+
+def finder(results: Mapping[str, CheckResult]) -> Callable[[str], list[CheckResult]]:
+    """Return a function that gives the results which a requirement names."""
+    index = Index(results)
+    return lambda required: [results[one] for one in index.resolve(required)]
+
+
+def _sorter(declarations: Sequence[Declaration]) -> TopologicalSorter[str]:
+    index = Index(one.id for one in declarations)
+    return TopologicalSorter(
+        {
+            one.id: [name for required in one.requires for name in index.resolve(required)]
+            for one in declarations
+        }
+    )

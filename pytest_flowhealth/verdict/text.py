@@ -1,0 +1,122 @@
+"""Text that is safe to show: no control characters, no workflow commands, no secrets.
+
+What a target's files contain reaches people through terminals and CI logs,
+which act on some of it: ANSI sequences, carriage returns, bidirectional
+overrides, and lines such as ``::error::`` (GitHub) or ``##vso[`` (Azure).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from urllib.parse import quote, unquote
+
+LIMIT = 2_000
+"""Characters of a message that are kept; the rest is counted, not shown."""
+
+HIDDEN = "***"
+"""What stands in the place of a secret."""
+
+_COMMANDS = re.compile(r"(?m)^(\s*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))")
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_USERINFO = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^\s/?#@:]*):(?P<secret>[^\s/]*?)@(?=[^\s@]*(?:[\s/'\"]|$))"
+)
+_SECRET_NAME = re.compile(
+    r"pass(?:word|wd|phrase)?|secret|token|api_?key|private_?key|credential|_auth\b|auth_",
+    re.IGNORECASE,
+)
+_SHORTEST_SECRET = 4
+
+
+def printable(text: str, limit: int = LIMIT) -> str:
+    r"""Return `text` with what a terminal or a CI log would act on written out as ``\xNN``.
+
+    Newlines stay; a tab becomes a space. More than `limit` characters are cut.
+    """
+    if len(text) > limit:
+        text = f"{text[:limit]} ... ({len(text) - limit:,} more characters)"
+    if text.isascii() and text.isprintable() and "::" not in text and "##" not in text:
+        return text
+    escaped = "".join(_visible(character) for character in text.replace("\r\n", "\n"))
+    return _COMMANDS.sub(_spelled, escaped)
+
+
+def one_line(text: str, limit: int = LIMIT) -> str:
+    """Return `printable` text with its lines joined by spaces."""
+    return " ".join(printable(text, limit).split())
+
+
+def figure(value: float) -> str:
+    """Return `value` as people write it: four significant digits, 1,234 for thousands."""
+    if abs(value) >= 1_000 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+class Redactor:
+    """Replaces known secrets, and the password of any URL, by ``***``.
+
+    Args:
+        secrets: Texts that must never be shown. Those shorter than four
+            characters are hidden in URLs only: elsewhere they would shred words.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        known = {form for secret in secrets for form in _forms(secret)}
+        longest_first = sorted(
+            (text for text in known if len(text) >= _SHORTEST_SECRET),
+            key=len,
+            reverse=True,
+        )
+        self._known = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+
+    def __call__(self, text: str) -> str:
+        """Return `text` without the secrets."""
+        if "://" in text:
+            text = _USERINFO.sub(lambda match: f"{match['scheme']}{match['user']}:{HIDDEN}@", text)
+        return self._known.sub(HIDDEN, text) if self._known else text
+
+
+def secrets_in(environ: Mapping[str, str]) -> set[str]:
+    """Return the values of the variables that are named like secrets, and URLs' passwords."""
+    named = {value for name, value in environ.items() if _SECRET_NAME.search(name)}
+    in_urls = {match["secret"] for value in environ.values() for match in _USERINFO.finditer(value)}
+    return {value for value in named | in_urls if value}
+
+
+def password_in(url: str) -> str | None:
+    """Return the password, as written, in a URL's user part."""
+    match = _USERINFO.search(url)
+    return match["secret"] if match else None
+
+
+def _forms(secret: str) -> set[str]:
+    return {
+        secret,
+        unquote(secret),
+        quote(secret, safe=""),
+        quote(unquote(secret), safe=""),
+    }
+
+
+def _visible(character: str) -> str:
+    if character == "\n" or (character.isascii() and character.isprintable()):
+        return character
+    if character == "\t":
+        return " "
+    if unicodedata.category(character) in _UNSAFE:
+        code = ord(character)
+        return (
+            f"\\x{code:02x}"
+            if code < 0x100
+            else f"\\u{code:04x}"
+            if code < 0x10000
+            else f"\\U{code:08x}"
+        )
+    return character
+
+
+def _spelled(match: re.Match[str]) -> str:
+    return f"{match[1]}\\x3a" if match[1] is not None else "\\x23"

@@ -1,0 +1,242 @@
+"""Thresholds: what a declaration means, how another changes it, how it is judged."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Literal
+
+import msgspec
+
+from pytest_flowhealth.verdict import statistics
+from pytest_flowhealth.verdict.measurement import Series
+from pytest_flowhealth.verdict.statistics import Unsupported
+from pytest_flowhealth.verdict.status import Outcome
+from pytest_flowhealth.verdict.text import figure
+from pytest_flowhealth.verdict.units import UNITS, convert, convertible
+
+Better = Literal["lower", "higher"]
+
+_NAME = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+)*\Z", re.ASCII)
+
+
+class Threshold(msgspec.Struct, frozen=True):
+    """The `warn` and `fail` limits of one statistic of one measurement.
+
+    `unit` is that of the limits; None is the measurement's own. A value equal
+    to a limit is still inside it. `source` says who set the limits.
+    """
+
+    measurement: str
+    statistic: str | None
+    warn: float | None
+    fail: float | None
+    unit: str | None
+    better: Better
+    source: str = "marker"
+
+    @property
+    def name(self) -> str:
+        """The name as declared: ``command.p95``, or ``connect``."""
+        return f"{self.measurement}.{self.statistic}" if self.statistic else self.measurement
+
+
+class Judged(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A threshold with what was observed; `note` says what is missing when unknown."""
+
+    measurement: str
+    statistic: str | None
+    unit: str | None
+    warn: float | None
+    fail: float | None
+    better: Better
+    observed: float | None
+    outcome: Outcome
+    source: str
+    note: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As `Threshold.name`."""
+        return f"{self.measurement}.{self.statistic}" if self.statistic else self.measurement
+
+
+def declare(
+    name: object,
+    *,
+    warn: object = None,
+    fail: object = None,
+    unit: object = None,
+    better: object = None,
+) -> Threshold:
+    """Return the threshold that a marker's arguments mean.
+
+    Raises:
+        ValueError: They can't be meant; the message says why.
+    """
+    if not isinstance(name, str) or not _NAME.match(name):
+        raise ValueError(f"its first argument must be a measurement's name, not {name!r}")
+    if unit is not None and (not isinstance(unit, str) or unit not in UNITS):
+        raise ValueError(f"unknown unit {unit!r}; known are {' '.join(UNITS)}")
+    low, high = _limit("warn", warn), _limit("fail", fail)
+    measurement, statistic = split(name)
+    return Threshold(measurement, statistic, low, high, unit, _direction(low, high, better))
+
+
+def split(name: str) -> tuple[str, str | None]:
+    """Return the measurement and the statistic in a name such as ``command.p99.9``."""
+    parts = name.split(".")
+    for size in (2, 1):
+        statistic = ".".join(parts[-size:])
+        if len(parts) > size and statistics.is_statistic(statistic):
+            return ".".join(parts[:-size]), statistic
+    return name, None
+
+
+def changed(
+    threshold: Threshold,
+    *,
+    warn: float | None,
+    fail: float | None,
+    unit: str | None,
+    source: str,
+) -> Threshold:
+    """Return `threshold` with the limits that are given; one that is not given stays.
+
+    Raises:
+        ValueError: The limits turn the direction round, or the unit is of another kind.
+    """
+    kept = _in_unit(threshold, unit)
+    limits = {
+        "warn": kept.warn if warn is None else warn,
+        "fail": kept.fail if fail is None else fail,
+    }
+    _in_order(limits["warn"], limits["fail"], kept.better)
+    whole = warn is not None and fail is not None
+    given = "warn" if warn is not None else "fail"
+    other = "fail" if given == "warn" else "warn"
+    mixed = not whole and limits[other] is not None
+    told = f"{given}: {source}, {other}: {threshold.source}" if mixed else source
+    return msgspec.structs.replace(kept, **limits, source=told)
+
+
+def judge(threshold: Threshold, series: Series | None) -> Judged:
+    """Return how `series` stands to `threshold`; what is absent is unknown."""
+    try:
+        observed = _observed(threshold, series)
+    except Unsupported as missing:
+        return _judged(threshold, None, Outcome.UNKNOWN, note=str(missing))
+    return _judged(threshold, observed, _outcome(threshold, observed), series=series)
+
+
+def _observed(threshold: Threshold, series: Series | None) -> float:
+    if series is None:
+        raise Unsupported(f"{threshold.measurement} was not measured")
+    taken = series.measurement
+    if taken.problem is not None:
+        raise Unsupported(f"{threshold.measurement} has no value: {taken.problem}")
+    wanted = threshold.unit or taken.unit
+    if not convertible(taken.unit, wanted):
+        raise Unsupported(
+            f"{threshold.measurement} was measured in {taken.unit}, its limits are in {wanted}"
+        )
+    if taken.stats is None and threshold.statistic is None:
+        value = series.samples[0]
+    else:
+        value = statistics.compute(threshold.statistic or statistics.DEFAULT, series.samples)
+    if threshold.statistic == "count":
+        return value
+    observed = convert(value, taken.unit, wanted)
+    if not math.isfinite(observed):
+        raise Unsupported(f"{threshold.measurement} has no value: it is infinite in {wanted}")
+    return observed
+
+
+def _outcome(threshold: Threshold, observed: float) -> Outcome:
+    sign = 1.0 if threshold.better == "lower" else -1.0
+    if threshold.fail is not None and sign * observed > sign * threshold.fail:
+        return Outcome.FAIL
+    if threshold.warn is not None and sign * observed > sign * threshold.warn:
+        return Outcome.WARN
+    return Outcome.PASS
+
+
+def _judged(
+    threshold: Threshold,
+    observed: float | None,
+    outcome: Outcome,
+    *,
+    series: Series | None = None,
+    note: str | None = None,
+) -> Judged:
+    unit = threshold.unit or (series.measurement.unit if series else None)
+    return Judged(
+        measurement=threshold.measurement,
+        statistic=threshold.statistic
+        or (statistics.DEFAULT if series and series.measurement.stats else None),
+        unit=unit,
+        warn=threshold.warn,
+        fail=threshold.fail,
+        better=threshold.better,
+        observed=observed,
+        outcome=outcome,
+        source=threshold.source,
+        note=note,
+    )
+
+
+def _limit(which: str, value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"{which}={value!r} is no number")  # noqa: TRY004  # one family for callers
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"{which} is too large a number") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{which}={value!r} is no finite number")
+    return number
+
+
+def _direction(warn: float | None, fail: float | None, better: object) -> Better:
+    if better not in (None, "lower", "higher"):
+        raise ValueError(f"better={better!r} must be 'lower' or 'higher'")
+    if warn is None and fail is None:
+        raise ValueError("it has neither warn= nor fail=")
+    if warn is None or fail is None:
+        if better is None:
+            raise ValueError("with one limit only, better='lower' or better='higher' is needed")
+        return "lower" if better == "lower" else "higher"
+    if warn == fail:
+        raise ValueError(f"warn and fail are both {figure(warn)}: equal limits have no direction")
+    meant: Better = "lower" if warn < fail else "higher"
+    if better not in (None, meant):
+        raise ValueError(f"better={better!r} contradicts warn={figure(warn)}, fail={figure(fail)}")
+    return meant
+
+
+def _in_unit(threshold: Threshold, unit: str | None) -> Threshold:
+    if unit is None or unit == threshold.unit:
+        return threshold
+    if threshold.unit is None:
+        return msgspec.structs.replace(threshold, unit=unit)
+    if not convertible(threshold.unit, unit):
+        raise ValueError(f"its limits are in {threshold.unit}, which {unit!r} can't tell")
+    source = threshold.unit
+    return msgspec.structs.replace(
+        threshold,
+        unit=unit,
+        warn=None if threshold.warn is None else convert(threshold.warn, source, unit),
+        fail=None if threshold.fail is None else convert(threshold.fail, source, unit),
+    )
+
+
+def _in_order(warn: float | None, fail: float | None, better: Better) -> None:
+    if warn is None or fail is None:
+        return
+    if warn == fail or (warn < fail) != (better == "lower"):
+        raise ValueError(
+            f"warn={figure(warn)}, fail={figure(fail)} does not fit: {better} is better, "
+            f"so warn must be {'below' if better == 'lower' else 'above'} fail"
+        )

@@ -1,0 +1,250 @@
+"""Real Redis servers with a port, a folder and faults of their own, and servers that are no Redis."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+
+REDIS_SERVER = shutil.which("redis-server")
+"""The program; `None` where Redis is not installed (tests then skip)."""
+
+_PATIENCE = 30.0
+
+
+class RedisServer:
+    """A redis-server process that keeps nothing on disk but what its arguments ask for.
+
+    ``with RedisServer(tmp_path, "--requirepass", "secret") as server: server.url``
+
+    Args:
+        folder: Its working folder, for itself alone; made if need be.
+        arguments: Further arguments of redis-server.
+        password: Sets `requirepass`, and is in `url`.
+        port: TCP port; a free one by default.
+        wait: Wait in `start` until it takes commands; off to see it loading.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        password: str | None = None,
+        port: int | None = None,
+        wait: bool = True,
+    ) -> None:
+        self.folder = folder
+        self.arguments = arguments
+        self.password = password
+        self.port = port or free_port()
+        self.wait = wait
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The address, with the password where there is one."""
+        return self.url_of(password=self.password)
+
+    def url_of(
+        self, *, user: str = "", password: str | None = None, scheme: str = "redis", db: int = 0
+    ) -> str:
+        """Return an address of this server for another user, password or scheme."""
+        login = f"{user}:{password}@" if password is not None else (f"{user}@" if user else "")
+        return f"{scheme}://{login}127.0.0.1:{self.port}/{db}"
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> Self:
+        """Start the process, and wait until it takes commands."""
+        assert REDIS_SERVER, "redis-server is not installed"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        log = self.folder / "redis.log"
+        log.write_bytes(b"")
+        login = ("--requirepass", self.password) if self.password else ()
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [
+                    *(REDIS_SERVER, "--bind", "127.0.0.1", "--port", str(self.port)),
+                    *("--save", "", "--dir", str(self.folder), *login, *self.arguments),
+                ],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        if self.wait:
+            self._until(lambda: b"Ready to accept connections" in log.read_bytes())
+        else:
+            self._until(lambda: b"Running mode=" in log.read_bytes())
+        return self
+
+    def stop(self) -> None:
+        """Kill the process; without one, do nothing."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def suspend(self) -> None:
+        """Send SIGSTOP: connections are still taken by the kernel, and never answered."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Send SIGCONT."""
+        self._signal(signal.SIGCONT)
+
+    def command(self, *words: str | int) -> Any:
+        """Send a command as the default user, and return its reply (bytes)."""
+        import redis
+
+        with redis.Redis(
+            port=self.port, password=self.password, socket_timeout=_PATIENCE, protocol=2
+        ) as client:
+            return client.execute_command(*words)
+
+    def keys(self) -> list[bytes]:
+        """Return every key of database 0."""
+        return sorted(self.command("KEYS", "*"))
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        os.kill(self.process.pid, number)
+
+    def _until(self, ready: Callable[[], bool]) -> None:
+        end = time.monotonic() + _PATIENCE
+        while not ready():
+            assert self.process is not None
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.stop()
+                raise RuntimeError((self.folder / "redis.log").read_text())
+            time.sleep(0.01)
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+        return number
+
+
+@contextlib.contextmanager
+def tcp_server(talk: Callable[[socket.socket, threading.Event], None]) -> Iterator[int]:
+    """Listen at a free port, and give each connection to `talk` in a thread.
+
+    `talk` gets the connection and an event that is set when the test is over.
+    """
+    over = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def converse(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            talk(connection, over)
+
+    def accept() -> None:
+        while not over.is_set():
+            with contextlib.suppress(OSError):
+                connection, _ = listener.accept()
+                threads.append(threading.Thread(target=converse, args=(connection,)))
+                threads[-1].start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.05)
+        door = threading.Thread(target=accept)
+        door.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            over.set()
+            door.join()
+            for thread in threads:
+                thread.join()
+
+
+def silent(connection: socket.socket, over: threading.Event) -> None:
+    """Take the connection and never say a word."""
+    over.wait()
+
+
+def dripping(connection: socket.socket, over: threading.Event) -> None:
+    """Send a byte every 50 ms, never a whole line."""
+    connection.sendall(b"+")
+    while not over.wait(0.05):
+        connection.sendall(b"x")
+
+
+def saying(reply: bytes) -> Callable[[socket.socket, threading.Event], None]:
+    """Answer whatever comes with `reply`, until the other side closes."""
+
+    def talk(connection: socket.socket, over: threading.Event) -> None:
+        connection.settimeout(0.05)
+        while not over.is_set():
+            try:
+                if not connection.recv(4096):
+                    return
+            except TimeoutError:
+                continue
+            connection.sendall(reply)
+
+    return talk
+
+
+def echoing(connection: socket.socket, over: threading.Event) -> None:
+    """Send back what comes, passwords too."""
+    connection.settimeout(0.05)
+    while not over.is_set():
+        with contextlib.suppress(TimeoutError):
+            data = connection.recv(4096)
+            if not data:
+                return
+            connection.sendall(data)
+
+
+def closing(connection: socket.socket, over: threading.Event) -> None:
+    """Read once, then close the connection without a word."""
+    connection.settimeout(_PATIENCE)
+    connection.recv(4096)
+
+
+HTTP_400 = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+"""What an HTTP server answers to Redis's protocol."""
+
+
+def certificate(folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path]:
+    """Make a key and a certificate that signs itself; return the certificate and the key."""
+    openssl = shutil.which("openssl")
+    assert openssl, "openssl is not installed"
+    folder.mkdir(parents=True, exist_ok=True)
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    kind = "IP" if name[0].isdigit() else "DNS"
+    subprocess.run(
+        [
+            *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-keyout", str(key), "-out", str(cert), "-subj", f"/CN={name}"),
+            *("-addext", f"subjectAltName={kind}:{name}"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return cert, key
+
+
+def tls_arguments(cert: Path, key: Path, port: int) -> tuple[str, ...]:
+    """Return redis-server's arguments for TLS at `port`, clients needing no certificate."""
+    return (
+        *("--tls-port", str(port), "--tls-cert-file", str(cert), "--tls-key-file", str(key)),
+        *("--tls-ca-cert-file", str(cert), "--tls-auth-clients", "no"),
+    )
