@@ -110,14 +110,26 @@ class RedisServer:
         """Send a command as the default user, and return its reply (bytes)."""
         import redis
 
-        with redis.Redis(
+        client = redis.Redis(
             port=self.port, password=self.password, socket_timeout=_PATIENCE, protocol=2
-        ) as client:
+        )
+        try:
             return client.execute_command(*words)
+        finally:
+            client.connection_pool.disconnect()
 
     def keys(self) -> list[bytes]:
         """Return every key of database 0."""
         return sorted(self.command("KEYS", "*"))
+
+    def fill(self) -> None:
+        """Write until a server started with `maxmemory` and `noeviction` refuses the smallest key."""
+        import redis
+
+        for size in (1_000, 1):
+            with contextlib.suppress(redis.exceptions.OutOfMemoryError):
+                for number in range(100_000):
+                    self.command("SET", f"{size}-{number}", "x" * size)
 
     def _signal(self, number: signal.Signals) -> None:
         assert self.process is not None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from pytest_flowhealth.verdict.check import CheckResult
+from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Outcome, Status
 from pytest_flowhealth.verdict.text import figure, one_line
@@ -37,7 +37,9 @@ _REASONS_SHOWN = 5
 _MESSAGE_LINES = 12
 
 
-def render(health: Health, *, width: int = 80, terse: bool = False, report: str | None = None) -> list[Line]:
+def render(
+    health: Health, *, width: int = 80, terse: bool = False, report: str | None = None
+) -> list[Line]:
     """Return the lines for `health`, none wider than `width` where words allow it.
 
     `terse` leaves out the components and the skipped; `report` names the file
@@ -72,14 +74,21 @@ def _headline(health: Health) -> Line:
     numbers = ", ".join(f"{count} {name}" for name, count in told.items() if count)
     total = sum(told.values())
     checks = f"{total} check{'' if total == 1 else 's'} in {health.duration:.1f} s"
-    rest = "  ".join(part for part in (target, f"{checks}: {numbers}" if numbers else checks) if part)
-    return [(health.status.value.upper(), f"bold {_STATUS_STYLES[health.status]}"), (f"  {rest}", "plain")]
+    rest = "  ".join(
+        part for part in (target, f"{checks}: {numbers}" if numbers else checks) if part
+    )
+    return [
+        (health.status.value.upper(), f"bold {_STATUS_STYLES[health.status]}"),
+        (f"  {rest}", "plain"),
+    ]
 
 
 def _reasons(health: Health, width: int) -> Iterator[Line]:
     shown = health.reasons[:_REASONS_SHOWN]
     for reason in shown:
-        for number, piece in enumerate(textwrap.wrap(one_line(reason, 300), max(width - 4, 20)) or [""]):
+        for number, piece in enumerate(
+            textwrap.wrap(one_line(reason, 300), max(width - 4, 20)) or [""]
+        ):
             yield [("  - " if number == 0 else "    ", "plain"), (piece, "plain")]
     hidden = len(health.reasons) - len(shown)
     if hidden:
@@ -129,15 +138,15 @@ def _closeness(judged: Judged) -> tuple[int, float]:
 
 def _against_limits(judged: Judged) -> str:
     if judged.observed is None:
-        return f"{judged.name}: {judged.note}"
+        return judged.note or ""
+    return f"{judged.name} {figure(judged.observed)}{unit_suffix(judged.unit)} ({_limits(judged)})"
+
+
+def _limits(judged: Judged) -> str:
     side = "above" if judged.better == "lower" else "below"
-    unit = "" if judged.unit in (None, "1") else f" {judged.unit}"
-    limits = [
-        f"{name} {side} {figure(limit)}"
-        for name, limit in (("warn", judged.warn), ("fail", judged.fail))
-        if limit is not None
-    ]
-    return f"{judged.name} {figure(judged.observed)}{unit} ({', '.join(limits)})"
+    limits = {"warn": judged.warn, "fail": judged.fail}
+    told = [f"{name} {side} {figure(limit)}" for name, limit in limits.items() if limit is not None]
+    return ", ".join(told) + unit_suffix(judged.unit)
 
 
 def _problems(health: Health) -> list[CheckResult]:
@@ -153,11 +162,9 @@ def _problem(check: CheckResult, health: Health, width: int) -> Iterator[Line]:
         (note, "faint"),
     ]
     yield from _indented(check.message, width)
-    said = check.message
     for judged in check.thresholds:
-        shown = _against_limits(judged)
-        if judged.outcome is not Outcome.PASS and judged.note != said:
-            yield from _indented(f"{shown}, limits: {judged.source}", width)
+        if judged.outcome is not Outcome.PASS:
+            yield from _indented(f"limits: {_limits(judged)} ({judged.source})", width)
     blocked = [other.id for other in health.checks if other.blocked_by == check.id]
     if blocked:
         yield from _indented(f"blocks {', '.join(blocked)}", width)

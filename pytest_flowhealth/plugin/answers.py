@@ -112,7 +112,10 @@ class Answers:
                 future = self._futures[name] = Future()
                 # A daemon, so that a question which does not end can't keep the process alive.
                 threading.Thread(
-                    target=self._ask, args=(question, future), name=f"flowhealth {name}", daemon=True
+                    target=self._ask,
+                    args=(question, future),
+                    name=f"flowhealth {name}",
+                    daemon=True,
                 ).start()
         return future
 

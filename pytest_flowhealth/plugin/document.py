@@ -21,7 +21,7 @@ class TestEntries:
 
     def add(self, report: pytest.TestReport) -> None:
         """Add one phase, or one subtest."""
-        from pytest_jsonreport.serialize import make_teststage, make_testitem
+        from pytest_jsonreport.serialize import make_testitem, make_teststage
 
         test = self._tests.get(report.nodeid)
         if test is None:

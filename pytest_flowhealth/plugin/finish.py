@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from pytest_flowhealth import errors
 from pytest_flowhealth.plugin.guard import release_exit
 from pytest_flowhealth.plugin.recorder import Recorder
 from pytest_flowhealth.plugin.report_file import encoded, report_path, write_report
@@ -24,10 +23,14 @@ from pytest_flowhealth.verdict.verdict import Problem, judge_run
 
 @dataclasses.dataclass(frozen=True)
 class Conclusion:
-    """What a run came to; `facts` tells whether anything happened since."""
+    """What a run came to; `facts` tells whether anything happened since.
+
+    `pytest_exit` is the exit code of pytest that it was drawn from.
+    """
 
     document: Document
     exit_code: int
+    pytest_exit: int
     facts: tuple[int, ...]
 
 
@@ -41,11 +44,11 @@ def conclude(run: Run, pytest_exit: int) -> Conclusion:
     facts = _facts(run)
     before = run.conclusion
     if before is not None:
-        if before.facts == facts and pytest_exit in (0, before.exit_code):
-            return before
-        if pytest_exit not in (0, before.exit_code):
+        if pytest_exit not in (0, before.exit_code, before.pytest_exit):
             run.problems.append(Problem(f"pytest ended with exit code {pytest_exit}"))
-        pytest_exit = 0
+        elif before.facts == facts:
+            return before
+        pytest_exit = before.pytest_exit
     run.conclusion = _written(run, pytest_exit)
     return run.conclusion
 
@@ -137,7 +140,7 @@ def _concluded(run: Run, pytest_exit: int) -> Conclusion:
     allowed = run.config.option.health_allow == verdict.status.value
     exit_code = 0 if allowed else verdict.status.exit_code
     document = document_of(run, verdict, exit_code, clean)
-    return Conclusion(document, exit_code, _facts(run))
+    return Conclusion(document, exit_code, pytest_exit, _facts(run))
 
 
 def _facts(run: Run) -> tuple[int, ...]:

@@ -81,6 +81,11 @@ class CheckState:
         self.attempts = 1
         self.earlier: list[str] = []
 
+    def begin(self) -> None:
+        """Begin a set-up: of notes that another plugin's rerun left, nothing stays."""
+        if self.notes.endings or self.notes.series or self.notes.warnings:
+            self.notes = Notes()
+
     def try_again(self, message: str) -> None:
         """Begin another attempt; `message` says how the last one ended."""
         self.earlier.append(message)

@@ -10,7 +10,7 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_flowhealth.plugin.options import add_options, wants_health
+from pytest_flowhealth.plugin.options import add_options, is_question, wants_health
 
 MARKERS = (
     "health(component, *, critical=True, requires=(), timeout=None, remedy=None, exclusive=False): "
@@ -36,8 +36,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         early_config.pluginmanager.register(DemoCommand())
     elif wants_health(options):
         from pytest_flowhealth.plugin.start import before_conftests
+        from pytest_flowhealth.plugin.terminal import TerminalTakeover
 
         before_conftests(early_config)
+        early_config.pluginmanager.register(TerminalTakeover(), "flowhealth-takeover")
     return (yield)
 
 
@@ -85,7 +87,8 @@ def pytest_collection_modifyitems(
     """Read the markers of what was collected, before and after others choose from it."""
     from pytest_flowhealth.plugin.state import RUN
 
-    if RUN not in config.stash and not any_check(items):
+    questions = config.option.collectonly or is_question(config.option)
+    if RUN not in config.stash and (questions or not any_check(items)):
         return (yield)
     from pytest_flowhealth.plugin.selection import arrange, take_in
 
@@ -97,10 +100,10 @@ def pytest_collection_modifyitems(
 
 def any_check(items: list[pytest.Item]) -> bool:
     """Tell whether one of `items` is a check; looks at each module and class once."""
-    seen: dict[pytest.Collector | None, bool] = {}
+    seen: dict[pytest.Item | pytest.Collector, bool] = {}
 
-    def marked(node: pytest.Item | pytest.Collector | None) -> bool:
-        return node is not None and any(mark.name == "health" for mark in node.own_markers)
+    def marked(node: pytest.Item | pytest.Collector) -> bool:
+        return any(mark.name == "health" for mark in node.own_markers)
 
     def inherited(node: pytest.Item | pytest.Collector | None) -> bool:
         if node is None:

@@ -62,9 +62,7 @@ def read_markers(item: pytest.Item, mistakes: Mistakes) -> Declaration | None:
     )
 
 
-def _read(
-    mark: pytest.Mark, meaning: Callable[..., Any], where: str, mistakes: Mistakes
-) -> Any:
+def _read(mark: pytest.Mark, meaning: Callable[..., Any], where: str, mistakes: Mistakes) -> Any:
     """Return what `meaning` makes of a marker's arguments; note the mistake where it can't."""
     try:
         bound = inspect.signature(meaning).bind(*mark.args, **mark.kwargs)
@@ -90,17 +88,25 @@ def _health(
     _expect("exclusive", exclusive, isinstance(exclusive, bool), "True or False")
     _expect("remedy", remedy, remedy is None or isinstance(remedy, str), "a text")
     _expect("timeout", timeout, timeout is None or _is_seconds(timeout), "seconds above zero")
-    names = (requires,) if isinstance(requires, str) else requires
-    iterable = isinstance(names, (tuple, list, set, frozenset))
-    _expect("requires", requires, iterable and all(isinstance(one, str) for one in names), "ids of checks")  # type: ignore[attr-defined,union-attr]
+    names = _names(requires)
+    _expect("requires", requires, names is not None, "the id of a check, or a tuple of ids")
     return {
         "component": component,
         "critical": critical,
-        "requires": tuple(names),  # type: ignore[arg-type]  # seen above
+        "requires": names,
         "timeout": None if timeout is None else float(timeout),  # type: ignore[arg-type]
         "remedy": remedy,
         "exclusive": exclusive,
     }
+
+
+def _names(requires: object) -> tuple[str, ...] | None:
+    if isinstance(requires, str):
+        return (requires,)
+    if not isinstance(requires, (tuple, list)):
+        return None
+    names = tuple(one for one in requires if isinstance(one, str))
+    return names if len(names) == len(requires) else None
 
 
 def _waive(*, until: object, reason: object) -> Waiver:
@@ -127,12 +133,12 @@ def _is_seconds(value: object) -> bool:
     return 0 < value < math.inf
 
 
-def _distinct(
-    thresholds: list[Threshold], where: str, mistakes: Mistakes
-) -> tuple[Threshold, ...]:
+def _distinct(thresholds: list[Threshold], where: str, mistakes: Mistakes) -> tuple[Threshold, ...]:
     names = [one.name for one in thresholds]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
-        mistakes.add(where, f"@pytest.mark.threshold: {name!r} is declared {names.count(name)} times")
+        mistakes.add(
+            where, f"@pytest.mark.threshold: {name!r} is declared {names.count(name)} times"
+        )
     return tuple(thresholds)
 
 

@@ -15,12 +15,16 @@ _LINES = 6
 
 def summary_of(error: BaseException) -> str:
     """Return what `error` says, with its type and place where it is no plain failure."""
-    text = "\n".join(_said(error).splitlines()[:_LINES])
+    text = "\n".join(_message_lines(error)[:_LINES])
     if isinstance(error, (pytest.fail.Exception, pytest.skip.Exception)):
         return text or "failed"
     if isinstance(error, AssertionError):
         return text or f"an assertion failed{_place(error)}"
-    return f"{type(error).__name__}: {text}{_place(error)}" if text else f"{type(error).__name__}{_place(error)}"
+    return (
+        f"{type(error).__name__}: {text}{_place(error)}"
+        if text
+        else f"{type(error).__name__}{_place(error)}"
+    )
 
 
 def disarm(report: pytest.TestReport, redact: Redactor) -> None:
@@ -37,6 +41,15 @@ def disarm(report: pytest.TestReport, redact: Redactor) -> None:
         if safe(text) != text:
             report.longrepr = safe(text)
     report.sections = [(title, safe(body)) for title, body in report.sections]
+
+
+def _message_lines(error: BaseException) -> list[str]:
+    """Return the lines of the message; of an assertion that has one of its own, not pytest's comparison."""
+    lines = _said(error).splitlines()
+    if isinstance(error, AssertionError):
+        own = [number for number, line in enumerate(lines) if number and line.startswith("assert ")]
+        return lines[: own[0]] if own else lines
+    return lines
 
 
 def _said(error: BaseException) -> str:

@@ -7,6 +7,24 @@ from typing import Any
 
 import pytest
 
+_QUESTIONS = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
+"""What pytest answers about itself: no run, and so no verdict and no report."""
+
+
+def duration(text: str) -> float:
+    """Return the seconds that an option's text names.
+
+    Raises:
+        argparse.ArgumentTypeError: It is no duration.
+    """
+    from pytest_flowhealth.verdict.units import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     (
         "--health",
@@ -58,7 +76,7 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "--health-retry",
         {
             "metavar": "DURATION",
-            "type": lambda text: duration(text),
+            "type": duration,
             "help": "Run failing checks again, with backoff, until they pass or this time is up, as in 30s.",
         },
     ),
@@ -83,20 +101,12 @@ def add_options(parser: pytest.Parser) -> None:
         group.addoption(name, **settings)
 
 
-def duration(text: str) -> float:
-    """Return the seconds that an option's text names.
-
-    Raises:
-        argparse.ArgumentTypeError: It is no duration.
-    """
-    from pytest_flowhealth.verdict.units import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def wants_health(options: argparse.Namespace) -> bool:
     """Tell whether the command line asks for a health check."""
-    return bool(options.health or options.health_all or options.health_component)
+    asked = options.health or options.health_all or options.health_component
+    return bool(asked) and not is_question(options)
+
+
+def is_question(options: argparse.Namespace) -> bool:
+    """Tell whether pytest is asked about itself, so that nothing runs."""
+    return any(getattr(options, name, False) for name in _QUESTIONS)

@@ -26,7 +26,9 @@ class Change(NamedTuple):
     strict: bool
 
 
-def changes(target: Target, options: Sequence[str], *, strict: bool) -> tuple[list[Change], list[str]]:
+def changes(
+    target: Target, options: Sequence[str], *, strict: bool
+) -> tuple[list[Change], list[str]]:
     """Return every change, the farthest first, and what is wrong with the options.
 
     `strict`: everything is collected, so that a name of the configuration which
@@ -64,7 +66,9 @@ def full_name(declaration: Declaration, threshold: Threshold) -> str:
 
 def unmatched(found: Iterable[Change], declarations: Iterable[Declaration]) -> list[str]:
     """Return a mistake for each strict change that matches no declared threshold."""
-    known = sorted({full_name(one, threshold) for one in declarations for threshold in one.thresholds})
+    known = sorted(
+        {full_name(one, threshold) for one in declarations for threshold in one.thresholds}
+    )
     return [
         f"{change.source}: no threshold is called {change.name!r}; {nearest(change.name, known)}"
         for change in found

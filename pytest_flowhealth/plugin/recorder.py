@@ -7,15 +7,17 @@ or the terminal make of a report changes nothing.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 import msgspec
 import pytest
 
 from pytest_flowhealth.plugin.document import TestEntries
+from pytest_flowhealth.plugin.scrub import Cleaner
 from pytest_flowhealth.verdict.check import (
     CheckResult,
+    Declaration,
     Ending,
     Evidence,
     Phase,
@@ -36,6 +38,13 @@ class Carried(msgspec.Struct, frozen=True):
     ending: Ending
     message: str
 
+    def encoded(self, clean: Cleaner) -> str:
+        """Return this as JSON text; what JSON can't hold, lone surrogates, is spelled out."""
+        try:
+            return msgspec.json.encode(self).decode()
+        except UnicodeEncodeError:
+            return msgspec.json.encode(clean.tree(msgspec.to_builtins(self))).decode()
+
 
 class Seen(msgspec.Struct):
     """What was seen of one test: its phases, its evidence if it is a check, retries."""
@@ -51,7 +60,7 @@ class FromWorker(msgspec.Struct, frozen=True):
 
     mode: str
     usage: str | None = None
-    declarations: tuple[Any, ...] = ()
+    declarations: tuple[Declaration, ...] = ()
     problems: tuple[Problem, ...] = ()
     not_asked: tuple[str, ...] = ()
     deselected: int = 0
@@ -79,6 +88,7 @@ class Recorder:
         self.seen: dict[str, Seen] = {}
         self.problems: list[Problem] = []
         self.workers: list[FromWorker] = []
+        self.deselected = 0
         self.entries = TestEntries()
         self._items: list[pytest.Item] = []
         self._left_out: set[int] = set()
@@ -91,8 +101,9 @@ class Recorder:
         """Remember each item, for one that is dropped without a word is not left out."""
         self._items.append(item)
 
-    def pytest_deselected(self, items: Iterable[pytest.Item]) -> None:
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Note what the user's selection left out."""
+        self.deselected += len(items)
         self.leave_out(items)
 
     def leave_out(self, items: Iterable[pytest.Item]) -> None:
@@ -102,7 +113,9 @@ class Recorder:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note what could not be collected."""
         if report.failed:
-            self.problems.append(Problem(f"could not collect {report.nodeid or 'the checks'}: {_gist(report)}"))
+            self.problems.append(
+                Problem(f"could not collect {report.nodeid or 'the checks'}: {_gist(report)}")
+            )
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what has to report: the items, and those that vanished on the way."""
@@ -112,7 +125,7 @@ class Recorder:
         )
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         """Note what an xdist worker will have to report."""
         self.collected.update((one, None) for one in ids)
 
@@ -148,7 +161,9 @@ class Recorder:
         if evidence is None:
             return None
         if seen.attempts > 1:
-            evidence = msgspec.structs.replace(evidence, attempts=max(seen.attempts, evidence.attempts))
+            evidence = msgspec.structs.replace(
+                evidence, attempts=max(seen.attempts, evidence.attempts)
+            )
         return judge_check(evidence, seen.phases, datetime.datetime.now(datetime.UTC).date())
 
     def _settle(self, seen: Seen) -> None:
@@ -169,6 +184,16 @@ class Recorder:
         text = one_line(str(excinfo.value))
         name = "interrupted" if excinfo.errisinstance(KeyboardInterrupt) else "ended by pytest.exit"
         self.problems.append(Problem(f"{name}: {text}" if text else name))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self) -> Generator[None, object, object]:
+        """Note a plugin that raises while the session ends: pytest takes even its exit code."""
+        try:
+            return (yield)
+        except BaseException as error:
+            text = one_line(f"{type(error).__name__}: {error}")
+            self.problems.append(Problem(f"a plugin failed while the session ended: {text}"))
+            raise
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
@@ -199,6 +224,12 @@ def _phase(report: pytest.TestReport, carried: Carried | None) -> Phase | None:
 
 def _gist(report: pytest.TestReport | pytest.CollectReport) -> str:
     """Return the line of a report's long text that says what went wrong."""
-    lines = [line.removeprefix("E").strip() for line in report.longreprtext.splitlines() if line.startswith("E ")]
-    lines = lines or [line.strip() for line in report.longreprtext.splitlines() if line.strip()][-1:]
+    lines = [
+        line.removeprefix("E").strip()
+        for line in report.longreprtext.splitlines()
+        if line.startswith("E ")
+    ]
+    lines = (
+        lines or [line.strip() for line in report.longreprtext.splitlines() if line.strip()][-1:]
+    )
     return one_line(lines[0] if lines else "no reason given")

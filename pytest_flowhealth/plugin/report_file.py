@@ -30,7 +30,7 @@ def report_path(options: argparse.Namespace, invoked_in: Path) -> Path | None:
     if options.health_report == STDOUT:
         return None
     if options.health_report:
-        return invoked_in / options.health_report
+        return invoked_in / str(options.health_report)
     folder = options.health_project
     try:
         root = locate(Path(folder) if folder else None, invoked_in)

@@ -11,7 +11,6 @@ import time
 import warnings
 from collections.abc import Generator, Iterator
 
-import msgspec
 import pytest
 from _pytest.runner import runtestprotocol
 
@@ -20,7 +19,11 @@ from pytest_flowhealth.plugin.exclusive import alone_or_shared
 from pytest_flowhealth.plugin.health import STATE, CheckState
 from pytest_flowhealth.plugin.messages import disarm, summary_of
 from pytest_flowhealth.plugin.recorder import EVIDENCE_ATTRIBUTE, Carried, carried_by
+from pytest_flowhealth.plugin.scrub import Cleaner
 from pytest_flowhealth.plugin.state import Mode, Run
+from pytest_flowhealth.plugin.timeouts import arm as arm_alarm
+from pytest_flowhealth.plugin.timeouts import disarm as disarm_alarm
+from pytest_flowhealth.probes.command import end_all
 from pytest_flowhealth.verdict.check import Ending, limit_text
 from pytest_flowhealth.verdict.requires import root_cause
 from pytest_flowhealth.verdict.status import Outcome
@@ -47,7 +50,10 @@ class Runner:
         names = [name for item in session.items for name in getattr(item, "fixturenames", ())]
         if not session.config.option.collectonly:
             self._run.answers.start(names)
-        return (yield)
+        try:
+            return (yield)
+        finally:
+            end_all()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:
@@ -70,6 +76,7 @@ class Runner:
             failed = [report for report in reports if report.failed]
             if not failed or not self._time_for(pause, state):
                 return reports
+            disarm_alarm(state)
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
             carried = carried_by(failed[0])
@@ -78,6 +85,7 @@ class Runner:
             if failed[0].when != "call":
                 # A fixture of a wider scope keeps its error until it is torn down.
                 item.session._setupstate.teardown_exact(None)  # noqa: SLF001  # pytest has no public way
+            arm_alarm(state)
 
     def _time_for(self, pause: float, state: CheckState) -> bool:
         """Tell whether another attempt fits: one always does, then until the run's time is up."""
@@ -88,16 +96,12 @@ class Runner:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None]:
-        """Skip a check whose requirement does not hold; turn our errors into pytest's."""
+        """Turn our errors into pytest's."""
         state = item.stash.get(STATE, None)
         if state is None:
             return (yield)
         with alone_or_shared(item.config, exclusive=state.declaration.exclusive):
-            cause = root_cause(state.declaration.requires, self._run.recorder.find)
-            if cause is not None:
-                state.notes.blocked_by = cause
-                state.end("setup", Ending.BLOCKED, f"blocked by {cause}")
-                pytest.skip(f"blocked by {cause}")
+            state.begin()
             return (yield from _translated(state, "setup"))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -108,7 +112,7 @@ class Runner:
             return (yield)
         with alone_or_shared(item.config, exclusive=state.declaration.exclusive):
             try:
-                result = yield from _translated(state, "call")
+                yield from _translated(state, "call")
                 self._judge(state)
             except (Exception, pytest.fail.Exception) as error:
                 state.judge()
@@ -117,7 +121,6 @@ class Runner:
             except BaseException:
                 state.judge()
                 raise
-            return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None]:
@@ -135,7 +138,7 @@ class Runner:
         if state is not None and (report.when == "call" or report.outcome != "passed"):
             ending, message = _ending(state, report, call)
             carried = Carried(state.evidence(), ending, message)
-            setattr(report, EVIDENCE_ATTRIBUTE, msgspec.json.encode(carried).decode())
+            setattr(report, EVIDENCE_ATTRIBUTE, carried.encoded(Cleaner(self._run.redact)))
             disarm(report, self._run.redact)
         return report
 
@@ -147,6 +150,29 @@ class Runner:
             pytest.fail("; ".join(limit_text(one) for one in grave), pytrace=False)
         if self._run.mode is Mode.MIXED:
             _warn(state, judged)
+
+
+class Blocker:
+    """Skips a check whose requirement does not hold; the plugin `flowhealth-blocker`.
+
+    Not part of the wrapper above: other plugins' wrappers must have set up what
+    they tear down.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Skip, with the root cause."""
+        state = item.stash.get(STATE, None)
+        if state is None or not state.declaration.requires:
+            return
+        cause = root_cause(state.declaration.requires, self._run.recorder.find)
+        if cause is not None:
+            state.notes.blocked_by = cause
+            state.end("setup", Ending.BLOCKED, f"blocked by {cause}")
+            pytest.skip(f"blocked by {cause}")
 
 
 def _translated(state: CheckState, when: str) -> Iterator[None]:

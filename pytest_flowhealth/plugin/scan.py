@@ -62,7 +62,9 @@ def _of_module(module: ast.Module) -> str | None:
         if isinstance(node, ast.Assign) and any(
             isinstance(name, ast.Name) and name.id == "pytestmark" for name in node.targets
         ):
-            marks = node.value.elts if isinstance(node.value, (ast.List, ast.Tuple)) else [node.value]
+            marks = (
+                node.value.elts if isinstance(node.value, (ast.List, ast.Tuple)) else [node.value]
+            )
             return _component(marks)
     return None
 

@@ -54,23 +54,24 @@ class Cleaner:
         """Return a tree of dicts, lists and scalars with every text in it cleaned."""
         if isinstance(value, str):
             return self.text(value, _LONGEST)
+        if isinstance(value, (dict, list, tuple)):
+            return self._branch(value, depth) if depth < _DEEPEST else "..."
         if value is None or isinstance(value, (bool, int, float)):
             return value
-        if depth > _DEEPEST:
-            return "..."
-        if isinstance(value, dict):
-            return {
-                self.text(str(key)): self.tree(one, depth + 1) for key, one in value.items()
-            }
-        if isinstance(value, (list, tuple, set, frozenset)):
-            return [self.tree(one, depth + 1) for one in value]
         return self.text(str(value), _LONGEST)
+
+    def _branch(self, value: Any, depth: int) -> Any:
+        if isinstance(value, dict):
+            return {self.text(str(key)): self.tree(one, depth + 1) for key, one in value.items()}
+        return [self.tree(one, depth + 1) for one in value]
 
     def _measurement(self, one: Measurement) -> Measurement:
         if one.problem is None and one.name.isidentifier():
             return one
         problem = None if one.problem is None else self.text(one.problem)
-        return msgspec.structs.replace(one, name=self.text(one.name), unit=self.text(one.unit), problem=problem)
+        return msgspec.structs.replace(
+            one, name=self.text(one.name), unit=self.text(one.unit), problem=problem
+        )
 
     def _judged(self, one: Judged) -> Judged:
         if one.note is None:

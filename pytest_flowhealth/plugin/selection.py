@@ -91,11 +91,15 @@ def _mistaken_names(run: Run, declarations: Sequence[Declaration]) -> list[str]:
     for one in declarations:
         first = by_id.setdefault(one.id, one)
         if first is not one:
-            wrong.append(f"{one.location}: the id {one.id} is taken by the check at {first.location}")
+            wrong.append(
+                f"{one.location}: the id {one.id} is taken by the check at {first.location}"
+            )
     wrong += _unknown_requirements(run, declarations, Index(by_id))
     found = ring(declarations)
     if found is not None:
-        wrong.append(f"{by_id[found[0]].location}: these checks require each other: {' -> '.join(found)}")
+        wrong.append(
+            f"{by_id[found[0]].location}: these checks require each other: {' -> '.join(found)}"
+        )
     components = sorted({one.component for one in declarations})
     wrong += [
         f"--health-component: there is no component {name!r}; {nearest(name, components)}"
@@ -105,9 +109,7 @@ def _mistaken_names(run: Run, declarations: Sequence[Declaration]) -> list[str]:
     return wrong
 
 
-def _unknown_requirements(
-    run: Run, declarations: Sequence[Declaration], index: Index
-) -> list[str]:
+def _unknown_requirements(run: Run, declarations: Sequence[Declaration], index: Index) -> list[str]:
     """Return the requirements that name no check, seen or left out by the user's selection."""
     missing = [
         (one, required)
@@ -150,9 +152,7 @@ def _note_absent(run: Run, declarations: Iterable[Declaration]) -> None:
     ]
 
 
-def _choose(
-    run: Run, items: list[pytest.Item], declared: dict[pytest.Item, Declaration]
-) -> None:
+def _choose(run: Run, items: list[pytest.Item], declared: dict[pytest.Item, Declaration]) -> None:
     """Keep the components that are asked for, with what their checks require."""
     wanted = set(run.config.option.health_component)
     if not wanted and (run.mode is not Mode.HEALTH or not implicit(run.config)):

@@ -8,12 +8,12 @@ import sys
 import pytest
 
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.plugin import bundled
-from pytest_flowhealth.plugin.finish import unfinished
+from pytest_flowhealth.plugin.guard import guard_exit
 from pytest_flowhealth.plugin.report_file import report_path, write_report
-from pytest_flowhealth.plugin.state import RUN, Mode, Run, begin, is_worker
+from pytest_flowhealth.plugin.state import Mode, begin, is_worker
 from pytest_flowhealth.plugin.stdout import Stdout
+from pytest_flowhealth.plugin.written import unfinished
 
 CLAIMED: pytest.StashKey[bool] = pytest.StashKey()
 
@@ -36,6 +36,8 @@ def start_health(config: pytest.Config) -> None:
     _require_timeouts(config)
     # Other checks still tell something when one file can't be imported.
     config.option.continue_on_collection_errors = True
+    if not is_worker(config):
+        guard_exit()
     run = begin(config, Mode.HEALTH)
     config.pluginmanager.register(bundled.BundledCollection(), "flowhealth-bundled")
     if implicit(config):
@@ -88,5 +90,3 @@ def _may_be_worker() -> bool:
     what a worker starts inherits it.
     """
     return "PYTEST_XDIST_WORKER" in os.environ and sys.argv[:1] == ["-c"]
-
-

@@ -10,13 +10,15 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.plugin.answers import Answers
-from pytest_flowhealth.plugin.recorder import Recorder
+from pytest_flowhealth.plugin.exclusive import LockKeeper
+from pytest_flowhealth.plugin.recorder import EVIDENCE_ATTRIBUTE, FromWorker, Recorder
 from pytest_flowhealth.verdict.check import Declaration
 from pytest_flowhealth.verdict.text import Redactor, password_in, secrets_in
 from pytest_flowhealth.verdict.verdict import Problem
@@ -55,7 +57,7 @@ class Run:
     declarations: dict[str, Declaration] = dataclasses.field(default_factory=dict)
     problems: list[Problem] = dataclasses.field(default_factory=list)
     not_asked: tuple[str, ...] = ()
-    deselected: int = 0
+    usage: str | None = None
     conclusion: Conclusion | None = None
 
     @property
@@ -86,7 +88,8 @@ def begin(config: pytest.Config, mode: Mode) -> Run:
         pytest.UsageError: The configuration or an option can't be meant.
     """
     from pytest_flowhealth.plugin.report_file import report_path
-    from pytest_flowhealth.plugin.runner import Runner
+    from pytest_flowhealth.plugin.runner import Blocker, Runner
+    from pytest_flowhealth.plugin.terminal import AutoSummary
     from pytest_flowhealth.plugin.timeouts import Timeouts
 
     target = _target(config)
@@ -104,14 +107,48 @@ def begin(config: pytest.Config, mode: Mode) -> Run:
         start=time.perf_counter(),
     )
     config.stash[RUN] = run
-    for part, name in ((recorder, "recorder"), (Runner(run), "runner"), (Timeouts(), "timeouts")):
+    parts: dict[str, object] = {
+        "recorder": recorder,
+        "runner": Runner(run),
+        "blocker": Blocker(run),
+        "timeouts": Timeouts(),
+    }
+    if is_worker(config):
+        parts["worker"] = WorkerEnd(run)
+    else:
+        parts["lock"] = LockKeeper()
+        parts |= {} if mode is Mode.HEALTH else {"summary": AutoSummary(run)}
+    for name, part in parts.items():
         config.pluginmanager.register(part, f"flowhealth-{name}")
     return run
+
+
+class WorkerEnd:
+    """Lets an xdist worker tell its controller what it had; the plugin `flowhealth-worker`."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Put what the controller needs into the worker's last message."""
+        run = self._run
+        told = FromWorker(
+            mode=run.mode.value,
+            usage=run.usage,
+            declarations=tuple(run.declarations.values()),
+            problems=tuple(run.problems),
+            not_asked=run.not_asked,
+            deselected=run.recorder.deselected,
+        )
+        run.config.workeroutput[EVIDENCE_ATTRIBUTE] = msgspec.json.encode(told).decode()  # type: ignore[attr-defined]
 
 
 def _target(config: pytest.Config) -> Target:
     folder = config.option.health_project
     try:
-        return load_target(Path(folder) if folder else None, os.environ, config.invocation_params.dir)
+        return load_target(
+            Path(folder) if folder else None, os.environ, config.invocation_params.dir
+        )
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import pytest
 
 from pytest_flowhealth.formats.terminal import Line, render
 from pytest_flowhealth.plugin.recorder import carried_by
 from pytest_flowhealth.plugin.state import RUN, Mode, Run
+from pytest_flowhealth.verdict.text import Redactor, printable, secrets_in
 
 if TYPE_CHECKING:
     from pytest_flowhealth.plugin.finish import Conclusion
@@ -26,7 +27,30 @@ _MARKUP = {
     "faint": {"light": True},
 }
 _WIDEST = 100
-_LETTERS = {"passed": ".", "skipped": "s", "failed": "F", "error": "E", "xfailed": "w", "xpassed": "."}
+_LETTERS = {
+    "passed": ".",
+    "skipped": "s",
+    "failed": "F",
+    "error": "E",
+    "xfailed": "w",
+    "xpassed": ".",
+}
+
+
+class RedactingFile:
+    """A text file without secrets, whatever pytest or another plugin writes to it."""
+
+    def __init__(self, file: TextIO, redact: Redactor) -> None:
+        self._file = file
+        self.redact = redact
+
+    def write(self, text: str) -> int:
+        """Write `text` without secrets."""
+        self._file.write(self.redact(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 class HealthReporter(pytest.TerminalReporter):  # type: ignore[misc]  # final, but pytest has no other way
@@ -36,13 +60,15 @@ class HealthReporter(pytest.TerminalReporter):  # type: ignore[misc]  # final, b
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        super().__init__(config, sys.stdout)
+        self._file = RedactingFile(sys.stdout, Redactor(secrets_in(os.environ)))
+        super().__init__(config, cast(TextIO, self._file))
         self._component = ""
         self._detailed = config.option.verbose > 0 or config.option.tbstyle != "auto"
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Show no header: what a person reads first is the verdict."""
         self._session = session
+        self._file.redact = self.config.stash[RUN].redact
 
     def pytest_collection(self) -> None:
         """Show nothing."""
@@ -57,14 +83,14 @@ class HealthReporter(pytest.TerminalReporter):  # type: ignore[misc]  # final, b
         if self.config.option.collectonly:
             self._printcollecteditems(session.items)
 
-    def pytest_runtest_logstart(
-        self, nodeid: str, location: tuple[str, int | None, str]
-    ) -> None:
+    def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
         """Show nothing: progress is shown by component."""
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count the report and show progress."""
-        category, _, _ = self.config.hook.pytest_report_teststatus(report=report, config=self.config)
+        category, _, _ = self.config.hook.pytest_report_teststatus(
+            report=report, config=self.config
+        )
         self._add_stats(category, [report])
         if category and self.config.option.verbose >= 0:
             self._progress(report, category)
@@ -81,20 +107,24 @@ class HealthReporter(pytest.TerminalReporter):  # type: ignore[misc]  # final, b
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(
-        self, session: pytest.Session, exitstatus: int
-    ) -> Generator[None, object, object]:
+        self, session: pytest.Session, exitstatus: int | pytest.ExitCode
+    ) -> Generator[None, object, None]:
         """Conclude and show the verdict, after every other plugin has finished."""
         from pytest_flowhealth.plugin.finish import conclude
 
-        result = yield
+        yield
         self._end_progress()
         run = self.config.stash[RUN]
-        if session.exitstatus != pytest.ExitCode.USAGE_ERROR:
+        refused = any(worker.usage for worker in run.recorder.workers)
+        if session.exitstatus != pytest.ExitCode.USAGE_ERROR and not refused:
             conclusion = conclude(run, int(session.exitstatus))
             session.exitstatus = conclusion.exit_code
             self._details()
             show(run, conclusion, self)
-        return result
+
+    def pytest_internalerror(self, excrepr: object) -> bool:
+        """Show the traceback of pytest or a plugin with -v only; it is one of the reasons anyway."""
+        return super().pytest_internalerror(excrepr) if self._detailed else True  # type: ignore[arg-type]
 
     def pytest_unconfigure(self) -> None:
         """Show nothing: an interruption is one of the reasons."""
@@ -108,7 +138,7 @@ class HealthReporter(pytest.TerminalReporter):  # type: ignore[misc]  # final, b
         carried = carried_by(report)
         verbose = self.config.option.verbose > 0
         if verbose and carried is not None:
-            check = carried.evidence.declaration.id
+            check = printable(carried.evidence.declaration.id)
             self.write_line(f"{category:<8} {check}  {report.duration:.2f} s")
             return
         component = carried.evidence.declaration.component if carried else self._component

@@ -10,7 +10,6 @@ import os
 import signal
 import threading
 from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -27,25 +26,35 @@ class Timeouts:
     """The hooks that pytest-timeout asks; the plugin `flowhealth-timeouts`."""
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
-    def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> object:
+    def pytest_timeout_set_timer(self, item: pytest.Item) -> object:
         """Set the alarm of a check that has a timeout."""
         state = item.stash.get(STATE, None)
-        limit = state.declaration.timeout if state else None
-        if state is None or limit is None or not _can_alarm():
-            return None
-        signal.signal(signal.SIGALRM, _Alarm(state, limit))
-        signal.setitimer(signal.ITIMER_REAL, limit, _GRACE)
-        return True
+        return True if state is not None and arm(state) else None
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_timeout_cancel_timer(self, item: pytest.Item) -> object:
         """Cancel the alarm."""
         state = item.stash.get(STATE, None)
-        if state is None or state.declaration.timeout is None or not _can_alarm():
-            return None
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        return True
+        return True if state is not None and disarm(state) else None
+
+
+def arm(state: CheckState) -> bool:
+    """Start the check's time anew; False where it has no limit, or no alarm can be had."""
+    limit = state.declaration.timeout
+    if limit is None or not _can_alarm():
+        return False
+    signal.signal(signal.SIGALRM, _Alarm(state, limit))
+    signal.setitimer(signal.ITIMER_REAL, limit, _GRACE)
+    return True
+
+
+def disarm(state: CheckState) -> bool:
+    """Stop the check's time; False where it was not started."""
+    if state.declaration.timeout is None or not _can_alarm():
+        return False
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    return True
 
 
 class _Alarm:
@@ -56,7 +65,7 @@ class _Alarm:
         self._limit = limit
         self._fired = 0
 
-    def __call__(self, number: int, frame: FrameType | None) -> None:
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
         __tracebackhide__ = True
         self._fired += 1
         if self._fired > _SWALLOWED:

@@ -33,13 +33,17 @@ def unfinished(root: Path, reasons: Iterable[str], exit_code: int = 3) -> Docume
         components={},
         checks=(),
     )
-    return Document(time.time(), 0.0, exit_code, str(root), {}, {"total": 0, "collected": 0}, (), health)
+    return Document(
+        time.time(), 0.0, exit_code, str(root), {}, {"total": 0, "collected": 0}, (), health
+    )
 
 
 def document_of(run: Run, verdict: Verdict, exit_code: int, clean: Cleaner) -> Document:
     """Return the whole document of a run, with every text made safe to show."""
     duration = time.perf_counter() - run.start
     config = run.config
+    workers = run.recorder.workers
+    deselected = max([run.recorder.deselected, *(worker.deselected for worker in workers)])
     health = Health(
         status=verdict.status,
         exit_code=exit_code,
@@ -51,8 +55,8 @@ def document_of(run: Run, verdict: Verdict, exit_code: int, clean: Cleaner) -> D
         summary=_summary(verdict),
         components=verdict.components,
         checks=verdict.checks,
-        not_asked=run.not_asked or _first(worker.not_asked for worker in run.recorder.workers),
-        deselected=run.deselected,
+        not_asked=run.not_asked or _first(worker.not_asked for worker in workers),
+        deselected=deselected,
     )
     entries = run.recorder.entries
     collected = len(run.recorder.collected)
@@ -62,7 +66,7 @@ def document_of(run: Run, verdict: Verdict, exit_code: int, clean: Cleaner) -> D
         exitcode=exit_code,
         root=str(config.rootpath),
         environment=clean.tree(_environment(config)),
-        summary=entries.summary(collected=collected, deselected=run.deselected),
+        summary=entries.summary(collected=collected, deselected=deselected),
         tests=clean.tree(entries.tests()),
         health=health,
     )

@@ -46,7 +46,9 @@ def read_bytes(path: Path, label: str, limit: int = LIMIT) -> bytes:
     try:
         content = _read(path, label, limit)
     except FileNotFoundError:
-        problem = f"{label} is missing"
+        problem = (
+            f"{label} is a link that leads nowhere" if path.is_symlink() else f"{label} is missing"
+        )
     except (OSError, ValueError) as error:
         problem = f"{label} can't be read: {reason(error)}"
     else:

@@ -20,7 +20,7 @@ import msgspec
 from pytest_flowhealth.errors import ProbeError, Unmeasured
 from pytest_flowhealth.probes.deadline import Outcome, within
 from pytest_flowhealth.probes.redis_address import Address, parse
-from pytest_flowhealth.probes.redis_errors import NotRedis, explain, only_refuses_ping
+from pytest_flowhealth.probes.redis_errors import NotRedis, code_of, explain, only_refuses_ping
 from pytest_flowhealth.probes.redis_tls import arguments, connection_class, context_of
 
 Result = TypeVar("Result")
@@ -277,14 +277,14 @@ def _reply(session: _Session, command: str, key: str) -> tuple[Any, Any]:
 
 def _write(session: _Session, prefix: str, value: bytes) -> str:
     """Write `value` under a key of our own, in a cluster one that this node holds."""
-    from redis.exceptions import MovedError
+    from redis.exceptions import ResponseError
 
     for attempt in range(_TRIES):
         key = f"{prefix}check:{uuid.uuid4().hex}"
         try:
             reply = session.ask("SET", key, value, "PX", TTL_MS)
-        except MovedError:
-            if attempt == _TRIES - 1:
+        except ResponseError as error:
+            if attempt == _TRIES - 1 or code_of(error) != "MOVED":
                 raise
         else:
             if reply != b"OK":

@@ -25,7 +25,7 @@ class NotRedis(Exception):
 
 def only_refuses_ping(error: Exception) -> bool:
     """Tell whether an error reply to PING comes from a Redis that is connected all the same."""
-    return _code(error) in {"NOPERM", "MISCONF", "MASTERDOWN"}
+    return code_of(error) in {"NOPERM", "MISCONF", "MASTERDOWN"}
 
 
 def explain(
@@ -150,8 +150,8 @@ def _cli(address: Address) -> str:
     return f"redis-cli -h {quote(address.host)} -p {address.port}{tls}"
 
 
-def _code(error: BaseException) -> str:
-    """Return the code of an error reply; "" where it has none."""
+def code_of(error: BaseException) -> str:
+    """Return the code of an error reply, such as "OOM" or "MOVED"; "" where it has none."""
     from redis import exceptions
 
     by_class = (
@@ -198,7 +198,7 @@ def _reply(error: BaseException, address: Address, command: str, key: str) -> Pr
     """Return what an error reply means, or an answer that is none."""
     from redis.exceptions import InvalidResponse, ResponseError
 
-    code = _code(error)
+    code = code_of(error)
     said = _shown(address.scrub(str(error)))
     if code == "CLOSED":
         return _closed(address)

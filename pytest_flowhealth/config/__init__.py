@@ -1,0 +1,1 @@
+"""Configuration: flowhealth.toml, presets and the environment, into typed structs."""

@@ -1,0 +1,146 @@
+"""Finds the target and reads its configuration; the nearest source of a value wins."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pytest_flowhealth.config.decode import Decoder, Values, assembled, hint
+from pytest_flowhealth.config.environment import (
+    parse_threshold_option,
+    read_environment,
+    read_redis_url,
+    read_thresholds,
+)
+from pytest_flowhealth.config.files import read_text
+from pytest_flowhealth.config.manifest import read_manifest
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.errors import ProbeError, UsageError
+
+__all__ = ["load_target", "locate", "parse_threshold_option", "presets"]
+
+FILE = "flowhealth.toml"
+PYPROJECT = "pyproject.toml"
+
+
+def locate(start: Path | None, cwd: Path) -> Path:
+    """Return the target's folder, absolute: `start`, else the nearest one with a package.json.
+
+    Raises:
+        UsageError: `start` is no folder.
+    """
+    if start is not None:
+        folder = cwd / start
+        if not folder.is_dir():
+            raise UsageError(f"--health-project: {start} is no folder")
+        return folder.resolve()
+    here = cwd.resolve()
+    return next((one for one in (here, *here.parents) if (one / "package.json").exists()), here)
+
+
+def load_target(start: Path | None, environ: Mapping[str, str], cwd: Path) -> Target:
+    """Return the target with its configuration.
+
+    Nearest first: environment, flowhealth.toml (or pyproject.toml's
+    [tool.flowhealth]), preset, default; REDIS_URL comes last.
+
+    Raises:
+        UsageError: Something in them can't be meant; all of it is named.
+    """
+    root = locate(start, cwd)
+    environment, problems = read_environment(environ)
+    own, wrong = _own(root)
+    problems += wrong
+    preset, wrong = _preset(root, own | environment)
+    problems += wrong
+    values = preset | own | environment
+    if "redis.url" not in values:
+        last, wrong = read_redis_url(environ)
+        values |= last
+        problems += wrong
+    thresholds, wrong = read_thresholds(environ)
+    problems += wrong
+    problems += _absent_checks(root, values)
+    if problems:
+        raise UsageError("the configuration can't be used", problems=problems)
+    sources = {key: one.source for key, one in values.items()}
+    return Target(root, assembled(values), sources, thresholds)
+
+
+def presets() -> dict[str, str]:
+    """Return the text of each preset by its name."""
+    folder = resources.files("pytest_flowhealth.config") / "presets"
+    return {
+        one.name.removesuffix(".toml"): one.read_text(encoding="utf-8")
+        for one in folder.iterdir()
+        if one.name.endswith(".toml")
+    }
+
+
+def _own(root: Path) -> tuple[Values, list[str]]:
+    """Return what the target's own file sets."""
+    own, wrong = _toml(root / FILE)
+    project, also_wrong = _toml(root / PYPROJECT)
+    tool = project.get("tool", {})
+    section = tool.get("flowhealth") if isinstance(tool, dict) else None
+    if section is None:
+        # A broken pyproject.toml matters only where it may be ours.
+        return _decoded(FILE, own, wrong if (root / FILE).exists() else wrong + also_wrong)
+    if (root / FILE).exists():
+        return {}, [f"both {FILE} and {PYPROJECT}'s [tool.flowhealth] are there; keep one of them"]
+    if not isinstance(section, dict):
+        return {}, [f"{PYPROJECT}: [tool.flowhealth] must be a table"]
+    return _decoded(PYPROJECT, section, also_wrong)
+
+
+def _decoded(source: str, raw: dict[str, Any], wrong: list[str]) -> tuple[Values, list[str]]:
+    decoder = Decoder(source)
+    decoder.table(raw)
+    return decoder.values, wrong + decoder.problems
+
+
+def _toml(path: Path) -> tuple[dict[str, Any], list[str]]:
+    if not path.exists() and not path.is_symlink():
+        return {}, []
+    try:
+        return tomllib.loads(read_text(path)), []
+    except ProbeError as error:
+        return {}, [error.message]
+    except tomllib.TOMLDecodeError as error:
+        return {}, [f"{path.name}: {error}"]
+    except RecursionError:
+        return {}, [f"{path.name}: nested too deep"]
+
+
+def _preset(root: Path, nearer: Values) -> tuple[Values, list[str]]:
+    """Return what the preset sets: the one that is named, else the one with the package's name."""
+    known = presets()
+    named = nearer.get("preset")
+    name = named.value if named else _package_name(root)
+    if name not in known:
+        if named is None or name is None:
+            return {}, []
+        return {}, [f"{named.source}: there is no preset {name!r}; {hint(name, [*known])}"]
+    decoder = Decoder(f"preset {name}")
+    decoder.table(tomllib.loads(known[name]))
+    return decoder.values, decoder.problems
+
+
+def _package_name(root: Path) -> str | None:
+    try:
+        return read_manifest(root / "package.json").name
+    except ProbeError:
+        # What is wrong with package.json is for its own check to say.
+        return None
+
+
+def _absent_checks(root: Path, values: Values) -> list[str]:
+    if "checks" not in values:
+        return []
+    paths, source = values["checks"]
+    return [
+        f"{source}: checks: {path!r} is not there" for path in paths if not (root / path).exists()
+    ]

@@ -1,0 +1,71 @@
+"""The application looked at: a project folder with its configuration."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
+from pytest_flowhealth.config.model import Configuration, Limits
+from pytest_flowhealth.config.workspaces import workspaces
+from pytest_flowhealth.errors import ProbeError
+
+
+class Target(msgspec.Struct, frozen=True):
+    """A project folder (`root`, absolute) with its configuration.
+
+    `sources` tells for each key that is set, such as ``redis.url``, who set it.
+    """
+
+    root: Path
+    config: Configuration = Configuration()
+    sources: dict[str, str] = {}
+    environment_thresholds: dict[str, Limits] = {}
+
+    @property
+    def manifest(self) -> Manifest:
+        """What package.json says; read once.
+
+        Raises:
+            ProbeError: It can't be read, or is not valid.
+        """
+        return _manifest(self.root)
+
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """The root package and its workspaces; read once.
+
+        Raises:
+            ProbeError: One of their package.json files is not valid.
+        """
+        return _packages(self.root)
+
+    @property
+    def name(self) -> str | None:
+        """The package's name, or None where package.json can't tell."""
+        return _told(self.root)[0]
+
+    @property
+    def version(self) -> str | None:
+        """The package's version, or None where package.json can't tell."""
+        return _told(self.root)[1]
+
+
+@cache
+def _manifest(root: Path) -> Manifest:
+    return read_manifest(root / "package.json")
+
+
+@cache
+def _packages(root: Path) -> tuple[Package, ...]:
+    return workspaces(root, _manifest(root))
+
+
+def _told(root: Path) -> tuple[str | None, str | None]:
+    try:
+        manifest = _manifest(root)
+    except ProbeError:
+        return None, None
+    return manifest.name, manifest.version

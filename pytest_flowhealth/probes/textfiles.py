@@ -1,0 +1,146 @@
+"""Configuration files that need no Node: JSON, YAML, TOML, INI and environment files.
+
+Each function takes a file's text and raises `SyntaxProblem` where it is not
+what its name says. No value is built that the file could blow up (YAML's
+aliases), and no message quotes a value, which may be a secret.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+
+from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.probes.jsonc import DEPTH, SyntaxProblem, check
+
+MAX_TOML = 2**18
+"""Characters of TOML that are read."""
+
+MAX_DOTS = 500
+"""Dots that a line of TOML may have."""
+
+MAX_YAML = 2**20
+"""Characters of YAML that are read: where PyYAML has no C library, 10 seconds' worth."""
+
+Parser = Callable[[str], None]
+
+
+def parse_json(text: str) -> None:
+    """Read JSON."""
+    check(text, "json")
+
+
+def parse_jsonc(text: str) -> None:
+    """Read JSON with comments and trailing commas."""
+    check(text, "jsonc")
+
+
+def parse_json5(text: str) -> None:
+    """Read JSON5."""
+    check(text, "json5")
+
+
+def parse_toml(text: str) -> None:
+    """Read TOML 1.0.
+
+    Raises:
+        Unmeasured: It is of a size, or has keys, that Python's parser takes minutes for.
+    """
+    # A key of n parts takes it n * n steps; keys don't go over a line's end.
+    if len(text) > MAX_TOML or any(line.count(".") > MAX_DOTS for line in text.splitlines()):
+        raise Unmeasured("it is too large to be read in a bounded time")
+    try:
+        tomllib.loads(text)
+    except RecursionError:
+        raise SyntaxProblem("too many brackets in one another", 1, 1) from None
+    except ValueError as error:
+        message, _, place = str(error).partition(" (at ")
+        where = re.match(r"line (\d+), column (\d+)", place)
+        line, column = (int(where[1]), int(where[2])) if where else (text.count("\n") + 1, 1)
+        raise SyntaxProblem(message, line, column) from None
+
+
+def parse_yaml(text: str) -> None:
+    """Read every document of a YAML stream, as events: aliases are looked up, not followed.
+
+    Raises:
+        Unmeasured: PyYAML is not installed, or the text too large.
+    """
+    if len(text) > MAX_YAML:
+        raise Unmeasured("it is too large to be read in a bounded time")
+    try:
+        import yaml
+    except ImportError:
+        raise Unmeasured(
+            "reading YAML needs PyYAML", remedy="pip install pytest-flowhealth[yaml]"
+        ) from None
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    anchors: set[str] = set()
+    depth = 0
+    try:
+        for event in yaml.parse(text, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            _look_at_event(event, anchors, depth)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise SyntaxProblem(error.problem or "not YAML", line, column) from None
+    except yaml.YAMLError as error:
+        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
+        raise SyntaxProblem("a character that YAML does not allow", line, 1) from None
+
+
+def _look_at_event(event: object, anchors: set[str], depth: int) -> None:
+    import yaml
+
+    if isinstance(event, yaml.DocumentStartEvent):
+        anchors.clear()
+    if isinstance(event, yaml.AliasEvent) and event.anchor not in anchors:
+        raise SyntaxProblem(
+            "an alias of an anchor that is not there",
+            event.start_mark.line + 1,
+            event.start_mark.column + 1,
+        )
+    if isinstance(event, (yaml.CollectionStartEvent, yaml.ScalarEvent)) and event.anchor:
+        anchors.add(event.anchor)
+    if depth > DEPTH and isinstance(event, yaml.Event):
+        raise SyntaxProblem("too many collections in one another", event.start_mark.line + 1, 1)
+
+
+def parse_rc(text: str) -> None:
+    """Read a file such as .eslintrc or .prettierrc: JSON with comments, else YAML."""
+    parse = parse_jsonc if text.lstrip()[:1] in {"{", "[", "/"} else parse_yaml
+    parse(text)
+
+
+_ASSIGNMENT = re.compile(r"\s*+(?:export\s++)?[\w.-]++\s*+(?:=|:\s)\s*+(?P<quote>[\"'`]?)")
+
+
+def parse_env(text: str) -> None:
+    """Read KEY=VALUE lines, as the `dotenv` package does; a quoted value may have many lines."""
+    quote, begun = "", 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if quote:
+            quote = "" if quote in line else quote
+            continue
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _ASSIGNMENT.match(line)
+        if match is None:
+            raise SyntaxProblem("no KEY=VALUE", number, 1)
+        if match["quote"] and match["quote"] not in line[match.end() :]:
+            quote, begun = match["quote"], number
+    if quote:
+        raise SyntaxProblem(f"the quote {quote} is not closed", begun, 1)
+
+
+def parse_ini(text: str) -> None:
+    """Read [sections] and key=value lines, as npm's `ini` package does: a lone key is true."""
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if stripped.startswith("[") and "]" not in stripped:
+            raise SyntaxProblem("a section's name does not end", number, 1)
+        if stripped.startswith("="):
+            raise SyntaxProblem("a value without a key", number, 1)

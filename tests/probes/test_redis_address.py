@@ -1,0 +1,102 @@
+"""Addresses of Redis: read, shown without their password, and found for a target."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.probes.redis_address import mask, parse
+
+
+@pytest.mark.parametrize(
+    ("url", "place", "database", "user", "password"),
+    [
+        ("redis://localhost", "localhost:6379", 0, None, None),
+        ("redis://", "localhost:6379", 0, None, None),
+        ("redis://h:6380/3", "h:6380", 3, None, None),
+        ("redis://h/?db=4", "h:6379", 4, None, None),
+        ("redis://h:1/2?family=6&tls=x", "h:1", 2, None, None),
+        ("redis://[::1]:6380/0", "[::1]:6380", 0, None, None),
+        ("redis://:p%40s%2Fs@h/0", "h:6379", 0, None, "p@s/s"),
+        ("redis://app:a%3Ab@h/0", "h:6379", 0, "app", "a:b"),
+        ("redis://app:p@ss@h/0", "h:6379", 0, "app", "p@ss"),
+        ("redis://h/0?username=u&password=p%26q", "h:6379", 0, "u", "p&q"),
+        ("rediss://u@h:1/0", "h:1", 0, "u", None),
+        ("unix:///run/my%20redis.sock?db=5", "/run/my redis.sock", 5, None, None),
+        ("unix://u:p@/run/redis.sock", "/run/redis.sock", 0, "u", "p"),
+        (" redis://h:6380/0\n", "h:6380", 0, None, None),
+    ],
+)
+def test_addresses(
+    url: str, place: str, database: int, user: str | None, password: str | None
+) -> None:
+    found = parse(url)
+    assert found.place == place
+    assert found.database == database
+    assert found.username == user
+    assert (found.password.reveal() if found.password else None) == password
+    assert found.tls == url.strip().startswith("rediss")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost:6379",
+        "http://h/0",
+        "redis://h:port/0",
+        "redis://h:99999999/0",
+        "redis://h/cache",
+        "redis://:s3/cret@h/0",
+        "redis://:12/s3cret@h/0",
+        "redis://:12#s3cret@h/0",
+        "redis://:12?s3cret@h/0",
+        "redis://:s3cret",
+        "redis://[::1/0",
+        "redis://h:s3cret/0",
+        "unix://",
+        "redis://u:s3cret@h:x/0",
+    ],
+)
+def test_what_is_no_address(url: str) -> None:
+    with pytest.raises(ProbeError) as caught:
+        parse(url, "redis.url (environment)")
+    assert "redis.url (environment)" in caught.value.message
+    assert "s3" not in caught.value.message
+    assert "cret" not in caught.value.message
+    assert caught.value.remedy
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://h:6379/0", "redis://h:6379/0"),
+        ("redis://:x@h:6379/0", "redis://:***@h:6379/0"),
+        ("redis://u:x@h:6379/0", "redis://u:***@h:6379/0"),
+        ("redis://x@h:6379/0", "redis://***@h:6379/0"),
+        ("redis://u:a/b#c?d@e@h/0", "redis://u:***@h/0"),
+        ("redis://h/0?password=x&db=1", "redis://h/0?password=***&db=1"),
+        ("u:x@h:1", "u:***@h:1"),
+        ("redis://[::1]:6379/0", "redis://[::1]:6379/0"),
+        ("redis://:x/0", "redis://:***"),
+        ("unix:///run/r.sock", "unix:///run/r.sock"),
+    ],
+)
+def test_masked(url: str, shown: str) -> None:
+    assert mask(url) == shown
+
+
+@given(st.text(min_size=1), st.text(alphabet="abc", max_size=3))
+def test_no_password_is_ever_shown(password: str, user: str) -> None:
+    marked = f"<{password}>"
+    assert marked not in mask(f"redis://{user}:{marked}@host:6379/0")
+
+
+@given(st.text())
+def test_any_text_is_an_address_or_a_problem(text: str) -> None:
+    for url in (text, f"redis://{text}", f"unix://{text}", f"rediss://{text}@h/0"):
+        with contextlib.suppress(ProbeError):
+            assert parse(url).place
