@@ -106,7 +106,7 @@ class RedisServer:
         """Send SIGCONT."""
         self._signal(signal.SIGCONT)
 
-    def command(self, *words: str | int) -> Any:
+    def command(self, *words: str | int | bytes) -> Any:
         """Send a command as the default user, and return its reply (bytes)."""
         import redis
 
@@ -114,7 +114,8 @@ class RedisServer:
             port=self.port, password=self.password, socket_timeout=_PATIENCE, protocol=2
         )
         try:
-            return client.execute_command(*words)
+            execute: Any = client.execute_command
+            return execute(*words)
         finally:
             client.connection_pool.disconnect()
 

@@ -27,7 +27,10 @@ class TestEntries:
         if test is None:
             test = make_testitem(report.nodeid, list(report.keywords), report.location)
             self._tests[report.nodeid] = test
-        stage = make_teststage(report, None, None, None, omit_traceback=False)
+        if report.passed:
+            stage = {"duration": report.duration, "outcome": report.outcome}
+        else:
+            stage = make_teststage(report, None, None, None, omit_traceback=False)
         if hasattr(report, "context"):
             test.setdefault("subtests", []).append(stage)
         else:

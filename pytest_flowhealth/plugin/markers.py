@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import inspect
 import math
 import re
@@ -65,12 +66,15 @@ def read_markers(item: pytest.Item, mistakes: Mistakes) -> Declaration | None:
 def _read(mark: pytest.Mark, meaning: Callable[..., Any], where: str, mistakes: Mistakes) -> Any:
     """Return what `meaning` makes of a marker's arguments; note the mistake where it can't."""
     try:
-        bound = inspect.signature(meaning).bind(*mark.args, **mark.kwargs)
+        bound = _signature(meaning).bind(*mark.args, **mark.kwargs)
         return meaning(*bound.args, **bound.kwargs)
     except (TypeError, ValueError) as error:
         first = f"{mark.args[0]!r}: " if mark.name == "threshold" and mark.args else ""
         mistakes.add(where, f"@pytest.mark.{mark.name}: {first}{error}")
         return None
+
+
+_signature = functools.cache(inspect.signature)
 
 
 def _health(

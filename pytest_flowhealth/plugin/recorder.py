@@ -53,6 +53,7 @@ class Seen(msgspec.Struct):
     evidence: Evidence | None = None
     attempts: int = 1
     failed: bool = False
+    judged: CheckResult | None = None
 
 
 class FromWorker(msgspec.Struct, frozen=True):
@@ -140,6 +141,7 @@ class Recorder:
             seen.phases = []
             return
         carried = carried_by(report)
+        seen.judged = None
         seen.failed = seen.failed or report.failed
         if carried is not None:
             seen.evidence = carried.evidence
@@ -157,19 +159,18 @@ class Recorder:
 
     def result(self, seen: Seen) -> CheckResult | None:
         """Return the judged check, or None for an ordinary test."""
+        if seen.judged is not None or seen.evidence is None:
+            return seen.judged
         evidence = seen.evidence
-        if evidence is None:
-            return None
         if seen.attempts > 1:
-            evidence = msgspec.structs.replace(
-                evidence, attempts=max(seen.attempts, evidence.attempts)
-            )
+            attempts = max(seen.attempts, evidence.attempts)
+            evidence = msgspec.structs.replace(evidence, attempts=attempts)
         return judge_check(evidence, seen.phases, datetime.datetime.now(datetime.UTC).date())
 
     def _settle(self, seen: Seen) -> None:
-        result = self.result(seen)
-        if result is not None:
-            self._results[result.id] = result
+        seen.judged = self.result(seen)
+        if seen.judged is not None:
+            self._results[seen.judged.id] = seen.judged
             self._index = None
 
     # -- what goes wrong around the checks

@@ -21,6 +21,7 @@ class Cleaner:
 
     def __init__(self, redact: Redactor) -> None:
         self._redact = redact
+        self._known: dict[str, str] = {}
 
     def text(self, value: str, limit: int = 2_000) -> str:
         """Return `value` without secrets and control characters."""
@@ -53,16 +54,25 @@ class Cleaner:
     def tree(self, value: Any, depth: int = 0) -> Any:
         """Return a tree of dicts, lists and scalars with every text in it cleaned."""
         if isinstance(value, str):
-            return self.text(value, _LONGEST)
+            return self._leaf(value)
         if isinstance(value, (dict, list, tuple)):
             return self._branch(value, depth) if depth < _DEEPEST else "..."
         if value is None or isinstance(value, (bool, int, float)):
             return value
         return self.text(str(value), _LONGEST)
 
+    def _leaf(self, value: str) -> str:
+        """Return a cleaned text; most leaves of a report are the same few words."""
+        clean = self._known.get(value)
+        if clean is None:
+            clean = self.text(value, _LONGEST)
+            if len(value) < 100:
+                self._known[value] = clean
+        return clean
+
     def _branch(self, value: Any, depth: int) -> Any:
         if isinstance(value, dict):
-            return {self.text(str(key)): self.tree(one, depth + 1) for key, one in value.items()}
+            return {self._leaf(str(key)): self.tree(one, depth + 1) for key, one in value.items()}
         return [self.tree(one, depth + 1) for one in value]
 
     def _measurement(self, one: Measurement) -> Measurement:

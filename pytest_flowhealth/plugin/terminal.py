@@ -107,7 +107,9 @@ class HealthReporter(pytest.TerminalReporter):  # type: ignore[misc]  # final, b
 
     @pytest.hookimpl(wrapper=True)
     def pytest_sessionfinish(
-        self, session: pytest.Session, exitstatus: int | pytest.ExitCode
+        self,
+        session: pytest.Session,
+        exitstatus: int | pytest.ExitCode,  # noqa: ARG002  # the name is the hook's
     ) -> Generator[None, object, None]:
         """Conclude and show the verdict, after every other plugin has finished."""
         from pytest_flowhealth.plugin.finish import conclude

@@ -16,6 +16,7 @@ from pytest_flowhealth.probes.jsonc import SyntaxProblem, check
 from pytest_flowhealth.probes.reading import kind_of, read_text, reason
 
 _EMPTY_LOOK = 1 << 20
+_LOOKED_INTO = frozenset({".json", ".node", ".wasm"})
 _MAX_JSON = 64 << 20
 _NATIVE = (
     b"\x7fELF",
@@ -40,6 +41,17 @@ class Found(msgspec.Struct, frozen=True):
     problems: tuple[str, ...]
 
 
+class Parsed(msgspec.Struct, frozen=True):
+    """How many artifacts were parsed, and what is wrong with some of them.
+
+    The errors are `ProbeError` for a broken file, `Unmeasured` for one that
+    could not be parsed.
+    """
+
+    count: int
+    errors: tuple[FlowHealthError, ...]
+
+
 def find(promised: Iterable[Promise], root: Path) -> Found:
     """Look for the promised files: there, inside the target, regular and not empty.
 
@@ -60,32 +72,19 @@ def find(promised: Iterable[Promise], root: Path) -> Found:
     return Found(tuple(files.values()), tuple(dict.fromkeys(problems)))
 
 
-def syntax(
-    files: Sequence[Source], timeout: float = javascript.SECONDS
-) -> tuple[FlowHealthError, ...]:
-    """Parse artifacts: JavaScript by `node --check`, JSON, and how native and WASM files begin.
+def syntax(files: Sequence[Source], timeout: float = javascript.SECONDS) -> Parsed:
+    """Parse artifacts: JavaScript by `node --check`, JSON, and how add-ons and WASM begin.
 
     Others (declarations of types, styles) are not looked into.
 
     Args:
         files: The artifacts; they exist.
         timeout: Seconds that Node may take for each.
-
-    Returns:
-        The problems: `ProbeError` for a broken file, `Unmeasured` for one that
-        could not be parsed.
     """
     scripts = [source for source in files if _is_script(source.path)]
-    problems = [*javascript.syntax_problems(scripts, timeout), *map(_content_problem, files)]
-    return tuple(problem for problem in problems if problem)
-
-
-def parsed(files: Iterable[Source]) -> int:
-    """Return how many of `files` `syntax` can look into."""
-    return sum(
-        source.path.suffix in {".json", ".node", ".wasm"} or _is_script(source.path)
-        for source in files
-    )
+    others = [source for source in files if source.path.suffix in _LOOKED_INTO]
+    found = [*javascript.syntax_problems(scripts, timeout), *map(_content_problem, others)]
+    return Parsed(len(found), tuple(error for error in found if error))
 
 
 def _kept(promise: Promise, root: Path, top: Path) -> list[Source]:

@@ -1,3 +1,5 @@
 """STUB by the lead, to be replaced."""
+
+
 def end_all() -> None:
     """Nothing."""

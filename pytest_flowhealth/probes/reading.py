@@ -83,11 +83,14 @@ def reason(error: Exception) -> str:
 def _read(path: Path, label: str, limit: int) -> bytes:
     # Without O_NONBLOCK, opening a pipe waits for somebody to write to it.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as file:
+    try:
         other = kind_of(os.fstat(handle))
         if other:
             raise ProbeError(f"{label} is {other}, not a file")
-        content = file.read(limit + 1)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            content = file.read(limit + 1)
+    finally:
+        os.close(handle)
     if len(content) > limit:
         raise ProbeError(f"{label} has more than {limit / 2**20:g} MiB")
     return content

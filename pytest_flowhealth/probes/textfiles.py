@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable
+from typing import Any
 
 from pytest_flowhealth.errors import Unmeasured
 from pytest_flowhealth.probes.jsonc import DEPTH, SyntaxProblem, check
@@ -92,21 +93,18 @@ def parse_yaml(text: str) -> None:
         raise SyntaxProblem("a character that YAML does not allow", line, 1) from None
 
 
-def _look_at_event(event: object, anchors: set[str], depth: int) -> None:
+def _look_at_event(event: Any, anchors: set[str], depth: int) -> None:
     import yaml
 
+    line, column = event.start_mark.line + 1, event.start_mark.column + 1
     if isinstance(event, yaml.DocumentStartEvent):
         anchors.clear()
     if isinstance(event, yaml.AliasEvent) and event.anchor not in anchors:
-        raise SyntaxProblem(
-            "an alias of an anchor that is not there",
-            event.start_mark.line + 1,
-            event.start_mark.column + 1,
-        )
+        raise SyntaxProblem("an alias of an anchor that is not there", line, column)
     if isinstance(event, (yaml.CollectionStartEvent, yaml.ScalarEvent)) and event.anchor:
         anchors.add(event.anchor)
-    if depth > DEPTH and isinstance(event, yaml.Event):
-        raise SyntaxProblem("too many collections in one another", event.start_mark.line + 1, 1)
+    if depth > DEPTH:
+        raise SyntaxProblem("too many collections in one another", line, column)
 
 
 def parse_rc(text: str) -> None:

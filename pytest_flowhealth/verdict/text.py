@@ -37,7 +37,7 @@ def printable(text: str, limit: int = LIMIT) -> str:
     """
     if len(text) > limit:
         text = f"{text[:limit]} ... ({len(text) - limit:,} more characters)"
-    if text.isascii() and text.isprintable() and "::" not in text and "##" not in text:
+    if text.isascii() and text.isprintable() and not _COMMANDS.search(text):
         return text
     escaped = "".join(_visible(character) for character in text.replace("\r\n", "\n"))
     return _COMMANDS.sub(_spelled, escaped)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
-from pytest_flowhealth.probes import files
+from pytest_flowhealth.probes import files, javascript
 from pytest_flowhealth.probes.files import Looked
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
@@ -210,7 +210,7 @@ def test_a_node_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PATH", f"{node.parent}{os.pathsep}{os.environ['PATH']}")
     (tmp_path / "a.js").write_text("1")
     sources = files.configured(tmp_path, ["a.js"])
-    (problem,) = files.javascript.syntax_problems(sources, timeout=0.2)
+    (problem,) = javascript.syntax_problems(sources, timeout=0.2)
     assert isinstance(problem, Unmeasured)
 
 

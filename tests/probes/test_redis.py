@@ -14,6 +14,7 @@ import pytest
 from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
 from pytest_flowhealth.probes import redis as module
 from pytest_flowhealth.probes.redis import RedisProbe
+from pytest_flowhealth.probes.redis_address import parse
 from tests import redis_servers as servers
 from tests.redis_servers import RedisServer, free_port, tcp_server
 
@@ -131,7 +132,7 @@ def test_a_password_where_none_is_set(shared: RedisServer) -> None:
 
 
 def test_the_setting_that_gave_the_address_is_named(shared: RedisServer) -> None:
-    address = module.parse(shared.url_of(password="s3cret"), "redis.url (environment)")
+    address = parse(shared.url_of(password="s3cret"), "redis.url (environment)")
     assert "redis.url (environment)" in failure(RedisProbe(address).connect).message
 
 

@@ -1,13 +1,18 @@
 """Addresses of Redis: read, shown without their password, and found for a target."""
 
 import contextlib
+import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.errors import ProbeError
-from pytest_flowhealth.probes.redis_address import mask, parse
+from pytest_flowhealth.config.model import Configuration, Redis
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
+from pytest_flowhealth.probes.redis_address import mask, of_target, parse
 
 
 @pytest.mark.parametrize(
@@ -100,3 +105,52 @@ def test_any_text_is_an_address_or_a_problem(text: str) -> None:
     for url in (text, f"redis://{text}", f"unix://{text}", f"rediss://{text}@h/0"):
         with contextlib.suppress(ProbeError):
             assert parse(url).place
+
+
+def target(root: Path, package: dict[str, Any] | str | None, url: str | None = None) -> Target:
+    if package is not None:
+        text = package if isinstance(package, str) else json.dumps(package)
+        (root / "package.json").write_text(text)
+    sources = {"redis.url": "environment"} if url else {}
+    return Target(root=root, config=Configuration(redis=Redis(url=url)), sources=sources)
+
+
+@pytest.mark.parametrize("package", [None, "{", {"dependencies": {"express": "*"}}])
+def test_a_configured_address_needs_no_package_json(tmp_path: Path, package: Any) -> None:
+    found = of_target(target(tmp_path, package, "redis://:s3cret@h:6380/0"))
+    assert found.place == "h:6380"
+    assert found.origin == "redis.url (environment)"
+    assert "s3cret" not in repr(found)
+
+
+@pytest.mark.parametrize("name", ["redis", "ioredis", "bullmq", "@redis/client", "connect-redis"])
+@pytest.mark.parametrize(
+    "field", ["dependencies", "devDependencies", "optionalDependencies"], ids=str
+)
+def test_a_client_means_the_usual_address(tmp_path: Path, name: str, field: str) -> None:
+    found = of_target(target(tmp_path, {field: {name: "*"}}))
+    assert found.place == "127.0.0.1:6379"
+    assert f"`{name}`" in found.origin
+
+
+def test_a_client_in_a_workspace(tmp_path: Path) -> None:
+    (tmp_path / "packages/a").mkdir(parents=True)
+    (tmp_path / "packages/a/package.json").write_text('{"dependencies": {"ioredis": "*"}}')
+    found = of_target(target(tmp_path, {"workspaces": ["packages/*"]}))
+    assert "`ioredis` is in the dependencies of packages/a" in found.origin
+
+
+@pytest.mark.parametrize(
+    "package",
+    [{}, {"dependencies": {"redis-mock": "*"}}, {"peerDependencies": {"redis": "*"}}],
+    ids=["nothing", "a-double", "a-peer"],
+)
+def test_no_client(tmp_path: Path, package: dict[str, Any]) -> None:
+    with pytest.raises(NotApplicable, match="no Redis client"):
+        of_target(target(tmp_path, package))
+
+
+@pytest.mark.parametrize("package", [None, "{", '{"dependencies": []}'])
+def test_a_package_json_that_can_not_tell(tmp_path: Path, package: str | None) -> None:
+    with pytest.raises(Unmeasured, match="whether this target uses Redis can't be told"):
+        of_target(target(tmp_path, package))

@@ -1,0 +1,1 @@
+"""Probes: each measures one thing outside, knows nothing of pytest, and never judges."""

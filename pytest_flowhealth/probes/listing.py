@@ -1,0 +1,54 @@
+"""Many findings in one sentence, and many errors in one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
+
+SHOWN = 10
+"""Findings that a message holds; the others are counted."""
+
+
+def listed(findings: Sequence[str], of: str) -> str:
+    """Return one finding as it is, and several as "3 OF: one; two; three".
+
+    Args:
+        findings: The findings; at least one.
+        of: What they are, in the plural, with a verb: "files are broken".
+    """
+    if len(findings) == 1:
+        return findings[0]
+    rest = len(findings) - SHOWN
+    more = f"; and {rest:,} more" if rest > 0 else ""
+    return f"{len(findings):,} {of}: {'; '.join(findings[:SHOWN])}{more}"
+
+
+def raise_worst(
+    errors: Sequence[FlowHealthError], *, broken: str, unread: str, remedy: str | None = None
+) -> None:
+    """Raise what is broken, all in one error; without such, what could not be looked at.
+
+    Args:
+        errors: `ProbeError` and `Unmeasured`; without any, nothing is raised.
+        broken: What the former are, as `of` in `listed`.
+        unread: The same for the latter.
+        remedy: For the broken ones, where their errors have none.
+
+    Raises:
+        ProbeError: There is one.
+        Unmeasured: There is one, and no `ProbeError`.
+    """
+    failed = [error for error in errors if isinstance(error, ProbeError)]
+    if failed:
+        raise ProbeError(_messages(failed, broken), remedy=_remedy(failed) or remedy)
+    if errors:
+        raise Unmeasured(_messages(errors, unread), remedy=_remedy(errors))
+
+
+def _messages(errors: Sequence[FlowHealthError], of: str) -> str:
+    return listed([error.message for error in errors], of)
+
+
+def _remedy(errors: Sequence[FlowHealthError]) -> str | None:
+    return next((error.remedy for error in errors if error.remedy), None)

@@ -1,0 +1,346 @@
+"""What a package.json promises, and whether it is there, whole, parseable and fresh."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_flowhealth.config.manifest import Package, read_manifest
+from pytest_flowhealth.config.workspaces import workspaces
+from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
+from pytest_flowhealth.probes import artifacts, build, freshness
+from pytest_flowhealth.probes.build import Found
+from pytest_flowhealth.probes.javascript import Source
+
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
+
+
+def package(root: Path, **fields: Any) -> Package:
+    """Write a package.json, and read it."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "package.json").write_text(json.dumps({"name": "it", **fields}))
+    return Package(root, ".", read_manifest(root / "package.json"))
+
+
+def write(root: Path, *names: str, content: str | bytes = "1;\n") -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def found(root: Path, **fields: Any) -> Found:
+    return build.find(artifacts.promises(package(root, **fields)), root)
+
+
+def labels(sources: Iterable[Source]) -> list[str]:
+    return sorted(source.label for source in sources)
+
+
+def paths(root: Path, **fields: Any) -> dict[str, str]:
+    return {one.field: one.path for one in artifacts.promises(package(root, **fields))}
+
+
+def test_what_is_promised(tmp_path: Path) -> None:
+    assert paths(tmp_path) == {}
+    assert paths(tmp_path, main="a.js", module="b.mjs") == {"main": "a.js", "module": "b.mjs"}
+    assert paths(tmp_path, typings="c.d.ts", bin="d.js") == {"types": "c.d.ts", "bin.it": "d.js"}
+    assert paths(tmp_path, bin={"x": "./x.js", "y": "y.js"}) == {"bin.x": "./x.js", "bin.y": "y.js"}
+
+
+@pytest.mark.parametrize(
+    ("exports", "expected"),
+    [
+        ("./a.js", {"exports": "./a.js"}),
+        (
+            {"import": "./a.mjs", "require": "./a.cjs"},
+            {"exports.import": "./a.mjs", "exports.require": "./a.cjs"},
+        ),
+        ({".": {"node": {"import": "./a.js"}}}, {'exports["."].node.import': "./a.js"}),
+        ({"./x": ["./a.js", None], "./y": None}, {'exports["./x"]': "./a.js"}),
+        ({"./f/*": "./dist/*.js"}, {'exports["./f/*"]': "./dist/*.js"}),
+        ([], {}),
+        (7, {}),
+    ],
+)
+def test_what_exports_promise(tmp_path: Path, exports: object, expected: dict[str, str]) -> None:
+    assert paths(tmp_path, exports=exports) == expected
+
+
+def test_a_file_that_two_fields_promise_is_one_promise(tmp_path: Path) -> None:
+    promised = artifacts.promises(package(tmp_path, main="a.js", exports="./a.js", bin="a.js"))
+    assert len(promised) == 1
+
+
+@pytest.mark.parametrize(
+    ("main", "file"),
+    [
+        ("a.js", "a.js"),
+        ("./a", "a.js"),
+        ("a", "a"),
+        ("a", "a.json"),
+        ("a", "a.node"),
+        ("a", "a/index.js"),
+        ("a/", "a/index.json"),
+        (".", "index.js"),
+        ("./", "index.js"),
+    ],
+)
+def test_main_as_node_finds_it(tmp_path: Path, main: str, file: str) -> None:
+    assert found(tmp_path, main=main).problems
+    write(tmp_path, file)
+    assert labels(found(tmp_path, main=main).files) == [file]
+
+
+@pytest.mark.parametrize(
+    ("types", "file"), [("a.d.ts", "a.d.ts"), ("a", "a.d.ts"), ("a", "a/index.d.ts")]
+)
+def test_types_as_typescript_finds_them(tmp_path: Path, types: str, file: str) -> None:
+    write(tmp_path, file, content="")
+    assert labels(found(tmp_path, types=types).files) == [file]
+
+
+def test_exports_and_bin_are_taken_by_the_letter(tmp_path: Path) -> None:
+    write(tmp_path, "a.js", "b.js")
+    result = found(tmp_path, exports="./a", bin="b")
+    assert result.files == ()
+    assert sorted(result.problems) == ["a (exports) is missing", "b (bin.it) is missing"]
+
+
+def test_what_node_refuses_in_exports(tmp_path: Path) -> None:
+    write(tmp_path, "a.js")
+    (problem,) = found(tmp_path, exports={".": "a.js"}).problems
+    assert "begin with ./" in problem
+
+
+def test_patterns(tmp_path: Path) -> None:
+    write(tmp_path, "dist/a.js", "dist/deep/b.js", "dist/c.css", "other/d.js")
+    write(tmp_path, "dist/empty.js", content="")
+    result = found(tmp_path, exports={"./*": "./dist/*.js"})
+    assert labels(result.files) == ["dist/a.js", "dist/deep/b.js"]
+    assert result.problems == ()
+    (problem,) = found(tmp_path, exports={"./*": "./lib/*.js"}).problems
+    assert 'lib/*.js (exports["./*"]) is missing' in problem
+    result = found(tmp_path, exports={"./*": "./dist/*/*.js"})
+    assert result.problems
+    write(tmp_path, "dist/x/x.js")
+    result = found(tmp_path, exports={"./*": "./dist/*/*.js"})
+    assert labels(result.files) == ["dist/x/x.js"]
+
+
+def test_a_pattern_over_the_whole_package_promises_no_file_in_particular(tmp_path: Path) -> None:
+    write(tmp_path, "a.js", "node_modules/b/c.js")
+    assert found(tmp_path, exports={"./*": "./*"}) == Found((), ())
+
+
+def test_a_pattern_of_empty_files(tmp_path: Path) -> None:
+    write(tmp_path, "dist/a.js", "dist/b.js", content=" \n")
+    assert "empty" in found(tmp_path, exports={"./*": "./dist/*.js"}).problems[0]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("dist/index.js", ["dist/index.js"]),
+        ("dist/*.js", ["dist/index.js", "dist/x.js"]),
+        ("dist/**/*.js", ["dist/deep/er/y.js", "dist/index.js", "dist/x.js"]),
+        ("dist/?.js", ["dist/x.js"]),
+        ("dist/[xy].js", ["dist/x.js"]),
+        ("**/y.js", ["dist/deep/er/y.js"]),
+        ("dist/**", ["dist/deep/er/y.js", "dist/index.js", "dist/x.js"]),
+        ("./dist/x.js", ["dist/x.js"]),
+        ("odd[1].js", ["odd[1].js"]),
+        ("dist/*.css", None),
+        ("dist/**/**/**/**/**/**/**/**/**/**/**/z.js", None),
+    ],
+)
+def test_configured_artifacts(tmp_path: Path, pattern: str, expected: list[str] | None) -> None:
+    write(tmp_path, "dist/index.js", "dist/x.js", "dist/deep/er/y.js", "odd[1].js")
+    result = build.find(artifacts.configured(tmp_path, (pattern,)), tmp_path)
+    if expected is None:
+        assert result.problems == (f"{pattern} (build.artifacts) is missing",)
+    else:
+        assert labels(result.files) == expected
+        assert result.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "is empty"),
+        (" \n\t\r\n", "is empty"),
+        ("\ufeff\n", "is empty"),
+        (" " * (2 << 20), "is empty"),
+    ],
+    ids=["nothing", "white", "mark", "long"],
+)
+def test_empty_artifacts(tmp_path: Path, content: str, problem: str) -> None:
+    write(tmp_path, "a.js", content=content)
+    assert found(tmp_path, main="a.js").problems == (f"a.js (main) {problem}",)
+
+
+@pytest.mark.parametrize("path", ["../a.js", "/etc/hostname", "x/../../a.js", "../*.js", "/*"])
+def test_nothing_outside_the_target_is_looked_at(tmp_path: Path, path: str) -> None:
+    root = tmp_path / "it"
+    write(tmp_path, "a.js")
+    (problem,) = found(root, main=path).problems
+    assert problem == f"{path} (main) is outside the target"
+    (problem,) = build.find(artifacts.configured(root, (path,)), root).problems
+    assert "outside" in problem
+
+
+def test_a_link_that_leads_outside(tmp_path: Path) -> None:
+    root = tmp_path / "it"
+    write(tmp_path, "a.js", "it/real.js")
+    (root / "out.js").symlink_to("../a.js")
+    (root / "in.js").symlink_to("real.js")
+    (root / "nowhere.js").symlink_to("absent.js")
+    assert "leads outside" in found(root, main="out.js").problems[0]
+    assert labels(found(root, main="in.js").files) == ["in.js"]
+    assert "is missing" in found(root, main="nowhere.js").problems[0]
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.js")
+    (tmp_path / "folder.js").mkdir()
+    assert "is a pipe" in found(tmp_path, main="pipe.js").problems[0]
+    assert "is a folder" in found(tmp_path, bin="folder.js").problems[0]
+    assert "is missing" in found(tmp_path, main="folder.js").problems[0]
+
+
+@pytest.mark.parametrize("path", ["a\0b", "\ud800", "x" * 5_000, "a/" * 3_000, "\n\x1b[31m"])
+def test_hostile_names(tmp_path: Path, path: str) -> None:
+    assert "is missing" in found(tmp_path, main=path).problems[0]
+    assert found(tmp_path, exports={"./*": f"./{path}*"}).problems
+
+
+def test_exports_nested_as_deep_as_json_allows(tmp_path: Path) -> None:
+    exports: object = "./a.js"
+    for _ in range(400):
+        exports = {"node": exports}
+    (problem,) = found(tmp_path, exports=exports).problems
+    assert len(problem) < 300
+
+
+def test_workspaces(tmp_path: Path) -> None:
+    root = package(tmp_path, workspaces=["packages/*"], main="a.js")
+    package(tmp_path / "packages/one", name="one", main="dist/index.js")
+    package(tmp_path / "packages/two", name="two")
+    write(tmp_path, "a.js")
+    everything = workspaces(tmp_path, root.manifest)
+    promised = [promise for one in everything for promise in artifacts.promises(one)]
+    result = build.find(promised, tmp_path)
+    assert labels(result.files) == ["a.js"]
+    assert result.problems == ("packages/one/dist/index.js (main) is missing",)
+
+
+def problems(root: Path, *names: str) -> list[FlowHealthError]:
+    return list(build.syntax([Source(root / name, name) for name in names]).errors)
+
+
+@needs_node
+def test_scripts_are_parsed_as_node_would(tmp_path: Path) -> None:
+    package(tmp_path, type="module")
+    package(tmp_path / "cjs", type="commonjs")
+    write(tmp_path, "a.js", "cjs/a.mjs", content="import x from 'x';\nawait x;\n")
+    write(tmp_path, "b.js", "cjs/a.cjs", content="#!/usr/bin/env node\nconst a = 1;\n")
+    write(tmp_path, "c.cjs", "cjs/c.js", content="const await = 1; with (await) {}\n")
+    names = ("a.js", "b.js", "c.cjs", "cjs/a.cjs", "cjs/a.mjs", "cjs/c.js")
+    assert problems(tmp_path, *names) == []
+    write(tmp_path, "d.js", content="const await = 1;\n")
+    write(tmp_path, "bad.cjs", content="const a = 1;\nconst b = ;\n")
+    first, second = problems(tmp_path, "d.js", "bad.cjs", "a.js")
+    assert first.message.startswith("d.js line 1, column 7: SyntaxError: ")
+    assert second.message.startswith("bad.cjs line 2, column 11: SyntaxError: ")
+
+
+@needs_node
+def test_programs_without_an_ending(tmp_path: Path) -> None:
+    write(tmp_path, "good", content="#!/usr/bin/env node\n1;\n")
+    write(tmp_path, "bad", content="#!/usr/bin/env node\n1 1;\n")
+    write(tmp_path, "shell", content="#!/bin/sh\nif then\n")
+    (problem,) = problems(tmp_path, "good", "bad", "shell")
+    assert problem.message.startswith("bad line 2")
+
+
+def test_content_that_needs_no_node(tmp_path: Path) -> None:
+    write(tmp_path, "a.json", content='{"a": 1}')
+    write(tmp_path, "a.wasm", content=b"\0asm\1\0\0\0")
+    write(tmp_path, "a.node", content=b"\x7fELF\2\1\1")
+    write(tmp_path, "a.css", "a.d.ts", content="}}}")
+    assert problems(tmp_path, "a.json", "a.wasm", "a.node", "a.css", "a.d.ts") == []
+    write(tmp_path, "b.json", content="{")
+    write(tmp_path, "b.wasm", "b.node", content="<html>")
+    found = problems(tmp_path, "b.json", "b.wasm", "b.node")
+    assert [type(one) for one in found] == [ProbeError] * 3
+    assert [one.message.split()[0] for one in found] == ["b.json", "b.wasm", "b.node"]
+
+
+def test_scripts_without_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    write(tmp_path, "a.js")
+    (problem,) = problems(tmp_path, "a.js")
+    assert isinstance(problem, Unmeasured)
+
+
+def compared(root: Path, *names: str) -> freshness.Comparison:
+    return freshness.compare([Source(root / name, name) for name in names], [root], root)
+
+
+def at(root: Path, when: float, *names: str) -> None:
+    for name in names:
+        write(root, name)
+        os.utime(root / name, (when, when))
+
+
+def test_an_artifact_older_than_its_sources(tmp_path: Path) -> None:
+    at(tmp_path, 1_000, "dist/index.js", "src/old.ts")
+    assert compared(tmp_path, "dist/index.js") == freshness.Comparison(1, ())
+    at(tmp_path, 5_000, "src/deep/new.ts")
+    (stale,) = compared(tmp_path, "dist/index.js").stale
+    assert stale == freshness.Stale("dist/index.js", "src/deep/new.ts", 4_000)
+    at(tmp_path, 5_000, "dist/other.js")  # a build that writes only what changed
+    assert compared(tmp_path, "dist/index.js").stale == ()
+
+
+def test_what_makes_no_artifact_old(tmp_path: Path) -> None:
+    at(tmp_path, 1_000, "dist/index.js", "src/a.ts", ".x/dist/src/b.js")
+    at(tmp_path, 1_001.5, "src/b.ts")
+    at(tmp_path, 9_000, "src/a.test.ts", "src/__tests__/b.ts", "src/README.md", "src/native.cc")
+    at(tmp_path, 9_000, "src/node_modules/c.ts", "other/d.ts")
+    assert compared(tmp_path, "dist/index.js", ".x/dist/src/b.js").stale == ()
+    assert compared(tmp_path, "index.js").compared == 0
+
+
+def test_add_ons_are_compared_with_their_own_sources(tmp_path: Path) -> None:
+    at(tmp_path, 1_000, "build/a.node", "build/a.wasm")
+    at(tmp_path, 9_000, "src/a.ts")
+    assert compared(tmp_path, "build/a.node").compared == 0
+    at(tmp_path, 9_000, "src/a.cc")
+    assert [one.source for one in compared(tmp_path, "build/a.node").stale] == ["src/a.cc"]
+
+
+def test_each_package_has_its_own_sources(tmp_path: Path) -> None:
+    one, two = tmp_path / "packages/one", tmp_path / "packages/two"
+    at(tmp_path, 1_000, "packages/one/dist/a.js", "packages/one/src/a.ts", "packages/two/dist/b.js")
+    at(tmp_path, 9_000, "packages/two/src/b.ts", "src/c.ts")
+    names = ("packages/one/dist/a.js", "packages/two/dist/b.js")
+    sources = [Source(tmp_path / name, name) for name in names]
+    found = freshness.compare(sources, [tmp_path, one, two], tmp_path)
+    assert found.compared == 2
+    assert [stale.artifact for stale in found.stale] == ["packages/two/dist/b.js"]
+
+
+def test_a_folder_of_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(freshness, "MAX_FILES", 2)
+    monkeypatch.setattr(artifacts, "MAX_FILES", 2)
+    at(tmp_path, 1_000, "dist/a.js", "src/a.ts", "src/b.ts", "src/c.ts")
+    with pytest.raises(Unmeasured, match="more than 2 files"):
+        compared(tmp_path, "dist/a.js")
+    assert "more than 2 files" in found(tmp_path, exports={"./*": "./src/*.ts"}).problems[0]

@@ -1,0 +1,63 @@
+"""Text that is safe to show."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_flowhealth.verdict.text import Redactor, figure, password_in, printable, secrets_in
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=())))
+def test_nothing_a_terminal_would_act_on_is_left(text: str) -> None:
+    safe = printable(text)
+
+    assert all(one == "\n" or unicodedata.category(one) not in ("Cc", "Cf", "Cs", "Zl", "Zp") for one in safe)
+    assert not any(line.lstrip().startswith("::") for line in safe.split("\n"))
+    assert "##[" not in safe
+    assert "##vso[" not in safe
+    assert printable(safe, 10**9) == safe
+
+
+def test_plain_text_stays_and_long_text_is_cut() -> None:
+    assert printable("tests/a.py::test_b — ü 中") == "tests/a.py::test_b — ü 中"
+    assert printable("x" * 5_000, 10) == "xxxxxxxxxx ... (4,990 more characters)"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://:geheim@h:1/0", "redis://:***@h:1/0"),
+        ("redis://user:p@ss:word@h", "redis://user:***@h"),
+        ("see https://a:b@c/d, and x@y", "see https://a:***@c/d, and x@y"),
+        ("https://c/d?mail=x@y", "https://c/d?mail=x@y"),
+        ("redis://u:@h", "redis://u:***@h"),
+    ],
+)
+def test_passwords_in_urls(url: str, shown: str) -> None:
+    assert Redactor()(url) == shown
+
+
+def test_known_secrets_in_each_of_their_forms() -> None:
+    redact = Redactor(["p%40ss/word"])
+
+    assert redact("p%40ss/word p@ss/word p%40ss%2Fword") == "*** *** ***"
+
+
+def test_secrets_of_the_environment() -> None:
+    environ = {"DB_PASSWORD": "one1", "API_KEY": "two2", "HOME": "/h", "URL": "x://u:three3@h", "EMPTY_TOKEN": ""}
+
+    assert secrets_in(environ) == {"one1", "two2", "three3"}
+    assert password_in("redis://u:pw@h") == "pw"
+    assert password_in("redis://h") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0, "0"), (1234567, "1,234,567"), (94.05, "94.05"), (0.012349, "0.01235"), (100.3, "100.3"), (-3.0, "-3")],
+)
+def test_figures(value: float, shown: str) -> None:
+    assert figure(value) == shown

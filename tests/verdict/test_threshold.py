@@ -1,0 +1,97 @@
+"""Thresholds: direction, limits that are inside, changes from outside."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_flowhealth.verdict.measurement import measured
+from pytest_flowhealth.verdict.status import Outcome
+from pytest_flowhealth.verdict.threshold import changed, declare, judge, split
+
+NUMBER = st.floats(-1e9, 1e9)
+
+
+@given(NUMBER, NUMBER, NUMBER)
+def test_both_directions_mirror_each_other(value: float, warn: float, fail: float) -> None:
+    if warn == fail:
+        return
+    one = judge(declare("x", warn=warn, fail=fail), measured("x", value, "s"))
+    mirrored = judge(declare("x", warn=-warn, fail=-fail), measured("x", -value, "s"))
+    assert one.outcome is mirrored.outcome
+
+
+@pytest.mark.parametrize(
+    ("warn", "fail", "value", "outcome"),
+    [
+        (10, 100, 10, Outcome.PASS),
+        (10, 100, 10.001, Outcome.WARN),
+        (10, 100, 100, Outcome.WARN),
+        (10, 100, 100.001, Outcome.FAIL),
+        (40, 30, 40, Outcome.PASS),
+        (40, 30, 39.999, Outcome.WARN),
+        (40, 30, 30, Outcome.WARN),
+        (40, 30, 29.999, Outcome.FAIL),
+    ],
+)
+def test_a_value_equal_to_a_limit_is_inside(
+    warn: float, fail: float, value: float, outcome: Outcome
+) -> None:
+    assert judge(declare("x", warn=warn, fail=fail), measured("x", value, "1")).outcome is outcome
+
+
+@given(st.one_of(st.none(), st.text(), st.binary(), st.booleans(), st.just(math.nan), st.just(-math.inf),
+                 st.lists(st.none()), st.dictionaries(st.text(), st.floats()), st.complex_numbers()))
+def test_what_is_no_number_is_never_a_pass(value: object) -> None:
+    judged = judge(declare("x", warn=1, fail=2), measured("x", value, "s"))
+    assert judged.outcome is Outcome.UNKNOWN
+    assert judged.observed is None
+    assert judged.note
+
+
+def test_what_was_not_measured_is_unknown() -> None:
+    assert judge(declare("x", warn=1, fail=2), None).note == "x was not measured"
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("command.p95", ("command", "p95")),
+        ("command.p99.9", ("command", "p99.9")),
+        ("connect", ("connect", None)),
+        ("a.b", ("a.b", None)),
+        ("p95", ("p95", None)),
+    ],
+)
+def test_names(name: str, parts: tuple[str, str | None]) -> None:
+    assert split(name) == parts
+
+
+def test_changes() -> None:
+    declared = declare("x", warn=10, fail=100, unit="ms")
+
+    in_seconds = changed(declared, warn=0.02, fail=None, unit="s", source="file")
+
+    assert (in_seconds.warn, in_seconds.fail, in_seconds.unit) == (0.02, 0.1, "s")
+    assert in_seconds.source == "warn: file, fail: marker"
+    for limits in ({"warn": 200.0, "fail": None}, {"warn": 100.0, "fail": 10.0}):
+        with pytest.raises(ValueError, match="lower is better"):
+            changed(declared, **limits, unit=None, source="file")
+    with pytest.raises(ValueError, match="can't tell"):
+        changed(declared, warn=1.0, fail=None, unit="MB", source="file")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {}, {"warn": 1}, {"warn": 1, "fail": 1}, {"warn": True, "fail": 2}, {"warn": "1", "fail": 2},
+        {"warn": math.inf, "fail": 2}, {"warn": 1, "fail": 2, "better": "higher"},
+        {"fail": 2, "better": "up"}, {"warn": 1, "fail": 2, "unit": "parsec"}, {"warn": 10**400, "fail": 2},
+    ],
+)
+def test_declarations_that_cannot_be_meant(arguments: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        declare("x", **arguments)
