@@ -57,7 +57,14 @@ def judge_version(health: Health, target: Target, program: str, version: str) ->
     """Fail where `version` is not in the range."""
     wanted, origin = range_for(target, program)
     health.detail(version=version, range=wanted, range_from=origin)
-    if not semver.satisfies(version, wanted):
+    try:
+        fits = semver.satisfies(version, wanted)
+    except ValueError:
+        raise ProbeError(
+            f"{origin} is no range that npm understands: {wanted[:80]!r}",
+            remedy=f"npm pkg set engines.{program}='{DEFAULT_RANGES[program]}'",
+        ) from None
+    if not fits:
         raise ProbeError(
             f"{program} is {version}, and must be {wanted} ({origin})",
             remedy=install(program, wanted),

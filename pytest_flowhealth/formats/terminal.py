@@ -118,10 +118,15 @@ def _standing(component: Component, members: list[CheckResult]) -> tuple[str, st
 
 
 def _telling(members: list[CheckResult]) -> str:
-    """Return the measurement nearest to its limits, or beyond them; else how many checks passed."""
-    judged = [one for check in members if not check.blocked_by for one in check.thresholds]
-    if judged:
-        return _against_limits(max(judged, key=_closeness))
+    """Return the measurement nearest to its limits, or beyond them; else what is wrong, or how many pass."""
+    open_checks = [check for check in members if not check.blocked_by]
+    judged = [one for check in open_checks for one in check.thresholds if one.observed is not None]
+    nearest = max(judged, key=_closeness, default=None)
+    worst = max(open_checks, key=lambda check: check.outcome.severity, default=None)
+    if worst and worst.outcome.severity > (nearest.outcome.severity if nearest else 0):
+        return one_line(worst.message)
+    if nearest:
+        return _against_limits(nearest)
     passed = sum(check.outcome is Outcome.PASS for check in members)
     if passed:
         return f"{passed} of {len(members)} pass"
@@ -163,13 +168,18 @@ def _problem(check: CheckResult, health: Health, width: int) -> Iterator[Line]:
     ]
     yield from _indented(check.message, width)
     for judged in check.thresholds:
-        if judged.outcome is not Outcome.PASS:
+        if judged.outcome is not Outcome.PASS and _tells(judged, check):
             yield from _indented(f"limits: {_limits(judged)} ({judged.source})", width)
     blocked = [other.id for other in health.checks if other.blocked_by == check.id]
     if blocked:
         yield from _indented(f"blocks {', '.join(blocked)}", width)
     if check.remedy:
         yield [("        fix: ", "plain"), (one_line(check.remedy), "bold")]
+
+
+def _tells(judged: Judged, check: CheckResult) -> bool:
+    """Tell whether the limits matter: not where the body failed before it could measure."""
+    return judged.observed is not None or check.outcome is Outcome.UNKNOWN
 
 
 def _indented(message: str, width: int) -> Iterator[Line]:

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.verdict.statistics import Unsupported, compute, is_statistic, samples_needed, summarise
+from pytest_flowhealth.verdict.statistics import (
+    Unsupported,
+    compute,
+    is_statistic,
+    samples_needed,
+    summarise,
+)
 
 SERIES = st.lists(st.floats(-1e9, 1e9), min_size=2, max_size=200)
 

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.verdict.units import UNITS, convert, convertible, parse_duration, parse_size, unit
+from pytest_flowhealth.verdict.units import (
+    UNITS,
+    convert,
+    convertible,
+    parse_duration,
+    parse_size,
+    unit,
+)
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e12, max_value=1e12)
 

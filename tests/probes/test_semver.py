@@ -1,0 +1,93 @@
+"""Version ranges against the semver module that npm itself ships."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pytest_flowhealth.probes.semver import range_of, satisfies
+
+VERSIONS = [
+    "0.0.0", "0.0.1", "0.0.3", "0.1.0", "0.1.2", "0.2.0", "0.2.3", "1.0.0", "1.0.1", "1.2.0", "1.2.3", "1.3.0", "1.9.9",
+    "2.0.0", "2.3.4", "3.0.0", "20.20.2", "1.2.3-alpha", "1.2.3-alpha.1", "1.2.3-alpha.beta", "1.2.3-rc.11", "1.2.3-2",
+    "1.3.0-pre", "2.0.0-0", "2.0.0-rc.1", "0.0.0-x", "1.2.3+build.5",
+]  # fmt: skip
+RANGES = [
+    "", "*", "x", "X.x", ">=20", "^1.2.3", "^1.2", "^1", "^0.2.3", "^0.0.3", "^0.0", "^0", "^0.0.0", "^1.2.3-alpha.1", "~1.2.3",
+    "~1.2", "~1", "~0", "~>1.2.3", "~1.2.3-alpha", "1.2.3", "=1.2.3", "v1.2.3", "= v1.2.3", "1.2", "1", "1.2.x", "1.x", "1.*", "1.2.*",
+    "1.2.3 - 2.3.4", "1.2 - 2.3.4", "1.2.3 - 2.3", "1.2.3 - 2", "0 - 1", ">1.2.3", ">=1.2.3", "<1.2.3", "<=1.2.3", "> 1.2.3",
+    ">1.2", ">1", ">=1.2", "<1.2", "<1", "<=1", "<=1.2", ">=1.0.0 <2.0.0", ">1 <3", "^1 || ^2", "<1.0.0 || >=2.0.0", "1.2.3||2.0.0",
+    ">=1.2.3-alpha.1", ">1.2.3-alpha", "<2.0.0-rc.1", ">=2.0.0-0", "<1.2.3-2", "^2.0.0-rc.0", "1.2.3-rc.11 - 2.0.0", "^", "~", ">*", "<*",
+    ">=*", "^x", "~x", ">= 18.0.0", "^18 || >=20", "^1.2.3 || ", "|| ^2", "^1.2.3 <1.3",
+]  # fmt: skip
+PROGRAM = """
+const semver = require(process.argv[1]);
+const { versions, ranges } = JSON.parse(require('fs').readFileSync(0, 'utf8'));
+const told = ranges.map((r) => semver.validRange(r) === null ? null : versions.map((v) => semver.satisfies(v, r)));
+console.log(JSON.stringify(told));
+"""
+
+
+def npms_own(ranges: list[str]) -> list[list[bool] | None]:
+    npm = shutil.which("npm")
+    assert npm
+    semver = Path(npm).resolve().parents[1] / "node_modules/semver"
+    done = subprocess.run(
+        ["node", "-e", PROGRAM, str(semver)],
+        input=json.dumps({"versions": VERSIONS, "ranges": ranges}),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    told: list[list[bool] | None] = json.loads(done.stdout)
+    return told
+
+
+def ours(wanted: str) -> list[bool] | None:
+    try:
+        return [satisfies(version, wanted) for version in VERSIONS]
+    except ValueError:
+        return None
+
+
+def test_every_pair_is_judged_as_npm_does() -> None:
+    both = [" ".join(pair) for pair in itertools.product(RANGES[4:45:3], RANGES[40:60:2])]
+    ranges = [
+        *RANGES,
+        *both,
+        *[" || ".join(pair) for pair in itertools.product(RANGES[5:60:5], RANGES[3:50:7])],
+    ]
+
+    different = {
+        wanted: [
+            version
+            for version, a, b in zip(VERSIONS, mine or [], theirs or [], strict=False)
+            if a != b
+        ]
+        for wanted, theirs in zip(ranges, npms_own(ranges), strict=True)
+        if (mine := ours(wanted)) != theirs
+    }
+
+    assert different == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["banana", "1.2.3.4", "^^1", "latest", ">=1.2.3 banana", "1.2.3-", "01.2.3", "-1"]
+)
+def test_no_ranges(text: str) -> None:
+    assert npms_own([text]) == [None]
+    assert ours(text) is None
+
+
+@pytest.mark.parametrize(
+    ("spec", "wanted"),
+    [
+        ("^1.2.3", "^1.2.3"), ("*", "*"), ("", ""), ("latest", None), ("file:../x", None), ("workspace:*", None),
+        ("npm:other@^1", None), ("git+ssh://x/y.git", None), ("user/repo", None), ("https://x/y.tgz", None),
+    ],
+)  # fmt: skip
+def test_ranges_in_specs(spec: str, wanted: str | None) -> None:
+    assert range_of(spec) == wanted
