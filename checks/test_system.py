@@ -41,7 +41,7 @@ def range_for(target: Target, program: str) -> tuple[str, str]:
     configured = getattr(target.config.system, program)
     if configured:
         key = f"system.{program}"
-        return configured, f"{key} ({target.sources.get(key, 'configuration')})"
+        return configured, f"{key} from {target.sources.get(key, 'the configuration')}"
     try:
         wanted = target.manifest.engines.get(program)
     except ProbeError as error:

@@ -68,10 +68,9 @@ def answer_fixture(ask: Callable[[Target], Any], *, quiet: bool) -> Any:
     question = Question(ask, quiet=quiet)
     _QUESTIONS[name] = question
 
-    def give(request: pytest.FixtureRequest) -> Callable[[], Any]:
-        from pytest_flowhealth.plugin.state import run_of
-
-        answers = run_of(request.config).answers
+    # The target's fixture begins the run where none has begun: outside a check.
+    def give(pytestconfig: pytest.Config, target: Target) -> Callable[[], Any]:  # noqa: ARG001
+        answers = pytestconfig.stash[ANSWERS]
         return lambda: answers.result(name, question)
 
     give.__doc__ = ask.__doc__
@@ -124,3 +123,7 @@ class Answers:
             future.set_result(question.ask(self._target))
         except BaseException as error:  # noqa: BLE001  # raised again where it is waited for
             future.set_exception(error)
+
+
+ANSWERS: pytest.StashKey[Answers] = pytest.StashKey()
+"""Where the answers of the run are kept on pytest's config."""

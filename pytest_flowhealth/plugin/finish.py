@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 
 import pytest
@@ -12,26 +11,14 @@ from pytest_flowhealth.plugin.recorder import Recorder
 from pytest_flowhealth.plugin.report_file import encoded, report_path, write_report
 from pytest_flowhealth.plugin.results import check_results, run_problems
 from pytest_flowhealth.plugin.scrub import Cleaner
-from pytest_flowhealth.plugin.state import RUN, Mode, Run
+from pytest_flowhealth.plugin.shown import show
+from pytest_flowhealth.plugin.state import RUN, Conclusion, Mode, Run
 from pytest_flowhealth.plugin.stdout import Stdout
 from pytest_flowhealth.plugin.written import document_of, unfinished
 from pytest_flowhealth.verdict.report import Document
 from pytest_flowhealth.verdict.status import USAGE_ERROR, Status
 from pytest_flowhealth.verdict.text import one_line
 from pytest_flowhealth.verdict.verdict import Problem, judge_run
-
-
-@dataclasses.dataclass(frozen=True)
-class Conclusion:
-    """What a run came to; `facts` tells whether anything happened since.
-
-    `pytest_exit` is the exit code of pytest that it was drawn from.
-    """
-
-    document: Document
-    exit_code: int
-    pytest_exit: int
-    facts: tuple[int, ...]
 
 
 def conclude(run: Run, pytest_exit: int) -> Conclusion:
@@ -160,8 +147,6 @@ def _told_by_workers(recorder: Recorder) -> Mode:
 
 def _show_again(run: Run, conclusion: Conclusion) -> None:
     """Show a verdict that was not shown before, or changed after it was."""
-    from pytest_flowhealth.plugin.terminal import show
-
     if not run.decides:
         return
     reporter = run.config.pluginmanager.getplugin("terminalreporter")

@@ -126,6 +126,6 @@ def health(request: pytest.FixtureRequest) -> object:
 @pytest.fixture(scope="session")
 def target(pytestconfig: pytest.Config) -> object:
     """The npm project that is looked at, a `pytest_flowhealth.Target`."""
-    from pytest_flowhealth.plugin.state import run_of
+    from pytest_flowhealth.plugin.begin import run_of
 
     return run_of(pytestconfig).target

@@ -9,9 +9,10 @@ import pytest
 
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.plugin import bundled
+from pytest_flowhealth.plugin.begin import begin
 from pytest_flowhealth.plugin.guard import guard_exit
 from pytest_flowhealth.plugin.report_file import report_path, write_report
-from pytest_flowhealth.plugin.state import Mode, begin, is_worker
+from pytest_flowhealth.plugin.state import Mode, is_worker
 from pytest_flowhealth.plugin.stdout import Stdout
 from pytest_flowhealth.plugin.written import unfinished
 

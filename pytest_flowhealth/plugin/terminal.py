@@ -5,28 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import Any, TextIO, cast
 
 import pytest
 
-from pytest_flowhealth.formats.terminal import Line, render
+from pytest_flowhealth.plugin.finish import conclude
 from pytest_flowhealth.plugin.recorder import carried_by
+from pytest_flowhealth.plugin.shown import show
 from pytest_flowhealth.plugin.state import RUN, Mode, Run
 from pytest_flowhealth.verdict.text import Redactor, printable, secrets_in
 
-if TYPE_CHECKING:
-    from pytest_flowhealth.plugin.finish import Conclusion
-
-_MARKUP = {
-    "plain": {},
-    "bold": {"bold": True},
-    "good": {"green": True},
-    "warn": {"yellow": True},
-    "bad": {"red": True},
-    "unknown": {"purple": True},
-    "faint": {"light": True},
-}
-_WIDEST = 100
 _LETTERS = {
     "passed": ".",
     "skipped": "s",
@@ -112,8 +100,6 @@ class HealthReporter(pytest.TerminalReporter):  # type: ignore[misc]  # final, b
         exitstatus: int | pytest.ExitCode,  # noqa: ARG002  # the name is the hook's
     ) -> Generator[None, object, None]:
         """Conclude and show the verdict, after every other plugin has finished."""
-        from pytest_flowhealth.plugin.finish import conclude
-
         yield
         self._end_progress()
         run = self.config.stash[RUN]
@@ -178,38 +164,9 @@ class AutoSummary:
         self, terminalreporter: pytest.TerminalReporter, exitstatus: int
     ) -> None:
         """Conclude and show."""
-        from pytest_flowhealth.plugin.finish import conclude
-
         if self._run.mode in (Mode.MIXED, Mode.HEALTH):
             return
         conclusion = conclude(self._run, int(exitstatus))
         if self._run.decides:
             terminalreporter.section("health")
             show(self._run, conclusion, terminalreporter)
-
-
-def show(run: Run, conclusion: Conclusion, reporter: pytest.TerminalReporter) -> None:
-    """Write the verdict by the terminal's width and colour, and pytest's own -q."""
-    verbosity = run.config.option.verbose
-    lines = render(
-        conclusion.document.health,
-        width=min(reporter._tw.fullwidth, _WIDEST),  # noqa: SLF001  # pytest offers no other
-        terse=verbosity < 0,
-        report=_shown_path(run),
-    )
-    for line in lines[:1] if verbosity < -1 else lines:
-        _write(reporter, line)
-
-
-def _write(reporter: pytest.TerminalReporter, line: Line) -> None:
-    for part, style in line:
-        markup = {key: value for name in style.split() for key, value in _MARKUP[name].items()}
-        reporter.write(part, **markup)
-    reporter.write_raw("\n")
-
-
-def _shown_path(run: Run) -> str | None:
-    if run.report is None:
-        return None
-    relative = os.path.relpath(run.report, run.config.invocation_params.dir)
-    return str(run.report) if relative.startswith("..") else relative

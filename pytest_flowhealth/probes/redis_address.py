@@ -96,7 +96,7 @@ class Address(msgspec.Struct, frozen=True):
 
     Attributes:
         shown: The URL with ``***`` for the password.
-        origin: The setting that gave it, for messages: "redis.url (environment)".
+        origin: The setting that gave it, for messages: "redis.url from environment".
         host: The host's name or address; "" with a Unix socket.
         port: The TCP port.
         path: The Unix socket; "" with TCP.
@@ -183,7 +183,7 @@ def of_target(target: Target) -> Address:
     """
     url = target.config.redis.url
     if url is not None:
-        return parse(url, f"redis.url ({target.sources.get('redis.url', 'configuration')})")
+        return parse(url, f"redis.url from {target.sources.get('redis.url', 'the configuration')}")
     try:
         client = _client(target)
     except ProbeError as error:

@@ -76,7 +76,8 @@ def test_whole_files(tmp_path: Path, name: str, content: str, kind: str) -> None
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.json", '{\n "a": 1,\n}', "line 3, column 1"),
+        ("a.json", '{\n "a": 1\n "b": 2}', "line 3, column 2"),
+        ("a.json", '{"a": 1,}', "line 1, column "),
         ("a.json", "{} // c", "line 1, column 4"),
         ("a.json", '{"a": NaN}', "line 1, column 7: NaN"),
         ("a.json", "", "is empty"),

@@ -132,8 +132,8 @@ def test_a_password_where_none_is_set(shared: RedisServer) -> None:
 
 
 def test_the_setting_that_gave_the_address_is_named(shared: RedisServer) -> None:
-    address = parse(shared.url_of(password="s3cret"), "redis.url (environment)")
-    assert "redis.url (environment)" in failure(RedisProbe(address).connect).message
+    address = parse(shared.url_of(password="s3cret"), "redis.url from environment")
+    assert "redis.url from environment" in failure(RedisProbe(address).connect).message
 
 
 def test_a_user_without_rights(tmp_path: Path) -> None:

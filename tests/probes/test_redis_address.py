@@ -67,8 +67,8 @@ def test_addresses(
 )
 def test_what_is_no_address(url: str) -> None:
     with pytest.raises(ProbeError) as caught:
-        parse(url, "redis.url (environment)")
-    assert "redis.url (environment)" in caught.value.message
+        parse(url, "redis.url from environment")
+    assert "redis.url from environment" in caught.value.message
     assert "s3" not in caught.value.message
     assert "cret" not in caught.value.message
     assert caught.value.remedy
@@ -119,7 +119,7 @@ def target(root: Path, package: dict[str, Any] | str | None, url: str | None = N
 def test_a_configured_address_needs_no_package_json(tmp_path: Path, package: Any) -> None:
     found = of_target(target(tmp_path, package, "redis://:s3cret@h:6380/0"))
     assert found.place == "h:6380"
-    assert found.origin == "redis.url (environment)"
+    assert found.origin == "redis.url from environment"
     assert "s3cret" not in repr(found)
 
 
