@@ -9,6 +9,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator
 
+import msgspec
+
 from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Outcome, Status
@@ -33,6 +35,7 @@ _OUTCOME_STYLES = {
     Outcome.FAIL: "bad",
     Outcome.SKIP: "faint",
 }
+_NAMES = {"passed": "pass"}
 _REASONS_SHOWN = 5
 _MESSAGE_LINES = 12
 
@@ -45,7 +48,7 @@ def render(
     `terse` leaves out the components and the skipped; `report` names the file
     that was written.
     """
-    lines = [_headline(health), *_reasons(health, width)]
+    lines = [*_headline(health, width), *_reasons(health, width)]
     if not terse:
         lines += _section(_components(health, width))
     for check in _problems(health):
@@ -61,26 +64,24 @@ def text(lines: Iterable[Line]) -> str:
     return "".join("".join(part for part, _ in line).rstrip() + "\n" for line in lines)
 
 
-def _headline(health: Health) -> Line:
+def _headline(health: Health, width: int) -> Iterator[Line]:
+    """Yield the status with the target and the counts, the counts below where they do not fit."""
     target = " ".join(part for part in (health.target.name, health.target.version) if part)
-    counts = health.summary
-    told = {
-        "pass": counts.passed,
-        "warn": counts.warn,
-        "fail": counts.fail,
-        "unknown": counts.unknown,
-        "skip": counts.skip,
+    counts = {
+        _NAMES.get(name, name): count
+        for name, count in msgspec.structs.asdict(health.summary).items()
     }
-    numbers = ", ".join(f"{count} {name}" for name, count in told.items() if count)
-    total = sum(told.values())
+    total = sum(counts.values())
     checks = f"{total} check{'' if total == 1 else 's'} in {health.duration:.1f} s"
-    rest = "  ".join(
-        part for part in (target, f"{checks}: {numbers}" if numbers else checks) if part
-    )
-    return [
-        (health.status.value.upper(), f"bold {_STATUS_STYLES[health.status]}"),
-        (f"  {rest}", "plain"),
-    ]
+    numbers = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    told = f"{checks}: {numbers}" if numbers else checks
+    word = health.status.value.upper()
+    style = f"bold {_STATUS_STYLES[health.status]}"
+    if len(f"{word}  {target}  {told}") <= width:
+        yield [(word, style), ("  ".join(["", target, told] if target else ["", told]), "plain")]
+    else:
+        yield [(word, style), (f"  {target}", "plain")]
+        yield [(f"  {told}", "plain")]
 
 
 def _reasons(health: Health, width: int) -> Iterator[Line]:

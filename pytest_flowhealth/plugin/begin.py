@@ -15,10 +15,11 @@ from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.plugin.answers import ANSWERS, Answers
 from pytest_flowhealth.plugin.exclusive import LockKeeper
+from pytest_flowhealth.plugin.keys import RUN
 from pytest_flowhealth.plugin.recorder import EVIDENCE_ATTRIBUTE, FromWorker, Recorder
 from pytest_flowhealth.plugin.report_file import report_path
 from pytest_flowhealth.plugin.runner import Blocker, Runner
-from pytest_flowhealth.plugin.state import RUN, Mode, Run, is_worker
+from pytest_flowhealth.plugin.state import Mode, Run, is_worker
 from pytest_flowhealth.plugin.terminal import AutoSummary
 from pytest_flowhealth.plugin.timeouts import Timeouts
 from pytest_flowhealth.verdict.text import Redactor, password_in, secrets_in

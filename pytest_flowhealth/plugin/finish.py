@@ -7,12 +7,13 @@ import sys
 import pytest
 
 from pytest_flowhealth.plugin.guard import release_exit
+from pytest_flowhealth.plugin.keys import RUN
 from pytest_flowhealth.plugin.recorder import Recorder
 from pytest_flowhealth.plugin.report_file import encoded, report_path, write_report
 from pytest_flowhealth.plugin.results import check_results, run_problems
 from pytest_flowhealth.plugin.scrub import Cleaner
 from pytest_flowhealth.plugin.shown import show
-from pytest_flowhealth.plugin.state import RUN, Conclusion, Mode, Run
+from pytest_flowhealth.plugin.state import Conclusion, Mode, Run
 from pytest_flowhealth.plugin.stdout import Stdout
 from pytest_flowhealth.plugin.written import document_of, unfinished
 from pytest_flowhealth.verdict.report import Document

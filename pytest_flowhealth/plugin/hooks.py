@@ -71,7 +71,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
         from pytest_flowhealth.plugin.finish import after_error
 
         return after_error(config, error)
-    from pytest_flowhealth.plugin.state import RUN
+    from pytest_flowhealth.plugin.keys import RUN
 
     if RUN not in config.stash:
         return result
@@ -85,7 +85,7 @@ def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None, object, object]:
     """Read the markers of what was collected, before and after others choose from it."""
-    from pytest_flowhealth.plugin.state import RUN
+    from pytest_flowhealth.plugin.keys import RUN
 
     questions = config.option.collectonly or is_question(config.option)
     if RUN not in config.stash and (questions or not any_check(items)):

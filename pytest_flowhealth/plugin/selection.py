@@ -10,11 +10,12 @@ import pytest
 from pytest_flowhealth.plugin import bundled
 from pytest_flowhealth.plugin.begin import begin
 from pytest_flowhealth.plugin.health import STATE, CheckState
+from pytest_flowhealth.plugin.keys import RUN
 from pytest_flowhealth.plugin.markers import Mistakes, read_markers
 from pytest_flowhealth.plugin.overrides import Change, apply, changes, nearest, unmatched
 from pytest_flowhealth.plugin.scan import declared_nearby
 from pytest_flowhealth.plugin.start import implicit
-from pytest_flowhealth.plugin.state import RUN, Mode, Run, is_worker
+from pytest_flowhealth.plugin.state import Mode, Run, is_worker
 from pytest_flowhealth.verdict.check import Declaration
 from pytest_flowhealth.verdict.requires import Index, base, closure, in_order, ring
 from pytest_flowhealth.verdict.verdict import Problem

@@ -70,9 +70,6 @@ class Run:
         return self.mode in (Mode.HEALTH, Mode.AUTO)
 
 
-RUN: pytest.StashKey[Run] = pytest.StashKey()
-
-
 def is_worker(config: pytest.Config) -> bool:
     """Tell whether this process is a worker of pytest-xdist."""
     return hasattr(config, "workerinput")

@@ -10,9 +10,10 @@ from typing import Any, TextIO, cast
 import pytest
 
 from pytest_flowhealth.plugin.finish import conclude
+from pytest_flowhealth.plugin.keys import RUN
 from pytest_flowhealth.plugin.recorder import carried_by
 from pytest_flowhealth.plugin.shown import show
-from pytest_flowhealth.plugin.state import RUN, Mode, Run
+from pytest_flowhealth.plugin.state import Mode, Run
 from pytest_flowhealth.verdict.text import Redactor, printable, secrets_in
 
 _LETTERS = {
@@ -131,7 +132,8 @@ class HealthReporter(pytest.TerminalReporter):  # type: ignore[misc]  # final, b
             return
         component = carried.evidence.declaration.component if carried else self._component
         if component != self._component:
-            self.write(f"{'  ' if self._component else ''}{component} ")
+            full = self._width_of_current_line + len(component) + 10 > self._tw.fullwidth
+            self.write(("\n" if full else "  ") * bool(self._component) + f"{component} ")
             self._component = component
         self.write(_LETTERS.get(category, "?"), flush=True)
 

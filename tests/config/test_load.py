@@ -14,7 +14,9 @@ from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import UsageError
 
 
-def load(folder: Path, toml: str = "", env: dict[str, str] | None = None, name: str = "app") -> Target:
+def load(
+    folder: Path, toml: str = "", env: dict[str, str] | None = None, name: str = "app"
+) -> Target:
     (folder / "package.json").write_text(json.dumps({"name": name, "version": "1.0.0"}))
     if toml:
         (folder / "flowhealth.toml").write_text(toml)
@@ -42,7 +44,9 @@ def test_the_nearest_source_wins(tmp_path: Path) -> None:
     assert target.config.package.critical is not None
     assert target.sources["package.critical"] == "preset claude-flow-novice"
     assert target.config.system.memory == "1 GiB"
-    assert load(tmp_path, toml, {"REDIS_URL": "redis://last:3"}).config.redis.url == "redis://file:1"
+    assert (
+        load(tmp_path, toml, {"REDIS_URL": "redis://last:3"}).config.redis.url == "redis://file:1"
+    )
 
 
 def test_redis_url_is_the_last_resort(tmp_path: Path) -> None:
@@ -123,7 +127,14 @@ critical = "redis"
 
 @pytest.mark.parametrize(
     "content",
-    [b"[redis\n", b"\xff\xfe", b"x = " + b"[" * 100_000, b"preset = 'nothing'\n", b"checks = ['none/']\n", b"redis = 5\n"],
+    [
+        b"[redis\n",
+        b"\xff\xfe",
+        b"x = " + b"[" * 100_000,
+        b"preset = 'nothing'\n",
+        b"checks = ['none/']\n",
+        b"redis = 5\n",
+    ],
 )
 def test_a_file_that_cannot_be_used(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "flowhealth.toml").write_bytes(content)
@@ -154,7 +165,9 @@ def test_each_preset_is_valid(tmp_path: Path) -> None:
         load(tmp_path, name=name)
 
 
-@pytest.mark.parametrize("text", ["", "x", "x=1", "=1:2", "x=a:b", "x=:", "x=1:2:3", "x=1ms:2s", "x=nan:1", "x=1parsec:"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "x=1", "=1:2", "x=a:b", "x=:", "x=1:2:3", "x=1ms:2s", "x=nan:1", "x=1parsec:"]
+)
 def test_threshold_options_that_cannot_be_meant(text: str) -> None:
     with pytest.raises(UsageError):
         parse_threshold_option(text)

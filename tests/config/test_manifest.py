@@ -21,7 +21,19 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 FIELDS = st.sampled_from(
-    ["name", "version", "dependencies", "bin", "main", "engines", "exports", "workspaces", "scripts", "os", "type"]
+    [
+        "name",
+        "version",
+        "dependencies",
+        "bin",
+        "main",
+        "engines",
+        "exports",
+        "workspaces",
+        "scripts",
+        "os",
+        "type",
+    ]
 )
 
 
@@ -35,9 +47,15 @@ def test_the_parts_that_are_looked_at(tmp_path: Path) -> None:
     manifest = read(
         tmp_path,
         {
-            "name": "@scope/app", "version": "1.0.0", "type": "module", "bin": "cli.js",
-            "dependencies": {"redis": "^5"}, "engines": ["node >= 0.8"], "os": ["!win32"],
-            "workspaces": {"packages": ["packages/*"]}, "typings": "x.d.ts",
+            "name": "@scope/app",
+            "version": "1.0.0",
+            "type": "module",
+            "bin": "cli.js",
+            "dependencies": {"redis": "^5"},
+            "engines": ["node >= 0.8"],
+            "os": ["!win32"],
+            "workspaces": {"packages": ["packages/*"]},
+            "typings": "x.d.ts",
         },
     )
     assert manifest.bin == {"app": "cli.js"}
@@ -57,7 +75,10 @@ def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
         (b"\x00\xff\xfe", "not UTF-8"),
         (b"[" * 1_000_000, "nested too deep"),
         (b"[]", "a JSON list, not an object"),
-        (b'{"name": 5, "dependencies": ["redis"]}', "'name' must be a string, not number; 'dependencies' must be"),
+        (
+            b'{"name": 5, "dependencies": ["redis"]}',
+            "'name' must be a string, not number; 'dependencies' must be",
+        ),
         (b"9" * 10_000, "number"),
         (b" " * (6 * 2**20), "larger than 5 MiB"),
     ],
@@ -76,12 +97,16 @@ def test_absent_and_no_regular_file(tmp_path: Path) -> None:
         read_manifest(tmp_path / "package.json")
 
 
-@given(st.one_of(st.binary(), JSON.map(lambda one: json.dumps(one).encode()),
-                 st.dictionaries(FIELDS, JSON).map(lambda one: json.dumps(one).encode())))
+@given(
+    st.one_of(
+        st.binary(),
+        JSON.map(lambda one: json.dumps(one).encode()),
+        st.dictionaries(FIELDS, JSON).map(lambda one: json.dumps(one).encode()),
+    )
+)
 def test_any_bytes_give_a_manifest_or_our_error(content: bytes) -> None:
-    with TemporaryDirectory() as folder:
-        with contextlib.suppress(ProbeError):
-            assert isinstance(read(Path(folder), content), Manifest)
+    with TemporaryDirectory() as folder, contextlib.suppress(ProbeError):
+        assert isinstance(read(Path(folder), content), Manifest)
 
 
 def make(root: Path, *labels: str) -> None:
@@ -101,7 +126,14 @@ def make(root: Path, *labels: str) -> None:
     ],
 )
 def test_workspaces(tmp_path: Path, patterns: list[str], found: list[str]) -> None:
-    make(tmp_path, "packages/a", "packages/b", "packages/b/inner", "apps/web", "packages/a/node_modules/x")
+    make(
+        tmp_path,
+        "packages/a",
+        "packages/b",
+        "packages/b/inner",
+        "apps/web",
+        "packages/a/node_modules/x",
+    )
     manifest = read(tmp_path, {"name": "root", "workspaces": patterns})
 
     assert [one.label for one in workspaces(tmp_path, manifest)] == [".", *found]

@@ -74,14 +74,20 @@ class TestAgain:
         pass
 """)
     assert result.exit_code == 4
-    assert "test_checks.py:9: the id app.same is taken by the check at test_checks.py:4" in result.out + result.err
+    assert (
+        "test_checks.py:9: the id app.same is taken by the check at test_checks.py:4"
+        in result.out + result.err
+    )
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         (("--health-component", "ap"), "there is no component 'ap'; did you mean app?"),
-        (("--health-threshold", "app.xx=1:2"), "no threshold is called 'app.xx'; did you mean app.x?"),
+        (
+            ("--health-threshold", "app.xx=1:2"),
+            "no threshold is called 'app.xx'; did you mean app.x?",
+        ),
         (("--health-threshold", "app.x"), "app.x"),
         (("--health-threshold", "app.x=9:1"), "lower is better, so warn must be below fail"),
         (("--health-threshold", "app.x=nan:"), "nan"),
@@ -93,12 +99,15 @@ class TestAgain:
     ],
 )
 def test_bad_options(run: Health, options: tuple[str, ...], said: str) -> None:
-    result = run("""
+    result = run(
+        """
 @pytest.mark.health("app")
 @pytest.mark.threshold("x", warn=1, fail=2)
 def test_one(health):
     health.measure("x", 1, "s")
-""", *options)
+""",
+        *options,
+    )
 
     assert result.exit_code == 4, result.out + result.err
     assert said in result.out + result.err

@@ -10,7 +10,9 @@ import pytest
 import pytest_flowhealth.verdict.report as types
 from tests.plugin.conftest import Health
 
-GOOD = "@pytest.mark.health('app')\ndef test_good(health):\n    health.measure('x', [1, 2, 3], 's')\n"
+GOOD = (
+    "@pytest.mark.health('app')\ndef test_good(health):\n    health.measure('x', [1, 2, 3], 's')\n"
+)
 SECRET = "gEhEim-4711"
 HOSTILE = "\x1b[31mred\x1b[0m\r\n::error::owned\n##vso[task]x\x00\u202e\u2028end"
 
@@ -18,7 +20,9 @@ HOSTILE = "\x1b[31mred\x1b[0m\r\n::error::owned\n##vso[task]x\x00\u202e\u2028end
 def test_the_shipped_schema_is_the_generated_one() -> None:
     shipped = Path(types.__file__).with_name("report.schema.json").read_text()
 
-    command = "python -m pytest_flowhealth.verdict.report > pytest_flowhealth/verdict/report.schema.json"
+    command = (
+        "python -m pytest_flowhealth.verdict.report > pytest_flowhealth/verdict/report.schema.json"
+    )
     assert shipped == types.schema_text(), f"run: {command}"
 
 
@@ -26,11 +30,24 @@ def test_the_document_is_pytest_json_reports_and_ours(run: Health) -> None:
     report = run(GOOD).report
 
     assert report is not None
-    assert list(report) == ["created", "duration", "exitcode", "root", "environment", "summary", "tests", "health"]
+    assert list(report) == [
+        "created",
+        "duration",
+        "exitcode",
+        "root",
+        "environment",
+        "summary",
+        "tests",
+        "health",
+    ]
     assert report["summary"] == {"passed": 1, "total": 1, "collected": 1}
     assert report["tests"][0]["call"]["outcome"] == "passed"
     health = report["health"]
-    assert (health["schema"], health["status"], health["exit_code"]) == ("flowhealth/1", "healthy", 0)
+    assert (health["schema"], health["status"], health["exit_code"]) == (
+        "flowhealth/1",
+        "healthy",
+        0,
+    )
     assert health["target"]["name"] == "app"
     assert health["started"].endswith("Z")
     assert health["checks"][0]["measurements"][0]["stats"]["median"] == 2
@@ -59,7 +76,8 @@ def test_another_place_for_the_report(run: Health) -> None:
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2"), ("-v",), ("--tb=long", "--showlocals")])
 def test_a_secret_appears_nowhere(run: Health, tmp_path: Path, workers: tuple[str, ...]) -> None:
-    result = run(f"""
+    result = run(
+        f"""
 @pytest.mark.health("app", remedy="redis-cli -a {SECRET}")
 @pytest.mark.parametrize("url", ["redis://u:{SECRET}@h/0"])
 def test_leak(health, url):
@@ -75,7 +93,10 @@ def leak():
 @pytest.mark.health("app")
 def test_setup(leak):
     pass
-""".replace(SECRET, SECRET), *workers, env={"REDIS_PASSWORD": SECRET, "MY_TOKEN": SECRET + "x"})
+""".replace(SECRET, SECRET),
+        *workers,
+        env={"REDIS_PASSWORD": SECRET, "MY_TOKEN": SECRET + "x"},
+    )
 
     assert result.exit_code == 2
     assert SECRET not in json.dumps(result.report)
@@ -86,7 +107,8 @@ def test_setup(leak):
 
 @pytest.mark.parametrize("options", [(), ("-v",), ("-n", "2"), ("-rA",)])
 def test_hostile_text_reaches_nobody_unescaped(run: Health, options: tuple[str, ...]) -> None:
-    result = run(f"""
+    result = run(
+        f"""
 HOSTILE = {HOSTILE!r}
 @pytest.mark.health("app", remedy=HOSTILE)
 def test_fail(health):
@@ -110,7 +132,9 @@ def test_surrogate(health):
 @pytest.mark.health("app")
 def test_measure(health):
     health.measure(HOSTILE, 1, HOSTILE)
-""", *options)
+""",
+        *options,
+    )
 
     texts = [result.out, result.err, *_strings(result.report)]
     for text in texts:

@@ -29,7 +29,12 @@ def test_a_failure_blocks_what_requires_it_in_any_order_of_declaration(run: Heal
     result = run(CHAIN)
 
     assert result.exit_code == 2
-    assert result.outcomes == {"a.first": "fail", "a.second": "skip", "b.third": "skip", "c.other": "pass"}
+    assert result.outcomes == {
+        "a.first": "fail",
+        "a.second": "skip",
+        "b.third": "skip",
+        "c.other": "pass",
+    }
     assert result.check("b.third")["blocked_by"] == "a.first"
     assert result.health["reasons"] == ["a.first: down"]
     assert result.health["components"]["b"]["status"] is None
@@ -52,13 +57,22 @@ def test_under_xdist_a_failure_is_laid_to_the_root_cause(run: Health, dist: str)
     result = run(CHAIN, "-n", "2", "--dist", dist)
 
     assert result.exit_code == 2
-    assert result.outcomes == {"a.first": "fail", "a.second": "skip", "b.third": "skip", "c.other": "pass"}
+    assert result.outcomes == {
+        "a.first": "fail",
+        "a.second": "skip",
+        "b.third": "skip",
+        "c.other": "pass",
+    }
     assert result.check("b.third")["blocked_by"] == "a.first"
 
 
 @pytest.mark.parametrize(
     ("ending", "outcome"),
-    [("pytest.skip('n/a')", "skip"), ("raise KeyError", "fail"), ("health.measure('x', 9, 's')", "fail")],
+    [
+        ("pytest.skip('n/a')", "skip"),
+        ("raise KeyError", "fail"),
+        ("health.measure('x', 9, 's')", "fail"),
+    ],
 )
 def test_whatever_does_not_hold_blocks(run: Health, ending: str, outcome: str) -> None:
     result = run(f"""
@@ -91,7 +105,9 @@ def test_next():
     assert result.outcomes == {"a.base": "warn", "a.next": "pass"}
 
 
-@pytest.mark.parametrize("marker", ["xfail(reason='known')", "waive(until='2999-01-01', reason='known')"])
+@pytest.mark.parametrize(
+    "marker", ["xfail(reason='known')", "waive(until='2999-01-01', reason='known')"]
+)
 def test_a_failure_that_is_tolerated_blocks_all_the_same(run: Health, marker: str) -> None:
     result = run(f"""
 @pytest.mark.health("a")
@@ -158,7 +174,8 @@ def test_a_component_takes_its_requirements_along(run: Health) -> None:
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_unknown_names_and_rings_are_usage_errors(run: Health, workers: tuple[str, ...]) -> None:
-    result = run("""
+    result = run(
+        """
 @pytest.mark.health("a", requires="a.frist")
 def test_first():
     pass
@@ -170,11 +187,16 @@ def test_two():
 @pytest.mark.health("a", requires="a.two")
 def test_three():
     pass
-""", *workers)
+""",
+        *workers,
+    )
 
     assert result.exit_code == 4, result.out + result.err
     said = result.out + result.err
-    assert "test_checks.py:4: a.first requires 'a.frist', which is no check; did you mean a.first" in said
+    assert (
+        "test_checks.py:4: a.first requires 'a.frist', which is no check; did you mean a.first"
+        in said
+    )
     assert "these checks require each other: a." in said
     assert result.health["status"] == "unknown"
     assert result.health["exit_code"] == 4

@@ -28,19 +28,25 @@ def test_a_check_that_passes_at_the_third_attempt_warns(run: Health) -> None:
     assert result.outcomes == {"app.flaky": "warn", "app.next": "pass"}
     assert result.check("app.flaky")["message"] == "passed at attempt 3"
     assert result.check("app.flaky")["attempts"] == 3
-    assert result.check("app.flaky")["details"]["earlier_attempts"] [0].startswith("not yet")
+    assert result.check("app.flaky")["details"]["earlier_attempts"][0].startswith("not yet")
     assert result.exit_code == 1
 
 
 def test_what_never_passes_fails_when_the_time_is_up(run: Health) -> None:
-    result = run("@pytest.mark.health('app')\ndef test_bad():\n    assert 0, 'down'\n", "--health-retry", "1s")
+    result = run(
+        "@pytest.mark.health('app')\ndef test_bad():\n    assert 0, 'down'\n",
+        "--health-retry",
+        "1s",
+    )
 
     assert result.exit_code == 2
     assert result.check("app.bad")["attempts"] >= 2
 
 
 def test_a_session_fixture_that_fails_is_set_up_again(run: Health) -> None:
-    result = run(FLAKY + """
+    result = run(
+        FLAKY
+        + """
 @pytest.fixture(scope="session")
 def late():
     assert count("late") >= 2, "starting"
@@ -48,12 +54,16 @@ def late():
 @pytest.mark.health("late")
 def test_late(late):
     pass
-""", "--health-retry", "20s")
+""",
+        "--health-retry",
+        "20s",
+    )
     assert result.outcomes["late.late"] == "warn"
 
 
 def test_each_attempt_has_its_own_timeout(run: Health) -> None:
-    result = run("""
+    result = run(
+        """
 from pathlib import Path
 @pytest.mark.health("app", timeout=1)
 def test_slow_start():
@@ -61,7 +71,10 @@ def test_slow_start():
         Path("there").touch()
         time.sleep(30)
     time.sleep(0.5)
-""", "--health-retry", "20s")
+""",
+        "--health-retry",
+        "20s",
+    )
     assert result.outcomes == {"app.slow_start": "warn"}
 
 

@@ -34,7 +34,9 @@ def test_each_source_beats_the_one_behind_it(run: Health) -> None:
 
 
 def test_one_limit_alone_keeps_the_other(run: Health) -> None:
-    limit = run(CHECK, "--health-threshold", "app.latency.p95=:14").check("app.speed")["thresholds"][0]
+    limit = run(CHECK, "--health-threshold", "app.latency.p95=:14").check("app.speed")[
+        "thresholds"
+    ][0]
 
     assert (limit["warn"], limit["fail"], limit["outcome"]) == (10, 14, "fail")
     assert limit["source"] == "fail: command line, warn: marker"

@@ -15,96 +15,253 @@ TOMORROW = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)).da
 GOOD = "@pytest.mark.health('app')\ndef test_good():\n    pass\n"
 
 
-def check(body: str, *markers: str, name: str = "it", component: str = "app", args: str = "health") -> str:
+def check(
+    body: str, *markers: str, name: str = "it", component: str = "app", args: str = "health"
+) -> str:
     """Return the source of one check."""
-    marks = markers if any("health(" in one for one in markers) else (f"@pytest.mark.health({component!r})", *markers)
-    return "\n".join([*marks, f"def test_{name}({args}):", textwrap.indent(textwrap.dedent(body), "    "), ""])
+    marks = (
+        markers
+        if any("health(" in one for one in markers)
+        else (f"@pytest.mark.health({component!r})", *markers)
+    )
+    return "\n".join(
+        [*marks, f"def test_{name}({args}):", textwrap.indent(textwrap.dedent(body), "    "), ""]
+    )
 
 
 ROWS = {
     "passes": (check("pass"), "pass", 0),
     "measured within": (
-        check("health.measure('x', 5, 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9, unit='ms')"),
-        "pass", 0,
+        check(
+            "health.measure('x', 5, 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9, unit='ms')"
+        ),
+        "pass",
+        0,
     ),
     "past warn": (
-        check("health.measure('x', 6, 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9, unit='ms')"),
-        "warn", 1,
+        check(
+            "health.measure('x', 6, 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9, unit='ms')"
+        ),
+        "warn",
+        1,
     ),
     "past fail": (
-        check("health.measure('x', 10, 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9, unit='ms')"),
-        "fail", 2,
+        check(
+            "health.measure('x', 10, 'ms')",
+            "@pytest.mark.threshold('x', warn=5, fail=9, unit='ms')",
+        ),
+        "fail",
+        2,
     ),
     "past fail, in another unit": (
-        check("health.measure('x', 0.01, 's')", "@pytest.mark.threshold('x', warn=5, fail=9, unit='ms')"),
-        "fail", 2,
+        check(
+            "health.measure('x', 0.01, 's')",
+            "@pytest.mark.threshold('x', warn=5, fail=9, unit='ms')",
+        ),
+        "fail",
+        2,
     ),
     "higher is better": (
-        check("health.measure('x', 29, 'x')", "@pytest.mark.threshold('x', warn=40, fail=30, unit='x')"),
-        "fail", 2,
+        check(
+            "health.measure('x', 29, 'x')",
+            "@pytest.mark.threshold('x', warn=40, fail=30, unit='x')",
+        ),
+        "fail",
+        2,
     ),
     "warns": (check("health.warn('mind')"), "warn", 1),
     "xfail": (check("assert 0", "@pytest.mark.xfail(reason='known')"), "warn", 1),
-    "xfail, not run": (check("assert 0", "@pytest.mark.xfail(reason='known', run=False)"), "warn", 1),
+    "xfail, not run": (
+        check("assert 0", "@pytest.mark.xfail(reason='known', run=False)"),
+        "warn",
+        1,
+    ),
     "imperative xfail": (check("pytest.xfail('known')"), "warn", 1),
     "strict xfail that passes": (check("pass", "@pytest.mark.xfail(strict=True)"), "fail", 2),
     "xfail by a threshold": (
-        check("health.measure('x', 10, 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9)", "@pytest.mark.xfail(reason='k')"),
-        "warn", 1,
+        check(
+            "health.measure('x', 10, 'ms')",
+            "@pytest.mark.threshold('x', warn=5, fail=9)",
+            "@pytest.mark.xfail(reason='k')",
+        ),
+        "warn",
+        1,
     ),
     "assertion": (check("assert 1 == 2"), "fail", 2),
     "exception": (check("1 / 0"), "fail", 2),
     "SystemExit 0": (check("sys.exit(0)"), "fail", 2),
     "not critical": (check("assert 0", "@pytest.mark.health('app', critical=False)"), "fail", 1),
     "not critical, unknown": (
-        check("pass", "@pytest.mark.health('app', critical=False)", "@pytest.mark.threshold('x', warn=1, fail=2)"),
-        "unknown", 1,
+        check(
+            "pass",
+            "@pytest.mark.health('app', critical=False)",
+            "@pytest.mark.threshold('x', warn=1, fail=2)",
+        ),
+        "unknown",
+        1,
     ),
     "timeout": (check("time.sleep(30)", "@pytest.mark.health('app', timeout=0.3)"), "fail", 2),
     "timeout in set-up": (
-        "@pytest.fixture\ndef slow():\n    time.sleep(30)\n" + check("pass", "@pytest.mark.health('app', timeout=0.3)", args="slow"),
-        "fail", 2,
+        "@pytest.fixture\ndef slow():\n    time.sleep(30)\n"
+        + check("pass", "@pytest.mark.health('app', timeout=0.3)", args="slow"),
+        "fail",
+        2,
     ),
     "timeout that is swallowed": (
-        check("try:\n    time.sleep(30)\nexcept BaseException:\n    pass", "@pytest.mark.health('app', timeout=0.3)"),
-        "fail", 2,
+        check(
+            "try:\n    time.sleep(30)\nexcept BaseException:\n    pass",
+            "@pytest.mark.health('app', timeout=0.3)",
+        ),
+        "fail",
+        2,
     ),
     "never measured": (check("pass", "@pytest.mark.threshold('x', warn=5, fail=9)"), "unknown", 3),
-    "NaN": (check("health.measure('x', math.nan, 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9)"), "unknown", 3),
-    "infinity": (check("health.measure('x', -math.inf, 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9)"), "unknown", 3),
-    "empty": (check("health.measure('x', [], 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9)"), "unknown", 3),
-    "None": (check("health.measure('x', None, 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9)"), "unknown", 3),
-    "a text": (check("health.measure('x', '5', 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9)"), "unknown", 3),
-    "True": (check("health.measure('x', True, 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9)"), "unknown", 3),
-    "a NaN in a series": (check("health.measure('x', [1, math.nan], 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9)"), "unknown", 3),
-    "another kind of unit": (check("health.measure('x', 1, 'B')", "@pytest.mark.threshold('x', warn=5, fail=9, unit='ms')"), "unknown", 3),
-    "p95 of 19 samples": (check("health.measure('x', [1]*19, 'ms')", "@pytest.mark.threshold('x.p95', warn=5, fail=9)"), "unknown", 3),
-    "p95 of 20 samples": (check("health.measure('x', [1]*20, 'ms')", "@pytest.mark.threshold('x.p95', warn=5, fail=9)"), "pass", 0),
-    "p99 of 99 samples": (check("health.measure('x', [1]*99, 'ms')", "@pytest.mark.threshold('x.p99', warn=5, fail=9)"), "unknown", 3),
-    "set-up error": ("@pytest.fixture\ndef bad():\n    raise OSError('gone')\n" + check("pass", args="bad"), "unknown", 3),
+    "NaN": (
+        check("health.measure('x', math.nan, 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9)"),
+        "unknown",
+        3,
+    ),
+    "infinity": (
+        check(
+            "health.measure('x', -math.inf, 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9)"
+        ),
+        "unknown",
+        3,
+    ),
+    "empty": (
+        check("health.measure('x', [], 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9)"),
+        "unknown",
+        3,
+    ),
+    "None": (
+        check("health.measure('x', None, 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9)"),
+        "unknown",
+        3,
+    ),
+    "a text": (
+        check("health.measure('x', '5', 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9)"),
+        "unknown",
+        3,
+    ),
+    "True": (
+        check("health.measure('x', True, 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9)"),
+        "unknown",
+        3,
+    ),
+    "a NaN in a series": (
+        check(
+            "health.measure('x', [1, math.nan], 'ms')",
+            "@pytest.mark.threshold('x', warn=5, fail=9)",
+        ),
+        "unknown",
+        3,
+    ),
+    "another kind of unit": (
+        check(
+            "health.measure('x', 1, 'B')", "@pytest.mark.threshold('x', warn=5, fail=9, unit='ms')"
+        ),
+        "unknown",
+        3,
+    ),
+    "p95 of 19 samples": (
+        check(
+            "health.measure('x', [1]*19, 'ms')", "@pytest.mark.threshold('x.p95', warn=5, fail=9)"
+        ),
+        "unknown",
+        3,
+    ),
+    "p95 of 20 samples": (
+        check(
+            "health.measure('x', [1]*20, 'ms')", "@pytest.mark.threshold('x.p95', warn=5, fail=9)"
+        ),
+        "pass",
+        0,
+    ),
+    "p99 of 99 samples": (
+        check(
+            "health.measure('x', [1]*99, 'ms')", "@pytest.mark.threshold('x.p99', warn=5, fail=9)"
+        ),
+        "unknown",
+        3,
+    ),
+    "set-up error": (
+        "@pytest.fixture\ndef bad():\n    raise OSError('gone')\n" + check("pass", args="bad"),
+        "unknown",
+        3,
+    ),
     "no such fixture": (check("pass", args="nowhere"), "unknown", 3),
-    "tear-down error": ("@pytest.fixture\ndef bad():\n    yield\n    raise OSError('gone')\n" + check("pass", args="bad"), "unknown", 3),
-    "failing subtest": (check("with subtests.test('a'):\n    assert 0\nwith subtests.test('b'):\n    pass", args="subtests"), "fail", 2),
+    "tear-down error": (
+        "@pytest.fixture\ndef bad():\n    yield\n    raise OSError('gone')\n"
+        + check("pass", args="bad"),
+        "unknown",
+        3,
+    ),
+    "failing subtest": (
+        check(
+            "with subtests.test('a'):\n    assert 0\nwith subtests.test('b'):\n    pass",
+            args="subtests",
+        ),
+        "fail",
+        2,
+    ),
     "passing subtests": (check("with subtests.test('a'):\n    pass", args="subtests"), "pass", 0),
     "skipped without a reason": (check("pytest.skip()"), "unknown", 3),
-    "waived": (check("assert 0", f"@pytest.mark.waive(until={TOMORROW!r}, reason='ticket 7')"), "warn", 1),
-    "waived by a threshold": (
-        check("health.measure('x', 10, 'ms')", "@pytest.mark.threshold('x', warn=5, fail=9)", f"@pytest.mark.waive(until={TOMORROW!r}, reason='ticket 7')"),
-        "warn", 1,
+    "waived": (
+        check("assert 0", f"@pytest.mark.waive(until={TOMORROW!r}, reason='ticket 7')"),
+        "warn",
+        1,
     ),
-    "waiver over": (check("assert 0", f"@pytest.mark.waive(until={YESTERDAY!r}, reason='ticket 7')"), "fail", 2),
-    "waiver not needed": (check("pass", f"@pytest.mark.waive(until={TOMORROW!r}, reason='ticket 7')"), "pass", 0),
+    "waived by a threshold": (
+        check(
+            "health.measure('x', 10, 'ms')",
+            "@pytest.mark.threshold('x', warn=5, fail=9)",
+            f"@pytest.mark.waive(until={TOMORROW!r}, reason='ticket 7')",
+        ),
+        "warn",
+        1,
+    ),
+    "waiver over": (
+        check("assert 0", f"@pytest.mark.waive(until={YESTERDAY!r}, reason='ticket 7')"),
+        "fail",
+        2,
+    ),
+    "waiver not needed": (
+        check("pass", f"@pytest.mark.waive(until={TOMORROW!r}, reason='ticket 7')"),
+        "pass",
+        0,
+    ),
     "waiver does not cover unknown": (
-        check("pass", "@pytest.mark.threshold('x', warn=5, fail=9)", f"@pytest.mark.waive(until={TOMORROW!r}, reason='ticket 7')"),
-        "unknown", 3,
+        check(
+            "pass",
+            "@pytest.mark.threshold('x', warn=5, fail=9)",
+            f"@pytest.mark.waive(until={TOMORROW!r}, reason='ticket 7')",
+        ),
+        "unknown",
+        3,
     ),
     "bad figure, then a skip": (
-        check("health.measure('x', 10, 'ms')\npytest.skip('n/a')", "@pytest.mark.threshold('x', warn=5, fail=9)"),
-        "fail", 2,
+        check(
+            "health.measure('x', 10, 'ms')\npytest.skip('n/a')",
+            "@pytest.mark.threshold('x', warn=5, fail=9)",
+        ),
+        "fail",
+        2,
     ),
-    "measured twice": (check("health.measure('x', 10, 'ms')\nhealth.measure('x', 1, 'ms')"), "fail", 2),
-    "ProbeError": (check("from pytest_flowhealth import ProbeError\nraise ProbeError('down')"), "fail", 2),
-    "Unmeasured": (check("from pytest_flowhealth import Unmeasured\nraise Unmeasured('cannot look')"), "unknown", 3),
+    "measured twice": (
+        check("health.measure('x', 10, 'ms')\nhealth.measure('x', 1, 'ms')"),
+        "fail",
+        2,
+    ),
+    "ProbeError": (
+        check("from pytest_flowhealth import ProbeError\nraise ProbeError('down')"),
+        "fail",
+        2,
+    ),
+    "Unmeasured": (
+        check("from pytest_flowhealth import Unmeasured\nraise Unmeasured('cannot look')"),
+        "unknown",
+        3,
+    ),
 }
 
 
@@ -119,7 +276,9 @@ def test_a_check_that_ends_so_counts_so(run: Health, row: str) -> None:
     assert "Traceback" not in result.out + result.err
 
 
-@pytest.mark.parametrize("reason", ["health.not_applicable('no Redis here')", "pytest.skip('no Redis here')"])
+@pytest.mark.parametrize(
+    "reason", ["health.not_applicable('no Redis here')", "pytest.skip('no Redis here')"]
+)
 def test_a_skip_with_a_reason_counts_as_nothing(run: Health, reason: str) -> None:
     result = run(GOOD + check(reason))
 
@@ -136,7 +295,11 @@ RUNS = {
     "pytest.exit with 0": (GOOD + check("pytest.exit('bye', returncode=0)"), 3, "never reported"),
     "pytest.exit with 1": (GOOD + check("pytest.exit('bye', returncode=1)"), 3, "never reported"),
     "interrupted": (GOOD + check("raise KeyboardInterrupt"), 3, "never reported"),
-    "ordinary test fails": (GOOD + "def test_plain():\n    assert 0\n", 2, "which is no check, failed"),
+    "ordinary test fails": (
+        GOOD + "def test_plain():\n    assert 0\n",
+        2,
+        "which is no check, failed",
+    ),
     "SystemExit at import": (GOOD + "raise SystemExit(0)\n", 3, "SystemExit"),
     "pytest.exit at import": (GOOD + "pytest.exit('bye', returncode=0)\n", 3, "bye"),
     "skip at import": ("pytest.skip('not here', allow_module_level=True)\n", 3, "no check was run"),
@@ -190,7 +353,15 @@ def test_a_broken_conftest_leaves_an_unknown_report(run: Health) -> None:
     assert result.health["status"] == "unknown"
 
 
-@pytest.mark.parametrize("end", ["os._exit(0)", "os._exit(1)", "os.kill(os.getpid(), signal.SIGKILL)", "os.kill(os.getpid(), signal.SIGTERM)"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "os._exit(0)",
+        "os._exit(1)",
+        "os.kill(os.getpid(), signal.SIGKILL)",
+        "os.kill(os.getpid(), signal.SIGTERM)",
+    ],
+)
 def test_a_process_that_ends_in_the_middle_leaves_an_unknown_report(run: Health, end: str) -> None:
     assert run(GOOD).health["status"] == "healthy"
 
@@ -206,7 +377,9 @@ def test_two_runs_in_a_row_leave_the_last_verdict(run: Health) -> None:
     assert run(GOOD).health["status"] == "healthy"
 
 
-@pytest.mark.parametrize("option", ["--collect-only", "--setup-only", "--setup-plan", "--maxfail=1"])
+@pytest.mark.parametrize(
+    "option", ["--collect-only", "--setup-only", "--setup-plan", "--maxfail=1"]
+)
 def test_an_option_that_keeps_checks_from_running_gives_no_green(run: Health, option: str) -> None:
     result = run(check("assert 0", name="bad") + GOOD, option)
 

@@ -28,7 +28,9 @@ def test_the_verdict_is_the_same(run: Health) -> None:
 @pytest.mark.parametrize("options", [(), ("--max-worker-restart=0",)])
 @pytest.mark.parametrize("end", ["os._exit(0)", "os.kill(os.getpid(), signal.SIGKILL)"])
 def test_a_lost_worker_is_never_healthy(run: Health, end: str, options: tuple[str, ...]) -> None:
-    result = run(FINE + f"@pytest.mark.health('app')\ndef test_end():\n    {end}\n", "-n", "2", *options)
+    result = run(
+        FINE + f"@pytest.mark.health('app')\ndef test_end():\n    {end}\n", "-n", "2", *options
+    )
 
     assert result.exit_code in (2, 3), result.out
     assert result.health["status"] in ("unhealthy", "unknown")
@@ -54,14 +56,18 @@ def test_log():
 
 
 def test_details_that_cannot_be_serialised_become_text(run: Health) -> None:
-    result = run("""
+    result = run(
+        """
 class Odd:
     def __repr__(self):
         raise ValueError
 @pytest.mark.health("app")
 def test_odd(health):
     health.detail(odd=Odd(), lock=object, infinite=math.inf, nested={1: [object]})
-""", "-n", "2")
+""",
+        "-n",
+        "2",
+    )
 
     assert result.exit_code == 0
     assert result.check("app.odd")["details"]["odd"] == "<Odd>"
@@ -69,9 +75,17 @@ def test_odd(health):
 
 @pytest.mark.parametrize("health", [True, False])
 def test_import_errors(run: Health, health: bool) -> None:
-    result = run(FINE, "-n", "2", health=health, files={"test_bad.py": "import not_there\n"}, path=())
+    result = run(
+        FINE, "-n", "2", health=health, files={"test_bad.py": "import not_there\n"}, path=()
+    )
     if health:
-        result = run(FINE, "-n", "2", files={"test_bad.py": "import not_there\n"}, path=("test_checks.py", "test_bad.py"))
+        result = run(
+            FINE,
+            "-n",
+            "2",
+            files={"test_bad.py": "import not_there\n"},
+            path=("test_checks.py", "test_bad.py"),
+        )
         assert result.exit_code == 3, result.out
         assert "could not collect" in result.health["reasons"][0]
     else:

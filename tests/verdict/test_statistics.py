@@ -42,14 +42,24 @@ def test_summary(samples: list[float]) -> None:
     assert (summary.p99 is None) == (len(samples) < 100)
 
 
-@pytest.mark.parametrize(("rank", "count"), [(50, 1), (90, 10), (95, 20), (99, 100), (99.9, 1000), (5, 20)])
+@pytest.mark.parametrize(
+    ("rank", "count"), [(50, 1), (90, 10), (95, 20), (99, 100), (99.9, 1000), (5, 20)]
+)
 def test_samples_needed(rank: float, count: int) -> None:
     assert samples_needed(rank) == count
 
 
 @pytest.mark.parametrize(
     ("name", "known"),
-    [("p95", True), ("p99.9", True), ("median", True), ("p0", False), ("p100", False), ("p", False), ("x", False)],
+    [
+        ("p95", True),
+        ("p99.9", True),
+        ("median", True),
+        ("p0", False),
+        ("p100", False),
+        ("p", False),
+        ("x", False),
+    ],
 )
 def test_names(name: str, known: bool) -> None:
     assert is_statistic(name) is known

@@ -15,7 +15,10 @@ from pytest_flowhealth.verdict.text import Redactor, figure, password_in, printa
 def test_nothing_a_terminal_would_act_on_is_left(text: str) -> None:
     safe = printable(text)
 
-    assert all(one == "\n" or unicodedata.category(one) not in ("Cc", "Cf", "Cs", "Zl", "Zp") for one in safe)
+    assert all(
+        one == "\n" or unicodedata.category(one) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+        for one in safe
+    )
     assert not any(line.lstrip().startswith("::") for line in safe.split("\n"))
     assert "##[" not in safe
     assert "##vso[" not in safe
@@ -48,7 +51,13 @@ def test_known_secrets_in_each_of_their_forms() -> None:
 
 
 def test_secrets_of_the_environment() -> None:
-    environ = {"DB_PASSWORD": "one1", "API_KEY": "two2", "HOME": "/h", "URL": "x://u:three3@h", "EMPTY_TOKEN": ""}
+    environ = {
+        "DB_PASSWORD": "one1",
+        "API_KEY": "two2",
+        "HOME": "/h",
+        "URL": "x://u:three3@h",
+        "EMPTY_TOKEN": "",
+    }
 
     assert secrets_in(environ) == {"one1", "two2", "three3"}
     assert password_in("redis://u:pw@h") == "pw"
@@ -57,7 +66,14 @@ def test_secrets_of_the_environment() -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0, "0"), (1234567, "1,234,567"), (94.05, "94.05"), (0.012349, "0.01235"), (100.3, "100.3"), (-3.0, "-3")],
+    [
+        (0, "0"),
+        (1234567, "1,234,567"),
+        (94.05, "94.05"),
+        (0.012349, "0.01235"),
+        (100.3, "100.3"),
+        (-3.0, "-3"),
+    ],
 )
 def test_figures(value: float, shown: str) -> None:
     assert figure(value) == shown

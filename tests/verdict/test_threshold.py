@@ -43,8 +43,19 @@ def test_a_value_equal_to_a_limit_is_inside(
     assert judge(declare("x", warn=warn, fail=fail), measured("x", value, "1")).outcome is outcome
 
 
-@given(st.one_of(st.none(), st.text(), st.binary(), st.booleans(), st.just(math.nan), st.just(-math.inf),
-                 st.lists(st.none()), st.dictionaries(st.text(), st.floats()), st.complex_numbers()))
+@given(
+    st.one_of(
+        st.none(),
+        st.text(),
+        st.binary(),
+        st.booleans(),
+        st.just(math.nan),
+        st.just(-math.inf),
+        st.lists(st.none()),
+        st.dictionaries(st.text(), st.floats()),
+        st.complex_numbers(),
+    )
+)
 def test_what_is_no_number_is_never_a_pass(value: object) -> None:
     judged = judge(declare("x", warn=1, fail=2), measured("x", value, "s"))
     assert judged.outcome is Outcome.UNKNOWN
@@ -87,9 +98,16 @@ def test_changes() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        {}, {"warn": 1}, {"warn": 1, "fail": 1}, {"warn": True, "fail": 2}, {"warn": "1", "fail": 2},
-        {"warn": math.inf, "fail": 2}, {"warn": 1, "fail": 2, "better": "higher"},
-        {"fail": 2, "better": "up"}, {"warn": 1, "fail": 2, "unit": "parsec"}, {"warn": 10**400, "fail": 2},
+        {},
+        {"warn": 1},
+        {"warn": 1, "fail": 1},
+        {"warn": True, "fail": 2},
+        {"warn": "1", "fail": 2},
+        {"warn": math.inf, "fail": 2},
+        {"warn": 1, "fail": 2, "better": "higher"},
+        {"fail": 2, "better": "up"},
+        {"warn": 1, "fail": 2, "unit": "parsec"},
+        {"warn": 10**400, "fail": 2},
     ],
 )
 def test_declarations_that_cannot_be_meant(arguments: dict[str, object]) -> None:

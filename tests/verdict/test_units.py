@@ -45,13 +45,16 @@ def test_kinds_do_not_mix() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("5 s", 5), ("250ms", 0.25), ("10 min", 600), ("1h", 3600), ("2 d", 172800)]
+    ("text", "seconds"),
+    [("5 s", 5), ("250ms", 0.25), ("10 min", 600), ("1h", 3600), ("2 d", 172800)],
 )
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "5", "s", "-5 s", "0 s", "5 parsec", "1e400 s", "5 s 3", "nan s"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "s", "-5 s", "0 s", "5 parsec", "1e400 s", "5 s 3", "nan s"]
+)
 def test_no_durations(text: str) -> None:
     with pytest.raises(ValueError, match="expected a duration"):
         parse_duration(text)

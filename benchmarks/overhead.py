@@ -1,0 +1,96 @@
+"""What the plugin costs: 2,000 checks with a threshold each, and an ordinary suite that does not use it.
+
+Runs pytest in processes of its own, the variants in turn, and prints the median
+of each with its ratio to bare pytest. Beside it what a user would pick instead:
+the same 2,000 tests as pytest-testinfra's local host sees them.
+
+    python benchmarks/overhead.py [--rounds 5] [--tests 2000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+BARE = "def test_{n}():\n    pass\n"
+CHECK = (
+    "@pytest.mark.health('app')\n@pytest.mark.threshold('m{n}', warn=5, fail=50, unit='ms')\n"
+    "def test_{n}(health):\n    health.measure('m{n}', 1.0, 'ms')\n"
+)
+TESTINFRA = "def test_{n}(host):\n    assert host.file('package.json').exists\n"
+FIXTURE = "def test_{n}(thing):\n    assert thing\n"
+FIXTURE_HEAD = "@pytest.fixture\ndef thing():\n    return 1\n"
+
+UNUSED = ["-p", "no:testinfra", "test_bare.py"]
+VARIANTS = {
+    "bare pytest": ["-p", "no:flowhealth", *UNUSED],
+    "plugin installed, unused": UNUSED,
+    "a fixture each, without the plugin": [
+        "-p",
+        "no:flowhealth",
+        "-p",
+        "no:testinfra",
+        "test_fixture.py",
+    ],
+    "checks with a threshold each, report included": [
+        "--health",
+        "-p",
+        "no:testinfra",
+        "test_check.py",
+    ],
+    "pytest-testinfra, a file looked at each": ["-p", "no:flowhealth", "test_testinfra.py"],
+}
+
+
+def main() -> None:
+    """Run the variants in turn and print their medians."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tests", type=int, default=2_000)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        _write(folder, options.tests)
+        seconds: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
+        for _ in range(options.rounds):
+            for variant, arguments in VARIANTS.items():
+                seconds[variant].append(_time(folder, arguments))
+    _print(seconds, options.tests)
+
+
+def _write(folder: Path, tests: int) -> None:
+    (folder / "package.json").write_text('{"name": "bench", "version": "1.0.0"}')
+    files = {"bare": BARE, "check": CHECK, "testinfra": TESTINFRA, "fixture": FIXTURE}
+    for name, source in files.items():
+        head = "import pytest\n" + (FIXTURE_HEAD if name == "fixture" else "")
+        body = "".join(source.format(n=number) for number in range(tests))
+        (folder / f"test_{name}.py").write_text(head + body)
+
+
+def _time(folder: Path, arguments: list[str]) -> float:
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    started = time.perf_counter()
+    subprocess.run(command, cwd=folder, capture_output=True, check=True)
+    return time.perf_counter() - started
+
+
+def _print(seconds: dict[str, list[float]], tests: int) -> None:
+    medians = {variant: statistics.median(times) for variant, times in seconds.items()}
+    bare = medians["bare pytest"]
+    sys.stdout.write(f"{tests} tests, median of {len(seconds['bare pytest'])} rounds in turn\n")
+    for variant, median in medians.items():
+        extra = (median - bare) / tests * 1e6
+        sys.stdout.write(
+            f"{variant:<48} {median:6.2f} s  {median / bare:5.3f}x  {extra:+7.0f} us a test\n"
+        )
+
+
+if __name__ == "__main__":
+    main()
