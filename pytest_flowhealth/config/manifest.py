@@ -47,8 +47,11 @@ class Package(msgspec.Struct, frozen=True):
     manifest: Manifest
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path, *, strict: bool = True) -> Manifest:
     """Return what the package.json at `path` says.
+
+    Not `strict`: fields of a wrong type are taken as absent, as npm does with
+    those of installed packages.
 
     Raises:
         ProbeError: It can't be read, is no JSON object, or has fields of a wrong
@@ -57,7 +60,7 @@ def read_manifest(path: Path) -> Manifest:
     raw = _decode(path)
     reader = _Reader(raw)
     manifest = reader.manifest()
-    if reader.wrong:
+    if reader.wrong and strict:
         raise ProbeError(
             f"package.json: {'; '.join(reader.wrong)}", remedy=f"mend {path.name}, or: npm pkg fix"
         )

@@ -1,0 +1,117 @@
+"""What the registry knows of the dependencies: vulnerabilities, newer versions, deprecations."""
+
+import pytest
+
+from pytest_flowhealth import Answer, Health, NotApplicable, Target, Unmeasured, answer
+from pytest_flowhealth.probes import lockfile, npm
+from pytest_flowhealth.probes.listing import listed
+
+SHOWN = 100
+AUDITS = {"pnpm": "pnpm audit", "yarn": "yarn npm audit", "bun": "bun audit"}
+
+
+def require_dependencies(target: Target) -> None:
+    """Raise NotApplicable where no package names a dependency of any kind."""
+    manifests = [one.manifest for one in target.packages]
+    if not any(
+        one.dependencies or one.dev_dependencies or one.optional_dependencies for one in manifests
+    ):
+        raise NotApplicable("package.json names no dependencies")
+
+
+def ask_audit(target: Target) -> npm.Audit:
+    """Return npm's audit, or raise why it can't be asked."""
+    if not target.config.dependencies.audit:
+        raise NotApplicable("switched off: [dependencies] audit = false")
+    require_dependencies(target)
+    manager = lockfile.manager(target.root)
+    if manager is None:
+        raise Unmeasured("npm audit needs a lock file", remedy="npm install --package-lock-only")
+    if manager != "npm":
+        raise Unmeasured(
+            f"{manager}'s lock file is not looked into, only npm's",
+            remedy=f"{AUDITS[manager]}; or [dependencies] audit = false",
+        )
+    return npm.audit(target.root)
+
+
+@answer
+def npm_audit(target: Target) -> npm.Audit:
+    """What `npm audit` says."""
+    return ask_audit(target)
+
+
+@answer
+def npm_outdated(target: Target) -> npm.Outdated:
+    """What `npm outdated` says."""
+    if not target.config.dependencies.outdated:
+        raise NotApplicable("switched off: [dependencies] outdated = false")
+    require_dependencies(target)
+    return npm.outdated(target.root)
+
+
+@pytest.mark.health(
+    "dependencies",
+    critical=False,
+    requires=("package.manifest", "system.npm"),
+    timeout=60,
+    remedy="npm audit; it asks the registry that `npm config get registry` names",
+)
+def test_audit(health: Health, npm_audit: Answer[npm.Audit]) -> None:
+    """The registry's audit endpoint answers; without it nothing is known of vulnerabilities."""
+    health.detail(counts=npm_audit().counts)
+
+
+@pytest.mark.health("dependencies", requires="dependencies.audit", timeout=60)
+@pytest.mark.threshold("critical", fail=0, better="lower", unit="1")
+@pytest.mark.threshold("high", fail=0, better="lower", unit="1")
+@pytest.mark.threshold("moderate", warn=0, better="lower", unit="1")
+def test_vulnerabilities(health: Health, npm_audit: Answer[npm.Audit]) -> None:
+    """No installed package has a critical or a high vulnerability; a moderate one warns."""
+    found = npm_audit()
+    for severity in ("critical", "high", "moderate", "low"):
+        health.measure(severity, found.counts[severity], "1")
+    health.detail(
+        packages=[
+            f"{one.name} {one.range}: {one.severity}: {'; '.join(one.titles) or 'by a dependency'}"
+            for one in found.packages[:SHOWN]
+        ]
+    )
+    fixes = [one.fix for one in found.packages if one.fix]
+    health.remedy("npm audit fix" if "npm audit fix" in fixes else next(iter(fixes), "npm audit"))
+
+
+@pytest.mark.health(
+    "dependencies", critical=False, requires=("package.manifest", "system.npm"), timeout=60
+)
+@pytest.mark.threshold("outdated_major", warn=0, better="lower", unit="1")
+def test_outdated(health: Health, npm_outdated: Answer[npm.Outdated]) -> None:
+    """No direct dependency is a major version behind."""
+    found = npm_outdated()
+    health.detail(
+        outdated=[f"{one.name} {one.current} -> {one.latest}" for one in found.behind[:SHOWN]]
+    )
+    if found.untold:
+        names = ", ".join(found.untold[:10])
+        raise Unmeasured(
+            f"the registry tells nothing of {names}", remedy=f"npm view {found.untold[0]}"
+        )
+    major = [one for one in found.behind if one.major]
+    health.measure("outdated_major", len(major), "1")
+    if major:
+        health.remedy(f"npm install {' '.join(f'{one.name}@latest' for one in major[:10])}")
+
+
+@pytest.mark.health("dependencies", critical=False, requires="package.manifest", timeout=60)
+def test_deprecated(health: Health, target: Target) -> None:
+    """No direct dependency is deprecated, as the lock file notes it."""
+    require_dependencies(target)
+    lock = lockfile.read_lock(target.root)
+    if lock is None:
+        raise NotApplicable("there is no lock file of npm's, which notes deprecations")
+    found = lockfile.deprecated(lock, target.packages)
+    health.detail(deprecated=[f"{one.name}@{one.version}: {one.message}" for one in found[:SHOWN]])
+    direct = [f"{one.name}@{one.version}: {one.message}" for one in found if one.direct]
+    if direct:
+        health.warn(listed(direct, "dependencies are deprecated"))
+        health.remedy(f"npm view {next(one.name for one in found if one.direct)} deprecated")

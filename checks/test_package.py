@@ -1,0 +1,133 @@
+"""The package: package.json, node_modules, the dependencies, the lock file.
+
+Looked at are the root package and every workspace.
+"""
+
+import pytest
+
+from pytest_flowhealth import Answer, Health, NotApplicable, ProbeError, Target, answer
+from pytest_flowhealth.config.manifest import Package
+from pytest_flowhealth.probes import lockfile, npm, package
+from pytest_flowhealth.probes.listing import listed, raise_worst
+from pytest_flowhealth.probes.package import Dependency
+
+INSTALL = {"pnpm": "pnpm install", "yarn": "yarn install", "bun": "bun install"}
+
+
+def install_command(target: Target) -> str:
+    """Return what installs the dependencies anew, by the lock file that is there."""
+    manager = lockfile.manager(target.root)
+    return "npm ci" if manager == "npm" else INSTALL.get(manager or "", "npm install")
+
+
+def critical_names(target: Target, one: Package) -> list[str]:
+    """Return the dependencies that must work: the configured ones, else all that package.json names."""
+    configured = target.config.package.critical
+    if configured is not None and one.label == ".":
+        return list(configured)
+    return list(package.dependencies_of(one.manifest))
+
+
+@answer
+def package_dependencies(target: Target) -> list[Dependency]:
+    """How each critical dependency of each package stands."""
+    return [
+        found
+        for one in target.packages
+        for found in package.examine(one, critical_names(target, one))
+    ]
+
+
+@answer
+def package_tree(target: Target) -> npm.Tree:
+    """What `npm ls --all` says."""
+    return npm.ls(target.root)
+
+
+@pytest.mark.health("package", timeout=20)
+def test_manifest(health: Health, target: Target) -> None:
+    """package.json is there, is JSON, and its fields have the types that npm documents."""
+    health.detail(packages=[one.label for one in target.packages][:100])
+
+
+@pytest.mark.health("package", requires="package.manifest", timeout=20)
+def test_node_modules(health: Health, target: Target) -> None:
+    """There is a node_modules folder with something in it, for each package that needs one."""
+    health.remedy(install_command(target))
+    needing = [one for one in target.packages if critical_names(target, one)]
+    if not needing:
+        raise NotApplicable("package.json names no dependencies")
+    problems = []
+    for one in needing:
+        try:
+            package.require_node_modules(one)
+        except ProbeError as error:
+            problems.append(
+                error if one.label == "." else ProbeError(f"{one.label}: {error.message}")
+            )
+    raise_worst(problems, broken="packages have no dependencies installed", unread="")
+
+
+@pytest.mark.health("package", requires=("package.node_modules", "system.node"), timeout=180)
+def test_dependencies(
+    health: Health, target: Target, package_dependencies: Answer[list[Dependency]]
+) -> None:
+    """The critical ones are there, within the range that package.json asks for, and can be loaded."""
+    found = package_dependencies()
+    health.detail(
+        versions={one.name: one.version for one in found if one.version},
+        notes=[one.note for one in found if one.note],
+    )
+    broken = [one for one in found if one.problem]
+    if broken:
+        names = [
+            one.problem if one.package == "." else f"{one.package}: {one.problem}" for one in broken
+        ]
+        message = listed([str(name) for name in names], "dependencies are not as they must be")
+        raise ProbeError(message, remedy=repair(target, broken))
+
+
+def repair(target: Target, broken: list[Dependency]) -> str:
+    """Return the command that mends `broken`."""
+    manager = lockfile.manager(target.root)
+    if manager not in (None, "npm") or any(one.package != "." for one in broken):
+        return install_command(target)
+    if all(one.spec is not None for one in broken) and manager == "npm":
+        return "npm ci"
+    return f"npm install {' '.join(one.wanted for one in broken)}"
+
+
+@pytest.mark.health("package", requires=("package.dependencies", "system.npm"), timeout=60)
+def test_tree(health: Health, target: Target, package_tree: Answer[npm.Tree]) -> None:
+    """`npm ls --all` finds nothing missing and nothing outside its range."""
+    manager = lockfile.manager(target.root)
+    if manager not in (None, "npm"):
+        raise NotApplicable(f"`npm ls` can't tell of what {manager} installed")
+    tree = package_tree()
+    health.detail(extraneous=tree.extraneous[:100])
+    wrong = [*tree.missing, *tree.invalid, *tree.other]
+    if wrong:
+        raise ProbeError(
+            listed(wrong, "packages are not as they must be"), remedy=install_command(target)
+        )
+
+
+@pytest.mark.health("package", requires="package.manifest", timeout=60, remedy="npm install")
+def test_lock(health: Health, target: Target) -> None:
+    """The lock file of npm is in step with package.json, and node_modules with the lock file."""
+    lock = lockfile.read_lock(target.root)
+    manager = lockfile.manager(target.root)
+    if lock is None and manager is not None:
+        raise NotApplicable(f"{manager}'s lock file is not looked into, only npm's")
+    if not any(package.dependencies_of(one.manifest) for one in target.packages):
+        raise NotApplicable("package.json names no dependencies")
+    if lock is None:
+        health.warn("there is no lock file, so that each installation may get other versions")
+        return
+    health.detail(file=lock.name, packages=len(lock.packages))
+    stale = lockfile.out_of_step(lock, target.packages)
+    if stale:
+        raise ProbeError(listed(stale, f"entries of {lock.name} are not in step"))
+    other = lockfile.not_as_locked(lock, target.root)
+    if other and (target.root / "node_modules").is_dir():
+        raise ProbeError(listed(other, "packages are not as locked"), remedy="npm ci")

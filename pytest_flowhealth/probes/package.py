@@ -1,0 +1,191 @@
+"""A package's dependencies: there, within their range, and loadable as Node loads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
+from pytest_flowhealth.errors import NotApplicable, ProbeError
+from pytest_flowhealth.probes import loading, semver
+from pytest_flowhealth.probes.loading import Loaded
+
+_BROWSER = re.compile(
+    r"\b(window|document|navigator|self|location|HTMLElement|localStorage|customElements)\b.* is not defined"
+)
+_NOT_FOR_NODE = ("ERR_UNKNOWN_FILE_EXTENSION", "ERR_PACKAGE_PATH_NOT_EXPORTED")
+_MOST_FILES = 2_000
+
+
+class Dependency(msgspec.Struct, frozen=True):
+    """One dependency of one package.
+
+    Attributes:
+        package: Label of the package that asks for it.
+        name: Its name.
+        spec: What package.json asks for, None where it does not.
+        version: What is installed, None where nothing is.
+        problem: What is wrong with it, None where nothing is.
+        note: What could not be judged, and why.
+    """
+
+    package: str
+    name: str
+    spec: str | None
+    version: str | None = None
+    problem: str | None = None
+    note: str | None = None
+
+    @property
+    def wanted(self) -> str:
+        """What to hand to `npm install`."""
+        plain = self.spec is not None and semver.range_of(self.spec)
+        return f"{self.name}@{self.spec}" if plain else self.name
+
+
+def require_node_modules(package: Package) -> Path:
+    """Return the node_modules that a package's dependencies are looked for in first.
+
+    Raises:
+        NotApplicable: It has no dependencies, or Yarn keeps them elsewhere (Plug'n'Play).
+        ProbeError: There is none, or it is empty.
+    """
+    if not dependencies_of(package.manifest):
+        raise NotApplicable("package.json names no dependencies")
+    folders = [one / "node_modules" for one in (package.path, *package.path.parents)]
+    found = next((one for one in folders if _has_entries(one)), None)
+    if found is not None:
+        return found
+    if any((one / ".pnp.cjs").exists() for one in (package.path, *package.path.parents)):
+        raise NotApplicable(
+            "Yarn Plug'n'Play keeps packages in archives, which are not looked into"
+        )
+    folder = package.path / "node_modules"
+    state = "is empty" if folder.is_dir() else "is no folder" if folder.exists() else "is not there"
+    raise ProbeError(f"node_modules {state}")
+
+
+def dependencies_of(manifest: Manifest) -> dict[str, str]:
+    """Return what is needed to run: `dependencies` without the optional ones."""
+    optional = manifest.optional_dependencies
+    return {name: spec for name, spec in manifest.dependencies.items() if name not in optional}
+
+
+def examine(package: Package, names: Sequence[str]) -> list[Dependency]:
+    """Return how each of `names` stands in `package`.
+
+    Raises:
+        ProbeError: There is no Node to load them with.
+    """
+    found = [_installed(package, name) for name in names]
+    loadable = [one.name for one in found if one.problem is None and one.note is None]
+    came_of = {one.name: one for one in loading.load(loadable, package.path)} if loadable else {}
+    return [_with_loading(package, one, came_of.get(one.name)) for one in found]
+
+
+def locate(folder: Path, name: str) -> Path | None:
+    """Return the folder of a package as Node finds it from `folder`, or None.
+
+    nodejs.org/api/modules.html, "Loading from node_modules folders".
+    """
+    for one in (folder, *folder.parents):
+        candidate = one / "node_modules" / name
+        if one.name != "node_modules" and candidate.is_dir():
+            return candidate
+    return None
+
+
+def _installed(package: Package, name: str) -> Dependency:
+    spec = _spec(package.manifest, name)
+    found = Dependency(package.label, name, spec)
+    folder = locate(package.path, name)
+    if folder is None:
+        return msgspec.structs.replace(found, problem=f"{name} is missing")
+    try:
+        manifest = read_manifest(folder / "package.json", strict=False)
+    except ProbeError as error:
+        return msgspec.structs.replace(found, problem=f"{name} is broken: {error.message}")
+    found = msgspec.structs.replace(found, version=manifest.version)
+    return msgspec.structs.replace(
+        found, problem=_out_of_range(found), note=_nothing_to_load(folder, manifest, name)
+    )
+
+
+def _spec(manifest: Manifest, name: str) -> str | None:
+    kinds = (manifest.dependencies, manifest.optional_dependencies, manifest.dev_dependencies)
+    return next((kind[name] for kind in kinds if name in kind), None)
+
+
+def _out_of_range(found: Dependency) -> str | None:
+    wanted = semver.range_of(found.spec) if found.spec is not None else None
+    if wanted is None:
+        return None
+    if found.version is None:
+        return f"{found.name} is broken: its package.json has no version"
+    try:
+        fits = semver.satisfies(found.version, wanted)
+    except ValueError:
+        return f"{found.name} is broken: its version {found.version!r} is none"
+    return None if fits else f"{found.name} {found.version} is outside its range {found.spec}"
+
+
+def _nothing_to_load(folder: Path, manifest: Manifest, name: str) -> str | None:
+    """Return why there is nothing to load: types or assets only."""
+    declared = manifest.main or manifest.exports or manifest.module
+    if declared or any((folder / f"index.{end}").exists() for end in ("js", "json", "node", "cjs")):
+        return None
+    others = [one for one in folder.iterdir() if one.name != "package.json"]
+    return f"{name} has no entry point to load" if others else None
+
+
+def _with_loading(package: Package, found: Dependency, came: Loaded | None) -> Dependency:
+    if came is None:
+        return found
+    if came.state == "loaded":
+        return msgspec.structs.replace(found, problem=_hollow(package, came))
+    if came.state == "failed" and _is_for_elsewhere(came):
+        return msgspec.structs.replace(
+            found, note=f"{came.name} is not made for Node: {came.message}"
+        )
+    said = f"{came.kind}: {came.message}" if came.kind else came.message
+    said = said.replace(f"{package.path}/", "")
+    return msgspec.structs.replace(found, problem=f"{came.name} can't be loaded: {said}")
+
+
+def _is_for_elsewhere(came: Loaded) -> bool:
+    browser = came.kind == "ReferenceError" and _BROWSER.search(came.message)
+    return bool(browser) or came.code in _NOT_FOR_NODE
+
+
+def _hollow(package: Package, came: Loaded) -> str | None:
+    """Return why a package that loaded has nothing in it.
+
+    Some packages export nothing on purpose (polyfills), so an empty file is asked for too.
+    """
+    if came.blank:
+        return f"{came.name} is broken: its entry file is empty"
+    folder = locate(package.path, came.name)
+    if not came.empty or folder is None:
+        return None
+    empty = next(_empty_files(folder), None)
+    return f"{came.name} is broken: it exports nothing, and {empty} is empty" if empty else None
+
+
+def _empty_files(folder: Path) -> Iterator[str]:
+    for count, path in enumerate(folder.rglob("*js")):
+        if count > _MOST_FILES:
+            return
+        inside = path.relative_to(folder)
+        if "node_modules" not in inside.parts and path.is_file() and path.stat().st_size == 0:
+            yield inside.as_posix()
+
+
+def _has_entries(folder: Path) -> bool:
+    """Tell whether a node_modules folder has a package in it."""
+    try:
+        return any(not one.name.startswith(".") for one in folder.iterdir())
+    except OSError:
+        return False
