@@ -37,6 +37,7 @@ def redis_connect(target: Target) -> tuple[float, ...]:
 @pytest.mark.health("redis", timeout=65)
 @pytest.mark.threshold("connect", warn=10, fail=100, unit="ms")
 def test_connect(health: Health, target: Target, redis_connect: Answer[tuple[float, ...]]) -> None:
+    """A fresh connection, with its password and database, gets its first answer in time."""
     address = redis_address.of_target(target)
     health.detail(address=address.shown, given_by=address.origin)
     health.remedy("redis-cli --latency shows whether the server or the network is slow")
@@ -45,6 +46,7 @@ def test_connect(health: Health, target: Target, redis_connect: Answer[tuple[flo
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
 def test_ping(target: Target) -> None:
+    """PING is answered with PONG."""
     probe_of(target).ping()
 
 

@@ -11,9 +11,11 @@ import pytest
 
 from pytest_flowhealth.plugin.finish import conclude
 from pytest_flowhealth.plugin.keys import RUN
-from pytest_flowhealth.plugin.recorder import carried_by
+from pytest_flowhealth.plugin.recorder import Carried, carried_by
 from pytest_flowhealth.plugin.shown import show
 from pytest_flowhealth.plugin.state import Mode, Run
+from pytest_flowhealth.verdict.check import Ending
+from pytest_flowhealth.verdict.status import Outcome
 from pytest_flowhealth.verdict.text import Redactor, printable, secrets_in
 
 _LETTERS = {
@@ -135,12 +137,27 @@ class HealthReporter(pytest.TerminalReporter):  # type: ignore[misc]  # final, b
             full = self._width_of_current_line + len(component) + 10 > self._tw.fullwidth
             self.write(("\n" if full else "  ") * bool(self._component) + f"{component} ")
             self._component = component
-        self.write(_LETTERS.get(category, "?"), flush=True)
+        self.write(_letter(category, carried), flush=True)
 
     def _end_progress(self) -> None:
         if self._component:
             self._component = ""
             self.write_raw("\n\n")
+
+
+def _letter(category: str, carried: Carried | None) -> str:
+    """Return a check's letter: . pass, w warn, F fail, ? unknown, s skip; an error around it is E."""
+    letter = _LETTERS.get(category, "?")
+    if carried is None or letter not in ".F":
+        return letter
+    if carried.ending is Ending.UNMEASURED:
+        return "?"
+    outcomes = [one.outcome for one in carried.evidence.thresholds]
+    if letter == "F" and outcomes and carried.ending is Ending.THRESHOLDS:
+        return "F" if Outcome.FAIL in outcomes else "?"
+    return (
+        "w" if letter == "." and (carried.evidence.warnings or Outcome.WARN in outcomes) else letter
+    )
 
 
 class TerminalTakeover:

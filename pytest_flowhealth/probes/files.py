@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
-from pytest_flowhealth.probes import javascript, textfiles
+from pytest_flowhealth.probes import javascript, textfiles, typescript
 from pytest_flowhealth.probes.javascript import Source
 from pytest_flowhealth.probes.jsonc import SyntaxProblem
 from pytest_flowhealth.probes.reading import read_text, reason
@@ -171,7 +171,7 @@ def look(files: Sequence[Source], root: Path) -> tuple[Looked, ...]:
     scripts = [source for source in whole if kinds[source] == "javascript"]
     typed = [source for source in whole if kinds[source] == "typescript"]
     errors.update(zip(scripts, javascript.syntax_problems(scripts), strict=True))
-    errors.update(zip(typed, javascript.typescript_problems(typed, root), strict=True))
+    errors.update(zip(typed, typescript.syntax_problems(typed, root), strict=True))
     return tuple(Looked(source.label, kinds[source], errors[source]) for source in files)
 
 

@@ -1,8 +1,9 @@
 """What npm itself says: `npm ls`, `npm audit`, `npm outdated`, each as JSON, each with a limit.
 
 npm's exit code 1 is a result here, not an error. What is no documented answer
-is `Unmeasured`: npm takes some broken answers of a registry for "nothing found",
-so its log is read too, for whether the registry was asked and what it said.
+is `Unmeasured`: npm takes some broken answers of a registry for "nothing found"
+(`null`, `[]`, a package that is not known), so its log is read too, for whether
+the registry was asked and what it said.
 """
 
 from __future__ import annotations
@@ -11,29 +12,31 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.errors import NotApplicable, Unmeasured
 from pytest_flowhealth.probes import command, semver
 from pytest_flowhealth.verdict.text import one_line
 
 SECONDS = 40.0
 """What one of npm's commands may take."""
 
-_FETCH = (
-    "--fetch-retries=1",
-    "--fetch-retry-mintimeout=500",
-    "--fetch-retry-maxtimeout=1000",
-    "--fetch-timeout=15000",
-)
-_QUIET = ("--no-fund", "--no-update-notifier", "--logs-max=0", "--loglevel=http", "--no-progress")
+_FETCH = ("--fetch-retries=1", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=1000")
+_QUIET = ("--no-fund", "--no-update-notifier", "--logs-max=0", "--no-progress")
+_LOG = "--loglevel=silly"  # the only level that tells what the audit endpoint answered
 _ANSWERED = re.compile(
     r"^npm http fetch (?P<method>\w+) (?P<status>\d+) (?P<url>\S+)", re.MULTILINE
 )
-_BULK = "/advisories/bulk"
+_AUDITS = "/-/npm/v1/security/"
+_REPORT = re.compile(r"^npm silly? audit report (?P<report>.*)$", re.MULTILINE)
+_LISTS = re.compile(r"\{(?:\}|$| \S+: \[)")
+_NOTHING_ASKED = re.compile(r"^npm silly? audit bulk request \{\}", re.MULTILINE)
+_KNOWN = {"minimist": "0.0.8", "lodash": "4.17.4"}
 SEVERITIES = ("critical", "high", "moderate", "low", "info")
 """npm's severities, the worst first."""
 
@@ -110,11 +113,18 @@ def audit(root: Path, timeout: float = SECONDS) -> Audit:
             (docs.npmjs.com, "npm audit"); zero is returned only where it was
             asked and said so.
     """
-    done, answer = _ask(root, ["audit"], timeout)
-    counts = _counts(answer)
-    if counts is None or done.returncode not in (0, 1):
-        raise _unreadable("audit", done, answer)
-    _require_answer(done, zero=not any(counts.values()))
+    with ThreadPoolExecutor(2) as pool:
+        known = pool.submit(_knows_vulnerabilities, root, timeout)
+        done, answer = _ask(root, ["audit"], timeout)
+        counts = _counts(answer)
+        if counts is None or done.returncode not in (0, 1):
+            raise _unaudited(done, answer)
+        _require_answer(done)
+        if not any(counts.values()) and not known.result():
+            raise Unmeasured(
+                "the registry's audit endpoint knows no vulnerabilities,"
+                " not even those of minimist 0.0.8 and lodash 4.17.4"
+            )
     packages = tuple(_vulnerable(answer["vulnerabilities"]))
     told = {severity: sum(one.severity == severity for one in packages) for severity in SEVERITIES}
     if told != counts:
@@ -159,7 +169,8 @@ def _ask(
 ) -> tuple[command.Completed, dict[str, Any]]:
     """Return how npm ended, and the object that it printed."""
     environment = {**os.environ, "NO_COLOR": "1", "npm_config_color": "false"}
-    argv = ["npm", *arguments, "--json", *_FETCH, *_QUIET]
+    patience = f"--fetch-timeout={timeout * 400:.0f}"  # ms; twice that and a pause fits in
+    argv = ["npm", *arguments, "--json", *_FETCH, patience, *_QUIET, _LOG]
     done = command.run(argv, cwd=root, timeout=timeout, env=environment)
     try:
         answer = json.loads(done.stdout)
@@ -201,35 +212,54 @@ def _counts(answer: Mapping[str, Any]) -> dict[str, int] | None:
     return {severity: int(count or 0) for severity, count in counts.items()}
 
 
-def _require_answer(done: command.Completed, *, zero: bool) -> None:
-    """Raise where npm's log does not show that the registry answered the audit.
+def _require_answer(done: command.Completed) -> None:
+    """Raise where npm's log does not show that the registry answered the audit with a list.
 
-    With `offline`, and where the answer is `null`, npm reports zero vulnerabilities.
+    npm reports zero vulnerabilities where it did not ask (`offline`), and where
+    the answer was `null` or `[]` (@npmcli/arborist, audit-report.js).
     """
-    answers = [one for one in _ANSWERED.finditer(done.stderr) if _BULK in one["url"]]
+    if _NOTHING_ASKED.search(done.stderr):
+        raise NotApplicable("none of the dependencies comes from a registry")
+    answers = [one for one in _ANSWERED.finditer(done.stderr) if _AUDITS in one["url"]]
     if not answers:
         raise Unmeasured("`npm audit` did not ask the registry (is `offline` set in .npmrc?)")
-    status = answers[-1]["status"]
-    if not status.startswith("2"):
-        raise Unmeasured(f"the registry's audit endpoint answered with status {status}")
-    if zero and not _answers_with_an_object(answers[-1]["url"]):
-        raise Unmeasured("the registry's audit endpoint answers with what is no list of advisories")
+    report = _REPORT.search(done.stderr)
+    if report is None or not _LISTS.match(report["report"]):
+        said = one_line(report["report"], 100) if report else "nothing that npm told of"
+        raise Unmeasured(f"the registry's audit endpoint answered with no list: {said}")
 
 
-def _answers_with_an_object(url: str) -> bool:
-    """Ask the endpoint about a package that does not exist; False where its answer is no object.
+def _knows_vulnerabilities(root: Path, timeout: float) -> bool:
+    """Ask as `root` would about packages whose vulnerabilities every database has.
 
-    True also where it refuses to answer us: npm may have a token or a proxy that we have not.
+    `{}` is the answer for "none known" as well as that of an endpoint without
+    a database, as mirrors have.
     """
-    import requests
+    with TemporaryDirectory(prefix="flowhealth-") as name:
+        folder = Path(name)
+        whole = {"name": "known", "version": "1.0.0", "dependencies": _KNOWN}
+        places = {f"node_modules/{one}": {"version": its} for one, its in _KNOWN.items()}
+        lock = {"name": "known", "lockfileVersion": 3, "packages": {"": whole, **places}}
+        (folder / "package.json").write_text(json.dumps(whole), "utf-8")
+        (folder / "package-lock.json").write_text(json.dumps(lock), "utf-8")
+        if (root / ".npmrc").is_file():
+            (folder / ".npmrc").symlink_to(root / ".npmrc")
+        try:
+            done, answer = _ask(folder, ["audit"], timeout)
+        except Unmeasured:
+            return False
+        return any((_counts(answer) or {}).values()) and done.returncode in (0, 1)
 
-    try:
-        reply = requests.post(url, json={"flowhealth-no-such-package": ["0.0.0"]}, timeout=10)
-        return not reply.ok or isinstance(reply.json(), dict)
-    except requests.JSONDecodeError:
-        return False
-    except requests.RequestException:
-        return True
+
+def _unaudited(done: command.Completed, answer: Mapping[str, Any]) -> Unmeasured:
+    """Return what the endpoint said: npm 9 and 10 ask an older one then, and tell of that."""
+    statuses = [one for one in _ANSWERED.finditer(done.stderr) if _AUDITS in one["url"]]
+    if statuses and not statuses[0]["status"].startswith("2"):
+        first = statuses[0]
+        return Unmeasured(
+            f"the registry's audit endpoint answered with status {first['status']}: {first['url']}"
+        )
+    return _unreadable("audit", done, answer)
 
 
 def _vulnerable(told: Mapping[str, Any]) -> Iterator[Vulnerable]:

@@ -27,6 +27,14 @@ exports.transpileModule = (text) => ({
 """
 
 
+FAKE_TSC = """
+console.log("sub/b.ts(2,8): error TS1110: Type expected.");
+console.log("sub/b.ts(9,1): error TS1005: '}' expected.");
+console.log("c.ts(1,1): error TS2304: Cannot find name 'x'.");
+process.exit(1);
+"""
+
+
 def look(root: Path, name: str, content: str | bytes | None = None) -> Looked:
     """Write a file, and look at it."""
     path = root / name
@@ -226,6 +234,28 @@ def test_typescript_by_the_target_s_compiler(tmp_path: Path) -> None:
     whole, other = files.look(files.configured(tmp_path, names), tmp_path)
     assert whole.error is None
     assert broken(other) == "broken.mts line 2, column 5: TS1005: no"
+
+
+@needs_node
+def test_typescript_by_a_compiler_that_is_a_program(tmp_path: Path) -> None:
+    """TypeScript 7 has no functions to call."""
+    package = tmp_path / "node_modules/typescript"
+    (package / "bin").mkdir(parents=True)
+    (package / "package.json").write_text('{"main": "version.js"}')
+    (package / "version.js").write_text("exports.version = '7.0.2'")
+    (package / "bin/tsc").write_text(FAKE_TSC)
+    for name in ("a.ts", "sub/b.ts", "c.ts"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("let a = 1")
+    sources = files.configured(tmp_path, ["a.ts", "sub/b.ts", "c.ts"])
+    first, second, third = files.look(sources, tmp_path)
+    assert first.error is None
+    assert broken(second) == "sub/b.ts line 2, column 8: TS1110: Type expected."
+    assert third.error is None
+    (package / "bin/tsc").write_text("console.log('error TS5023: Unknown option'); process.exit(1)")
+    for found in files.look(sources, tmp_path):
+        assert isinstance(found.error, Unmeasured)
+        assert "TS5023" in found.error.message
 
 
 @needs_node

@@ -1,4 +1,4 @@
-// Settings: config/app.json, and above it the environment's PORT and REDIS_URL.
+// Settings: config/app.json, and above it the environment's PORT, REDIS_URL and PREFIX.
 
 import { readFile } from "node:fs/promises";
 
@@ -15,5 +15,10 @@ export async function readConfig(env = process.env) {
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
     throw new Error(`PORT must be a number from 0 to 65535, not ${env.PORT ?? settings.port}`);
   }
-  return { ...settings, port, redisUrl: env.REDIS_URL ?? "redis://127.0.0.1:6379" };
+  return {
+    ...settings,
+    port,
+    prefix: env.PREFIX ?? settings.prefix,
+    redisUrl: env.REDIS_URL ?? "redis://127.0.0.1:6379",
+  };
 }

@@ -20,7 +20,7 @@ function work({ numbers }) {
  */
 export async function start(config) {
   const tasks = new Tasks(config.redisUrl, config.prefix);
-  tasks.connect();
+  await tasks.connect();
   const server = makeServer(tasks, config.updateInterval);
   server.listen(config.port, config.host);
   await once(server, "listening");

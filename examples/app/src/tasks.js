@@ -1,8 +1,11 @@
 // Tasks in Redis: two lists (waiting, active) and a hash of counters, all under one prefix.
 
+import { setTimeout as sleep } from "node:timers/promises";
+
 import { createClient } from "redis";
 
 const WAIT_SECONDS = 1;
+const CONNECT_MILLISECONDS = 2_000;
 
 export class Tasks {
   #client;
@@ -15,9 +18,10 @@ export class Tasks {
     this.#client.on("error", (error) => console.error(`redis: ${error.code ?? error.message}`));
   }
 
-  /** Begin to connect; node-redis goes on trying until it has. */
-  connect() {
-    this.#client.connect().catch(() => {});
+  /** Connect. Returns after 2 s all the same: node-redis goes on trying until it has. */
+  async connect() {
+    const connected = this.#client.connect().catch(() => {});
+    await Promise.race([connected, sleep(CONNECT_MILLISECONDS, undefined, { ref: false })]);
   }
 
   async add(task) {

@@ -1,0 +1,26 @@
+"""The docs say what the program does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pytest_flowhealth.plugin.options import OPTIONS
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_option_occurs_in_the_docs() -> None:
+    text = "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))
+
+    assert [name for name, _ in OPTIONS if f"`{name}" not in text] == []
+
+
+def test_no_link_leads_nowhere() -> None:
+    for page in (ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")):
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_nothing_is_left_to_fill_in() -> None:
+    assert not re.search(r"^(CAPTURE|OVERHEAD)$", (ROOT / "README.md").read_text(), re.MULTILINE)

@@ -1,0 +1,241 @@
+"""A registry in front of the real one: it hands on what is read, and answers audits by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gzip
+import json
+import subprocess
+import threading
+import zlib
+from collections.abc import Collection, Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+
+import requests
+
+BULK = "/-/npm/v1/security/advisories/bulk"
+"""Where npm 7 and later ask for advisories, by POST: ``{name: [version, ...]}``."""
+
+SEVERITIES = frozenset(("info", "low", "moderate", "high", "critical"))
+
+KNOWN = {"minimist": ("critical", "<0.2.4", "0.0.8"), "lodash": ("high", "<4.17.21", "4.17.4")}
+"""Advisories that every database has: severity, range, and a version in it."""
+
+BODIES: dict[str, bytes] = {
+    "empty": b"{}",
+    "null": b"null",
+    "list": b"[]",
+    "text": b'"fine"',
+    "error": b'{"error": "not today"}',
+    "listed": b'{"error": ["not today"]}',
+    "garbage": b"\x00\xff\x17garbage",
+    "nothing": b"",
+    "html": b"<!doctype html><title>Sign in</title>",
+}
+"""Answers with status 200 that are no answers; "empty" knows no advisory of anything."""
+
+Advisories = Mapping[str, Sequence[str]]
+
+
+class RegistryFront:
+    """``with RegistryFront(audit={"express": ["high"]}) as front: npm("--registry", front.url)``.
+
+    Args:
+        audit: How audits are answered: advisories as ``{name: [severity, ...]}``
+            for every version of these packages; severities such as "low,high",
+            of the first package that is asked about; "none": the database has
+            none but `KNOWN`; a status such as "405"; "hang": never; "drip": a
+            byte in half a second; "cut": the body ends in the middle; a key
+            of `BODIES`.
+        get: How everything else is answered: None hands it on to the registry
+            that npm is configured for; else a status such as "500", or "hang".
+        unknown: Packages that are answered with status 404.
+    """
+
+    def __init__(
+        self,
+        audit: str | Advisories = "405",
+        get: str | None = None,
+        unknown: Collection[str] = (),
+    ) -> None:
+        self.audit = audit
+        self.get = get
+        self.unknown = frozenset(unknown)
+        self.asked: list[str] = []
+        self.over = threading.Event()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.front = self
+
+    @property
+    def url(self) -> str:
+        """Its address, to be set as npm's `registry`."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}/"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables that make it npm's registry."""
+        return {"npm_config_registry": self.url}
+
+    def configure(self, project: Path) -> None:
+        """Make it the registry of `project`, in its .npmrc."""
+        (project / ".npmrc").write_text(f"registry={self.url}\n")
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def tells(self) -> bool:
+        """Whether it answers audits as documented."""
+        told = not isinstance(self.audit, str) or self.audit == "none"
+        return told or SEVERITIES.issuperset(str(self.audit).split(","))
+
+    def advisories(self, asked: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+        """Return the advisories of what was asked for, as the registry words them."""
+        known = {
+            name: [advisory(name, severity, versions)]
+            for name, (severity, versions, version) in KNOWN.items()
+            if version in asked.get(name, ())
+        }
+        if isinstance(self.audit, str):
+            first = min(asked.keys() - KNOWN.keys(), default=None)
+            given = {first: self.audit.split(",")} if first and self.audit != "none" else {}
+        else:
+            given = {name: list(self.audit[name]) for name in asked if name in self.audit}
+        return known | {name: _advisories(name, *of) for name, of in given.items()}
+
+
+def advisory(name: str, severity: str, versions: str = "*") -> dict[str, Any]:
+    """Return one advisory (docs.npmjs.com, "npm audit", "Bulk Advisory Endpoint").
+
+    npm keeps what it made of an advisory in its cache, by the number: another
+    advisory needs another one.
+    """
+    number = zlib.crc32(f"{name} {severity} {versions}".encode())
+    return {
+        "id": number,
+        "url": f"https://example.invalid/advisories/{number}",
+        "title": f"A {severity} fault in {name}",
+        "severity": severity,
+        "vulnerable_versions": versions,
+        "cwe": ["CWE-1"],
+        "cvss": {"score": 0, "vectorString": None},
+    }
+
+
+def _advisories(name: str, *severities: str) -> list[dict[str, Any]]:
+    return [advisory(name, severity) for severity in severities]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    front: RegistryFront
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: clients that go away are what some tests are about."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        front = self.server.front
+        front.asked.append(f"GET {self.path}")
+        name = unquote(urlsplit(self.path).path).lstrip("/")
+        if name in front.unknown:
+            self._answer(b'{"error": "Not found"}', 404)
+        elif front.get == "hang":
+            self._hang()
+        elif front.get is not None:
+            self._answer(b'{"error": "as told"}', int(front.get))
+        else:
+            self._hand_on()
+
+    def do_POST(self) -> None:
+        front = self.server.front
+        front.asked.append(f"POST {self.path}")
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.headers.get("content-encoding") == "gzip":
+            body = gzip.decompress(body)
+        if self.path != BULK:
+            self._answer(b"{}", 404)
+        elif isinstance(front.audit, str) and not front.tells:
+            self._misbehave(front.audit)
+        else:
+            self._answer(json.dumps(front.advisories(json.loads(body))).encode())
+
+    def _misbehave(self, how: str) -> None:
+        if how.isdecimal():
+            self._answer(b'{"error": "as told"}', int(how))
+        elif how == "hang":
+            self._hang()
+        elif how == "drip":
+            self._begin(10_000)
+            while not self.server.front.over.wait(0.5):
+                self.wfile.write(b" ")
+        elif how == "cut":
+            self._begin(10_000)
+            self.wfile.write(b'{"express": [{"id": 1, "sever')
+            self.close_connection = True
+        else:
+            self._answer(BODIES[how])
+
+    def _hang(self) -> None:
+        self.server.front.over.wait()
+        self.close_connection = True
+
+    def _begin(self, length: int, status: int = 200, kind: str = "application/json") -> None:
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(length))
+        self.end_headers()
+
+    def _answer(self, body: bytes, status: int = 200, kind: str = "application/json") -> None:
+        self._begin(len(body), status, kind)
+        self.wfile.write(body)
+
+    def _hand_on(self) -> None:
+        try:
+            self._answer(*_fetched(self.path, self.headers.get("accept", "*/*")))
+        except requests.RequestException:
+            self._answer(b"{}", 502)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
+        """Say nothing."""
+
+
+@functools.lru_cache(200)
+def _fetched(path: str, accept: str) -> tuple[bytes, int, str]:
+    """Return body, status and type of what the real registry answers; it is far away."""
+    address, certificates = real_registry()
+    told = requests.get(address + path, headers={"accept": accept}, timeout=60, verify=certificates)
+    return told.content, told.status_code, told.headers.get("content-type", "")
+
+
+@functools.cache
+def real_registry() -> tuple[str, str | bool]:
+    """Return the address of the registry that npm is configured for, and its certificates."""
+    address = _configured("registry").rstrip("/")
+    file = _configured("cafile")
+    with contextlib.suppress(OSError):
+        if Path(file).is_file():
+            return address, file
+    return address, True
+
+
+def _configured(key: str) -> str:
+    done = subprocess.run(
+        ["npm", "config", "get", key], capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout.strip()
