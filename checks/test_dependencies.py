@@ -1,5 +1,7 @@
 """What the registry knows of the dependencies: vulnerabilities, newer versions, deprecations."""
 
+import shlex
+
 import pytest
 
 from pytest_flowhealth import Answer, Health, NotApplicable, Target, Unmeasured, answer
@@ -99,7 +101,7 @@ def test_outdated(health: Health, npm_outdated: Answer[npm.Outdated]) -> None:
     major = [one for one in found.behind if one.major]
     health.measure("outdated_major", len(major), "1")
     if major:
-        health.remedy(f"npm install {' '.join(f'{one.name}@latest' for one in major[:10])}")
+        health.remedy(f"npm install {shlex.join(f'{one.name}@latest' for one in major[:10])}")
 
 
 @pytest.mark.health("dependencies", critical=False, requires="package.manifest", timeout=60)
@@ -114,4 +116,5 @@ def test_deprecated(health: Health, target: Target) -> None:
     direct = [f"{one.name}@{one.version}: {one.message}" for one in found if one.direct]
     if direct:
         health.warn(listed(direct, "dependencies are deprecated"))
-        health.remedy(f"npm view {next(one.name for one in found if one.direct)} deprecated")
+        name = next(one.name for one in found if one.direct)
+        health.remedy(f"npm view {shlex.quote(name)} deprecated")

@@ -94,7 +94,7 @@ def repair(target: Target, broken: list[Dependency]) -> str:
         return install_command(target)
     if all(one.spec is not None for one in broken) and manager == "npm":
         return "npm ci"
-    return f"npm install {' '.join(one.wanted for one in broken)}"
+    return f"npm install {' '.join(one.wanted for one in broken[:10])}"
 
 
 @pytest.mark.health("package", requires=("package.dependencies", "system.npm"), timeout=60)

@@ -125,9 +125,9 @@ def test_cpu(health: Health, system_cpu: Answer[system.Cpu]) -> None:
 @pytest.mark.health("system", timeout=10, remedy="see what takes it: top -o %CPU")
 @pytest.mark.threshold("load", warn=2, better="lower", unit="1")
 def test_load(health: Health) -> None:
-    """The load average of one minute, for each CPU that may be used; never fails."""
+    """The load average of one minute, for each CPU of the machine; never fails."""
     found = system.load()
-    health.detail(load_average=round(found.average, 2), usable_cpus=found.cpus)
+    health.detail(load_average=round(found.average, 2), cpus=found.cpus)
     health.measure("load", found.per_cpu, unit="1")
 
 

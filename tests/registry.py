@@ -22,7 +22,7 @@ BULK = "/-/npm/v1/security/advisories/bulk"
 
 SEVERITIES = frozenset(("info", "low", "moderate", "high", "critical"))
 
-KNOWN = {"minimist": ("critical", "<0.2.4", "0.0.8"), "lodash": ("high", "<4.17.21", "4.17.4")}
+KNOWN = {"minimist": ("critical", "<0.2.4", "0.0.8"), "y18n": ("high", "=4.0.0", "4.0.0")}
 """Advisories that every database has: severity, range, and a version in it."""
 
 BODIES: dict[str, bytes] = {
@@ -52,7 +52,8 @@ class RegistryFront:
             byte in half a second; "cut": the body ends in the middle; a key
             of `BODIES`.
         get: How everything else is answered: None hands it on to the registry
-            that npm is configured for; else a status such as "500", or "hang".
+            that npm is configured for; else a status such as "500", "hang", or
+            a key of `BODIES`.
         unknown: Packages that are answered with status 404.
     """
 
@@ -67,6 +68,7 @@ class RegistryFront:
         self.unknown = frozenset(unknown)
         self.asked: list[str] = []
         self.over = threading.Event()
+        real_registry()  # asked now: tests make this front npm's registry
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.front = self
 
@@ -157,6 +159,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(b'{"error": "Not found"}', 404)
         elif front.get == "hang":
             self._hang()
+        elif front.get in BODIES:
+            self._answer(BODIES[front.get])
         elif front.get is not None:
             self._answer(b'{"error": "as told"}', int(front.get))
         else:

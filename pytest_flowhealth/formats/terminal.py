@@ -101,7 +101,7 @@ def _components(health: Health, width: int) -> Iterator[Line]:
     longest = max((len(name) for name in health.components), default=0)
     for name, component in health.components.items():
         members = [checks[one] for one in component.checks]
-        status, style = _standing(component, members)
+        status, style = _standing(component, members, checks)
         lead = f"  {name:<{longest}}  "
         room = max(width - len(lead) - 11, 20)
         yield [
@@ -111,10 +111,13 @@ def _components(health: Health, width: int) -> Iterator[Line]:
         ]
 
 
-def _standing(component: Component, members: list[CheckResult]) -> tuple[str, str]:
+def _standing(
+    component: Component, members: list[CheckResult], checks: dict[str, CheckResult]
+) -> tuple[str, str]:
     if component.status is not None:
         return component.status.value, _STATUS_STYLES[component.status]
-    blocked = any(check.blocked_by for check in members)
+    causes = [checks[check.blocked_by] for check in members if check.blocked_by in checks]
+    blocked = any(cause.outcome is not Outcome.SKIP for cause in causes)
     return ("blocked" if blocked else "skipped"), "faint"
 
 
@@ -130,8 +133,10 @@ def _telling(members: list[CheckResult]) -> str:
         return _against_limits(nearest)
     passed = sum(check.outcome is Outcome.PASS for check in members)
     if passed:
-        return f"{passed} of {len(members)} pass"
-    return next((one_line(check.message) for check in members if check.message), "")
+        blocked = len(members) - len(open_checks)
+        return f"{passed} of {len(members)} pass" + (f", {blocked} blocked" if blocked else "")
+    told = sorted(members, key=lambda check: check.blocked_by is not None)
+    return next((one_line(check.message) for check in told if check.message), "")
 
 
 def _closeness(judged: Judged) -> tuple[int, float]:

@@ -87,7 +87,8 @@ def refuse(config: pytest.Config, reason: str, exit_code: int = USAGE_ERROR) -> 
     run = config.stash.get(RUN, None)
     path = run.report if run else _path(config)
     root = run.target.root if run else config.invocation_params.dir
-    document = unfinished(root, reason.splitlines(), exit_code)
+    heading, *mistakes = [line.strip() for line in reason.splitlines()] or ["usage error"]
+    document = unfinished(root, mistakes or [heading], exit_code)
     if path is not None:
         _try_write(path, document)
     _to_stdout(config, document)

@@ -36,7 +36,7 @@ _AUDITS = "/-/npm/v1/security/"
 _REPORT = re.compile(r"^npm silly? audit report (?P<report>.*)$", re.MULTILINE)
 _LISTS = re.compile(r"\{(?:\}|$| \S+: \[)")
 _NOTHING_ASKED = re.compile(r"^npm silly? audit bulk request \{\}", re.MULTILINE)
-_KNOWN = {"minimist": "0.0.8", "lodash": "4.17.4"}
+_KNOWN = {"minimist": "0.0.8", "y18n": "4.0.0"}
 SEVERITIES = ("critical", "high", "moderate", "low", "info")
 """npm's severities, the worst first."""
 
@@ -123,7 +123,7 @@ def audit(root: Path, timeout: float = SECONDS) -> Audit:
         if not any(counts.values()) and not known.result():
             raise Unmeasured(
                 "the registry's audit endpoint knows no vulnerabilities,"
-                " not even those of minimist 0.0.8 and lodash 4.17.4"
+                " not even those of minimist 0.0.8 and y18n 4.0.0"
             )
     packages = tuple(_vulnerable(answer["vulnerabilities"]))
     told = {severity: sum(one.severity == severity for one in packages) for severity in SEVERITIES}
@@ -142,7 +142,8 @@ def outdated(root: Path, timeout: float = SECONDS) -> Outdated:
         Unmeasured: The registry did not answer, or npm's answer can't be read.
     """
     done, answer = _ask(root, ["outdated"], timeout)
-    if "error" in answer or done.returncode not in (0, 1):
+    entries = [(name, one) for name, each in answer.items() for one in _listed(each)]
+    if not all(_is_entry(one) for _, one in entries) or done.returncode not in (0, 1):
         raise _unreadable("outdated", done, answer)
     # npm leaves out, without a word, what the registry does not know or does not give.
     untold = {
@@ -150,7 +151,7 @@ def outdated(root: Path, timeout: float = SECONDS) -> Outdated:
         for match in _ANSWERED.finditer(done.stderr)
         if match["status"] in ("401", "403", "404")
     }
-    behind = [one for name, told in answer.items() for one in _behind(name, told)]
+    behind = [_behind(name, one) for name, one in entries if "current" in one]
     return Outdated(tuple(dict.fromkeys(behind)), tuple(sorted(untold)))
 
 
@@ -245,7 +246,7 @@ def _knows_vulnerabilities(root: Path, timeout: float) -> bool:
         if (root / ".npmrc").is_file():
             (folder / ".npmrc").symlink_to(root / ".npmrc")
         try:
-            done, answer = _ask(folder, ["audit"], timeout)
+            done, answer = _ask(folder, ["audit", "--prefer-offline"], timeout)
         except Unmeasured:
             return False
         return any((_counts(answer) or {}).values()) and done.returncode in (0, 1)
@@ -283,13 +284,24 @@ def _fix(available: object) -> str | None:
     return None
 
 
-def _behind(name: str, told: object) -> Iterator[Behind]:
-    for one in told if isinstance(told, list) else [told]:
-        if not isinstance(one, dict) or not isinstance(one.get("current"), str):
-            continue  # not installed: missing, not outdated
-        current, latest = one["current"], str(one.get("latest", ""))
-        wanted = str(one.get("wanted", ""))
-        yield Behind(name, current, wanted, latest, is_behind_major(current, latest))
+def _listed(told: object) -> list[Any]:
+    """Return an entry of `npm outdated`: a list where several workspaces ask for the package."""
+    return told if isinstance(told, list) else [told]
+
+
+def _is_entry(told: object) -> bool:
+    """Tell whether it is one; `current` is absent where the package is not installed."""
+    if not isinstance(told, dict):
+        return False
+    return all(
+        isinstance(one, str)
+        for one in (told.get("wanted"), told.get("latest"), told.get("current", ""))
+    )
+
+
+def _behind(name: str, told: Mapping[str, str]) -> Behind:
+    current, latest = told["current"], told["latest"]
+    return Behind(name, current, told["wanted"], latest, is_behind_major(current, latest))
 
 
 def _relative(problem: str, root: Path) -> str:

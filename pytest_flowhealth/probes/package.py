@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pytest_flowhealth.probes.loading import Loaded
 _BROWSER = re.compile(
     r"\b(window|document|navigator|self|location|HTMLElement|localStorage|customElements)\b.* is not defined"
 )
+_NAME = re.compile(r"(?:@[\w.~-]+/)?(?!\.)[\w.~-]+\Z", re.ASCII)
 _NOT_FOR_NODE = ("ERR_UNKNOWN_FILE_EXTENSION", "ERR_PACKAGE_PATH_NOT_EXPORTED")
 _MOST_FILES = 2_000
 
@@ -41,9 +43,9 @@ class Dependency(msgspec.Struct, frozen=True):
 
     @property
     def wanted(self) -> str:
-        """What to hand to `npm install`."""
+        """What to hand to `npm install`, quoted for a shell."""
         plain = self.spec is not None and semver.range_of(self.spec)
-        return f"{self.name}@{self.spec}" if plain else self.name
+        return shlex.quote(f"{self.name}@{self.spec}" if plain else self.name)
 
 
 def require_node_modules(package: Package) -> Path:
@@ -101,6 +103,9 @@ def locate(folder: Path, name: str) -> Path | None:
 def _installed(package: Package, name: str) -> Dependency:
     spec = _spec(package.manifest, name)
     found = Dependency(package.label, name, spec)
+    if not _NAME.match(name):
+        # As a path it would lead out of node_modules.
+        return msgspec.structs.replace(found, problem=f"{name!r} is no package's name")
     folder = locate(package.path, name)
     if folder is None:
         return msgspec.structs.replace(found, problem=f"{name} is missing")

@@ -167,30 +167,23 @@ def _affinity() -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 
-def usable_cpus(root: Path = Path("/")) -> float:
-    """Return how many CPUs this process may use: its affinity mask, or a lower quota.
+def load() -> Load:
+    """Return the load average of one minute for each CPU of the machine.
 
-    Raises:
-        Unmeasured: The number of CPUs or a quota can't be read.
-    """
-    count = len(_affinity()) or os.cpu_count()
-    if not count:
-        raise Unmeasured("the number of CPUs can't be read")
-    return min([float(count), *(limit.cpus for limit in cgroup.cpu_limits(root))])
-
-
-def load(root: Path = Path("/")) -> Load:
-    """Return the load average of one minute for each usable CPU.
+    The average counts the processes of the whole machine, so it is not set
+    against a container's share; `cpu` tells how much of that is used.
 
     Raises:
         Unmeasured: It can't be read.
     """
+    count = os.cpu_count()
+    if not count:
+        raise Unmeasured("the number of CPUs can't be read")
     try:
         average = os.getloadavg()[0]
     except OSError as error:
         raise Unmeasured(f"the load average can't be read: {error}") from None
-    cpus = usable_cpus(root)
-    return Load(average, cpus, average / cpus)
+    return Load(average, count, average / count)
 
 
 def disk(path: Path) -> Disk:

@@ -82,15 +82,10 @@ def test_cpu_times_that_do_not_move_are_no_zero(
         system.cpu(0.0, root=tmp_path)
 
 
-def test_usable_cpus_are_the_mask_or_the_quota(tmp_path: Path) -> None:
-    assert system.usable_cpus(tmp_path) == len(os.sched_getaffinity(0))
-    assert system.usable_cpus(v2(tmp_path, {"a/cpu.max": "25000 100000"})) == 0.25
-
-
-def test_load_is_told_for_each_usable_cpu(tmp_path: Path) -> None:
-    found = system.load(v2(tmp_path, {"a/cpu.max": "50000 100000"}))
-    assert found.cpus == 0.5
-    assert found.per_cpu == pytest.approx(2 * found.average)
+def test_load_is_told_for_each_cpu_of_the_machine() -> None:
+    found = system.load()
+    assert found.cpus == os.cpu_count()
+    assert found.per_cpu == pytest.approx(found.average / found.cpus)
 
 
 @pytest.mark.skipif(shutil.which("df") is None, reason="needs df")
