@@ -14,7 +14,7 @@ from pytest_flowhealth.plugin.results import check_results, run_problems
 from pytest_flowhealth.plugin.scrub import Cleaner
 from pytest_flowhealth.plugin.shown import show
 from pytest_flowhealth.plugin.state import Conclusion, Mode, Run
-from pytest_flowhealth.plugin.stdout import Stdout
+from pytest_flowhealth.plugin.stdout import Stdout, flush
 from pytest_flowhealth.plugin.written import document_of, unfinished
 from pytest_flowhealth.verdict.report import Document
 from pytest_flowhealth.verdict.status import USAGE_ERROR, Status
@@ -56,6 +56,7 @@ def final_exit_code(config: pytest.Config, result: int | None) -> int | None:
     if conclusion is not shown:
         _show_again(run, conclusion)
     _to_stdout(config, conclusion.document)
+    flush()
     return conclusion.exit_code
 
 
@@ -79,6 +80,7 @@ def after_error(config: pytest.Config, error: BaseException) -> int:
     conclusion = conclude(run, 0)
     _show_again(run, conclusion)
     _to_stdout(config, conclusion.document)
+    flush()
     return conclusion.exit_code
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -13,7 +14,7 @@ from pytest_flowhealth.plugin.begin import begin
 from pytest_flowhealth.plugin.guard import guard_exit
 from pytest_flowhealth.plugin.report_file import report_path, write_report
 from pytest_flowhealth.plugin.state import Mode, is_worker
-from pytest_flowhealth.plugin.stdout import Stdout
+from pytest_flowhealth.plugin.stdout import Stdout, ensure_open
 from pytest_flowhealth.plugin.written import unfinished
 
 CLAIMED: pytest.StashKey[bool] = pytest.StashKey()
@@ -21,6 +22,7 @@ CLAIMED: pytest.StashKey[bool] = pytest.StashKey()
 
 def before_conftests(config: pytest.Config) -> None:
     """Claim the report before a conftest.py of the target can end the run."""
+    ensure_open()
     if _may_be_worker():
         return
     _claim(config, config.known_args_namespace)
@@ -65,6 +67,9 @@ def _claim(config: pytest.Config, options: object) -> None:
     try:
         write_report(path, unfinished(path.parent, ("run did not finish",)))
     except OSError as error:
+        # An old report that can't be replaced must not stand for this run.
+        with contextlib.suppress(OSError):
+            path.unlink()
         raise pytest.UsageError(
             f"can't write the report {path}: {error.strerror or error}; "
             "name another place with --health-report FILE"

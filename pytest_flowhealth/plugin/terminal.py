@@ -14,6 +14,7 @@ from pytest_flowhealth.plugin.keys import RUN
 from pytest_flowhealth.plugin.recorder import Carried, carried_by
 from pytest_flowhealth.plugin.shown import show
 from pytest_flowhealth.plugin.state import Mode, Run
+from pytest_flowhealth.plugin.stdout import give_up
 from pytest_flowhealth.verdict.check import Ending
 from pytest_flowhealth.verdict.status import Outcome
 from pytest_flowhealth.verdict.text import Redactor, printable, secrets_in
@@ -36,9 +37,19 @@ class RedactingFile:
         self.redact = redact
 
     def write(self, text: str) -> int:
-        """Write `text` without secrets."""
-        self._file.write(self.redact(text))
+        """Write `text` without secrets; where the reader has gone, nowhere."""
+        try:
+            self._file.write(self.redact(text))
+        except BrokenPipeError:
+            give_up()
         return len(text)
+
+    def flush(self) -> None:
+        """Flush the file behind; where the reader has gone, nothing more is written."""
+        try:
+            self._file.flush()
+        except BrokenPipeError:
+            give_up()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
