@@ -84,7 +84,7 @@ def test_vulnerabilities(health: Health, npm_audit: Answer[npm.Audit]) -> None:
 
 
 @pytest.mark.health(
-    "dependencies", critical=False, requires=("package.manifest", "system.npm"), timeout=60
+    "dependencies", critical=False, requires=("package.node_modules", "system.npm"), timeout=60
 )
 @pytest.mark.threshold("outdated_major", warn=0, better="lower", unit="1")
 def test_outdated(health: Health, npm_outdated: Answer[npm.Outdated]) -> None:
@@ -104,7 +104,7 @@ def test_outdated(health: Health, npm_outdated: Answer[npm.Outdated]) -> None:
         health.remedy(f"npm install {shlex.join(f'{one.name}@latest' for one in major[:10])}")
 
 
-@pytest.mark.health("dependencies", critical=False, requires="package.manifest", timeout=60)
+@pytest.mark.health("dependencies", critical=False, requires="package.lock", timeout=60)
 def test_deprecated(health: Health, target: Target) -> None:
     """No direct dependency is deprecated, as the lock file notes it."""
     require_dependencies(target)

@@ -3,9 +3,19 @@
 Looked at are the root package and every workspace.
 """
 
+import shlex
+
 import pytest
 
-from pytest_flowhealth import Answer, Health, NotApplicable, ProbeError, Target, answer
+from pytest_flowhealth import (
+    Answer,
+    FlowHealthError,
+    Health,
+    NotApplicable,
+    ProbeError,
+    Target,
+    answer,
+)
 from pytest_flowhealth.config.manifest import Package
 from pytest_flowhealth.probes import lockfile, npm, package
 from pytest_flowhealth.probes.listing import listed, raise_worst
@@ -17,7 +27,18 @@ INSTALL = {"pnpm": "pnpm install", "yarn": "yarn install", "bun": "bun install"}
 def install_command(target: Target) -> str:
     """Return what installs the dependencies anew, by the lock file that is there."""
     manager = lockfile.manager(target.root)
-    return "npm ci" if manager == "npm" else INSTALL.get(manager or "", "npm install")
+    if manager == "npm":
+        return "npm ci" if is_in_step(target) else "npm install"
+    return INSTALL.get(manager or "", "npm install")
+
+
+def is_in_step(target: Target) -> bool:
+    """Tell whether `npm ci` would do: it refuses where the lock file is not in step."""
+    try:
+        lock = lockfile.read_lock(target.root)
+        return lock is not None and not lockfile.out_of_step(lock, target.packages)
+    except FlowHealthError:
+        return False
 
 
 def critical_names(target: Target, one: Package) -> list[str]:
@@ -54,17 +75,17 @@ def test_manifest(health: Health, target: Target) -> None:
 def test_node_modules(health: Health, target: Target) -> None:
     """There is a node_modules folder with something in it, for each package that needs one."""
     health.remedy(install_command(target))
-    needing = [one for one in target.packages if critical_names(target, one)]
-    if not needing:
+    needing = [one for one in target.packages if package.dependencies_of(one.manifest)]
+    if not needing and not target.config.package.critical:
         raise NotApplicable("package.json names no dependencies")
-    problems = []
+    problems: list[ProbeError] = []
     for one in needing:
         try:
             package.require_node_modules(one)
         except ProbeError as error:
-            problems.append(
-                error if one.label == "." else ProbeError(f"{one.label}: {error.message}")
-            )
+            if one.label == ".":
+                raise  # the workspaces' dependencies lie there too
+            problems.append(ProbeError(f"{one.label}: {error.message}"))
     raise_worst(problems, broken="packages have no dependencies installed", unread="")
 
 
@@ -92,34 +113,45 @@ def repair(target: Target, broken: list[Dependency]) -> str:
     manager = lockfile.manager(target.root)
     if manager not in (None, "npm") or any(one.package != "." for one in broken):
         return install_command(target)
-    if all(one.spec is not None for one in broken) and manager == "npm":
+    if all("NODE_MODULE_VERSION" in (one.problem or "") for one in broken):
+        return f"npm rebuild {' '.join(shlex.quote(one.name) for one in broken[:10])}"
+    if all(one.spec is not None for one in broken) and is_in_step(target):
         return "npm ci"
     return f"npm install {' '.join(one.wanted for one in broken[:10])}"
 
 
 @pytest.mark.health("package", requires=("package.dependencies", "system.npm"), timeout=60)
 def test_tree(health: Health, target: Target, package_tree: Answer[npm.Tree]) -> None:
-    """`npm ls --all` finds nothing missing and nothing outside its range."""
+    """`npm ls --all` finds nothing missing or outside its range, and all is as npm locked it."""
     manager = lockfile.manager(target.root)
     if manager not in (None, "npm"):
         raise NotApplicable(f"`npm ls` can't tell of what {manager} installed")
     tree = package_tree()
     health.detail(extraneous=tree.extraneous[:100])
-    wrong = [*tree.missing, *tree.invalid, *tree.other]
+    wrong = [*tree.missing, *tree.invalid, *tree.other] or not_as_locked(target)
     if wrong:
         raise ProbeError(
             listed(wrong, "packages are not as they must be"), remedy=install_command(target)
         )
 
 
+def not_as_locked(target: Target) -> list[str]:
+    """Return what is installed in another version than locked; of a broken lock file, nothing."""
+    try:
+        lock = lockfile.read_lock(target.root)
+    except FlowHealthError:
+        return []  # package.lock tells of it
+    return lockfile.not_as_locked(lock, target.root) if lock else []
+
+
 @pytest.mark.health("package", requires="package.manifest", timeout=60, remedy="npm install")
 def test_lock(health: Health, target: Target) -> None:
-    """The lock file of npm is in step with package.json, and node_modules with the lock file."""
+    """The lock file of npm is in step with package.json, of the root and of each workspace."""
     lock = lockfile.read_lock(target.root)
     manager = lockfile.manager(target.root)
     if lock is None and manager is not None:
         raise NotApplicable(f"{manager}'s lock file is not looked into, only npm's")
-    if not any(package.dependencies_of(one.manifest) for one in target.packages):
+    if lock is None and not any(lockfile.wanted(one.manifest) for one in target.packages):
         raise NotApplicable("package.json names no dependencies")
     if lock is None:
         health.warn("there is no lock file, so that each installation may get other versions")
@@ -128,6 +160,3 @@ def test_lock(health: Health, target: Target) -> None:
     stale = lockfile.out_of_step(lock, target.packages)
     if stale:
         raise ProbeError(listed(stale, f"entries of {lock.name} are not in step"))
-    other = lockfile.not_as_locked(lock, target.root)
-    if other and (target.root / "node_modules").is_dir():
-        raise ProbeError(listed(other, "packages are not as locked"), remedy="npm ci")

@@ -22,11 +22,7 @@ BULK = "/-/npm/v1/security/advisories/bulk"
 
 SEVERITIES = frozenset(("info", "low", "moderate", "high", "critical"))
 
-KNOWN = {"minimist": ("critical", "<0.2.4", "0.0.8"), "y18n": ("high", "=4.0.0", "4.0.0")}
-"""Advisories that every database has: severity, range, and a version in it."""
-
 BODIES: dict[str, bytes] = {
-    "empty": b"{}",
     "null": b"null",
     "list": b"[]",
     "text": b'"fine"',
@@ -36,7 +32,7 @@ BODIES: dict[str, bytes] = {
     "nothing": b"",
     "html": b"<!doctype html><title>Sign in</title>",
 }
-"""Answers with status 200 that are no answers; "empty" knows no advisory of anything."""
+"""Answers with status 200 that are no answers; `{}` is one: no advisory is known."""
 
 Advisories = Mapping[str, Sequence[str]]
 
@@ -47,8 +43,8 @@ class RegistryFront:
     Args:
         audit: How audits are answered: advisories as ``{name: [severity, ...]}``
             for every version of these packages; severities such as "low,high",
-            of the first package that is asked about; "none": the database has
-            none but `KNOWN`; a status such as "405"; "hang": never; "drip": a
+            of the first package that is asked about; "none": no advisory is
+            known; a status such as "405"; "hang": never; "drip": a
             byte in half a second; "cut": the body ends in the middle; a key
             of `BODIES`.
         get: How everything else is answered: None hands it on to the registry
@@ -103,17 +99,12 @@ class RegistryFront:
 
     def advisories(self, asked: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         """Return the advisories of what was asked for, as the registry words them."""
-        known = {
-            name: [advisory(name, severity, versions)]
-            for name, (severity, versions, version) in KNOWN.items()
-            if version in asked.get(name, ())
-        }
         if isinstance(self.audit, str):
-            first = min(asked.keys() - KNOWN.keys(), default=None)
+            first = min(asked, default=None)
             given = {first: self.audit.split(",")} if first and self.audit != "none" else {}
         else:
             given = {name: list(self.audit[name]) for name in asked if name in self.audit}
-        return known | {name: _advisories(name, *of) for name, of in given.items()}
+        return {name: _advisories(name, *of) for name, of in given.items()}
 
 
 def advisory(name: str, severity: str, versions: str = "*") -> dict[str, Any]:

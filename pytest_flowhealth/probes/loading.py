@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,8 @@ SECONDS = 20.0
 """What loading all packages together may take, and each alone where that was too long."""
 
 _AT_ONCE = 4
+_NEVER_SETTLED = 13  # nodejs.org/api/process.html, "Exit codes"
+_ERROR = re.compile(r"(?:Uncaught )?\w*Error\b.*: ")
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -55,6 +58,8 @@ def load(names: Sequence[str], folder: Path, seconds: float = SECONDS) -> list[L
             told = _load(rest, folder, seconds)
         except Unmeasured:
             return found + _one_by_one(rest, folder, seconds)
+        if told[-1].state == "ended" and len(told) > 1:
+            told.pop()  # one before it may be to blame: it gets a process of its own
         found += told
         rest = rest[len(told) :]
     return found
@@ -88,6 +93,16 @@ def _load(names: Sequence[str], folder: Path, seconds: float) -> list[Loaded]:
             raise ProbeError(
                 f"Node could not load anything: it ended with code {done.returncode}: {said[:300]}"
             )
-        message = f"it ended the process with code {done.returncode}"
-        told.append(Loaded(facts[-1].name, "ended", message=message))
+        told.append(Loaded(facts[-1].name, "ended", message=_ending(done)))
     return told
+
+
+def _ending(done: command.Completed) -> str:
+    """Return how Node ended, with its own word on why: of an uncaught error, the error."""
+    if done.returncode < 0:
+        return f"it ended the process by signal {-done.returncode}"
+    if done.returncode == _NEVER_SETTLED:
+        return "it waits at its top level for what never comes"
+    lines = done.stderr.strip().splitlines()
+    said = next((line for line in lines if _ERROR.match(line)), "")
+    return f"it ended the process with code {done.returncode}" + (f": {said[:300]}" if said else "")

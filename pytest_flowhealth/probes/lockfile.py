@@ -28,6 +28,7 @@ OTHERS = {
 """Lock files of other package managers."""
 
 _LARGEST = 100 * 2**20
+_SHOWN = 100
 
 
 class Lock(msgspec.Struct, frozen=True):
@@ -70,7 +71,7 @@ def read_lock(root: Path) -> Lock | None:
         raise ProbeError(error.message, remedy=remedy) from None
     except (ValueError, RecursionError):
         raise ProbeError(f"{name} is no JSON that can be read", remedy=remedy) from None
-    if isinstance(raw, dict) and raw.get("lockfileVersion") == 1:
+    if isinstance(raw, dict) and raw.get("lockfileVersion") == 1 and "packages" not in raw:
         raise Unmeasured(f"{name} has lockfileVersion 1, which tells too little", remedy=remedy)
     packages = raw.get("packages") if isinstance(raw, dict) else None
     if not isinstance(packages, dict):
@@ -88,13 +89,15 @@ def out_of_step(lock: Lock, packages: tuple[Package, ...]) -> list[str]:
         if entry is None:
             found.append(f"{prefix}{lock.name} does not know it")
             continue
-        for name, wanted, locked in _different(package.manifest, entry):
+        for name, asks, locked in _different(package.manifest, entry):
             asked = (
-                f"package.json asks for {name}@{wanted}"
-                if wanted
-                else f"package.json has no {name}"
+                f"package.json has no {name}"
+                if asks is None
+                else f"package.json asks for {name}@{asks[:_SHOWN]}"
             )
-            has = f"{lock.name} for {locked}" if locked else f"{lock.name} has none"
+            has = (
+                f"{lock.name} has none" if locked is None else f"{lock.name} for {locked[:_SHOWN]}"
+            )
             found.append(f"{prefix}{asked}, {has}")
     return found
 
@@ -107,7 +110,7 @@ def not_as_locked(lock: Lock, root: Path) -> list[str]:
     """
     found = []
     for place, entry in lock.packages.items():
-        if not place.startswith("node_modules/") or entry.get("link"):
+        if not _inside(place) or entry.get("link") or entry.get("extraneous"):
             continue
         locked, installed = entry.get("version"), _installed(root / place)
         name = place.rpartition("node_modules/")[2]
@@ -123,7 +126,7 @@ def not_as_locked(lock: Lock, root: Path) -> list[str]:
 
 def deprecated(lock: Lock, packages: tuple[Package, ...]) -> list[Deprecated]:
     """Return the deprecated packages in the lock file, the direct ones first."""
-    direct = {name for package in packages for name in _wanted(package.manifest)}
+    direct = {name for package in packages for name in wanted(package.manifest)}
     found = []
     for place, entry in lock.packages.items():
         message = entry.get("deprecated")
@@ -134,22 +137,39 @@ def deprecated(lock: Lock, packages: tuple[Package, ...]) -> list[Deprecated]:
     return sorted(found, key=lambda one: (not one.direct, one.name))
 
 
-def _wanted(manifest: Manifest) -> dict[str, str]:
+def wanted(manifest: Manifest) -> dict[str, str]:
+    """Return the specs of all that is to be installed, by name; optional ones win, as in npm."""
     return manifest.dev_dependencies | manifest.dependencies | manifest.optional_dependencies
+
+
+def _inside(place: str) -> bool:
+    """Tell whether an entry is an installed package's, in the project's own folder."""
+    parts = place.split("/")
+    return "node_modules" in parts and ".." not in parts and parts[0] != "" and "\0" not in place
 
 
 def _different(
     manifest: Manifest, entry: dict[str, Any]
 ) -> Iterator[tuple[str, str | None, str | None]]:
     """Yield name, what package.json wants and what is locked, where they differ."""
-    locked: dict[str, str] = {}
-    for kind in ("devDependencies", "dependencies", "optionalDependencies"):
+    kinds = ("devDependencies", "dependencies", "optionalDependencies")
+    pairs = (
+        (wanted(manifest), _specs(entry, *kinds)),
+        (manifest.peer_dependencies, _specs(entry, "peerDependencies")),
+    )
+    for asked, locked in pairs:
+        for name in sorted({*asked, *locked}):
+            if asked.get(name) != locked.get(name):
+                yield name, asked.get(name), locked.get(name)
+
+
+def _specs(entry: dict[str, Any], *kinds: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for kind in kinds:
         part = entry.get(kind)
-        locked |= part if isinstance(part, dict) else {}
-    wanted = _wanted(manifest)
-    for name in sorted({*wanted, *locked}):
-        if wanted.get(name) != locked.get(name):
-            yield name, wanted.get(name), locked.get(name)
+        if isinstance(part, dict):
+            found |= {name: str(spec) for name, spec in part.items()}
+    return found
 
 
 def _installed(folder: Path) -> str | None:

@@ -12,9 +12,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -36,7 +34,6 @@ _AUDITS = "/-/npm/v1/security/"
 _REPORT = re.compile(r"^npm silly? audit report (?P<report>.*)$", re.MULTILINE)
 _LISTS = re.compile(r"\{(?:\}|$| \S+: \[)")
 _NOTHING_ASKED = re.compile(r"^npm silly? audit bulk request \{\}", re.MULTILINE)
-_KNOWN = {"minimist": "0.0.8", "y18n": "4.0.0"}
 SEVERITIES = ("critical", "high", "moderate", "low", "info")
 """npm's severities, the worst first."""
 
@@ -113,18 +110,11 @@ def audit(root: Path, timeout: float = SECONDS) -> Audit:
             (docs.npmjs.com, "npm audit"); zero is returned only where it was
             asked and said so.
     """
-    with ThreadPoolExecutor(2) as pool:
-        known = pool.submit(_knows_vulnerabilities, root, timeout)
-        done, answer = _ask(root, ["audit"], timeout)
-        counts = _counts(answer)
-        if counts is None or done.returncode not in (0, 1):
-            raise _unaudited(done, answer)
-        _require_answer(done)
-        if not any(counts.values()) and not known.result():
-            raise Unmeasured(
-                "the registry's audit endpoint knows no vulnerabilities,"
-                " not even those of minimist 0.0.8 and y18n 4.0.0"
-            )
+    done, answer = _ask(root, ["audit"], timeout)
+    counts = _counts(answer)
+    if counts is None or done.returncode not in (0, 1):
+        raise _unaudited(done, answer)
+    _require_answer(done)
     packages = tuple(_vulnerable(answer["vulnerabilities"]))
     told = {severity: sum(one.severity == severity for one in packages) for severity in SEVERITIES}
     if told != counts:
@@ -228,28 +218,6 @@ def _require_answer(done: command.Completed) -> None:
     if report is None or not _LISTS.match(report["report"]):
         said = one_line(report["report"], 100) if report else "nothing that npm told of"
         raise Unmeasured(f"the registry's audit endpoint answered with no list: {said}")
-
-
-def _knows_vulnerabilities(root: Path, timeout: float) -> bool:
-    """Ask as `root` would about packages whose vulnerabilities every database has.
-
-    `{}` is the answer for "none known" as well as that of an endpoint without
-    a database, as mirrors have.
-    """
-    with TemporaryDirectory(prefix="flowhealth-") as name:
-        folder = Path(name)
-        whole = {"name": "known", "version": "1.0.0", "dependencies": _KNOWN}
-        places = {f"node_modules/{one}": {"version": its} for one, its in _KNOWN.items()}
-        lock = {"name": "known", "lockfileVersion": 3, "packages": {"": whole, **places}}
-        (folder / "package.json").write_text(json.dumps(whole), "utf-8")
-        (folder / "package-lock.json").write_text(json.dumps(lock), "utf-8")
-        if (root / ".npmrc").is_file():
-            (folder / ".npmrc").symlink_to(root / ".npmrc")
-        try:
-            done, answer = _ask(folder, ["audit", "--prefer-offline"], timeout)
-        except Unmeasured:
-            return False
-        return any((_counts(answer) or {}).values()) and done.returncode in (0, 1)
 
 
 def _unaudited(done: command.Completed, answer: Mapping[str, Any]) -> Unmeasured:

@@ -18,7 +18,11 @@ _BROWSER = re.compile(
     r"\b(window|document|navigator|self|location|HTMLElement|localStorage|customElements)\b.* is not defined"
 )
 _NAME = re.compile(r"(?:@[\w.~-]+/)?(?!\.)[\w.~-]+\Z", re.ASCII)
-_NOT_FOR_NODE = ("ERR_UNKNOWN_FILE_EXTENSION", "ERR_PACKAGE_PATH_NOT_EXPORTED")
+_NOT_FOR_NODE = (
+    "ERR_PACKAGE_PATH_NOT_EXPORTED",
+    "ERR_UNKNOWN_FILE_EXTENSION",
+    "ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING",
+)
 _MOST_FILES = 2_000
 
 
@@ -52,19 +56,16 @@ def require_node_modules(package: Package) -> Path:
     """Return the node_modules that a package's dependencies are looked for in first.
 
     Raises:
-        NotApplicable: It has no dependencies, or Yarn keeps them elsewhere (Plug'n'Play).
+        NotApplicable: Yarn keeps them elsewhere (Plug'n'Play).
         ProbeError: There is none, or it is empty.
     """
-    if not dependencies_of(package.manifest):
-        raise NotApplicable("package.json names no dependencies")
-    folders = [one / "node_modules" for one in (package.path, *package.path.parents)]
-    found = next((one for one in folders if _has_entries(one)), None)
-    if found is not None:
-        return found
-    if any((one / ".pnp.cjs").exists() for one in (package.path, *package.path.parents)):
-        raise NotApplicable(
-            "Yarn Plug'n'Play keeps packages in archives, which are not looked into"
-        )
+    for one in (package.path, *package.path.parents):
+        if _has_entries(one / "node_modules"):
+            return one / "node_modules"
+        if (one / ".pnp.cjs").exists():
+            raise NotApplicable(
+                "Yarn Plug'n'Play keeps packages in archives, which are not looked into"
+            )
     folder = package.path / "node_modules"
     state = "is empty" if folder.is_dir() else "is no folder" if folder.exists() else "is not there"
     raise ProbeError(f"node_modules {state}")
@@ -120,7 +121,12 @@ def _installed(package: Package, name: str) -> Dependency:
 
 
 def _spec(manifest: Manifest, name: str) -> str | None:
-    kinds = (manifest.dependencies, manifest.optional_dependencies, manifest.dev_dependencies)
+    kinds = (
+        manifest.dependencies,
+        manifest.optional_dependencies,
+        manifest.dev_dependencies,
+        manifest.peer_dependencies,
+    )
     return next((kind[name] for kind in kinds if name in kind), None)
 
 
@@ -161,8 +167,11 @@ def _with_loading(package: Package, found: Dependency, came: Loaded | None) -> D
 
 
 def _is_for_elsewhere(came: Loaded) -> bool:
-    browser = came.kind == "ReferenceError" and _BROWSER.search(came.message)
-    return bool(browser) or came.code in _NOT_FOR_NODE
+    if came.kind == "ReferenceError":
+        return bool(_BROWSER.search(came.message))
+    # The same of a package that it needs would be a fault.
+    own = came.message.rpartition("/node_modules/")[2].startswith(f"{came.name}/")
+    return own and came.code in _NOT_FOR_NODE
 
 
 def _hollow(package: Package, came: Loaded) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -91,7 +92,7 @@ def run_health(redis: RedisServer, registry: RegistryFront, npm_cache: Path) -> 
 def _calm(args: tuple[str, ...]) -> list[str]:
     """Return the options for `CALM`, those of the components that are asked for."""
     words = " ".join(args).replace("=", " ").split()
-    asked = {name for word, name in zip(words, words[1:], strict=False) if word == OPTION}
+    asked = {name for word, name in itertools.pairwise(words) if word == OPTION}
     # A limit of a component that is left out would be a usage error.
     chosen = [limit for limit in CALM if not asked or limit.partition(".")[0] in asked]
     return [f"--health-threshold={limit}" for limit in chosen]

@@ -147,11 +147,13 @@ def test_full(tmp_path: Path, check: Callable[..., Run]) -> None:
 
 
 def test_too_many_clients(tmp_path: Path, check: Callable[..., Run]) -> None:
-    with RedisServer(tmp_path / "redis", "--maxclients", "1") as server:
-        with socket.create_connection(("127.0.0.1", server.port)) as other:
-            other.sendall(b"PING\r\n")
-            other.recv(16)
-            run = check(server.url)
+    with (
+        RedisServer(tmp_path / "redis", "--maxclients", "1") as server,
+        socket.create_connection(("127.0.0.1", server.port)) as other,
+    ):
+        other.sendall(b"PING\r\n")
+        other.recv(16)
+        run = check(server.url)
 
     run.assert_fault("redis.connect", 2, "client", blocked=AFTER_CONNECT)
 

@@ -90,7 +90,8 @@ def test_vulnerabilities(ask: object, scenario: str, counts: dict[str, int]) -> 
 
 
 @pytest.mark.parametrize(
-    "scenario", ["405", "500", "null", "list", "garbage", "html", "empty", "cut"]
+    "scenario",
+    ["405", "500", "null", "list", "garbage", "html", "nothing", "text", "error", "listed", "cut"],
 )
 def test_a_broken_answer_is_never_zero_vulnerabilities(ask: object, scenario: str) -> None:
     with pytest.raises(Unmeasured, match=r"audit"):

@@ -42,6 +42,13 @@ function exportsNothing(space) {
   return value === null || value === undefined || (typeof value === "object" && keys(value).length === 0);
 }
 
+// The error's words, without the stack that require() adds to them, of which the first is who asked.
+function said(error) {
+  const message = String(error?.message ?? error).split("\nRequire stack:")[0].split("\n").slice(0, 4).join(" ");
+  const asker = Array.isArray(error?.requireStack) ? error.requireStack[0] : undefined;
+  return asker === undefined ? message : `${message}, asked for by ${asker}`;
+}
+
 for (const name of names) {
   tell({ name, state: "begun" });
   try {
@@ -54,7 +61,7 @@ for (const name of names) {
       state: "failed",
       kind: String(error?.name ?? typeof error),
       code: String(error?.code ?? ""),
-      message: String(error?.message ?? error).split("\n").slice(0, 2).join(" ").slice(0, 600),
+      message: said(error).slice(0, 600),
     });
   }
 }
