@@ -4,7 +4,7 @@ import shlex
 
 import pytest
 
-from pytest_flowhealth import Answer, Health, NotApplicable, Target, Unmeasured, answer
+from pytest_flowhealth import Answer, Health, NotApplicable, ProbeError, Target, Unmeasured, answer
 from pytest_flowhealth.probes import lockfile, npm
 from pytest_flowhealth.probes.listing import listed
 
@@ -104,11 +104,14 @@ def test_outdated(health: Health, npm_outdated: Answer[npm.Outdated]) -> None:
         health.remedy(f"npm install {shlex.join(f'{one.name}@latest' for one in major[:10])}")
 
 
-@pytest.mark.health("dependencies", critical=False, requires="package.lock", timeout=60)
+@pytest.mark.health("dependencies", critical=False, requires="package.manifest", timeout=60)
 def test_deprecated(health: Health, target: Target) -> None:
     """No direct dependency is deprecated, as the lock file notes it."""
     require_dependencies(target)
-    lock = lockfile.read_lock(target.root)
+    try:
+        lock = lockfile.read_lock(target.root)
+    except ProbeError as error:
+        raise NotApplicable(f"{error.message}: see package.lock") from None
     if lock is None:
         raise NotApplicable("there is no lock file of npm's, which notes deprecations")
     found = lockfile.deprecated(lock, target.packages)

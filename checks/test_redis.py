@@ -28,7 +28,7 @@ def probe_of(target: Target) -> RedisProbe:
     )
 
 
-@answer
+@answer(quiet=True)
 def redis_connect(target: Target) -> tuple[float, ...]:
     """Milliseconds of a few fresh connections up to their first answer."""
     return probe_of(target).connect()

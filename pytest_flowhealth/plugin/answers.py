@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 import pytest
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
+
+
+_QUIET = 0.75
+"""Seconds that a quiet question is left alone at the most."""
 
 
 class Answer(Protocol[Result_co]):
@@ -55,7 +59,8 @@ def answer(ask: Callable[[Target], Any] | None = None, *, quiet: bool = False) -
     Args:
         ask: Takes the `Target`, returns the answer; runs in a thread of its own
             and must end by itself (give it a timeout).
-        quiet: Asked alone, before all others start: for what they would disturb.
+        quiet: Asked alone, before all others start, for three quarters of a second at the
+            most: for what they would disturb.
     """
     if ask is None:
         return lambda function: answer_fixture(function, quiet=quiet)
@@ -90,7 +95,8 @@ class Answers:
         wanted = [(name, _QUESTIONS[name]) for name in dict.fromkeys(names) if name in _QUESTIONS]
         for name, question in wanted:
             if question.quiet:
-                self._future(name, question).exception()
+                # One that takes long, for what it asks is down, must not hold up the others.
+                wait([self._future(name, question)], _QUIET)
         for name, question in wanted:
             self._future(name, question)
 

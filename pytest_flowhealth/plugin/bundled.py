@@ -63,5 +63,16 @@ class BundledCollection:
         """Return the module of a bundled file."""
         if module_path not in self._paths:
             return None
-        module: pytest.Module = BundledModule.from_parent(parent, path=module_path)
+        module: pytest.Module = BundledModule.from_parent(
+            parent, path=module_path, nodeid=_nodeid(f"pytest_flowhealth/checks/{module_path.name}")
+        )
         return module
+
+
+def _nodeid(path: str) -> object:
+    """Return a file's node id: of a file outside its root folder pytest makes an empty one."""
+    try:
+        from _pytest.nodeid import NodeId
+    except ImportError:  # before pytest 9
+        return path
+    return NodeId(path=path)

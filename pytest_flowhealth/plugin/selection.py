@@ -89,8 +89,15 @@ def _renamed(item: pytest.Item) -> Declaration:
 def _mistaken_names(run: Run, declarations: Sequence[Declaration]) -> list[str]:
     """Return what is wrong with ids, requirements and --health-component."""
     by_id: dict[str, Declaration] = {}
+    by_nodeid: dict[str, Declaration] = {}
     wrong = []
     for one in declarations:
+        twin = by_nodeid.setdefault(one.nodeid, one)
+        if twin is not one and twin.id != one.id:
+            wrong.append(
+                f"{one.location}: pytest gives {one.id} and {twin.id} one node id, {one.nodeid!r}; "
+                "run it in the project's folder, or with --rootdir"
+            )
         first = by_id.setdefault(one.id, one)
         if first is not one:
             wrong.append(

@@ -23,6 +23,7 @@ _NOT_FOR_NODE = (
     "ERR_UNKNOWN_FILE_EXTENSION",
     "ERR_UNSUPPORTED_NODE_MODULES_TYPE_STRIPPING",
 )
+_TOOLS = re.compile(r"(?i)gulpfile|gruntfile|\.|.*\.config\.")
 _MOST_FILES = 2_000
 
 
@@ -144,12 +145,23 @@ def _out_of_range(found: Dependency) -> str | None:
 
 
 def _nothing_to_load(folder: Path, manifest: Manifest, name: str) -> str | None:
-    """Return why there is nothing to load: types or assets only."""
-    declared = manifest.main or manifest.exports or manifest.module
-    if declared or any((folder / f"index.{end}").exists() for end in ("js", "json", "node", "cjs")):
+    """Return why there is nothing to load: types, assets, commands, or code for bundlers only."""
+    index = any((folder / f"index.{end}").exists() for end in ("js", "json", "node"))
+    if manifest.main or manifest.exports or index:
         return None
-    others = [one for one in folder.iterdir() if one.name != "package.json"]
-    return f"{name} has no entry point to load" if others else None
+    others = any(one.name != "package.json" for one in _entries(folder))
+    elsewhere = manifest.module or manifest.bin or not _has_code(folder)
+    return f"{name} has no entry point to load" if others and elsewhere else None
+
+
+def _has_code(folder: Path) -> bool:
+    """Tell whether there is code, in the places where packages have what their index loads."""
+    places = (folder, folder / "lib", folder / "src", folder / "dist")
+    return any(
+        one.suffix in (".js", ".cjs", ".mjs", ".node") and not _TOOLS.match(one.name)
+        for place in places
+        for one in _entries(place)
+    )
 
 
 def _with_loading(package: Package, found: Dependency, came: Loaded | None) -> Dependency:
@@ -199,7 +211,12 @@ def _empty_files(folder: Path) -> Iterator[str]:
 
 def _has_entries(folder: Path) -> bool:
     """Tell whether a node_modules folder has a package in it."""
+    return any(not one.name.startswith(".") for one in _entries(folder))
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return what is in a folder; nothing where it is none, or can't be read."""
     try:
-        return any(not one.name.startswith(".") for one in folder.iterdir())
+        return list(folder.iterdir())
     except OSError:
-        return False
+        return []

@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pytest_flowhealth.probes.semver import range_of, satisfies
 
@@ -72,6 +74,33 @@ def test_every_pair_is_judged_as_npm_does() -> None:
     }
 
     assert different == {}
+
+
+NUMBERS = st.sampled_from(("0", "1", "2", "3", "x", "*", "20"))
+TAGS = st.sampled_from(("", "", "", "-0", "-alpha", "-rc.1", "-alpha.1", "+build", "-"))
+OPERATORS = st.sampled_from(
+    ("", "", "^", "~", "~>", ">", ">=", "<", "<=", "=", "v", "> ", "^ v", "==")
+)
+PARTIALS = st.builds(
+    lambda operator, numbers, tag: operator + ".".join(numbers) + tag,
+    OPERATORS, st.lists(NUMBERS, min_size=1, max_size=4), TAGS,
+)  # fmt: skip
+GENERATED = st.lists(
+    st.tuples(PARTIALS, st.sampled_from((" ", "||", " || ", " - ", "  ", ",")), PARTIALS).map(
+        "".join
+    )
+    | PARTIALS,
+    min_size=50,
+    max_size=200,
+)
+
+
+@settings(max_examples=10, deadline=None)
+@given(ranges=GENERATED)
+def test_generated_ranges_are_judged_as_npm_does(ranges: list[str]) -> None:
+    mine = {wanted: ours(wanted) for wanted in ranges}
+    theirs = dict(zip(ranges, npms_own(ranges), strict=True))
+    assert {wanted: told for wanted, told in mine.items() if told != theirs[wanted]} == {}
 
 
 @pytest.mark.parametrize(
