@@ -16,6 +16,7 @@ _VERSION = re.compile(
 )
 _PARTIAL = rf"[v=\s]*({_NUMBER}|[xX*])(?:\.({_NUMBER}|[xX*])(?:\.({_NUMBER}|[xX*])(?:-({_TAG}))?(?:\+{_TAG})?)?)?"
 _COMPARATOR = re.compile(rf"(\^|~>?|[<>]=?|=?)\s*{_PARTIAL}\Z", re.ASCII)
+_BUILD = re.compile(rf"\+{_TAG}", re.ASCII)
 _HYPHEN = re.compile(rf"\s*{_PARTIAL}\s+-\s+{_PARTIAL}\s*\Z", re.ASCII)
 _SPACE_AFTER_OPERATOR = re.compile(r"(\^|~>?|[<>]=?|=)\s+")
 
@@ -111,7 +112,7 @@ def _comparators(text: str) -> list[_Comparator]:
         return [*_expanded(">=", parts[:4]), *_expanded("<=", parts[4:])]
     found = []
     for part in _SPACE_AFTER_OPERATOR.sub(r"\1", text).split() or ["*"]:
-        match = _COMPARATOR.match(part)
+        match = _COMPARATOR.match(_BUILD.sub("", part, count=1))
         if match is None:
             raise ValueError(f"{text.strip()!r} is no version range")
         found += _expanded(match[1], match.groups()[1:])
