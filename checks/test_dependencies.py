@@ -2,6 +2,7 @@
 
 import shlex
 
+import msgspec
 import pytest
 
 from pytest_flowhealth import Answer, Health, NotApplicable, ProbeError, Target, Unmeasured, answer
@@ -49,7 +50,14 @@ def npm_outdated(target: Target) -> npm.Outdated:
     if not target.config.dependencies.outdated:
         raise NotApplicable("switched off: [dependencies] outdated = false")
     require_dependencies(target)
-    return npm.outdated(target.root)
+    found = npm.outdated(target.root)
+    # npm compares a workspace with whatever has its name in the registry.
+    own = {one.manifest.name for one in target.packages}
+    return msgspec.structs.replace(
+        found,
+        behind=tuple(one for one in found.behind if one.name not in own),
+        untold=tuple(name for name in found.untold if name not in own),
+    )
 
 
 @pytest.mark.health(
