@@ -66,6 +66,10 @@ def begin(config: pytest.Config, mode: Mode) -> Run:
         parts["lock"] = LockKeeper()
         parts |= {} if mode is Mode.HEALTH else {"summary": AutoSummary(run)}
     for name, part in parts.items():
+        if config.pluginmanager.is_blocked(f"flowhealth-{name}"):
+            raise pytest.UsageError(
+                f"-p no:flowhealth-{name} takes a part out of the verdict; leave it out"
+            )
         config.pluginmanager.register(part, f"flowhealth-{name}")
     return run
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pytest_flowhealth.plugin.guard import release_exit
+from pytest_flowhealth.plugin.guard import settle_exit
 from pytest_flowhealth.plugin.keys import RUN
 from pytest_flowhealth.plugin.recorder import Recorder
 from pytest_flowhealth.plugin.report_file import encoded, report_path, write_report
@@ -44,7 +44,6 @@ def conclude(run: Run, pytest_exit: int) -> Conclusion:
 def final_exit_code(config: pytest.Config, result: int | None) -> int | None:
     """Return the process's exit code, after all else has ended."""
     run = config.stash[RUN]
-    release_exit()
     usage = next((worker.usage for worker in run.recorder.workers if worker.usage), None)
     if usage is not None:
         refuse(config, usage)
@@ -57,6 +56,7 @@ def final_exit_code(config: pytest.Config, result: int | None) -> int | None:
         _show_again(run, conclusion)
     _to_stdout(config, conclusion.document)
     flush()
+    settle_exit(conclusion.exit_code)
     return conclusion.exit_code
 
 
@@ -66,7 +66,6 @@ def after_error(config: pytest.Config, error: BaseException) -> int:
     Raises:
         pytest.UsageError: It was one; pytest shows it and exits with 4.
     """
-    release_exit()
     if isinstance(error, pytest.UsageError):
         refuse(config, str(error))
         raise error
@@ -81,6 +80,7 @@ def after_error(config: pytest.Config, error: BaseException) -> int:
     _show_again(run, conclusion)
     _to_stdout(config, conclusion.document)
     flush()
+    settle_exit(conclusion.exit_code)
     return conclusion.exit_code
 
 

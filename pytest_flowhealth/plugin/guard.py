@@ -1,30 +1,56 @@
-"""Keeps a check from ending the whole process with a code that reads as healthy.
+"""Keeps a check from ending the whole process with a code that reads better than the verdict.
 
 pytest-timeout's thread method, and careless code, call ``os._exit(0)`` or
-``os._exit(1)``: no verdict was reached then, so the code becomes 3.
+``os._exit(1)``: where no verdict was reached, the code becomes 3, and after it
+the verdict's. ``os.execv`` would end pytest in silence, with another program's
+code: it raises.
 """
 
 from __future__ import annotations
 
 import os
-from typing import NoReturn
+import posix
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from pytest_flowhealth.verdict.status import Status
 
-_plain_exit = os._exit
+_NAMES = ("_exit", "execv", "execve")
+_plain: dict[str, Callable[..., Any]] = {name: getattr(posix, name) for name in _NAMES}
+_verdict = Status.UNKNOWN.exit_code
 
 
 def guard_exit() -> None:
-    """Let ``os._exit`` of this process, not of one it forks, say unknown in place of 0 and 1."""
+    """Guard the ways out of this process; what it forks is free to use them."""
     owner = os.getpid()
 
-    def guarded(status: int) -> NoReturn:
+    def guarded_exit(status: int) -> NoReturn:
         early = os.getpid() == owner and status in (0, 1)
-        _plain_exit(Status.UNKNOWN.exit_code if early else status)
+        _plain["_exit"](max(status, _verdict) if early else status)
+        raise AssertionError  # not reached: the process has ended
 
-    os._exit = guarded
+    def guarded_exec(name: str) -> Callable[..., Any]:
+        def execute(*arguments: Any) -> Any:
+            if os.getpid() == owner:
+                raise RuntimeError(f"os.{name} in a check would end pytest without a verdict")
+            return _plain[name](*arguments)
+
+        return execute
+
+    _install(
+        {"_exit": guarded_exit, "execv": guarded_exec("execv"), "execve": guarded_exec("execve")}
+    )
 
 
-def release_exit() -> None:
-    """Give ``os._exit`` back."""
-    os._exit = _plain_exit
+def settle_exit(code: int) -> None:
+    """Let the guarded ways out tell the verdict's exit code; a healthy one needs no guard."""
+    global _verdict  # noqa: PLW0603  # the process has one exit code
+    _verdict = code
+    if code == 0:
+        _install(_plain)
+
+
+def _install(functions: dict[str, Callable[..., Any]]) -> None:
+    for module in (os, posix):
+        for name, function in functions.items():
+            setattr(module, name, function)

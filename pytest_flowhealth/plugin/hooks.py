@@ -40,7 +40,13 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
         before_conftests(early_config)
         early_config.pluginmanager.register(TerminalTakeover(), "flowhealth-takeover")
-    return (yield)
+    try:
+        return (yield)
+    except SystemExit as error:
+        # A conftest.py that ends the process does so before there is any verdict.
+        raise SystemExit(
+            3 if wants_health(options) and error.code in (None, 0, 1) else error.code
+        ) from None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -74,7 +80,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
     from pytest_flowhealth.plugin.keys import RUN
 
     if RUN not in config.stash:
-        return result
+        return 3 if wants_health(config.option) and not config.option.health_demo else result
     from pytest_flowhealth.plugin.finish import final_exit_code
 
     return final_exit_code(config, result)

@@ -7,6 +7,8 @@ or the terminal make of a report changes nothing.
 from __future__ import annotations
 
 import datetime
+import os
+import warnings
 from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
@@ -24,6 +26,7 @@ from pytest_flowhealth.verdict.check import (
     judge_check,
 )
 from pytest_flowhealth.verdict.requires import Index
+from pytest_flowhealth.verdict.status import Status
 from pytest_flowhealth.verdict.text import one_line
 from pytest_flowhealth.verdict.verdict import Problem
 
@@ -53,6 +56,7 @@ class Seen(msgspec.Struct):
     evidence: Evidence | None = None
     attempts: int = 1
     failed: bool = False
+    doubts: tuple[str, ...] = ()
     judged: CheckResult | None = None
 
 
@@ -91,6 +95,7 @@ class Recorder:
         self.workers: list[FromWorker] = []
         self.deselected = 0
         self.entries = TestEntries()
+        self._owner = os.getpid()
         self._items: list[pytest.Item] = []
         self._left_out: set[int] = set()
         self._results: dict[str, CheckResult] = {}
@@ -134,6 +139,9 @@ class Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Write down one phase."""
+        if os.getpid() != self._owner:
+            # A child that a check forked fell through into our session: it must not speak for us.
+            os._exit(Status.UNKNOWN.exit_code)
         self.entries.add(report)
         seen = self.seen.setdefault(report.nodeid, Seen())
         if report.outcome == "rerun":  # type: ignore[comparison-overlap]  # pytest-rerunfailures' own
@@ -165,7 +173,21 @@ class Recorder:
         if seen.attempts > 1:
             attempts = max(seen.attempts, evidence.attempts)
             evidence = msgspec.structs.replace(evidence, attempts=attempts)
-        return judge_check(evidence, seen.phases, datetime.datetime.now(datetime.UTC).date())
+        doubts = [Phase("call", Ending.LOST, 0.0, text) for text in seen.doubts]
+        today = datetime.datetime.now(datetime.UTC).date()
+        return judge_check(evidence, [*seen.phases, *doubts], today)
+
+    def pytest_warning_recorded(
+        self, warning_message: warnings.WarningMessage, when: str, nodeid: str
+    ) -> None:
+        """Doubt a check of which pytest says that its body did not run, or did not assert."""
+        text = str(warning_message.message)
+        returned = issubclass(warning_message.category, pytest.PytestReturnNotNoneWarning)
+        if when == "runtest" and (returned or "was never awaited" in text) and nodeid in self.seen:
+            seen = self.seen[nodeid]
+            seen.doubts = (*seen.doubts, one_line(text, 200))
+            seen.judged = None
+            self._settle(seen)
 
     def _settle(self, seen: Seen) -> None:
         seen.judged = self.result(seen)

@@ -23,6 +23,7 @@ CLAIMED: pytest.StashKey[bool] = pytest.StashKey()
 def before_conftests(config: pytest.Config) -> None:
     """Claim the report before a conftest.py of the target can end the run."""
     ensure_open()
+    guard_exit()
     if _may_be_worker():
         return
     _claim(config, config.known_args_namespace)
@@ -39,8 +40,6 @@ def start_health(config: pytest.Config) -> None:
     _require_timeouts(config)
     # Other checks still tell something when one file can't be imported.
     config.option.continue_on_collection_errors = True
-    if not is_worker(config):
-        guard_exit()
     run = begin(config, Mode.HEALTH)
     config.pluginmanager.register(bundled.BundledCollection(), "flowhealth-bundled")
     if implicit(config):

@@ -22,7 +22,7 @@ from pytest_flowhealth.verdict.report import schema
 
 MACHINE = {
     *("dependencies.audit", "dependencies.outdated"),
-    *("system.cpu", "system.load", "system.memory", "system.disk"),
+    *("system.cpu", "system.load", "system.memory", "system.disk", "redis.connect"),
 }
 """Checks whose warning is the machine's or the registry's affair, not the application's."""
 

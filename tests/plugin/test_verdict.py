@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import textwrap
+import time
 
 import pytest
 
@@ -247,6 +248,13 @@ ROWS = {
         "fail",
         2,
     ),
+    "returns False": (check("return False"), "unknown", 3),
+    "a coroutine that nobody awaits": (
+        "import unittest\nclass TestIt(unittest.TestCase):\n    @pytest.mark.health('app')\n"
+        "    async def test_it(self):\n        assert 0\n",
+        "unknown",
+        3,
+    ),
     "measured twice": (
         check("health.measure('x', 10, 'ms')\nhealth.measure('x', 1, 'ms')"),
         "fail",
@@ -358,6 +366,7 @@ def test_a_broken_conftest_leaves_an_unknown_report(run: Health) -> None:
     [
         "os._exit(0)",
         "os._exit(1)",
+        "import posix; posix._exit(0)",
         "os.kill(os.getpid(), signal.SIGKILL)",
         "os.kill(os.getpid(), signal.SIGTERM)",
     ],
@@ -370,6 +379,48 @@ def test_a_process_that_ends_in_the_middle_leaves_an_unknown_report(run: Health,
     assert result.exit_code not in (0, 1, 2)
     assert result.health["status"] == "unknown"
     assert result.health["reasons"] == ["run did not finish"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "raise SystemExit(0)",
+        "import os; os._exit(0)",
+        "def pytest_cmdline_main(config):\n    return 0",
+    ],
+)
+def test_a_conftest_that_ends_the_process_is_never_healthy(run: Health, source: str) -> None:
+    result = run(GOOD, files={"conftest.py": source})
+
+    assert result.exit_code == 3
+    assert result.health["status"] == "unknown"
+
+
+def test_a_part_of_the_plugin_that_is_switched_off_is_a_usage_error(run: Health) -> None:
+    for part in ("runner", "recorder", "blocker", "timeouts"):
+        assert run(GOOD, "-p", f"no:flowhealth-{part}").exit_code == 4
+
+
+def test_a_forked_child_that_falls_through_does_not_speak_for_the_run(run: Health) -> None:
+    fork = "if os.fork() == 0:\n    time.sleep(1)\nelse:\n    assert 0"
+
+    result = run(check(fork))
+    time.sleep(3)
+
+    assert result.exit_code == 2
+    assert "HEALTHY  app" not in result.out.replace("UNHEALTHY", "")
+    assert run(check(fork), "-q").health["status"] == "unhealthy"
+
+
+def test_a_check_cannot_turn_the_process_into_another_one(run: Health) -> None:
+    assert run(check("os.execv('/bin/true', ['true'])")).exit_code == 2
+
+
+def test_what_runs_at_the_interpreters_end_cannot_better_the_exit_code(run: Health) -> None:
+    source = "import atexit\natexit.register(lambda: os._exit(0))\n"
+
+    assert run(source + check("assert 0")).exit_code == 2
+    assert run(source + GOOD).exit_code == 0
 
 
 def test_two_runs_in_a_row_leave_the_last_verdict(run: Health) -> None:
