@@ -14,8 +14,10 @@ from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.plugin.answers import ANSWERS, Answers
+from pytest_flowhealth.plugin.doubts import listen
 from pytest_flowhealth.plugin.exclusive import LockKeeper
 from pytest_flowhealth.plugin.keys import RUN
+from pytest_flowhealth.plugin.messages import usage_error
 from pytest_flowhealth.plugin.recorder import EVIDENCE_ATTRIBUTE, FromWorker, Recorder
 from pytest_flowhealth.plugin.report_file import report_path
 from pytest_flowhealth.plugin.runner import Blocker, Runner
@@ -52,6 +54,8 @@ def begin(config: pytest.Config, mode: Mode) -> Run:
         started=datetime.datetime.now(datetime.UTC),
         start=time.perf_counter(),
     )
+    if mode is not Mode.MIXED:
+        listen(config)
     config.stash[RUN] = run
     config.stash[ANSWERS] = run.answers
     parts: dict[str, object] = {
@@ -102,4 +106,4 @@ def _target(config: pytest.Config) -> Target:
             Path(folder) if folder else None, os.environ, config.invocation_params.dir
         )
     except UsageError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise usage_error(str(error)) from None

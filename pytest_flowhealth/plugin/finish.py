@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 import pytest
 
 from pytest_flowhealth.plugin.guard import settle_exit
 from pytest_flowhealth.plugin.keys import RUN
+from pytest_flowhealth.plugin.messages import summary_of
 from pytest_flowhealth.plugin.recorder import Recorder
 from pytest_flowhealth.plugin.report_file import encoded, report_path, write_report
 from pytest_flowhealth.plugin.results import check_results, run_problems
@@ -18,7 +21,7 @@ from pytest_flowhealth.plugin.stdout import Stdout, flush
 from pytest_flowhealth.plugin.written import document_of, unfinished
 from pytest_flowhealth.verdict.report import Document
 from pytest_flowhealth.verdict.status import USAGE_ERROR, Status
-from pytest_flowhealth.verdict.text import one_line
+from pytest_flowhealth.verdict.text import Redactor, one_line, secrets_in
 from pytest_flowhealth.verdict.verdict import Problem, judge_run
 
 
@@ -54,10 +57,7 @@ def final_exit_code(config: pytest.Config, result: int | None) -> int | None:
         return result
     if conclusion is not shown:
         _show_again(run, conclusion)
-    _to_stdout(config, conclusion.document)
-    flush()
-    settle_exit(conclusion.exit_code)
-    return conclusion.exit_code
+    return _delivered(run, conclusion)
 
 
 def after_error(config: pytest.Config, error: BaseException) -> int:
@@ -72,16 +72,54 @@ def after_error(config: pytest.Config, error: BaseException) -> int:
     run = config.stash.get(RUN, None)
     problem = Problem(f"internal error: {type(error).__name__}: {one_line(str(error))}")
     if run is None:
-        refuse(config, problem.text, Status.UNKNOWN.exit_code)
-        sys.stderr.write(f"UNKNOWN  {problem.text}\n")
-        return Status.UNKNOWN.exit_code
+        return _unknown(config, problem.text)
     run.problems.append(problem)
     conclusion = conclude(run, 0)
     _show_again(run, conclusion)
-    _to_stdout(config, conclusion.document)
+    return _delivered(run, conclusion)
+
+
+def _delivered(run: Run, conclusion: Conclusion) -> int:
+    """Return the exit code of a verdict that has been shown; its report is worth nothing unread."""
+    failure = _to_stdout(run.config, conclusion.document)
+    if failure is not None:
+        run.problems.append(Problem(failure))
+        sys.stderr.write(f"{failure}\n")
+        conclusion = _concluded(run, conclusion.pytest_exit)
     flush()
     settle_exit(conclusion.exit_code)
     return conclusion.exit_code
+
+
+def after_conftest(config: pytest.Config, error: BaseException) -> int:
+    """Return the exit code of a run that a conftest.py, or its options, kept from beginning.
+
+    Raises:
+        pytest.UsageError: It was one; pytest shows it and exits with 4.
+    """
+    if isinstance(error, pytest.UsageError):
+        refuse(config, str(error))
+        raise error
+    cause = getattr(error, "cause", error)  # of pytest's ConftestImportFailure
+    if isinstance(error, SystemExit):
+        text = f"a conftest.py ended the process with exit code {error.code}"
+    else:
+        where = Path(getattr(error, "path", "conftest.py")).name
+        text = f"{where} can't be used: {one_line(summary_of(cause))}"
+    return _unknown(config, text)
+
+
+def not_run(config: pytest.Config) -> int:
+    """Return the exit code where a hook of another's answered for pytest, so that nothing ran."""
+    return _unknown(config, "nothing was run: a plugin or a conftest.py took pytest's place")
+
+
+def _unknown(config: pytest.Config, text: str) -> int:
+    """Tell that there is no verdict, and why: in the report and on standard error."""
+    text = Redactor(secrets_in(os.environ))(one_line(text))
+    refuse(config, text, Status.UNKNOWN.exit_code)
+    sys.stderr.write(f"UNKNOWN  {text}\n")
+    return Status.UNKNOWN.exit_code
 
 
 def refuse(config: pytest.Config, reason: str, exit_code: int = USAGE_ERROR) -> None:
@@ -98,7 +136,7 @@ def refuse(config: pytest.Config, reason: str, exit_code: int = USAGE_ERROR) -> 
 
 def _path(config: pytest.Config) -> object:
     try:
-        return report_path(config.option, config.invocation_params.dir)
+        return report_path(config.known_args_namespace, config.invocation_params.dir)
     except pytest.UsageError:
         return None
 
@@ -158,11 +196,15 @@ def _show_again(run: Run, conclusion: Conclusion) -> None:
         show(run, conclusion, reporter)
 
 
-def _to_stdout(config: pytest.Config, document: Document) -> None:
+def _to_stdout(config: pytest.Config, document: Document) -> str | None:
+    """Write the report where --health-report - asks for it; return why that failed."""
     stdout = config.stash.get(Stdout.KEY, None)
     if stdout is None:
-        return
+        return None
     try:
         stdout.write(encoded(document))
+    except BrokenPipeError:
+        return None  # who asked for it has gone
     except OSError as error:
-        sys.stderr.write(f"the report could not be written to standard output: {error.strerror}\n")
+        return f"the report could not be written to standard output: {error.strerror}"
+    return None

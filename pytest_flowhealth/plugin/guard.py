@@ -8,24 +8,31 @@ code: it raises.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posix
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from pytest_flowhealth.verdict.status import Status
+from pytest_flowhealth.verdict.text import printable
 
 _NAMES = ("_exit", "execv", "execve")
 _plain: dict[str, Callable[..., Any]] = {name: getattr(posix, name) for name in _NAMES}
+_stderr = 2
 _verdict = Status.UNKNOWN.exit_code
 
 
 def guard_exit() -> None:
     """Guard the ways out of this process; what it forks is free to use them."""
+    global _stderr  # noqa: PLW0603  # the process has one standard error
+    _stderr = os.dup(2)
     owner = os.getpid()
 
     def guarded_exit(status: int) -> NoReturn:
         early = os.getpid() == owner and status in (0, 1)
+        if early and status < _verdict == Status.UNKNOWN.exit_code:
+            last_word(f"os._exit({status}) ended pytest before there was a verdict")
         _plain["_exit"](max(status, _verdict) if early else status)
         raise AssertionError  # not reached: the process has ended
 
@@ -40,6 +47,12 @@ def guard_exit() -> None:
     _install(
         {"_exit": guarded_exit, "execv": guarded_exec("execv"), "execve": guarded_exec("execve")}
     )
+
+
+def last_word(text: str) -> None:
+    """Say on the real standard error, which pytest may be capturing, why there is no verdict."""
+    with contextlib.suppress(OSError):
+        os.write(_stderr, f"\nUNKNOWN  {printable(text)}\n".encode())
 
 
 def settle_exit(code: int) -> None:

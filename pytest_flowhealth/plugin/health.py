@@ -16,7 +16,10 @@ from pytest_flowhealth.verdict.threshold import Judged, judge
 
 @dataclasses.dataclass
 class Notes:
-    """What one attempt at a check left behind."""
+    """What one attempt at a check left behind.
+
+    `began` tells whether its body did (None where nobody watches), `raised` what came out of it.
+    """
 
     series: dict[str, Series] = dataclasses.field(default_factory=dict)
     warnings: list[str] = dataclasses.field(default_factory=list)
@@ -26,6 +29,8 @@ class Notes:
     judged: tuple[Judged, ...] = ()
     blocked_by: str | None = None
     waived: bool = False
+    began: bool | None = None
+    raised: BaseException | None = None
     endings: dict[str, tuple[Ending, str]] = dataclasses.field(default_factory=dict)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_flowhealth.plugin.options import add_options, is_question, wants_health
+from pytest_flowhealth.plugin.options import add_options, given, is_question, wants_health
 
 MARKERS = (
     "health(component, *, critical=True, requires=(), timeout=None, remedy=None, exclusive=False): "
@@ -21,32 +21,37 @@ MARKERS = (
 )
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the options; where --health is given, replace the last run's report."""
     add_options(parser)
+    config: pytest.Config | None = pluginmanager.getplugin("pytestconfig")
+    if config is not None and any(one.startswith("--health") for one in given(config)):
+        from pytest_flowhealth.plugin.start import before_options
+
+        before_options(config)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
-    """Replace the last run's report before anything of this run can go wrong."""
+    """Take over the terminal; a conftest.py that fails is a reason, not the end of it."""
     options = early_config.known_args_namespace
     if options.health_demo:
         from pytest_flowhealth.plugin.demo import DemoCommand
 
         early_config.pluginmanager.register(DemoCommand())
-    elif wants_health(options):
-        from pytest_flowhealth.plugin.start import before_conftests
-        from pytest_flowhealth.plugin.terminal import TerminalTakeover
+    if options.health_demo or not wants_health(options):
+        return (yield)
+    from pytest_flowhealth.plugin.start import before_conftests
+    from pytest_flowhealth.plugin.terminal import TerminalTakeover
 
-        before_conftests(early_config)
-        early_config.pluginmanager.register(TerminalTakeover(), "flowhealth-takeover")
+    before_conftests(early_config)
+    early_config.pluginmanager.register(TerminalTakeover(), "flowhealth-takeover")
     try:
         return (yield)
-    except SystemExit as error:
-        # A conftest.py that ends the process does so before there is any verdict.
-        raise SystemExit(
-            3 if wants_health(options) and error.code in (None, 0, 1) else error.code
-        ) from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a conftest.py may raise anything
+        from pytest_flowhealth.plugin.finish import after_conftest
+
+        raise SystemExit(after_conftest(early_config, error)) from None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -72,18 +77,29 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
     try:
         result = yield
     except BaseException as error:
-        if not wants_health(config.option):
+        if not (wants_health(config.option) or decides(config)):
             raise
         from pytest_flowhealth.plugin.finish import after_error
 
         return after_error(config, error)
     from pytest_flowhealth.plugin.keys import RUN
 
-    if RUN not in config.stash:
-        return 3 if wants_health(config.option) and not config.option.health_demo else result
-    from pytest_flowhealth.plugin.finish import final_exit_code
+    if RUN in config.stash:
+        from pytest_flowhealth.plugin.finish import final_exit_code
 
-    return final_exit_code(config, result)
+        return final_exit_code(config, result)
+    if config.option.health_demo or not wants_health(config.option):
+        return result
+    from pytest_flowhealth.plugin.finish import not_run
+
+    return not_run(config)
+
+
+def decides(config: pytest.Config) -> bool:
+    """Tell whether the exit code is that of a run of checks."""
+    from pytest_flowhealth.plugin.keys import RUN
+
+    return RUN in config.stash and config.stash[RUN].decides
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

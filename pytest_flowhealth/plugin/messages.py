@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from pathlib import Path
 
 import pytest
 
 from pytest_flowhealth.plugin.health import safely_shown
-from pytest_flowhealth.verdict.text import Redactor, printable
+from pytest_flowhealth.verdict.text import Redactor, one_line, printable, secrets_in
 
 _LINES = 6
 
@@ -18,6 +19,8 @@ def summary_of(error: BaseException) -> str:
     text = "\n".join(_message_lines(error)[:_LINES])
     if isinstance(error, (pytest.fail.Exception, pytest.skip.Exception)):
         return text or "failed"
+    if isinstance(error, pytest.FixtureLookupError):
+        return error.msg or f"fixture {error.argname!r} not found"
     if isinstance(error, AssertionError):
         return text or f"an assertion failed{_place(error)}"
     return (
@@ -25,6 +28,27 @@ def summary_of(error: BaseException) -> str:
         if text
         else f"{type(error).__name__}{_place(error)}"
     )
+
+
+def gist(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Return the line of a report's long text that says what went wrong."""
+    if isinstance(report.longrepr, tuple):  # of a skip: path, line, reason
+        return one_line(str(report.longrepr[-1]).removeprefix("Skipped: "))
+    lines = [
+        line.removeprefix("E").strip()
+        for line in report.longreprtext.splitlines()
+        if line.startswith("E ")
+    ]
+    lines = (
+        lines or [line.strip() for line in report.longreprtext.splitlines() if line.strip()][-1:]
+    )
+    return one_line(lines[0] if lines else "no reason given")
+
+
+def usage_error(text: str) -> pytest.UsageError:
+    """Return the error that pytest prints as it is, without secrets and control characters."""
+    redact = Redactor(secrets_in(os.environ))
+    return pytest.UsageError(printable(redact(text), limit=20_000))
 
 
 def disarm(report: pytest.TestReport, redact: Redactor) -> None:

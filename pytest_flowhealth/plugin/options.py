@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 from typing import Any
 
 import pytest
 
-_QUESTIONS = ("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow")
-"""What pytest answers about itself: no run, and so no verdict and no report."""
+_QUESTIONS = {
+    "help": ("-h", "--help"),
+    "version": ("-V", "--version"),
+    "markers": ("--markers",),
+    "showfixtures": ("--fixtures", "--funcargs"),
+    "show_fixtures_per_test": ("--fixtures-per-test",),
+    "cacheshow": ("--cache-show",),
+}
+"""What pytest answers about itself, by the option's name: no run, and so no verdict and no report."""
 
 
 def duration(text: str) -> float:
@@ -99,6 +108,31 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("flowhealth", "health checks (pytest-flowhealth)")
     for name, settings in OPTIONS:
         group.addoption(name, **settings)
+
+
+def given(config: pytest.Config) -> list[str]:
+    """Return what was typed, and what PYTEST_ADDOPTS adds, before anything is parsed."""
+    try:
+        added = shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
+    except ValueError:  # pytest says so itself
+        added = []
+    return [*added, *map(str, config.invocation_params.args)]
+
+
+def early_options(config: pytest.Config) -> argparse.Namespace | None:
+    """Return this plugin's options as texts, as far as they can be read before others are known."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for name, settings in OPTIONS:
+        if settings.get("action") == "store_true":
+            parser.add_argument(name, action="store_true")
+        else:
+            parser.add_argument(name, nargs="?")
+    for name, forms in _QUESTIONS.items():
+        parser.add_argument(*forms, dest=name, nargs="?", const=True)
+    try:
+        return parser.parse_known_args(given(config))[0]
+    except (argparse.ArgumentError, SystemExit):
+        return None
 
 
 def wants_health(options: argparse.Namespace) -> bool:

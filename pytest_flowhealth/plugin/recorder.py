@@ -16,6 +16,8 @@ import msgspec
 import pytest
 
 from pytest_flowhealth.plugin.document import TestEntries
+from pytest_flowhealth.plugin.doubts import doubt_of
+from pytest_flowhealth.plugin.messages import gist
 from pytest_flowhealth.plugin.scrub import Cleaner
 from pytest_flowhealth.verdict.check import (
     CheckResult,
@@ -93,6 +95,7 @@ class Recorder:
         self.seen: dict[str, Seen] = {}
         self.problems: list[Problem] = []
         self.workers: list[FromWorker] = []
+        self.skipped: dict[str, str] = {}
         self.deselected = 0
         self.entries = TestEntries()
         self._owner = os.getpid()
@@ -120,8 +123,10 @@ class Recorder:
         """Note what could not be collected."""
         if report.failed:
             self.problems.append(
-                Problem(f"could not collect {report.nodeid or 'the checks'}: {_gist(report)}")
+                Problem(f"could not collect {report.nodeid or 'the checks'}: {gist(report)}")
             )
+        elif report.skipped:
+            self.skipped[report.nodeid] = gist(report)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what has to report: the items, and those that vanished on the way."""
@@ -180,12 +185,10 @@ class Recorder:
     def pytest_warning_recorded(
         self, warning_message: warnings.WarningMessage, when: str, nodeid: str
     ) -> None:
-        """Doubt a check of which pytest says that its body did not run, or did not assert."""
-        text = str(warning_message.message)
-        returned = issubclass(warning_message.category, pytest.PytestReturnNotNoneWarning)
-        if when == "runtest" and (returned or "was never awaited" in text) and nodeid in self.seen:
+        """Doubt a check of which pytest says that its body did not run, did not assert, or left errors."""
+        if when == "runtest" and nodeid in self.seen and (doubt := doubt_of(warning_message)):
             seen = self.seen[nodeid]
-            seen.doubts = (*seen.doubts, one_line(text, 200))
+            seen.doubts = (*seen.doubts, doubt)
             seen.judged = None
             self._settle(seen)
 
@@ -232,27 +235,14 @@ class Recorder:
 def _phase(report: pytest.TestReport, carried: Carried | None) -> Phase | None:
     if hasattr(report, "context"):
         # A subtest: one that failed counts, one that passed stands for no phase.
-        message = carried.message if carried else _gist(report)
+        message = carried.message if carried else gist(report)
         return Phase("subtest", Ending.FAILED, 0.0, message) if report.failed else None
     when = report.when or "call"
     if carried is not None:
         return Phase(when, carried.ending, report.duration, carried.message)
     if when not in ("setup", "call", "teardown"):
-        return Phase(when, Ending.LOST, 0.0, _gist(report))
+        return Phase(when, Ending.LOST, 0.0, gist(report))
     if report.passed:
         return Phase(when, Ending.PASSED, report.duration)
     ending = Ending.FAILED if report.failed else Ending.SKIPPED
-    return Phase(when, ending, report.duration, _gist(report))
-
-
-def _gist(report: pytest.TestReport | pytest.CollectReport) -> str:
-    """Return the line of a report's long text that says what went wrong."""
-    lines = [
-        line.removeprefix("E").strip()
-        for line in report.longreprtext.splitlines()
-        if line.startswith("E ")
-    ]
-    lines = (
-        lines or [line.strip() for line in report.longreprtext.splitlines() if line.strip()][-1:]
-    )
-    return one_line(lines[0] if lines else "no reason given")
+    return Phase(when, ending, report.duration, gist(report))

@@ -9,16 +9,20 @@ import tempfile
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from pytest_flowhealth.config.load import locate
 from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.plugin.messages import usage_error
 from pytest_flowhealth.verdict.report import Document
 
 STDOUT = "-"
 """The value of --health-report that means standard output."""
 
 _FOLDER = ".flowhealth"
+
+
+class NotOurs(OSError):
+    """What is at the report's place is no report: a device, a pipe, somebody's file."""
 
 
 def report_path(options: argparse.Namespace, invoked_in: Path) -> Path | None:
@@ -35,7 +39,7 @@ def report_path(options: argparse.Namespace, invoked_in: Path) -> Path | None:
     try:
         root = locate(Path(folder) if folder else None, invoked_in)
     except UsageError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise usage_error(str(error)) from None
     return root / _FOLDER / "report.json"
 
 
@@ -43,8 +47,10 @@ def write_report(path: Path, document: Document) -> None:
     """Write `document` to `path` in one step: readers see the old report or the new one.
 
     Raises:
+        NotOurs: What is there is no report, and is left as it is.
         OSError: It can't be written; the old report is still there.
     """
+    _require_report(path)
     replace_file(path, encoded(document))
 
 
@@ -73,6 +79,34 @@ def replace_file(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             Path(name).unlink()
         raise
+
+
+def _require_report(path: Path) -> None:
+    """Raise where `path` would lose something else: root could replace even a device."""
+    if not path.exists():
+        return
+    if not path.is_file():
+        kind = "a folder" if path.is_dir() else "no regular file"
+        raise NotOurs(
+            f"the report can't be put onto {path}: it is {kind}; "
+            f"name a file with --health-report FILE, or {STDOUT} for standard output"
+        )
+    if path.parent.name != _FOLDER and not _is_report(path.read_bytes()):
+        raise NotOurs(
+            f"the report can't be put onto {path}: it is there, and is no report; "
+            "name another place with --health-report FILE, or remove it"
+        )
+
+
+def _is_report(content: bytes) -> bool:
+    """Tell whether a file may be overwritten: it is empty, or a report, ours or pytest-json-report's."""
+    if not content.strip():
+        return True
+    try:
+        keys = msgspec.json.decode(content, type=dict[str, msgspec.Raw]).keys()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return "health" in keys or {"created", "tests"} <= keys
 
 
 def _make_folder(folder: Path) -> None:

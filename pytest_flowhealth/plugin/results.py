@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from pytest_flowhealth.plugin.recorder import Seen
-from pytest_flowhealth.plugin.state import Run
+from pytest_flowhealth.plugin.scan import checks_in
+from pytest_flowhealth.plugin.state import Mode, Run
 from pytest_flowhealth.verdict.check import CheckResult, Declaration, Evidence, unreported
 from pytest_flowhealth.verdict.status import Status
 from pytest_flowhealth.verdict.verdict import Problem
@@ -35,6 +36,7 @@ def run_problems(run: Run, pytest_exit: int) -> list[Problem]:
     problems = [*run.recorder.problems, *run.problems]
     for worker in run.recorder.workers:
         problems += worker.problems
+    problems += _skipped_files(run)
     problems += _ordinary_tests(run)
     problems += _exit_code(run, pytest_exit, told=bool(problems))
     return list(dict.fromkeys(problems))
@@ -49,6 +51,16 @@ def _reported(run: Run, seen: Seen, declaration: Declaration | None) -> CheckRes
     if seen.evidence is None and declaration is not None:
         seen = msgspec.structs.replace(seen, evidence=Evidence(declaration))
     return run.recorder.result(seen)
+
+
+def _skipped_files(run: Run) -> Iterator[Problem]:
+    """Return the problems of files that skip themselves whole: nobody knows which checks they hold."""
+    for nodeid, reason in run.recorder.skipped.items():
+        if run.mode is Mode.HEALTH or any(checks_in(run.config.rootpath / nodeid)):
+            yield Problem(
+                f"{nodeid} skipped itself whole, so its checks did not report: {reason}; "
+                "a pytestmark with skipif leaves out each of them by name"
+            )
 
 
 def _ordinary_tests(run: Run) -> Iterator[Problem]:

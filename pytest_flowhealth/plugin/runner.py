@@ -15,9 +15,10 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from pytest_flowhealth.errors import FlowHealthError, NotApplicable, Unmeasured
+from pytest_flowhealth.plugin.body import watched
 from pytest_flowhealth.plugin.exclusive import alone_or_shared
 from pytest_flowhealth.plugin.health import STATE, CheckState
-from pytest_flowhealth.plugin.messages import disarm, summary_of
+from pytest_flowhealth.plugin.messages import disarm, gist, summary_of
 from pytest_flowhealth.plugin.recorder import EVIDENCE_ATTRIBUTE, Carried, carried_by
 from pytest_flowhealth.plugin.scrub import Cleaner
 from pytest_flowhealth.plugin.state import Mode, Run
@@ -110,9 +111,13 @@ class Runner:
         state = item.stash.get(STATE, None)
         if state is None:
             return (yield)
-        with alone_or_shared(item.config, exclusive=state.declaration.exclusive):
+        with (
+            alone_or_shared(item.config, exclusive=state.declaration.exclusive),
+            watched(item, state),
+        ):
             try:
                 yield from _translated(state, "call")
+                _require_body(state)
                 self._judge(state)
             except (Exception, pytest.fail.Exception) as error:
                 state.judge()
@@ -135,7 +140,7 @@ class Runner:
         """Let the report carry the evidence; as text, for xdist sends nothing else for sure."""
         report = yield
         state = item.stash.get(STATE, None)
-        if state is not None and (report.when == "call" or report.outcome != "passed"):
+        if state is not None and (report.when == "call" or call.excinfo or not report.passed):
             ending, message = _ending(state, report, call)
             carried = Carried(state.evidence(), ending, message)
             setattr(report, EVIDENCE_ATTRIBUTE, carried.encoded(Cleaner(self._run.redact)))
@@ -173,6 +178,13 @@ class Blocker:
             state.notes.blocked_by = cause
             state.end("setup", Ending.BLOCKED, f"blocked by {cause}")
             pytest.skip(f"blocked by {cause}")
+
+
+def _require_body(state: CheckState) -> None:
+    if state.notes.began is False:
+        message = "its body never ran: a hook or a plugin took its place"
+        state.end("call", Ending.UNMEASURED, message)
+        pytest.fail(message, pytrace=False)
 
 
 def _translated(state: CheckState, when: str) -> Iterator[None]:
@@ -215,10 +227,14 @@ def _ending(
         return ending, expected.removeprefix("reason: ") or "no reason given"
     if noted is not None:
         return noted
-    if report.skipped:
-        return Ending.SKIPPED, str(getattr(error, "msg", None) or error or "")
-    if report.failed:
-        state.end(report.when or "call", Ending.FAILED, summary_of(error) if error else "")
+    if error is None and report.when == "call":
+        # A hook of the target's that catches what the body raised must not make it pass.
+        error, state.notes.raised = state.notes.raised, None
+    if isinstance(error, pytest.skip.Exception):
+        return Ending.SKIPPED, str(error.msg or error)
+    if error is not None or not report.passed:
+        said = summary_of(error) if error else gist(report)
+        state.end(report.when or "call", Ending.FAILED, said)
         return state.notes.endings[report.when or "call"]
     return Ending.PASSED, ""
 

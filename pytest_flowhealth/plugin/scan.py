@@ -18,7 +18,16 @@ def declared_nearby(config: pytest.Config) -> set[str]:
 
     Read from the source: literal `health` markers on functions, classes and modules.
     """
-    return {one for path in _files(config) for one in _ids(path)}
+    return {one for path in _files(config) for one in checks_in(path)}
+
+
+def checks_in(path: Path) -> list[str]:
+    """Return the ids of the checks that a file's source declares; nothing where it can't be read."""
+    try:
+        module = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    return list(_in_body(module, _of_module(module)))
 
 
 def _files(config: pytest.Config) -> Iterator[Path]:
@@ -37,14 +46,6 @@ def _files(config: pytest.Config) -> Iterator[Path]:
 
 def _folder(path: Path) -> Path:
     return path if path.is_dir() else path.parent
-
-
-def _ids(path: Path) -> Iterable[str]:
-    try:
-        module = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return ()
-    return list(_in_body(module, _of_module(module)))
 
 
 def _in_body(node: ast.Module | ast.ClassDef, outer: str | None) -> Iterator[str]:

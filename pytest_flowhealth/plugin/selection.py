@@ -12,6 +12,7 @@ from pytest_flowhealth.plugin.begin import begin
 from pytest_flowhealth.plugin.health import STATE, CheckState
 from pytest_flowhealth.plugin.keys import RUN
 from pytest_flowhealth.plugin.markers import Mistakes, read_markers
+from pytest_flowhealth.plugin.messages import usage_error
 from pytest_flowhealth.plugin.overrides import Change, apply, changes, nearest, unmatched
 from pytest_flowhealth.plugin.scan import declared_nearby
 from pytest_flowhealth.plugin.start import implicit
@@ -31,6 +32,7 @@ def take_in(config: pytest.Config, items: list[pytest.Item]) -> None:
     if run is None:
         every = all(item.get_closest_marker("health") for item in items)
         run = begin(config, Mode.AUTO if every else Mode.MIXED)
+        _catch_up(run)
     mistakes = Mistakes()
     declared = _declare(run, items, mistakes)
     mistakes.lines += _mistaken_names(run, list(declared.values()))
@@ -42,6 +44,14 @@ def take_in(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if item in declared:
             _prepare(item, declared[item])
+
+
+def _catch_up(run: Run) -> None:
+    """Hand the recorder, which begins only now, what was collected by then and kept by pytest."""
+    reporter = run.config.pluginmanager.getplugin("terminalreporter")
+    for report in reporter.stats.get("skipped", []) if reporter else []:
+        if isinstance(report, pytest.CollectReport):
+            run.recorder.pytest_collectreport(report)
 
 
 def arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -140,11 +150,12 @@ def _unknown_requirements(run: Run, declarations: Sequence[Declaration], index: 
 
 def _refuse(run: Run, items: list[pytest.Item], lines: list[str]) -> None:
     count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
-    text = run.redact("\n".join([f"health checks: {count}", *(f"  {line}" for line in lines)]))
+    text = "\n".join([f"health checks: {count}", *(f"  {line}" for line in lines)])
+    error = usage_error(run.redact(text))
     if not is_worker(run.config):
-        raise pytest.UsageError(text)
+        raise error
     # xdist would turn an error of a worker into an internal one: the controller is told at the end.
-    run.usage = text
+    run.usage = str(error)
     run.recorder.leave_out(items)
     items.clear()
 

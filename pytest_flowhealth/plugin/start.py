@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,12 +14,26 @@ from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.plugin import bundled
 from pytest_flowhealth.plugin.begin import begin
 from pytest_flowhealth.plugin.guard import guard_exit
-from pytest_flowhealth.plugin.report_file import report_path, write_report
+from pytest_flowhealth.plugin.options import early_options, wants_health
+from pytest_flowhealth.plugin.report_file import NotOurs, report_path, write_report
 from pytest_flowhealth.plugin.state import Mode, is_worker
 from pytest_flowhealth.plugin.stdout import Stdout, ensure_open
 from pytest_flowhealth.plugin.written import unfinished
 
-CLAIMED: pytest.StashKey[bool] = pytest.StashKey()
+CLAIMED: pytest.StashKey[pytest.UsageError | None] = pytest.StashKey()
+"""Whether the report was claimed: None, or the error that kept it from being."""
+
+
+def before_options(config: pytest.Config) -> None:
+    """Claim the report before an option or a setting that can't be meant ends pytest."""
+    options = early_options(config)
+    if options is None or options.health_demo or not wants_health(options) or _may_be_worker():
+        return
+    try:
+        _claim(config, options)
+    except pytest.UsageError as error:
+        # Raised here, pytest would show it with a traceback; before_conftests says it.
+        config.stash[CLAIMED] = error
 
 
 def before_conftests(config: pytest.Config) -> None:
@@ -26,7 +42,11 @@ def before_conftests(config: pytest.Config) -> None:
     guard_exit()
     if _may_be_worker():
         return
-    _claim(config, config.known_args_namespace)
+    error = config.stash.get(CLAIMED, None)
+    if error is not None:
+        raise error
+    if CLAIMED not in config.stash:
+        _claim(config, config.known_args_namespace)
 
 
 def start_health(config: pytest.Config) -> None:
@@ -37,7 +57,7 @@ def start_health(config: pytest.Config) -> None:
     """
     if not is_worker(config) and CLAIMED not in config.stash:
         _claim(config, config.option)
-    _require_timeouts(config)
+    _require_parts(config)
     # Other checks still tell something when one file can't be imported.
     config.option.continue_on_collection_errors = True
     run = begin(config, Mode.HEALTH)
@@ -56,15 +76,22 @@ def implicit(config: pytest.Config) -> bool:
     return config.args_source is not pytest.Config.ArgsSource.ARGS
 
 
-def _claim(config: pytest.Config, options: object) -> None:
-    namespace = options if options is not None else config.option
-    path = report_path(namespace, config.invocation_params.dir)  # type: ignore[arg-type]
-    config.stash[CLAIMED] = True
+def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
+    path = report_path(options, config.invocation_params.dir)
     if path is None:
-        config.stash[Stdout.KEY] = Stdout()
-        return
+        if Stdout.KEY not in config.stash:
+            ensure_open()
+            config.stash[Stdout.KEY] = Stdout()
+    else:
+        _take(path)
+    config.stash[CLAIMED] = None
+
+
+def _take(path: Path) -> None:
     try:
         write_report(path, unfinished(path.parent, ("run did not finish",)))
+    except NotOurs as error:
+        raise pytest.UsageError(str(error)) from None
     except OSError as error:
         # An old report that can't be replaced must not stand for this run.
         with contextlib.suppress(OSError):
@@ -80,12 +107,17 @@ def _paths(target: Target) -> list[str]:
     return [*map(str, bundled.files().values()), *own]
 
 
-def _require_timeouts(config: pytest.Config) -> None:
-    if not config.pluginmanager.hasplugin("timeout"):
-        raise pytest.UsageError(
-            "pytest-timeout is switched off, and without it a check that hangs never ends; "
-            "leave out -p no:timeout"
-        )
+_NEEDED = {
+    "timeout": "pytest-timeout is switched off, and without it a check that hangs never ends",
+    "warnings": "pytest's warnings are switched off, and they tell of bodies that never ran",
+    "threadexception": "without it the errors of threads that a check starts are lost",
+}
+
+
+def _require_parts(config: pytest.Config) -> None:
+    for name, reason in _NEEDED.items():
+        if not config.pluginmanager.hasplugin(name):
+            raise pytest.UsageError(f"{reason}; leave out -p no:{name}")
 
 
 def _may_be_worker() -> bool:

@@ -6,6 +6,7 @@ away (`| head -1`), ends with exit code 1 in Python, which reads as degraded.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -46,16 +47,19 @@ def ensure_open() -> None:
         sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), write_through=True)
 
 
-def give_up() -> None:
-    """Send what is still printed nowhere: whoever read it has gone."""
+def give_up(error: OSError) -> None:
+    """Send what is still printed nowhere; say so, unless its reader has gone on purpose."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)
+    if not isinstance(error, BrokenPipeError):
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"standard output can't be written: {error.strerror}\n")
 
 
 def flush() -> None:
-    """Flush standard output; a reader that has gone is no failure of the run."""
+    """Flush standard output; where that fails, the exit code is what is left to tell."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
-        give_up()
+    except OSError as error:
+        give_up(error)

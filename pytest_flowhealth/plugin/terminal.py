@@ -37,19 +37,19 @@ class RedactingFile:
         self.redact = redact
 
     def write(self, text: str) -> int:
-        """Write `text` without secrets; where the reader has gone, nowhere."""
+        """Write `text` without secrets; where the reader has gone or the disk is full, nowhere."""
         try:
             self._file.write(self.redact(text))
-        except BrokenPipeError:
-            give_up()
+        except OSError as error:
+            give_up(error)
         return len(text)
 
     def flush(self) -> None:
-        """Flush the file behind; where the reader has gone, nothing more is written."""
+        """Flush the file behind; where that fails, nothing more is written."""
         try:
             self._file.flush()
-        except BrokenPipeError:
-            give_up()
+        except OSError as error:
+            give_up(error)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)

@@ -13,6 +13,7 @@ from types import FrameType
 
 import pytest
 
+from pytest_flowhealth.plugin.guard import last_word
 from pytest_flowhealth.plugin.health import STATE, CheckState
 from pytest_flowhealth.verdict.check import Ending
 from pytest_flowhealth.verdict.status import Status
@@ -70,6 +71,8 @@ class _Alarm:
         self._fired += 1
         if self._fired > _SWALLOWED:
             # The report on disk says that the run did not finish.
+            check = self._state.declaration.id
+            last_word(f"{check} swallowed its timeout again and again: the run was ended")
             os._exit(Status.UNKNOWN.exit_code)
         message = f"no end within its timeout of {figure(self._limit)} s"
         for when in ("setup", "call", "teardown"):

@@ -160,7 +160,7 @@ def _of_phase(phase: Phase, evidence: Evidence) -> list[Finding]:
         case Ending.FAILED:
             return [_failed(phase)]
         case Ending.SKIPPED:
-            return [_skip(phase.message)]
+            return [_skip(phase.message, evidence.attempts)]
         case Ending.BLOCKED:
             return [Finding(Outcome.SKIP, f"blocked by {evidence.blocked_by}")]
         case _:
@@ -183,7 +183,9 @@ def _failed(phase: Phase) -> Finding:
     return Finding(Outcome.UNKNOWN, f"its {name} failed: {phase.message}")
 
 
-def _skip(reason: str) -> Finding:
+def _skip(reason: str, attempts: int) -> Finding:
+    if attempts > 1:
+        return Finding(Outcome.FAIL, f"skipped at attempt {attempts}, after it failed: {reason}")
     if reason in _NO_REASON:
         return Finding(Outcome.UNKNOWN, "skipped without a reason")
     return Finding(Outcome.SKIP, reason)
