@@ -10,6 +10,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from pytest_flowhealth.config.fields import (
+    THRESHOLDS,
+    Structure,
+    joined,
+    known_fields,
+    names_of,
+    table_of,
+    tables,
+)
 from pytest_flowhealth.config.model import Configuration, Limits
 from pytest_flowhealth.verdict.units import UNITS, parse_duration, parse_size
 
@@ -25,65 +34,41 @@ class Value(NamedTuple):
 
 
 Values = dict[str, Value]
-"""Decoded values by dotted key: ``redis.url``, ``thresholds.NAME``, ``checks``."""
-
-
-class Field(NamedTuple):
-    """A key of the configuration: its dotted name, its type, its default and what it means."""
-
-    key: str
-    type: Any
-    default: Any
-    struct: type[msgspec.Struct]
-    name: str
-
-
-def sections() -> dict[str, type[msgspec.Struct]]:
-    """Return the struct of each section by its name."""
-    fields = msgspec.structs.fields(Configuration)
-    return {one.name: one.type for one in fields if _is_section(one.type)}
-
-
-def known_fields() -> dict[str, Field]:
-    """Return every key that can be set, top-level ones first; thresholds are apart."""
-    found = {}
-    for one in msgspec.structs.fields(Configuration):
-        if _is_section(one.type):
-            for part in msgspec.structs.fields(one.type):
-                key = f"{one.name}.{part.name}"
-                found[key] = Field(key, part.type, part.default, one.type, part.name)
-        elif one.name != "thresholds":
-            found[one.name] = Field(one.name, one.type, one.default, Configuration, one.name)
-    return found
+"""Decoded values by dotted key: ``redis.url``, ``fleet.spawn.ready``, ``thresholds.NAME``."""
 
 
 class Decoder:
     """Decodes the tables of one source; what is wrong is collected in `problems`."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, root: Structure = Configuration) -> None:
         self.source = source
         self.problems: list[str] = []
         self.values: Values = {}
-        self._fields = known_fields()
+        self._tables = tables(root)
+        self._fields = known_fields(root)
 
-    def table(self, raw: Mapping[str, Any]) -> None:
-        """Decode the top-level table."""
-        known = [one.name for one in msgspec.structs.fields(Configuration)]
+    def table(self, raw: Mapping[str, Any], table: str = "") -> None:
+        """Decode the top-level table, or one in it."""
+        known = names_of(self._tables[table])
         for name, value in raw.items():
-            if name == "thresholds":
-                self._thresholds(value)
-            elif name in sections():
-                self._section(name, value)
-            elif name in known:
-                self.set(name, value)
+            key = joined(table, name)
+            if name not in known:
+                self._unknown(name, known, f" in [{table}]" if table else "")
+            elif key in self._fields:
+                self.set(key, value)
+            elif not isinstance(value, Mapping):
+                self.problems.append(f"{self.source}: [{key}] must be a table")
+            elif key == THRESHOLDS:
+                for one, limits in value.items():
+                    self.limits(one, limits)
             else:
-                self._unknown(name, known, "")
+                self.table(value, key)
 
-    def set(self, key: str, value: Any) -> None:
-        """Decode one value by its dotted key."""
-        field = self._fields[key]
+    def set(self, key: str, value: Any, *, strict: bool = True) -> None:
+        """Decode one value by its dotted key; not `strict`: numbers may be texts."""
         try:
-            decoded = msgspec.convert(value, field.type, strict=True)
+            decoded = msgspec.convert(value, self._fields[key].type, strict=strict)
+            _finite(decoded)
             CHECKS.get(key, _anything)(decoded)
         except (msgspec.ValidationError, ValueError) as error:
             self.problems.append(f"{self.source}: {key}: {_said(error)}")
@@ -93,27 +78,9 @@ class Decoder:
     def limits(self, name: str, raw: object) -> None:
         """Decode the limits of one threshold."""
         try:
-            self.values[f"thresholds.{name}"] = Value(_limits(raw), self.source)
+            self.values[f"{THRESHOLDS}.{name}"] = Value(_limits(raw), self.source)
         except (msgspec.ValidationError, ValueError) as error:
-            self.problems.append(f"{self.source}: thresholds.{name!r}: {_said(error)}")
-
-    def _section(self, name: str, value: object) -> None:
-        if not isinstance(value, Mapping):
-            self.problems.append(f"{self.source}: [{name}] must be a table")
-            return
-        known = [one.name for one in msgspec.structs.fields(sections()[name])]
-        for key, one in value.items():
-            if key in known:
-                self.set(f"{name}.{key}", one)
-            else:
-                self._unknown(key, known, f" in [{name}]")
-
-    def _thresholds(self, value: object) -> None:
-        if not isinstance(value, Mapping):
-            self.problems.append(f"{self.source}: [thresholds] must be a table")
-            return
-        for name, limits in value.items():
-            self.limits(name, limits)
+            self.problems.append(f"{self.source}: {THRESHOLDS}.{name!r}: {_said(error)}")
 
     def _unknown(self, key: str, known: list[str], where: str) -> None:
         self.problems.append(f"{self.source}: unknown key {key!r}{where}; {hint(key, known)}")
@@ -127,25 +94,31 @@ def hint(name: str, known: list[str]) -> str:
 
 def assembled(values: Values) -> Configuration:
     """Return the configuration that the decoded values make."""
-    parts: dict[str, Any] = {}
-    for name, struct in sections().items():
-        keys = [one.name for one in msgspec.structs.fields(struct)]
-        given = {key: values[f"{name}.{key}"].value for key in keys if f"{name}.{key}" in values}
-        parts[name] = struct(**given)
-    for key in known_fields():
-        if "." not in key and key in values:
-            parts[key] = values[key].value
-    thresholds = "thresholds."
-    parts["thresholds"] = {
-        key.removeprefix(thresholds): one.value
-        for key, one in values.items()
-        if key.startswith(thresholds)
+    configuration: Configuration = built(values, Configuration)
+    before = f"{THRESHOLDS}."
+    thresholds = {
+        key.removeprefix(before): one.value for key, one in values.items() if key.startswith(before)
     }
-    return Configuration(**parts)
+    return msgspec.structs.replace(configuration, thresholds=thresholds)
+
+
+def built(values: Values, struct: Structure, table: str = "", default: Any = None) -> Any:
+    """Return the struct of one table with the values that are set, over its `default`."""
+    parts: dict[str, Any] = {}
+    for one in msgspec.structs.fields(struct):
+        key = joined(table, one.name)
+        inner = table_of(one.type)
+        if key in values:
+            parts[one.name] = values[key].value
+        elif inner is not None and any(name.startswith(f"{key}.") for name in values):
+            parts[one.name] = built(values, inner, key, one.default)
+    if isinstance(default, struct):
+        return msgspec.structs.replace(default, **parts)
+    return struct(**parts)
 
 
 def _limits(raw: object) -> Limits:
-    known = [one.name for one in msgspec.structs.fields(Limits)]
+    known = names_of(Limits)
     if not isinstance(raw, Mapping):
         raise ValueError("must be a table such as { warn = 5, fail = 50 }")  # noqa: TRY004  # one family
     unknown = [key for key in raw if key not in known]
@@ -161,16 +134,17 @@ def _limits(raw: object) -> Limits:
     return limits
 
 
-def _is_section(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-
-
 def _said(error: Exception) -> str:
     return str(error).replace("`", "'")
 
 
 def _anything(value: object) -> None:
     """Accept any value."""
+
+
+def _finite(value: object) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("must be a finite number")
 
 
 def _redis_url(url: str | None) -> None:

@@ -2,41 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_flowhealth.config.decode import Decoder, Field, Value, Values, hint, known_fields
-from pytest_flowhealth.config.model import Limits
+import msgspec
+
+from pytest_flowhealth.config.decode import Decoder, Value, Values, hint
+from pytest_flowhealth.config.fields import (
+    PREFIX,
+    Structure,
+    alternatives,
+    container,
+    known_fields,
+)
+from pytest_flowhealth.config.model import Configuration, Limits
 from pytest_flowhealth.errors import UsageError
 
-PREFIX = "FLOWHEALTH_"
 THRESHOLDS = f"{PREFIX}THRESHOLDS"
 REDIS_URL = "REDIS_URL"
+OTHERS = frozenset({THRESHOLDS})
+"""Variables of ours that are no key of the configuration."""
 
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _OPTION = re.compile(r"\s*(?P<name>[^=\s]+)\s*=(?P<warn>[^:]*):(?P<fail>[^:]*)\Z")
 _LIMIT = re.compile(r"\s*(?P<number>[-+]?[\d_]*\.?[\d_]+(?:[eE][-+]?\d+)?)\s*(?P<unit>\S*)\s*\Z")
 
 
-def variable(key: str) -> str:
-    """Return the variable of a dotted key: ``redis.url`` is FLOWHEALTH_REDIS_URL."""
-    return PREFIX + key.replace(".", "_").upper()
-
-
-def read_environment(environ: Mapping[str, str]) -> tuple[Values, list[str]]:
+def read_environment(
+    environ: Mapping[str, str], root: Structure = Configuration
+) -> tuple[Values, list[str]]:
     """Return what the environment sets, and what is wrong with it."""
-    fields = {variable(key): field for key, field in known_fields().items()}
+    fields = {one.variable: one for one in known_fields(root).values() if one.variable}
     values: Values = {}
     problems = []
     for name, text in environ.items():
-        if not name.startswith(PREFIX) or name == THRESHOLDS or not text.strip():
+        if not name.startswith(PREFIX) or name in OTHERS or not text.strip():
             continue
         if name not in fields:
             problems.append(f"environment: unknown variable {name}; {hint(name, [*fields])}")
             continue
-        decoder = Decoder(f"environment {name}")
-        decoder.set(fields[name].key, _raw(fields[name], text))
+        decoder = Decoder(f"environment {name}", root)
+        decoder.set(fields[name].key, _raw(fields[name].type, text), strict=False)
         values |= decoder.values
         problems += decoder.problems
     return values, problems
@@ -99,10 +107,31 @@ def _limit(text: str, part: str) -> tuple[float | None, str]:
     return float(match["number"]), match["unit"]
 
 
-def _raw(field: Field, text: str) -> Any:
-    """Return a variable's text as the field's type wants it: a list, a truth value, else a text."""
-    if isinstance(field.default, bool):
+def _raw(kind: Any, text: str) -> Any:
+    """Return a variable's text as its key's type wants it: a list, a table, a truth value, a text.
+
+    A number stays a text, without TOML's underscores; so does what can't be meant.
+    """
+    kinds = {container(one) for one in alternatives(kind)}
+    if kinds & {tuple, list, dict}:
+        return _parts(text.strip(), table=dict in kinds)
+    if str in kinds:
+        return text
+    if bool in kinds:
         return _TRUTH.get(text.strip().lower(), text)
-    if "tuple" in str(field.type):
-        return [part.strip() for part in text.split(",") if part.strip()]
-    return text
+    return text.strip().replace("_", "") if kinds & {int, float} else text
+
+
+def _parts(text: str, *, table: bool) -> Any:
+    """Return the parts of a list or a table: JSON, else separated by commas."""
+    if text.startswith("{" if table else "["):
+        # ValueError: a surrogate.
+        with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):
+            return msgspec.json.decode(text)
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not table:
+        return parts
+    pairs = [part.partition("=") for part in parts]
+    if not all(equals and name.strip() for name, equals, _ in pairs):
+        return text
+    return {name.strip(): value.strip() for name, _, value in pairs}

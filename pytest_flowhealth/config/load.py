@@ -15,6 +15,7 @@ from pytest_flowhealth.config.environment import (
     read_redis_url,
     read_thresholds,
 )
+from pytest_flowhealth.config.fields import missing
 from pytest_flowhealth.config.files import read_text
 from pytest_flowhealth.config.manifest import read_manifest
 from pytest_flowhealth.config.target import Target
@@ -64,6 +65,7 @@ def load_target(start: Path | None, environ: Mapping[str, str], cwd: Path) -> Ta
     thresholds, wrong = read_thresholds(environ)
     problems += wrong
     problems += _absent_checks(root, values)
+    problems += [f"{key} is not set, but others of its table are" for key in missing(values)]
     if problems:
         raise UsageError("the configuration can't be used", problems=problems)
     sources = {key: one.source for key, one in values.items()}

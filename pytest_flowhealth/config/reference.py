@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from pytest_flowhealth.config.decode import sections
-from pytest_flowhealth.config.environment import variable
+from pytest_flowhealth.config.fields import Structure, joined, known_fields, table_of, tables, told
 from pytest_flowhealth.config.model import Configuration, Limits
 
 _HEAD = """# Configuration
@@ -17,42 +17,46 @@ Nothing needs configuring to start. What differs from the defaults goes into `fl
 the project's folder, or into `[tool.flowhealth]` of its `pyproject.toml`. An unknown key, a wrong
 type or a bad unit is a usage error (exit code 4) that names the key.
 
-The nearest source of a value wins: environment, file, preset, default. Lists in the environment
-are comma separated.
+The nearest source of a value wins: environment, file, preset, default. In the environment a list
+is `a,b,c` and a table `name=value,name=value`; where a value has a comma in it, JSON says either.
 
 <!-- Made by: python -m pytest_flowhealth.config.reference > docs/configuration.md -->
 """
 
 
-def render() -> str:
+def render(root: Structure = Configuration) -> str:
     """Return the reference as Markdown."""
-    parts = [_HEAD, "## Top level\n", _table("", Configuration)]
-    for name, struct in sections().items():
-        parts += [f"## [{name}]\n", f"{struct.__doc__}\n", _table(name, struct)]
+    variables = {key: one.variable for key, one in known_fields(root).items()}
+    parts = [_HEAD]
+    for name, struct in tables(root).items():
+        head = [f"## [{name}]\n", f"{struct.__doc__}\n"] if name else ["## Top level\n"]
+        parts += [*head, _table(name, struct, variables)]
     parts += [
         "## [thresholds]\n",
         'Other limits by name: `"redis.connect" = { warn = 5, fail = 50, unit = "ms" }`. '
         "In the environment: `FLOWHEALTH_THRESHOLDS=redis.connect=5:50,system.disk=80:90`. "
         "On the command line: `--health-threshold redis.connect=5:50`. A limit that is left out "
         "stays as it was; the direction can't be turned round.\n",
-        _table("thresholds.NAME", Limits, environment=False),
+        _table("thresholds.NAME", Limits, {}),
     ]
     return "\n".join(parts)
 
 
-def _table(section: str, struct: type[msgspec.Struct], *, environment: bool = True) -> str:
+def _table(table: str, struct: Structure, variables: Mapping[str, str | None]) -> str:
     hints = get_type_hints(struct, include_extras=True)
     rows = []
     for field in msgspec.structs.fields(struct):
         meta = _meta(hints[field.name])
-        if meta is None:
+        if meta is None or table_of(field.type) is not None:
             continue
-        key = f"{section}.{field.name}" if section else field.name
-        name = f"`{variable(key)}`" if environment and key != "thresholds" else ""
+        name = variables.get(joined(table, field.name))
         meaning = " ".join(part for part in (meta.description, _example(meta)) if part)
         rows.append(
-            f"| `{field.name}` | {_kind(field.type)} | {_default(field)} | {meaning} | {name} |"
+            f"| `{field.name}` | {told(field.type)} | {_default(field)} | {meaning} | "
+            f"{f'`{name}`' if name else ''} |"
         )
+    if not rows:
+        return ""
     head = "| key | type | default | meaning | variable |\n| --- | --- | --- | --- | --- |\n"
     return head + "\n".join(rows) + "\n"
 
@@ -65,12 +69,6 @@ def _meta(hint: Any) -> msgspec.Meta | None:
 
 def _example(meta: msgspec.Meta) -> str:
     return f"Example: `{json.dumps(meta.examples[0])}`." if meta.examples else ""
-
-
-def _kind(kind: Any) -> str:
-    text = str(kind)
-    names = {"tuple": "list of texts", "dict": "table", "bool": "true or false", "float": "number"}
-    return next((told for name, told in names.items() if name in text), "text")
 
 
 def _default(field: Any) -> str:
