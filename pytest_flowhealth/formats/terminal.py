@@ -1,7 +1,6 @@
 """The report for a person at a terminal or in a CI log: the verdict first, then why, then what to type.
 
-Lines are lists of (text, style) parts; a style is one of `STYLES`, which the
-caller turns into colour. Nothing depends on colour alone.
+Nothing depends on colour alone.
 """
 
 from __future__ import annotations
@@ -11,6 +10,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from pytest_flowhealth.formats.figures import figures, recommendations
+from pytest_flowhealth.formats.style import OUTCOME_STYLES, STATUS_STYLES, Line
 from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Outcome, Status
@@ -18,39 +19,30 @@ from pytest_flowhealth.verdict.text import figure, one_line
 from pytest_flowhealth.verdict.threshold import Judged
 from pytest_flowhealth.verdict.verdict import Component
 
-Line = list[tuple[str, str]]
-
-STYLES = ("plain", "bold", "good", "warn", "bad", "unknown", "faint")
-
-_STATUS_STYLES = {
-    Status.HEALTHY: "good",
-    Status.DEGRADED: "warn",
-    Status.UNKNOWN: "unknown",
-    Status.UNHEALTHY: "bad",
-}
-_OUTCOME_STYLES = {
-    Outcome.PASS: "good",
-    Outcome.WARN: "warn",
-    Outcome.UNKNOWN: "unknown",
-    Outcome.FAIL: "bad",
-    Outcome.SKIP: "faint",
-}
 _NAMES = {"passed": "pass"}
 _REASONS_SHOWN = 5
 _MESSAGE_LINES = 12
 
 
 def render(
-    health: Health, *, width: int = 80, terse: bool = False, report: str | None = None
+    health: Health,
+    *,
+    width: int = 80,
+    terse: bool = False,
+    table: bool = False,
+    report: str | None = None,
 ) -> list[Line]:
     """Return the lines for `health`, none wider than `width` where words allow it.
 
-    `terse` leaves out the components and the skipped; `report` names the file
-    that was written.
+    `terse` leaves out the components and the skipped; `table` adds every
+    measured figure with its limits; `report` names the file that was written.
     """
     lines = [*_headline(health, width), *_reasons(health, width)]
     if not terse:
         lines += _section(_components(health, width))
+    if table and not terse:
+        lines += _section(figures(health, width))
+        lines += _section(recommendations(health, width))
     for check in _problems(health):
         lines += [[], *_problem(check, health, width)]
     if not terse:
@@ -76,7 +68,7 @@ def _headline(health: Health, width: int) -> Iterator[Line]:
     numbers = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
     told = f"{checks}: {numbers}" if numbers else checks
     word = health.status.value.upper()
-    style = f"bold {_STATUS_STYLES[health.status]}"
+    style = f"bold {STATUS_STYLES[health.status]}"
     if len(f"{word}  {target}  {told}") <= width:
         yield [(word, style), ("  ".join(["", target, told] if target else ["", told]), "plain")]
     else:
@@ -115,7 +107,7 @@ def _standing(
     component: Component, members: list[CheckResult], checks: dict[str, CheckResult]
 ) -> tuple[str, str]:
     if component.status is not None:
-        return component.status.value, _STATUS_STYLES[component.status]
+        return component.status.value, STATUS_STYLES[component.status]
     causes = [checks[check.blocked_by] for check in members if check.blocked_by in checks]
     blocked = any(cause.outcome is not Outcome.SKIP for cause in causes)
     return ("blocked" if blocked else "skipped"), "faint"
@@ -168,7 +160,7 @@ def _problems(health: Health) -> list[CheckResult]:
 def _problem(check: CheckResult, health: Health, width: int) -> Iterator[Line]:
     note = "" if check.critical or check.outcome is Outcome.WARN else "  (not critical)"
     yield [
-        (f"{check.outcome.value.upper():<7}", f"bold {_OUTCOME_STYLES[check.outcome]}"),
+        (f"{check.outcome.value.upper():<7}", f"bold {OUTCOME_STYLES[check.outcome]}"),
         (f" {check.id}", "bold"),
         (note, "faint"),
     ]
@@ -215,7 +207,7 @@ def _closing(health: Health, width: int, report: str | None) -> Iterator[Line]:
     if health.not_asked:
         names = ", ".join(health.not_asked)
         asked = f"not asked for: {names} (--health-component NAME, --health-all)"
-        for piece in textwrap.wrap(asked, width):
+        for piece in textwrap.wrap(asked, width, break_on_hyphens=False):
             yield [(piece, "faint")]
     if health.deselected:
         yield [(f"left out by your selection: {health.deselected}", "faint")]

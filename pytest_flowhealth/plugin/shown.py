@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from pytest_flowhealth.formats.terminal import Line, render
+from pytest_flowhealth.formats.style import Line
+from pytest_flowhealth.formats.terminal import render
 from pytest_flowhealth.plugin.state import Conclusion, Run
 
 _MARKUP: dict[str, dict[str, bool]] = {
@@ -23,11 +24,13 @@ _WIDEST = 100
 
 def show(run: Run, conclusion: Conclusion, reporter: pytest.TerminalReporter) -> None:
     """Write the verdict by the terminal's width and colour, and pytest's own -q."""
-    verbosity = run.config.option.verbose
+    options = run.config.option
+    verbosity = options.verbose
     lines = render(
         conclusion.document.health,
         width=min(reporter._tw.fullwidth, _WIDEST),  # noqa: SLF001  # pytest offers no other
         terse=verbosity < 0,
+        table=verbosity > 0 or bool(options.health_all or options.health_component),
         report=_shown_path(run),
     )
     for line in lines[:1] if verbosity < -1 else lines:

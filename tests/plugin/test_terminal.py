@@ -74,3 +74,35 @@ def test_no_traceback_unless_asked_for(run: Health) -> None:
     assert "KeyError: 'x' (test_checks.py:5)" in run(source).out
     assert "{}['x']" not in run(source).out
     assert "{}['x']" in run(source, "--tb=short").out
+
+
+FIGURES = """
+@pytest.mark.health("app")
+@pytest.mark.threshold("latency.p95", warn=5, fail=50, unit="ms")
+@pytest.mark.threshold("rate", warn=100, fail=50, unit="1/s")
+@pytest.mark.threshold("absent", warn=1, fail=2)
+def test_speed(health):
+    health.measure("latency", [1.0] * 19 + [9.0], unit="ms")
+    health.measure("rate", 20, unit="1/s")
+    health.measure("size", 1234, unit="B")
+    health.detail(recommendations=["raise the pool to 8"])
+"""
+
+
+@pytest.mark.parametrize("option", ["-v", "--health-component=app"])
+def test_every_figure_is_shown_with_its_limits_where_it_is_asked_for(
+    run: Health, option: str
+) -> None:
+    out = run(FIGURES, option).out
+    table = out[out.index("  measured") :].splitlines()
+    assert [line.split() for line in table[1:5]] == [
+        ["app.latency.p95", "1.4", "ms", ">", "5", ">", "50", "pass"],
+        ["app.rate", "20", "1/s", "<", "100", "<", "50", "fail"],
+        ["app.absent", "-", ">", "1", ">", "2", "unknown"],
+        ["app.size", "1,234", "B"],
+    ]
+    assert "recommendations\n  - raise the pool to 8" in out
+
+
+def test_no_table_of_figures_unless_asked_for(run: Health) -> None:
+    assert "  measured" not in run(FIGURES).out

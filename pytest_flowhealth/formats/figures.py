@@ -1,0 +1,79 @@
+"""The table of what was measured, with limits and outcome, and what follows from it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from pytest_flowhealth.formats.style import OUTCOME_STYLES, Line
+from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
+from pytest_flowhealth.verdict.measurement import Measurement
+from pytest_flowhealth.verdict.report import Health
+from pytest_flowhealth.verdict.text import figure, one_line
+from pytest_flowhealth.verdict.threshold import Judged
+
+RECOMMENDATIONS = "recommendations"
+"""The detail of a check that holds sentences on what to do."""
+
+_HEADINGS = ("measured", "value", "warns", "fails", "")
+Row = tuple[str, str, str, str, str, str]
+"""Name, value, warn limit, fail limit, outcome, style."""
+
+
+def figures(health: Health, width: int) -> Iterator[Line]:
+    """Yield a row for each figure that was measured: by its thresholds, else by itself."""
+    rows = [row for check in health.checks for row in _rows(check)]
+    if not rows:
+        return
+    columns = [
+        [heading, *column]
+        for heading, column in zip(_HEADINGS, zip(*rows, strict=True), strict=False)
+    ]
+    widths = [max(map(len, column)) for column in columns]
+    widths[0] = min(widths[0], max(width - sum(widths[1:]) - 10, 16))
+    yield [(_aligned(_HEADINGS, widths), "bold")]
+    for *cells, style in rows:
+        yield [(_aligned(cells[:4], widths), "plain"), (f"  {cells[4]}", style)]
+
+
+def recommendations(health: Health, width: int) -> Iterator[Line]:
+    """Yield what the checks recommend."""
+    told = [
+        str(sentence)
+        for check in health.checks
+        for sentence in check.details.get(RECOMMENDATIONS, ())
+    ]
+    if told:
+        yield [(RECOMMENDATIONS, "bold")]
+    for sentence in told:
+        for number, piece in enumerate(textwrap.wrap(one_line(sentence, 500), max(width - 4, 20))):
+            yield [("  - " if number == 0 else "    ", "plain"), (piece, "plain")]
+
+
+def _rows(check: CheckResult) -> Iterator[Row]:
+    judged = {one.measurement for one in check.thresholds}
+    for one in check.thresholds:
+        yield _judged_row(check, one)
+    for taken in check.measurements:
+        value = _value(taken)
+        if taken.name not in judged and value is not None:
+            name = f"{check.component}.{taken.name}" + (".median" if taken.stats else "")
+            yield (name, f"{figure(value)}{unit_suffix(taken.unit)}", "", "", "", "plain")
+
+
+def _judged_row(check: CheckResult, one: Judged) -> Row:
+    value = "-" if one.observed is None else f"{figure(one.observed)}{unit_suffix(one.unit)}"
+    sign = ">" if one.better == "lower" else "<"
+    limits = ["" if limit is None else f"{sign} {figure(limit)}" for limit in (one.warn, one.fail)]
+    outcome = "blocked" if check.blocked_by and one.observed is None else one.outcome.value
+    return (f"{check.component}.{one.name}", value, *limits, outcome, OUTCOME_STYLES[one.outcome])
+
+
+def _value(taken: Measurement) -> float | None:
+    return taken.stats.median if taken.stats else taken.value
+
+
+def _aligned(cells: list[str] | tuple[str, ...], widths: list[int]) -> str:
+    name, *others = cells[:4]
+    right = "  ".join(f"{cell:>{size}}" for cell, size in zip(others, widths[1:4], strict=True))
+    return f"  {name:<{widths[0]}}  {right}"
