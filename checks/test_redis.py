@@ -1,21 +1,53 @@
-"""The Redis that the application uses: reachable, answering, and taking what is written.
+"""The Redis that the application uses: reachable, answering, quick enough, with room to go on.
 
 Its address is redis.url of the configuration; else the usual local one, where a
 package of the target depends on a Redis client; else there is none to look at.
+The load that is put on it, and what each figure is: docs/redis.md.
 """
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, TypeVar
 
 import pytest
 
-from pytest_flowhealth import Answer, Health, Target, answer
+from pytest_flowhealth import (
+    Answer,
+    FlowHealthError,
+    Health,
+    NotApplicable,
+    ProbeError,
+    Target,
+    Unmeasured,
+    answer,
+)
 from pytest_flowhealth.probes import redis_address
-from pytest_flowhealth.probes.redis import RedisProbe
+from pytest_flowhealth.probes.redis import (
+    Latency,
+    RedisProbe,
+    Seen,
+    Slow,
+    State,
+    Throughput,
+)
+from pytest_flowhealth.verdict.statistics import summarise
 from pytest_flowhealth.verdict.units import parse_duration
+
+Result = TypeVar("Result")
 
 LONGEST = 60.0
 """Seconds of redis.timeout that a check waits for at most."""
 
 OLDEST = (6, 2)
 """The oldest version that BullMQ's documentation calls fully compatible (docs.bullmq.io)."""
+
+WASTE = 100_000_000
+"""Bytes of memory from which on fragmentation is worth a word."""
+
+RECENT = 300.0
+"""Seconds for which an entry of the slow log counts."""
+
+LAG = 10
+"""Seconds that a replica may be behind."""
 
 
 def probe_of(target: Target) -> RedisProbe:
@@ -25,35 +57,230 @@ def probe_of(target: Target) -> RedisProbe:
         redis_address.of_target(target),
         timeout=min(LONGEST, parse_duration(settings.timeout)),
         prefix=settings.prefix,
+        writes=not settings.replica,
     )
 
 
+class Load(NamedTuple):
+    """What was measured in one go, each to be called: some of it may have failed."""
+
+    connect: tuple[float, ...]
+    command: Callable[[], Latency]
+    throughput: Callable[[], Throughput]
+
+
+def kept(ask: Callable[[], Result]) -> Callable[[], Result]:
+    """Ask, and return what gives the answer, or raises its error."""
+    try:
+        result = ask()
+    except FlowHealthError as error:
+        problem = error
+
+        def fail() -> Result:
+            raise problem
+
+        return fail
+    return lambda: result
+
+
 @answer(quiet=True)
-def redis_connect(target: Target) -> tuple[float, ...]:
-    """Milliseconds of a few fresh connections up to their first answer."""
-    return probe_of(target).connect()
+def redis_load(target: Target) -> Load:
+    """Fresh connections, commands one at a time and pipelines, while nothing else of ours runs."""
+    probe = probe_of(target)
+    return Load(probe.connect(), kept(probe.command_latency), kept(probe.throughput))
 
 
-@pytest.mark.health("redis", timeout=65)
-@pytest.mark.threshold("connect", warn=10, fail=100, unit="ms")
-def test_connect(health: Health, target: Target, redis_connect: Answer[tuple[float, ...]]) -> None:
-    """A fresh connection, with its password and database, gets its first answer in time."""
+@answer
+def redis_state(target: Target) -> tuple[State, ...]:
+    """What each server says of itself (INFO)."""
+    return probe_of(target).state()
+
+
+@answer
+def redis_slow(target: Target) -> tuple[Slow, ...]:
+    """The slow commands of the last minutes."""
+    return probe_of(target).slow_log(RECENT)
+
+
+@answer
+def redis_seen(target: Target) -> tuple[Seen, ...]:
+    """What the Sentinels, or the cluster's nodes, say; () for a single server."""
+    return probe_of(target).seen()
+
+
+@pytest.mark.health("redis", timeout=240)
+@pytest.mark.threshold("connect.p95", warn=10, fail=100, unit="ms")
+def test_connect(health: Health, target: Target, redis_load: Answer[Load]) -> None:
+    """A fresh connection, with its TLS, password and database, gets its first answer in time."""
     address = redis_address.of_target(target)
     health.detail(address=address.shown, given_by=address.origin)
     health.remedy("redis-cli --latency shows whether the server or the network is slow")
-    health.measure("connect", redis_connect(), unit="ms")
+    health.measure("connect", redis_load().connect, unit="ms")
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
 def test_ping(target: Target) -> None:
     """PING is answered with PONG."""
-    probe_of(target).ping()
+    looked_at(probe_of(target).ping)
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
-def test_roundtrip(target: Target) -> None:
+def test_roundtrip(health: Health, target: Target) -> None:
     """SET, GET and DEL of one key of our own, which expires by itself after 10 s."""
-    probe_of(target).roundtrip()
+    if target.config.redis.replica:
+        health.not_applicable("redis.replica is set: nothing is written to a replica")
+    refused = probe_of(target).roundtrip().refused
+    if "SET" in refused:
+        health.not_applicable(f"not looked at: {refused['SET']}")
+    if refused:
+        health.detail(not_looked_at=refused)
+
+
+@pytest.mark.health("redis", requires="redis.connect", timeout=240)
+@pytest.mark.threshold("command.p95", warn=5, fail=50, unit="ms")
+def test_command(health: Health, redis_load: Answer[Load]) -> None:
+    """PING, SET, GET and DEL of a key of our own are answered in time, one at a time."""
+    health.remedy("redis-cli SLOWLOG GET 10 shows what keeps the server busy")
+    taken = redis_load().command()
+    health.measure("command", taken.samples, unit="ms")
+    stats = {name: summarise(samples) for name, samples in taken.by_command.items() if samples}
+    health.detail(
+        commands={
+            name: {"count": one.count, "p50_ms": one.median, "p95_ms": one.p95}
+            for name, one in stats.items()
+        },
+        client_ms=summarise(taken.client).median,
+        sent_bytes=taken.sent,
+        received_bytes=taken.received,
+    )
+    if taken.refused:
+        health.detail(not_looked_at=taken.refused)
+
+
+@pytest.mark.health("redis", requires="redis.connect", timeout=240)
+@pytest.mark.threshold("throughput", warn=5_000, fail=1_000, unit="1/s")
+def test_throughput(health: Health, redis_load: Answer[Load]) -> None:
+    """One connection gets enough commands through in pipelines."""
+    health.remedy(
+        "redis-cli INFO stats shows what else the server does; redis-cli --latency the way"
+    )
+    done = redis_load().throughput()
+    health.measure("throughput", done.commands / done.seconds, unit="1/s")
+    health.detail(
+        commands=done.commands,
+        seconds=done.seconds,
+        mix=done.mix,
+        client_share=f"{100 * (1 - done.waiting / done.seconds):.0f} %",
+        instantaneous_ops_per_sec={"before": done.before, "after": done.after},
+        sent_bytes=done.sent,
+        received_bytes=done.received,
+    )
+    if done.refused:
+        health.detail(not_looked_at=done.refused)
+
+
+@pytest.mark.health("redis", requires="redis.connect", timeout=65)
+@pytest.mark.threshold("memory", warn=100, better="lower", unit="MB")
+def test_memory(health: Health, redis_state: Answer[tuple[State, ...]]) -> None:
+    """The data take no more memory than is planned for them; evicted keys and waste are told."""
+    health.remedy("redis-cli --bigkeys shows what takes it; redis-cli MEMORY DOCTOR says more")
+    states = redis_state()
+    health.measure("memory", told(one.memory.used for one in states) / 1e6, unit="MB")
+    health.measure("evicted", told(one.clients.evicted_keys for one in states), unit="1")
+    health.detail(servers={one.place: one.memory for one in states})
+    for one in states:
+        for text in waste(one):
+            health.warn(text)
+
+
+@pytest.mark.health("redis", requires="redis.memory", timeout=65)
+@pytest.mark.threshold("maxmemory", warn=80, fail=95, unit="%")
+def test_maxmemory(health: Health, redis_state: Answer[tuple[State, ...]]) -> None:
+    """Where writes are refused once memory is full, there is room left."""
+    health.remedy("delete what is not needed, or: redis-cli CONFIG SET maxmemory 1gb")
+    shares = [share for one in redis_state() if (share := one.memory.share) is not None]
+    if not shares:
+        health.not_applicable("no maxmemory is set, or a policy that evicts keys makes room")
+    health.measure("maxmemory", max(shares), unit="%")
+
+
+@pytest.mark.health("redis", requires="redis.connect", timeout=65)
+@pytest.mark.threshold("clients_share", warn=80, fail=95, unit="%")
+def test_clients(health: Health, redis_state: Answer[tuple[State, ...]]) -> None:
+    """There is room for more connections (maxclients); those that wait or were refused are told."""
+    health.remedy("redis-cli CLIENT LIST shows who holds them")
+    states = redis_state()
+    health.measure("clients", told(one.clients.connected for one in states), unit="1")
+    health.measure("blocked_clients", told(one.clients.blocked for one in states), unit="1")
+    health.measure("rejected_clients", told(one.clients.rejected for one in states), unit="1")
+    health.detail(servers={one.place: one.clients for one in states})
+    if any(not one.clients.most for one in states):
+        health.not_applicable("this release does not tell its maxclients")
+    shares = [100 * (one.clients.connected or 0) / (one.clients.most or 1) for one in states]
+    health.measure("clients_share", max(shares), unit="%")
+
+
+@pytest.mark.health("redis", requires="redis.connect", timeout=65)
+def test_persistence(health: Health, redis_state: Answer[tuple[State, ...]]) -> None:
+    """What is to be saved to disk is saved."""
+    health.remedy("redis-cli INFO persistence; its log says why: disk full, folder not writable")
+    states = looked_at(redis_state)
+    health.detail(servers={one.place: one.persistence for one in states})
+    for one in states:
+        if one.persistence.loading:
+            raise ProbeError(f"Redis at {one.place} is still loading its data from disk")
+        if one.persistence.rdb_status == "err":
+            raise ProbeError(f"Redis at {one.place} could not save its last snapshot")
+        if one.persistence.aof_write == "err":
+            raise ProbeError(f"Redis at {one.place} could not write to its append-only file")
+        if one.persistence.aof_rewrite == "err":
+            health.warn(f"Redis at {one.place} could not rewrite its append-only file")
+
+
+@pytest.mark.health("redis", requires="redis.connect", timeout=65)
+def test_replication(
+    health: Health, target: Target, redis_state: Answer[tuple[State, ...]]
+) -> None:
+    """A replica has its primary, and a primary's replicas keep up."""
+    health.remedy("redis-cli INFO replication")
+    states = looked_at(redis_state)
+    health.detail(servers={one.place: one.replication for one in states})
+    for one in states:
+        for text in behind(one):
+            health.warn(text)
+        if target.config.redis.replica and one.replication.role == "master":
+            health.warn(f"redis.replica is set, and Redis at {one.place} is a primary")
+    if not any(one.replication.primary or one.replication.replicas for one in states):
+        health.not_applicable("no server has a primary or a replica")
+
+
+@pytest.mark.health("redis", requires="redis.connect", timeout=65)
+def test_topology(health: Health, target: Target, redis_seen: Answer[tuple[Seen, ...]]) -> None:
+    """Sentinels agree on the primary and could replace it; a cluster serves all its slots."""
+    kind = redis_address.of_target(target).kind
+    if kind == "server":
+        health.not_applicable("redis.url names one server, not Sentinels or a cluster")
+    health.remedy("redis-cli -p 26379 SENTINEL MASTERS, or redis-cli CLUSTER INFO")
+    seen = redis_seen()
+    health.detail(seen_by={one.place: one for one in seen})
+    primaries = {one.primary for one in seen if one.primary}
+    if len(primaries) > 1:
+        raise ProbeError(f"the Sentinels name different primaries: {', '.join(sorted(primaries))}")
+    problems = [f"{one.place}: {one.problem}" for one in seen if one.problem]
+    if len(problems) == len(seen):
+        raise ProbeError("; ".join(problems))
+    for text in problems:
+        health.warn(text)
+
+
+@pytest.mark.health("redis", critical=False, requires="redis.connect", timeout=65)
+@pytest.mark.threshold("slow_commands", warn=10, better="lower", unit="1")
+def test_slowlog(health: Health, redis_slow: Answer[tuple[Slow, ...]]) -> None:
+    """Few commands of the last five minutes are in the server's slow log."""
+    health.remedy("redis-cli SLOWLOG GET 10")
+    slow = looked_at(redis_slow)
+    health.measure("slow_commands", len(slow), unit="1")
+    health.detail(slowest=sorted(slow, key=lambda one: -one.milliseconds)[:10])
 
 
 @pytest.mark.health(
@@ -63,10 +290,60 @@ def test_roundtrip(target: Target) -> None:
     timeout=65,
     remedy="upgrade Redis to a supported release: redis.io/downloads",
 )
-def test_version(health: Health, target: Target) -> None:
+def test_version(health: Health, redis_state: Answer[tuple[State, ...]]) -> None:
     """Warns below 6.2, the oldest release that BullMQ documents as fully compatible."""
-    server = probe_of(target).info()
-    health.detail(version=server.version, mode=server.mode, role=server.role)
-    major_minor = tuple(int(part) for part in server.version.split(".")[:2] if part.isdigit())
-    if major_minor < OLDEST:
+    states = looked_at(redis_state)
+    server = min(states, key=lambda one: numbers(one.version))
+    health.detail(version=server.version, mode=server.mode, role=server.replication.role)
+    if numbers(server.version) < OLDEST:
         health.warn(f"Redis {server.version} is older than 6.2, and no longer supported")
+
+
+def looked_at(ask: Answer[Result]) -> Result:
+    """Return an answer; what our user may not ask is told, not failed."""
+    try:
+        return ask()
+    except Unmeasured as error:
+        raise NotApplicable(f"not looked at: {error.message}", remedy=error.remedy) from None
+
+
+def told(values: Iterable[int | None]) -> int:
+    """Return the sum over all servers, where each tells its part."""
+    parts = list(values)
+    if any(part is None for part in parts):
+        raise Unmeasured("the answer to INFO does not tell it")
+    return sum(part for part in parts if part is not None)
+
+
+def waste(state: State) -> Iterator[str]:
+    """Yield what is wrong between the memory that is used and what the system gave for it."""
+    used, given = state.memory.used, state.memory.rss
+    if used is None or given is None:
+        return
+    if given > 1.5 * used and given - used > WASTE:
+        yield (
+            f"Redis at {state.place} holds {given / 1e6:,.0f} MB for {used / 1e6:,.0f} MB of data: "
+            "its memory is fragmented (redis-cli MEMORY PURGE)"
+        )
+    if given < 0.8 * used and used - given > WASTE:
+        yield f"Redis at {state.place} has part of its {used / 1e6:,.0f} MB swapped to disk"
+
+
+def behind(state: State) -> Iterator[str]:
+    """Yield which replica is behind; raise ProbeError for one without its primary."""
+    seen = state.replication
+    if seen.syncing:
+        yield f"the replica {state.place} is being filled from {seen.primary}"
+    elif seen.primary and seen.link != "up":
+        since = "" if seen.down is None else f" for {seen.down:,} s"
+        raise ProbeError(f"the replica {state.place} has no link to {seen.primary}{since}")
+    for one in seen.replicas:
+        if one.state != "online":
+            yield f"the replica {one.place} of {state.place} is not online: {one.state}"
+        elif (one.lag or 0) > LAG:
+            yield f"the replica {one.place} of {state.place} is {one.lag} s behind"
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Return the major and minor number of a version."""
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import queue
 import shutil
 import signal
 import socket
@@ -12,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 REDIS_SERVER = shutil.which("redis-server")
 """The program; `None` where Redis is not installed (tests then skip)."""
@@ -31,6 +33,7 @@ class RedisServer:
         password: Sets `requirepass`, and is in `url`.
         port: TCP port; a free one by default.
         wait: Wait in `start` until it takes commands; off to see it loading.
+        program: Arguments that come first: a configuration file, `--sentinel`.
     """
 
     def __init__(
@@ -40,7 +43,9 @@ class RedisServer:
         password: str | None = None,
         port: int | None = None,
         wait: bool = True,
+        program: tuple[str, ...] = (),
     ) -> None:
+        self.program = program
         self.folder = folder
         self.arguments = arguments
         self.password = password
@@ -72,12 +77,13 @@ class RedisServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / "redis.log"
         log.write_bytes(b"")
+        kept = () if "--sentinel" in self.program else ("--save", "")
         login = ("--requirepass", self.password) if self.password else ()
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 [
-                    *(REDIS_SERVER, "--bind", "127.0.0.1", "--port", str(self.port)),
-                    *("--save", "", "--dir", str(self.folder), *login, *self.arguments),
+                    *(REDIS_SERVER, *self.program, "--bind", "127.0.0.1", "--port", str(self.port)),
+                    *(*kept, "--dir", str(self.folder), *login, *self.arguments),
                 ],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -86,7 +92,8 @@ class RedisServer:
                 start_new_session=True,
             )
         if self.wait:
-            self._until(lambda: b"Ready to accept connections" in log.read_bytes())
+            ready = b"Sentinel ID is" if "--sentinel" in self.program else b"Ready to accept"
+            self._until(lambda: ready in log.read_bytes())
         else:
             self._until(lambda: b"Running mode=" in log.read_bytes())
         return self
@@ -131,6 +138,16 @@ class RedisServer:
             with contextlib.suppress(redis.exceptions.OutOfMemoryError):
                 for number in range(100_000):
                     self.command("SET", f"{size}-{number}", "x" * size)
+
+    def until_said(self, words: bytes, command: str) -> None:
+        """Wait until the answer to `command` contains `words`."""
+        self._until(lambda: words in self.raw(command))
+
+    def raw(self, command: str) -> bytes:
+        """Send a command, and return the first piece of its reply as it is."""
+        with socket.create_connection(("127.0.0.1", self.port)) as connection:
+            connection.sendall(command.encode() + b"\r\n")
+            return connection.recv(10_000)
 
     def _signal(self, number: signal.Signals) -> None:
         assert self.process is not None
@@ -185,6 +202,82 @@ def tcp_server(talk: Callable[[socket.socket, threading.Event], None]) -> Iterat
             door.join()
             for thread in threads:
                 thread.join()
+
+
+class Way(NamedTuple):
+    """What lies between a client and a server, on the answers' way.
+
+    Attributes:
+        delay: Seconds that each answer takes longer.
+        stalls: After so many pieces of answers nothing comes for `for_` seconds.
+        for_: Endless by default.
+        cut: After so many pieces the connection is closed, in the midst of the next one.
+    """
+
+    delay: float = 0.0
+    stalls: int | None = None
+    for_: float = float("inf")
+    cut: int | None = None
+
+
+@contextlib.contextmanager
+def proxy(port: int, way: Way) -> Iterator[int]:
+    """Stand in front of the server at `port`, both directions at the same time."""
+
+    def talk(client: socket.socket, over: threading.Event) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as server:
+            for one in (client, server):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            pieces: queue.Queue[tuple[float, bytes]] = queue.Queue()
+            threads = [
+                threading.Thread(target=_copy, args=(client, server.sendall, over)),
+                threading.Thread(target=_deliver, args=(pieces, client, way, over)),
+            ]
+            for thread in threads:
+                thread.start()
+            _copy(server, lambda data: pieces.put((time.perf_counter(), data)), over)
+            pieces.put((0.0, b""))
+            for thread in threads:
+                thread.join()
+
+    with tcp_server(talk) as number:
+        yield number
+
+
+def _copy(source: socket.socket, give: Callable[[bytes], object], over: threading.Event) -> None:
+    """Hand on what comes from `source`, until it is closed or the test is over."""
+    source.settimeout(0.05)
+    with contextlib.suppress(OSError):
+        while not over.is_set():
+            with contextlib.suppress(TimeoutError):
+                data = source.recv(1 << 20)
+                if not data:
+                    break
+                give(data)
+    with contextlib.suppress(OSError):
+        source.shutdown(socket.SHUT_RDWR)
+
+
+def _deliver(
+    pieces: queue.Queue[tuple[float, bytes]],
+    client: socket.socket,
+    way: Way,
+    over: threading.Event,
+) -> None:
+    with contextlib.suppress(OSError):
+        for number in itertools.count():
+            at, data = pieces.get()
+            if not data:
+                break
+            late = way.for_ if number == way.stalls else way.delay
+            while not over.is_set() and (left := at + late - time.perf_counter()) > 0:
+                time.sleep(min(left, 0.05))
+            if number == way.cut:
+                client.sendall(data[:1])
+                break
+            client.sendall(data)
+    with contextlib.suppress(OSError):
+        client.shutdown(socket.SHUT_RDWR)
 
 
 def silent(connection: socket.socket, over: threading.Event) -> None:
@@ -261,3 +354,75 @@ def tls_arguments(cert: Path, key: Path, port: int) -> tuple[str, ...]:
         *("--tls-port", str(port), "--tls-cert-file", str(cert), "--tls-key-file", str(key)),
         *("--tls-ca-cert-file", str(cert), "--tls-auth-clients", "no"),
     )
+
+
+class Sentinel:
+    """A redis-server in Sentinel mode that watches one primary.
+
+    Args:
+        folder: For itself alone.
+        primary: Whom it watches.
+        service: Under which name.
+        password: Sentinel's own.
+        others: Further lines of its configuration.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        primary: RedisServer,
+        service: str = "mymaster",
+        password: str | None = None,
+        *others: str,
+    ) -> None:
+        lines = [
+            f"sentinel monitor {service} 127.0.0.1 {primary.port} 1",
+            f"sentinel down-after-milliseconds {service} 500",
+            *([f"requirepass {password}"] if password else []),
+            *([f"sentinel auth-pass {service} {primary.password}"] if primary.password else []),
+            *others,
+        ]
+        folder.mkdir(parents=True)
+        configuration = folder / "sentinel.conf"
+        configuration.write_text("\n".join(lines) + "\n")
+        self.server = RedisServer(folder, password=None, program=(str(configuration), "--sentinel"))
+
+    @property
+    def port(self) -> int:
+        """Its port."""
+        return self.server.port
+
+    def __enter__(self) -> Self:
+        self.server.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.stop()
+
+
+@contextlib.contextmanager
+def cluster(folder: Path, nodes: int = 3, replicas: int = 0) -> Iterator[list[RedisServer]]:
+    """Start a cluster by `redis-cli --cluster create`; with one node, by giving it all slots."""
+    with contextlib.ExitStack() as stack:
+        servers = [
+            stack.enter_context(RedisServer(folder / str(number), *clustered(free_port())))
+            for number in range(nodes * (1 + replicas))
+        ]
+        if nodes == 1:
+            servers[0].command("CLUSTER", "ADDSLOTSRANGE", 0, 16_383)
+        else:
+            cli = shutil.which("redis-cli")
+            assert cli, "redis-cli is not installed"
+            places = [f"127.0.0.1:{server.port}" for server in servers]
+            words = ["--cluster", "create", *places, "--cluster-replicas", str(replicas)]
+            subprocess.run(
+                [cli, *words, "--cluster-yes"], check=True, capture_output=True, timeout=_PATIENCE
+            )
+        for server in servers:
+            server.until_said(b"cluster_state:ok", "CLUSTER INFO")
+        yield servers
+
+
+def clustered(bus: int) -> tuple[str, ...]:
+    """Return redis-server's arguments for a node of a cluster."""
+    return ("--cluster-enabled", "yes", "--cluster-port", str(bus))

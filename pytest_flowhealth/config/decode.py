@@ -23,7 +23,9 @@ from pytest_flowhealth.config.model import Configuration, Limits
 from pytest_flowhealth.verdict.units import UNITS, parse_duration, parse_size
 
 SCHEMES = ("redis", "rediss", "unix")
-"""The schemes of a Redis address."""
+"""The schemes of a Redis address; all but the last also with ``+sentinel`` or ``+cluster``."""
+
+_SEVERAL = tuple(f"{scheme}+{kind}" for scheme in SCHEMES[:2] for kind in ("sentinel", "cluster"))
 
 
 class Value(NamedTuple):
@@ -153,14 +155,20 @@ def _redis_url(url: str | None) -> None:
         return
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in SCHEMES and (
-            parts.path if parts.scheme == "unix" else parts.hostname
-        )
-        _ = parts.port if parts.scheme != "unix" else None
+        usable = parts.path if parts.scheme == "unix" else _hosts(parts.scheme, parts.netloc)
     except ValueError:
         usable = None
     if not usable:
         raise ValueError("must be a Redis address such as 'redis://localhost:6379/0'")
+
+
+def _hosts(scheme: str, netloc: str) -> bool:
+    """Tell whether there is a host, in some addresses several; raise ValueError for a bad port."""
+    if scheme not in SCHEMES + _SEVERAL:
+        return False
+    places = netloc.rpartition("@")[2]
+    parts = [urlsplit(f"//{one}") for one in (places.split(",") if "+" in scheme else [places])]
+    return all(one.hostname and one.port != 0 for one in parts)
 
 
 def _not_blank(text: str | None) -> None:
@@ -172,6 +180,7 @@ CHECKS: dict[str, Callable[[Any], object]] = {
     "redis.url": _redis_url,
     "redis.timeout": parse_duration,
     "redis.prefix": _not_blank,
+    "redis.ca": _not_blank,
     "system.memory": parse_size,
     "system.node": _not_blank,
     "system.npm": _not_blank,

@@ -83,7 +83,7 @@ def parse_threshold_option(text: str) -> tuple[str, Limits]:
     """
     match = _OPTION.match(text)
     if match is None:
-        raise UsageError(f"{text!r} is not NAME=WARN:FAIL, as in redis.connect=5:50")
+        raise UsageError(f"{text!r} is not NAME=WARN:FAIL, as in redis.connect.p95=5:50")
     warn, warn_unit = _limit(text, match["warn"])
     fail, fail_unit = _limit(text, match["fail"])
     units = {one for one in (warn_unit, fail_unit) if one}

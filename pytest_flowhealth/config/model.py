@@ -91,14 +91,27 @@ class Redis(msgspec.Struct, frozen=True):
     url: Annotated[
         str | None,
         Meta(
-            description="Its address: `redis://`, `rediss://` (TLS) or `unix://`; else the "
-            "environment's `REDIS_URL`, else the default port of this machine where a Redis "
+            description="Its address: `redis://`, `rediss://` (TLS), `unix://`, "
+            "`redis+sentinel://` or `redis+cluster://` (`rediss+` with TLS), see redis.md; else "
+            "the environment's `REDIS_URL`, else the default port of this machine where a Redis "
             "client is among the dependencies.",
             examples=["redis://localhost:6379/0"],
         ),
     ] = None
     prefix: Annotated[str, Meta(description="What every key of ours begins with.")] = "flowhealth:"
     timeout: Annotated[str, Meta(description="How long an answer may take.")] = "5 s"
+    ca: Annotated[
+        str | None,
+        Meta(
+            description="A file with the authority that signed the server's certificate, relative "
+            "to the project; besides those that the system trusts.",
+            examples=["config/redis-ca.pem"],
+        ),
+    ] = None
+    replica: Annotated[
+        bool,
+        Meta(description="Whether a read-only replica is meant: then nothing is written to it."),
+    ] = False
 
 
 class Configuration(msgspec.Struct, frozen=True):
@@ -126,5 +139,5 @@ class Configuration(msgspec.Struct, frozen=True):
     redis: Redis = Redis()
     thresholds: Annotated[
         dict[str, Limits],
-        Meta(description="Other limits by the threshold's name, such as `redis.connect`."),
+        Meta(description="Other limits by the threshold's name, such as `redis.connect.p95`."),
     ] = {}

@@ -33,9 +33,9 @@ def render(root: Structure = Configuration) -> str:
         parts += [*head, _table(name, struct, variables)]
     parts += [
         "## [thresholds]\n",
-        'Other limits by name: `"redis.connect" = { warn = 5, fail = 50, unit = "ms" }`. '
-        "In the environment: `FLOWHEALTH_THRESHOLDS=redis.connect=5:50,system.disk=80:90`. "
-        "On the command line: `--health-threshold redis.connect=5:50`. A limit that is left out "
+        'Other limits by name: `"redis.connect.p95" = { warn = 5, fail = 50, unit = "ms" }`. '
+        "In the environment: `FLOWHEALTH_THRESHOLDS=redis.connect.p95=5:50,system.disk=80:90`. "
+        "On the command line: `--health-threshold redis.connect.p95=5:50`. A limit that is left out "
         "stays as it was; the direction can't be turned round.\n",
         _table("thresholds.NAME", Limits, {}),
     ]

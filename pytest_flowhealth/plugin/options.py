@@ -78,7 +78,7 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
             "metavar": "NAME=WARN:FAIL",
             "action": "append",
             "default": [],
-            "help": "Change a threshold, as in redis.connect=5:50 (repeatable).",
+            "help": "Change a threshold, as in redis.connect.p95=5:50 (repeatable).",
         },
     ),
     (

@@ -1,66 +1,48 @@
-"""A Redis server, as a client of it finds it.
+"""A Redis as a client of it finds it: one server, the primary behind Sentinels, or a cluster.
 
 Everything is asked over connections of our own, each bounded in time as a
-whole, by redis-py. The only key written is one of ours, with a time to live;
-KEYS, SCAN, FLUSH and CONFIG are never sent.
+whole, by redis-py. The only keys written are ours, with a time to live; KEYS,
+SCAN, FLUSH and CONFIG are never sent.
 """
 
 from __future__ import annotations
 
-import inspect
-import ssl
 import time
-import uuid
 from collections.abc import Callable
-from functools import cached_property
-from typing import Any, Generic, TypeVar
+from functools import cached_property, partial
+from typing import TypeVar
 
 import msgspec
 
-from pytest_flowhealth.errors import ProbeError, Unmeasured
-from pytest_flowhealth.probes.deadline import Outcome, within
+from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.probes import redis_info, redis_load, redis_topology
 from pytest_flowhealth.probes.redis_address import Address, parse
-from pytest_flowhealth.probes.redis_errors import NotRedis, code_of, explain, only_refuses_ping
-from pytest_flowhealth.probes.redis_tls import arguments, connection_class, context_of
+from pytest_flowhealth.probes.redis_errors import code_of, only_refuses_ping
+from pytest_flowhealth.probes.redis_info import Slow, State
+from pytest_flowhealth.probes.redis_key import WRITES, Key, expected, random_name
+from pytest_flowhealth.probes.redis_load import Budget, Latency, Throughput
+from pytest_flowhealth.probes.redis_session import Dialer, Session
+from pytest_flowhealth.probes.redis_topology import Node, Seen
 
 Result = TypeVar("Result")
 
-SAMPLES = 5
-"""Fresh connections that `connect` makes at most."""
-
-FURTHER_SECONDS = 1.0
-"""What the samples after the first may take together."""
-
-TTL_MS = 10_000
-"""How long our key lives when nobody deletes it."""
-
-_TRIES = 64
-"""Keys of our own that are tried until one belongs to this node of a cluster."""
+__all__ = ["Latency", "RedisProbe", "Roundtrip", "Seen", "Slow", "State", "Throughput"]
 
 
-class Server(msgspec.Struct, frozen=True):
-    """What a server says of itself (INFO).
+class Roundtrip(msgspec.Struct, frozen=True):
+    """What of SET, GET and DEL our user may not send, with the server's words; {} for all done."""
 
-    Attributes:
-        version: Such as "7.0.15".
-        mode: "standalone", "sentinel" or "cluster".
-        role: "master" or "slave".
-        used_memory: Bytes.
-    """
-
-    version: str
-    mode: str
-    role: str
-    used_memory: int | None
+    refused: dict[str, str]
 
 
 class RedisProbe:
-    """Asks one Redis.
+    """Asks one Redis, which may be several servers.
 
     Args:
         address: Its URL, or the parsed one.
-        timeout: Seconds that each question may take as a whole.
+        timeout: Seconds that each answer may take.
         prefix: What our keys begin with.
+        writes: Whether anything is written; off for a replica.
         clock: Seconds that only go up.
 
     Raises:
@@ -73,246 +55,189 @@ class RedisProbe:
         *,
         timeout: float = 5.0,
         prefix: str = "flowhealth:",
+        writes: bool = True,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.address = parse(address) if isinstance(address, str) else address
         self.timeout = timeout
         self.prefix = prefix
+        self.writes = writes
         self.clock = clock
 
     def __repr__(self) -> str:
         return f"RedisProbe({self.address.shown!r}, timeout={self.timeout})"
 
     @cached_property
-    def tls(self) -> ssl.SSLContext | None:
-        """What TLS needs, `None` without; made once, before any time is taken.
+    def nodes(self) -> tuple[Node, ...]:
+        """The servers that the address stands for.
 
         Raises:
-            ProbeError: The URL's ssl_ options can't be used.
+            ProbeError: Sentinels or cluster nodes don't tell.
+            Unmeasured: Our user may not ask them.
         """
-        return context_of(self.address)
+        return redis_topology.resolve(self.address, self.timeout, self.clock)
 
-    def connect(self) -> tuple[float, ...]:
+    def connect(self, budget: Budget = redis_load.CONNECT) -> tuple[float, ...]:
         """Return how long fresh connections took to their first answer, in ms.
 
-        Each sample is a new connection, its log-in and SELECT where the URL asks
-        for them, and a PING. The first may take the timeout; further ones are
-        made, up to `SAMPLES`, while another is likely to end within
-        `FURTHER_SECONDS` of the first. One that does not is kept with the time
-        that it was waited for: less than it would have taken, and the last.
+        Each sample is a new connection with its TLS, its log-in and SELECT where
+        the URL asks for them, and a PING. Of several servers, each in turn.
 
         Raises:
-            ProbeError: There is no connection; the message says why.
+            ProbeError: There is no connection, at any time; the message says why.
         """
-        samples = [self._answer(self.timeout, _greet).seconds]
+        dialers = self._dialers()
+        samples: list[float] = []
         begin = self.clock()
-        while len(samples) < SAMPLES:
-            left = min(self.timeout, FURTHER_SECONDS - (self.clock() - begin))
-            if left < 2 * max(samples):
-                break
-            started = self.clock()
-            session = _Session(self, left)
-            outcome = session.within(left, _greet)
-            if outcome.late:
-                samples.append(self.clock() - started)
-                break
-            samples.append(session.judged(outcome, left).seconds)
-        return tuple(1_000.0 * seconds for seconds in samples)
+        while not budget.spent(len(samples), self.clock() - begin):
+            dialer = dialers[len(samples) % len(dialers)]
+            samples.append(1_000.0 * dialer.ask(_greet).seconds)
+        return tuple(samples)
 
     def ping(self) -> None:
-        """Send PING.
+        """Send PING, to each server.
 
         Raises:
             ProbeError: The answer is not PONG, or none.
+            Unmeasured: Our user may not send PING.
         """
-        self._answer(self.timeout, _ping)
+        for dialer in self._dialers():
+            dialer.ask(_ping)
 
-    def roundtrip(self) -> None:
-        """Write, read and delete one key of our own, and see that it is gone.
+    def roundtrip(self) -> Roundtrip:
+        """Write, read and delete one key of our own on each server, and see that it is gone.
 
         The key is `prefix` + "check:" + a random id, and is written with its
         time to live in one command, so that nothing of ours outlives that.
 
+        Returns:
+            What our user may not send.
+
         Raises:
             ProbeError: A command failed, or what was read is not what was written.
         """
-        self._answer(self.timeout, lambda session: _roundtrip(session, self.prefix))
+        refused: dict[str, str] = {}
+        for node in self.nodes:
+            work = partial(_roundtrip, key=self._key(node))
+            refused |= self._dialer(node).ask(work).result
+        return Roundtrip(refused)
 
-    def info(self) -> Server:
-        """Return what the server says of itself.
+    def command_latency(self, budget: Budget = redis_load.COMMAND) -> Latency:
+        """Return how long PING, SET, GET and DEL take, one at a time.
+
+        Raises:
+            ProbeError: There is no connection, or it broke off.
+            Unmeasured: Our user may send none of them.
+        """
+        return redis_load.together(self._loads(redis_load.latency, budget))
+
+    def throughput(self, budget: Budget = redis_load.THROUGHPUT) -> Throughput:
+        """Return how many pipelined commands one connection gets through.
+
+        Raises:
+            ProbeError: There is no connection, or it broke off.
+            Unmeasured: Our user may send none of SET, GET and PING.
+        """
+        return redis_load.one_after_another(self._loads(redis_load.throughput, budget))
+
+    def state(self) -> tuple[State, ...]:
+        """Return what each server says of itself.
 
         Raises:
             ProbeError: There is no connection, or no answer.
-            Unmeasured: The user may not send INFO, or the answer lacks the version.
+            Unmeasured: Our user may not send INFO, or the answer lacks the version.
         """
-        return self._answer(self.timeout, _info).result
+        return tuple(dialer.ask(redis_info.state).result for dialer in self._dialers())
 
-    def _answer(self, seconds: float, work: Callable[[_Session], Result]) -> _Timed[Result]:
-        """Do `work` on a fresh connection, within `seconds` as a whole."""
-        session = _Session(self, seconds)
-        return session.judged(session.within(seconds, work), seconds)
+    def slow_log(self, seconds: float) -> tuple[Slow, ...]:
+        """Return the slow commands of the last `seconds` of all servers.
 
+        Raises:
+            ProbeError: There is no connection, or no answer.
+            Unmeasured: Our user may not send SLOWLOG.
+        """
+        found: list[Slow] = []
+        for dialer in self._dialers():
+            found += dialer.ask(partial(redis_info.slow_log, seconds=seconds)).result
+        return tuple(found)
 
-class _Timed(Generic[Result]):
-    """A result, and the seconds from the connection's begin until it was there."""
+    def seen(self) -> tuple[Seen, ...]:
+        """Return what each Sentinel, or each named node of a cluster, says of the whole."""
+        return redis_topology.looked(self.address, self.timeout, self.clock)
 
-    def __init__(self, result: Result, seconds: float) -> None:
-        self.result = result
-        self.seconds = seconds
+    def _dialer(self, node: Node) -> Dialer:
+        return Dialer(node.address, self.timeout, self.clock)
 
+    def _dialers(self) -> list[Dialer]:
+        return [self._dialer(node) for node in self.nodes]
 
-class _Session:
-    """One fresh connection, and the command that it sent last, with its key."""
+    def _key(self, node: Node) -> Key:
+        refused = {} if self.writes else dict.fromkeys(WRITES, "nothing is written to a replica")
+        return Key(lambda: node.name(lambda: random_name(self.prefix)), refused)
 
-    def __init__(self, probe: RedisProbe, seconds: float) -> None:
-        self.command = ""
-        self.key = ""
-        self._address = probe.address
-        self._clock = probe.clock
-        self._closed = False
-        # Longer than the wait for the whole, which therefore always ends first.
-        self._connection = _connection(probe.address, seconds + 1.0, probe.tls)
-
-    def within(self, seconds: float, work: Callable[[_Session], Result]) -> Outcome[_Timed[Result]]:
-        """Connect and do `work`, for `seconds` at most; errors are in the outcome."""
-        return within(seconds, lambda: self._run(work), self.close)
-
-    def judged(self, outcome: Outcome[_Timed[Result]], seconds: float) -> _Timed[Result]:
-        """Return the outcome's result, or raise what its error means."""
-        if outcome.late or outcome.error:
-            raise explain(outcome.error, self._address, seconds, self.command, self.key)
-        return outcome.results[0]
-
-    def ask(self, *command: str | bytes | int) -> Any:
-        """Send a command and return its reply; error replies are raised."""
-        if self._closed:
-            raise ConnectionAbortedError("nobody waits for the answer any more")
-        self.command, self.key = str(command[0]), str(command[1]) if len(command) > 1 else ""
-        self._connection.send_command(*command)
-        return self._connection.read_response()
-
-    def close(self) -> None:
-        """Close the connection, from any thread; a wait for an answer ends."""
-        self._closed = True
-        self._connection.disconnect()
-
-    def _run(self, work: Callable[[_Session], Result]) -> _Timed[Result]:
-        begin = self._clock()
-        try:
-            self._connection.connect()
-            result = work(self)
-            return _Timed(result, self._clock() - begin)
-        finally:
-            self.close()
+    def _loads(self, load: Callable[..., Result], budget: Budget) -> list[Result]:
+        part = budget.share(len(self.nodes))
+        longest = part.longest + self.timeout
+        return [
+            self._dialer(node)
+            .ask(partial(load, key=self._key(node), budget=part), longest=longest, watched=True)
+            .result
+            for node in self.nodes
+        ]
 
 
-def _connection(address: Address, seconds: float, context: ssl.SSLContext | None) -> Any:
-    """Return a connection, not yet made, that tries once and says nothing of itself."""
-    import redis.connection
-
-    connection: Any = redis.connection
-    silent: dict[str, Any] = {"lib_name": None, "lib_version": None}
-    if "driver_info" in inspect.signature(connection.AbstractConnection.__init__).parameters:
-        silent = {"driver_info": None}
-    common: dict[str, Any] = {
-        "db": address.database,
-        "username": address.username,
-        "password": address.password.reveal() if address.password else None,
-        "socket_timeout": seconds,
-        "socket_connect_timeout": seconds,
-        # HELLO is unknown before Redis 6, and gives nothing that is needed here.
-        "protocol": 2,
-        **silent,
-    }
-    if address.path:
-        return connection.UnixDomainSocketConnection(path=address.path, **common)
-    common |= {"host": address.host, "port": address.port}
-    if context is None:
-        return connection.Connection(**common)
-    return connection_class(context)(**common, **arguments(address))
-
-
-def _greet(session: _Session) -> str:
+def _greet(session: Session) -> None:
     """Get a first answer; one that only refuses PING itself is an answer too."""
     from redis.exceptions import ResponseError
 
     try:
-        _ping(session)
+        expected("PING", session.ask("PING"), (b"PONG",))
     except ResponseError as error:
         if not only_refuses_ping(error):
             raise
-    return "answered"
 
 
-def _ping(session: _Session) -> None:
-    reply = session.ask("PING")
-    if reply != b"PONG":
-        raise NotRedis(f"it answered PING with {reply!r:.80}")
+def _ping(session: Session) -> None:
+    expected("PING", redis_info.permitted(session, "PING"), (b"PONG",))
 
 
-def _roundtrip(session: _Session, prefix: str) -> None:
-    value = uuid.uuid4().hex.encode()
-    key = _write(session, prefix, value)
-    read, refusal = _reply(session, "GET", key)
-    deleted, other = _reply(session, "DEL", key)
-    if refusal or other:
-        session.command = "GET" if refusal else "DEL"
-        raise refusal or other
-    if read != value:
-        found = "nothing" if read is None else f"{read!r:.80}"
-        raise ProbeError(f"Redis took {key}, and gave {found} back where {value!r} was written")
-    if deleted != 1 or session.ask("GET", key) is not None:
-        raise ProbeError(f"Redis did not delete {key}: DEL answered {deleted!r:.80}")
-
-
-def _reply(session: _Session, command: str, key: str) -> tuple[Any, Any]:
-    """Return a reply and `None`, or `None` and the error reply."""
+def _roundtrip(session: Session, key: Key) -> dict[str, str]:
+    """Return the commands that our user may not send, with the server's words."""
     from redis.exceptions import ResponseError
 
-    try:
-        return session.ask(command, key), None
-    except ResponseError as error:
-        return None, error
-
-
-def _write(session: _Session, prefix: str, value: bytes) -> str:
-    """Write `value` under a key of our own, in a cluster one that this node holds."""
-    from redis.exceptions import ResponseError
-
-    for attempt in range(_TRIES):
-        key = f"{prefix}check:{uuid.uuid4().hex}"
+    replies: dict[str, object] = {}
+    refusals: dict[str, Exception] = {}
+    # An error is raised after all three, so that the key goes in any case.
+    for command in ("SET", "GET", "DEL"):
         try:
-            reply = session.ask("SET", key, value, "PX", TTL_MS)
+            replies[command] = key.ask(session, command)
         except ResponseError as error:
-            if attempt == _TRIES - 1 or code_of(error) != "MOVED":
-                raise
-        else:
-            if reply != b"OK":
-                raise ProbeError(f"Redis answered SET with {reply!r:.80}")
-            return key
-    raise AssertionError("unreachable")
+            refusals[command] = error
+            if command == "SET":
+                break
+    refused = _refused(session, refusals)
+    _as_written(session, key, replies)
+    return refused
 
 
-def _info(session: _Session) -> Server:
-    from redis.exceptions import NoPermissionError
+def _refused(session: Session, refusals: dict[str, Exception]) -> dict[str, str]:
+    """Return what was refused for want of rights; raise any other refusal."""
+    for command, error in refusals.items():
+        session.command = command
+        if code_of(error) != "NOPERM":
+            raise error
+    return {command: str(session.explained(error)) for command, error in refusals.items()}
 
-    try:
-        reply = session.ask("INFO")
-    except NoPermissionError:
-        reply = None
-    if reply is None:
-        raise Unmeasured(
-            "the user of this connection may not send INFO, which tells the version",
-            remedy="redis-cli ACL SETUSER NAME +info",
+
+def _as_written(session: Session, key: Key, replies: dict[str, object]) -> None:
+    if replies.get("SET", b"OK") != b"OK":
+        raise ProbeError(f"Redis answered SET with {replies['SET']!r:.80}")
+    if "GET" in replies and replies["GET"] != key.value:
+        found = "nothing" if replies["GET"] is None else f"{replies['GET']!r:.80}"
+        raise ProbeError(
+            f"Redis took {key.name}, and gave {found} back where {key.value!r} was written"
         )
-    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else ""
-    fields = dict(line.partition(":")[::2] for line in text.splitlines())
-    if not fields.get("redis_version"):
-        raise Unmeasured("the answer to INFO tells no version")
-    memory = fields.get("used_memory", "")
-    return Server(
-        version=fields["redis_version"],
-        mode=fields.get("redis_mode", "unknown"),
-        role=fields.get("role", "unknown"),
-        used_memory=int(memory) if memory.isascii() and memory.isdigit() else None,
-    )
+    if "DEL" not in replies:
+        return
+    if replies["DEL"] != 1 or ("GET" in replies and key.ask(session, "GET") is not None):
+        raise ProbeError(f"Redis did not delete {key.name}: DEL answered {replies['DEL']!r:.80}")

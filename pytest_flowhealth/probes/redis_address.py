@@ -2,8 +2,17 @@
 
 The form is that of redis-py and of the Node clients:
 ``redis://[user][:password]@host[:port][/database]``, ``rediss://`` for TLS, and
-``unix://[user][:password]@/path/to.sock[?db=database]``. The password leaves
-this module only towards the connection: messages show ``***`` in its place.
+``unix://[user][:password]@/path/to.sock[?db=database]``. Several servers that
+know of each other are addressed as
+
+- ``redis+sentinel://[user][:password]@host[:port][,host[:port]...]/service[/database]``:
+  the primary that these Sentinels name (``?sentinel_username=``, ``?sentinel_password=``
+  are for the Sentinels themselves);
+- ``redis+cluster://[user][:password]@host[:port][,host[:port]...]``: all primaries of the
+  cluster that these nodes belong to;
+
+with ``rediss+`` for TLS. The passwords leave this module only towards the
+connection: messages show ``***`` in their place.
 """
 
 from __future__ import annotations
@@ -74,7 +83,22 @@ _TLS_OPTIONS = frozenset(
 )
 
 
+KINDS = ("server", "sentinel", "cluster")
+"""What an address may be of."""
+
+SENTINEL_PORT = 26_379
+"""Where a Sentinel listens when nothing else is said."""
+
+_SCHEMES = frozenset(
+    {"redis", "rediss", "unix"} | {f"redis{s}+{kind}" for s in ("", "s") for kind in KINDS[1:]}
+)
+
 _SECRET_OPTION = re.compile(r"(?i)((?:pass|passwd|password|pwd|token|secret)=)[^&#]*")
+
+
+_NO_PORT = re.compile(
+    r"(?s)\A((?:\[[^]]*\]|[^:/?#\[]*)):(?!\d+(,(\[[^]]*\]|[\w.-]+)(:\d+)?)*([/?#]|\Z)).*"
+)
 
 
 class Secret:
@@ -105,6 +129,11 @@ class Address(msgspec.Struct, frozen=True):
         password: Its password, `None` without.
         tls: Whether the connection is encrypted.
         options: TLS options of the URL, named as redis-py names them.
+        kind: One of `KINDS`; "server" for a single one.
+        seeds: Hosts and ports of the Sentinels, or of the cluster's nodes, that are asked.
+        service: The name that the Sentinels know the primary by.
+        sentinel_username: The Sentinels' own ACL user, `None` for the default one.
+        sentinel_password: Its password, `None` without.
     """
 
     shown: str
@@ -117,12 +146,23 @@ class Address(msgspec.Struct, frozen=True):
     password: Secret | None
     tls: bool
     options: Mapping[str, str]
+    kind: str = "server"
+    seeds: tuple[tuple[str, int], ...] = ()
+    service: str = ""
+    sentinel_username: str | None = None
+    sentinel_password: Secret | None = None
 
     @property
     def place(self) -> str:
-        """Host and port, or the socket's path, for messages."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return self.path or f"{host}:{self.port}"
+        """Host and port, or the socket's path, for messages; of several, all."""
+        places = self.seeds or ((self.host, self.port),)
+        return self.path or ", ".join(_place(host, port) for host, port in places)
+
+    def at(self, host: str, port: int, origin: str) -> Address:
+        """Return the address of one server among these, reached as this one is."""
+        return msgspec.structs.replace(
+            self, host=host, port=port, origin=origin, kind="server", seeds=(), path=""
+        )
 
     @property
     def local(self) -> bool:
@@ -131,9 +171,10 @@ class Address(msgspec.Struct, frozen=True):
 
     def scrub(self, text: str) -> str:
         """Return a server's `text` without the password, which an echo would hold."""
-        secret = self.password.reveal() if self.password else ""
-        for form in {secret, quote(secret), quote(secret, safe="")} - {""}:
-            text = text.replace(form, "***")
+        for password in (self.password, self.sentinel_password):
+            secret = password.reveal() if password else ""
+            for form in {secret, quote(secret), quote(secret, safe="")} - {""}:
+                text = text.replace(form, "***")
         return text
 
 
@@ -169,7 +210,7 @@ def mask(url: str) -> str:
         rest = f"{name}:***@{server}" if colon else f"***@{server}"
     else:
         # Without the @, what stands in the port's place may be a password.
-        rest = re.sub(r"(?s)\A(\[[^]]*\]|[^:/?#\[]*):(?!\d+([/?#]|\Z)).*", r"\1:***", rest)
+        rest = re.sub(_NO_PORT, r"\1:***", rest)
     return scheme + re.sub(_SECRET_OPTION, r"\1***", rest)
 
 
@@ -183,7 +224,8 @@ def of_target(target: Target) -> Address:
     """
     url = target.config.redis.url
     if url is not None:
-        return parse(url, f"redis.url from {target.sources.get('redis.url', 'the configuration')}")
+        origin = f"redis.url from {target.sources.get('redis.url', 'the configuration')}"
+        return _with_authority(parse(url, origin), target)
     try:
         client = _client(target)
     except ProbeError as error:
@@ -191,6 +233,15 @@ def of_target(target: Target) -> Address:
     else:
         return parse(DEFAULT_URL, f"the usual address, since {client}")
     raise Unmeasured(f"whether this target uses Redis can't be told: {problem}")
+
+
+def _with_authority(address: Address, target: Target) -> Address:
+    """Return the address with redis.ca, where its URL names no authority of its own."""
+    ca = target.config.redis.ca
+    if ca is None or not address.tls:
+        return address
+    options = {"ssl_ca_certs": str(target.root / ca), **address.options}
+    return msgspec.structs.replace(address, options=options)
 
 
 def _client(target: Target) -> str:
@@ -222,7 +273,7 @@ class _BadUrl(ValueError):
 
 def _parse(url: str, origin: str) -> Address:
     parts = urlsplit(url.strip())
-    if parts.scheme not in {"redis", "rediss", "unix"}:
+    if parts.scheme not in _SCHEMES:
         raise _BadUrl("it does not begin with redis://, rediss:// or unix://")
     unix = parts.scheme == "unix"
     if not unix and (parts.fragment or ("@" in url and "@" not in parts.netloc)):
@@ -232,18 +283,55 @@ def _parse(url: str, origin: str) -> Address:
     path = unquote(parts.path) if unix else ""
     if unix and not path:
         raise _BadUrl("the path of the socket is missing")
+    kind = parts.scheme.partition("+")[2] or "server"
+    service, database = _inside(kind, "" if unix else parts.path.strip("/"))
+    seeds = _seeds(kind, parts.netloc)
     return Address(
         shown=mask(url.strip()),
         origin=origin,
-        host="" if unix else unquote(parts.hostname or "localhost"),
-        port=parts.port or 6379,
+        host="" if unix or seeds else unquote(parts.hostname or "localhost"),
+        port=6379 if unix or seeds else parts.port or 6379,
         path=path,
-        database=_database(query.get("db") or ("" if unix else parts.path.strip("/"))),
+        database=_database(query.get("db") or database),
         username=query.get("username") or unquote(parts.username or "") or None,
         password=Secret(password) if password else None,
-        tls=parts.scheme == "rediss",
+        tls=parts.scheme.startswith("rediss"),
         options={name: value for name, value in query.items() if name in _TLS_OPTIONS},
+        kind=kind,
+        seeds=seeds,
+        service=service,
+        sentinel_username=query.get("sentinel_username"),
+        sentinel_password=_secret(query.get("sentinel_password")),
     )
+
+
+def _secret(text: str | None) -> Secret | None:
+    return Secret(text) if text else None
+
+
+def _inside(kind: str, path: str) -> tuple[str, str]:
+    """Return the service and the database that a URL's path names."""
+    if kind != "sentinel":
+        if kind == "cluster" and path not in {"", "0"}:
+            raise _BadUrl("a cluster has database 0 only")
+        return "", path
+    service, _, database = path.partition("/")
+    if not service:
+        raise _BadUrl("the service that the Sentinels know is missing: .../mymaster/0")
+    return unquote(service), database
+
+
+def _seeds(kind: str, netloc: str) -> tuple[tuple[str, int], ...]:
+    """Return the hosts and ports in a URL that may name several."""
+    if kind == "server":
+        return ()
+    default = SENTINEL_PORT if kind == "sentinel" else 6379
+    parts = [urlsplit(f"//{one.strip()}") for one in netloc.rpartition("@")[2].split(",")]
+    return tuple((unquote(one.hostname or "localhost"), one.port or default) for one in parts)
+
+
+def _place(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _database(text: str) -> int:

@@ -18,6 +18,8 @@ from shlex import quote
 from pytest_flowhealth.errors import FlowHealthError, ProbeError
 from pytest_flowhealth.probes.redis_address import Address
 
+_ENDS = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
+
 
 class NotRedis(Exception):
     """An answer that no Redis gives."""
@@ -33,7 +35,9 @@ def explain(
     address: Address,
     seconds: float,
     command: str = "",
+    *,
     key: str = "",
+    answered: int = 0,
 ) -> FlowHealthError:
     """Return what an error of redis-py, or of the socket below it, means.
 
@@ -43,6 +47,7 @@ def explain(
         seconds: How long was waited.
         command: The command that was sent last, "" when none was.
         key: That command's key, one of ours, "" where it takes none.
+        answered: How many commands it had answered before.
 
     Returns:
         An error for the user, without the password and without a chain.
@@ -50,13 +55,17 @@ def explain(
     if isinstance(error, FlowHealthError):
         return error
     if error is None or _is_timeout(error):
-        return _late(address, seconds)
-    for cause in _chain(error):
-        if isinstance(cause, ssl.SSLError):
-            return _tls(cause, address)
-        if isinstance(cause, OSError):
-            return _system(cause, address)
+        return _late(address, seconds, answered)
+    if answered and _is_end(error):
+        return _ended(address, answered)
+    below = next((one for one in _chain(error) if isinstance(one, OSError)), None)
+    if below is not None:
+        return _below(below, address)
     return _reply(error, address, command, key)
+
+
+def _below(error: OSError, address: Address) -> ProbeError:
+    return _tls(error, address) if isinstance(error, ssl.SSLError) else _system(error, address)
 
 
 def _is_timeout(error: BaseException) -> bool:
@@ -72,11 +81,27 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen = seen.__cause__ or seen.__context__
 
 
-def _late(address: Address, seconds: float) -> ProbeError:
+def _is_end(error: BaseException) -> bool:
+    """Tell whether the other side has closed the connection."""
+    if code_of(error) == "CLOSED" or isinstance(error, ssl.SSLEOFError):
+        return True
+    return any(isinstance(one, OSError) and one.errno in _ENDS for one in _chain(error))
+
+
+def _ended(address: Address, answered: int) -> ProbeError:
+    return ProbeError(
+        f"Redis at {address.place} closed the connection after {answered:,} answers "
+        f"({address.origin}): it was stopped or restarted, or it ended this client",
+        remedy=f"see whether it still runs, and what its log says: {_cli(address)} ping",
+    )
+
+
+def _late(address: Address, seconds: float, answered: int) -> ProbeError:
+    after = f" after {answered:,} answers" if answered else ""
     tls = ", it does not speak TLS (redis:// then)" if address.tls else ""
     resume = "; a stopped process goes on with: pkill -CONT redis-server" if address.local else ""
     return ProbeError(
-        f"Redis at {address.place} gave no answer within {seconds:g} s ({address.origin}): "
+        f"Redis at {address.place} gave no answer within {seconds:g} s{after} ({address.origin}): "
         f"its process is stopped or busy{tls}, or a firewall drops the packets",
         remedy=f"{_cli(address)} ping{resume}",
     )
@@ -87,7 +112,8 @@ def _tls(error: ssl.SSLError, address: Address) -> ProbeError:
         return ProbeError(
             f"the TLS certificate of Redis at {address.place} is not accepted: "
             f"{error.verify_message}",
-            remedy="name the authority that signed it at the URL's end: ?ssl_ca_certs=/path/ca.pem",
+            remedy="name the authority that signed it in redis.ca, or at the URL's end: "
+            "?ssl_ca_certs=/path/ca.pem",
         )
     problem = (error.reason or str(error)).replace("_", " ").lower()
     return ProbeError(
@@ -103,7 +129,7 @@ def _system(error: OSError, address: Address) -> ProbeError:
         return ProbeError(
             f"no Redis listens at {address.place} ({address.origin})", remedy=_start(address)
         )
-    if error.errno in {errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED}:
+    if error.errno in _ENDS:
         return _closed(address)
     if error.errno in {errno.EACCES, errno.EPERM} and address.path:
         return ProbeError(
@@ -263,7 +289,8 @@ _REPLIES = {
     ),
     "READONLY": (
         "{at} is a read-only replica, which takes no writes ({origin})",
-        "set redis.url to the primary, which this names: {cli} INFO replication",
+        "set redis.url to the primary, which this names: {cli} INFO replication; "
+        "where a replica is meant, set redis.replica = true",
     ),
     "OOM": (
         "{at} is full: its memory has reached maxmemory, and it refuses {command}",

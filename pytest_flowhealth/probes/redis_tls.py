@@ -38,7 +38,8 @@ def context_of(address: Address) -> ssl.SSLContext | None:
         problem = reason(error)
     raise ProbeError(
         f"the ssl_ options of {address.origin} can't be used: {problem}: {address.shown}",
-        remedy="correct the files that ssl_ca_certs, ssl_certfile and ssl_keyfile name in redis.url",
+        remedy="correct the files that redis.ca, and ssl_ca_certs, ssl_certfile and ssl_keyfile "
+        "in redis.url, name",
     )
 
 

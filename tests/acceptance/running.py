@@ -25,7 +25,8 @@ STATUS = ("healthy", "degraded", "unhealthy", "unknown")
 
 CALM = (
     *("system.cpu=1000:", "system.load=1000:", "system.memory=99.5:99.9", "system.disk=99.5:99.9"),
-    "redis.connect=500:5000",
+    *("redis.connect.p95=500:5000", "redis.command.p95=500:5000", "redis.throughput=10:1"),
+    "redis.slow_commands=100:",
 )
 """Limits that a busy test machine keeps, so that only the fault under test counts."""
 

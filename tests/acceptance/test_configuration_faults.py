@@ -90,9 +90,12 @@ def test_one_of_several(app: App, run_health: RunHealth) -> None:
         ("[build]\nartifacts = 'dist'\n", ("build.artifacts",)),
         ("[dependencies]\naudit = 'yes'\n", ("dependencies.audit",)),
         ("preset = 'no-such'\n", ("no-such",)),
-        ("[thresholds]\n'redis.conect' = { warn = 1 }\n", ("redis.conect", "redis.connect")),
-        ("[thresholds]\n'redis.connect' = { warn = 9, fail = 9 }\n", ("redis.connect",)),
-        ("[thresholds]\n'redis.connect' = { worn = 1 }\n", ("worn",)),
+        (
+            "[thresholds]\n'redis.conect.p95' = { warn = 1 }\n",
+            ("redis.conect.p95", "redis.connect.p95"),
+        ),
+        ("[thresholds]\n'redis.connect.p95' = { warn = 9, fail = 9 }\n", ("redis.connect.p95",)),
+        ("[thresholds]\n'redis.connect.p95' = { worn = 1 }\n", ("worn",)),
         ("[redis\n", ("flowhealth.toml",)),
         ("a = " + "[" * 100_000, ("flowhealth.toml",)),
         ("checks = ['no/such']\n", ("no/such",)),
@@ -125,7 +128,7 @@ def test_configuration_that_is_no_text(app: App, run_health: RunHealth, content:
         ("FLOWHEALTH_REDIS_ULR", "redis://localhost", "FLOWHEALTH_REDIS_ULR"),
         ("FLOWHEALTH_REDIS_TIMEOUT", "soon", "FLOWHEALTH_REDIS_TIMEOUT"),
         ("FLOWHEALTH_DEPENDENCIES_AUDIT", "perhaps", "FLOWHEALTH_DEPENDENCIES_AUDIT"),
-        ("FLOWHEALTH_THRESHOLDS", "redis.connect=fast", "redis.connect"),
+        ("FLOWHEALTH_THRESHOLDS", "redis.connect.p95=fast", "redis.connect.p95"),
     ],
 )
 def test_environment(app: App, run_health: RunHealth, name: str, value: str, says: str) -> None:
@@ -138,8 +141,8 @@ def test_environment(app: App, run_health: RunHealth, name: str, value: str, say
 @pytest.mark.parametrize(
     ("option", "says"),
     [
-        ("--health-threshold=redis.conect=1:2", "redis.connect"),
-        ("--health-threshold=redis.connect=2:2", "redis.connect"),
+        ("--health-threshold=redis.conect.p95=1:2", "redis.connect.p95"),
+        ("--health-threshold=redis.connect.p95=2:2", "redis.connect.p95"),
         ("--health-component=rediss", "redis"),
         ("--health-project=no/such", "no/such"),
         ("--health-retry=soon", "soon"),

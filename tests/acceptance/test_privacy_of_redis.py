@@ -19,7 +19,10 @@ from tests.acceptance.running import environment
 from tests.redis_servers import RedisServer
 
 ONLY = ("--health-component", "redis")
-KEYLESS = {"client", "hello", "ping", "info", "select", "auth", "quit", "command", "time", "role"}
+KEYLESS = {
+    *("client", "hello", "ping", "info", "select", "auth", "quit", "command", "time", "role"),
+    "slowlog",
+}
 OF_ONE_KEY = {"set", "get", "del", "unlink", "exists", "expire", "pexpire", "ttl", "getdel"}
 
 
@@ -93,7 +96,9 @@ def test_two_runs_have_two_keys(
         run_health(app, *ONLY, env={"FLOWHEALTH_REDIS_URL": server.url}).assert_healthy()
 
     written = [words[1] for words in monitor.commands(server) if words[0] == "set"]
-    assert len(written) == len(set(written)) == 2
+    # In each run one for the round trip, one for the commands, one for the pipelines.
+    assert len(set(written)) == 2 * 3
+    assert len(written) < 2 * 3_000
 
 
 def test_killed_in_the_middle(app: App, server: RedisServer) -> None:
@@ -124,13 +129,14 @@ def test_killed_in_the_middle(app: App, server: RedisServer) -> None:
 
 
 def test_server_that_does_not_delete(app: App, run_health: RunHealth, server: RedisServer) -> None:
-    """The key stays then, but not for long."""
+    """The keys stay then, but not for long; that DEL could not be looked at is told."""
     before = server.keys()
     server.command("ACL", "SETUSER", "default", "-del", "-unlink", "-getdel")
 
     run = run_health(app, *ONLY, env={"FLOWHEALTH_REDIS_URL": server.url})
 
-    run.assert_fault("redis.roundtrip", 2, "DEL")
+    run.assert_healthy()
+    assert set(run.check("redis.roundtrip")["details"]["not_looked_at"]) == {"DEL"}
     left = set(server.keys()) - set(before)
     assert {server.command("PTTL", key) <= 15_000 for key in left} <= {True}
     assert {server.command("PTTL", key) > 0 for key in left} <= {True}

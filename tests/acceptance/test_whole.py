@@ -9,13 +9,13 @@ import pytest
 
 from tests.acceptance.app import App
 from tests.acceptance.conftest import RunHealth
-from tests.acceptance.running import run_pytest
+from tests.acceptance.running import CALM, run_pytest
 from tests.redis_servers import RedisServer
 
 MACHINE = {
     *("dependencies.audit", "dependencies.outdated"),
     *("system.cpu", "system.load", "system.memory", "system.disk"),
-    "redis.connect",
+    *("redis.connect", "redis.command", "redis.throughput", "redis.slowlog"),
 }
 """Checks whose warning is the machine's load or the registry's affair, not the application's."""
 
@@ -67,7 +67,8 @@ def test_one_component(app: App, run_health: RunHealth, component: str) -> None:
 
 
 def test_from_below_and_from_elsewhere(app: App, redis: RedisServer) -> None:
-    env = {"FLOWHEALTH_REDIS_URL": redis.url, "FLOWHEALTH_THRESHOLDS": "redis.connect=500:5000"}
+    calm = ",".join(limit for limit in CALM if limit.startswith("redis."))
+    env = {"FLOWHEALTH_REDIS_URL": redis.url, "FLOWHEALTH_THRESHOLDS": calm}
     below = run_pytest(
         *(app.folder, "--health", "--health-component=redis"), env=env, cwd=app.folder / "src"
     )

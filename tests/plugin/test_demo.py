@@ -22,7 +22,8 @@ from pytest_flowhealth.verdict.report import schema
 
 MACHINE = {
     *("dependencies.audit", "dependencies.outdated"),
-    *("system.cpu", "system.load", "system.memory", "system.disk", "redis.connect"),
+    *("system.cpu", "system.load", "system.memory", "system.disk"),
+    *("redis.connect", "redis.command", "redis.throughput", "redis.slowlog"),
 }
 """Checks whose warning is the machine's or the registry's affair, not the application's."""
 

@@ -12,15 +12,16 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
-from pytest_flowhealth.probes import redis as module
-from pytest_flowhealth.probes.redis import RedisProbe
+from pytest_flowhealth.probes import redis_key
+from pytest_flowhealth.probes.redis import RedisProbe, State
 from pytest_flowhealth.probes.redis_address import parse
+from pytest_flowhealth.probes.redis_session import Session
 from tests import redis_servers as servers
 from tests.redis_servers import RedisServer, free_port, tcp_server
 
 pytestmark = pytest.mark.skipif(servers.REDIS_SERVER is None, reason="needs redis-server")
 
-QUESTIONS = ("connect", "ping", "roundtrip", "info")
+QUESTIONS = ("connect", "ping", "roundtrip", "state", "command_latency", "throughput")
 
 
 @pytest.fixture(scope="module")
@@ -40,18 +41,23 @@ def failure(ask: Callable[[], object], kind: type[FlowHealthError] = ProbeError)
     return error
 
 
+def state_of(probe: RedisProbe) -> State:
+    (state,) = probe.state()
+    return state
+
+
 def test_a_whole_server(shared: RedisServer) -> None:
     probe = RedisProbe(shared.url)
     samples = probe.connect()
-    assert len(samples) <= module.SAMPLES
+    assert 20 <= len(samples) <= 50
     assert all(sample > 0 for sample in samples)
     probe.ping()
     probe.roundtrip()
     assert shared.keys() == []
-    found = probe.info()
-    assert (found.mode, found.role) == ("standalone", "master")
+    found = state_of(probe)
+    assert (found.mode, found.replication.role) == ("standalone", "master")
     assert found.version[0].isdigit()
-    assert found.used_memory
+    assert found.memory.used
 
 
 def test_keys_of_others_are_left_alone(shared: RedisServer) -> None:
@@ -73,15 +79,21 @@ def test_only_these_commands_are_sent(tmp_path: Path) -> None:
     assert sent == {"auth", "select", "ping", "set", "get", "del", "info"}
 
 
+@pytest.mark.parametrize("question", ["roundtrip", "command_latency", "throughput"])
 def test_nothing_of_ours_outlives_its_time_even_when_cut_off(
-    shared: RedisServer, monkeypatch: pytest.MonkeyPatch
+    shared: RedisServer, monkeypatch: pytest.MonkeyPatch, question: str
 ) -> None:
-    monkeypatch.setattr(module, "_reply", lambda *_: 1 / 0)
+    asked = redis_key.Key.ask
+
+    def ask(key: redis_key.Key, session: Session, command: str) -> object:
+        return 1 / 0 if command == "GET" else asked(key, session, command)
+
+    monkeypatch.setattr(redis_key.Key, "ask", ask)
     with pytest.raises(ProbeError):
-        RedisProbe(shared.url, prefix="ours:").roundtrip()
+        getattr(RedisProbe(shared.url, prefix="ours:"), question)()
     (key,) = shared.keys()
     assert key.startswith(b"ours:check:")
-    assert 0 < shared.command("PTTL", key) <= module.TTL_MS
+    assert 0 < shared.command("PTTL", key) <= redis_key.TTL_MS
     shared.command("DEL", key)
 
 
@@ -142,16 +154,21 @@ def test_a_user_without_rights(tmp_path: Path) -> None:
         probe = RedisProbe(server.url_of(user="app", password="s3cret"))
         probe.connect()
         probe.ping()
-        error = failure(probe.roundtrip)
-        assert "user 'app' send SET" in error.message
-        assert "ACL SETUSER app +set +get +del '~flowhealth:*'" in str(error.remedy)
-        failure(probe.info, Unmeasured)
+        assert list(probe.roundtrip().refused) == ["SET"]
+        assert "user 'app' send SET" in probe.roundtrip().refused["SET"]
+        for ask in (probe.state, lambda: probe.slow_log(60)):
+            assert "user 'app' send" in failure(ask, Unmeasured).message
+        assert "ACL SETUSER app +info" in str(failure(probe.state, Unmeasured).remedy)
         # What the remedy says must be what it takes.
-        server.command("ACL", "SETUSER", "app", "+set", "+get", "+del", "~flowhealth:*")
-        probe.roundtrip()
+        server.command("ACL", "SETUSER", "app", "+info")
+        assert probe.state()[0].memory.used
+        server.command("ACL", "SETUSER", "app", "+set", "+get", "~flowhealth:*")
+        assert list(probe.roundtrip().refused) == ["DEL"]
+        server.command("ACL", "SETUSER", "app", "+del")
+        assert probe.roundtrip().refused == {}
         server.command("ACL", "SETUSER", "app", "-ping")
         probe.connect()  # it is connected, though not allowed to say PING
-        assert "send PING" in failure(probe.ping).message
+        assert "send PING" in failure(probe.ping, Unmeasured).message
         server.command("ACL", "SETUSER", "app", "off")
         assert "refused the password of user 'app'" in failure(probe.connect).message
 
@@ -188,7 +205,7 @@ def test_a_read_only_replica(shared: RedisServer, tmp_path: Path) -> None:
         probe = RedisProbe(server.url)
         probe.ping()
         assert "read-only replica" in failure(probe.roundtrip).message
-        assert probe.info().role == "slave"
+        assert state_of(probe).replication.role == "slave"
 
 
 def test_a_replica_that_lost_its_primary(tmp_path: Path) -> None:
@@ -226,31 +243,19 @@ def test_a_database_that_is_not_there(shared: RedisServer) -> None:
 def test_a_cluster_where_this_node_holds_half_the_keys(tmp_path: Path) -> None:
     buses = free_port(), free_port()
     with (
-        RedisServer(tmp_path / "a", *clustered(buses[0])) as one,
-        RedisServer(tmp_path / "b", *clustered(buses[1])) as two,
+        RedisServer(tmp_path / "a", *servers.clustered(buses[0])) as one,
+        RedisServer(tmp_path / "b", *servers.clustered(buses[1])) as two,
     ):
         one.command("CLUSTER", "ADDSLOTSRANGE", 0, 8191)
         two.command("CLUSTER", "ADDSLOTSRANGE", 8192, 16383)
         one.command("CLUSTER", "MEET", "127.0.0.1", two.port, buses[1])
-        while not all(
-            word in raw(one, "CLUSTER INFO") for word in (b"slots_ok:16384", b"state:ok")
-        ):
+        while not all(word in one.raw("CLUSTER INFO") for word in (b"slots_ok:16384", b"state:ok")):
             time.sleep(0.05)
         probe = RedisProbe(one.url)
         for _ in range(8):
             probe.roundtrip()
-        assert probe.info().mode == "cluster"
+        assert state_of(probe).mode == "cluster"
         assert one.keys() == []
-
-
-def clustered(bus: int) -> tuple[str, ...]:
-    return ("--cluster-enabled", "yes", "--cluster-port", str(bus))
-
-
-def raw(server: RedisServer, command: str) -> bytes:
-    with socket.create_connection(("127.0.0.1", server.port)) as connection:
-        connection.sendall(command.encode() + b"\r\n")
-        return connection.recv(10_000)
 
 
 @pytest.mark.parametrize("password", ["", ":s3cret@"])
@@ -304,26 +309,6 @@ def test_an_error_reply_that_holds_the_password() -> None:
     with tcp_server(servers.saying(b"-ERR unknown command 'AUTH' with s3cret\r\n")) as port:
         error = failure(RedisProbe(f"redis://:s3cret@127.0.0.1:{port}/0").connect)
     assert "***" in error.message
-
-
-def test_a_sample_that_does_not_end_is_kept_as_long_as_it_was_waited_for(tmp_path: Path) -> None:
-    with RedisServer(tmp_path / "r") as server:
-        answered = []
-
-        def clock() -> float:
-            answered.append(1)
-            if len(answered) == 3:  # the first sample's begin and end are behind
-                server.suspend()
-            return time.perf_counter()
-
-        samples = RedisProbe(server.url, clock=clock).connect()
-    assert len(samples) == 2
-    assert samples[1] > 500
-
-
-def test_slow_connections_are_not_repeated(shared: RedisServer) -> None:
-    ticks = iter(range(100))
-    assert RedisProbe(shared.url, clock=lambda: float(next(ticks))).connect() == (1_000.0,)
 
 
 def test_tls(tmp_path: Path) -> None:

@@ -1,0 +1,237 @@
+"""One connection of our own to one Redis server, bounded in time as a whole, by redis-py."""
+
+from __future__ import annotations
+
+import inspect
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from pytest_flowhealth.errors import FlowHealthError
+from pytest_flowhealth.probes.deadline import Outcome, within
+from pytest_flowhealth.probes.redis_address import Address
+from pytest_flowhealth.probes.redis_errors import explain
+from pytest_flowhealth.probes.redis_tls import arguments, connection_class, context_of
+
+Result = TypeVar("Result")
+
+
+class Dialer:
+    """Makes sessions with one server.
+
+    Args:
+        address: Of a single server.
+        timeout: Seconds that an answer may take.
+        clock: Seconds that only go up.
+
+    Raises:
+        ProbeError: The address's ssl_ options can't be used.
+    """
+
+    def __init__(
+        self, address: Address, timeout: float, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.address = address
+        self.timeout = timeout
+        self.clock = clock
+        # Made once, before any time is taken: reading all authorities takes 30 ms.
+        self._tls = context_of(address)
+
+    def ask(
+        self,
+        work: Callable[[Session], Result],
+        *,
+        seconds: float | None = None,
+        longest: float | None = None,
+        watched: bool = False,
+    ) -> Timed[Result]:
+        """Do `work` on a fresh connection.
+
+        Args:
+            work: What to send and read.
+            seconds: What an answer may take, by default the timeout.
+            longest: What all of it may take, by default `seconds`.
+            watched: Whether the session has a stopwatch.
+
+        Raises:
+            FlowHealthError: What the connection's or the work's error means.
+        """
+        seconds = self.timeout if seconds is None else seconds
+        # Where the whole has no time of its own, waiting for it must end first.
+        patience = seconds if longest is not None else seconds + 1.0
+        session = Session(self.address, patience, self.clock, self._tls, watched=watched)
+        outcome = session.within(seconds if longest is None else longest, work)
+        return session.judged(outcome, seconds)
+
+
+class Timed(Generic[Result]):
+    """A result, and the seconds from the connection's begin until it was there."""
+
+    def __init__(self, result: Result, seconds: float) -> None:
+        self.result = result
+        self.seconds = seconds
+
+
+class Stopwatch:
+    """A socket that notes when something was sent and when the answer was there.
+
+    Attributes:
+        begin: When the last piece began to be sent, by the clock.
+        end: When the last piece had been received.
+        inside: Seconds in the system's calls, waiting included.
+        sent: Bytes.
+        received: Bytes.
+    """
+
+    def __init__(self, sock: Any, clock: Callable[[], float]) -> None:
+        self._sock = sock
+        self._clock = clock
+        self.begin = self.end = self.inside = 0.0
+        self.sent = self.received = 0
+
+    def sendall(self, data: bytes) -> None:
+        """Send all of `data`."""
+        self.begin = self._clock()
+        self._sock.sendall(data)
+        self.inside += self._clock() - self.begin
+        self.sent += len(data)
+
+    def recv(self, size: int) -> bytes:
+        """Return what is there, up to `size` bytes."""
+        begin = self._clock()
+        data: bytes = self._sock.recv(size)
+        self._received(begin, len(data))
+        return data
+
+    def recv_into(self, buffer: Any, *sizes: int) -> int:
+        """Put what is there into `buffer`."""
+        begin = self._clock()
+        size: int = self._sock.recv_into(buffer, *sizes)
+        self._received(begin, size)
+        return size
+
+    def _received(self, begin: float, size: int) -> None:
+        self.end = self._clock()
+        self.inside += self.end - begin
+        self.received += size
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+class Session:
+    """One fresh connection, and the command that it sent last, with its key.
+
+    Attributes:
+        command: The command sent last, for messages.
+        key: Its key, "" where it has none.
+        answered: How many answers there were before an error, where that is counted.
+        connection: redis-py's, for what is too quick for `ask`.
+        clock: Seconds that only go up.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        seconds: float,
+        clock: Callable[[], float],
+        context: ssl.SSLContext | None,
+        *,
+        watched: bool = False,
+    ) -> None:
+        self.command = ""
+        self.key = ""
+        self.answered = 0
+        self.clock = clock
+        self.address = address
+        self._closed = False
+        self._watches: list[Stopwatch] = []
+        self.connection = self._connection(seconds, context, watched=watched)
+
+    @property
+    def watch(self) -> Stopwatch:
+        """The stopwatch of a connected session that is watched."""
+        return self._watches[-1]
+
+    def within(self, seconds: float, work: Callable[[Session], Result]) -> Outcome[Timed[Result]]:
+        """Connect and do `work`, for `seconds` at most; errors are in the outcome."""
+        return within(seconds, lambda: self._run(work), self.close)
+
+    def judged(self, outcome: Outcome[Timed[Result]], seconds: float) -> Timed[Result]:
+        """Return the outcome's result, or raise what its error means."""
+        if outcome.late or outcome.error:
+            raise self.explained(outcome.error, seconds)
+        return outcome.results[0]
+
+    def explained(self, error: BaseException | None, seconds: float = 0.0) -> FlowHealthError:
+        """Return what an error, `None` for no answer within `seconds`, means for the user."""
+        return explain(
+            error, self.address, seconds, self.command, key=self.key, answered=self.answered
+        )
+
+    def ask(self, *command: str | bytes | int) -> Any:
+        """Send a command and return its reply; error replies are raised."""
+        if self._closed:
+            raise ConnectionAbortedError("nobody waits for the answer any more")
+        self.command, self.key = str(command[0]), str(command[1]) if len(command) > 1 else ""
+        self.connection.send_command(*command)
+        return self.connection.read_response()
+
+    def close(self) -> None:
+        """Close the connection, from any thread; a wait for an answer ends."""
+        self._closed = True
+        self.connection.disconnect()
+
+    def _run(self, work: Callable[[Session], Result]) -> Timed[Result]:
+        begin = self.clock()
+        try:
+            self.connection.connect()
+            result = work(self)
+            return Timed(result, self.clock() - begin)
+        finally:
+            self.close()
+
+    def _connection(self, seconds: float, context: ssl.SSLContext | None, *, watched: bool) -> Any:
+        """Return a connection, not yet made, that tries once and says nothing of itself."""
+        import redis.connection
+
+        connection: Any = redis.connection
+        where: dict[str, Any] = {"host": self.address.host, "port": self.address.port}
+        kind = connection.Connection
+        if self.address.path:
+            where, kind = {"path": self.address.path}, connection.UnixDomainSocketConnection
+        elif context is not None:
+            where, kind = where | arguments(self.address), connection_class(context)
+        if watched:
+            kind = self._watched(kind)
+        return kind(**where, **_common(self.address, seconds))
+
+    def _watched(self, kind: Any) -> Any:
+        """Return redis-py's class of connections, with a stopwatch around the socket."""
+
+        def connect(connection: Any) -> Stopwatch:
+            self._watches.append(Stopwatch(kind._connect(connection), self.clock))  # noqa: SLF001
+            return self._watches[-1]
+
+        # Not documented, but what every class of connections in redis-py has to define.
+        return type("Watched", (kind,), {"_connect": connect})
+
+
+def _common(address: Address, seconds: float) -> dict[str, Any]:
+    import redis.connection
+
+    silent: dict[str, Any] = {"lib_name": None, "lib_version": None}
+    known = inspect.signature(redis.connection.AbstractConnection.__init__).parameters
+    if "driver_info" in known:
+        silent = {"driver_info": None}
+    return {
+        "db": address.database,
+        "username": address.username,
+        "password": address.password.reveal() if address.password else None,
+        "socket_timeout": seconds,
+        "socket_connect_timeout": seconds,
+        # HELLO is unknown before Redis 6, and gives nothing that is needed here.
+        "protocol": 2,
+        **silent,
+    }
