@@ -40,7 +40,15 @@ class Health:
     def __init__(self, notes: Notes) -> None:
         self._notes = notes
 
-    def measure(self, name: str, value: object, unit: str) -> None:
+    def measure(
+        self,
+        name: str,
+        value: object,
+        unit: str,
+        *,
+        interval: tuple[float, float] | None = None,
+        doubt: str | None = None,
+    ) -> None:
         """Record a measurement: a number, or the samples of a series in their order.
 
         Args:
@@ -48,13 +56,16 @@ class Health:
             value: A finite number, or an iterable of them. NaN, infinity, an
                 empty series and what is no number leave its thresholds unknown.
             unit: One of s ms us B KiB MiB GiB kB MB GB % 1/s B/s x fps 1.
+            interval: Where the true value lies, in the same unit: wholly inside a limit
+                passes, wholly past it fails, astride warns.
+            doubt: Why the value can't be relied on: its thresholds warn with it.
 
         Raises:
             FlowHealthError: This check measured `name` already.
         """
         if name in self._notes.series:
             raise FlowHealthError(f"{name} was measured twice in one check; give each its own name")
-        self._notes.series[name] = measured(name, value, unit)
+        self._notes.series[name] = measured(name, value, unit, interval=interval, doubt=doubt)
 
     def warn(self, text: str) -> None:
         """Make this check at least a warn, with `text` as the reason."""

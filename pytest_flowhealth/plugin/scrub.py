@@ -76,11 +76,14 @@ class Cleaner:
         return [self.tree(one, depth + 1) for one in value]
 
     def _measurement(self, one: Measurement) -> Measurement:
-        if one.problem is None and one.name.isidentifier():
+        if one.problem is None and one.doubt is None and one.name.isidentifier():
             return one
-        problem = None if one.problem is None else self.text(one.problem)
         return msgspec.structs.replace(
-            one, name=self.text(one.name), unit=self.text(one.unit), problem=problem
+            one,
+            name=self.text(one.name),
+            unit=self.text(one.unit),
+            problem=None if one.problem is None else self.text(one.problem),
+            doubt=None if one.doubt is None else self.text(one.doubt),
         )
 
     def _judged(self, one: Judged) -> Judged:

@@ -145,7 +145,9 @@ def limit_text(judged: Judged) -> str:
     which = ("warn", "fail") if judged.outcome is Outcome.WARN else ("fail", "warn")
     verb, limit = next((one, limits[one]) for one in which if limits[one] is not None)
     unit = unit_suffix(judged.unit)
-    return f"{judged.name} {figure(judged.observed)}{unit}, {verb}s {side} {figure(limit or 0.0)}{unit}"
+    observed = f"{judged.name} {figure(judged.observed)}{unit}"
+    sure = f" ({judged.note})" if judged.note else ""
+    return f"{observed}{sure}, {verb}s {side} {figure(limit or 0.0)}{unit}"
 
 
 def unit_suffix(unit: str | None) -> str:

@@ -17,7 +17,9 @@ class Measurement(msgspec.Struct, frozen=True, omit_defaults=True):
     """What one check measured under one name.
 
     A scalar has `value`, a series has `stats`; what is no usable number has
-    neither, and `problem` says why.
+    neither, and `problem` says why. `interval` is where the true value of a
+    scalar lies, by the method that the check names; `doubt` says why the value
+    can't be relied on.
     """
 
     name: str
@@ -25,6 +27,8 @@ class Measurement(msgspec.Struct, frozen=True, omit_defaults=True):
     value: float | None = None
     stats: Statistics | None = None
     problem: str | None = None
+    interval: tuple[float, float] | None = None
+    doubt: str | None = None
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -34,7 +38,14 @@ class Series(msgspec.Struct, frozen=True):
     samples: tuple[float, ...] = ()
 
 
-def measured(name: str, value: object, unit: str) -> Series:
+def measured(
+    name: str,
+    value: object,
+    unit: str,
+    *,
+    interval: tuple[float, float] | None = None,
+    doubt: str | None = None,
+) -> Series:
     """Return what was measured: `value` is a number or an iterable of numbers.
 
     NaN, infinity, nothing at all and what is no number give a measurement with
@@ -43,9 +54,21 @@ def measured(name: str, value: object, unit: str) -> Series:
     if unit not in UNITS:
         return _unusable(name, str(unit), f"its unit {unit!r} is unknown")
     try:
-        return _scalar(name, value, unit) if _is_number(value) else _series(name, value, unit)
+        taken = _scalar(name, value, unit) if _is_number(value) else _series(name, value, unit)
+        bounds = None if interval is None else _interval(interval)
     except (TypeError, ValueError, OverflowError) as error:
         return _unusable(name, unit, str(error))
+    if bounds is None and doubt is None:
+        return taken
+    known = msgspec.structs.replace(taken.measurement, interval=bounds, doubt=doubt)
+    return Series(known, taken.samples)
+
+
+def _interval(given: tuple[float, float]) -> tuple[float, float]:
+    low, high = (_number(one) for one in given)
+    if low > high:
+        raise ValueError(f"its interval from {low} to {high} is empty")
+    return low, high
 
 
 def _is_number(value: object) -> bool:

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from pytest_flowhealth.verdict import statistics
-from pytest_flowhealth.verdict.measurement import Series
+from pytest_flowhealth.verdict.measurement import Measurement, Series
 from pytest_flowhealth.verdict.statistics import Unsupported
 from pytest_flowhealth.verdict.status import Outcome
 from pytest_flowhealth.verdict.text import figure
@@ -42,7 +42,7 @@ class Threshold(msgspec.Struct, frozen=True):
 
 
 class Judged(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A threshold with what was observed; `note` says what is missing when unknown."""
+    """A threshold with what was observed; `note` says what is missing, or how sure it is."""
 
     measurement: str
     statistic: str | None
@@ -126,7 +126,26 @@ def judge(threshold: Threshold, series: Series | None) -> Judged:
         observed = _observed(threshold, series)
     except Unsupported as missing:
         return _judged(threshold, None, Outcome.UNKNOWN, note=str(missing))
-    return _judged(threshold, observed, _outcome(threshold, observed), series=series)
+    outcome, note = _outcome(threshold, observed), None
+    if series is not None:
+        outcome, note = _of_interval(threshold, outcome, series.measurement)
+    return _judged(threshold, observed, outcome, series=series, note=note)
+
+
+def _of_interval(
+    threshold: Threshold, outcome: Outcome, taken: Measurement
+) -> tuple[Outcome, str | None]:
+    """Return the outcome where both ends of the interval agree on it; else, and in doubt, a warn."""
+    if taken.doubt is not None:
+        return Outcome.WARN, taken.doubt
+    if taken.interval is None:
+        return outcome, None
+    wanted = threshold.unit or taken.unit
+    ends = [convert(one, taken.unit, wanted) for one in taken.interval]
+    told = f"between {figure(ends[0])} and {figure(ends[1])}"
+    if len({_outcome(threshold, one) for one in ends}) == 1:
+        return _outcome(threshold, ends[0]), told
+    return Outcome.WARN, f"{told}: too noisy to tell"
 
 
 def _observed(threshold: Threshold, series: Series | None) -> float:

@@ -113,3 +113,35 @@ def test_changes() -> None:
 def test_declarations_that_cannot_be_meant(arguments: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         declare("x", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("interval", "outcome"),
+    [
+        ((41.0, 44.0), Outcome.PASS),
+        ((38.0, 44.0), Outcome.WARN),
+        ((31.0, 39.0), Outcome.WARN),
+        ((29.0, 44.0), Outcome.WARN),
+        ((20.0, 29.0), Outcome.FAIL),
+        ((29.0, 31.0), Outcome.WARN),
+    ],
+)
+def test_an_interval_is_judged_as_a_whole(interval: tuple[float, float], outcome: Outcome) -> None:
+    threshold = declare("multiplier", warn=40, fail=30, unit="x", better=None)
+    taken = measured("multiplier", sum(interval) / 2, "x", interval=interval)
+    judged = judge(threshold, taken)
+    assert judged.outcome is outcome
+    assert "between" in str(judged.note)
+
+
+def test_a_doubt_warns_whatever_the_value() -> None:
+    threshold = declare("multiplier", warn=40, fail=30, unit="x", better=None)
+    for value in (10.0, 35.0, 100.0):
+        judged = judge(threshold, measured("multiplier", value, "x", doubt="inconclusive"))
+        assert (judged.outcome, judged.note) == (Outcome.WARN, "inconclusive")
+
+
+@pytest.mark.parametrize("interval", [(2.0, 1.0), (float("nan"), 1.0), (0.0, float("inf"))])
+def test_an_interval_that_is_none_leaves_the_value_unknown(interval: tuple[float, float]) -> None:
+    threshold = declare("m", warn=1, fail=2, unit="1", better=None)
+    assert judge(threshold, measured("m", 1.5, "1", interval=interval)).outcome is Outcome.UNKNOWN
