@@ -3,7 +3,8 @@
 import pytest
 
 from pytest_flowhealth import Answer, Health, ProbeError, Target, answer
-from pytest_flowhealth.probes import runtimes, semver, system
+from pytest_flowhealth.config import semver
+from pytest_flowhealth.probes import runtimes, system
 
 DEFAULT_RANGES = {"node": ">=20", "npm": ">=9"}
 """What is asked for where neither the configuration nor `engines` says."""

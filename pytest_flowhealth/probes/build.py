@@ -8,12 +8,12 @@ from pathlib import Path
 
 import msgspec
 
+from pytest_flowhealth.config.files import kind_of, read_text, reason
 from pytest_flowhealth.errors import FlowHealthError, ProbeError
 from pytest_flowhealth.probes import javascript
 from pytest_flowhealth.probes.artifacts import Promise, files_of
 from pytest_flowhealth.probes.javascript import Source
 from pytest_flowhealth.probes.jsonc import SyntaxProblem, check
-from pytest_flowhealth.probes.reading import kind_of, read_text, reason
 
 _EMPTY_LOOK = 1 << 20
 _LOOKED_INTO = frozenset({".json", ".node", ".wasm"})

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import msgspec
 
+from pytest_flowhealth.config.files import read_text, reason
 from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
 from pytest_flowhealth.probes import javascript, textfiles, typescript
 from pytest_flowhealth.probes.javascript import Source
 from pytest_flowhealth.probes.jsonc import SyntaxProblem
-from pytest_flowhealth.probes.reading import read_text, reason
 
 KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("json5", ("*.json5", ".babelrc", ".babelrc.json", "babel.config.json")),

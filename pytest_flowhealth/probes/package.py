@@ -9,9 +9,10 @@ from pathlib import Path
 
 import msgspec
 
+from pytest_flowhealth.config import semver
 from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
 from pytest_flowhealth.errors import NotApplicable, ProbeError
-from pytest_flowhealth.probes import loading, semver
+from pytest_flowhealth.probes import loading
 from pytest_flowhealth.probes.loading import Loaded
 
 _BROWSER = re.compile(

@@ -13,8 +13,8 @@ import socket
 import ssl
 from typing import Any
 
+from pytest_flowhealth.config.files import reason
 from pytest_flowhealth.errors import ProbeError
-from pytest_flowhealth.probes.reading import reason
 from pytest_flowhealth.probes.redis_address import Address
 
 _REQUIRED = {

@@ -8,18 +8,12 @@ aliases), and no message quotes a value, which may be a secret.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable
 from typing import Any
 
+from pytest_flowhealth.config.toml import TOO_LARGE, NotToml, TooLarge, read_toml
 from pytest_flowhealth.errors import Unmeasured
 from pytest_flowhealth.probes.jsonc import DEPTH, SyntaxProblem, check
-
-MAX_TOML = 2**18
-"""Characters of TOML that are read."""
-
-MAX_DOTS = 500
-"""Dots that a line of TOML may have."""
 
 MAX_YAML = 2**20
 """Characters of YAML that are read: where PyYAML has no C library, 10 seconds' worth."""
@@ -48,18 +42,12 @@ def parse_toml(text: str) -> None:
     Raises:
         Unmeasured: It is of a size, or has keys, that Python's parser takes minutes for.
     """
-    # A key of n parts takes it n * n steps; keys don't go over a line's end.
-    if len(text) > MAX_TOML or any(line.count(".") > MAX_DOTS for line in text.splitlines()):
-        raise Unmeasured("it is too large to be read in a bounded time")
     try:
-        tomllib.loads(text)
-    except RecursionError:
-        raise SyntaxProblem("too many brackets in one another", 1, 1) from None
-    except ValueError as error:
-        message, _, place = str(error).partition(" (at ")
-        where = re.match(r"line (\d+), column (\d+)", place)
-        line, column = (int(where[1]), int(where[2])) if where else (text.count("\n") + 1, 1)
-        raise SyntaxProblem(message, line, column) from None
+        read_toml(text)
+    except TooLarge as error:
+        raise Unmeasured(str(error)) from None
+    except NotToml as error:
+        raise SyntaxProblem(error.message, error.line, error.column) from None
 
 
 def parse_yaml(text: str) -> None:
@@ -69,7 +57,7 @@ def parse_yaml(text: str) -> None:
         Unmeasured: PyYAML is not installed, or the text too large.
     """
     if len(text) > MAX_YAML:
-        raise Unmeasured("it is too large to be read in a bounded time")
+        raise Unmeasured(TOO_LARGE)
     try:
         import yaml
     except ImportError:

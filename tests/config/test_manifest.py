@@ -80,7 +80,7 @@ def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
             "'name' must be a string, not number; 'dependencies' must be",
         ),
         (b"9" * 10_000, "number"),
-        (b" " * (6 * 2**20), "larger than 5 MiB"),
+        (b" " * (6 * 2**20), "more than 5 MiB"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, content: bytes, said: str) -> None:

@@ -140,7 +140,7 @@ def test_without_pyyaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
-    assert broken(look(tmp_path, "absent.json")).endswith("is missing")
+    assert broken(look(tmp_path, "absent.json")).endswith("is not there")
     (tmp_path / "folder.json").mkdir()
     assert "is a folder" in broken(look(tmp_path, "folder.json"))
     os.mkfifo(tmp_path / "pipe.js")

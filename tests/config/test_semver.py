@@ -12,7 +12,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from pytest_flowhealth.probes.semver import range_of, satisfies
+from pytest_flowhealth.config.semver import range_of, satisfies
 
 VERSIONS = [
     "0.0.0", "0.0.1", "0.0.3", "0.1.0", "0.1.2", "0.2.0", "0.2.3", "1.0.0", "1.0.1", "1.2.0", "1.2.3", "1.3.0", "1.9.9",
