@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -19,8 +18,11 @@ from pytest_flowhealth.config.fields import (
     table_of,
     tables,
 )
-from pytest_flowhealth.config.model import Configuration, Limits
-from pytest_flowhealth.verdict.units import UNITS, parse_duration, parse_size
+from pytest_flowhealth.config.limits import limits_of
+from pytest_flowhealth.config.model import Configuration
+from pytest_flowhealth.config.semver import is_range
+from pytest_flowhealth.config.wording import quoted, requoted, unknowns
+from pytest_flowhealth.verdict.units import parse_duration, parse_size
 
 SCHEMES = ("redis", "rediss", "unix")
 """The schemes of a Redis address; all but the last also with ``+sentinel`` or ``+cluster``."""
@@ -52,10 +54,11 @@ class Decoder:
     def table(self, raw: Mapping[str, Any], table: str = "") -> None:
         """Decode the top-level table, or one in it."""
         known = names_of(self._tables[table])
+        unknown: list[str] = []
         for name, value in raw.items():
             key = joined(table, name)
             if name not in known:
-                self._unknown(name, known, f" in [{table}]" if table else "")
+                unknown.append(name)
             elif key in self._fields:
                 self.set(key, value)
             elif not isinstance(value, Mapping):
@@ -65,6 +68,10 @@ class Decoder:
                     self.limits(one, limits)
             else:
                 self.table(value, key)
+        where = f" in [{table}]" if table else ""
+        self.problems += unknowns(
+            unknown, known, lambda name: f"{self.source}: unknown key {quoted(name)}{where}"
+        )
 
     def set(self, key: str, value: Any, *, strict: bool = True) -> None:
         """Decode one value by its dotted key; not `strict`: numbers may be texts."""
@@ -73,25 +80,16 @@ class Decoder:
             _finite(decoded)
             CHECKS.get(key, _anything)(decoded)
         except (msgspec.ValidationError, ValueError) as error:
-            self.problems.append(f"{self.source}: {key}: {_said(error)}")
+            self.problems.append(f"{self.source}: {key}: {requoted(_said(error), value)}")
         else:
             self.values[key] = Value(decoded, self.source)
 
     def limits(self, name: str, raw: object) -> None:
         """Decode the limits of one threshold."""
         try:
-            self.values[f"{THRESHOLDS}.{name}"] = Value(_limits(raw), self.source)
+            self.values[f"{THRESHOLDS}.{name}"] = Value(limits_of(raw), self.source)
         except (msgspec.ValidationError, ValueError) as error:
-            self.problems.append(f"{self.source}: {THRESHOLDS}.{name!r}: {_said(error)}")
-
-    def _unknown(self, key: str, known: list[str], where: str) -> None:
-        self.problems.append(f"{self.source}: unknown key {key!r}{where}; {hint(key, known)}")
-
-
-def hint(name: str, known: list[str]) -> str:
-    """Return which of `known` was perhaps meant by `name`, or all of them."""
-    close = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+            self.problems.append(f"{self.source}: {THRESHOLDS}.{quoted(name)}: {_said(error)}")
 
 
 def assembled(values: Values) -> Configuration:
@@ -117,23 +115,6 @@ def built(values: Values, struct: Structure, table: str = "", default: Any = Non
     if isinstance(default, struct):
         return msgspec.structs.replace(default, **parts)
     return struct(**parts)
-
-
-def _limits(raw: object) -> Limits:
-    known = names_of(Limits)
-    if not isinstance(raw, Mapping):
-        raise ValueError("must be a table such as { warn = 5, fail = 50 }")  # noqa: TRY004  # one family
-    unknown = [key for key in raw if key not in known]
-    if unknown:
-        raise ValueError(f"unknown key {unknown[0]!r}; {hint(unknown[0], known)}")
-    limits = msgspec.convert(raw, Limits, strict=True)
-    if limits.warn is None and limits.fail is None:
-        raise ValueError("has neither warn nor fail")
-    if not all(math.isfinite(one) for one in (limits.warn, limits.fail) if one is not None):
-        raise ValueError("limits must be finite numbers")
-    if limits.unit is not None and limits.unit not in UNITS:
-        raise ValueError(f"unknown unit {limits.unit!r}; known are {' '.join(UNITS)}")
-    return limits
 
 
 def _said(error: Exception) -> str:
@@ -176,13 +157,20 @@ def _not_blank(text: str | None) -> None:
         raise ValueError("must not be empty")
 
 
+def _range(text: str | None) -> None:
+    if text is not None and not (text.strip() and is_range(text)):
+        raise ValueError("must be an npm range such as '>=20'")
+
+
 CHECKS: dict[str, Callable[[Any], object]] = {
     "redis.url": _redis_url,
     "redis.timeout": parse_duration,
     "redis.prefix": _not_blank,
     "redis.ca": _not_blank,
     "system.memory": parse_size,
-    "system.node": _not_blank,
-    "system.npm": _not_blank,
+    "system.node": _range,
+    "system.npm": _range,
+    "wasm.export": _not_blank,
+    "wasm.module": _not_blank,
 }
 """What a value must be beyond its type, by dotted key; raises ValueError."""

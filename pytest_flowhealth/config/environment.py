@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.config.decode import Decoder, Value, Values, hint
+from pytest_flowhealth.config.decode import Decoder, Values
 from pytest_flowhealth.config.fields import (
     PREFIX,
     Structure,
@@ -17,7 +16,9 @@ from pytest_flowhealth.config.fields import (
     container,
     known_fields,
 )
+from pytest_flowhealth.config.limits import parse_threshold_option
 from pytest_flowhealth.config.model import Configuration, Limits
+from pytest_flowhealth.config.wording import shown, unknowns
 from pytest_flowhealth.errors import UsageError
 
 THRESHOLDS = f"{PREFIX}THRESHOLDS"
@@ -26,8 +27,6 @@ OTHERS = frozenset({THRESHOLDS})
 """Variables of ours that are no key of the configuration."""
 
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-_OPTION = re.compile(r"\s*(?P<name>[^=\s]+)\s*=(?P<warn>[^:]*):(?P<fail>[^:]*)\Z")
-_LIMIT = re.compile(r"\s*(?P<number>[-+]?[\d_]*\.?[\d_]+(?:[eE][-+]?\d+)?)\s*(?P<unit>\S*)\s*\Z")
 
 
 def read_environment(
@@ -36,15 +35,19 @@ def read_environment(
     """Return what the environment sets, and what is wrong with it."""
     fields = {one.variable: one for one in known_fields(root).values() if one.variable}
     values: Values = {}
-    problems = []
-    for name, text in environ.items():
-        if not name.startswith(PREFIX) or name in OTHERS or not text.strip():
-            continue
-        if name not in fields:
-            problems.append(f"environment: unknown variable {name}; {hint(name, [*fields])}")
-            continue
+    ours = {
+        name: text
+        for name, text in environ.items()
+        if name.startswith(PREFIX) and name not in OTHERS and text.strip()
+    }
+    problems = unknowns(
+        [name for name in ours if name not in fields],
+        [*fields],
+        lambda name: f"environment: unknown variable {shown(name)}",
+    )
+    for name in [one for one in ours if one in fields]:
         decoder = Decoder(f"environment {name}", root)
-        decoder.set(fields[name].key, _raw(fields[name].type, text), strict=False)
+        decoder.set(fields[name].key, _raw(fields[name].type, ours[name]), strict=False)
         values |= decoder.values
         problems += decoder.problems
     return values, problems
@@ -73,38 +76,6 @@ def read_thresholds(environ: Mapping[str, str]) -> tuple[dict[str, Limits], list
         except UsageError as error:
             problems.append(f"environment {THRESHOLDS}: {error}")
     return found, problems
-
-
-def parse_threshold_option(text: str) -> tuple[str, Limits]:
-    """Return the name and the limits in ``NAME=WARN:FAIL``; either may be empty, or carry a unit.
-
-    Raises:
-        UsageError: It can't be meant; the message says why.
-    """
-    match = _OPTION.match(text)
-    if match is None:
-        raise UsageError(f"{text!r} is not NAME=WARN:FAIL, as in redis.connect.p95=5:50")
-    warn, warn_unit = _limit(text, match["warn"])
-    fail, fail_unit = _limit(text, match["fail"])
-    units = {one for one in (warn_unit, fail_unit) if one}
-    if len(units) > 1:
-        raise UsageError(f"{text!r}: give both limits in one unit")
-    decoder = Decoder("")
-    raw: dict[str, Any] = {"warn": warn, "fail": fail, "unit": next(iter(units), None)}
-    decoder.limits(match["name"], raw)
-    if decoder.problems:
-        raise UsageError(f"{text!r}: {decoder.problems[0].rpartition(': ')[2]}")
-    value: Value = decoder.values[f"thresholds.{match['name']}"]
-    return match["name"], value.value
-
-
-def _limit(text: str, part: str) -> tuple[float | None, str]:
-    if not part.strip():
-        return None, ""
-    match = _LIMIT.match(part)
-    if match is None:
-        raise UsageError(f"{text!r}: {part.strip()!r} is no number")
-    return float(match["number"]), match["unit"]
 
 
 def _raw(kind: Any, text: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
@@ -35,12 +36,14 @@ def variable(key: str) -> str:
     return PREFIX + key.replace(".", "_").upper()
 
 
-def tables(root: Structure = Configuration) -> dict[str, Structure]:
+@cache
+def tables(root: Structure = Configuration) -> Mapping[str, Structure]:
     """Return the struct of each table by its dotted name, the top level's ("") first."""
     return _below("", root)
 
 
-def known_fields(root: Structure = Configuration) -> dict[str, Field]:
+@cache
+def known_fields(root: Structure = Configuration) -> Mapping[str, Field]:
     """Return every key that can be set, top-level ones first; thresholds are apart."""
     found = {}
     for name, struct in tables(root).items():

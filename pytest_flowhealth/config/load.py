@@ -8,23 +8,26 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pytest_flowhealth.config.decode import Decoder, Values, assembled, hint
+from pytest_flowhealth.config.decode import Decoder, Values, assembled
 from pytest_flowhealth.config.environment import (
-    parse_threshold_option,
     read_environment,
     read_redis_url,
     read_thresholds,
 )
 from pytest_flowhealth.config.fields import missing
-from pytest_flowhealth.config.files import read_text
+from pytest_flowhealth.config.files import can_be_found, is_absent, read_text, reason
+from pytest_flowhealth.config.limits import parse_threshold_option
 from pytest_flowhealth.config.manifest import read_manifest
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import ProbeError, UsageError
+from pytest_flowhealth.config.toml import NotToml, TooLarge, read_toml
+from pytest_flowhealth.config.wording import hint, quoted, shown, usage_error
+from pytest_flowhealth.errors import ProbeError
 
 __all__ = ["load_target", "locate", "parse_threshold_option", "presets"]
 
 FILE = "flowhealth.toml"
 PYPROJECT = "pyproject.toml"
+TOOL = "flowhealth"
 
 
 def locate(start: Path | None, cwd: Path) -> Path:
@@ -34,12 +37,9 @@ def locate(start: Path | None, cwd: Path) -> Path:
         UsageError: `start` is no folder.
     """
     if start is not None:
-        folder = cwd / start
-        if not folder.is_dir():
-            raise UsageError(f"--health-project: {start} is no folder")
-        return folder.resolve()
+        return _folder(cwd / start, str(start))
     here = cwd.resolve()
-    return next((one for one in (here, *here.parents) if (one / "package.json").exists()), here)
+    return next((one for one in (here, *here.parents) if can_be_found(one / "package.json")), here)
 
 
 def load_target(start: Path | None, environ: Mapping[str, str], cwd: Path) -> Target:
@@ -67,7 +67,7 @@ def load_target(start: Path | None, environ: Mapping[str, str], cwd: Path) -> Ta
     problems += _absent_checks(root, values)
     problems += [f"{key} is not set, but others of its table are" for key in missing(values)]
     if problems:
-        raise UsageError("the configuration can't be used", problems=problems)
+        raise usage_error("the configuration can't be used", problems)
     sources = {key: one.source for key, one in values.items()}
     return Target(root, assembled(values), sources, thresholds)
 
@@ -82,20 +82,36 @@ def presets() -> dict[str, str]:
     }
 
 
+def _folder(path: Path, written: str) -> Path:
+    try:
+        if path.is_dir():
+            return path.resolve(strict=True)
+        what = "is no folder"
+    except (OSError, ValueError, RuntimeError) as error:
+        what = f"can't be looked at: {reason(error)}"
+    raise usage_error(f"--health-project: {shown(written)} {what}")
+
+
 def _own(root: Path) -> tuple[Values, list[str]]:
     """Return what the target's own file sets."""
     own, wrong = _toml(root / FILE)
-    project, also_wrong = _toml(root / PYPROJECT)
-    tool = project.get("tool", {})
-    section = tool.get("flowhealth") if isinstance(tool, dict) else None
+    has_file = not is_absent(root / FILE)
+    section, also_wrong = _section(root / PYPROJECT)
     if section is None:
         # A broken pyproject.toml matters only where it may be ours.
-        return _decoded(FILE, own, wrong if (root / FILE).exists() else wrong + also_wrong)
-    if (root / FILE).exists():
+        return _decoded(FILE, own, wrong if has_file else wrong + also_wrong)
+    if has_file:
         return {}, [f"both {FILE} and {PYPROJECT}'s [tool.flowhealth] are there; keep one of them"]
     if not isinstance(section, dict):
         return {}, [f"{PYPROJECT}: [tool.flowhealth] must be a table"]
     return _decoded(PYPROJECT, section, also_wrong)
+
+
+def _section(path: Path) -> tuple[object, list[str]]:
+    """Return [tool.flowhealth] of a pyproject.toml, None where it has none, and what is wrong."""
+    project, wrong = _toml(path, word=TOOL)
+    tool = project.get("tool", {})
+    return (tool.get(TOOL) if isinstance(tool, dict) else None), wrong
 
 
 def _decoded(source: str, raw: dict[str, Any], wrong: list[str]) -> tuple[Values, list[str]]:
@@ -104,17 +120,17 @@ def _decoded(source: str, raw: dict[str, Any], wrong: list[str]) -> tuple[Values
     return decoder.values, wrong + decoder.problems
 
 
-def _toml(path: Path) -> tuple[dict[str, Any], list[str]]:
-    if not path.exists() and not path.is_symlink():
+def _toml(path: Path, word: str = "") -> tuple[dict[str, Any], list[str]]:
+    """Return what a file says, nothing where it does not have `word` in it, and what is wrong."""
+    if is_absent(path):
         return {}, []
     try:
-        return tomllib.loads(read_text(path)), []
+        text = read_text(path)
+        return (read_toml(text) if word in text else {}), []
     except ProbeError as error:
         return {}, [error.message]
-    except tomllib.TOMLDecodeError as error:
+    except (TooLarge, NotToml) as error:
         return {}, [f"{path.name}: {error}"]
-    except RecursionError:
-        return {}, [f"{path.name}: nested too deep"]
 
 
 def _preset(root: Path, nearer: Values) -> tuple[Values, list[str]]:
@@ -125,7 +141,7 @@ def _preset(root: Path, nearer: Values) -> tuple[Values, list[str]]:
     if name not in known:
         if named is None or name is None:
             return {}, []
-        return {}, [f"{named.source}: there is no preset {name!r}; {hint(name, [*known])}"]
+        return {}, [f"{named.source}: there is no preset {quoted(name)}; {hint(name, [*known])}"]
     decoder = Decoder(f"preset {name}")
     decoder.table(tomllib.loads(known[name]))
     return decoder.values, decoder.problems
@@ -144,5 +160,7 @@ def _absent_checks(root: Path, values: Values) -> list[str]:
         return []
     paths, source = values["checks"]
     return [
-        f"{source}: checks: {path!r} is not there" for path in paths if not (root / path).exists()
+        f"{source}: checks: {quoted(path)} is not there"
+        for path in paths
+        if not can_be_found(root / path)
     ]

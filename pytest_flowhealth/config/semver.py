@@ -69,16 +69,21 @@ def satisfies(version: str, wanted: str) -> bool:
     return any(_holds(parsed, comparators) for comparators in sets)
 
 
+def is_range(text: str) -> bool:
+    """Tell whether `text` is a range; a tag such as ``latest`` is none."""
+    try:
+        satisfies("0.0.0", text)
+    except ValueError:
+        return False
+    return True
+
+
 def range_of(spec: str) -> str | None:
     """Return the range in a dependency's spec; None for a tag, an alias, an address, a path."""
     text = spec.strip()
     if _LOCAL.match(text) or "/" in text:
         return None
-    try:
-        satisfies("0.0.0", text)
-    except ValueError:
-        return None
-    return text
+    return text if is_range(text) else None
 
 
 def _holds(version: Version, comparators: list[_Comparator]) -> bool:
