@@ -55,7 +55,7 @@ def main() -> None:
         _print(rounds)
         with proxy(port, Way(delay=0.02)) as way:
             far = RedisProbe(f"redis://127.0.0.1:{way}/0").command_latency()
-        print(f"through a proxy that adds 20 ms: p50 {compute('p50', far.samples):.2f} ms")
+        _say(f"through a proxy that adds 20 ms: p50 {compute('p50', far.samples):.2f} ms")
 
 
 def benchmark(port: int, pings: int = PINGS) -> tuple[float, float]:
@@ -112,11 +112,15 @@ def _round(probe: RedisProbe, port: int) -> dict[str, float]:
 
 
 def _print(rounds: list[dict[str, float]]) -> None:
-    print(f"median of {len(rounds)} rounds (least to most)")
+    _say(f"median of {len(rounds)} rounds (least to most)")
     for name in rounds[0]:
         values = [one[name] for one in rounds]
         median = statistics.median(values)
-        print(f"  {name:34}{median:12,.2f}  ({min(values):,.2f} to {max(values):,.2f})")
+        _say(f"  {name:34}{median:12,.2f}  ({min(values):,.2f} to {max(values):,.2f})")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
 
 
 @contextlib.contextmanager

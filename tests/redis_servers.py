@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
-import itertools
 import os
-import queue
+import select
 import shutil
 import signal
 import socket
@@ -228,56 +228,52 @@ def proxy(port: int, way: Way) -> Iterator[int]:
         with socket.create_connection(("127.0.0.1", port)) as server:
             for one in (client, server):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            pieces: queue.Queue[tuple[float, bytes]] = queue.Queue()
-            threads = [
-                threading.Thread(target=_copy, args=(client, server.sendall, over)),
-                threading.Thread(target=_deliver, args=(pieces, client, way, over)),
-            ]
-            for thread in threads:
-                thread.start()
-            _copy(server, lambda data: pieces.put((time.perf_counter(), data)), over)
-            pieces.put((0.0, b""))
-            for thread in threads:
-                thread.join()
+            _Passage(client, server, way).run(over)
 
     with tcp_server(talk) as number:
         yield number
 
 
-def _copy(source: socket.socket, give: Callable[[bytes], object], over: threading.Event) -> None:
-    """Hand on what comes from `source`, until it is closed or the test is over."""
-    source.settimeout(0.05)
-    with contextlib.suppress(OSError):
-        while not over.is_set():
-            with contextlib.suppress(TimeoutError):
-                data = source.recv(1 << 20)
-                if not data:
-                    break
-                give(data)
-    with contextlib.suppress(OSError):
-        source.shutdown(socket.SHUT_RDWR)
+class _Passage:
+    """One connection through the proxy; one thread for both directions, since each hand-over takes time."""
 
+    def __init__(self, client: socket.socket, server: socket.socket, way: Way) -> None:
+        self.client, self.server, self.way = client, server, way
+        self.pieces: collections.deque[tuple[float, bytes]] = collections.deque()
+        self.delivered = 0
 
-def _deliver(
-    pieces: queue.Queue[tuple[float, bytes]],
-    client: socket.socket,
-    way: Way,
-    over: threading.Event,
-) -> None:
-    with contextlib.suppress(OSError):
-        for number in itertools.count():
-            at, data = pieces.get()
-            if not data:
-                break
-            late = way.for_ if number == way.stalls else way.delay
-            while not over.is_set() and (left := at + late - time.perf_counter()) > 0:
-                time.sleep(min(left, 0.05))
-            if number == way.cut:
-                client.sendall(data[:1])
-                break
-            client.sendall(data)
-    with contextlib.suppress(OSError):
-        client.shutdown(socket.SHUT_RDWR)
+    def run(self, over: threading.Event) -> None:
+        """Hand on what comes, until one side is closed or the test is over."""
+        going = True
+        while going and not over.is_set():
+            readable, _, _ = select.select([self.client, self.server], [], [], self._patience())
+            going = all(self._take(one) for one in readable) and self._deliver()
+
+    def _patience(self) -> float:
+        due = self._due() - time.perf_counter() if self.pieces else 0.05
+        return min(0.05, max(0.0, due))
+
+    def _due(self) -> float:
+        held = self.way.for_ if self.delivered == self.way.stalls else self.way.delay
+        return self.pieces[0][0] + held
+
+    def _take(self, source: socket.socket) -> bool:
+        data = source.recv(1 << 20)
+        if source is self.client:
+            self.server.sendall(data)
+        else:
+            self.pieces.append((time.perf_counter(), data))
+        return bool(data) or source is self.server
+
+    def _deliver(self) -> bool:
+        while self.pieces and self._due() <= time.perf_counter():
+            _, data = self.pieces.popleft()
+            if not data or self.delivered == self.way.cut:
+                self.client.sendall(data[:1])
+                return False
+            self.client.sendall(data)
+            self.delivered += 1
+        return True
 
 
 def silent(connection: socket.socket, over: threading.Event) -> None:

@@ -153,7 +153,7 @@ def test_half_an_answer_in_the_midst(server: RedisServer, load: str) -> None:
 @pytest.mark.parametrize("load", LOADS)
 def test_killed_in_the_midst(tmp_path: Path, load: str) -> None:
     with RedisServer(tmp_path / "r") as server:
-        killer = threading.Timer(0.3, lambda: server.process and server.process.kill())
+        killer = threading.Timer(0.3, server.stop)
         killer.start()
         with pytest.raises(ProbeError, match=r"closed the connection after [\d,]+ answers"):
             getattr(RedisProbe(server.url), load)(LONG)
@@ -292,9 +292,8 @@ def test_down(load: str) -> None:
 )
 @pytest.mark.parametrize("load", LOADS)
 def test_no_whole_answer(talk: Callable[..., None], load: str) -> None:
-    with (
-        tcp_server(talk) as port,
-        pytest.raises(ProbeError, match=r"no answer within 0\.3 s"),
-    ):
-        budget = Budget(count=1, seconds=0.1, least=1, longest=0.1)
-        getattr(RedisProbe(f"redis://127.0.0.1:{port}/0", timeout=0.3), load)(budget)
+    budget = Budget(count=1, seconds=0.1, least=1, longest=0.1)
+    with tcp_server(talk) as port:
+        probe = RedisProbe(f"redis://127.0.0.1:{port}/0", timeout=0.3)
+        with pytest.raises(ProbeError, match=r"no answer within 0\.3 s"):
+            getattr(probe, load)(budget)
