@@ -1,13 +1,12 @@
 """What the registry knows of the dependencies: vulnerabilities, newer versions, deprecations."""
 
-import shlex
-
 import msgspec
 import pytest
 
 from pytest_flowhealth import Answer, Health, NotApplicable, ProbeError, Target, Unmeasured, answer
 from pytest_flowhealth.probes import lockfile, npm
 from pytest_flowhealth.probes.listing import listed
+from pytest_flowhealth.probes.outdated import Outdated, outdated
 
 SHOWN = 100
 AUDITS = {"pnpm": "pnpm audit", "yarn": "yarn npm audit", "bun": "bun audit"}
@@ -45,12 +44,12 @@ def npm_audit(target: Target) -> npm.Audit:
 
 
 @answer
-def npm_outdated(target: Target) -> npm.Outdated:
+def npm_outdated(target: Target) -> Outdated:
     """What `npm outdated` says."""
     if not target.config.dependencies.outdated:
         raise NotApplicable("switched off: [dependencies] outdated = false")
     require_dependencies(target)
-    found = npm.outdated(target.root)
+    found = outdated(target.root, target.packages)
     # npm compares a workspace with whatever has its name in the registry.
     own = {one.manifest.name for one in target.packages}
     return msgspec.structs.replace(
@@ -95,7 +94,7 @@ def test_vulnerabilities(health: Health, npm_audit: Answer[npm.Audit]) -> None:
     "dependencies", critical=False, requires=("package.node_modules", "system.npm"), timeout=60
 )
 @pytest.mark.threshold("outdated_major", warn=0, better="lower", unit="1")
-def test_outdated(health: Health, npm_outdated: Answer[npm.Outdated]) -> None:
+def test_outdated(health: Health, npm_outdated: Answer[Outdated]) -> None:
     """No direct dependency is a major version behind."""
     found = npm_outdated()
     health.detail(
@@ -103,13 +102,16 @@ def test_outdated(health: Health, npm_outdated: Answer[npm.Outdated]) -> None:
     )
     if found.untold:
         names = ", ".join(found.untold[:10])
+        first = found.untold[0]
+        name = first[: first.find("@", 1)] if "@" in first[1:] else first
         raise Unmeasured(
-            f"the registry tells nothing of {names}", remedy=f"npm view {found.untold[0]}"
+            f"the registry tells nothing of {names}",
+            remedy=npm.with_names("npm view", [name, "versions"]),
         )
     major = [one for one in found.behind if one.major]
     health.measure("outdated_major", len(major), "1")
     if major:
-        health.remedy(f"npm install {shlex.join(f'{one.name}@latest' for one in major[:10])}")
+        health.remedy(npm.with_names("npm install", [one.newest for one in major]))
 
 
 @pytest.mark.health("dependencies", critical=False, requires="package.manifest", timeout=60)
@@ -128,4 +130,4 @@ def test_deprecated(health: Health, target: Target) -> None:
     if direct:
         health.warn(listed(direct, "dependencies are deprecated"))
         name = next(one.name for one in found if one.direct)
-        health.remedy(f"npm view {shlex.quote(name)} deprecated")
+        health.remedy(npm.with_names("npm view", [name, "deprecated"]))

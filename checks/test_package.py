@@ -1,9 +1,11 @@
-"""The package: package.json, node_modules, the dependencies, the lock file.
+"""The package: package.json, node_modules, the dependencies and their files, the lock file.
 
 Looked at are the root package and every workspace.
 """
 
+import os
 import shlex
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -17,10 +19,19 @@ from pytest_flowhealth import (
     answer,
 )
 from pytest_flowhealth.config.manifest import Package
-from pytest_flowhealth.probes import lockfile, npm, package
+from pytest_flowhealth.probes import installed, lockfile, npm, package
 from pytest_flowhealth.probes.listing import listed, raise_worst
 from pytest_flowhealth.probes.package import Dependency
 
+SAYS = {
+    "missing": "is missing",
+    "no file": "is no file",
+    "empty": "is empty",
+    "cut off": "is cut off",
+    "garbled": "has zero bytes in its text",
+    "unparseable": "was altered and does not parse",
+    "altered": "was altered",
+}
 INSTALL = {"pnpm": "pnpm install", "yarn": "yarn install", "bun": "bun install"}
 
 
@@ -30,6 +41,23 @@ def install_command(target: Target) -> str:
     if manager == "npm":
         return "npm ci" if is_in_step(target) else "npm install"
     return INSTALL.get(manager or "", "npm install")
+
+
+def reinstall_command(target: Target) -> str:
+    """Return what removes all that is installed and installs it anew: npm leaves be what is there."""
+    command = install_command(target)
+    if command == "npm ci":
+        return command  # removes it by itself
+    places = [one.path / "node_modules" for one in target.packages]
+    folders = [os.path.relpath(one, target.root) for one in places if one.is_dir()]
+    if not folders:
+        folders = [os.path.relpath(package.require_node_modules(target.packages[0]), target.root)]
+    return f"rm -r {shlex.join(_plain(folders))} && {command}"
+
+
+def _plain(paths: list[str]) -> list[str]:
+    """Return paths that no command takes for options."""
+    return [f"./{path}" if path.startswith("-") else path for path in paths]
 
 
 def is_in_step(target: Target) -> bool:
@@ -57,6 +85,16 @@ def package_dependencies(target: Target) -> list[Dependency]:
         for one in target.packages
         for found in package.examine(one, critical_names(target, one))
     ]
+
+
+@answer
+def package_files(target: Target) -> installed.Comparison:
+    """How the installed files compare with what was published."""
+    manager = lockfile.manager(target.root)
+    if manager not in (None, "npm"):
+        raise NotApplicable(f"only what npm installed is compared, not {manager}'s packages")
+    modules = package.require_node_modules(target.packages[0])
+    return installed.compare(modules, npm.cache(target.root))
 
 
 @answer
@@ -110,14 +148,72 @@ def test_dependencies(
 
 def repair(target: Target, broken: list[Dependency]) -> str:
     """Return the command that mends `broken`."""
-    manager = lockfile.manager(target.root)
-    if manager not in (None, "npm") or any(one.package != "." for one in broken):
-        return install_command(target)
+    wrong = [one for one in broken if one.state == "named wrongly"]
+    if wrong:
+        file = "package.json" if wrong[0].spec is not None else "[package] critical"
+        return f"mend the name in {file}"
     if all("NODE_MODULE_VERSION" in (one.problem or "") for one in broken):
-        return f"npm rebuild {' '.join(shlex.quote(one.name) for one in broken[:10])}"
-    if all(one.spec is not None for one in broken) and is_in_step(target):
-        return "npm ci"
-    return f"npm install {' '.join(one.wanted for one in broken[:10])}"
+        return npm.with_names("npm rebuild", [one.name for one in broken])
+    unnamed = [one for one in broken if one.spec is None and one.state == "missing"]
+    if unnamed:
+        return npm.with_names("npm install", [one.wanted for one in unnamed])
+    if any(one.state == "broken" for one in broken):
+        return reinstall_command(target)
+    manager = lockfile.manager(target.root)
+    if manager not in (None, "npm") or is_in_step(target):
+        return install_command(target)
+    if any(one.package != "." for one in broken):
+        return install_command(target)
+    return npm.with_names("npm install", [one.wanted for one in broken])
+
+
+@pytest.mark.health("package", requires=("package.dependencies", "system.npm"), timeout=120)
+def test_files(health: Health, target: Target, package_files: Answer[installed.Comparison]) -> None:
+    """The files of all installed packages are as published, by the archives in npm's cache."""
+    found = package_files()
+    unknown = len(found.unheld) + len(found.unread) + len(found.late)
+    health.detail(
+        compared=found.compared,
+        not_compared=unknown,
+        without_archive=found.unheld[:100],
+        altered=[f"{one.place}/{one.file}" for one in found.altered[:100]],
+    )
+    if found.broken or found.altered or found.blank:
+        health.remedy(reinstall_command(target))
+    if found.broken:
+        raise ProbeError(listed(by_package(found.broken), "packages are not as published"))
+    for warning in doubts(found):
+        health.warn(warning)
+    if not found.compared and not (found.blank or found.unread or found.late):
+        raise NotApplicable(
+            f"npm's cache holds the archive of none of the {unknown:,} packages installed"
+        )
+
+
+def by_package(faults: Sequence[installed.Fault]) -> list[str]:
+    """Return a sentence for each package, with the first of its faults."""
+    packages: dict[str, list[str]] = {}
+    for one in faults:
+        packages.setdefault(one.place, []).append(f"{one.file} {SAYS[one.kind]}")
+    return [
+        f"{place}: {', '.join(said[:3])}" + f" and {len(said) - 3:,} more" * (len(said) > 3)
+        for place, said in packages.items()
+    ]
+
+
+def doubts(found: installed.Comparison) -> Iterator[str]:
+    """Yield what speaks against the packages, or is not known of them."""
+    if found.altered:
+        yield listed(by_package(found.altered), "packages are not as published")
+    if found.blank:
+        empty = [f"{one} is empty" for one in found.blank]
+        why = "and npm's cache no longer holds its archive to compare with"
+        yield f"{listed(empty, 'entry files are empty')}, {why}"
+    if found.unread:
+        yield listed(found.unread, "packages could not be compared")
+    if found.late:
+        all_of = found.compared + len(found.late)
+        yield f"{len(found.late):,} of {all_of:,} packages were not compared within {installed.SECONDS:g} s"
 
 
 @pytest.mark.health("package", requires=("package.dependencies", "system.npm"), timeout=60)
@@ -130,9 +226,8 @@ def test_tree(health: Health, target: Target, package_tree: Answer[npm.Tree]) ->
     health.detail(extraneous=tree.extraneous[:100])
     wrong = [*tree.missing, *tree.invalid, *tree.other] or not_as_locked(target)
     if wrong:
-        raise ProbeError(
-            listed(wrong, "packages are not as they must be"), remedy=install_command(target)
-        )
+        remedy = install_command(target) if wrong == [*tree.missing] else reinstall_command(target)
+        raise ProbeError(listed(wrong, "packages are not as they must be"), remedy=remedy)
 
 
 def not_as_locked(target: Target) -> list[str]:

@@ -19,6 +19,9 @@ from pytest_flowhealth.errors import ProbeError, Unmeasured
 NPM = ("npm-shrinkwrap.json", "package-lock.json")
 """npm's lock files; the first one that is there counts."""
 
+HIDDEN = ".package-lock.json"
+"""npm's note in node_modules of what it installed there (docs.npmjs.com, "Hidden Lockfiles")."""
+
 OTHERS = {
     "pnpm-lock.yaml": "pnpm",
     "yarn.lock": "yarn",
@@ -79,6 +82,18 @@ def read_lock(root: Path) -> Lock | None:
     return Lock(name, {str(key): one for key, one in packages.items() if isinstance(one, dict)})
 
 
+def read_hidden(modules: Path) -> Lock | None:
+    """Return npm's note of what it installed in `modules`, or None where there is none to read."""
+    try:
+        raw = json.loads(read_text(modules / HIDDEN, largest=_LARGEST))
+    except (ProbeError, ValueError, RecursionError):
+        return None
+    packages = raw.get("packages") if isinstance(raw, dict) else None
+    if not isinstance(packages, dict):
+        return None
+    return Lock(HIDDEN, {str(key): one for key, one in packages.items() if isinstance(one, dict)})
+
+
 def out_of_step(lock: Lock, packages: tuple[Package, ...]) -> list[str]:
     """Return where package.json asks for something else than the lock file was made for."""
     found = []
@@ -110,7 +125,7 @@ def not_as_locked(lock: Lock, root: Path) -> list[str]:
     """
     found = []
     for place, entry in lock.packages.items():
-        if not _inside(place) or entry.get("link") or entry.get("extraneous"):
+        if not is_inside(place) or entry.get("link") or entry.get("extraneous"):
             continue
         locked, installed = entry.get("version"), _installed(root / place)
         name = place.rpartition("node_modules/")[2]
@@ -142,7 +157,7 @@ def wanted(manifest: Manifest) -> dict[str, str]:
     return manifest.dev_dependencies | manifest.dependencies | manifest.optional_dependencies
 
 
-def _inside(place: str) -> bool:
+def is_inside(place: str) -> bool:
     """Tell whether an entry is an installed package's, in the project's own folder."""
     parts = place.split("/")
     return "node_modules" in parts and ".." not in parts and parts[0] != "" and "\0" not in place

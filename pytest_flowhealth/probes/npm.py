@@ -1,4 +1,4 @@
-"""What npm itself says: `npm ls`, `npm audit`, `npm outdated`, each as JSON, each with a limit.
+"""What npm itself says: `npm ls`, `npm audit` and others, each as JSON, each with a limit.
 
 npm's exit code 1 is a result here, not an error. What is no documented answer
 is `Unmeasured`: npm takes some broken answers of a registry for "nothing found"
@@ -11,25 +11,30 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.errors import NotApplicable, Unmeasured
-from pytest_flowhealth.probes import command, semver
+from pytest_flowhealth.config import semver
+from pytest_flowhealth.config.manifest import Manifest, read_manifest
+from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
+from pytest_flowhealth.probes import command
 from pytest_flowhealth.verdict.text import one_line
 
 SECONDS = 40.0
 """What one of npm's commands may take."""
 
+ANSWERED = re.compile(r"^npm http fetch (?P<method>\w+) (?P<status>\d+) (?P<url>\S+)", re.MULTILINE)
+"""A line of npm's log on what a registry answered."""
+
 _FETCH = ("--fetch-retries=1", "--fetch-retry-mintimeout=500", "--fetch-retry-maxtimeout=1000")
 _QUIET = ("--no-fund", "--no-update-notifier", "--logs-max=0", "--no-progress")
 _LOG = "--loglevel=silly"  # the only level that tells what the audit endpoint answered
-_ANSWERED = re.compile(
-    r"^npm http fetch (?P<method>\w+) (?P<status>\d+) (?P<url>\S+)", re.MULTILINE
-)
+# What a project's .npmrc may say that would narrow the question.
+_ALL = ("--all", "--depth=Infinity", "--no-package-lock-only", "--no-link", "--no-global")
 _AUDITS = "/-/npm/v1/security/"
 _REPORT = re.compile(r"^npm silly? audit report (?P<report>.*)$", re.MULTILINE)
 _LISTS = re.compile(r"\{(?:\}|$| \S+: \[)")
@@ -64,21 +69,18 @@ class Audit(msgspec.Struct, frozen=True):
     packages: tuple[Vulnerable, ...]
 
 
-class Behind(msgspec.Struct, frozen=True):
-    """A dependency with a newer version; `major` where the newer one is incompatible."""
+def cache(root: Path, timeout: float = SECONDS) -> Path:
+    """Return the folder of npm's cache, as it is configured for the project.
 
-    name: str
-    current: str
-    wanted: str
-    latest: str
-    major: bool
-
-
-class Outdated(msgspec.Struct, frozen=True):
-    """The dependencies that are behind, and those that the registry did not tell of."""
-
-    behind: tuple[Behind, ...]
-    untold: tuple[str, ...]
+    Raises:
+        ProbeError: There is no npm.
+        Unmeasured: npm does not tell.
+    """
+    done = command.run(["npm", "config", "get", "cache"], cwd=root, timeout=timeout)
+    told = done.stdout.strip()
+    if done.returncode or not told.startswith("/") or "\n" in told:
+        raise Unmeasured("`npm config get cache` names no folder")
+    return Path(told)
 
 
 def ls(root: Path, timeout: float = SECONDS) -> Tree:
@@ -86,18 +88,20 @@ def ls(root: Path, timeout: float = SECONDS) -> Tree:
 
     Raises:
         ProbeError: There is no npm.
-        Unmeasured: npm gave no answer that can be read.
+        Unmeasured: npm gave no answer that can be read, or none about this project.
     """
-    done, answer = _ask(root, ["ls", "--all"], timeout)
+    done, answer = ask(root, ["ls", *_ALL], timeout)
     problems = answer.get("problems", [])
     if not isinstance(problems, list) or (done.returncode not in (0, 1)):
-        raise _unreadable("ls", done)
+        raise unreadable("ls", done)
     kinds: dict[str, list[str]] = {"missing": [], "invalid": [], "extraneous": [], "other": []}
     for problem in map(str, problems):
         kind = problem.partition(":")[0]
         kinds[kind if kind in kinds else "other"].append(_relative(problem, root))
     if done.returncode == 1 and not problems:
-        raise _unreadable("ls", done, answer)
+        raise unreadable("ls", done, answer)
+    if not any(kinds[kind] for kind in ("missing", "invalid", "other")):
+        _require_whole(answer, own_manifest(root))
     return Tree(**{kind: tuple(found) for kind, found in kinds.items()})
 
 
@@ -110,11 +114,11 @@ def audit(root: Path, timeout: float = SECONDS) -> Audit:
             (docs.npmjs.com, "npm audit"); zero is returned only where it was
             asked and said so.
     """
-    done, answer = _ask(root, ["audit"], timeout)
+    done, answer = ask(root, ["audit"], timeout)
     counts = _counts(answer)
     if counts is None or done.returncode not in (0, 1):
         raise _unaudited(done, answer)
-    _require_answer(done)
+    _require_answer(done, own_manifest(root))
     packages = tuple(_vulnerable(answer["vulnerabilities"]))
     told = {severity: sum(one.severity == severity for one in packages) for severity in SEVERITIES}
     if told != counts:
@@ -124,41 +128,21 @@ def audit(root: Path, timeout: float = SECONDS) -> Audit:
     return Audit(counts, packages)
 
 
-def outdated(root: Path, timeout: float = SECONDS) -> Outdated:
-    """Return the direct dependencies that are behind the registry's latest version.
+def with_names(words: str, names: Sequence[str]) -> str:
+    """Return a command for a shell, with names (ten at the most) that may begin as options do."""
+    dashes = ["--"] if any(name.startswith("-") for name in names) else []
+    return shlex.join([*words.split(), *dashes, *names[:10]])
+
+
+def ask(
+    root: Path, arguments: list[str], timeout: float
+) -> tuple[command.Completed, dict[str, Any]]:
+    """Return how npm ended, and the object that it printed.
 
     Raises:
         ProbeError: There is no npm.
-        Unmeasured: The registry did not answer, or npm's answer can't be read.
+        Unmeasured: It printed none, or did not end in time.
     """
-    done, answer = _ask(root, ["outdated"], timeout)
-    entries = [(name, one) for name, each in answer.items() for one in _listed(each)]
-    if not all(_is_entry(one) for _, one in entries) or done.returncode not in (0, 1):
-        raise _unreadable("outdated", done, answer)
-    # npm leaves out, without a word, what the registry does not know or does not give.
-    untold = {
-        match["url"].rpartition("/")[2].replace("%2f", "/").replace("%2F", "/")
-        for match in _ANSWERED.finditer(done.stderr)
-        if match["status"] in ("401", "403", "404")
-    }
-    behind = [_behind(name, one) for name, one in entries if "current" in one]
-    return Outdated(tuple(dict.fromkeys(behind)), tuple(sorted(untold)))
-
-
-def is_behind_major(current: str, latest: str) -> bool:
-    """Tell whether `latest` is incompatible with `current`: another major, or minor of 0.x."""
-    try:
-        have, there = semver.parse_version(current), semver.parse_version(latest)
-    except ValueError:
-        return False
-    depth = 1 if have.major or there.major else 2
-    return have[:depth] < there[:depth]
-
-
-def _ask(
-    root: Path, arguments: list[str], timeout: float
-) -> tuple[command.Completed, dict[str, Any]]:
-    """Return how npm ended, and the object that it printed."""
     environment = {**os.environ, "NO_COLOR": "1", "npm_config_color": "false"}
     patience = f"--fetch-timeout={timeout * 400:.0f}"  # ms; twice that and a pause fits in
     argv = ["npm", *arguments, "--json", *_FETCH, patience, *_QUIET, _LOG]
@@ -166,13 +150,13 @@ def _ask(
     try:
         answer = json.loads(done.stdout)
     except (ValueError, RecursionError):
-        raise _unreadable(arguments[0], done) from None
+        raise unreadable(arguments[0], done) from None
     if not isinstance(answer, dict):
-        raise _unreadable(arguments[0], done)
+        raise unreadable(arguments[0], done)
     return done, answer
 
 
-def _unreadable(
+def unreadable(
     name: str, done: command.Completed, answer: Mapping[str, Any] | None = None
 ) -> Unmeasured:
     """Return an error with npm's own first word on what went wrong."""
@@ -203,15 +187,17 @@ def _counts(answer: Mapping[str, Any]) -> dict[str, int] | None:
     return {severity: int(count or 0) for severity, count in counts.items()}
 
 
-def _require_answer(done: command.Completed) -> None:
+def _require_answer(done: command.Completed, manifest: Manifest) -> None:
     """Raise where npm's log does not show that the registry answered the audit with a list.
 
     npm reports zero vulnerabilities where it did not ask (`offline`), and where
     the answer was `null` or `[]` (@npmcli/arborist, audit-report.js).
     """
     if _NOTHING_ASKED.search(done.stderr):
+        if any(map(is_registered, needed(manifest).values())):
+            raise Unmeasured("`npm audit` asked the registry for nothing", remedy="npm install")
         raise NotApplicable("none of the dependencies comes from a registry")
-    answers = [one for one in _ANSWERED.finditer(done.stderr) if _AUDITS in one["url"]]
+    answers = [one for one in ANSWERED.finditer(done.stderr) if _AUDITS in one["url"]]
     if not answers:
         raise Unmeasured("`npm audit` did not ask the registry (is `offline` set in .npmrc?)")
     report = _REPORT.search(done.stderr)
@@ -222,13 +208,13 @@ def _require_answer(done: command.Completed) -> None:
 
 def _unaudited(done: command.Completed, answer: Mapping[str, Any]) -> Unmeasured:
     """Return what the endpoint said: npm 9 and 10 ask an older one then, and tell of that."""
-    statuses = [one for one in _ANSWERED.finditer(done.stderr) if _AUDITS in one["url"]]
+    statuses = [one for one in ANSWERED.finditer(done.stderr) if _AUDITS in one["url"]]
     if statuses and not statuses[0]["status"].startswith("2"):
         first = statuses[0]
         return Unmeasured(
             f"the registry's audit endpoint answered with status {first['status']}: {first['url']}"
         )
-    return _unreadable("audit", done, answer)
+    return unreadable("audit", done, answer)
 
 
 def _vulnerable(told: Mapping[str, Any]) -> Iterator[Vulnerable]:
@@ -248,28 +234,52 @@ def _fix(available: object) -> str | None:
     if available is True:
         return "npm audit fix"
     if isinstance(available, dict) and "name" in available:
-        return f"npm install {available['name']}@{available.get('version', 'latest')}"
+        wanted = f"{available['name']}@{available.get('version', 'latest')}"
+        return with_names("npm install", [wanted])
     return None
 
 
-def _listed(told: object) -> list[Any]:
-    """Return an entry of `npm outdated`: a list where several workspaces ask for the package."""
-    return told if isinstance(told, list) else [told]
+def own_manifest(folder: Path) -> Manifest:
+    """Return a folder's package.json; an empty one where it can't be read."""
+    try:
+        return read_manifest(folder / "package.json", strict=False)
+    except (ProbeError, ValueError):
+        return Manifest()
 
 
-def _is_entry(told: object) -> bool:
-    """Tell whether it is one; `current` is absent where the package is not installed."""
-    if not isinstance(told, dict):
-        return False
-    return all(
-        isinstance(one, str)
-        for one in (told.get("wanted"), told.get("latest"), told.get("current", ""))
-    )
+def needed(manifest: Manifest) -> dict[str, str]:
+    """Return the dependencies that npm has to tell of, whatever it was told to leave out."""
+    others = {
+        **manifest.dev_dependencies,
+        **manifest.optional_dependencies,
+        **manifest.peer_dependencies,
+    }
+    return {name: spec for name, spec in manifest.dependencies.items() if name not in others}
 
 
-def _behind(name: str, told: Mapping[str, str]) -> Behind:
-    current, latest = told["current"], told["latest"]
-    return Behind(name, current, told["wanted"], latest, is_behind_major(current, latest))
+def is_registered(spec: str) -> bool:
+    """Tell whether a registry is asked for it."""
+    return spec.startswith("npm:") or semver.range_of(spec) is not None
+
+
+def _require_whole(answer: Mapping[str, Any], manifest: Manifest) -> None:
+    """Raise where the answer of `npm ls` is not about the project: nothing found, nothing looked at."""
+    told = _own(answer, manifest.name)
+    tree = told.get("dependencies") if told else None
+    names = tree if isinstance(tree, dict) else {}
+    gone = [name for name in needed(manifest) if name not in names]
+    if told is None or gone:
+        of = f"nothing of {', '.join(gone[:5])}" if gone else f"not of {manifest.name}"
+        raise Unmeasured(f"`npm ls` could not tell: it speaks {one_line(of, 200)}", remedy="npm ls")
+
+
+def _own(answer: Mapping[str, Any], name: str | None) -> Mapping[str, Any] | None:
+    """Return the part on the project: in a workspace npm answers for the root, which has it within."""
+    if "name" in answer and name in (None, answer["name"]):
+        return answer
+    tree = answer.get("dependencies")
+    own = tree.get(name) if isinstance(tree, dict) else None
+    return own if isinstance(own, dict) else None
 
 
 def _relative(problem: str, root: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -38,6 +37,8 @@ class Dependency(msgspec.Struct, frozen=True):
         version: What is installed, None where nothing is.
         problem: What is wrong with it, None where nothing is.
         note: What could not be judged, and why.
+        state: "named wrongly", "missing", "out of range", "broken" (it is there, and does not
+            work); "" where there is no problem.
     """
 
     package: str
@@ -46,12 +47,16 @@ class Dependency(msgspec.Struct, frozen=True):
     version: str | None = None
     problem: str | None = None
     note: str | None = None
+    state: str = ""
 
     @property
     def wanted(self) -> str:
-        """What to hand to `npm install`, quoted for a shell."""
-        plain = self.spec is not None and semver.range_of(self.spec)
-        return shlex.quote(f"{self.name}@{self.spec}" if plain else self.name)
+        """What to hand to `npm install`: without its spec, an alias would become another package."""
+        return self.name if self.spec is None else f"{self.name}@{self.spec}"
+
+    def faulty(self, state: str, problem: str) -> Dependency:
+        """Return it with a problem."""
+        return msgspec.structs.replace(self, state=state, problem=problem)
 
 
 def require_node_modules(package: Package) -> Path:
@@ -108,18 +113,16 @@ def _installed(package: Package, name: str) -> Dependency:
     found = Dependency(package.label, name, spec)
     if not _NAME.match(name):
         # As a path it would lead out of node_modules.
-        return msgspec.structs.replace(found, problem=f"{name!r} is no package's name")
+        return found.faulty("named wrongly", f"{name!r} is no package's name")
     folder = locate(package.path, name)
     if folder is None:
-        return msgspec.structs.replace(found, problem=f"{name} is missing")
+        return found.faulty("missing", f"{name} is missing")
     try:
         manifest = read_manifest(folder / "package.json", strict=False)
     except ProbeError as error:
-        return msgspec.structs.replace(found, problem=f"{name} is broken: {error.message}")
-    found = msgspec.structs.replace(found, version=manifest.version)
-    return msgspec.structs.replace(
-        found, problem=_out_of_range(found), note=_nothing_to_load(folder, manifest, name)
-    )
+        return found.faulty("broken", f"{name} is broken: {error.message}")
+    note = _nothing_to_load(folder, manifest, name)
+    return _ranged(msgspec.structs.replace(found, version=manifest.version, note=note))
 
 
 def _spec(manifest: Manifest, name: str) -> str | None:
@@ -132,17 +135,20 @@ def _spec(manifest: Manifest, name: str) -> str | None:
     return next((kind[name] for kind in kinds if name in kind), None)
 
 
-def _out_of_range(found: Dependency) -> str | None:
+def _ranged(found: Dependency) -> Dependency:
+    """Return it with a problem where its version is not what is asked for."""
     wanted = semver.range_of(found.spec) if found.spec is not None else None
     if wanted is None:
-        return None
+        return found
     if found.version is None:
-        return f"{found.name} is broken: its package.json has no version"
+        return found.faulty("broken", f"{found.name} is broken: its package.json has no version")
     try:
         fits = semver.satisfies(found.version, wanted)
     except ValueError:
-        return f"{found.name} is broken: its version {found.version!r} is none"
-    return None if fits else f"{found.name} {found.version} is outside its range {found.spec}"
+        problem = f"{found.name} is broken: its version {found.version!r} is none"
+        return found.faulty("broken", problem)
+    problem = f"{found.name} {found.version} is outside its range {found.spec}"
+    return found if fits else found.faulty("out of range", problem)
 
 
 def _nothing_to_load(folder: Path, manifest: Manifest, name: str) -> str | None:
@@ -169,14 +175,15 @@ def _with_loading(package: Package, found: Dependency, came: Loaded | None) -> D
     if came is None:
         return found
     if came.state == "loaded":
-        return msgspec.structs.replace(found, problem=_hollow(package, came))
+        hollow = _hollow(package, came)
+        return found.faulty("broken", hollow) if hollow else found
     if came.state == "failed" and _is_for_elsewhere(came):
         return msgspec.structs.replace(
             found, note=f"{came.name} is not made for Node: {came.message}"
         )
     said = f"{came.kind}: {came.message}" if came.kind else came.message
     said = said.replace(f"{package.path}/", "")
-    return msgspec.structs.replace(found, problem=f"{came.name} can't be loaded: {said}")
+    return found.faulty("broken", f"{came.name} can't be loaded: {said}")
 
 
 def _is_for_elsewhere(came: Loaded) -> bool:
