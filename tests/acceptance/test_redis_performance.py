@@ -213,9 +213,10 @@ def test_a_server_that_could_not_save(tmp_path: Path, check: Callable[..., Run])
 
 
 def test_a_server_that_is_nearly_full(tmp_path: Path, check: Callable[..., Run]) -> None:
-    arguments = ("--maxmemory", "20mb", "--maxmemory-policy", "noeviction")
-    with RedisServer(tmp_path / "r", *arguments) as server:
+    with RedisServer(tmp_path / "r", "--maxmemory-policy", "noeviction") as server:
         server.command("SET", "big", "x" * 16_000_000)
+        used = server.command("INFO", "memory")["used_memory"]
+        server.command("CONFIG", "SET", "maxmemory", int(used / 0.87))
         run = check(server.url)
 
     run.assert_fault("redis.maxmemory", 1, "maxmemory")
