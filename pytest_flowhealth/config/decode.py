@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ from pytest_flowhealth.verdict.units import parse_duration, parse_size
 SCHEMES = ("redis", "rediss", "unix")
 """The schemes of a Redis address; all but the last also with ``+sentinel`` or ``+cluster``."""
 
+_PACKAGE_NAME = re.compile(r"(?:@[\w.~-]+/)?(?![._])[\w.~-]+\Z", re.ASCII)
 _SEVERAL = tuple(f"{scheme}+{kind}" for scheme in SCHEMES[:2] for kind in ("sentinel", "cluster"))
 
 
@@ -162,7 +164,30 @@ def _range(text: str | None) -> None:
         raise ValueError("must be an npm range such as '>=20'")
 
 
+def _web_address(url: str | None) -> None:
+    """Refuse what is no address, without showing it: it may hold a password."""
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = None
+    if not usable:
+        raise ValueError("must be an address such as 'https://registry.example.org/'")
+
+
+def _package_name(name: str | None) -> None:
+    if name is not None and (len(name) > 214 or not _PACKAGE_NAME.match(name)):
+        raise ValueError("must be a package's name such as 'express' or '@scope/name'")
+
+
 CHECKS: dict[str, Callable[[Any], object]] = {
+    "npm.downloads": _web_address,
+    "npm.install_timeout": parse_duration,
+    "npm.package": _package_name,
+    "npm.registry": _web_address,
+    "npm.timeout": parse_duration,
     "redis.url": _redis_url,
     "redis.timeout": parse_duration,
     "redis.prefix": _not_blank,

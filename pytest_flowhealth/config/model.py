@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -114,6 +114,51 @@ class Redis(msgspec.Struct, frozen=True):
     ] = False
 
 
+class Npm(msgspec.Struct, frozen=True):
+    """The package in the npm registry."""
+
+    package: Annotated[
+        str | None,
+        Meta(
+            description="The package's name; else package.json's, unless that says `private`.",
+            examples=["claude-flow-novice"],
+        ),
+    ] = None
+    registry: Annotated[
+        str | None,
+        Meta(
+            description="The registry's address; else `npm config get registry`, or the one of the "
+            "package's scope.",
+            examples=["https://registry.example.org/"],
+        ),
+    ] = None
+    downloads: Annotated[
+        str | None,
+        Meta(
+            description="The downloads API's address; else the registry's with `api.` in the place "
+            "of a leading `registry.`.",
+            examples=["https://api.example.org/"],
+        ),
+    ] = None
+    timeout: Annotated[
+        str, Meta(description="How long an answer may take, all attempts together.")
+    ] = "20 s"
+    install: Annotated[
+        Literal["published", "packed"],
+        Meta(
+            description="What is installed: the `published` version, or the working tree, `packed` "
+            "as `npm publish` would."
+        ),
+    ] = "published"
+    install_timeout: Annotated[
+        str, Meta(description="How long installing may take, ten minutes at the most.")
+    ] = "5 min"
+    scripts: Annotated[
+        bool,
+        Meta(description="Whether the packages' lifecycle scripts run when they are installed."),
+    ] = True
+
+
 class Configuration(msgspec.Struct, frozen=True):
     """The whole configuration."""
 
@@ -137,6 +182,7 @@ class Configuration(msgspec.Struct, frozen=True):
     dependencies: Dependencies = Dependencies()
     configuration: ConfigurationFiles = ConfigurationFiles()
     redis: Redis = Redis()
+    npm: Npm = Npm()
     thresholds: Annotated[
         dict[str, Limits],
         Meta(description="Other limits by the threshold's name, such as `redis.connect.p95`."),

@@ -1,0 +1,302 @@
+"""The package in the npm registry: published, installable, downloaded, and in which versions.
+
+What is asked of whom, and what each figure is: docs/npm.md.
+"""
+
+import os
+import shlex
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from pytest_flowhealth import Answer, Health, NotApplicable, ProbeError, Target, Unmeasured, answer
+from pytest_flowhealth.probes.listing import listed
+from pytest_flowhealth.probes.registry import adoption, downloads, install, packument, scoring
+from pytest_flowhealth.probes.registry.adoption import Advisory
+from pytest_flowhealth.probes.registry.client import Client, Reply
+from pytest_flowhealth.probes.registry.downloads import Downloads
+from pytest_flowhealth.probes.registry.install import Installed
+from pytest_flowhealth.probes.registry.packument import Release
+from pytest_flowhealth.probes.registry.reports import InstallReports, received
+from pytest_flowhealth.probes.registry.settings import Settings, read_settings, shown
+from pytest_flowhealth.probes.registry.store import Store, user_folder
+from pytest_flowhealth.probes.registry.transport import Server, downloads_server, registry_server
+from pytest_flowhealth.verdict.units import parse_duration
+
+LONGEST = 60.0
+"""Seconds of npm.timeout that a check waits for at most."""
+
+LONGEST_INSTALL = 600.0
+"""Seconds of npm.install_timeout that a check waits for at most."""
+
+GRAVE = ("high", "critical")
+"""Severities of an advisory that make a newcomer's installation a risk."""
+
+
+def client_of(target: Target, server: Callable[[Settings], Server]) -> Client:
+    """Return who asks one of the package's servers."""
+    seconds = min(LONGEST, parse_duration(target.config.npm.timeout))
+    return Client(server(read_settings(target)), Store(user_folder(os.environ)), seconds=seconds)
+
+
+@answer
+def npm_release(target: Target) -> tuple[Release, Reply]:
+    """What the registry has of the package."""
+    client = client_of(target, registry_server)
+    return packument.read_release(client, read_settings(target).package)
+
+
+@answer
+def npm_installed(target: Target) -> Installed:
+    """How the package installs into an empty folder."""
+    settings, ours = read_settings(target), target.config.npm
+    seconds = min(LONGEST_INSTALL, parse_duration(ours.install_timeout))
+    if ours.install == "packed":
+        return install.install_packed(settings, target.root, scripts=ours.scripts, seconds=seconds)
+    return install.install_published(settings, scripts=ours.scripts, seconds=seconds)
+
+
+@answer
+def npm_days(target: Target) -> tuple[Downloads, Reply]:
+    """The downloads of the last weeks, by day."""
+    package = read_settings(target).package
+    client = client_of(target, downloads_server)
+    return downloads.read_downloads(client, package, datetime.now(UTC).date())
+
+
+@answer
+def npm_versions(target: Target) -> tuple[dict[str, int], Reply]:
+    """The downloads of the last week, by version."""
+    package = read_settings(target).package
+    return adoption.read_versions(client_of(target, downloads_server), package)
+
+
+@answer
+def npm_advisories(target: Target) -> tuple[Advisory, ...]:
+    """The advisories that the registry knows of any version."""
+    client = client_of(target, registry_server)
+    package = read_settings(target).package
+    release, _ = packument.read_release(client, package)
+    return adoption.read_advisories(client, package, release.versions)
+
+
+@answer
+def npm_reports(target: Target) -> InstallReports:
+    """The installations that were reported to us."""
+    read_settings(target)
+    return received(target.root)
+
+
+@pytest.mark.health("npm", requires=("package.manifest", "system.npm"), timeout=100)
+def test_published(
+    health: Health, target: Target, npm_release: Answer[tuple[Release, Reply]]
+) -> None:
+    """The registry has it, `npm install NAME` finds a version, and that one is not deprecated."""
+    settings = read_settings(target)
+    health.detail(package=settings.package, registry=shown(settings.registry))
+    health.remedy(f"npm view {settings.package}")
+    release, reply = npm_release()
+    health.detail(
+        latest=release.latest,
+        tags=release.tags,
+        versions=len(release.versions),
+        deprecated_versions=len(release.deprecated),
+        released=release.released,
+        released_days=None if release.released is None else days_since(release.released),
+        signatures=release.signatures,
+        provenance=release.provenance,
+        integrity=release.integrity,
+        answer=reply,
+    )
+    if release.latest in release.deprecated:
+        health.warn(f"{release.latest} is deprecated: {release.deprecated[release.latest]}")
+        health.remedy(f"npm deprecate {release.name}@{release.latest} '' takes it back")
+    compare_with_manifest(health, target, release)
+
+
+def compare_with_manifest(health: Health, target: Target, release: Release) -> None:
+    """Tell how package.json's version stands to the published ones, where it is that package."""
+    if target.name != release.name or target.version is None:
+        return
+    here = target.version
+    health.detail(version_here=here, version_here_is_published=here in release.versions)
+    if packument.is_older(here, release.latest):
+        health.warn(f"package.json has version {here}, and {release.latest} is published")
+        health.remedy("git pull; or npm dist-tag ls shows what is published")
+
+
+@pytest.mark.health("npm", requires=("npm.published", "system.node"), timeout=720)
+def test_installable(health: Health, npm_installed: Answer[Installed]) -> None:
+    """It installs into an empty folder with an empty cache, and its entry points load."""
+    found = npm_installed()
+    health.detail(package=found.package, notes=list(found.notes))
+    health.measure("install_time", found.seconds, unit="s")
+    if found.failure is not None:
+        health.detail(failure=found.failure)
+        raise ProbeError(
+            f"{found.package} can't be installed: {found.failure.why}",
+            remedy=found.failure.remedy or f"npm install {found.package}",
+        )
+    health.measure("install_size", found.size / 1e6, unit="MB")
+    health.measure("install_packages", found.packages, unit="1")
+    if found.broken:
+        raise ProbeError(
+            f"{found.package} installs, and does not work: {listed(found.broken, 'entry points')}",
+            remedy=f"npm install {shlex.quote(found.package)} in an empty folder, and load it",
+        )
+
+
+@pytest.mark.health("npm", critical=False, requires="npm.published", timeout=100)
+@pytest.mark.threshold("downloads_day", warn=0, better="higher", unit="1")
+@pytest.mark.threshold("downloads_week", warn=0, better="higher", unit="1")
+@pytest.mark.threshold("downloads_month", warn=0, better="higher", unit="1")
+def test_downloads(health: Health, npm_days: Answer[tuple[Downloads, Reply]]) -> None:
+    """The downloads API tells how often it is downloaded; how few are too few is yours to say."""
+    health.remedy("npm view shows the package; [npm] downloads names the downloads API")
+    found, reply = npm_days()
+    health.measure("downloads_day", found.day, unit="1")
+    health.measure("downloads_week", found.week, unit="1")
+    health.measure("downloads_month", found.month, unit="1")
+    health.detail(
+        last_day=found.last,
+        lag_days=found.lag,
+        weeks=found.weeks,
+        trend_percent_a_week=found.trend,
+        days_without_data=found.gaps,
+        answer=reply,
+    )
+
+
+@pytest.mark.health("npm", critical=False, requires="npm.downloads", timeout=100)
+@pytest.mark.threshold("growth", warn=-20, better="higher", unit="%")
+def test_growth(
+    health: Health,
+    npm_release: Answer[tuple[Release, Reply]],
+    npm_days: Answer[tuple[Downloads, Reply]],
+) -> None:
+    """The last week's downloads against those of the week before, weekday by weekday."""
+    health.remedy(
+        "npm view shows whether the release before is another; else nothing is to be done"
+    )
+    found = downloads.growth(npm_days()[0], npm_release()[0].created)
+    health.measure("growth", found.percent, unit="%")
+    health.detail(week=found.after, week_before=found.before, days_compared=found.days)
+    if found.few:
+        health.not_applicable(
+            f"{found.percent:+.0f} %, not judged: of {found.before} downloads a week that may be chance"
+        )
+
+
+@pytest.mark.health("npm", critical=False, requires="npm.published", timeout=100)
+@pytest.mark.threshold("adoption", warn=0, better="higher", unit="%")
+@pytest.mark.threshold("adoption_major", warn=0, better="higher", unit="%")
+@pytest.mark.threshold("adoption_deprecated", warn=100, better="lower", unit="%")
+def test_adoption(
+    health: Health,
+    npm_release: Answer[tuple[Release, Reply]],
+    npm_versions: Answer[tuple[dict[str, int], Reply]],
+) -> None:
+    """Which versions the last week's downloads were of; which share is too small is yours to say."""
+    health.remedy("npm dist-tag ls; npm deprecate tells the users of an old version to go on")
+    counts, reply = npm_versions()
+    found = adoption.adoption(counts, npm_release()[0])
+    health.measure("adoption", found.latest, unit="%")
+    health.measure("adoption_major", found.major, unit="%")
+    health.measure("adoption_deprecated", found.deprecated, unit="%")
+    health.detail(
+        downloads=found.total, top=found.top, unpublished_percent=found.gone, answer=reply
+    )
+
+
+@pytest.mark.health("npm", critical=False, requires="npm.published", timeout=160)
+@pytest.mark.threshold("adoption_vulnerable", warn=100, better="lower", unit="%")
+def test_advisories(
+    health: Health,
+    npm_release: Answer[tuple[Release, Reply]],
+    npm_versions: Answer[tuple[dict[str, int], Reply]],
+    npm_advisories: Answer[tuple[Advisory, ...]],
+) -> None:
+    """No grave advisory speaks of the latest version; the share of those it speaks of is told."""
+    latest = npm_release()[0].latest
+    health.remedy("publish a version without the fault: npm version patch && npm publish")
+    known = npm_advisories()
+    health.detail(advisories=[f"{one.severity}: {one.title} ({one.range})" for one in known[:100]])
+    for one in adoption.speaking_of(known, latest):
+        if one.severity in GRAVE:
+            health.warn(f"{latest} has a known vulnerability ({one.severity}): {one.title}")
+    found = adoption.exposed(npm_versions()[0], known)
+    health.measure("adoption_vulnerable", found, unit="%")
+
+
+@pytest.mark.health("npm", requires="npm.published", timeout=60)
+@pytest.mark.threshold("install_success", warn=95, fail=80, unit="%")
+@pytest.mark.threshold("install_failures", warn=5, fail=20, unit="%")
+def test_install_success(health: Health, npm_reports: Answer[InstallReports]) -> None:
+    """Most installations that were reported to us went well."""
+    health.remedy("pytest --health --health-component npm shows whether it can be installed here")
+    found = npm_reports()
+    health.detail(reports=found.total)
+    health.measure("install_success", found.success, unit="%")
+    health.measure("install_failures", found.failures, unit="%")
+
+
+@pytest.mark.health("npm", critical=False, requires="npm.published", timeout=720)
+@pytest.mark.threshold("score", warn=70, fail=40, unit="1")
+def test_score(
+    health: Health,
+    npm_release: Answer[tuple[Release, Reply]],
+    npm_installed: Answer[Installed],
+    npm_days: Answer[tuple[Downloads, Reply]],
+    npm_versions: Answer[tuple[dict[str, int], Reply]],
+    npm_advisories: Answer[tuple[Advisory, ...]],
+    npm_reports: Answer[InstallReports],
+) -> None:
+    """One figure of 0 to 100 for the package, of the parts that could be measured (docs/npm.md)."""
+    health.remedy("the parts are in the report: mend the one with the fewest points")
+    release, _ = npm_release()
+    parts: dict[str, Callable[[], float]] = {
+        "installable": lambda: float(npm_installed().works),
+        "install_success": lambda: npm_reports().success,
+        "growth": lambda: telling_growth(npm_days()[0], release),
+        "latest_major": lambda: adoption.adoption(npm_versions()[0], release).major,
+        "not_deprecated": lambda: 100 - adoption.adoption(npm_versions()[0], release).deprecated,
+        "not_vulnerable": lambda: 100 - adoption.exposed(npm_versions()[0], npm_advisories()),
+    }
+    found = scoring.scored({name: measured(ask) for name, ask in parts.items()})
+    doubt = None
+    if found.missing:
+        doubt = f"made of {len(found.parts)} of {len(parts)} parts, {without(found)}"
+    health.measure("score", found.value, unit="1", doubt=doubt)
+    health.detail(parts=found.parts, not_measured=found.missing, not_applicable=found.inapplicable)
+
+
+def telling_growth(found: Downloads, release: Release) -> float:
+    """Return the growth; of few downloads it is no part of the score."""
+    growth = downloads.growth(found, release.created)
+    if growth.few:
+        raise NotApplicable(f"{growth.before} downloads a week are too few to tell growth")
+    return growth.percent
+
+
+def without(score: scoring.Score) -> str:
+    """Return which parts could not be measured, cause by cause."""
+    causes: dict[str, list[str]] = {}
+    for name, why in score.missing.items():
+        causes.setdefault(why, []).append(name)
+    return "; ".join(f"without {', '.join(names)}: {why}" for why, names in causes.items())
+
+
+def measured(ask: Callable[[], float]) -> float | scoring.Missing:
+    """Return a part of the score, or why it is none."""
+    try:
+        return ask()
+    except NotApplicable as error:
+        return scoring.Missing(error.message, applicable=False)
+    except (ProbeError, Unmeasured) as error:
+        return scoring.Missing(error.message)
+
+
+def days_since(date: datetime) -> int:
+    """Return whole days since then."""
+    return (datetime.now(UTC) - date).days

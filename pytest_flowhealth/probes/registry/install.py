@@ -1,0 +1,259 @@
+"""Whether a package can be installed from nothing and used, found out by doing both.
+
+What a stranger has: an empty folder and an empty cache. The user's own cache could give an archive
+that the registry no longer has. Lifecycle scripts run, as they do for everybody, unless they are
+switched off; they see an environment without the run's secrets and a home folder that is removed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from pytest_flowhealth.config.files import read_text
+from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
+from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
+from pytest_flowhealth.probes import command, javascript, package
+from pytest_flowhealth.probes.command import Completed
+from pytest_flowhealth.probes.javascript import Source
+from pytest_flowhealth.probes.registry.failure import Failure, failure
+from pytest_flowhealth.probes.registry.scratch import go_on, scratch
+from pytest_flowhealth.probes.registry.settings import Settings
+
+SECONDS = 300.0
+"""What installing may take."""
+
+_PACKING = 60.0
+_MOST_COMMANDS = 20
+_LOCK_BYTES = 50 * 2**20
+_QUIET = (
+    *("--json", "--loglevel=silly", "--logs-max=0", "--no-progress", "--no-update-notifier"),
+    *("--no-audit", "--no-fund", "--location=project", "--fetch-retries=1"),
+)
+_PASSED_ON = re.compile(
+    r"PATH|LANG|LC_\w+|TZ|(?:NO|HTTPS?|ALL)_PROXY|NODE_EXTRA_CA_CERTS|SSL_CERT_(?:FILE|DIR)"
+    r"|npm_config_\w.*",
+    re.IGNORECASE,
+)
+
+
+class Installed(msgspec.Struct, frozen=True):
+    """How an installation came out.
+
+    Attributes:
+        package: What was installed, as ``name@version``, or as it was asked for.
+        seconds: How long `npm install` took.
+        size: What lies in node_modules afterwards, in bytes.
+        packages: How many packages lie there.
+        failure: Why it can't be installed; None where it can.
+        broken: Which entry points don't work, each with the reason.
+        notes: What could not be judged.
+    """
+
+    package: str
+    seconds: float
+    size: int = 0
+    packages: int = 0
+    failure: Failure | None = None
+    broken: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def works(self) -> bool:
+        """Whether it can be installed and its entry points work."""
+        return self.failure is None and not self.broken
+
+
+def install_published(
+    settings: Settings, *, scripts: bool = True, seconds: float = SECONDS
+) -> Installed:
+    """Install what `npm install NAME` gives to anybody, and load it.
+
+    Raises:
+        ProbeError: There is no npm.
+        Unmeasured: It could not be done, for a cause outside of the package.
+    """
+    with scratch() as folder:
+        spec = f"{settings.package}@latest"
+        return _installed(_Place(folder, settings), settings.package, spec, (scripts, seconds))
+
+
+def install_packed(
+    settings: Settings, root: Path, *, scripts: bool = True, seconds: float = SECONDS
+) -> Installed:
+    """Pack the working tree as `npm publish` would, install the archive, and load it.
+
+    The tree is packed as it lies there: its own scripts (`prepack`, `prepare`) are not run, for
+    they would build into it.
+
+    Raises:
+        ProbeError: There is no npm, or the tree can't be packed.
+        Unmeasured: It could not be done, for a cause outside of the package.
+    """
+    with scratch() as folder:
+        place = _Place(folder, settings)
+        archive = _packed(root, place)
+        name = read_manifest(root / "package.json").name or settings.package
+        return _installed(place, name, str(archive), (scripts, seconds))
+
+
+class _Place:
+    """A temporary folder with an empty project, a home and a cache."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        self.project = folder / "project"
+        self.home = folder / "home"
+        self.temporary = folder / "tmp"
+        for one in (self.project, self.home, self.temporary):
+            one.mkdir()
+        (self.project / "package.json").write_text('{"private": true}\n', "utf-8")
+        self._settings = settings
+        self._cache = folder / "cache"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What npm and the packages' scripts see: no secrets but the registry's credential."""
+        passed = {name: text for name, text in os.environ.items() if _PASSED_ON.fullmatch(name)}
+        way, (user, everyone) = self._settings.way, self._settings.files
+        ours = {
+            "cafile": way.cafile,
+            "proxy": way.proxy,
+            "https_proxy": way.https_proxy,
+            "noproxy": way.noproxy,
+            "userconfig": user,
+            "globalconfig": everyone,
+            "strict_ssl": None if way.strict else "false",
+        }
+        return {
+            **passed,
+            **{f"npm_config_{name}": text for name, text in ours.items() if text},
+            **self._settings.credential.environment,
+            "npm_config_cache": str(self._cache),
+            "HOME": str(self.home),
+            "TMPDIR": str(self.temporary),
+            "NO_COLOR": "1",
+        }
+
+    @property
+    def registries(self) -> list[str]:
+        """The arguments that name the package's registry."""
+        settings = self._settings
+        scoped = (
+            [] if settings.scope is None else [f"--{settings.scope}:registry={settings.registry}"]
+        )
+        whole = settings.configured or settings.scope is None
+        return [*scoped, *([f"--registry={settings.registry}"] if whole else [])]
+
+
+def _packed(root: Path, place: _Place) -> Path:
+    """Return the archive of the working tree."""
+    to = place.temporary / "packed"
+    to.mkdir()
+    argv = ["npm", "pack", "--ignore-scripts", f"--pack-destination={to}", "--logs-max=0"]
+    go_on()
+    done = command.run(argv, cwd=root, timeout=_PACKING, env=place.environment)
+    archives = sorted(to.glob("*.tgz"))
+    if done.returncode or len(archives) != 1:
+        lines = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+        said = (lines or [f"it ended with code {done.returncode}"])[0]
+        raise ProbeError(
+            f"the working tree can't be packed: {said[:300]}", remedy="npm pack --dry-run"
+        )
+    return archives[0]
+
+
+def _installed(place: _Place, name: str, spec: str, how: tuple[bool, float]) -> Installed:
+    scripts, seconds = how
+    argv = ["npm", "install", *_QUIET, *place.registries]
+    argv += [] if scripts else ["--ignore-scripts"]
+    go_on()
+    done = command.run(
+        [*argv, "--", spec], cwd=place.project, timeout=seconds, env=place.environment
+    )
+    if done.returncode:
+        return _failed(done, name if spec.startswith("/") else spec)
+    folder = place.project / "node_modules" / name
+    try:
+        manifest = read_manifest(folder / "package.json", strict=False)
+    except ProbeError as error:
+        raise Unmeasured(f"npm installed {spec}, and left no {name}: {error.message}") from None
+    go_on()
+    broken, notes = _examined(place.project, folder, name, manifest)
+    return Installed(
+        package=f"{name}@{manifest.version}",
+        seconds=done.seconds,
+        size=_size(place.project / "node_modules"),
+        packages=_count(place.project / "node_modules"),
+        broken=tuple(_short(one, place.project) for one in broken),
+        notes=tuple(notes),
+    )
+
+
+def _failed(done: Completed, named: str) -> Installed:
+    if done.returncode < 0:
+        raise Unmeasured(f"`npm install {named}` was ended by signal {-done.returncode}")
+    why = failure(done, named)
+    return Installed(package=_resolved(done.stderr) or named, seconds=done.seconds, failure=why)
+
+
+def _resolved(log: str) -> str:
+    """Return the package at the root of what was to be installed, as ``name@version``."""
+    match = re.search(r"^npm silly placeDep ROOT (\S+@\S+) OK for:  want:", log, re.MULTILINE)
+    return match[1] if match else ""
+
+
+def _examined(
+    project: Path, folder: Path, name: str, manifest: Manifest
+) -> tuple[list[str], list[str]]:
+    """Load the entry point, and parse the commands, which nobody can run without knowing what they do."""
+    asking = Package(project, ".", Manifest(dependencies={name: "*"}))
+    found = package.examine(asking, [name])[0]
+    broken, notes = list(_commands(folder, manifest)), [found.note] if found.note else []
+    if found.problem and found.state != "out of range":
+        broken.insert(0, found.problem)
+    return broken, notes
+
+
+def _commands(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """Yield what is wrong with the commands that the package brings along (`bin`)."""
+    for name, path in list(manifest.bin.items())[:_MOST_COMMANDS]:
+        file = (folder / path).resolve()
+        if not file.is_relative_to(folder.resolve()):
+            yield f"its command {name} lies outside of the package: {path}"
+        elif not file.is_file():
+            yield f"its command {name} is not there: {path}"
+        elif file.suffix in javascript.JAVASCRIPT:
+            problem = javascript.syntax_problem(Source(file, path))
+            if isinstance(problem, ProbeError):
+                yield f"its command {name} does not parse: {problem.message}"
+
+
+def _size(folder: Path) -> int:
+    """Return the bytes of the files below a folder; links count as links."""
+    size = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            try:
+                size += (Path(where) / name).lstat().st_size
+            except OSError:
+                continue
+    return size
+
+
+def _count(modules: Path) -> int:
+    """Return how many packages npm noted that it installed."""
+    try:
+        text = read_text(modules / ".package-lock.json", largest=_LOCK_BYTES)
+        packages = json.loads(text)["packages"]
+    except (FlowHealthError, ValueError, RecursionError, KeyError, TypeError) as error:
+        raise Unmeasured(f"npm left no list of what it installed: {error}") from None
+    return len(packages) if isinstance(packages, Mapping) else 0
+
+
+def _short(text: str, project: Path) -> str:
+    return text.replace(f"{project}/", "")
