@@ -9,7 +9,8 @@ import json
 import subprocess
 import threading
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -36,6 +37,9 @@ BODIES: dict[str, bytes] = {
 
 Advisories = Mapping[str, Sequence[str]]
 
+Days = Callable[[date], int]
+"""How often a package was downloaded on a day."""
+
 
 class RegistryFront:
     """``with RegistryFront(audit={"express": ["high"]}) as front: npm("--registry", front.url)``.
@@ -51,6 +55,13 @@ class RegistryFront:
             that npm is configured for; else a status such as "500", "hang", or
             a key of `BODIES`.
         unknown: Packages that are answered with status 404.
+        documents: Packages that it answers for by itself, with an ETag.
+        days: The downloads API: the downloads of each day; or how it misbehaves, as `audit`; else
+            404.
+        versions: The downloads of the last week by version; or as `days`.
+        refusals: How many requests of the downloads API are first answered with status 429 and
+            Retry-After.
+        retry_after: What that says.
     """
 
     def __init__(
@@ -58,10 +69,21 @@ class RegistryFront:
         audit: str | Advisories = "405",
         get: str | None = None,
         unknown: Collection[str] = (),
+        *,
+        documents: Mapping[str, Any] | None = None,
+        days: Days | str = "404",
+        versions: Mapping[str, int] | str = "404",
+        refusals: int = 0,
+        retry_after: str = "1",
     ) -> None:
         self.audit = audit
         self.get = get
         self.unknown = frozenset(unknown)
+        self.documents = documents or {}
+        self.days = days
+        self.versions = versions
+        self.refusals = refusals
+        self.retry_after = retry_after
         self.asked: list[str] = []
         self.over = threading.Event()
         real_registry()  # asked now: tests make this front npm's registry
@@ -129,6 +151,15 @@ def _advisories(name: str, *severities: str) -> list[dict[str, Any]]:
     return [advisory(name, severity) for severity in severities]
 
 
+def _range(path: str, days: Days) -> dict[str, Any]:
+    """Return the days of ``FIRST:LAST/PACKAGE``."""
+    period, _, package = path.partition("/")
+    first, last = map(date.fromisoformat, period.split(":"))
+    row = [first + timedelta(days=at) for at in range((last - first).days + 1)]
+    downloads = [{"day": str(day), "downloads": days(day)} for day in row]
+    return {"start": str(first), "end": str(last), "package": package, "downloads": downloads}
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
@@ -146,7 +177,11 @@ class _Handler(BaseHTTPRequestHandler):
         front = self.server.front
         front.asked.append(f"GET {self.path}")
         name = unquote(urlsplit(self.path).path).lstrip("/")
-        if name in front.unknown:
+        if name.startswith(("downloads/range/", "versions/")):
+            self._count(name)
+        elif name in front.documents:
+            self._document(json.dumps(front.documents[name]).encode())
+        elif name in front.unknown:
             self._answer(b'{"error": "Not found"}', 404)
         elif front.get == "hang":
             self._hang()
@@ -156,6 +191,37 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(b'{"error": "as told"}', int(front.get))
         else:
             self._hand_on()
+
+    def _document(self, body: bytes) -> None:
+        etag = f'"{zlib.crc32(body)}"'
+        known = self.headers.get("if-none-match") == etag
+        self.send_response(304 if known else 200)
+        self.send_header("etag", etag)
+        self.send_header("content-type", "application/json")
+        if not known:
+            self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        if not known:
+            self.wfile.write(body)
+
+    def _count(self, path: str) -> None:
+        """Answer as the downloads API (github.com/npm/registry, docs/download-counts.md)."""
+        front = self.server.front
+        if front.refusals:
+            front.refusals -= 1
+            self.send_response(429)
+            self.send_header("retry-after", front.retry_after)
+            self.send_header("content-length", "0")
+            self.end_headers()
+            return
+        told = front.days if path.startswith("downloads/") else front.versions
+        if isinstance(told, str):
+            self._misbehave(told)
+        elif isinstance(told, Mapping):
+            package = path.removeprefix("versions/").removesuffix("/last-week")
+            self._answer(json.dumps({"package": package, "downloads": dict(told)}).encode())
+        else:
+            self._answer(json.dumps(_range(path.removeprefix("downloads/range/"), told)).encode())
 
     def do_POST(self) -> None:
         front = self.server.front

@@ -28,7 +28,7 @@ from pytest_flowhealth.verdict.units import parse_duration, parse_size
 SCHEMES = ("redis", "rediss", "unix")
 """The schemes of a Redis address; all but the last also with ``+sentinel`` or ``+cluster``."""
 
-_PACKAGE_NAME = re.compile(r"(?:@[\w.~-]+/)?(?![._])[\w.~-]+\Z", re.ASCII)
+_PACKAGE_NAME = re.compile(r"(?:@[\w.~-]+/)?(?![._-])[\w.~-]+\Z", re.ASCII)
 _SEVERAL = tuple(f"{scheme}+{kind}" for scheme in SCHEMES[:2] for kind in ("sentinel", "cluster"))
 
 
@@ -177,7 +177,8 @@ def _web_address(url: str | None) -> None:
         raise ValueError("must be an address such as 'https://registry.example.org/'")
 
 
-def _package_name(name: str | None) -> None:
+def package_name(name: str | None) -> None:
+    """Raise ValueError for what is no package's name, and would mean something else to npm."""
     if name is not None and (len(name) > 214 or not _PACKAGE_NAME.match(name)):
         raise ValueError("must be a package's name such as 'express' or '@scope/name'")
 
@@ -185,7 +186,7 @@ def _package_name(name: str | None) -> None:
 CHECKS: dict[str, Callable[[Any], object]] = {
     "npm.downloads": _web_address,
     "npm.install_timeout": parse_duration,
-    "npm.package": _package_name,
+    "npm.package": package_name,
     "npm.registry": _web_address,
     "npm.timeout": parse_duration,
     "redis.url": _redis_url,

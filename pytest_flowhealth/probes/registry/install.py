@@ -33,7 +33,8 @@ _MOST_COMMANDS = 20
 _LOCK_BYTES = 50 * 2**20
 _QUIET = (
     *("--json", "--loglevel=silly", "--logs-max=0", "--no-progress", "--no-update-notifier"),
-    *("--no-audit", "--no-fund", "--location=project", "--fetch-retries=1"),
+    *("--no-audit", "--no-fund", "--location=project"),
+    *("--fetch-retries=2", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000"),
 )
 _PASSED_ON = re.compile(
     r"PATH|LANG|LC_\w+|TZ|(?:NO|HTTPS?|ALL)_PROXY|NODE_EXTRA_CA_CERTS|SSL_CERT_(?:FILE|DIR)"

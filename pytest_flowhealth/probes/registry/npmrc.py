@@ -30,7 +30,9 @@ class Credential:
     """
 
     def __init__(self, header: str = "", place: str = "") -> None:
-        self.header = header
+        header = header.strip()
+        # http.client would show what it refuses to send.
+        self.header = header if header.isascii() and header.isprintable() else ""
         self.place = place
 
     def __repr__(self) -> str:
@@ -91,7 +93,7 @@ def _header(settings: Mapping[str, str], place: str) -> str:
         return f"Basic {told['_auth']}"
     if told["username"] and told["_password"]:
         try:
-            password = base64.b64decode(told["_password"]).decode()
+            password = base64.b64decode(told["_password"], validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
             return ""
         return _basic(f"{told['username']}:{password}")

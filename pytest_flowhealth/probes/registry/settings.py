@@ -13,9 +13,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
+from pytest_flowhealth.config.decode import package_name
 from pytest_flowhealth.config.model import Npm
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import NotApplicable, Unmeasured
+from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
 from pytest_flowhealth.probes import command
 from pytest_flowhealth.probes.registry.npmrc import Credential, credential, settings_of
 
@@ -92,7 +93,7 @@ def package_of(target: Target) -> str:
 
     Raises:
         NotApplicable: It is private, or has no name, and none is configured.
-        ProbeError: package.json can't be read.
+        ProbeError: package.json can't be read, or its name is none.
     """
     if target.config.npm.package:
         return target.config.npm.package
@@ -101,6 +102,10 @@ def package_of(target: Target) -> str:
         raise NotApplicable('package.json says "private": true, so it is in no registry')
     if not manifest.name:
         raise NotApplicable("package.json has no name, so it is in no registry")
+    try:
+        package_name(manifest.name)
+    except ValueError as error:
+        raise ProbeError(f"package.json's name {error}", remedy="npm pkg set name=NAME") from None
     return manifest.name
 
 

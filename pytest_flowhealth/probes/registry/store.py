@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,7 +58,7 @@ class Store:
         with contextlib.suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _write(self._file(self._folder, name), msgspec.msgpack.encode(kept))
-            _purge(self._folder, kept.fetched - MOST_DAYS * 86_400)
+            _purge(self._folder)
 
     @staticmethod
     def _file(folder: Path, name: str) -> Path:
@@ -84,7 +85,8 @@ def _write(path: Path, content: bytes) -> None:
         raise
 
 
-def _purge(folder: Path, before: float) -> None:
+def _purge(folder: Path) -> None:
+    before = time.time() - MOST_DAYS * 86_400  # the files' dates are the system's
     for path in folder.glob("*.answer"):
         with contextlib.suppress(OSError):
             if path.stat().st_mtime < before:
