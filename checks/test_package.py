@@ -186,7 +186,8 @@ def test_files(health: Health, target: Target, package_files: Answer[installed.C
         health.warn(warning)
     if not found.compared and not (found.blank or found.unread or found.late):
         raise NotApplicable(
-            f"npm's cache holds the archive of none of the {unknown:,} packages installed"
+            f"none of the {unknown:,} packages installed can be compared: npm's cache has no archive "
+            "of them, or the lock file no digest"
         )
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+from pathlib import Path
+
 import pytest
 
 from tests.acceptance.app import App
 from tests.acceptance.conftest import RunHealth
-from tests.registry import RegistryFront
+from tests.registry import SEVERITIES, RegistryFront
 
 ONLY = ("--health-component", "dependencies")
 
@@ -83,6 +88,52 @@ def test_major_behind(app: App, run_health: RunHealth) -> None:
 
     run.assert_fault("dependencies.outdated", 1, "outdated_major 1")
     assert run.check("dependencies.outdated")["remedy"] == "npm install express@latest"
+
+
+def test_major_behind_of_an_alias(app: App, run_health: RunHealth) -> None:
+    names = json.loads(app.read("package.json"))["dependencies"]
+    app.manifest(dependencies=names | {"odd": "npm:is-number@^6"})
+    manifest = {"name": "is-number", "version": "6.0.0"}
+    app.write("node_modules/odd/package.json", json.dumps(manifest))
+
+    run = run_health(app, *ONLY)
+
+    run.assert_fault("dependencies.outdated", 1, "outdated_major 1")
+    assert run.check("dependencies.outdated")["remedy"] == "npm install odd@npm:is-number@latest"
+
+
+def test_version_that_does_not_exist(app: App, run_health: RunHealth) -> None:
+    names = json.loads(app.read("package.json"))["dependencies"]
+    app.manifest(dependencies=names | {"express": "^99.0.0"})
+
+    run = run_health(app, *ONLY)
+
+    run.assert_fault("dependencies.outdated", 1, "express@^99.0.0")
+    assert run.outcomes["dependencies.outdated"] == "unknown"
+    assert run.check("dependencies.outdated")["remedy"] == "npm view express versions"
+
+
+def test_an_npm_that_tells_nothing(app: App, run_health: RunHealth, tmp_path: Path) -> None:
+    """An empty answer without a question is no answer."""
+    told = {
+        "auditReportVersion": 2,
+        "vulnerabilities": {},
+        "metadata": {"vulnerabilities": dict.fromkeys((*SEVERITIES, "total"), 0)},
+    }
+    program = tmp_path / "shim/npm"
+    program.parent.mkdir()
+    program.write_text(
+        "#!/bin/sh\ncase $1 in\n"
+        f"--version) exec {shutil.which('npm')} --version;;\n"
+        f"audit) echo '{json.dumps(told)}';;\n*) echo '{{}}';;\nesac\n"
+    )
+    program.chmod(0o755)
+
+    run = run_health(app, *ONLY, env={"PATH": f"{program.parent}:{os.environ['PATH']}"})
+
+    run.assert_fault("dependencies.audit", 1, blocked=("dependencies.vulnerabilities",))
+    assert run.outcomes["dependencies.audit"] == "unknown"
+    assert run.outcomes["dependencies.outdated"] == "unknown"
 
 
 def test_switched_off(app: App, run_health: RunHealth) -> None:
