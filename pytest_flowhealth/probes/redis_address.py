@@ -96,9 +96,10 @@ _SCHEMES = frozenset(
 _SECRET_OPTION = re.compile(r"(?i)((?:pass|passwd|password|pwd|token|secret)=)[^&#]*")
 
 
-_NO_PORT = re.compile(
-    r"(?s)\A((?:\[[^]]*\]|[^:/?#\[]*)):(?!\d+(,(\[[^]]*\]|[\w.-]+)(:\d+)?)*([/?#]|\Z)).*"
-)
+# After a colon comes a port, and in an address of several perhaps further hosts.
+_HOST = r"(?s)\A(\[[^]]*\]|[^:/?#\[]*):"
+_NO_PORT = re.compile(_HOST + r"(?!\d+([/?#]|\Z)).*")
+_NO_PORTS = re.compile(_HOST + r"(?!\d+(,(\[[^]]*\]|[\w.-]+)(:\d+)?)*([/?#]|\Z)).*")
 
 
 class Secret:
@@ -210,7 +211,7 @@ def mask(url: str) -> str:
         rest = f"{name}:***@{server}" if colon else f"***@{server}"
     else:
         # Without the @, what stands in the port's place may be a password.
-        rest = re.sub(_NO_PORT, r"\1:***", rest)
+        rest = re.sub(_NO_PORTS if "+" in scheme else _NO_PORT, r"\1:***", rest)
     return scheme + re.sub(_SECRET_OPTION, r"\1***", rest)
 
 

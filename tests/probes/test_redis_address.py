@@ -46,9 +46,35 @@ def test_addresses(
 
 
 @pytest.mark.parametrize(
+    ("url", "place", "service", "database"),
+    [
+        ("redis+sentinel://h/my", "h:26379", "my", 0),
+        ("redis+sentinel://u:p@h1:1,h2,[::1]:3/my%2Fown/2", "h1:1, h2:26379, [::1]:3", "my/own", 2),
+        ("rediss+sentinel://h/my?db=3&sentinel_password=s3cret", "h:26379", "my", 3),
+        ("redis+cluster://:s3cret@h1:7000,h2", "h1:7000, h2:6379", "", 0),
+        ("rediss+cluster://h/0", "h:6379", "", 0),
+    ],
+)
+def test_addresses_of_several(url: str, place: str, service: str, database: int) -> None:
+    found = parse(url)
+    assert (found.place, found.service, found.database) == (place, service, database)
+    assert found.kind == ("sentinel" if service else "cluster")
+    assert found.tls == url.startswith("rediss")
+    assert "s3cret" not in repr(found)
+    assert "s3cret" not in found.scrub("a s3cret" if "s3cret" in url else "")
+    one = found.at("h9", 9, "told")
+    assert (one.place, one.kind, one.password) == ("h9:9", "server", found.password)
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "",
+        "redis+sentinel://h:26379",
+        "redis+sentinel://h:x,h2/my",
+        "redis+cluster://h/1",
+        "redis+cluster://h:s3cret,h2",
+        "unix+cluster://h",
         "localhost:6379",
         "http://h/0",
         "redis://h:port/0",
@@ -88,6 +114,11 @@ def test_what_is_no_address(url: str) -> None:
         ("redis://[::1]:6379/0", "redis://[::1]:6379/0"),
         ("redis://:x/0", "redis://:***"),
         ("unix:///run/r.sock", "unix:///run/r.sock"),
+        ("redis+cluster://h1:1,h2,[::1]:3/0", "redis+cluster://h1:1,h2,[::1]:3/0"),
+        ("redis+cluster://u:x@h1:1,h2", "redis+cluster://u:***@h1:1,h2"),
+        ("redis://u:1,x/0", "redis://u:***"),
+        ("redis+cluster://u:1,x@", "redis+cluster://u:***@"),
+        ("redis+sentinel://h/m?sentinel_password=x", "redis+sentinel://h/m?sentinel_password=***"),
     ],
 )
 def test_masked(url: str, shown: str) -> None:
@@ -98,11 +129,13 @@ def test_masked(url: str, shown: str) -> None:
 def test_no_password_is_ever_shown(password: str, user: str) -> None:
     marked = f"<{password}>"
     assert marked not in mask(f"redis://{user}:{marked}@host:6379/0")
+    assert marked not in mask(f"redis+cluster://{user}:{marked}@host:6379,other:1")
 
 
 @given(st.text())
 def test_any_text_is_an_address_or_a_problem(text: str) -> None:
-    for url in (text, f"redis://{text}", f"unix://{text}", f"rediss://{text}@h/0"):
+    several = f"redis+cluster://{text}", f"redis+sentinel://h,{text}/m"
+    for url in (text, f"redis://{text}", f"unix://{text}", f"rediss://{text}@h/0", *several):
         with contextlib.suppress(ProbeError):
             assert parse(url).place
 
@@ -121,6 +154,21 @@ def test_a_configured_address_needs_no_package_json(tmp_path: Path, package: Any
     assert found.place == "h:6380"
     assert found.origin == "redis.url from environment"
     assert "s3cret" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("url", "authority"),
+    [
+        ("rediss://h", "ca.pem"),
+        ("rediss+cluster://h", "ca.pem"),
+        ("rediss://h?ssl_ca_certs=/own.pem", "/own.pem"),
+        ("redis://h", None),
+    ],
+)
+def test_an_authority_for_tls(tmp_path: Path, url: str, authority: str | None) -> None:
+    config = Configuration(redis=Redis(url=url, ca="ca.pem"))
+    found = of_target(Target(root=tmp_path, config=config)).options.get("ssl_ca_certs")
+    assert found == (authority and str(tmp_path / authority))
 
 
 @pytest.mark.parametrize("name", ["redis", "ioredis", "bullmq", "@redis/client", "connect-redis"])
