@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_flowhealth.config.manifest import read_manifest
+from pytest_flowhealth.config.manifest import Manifest, read_manifest
 from pytest_flowhealth.errors import ProbeError
 
 CODE = frozenset((".js", ".cjs", ".mjs", ".json", ".node"))
@@ -35,6 +35,19 @@ def empty_entry(folder: Path) -> str | None:
         return next((name for name in _entries(folder) if _is_empty(folder / name)), None)
     except (OSError, ValueError):
         return None
+
+
+def is_command(folder: Path, manifest: Manifest) -> bool:
+    """Tell whether a package is a command only: the entry that it names was never published.
+
+    So is `prisma`: its `main` is the command's file, and the file in its `exports` is for its types.
+    """
+    commands = {posixpath.normpath(one) for one in manifest.bin.values()}
+    main = posixpath.normpath(manifest.main) if manifest.main else None
+    if main not in commands or not (folder / main).is_file():
+        return False
+    targets = [_target(_dot(manifest.exports), way, _DEPTH) for way in _WAYS]
+    return any(targets) and not any((folder / one).exists() for one in targets if one)
 
 
 def _entries(folder: Path) -> Iterator[str]:

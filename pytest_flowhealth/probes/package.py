@@ -11,7 +11,7 @@ import msgspec
 from pytest_flowhealth.config import semver
 from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
 from pytest_flowhealth.errors import NotApplicable, ProbeError
-from pytest_flowhealth.probes import loading
+from pytest_flowhealth.probes import entries, loading
 from pytest_flowhealth.probes.loading import Loaded
 
 _BROWSER = re.compile(
@@ -153,6 +153,8 @@ def _ranged(found: Dependency) -> Dependency:
 
 def _nothing_to_load(folder: Path, manifest: Manifest, name: str) -> str | None:
     """Return why there is nothing to load: types, assets, commands, or code for bundlers only."""
+    if entries.is_command(folder, manifest):
+        return f"{name} is a command, and has no entry point to load"
     index = any((folder / f"index.{end}").exists() for end in ("js", "json", "node"))
     if manifest.main or manifest.exports or index:
         return None
@@ -199,6 +201,8 @@ def _hollow(package: Package, came: Loaded) -> str | None:
 
     Some packages export nothing on purpose (polyfills), so an empty file is asked for too.
     """
+    if came.name in entries.ON_PURPOSE:
+        return None
     if came.blank:
         return f"{came.name} is broken: its entry file is empty"
     folder = locate(package.path, came.name)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from pytest_flowhealth.config.manifest import Package, read_manifest
@@ -57,6 +59,14 @@ NOT_JUDGED: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
     "a style sheet": ({"a.css": "a {}"}, {"main": "a.css"}),
     "for bundlers": ({"esm/a.js": "export {}"}, {"module": "esm/a.js"}),
     "a command": ({"cli.js": "1"}, {"bin": "cli.js"}),
+    "a command with types": (
+        {"cli.js": "1", "types.d.ts": "export {}"},
+        {
+            "bin": "cli.js",
+            "main": "./cli.js",
+            "exports": {".": {"types": "./types.d.ts", "default": "./types.js"}},
+        },
+    ),
     "assets and a tool": ({"a.css": "a {}", "gulpfile.js": "1"}, {}),
     "no dot": ({"a.js": "exports.a = 1"}, {"exports": {"./a": "./a.js"}}),
     "for browsers": ({"index.js": "exports.a = window.document"}, {}),
@@ -70,6 +80,8 @@ BROKEN: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
     "entry gone": ({"a.js": ""}, {"main": "index.js"}, "can't be loaded"),
     "index gone": ({"lib/a.js": "exports.a = 1"}, {}, "can't be loaded"),
     "only package.json": ({}, {}, "can't be loaded"),
+    "a command gone": ({"a.js": "1"}, {"bin": "cli.js", "main": "cli.js", "exports": "./cli.js"}, "can't be loaded"),
+    "an entry gone beside a command": ({"cli.js": "1"}, {"bin": "cli.js", "main": "a.js", "exports": "./a.js"}, "can't be loaded"),
     "not JavaScript": ({"index.js": "}{"}, {}, "SyntaxError"),
     "throws": ({"index.js": "throw new TypeError('not today')"}, {}, "TypeError: not today"),
     "throws nothing": ({"index.js": "throw undefined"}, {}, "undefined"),
@@ -107,6 +119,48 @@ def test_broken(tmp_path: Path, row: str) -> None:
     found = one(tmp_path, files, **manifest)
     assert found.problem
     assert re.search(problem, found.problem), found.problem
+
+
+def test_published_empty(tmp_path: Path) -> None:
+    """A package that is there to be left out by bundlers."""
+    name = "client-only"
+    write(tmp_path / "node_modules" / name, {"index.js": ""}, name=name, version="0.0.1")
+    (found,) = package.examine(project(tmp_path, **{name: "^0.0.1"}), [name])
+    assert found.problem is None
+
+
+STATES = {
+    "gone": "missing",
+    "old": "out of range",
+    "throws": "broken",
+    "unread": "broken",
+    "fine": "",
+    "a b": "named wrongly",
+}
+
+
+def test_states(tmp_path: Path) -> None:
+    """They decide on what mends a package."""
+    modules = tmp_path / "node_modules"
+    write(modules / "old", {"index.js": "exports.a = 1"}, name="old", version="1.0.0")
+    write(modules / "throws", {"index.js": "throw 1"}, name="throws", version="2.0.0")
+    write(modules / "fine", {"index.js": "exports.a = 1"}, name="fine", version="2.0.0")
+    write(modules / "unread", {}, name="unread")
+    (modules / "unread/package.json").write_text("{")
+
+    found = package.examine(project(tmp_path, **dict.fromkeys(STATES, "^2.0.0")), list(STATES))
+
+    assert {one.name: one.state for one in found} == STATES
+    assert all((one.problem is None) is (one.state == "") for one in found)
+
+
+def test_what_to_install(tmp_path: Path) -> None:
+    specs = {"a": "^1", "b": "npm:other@^2", "c": "file:../c", "d": "git+ssh://host/d.git"}
+    found = package.examine(project(tmp_path, **specs), [*specs, "e"])
+    assert [one.wanted for one in found] == [
+        *(f"{name}@{spec}" for name, spec in specs.items()),
+        "e",
+    ]
 
 
 def test_missing_emptied_and_dangling(tmp_path: Path) -> None:
@@ -201,6 +255,35 @@ def test_no_node_modules(tmp_path: Path) -> None:
     (tmp_path / ".pnp.cjs").write_text("")
     with pytest.raises(NotApplicable, match="Plug'n'Play"):
         package.require_node_modules(app)
+
+
+@pytest.mark.parametrize(
+    "script", ["exec sleep 600", "sleep 600 & echo $! >> pids; exec sleep 600"]
+)
+def test_a_node_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    program = tmp_path / "bin/node"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho $$ >> pids\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+
+    found = loading.load(["a", "b"], tmp_path, seconds=0.5)
+
+    assert [one.state for one in found] == ["hung", "hung"]
+    ids = [int(line) for line in (tmp_path / "pids").read_text().split()]
+    assert len(ids) == 3 * (1 + script.count("&"))
+    end = time.monotonic() + 20
+    while time.monotonic() < end and any(map(runs, ids)):
+        time.sleep(0.05)
+    assert not any(map(runs, ids))
+
+
+def runs(process: int) -> bool:
+    """Tell whether a process runs."""
+    try:
+        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_no_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
