@@ -34,11 +34,12 @@ SURE = 20
 """Downloads on the same weekday of other weeks from which on a 0 is a gap in the API's data: where
 20 are usual, chance gives none on one day in 500 million (Poisson)."""
 
-FEW = 50
-"""Downloads in the week before below which growth is told and not judged: of 50, chance alone takes
-or gives 28 % (two standard deviations)."""
+FEW = 200
+"""Downloads in the week before below which growth is told and not judged: of 200, chance alone
+gives or takes 20 % (two standard deviations of the difference of two Poisson counts)."""
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
+"""Downloads of a day or a week: all of npm together has fewer than the bound."""
 
 
 class Day(msgspec.Struct, frozen=True):

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,9 +22,11 @@ from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
 from pytest_flowhealth.probes import command, javascript, package
 from pytest_flowhealth.probes.command import Completed
 from pytest_flowhealth.probes.javascript import Source
+from pytest_flowhealth.probes.registry import guard
 from pytest_flowhealth.probes.registry.failure import Failure, failure
 from pytest_flowhealth.probes.registry.scratch import go_on, scratch
 from pytest_flowhealth.probes.registry.settings import Settings
+from pytest_flowhealth.verdict.text import figure
 
 SECONDS = 300.0
 """What installing may take."""
@@ -107,6 +110,7 @@ class _Place:
     """A temporary folder with an empty project, a home and a cache."""
 
     def __init__(self, folder: Path, settings: Settings) -> None:
+        self.folder = folder
         self.project = folder / "project"
         self.home = folder / "home"
         self.temporary = folder / "tmp"
@@ -140,6 +144,20 @@ class _Place:
             "NO_COLOR": "1",
         }
 
+    def run(self, argv: Sequence[str], cwd: Path, seconds: float) -> Completed:
+        """Run npm, which is ended and this folder removed when our process is no more.
+
+        Raises:
+            Unmeasured: It did not end in time, or the run is ending.
+        """
+        go_on()
+        guarded = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), str(self.folder)]
+        try:
+            return command.run([*guarded, *argv], cwd=cwd, timeout=seconds, env=self.environment)
+        except Unmeasured:
+            named = " ".join((*argv[:2], argv[-1]))
+            raise Unmeasured(f"`{named}` did not end within {figure(seconds)} s") from None
+
     @property
     def registries(self) -> list[str]:
         """The arguments that name the package's registry."""
@@ -156,8 +174,7 @@ def _packed(root: Path, place: _Place) -> Path:
     to = place.temporary / "packed"
     to.mkdir()
     argv = ["npm", "pack", "--ignore-scripts", f"--pack-destination={to}", "--logs-max=0"]
-    go_on()
-    done = command.run(argv, cwd=root, timeout=_PACKING, env=place.environment)
+    done = place.run(argv, root, _PACKING)
     archives = sorted(to.glob("*.tgz"))
     if done.returncode or len(archives) != 1:
         lines = [line for line in done.stderr.splitlines() if "error" in line.lower()]
@@ -172,10 +189,7 @@ def _installed(place: _Place, name: str, spec: str, how: tuple[bool, float]) -> 
     scripts, seconds = how
     argv = ["npm", "install", *_QUIET, *place.registries]
     argv += [] if scripts else ["--ignore-scripts"]
-    go_on()
-    done = command.run(
-        [*argv, "--", spec], cwd=place.project, timeout=seconds, env=place.environment
-    )
+    done = place.run([*argv, "--", spec], place.project, seconds)
     if done.returncode:
         return _failed(done, name if spec.startswith("/") else spec)
     folder = place.project / "node_modules" / name
@@ -196,8 +210,9 @@ def _installed(place: _Place, name: str, spec: str, how: tuple[bool, float]) -> 
 
 
 def _failed(done: Completed, named: str) -> Installed:
-    if done.returncode < 0:
-        raise Unmeasured(f"`npm install {named}` was ended by signal {-done.returncode}")
+    if done.returncode < 0 or done.returncode > 128:
+        ended = -done.returncode if done.returncode < 0 else done.returncode - 128
+        raise Unmeasured(f"`npm install {named}` was ended by signal {ended}")
     why = failure(done, named)
     return Installed(package=_resolved(done.stderr) or named, seconds=done.seconds, failure=why)
 

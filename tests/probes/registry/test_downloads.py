@@ -158,7 +158,8 @@ def test_weeks_of_a_young_package() -> None:
 
 
 def test_few_downloads() -> None:
-    assert grown(series([5] * WINDOW)).few
+    assert grown(series([28] * WINDOW)).few
+    assert not grown(series([29] * WINDOW)).few
 
 
 @pytest.mark.parametrize(
