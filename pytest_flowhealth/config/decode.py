@@ -183,7 +183,40 @@ def package_name(name: str | None) -> None:
         raise ValueError("must be a package's name such as 'express' or '@scope/name'")
 
 
+def _fleet_url(url: str | None) -> None:
+    """Refuse what is neither a Redis nor a web address, without showing it."""
+    redis = url is not None and url.partition("://")[0] in SCHEMES + _SEVERAL
+    (_redis_url if redis else _web_address)(url)
+
+
+def _ready_sign(text: str) -> None:
+    kind, _, what = text.partition(":")
+    if kind not in ("stdout", "redis", "event", "port") or not what.strip():
+        raise ValueError(
+            "must be such as 'stdout:ready', 'redis:KEY', 'event:CHANNEL', 'port:3001'"
+        )
+    if kind == "port" and not (what.isascii() and what.isdigit() and 0 < int(what[:6]) < 65_536):
+        raise ValueError("must name a port from 1 to 65535 after 'port:'")
+
+
+def _program(words: tuple[str, ...]) -> None:
+    if not words or not words[0].strip():
+        raise ValueError("must name a program")
+
+
 CHECKS: dict[str, Callable[[Any], object]] = {
+    "fleet.heartbeat": parse_duration,
+    "fleet.listen": parse_duration,
+    "fleet.prefix": _not_blank,
+    "fleet.queue": _not_blank,
+    "fleet.spawn.command": _program,
+    "fleet.spawn.ready": _ready_sign,
+    "fleet.spawn.timeout": parse_duration,
+    "fleet.stuck": parse_duration,
+    "fleet.timeout": parse_duration,
+    "fleet.token_env": _not_blank,
+    "fleet.url": _fleet_url,
+    "fleet.window": parse_duration,
     "npm.downloads": _web_address,
     "npm.install_timeout": parse_duration,
     "npm.package": package_name,

@@ -159,6 +159,108 @@ class Npm(msgspec.Struct, frozen=True):
     ] = True
 
 
+class FleetSpawn(msgspec.Struct, frozen=True):
+    """How an agent is started, to measure how long it takes until it is ready."""
+
+    command: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="The command, run in the project without a shell; it is ended with all its "
+            "descendants as soon as it is ready.",
+            examples=[["node", "agent.js"]],
+        ),
+    ]
+    ready: Annotated[
+        str,
+        Meta(
+            description="The sign that it is ready: `stdout:TEXT` (a line with that text), "
+            "`redis:KEY` (the key appears or changes), `event:CHANNEL` (a message there), "
+            "`port:NUMBER` (it listens); `{spawn}` in it stands for the spawn's own word, which "
+            "the command finds in FLOWHEALTH_SPAWN.",
+        ),
+    ] = "stdout:ready"
+    count: Annotated[int, Meta(description="How many times it is started.", ge=1, le=50)] = 5
+    timeout: Annotated[
+        str, Meta(description="How long one may take to get ready, two minutes at the most.")
+    ] = "30 s"
+
+
+class Fleet(msgspec.Struct, frozen=True):
+    """The application's agents, their tasks and swarms, and where they are recorded."""
+
+    source: Annotated[
+        Literal["redis-swarm", "bullmq", "prometheus", "http", "command"] | None,
+        Meta(description="What the records are read from, see fleet.md.", examples=["bullmq"]),
+    ] = None
+    url: Annotated[
+        str | None,
+        Meta(
+            description="The address of the source: for `redis-swarm` and `bullmq` that of the "
+            "Redis, else `redis.url`; for `prometheus` and `http` a web address.",
+            examples=["http://localhost:3001/api/fleet"],
+        ),
+    ] = None
+    queue: Annotated[
+        str | None,
+        Meta(description="BullMQ's queue; else the only one that is there.", examples=["tasks"]),
+    ] = None
+    prefix: Annotated[str, Meta(description="What BullMQ's keys begin with.")] = "bull"
+    keys: Annotated[
+        dict[str, str],
+        Meta(
+            description="Other keys of `redis-swarm` by their role, see fleet.md.",
+            examples=[{"index": "swarm:index", "swarm": "swarm:{id}"}],
+        ),
+    ] = {}
+    command: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="For `command`: a program that prints the records as JSON.",
+            examples=[["node", "scripts/fleet.js"]],
+        ),
+    ] = ()
+    fields: Annotated[
+        dict[str, str],
+        Meta(
+            description="Where a figure is found: for `http` and `command` a path in the JSON, for "
+            "`prometheus` a metric or a query.",
+            examples=[{"completed": "stats.completed"}],
+        ),
+    ] = {}
+    promql: Annotated[
+        bool,
+        Meta(
+            description="Whether `url` is a server that is asked in PromQL; else it is a page of "
+            "metrics in the text format."
+        ),
+    ] = False
+    token_env: Annotated[
+        str | None,
+        Meta(
+            description="The environment variable with the token (`Authorization: Bearer`) for "
+            "`prometheus` and `http`.",
+            examples=["FLEET_TOKEN"],
+        ),
+    ] = None
+    timeout: Annotated[str, Meta(description="How long an answer may take.")] = "5 s"
+    window: Annotated[str, Meta(description="How far back finished tasks and swarms count.")] = (
+        "1 h"
+    )
+    tasks: Annotated[
+        int,
+        Meta(description="Finished tasks without which completion is not judged.", ge=1),
+    ] = 20
+    stuck: Annotated[str, Meta(description="A task that is active for longer is stuck.")] = "10 min"
+    heartbeat: Annotated[
+        str, Meta(description="An agent that gave no sign of life for longer is silent.")
+    ] = "5 min"
+    listen: Annotated[
+        str,
+        Meta(description="How long the events of `redis-swarm` are listened to, 10 s at the most."),
+    ] = "1 s"
+    spawn: FleetSpawn | None = None
+
+
 class Configuration(msgspec.Struct, frozen=True):
     """The whole configuration."""
 
@@ -182,6 +284,7 @@ class Configuration(msgspec.Struct, frozen=True):
     dependencies: Dependencies = Dependencies()
     configuration: ConfigurationFiles = ConfigurationFiles()
     redis: Redis = Redis()
+    fleet: Fleet = Fleet()
     npm: Npm = Npm()
     thresholds: Annotated[
         dict[str, Limits],

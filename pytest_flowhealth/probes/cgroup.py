@@ -54,29 +54,31 @@ class CpuLimit(msgspec.Struct, frozen=True):
     cpus: float
 
 
-def memory_limits(root: Path = Path("/")) -> tuple[MemoryLimit, ...]:
-    """Return the memory limit of this process's group and of each parent that has one.
+def memory_limits(root: Path = Path("/"), process: str = "self") -> tuple[MemoryLimit, ...]:
+    """Return the memory limit of a process's group and of each parent that has one.
 
     Args:
         root: The folder that holds `proc` and the mounts that proc/self/mountinfo names.
+        process: Its number; "self" for this one.
 
     Raises:
         Unmeasured: A limit or its use is there and can't be read.
     """
-    found = (_memory_limit(group) for group in _groups(root, "memory"))
+    found = (_memory_limit(group) for group in _groups(root, "memory", process))
     return tuple(limit for limit in found if limit is not None)
 
 
-def cpu_limits(root: Path = Path("/")) -> tuple[CpuLimit, ...]:
-    """Return the CPU quota of this process's group and of each parent that has one.
+def cpu_limits(root: Path = Path("/"), process: str = "self") -> tuple[CpuLimit, ...]:
+    """Return the CPU quota of a process's group and of each parent that has one.
 
     Args:
         root: As for `memory_limits`.
+        process: As for `memory_limits`.
 
     Raises:
         Unmeasured: A quota is there and can't be read.
     """
-    found = (_cpu_limit(group) for group in _groups(root, "cpu"))
+    found = (_cpu_limit(group) for group in _groups(root, "cpu", process))
     return tuple(limit for limit in found if limit is not None)
 
 
@@ -133,9 +135,9 @@ def _cpu_seconds(group: Group, accounting: dict[str, Group]) -> float:
     return _number(_demand(counted, "cpuacct.usage"), counted, "CPU time") / 1e9
 
 
-def _groups(root: Path, controller: str) -> Iterator[Group]:
-    """Yield this process's group of `controller`, then its parents up to the mount."""
-    memberships = _memberships(root)
+def _groups(root: Path, controller: str, process: str = "self") -> Iterator[Group]:
+    """Yield a process's group of `controller`, then its parents up to the mount."""
+    memberships = _memberships(root, process)
     for version, top, mount in _mounts(root, controller):
         path = memberships.get(controller if version == 1 else "")
         if path is None:
@@ -163,14 +165,14 @@ def _folder(path: str, top: str, mount: Path) -> Path:
     return folder
 
 
-def _memberships(root: Path) -> dict[str, str]:
+def _memberships(root: Path, process: str) -> dict[str, str]:
     """Return the process's group path by controller; version 2's has the name ""."""
-    lines = (_read(root / "proc/self/cgroup") or "").splitlines()
+    lines = (_read(root / "proc" / process / "cgroup") or "").splitlines()
     found = {}
     for line in lines:
         fields = line.split(":", 2)
         if len(fields) != 3 or not fields[2].startswith("/"):
-            raise Unmeasured(f"/proc/self/cgroup has a line that can't be read: {line[:40]!r}")
+            raise Unmeasured(f"/proc/{process}/cgroup has a line that can't be read: {line[:40]!r}")
         found.update(dict.fromkeys(fields[1].split(","), fields[2]))
     return found
 

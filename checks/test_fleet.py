@@ -1,0 +1,310 @@
+"""The fleet: agents, their tasks and swarms as the application records them, and how quickly an agent starts.
+
+Where the records are, and what is started, says [fleet] in flowhealth.toml; what each figure
+is, and what is asked of the target: docs/fleet.md.
+"""
+
+from functools import partial
+from statistics import median
+
+import pytest
+
+from pytest_flowhealth import (
+    Answer,
+    FlowHealthError,
+    Health,
+    NotApplicable,
+    ProbeError,
+    Target,
+    answer,
+)
+from pytest_flowhealth.probes.fleet import figures, overview, source
+from pytest_flowhealth.probes.fleet.advice import recommendations
+from pytest_flowhealth.probes.fleet.reading import Reading, read
+from pytest_flowhealth.probes.fleet.ready import sign_of
+from pytest_flowhealth.probes.fleet.score import scored
+from pytest_flowhealth.probes.fleet.snapshot import Snapshot
+from pytest_flowhealth.probes.fleet.sources.redis_reading import of_target as redis_of
+from pytest_flowhealth.probes.fleet.spawn import Program, Start, starts, summary
+from pytest_flowhealth.verdict.units import parse_duration
+
+LONGEST_START = 120.0
+"""Seconds of fleet.spawn.timeout that a start may take at most."""
+
+SHOWN = 10
+"""Agents, tasks and swarms that are named."""
+
+
+@answer
+def fleet_reading(target: Target) -> Reading:
+    """Two looks at the fleet's records, a second apart, and what its processes used in between."""
+    return read(source.of_target(target))
+
+
+class Spawns:
+    """The starts of one run: made once, and looked at by the score too."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.done: tuple[Start, ...] = ()
+
+    def __call__(self) -> tuple[Start, ...]:
+        """Start the configured command as often as configured.
+
+        Raises:
+            NotApplicable: None is configured.
+            ProbeError: It can't be started, or its ready sign can't be watched.
+        """
+        plan = self._target.config.fleet.spawn
+        if plan is None:
+            raise NotApplicable("nothing to start is configured: [fleet.spawn] in flowhealth.toml")
+        timeout = min(LONGEST_START, parse_duration(plan.timeout))
+        answers = parse_duration(self._target.config.fleet.timeout)
+        self.done = starts(
+            Program(plan.command, self._target.root),
+            partial(sign_of, plan.ready, lambda: redis_of(self._target), answers),
+            count=plan.count,
+            timeout=timeout,
+        )
+        return self.done
+
+
+@pytest.fixture(scope="session")
+def fleet_spawns(target: Target) -> Spawns:
+    """What starts agents."""
+    return Spawns(target)
+
+
+@pytest.mark.health("fleet", timeout=120)
+def test_source(health: Health, fleet_reading: Answer[Reading]) -> None:
+    """The fleet's records can be read; what of them can't be used is told."""
+    health.remedy("see what wrote these records; docs/fleet.md has the form that is read")
+    found = fleet_reading()
+    health.detail(
+        source=found.source,
+        place=found.place,
+        read_in=f"{found.seconds:.2f} s",
+        facts=found.last.facts,
+    )
+    if found.last.never:
+        health.detail(not_known_to_this_source=found.last.never)
+    if found.last.bad:
+        health.detail(unusable=found.last.bad)
+        health.warn(f"some records can't be used: {found.last.bad[0]}")
+    for text in found.last.partial:
+        health.warn(text)
+
+
+@pytest.mark.health("fleet", requires="fleet.source", timeout=120)
+@pytest.mark.threshold("completion", warn=95, fail=80, unit="%")
+def test_completion(health: Health, target: Target, fleet_reading: Answer[Reading]) -> None:
+    """Of the tasks that ended, as many as planned ended well."""
+    health.remedy("the failed tasks' reasons tell; docs/fleet.md says which tasks count")
+    last = fleet_reading().last
+    done = last.known("completion", figures.completion(last.tasks))
+    health.detail(completed=done.good, failed=done.all - done.good, counted=last.tasks.basis)
+    if last.tasks.durations:
+        health.measure("duration", last.tasks.durations, unit="s")
+    least = target.config.fleet.tasks
+    if done.all < least:
+        health.not_applicable(f"{done.all:,} tasks ended, fewer than fleet.tasks = {least:,}")
+    health.measure("completion", done.percent, unit="%")
+
+
+@pytest.mark.health("fleet", requires="fleet.source", timeout=120)
+@pytest.mark.threshold("utilisation", warn=70, fail=90, unit="%")
+def test_utilisation(health: Health, fleet_reading: Answer[Reading]) -> None:
+    """The agents' processes leave room in the CPU time and the memory that they may use."""
+    health.remedy("give the agents more cores or memory, or start fewer of them on this machine")
+    found = fleet_reading()
+    if found.busy is not None:
+        health.measure("busy", found.busy, unit="%")
+    usage = found.usage
+    if isinstance(usage, FlowHealthError):
+        raise usage
+    health.detail(usage=usage)
+    health.measure("cpu_share", usage.cpu.percent, unit="%")
+    health.measure("memory_share", usage.memory.percent, unit="%")
+    health.measure("utilisation", usage.percent, unit="%")
+    if usage.unseen:
+        health.warn(f"the processes of {usage.unseen} agents were not found on this machine")
+
+
+@pytest.mark.health("fleet", requires="fleet.source", timeout=120)
+@pytest.mark.threshold("agents", warn=1, better="higher", unit="1")
+def test_agents(health: Health, fleet_reading: Answer[Reading]) -> None:
+    """There are agents; where tasks wait and there is none, nothing is ever done."""
+    health.remedy("start agents")
+    last = fleet_reading().last
+    total = last.known("agents", last.agents.total)
+    states = [one.state or "state unknown" for one in last.agents.members]
+    health.detail(
+        states={state: states.count(state) for state in sorted(set(states))[:SHOWN]},
+        busy=last.agents.busy,
+    )
+    health.measure("agents", total, unit="1")
+    waiting = last.tasks.waiting or 0
+    if total == 0 and waiting:
+        raise ProbeError(f"{waiting:,} tasks wait, and there is no agent")
+
+
+@pytest.mark.health("fleet", requires="fleet.source", timeout=120)
+@pytest.mark.threshold("queue", warn=1_000, better="lower", unit="1")
+def test_queue(health: Health, fleet_reading: Answer[Reading]) -> None:
+    """Few tasks wait for an agent; how quickly they become more is told."""
+    health.remedy("raise the pool, or slow what adds tasks")
+    found = fleet_reading()
+    tasks = found.last.tasks
+    waiting = found.last.known("waiting", tasks.waiting)
+    health.measure("queue", waiting, unit="1")
+    if found.growth is not None:
+        health.measure("queue_growth", found.growth, unit="1/s")
+    health.detail(active=tasks.active, delayed=tasks.delayed)
+    if found.last.facts.get("paused") is True:
+        health.warn(f"the queue is paused, and {waiting:,} tasks wait")
+
+
+@pytest.mark.health("fleet", requires="fleet.source", timeout=120)
+@pytest.mark.threshold("stuck", warn=0, better="lower", unit="1")
+@pytest.mark.threshold("abandoned", warn=0, better="lower", unit="1")
+def test_stuck(health: Health, target: Target, fleet_reading: Answer[Reading]) -> None:
+    """No task is under way for too long, or without an agent that holds it."""
+    health.remedy("see the logs of the agents that took them; give tasks a time limit")
+    found = fleet_reading()
+    last = found.last
+    working = last.known("working", last.tasks.working)
+    limit = parse_duration(target.config.fleet.stuck)
+    late = figures.stuck(working, last.taken, limit)
+    loose = figures.abandoned(found.first.tasks.working or (), working)
+    health.measure("stuck", len(late), unit="1")
+    health.measure("abandoned", len(loose), unit="1")
+    health.detail(
+        limit=target.config.fleet.stuck,
+        looked_at=len(working),
+        stuck={one.id: f"{last.taken - (one.since or 0):.0f} s" for one in late[:SHOWN]},
+        abandoned=loose[:SHOWN],
+    )
+
+
+@pytest.mark.health("fleet", requires="fleet.source", timeout=120)
+@pytest.mark.threshold("silent", warn=0, better="lower", unit="1")
+def test_silent(health: Health, target: Target, fleet_reading: Answer[Reading]) -> None:
+    """Every agent, and every swarm that has not ended, gave a sign of life lately."""
+    health.remedy("restart the agents that are named, or remove their records")
+    last = fleet_reading().last
+    telling = figures.with_heartbeat(last)
+    if not telling:
+        last.known("heartbeat", None)
+    quiet = figures.silent(last, parse_duration(target.config.fleet.heartbeat))
+    health.detail(
+        limit=target.config.fleet.heartbeat,
+        looked_at=telling,
+        silent={one.id: f"{last.taken - (one.heartbeat or 0):.0f} s" for one in quiet[:SHOWN]},
+    )
+    health.measure("silent", len(quiet), unit="1")
+    if len(quiet) == telling:
+        raise ProbeError(f"all {telling:,} agents and swarms are silent")
+
+
+@pytest.mark.health("fleet", requires="fleet.source", timeout=120)
+@pytest.mark.threshold("swarm_success", warn=95, fail=80, unit="%")
+def test_swarms(health: Health, fleet_reading: Answer[Reading]) -> None:
+    """Of the swarms that ended, as many as planned ended well."""
+    last = fleet_reading().last
+    swarms = last.known("swarms", last.swarms)
+    states = [one.state or "state unknown" for one in swarms]
+    health.detail(states={state: states.count(state) for state in sorted(set(states))[:SHOWN]})
+    confidences = [one.confidence for one in swarms if one.confidence is not None]
+    if confidences:
+        health.detail(median_confidence=median(confidences))
+    done = figures.swarm_success(swarms)
+    if done.all < figures.LEAST_SWARMS:
+        health.not_applicable(f"{done.all} swarms ended, fewer than {figures.LEAST_SWARMS}")
+    health.measure("swarm_success", done.percent, unit="%")
+
+
+@pytest.mark.health("fleet", timeout=480, exclusive=True)
+@pytest.mark.threshold("spawn", warn=3, fail=5, unit="s")
+def test_spawn(
+    health: Health, target: Target, fleet_reading: Answer[Reading], fleet_spawns: Spawns
+) -> None:
+    """An agent is ready in time: really started, or else by the source's own records."""
+    health.remedy("run [fleet.spawn] command by hand, and see what takes its time")
+    if target.config.fleet.spawn is None:
+        recorded(health, target, fleet_reading)
+        return
+    done = fleet_spawns()
+    times = [one.milliseconds for one in done if one.milliseconds is not None]
+    health.detail(
+        command=target.config.fleet.spawn.command[:3],
+        ready=target.config.fleet.spawn.ready,
+        started=len(done),
+        starts=done,
+    )
+    if times:
+        health.measure("spawn", times, unit="ms")
+        health.detail(worst_ms=max(times))
+    left = sum(one.left for one in done)
+    if left:
+        raise ProbeError(f"{left} processes that were started could not be ended")
+    if failed := summary(done):
+        raise ProbeError(failed)
+    told_of_detached(health, done)
+
+
+def recorded(health: Health, target: Target, reading: Answer[Reading]) -> None:
+    """Measure the starts that the source recorded."""
+    if target.config.fleet.source is None:
+        raise NotApplicable(source.NONE)
+    try:
+        last = reading().last
+    except FlowHealthError:
+        raise NotApplicable(
+            "nothing to start is configured, and the source can't be read (fleet.source)"
+        ) from None
+    if not last.spawn_times:
+        raise NotApplicable(
+            "nothing to start is configured ([fleet.spawn] in flowhealth.toml), and the source "
+            "recorded no starts"
+        )
+    health.detail(starts="as the source recorded them", worst_ms=max(last.spawn_times))
+    health.measure("spawn", last.spawn_times, unit="ms")
+
+
+def told_of_detached(health: Health, done: tuple[Start, ...]) -> None:
+    """Say which processes left their session, and which SIGTERM did not end."""
+    detached, killed = (sum(getattr(one, name) for one in done) for name in ("detached", "killed"))
+    if detached:
+        health.detail(detached=f"{detached} processes had left their session, and were ended too")
+    if killed:
+        health.detail(killed=f"{killed} processes did not end by SIGTERM")
+
+
+@pytest.mark.health("fleet", requires="fleet.source", timeout=480, exclusive=True)
+@pytest.mark.threshold("score", warn=70, fail=50, unit="1")
+def test_score(
+    health: Health, target: Target, fleet_reading: Answer[Reading], fleet_spawns: Spawns
+) -> None:
+    """The parts above as one figure of 0 to 100, and what follows from them."""
+    found = fleet_reading()
+    bounds = bounds_of(target)
+    parts = overview.parts(found, bounds, spawned(found.last, fleet_spawns))
+    health.detail(recommendations=recommendations(overview.facts(found, bounds, parts)))
+    score = scored(parts)
+    health.remedy("the part with the fewest points tells where to begin")
+    health.detail(parts=score.parts, absent=score.absent)
+    health.measure("score", score.value, unit="1")
+
+
+def bounds_of(target: Target) -> overview.Bounds:
+    """Return what is configured of the limits."""
+    settings = target.config.fleet
+    stuck, heartbeat = parse_duration(settings.stuck), parse_duration(settings.heartbeat)
+    return overview.Bounds(settings.tasks, stuck, heartbeat)
+
+
+def spawned(last: Snapshot, spawns: Spawns) -> float | None:
+    """Return the median of the starts in s: of those made in this run, else of those recorded."""
+    times = [one.milliseconds for one in spawns.done if one.milliseconds is not None]
+    times = times if spawns.done else [*last.spawn_times]
+    return median(times) / 1_000.0 if times else None

@@ -1,0 +1,131 @@
+"""All that a program started, found and ended: its process group, its children, and what got away.
+
+A child that left the session and whose parent ended (setsid, a double fork) belongs to nobody:
+it is found by a mark in its environment, which is handed on from process to process. One that
+also cleared its environment is found where it was seen among the descendants before that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import psutil
+
+MARK = "FLOWHEALTH_SPAWN"
+"""The environment variable that holds the mark."""
+
+GRACE = 2.0
+"""Seconds between SIGTERM and SIGKILL."""
+
+_LONGEST = 5.0
+_STEP = 0.02
+
+
+class Descendants:
+    """The processes that come from one start.
+
+    Args:
+        pid: The first one, leader of a session of its own.
+        mark: The random word in its environment.
+    """
+
+    def __init__(self, pid: int, mark: str) -> None:
+        self._group = pid
+        self._mark = f"{MARK}={mark}".encode()
+        self._seen: dict[int, psutil.Process] = {}
+        self.look()
+
+    def look(self) -> None:
+        """Remember the present descendants of those that are known."""
+        with contextlib.suppress(psutil.Error):
+            self._seen.setdefault(self._group, psutil.Process(self._group))
+        for one in [*self._seen.values()]:
+            with contextlib.suppress(psutil.Error):
+                for child in one.children(recursive=True):
+                    self._seen.setdefault(child.pid, child)
+
+    def alive(self) -> list[psutil.Process]:
+        """Return those that run, the marked ones of the whole system included."""
+        self.look()
+        for one in _marked(self._mark):
+            self._seen.setdefault(one.pid, one)
+        return [one for one in self._seen.values() if _runs(one)]
+
+    def detached(self) -> int:
+        """Return how many of those that run have left the session."""
+        return sum(_session(one) not in (self._group, None) for one in self.alive())
+
+    def end(self) -> tuple[int, int]:
+        """End all: SIGTERM, and SIGKILL for those that it does not end in time.
+
+        Returns:
+            How many had to be killed, and how many are left all the same.
+        """
+        killed: set[int] = set()
+        begin = time.monotonic()
+        _signal_group(self._group, signal.SIGTERM)
+        asked: set[int] = set()
+        while alive := self.alive():
+            late = time.monotonic() - begin
+            if late > GRACE + _LONGEST:
+                break
+            for one in alive:
+                if late > GRACE:
+                    killed.add(one.pid)
+                    _send(one, signal.SIGKILL)
+                elif one.pid not in asked:
+                    asked.add(one.pid)
+                    _send(one, signal.SIGTERM)
+            if late > GRACE:
+                _signal_group(self._group, signal.SIGKILL)
+            time.sleep(_STEP)
+        return len(killed), len(alive)
+
+
+def _marked(mark: bytes) -> Iterator[psutil.Process]:
+    """Yield the processes with this mark; read straight from proc, which is quicker than psutil."""
+    if not os.path.isdir("/proc/self"):  # noqa: PTH112  # a question of the system, not of a file
+        yield from _marked_slowly(mark.decode())
+        return
+    for name in os.listdir("/proc"):  # noqa: PTH208  # as above
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError, psutil.Error):
+            with open(f"/proc/{name}/environ", "rb") as file:  # noqa: PTH123
+                found = mark in file.read(1 << 20).split(b"\0")
+            if found:
+                yield psutil.Process(int(name))
+
+
+def _marked_slowly(mark: str) -> Iterator[psutil.Process]:
+    name, _, word = mark.partition("=")
+    for one in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if one.pid != os.getpid() and one.environ().get(name) == word:
+                yield one
+
+
+def _runs(one: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return one.is_running() and one.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def _session(one: psutil.Process) -> int | None:
+    with contextlib.suppress(OSError):
+        return os.getsid(one.pid)
+    return None
+
+
+def _send(one: psutil.Process, number: signal.Signals) -> None:
+    with contextlib.suppress(psutil.Error):
+        one.send_signal(number)
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)

@@ -1,0 +1,82 @@
+"""The figures that follow from a reading, each measured or absent; pure."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from pytest_flowhealth.probes.fleet.snapshot import Agent, Snapshot, Swarm, Tasks, Working
+
+LEAST_SWARMS = 5
+"""Ended swarms without which their success is not judged."""
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """How many of how many: the rest failed."""
+
+    good: int
+    all: int
+
+    @property
+    def percent(self) -> float:
+        """The share of the good ones."""
+        return 100.0 * self.good / self.all
+
+
+def completion(tasks: Tasks) -> Counted | None:
+    """Return how many of the tasks that ended did so well; None where that is not known."""
+    if tasks.completed is None or tasks.failed is None:
+        return None
+    return Counted(tasks.completed, tasks.completed + tasks.failed)
+
+
+def drain(snapshot: Snapshot) -> float | None:
+    """Return the seconds until what waits is done: waiting * mean duration / agents.
+
+    Each agent is taken to do one task at a time. Infinite where no agent is there; None where
+    the agents or how long a task takes are not known.
+    """
+    waiting, agents = snapshot.tasks.waiting, snapshot.agents.total
+    durations = snapshot.tasks.durations
+    if waiting is None or agents is None:
+        return None
+    if waiting == 0:
+        return 0.0
+    if agents == 0:
+        return math.inf
+    return waiting * math.fsum(durations) / len(durations) / agents if durations else None
+
+
+def swarm_success(swarms: tuple[Swarm, ...]) -> Counted:
+    """Return how many of the swarms that ended did so well."""
+    ends = [one.success for one in swarms if one.success is not None]
+    return Counted(sum(ends), len(ends))
+
+
+def stuck(working: tuple[Working, ...], taken: float, limit: float) -> list[Working]:
+    """Return the tasks that are under way for longer than `limit` seconds, the longest first."""
+    late = [one for one in working if one.since is not None and taken - one.since > limit]
+    return sorted(late, key=lambda one: one.since or 0.0)
+
+
+def abandoned(working: tuple[Working, ...], last: tuple[Working, ...]) -> list[str]:
+    """Return the tasks that no agent holds, at two looks: in between, one may just be handed over."""
+    loose = {one.id for one in working if one.held is False}
+    return [one.id for one in last if one.held is False and one.id in loose]
+
+
+def silent(snapshot: Snapshot, limit: float) -> list[Agent | Swarm]:
+    """Return the agents, and the swarms that have not ended, whose heartbeat is older than `limit` s."""
+    lives: list[Agent | Swarm] = [one for one in snapshot.agents.members if not one.gone]
+    lives += [one for one in snapshot.swarms or () if one.success is None]
+    return [
+        one for one in lives if one.heartbeat is not None and snapshot.taken - one.heartbeat > limit
+    ]
+
+
+def with_heartbeat(snapshot: Snapshot) -> int:
+    """Return how many agents and living swarms tell a heartbeat at all."""
+    return sum(one.heartbeat is not None for one in snapshot.agents.members) + sum(
+        one.heartbeat is not None and one.success is None for one in snapshot.swarms or ()
+    )

@@ -1,0 +1,120 @@
+"""The whole of a reading in one place: the parts of the score, and the facts that advice follows from; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from pytest_flowhealth.errors import FlowHealthError, NotApplicable, Unmeasured
+from pytest_flowhealth.probes.fleet import figures
+from pytest_flowhealth.probes.fleet.advice import Facts
+from pytest_flowhealth.probes.fleet.reading import Reading
+from pytest_flowhealth.probes.fleet.snapshot import Snapshot
+from pytest_flowhealth.probes.fleet.utilisation import Usage
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """What is configured: the fewest tasks that completion is told of, and limits in s."""
+
+    tasks: int = 20
+    stuck: float = 600.0
+    heartbeat: float = 300.0
+
+
+def parts(found: Reading, bounds: Bounds, spawn: float | None) -> dict[str, float | str]:
+    """Return the figure of each part of the score, or why there is none.
+
+    Args:
+        found: What was read.
+        bounds: What is configured.
+        spawn: The median of the starts, in s; None where none was measured.
+    """
+    last = found.last
+    asked: dict[str, Callable[[], float]] = {
+        "completion": lambda: _completed(last, bounds.tasks),
+        "spawn": lambda: _spawned(spawn),
+        "utilisation": lambda: _used(found).percent,
+        "queue": lambda: last.known("waiting", figures.drain(last)),
+        "stuck": lambda: _stuck_share(found, bounds.stuck),
+        "silent": lambda: _silent_share(last, bounds.heartbeat),
+        "swarms": lambda: _succeeded(last),
+    }
+    return {name: _or_why(ask) for name, ask in asked.items()}
+
+
+def facts(found: Reading, bounds: Bounds, known: dict[str, float | str]) -> Facts:
+    """Return what recommendations follow from; `known` are the score's parts."""
+    last, before = found.last, found.first.tasks
+    working = last.tasks.working or ()
+    usage = None if isinstance(found.usage, FlowHealthError) else found.usage
+    figure = {name: value for name, value in known.items() if not isinstance(value, str)}
+    return Facts(
+        agents=last.agents.total,
+        busy=found.busy,
+        waiting=last.tasks.waiting,
+        grown=None if found.growth is None else (last.tasks.waiting or 0) - (before.waiting or 0),
+        growth=None if found.growth is None else 60.0 * found.growth,
+        completion=figure.get("completion"),
+        utilisation=usage.percent if usage else None,
+        scope=_scope(usage) if usage else "",
+        spawn=figure.get("spawn"),
+        stuck=len(figures.stuck(working, last.taken, bounds.stuck)),
+        abandoned=len(figures.abandoned(before.working or (), working)),
+        silent=len(figures.silent(last, bounds.heartbeat)),
+        paused=last.facts.get("paused") is True,
+    )
+
+
+def _or_why(ask: Callable[[], Any]) -> float | str:
+    try:
+        return float(ask())
+    except FlowHealthError as error:
+        return error.message
+
+
+def _completed(last: Snapshot, least: int) -> float:
+    done = last.known("completion", figures.completion(last.tasks))
+    if done.all < least:
+        raise NotApplicable(f"{done.all:,} tasks ended, fewer than fleet.tasks = {least:,}")
+    return done.percent
+
+
+def _spawned(spawn: float | None) -> float:
+    if spawn is None:
+        raise Unmeasured("no start was measured, see fleet.spawn")
+    return spawn
+
+
+def _used(found: Reading) -> Usage:
+    if isinstance(found.usage, FlowHealthError):
+        raise found.usage
+    return found.usage
+
+
+def _stuck_share(found: Reading, limit: float) -> float:
+    working = found.last.known("working", found.last.tasks.working)
+    if not working:
+        raise NotApplicable("no task is under way")
+    late = {one.id for one in figures.stuck(working, found.last.taken, limit)}
+    late.update(figures.abandoned(found.first.tasks.working or (), working))
+    return 100.0 * len(late) / len(working)
+
+
+def _silent_share(last: Snapshot, limit: float) -> float:
+    telling = last.known("heartbeat", figures.with_heartbeat(last) or None)
+    return 100.0 * len(figures.silent(last, limit)) / telling
+
+
+def _succeeded(last: Snapshot) -> float:
+    done = figures.swarm_success(last.known("swarms", last.swarms))
+    if done.all < figures.LEAST_SWARMS:
+        raise NotApplicable(f"{done.all} swarms ended, fewer than {figures.LEAST_SWARMS}")
+    return done.percent
+
+
+def _scope(usage: Usage) -> str:
+    cpu = usage.cpu.percent >= usage.memory.percent
+    share, what = (usage.cpu, "CPU time") if cpu else (usage.memory, "memory")
+    return f"the {what} of the {share.scope}"

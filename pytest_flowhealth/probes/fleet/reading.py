@@ -1,0 +1,104 @@
+"""Two looks at a fleet, a second apart, and what its processes used in between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from pytest_flowhealth.errors import FlowHealthError
+from pytest_flowhealth.probes.fleet.snapshot import Snapshot
+from pytest_flowhealth.probes.fleet.source import Source
+from pytest_flowhealth.probes.fleet.utilisation import Fleet, Usage
+
+BETWEEN = 1.0
+"""Seconds between two looks."""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What was read.
+
+    Attributes:
+        source: The source's name.
+        place: Where it reads, without secrets.
+        first: The first snapshot.
+        last: The second one.
+        seconds: What the first one took to be read.
+        usage: What the agents' processes used, or why that is not known.
+    """
+
+    source: str
+    place: str
+    first: Snapshot
+    last: Snapshot
+    seconds: float
+    usage: Usage | FlowHealthError
+
+    @property
+    def apart(self) -> float:
+        """Seconds between the two snapshots."""
+        return self.last.clock - self.first.clock
+
+    @property
+    def growth(self) -> float | None:
+        """Waiting tasks that came on top a second; below zero, they become fewer."""
+        before, after = self.first.tasks.waiting, self.last.tasks.waiting
+        if before is None or after is None or self.apart <= 0:
+            return None
+        return (after - before) / self.apart
+
+    @property
+    def busy(self) -> float | None:
+        """Percent of the agents that are at a task, the mean of both looks."""
+        shares = [_busy(one) for one in (self.first, self.last)]
+        known = [share for share in shares if share is not None]
+        return sum(known) / len(known) if known else None
+
+
+def read(
+    source: Source,
+    *,
+    between: float = BETWEEN,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Reading:
+    """Look at a fleet twice.
+
+    Args:
+        source: Where its records are.
+        between: Seconds between both looks.
+        sleep: Waits.
+        clock: Seconds that only go up.
+
+    Raises:
+        ProbeError: The source is down.
+        Unmeasured: It may not be read.
+    """
+    begin = clock()
+    first = source.read()
+    seconds = clock() - begin
+    processes: Fleet | FlowHealthError
+    try:
+        processes = Fleet(first, clock=clock)
+    except FlowHealthError as error:
+        processes = error
+    sleep(between)
+    usage = _usage(processes)
+    return Reading(source.name, source.place, first, source.read(), seconds, usage)
+
+
+def _usage(processes: Fleet | FlowHealthError) -> Usage | FlowHealthError:
+    if isinstance(processes, FlowHealthError):
+        return processes
+    try:
+        return processes.usage()
+    except FlowHealthError as error:
+        return error
+
+
+def _busy(snapshot: Snapshot) -> float | None:
+    agents = snapshot.agents
+    if not agents.total or agents.busy is None:
+        return None
+    return 100.0 * min(agents.busy, agents.total) / agents.total

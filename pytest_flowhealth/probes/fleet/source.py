@@ -1,0 +1,119 @@
+"""Which source a target's [fleet] names, with its address and limits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from pytest_flowhealth.errors import NotApplicable, ProbeError
+from pytest_flowhealth.probes.fleet.snapshot import Snapshot
+from pytest_flowhealth.probes.fleet.sources import redis_reading
+from pytest_flowhealth.probes.fleet.sources.bullmq import BullMQ
+from pytest_flowhealth.probes.fleet.sources.command import Command
+from pytest_flowhealth.probes.fleet.sources.fetch import Place
+from pytest_flowhealth.probes.fleet.sources.http import Http
+from pytest_flowhealth.probes.fleet.sources.prometheus import Prometheus
+from pytest_flowhealth.probes.fleet.sources.redis_swarm import RedisSwarm
+from pytest_flowhealth.probes.fleet.sources.swarm_keys import Keys
+from pytest_flowhealth.verdict.units import parse_duration
+
+if TYPE_CHECKING:
+    from pytest_flowhealth.config.target import Target
+
+NONE = "no fleet is configured: [fleet] source in flowhealth.toml names what its records are in"
+"""Why there is nothing to look at."""
+
+LONGEST_ANSWER = 15.0
+"""Seconds of fleet.timeout that are waited for at most."""
+
+LONGEST_READING = 20.0
+"""Seconds that reading a Redis may take."""
+
+LONGEST_LISTENING = 10.0
+"""Seconds of fleet.listen at most."""
+
+
+class Source(Protocol):
+    """What a snapshot is read from."""
+
+    @property
+    def name(self) -> str:
+        """As `fleet.source` has it."""
+
+    @property
+    def place(self) -> str:
+        """Where it reads, without secrets."""
+
+    def read(self) -> Snapshot:
+        """Return what it tells now."""
+
+
+def of_target(target: Target, environ: Mapping[str, str] = os.environ) -> Source:
+    """Return the source that a target's [fleet] names.
+
+    Args:
+        target: The target.
+        environ: Where fleet.token_env is looked up.
+
+    Raises:
+        NotApplicable: None is configured.
+        ProbeError: What it needs is not configured, or can't be meant.
+        Unmeasured: Whether the target uses Redis can't be told.
+    """
+    name = target.config.fleet.source
+    if name is None:
+        raise NotApplicable(NONE)
+    if name in ("redis-swarm", "bullmq"):
+        return _of_redis(target)
+    if name == "command":
+        return _program(target)
+    return _of_web(target, environ)
+
+
+def _of_redis(target: Target) -> Source:
+    settings = target.config.fleet
+    records = redis_reading.Records(
+        redis_reading.of_target(target), timeout=_timeout(target), longest=LONGEST_READING
+    )
+    window = parse_duration(settings.window)
+    if settings.source == "bullmq":
+        return BullMQ(records, settings.queue, prefix=settings.prefix, window=window)
+    listening = min(LONGEST_LISTENING, parse_duration(settings.listen))
+    return RedisSwarm(records, Keys(settings.keys), window=window, listening=listening)
+
+
+def _program(target: Target) -> Source:
+    settings = target.config.fleet
+    if not settings.command:
+        raise _missing("command", '["node", "scripts/fleet.js"]')
+    return Command(settings.command, target.root, settings.fields, timeout=_timeout(target))
+
+
+def _of_web(target: Target, environ: Mapping[str, str]) -> Source:
+    settings = target.config.fleet
+    if settings.url is None or not settings.url.startswith(("http://", "https://")):
+        raise _missing("url", '"http://localhost:3001/api/fleet"')
+    token = None
+    if settings.token_env is not None:
+        token = environ.get(settings.token_env, "").strip()
+        if not token:
+            raise ProbeError(
+                f"the variable {settings.token_env}, which fleet.token_env names, is not set",
+                remedy=f"export {settings.token_env}=TOKEN",
+            )
+    place = Place(settings.url, token, _timeout(target))
+    if settings.source == "http":
+        return Http(place, settings.fields)
+    return Prometheus(place, settings.fields, promql=settings.promql)
+
+
+def _timeout(target: Target) -> float:
+    return min(LONGEST_ANSWER, parse_duration(target.config.fleet.timeout))
+
+
+def _missing(key: str, example: str) -> ProbeError:
+    return ProbeError(
+        f"the fleet's source needs fleet.{key}",
+        remedy=f"set it in flowhealth.toml: [fleet] {key} = {example}",
+    )

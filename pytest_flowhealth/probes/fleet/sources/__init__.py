@@ -1,0 +1,1 @@
+"""What fills a snapshot, one file a source: `read()` returns a `Snapshot`, or raises."""

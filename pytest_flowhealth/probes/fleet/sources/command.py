@@ -1,0 +1,82 @@
+"""The source command: a program of the project's own that prints its records as JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.probes import command
+from pytest_flowhealth.probes.fleet.snapshot import Snapshot
+from pytest_flowhealth.probes.fleet.sources.documents import snapshot_of
+from pytest_flowhealth.verdict.text import one_line
+
+LARGEST = 4 * 2**20
+"""Bytes of output that are read."""
+
+
+class Command:
+    """Runs the program anew each time.
+
+    Args:
+        argv: The program and its arguments; no shell is used.
+        folder: Where it runs.
+        fields: A path for each field; `{}` for our own form.
+        timeout: Seconds that it may take.
+        now: Seconds since 1970.
+        clock: Seconds that only go up.
+    """
+
+    name = "command"
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        folder: Path,
+        fields: Mapping[str, str],
+        *,
+        timeout: float = 5.0,
+        now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.argv = tuple(argv)
+        self.folder = folder
+        self.fields = fields
+        self.timeout = timeout
+        self._now = now
+        self._clock = clock
+
+    @property
+    def place(self) -> str:
+        """The program's name."""
+        return one_line(" ".join(self.argv[:3]), 80)
+
+    def read(self) -> Snapshot:
+        """Return what the program prints now.
+
+        Raises:
+            ProbeError: It can't be run, fails, takes too long, or prints no JSON.
+        """
+        done = self._run()
+        if done.returncode != 0:
+            lines = (done.stderr or done.stdout).strip().splitlines()
+            said = f": {one_line(lines[-1], 200)}" if lines else ""
+            raise ProbeError(
+                f"`{self.place}` ended with exit code {done.returncode}{said}",
+                remedy="run it by hand in the project's folder",
+            )
+        return snapshot_of(
+            done.stdout.encode(),
+            self.fields,
+            (self._now(), self._clock()),
+            local=True,
+            where=f"what `{self.place}` prints",
+        )
+
+    def _run(self) -> command.Completed:
+        try:
+            return command.run(self.argv, cwd=self.folder, timeout=self.timeout, max_output=LARGEST)
+        except Unmeasured as error:
+            problem = error.message
+        raise ProbeError(problem, remedy="set [fleet] timeout, or make it quicker")

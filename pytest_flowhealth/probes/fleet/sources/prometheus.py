@@ -1,0 +1,220 @@
+"""The source prometheus: counters and gauges, from a page of metrics or by PromQL.
+
+The text format: https://prometheus.io/docs/instrumenting/exposition_formats/ (and OpenMetrics,
+which is read alike); the API: https://prometheus.io/docs/prometheus/latest/querying/api/.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.probes.fleet.snapshot import Agents, Snapshot, Tasks
+from pytest_flowhealth.probes.fleet.sources.fetch import Place, fetch
+from pytest_flowhealth.probes.fleet.values import Notes, Taker
+from pytest_flowhealth.verdict.text import one_line
+
+FIELDS = ("agents", "busy", "completed", "failed", "active", "waiting", "delayed")
+"""What may be read."""
+
+MOST_LINES = 100_000
+"""Lines of a page that are read."""
+
+_LABEL = r'[A-Za-z_][\w]*\s*=\s*"(?:[^"\\]|\\.)*"'
+_SELECTOR = re.compile(
+    rf"\s*([A-Za-z_:][\w:]*)\s*(?:\{{\s*({_LABEL}(?:\s*,\s*{_LABEL})*)?\s*,?\s*\}})?\s*\Z", re.ASCII
+)
+_SAMPLE = re.compile(
+    r"([A-Za-z_:][\w:]*)\s*(?:\{(.*)\})?\s+(\S+)(?:\s+\S+)?(?:\s+#.*)?\s*\Z", re.ASCII
+)
+_PAIR = re.compile(r'([A-Za-z_]\w*)\s*=\s*"((?:[^"\\]|\\.)*)"', re.ASCII)
+_NEVER = "metrics are sums: they tell no single {}"
+
+
+class Prometheus:
+    """Reads metrics.
+
+    Args:
+        address: The page of metrics, or the server's base address.
+        fields: A metric (``name`` or ``name{label="x"}``) or a query for each field.
+        promql: Whether the address is a server's, and the fields are queries.
+        now: Seconds since 1970.
+        clock: Seconds that only go up.
+
+    Raises:
+        ProbeError: There is no such field, or none at all.
+    """
+
+    name = "prometheus"
+
+    def __init__(
+        self,
+        address: Place,
+        fields: Mapping[str, str],
+        *,
+        promql: bool = False,
+        now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        unknown = [name for name in fields if name not in FIELDS]
+        if unknown or not fields:
+            what = f"has no field {unknown[0][:40]!r}" if unknown else "names no metric"
+            raise ProbeError(f"fleet.fields {what}", remedy=f"the fields are {', '.join(FIELDS)}")
+        self.address = address
+        self.fields = fields
+        self.promql = promql
+        self._now = now
+        self._clock = clock
+
+    @property
+    def place(self) -> str:
+        """Where it reads, without user, password and query."""
+        return self.address.shown
+
+    def read(self) -> Snapshot:
+        """Return what the metrics tell now.
+
+        Raises:
+            ProbeError: There is no whole answer, or it holds no metrics.
+        """
+        notes = Notes()
+        taker = Taker(self._now(), notes)
+        values = self._queried(notes) if self.promql else self._read(notes)
+        count = {name: _count(values.get(name), name, taker) for name in FIELDS}
+        return Snapshot(
+            taken=taker.now,
+            clock=self._clock(),
+            agents=Agents(count["agents"], count["busy"]),
+            tasks=Tasks(
+                completed=count["completed"],
+                failed=count["failed"],
+                active=count["active"],
+                waiting=count["waiting"],
+                delayed=count["delayed"],
+                basis="the query's own range" if self.promql else "since the counters began",
+            ),
+            never=self._never(),
+            bad=notes.told(),
+        )
+
+    def _never(self) -> dict[str, str]:
+        never = {
+            "processes": _NEVER.format("process"),
+            "heartbeat": _NEVER.format("agent"),
+            "working": _NEVER.format("task"),
+            "spawn": _NEVER.format("start"),
+            "swarms": _NEVER.format("swarm"),
+        }
+        missing = [name for name in FIELDS if name not in self.fields]
+        never |= {name: f"fleet.fields names no `{name}`" for name in missing}
+        lacking = [name for name in ("completed", "failed") if name in missing]
+        if lacking:
+            never["completion"] = never[lacking[0]]
+        return never
+
+    def _read(self, notes: Notes) -> dict[str, float]:
+        lines = fetch(self.address).decode("utf-8", "replace").splitlines()[:MOST_LINES]
+        samples = [*_samples(lines, notes)]
+        if not samples:
+            raise ProbeError(
+                f"{self.place} holds no metrics in the text format",
+                remedy="set promql = true in [fleet] where the address is a Prometheus server's",
+            )
+        found = {}
+        for field, metric in self.fields.items():
+            name, labels = _selector(metric, field)
+            matching = [
+                value
+                for one, told, value in samples
+                if one == name and labels.items() <= told.items()
+            ]
+            if matching:
+                found[field] = math.fsum(matching)
+            else:
+                notes.add(f"there is no metric {metric} for `{field}`")
+        return found
+
+    def _queried(self, notes: Notes) -> dict[str, float]:
+        found = {}
+        for field, query in self.fields.items():
+            answer = fetch(self.address, "/api/v1/query", {"query": query})
+            value = self._value(answer, field, notes)
+            if value is not None:
+                found[field] = value
+        return found
+
+    def _value(self, answer: bytes, field: str, notes: Notes) -> float | None:
+        """Return the sum of an instant vector, or a scalar."""
+        told = Taker(0, notes).table(answer, f"the answer to the query for `{field}`")
+        if told is None:
+            raise ProbeError(f"what answers at {self.place} is no Prometheus server")
+        if told.get("status") != "success":
+            said = one_line(str(told.get("error", "no reason")), 200)
+            raise ProbeError(f"the query for `{field}` failed: {said}")
+        data = told.get("data")
+        values = [*_results(data if isinstance(data, dict) else {})]
+        if not values:
+            notes.add(f"the query for `{field}` gives nothing")
+        elif None in values:
+            notes.add(f"the query for `{field}` gives what is no number")
+        else:
+            return math.fsum(value for value in values if value is not None)
+        return None
+
+
+def _results(data: Mapping[str, Any]) -> Iterator[float | None]:
+    result = data.get("result")
+    if data.get("resultType") == "scalar":
+        yield _float(result)
+    elif data.get("resultType") == "vector" and isinstance(result, list):
+        for one in result[:MOST_LINES]:
+            yield _float(one.get("value") if isinstance(one, dict) else None)
+
+
+def _float(pair: object) -> float | None:
+    if not isinstance(pair, list) or len(pair) != 2:
+        return None
+    return _finite(str(pair[1]))
+
+
+def _samples(lines: list[str], notes: Notes) -> Iterator[tuple[str, dict[str, str], float]]:
+    for line in lines:
+        if not line.strip() or line.startswith("#"):
+            continue
+        match = _SAMPLE.match(line) if len(line) <= 10_000 else None
+        value = _finite(match[3]) if match else None
+        if match is None:
+            notes.add(f"a line is no metric: {line[:60]}")
+        elif value is None:
+            if match[3] not in ("NaN", "+Inf", "-Inf"):
+                notes.add(f"{match[1]} is no number: {match[3][:40]}")
+        else:
+            yield match[1], dict(_PAIR.findall(match[2] or "")), value
+
+
+def _selector(metric: str, field: str) -> tuple[str, dict[str, str]]:
+    match = _SELECTOR.match(metric)
+    if match is None:
+        raise ProbeError(
+            f"fleet.fields.{field} is no metric: {metric[:80]!r}",
+            remedy='write it as name or name{label="value"}, or set promql = true',
+        )
+    return match[1], dict(_PAIR.findall(match[2] or ""))
+
+
+def _finite(text: str) -> float | None:
+    try:
+        number = float(text[:40])
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _count(value: float | None, field: str, taker: Taker) -> int | None:
+    """Return a whole number; increase() extrapolates, so that its results are rounded."""
+    number = taker.number(value, f"`{field}`")
+    return None if number is None else round(number)

@@ -1,0 +1,224 @@
+"""Reading a Redis that others write: bounded in keys, in bytes and in time, and never writing.
+
+Only GETRANGE, HMGET, HSTRLEN, TYPE, LLEN, LRANGE, SCARD, SSCAN, ZCARD, ZCOUNT,
+ZREVRANGE, ZREVRANGEBYSCORE, XREVRANGE, EXISTS, SCAN, CLIENT LIST and PSUBSCRIBE
+are sent; never KEYS.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_flowhealth.errors import FlowHealthError, NotApplicable, ProbeError, Unmeasured
+from pytest_flowhealth.probes import redis_address
+from pytest_flowhealth.probes.redis_address import Address
+from pytest_flowhealth.probes.redis_errors import code_of
+from pytest_flowhealth.probes.redis_session import Dialer, Session
+from pytest_flowhealth.probes.redis_topology import Node, resolve
+
+if TYPE_CHECKING:
+    from pytest_flowhealth.config.target import Target
+
+Result = TypeVar("Result")
+Command = tuple[str | bytes | int, ...]
+
+LARGEST = 2**20
+"""Bytes of a record that are read."""
+
+LARGEST_OF_ALL = 32 * 2**20
+"""Bytes of records that are read together."""
+
+LARGEST_FIELD = 4_096
+"""Bytes of a hash's field that are read."""
+
+SCANNED = 100_000
+"""Keys that a scan goes over at the most."""
+
+_STEP = 1_000
+_BATCH = 200
+_FEW = 20
+
+
+class TooLarge(Exception):
+    """A record has more than `LARGEST` bytes."""
+
+
+def of_target(target: Target) -> Address:
+    """Return the Redis that holds the records: `fleet.url`, else the target's own.
+
+    Raises:
+        ProbeError: The URL can't be read, or is none of a Redis.
+        Unmeasured: None is configured, and package.json can't be read.
+    """
+    url = target.config.fleet.url
+    if url is None:
+        try:
+            return redis_address.of_target(target)
+        except NotApplicable:
+            return redis_address.parse(redis_address.DEFAULT_URL, "the usual address")
+    origin = f"fleet.url from {target.sources.get('fleet.url', 'the configuration')}"
+    return redis_address.parse(url, origin)
+
+
+class Records:
+    """The records behind one address.
+
+    Args:
+        address: Of a server, of Sentinels or of a cluster.
+        timeout: Seconds that an answer may take.
+        longest: Seconds that one reading may take.
+    """
+
+    def __init__(self, address: Address, *, timeout: float = 5.0, longest: float = 20.0) -> None:
+        self.address = address
+        self.timeout = timeout
+        self.longest = longest
+
+    def ask(self, work: Callable[[Session], Result], *, key: str) -> Result:
+        """Do `work` on a fresh connection to the server that holds `key`.
+
+        Raises:
+            ProbeError: There is no connection, or it broke off.
+            Unmeasured: Our user may not send a command that is needed.
+        """
+        node = self._node(key)
+        dialer = Dialer(node.address, self.timeout)
+        return dialer.ask(work, longest=self.longest).result
+
+    def _node(self, key: str) -> Node:
+        nodes = resolve(self.address, self.timeout, time.perf_counter)
+        if len(nodes) == 1 or nodes[0].slots is None:
+            return nodes[0]
+        from redis.crc import key_slot
+
+        slot = key_slot(key.encode())
+        held = (one for one in nodes if any(a <= slot <= b for a, b in one.slots or ()))
+        found = next(held, None)
+        if found is None:
+            raise ProbeError(f"no node of the cluster holds the keys of {key}")
+        return found
+
+
+def many(session: Session, commands: Iterable[Command]) -> Iterator[Any]:
+    """Yield the replies of commands that are sent in pipelines; an error reply is yielded as such.
+
+    Raises:
+        Unmeasured: Our user may not send one of them.
+    """
+    batch: list[Command] = []
+    for command in commands:
+        batch.append(command)
+        if len(batch) == _BATCH:
+            yield from _batch(session, batch)
+            batch = []
+    if batch:
+        yield from _batch(session, batch)
+
+
+def one(session: Session, *command: str | bytes | int) -> Any:
+    """Send one command; return its reply, an error reply as such, as `many` does."""
+    return next(iter(_batch(session, [command])))
+
+
+def texts(session: Session, keys: Sequence[str]) -> Iterator[bytes | Exception | None]:
+    """Yield the string at each key: None where there is none, TooLarge, or the error reply."""
+    size = 0
+    for begin in range(0, len(keys), _FEW):
+        some = keys[begin : begin + _FEW]
+        if size > LARGEST_OF_ALL:
+            yield from [TooLarge(f"more than {LARGEST_OF_ALL:,} B together")] * len(some)
+            continue
+        for reply in many(session, (("GETRANGE", key, 0, LARGEST) for key in some)):
+            size += len(reply) if isinstance(reply, bytes) else 0
+            large = isinstance(reply, bytes) and len(reply) > LARGEST
+            yield TooLarge(f"larger than {LARGEST:,} B") if large else reply or None
+
+
+def hashes(session: Session, keys: Sequence[str], fields: Sequence[str]) -> list[dict[str, bytes]]:
+    """Return the fields of each hash that are there and not larger than `LARGEST_FIELD`.
+
+    What is no hash gives {}.
+    """
+    sizes = iter([*many(session, (("HSTRLEN", key, name) for key in keys for name in fields))])
+    usable = [
+        [name for name, size in ((name, next(sizes)) for name in fields) if _fits(size)]
+        for _ in keys
+    ]
+    wanted = [(key, names) for key, names in zip(keys, usable, strict=True) if names]
+    replies = many(session, (("HMGET", key, *names) for key, names in wanted))
+    found = {
+        key: {name: value for name, value in zip(names, reply, strict=True) if value is not None}
+        for (key, names), reply in zip(wanted, replies, strict=True)
+        if isinstance(reply, list)
+    }
+    return [found.get(key, {}) for key in keys]
+
+
+def members(session: Session, key: str, most: int) -> tuple[list[bytes], bool]:
+    """Return up to `most` members of a set, and whether these are all."""
+    found: dict[bytes, None] = {}
+    cursor: object = b"0"
+    while True:
+        reply = one(session, "SSCAN", key, _cursor(cursor), "COUNT", _STEP)
+        if isinstance(reply, Exception):
+            return [], True
+        cursor, some = reply
+        found.update(dict.fromkeys(some))
+        if len(found) > most:
+            return [*found][:most], False
+        if cursor == b"0":
+            return [*found], True
+
+
+def scanned(session: Session, pattern: str, most: int) -> tuple[list[bytes], bool]:
+    """Return up to `most` keys that match, and whether the whole database was gone over."""
+    found: dict[bytes, None] = {}
+    cursor: object = b"0"
+    for _ in range(SCANNED // _STEP):
+        reply = one(session, "SCAN", _cursor(cursor), "MATCH", pattern, "COUNT", _STEP)
+        if isinstance(reply, Exception):
+            raise reply
+        cursor, some = reply
+        found.update(dict.fromkeys(some))
+        if len(found) > most:
+            return [*found][:most], False
+        if cursor == b"0":
+            return [*found], True
+    return [*found], False
+
+
+def _cursor(cursor: object) -> bytes:
+    return cursor if isinstance(cursor, bytes) else b"0"
+
+
+def _fits(size: object) -> bool:
+    return isinstance(size, int) and 0 < size <= LARGEST_FIELD
+
+
+def _batch(session: Session, commands: Sequence[Command]) -> list[Any]:
+    connection = session.connection
+    session.command = str(commands[0][0])
+    connection.send_packed_command(connection.pack_commands(commands))
+    replies = [_reply(connection) for _ in commands]
+    for reply in replies:
+        if isinstance(reply, Exception) and code_of(reply) != "WRONGTYPE":
+            raise _refused(session, reply)
+    return replies
+
+
+def _reply(connection: Any) -> Any:
+    from redis.exceptions import ResponseError
+
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error
+
+
+def _refused(session: Session, error: Exception) -> FlowHealthError:
+    problem = session.explained(error)
+    if code_of(error) == "NOPERM":
+        return Unmeasured(problem.message, remedy=problem.remedy)
+    return problem

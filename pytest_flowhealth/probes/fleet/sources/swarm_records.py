@@ -1,0 +1,260 @@
+"""The records of redis-swarm, parsed: what each swarm, agent and task tells of itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pytest_flowhealth.probes.fleet.snapshot import (
+    ACTIVE,
+    FAILED,
+    GONE,
+    SUCCEEDED,
+    WAITING,
+    Agent,
+    Swarm,
+    Tasks,
+    Working,
+)
+from pytest_flowhealth.probes.fleet.values import Taker, decoded
+from pytest_flowhealth.verdict.text import figure
+
+if TYPE_CHECKING:
+    from pytest_flowhealth.probes.fleet.sources.swarm_events import Events
+
+BEGUN = ("spawnBegin", "spawnedAt", "startedAt", "createdAt")
+READY = ("readyAt", "ready")
+BEAT = ("lastHeartbeat", "heartbeat", "lastActive", "lastActivity", "updatedAt")
+ENDED = ("completedAt", "finishedAt", "endedAt", "updatedAt")
+STATE = ("status", "state")
+AGENT = ("id", *STATE, "pid", "host", *BEGUN[:3], *READY, *BEAT)
+"""The fields of an agent's hash that are read."""
+
+TASK = (*STATE, "startedAt", "createdAt", *ENDED)
+"""The fields of a task's hash that are read."""
+
+_MOST_IN_ONE = 10_000
+
+
+class Found:
+    """What one reading found: raw records by swarm."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, str] = {}
+        self.swarms: dict[str, bytes | Exception | None] = {}
+        self.ended: dict[str, bytes | Exception | None] = {}
+        self.hashes: dict[str, dict[str, bytes]] = {}
+        self.agents: dict[tuple[str, str], dict[str, bytes]] = {}
+        self.tasks: dict[tuple[str, str], dict[str, bytes]] = {}
+        self.partial: list[str] = []
+
+
+class Parsed(msgspec.Struct):
+    """What the records say, added up while they are parsed.
+
+    `tells_agents` and `tells_tasks`: whether any record lists them, an empty list included.
+    """
+
+    swarms: tuple[Swarm, ...] = ()
+    agents: dict[str, Agent] = {}
+    completed: int = 0
+    failed: int = 0
+    errors: int = 0
+    spawned: int = 0
+    tells_agents: bool = False
+    tells_tasks: bool = False
+    tells_ended: bool = False
+    tasks: Counter[str] = msgspec.field(default_factory=Counter)
+    working: list[Working] = []
+    durations: list[float] = []
+
+    def agents_with(self, heard: Events | None) -> tuple[Agent, ...]:
+        """Return the agents; the last event of one says more than its record."""
+        states = heard.states if heard else {}
+        agents = {
+            name: msgspec.structs.replace(one, state=states.get(name, one.state))
+            for name, one in self.agents.items()
+        }
+        new = {name: Agent(name, state) for name, state in states.items() if name not in agents}
+        return (*agents.values(), *new.values())
+
+    def tasks_with(self, heard: Events | None, window: float) -> Tasks:
+        """Return the tasks; those that events tell of count where no record does."""
+        basis = f"the swarms with a sign of life within {figure(window / 60)} min"
+        completed, failed, durations = self.completed, self.failed, self.durations
+        if not self.tells_ended or completed + failed == 0:
+            completed = heard.completed if heard else 0
+            failed = heard.failed if heard else 0
+            durations = heard.durations if heard else []
+            basis = f"{figure(heard.seconds)} s of events" if heard else "no record"
+        known = self.tells_ended or heard is not None
+        return Tasks(
+            completed=completed if known else None,
+            failed=failed if known else None,
+            active=self.tasks["active"] if self.tells_tasks else None,
+            waiting=self.tasks["waiting"] if self.tells_tasks else None,
+            durations=tuple(durations),
+            working=tuple(self.working) if self.tells_tasks else None,
+            basis=basis,
+        )
+
+    def spawn_times(self) -> tuple[float, ...]:
+        """Return the milliseconds from begin to ready of the agents that tell both."""
+        return tuple(
+            1_000.0 * (one.ready - one.spawn_begin)
+            for one in self.agents.values()
+            if one.ready and one.spawn_begin and one.ready >= one.spawn_begin
+        )
+
+
+class Parser:
+    """Parses what one reading found.
+
+    Args:
+        taker: Takes the values.
+        now: Seconds since 1970.
+        window: Seconds; a swarm whose last sign of life is older does not count.
+    """
+
+    def __init__(self, taker: Taker, now: float, window: float) -> None:
+        self._taker = taker
+        self._since = now - window
+        self._parsed = Parsed()
+
+    def parsed(self, found: Found) -> Parsed:
+        """Return all of it, added up."""
+        # A registry that is there and empty tells that there is nothing.
+        nothing = not (found.swarms or found.ended or found.agents or found.tasks)
+        self._parsed.tells_tasks = self._parsed.tells_agents = nothing
+        self._parsed.tells_ended = nothing
+        hashed = {swarm for swarm, _ in found.tasks}
+        swarms = [*self._swarms(found, hashed), *self._ended(found)]
+        for (swarm, name), values in found.agents.items():
+            self._agent({key: decoded(value) for key, value in values.items()}, f"{swarm}:{name}")
+        for (swarm, name), values in found.tasks.items():
+            self._parsed.tells_ended = True
+            told = {key: decoded(value) for key, value in values.items()}
+            self._task(told, f"{swarm}:{name}", counts=True)
+        self._parsed.swarms = tuple(swarms)
+        return self._parsed
+
+    def _swarms(self, found: Found, hashed: set[str]) -> Iterator[Swarm]:
+        for name, record in found.swarms.items():
+            told = self._table(record, f"the swarm {name}", found.hashes.get(name))
+            if told is None:
+                continue  # Expired: an index outlives its records.
+            swarm = self._swarm(name, told, found.states.get(name))
+            if swarm.heartbeat is None or swarm.heartbeat >= self._since:
+                yield swarm
+                self._inside(swarm, told, counts=name not in hashed)
+
+    def _ended(self, found: Found) -> Iterator[Swarm]:
+        for name, record in found.ended.items():
+            told = self._table(record, f"the archived swarm {name}", None)
+            if told is None or name in found.swarms:
+                continue
+            reason = self._taker.state(told.get("archiveReason"), f"{name}: archiveReason")
+            yield self._swarm(name, {**told, "status": reason or told.get("status")}, None)
+            self._metrics(name, told)
+
+    def _table(
+        self, record: object, where: str, fields: Mapping[str, bytes] | None
+    ) -> Mapping[str, Any] | None:
+        if isinstance(record, bytes):
+            return self._taker.table(record, where)
+        if fields:
+            return {name: decoded(value) for name, value in fields.items()}
+        if isinstance(record, Exception):
+            self._taker.notes.add(f"{where} can't be read: {record}")
+        return None
+
+    def _swarm(self, name: str, told: Mapping[str, Any], kept: str | None) -> Swarm:
+        take, where = self._taker, f"the swarm {name}"
+        return Swarm(
+            id=take.text(name, where) or "?",
+            state=take.state(_first(told, STATE), f"{where}: status") or kept,
+            confidence=take.share(told.get("confidence"), f"{where}: confidence"),
+            heartbeat=take.moment(_first(told, BEAT), f"{where}: lastHeartbeat"),
+        )
+
+    def _inside(self, swarm: Swarm, told: Mapping[str, Any], *, counts: bool) -> None:
+        name, ended = swarm.id, swarm.success is not None
+        if counts:
+            self._metrics(name, told)
+        agents, tasks = told.get("agents"), told.get("tasks")
+        if isinstance(agents, list):
+            self._parsed.tells_agents = True
+            for number, one in enumerate([] if ended else agents[:_MOST_IN_ONE]):
+                self._listed_agent(one, f"{name}:{number}")
+        if isinstance(tasks, list):
+            self._parsed.tells_tasks = True
+            for number, one in enumerate(tasks[:_MOST_IN_ONE]):
+                if isinstance(one, dict):
+                    self._task(one, f"{name}:{number}", counts=False)
+
+    def _metrics(self, name: str, told: Mapping[str, Any]) -> None:
+        metrics = told.get("metrics")
+        if metrics is None:
+            return
+        if not isinstance(metrics, dict):
+            self._taker.notes.add(f"the swarm {name}: metrics is no object")
+            return
+        where = f"the swarm {name}: metrics"
+        count = {
+            field: self._taker.count(metrics.get(field), f"{where}.{field}")
+            for field in ("tasksCompleted", "tasksFailed", "agentsSpawned", "errors")
+        }
+        if count["tasksCompleted"] is not None and count["tasksFailed"] is not None:
+            self._parsed.tells_ended = True
+            self._parsed.completed += count["tasksCompleted"]
+            self._parsed.failed += count["tasksFailed"]
+        self._parsed.spawned += count["agentsSpawned"] or 0
+        self._parsed.errors += count["errors"] or 0
+
+    def _listed_agent(self, told: object, name: str) -> None:
+        if isinstance(told, dict):
+            self._agent(told, name)
+        elif isinstance(told, str) and told:
+            text = self._taker.text(told, f"the agent {name}") or name
+            self._parsed.agents.setdefault(text, Agent(text))
+
+    def _agent(self, told: Mapping[str, Any], name: str) -> None:
+        take, where = self._taker, f"the agent {name}"
+        found = take.text(told.get("id"), f"{where}: id") or name.rpartition(":")[2]
+        agent = Agent(
+            id=found,
+            state=take.state(_first(told, STATE), f"{where}: status"),
+            pid=take.count(told.get("pid"), f"{where}: pid") or None,
+            host=take.text(told.get("host"), f"{where}: host"),
+            spawn_begin=take.moment(_first(told, BEGUN[:3]), f"{where}: spawnBegin"),
+            ready=take.moment(_first(told, READY), f"{where}: readyAt"),
+            heartbeat=take.moment(_first(told, BEAT), f"{where}: lastHeartbeat"),
+        )
+        self._parsed.tells_agents = True
+        if agent.state not in GONE:
+            self._parsed.agents[found] = agent
+
+    def _task(self, told: Mapping[str, Any], name: str, *, counts: bool) -> None:
+        take, parsed, where = self._taker, self._parsed, f"the task {name}"
+        parsed.tells_tasks = True
+        state = take.state(_first(told, STATE), f"{where}: status")
+        since = take.moment(_first(told, ("startedAt", "createdAt")), f"{where}: startedAt")
+        ended = take.moment(_first(told, ENDED), f"{where}: completedAt")
+        if state in ACTIVE:
+            parsed.tasks["active"] += 1
+            parsed.working.append(Working(take.text(name, where) or "?", since))
+        elif state in WAITING:
+            parsed.tasks["waiting"] += 1
+        elif counts and (ended is None or ended >= self._since):
+            parsed.completed += state in SUCCEEDED
+            parsed.failed += state in FAILED
+            if since and ended and ended >= since:
+                parsed.durations.append(ended - since)
+
+
+def _first(told: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    """Return the value of the first of these fields that is there."""
+    return next((told[name] for name in names if told.get(name) not in (None, "")), None)

@@ -1,0 +1,263 @@
+"""How long an agent takes to be ready: really started, watched for its sign, and ended with all it started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.probes.fleet.descendants import MARK, Descendants
+from pytest_flowhealth.probes.fleet.ready import Sign
+from pytest_flowhealth.verdict.text import figure, one_line
+
+LINES = 5
+"""Last lines of output that are kept."""
+
+LONGEST_LINE = 4_096
+"""Bytes of a line; what is longer is cut where it is looked at and shown."""
+
+TIMEOUTS = 2
+"""After so many starts that never got ready no more are made: each costs its whole time."""
+
+_LOOK = 0.1
+_DRAIN = 0.3
+
+
+class Start(msgspec.Struct, frozen=True):
+    """One start.
+
+    Attributes:
+        milliseconds: From just before it to its ready sign; None where that did not come.
+        problem: Why it did not; "" where it did.
+        exit_code: What the program ended with before it was ended; negative for a signal.
+        detached: Processes that had left its session, and were ended too.
+        killed: Processes that SIGTERM did not end.
+        left: Processes that could not be ended.
+        output: How many bytes it wrote.
+        last_lines: The last lines of its outputs.
+        timed_out: Whether it ran out of time.
+    """
+
+    milliseconds: float | None
+    problem: str = ""
+    exit_code: int | None = None
+    detached: int = 0
+    killed: int = 0
+    left: int = 0
+    output: int = 0
+    last_lines: tuple[str, ...] = ()
+    timed_out: bool = False
+
+
+class Program(msgspec.Struct, frozen=True):
+    """What is started: its words, its folder, and its environment (the present one by default)."""
+
+    argv: tuple[str, ...]
+    folder: Path
+    environ: Mapping[str, str] | None = None
+
+
+def starts(
+    program: Program,
+    sign: Callable[[str], Sign],
+    *,
+    count: int = 5,
+    timeout: float = 30.0,
+    longest: float = 240.0,
+) -> tuple[Start, ...]:
+    """Start a program several times, one after the other.
+
+    Args:
+        program: What is started.
+        sign: Makes the ready sign of one start from its random word.
+        count: How often; fewer where `TIMEOUTS` of them ran out of time.
+        timeout: Seconds that one may take to get ready.
+        longest: Seconds after which no more are begun.
+
+    Raises:
+        ProbeError: It can't be started at all, or its sign can't be watched.
+    """
+    done: list[Start] = []
+    end = time.monotonic() + longest
+    while len(done) < count and sum(one.timed_out for one in done) < TIMEOUTS:
+        if time.monotonic() > end:
+            break
+        word = secrets.token_hex(8)
+        done.append(start(program, sign(word), word, timeout))
+    return tuple(done)
+
+
+def start(
+    program: Program,
+    sign: Sign,
+    word: str,
+    timeout: float,
+    clock: Callable[[], float] = time.monotonic,
+) -> Start:
+    """Start a program once, wait for its sign, and end it with all its descendants.
+
+    Args:
+        program: What is started.
+        sign: Its ready sign, not yet prepared.
+        word: The mark in its environment.
+        timeout: Seconds that it may take.
+        clock: Seconds that only go up; the sign's own.
+
+    Raises:
+        ProbeError: It can't be started, or its sign can't be watched.
+    """
+    sign.prepare(timeout + 1.0)
+    process: subprocess.Popen[bytes] | None = None
+    family: Descendants | None = None
+    try:
+        begin = clock()
+        process = _popen(program, word)
+        output = Output(process, sign)
+        family = Descendants(process.pid, word)
+        problem, timed_out = _wait(process, family, sign, begin + timeout, clock)
+        exit_code = process.poll()
+        detached = family.detached()
+    finally:
+        sign.end()
+        killed, left = _end(process, family, word)
+    output.drain()
+    return Start(
+        milliseconds=None if sign.at is None or problem else 1_000.0 * (sign.at - begin),
+        problem=problem,
+        exit_code=exit_code,
+        detached=detached,
+        killed=killed,
+        left=left,
+        output=output.size,
+        last_lines=output.last(),
+        timed_out=timed_out,
+    )
+
+
+class Output:
+    """What a program writes, read to the end so that it never has to wait, and kept in small part."""
+
+    def __init__(self, process: subprocess.Popen[bytes], sign: Sign) -> None:
+        self.size = 0
+        self._lines: deque[str] = deque(maxlen=LINES)
+        self._sign = sign
+        self._threads = [
+            threading.Thread(target=self._read, args=(pipe, counts), daemon=True)
+            for pipe, counts in ((process.stdout, True), (process.stderr, False))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def last(self) -> tuple[str, ...]:
+        """Return the last lines, printable and cut."""
+        return tuple(one_line(line, 200) for line in [*self._lines] if line.strip())
+
+    def drain(self) -> None:
+        """Wait a moment for what was written and not yet read."""
+        for thread in self._threads:
+            thread.join(_DRAIN)
+
+    def _read(self, pipe: IO[bytes] | None, counts: bool) -> None:
+        rest = b""
+        with contextlib.suppress(OSError, ValueError):
+            while pipe is not None and (chunk := os.read(pipe.fileno(), 1 << 16)):
+                self.size += len(chunk)
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    self._take(line, counts=counts)
+                rest = rest[-LONGEST_LINE:]
+        if rest:
+            self._take(rest, counts=counts)
+        with contextlib.suppress(OSError):
+            if pipe is not None:
+                pipe.close()
+
+    def _take(self, line: bytes, *, counts: bool) -> None:
+        text = line[:LONGEST_LINE].decode("utf-8", "replace")
+        self._lines.append(text)
+        if counts:
+            self._sign.line(text)
+
+
+def _popen(program: Program, word: str) -> subprocess.Popen[bytes]:
+    environ = {**(os.environ if program.environ is None else program.environ), MARK: word}
+    try:
+        return subprocess.Popen(  # noqa: S603  # what the user configured, without a shell
+            program.argv,
+            cwd=program.folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+    raise ProbeError(
+        f"`{one_line(program.argv[0], 80)}` can't be started: {reason}",
+        remedy="correct [fleet.spawn] command in flowhealth.toml",
+    )
+
+
+def _wait(
+    process: subprocess.Popen[bytes],
+    family: Descendants,
+    sign: Sign,
+    deadline: float,
+    clock: Callable[[], float],
+) -> tuple[str, bool]:
+    """Wait for the sign; return why it did not come, "" where it did, and whether time was up."""
+    while not sign.wake.wait(max(0.0, min(_LOOK, deadline - clock()))):
+        family.look()
+        if clock() >= deadline:
+            return _never(process, sign), True
+        # A program may leave its work to a process of its own and end, well.
+        if process.poll() is not None and not family.alive() and not sign.wake.wait(_DRAIN):
+            return _ended(process.returncode), False
+        if process.returncode not in (None, 0) and not sign.wake.wait(_DRAIN):
+            return _ended(process.returncode), False
+    if sign.problem is not None:
+        raise sign.problem
+    return "", False
+
+
+def _never(process: subprocess.Popen[bytes], sign: Sign) -> str:
+    runs = "still ran" if process.poll() is None else "had left others running"
+    return f"it was not ready in time, and {runs}: no sign of {one_line(sign.what, 60)!r}"
+
+
+def _ended(code: int) -> str:
+    how = f"by signal {-code}" if code < 0 else f"with exit code {figure(code)}"
+    return f"it ended {how} before it was ready"
+
+
+def _end(
+    process: subprocess.Popen[bytes] | None, family: Descendants | None, word: str
+) -> tuple[int, int]:
+    if process is None:
+        return 0, 0
+    counts = (family or Descendants(process.pid, word)).end()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(1.0)
+    return counts
+
+
+def summary(done: Sequence[Start]) -> str:
+    """Return how many starts failed and why, "" where none did."""
+    failed = [one for one in done if one.problem]
+    if not failed:
+        return ""
+    reasons = "; ".join(dict.fromkeys(one.problem for one in failed))
+    said = next((one.last_lines[-1] for one in failed if one.last_lines), "")
+    quoted = f"; its last line: {said}" if said else ""
+    return f"{len(failed)} of {len(done)} starts failed: {reasons}{quoted}"
