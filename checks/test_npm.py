@@ -30,6 +30,9 @@ LONGEST = 60.0
 LONGEST_INSTALL = 600.0
 """Seconds of npm.install_timeout that a check waits for at most."""
 
+UNANSWERED = "try again later; [npm] downloads in flowhealth.toml names the downloads API"
+"""What may help where the downloads API does not answer."""
+
 GRAVE = ("high", "critical")
 """Severities of an advisory that make a newcomer's installation a risk."""
 
@@ -153,7 +156,7 @@ def test_installable(health: Health, npm_installed: Answer[Installed]) -> None:
 @pytest.mark.threshold("downloads_month", warn=0, better="higher", unit="1")
 def test_downloads(health: Health, npm_days: Answer[tuple[Downloads, Reply]]) -> None:
     """The downloads API tells how often it is downloaded; how few are too few is yours to say."""
-    health.remedy("npm view shows the package; [npm] downloads names the downloads API")
+    health.remedy(UNANSWERED)
     found, reply = npm_days()
     health.measure("downloads_day", found.day, unit="1")
     health.measure("downloads_week", found.week, unit="1")
@@ -198,8 +201,9 @@ def test_adoption(
     npm_versions: Answer[tuple[dict[str, int], Reply]],
 ) -> None:
     """Which versions the last week's downloads were of; which share is too small is yours to say."""
-    health.remedy("npm dist-tag ls; npm deprecate tells the users of an old version to go on")
+    health.remedy(UNANSWERED)
     counts, reply = npm_versions()
+    health.remedy("npm deprecate tells the users of an old version to go on")
     found = adoption.adoption(counts, npm_release()[0])
     health.measure("adoption", found.latest, unit="%")
     health.measure("adoption_major", found.major, unit="%")
@@ -219,8 +223,9 @@ def test_advisories(
 ) -> None:
     """No grave advisory speaks of the latest version; the share of those it speaks of is told."""
     latest = npm_release()[0].latest
-    health.remedy("publish a version without the fault: npm version patch && npm publish")
+    health.remedy("npm config get registry names who is asked; not every registry has advisories")
     known = npm_advisories()
+    health.remedy("publish a version without the fault: npm version patch && npm publish")
     health.detail(advisories=[f"{one.severity}: {one.title} ({one.range})" for one in known[:100]])
     for one in adoption.speaking_of(known, latest):
         if one.severity in GRAVE:
