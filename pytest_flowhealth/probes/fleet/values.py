@@ -69,9 +69,10 @@ class Taker:
     def table(self, text: bytes | str, where: str) -> Mapping[str, Any] | None:
         """Return the object that JSON holds, None for anything else."""
         found = self.document(text, where)
-        if found is None or isinstance(found, dict):
+        if isinstance(found, dict):
             return found
-        self.notes.add(f"{where} is no JSON object")
+        if found is not None or text.strip() in (b"null", "null"):
+            self.notes.add(f"{where} is no JSON object")
         return None
 
     def number(self, value: object, where: str) -> float | None:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_flowhealth.probes.fleet.values import Taker
+from pytest_flowhealth.probes.redis_info import permitted
 from pytest_flowhealth.probes.redis_session import Session
 
 MOST = 10_000
@@ -64,8 +65,12 @@ def listen(
     taker: Taker,
     clock: Callable[[], float] = time.monotonic,
 ) -> Events:
-    """Listen to the channels that match `pattern` for so many seconds, and return what was heard."""
-    session.ask("PSUBSCRIBE", pattern)
+    """Listen to the channels that match `pattern` for so many seconds, and return what was heard.
+
+    Raises:
+        Unmeasured: Our user may not listen.
+    """
+    permitted(session, "PSUBSCRIBE", pattern)
     events = Events()
     begin = clock()
     while (left := begin + seconds - clock()) > 0:

@@ -147,9 +147,18 @@ class Parser:
             if told is None:
                 continue  # Expired: an index outlives its records.
             swarm = self._swarm(name, told, found.states.get(name))
-            if swarm.heartbeat is None or swarm.heartbeat >= self._since:
-                yield swarm
+            fresh = swarm.heartbeat is None or swarm.heartbeat >= self._since
+            self._tells(told, fresh=fresh)
+            if fresh:
                 self._inside(swarm, told, counts=name not in hashed)
+            if fresh or swarm.success is None:
+                yield swarm  # One that neither ended nor gives a sign of life is silent.
+
+    def _tells(self, told: Mapping[str, Any], *, fresh: bool) -> None:
+        parsed = self._parsed
+        parsed.tells_agents |= isinstance(told.get("agents"), list)
+        parsed.tells_tasks |= isinstance(told.get("tasks"), list)
+        parsed.tells_ended |= not fresh and isinstance(told.get("metrics"), dict)
 
     def _ended(self, found: Found) -> Iterator[Swarm]:
         for name, record in found.ended.items():
@@ -186,11 +195,9 @@ class Parser:
             self._metrics(name, told)
         agents, tasks = told.get("agents"), told.get("tasks")
         if isinstance(agents, list):
-            self._parsed.tells_agents = True
             for number, one in enumerate([] if ended else agents[:_MOST_IN_ONE]):
                 self._listed_agent(one, f"{name}:{number}")
         if isinstance(tasks, list):
-            self._parsed.tells_tasks = True
             for number, one in enumerate(tasks[:_MOST_IN_ONE]):
                 if isinstance(one, dict):
                     self._task(one, f"{name}:{number}", counts=False)
