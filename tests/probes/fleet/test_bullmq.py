@@ -87,6 +87,21 @@ def test_jobs_that_are_removed_when_they_end_are_counted_by_their_events(
     assert "events" in found.tasks.basis
 
 
+def test_where_fewer_completed_jobs_are_kept_only_the_time_of_both_counts(
+    bull: BullMQApp, redis: RedisServer
+) -> None:
+    with bull.worker(redis.port, "jobs"):
+        bull.queue(redis.port, "jobs", count=100, removeOnComplete=18)
+        until(lambda: bull.queue(redis.port, "jobs")["failed"] == 10)
+        until(lambda: bull.queue(redis.port, "jobs")["active"] == 0)
+        assert percent(source(redis).read()) == 90.0
+        redis.command("DEL", "bull:jobs:events")
+        found = source(redis).read()
+    assert found.tasks.completed == 18
+    assert found.tasks.failed in (2, 3)
+    assert "are kept" in found.tasks.basis
+
+
 def test_only_the_window_counts(bull: BullMQApp, redis: RedisServer) -> None:
     with bull.worker(redis.port, "jobs"):
         bull.queue(redis.port, "jobs", count=10)

@@ -53,6 +53,11 @@ class Ended(NamedTuple):
     failed: int
     basis: str
 
+    @property
+    def all(self) -> int:
+        """How many there are."""
+        return self.completed + self.failed
+
 
 class BullMQ:
     """Reads one queue.
@@ -113,7 +118,7 @@ class BullMQ:
             partial.append(
                 f"only {MOST_ACTIVE:,} of {sizes['active']:,} active jobs were looked at"
             )
-        ended = self._ended(session, now)
+        ended = self._ended(session, now, sizes)
         return Snapshot(
             taken=now,
             clock=clock,
@@ -244,25 +249,35 @@ class BullMQ:
                 found.append(end - begin)
         return tuple(found)
 
-    def _ended(self, session: Session, now: float) -> Ended:
+    def _ended(self, session: Session, now: float, sizes: dict[str, int]) -> Ended:
         """Return the jobs that ended within the window.
 
-        Jobs may be removed when they end (removeOnComplete, removeOnFail): where the stream
-        of events tells of more of them than are kept, it is counted, as far back as it goes.
+        Jobs may be removed when they end (removeOnComplete, removeOnFail), of one kind more
+        than of the other. Then only the time counts for which both kinds are kept; or the
+        stream of events, as far back as it goes, where that tells of more of them.
         """
-        heard = self._heard(session, now)
         since = int((now - self.window) * 1_000)
-        whole = self._kept(session, since)
-        if heard is None:
-            return whole
-        begin, completed, failed = heard
-        kept = self._kept(session, begin)
-        if completed + failed <= kept.completed + kept.failed:
-            return whole
-        minutes = figure(round((now - begin / 1_000) / 60, 1))
-        return Ended(completed, failed, f"the events of the last {minutes} min")
+        if not self._removed(session, sizes):
+            return self._kept(session, since, f"that ended within {figure(self.window / 60)} min")
+        oldest = max(since, *(self._oldest(session, kind) for kind in ("completed", "failed")))
+        kept = self._kept(session, oldest, f"of the last {_minutes(now, oldest)} min that are kept")
+        heard = self._heard(session, now)
+        return kept if heard is None or heard.all <= kept.all else heard
 
-    def _kept(self, session: Session, since: int) -> Ended:
+    def _removed(self, session: Session, sizes: dict[str, int]) -> bool:
+        """Tell whether there are fewer jobs than were ever added."""
+        added = one(session, "GETRANGE", self._key("id"), 0, 20)
+        return not (
+            isinstance(added, bytes) and added.isdigit() and int(added) <= sum(sizes.values())
+        )
+
+    def _oldest(self, session: Session, kind: str) -> int:
+        """Return when the first job of a kind that is kept ended, in ms; 0 for none."""
+        first = one(session, "ZRANGE", self._key(kind), 0, 0, "WITHSCORES")
+        score = decoded(first[1]).partition(".")[0] if isinstance(first, list) and first[1:] else ""
+        return int(score) if score.isdigit() else 0
+
+    def _kept(self, session: Session, since: int, words: str) -> Ended:
         counts = [
             reply if isinstance(reply, int) else 0
             for reply in many(
@@ -270,12 +285,10 @@ class BullMQ:
                 (("ZCOUNT", self._key(kind), since, "+inf") for kind in ("completed", "failed")),
             )
         ]
-        return Ended(
-            counts[0], counts[1], f"the jobs that ended within {figure(self.window / 60)} min"
-        )
+        return Ended(counts[0], counts[1], f"the jobs {words}")
 
-    def _heard(self, session: Session, now: float) -> tuple[int, int, int] | None:
-        """Return from when on (ms) the events were read, and how many jobs ended how by them."""
+    def _heard(self, session: Session, now: float) -> Ended | None:
+        """Return how many jobs ended how by the stream of events, each by its last end."""
         since = int((now - self.window) * 1_000)
         entries = one(session, "XREVRANGE", self._key("events"), "+", since, "COUNT", MOST_EVENTS)
         if not isinstance(entries, list) or not entries:
@@ -287,15 +300,9 @@ class BullMQ:
                 ends.setdefault(told.get(b"jobId", b""), told[b"event"])
         completed = sum(end == b"completed" for end in ends.values())
         oldest = decoded(entries[-1][0]).partition("-")[0]
-        full = len(entries) == MOST_EVENTS or self._trimmed(session, since)
-        begin = int(oldest) if full and oldest.isdigit() else since
-        return begin, completed, len(ends) - completed
-
-    def _trimmed(self, session: Session, since: int) -> bool:
-        """Tell whether the stream begins within the window: older events were dropped."""
-        first = one(session, "XRANGE", self._key("events"), "-", "+", "COUNT", 1)
-        begin = decoded(first[0][0]).partition("-")[0] if isinstance(first, list) and first else ""
-        return begin.isdigit() and int(begin) >= since
+        begin = int(oldest) if oldest.isdigit() else since
+        basis = f"the jobs that the events of the last {_minutes(now, begin)} min tell of"
+        return Ended(completed, len(ends) - completed, basis)
 
     def _facts(self, session: Session, sizes: dict[str, int]) -> dict[str, Any]:
         meta = hashes(session, [self._key("meta")], ("paused", "version"))[0]
@@ -309,3 +316,8 @@ def decoded_lines(reply: object) -> list[str]:
     """Return the lines of CLIENT LIST, 10,000 at the most."""
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
     return text.splitlines()[:10_000]
+
+
+def _minutes(now: float, since: int) -> str:
+    """Return the minutes from `since`, in ms, to `now`, in s."""
+    return figure(max(0.1, round((now - since / 1_000) / 60, 1)))

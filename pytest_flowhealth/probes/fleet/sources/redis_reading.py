@@ -1,8 +1,8 @@
 """Reading a Redis that others write: bounded in keys, in bytes and in time, and never writing.
 
-Only GETRANGE, HMGET, HSTRLEN, TYPE, LLEN, LRANGE, SCARD, SSCAN, ZCARD, ZCOUNT,
-ZREVRANGE, ZREVRANGEBYSCORE, XREVRANGE, EXISTS, SCAN, CLIENT LIST and PSUBSCRIBE
-are sent; never KEYS.
+Sent are TYPE, EXISTS, GETRANGE, HSTRLEN, HMGET, LLEN, LINDEX, LRANGE, SCARD, SSCAN, ZCARD, ZCOUNT,
+ZRANGE, ZREVRANGE, ZREVRANGEBYSCORE, XREVRANGE, SCAN, CLIENT LIST and PSUBSCRIBE, nothing else:
+never KEYS, and nothing that writes.
 """
 
 from __future__ import annotations
