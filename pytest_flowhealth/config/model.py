@@ -114,6 +114,73 @@ class Redis(msgspec.Struct, frozen=True):
     ] = False
 
 
+class WasmBuild(msgspec.Struct, frozen=True):
+    """How the module is built, for a check that the committed one is what its source gives."""
+
+    command: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="The command, run in the project; `{output}` in it stands for the file "
+            "that it has to write.",
+            examples=[["node", "scripts/build-wasm.js", "{output}"]],
+        ),
+    ]
+    level: Annotated[
+        str | None,
+        Meta(
+            description="The optimisation level that the command asks for: told as fact where the "
+            "rebuilt module is the same.",
+            examples=["O3"],
+        ),
+    ] = None
+
+
+class Wasm(msgspec.Struct, frozen=True):
+    """The WebAssembly module that is measured against JavaScript."""
+
+    module: Annotated[
+        str | None,
+        Meta(
+            description="The binary, relative to the project; `sample` is the one that comes with "
+            "this plugin, which tells what WebAssembly reaches on this machine.",
+            examples=["build/engine.wasm"],
+        ),
+    ] = None
+    export: Annotated[
+        str, Meta(description="The exported function: (iterations, seed) -> checksum.")
+    ] = "run"
+    baseline: Annotated[
+        str | None,
+        Meta(
+            description="A JavaScript module that exports a function of the same name and result.",
+            examples=["bench/baseline.mjs"],
+        ),
+    ] = None
+    adapter: Annotated[
+        str | None,
+        Meta(
+            description="In place of `export` and `baseline`: a JavaScript module with `inputs`, "
+            "`wasm` and `js`, see wasm.md.",
+            examples=["bench/adapter.mjs"],
+        ),
+    ] = None
+    against: Annotated[
+        Literal["idiomatic", "tuned"],
+        Meta(description="The kind of baseline whose multiplier the threshold judges."),
+    ] = "idiomatic"
+    iterations: Annotated[
+        int, Meta(description="Iterations over all samples at the least.", gt=0, le=10**12)
+    ] = 1_000_000
+    n: Annotated[
+        Annotated[int, Meta(gt=0, le=2**31 - 1)] | None,
+        Meta(description="Iterations of one call; else what fits."),
+    ] = None
+    simd: Annotated[
+        bool, Meta(description="Whether the export must compute with SIMD in a loop.")
+    ] = False
+    build: WasmBuild | None = None
+
+
 class Npm(msgspec.Struct, frozen=True):
     """The package in the npm registry."""
 
@@ -285,6 +352,7 @@ class Configuration(msgspec.Struct, frozen=True):
     configuration: ConfigurationFiles = ConfigurationFiles()
     redis: Redis = Redis()
     fleet: Fleet = Fleet()
+    wasm: Wasm = Wasm()
     npm: Npm = Npm()
     thresholds: Annotated[
         dict[str, Limits],

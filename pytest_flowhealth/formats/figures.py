@@ -66,6 +66,8 @@ def _judged_row(check: CheckResult, one: Judged) -> Row:
     sign = ">" if one.better == "lower" else "<"
     limits = ["" if limit is None else f"{sign} {figure(limit)}" for limit in (one.warn, one.fail)]
     outcome = "blocked" if check.blocked_by and one.observed is None else one.outcome.value
+    if one.note and one.observed is not None:
+        outcome = f"{outcome}, {one.note}"
     return (f"{check.component}.{one.name}", value, *limits, outcome, OUTCOME_STYLES[one.outcome])
 
 

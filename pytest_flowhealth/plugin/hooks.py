@@ -151,3 +151,12 @@ def target(pytestconfig: pytest.Config) -> object:
     from pytest_flowhealth.plugin.begin import run_of
 
     return run_of(pytestconfig).target
+
+
+@pytest.fixture(scope="session")
+def wasm_benchmark(pytestconfig: pytest.Config) -> object:
+    """Measures a WebAssembly module against JavaScript, a `pytest_flowhealth.plugin.wasm.WasmBenchmark`."""
+    from pytest_flowhealth.plugin.begin import run_of
+    from pytest_flowhealth.plugin.wasm import benchmark_of
+
+    return benchmark_of(pytestconfig, run_of(pytestconfig).target.root)

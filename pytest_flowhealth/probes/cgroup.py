@@ -96,6 +96,19 @@ def cpu_seconds(root: Path = Path("/")) -> dict[str, float]:
     return {group.name: _cpu_seconds(group, accounting) for group in limited}
 
 
+def throttled(root: Path = Path("/")) -> int | None:
+    """Return how many times the groups with a CPU quota were throttled so far; None where that can't be read.
+
+    Args:
+        root: As for `memory_limits`.
+    """
+    try:
+        limited = [group for group in _groups(root, "cpu") if _cpu_limit(group)]
+        return sum(_field(group, "cpu.stat", "nr_throttled") for group in limited)
+    except Unmeasured:
+        return None
+
+
 def _memory_limit(group: Group) -> MemoryLimit | None:
     v2 = group.version == 2
     text = _read(group.folder / ("memory.max" if v2 else "memory.limit_in_bytes"))

@@ -1,0 +1,47 @@
+"""How well the multiplier repeats: the sample measured several times, the truth taken as the grand median.
+
+python benchmarks/wasm_multiplier.py [--runs 20] [--against idiomatic]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+
+from pytest_flowhealth.probes.wasm.harness import Subject, benchmark
+from pytest_flowhealth.probes.wasm.subject import sample_folder
+
+
+def main() -> None:
+    """Print each run, and how often the interval held the median of all ratios."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--against", default="idiomatic", choices=["idiomatic", "tuned"])
+    options = parser.parse_args()
+    folder = sample_folder()
+    subject = Subject(
+        folder / "engine.wasm", "run", folder / "baseline.mjs", against=options.against
+    )
+    found = [benchmark(subject) for _ in range(options.runs)]
+    ratios = [ratio for one in found for ratio in one.ratios]
+    truth = statistics.median(ratios) if ratios else 0.0
+    intervals = [one.interval for one in found if one.interval]
+    for one in found:
+        told = (
+            f"{one.interval.median:7.2f} x  {one.interval.low:7.2f} to {one.interval.high:7.2f}"
+            if one.interval
+            else one.doubt
+        )
+        sys.stdout.write(f"{told}  {one.processes} processes, {one.dropped:.0%} dropped\n")
+    held = sum(one.low <= truth <= one.high for one in intervals)
+    sys.stdout.write(
+        f"grand median {truth:.2f} x; {held} of {len(intervals)} intervals hold it, "
+        f"{len(found) - len(intervals)} inconclusive\n"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""The WebAssembly module: what its binary shows, how many times as fast as JavaScript it is, its memory.
+
+What is measured is named by [wasm] in flowhealth.toml; how, and which multipliers are honest: docs/wasm.md.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from pytest_flowhealth import Health, NotApplicable, ProbeError, Target
+from pytest_flowhealth.probes.wasm import machine
+from pytest_flowhealth.probes.wasm.binary import read_evidence
+from pytest_flowhealth.probes.wasm.harness import Benchmark
+from pytest_flowhealth.probes.wasm.rebuild import rebuild
+from pytest_flowhealth.probes.wasm.subject import SAMPLE, subject_of
+
+MEGABYTE = 1_000_000
+
+
+@pytest.mark.health("wasm", timeout=60)
+def test_module(health: Health, target: Target) -> None:
+    """The binary is there and one, and shows what it claims: SIMD where that is demanded."""
+    subject = subject_of(target)
+    settings = target.config.wasm
+    found = read_evidence(subject.module, None if subject.adapter else subject.export)
+    health.detail(
+        measured="the sample that comes with pytest-flowhealth, not this package's own engine"
+        if settings.module == SAMPLE
+        else settings.module,
+        exports=found.exports[:50],
+        optimisation=found.optimisation,
+        simd_in_loops=found.simd_in_loops,
+        instructions=found.instructions,
+        calls_through_tables=found.indirect,
+    )
+    if settings.simd and not found.simd_in_loops:
+        elsewhere = f"; {found.simd_elsewhere} stand elsewhere" if found.simd_elsewhere else ""
+        raise ProbeError(
+            f"no SIMD instruction computes in a loop that the export reaches{elsewhere}",
+            remedy="build with SIMD: -msimd128 (clang, emscripten), +simd128 (Rust), --enable simd (AssemblyScript)",
+        )
+    if found.optimisation == "unoptimised":
+        health.warn("the code is unoptimised: every value goes through a local variable")
+        health.remedy("build with optimisation, or: npx wasm-opt -O3 IN.wasm -o OUT.wasm")
+
+
+@pytest.mark.health("wasm", requires=("wasm.module", "system.node"), timeout=120, exclusive=True)
+@pytest.mark.threshold("multiplier", fail=1, better="higher", unit="x")
+def test_multiplier(
+    health: Health, target: Target, wasm_benchmark: Callable[..., Benchmark]
+) -> None:
+    """How many times as fast as the JavaScript baseline the export is: results equal, several processes."""
+    subject = subject_of(target)
+    before = machine.conditions()
+    found = wasm_benchmark(subject, iterations=target.config.wasm.iterations)
+    for note in machine.told(before, machine.conditions()):
+        health.warn(note) if "throttled" in note else health.detail(machine=note)
+    record(health, "multiplier", found)
+    others = [one for one in found.baselines if one != found.against]
+    if others:
+        other = wasm_benchmark(subject_of(target, others[0]))
+        record(health, f"multiplier_{others[0]}", other)
+
+
+def record(health: Health, name: str, found: Benchmark) -> None:
+    """Note a multiplier with its interval and all that it was drawn from."""
+    if found.interval is not None:
+        bounds = (found.interval.low, found.interval.high)
+        health.measure(name, found.interval.median, unit="x", interval=bounds, doubt=found.doubt)
+    else:
+        health.measure(name, found.js / found.wasm, unit="x", doubt=found.doubt)
+    health.detail(
+        **{
+            name: {
+                "baseline": found.against,
+                "ratios": [round(one, 2) for one in found.ratios],
+                "processes": found.processes,
+                "samples_dropped": round(found.dropped, 3),
+                "ms_a_call": {"javascript": found.js, "wasm": found.wasm},
+                "iterations_a_call": found.n,
+                "iterations": found.iterations,
+                "node": found.node,
+                "flags": found.flags,
+                "seconds": round(found.seconds, 1),
+            }
+        }
+    )
+
+
+@pytest.mark.health("wasm", requires="wasm.multiplier", timeout=120, exclusive=True)
+def test_memory(health: Health, target: Target, wasm_benchmark: Callable[..., Benchmark]) -> None:
+    """Linear memory stays as it is over blocks of calls: growth in three of eight blocks is a leak."""
+    found = wasm_benchmark(subject_of(target), again=False)
+    health.measure("rss", found.rss[-1] / MEGABYTE, unit="MB")
+    health.detail(linear_memory=found.blocks, rss_before=found.rss[0])
+    if not found.memory_exported:
+        raise NotApplicable("the module does not export its memory, so that nobody can see it grow")
+    health.measure("memory", found.blocks[-1] / MEGABYTE, unit="MB")
+    if found.leaks:
+        raise ProbeError(
+            f"linear memory grows with the calls: {found.blocks[0]:,} to {found.blocks[-1]:,} B",
+            remedy="free what each call allocates",
+        )
+
+
+@pytest.mark.health("wasm", requires="wasm.module", critical=False, timeout=180)
+def test_build(health: Health, target: Target) -> None:
+    """The committed binary is what its source builds: it is built again, and the hashes compared."""
+    build = target.config.wasm.build
+    if build is None:
+        raise NotApplicable("no build is configured ([wasm.build] command in flowhealth.toml)")
+    digest = rebuild(build.command, subject_of(target).module, target.root)
+    health.detail(sha256=digest, level=build.level or "not told")

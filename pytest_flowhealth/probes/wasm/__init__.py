@@ -1,0 +1,1 @@
+"""WebAssembly measured against JavaScript: speed, memory, and what the binary itself shows."""

@@ -1,0 +1,337 @@
+"""The multiplier of a WebAssembly export over a JavaScript baseline, measured by Node in several processes.
+
+The protocol, in short: equal results are demanded before timing and after each
+sample; both sides are warmed up and sampled in turn; a short sentinel loop
+around each sample tells when something else slowed the machine, and such
+samples are dropped; T(2n)/T(n) shows an engine that remembers results. A
+process's ratio is median over median; the estimate is the median over the
+processes, its interval by order statistics (interval.py).
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.probes import command
+from pytest_flowhealth.probes.wasm.interval import FEWEST, Interval, interval
+
+FLAGS = ("--no-liftoff", "--no-concurrent-recompilation", "--wasm-max-mem-pages=16384")
+"""Without the first two the optimising compilers race the samples; the third keeps a module that
+grows without end at 1 GiB. A Node that does not know one of them goes without."""
+
+COUNTS = (6, 9, 12, 15, 18)
+"""Valid processes at which it may stop."""
+
+_GROWTH = (1.6, 3.0)
+_SLOWED = 1.15
+_FEWEST_SAMPLES = 5
+_PRECISE = 0.05
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """What is measured: paths are absolute; `adapter` takes the place of `export` and `baseline`.
+
+    Attributes:
+        module: The WebAssembly binary.
+        export: The function, (iterations, seed) -> checksum.
+        baseline: A JavaScript module that exports a function of the same name.
+        adapter: A JavaScript module with `inputs`, `wasm`, `js`, optionally `load` and `imports`.
+        against: The baseline's kind: idiomatic or tuned.
+        n: Iterations per call, None for 65,536 (a slower side gets fewer).
+    """
+
+    module: Path
+    export: str | None = None
+    baseline: Path | None = None
+    adapter: Path | None = None
+    against: str = "idiomatic"
+    n: int | None = None
+
+
+class Effort(msgspec.Struct, frozen=True):
+    """How much is done; seconds and milliseconds.
+
+    Attributes:
+        iterations: Iterations over all processes at the least.
+        hard: Seconds after which no other process is started.
+        process: Seconds that one process may take.
+        rounds: Samples of each side in one process.
+        sample: Milliseconds of a sample at the least.
+        warm_up: Milliseconds of warming up at the least, for each side.
+    """
+
+    iterations: int = 1_000_000
+    hard: float = 15.0
+    process: float = 10.0
+    rounds: int = 11
+    sample: float = 3.0
+    warm_up: float = 60.0
+
+
+class Sampled(msgspec.Struct, frozen=True):
+    """What one process told: samples as (ms a call, sentinel's ms), memory in bytes."""
+
+    js: tuple[tuple[float, float], ...]
+    wasm: tuple[tuple[float, float], ...]
+    growth: dict[str, float]
+    steady: dict[str, bool]
+    iterations: int
+    baselines: tuple[str, ...]
+    blocks: tuple[int, ...]
+    memory_exported: bool
+    rss: tuple[int, ...]
+    node: str
+
+
+class Benchmark(msgspec.Struct, frozen=True):
+    """A measured multiplier: how many times as fast as the baseline the export is.
+
+    Attributes:
+        interval: The estimate with its interval; None where too few processes were undisturbed.
+        ratios: The ratio of each valid process.
+        processes: How many were started.
+        dropped: The share of samples that something else on the machine slowed.
+        doubt: Why the figure can't be relied on, None where it can.
+        js, wasm: Median milliseconds of a call.
+        n: Iterations of a call.
+        iterations: Iterations over all samples.
+        blocks: Bytes of linear memory before and after each of eight blocks of calls.
+        memory_exported: Whether the module lets its memory be seen.
+        rss: Bytes of the process, before the module was loaded and at the end.
+        baselines: The kinds of baseline that there are.
+        against: The one measured against.
+        flags: Node's flags. `node`: its version. `seconds`: what it all took.
+    """
+
+    interval: Interval | None
+    ratios: tuple[float, ...]
+    processes: int
+    dropped: float
+    doubt: str | None
+    js: float
+    wasm: float
+    n: int
+    iterations: int
+    blocks: tuple[int, ...]
+    memory_exported: bool
+    rss: tuple[int, ...]
+    baselines: tuple[str, ...]
+    against: str
+    flags: tuple[str, ...]
+    node: str
+    seconds: float
+
+    @property
+    def leaks(self) -> bool:
+        """Whether linear memory grew in three blocks of calls or more: one step is no leak."""
+        pairs = zip(self.blocks, self.blocks[1:], strict=False)
+        return sum(after > before for before, after in pairs) >= 3
+
+
+def benchmark(
+    subject: Subject,
+    effort: Effort = Effort(),  # noqa: B008  # frozen
+    clock: Callable[[], float] = time.monotonic,
+) -> Benchmark:
+    """Measure `subject`.
+
+    Raises:
+        ProbeError: The module, the baseline or the adapter can't be used, traps,
+            does not end, or the two sides give different results.
+        Unmeasured: Node gave no answer.
+    """
+    _require_files(subject)
+    begun = clock()
+    n = subject.n or _fitting(subject, effort)
+    found: list[Sampled] = []
+    while not _enough(found, effort, clock() - begun):
+        found.append(_sample(subject, n, effort))
+    return _result(subject, n, found, clock() - begun)
+
+
+def _enough(found: Sequence[Sampled], effort: Effort, seconds: float) -> bool:
+    if seconds >= effort.hard:
+        return bool(found)
+    ratios = _ratios(found)
+    if len(ratios) < FEWEST or sum(one.iterations for one in found) < effort.iterations:
+        return False
+    estimate = interval(ratios)
+    precise = estimate is not None and estimate.half_width <= _PRECISE
+    return (len(ratios) in COUNTS and precise) or len(ratios) >= COUNTS[-1]
+
+
+def _ratios(found: Sequence[Sampled]) -> list[float]:
+    """Return the ratio of each process that has enough undisturbed samples on both sides."""
+    limit = _SLOWED * _reference(found)
+    ratios = []
+    for one in found:
+        js = [sample for sample, sentinel in one.js if sentinel <= limit]
+        wasm = [sample for sample, sentinel in one.wasm if sentinel <= limit]
+        if min(len(js), len(wasm)) >= _FEWEST_SAMPLES:
+            ratios.append(statistics.median(js) / statistics.median(wasm))
+    return ratios
+
+
+def _reference(found: Sequence[Sampled]) -> float:
+    """Return what the sentinel takes undisturbed: the lower half's median of the processes' 5th percentiles."""
+    lows = sorted(_low([sentinel for _, sentinel in (*one.js, *one.wasm)]) for one in found)
+    return statistics.median(lows[: (len(lows) + 1) // 2]) if lows else 0.0
+
+
+def _low(values: Sequence[float]) -> float:
+    return sorted(values)[len(values) // 20] if values else 0.0
+
+
+def _result(subject: Subject, n: int, found: Sequence[Sampled], seconds: float) -> Benchmark:
+    ratios = _ratios(found)
+    last = found[-1]
+    samples = [sentinel for one in found for _, sentinel in (*one.js, *one.wasm)]
+    limit = _SLOWED * _reference(found)
+    dropped = sum(sentinel > limit for sentinel in samples) / len(samples) if samples else 1.0
+    return Benchmark(
+        interval=interval(ratios),
+        ratios=tuple(ratios),
+        processes=len(found),
+        dropped=dropped,
+        doubt=_doubt(found, ratios, dropped),
+        js=statistics.median(sample for one in found for sample, _ in one.js),
+        wasm=statistics.median(sample for one in found for sample, _ in one.wasm),
+        n=n,
+        iterations=sum(one.iterations for one in found),
+        blocks=last.blocks,
+        memory_exported=last.memory_exported,
+        rss=last.rss,
+        baselines=last.baselines,
+        against=subject.against,
+        flags=_flags(),
+        node=last.node,
+        seconds=seconds,
+    )
+
+
+def _doubt(found: Sequence[Sampled], ratios: Sequence[float], dropped: float) -> str | None:
+    if len(ratios) < FEWEST:
+        return (
+            f"inconclusive: only {len(ratios)} of {len(found)} processes were undisturbed "
+            f"({dropped:.0%} of the samples were slowed by something else), {FEWEST} are needed"
+        )
+    for side in ("js", "wasm"):
+        growth = statistics.median(one.growth[side] for one in found)
+        if not _GROWTH[0] <= growth <= _GROWTH[1]:
+            return (
+                f"inconclusive: twice the work took {growth:.2f} times as long on the {side} side, "
+                "so that not the work itself was measured"
+            )
+    return None
+
+
+def _fitting(subject: Subject, effort: Effort) -> int:
+    """Return how many iterations a call gets: fewer where one of the usual number takes long."""
+    usual = 65_536
+    trial = _sample(subject, 1_024, msgspec.structs.replace(effort, rounds=1, warm_up=20.0))
+    slowest = max(sample for sample, _ in (*trial.js, *trial.wasm)) / 1_024 * usual
+    n = usual
+    while slowest > 4 * effort.sample and n > 1_024:
+        n, slowest = n // 2, slowest / 2
+    return n
+
+
+def _sample(subject: Subject, n: int, effort: Effort) -> Sampled:
+    word = secrets.token_hex(16)
+    script = resources.files("pytest_flowhealth.probes.wasm") / "js/bench.mjs"
+    with resources.as_file(script) as path:
+        argv = ["node", *_flags(), str(path), word, json.dumps(_spec(subject, n, effort))]
+        try:
+            done = command.run(argv, cwd=subject.module.parent, timeout=effort.process)
+        except Unmeasured:
+            raise ProbeError(
+                f"{subject.module.name}: one measurement did not end within {effort.process:g} s: "
+                "a side loops for ever, or a call takes too long (fewer iterations: n)"
+            ) from None
+    return _decoded(subject, word, done)
+
+
+def _spec(subject: Subject, n: int, effort: Effort) -> dict[str, Any]:
+    return {
+        "module": str(subject.module),
+        "export": subject.export,
+        "adapter": str(subject.adapter) if subject.adapter else None,
+        "baseline": str(subject.baseline) if subject.baseline else None,
+        "against": subject.against,
+        "n": n,
+        "seeds": [1, 42, 12_345, 987_654_321],
+        "rounds": effort.rounds,
+        "sampleMs": effort.sample,
+        "warmUpMs": effort.warm_up,
+        "budgetMs": effort.process * 600,
+    }
+
+
+def _decoded(subject: Subject, word: str, done: command.Completed) -> Sampled:
+    lines = [line.removeprefix(word) for line in done.stdout.split("\n") if line.startswith(word)]
+    if not lines:
+        said = (done.stderr.strip().splitlines() or ["nothing"])[-1][:300]
+        raise ProbeError(
+            f"{subject.module.name}: Node ended with code {done.returncode} before it had measured: {said}"
+        )
+    told = json.loads(lines[-1])
+    if "error" in told:
+        raise _explained(subject, told["error"])
+    return Sampled(
+        js=tuple((ms, sentinel) for ms, sentinel in told["samples"]["js"]),
+        wasm=tuple((ms, sentinel) for ms, sentinel in told["samples"]["wasm"]),
+        growth=told["growth"],
+        steady=told["steady"],
+        iterations=told["iterations"],
+        baselines=tuple(told["baselines"]),
+        blocks=tuple(told["memory"]["blocks"]),
+        memory_exported=told["memory"]["exported"],
+        rss=tuple(told["rss"]),
+        node=told["node"],
+    )
+
+
+_STAGES = {
+    "module": "is no module that can be run",
+    "export": "can't be called",
+    "wasm": "fails when it is called",
+    "results": "gives other results than the baseline",
+}
+
+
+def _explained(subject: Subject, error: dict[str, str]) -> ProbeError:
+    stage, message = error["stage"], error["message"]
+    if stage in ("baseline", "js", "adapter"):
+        path = subject.adapter or subject.baseline
+        return ProbeError(f"{path.name if path else 'the baseline'} can't be used: {message}")
+    return ProbeError(
+        f"{subject.module.name} {_STAGES.get(stage, 'could not be measured')}: {message}"
+    )
+
+
+def _require_files(subject: Subject) -> None:
+    for path in (subject.module, subject.baseline, subject.adapter):
+        if path is not None and not path.is_file():
+            raise ProbeError(f"{path.name} is not there", remedy=f"build {path.name}")
+    if subject.adapter is None and (subject.export is None or subject.baseline is None):
+        raise ProbeError("a WASM benchmark needs an adapter, or an export and a baseline")
+
+
+@cache
+def _flags() -> tuple[str, ...]:
+    return tuple(flag for flag in FLAGS if _known(flag))
+
+
+def _known(flag: str) -> bool:
+    return command.run(["node", flag, "-e", "0"], timeout=20.0).returncode == 0

@@ -1,0 +1,90 @@
+"""Small WebAssembly modules, written as text, and their JavaScript counterparts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import wasmtime
+
+STEP = """
+          (local.set $x (i32.xor (local.get $x) (i32.shl (local.get $x) (i32.const 13))))
+          (local.set $x (i32.xor (local.get $x) (i32.shr_u (local.get $x) (i32.const 17))))
+          (local.set $x (i32.xor (local.get $x) (i32.shl (local.get $x) (i32.const 5))))
+"""
+"""One step of xorshift32 (G. Marsaglia, Journal of Statistical Software 8, 2003)."""
+
+LOOP = """
+  (func (export "run") (param $n i32) (param $seed i32) (result i32)
+    (local $x i32)
+    (local.set $x (local.get $seed))
+    (block $done
+      (loop $next
+        (br_if $done (i32.eqz (local.get $n)))
+        {step}
+        (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+        (br $next)))
+    (local.get $x))
+"""
+
+XORSHIFT = f"(module {LOOP.format(step=STEP)})"
+LEAKING = f'(module (memory (export "memory") 1) {LOOP.format(step=STEP + "(drop (memory.grow (i32.const 0)))")})'
+TRAPS = LOOP.format(step="unreachable")
+FOR_EVER = (
+    '(module (func (export "run") (param i32 i32) (result i32) (loop $l (br $l)) (i32.const 0)))'
+)
+GROWS = """
+(module (memory (export "memory") 1)
+  (func (export "run") (param $n i32) (param $seed i32) (result i32)
+    (drop (memory.grow (i32.const 1)))
+    (local.get $seed)))
+"""
+GROWS_WITHOUT_END = """
+(module (memory (export "memory") 1)
+  (func (export "run") (param $n i32) (param $seed i32) (result i32)
+    (loop $l
+      (drop (memory.grow (i32.const 256)))
+      (br $l))
+    (i32.const 0)))
+"""
+SIMD = """
+(module
+  (func (export "run") (param $n i32) (param $seed i32) (result i32)
+    (local $v v128)
+    (block $done
+      (loop $next
+        (br_if $done (i32.eqz (local.get $n)))
+        (local.set $v (i32x4.add (local.get $v) (i32x4.splat (local.get $n))))
+        (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+        (br $next)))
+    (i32x4.extract_lane 0 (local.get $v)))
+  (func $decoy (param v128 v128) (result v128) (i32x4.mul (local.get 0) (local.get 1))))
+"""
+DECOY = f"""
+(module {LOOP.format(step=STEP)}
+  (func $decoy (export "decoy") (param v128 v128) (result v128)
+    (loop $l (result v128) (i32x4.mul (local.get 0) (local.get 1)))))
+"""
+
+BASELINE = """
+export function run(n, seed) {
+  let x = seed | 0;
+  for (let step = 0; step < n; step++) { x ^= x << 13; x ^= x >>> 17; x ^= x << 5; }
+  return x;
+}
+"""
+TWICE_BASELINE = """
+function once(n, seed) {
+  let x = seed | 0;
+  for (let step = 0; step < n; step++) { x ^= x << 13; x ^= x >>> 17; x ^= x << 5; }
+  return x;
+}
+"""
+
+
+def write(folder: Path, wat: str, baseline: str = BASELINE) -> tuple[Path, Path]:
+    """Write a module and its baseline into `folder`, and return where they are."""
+    text = wat if wat.lstrip().startswith("(module") else f"(module {wat})"
+    module, script = folder / "engine.wasm", folder / "baseline.mjs"
+    module.write_bytes(wasmtime.wat2wasm(text))
+    script.write_text(baseline)
+    return module, script
