@@ -7,18 +7,25 @@ tildes, x-ranges and hyphens are written out as comparators first.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
+_LONGEST = 1_000
+_GREATEST = 2**53 - 1  # JavaScript's greatest whole number
 _NUMBER = r"0|[1-9]\d{0,15}"
-_TAG = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
-_VERSION = re.compile(
-    rf"[v=\s]*({_NUMBER})\.({_NUMBER})\.({_NUMBER})(?:-({_TAG}))?(?:\+{_TAG})?\s*\Z", re.ASCII
-)
-_PARTIAL = rf"[v=\s]*({_NUMBER}|[xX*])(?:\.({_NUMBER}|[xX*])(?:\.({_NUMBER}|[xX*])(?:-({_TAG}))?(?:\+{_TAG})?)?)?"
-_COMPARATOR = re.compile(rf"(\^|~>?|[<>]=?|=?)\s*{_PARTIAL}\Z", re.ASCII)
-_BUILD = re.compile(rf"\+{_TAG}", re.ASCII)
-_HYPHEN = re.compile(rf"\s*{_PARTIAL}\s+-\s+{_PARTIAL}\s*\Z", re.ASCII)
-_SPACE_AFTER_OPERATOR = re.compile(r"(\^|~>?|[<>]=?|=)\s+")
+_WORD = r"(?:\d*[A-Za-z-][0-9A-Za-z-]*|0|[1-9]\d*)"
+_TAG = rf"{_WORD}(?:\.{_WORD})*"
+_BUILD = re.compile(r"\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*")
+_WHOLE = rf"({_NUMBER})\.({_NUMBER})\.({_NUMBER})(?:-({_TAG}))?"
+_VERSION = re.compile(rf"[v=\s]*{_WHOLE}\s*", re.ASCII)
+_PARTIAL = rf"({_NUMBER}|[xX*])(?:\.({_NUMBER}|[xX*])(?:\.({_NUMBER}|[xX*])(?:-({_TAG}))?)?)?"
+_HYPHEN = re.compile(rf"([v= ]*){_PARTIAL} - ([v= ]*){_PARTIAL}", re.ASCII)
+_SPACED = re.compile(rf"( ?[<>]?=?) ?([v= ]*(?:{_NUMBER}|[xX*]))", re.ASCII)
+_SPACED_SIGN = re.compile(r"(~|\^)>? +")
+_CARET = re.compile(rf"(\^|~)>?[v=]*{_PARTIAL}", re.ASCII)
+_RANGE = re.compile(rf"([<>]?=?)[v=]*{_PARTIAL}", re.ASCII)
+_STAR = re.compile(r"[<>]?=?\*")
+_COMPARATOR = re.compile(rf"([<>]?=?)v?{_WHOLE}", re.ASCII)
 
 _LOCAL = re.compile(
     r"(?:file|link|portal|workspace|patch|npm|git|github|gitlab|bitbucket|gist|https?)[:+]",
@@ -40,7 +47,7 @@ class _Comparator(NamedTuple):
     version: Version
 
 
-_ANYTHING = [_Comparator(">=", Version(0, 0, 0))]
+_ANYTHING = _Comparator(">=", Version(0, 0, 0))
 
 
 def parse_version(text: str) -> Version:
@@ -49,11 +56,10 @@ def parse_version(text: str) -> Version:
     Raises:
         ValueError: It is none.
     """
-    match = _VERSION.match(text)
-    if match is None:
-        raise ValueError(f"{text!r} is no version")
-    major, minor, patch, tags = match.groups()
-    return Version(int(major), int(minor), int(patch), tuple(tags.split(".")) if tags else ())
+    match = _VERSION.fullmatch(_BUILD.sub("", text, count=1))
+    if match is None or len(text) > _LONGEST:
+        raise ValueError(f"{text[:80]!r} is no version")
+    return _version(match.groups())
 
 
 def satisfies(version: str, wanted: str) -> bool:
@@ -64,8 +70,8 @@ def satisfies(version: str, wanted: str) -> bool:
     """
     parsed = parse_version(version)
     sets = [_comparators(part) for part in wanted.split("||")]
-    if _ANYTHING in sets:
-        sets = [_ANYTHING]
+    if [] in sets:
+        sets = [[]]
     return any(_holds(parsed, comparators) for comparators in sets)
 
 
@@ -111,31 +117,57 @@ def _key(version: Version) -> tuple[object, ...]:
 
 
 def _comparators(text: str) -> list[_Comparator]:
-    hyphen = _HYPHEN.match(text)
+    """Return the comparators of one set; none where everything fits."""
+    if len(text) > _LONGEST:
+        raise ValueError("a version range of more than 1,000 characters")
+    plain = _BUILD.sub("", " ".join(text.split()))
+    hyphen = _HYPHEN.fullmatch(plain)
     if hyphen:
-        parts = hyphen.groups()
-        return [*_expanded(">=", parts[:4]), *_expanded("<=", parts[4:])]
+        plain = _written_out(hyphen.groups())
+    plain = _SPACED_SIGN.sub(r"\1", _SPACED.sub(r"\1\2", plain))
     found = []
-    for part in _SPACE_AFTER_OPERATOR.sub(r"\1", text).split() or ["*"]:
-        match = _COMPARATOR.match(_BUILD.sub("", part, count=1))
-        if match is None:
-            raise ValueError(f"{text.strip()!r} is no version range")
-        found += _expanded(match[1], match.groups()[1:])
-    return found
+    for part in plain.split(" "):
+        try:
+            found += _meant(part)
+        except ValueError:
+            raise ValueError(f"{text.strip()[:80]!r} is no version range") from None
+    return [one for one in found if one != _ANYTHING]
 
 
-def _expanded(operator: str, parts: tuple[str | None, ...]) -> list[_Comparator]:
-    """Write a comparator on a version that may be partial out as plain ones."""
-    numbers = _numbers(parts[:3])
-    tags = tuple(parts[3].split(".")) if parts[3] and len(numbers) == 3 else ()
-    low = _filled(numbers, tags)
-    whole = len(numbers) == 3
-    if operator in ("^", "~", "~>"):
-        keep = _caret(numbers) if operator == "^" else min(len(numbers), 2)
+def _written_out(parts: tuple[str | None, ...]) -> str:
+    """Return the comparators that a hyphen's two ends mean, `1.2 - 2` as `>=1.2.0 <3.0.0-0`."""
+    (before, *low), (sign, *high) = parts[:5], parts[5:]
+    numbers, bound = _numbers(low[:3]), _numbers(high[:3])
+    written = ""
+    if numbers:
+        written = f">={before if len(numbers) == 3 else ''}{_text(_filled(numbers, _tags(low)))}"
+    if len(bound) == 3:
+        # npm takes what stands before a number along, and refuses it later.
+        return f"{written} <={'' if high[3] else sign}{_text(_filled(bound, _tags(high)))}"
+    return written + "".join(f" <{_text(one.version)}" for one in _below(bound, len(bound)))
+
+
+def _meant(part: str) -> list[_Comparator]:
+    """Return the comparators that a part without spaces means."""
+    match = _CARET.fullmatch(part)
+    if match:
+        numbers = _numbers(match.groups()[1:4])
+        keep = _caret(numbers) if match[1] == "^" else min(len(numbers), 2)
+        low = _filled(numbers, _tags(match.groups()[1:]))
         return [_Comparator(">=", low), *_below(numbers, keep)]
-    if whole:
-        return [_Comparator(operator.replace("=", "") if operator == "=" else operator, low)]
-    return _partial(operator, low, numbers)
+    match = _RANGE.fullmatch(part)
+    numbers = _numbers(match.groups()[1:4]) if match else []
+    if match and len(numbers) < 3:
+        return _partial(match[1], _filled(numbers, ()), numbers)
+    part = _STAR.sub("", part, count=1)
+    match = _COMPARATOR.fullmatch(part)
+    if match is None and part:
+        raise ValueError(part)
+    return (
+        [_Comparator("" if match[1] == "=" else match[1], _version(match.groups()[1:]))]
+        if match
+        else []
+    )
 
 
 def _partial(operator: str, low: Version, numbers: list[int]) -> list[_Comparator]:
@@ -167,13 +199,33 @@ def _caret(numbers: list[int]) -> int:
     return len(numbers)
 
 
+def _version(parts: Sequence[str | None]) -> Version:
+    return _filled(_numbers(parts[:3]), _tags(parts))
+
+
 def _filled(numbers: list[int], tags: tuple[str, ...]) -> Version:
-    """Return the version with these numbers, and zero for those that are not given."""
+    """Return the version with these numbers, and zero for those that are not given.
+
+    Raises:
+        ValueError: A number is greater than JavaScript can tell.
+    """
+    if any(number > _GREATEST for number in numbers):
+        raise ValueError(numbers)
     major, minor, patch = (*numbers, 0, 0, 0)[:3]
     return Version(major, minor, patch, tags)
 
 
-def _numbers(parts: tuple[str | None, ...]) -> list[int]:
+def _text(version: Version) -> str:
+    numbers = ".".join(map(str, version[:3]))
+    return f"{numbers}-{'.'.join(version.tags)}" if version.tags else numbers
+
+
+def _tags(parts: Sequence[str | None]) -> tuple[str, ...]:
+    """Return the prerelease's parts, the fourth of `parts`; none where a number is left open."""
+    return tuple(parts[3].split(".")) if parts[3] and len(_numbers(parts[:3])) == 3 else ()
+
+
+def _numbers(parts: Sequence[str | None]) -> list[int]:
     numbers = []
     for part in parts:
         if part is None or part in "xX*":

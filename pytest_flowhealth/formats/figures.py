@@ -9,6 +9,7 @@ from pytest_flowhealth.formats.style import OUTCOME_STYLES, Line
 from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
 from pytest_flowhealth.verdict.measurement import Measurement
 from pytest_flowhealth.verdict.report import Health
+from pytest_flowhealth.verdict.status import Outcome
 from pytest_flowhealth.verdict.text import figure, one_line
 from pytest_flowhealth.verdict.threshold import Judged
 
@@ -53,7 +54,9 @@ def recommendations(health: Health, width: int) -> Iterator[Line]:
 def _rows(check: CheckResult) -> Iterator[Row]:
     judged = {one.measurement for one in check.thresholds}
     for one in check.thresholds:
-        yield _judged_row(check, one)
+        # Of a skipped check nothing was to be measured.
+        if one.observed is not None or check.outcome is not Outcome.SKIP:
+            yield _judged_row(check, one)
     for taken in check.measurements:
         value = _value(taken)
         if taken.name not in judged and value is not None:
@@ -64,11 +67,14 @@ def _rows(check: CheckResult) -> Iterator[Row]:
 def _judged_row(check: CheckResult, one: Judged) -> Row:
     value = "-" if one.observed is None else f"{figure(one.observed)}{unit_suffix(one.unit)}"
     sign = ">" if one.better == "lower" else "<"
-    limits = ["" if limit is None else f"{sign} {figure(limit)}" for limit in (one.warn, one.fail)]
-    outcome = "blocked" if check.blocked_by and one.observed is None else one.outcome.value
+    warns, fails = (
+        "" if limit is None else f"{sign} {figure(limit)}" for limit in (one.warn, one.fail)
+    )
+    outcome = one.outcome.value
     if one.note and one.observed is not None:
         outcome = f"{outcome}, {one.note}"
-    return (f"{check.component}.{one.name}", value, *limits, outcome, OUTCOME_STYLES[one.outcome])
+    name = f"{check.component}.{one.name}"
+    return name, value, warns, fails, outcome, OUTCOME_STYLES[one.outcome]
 
 
 def _value(taken: Measurement) -> float | None:
@@ -77,5 +83,6 @@ def _value(taken: Measurement) -> float | None:
 
 def _aligned(cells: list[str] | tuple[str, ...], widths: list[int]) -> str:
     name, *others = cells[:4]
+    name = name if len(name) <= widths[0] else f"{name[: widths[0] - 3]}..."
     right = "  ".join(f"{cell:>{size}}" for cell, size in zip(others, widths[1:4], strict=True))
     return f"  {name:<{widths[0]}}  {right}"

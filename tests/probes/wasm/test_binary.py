@@ -23,7 +23,7 @@ UNOPTIMISED = (
 
 
 def shown(wat: str, export: str | None = "run"):
-    return evidence(wasmtime.wat2wasm(wat), export)
+    return evidence(bytes(wasmtime.wat2wasm(wat)), export)
 
 
 def test_simd_counts_in_a_loop_that_the_export_reaches() -> None:

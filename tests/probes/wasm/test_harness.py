@@ -11,7 +11,7 @@ from pytest_flowhealth.errors import ProbeError
 from pytest_flowhealth.probes.wasm.harness import Benchmark, Effort, Subject, benchmark
 from tests.probes.wasm import modules
 
-QUICK = Effort(iterations=1, hard=25.0, process=8.0, rounds=9, sample=2.0, warm_up=20.0)
+QUICK = Effort(iterations=1, hard=15.0, process=8.0, rounds=9, sample=2.0, warm_up=20.0)
 
 
 def measure(folder: Path, wat: str, baseline: str = modules.BASELINE) -> Benchmark:
@@ -50,6 +50,7 @@ def known_factor(folder: Path, times: int) -> Benchmark:
 
 @pytest.mark.parametrize("times", [1, 4])
 def test_a_known_factor_lies_in_the_interval(tmp_path: Path, times: int) -> None:
+    found = None
     for _ in range(4):  # the interval holds the truth in 19 of 20 runs, not in all
         found = known_factor(tmp_path, times)
         if found.interval is None:
@@ -57,7 +58,7 @@ def test_a_known_factor_lies_in_the_interval(tmp_path: Path, times: int) -> None
         slack = 0.03 * times  # the call itself is not free, and differs by a side
         if found.interval.low - slack <= times <= found.interval.high + slack:
             return
-    pytest.fail(f"{times} is not in {found.interval}")
+    pytest.fail(f"{times} is not in {found and found.interval}")
 
 
 def test_a_module_against_a_baseline(tmp_path: Path) -> None:
