@@ -190,7 +190,12 @@ def _indented(message: str, width: int) -> Iterator[Line]:
 
 
 def _skipped(health: Health, width: int) -> Iterator[Line]:
-    skipped = [check for check in health.checks if check.outcome is Outcome.SKIP]
+    told = {check.id for check in _problems(health)}  # with what they block
+    skipped = [
+        check
+        for check in health.checks
+        if check.outcome is Outcome.SKIP and check.blocked_by not in told
+    ]
     if not skipped:
         return
     yield [("skipped", "bold")]
