@@ -14,11 +14,12 @@ import pytest
 from pytest_flowhealth.errors import ProbeError, Unmeasured
 from pytest_flowhealth.probes.fleet import figures
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
+from pytest_flowhealth.probes.fleet.sources.bullmq import BullMQ
 from pytest_flowhealth.probes.fleet.sources.redis_reading import Records
 from pytest_flowhealth.probes.fleet.sources.redis_swarm import RedisSwarm
 from pytest_flowhealth.probes.fleet.sources.swarm_keys import Keys
 from pytest_flowhealth.probes.redis_address import parse
-from tests.redis_servers import REDIS_SERVER, RedisServer
+from tests.redis_servers import REDIS_SERVER, RedisServer, Sentinel, cluster
 
 pytestmark = pytest.mark.skipif(not REDIS_SERVER, reason="redis-server is not installed")
 
@@ -309,3 +310,38 @@ def test_a_redis_that_is_down_or_stalls_is_told(redis: RedisServer) -> None:
             RedisSwarm(Records(parse(redis.url), timeout=0.5), Keys({})).read()
     finally:
         redis.resume()
+
+
+def test_the_user_of_the_documentation_may_read_all(redis: RedisServer) -> None:
+    register(redis, "one", metrics={"tasksCompleted": 9})
+    rights = ("~*", "&*", "+@read", "+select", "+psubscribe", "+client|list")
+    redis.command("ACL", "SETUSER", "flowhealth", "on", ">pw", *rights)
+    address = parse(redis.url_of(user="flowhealth", password="pw"))
+    assert RedisSwarm(Records(address), Keys({}), listening=0.1).read().bad == ()
+    redis.command("HSET", "bull:jobs:meta", "version", "bullmq:6")
+    assert "agents" not in BullMQ(Records(address), "jobs").read().never
+
+
+def test_the_primary_behind_sentinels_is_read(redis: RedisServer, tmp_path: Path) -> None:
+    register(redis, "one", metrics={"tasksCompleted": 9})
+    with Sentinel(tmp_path / "sentinel", redis) as sentinel:
+        address = parse(f"redis+sentinel://127.0.0.1:{sentinel.port}/mymaster")
+        assert RedisSwarm(Records(address), Keys({}), listening=0).read().tasks.completed == 9
+
+
+def test_of_a_cluster_a_queue_is_read_and_swarms_are_not(tmp_path: Path) -> None:
+    import redis as library
+
+    with cluster(tmp_path / "cluster") as nodes:
+        client = library.RedisCluster(host="127.0.0.1", port=nodes[0].port)
+        for key in ("wait", "meta"):
+            client.delete(f"{{bull}}:jobs:{key}")
+        client.rpush("{bull}:jobs:wait", "1", "2")
+        client.hset("{bull}:jobs:meta", "version", "bullmq:6")
+        client.close()
+        addresses = [parse(f"redis+cluster://127.0.0.1:{node.port}") for node in nodes]
+        for address in addresses:
+            found = BullMQ(Records(address), "jobs", prefix="{bull}").read()
+            assert found.tasks.waiting == 2
+        with pytest.raises(Unmeasured, match="Cluster"):
+            RedisSwarm(Records(addresses[0]), Keys({})).read()
