@@ -107,6 +107,7 @@ def test_bullmq_with_workers_that_fail_every_tenth_job(
     assert run.exit_code == 1
 
 
+@pytest.mark.accuracy
 def test_a_start_that_sleeps_a_second_takes_a_second(check: Callable[..., Run]) -> None:
     run = check(spawn(["sh", "-c", "sleep 1; echo ready; sleep 60"]))
     taken = figure(run, "fleet.spawn", "spawn")
@@ -249,6 +250,7 @@ def test_tasks_that_wait_for_nobody_fail(check: Callable[..., Run]) -> None:
     assert run.check("fleet.agents")["message"].startswith("3 tasks wait, and there is no agent")
 
 
+@pytest.mark.accuracy
 def test_two_runs_on_an_idle_fleet_agree(
     bull: BullMQApp, own_redis: RedisServer, check: Callable[..., Run]
 ) -> None:

@@ -67,6 +67,7 @@ def retried(measure: Callable[[], list[str]]) -> None:
     assert wrong[-1] == [], wrong
 
 
+@pytest.mark.accuracy
 @pytest.mark.skipif(not shutil.which("redis-benchmark"), reason="needs redis-benchmark")
 def test_ping_as_redis_benchmark_measures_it(redis: RedisServer) -> None:
     """In blocks by turns, so that both meet the same machine; judged is the middle of the blocks."""
@@ -90,6 +91,7 @@ def test_ping_as_redis_benchmark_measures_it(redis: RedisServer) -> None:
     retried(measure)
 
 
+@pytest.mark.accuracy
 def test_a_way_of_20_ms(redis: RedisServer) -> None:
     def measure() -> list[str]:
         with proxy(redis.port, Way(delay=0.02)) as port:
@@ -100,6 +102,7 @@ def test_a_way_of_20_ms(redis: RedisServer) -> None:
     retried(measure)
 
 
+@pytest.mark.accuracy
 def test_pipelines_as_quick_as_the_best_of_redis_py(redis: RedisServer) -> None:
     def measure() -> list[str]:
         pairs = [(_throughput(redis), redis_py(redis.port)) for _ in range(3)]

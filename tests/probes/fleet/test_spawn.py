@@ -79,6 +79,7 @@ def again(measure: Callable[[], bool]) -> bool:
     return any(measure() for _ in range(3))
 
 
+@pytest.mark.accuracy
 def test_a_second_before_the_ready_line_is_a_second(tmp_path: Path) -> None:
     program = ("sh", "-c", "sleep 1; echo ready; sleep 60")
 

@@ -48,6 +48,7 @@ def known_factor(folder: Path, times: int) -> Benchmark:
     return benchmark(Subject(module, adapter=adapter), QUICK)
 
 
+@pytest.mark.accuracy
 @pytest.mark.parametrize("times", [1, 4])
 def test_a_known_factor_lies_in_the_interval(tmp_path: Path, times: int) -> None:
     found = None

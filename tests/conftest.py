@@ -1,0 +1,13 @@
+"""Tests of accuracy run alone: side by side with others they would measure the machine's load."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip the tests of accuracy in a worker of pytest-xdist."""
+    if hasattr(config, "workerinput"):
+        for item in items:
+            if item.get_closest_marker("accuracy"):
+                item.add_marker(pytest.mark.skip(reason="runs alone: pytest -m accuracy"))
