@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
-from pytest_flowhealth.probes.fleet.descendants import MARK
 from tests.acceptance.app import App
 from tests.acceptance.conftest import RunHealth
 from tests.acceptance.running import PASSWORD, Run
-from tests.probes.fleet.bullmq_app import BullMQApp, install, until
+from tests.probes.fleet.bullmq_app import RUN, BullMQApp, install, marked, until
 from tests.redis_servers import REDIS_SERVER, RedisServer, free_port
 
 pytestmark = pytest.mark.skipif(not REDIS_SERVER, reason="redis-server is not installed")
@@ -55,15 +53,12 @@ def check(app: App, run_health: RunHealth) -> Callable[..., Run]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
+def nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No process that the command started is left."""
+    word = secrets.token_hex(8)
+    monkeypatch.setenv(RUN, word)
     yield
-    left = []
-    for one in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if MARK in one.environ() and one.status() != psutil.STATUS_ZOMBIE:
-                left.append(one.cmdline())
-    assert left == []
+    assert marked(word) == []
 
 
 def figure(run: Run, check_id: str, name: str) -> Any:

@@ -10,7 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
+
+from pytest_flowhealth.probes.fleet.descendants import MARK
 
 PROGRAM = """\
 import { Queue, Worker } from "bullmq";
@@ -110,3 +113,19 @@ def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
     while not holds():
         assert time.monotonic() < end, "it never came to hold"
         time.sleep(0.05)
+
+
+RUN = "TESTS_FLEET_RUN"
+"""The variable by which a test knows the processes that come from it: others may run beside it."""
+
+
+def marked(word: str) -> list[list[str]]:
+    """Return the command lines of the processes that come from the test with this word."""
+    found = []
+    for one in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            environ = one.environ()
+            ours = environ.get(RUN) == word and MARK in environ
+            if ours and one.status() != psutil.STATUS_ZOMBIE:
+                found.append(one.cmdline())
+    return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +17,7 @@ from pytest_flowhealth.probes.fleet.descendants import MARK
 from pytest_flowhealth.probes.fleet.ready import sign_of
 from pytest_flowhealth.probes.fleet.spawn import Program, Start, starts, summary
 from pytest_flowhealth.probes.redis_address import parse
+from tests.probes.fleet.bullmq_app import RUN, marked
 from tests.redis_servers import REDIS_SERVER, RedisServer, free_port
 
 READY = "import time; print('agent ready', flush=True); time.sleep(60)"
@@ -35,19 +36,12 @@ time.sleep(60)
 
 
 @pytest.fixture(autouse=True)
-def nothing_left() -> Iterator[None]:
-    """No process with our mark is left, whatever the test did."""
+def nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No process that the test started is left, whatever it did."""
+    word = secrets.token_hex(8)
+    monkeypatch.setenv(RUN, word)
     yield
-    assert marked() == []
-
-
-def marked() -> list[int]:
-    found = []
-    for one in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if MARK in one.environ() and one.status() != psutil.STATUS_ZOMBIE:
-                found.append(one.pid)
-    return found
+    assert marked(word) == []
 
 
 def ended(pid: int) -> bool:
