@@ -139,7 +139,7 @@ def test_a_check_of_a_nested_key(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_required_keys() -> None:
     assert missing(decode({}).values, Root) == []
     assert missing(decode({"fleet": {"agents": 1}}).values, Root) == []
-    lacking = decode({"fleet": {"spawn": {"ready": "x"}}}).values
+    lacking = decode({"fleet": {"spawn": {"ready": "stdout:x"}}}).values
     assert missing(lacking, Root) == ["fleet.spawn.command"]
 
 
