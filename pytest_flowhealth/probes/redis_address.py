@@ -250,6 +250,11 @@ def _client(target: Target) -> str:
     found = _needing(target.manifest)
     if found:
         return f"`{found}` is in the dependencies"
+    critical = target.config.package.critical or ()
+    named = next((name for name in critical if name in CLIENTS), None)
+    if named:
+        # What the configuration or the preset names is needed, whatever package.json lost.
+        return f"`{named}` is a critical dependency"
     for package in target.packages:
         found = _needing(package.manifest)
         if found:

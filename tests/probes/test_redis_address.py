@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.config.model import Configuration, Redis
+from pytest_flowhealth.config.model import Configuration, PackageSection, Redis
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
 from pytest_flowhealth.probes.redis_address import mask, of_target, parse
@@ -202,3 +202,10 @@ def test_no_client(tmp_path: Path, package: dict[str, Any]) -> None:
 def test_a_package_json_that_can_not_tell(tmp_path: Path, package: str | None) -> None:
     with pytest.raises(Unmeasured, match="whether this target uses Redis can't be told"):
         of_target(target(tmp_path, package))
+
+
+def test_a_client_that_the_configuration_names_needs_a_redis(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text('{"name": "app"}')
+    critical = PackageSection(critical=("express", "redis"))
+    target = Target(tmp_path, Configuration(package=critical))
+    assert "`redis` is a critical dependency" in of_target(target).origin
