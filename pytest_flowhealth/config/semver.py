@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 _LONGEST = 1_000
+_LONGEST_UNION = 20_000
 _GREATEST = 2**53 - 1  # JavaScript's greatest whole number
 _NUMBER = r"0|[1-9]\d{0,15}"
 _WORD = r"(?:\d*[A-Za-z-][0-9A-Za-z-]*|0|[1-9]\d*)"
@@ -21,8 +22,8 @@ _VERSION = re.compile(rf"[v=\s]*{_WHOLE}\s*", re.ASCII)
 _PARTIAL = rf"({_NUMBER}|[xX*])(?:\.({_NUMBER}|[xX*])(?:\.({_NUMBER}|[xX*])(?:-({_TAG}))?)?)?"
 _HYPHEN = re.compile(rf"([v= ]*){_PARTIAL} - ([v= ]*){_PARTIAL}", re.ASCII)
 _SPACED = re.compile(rf"( ?[<>]?=?) ?([v= ]*(?:{_NUMBER}|[xX*]))", re.ASCII)
-_SPACED_SIGN = re.compile(r"(~|\^)>? +")
-_CARET = re.compile(rf"(\^|~)>?[v=]*{_PARTIAL}", re.ASCII)
+_SPACED_SIGN = re.compile(r"(\^|~>?) +")
+_CARET = re.compile(rf"(\^|~>?)[v=]*{_PARTIAL}", re.ASCII)
 _RANGE = re.compile(rf"([<>]?=?)[v=]*{_PARTIAL}", re.ASCII)
 _STAR = re.compile(r"[<>]?=?\*")
 _COMPARATOR = re.compile(rf"([<>]?=?)v?{_WHOLE}", re.ASCII)
@@ -69,6 +70,8 @@ def satisfies(version: str, wanted: str) -> bool:
         ValueError: One of them can't be read.
     """
     parsed = parse_version(version)
+    if len(wanted) > _LONGEST_UNION:
+        raise ValueError(f"a version range of more than {_LONGEST_UNION:,} characters")
     sets = [_comparators(part) for part in wanted.split("||")]
     if [] in sets:
         sets = [[]]
@@ -119,7 +122,7 @@ def _key(version: Version) -> tuple[object, ...]:
 def _comparators(text: str) -> list[_Comparator]:
     """Return the comparators of one set; none where everything fits."""
     if len(text) > _LONGEST:
-        raise ValueError("a version range of more than 1,000 characters")
+        raise ValueError(f"a version range of more than {_LONGEST:,} characters")
     plain = _BUILD.sub("", " ".join(text.split()))
     hyphen = _HYPHEN.fullmatch(plain)
     if hyphen:

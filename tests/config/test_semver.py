@@ -20,6 +20,7 @@ VERSIONS = [
     "1.3.0-pre", "2.0.0-0", "2.0.0-rc.1", "0.0.0-x", "1.2.3+build.5",
 ]  # fmt: skip
 RANGES = [
+    "==1", ">== 1", "1.2.3*", "* 0.0.0-x", ">=0.0.0 0.0.0-x", "1.2.3 - =2.0.0-rc.1", "^v=1.2", "~>=1.2.3", "^ = 1", "<x || 1",
     "", "*", "x", "X.x", ">=20", "^1.2.3", "^1.2", "^1", "^0.2.3", "^0.0.3", "^0.0", "^0", "^0.0.0", "^1.2.3-alpha.1", "~1.2.3",
     "~1.2", "~1", "~0", "~>1.2.3", "~1.2.3-alpha", "1.2.3", "=1.2.3", "v1.2.3", "= v1.2.3", "1.2", "1", "1.2.x", "1.x", "1.*", "1.2.*",
     "1.2.3 - 2.3.4", "1.2 - 2.3.4", "1.2.3 - 2.3", "1.2.3 - 2", "0 - 1", ">1.2.3", ">=1.2.3", "<1.2.3", "<=1.2.3", "> 1.2.3",
@@ -77,8 +78,13 @@ def test_every_pair_is_judged_as_npm_does() -> None:
 
 
 NUMBERS = st.sampled_from(("0", "1", "2", "3", "20"))
-TAGS = st.sampled_from(("", "", "", "-0", "-alpha", "-rc.1", "-alpha.1", "-"))
-OPERATORS = st.sampled_from(("", "^", "~", "~>", ">", ">=", "<", "<=", "=", "v", "> ", "^ v"))
+TAGS = st.sampled_from(("", "", "", "-0", "-alpha", "-rc.1", "-alpha.1", "-", "-01", "*"))
+OPERATORS = st.tuples(
+    st.sampled_from(
+        ("", "^", "~", "~>", ">", ">=", "<", "<=", "=", "> ", ">= ", "^ ", "~ ", "~> ")
+    ),
+    st.sampled_from(("", "", "", "v", "=", "==", "=v", "v=", "= ", "v ", " = ", "==  v")),
+).map("".join)
 # No number after an x (1.x.3), no build on a part (1+b): that depends on the version of npm.
 PARTIALS = st.builds(
     lambda operator, numbers, rest, tag: operator + ".".join([*numbers, *rest]) + tag,
@@ -102,8 +108,10 @@ def test_generated_ranges_are_judged_as_npm_does(ranges: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["banana", "1.2.3.4", "^^1", "latest", ">=1.2.3 banana", "1.2.3-", "01.2.3", "-1"]
-)
+    "text",
+    ["==1.2.3", ">==1.2.3", "vv1.2.3", "= =1.2.3", "1.2.3 - ==2.0.0", "1.2.3-01", f"{2**53}.0.0", f"^{2**53 - 1}",
+     "banana", "1.2.3.4", "^^1", "latest", ">=1.2.3 banana", "1.2.3-", "01.2.3", "-1"],
+)  # fmt: skip
 def test_no_ranges(text: str) -> None:
     assert npms_own([text]) == [None]
     assert ours(text) is None
@@ -118,3 +126,18 @@ def test_no_ranges(text: str) -> None:
 )  # fmt: skip
 def test_ranges_in_specs(spec: str, wanted: str | None) -> None:
     assert range_of(spec) == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "v" * 5_000_000,
+        "1" * 5_000_000,
+        "|" * 5_000_000,
+        "1 " * 5_000_000,
+        "=" * 999,
+        "1.2.3-" + "a." * 490,
+    ],
+)
+def test_absurd_ranges_are_refused_in_a_bounded_time(text: str) -> None:
+    assert range_of(text) is None
