@@ -177,6 +177,19 @@ def _web_address(url: str | None) -> None:
         raise ValueError("must be an address such as 'https://registry.example.org/'")
 
 
+def _websocket_address(url: str) -> None:
+    """Refuse what is no address of a WebSocket, without showing it."""
+    scheme, separator, rest = url.partition("://")
+    try:
+        _web_address(f"http{scheme[2:].lower()}{separator}{rest}")
+    except ValueError:
+        usable = False
+    else:
+        usable = scheme.lower() in ("ws", "wss")
+    if not usable:
+        raise ValueError("must be an address such as 'ws://localhost:3001/ws'")
+
+
 def package_name(name: str | None) -> None:
     """Raise ValueError for what is no package's name, and would mean something else to npm."""
     if name is not None and (len(name) > 214 or not _PACKAGE_NAME.match(name)):
@@ -205,6 +218,23 @@ def _program(words: tuple[str, ...]) -> None:
 
 
 CHECKS: dict[str, Callable[[Any], object]] = {
+    "dashboard.browser": _not_blank,
+    "dashboard.ca": _not_blank,
+    "dashboard.connections.field": _not_blank,
+    "dashboard.connections.hold": parse_duration,
+    "dashboard.connections.url": _web_address,
+    "dashboard.contains": _not_blank,
+    "dashboard.login.secret": _not_blank,
+    "dashboard.login.secret_env": _not_blank,
+    "dashboard.login.url": _web_address,
+    "dashboard.message.reply": _not_blank,
+    "dashboard.message.send": _not_blank,
+    "dashboard.timeout": parse_duration,
+    "dashboard.update": _not_blank,
+    "dashboard.update_interval": parse_duration,
+    "dashboard.url": _web_address,
+    "dashboard.websocket": _websocket_address,
+    "dashboard.window": parse_duration,
     "fleet.heartbeat": parse_duration,
     "fleet.listen": parse_duration,
     "fleet.prefix": _not_blank,

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from pytest_flowhealth.config.dashboard import Dashboard
+
 
 class Limits(msgspec.Struct, frozen=True):
     """Other limits for one threshold."""
@@ -352,6 +354,7 @@ class Configuration(msgspec.Struct, frozen=True):
     configuration: ConfigurationFiles = ConfigurationFiles()
     redis: Redis = Redis()
     fleet: Fleet = Fleet()
+    dashboard: Dashboard = Dashboard()
     wasm: Wasm = Wasm()
     npm: Npm = Npm()
     thresholds: Annotated[
