@@ -23,7 +23,9 @@ _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _USERINFO = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^\s/?#@:]*):(?P<secret>[^\s/]*?)@(?=[^\s@]*(?:[\s/'\"]|$))"
 )
-_ASSIGNED = re.compile(r"(\b\w*(?:password|passwd|secret|token|api_?key)=)[^\s,;&'\"]+", re.IGNORECASE)
+_ASSIGNED = re.compile(
+    r"(\b\w*(?:password|passwd|secret|token|api_?key)=)[^\s,;&'\"]+", re.IGNORECASE
+)
 _SECRET_NAME = re.compile(
     r"pass(?:word|wd|phrase)?|secret|token|api_?key|private_?key|credential|_auth\b|auth_",
     re.IGNORECASE,
