@@ -1,27 +1,36 @@
-"""npm's workspaces: the folders that package.json's patterns name."""
+"""npm's workspaces: the folders that package.json's patterns name (github.com/npm/map-workspaces)."""
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from pytest_flowhealth.config.files import reason
 from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.config.wording import quoted
+from pytest_flowhealth.errors import ProbeError, Unmeasured
 
 _MOST_FOLDERS = 20_000
+_MOST_PATTERNS = 1_000
+_BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
+_BEYOND = re.compile(r"[\[\](){}\\]")
+_MAGIC = re.compile(r"[*?]")
 
 
 def workspaces(root: Path, manifest: Manifest) -> tuple[Package, ...]:
     """Return the root package, then each workspace in the order of its path.
 
-    Patterns as npm's map-workspaces reads them: ``*``, ``**``, ``?``, and ``!``
-    for what is left out. node_modules is never entered, no link followed.
+    Patterns as npm's map-workspaces reads them: ``*``, ``**``, ``?``, ``{a,b}``,
+    and ``!`` for what is left out. node_modules is never entered.
 
     Raises:
         ProbeError: A pattern leads out of the project, or a workspace's
             package.json can't be read.
+        Unmeasured: A pattern says more than that, leads through too many folders
+            or through one that can't be read: workspaces could be missed.
     """
     packages = [Package(root, ".", manifest)]
     for label in _labels(root, manifest.workspaces):
@@ -34,32 +43,88 @@ def workspaces(root: Path, manifest: Manifest) -> tuple[Package, ...]:
 
 
 def _labels(root: Path, patterns: tuple[str, ...]) -> list[str]:
-    if not patterns:
-        return []
+    written = [(one.startswith("!"), path) for one in patterns for path in _paths(one)]
+    folders = list(_folders(root, max(map(_depth, (path for _, path in written)), default=0)))
     found: dict[str, None] = {}
-    folders = list(_folders(root))
-    for pattern in patterns:
-        left_out = pattern.startswith("!")
-        matches = _matcher(pattern.removeprefix("!"))
-        for folder in folders:
-            if matches.fullmatch(folder):
-                found.pop(folder, None) if left_out else found.setdefault(folder)
+    for left_out, path in written:
+        matches = _matcher(path)
+        named = [path] if _is_package(root, path) else []
+        for folder in [*named, *(one for one in folders if matches.fullmatch(one))]:
+            found.pop(folder, None) if left_out else found.setdefault(folder)
     return sorted(found)
 
 
-def _matcher(pattern: str) -> re.Pattern[str]:
-    path = PurePosixPath(pattern)
-    if path.is_absolute() or ".." in path.parts:
-        raise ProbeError(f"package.json: the workspace {pattern!r} leads out of the project")
-    expression = re.escape(str(path)).replace(r"\*\*/", "(?:.*/)?").replace(r"\*\*", ".*")
-    return re.compile(expression.replace(r"\*", "[^/]*").replace(r"\?", "[^/]"))
+def _depth(path: str) -> float:
+    """Return how many folders below the root a pattern looks; 0 for a plain path."""
+    if not _MAGIC.search(path):
+        return 0
+    return math.inf if "**" in path else path.count("/") + 1
 
 
-def _folders(root: Path) -> Iterator[str]:
+def _is_package(root: Path, path: str) -> bool:
+    """Tell whether a pattern that is a plain path names a package; hidden ones and links too."""
+    return path != "." and not _MAGIC.search(path) and (root / path / "package.json").exists()
+
+
+def _paths(pattern: str) -> list[str]:
+    """Return the paths that a pattern stands for, its braces written out."""
+    done: list[str] = []
+    todo = [pattern.removeprefix("!")]
+    while todo:
+        one = todo.pop()
+        braces = _BRACES.search(one)
+        if braces is None:
+            done.append(_checked(pattern, one))
+        else:
+            before, after = one[: braces.start()], one[braces.end() :]
+            todo += [f"{before}{part}{after}" for part in braces[1].split(",")]
+        if len(todo) + len(done) > _MOST_PATTERNS:
+            raise _unread(pattern, f"it stands for more than {_MOST_PATTERNS:,} paths")
+    return done
+
+
+def _checked(pattern: str, path: str) -> str:
+    if _BEYOND.search(path) or "\0" in path:
+        raise _unread(pattern, "only *, **, ?, {a,b} and ! are")
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts:
+        raise ProbeError(f"package.json: the workspace {quoted(pattern)} leads out of the project")
+    return str(pure)
+
+
+def _unread(pattern: str, why: str) -> Unmeasured:
+    return Unmeasured(
+        f"package.json: the workspace {quoted(pattern)} is not understood: {why}",
+        remedy="name the folders in package.json's workspaces plainly",
+    )
+
+
+def _matcher(path: str) -> re.Pattern[str]:
+    expression = re.escape(path).replace(r"\*\*/", "(?:.*/)?").replace(r"\*\*", ".*")
+    return re.compile(expression.replace(r"\*", "[^/]*").replace(r"\?", "[^/]"), re.DOTALL)
+
+
+def _folders(root: Path, deepest: float) -> Iterator[str]:
     """Yield the folders below `root` that have a package.json, as paths with slashes."""
-    for count, (folder, names, files) in enumerate(os.walk(root)):
+    for count, (name, names, files) in enumerate(os.walk(root, onerror=_refuse, followlinks=True)):
         if count > _MOST_FOLDERS:
-            return
+            raise Unmeasured(
+                f"package.json's workspaces lead through more than {_MOST_FOLDERS:,} folders",
+                remedy="name the folders in package.json's workspaces plainly",
+            )
+        folder = Path(name)
+        inner = folder.relative_to(root)
         names[:] = sorted(one for one in names if one != "node_modules" and not one.startswith("."))
-        if "package.json" in files and Path(folder) != root:
-            yield Path(folder).relative_to(root).as_posix()
+        if len(inner.parts) >= deepest or _leads_back(folder):
+            names.clear()
+        if "package.json" in files and inner.parts:
+            yield inner.as_posix()
+
+
+def _leads_back(folder: Path) -> bool:
+    """Tell whether a folder is a link to one that it lies in."""
+    return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
+
+
+def _refuse(error: OSError) -> None:
+    raise Unmeasured(f"package.json's workspaces: {error.filename} can't be read: {reason(error)}")

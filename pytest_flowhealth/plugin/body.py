@@ -51,8 +51,12 @@ def _plain(body: Callable[..., Any], notes: Notes) -> Callable[..., Any]:
     @functools.wraps(body)
     def watch(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        with _noted(notes):
+        notes.began, notes.raised = True, None
+        try:
             return body(*args, **kwargs)
+        except BaseException as error:
+            notes.raised = error
+            raise
 
     return watch
 
@@ -61,18 +65,11 @@ def _waiting(body: Callable[..., Any], notes: Notes) -> Callable[..., Any]:
     @functools.wraps(body)
     async def watch(*args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
-        with _noted(notes):
+        notes.began, notes.raised = True, None
+        try:
             return await body(*args, **kwargs)
+        except BaseException as error:
+            notes.raised = error
+            raise
 
     return watch
-
-
-@contextlib.contextmanager
-def _noted(notes: Notes) -> Iterator[None]:
-    __tracebackhide__ = True
-    notes.began, notes.raised = True, None
-    try:
-        yield
-    except BaseException as error:
-        notes.raised = error
-        raise

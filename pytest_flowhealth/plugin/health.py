@@ -147,6 +147,23 @@ def health_of(item: pytest.Item) -> Health:
     return Health(state.notes if state else Notes())
 
 
+_HOOKS = "pytest_flowhealth.plugin.hooks"
+
+
+def hand_over(item: pytest.Item, state: CheckState) -> None:
+    """Give a check its `health` without pytest's machinery for fixtures, which costs more than the check.
+
+    Where a conftest.py or a class has a fixture of that name of its own, it is left to pytest.
+    """
+    known = getattr(item, "_fixtureinfo", None)
+    if not isinstance(item, pytest.Function) or known is None or "health" not in known.argnames:
+        return
+    definitions = known.name2fixturedefs.get("health", ())
+    if [one.func.__module__ for one in definitions] == [_HOOKS]:
+        item.funcargs["health"] = Health(state.notes)
+        item.funcargs["request"] = item._request  # noqa: SLF001  # what ours asks for is not made either
+
+
 def plain(details: dict[str, Any]) -> dict[str, Any]:
     """Return `details` with only what JSON can hold; other objects become their text."""
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import functools
 import inspect
 import math
 import re
@@ -66,15 +65,21 @@ def read_markers(item: pytest.Item, mistakes: Mistakes) -> Declaration | None:
 def _read(mark: pytest.Mark, meaning: Callable[..., Any], where: str, mistakes: Mistakes) -> Any:
     """Return what `meaning` makes of a marker's arguments; note the mistake where it can't."""
     try:
-        bound = _signature(meaning).bind(*mark.args, **mark.kwargs)
-        return meaning(*bound.args, **bound.kwargs)
+        return meaning(*mark.args, **mark.kwargs)
     except (TypeError, ValueError) as error:
         first = f"{mark.args[0]!r}: " if mark.name == "threshold" and mark.args else ""
-        mistakes.add(where, f"@pytest.mark.{mark.name}: {first}{error}")
+        said = _misfit(meaning, mark) or error
+        mistakes.add(where, f"@pytest.mark.{mark.name}: {first}{said}")
         return None
 
 
-_signature = functools.cache(inspect.signature)
+def _misfit(meaning: Callable[..., Any], mark: pytest.Mark) -> TypeError | None:
+    """Return what is wrong with the arguments as such, worded without the name of a function of ours."""
+    try:
+        inspect.signature(meaning).bind(*mark.args, **mark.kwargs)
+    except TypeError as error:
+        return error
+    return None
 
 
 def _health(

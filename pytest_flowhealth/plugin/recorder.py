@@ -36,7 +36,7 @@ EVIDENCE_ATTRIBUTE = "flowhealth"
 """The attribute of a pytest report that carries a check's evidence, as JSON text."""
 
 
-class Carried(msgspec.Struct, frozen=True):
+class Carried(msgspec.Struct, frozen=True, gc=False):
     """What a report of a check carries from the process that ran it."""
 
     evidence: Evidence
@@ -51,7 +51,7 @@ class Carried(msgspec.Struct, frozen=True):
             return msgspec.json.encode(clean.tree(msgspec.to_builtins(self))).decode()
 
 
-class Seen(msgspec.Struct):
+class Seen(msgspec.Struct, gc=False):
     """What was seen of one test: its phases, its evidence if it is a check, retries."""
 
     phases: list[Phase] = []

@@ -17,7 +17,7 @@ from _pytest.runner import runtestprotocol
 from pytest_flowhealth.errors import FlowHealthError, NotApplicable, Unmeasured
 from pytest_flowhealth.plugin.body import watched
 from pytest_flowhealth.plugin.exclusive import alone_or_shared
-from pytest_flowhealth.plugin.health import STATE, CheckState
+from pytest_flowhealth.plugin.health import STATE, CheckState, hand_over
 from pytest_flowhealth.plugin.messages import disarm, gist, summary_of
 from pytest_flowhealth.plugin.recorder import EVIDENCE_ATTRIBUTE, Carried, carried_by
 from pytest_flowhealth.plugin.scrub import Cleaner
@@ -103,6 +103,7 @@ class Runner:
             return (yield)
         with alone_or_shared(item.config, exclusive=state.declaration.exclusive):
             state.begin()
+            hand_over(item, state)
             return (yield from _translated(state, "setup"))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

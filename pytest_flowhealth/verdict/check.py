@@ -15,14 +15,14 @@ from pytest_flowhealth.verdict.text import figure
 from pytest_flowhealth.verdict.threshold import Judged, Threshold
 
 
-class Waiver(msgspec.Struct, frozen=True):
+class Waiver(msgspec.Struct, frozen=True, gc=False):
     """A failing check counts as warn up to and including the day `until` (UTC)."""
 
     until: datetime.date
     reason: str
 
 
-class Declaration(msgspec.Struct, frozen=True):
+class Declaration(msgspec.Struct, frozen=True, gc=False):
     """What a check's markers say; `timeout` in seconds, `location` is file:line."""
 
     id: str
@@ -53,7 +53,7 @@ class Ending(StrEnum):
     LOST = "lost"
 
 
-class Phase(msgspec.Struct, frozen=True):
+class Phase(msgspec.Struct, frozen=True, gc=False):
     """One phase as it was reported; `when` is setup, call or teardown, `duration` in s."""
 
     when: str
@@ -62,7 +62,7 @@ class Phase(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class Evidence(msgspec.Struct, frozen=True, gc=False):
     """What a check left behind besides its phases."""
 
     declaration: Declaration
@@ -75,7 +75,7 @@ class Evidence(msgspec.Struct, frozen=True):
     blocked_by: str | None = None
 
 
-class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
+class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A judged check, as the report shows it; `duration` in seconds.
 
     `tolerated` marks a warn that stands for a failure: waived, or an expected one.
@@ -108,7 +108,7 @@ class CheckResult(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.outcome in (Outcome.PASS, Outcome.WARN) and not self.tolerated
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Finding(msgspec.Struct, frozen=True, gc=False):
     """One thing that speaks for an outcome, with its sentence."""
 
     outcome: Outcome

@@ -13,7 +13,7 @@ from pytest_flowhealth.verdict.statistics import Statistics
 from pytest_flowhealth.verdict.units import UNITS
 
 
-class Measurement(msgspec.Struct, frozen=True, omit_defaults=True):
+class Measurement(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What one check measured under one name.
 
     A scalar has `value`, a series has `stats`; what is no usable number has
@@ -31,7 +31,7 @@ class Measurement(msgspec.Struct, frozen=True, omit_defaults=True):
     doubt: str | None = None
 
 
-class Series(msgspec.Struct, frozen=True):
+class Series(msgspec.Struct, frozen=True, gc=False):
     """A measurement with its samples, as it is judged; never written anywhere."""
 
     measurement: Measurement
@@ -72,7 +72,8 @@ def _interval(given: tuple[float, float]) -> tuple[float, float]:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
+    kind = type(value)
+    return kind is float or kind is int or (isinstance(value, Real) and kind is not bool)
 
 
 def _number(value: object) -> float:

@@ -39,6 +39,8 @@ class Index:
 
 def ring(declarations: Sequence[Declaration]) -> list[str] | None:
     """Return the ids of one ring of requirements, the first repeated at the end, or None."""
+    if not any(one.requires for one in declarations):
+        return None
     try:
         tuple(_sorter(declarations).static_order())
     except CycleError as error:

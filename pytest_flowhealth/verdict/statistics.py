@@ -18,7 +18,7 @@ class Unsupported(ValueError):
     """The sample is too small for the statistic; the message says why."""
 
 
-class Statistics(msgspec.Struct, frozen=True, omit_defaults=True):
+class Statistics(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The statistics of one series that a report shows; all in the series' unit.
 
     `stdev`, `p95` and `p99` are absent where the sample can't support them.
@@ -93,7 +93,9 @@ def _percentile(samples: Sequence[float], rank: float) -> float:
     below = math.floor(position)
     above = min(below + 1, len(ordered) - 1)
     share = position - below
-    return ordered[below] * (1.0 - share) + ordered[above] * share
+    between = ordered[below] * (1.0 - share) + ordered[above] * share
+    # Rounding may lead out of the two by the last digit, or to 0 for the smallest numbers.
+    return min(max(between, ordered[below]), ordered[above])
 
 
 def _mean(samples: Sequence[float]) -> float:

@@ -20,7 +20,7 @@ Better = Literal["lower", "higher"]
 _NAME = re.compile(r"[A-Za-z_][\w-]*(?:\.[\w-]+)*\Z", re.ASCII)
 
 
-class Threshold(msgspec.Struct, frozen=True):
+class Threshold(msgspec.Struct, frozen=True, gc=False):
     """The `warn` and `fail` limits of one statistic of one measurement.
 
     `unit` is that of the limits; None is the measurement's own. A value equal
@@ -41,7 +41,7 @@ class Threshold(msgspec.Struct, frozen=True):
         return f"{self.measurement}.{self.statistic}" if self.statistic else self.measurement
 
 
-class Judged(msgspec.Struct, frozen=True, omit_defaults=True):
+class Judged(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A threshold with what was observed; `note` says what is missing, or how sure it is."""
 
     measurement: str

@@ -12,7 +12,7 @@ from pytest_flowhealth.verdict.requires import finder, root_cause
 from pytest_flowhealth.verdict.status import Outcome, Status, worst
 
 
-class Problem(msgspec.Struct, frozen=True):
+class Problem(msgspec.Struct, frozen=True, gc=False):
     """Something about the run itself, not one check, that keeps it from being healthy."""
 
     text: str

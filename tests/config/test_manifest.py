@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from pytest_flowhealth.config.manifest import Manifest, read_manifest
 from pytest_flowhealth.config.workspaces import workspaces
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import ProbeError, Unmeasured
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(),
@@ -137,6 +139,66 @@ def test_workspaces(tmp_path: Path, patterns: list[str], found: list[str]) -> No
     manifest = read(tmp_path, {"name": "root", "workspaces": patterns})
 
     assert [one.label for one in workspaces(tmp_path, manifest)] == [".", *found]
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [
+        ["packages/{a,b}", "apps/*"],
+        ["{apps,packages}/*", "!packages/b"],
+        ["**"],
+        ["./packages/*/"],
+        [".hidden/x", "packages/?"],
+        ["*/*"],
+        ["linked/*"],
+        ["apps/*", "!apps/*", "apps/web"],
+        ["linked-one"],
+    ],
+)
+def test_workspaces_are_those_that_npm_finds(tmp_path: Path, patterns: list[str]) -> None:
+    make(tmp_path, "packages/a", "packages/b", "packages/b/inner", "apps/web", ".hidden/x")
+    make(tmp_path / "elsewhere", "deep/one")
+    (tmp_path / "linked-one").symlink_to("elsewhere/deep/one")
+    (tmp_path / "linked").symlink_to("elsewhere/deep")
+    manifest = read(tmp_path, {"name": "root", "workspaces": patterns})
+
+    found = {one.label for one in workspaces(tmp_path, manifest)} - {"."}
+
+    # Behind a link npm's ** sees nothing: we look at more, never at less.
+    missed = set(npm_finds(tmp_path, patterns)) - found
+    assert not missed
+    assert patterns == ["**"] or found == set(npm_finds(tmp_path, patterns))
+
+
+def npm_finds(root: Path, patterns: list[str]) -> list[str]:
+    """Ask the map-workspaces that npm itself brings."""
+    npm = Path(shutil.which("npm") or "").resolve().parent.parent
+    script = f"""
+      require({str(npm / "node_modules/@npmcli/map-workspaces")!r})({{
+        cwd: {str(root)!r}, pkg: {{workspaces: {json.dumps(patterns)}}}
+      }}).then(found => console.log(JSON.stringify([...found.values()])))
+    """
+    printed = subprocess.run(["node", "-e", script], capture_output=True, check=True, timeout=60)
+    return [os.path.relpath(path, root) for path in json.loads(printed.stdout)]
+
+
+@pytest.mark.parametrize(
+    "pattern", ["packages/[ab]", "packages/+(a|b)", "p\\a", "{a,b}{c,d}" * 6, "packages/{a}"]
+)
+def test_a_pattern_that_is_not_understood_is_never_an_empty_one(
+    tmp_path: Path, pattern: str
+) -> None:
+    manifest = read(tmp_path, {"workspaces": [pattern]})
+    with pytest.raises(Unmeasured, match="is not understood"):
+        workspaces(tmp_path, manifest)
+
+
+def test_too_many_folders_are_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, *(f"packages/{number}" for number in range(20)))
+    monkeypatch.setattr("pytest_flowhealth.config.workspaces._MOST_FOLDERS", 10)
+    manifest = read(tmp_path, {"workspaces": ["packages/*"]})
+    with pytest.raises(Unmeasured, match="more than 10 folders"):
+        workspaces(tmp_path, manifest)
 
 
 def test_a_broken_workspace_is_named(tmp_path: Path) -> None:
