@@ -20,8 +20,9 @@ from pytest_flowhealth.probes.registry.install import Installed
 from pytest_flowhealth.probes.registry.packument import Release
 from pytest_flowhealth.probes.registry.reports import InstallReports, received
 from pytest_flowhealth.probes.registry.settings import Settings, read_settings, shown
-from pytest_flowhealth.probes.registry.store import Store, user_folder
+from pytest_flowhealth.probes.registry.store import Store
 from pytest_flowhealth.probes.registry.transport import Server, downloads_server, registry_server
+from pytest_flowhealth.probes.usercache import user_folder
 from pytest_flowhealth.verdict.units import parse_duration
 
 LONGEST = 60.0
@@ -40,7 +41,9 @@ GRAVE = ("high", "critical")
 def client_of(target: Target, server: Callable[[Settings], Server]) -> Client:
     """Return who asks one of the package's servers."""
     seconds = min(LONGEST, parse_duration(target.config.npm.timeout))
-    return Client(server(read_settings(target)), Store(user_folder(os.environ)), seconds=seconds)
+    return Client(
+        server(read_settings(target)), Store(user_folder(os.environ, "npm")), seconds=seconds
+    )
 
 
 @answer

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.probes.usercache import user_folder
 from pytest_flowhealth.probes.wasm.binary import read_evidence
 from pytest_flowhealth.probes.wasm.harness import Benchmark, Effort, Subject, benchmark
+from pytest_flowhealth.probes.wasm.host import Host
 
 KEPT: pytest.StashKey[dict[Subject, Benchmark]] = pytest.StashKey()
 
@@ -57,7 +60,8 @@ class WasmBenchmark:
         wanted = subject or self._subject(module, export, baseline, adapter, against, n)
         self._demand(wanted, simd=simd, optimised=optimised)
         if again or wanted not in self._kept:
-            self._kept[wanted] = benchmark(wanted, Effort(iterations=iterations))
+            host = Host(user_folder(os.environ, "wasm"))
+            self._kept[wanted] = benchmark(wanted, Effort(iterations=iterations), host=host)
         return self._kept[wanted]
 
     def _subject(

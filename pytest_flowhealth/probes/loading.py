@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
@@ -45,8 +45,13 @@ class Loaded(msgspec.Struct, frozen=True):
     message: str = ""
 
 
-def load(names: Sequence[str], folder: Path, seconds: float = SECONDS) -> list[Loaded]:
-    """Load `names` as a module in `folder` would; their code runs.
+def load(
+    names: Sequence[str],
+    folder: Path,
+    seconds: float = SECONDS,
+    env: Mapping[str, str] | None = None,
+) -> list[Loaded]:
+    """Load `names` as a module in `folder` would; their code runs, `env` replaces its environment.
 
     Raises:
         ProbeError: There is no Node, or it did not run our program.
@@ -55,9 +60,9 @@ def load(names: Sequence[str], folder: Path, seconds: float = SECONDS) -> list[L
     rest = list(names)
     while rest:
         try:
-            told = _load(rest, folder, seconds)
+            told = _load(rest, folder, seconds, env)
         except Unmeasured:
-            return found + _one_by_one(rest, folder, seconds)
+            return found + _one_by_one(rest, folder, seconds, env)
         if told[-1].state == "ended" and len(told) > 1:
             told.pop()  # one before it may be to blame: it gets a process of its own
         found += told
@@ -65,12 +70,14 @@ def load(names: Sequence[str], folder: Path, seconds: float = SECONDS) -> list[L
     return found
 
 
-def _one_by_one(names: Sequence[str], folder: Path, seconds: float) -> list[Loaded]:
+def _one_by_one(
+    names: Sequence[str], folder: Path, seconds: float, env: Mapping[str, str] | None
+) -> list[Loaded]:
     """Load each in a process of its own, for one of them does not come to an end."""
 
     def alone(name: str) -> Loaded:
         try:
-            return _load([name], folder, seconds)[0]
+            return _load([name], folder, seconds, env)[0]
         except Unmeasured as error:
             return Loaded(name, "hung", message=error.message)
 
@@ -78,12 +85,14 @@ def _one_by_one(names: Sequence[str], folder: Path, seconds: float) -> list[Load
         return list(pool.map(alone, names))
 
 
-def _load(names: Sequence[str], folder: Path, seconds: float) -> list[Loaded]:
+def _load(
+    names: Sequence[str], folder: Path, seconds: float, env: Mapping[str, str] | None
+) -> list[Loaded]:
     """Return what came of `names` up to the first that ended the process; at least of one."""
     program = (resources.files("pytest_flowhealth.probes") / "js/load.mjs").read_text("utf-8")
     word = secrets.token_hex(16)
     argv = ["node", "--input-type=module", "-e", program, "--", word, *names]
-    done = command.run(argv, cwd=folder, timeout=seconds)
+    done = command.run(argv, cwd=folder, timeout=seconds, env=env)
     lines = [line.removeprefix(word) for line in done.stdout.split("\n") if line.startswith(word)]
     facts = [msgspec.convert(json.loads(line), Loaded) for line in lines]
     told = [fact for fact in facts if fact.state != "begun"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -84,15 +84,18 @@ def dependencies_of(manifest: Manifest) -> dict[str, str]:
     return {name: spec for name, spec in manifest.dependencies.items() if name not in optional}
 
 
-def examine(package: Package, names: Sequence[str]) -> list[Dependency]:
-    """Return how each of `names` stands in `package`.
+def examine(
+    package: Package, names: Sequence[str], env: Mapping[str, str] | None = None
+) -> list[Dependency]:
+    """Return how each of `names` stands in `package`; they are loaded, in the environment `env`.
 
     Raises:
         ProbeError: There is no Node to load them with.
     """
     found = [_installed(package, name) for name in names]
     loadable = [one.name for one in found if one.problem is None and one.note is None]
-    came_of = {one.name: one for one in loading.load(loadable, package.path)} if loadable else {}
+    loaded = loading.load(loadable, package.path, env=env) if loadable else []
+    came_of = {one.name: one for one in loaded}
     return [_with_loading(package, one, came_of.get(one.name)) for one in found]
 
 

@@ -198,7 +198,7 @@ def _installed(place: _Place, name: str, spec: str, how: tuple[bool, float]) -> 
     except ProbeError as error:
         raise Unmeasured(f"npm installed {spec}, and left no {name}: {error.message}") from None
     go_on()
-    broken, notes = _examined(place.project, folder, name, manifest)
+    broken, notes = _examined(place, folder, name, manifest)
     return Installed(
         package=f"{name}@{manifest.version}",
         seconds=done.seconds,
@@ -224,11 +224,11 @@ def _resolved(log: str) -> str:
 
 
 def _examined(
-    project: Path, folder: Path, name: str, manifest: Manifest
+    place: _Place, folder: Path, name: str, manifest: Manifest
 ) -> tuple[list[str], list[str]]:
     """Load the entry point, and parse the commands, which nobody can run without knowing what they do."""
-    asking = Package(project, ".", Manifest(dependencies={name: "*"}))
-    found = package.examine(asking, [name])[0]
+    asking = Package(place.project, ".", Manifest(dependencies={name: "*"}))
+    found = package.examine(asking, [name], place.environment)[0]
     broken, notes = list(_commands(folder, manifest)), [found.note] if found.note else []
     if found.problem and found.state != "out of range":
         broken.insert(0, found.problem)

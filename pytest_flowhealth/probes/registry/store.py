@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from pytest_flowhealth.config.files import read_bytes
 from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.probes import usercache
 
 MOST_BYTES = 80 * 2**20
 """What one file may have."""
@@ -56,33 +54,12 @@ class Store:
         if self._folder is None:
             return
         with contextlib.suppress(OSError):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(self._file(self._folder, name), msgspec.msgpack.encode(kept))
+            usercache.write(self._file(self._folder, name), msgspec.msgpack.encode(kept))
             _purge(self._folder)
 
     @staticmethod
     def _file(folder: Path, name: str) -> Path:
         return folder / f"{hashlib.sha256(name.encode()).hexdigest()}.answer"
-
-
-def user_folder(environ: Mapping[str, str]) -> Path | None:
-    """Return our part of the user's cache folder (XDG Base Directory), None where there is none."""
-    base = environ.get("XDG_CACHE_HOME") or ""
-    if not Path(base).is_absolute():
-        home = environ.get("HOME") or ""
-        base = f"{home}/.cache" if Path(home).is_absolute() else ""
-    return Path(base) / "pytest-flowhealth" / "npm" if base else None
-
-
-def _write(path: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent)  # readable by the user alone
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _purge(folder: Path) -> None:

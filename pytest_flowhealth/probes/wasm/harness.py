@@ -24,6 +24,7 @@ import msgspec
 
 from pytest_flowhealth.errors import ProbeError, Unmeasured
 from pytest_flowhealth.probes import command
+from pytest_flowhealth.probes.wasm.host import Host
 from pytest_flowhealth.probes.wasm.interval import FEWEST, Interval, interval
 
 FLAGS = ("--no-liftoff", "--no-concurrent-recompilation", "--wasm-max-mem-pages=16384")
@@ -143,8 +144,9 @@ def benchmark(
     subject: Subject,
     effort: Effort = Effort(),  # noqa: B008  # frozen
     clock: Callable[[], float] = time.monotonic,
+    host: Host = Host(None),  # noqa: B008  # keeps nothing
 ) -> Benchmark:
-    """Measure `subject`.
+    """Measure `subject`; `host` knows how long the sentinel took here before.
 
     Raises:
         ProbeError: The module, the baseline or the adapter can't be used, traps,
@@ -155,15 +157,18 @@ def benchmark(
     begun = clock()
     n = subject.n or _fitting(subject, effort)
     found: list[Sampled] = []
-    while not _enough(found, effort, clock() - begun):
+    known: float | None = None
+    while not _enough(found, known, effort, clock() - begun):
         found.append(_sample(subject, n, effort))
-    return _result(subject, n, found, clock() - begun)
+        known = host.reference(found[0].node)
+    host.keep(found[0].node, _reference(found, None))
+    return _result(subject, n, (found, known), clock() - begun)
 
 
-def _enough(found: Sequence[Sampled], effort: Effort, seconds: float) -> bool:
+def _enough(found: Sequence[Sampled], known: float | None, effort: Effort, seconds: float) -> bool:
     if seconds >= effort.hard:
         return bool(found)
-    ratios = _ratios(found)
+    ratios = _ratios(found, known)
     if len(ratios) < FEWEST or sum(one.iterations for one in found) < effort.iterations:
         return False
     estimate = interval(ratios)
@@ -171,9 +176,9 @@ def _enough(found: Sequence[Sampled], effort: Effort, seconds: float) -> bool:
     return (len(ratios) in COUNTS and precise) or len(ratios) >= COUNTS[-1]
 
 
-def _ratios(found: Sequence[Sampled]) -> list[float]:
+def _ratios(found: Sequence[Sampled], known: float | None) -> list[float]:
     """Return the ratio of each process that has enough undisturbed samples on both sides."""
-    limit = _SLOWED * _reference(found)
+    limit = _SLOWED * _reference(found, known)
     ratios = []
     for one in found:
         js = [sample for sample, sentinel in one.js if sentinel <= limit]
@@ -183,21 +188,28 @@ def _ratios(found: Sequence[Sampled]) -> list[float]:
     return ratios
 
 
-def _reference(found: Sequence[Sampled]) -> float:
-    """Return what the sentinel takes undisturbed: the lower half's median of the processes' 5th percentiles."""
+def _reference(found: Sequence[Sampled], known: float | None) -> float:
+    """Return what the sentinel takes undisturbed, at the most what it took here before.
+
+    The lower half's median of the processes' 5th percentiles.
+    """
     lows = sorted(_low([sentinel for _, sentinel in (*one.js, *one.wasm)]) for one in found)
-    return statistics.median(lows[: (len(lows) + 1) // 2]) if lows else 0.0
+    own = statistics.median(lows[: (len(lows) + 1) // 2]) if lows else 0.0
+    return own if known is None else min(own, known)
 
 
 def _low(values: Sequence[float]) -> float:
     return sorted(values)[len(values) // 20] if values else 0.0
 
 
-def _result(subject: Subject, n: int, found: Sequence[Sampled], seconds: float) -> Benchmark:
-    ratios = _ratios(found)
+def _result(
+    subject: Subject, n: int, taken: tuple[Sequence[Sampled], float | None], seconds: float
+) -> Benchmark:
+    found, known = taken
+    ratios = _ratios(found, known)
     last = found[-1]
     samples = [sentinel for one in found for _, sentinel in (*one.js, *one.wasm)]
-    limit = _SLOWED * _reference(found)
+    limit = _SLOWED * _reference(found, known)
     dropped = sum(sentinel > limit for sentinel in samples) / len(samples) if samples else 1.0
     return Benchmark(
         interval=interval(ratios),

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.probes.registry.store import Kept, Store, user_folder
+from pytest_flowhealth.probes.registry.store import Kept, Store
+from pytest_flowhealth.probes.usercache import user_folder
 
 KEPT = Kept("http://127.0.0.1/", '"v1"', 1.0, b"{}")
 
@@ -65,4 +66,4 @@ def test_old_ones_are_removed(tmp_path: Path) -> None:
     ],
 )
 def test_user_folder(environ: dict[str, str], folder: str | None) -> None:
-    assert user_folder(environ) == (Path(folder) if folder else None)
+    assert user_folder(environ, "npm") == (Path(folder) if folder else None)
