@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import shlex
@@ -17,6 +18,7 @@ import pytest
 
 from pytest_flowhealth.errors import FlowHealthError, ProbeError, UsageError
 from pytest_flowhealth.plugin.bundled import beside_or_inside
+from pytest_flowhealth.plugin.demo_app import Program, running_app, wanted
 from pytest_flowhealth.plugin.demo_redis import find_redis, running_redis
 from pytest_flowhealth.plugin.interruption import ended_by_signals, held
 from pytest_flowhealth.plugin.options import is_question
@@ -46,16 +48,16 @@ class DemoCommand:
         if is_question(config.option):
             return None
         params = config.invocation_params
-        return run_demo(params.args, params.dir, config.option.health_report)
+        return run_demo(params.args, params.dir, config.option)
 
 
-def run_demo(arguments: Sequence[str], invoked_in: Path, report: str | None) -> int:
+def run_demo(arguments: Sequence[str], invoked_in: Path, options: argparse.Namespace) -> int:
     """Run the checks on a copy of the example application, and leave nothing but the report.
 
     Args:
         arguments: The command line of pytest that asked for the demo.
-        invoked_in: The folder that it was typed in; `report` is relative to it.
-        report: The value of --health-report, `.flowhealth/report.json` by default.
+        invoked_in: The folder that it was typed in; --health-report is relative to it.
+        options: The same, parsed.
 
     Returns:
         The exit code: that of the checks, 3 where it did not come to them, and
@@ -63,7 +65,7 @@ def run_demo(arguments: Sequence[str], invoked_in: Path, report: str | None) -> 
     """
     try:
         with ended_by_signals():
-            return _demonstrate(without(arguments), invoked_in, report)
+            return _demonstrate(without(arguments), invoked_in, options)
     except UsageError as error:
         _tell(f"ERROR: {error}")
         return pytest.ExitCode.USAGE_ERROR
@@ -90,7 +92,8 @@ def without(arguments: Sequence[str]) -> list[str]:
     return kept
 
 
-def _demonstrate(arguments: Sequence[str], invoked_in: Path, report: str | None) -> int:
+def _demonstrate(arguments: Sequence[str], invoked_in: Path, options: argparse.Namespace) -> int:
+    report = options.health_report
     place = STDOUT if report == STDOUT else str(invoked_in / (report or ".flowhealth/report.json"))
     redis_server = find_redis()
     with tempfile.TemporaryDirectory(prefix="flowhealth-demo-", ignore_cleanup_errors=True) as made:
@@ -99,10 +102,17 @@ def _demonstrate(arguments: Sequence[str], invoked_in: Path, report: str | None)
         app = _copy(folder / "app")
         for argv, seconds in STEPS:
             _prepare(argv, app, seconds)
+        programs = wanted(options)
         with running_redis(redis_server, folder / "redis") as url:
-            _tell(f"demo: pytest --health, with a Redis at {url}")
-            words = ["--health", "--health-project", str(app), "--health-report", place]
-            return _checks([*words, *arguments], app, _environment(os.environ, url))
+            environment = _environment(os.environ, url)
+            with running_app(programs, app, environment) as told:
+                _tell(f"demo: pytest --health, with a Redis at {url}{_others(programs)}")
+                words = ["--health", "--health-project", str(app), "--health-report", place]
+                return _checks([*words, *arguments], app, {**environment, **told})
+
+
+def _others(programs: Sequence[Program]) -> str:
+    return "".join(f", and its {program.name}" for program in programs)
 
 
 def _claim(place: str) -> None:

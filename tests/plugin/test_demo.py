@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jsonschema
+import psutil
 import pytest
 
 from pytest_flowhealth.plugin import demo
@@ -29,6 +31,8 @@ MACHINE = {
 
 ONE_SERVER = {"redis.maxmemory", "redis.replication", "redis.topology"}
 """Checks that a Redis on its own, without a limit of its memory, has nothing to show for."""
+
+PLAIN = argparse.Namespace(health_report=None, health_all=False, health_component=[])
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -114,6 +118,23 @@ def test_report_on_standard_output(start: Start, place: Path) -> None:
 
     assert json.loads(out)["health"]["target"]["name"] == "flowhealth-demo", err
     assert list(place.iterdir()) == []
+
+
+def test_agents_run_for_the_fleet(start: Start, place: Path) -> None:
+    process = start("--health-component", "fleet")
+    out, err = process.communicate()
+
+    health = json.loads((place / ".flowhealth/report.json").read_text())["health"]
+    outcomes = {check["id"]: check["outcome"] for check in health["checks"]}
+    assert ", and its agents" in err
+    assert outcomes["fleet.agents"] == "pass", out
+    assert outcomes["fleet.completion"] in {"pass", "warn"}, out
+    assert_stopped(err)
+    assert not [one for one in psutil.process_iter(["cmdline"]) if "agents/pool.js" in cmdline(one)]
+
+
+def cmdline(process: psutil.Process) -> list[str]:
+    return process.info["cmdline"] or []
 
 
 def test_report_elsewhere_and_an_embedded_redis(start: Start, place: Path, tmp_path: Path) -> None:
@@ -208,7 +229,7 @@ def test_broken_build(
     script = "console.error('it \\x1b[31mburst'); process.exit(7)"
     monkeypatch.setattr(demo, "STEPS", ((("node", "-e", script), 60.0),))
 
-    assert demo.run_demo(["--health-demo"], tmp_path, None) == 3
+    assert demo.run_demo(["--health-demo"], tmp_path, PLAIN) == 3
 
     err = capsys.readouterr().err
     assert "failed with exit code 7" in err
@@ -220,7 +241,7 @@ def test_step_without_end(
 ) -> None:
     monkeypatch.setattr(demo, "STEPS", ((("node", "-e", "setInterval(() => {}, 9)"), 0.5),))
 
-    assert demo.run_demo(["--health-demo"], tmp_path, None) == 3
+    assert demo.run_demo(["--health-demo"], tmp_path, PLAIN) == 3
     assert "gave no answer within 0.5 s" in capsys.readouterr().err
 
 
