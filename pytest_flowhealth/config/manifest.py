@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.config.files import read_text
+from pytest_flowhealth.config.files import is_absent, read_text
 from pytest_flowhealth.errors import ProbeError
 
 _DEPENDENCIES = "dependencies"
@@ -71,7 +71,7 @@ def _decode(path: Path) -> dict[str, Any]:
     try:
         text = read_text(path)
     except ProbeError as error:
-        remedy = "npm init" if not path.exists() else f"mend {path.name}"
+        remedy = "npm init" if is_absent(path) else f"mend {path.name}"
         raise ProbeError(error.message, remedy=error.remedy or remedy) from None
     try:
         raw = json.loads(text)

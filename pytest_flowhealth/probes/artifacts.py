@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from pytest_flowhealth.config.files import reason
 from pytest_flowhealth.errors import ProbeError
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ def files_of(promise: Promise) -> list[Path]:
     They are where their names say, regular or not, inside the target or not.
 
     Raises:
-        ProbeError: A pattern's folder has more than `MAX_FILES` files.
+        ProbeError: A pattern's folder has more than `MAX_FILES` files, or it can't be
+            looked into.
     """
     if promise.style in {"pattern", "glob"}:
         return _matching(promise)
@@ -130,6 +132,8 @@ def _below(field: str, key: str) -> str:
 def _is_there(path: Path) -> bool:
     try:
         return path.exists()
+    except PermissionError as error:
+        raise ProbeError(f"{path.parent.name} can't be looked into: {reason(error)}") from None
     except (OSError, ValueError):
         return False
 

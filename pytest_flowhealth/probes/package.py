@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from pytest_flowhealth.config import semver
+from pytest_flowhealth.config.files import reason
 from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
 from pytest_flowhealth.errors import NotApplicable, ProbeError
 from pytest_flowhealth.probes import entries, loading
@@ -64,9 +67,10 @@ def require_node_modules(package: Package) -> Path:
 
     Raises:
         NotApplicable: Yarn keeps them elsewhere (Plug'n'Play).
-        ProbeError: There is none, or it is empty.
+        ProbeError: There is none, it is empty, or can't be read.
     """
     for one in (package.path, *package.path.parents):
+        _require_readable(one / "node_modules")
         if _has_entries(one / "node_modules"):
             return one / "node_modules"
         if (one / ".pnp.cjs").exists():
@@ -76,6 +80,19 @@ def require_node_modules(package: Package) -> Path:
     folder = package.path / "node_modules"
     state = "is empty" if folder.is_dir() else "is no folder" if folder.exists() else "is not there"
     raise ProbeError(f"node_modules {state}")
+
+
+def _require_readable(folder: Path) -> None:
+    """Raise where a folder is there and may not be looked into: it is not an empty one."""
+    try:
+        os.scandir(folder).close()
+    except PermissionError as error:
+        raise ProbeError(
+            f"node_modules can't be read: {reason(error)}",
+            remedy=f"ls -ld {shlex.quote(str(folder))}; whoami",
+        ) from None
+    except OSError:
+        return
 
 
 def dependencies_of(manifest: Manifest) -> dict[str, str]:
