@@ -1,0 +1,209 @@
+"""The dashboard: its page over HTTP, its WebSocket, its updates, its connections, and a browser's view of it.
+
+What is asked is named by [dashboard] in flowhealth.toml, and nothing else is; how each figure comes
+about: docs/dashboard.md.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from statistics import median
+from typing import TypeVar
+
+import pytest
+
+from pytest_flowhealth import Health, NotApplicable, ProbeError, Target
+from pytest_flowhealth.probes.dashboard import browser, connections
+from pytest_flowhealth.probes.dashboard.content import protection, unprotected
+from pytest_flowhealth.probes.dashboard.page import Page, Sample, look, measure
+from pytest_flowhealth.probes.dashboard.site import Site, of_target, told_safely
+from pytest_flowhealth.probes.dashboard.watch import Watched, watch
+
+Result = TypeVar("Result")
+
+SHOWN = 5
+"""Errors and refused places that are named."""
+
+TOLERATED = 0.05
+"""The share of requests that may fail before the dashboard does."""
+
+NO_SCREEN = "a headless browser without a screen: it paces its frames by its own timer"
+
+
+class Dashboard:
+    """The dashboard of one run: logged in, asked and watched once, for all checks."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    @cached_property
+    def site(self) -> Site:
+        """Addresses, access and limits."""
+        return of_target(self._target)
+
+    @cached_property
+    def page(self) -> Page:
+        """What the requests for the page gave."""
+        return self.asked(measure)
+
+    @cached_property
+    def watched(self) -> Watched:
+        """What the WebSocket gave."""
+        return self.asked(watch)
+
+    def asked(self, probe: Callable[[Site], Result]) -> Result:
+        """Return what a probe finds, or raise its error without the secrets of the log-in."""
+        site = self.site
+        with told_safely(site.settings, site.access):
+            return probe(site)
+
+
+@pytest.fixture(scope="session")
+def dashboard(target: Target) -> Dashboard:
+    """The dashboard, which is asked when a check needs it."""
+    return Dashboard(target)
+
+
+@pytest.mark.health("dashboard", timeout=300)
+def test_page(health: Health, dashboard: Dashboard) -> None:
+    """The page is there, whole, and the one that is meant; redirects stay with the configured servers."""
+    found = dashboard.asked(look)
+    headers = protection(found.reply.headers)
+    missing = unprotected(headers, secure=found.address.origin.secure)
+    health.detail(
+        address=found.address.shown,
+        redirects=found.redirects,
+        status=found.reply.status,
+        size=found.content.size,
+        unpacked=found.content.unpacked,
+        encoding=found.content.encoding,
+        kept_alive=found.kept,
+        security_headers=headers,
+        security_headers_missing=missing,
+    )
+
+
+@pytest.mark.health("dashboard", requires="dashboard.page", timeout=300, exclusive=True)
+@pytest.mark.threshold("response.p95", warn=200, fail=1_000, unit="ms")
+@pytest.mark.threshold("response_fresh.p95", warn=200, fail=1_000, unit="ms")
+def test_response(health: Health, dashboard: Dashboard) -> None:
+    """Requests on a fixed schedule, from when each was due to its last byte, connections kept and fresh."""
+    found = dashboard.page
+    kept = found.kept or found.fresh
+    if kept:
+        health.measure("response", [one.whole for one in kept], unit="ms")
+        health.measure("transfer", [1_000 * one.received / one.whole for one in kept], unit="B/s")
+    if found.fresh:
+        health.measure("response_fresh", [one.whole for one in found.fresh], unit="ms")
+    health.detail(
+        kept_alive=bool(found.kept),
+        seconds_between_requests=found.interval,
+        median_ms={"kept": steps(found.kept), "fresh": steps(found.fresh)},
+        failures=found.failures,
+    )
+    failed = sum(found.failures.values())
+    if failed:
+        asked = failed + len(found.fresh) + len(found.kept)
+        worst = max(found.failures, key=lambda reason: found.failures[reason])
+        told = f"{failed} of {asked} requests failed: it {worst}"
+        if failed > TOLERATED * asked:
+            raise ProbeError(told, remedy="the server's log says why")
+        health.warn(told)
+
+
+def steps(samples: tuple[Sample, ...]) -> dict[str, float]:
+    """Return the median of each step that the requests took, in ms."""
+    names = ("dns", "connect", "tls", "first_byte", "whole")
+    taken = {name: [getattr(one, name) for one in samples] for name in names}
+    return {
+        name: round(median(values), 3)
+        for name, values in taken.items()
+        if values and None not in values
+    }
+
+
+@pytest.mark.health("dashboard", requires="dashboard.page", timeout=720, exclusive=True)
+@pytest.mark.threshold("websocket.p95", warn=50, fail=250, unit="ms")
+def test_websocket(health: Health, dashboard: Dashboard) -> None:
+    """Protocol pings on a fixed schedule, each answered by the server itself."""
+    found = dashboard.watched
+    health.measure("websocket", found.pings, unit="ms")
+    health.measure("handshake", found.handshakes, unit="ms")
+    health.detail(compression=found.compression)
+    health.remedy("look at the delay of the server's event loop: node --cpu-prof")
+
+
+@pytest.mark.health("dashboard", requires="dashboard.websocket", timeout=720, exclusive=True)
+@pytest.mark.threshold("message.p95", warn=50, fail=250, unit="ms")
+def test_message(health: Health, dashboard: Dashboard) -> None:
+    """A message of the application's, until its reply."""
+    if dashboard.site.settings.message is None:
+        raise NotApplicable("no message is configured: [dashboard.message] in flowhealth.toml")
+    health.measure("message", dashboard.watched.messages, unit="ms")
+
+
+@pytest.mark.health("dashboard", requires="dashboard.websocket", timeout=720, exclusive=True)
+@pytest.mark.threshold("cadence", warn=10, fail=50, unit="%")
+@pytest.mark.threshold("jitter.p95", warn=25, fail=75, unit="%")
+def test_updates(health: Health, dashboard: Dashboard) -> None:
+    """Updates come as often as configured: how far their median, and each of them, is from that."""
+    if not dashboard.site.settings.updates:
+        raise NotApplicable("updates come when they may: [dashboard] updates = false")
+    found = dashboard.watched
+    expected = 1_000 * dashboard.site.interval
+    health.measure("traffic", found.received / found.seconds, unit="B/s")
+    health.detail(updates=len(found.updates), seconds=found.seconds, expected_ms=expected)
+    health.remedy("look at what sends the updates; if the interval is meant, set update_interval")
+    if len(found.updates) < 2:
+        raise ProbeError(f"{len(found.updates)} updates came in {found.seconds:g} s")
+    distances = found.distances
+    health.measure("update_interval", distances, unit="ms")
+    health.measure("cadence", 100 * abs(median(distances) - expected) / expected, unit="%")
+    health.measure("jitter", [100 * abs(one - expected) / expected for one in distances], unit="%")
+
+
+@pytest.mark.health("dashboard", requires="dashboard.page", timeout=90)
+def test_connections(health: Health, dashboard: Dashboard) -> None:
+    """How many connections there are, as the application itself tells."""
+    health.measure("connections", dashboard.asked(connections.told), unit="1")
+
+
+@pytest.mark.health("dashboard", requires="dashboard.websocket", timeout=300, exclusive=True)
+def test_capacity(health: Health, dashboard: Dashboard) -> None:
+    """As many WebSockets as configured are opened, and stay."""
+    found = dashboard.asked(connections.hold)
+    health.measure("held", found.stayed, unit="1")
+    health.detail(asked=found.asked, opened=found.opened, refusals=found.refusals)
+    if found.stayed < found.asked:
+        why = next(iter(found.refusals), "dropped them")
+        raise ProbeError(
+            f"{found.opened} of {found.asked} connections were opened, {found.stayed} stayed: "
+            f"the server {why}",
+            remedy="ulimit -n, and the server's own limit of connections",
+        )
+
+
+@pytest.mark.health(
+    "dashboard", requires="dashboard.page", critical=False, timeout=180, exclusive=True
+)
+@pytest.mark.threshold("frame.p95", warn=34, fail=100, unit="ms")
+@pytest.mark.threshold("fps", warn=50, fail=30, unit="fps")
+def test_browser(health: Health, dashboard: Dashboard) -> None:
+    """The page in a real Chromium for five seconds: frames, long tasks, what its console tells."""
+    found = dashboard.asked(browser.show)
+    health.detail(
+        screen=NO_SCREEN,
+        browser=found.version,
+        long_tasks_ms=found.long_tasks,
+        largest_paint_ms=found.paint,
+        console_errors=found.errors,
+        refused=found.refused,
+    )
+    if not found.frames:
+        raise ProbeError("the page drew no frame in five seconds")
+    health.measure("frame", found.frames, unit="ms")
+    health.measure("fps", 1_000 * len(found.frames) / sum(found.frames), unit="fps")
+    if found.errors:
+        shown = "; ".join(found.errors[:SHOWN])
+        health.warn(f"the console tells {len(found.errors)} errors: {shown}")
+    if found.refused:
+        health.detail(note="places that are not configured were not asked; the page may need them")
