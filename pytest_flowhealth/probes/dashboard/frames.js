@@ -26,7 +26,9 @@ globalThis.flowhealth = (() => {
       });
       // A page that draws no frame at all still comes to an end.
       const late = setTimeout(done, 1000 * seconds + 2000);
-      const step = (now) => {
+      // Not the frame's own time stamp: that is when it was due, however late it is drawn.
+      const step = () => {
+        const now = performance.now();
         moments.push(now);
         if (now < end) requestAnimationFrame(step);
         else { clearTimeout(late); done(); }

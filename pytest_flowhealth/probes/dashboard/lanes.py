@@ -3,8 +3,10 @@
 A client that waits for each answer before it asks again sends nothing while the server stalls:
 of a second's standstill it sees one slow answer, where its users would have seen dozens
 ("coordinated omission", Gil Tene; wrk2 and HdrHistogram correct for it). Here request number i is
-due at `start + i * interval` and starts then, in a thread of its own where the others still wait;
-where even those are all busy it starts late, and its time counts from when it was due.
+due at `start + i * interval` and starts then, in a thread of its own where the others still wait.
+Where even those are all busy it starts late, and its time counts from when it was due; where one is
+idle, its time counts from its start: that a timer rings late is this machine's doing, not the
+server's.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 
 Job = Callable[[float], None]
-"""What is done; takes the moment that it was due at."""
+"""What is done; takes the moment from which its time counts."""
 
 MOST = 32
 """Requests that may be under way at once."""
@@ -25,7 +27,8 @@ class Lanes:
     """Threads that do jobs; as many as are busy at once, `MOST` at the most."""
 
     def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[tuple[Job, float] | None] = queue.SimpleQueue()
+        # None for a moment: it begins when it is begun.
+        self._jobs: queue.SimpleQueue[tuple[Job, float | None] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._idle = threading.Semaphore(0)
         self._open = 0
@@ -57,8 +60,9 @@ class Lanes:
     def _submit(self, job: Job, due: float) -> None:
         with self._lock:
             self._open += 1
-        self._jobs.put((job, due))
-        if not self._idle.acquire(blocking=False) and self._threads < MOST:
+        idle = self._idle.acquire(blocking=False)
+        self._jobs.put((job, None if idle or self._threads < MOST else due))
+        if not idle and self._threads < MOST:
             self._threads += 1
             threading.Thread(target=self._work, name="flowhealth lane", daemon=True).start()
 
@@ -66,13 +70,13 @@ class Lanes:
         while (entry := self._next()) is not None:
             job, due = entry
             try:
-                job(due)
+                job(time.monotonic() if due is None else due)
             finally:
                 with self._done:
                     self._open -= 1
                     self._done.notify_all()
 
-    def _next(self) -> tuple[Job, float] | None:
+    def _next(self) -> tuple[Job, float | None] | None:
         try:
             return self._jobs.get_nowait()
         except queue.Empty:

@@ -25,6 +25,7 @@ ARGUMENTS = (
 )
 
 _MOST = 20
+_REFUSED = "ERR_BLOCKED_BY_CLIENT"
 _INLINE = ("data", "blob", "about")
 _OF_SOCKETS = {"ws": "http", "wss": "https"}
 
@@ -106,7 +107,8 @@ class _Visit:
 
     def _listen(self, page: Page) -> None:
         def note(message: ConsoleMessage) -> None:
-            if message.type == "error":
+            # What we refused, the page can't help.
+            if message.type == "error" and _REFUSED not in message.text:
                 self._errors.append(one_line(message.text, 300))
 
         page.on("console", note)

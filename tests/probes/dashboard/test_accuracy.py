@@ -1,0 +1,105 @@
+"""Servers with known delays: what is measured is the truth within 5 % or 1 ms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.probes.dashboard.page import measure
+from pytest_flowhealth.probes.dashboard.site import of_target
+from pytest_flowhealth.probes.dashboard.watch import watch
+from pytest_flowhealth.verdict.statistics import compute
+from tests.probes.dashboard.conftest import Serve, truth
+
+Configure = Callable[..., Target]
+Attempt = Callable[[], tuple[bool, object]]
+
+DELAYS = {
+    "constant": [0.06],
+    "bimodal": [0.03, 0.09],
+    "one in twenty": [0.05] * 19 + [0.15],
+}
+TRIES = 3
+
+
+def reached(attempt: Attempt) -> None:
+    """Try a few times, for the machine is noisy; tell what the last attempt gave."""
+    told: object = None
+    for _ in range(TRIES):
+        fits, told = attempt()
+        if fits:
+            return
+    pytest.fail(f"the last attempt gave {told}")
+
+
+def apart(found: Sequence[float], true: Sequence[float]) -> list[tuple[float, float]]:
+    """Return p50 and p97, found and true, where they differ by more than 5 % and 1 ms.
+
+    Where one in twenty is slow, p95 lies between the slowest of the quick ones and the slow
+    ones: it tells this machine's noise.
+    """
+    pairs = [(compute(name, found), compute(name, true)) for name in ("p50", "p97")]
+    return [(one, other) for one, other in pairs if abs(one - other) > max(1.0, 0.05 * other)]
+
+
+@pytest.mark.accuracy
+@pytest.mark.parametrize("kind", DELAYS)
+def test_http(serve: Serve, configure: Configure, kind: str) -> None:
+    def attempt() -> tuple[bool, object]:
+        place = serve(delays=DELAYS[kind])
+        page = measure(of_target(configure(url=f"http://{place}/", requests=100)))
+        true = truth(place)["http"][4:]  # the first four found the page
+        wrong = apart([one.whole for one in (*page.kept, *page.fresh)], true)
+        return not wrong, wrong
+
+    reached(attempt)
+
+
+@pytest.mark.accuracy
+@pytest.mark.parametrize("kind", DELAYS)
+def test_round_trips(serve: Serve, configure: Configure, kind: str) -> None:
+    def attempt() -> tuple[bool, object]:
+        place = serve(delays=DELAYS[kind], updates=[0.1])
+        urls = {"url": f"http://{place}/", "websocket": f"ws://{place}/ws"}
+        found = watch(of_target(configure(**urls, window="20 s", update_interval="0.1 s")))
+        told = truth(place)
+        wrong = apart(found.pings, told["ping"]) + apart(found.distances, told["updates"])
+        return not wrong, wrong
+
+    reached(attempt)
+
+
+def waits(times: Sequence[float], interval: float) -> tuple[bool, object]:
+    """Tell whether each request that was due in a second's standstill waited for the rest of it."""
+    waited = [one for one in times if one > 50]
+    true = [1_000 * (1 - interval * index) for index in range(len(waited))]
+    near = all(abs(a - b) <= 55 for a, b in zip(waited, true, strict=True))
+    return near and abs(len(waited) - 0.95 / interval) <= 2, waited
+
+
+@pytest.mark.accuracy
+def test_a_stall_counts_in_every_request_that_waits_behind_it(
+    serve: Serve, configure: Configure
+) -> None:
+    def attempt() -> tuple[bool, object]:
+        place = serve(delays=[0.0], stall=30, seconds=1.0)
+        page = measure(of_target(configure(url=f"http://{place}/", requests=100)))
+        samples = sorted((*page.kept, *page.fresh), key=lambda one: one.due)
+        return waits([one.whole for one in samples], page.interval)
+
+    reached(attempt)
+
+
+@pytest.mark.accuracy
+def test_a_stall_counts_in_every_ping_that_waits_behind_it(
+    serve: Serve, configure: Configure
+) -> None:
+    def attempt() -> tuple[bool, object]:
+        place = serve(delays=[0.0], stall=30, seconds=1.0)
+        urls = {"url": f"http://{place}/", "websocket": f"ws://{place}/ws"}
+        found = watch(of_target(configure(**urls, window="5 s")))
+        return waits(found.pings, 0.05)
+
+    reached(attempt)
