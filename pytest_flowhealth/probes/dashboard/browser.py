@@ -5,10 +5,12 @@ The browser runs in a program of its own (shown.py), so that whatever it does en
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
 import sys
+import tempfile
 
 import msgspec
 
@@ -20,16 +22,35 @@ from pytest_flowhealth.verdict.text import one_line
 SECONDS = 5.0
 """How long frames are counted."""
 
-LONGEST = 60.0
-"""Seconds after which the browser is ended."""
+STARTING = 40.0
+"""Seconds that the browser may take to start."""
+
+_BESIDES = 20.0
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 
-class Order(msgspec.Struct, frozen=True):
-    """What the program is to do: which page, with what, and who else may be asked.
+class Cookie(msgspec.Struct, frozen=True):
+    """A cookie, and the origin that it belongs to."""
 
-    `headers` go to the `origins` alone, which are those of the configured addresses.
+    origin: str
+    name: str
+    value: str
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """A user and a password, and the origin that may ask for them (RFC 7617)."""
+
+    origin: str
+    user: str
+    password: str
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What the program is to do: which page, with what, and who may be asked.
+
+    `origins` are those of the configured addresses; nobody else is reached, and `headers` go to
+    each of them.
     """
 
     url: str
@@ -38,7 +59,8 @@ class Order(msgspec.Struct, frozen=True):
     timeout: float
     origins: tuple[str, ...]
     headers: dict[str, str]
-    cookies: tuple[tuple[str, str], ...]
+    cookies: tuple[Cookie, ...]
+    credentials: Credentials | None
     trusting: bool
 
 
@@ -54,6 +76,8 @@ class Shown(msgspec.Struct, frozen=True):
         refused: Places that the page asked for and that are not configured: they were not asked.
         version: The browser's.
         visible: Whether the page took itself to be visible.
+        empty: The time between frames of an empty page, in ms, as the same browser drew it just
+            before: what this machine can do at best.
     """
 
     frames: tuple[float, ...]
@@ -63,6 +87,7 @@ class Shown(msgspec.Struct, frozen=True):
     refused: tuple[str, ...]
     version: str
     visible: bool
+    empty: tuple[float, ...]
 
 
 class Trouble(msgspec.Struct, frozen=True):
@@ -77,48 +102,70 @@ def show(site: Site) -> Shown:
 
     Raises:
         NotApplicable: Playwright, or a Chromium, is not installed.
-        ProbeError: The page can't be shown.
-        Unmeasured: The browser told nothing.
+        ProbeError: The page can't be shown, or the configured browser is not there.
+        Unmeasured: The browser can't be started, or told nothing.
     """
     if importlib.util.find_spec("playwright") is None:
         raise NotApplicable(
             "a real browser is driven by Playwright, which is not installed: "
             "pip install 'pytest-flowhealth[browser]'"
         )
-    order = msgspec.json.encode(_order(site))
-    argv = [sys.executable, "-m", "pytest_flowhealth.probes.dashboard.shown"]
-    done = command.run(argv, timeout=LONGEST + site.timeout, stdin=order)
-    try:
-        told = msgspec.json.decode(done.stdout, type=Shown)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
-    else:
+    order = _order(site)
+    told = _told(order, STARTING + 3 * site.timeout + _BESIDES)
+    if isinstance(told, Shown):
         return told
-    try:
-        trouble = msgspec.json.decode(done.stdout, type=Trouble)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        said = one_line((done.stderr.strip().splitlines() or ["nothing"])[-1], 200)
-        raise Unmeasured(f"the browser told nothing; it said: {said}") from None
-    if trouble.browser:
+    if not told.browser:
+        raise ProbeError(
+            f"{site.page.shown} can't be shown in a browser: {told.problem}",
+            remedy="open it in a browser, and look at its console",
+        )
+    if order.executable is None:
         raise NotApplicable(
-            f"no Chromium can be started ({trouble.problem}): apt-get install chromium, "
+            "Playwright is installed and no Chromium is: apt-get install chromium, "
             "or playwright install chromium"
         )
-    raise ProbeError(f"{site.page.shown} can't be shown in a browser: {trouble.problem}")
+    raise Unmeasured(
+        f"{order.executable} can't be started: {told.problem}",
+        remedy=f"{order.executable} --headless --dump-dom about:blank",
+    )
+
+
+def _told(order: Order, timeout: float) -> Shown | Trouble:
+    # -P: what lies in the current folder, which is the target's, is not imported.
+    argv = [sys.executable, "-P", "-m", "pytest_flowhealth.probes.dashboard.shown"]
+    # A browser that must be killed leaves its profile; it lies in a folder that goes with us.
+    with tempfile.TemporaryDirectory(prefix="flowhealth-", ignore_cleanup_errors=True) as folder:
+        done = command.run(
+            argv,
+            timeout=timeout,
+            stdin=msgspec.json.encode(order),
+            env={**os.environ, "TMPDIR": folder},
+        )
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.json.decode(done.stdout, type=Shown)
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.json.decode(done.stdout, type=Trouble)
+    said = one_line((done.stderr.strip().splitlines() or ["nothing"])[-1], 200)
+    raise Unmeasured(f"the browser told nothing; it said: {said}")
 
 
 def _order(site: Site) -> Order:
-    headers = dict(site.access.headers(site.page))
-    headers.pop("Cookie", None)
-    sockets = [site.websocket.origin] if site.websocket else []
+    page, access = site.page, site.access
+    origins = sorted(site.origins, key=lambda one: one.text)
+    hosts = [one for one in origins if access.host in (None, one.host)]
     return Order(
-        url=site.page.url,
+        url=page.url,
         executable=_executable(site.settings.browser),
         seconds=SECONDS,
         timeout=site.timeout,
-        origins=tuple(sorted({one.text for one in (*site.origins, *sockets)})),
-        headers=headers,
-        cookies=site.access.cookies,
+        origins=tuple(one.text for one in origins),
+        headers={} if access.bearer is None else {"Authorization": f"Bearer {access.bearer}"},
+        cookies=tuple(
+            Cookie(one.text, name, value) for one in hosts for name, value in access.cookies
+        ),
+        credentials=None
+        if page.user is None
+        else Credentials(page.origin.text, page.user, page.password or ""),
         # A browser knows no authority of ours; that the certificate is good, the HTTP check says.
         trusting=site.settings.ca is not None,
     )
@@ -128,13 +175,16 @@ def _executable(configured: str | None) -> str | None:
     """Return the program to start, None for Playwright's own.
 
     Raises:
-        ProbeError: The configured one is not there.
+        ProbeError: The one that is named is not there.
     """
-    if configured is not None:
-        found = shutil.which(configured)
-        if found is None:
-            raise ProbeError(f"dashboard.browser names {configured!r}, which can't be run")
-        return found
-    named = os.environ.get("CHROMIUM")
-    candidates = (named,) if named else _NAMES
-    return next((path for one in candidates if (path := shutil.which(one))), None)
+    named, by = configured, "dashboard.browser"
+    if named is None:
+        named, by = os.environ.get("CHROMIUM") or None, "the variable CHROMIUM"
+    if named is None:
+        return next((path for one in _NAMES if (path := shutil.which(one))), None)
+    found = shutil.which(named)
+    if found is None:
+        raise ProbeError(
+            f"{by} names {named!r}, which can't be run", remedy="apt-get install chromium"
+        )
+    return found

@@ -1,8 +1,17 @@
-// What the page's own clock tells: frames, long tasks, the largest paint. Runs before the page's code.
+// What the page's own clock tells: frames, long tasks, the largest paint. Runs before the page's
+// code and is called with how many seconds to look; `flowhealthTold` takes what was seen.
 
-globalThis.flowhealth = (() => {
+((seconds) => {
+  if (window.top !== window) return;
+  // As they are now: the page may change them.
+  const told = globalThis.flowhealthTold;
+  const frame = requestAnimationFrame.bind(window);
+  const later = setTimeout.bind(window);
+  const clock = performance.now.bind(performance);
+  const { stringify } = JSON;
   const tasks = [];
   let paint = null;
+
   const observe = (type, see) => {
     try {
       new PerformanceObserver((list) => list.getEntries().forEach(see)).observe({ type, buffered: true });
@@ -13,27 +22,26 @@ globalThis.flowhealth = (() => {
   observe("longtask", (entry) => tasks.push(entry.duration));
   observe("largest-contentful-paint", (entry) => { paint = entry.startTime; });
 
-  return {
-    // Resolve with the time between each two frames of the next `seconds`.
-    frames: (seconds) => new Promise((resolve) => {
-      const moments = [];
-      const end = performance.now() + 1000 * seconds;
-      const done = () => resolve({
-        frames: moments.slice(1).map((moment, index) => moment - moments[index]),
-        tasks,
-        paint,
-        visible: document.visibilityState === "visible",
-      });
-      // A page that draws no frame at all still comes to an end.
-      const late = setTimeout(done, 1000 * seconds + 2000);
+  const look = () => {
+    const moments = [];
+    const end = clock() + 1000 * seconds;
+    let done = false;
+    const finish = () => {
+      if (done) return;
+      done = true;
+      const frames = moments.slice(1).map((moment, index) => moment - moments[index]);
+      told(stringify({ frames, tasks, paint, visible: document.visibilityState === "visible" }));
+    };
+    const step = () => {
       // Not the frame's own time stamp: that is when it was due, however late it is drawn.
-      const step = () => {
-        const now = performance.now();
-        moments.push(now);
-        if (now < end) requestAnimationFrame(step);
-        else { clearTimeout(late); done(); }
-      };
-      requestAnimationFrame(step);
-    }),
+      moments.push(clock());
+      if (moments.at(-1) < end) frame(step);
+      else finish();
+    };
+    // A page that draws no frame at all still comes to an end.
+    later(finish, 1000 * seconds + 2000);
+    frame(step);
   };
-})();
+  if (document.readyState === "complete") look();
+  else addEventListener("load", look);
+})

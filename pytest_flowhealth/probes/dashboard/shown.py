@@ -5,19 +5,24 @@ Reads an `Order` as JSON from standard input, and prints a `Shown` or a `Trouble
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import sys
+import time
+from collections.abc import Iterable, Iterator
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
 
-from pytest_flowhealth.probes.dashboard.browser import Order, Shown, Trouble
-from pytest_flowhealth.verdict.text import one_line
+from pytest_flowhealth.probes.dashboard.browser import STARTING, Order, Shown, Trouble
+from pytest_flowhealth.verdict.text import figure, one_line
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Route
+    from playwright.sync_api import Error as BrowserError
 
 ARGUMENTS = (
     *("--disable-gpu", "--disable-background-networking", "--disable-component-update"),
@@ -25,9 +30,11 @@ ARGUMENTS = (
 )
 
 _MOST = 20
-_REFUSED = "ERR_BLOCKED_BY_CLIENT"
-_INLINE = ("data", "blob", "about")
+_REFUSED = "ERR_PROXY_CONNECTION_FAILED"
+_PORTS = {"http": 80, "https": 443}
 _OF_SOCKETS = {"ws": "http", "wss": "https"}
+_EMPTY_SECONDS = 1.0
+_TICK = 50.0
 
 
 def main() -> None:
@@ -39,27 +46,68 @@ def main() -> None:
 def _told(order: Order) -> Shown | Trouble:
     from playwright.sync_api import Error, sync_playwright
 
-    with sync_playwright() as playwright:
+    with _nowhere() as port, sync_playwright() as playwright:
         try:
-            browser = _started(playwright, order)
+            browser = _started(playwright, order, port)
         except Error as error:
-            return Trouble(one_line(error.message, 200), browser=True)
+            return Trouble(_said(error), browser=True)
         try:
             return _Visit(order, browser).made()
         except Error as error:
-            return Trouble(one_line(error.message.partition("\n")[0], 200))
+            return Trouble(_said(error))
         finally:
             browser.close()
 
 
-def _started(playwright: Playwright, order: Order) -> Browser:
+def _said(error: BrowserError) -> str:
+    """Return what an error says, without its log, its function and the address, which may be secret."""
+    first = error.message.partition("\n")[0].partition(" at http")[0]
+    return one_line(first.partition(": ")[2] or first, 200)
+
+
+@contextlib.contextmanager
+def _nowhere() -> Iterator[int]:
+    """Yield a port of this machine that nobody listens at, and nobody else can."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def _started(playwright: Playwright, order: Order, nowhere: int) -> Browser:
     # Chromium's sandbox does not work for root.
     unsafe = ["--no-sandbox"] if os.geteuid() == 0 else []
     return playwright.chromium.launch(
         executable_path=order.executable,
-        args=[*ARGUMENTS, *unsafe],
-        timeout=1_000.0 * order.timeout + 20_000.0,
+        args=[*ARGUMENTS, *_guards(order.origins, nowhere), *unsafe],
+        timeout=1_000.0 * STARTING,
     )
+
+
+def _guards(origins: Iterable[str], nowhere: int) -> list[str]:
+    """Return the arguments with which the browser reaches the servers of `origins`, and nobody else.
+
+    All others are behind a proxy that is not there: redirects, workers and WebSockets, which
+    Playwright's routes don't see, end there, as do the browser's own errands. The rules:
+    chromium.googlesource.com/chromium/src/+/HEAD/net/docs/proxy.md
+    """
+    parts = [urlsplit(one) for one in origins]
+    places = [one.netloc if one.port else f"{one.netloc}:{_PORTS[one.scheme]}" for one in parts]
+    names = [f"EXCLUDE {one.hostname}" for one in parts]
+    return [
+        f"--proxy-server=http://127.0.0.1:{nowhere}",
+        f"--proxy-bypass-list={';'.join(['<-loopback>', *places])}",
+        f"--host-resolver-rules={', '.join(['MAP * ~NOTFOUND', *names])}",
+        "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    ]
+
+
+class _Seen(msgspec.Struct, frozen=True):
+    """What the page tells of itself (frames.js), in ms."""
+
+    frames: tuple[float, ...]
+    tasks: tuple[float, ...]
+    paint: float | None
+    visible: bool
 
 
 class _Visit:
@@ -70,39 +118,63 @@ class _Visit:
         self._browser = browser
         self._errors: list[str] = []
         self._refused: dict[str, None] = {}
+        self._told: list[_Seen] = []
 
-    def made(self) -> Shown:
+    def made(self) -> Shown | Trouble:
         """Open the page, watch it, and return what was seen."""
         context = self._context()
-        page = context.new_page()
-        self._listen(page)
-        page.goto(self._order.url, wait_until="load", timeout=1_000.0 * self._order.timeout)
-        seen: dict[str, Any] = page.evaluate(
-            "seconds => flowhealth.frames(seconds)", self._order.seconds
-        )
+        empty = self._looked(context, "about:blank", _EMPTY_SECONDS)
+        seen = self._looked(context, self._order.url, self._order.seconds)
+        if empty is None or seen is None:
+            return Trouble(
+                f"it was not still for {figure(self._order.seconds)} s: its code does not end, "
+                "or it loads itself again"
+            )
         return Shown(
-            frames=tuple(seen["frames"]),
-            long_tasks=tuple(seen["tasks"]),
-            paint=seen["paint"],
+            frames=seen.frames,
+            long_tasks=seen.tasks,
+            paint=seen.paint,
             errors=tuple(self._errors[:_MOST]),
             refused=tuple(self._refused)[:_MOST],
             version=self._browser.version,
-            visible=seen["visible"],
+            visible=seen.visible,
+            empty=empty.frames,
         )
+
+    def _looked(self, context: BrowserContext, url: str, seconds: float) -> _Seen | None:
+        """Return what a page saw of itself; None where it did not tell in time.
+
+        It tells by itself: what asks it has no limit, and waits for ever for code that never ends.
+        """
+        page = context.new_page()
+        if url == self._order.url:
+            self._listen(page)
+        page.add_init_script(f"{_script()}({seconds});")
+        self._told.clear()
+        page.goto(url, wait_until="load", timeout=1_000.0 * self._order.timeout)
+        end = time.monotonic() + seconds + self._order.timeout + 2.0
+        while not self._told and time.monotonic() < end:
+            page.wait_for_timeout(_TICK)
+        page.close()
+        return self._told[0] if self._told else None
 
     def _context(self) -> BrowserContext:
         order = self._order
+        given = order.credentials
         context = self._browser.new_context(
-            ignore_https_errors=order.trusting, service_workers="block"
+            accept_downloads=False,
+            http_credentials=None
+            if given is None
+            else {"username": given.user, "password": given.password, "origin": given.origin},
+            ignore_https_errors=order.trusting,
+            service_workers="block",
         )
         context.add_cookies(
-            [{"name": name, "value": value, "url": order.url} for name, value in order.cookies]
+            [{"name": one.name, "value": one.value, "url": one.origin} for one in order.cookies]
         )
-        context.add_init_script(
-            (resources.files("pytest_flowhealth.probes.dashboard") / "frames.js").read_text("utf-8")
-        )
-        context.route("**/*", self._decide)
-        context.route_web_socket(self._is_strange, self._refuse_socket)
+        context.expose_function("flowhealthTold", self._take)
+        if order.headers:
+            context.route(self._is_ours, self._add_headers)
         return context
 
     def _listen(self, page: Page) -> None:
@@ -113,33 +185,44 @@ class _Visit:
 
         page.on("console", note)
         page.on("pageerror", lambda error: self._errors.append(one_line(error.message, 300)))
+        page.on("request", lambda request: self._seen(request.url))
+        page.on("websocket", lambda socket: self._seen(socket.url))
 
-    def _decide(self, route: Route) -> None:
-        """Ask the configured places alone, and tell the log-in's headers to nobody else."""
-        url = route.request.url
-        if urlsplit(url).scheme in _INLINE:
-            route.continue_()
-        elif _origin(url) in self._order.origins:
-            route.continue_(headers={**route.request.headers, **self._order.headers})
-        else:
+    def _take(self, text: str) -> None:
+        with contextlib.suppress(msgspec.DecodeError):
+            self._told.append(msgspec.json.decode(text, type=_Seen))
+
+    def _seen(self, url: str) -> None:
+        if not self._is_ours(url) and _scheme(url) in _PORTS:
             self._refused[_origin(url)] = None
-            route.abort("blockedbyclient")
 
-    def _is_strange(self, url: str) -> bool:
-        return _origin(url) not in self._order.origins
+    def _is_ours(self, url: str) -> bool:
+        return _origin(url) in self._order.origins
 
-    def _refuse_socket(self, socket: Any) -> None:
-        self._refused[_origin(socket.url)] = None
-        socket.close()
+    def _add_headers(self, route: Route) -> None:
+        route.continue_(headers={**route.request.headers, **self._order.headers})
+
+
+def _script() -> str:
+    return (
+        (resources.files("pytest_flowhealth.probes.dashboard") / "frames.js")
+        .read_text("utf-8")
+        .rstrip()
+    )
+
+
+def _scheme(url: str) -> str:
+    scheme = urlsplit(url).scheme
+    return _OF_SOCKETS.get(scheme, scheme)
 
 
 def _origin(url: str) -> str:
     """Return scheme, host and port as `Origin.text` has them; a WebSocket's is that of HTTP."""
     parts = urlsplit(url)
-    scheme = _OF_SOCKETS.get(parts.scheme, parts.scheme)
+    scheme = _scheme(url)
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
-    usual = {"http": 80, "https": 443}.get(scheme)
+    usual = _PORTS.get(scheme)
     port = "" if parts.port in (None, usual) else f":{parts.port}"
     return f"{scheme}://{host}{port}"
 

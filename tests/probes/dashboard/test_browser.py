@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
 import http.server
+import importlib.util
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -92,15 +92,9 @@ def test_no_page(configure: Configure, chromium: str) -> None:
         browser.show(site)
 
 
-def test_no_chromium(configure: Configure, tmp_path: Path) -> None:
+def test_no_chromium(configure: Configure) -> None:
     site = of_target(configure(url="http://127.0.0.1:9/", browser="nothing-of-that-name"))
     with pytest.raises(ProbeError, match="nothing-of-that-name"):
-        browser.show(site)
-    broken = tmp_path / "chromium"
-    broken.write_text("#!/bin/sh\nexit 1\n")
-    broken.chmod(0o755)
-    site = of_target(configure(url="http://127.0.0.1:9/", browser=str(broken), timeout="1 s"))
-    with pytest.raises(NotApplicable, match="apt-get install chromium"):
         browser.show(site)
 
 
