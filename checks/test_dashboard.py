@@ -100,6 +100,7 @@ def test_response(health: Health, dashboard: Dashboard) -> None:
         median_ms={"kept": steps(found.kept), "fresh": steps(found.fresh)},
         failures=found.failures,
     )
+    health.remedy("see which step is slow: median_ms in the report; then the server's log")
     failed = sum(found.failures.values())
     if failed:
         asked = failed + len(found.fresh) + len(found.kept)
