@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+import psutil
 
 from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
 from pytest_flowhealth.probes.dashboard.address import Address
@@ -23,6 +24,7 @@ from pytest_flowhealth.probes.dashboard.websocket import (
     address_of,
     dialect_of,
     failures,
+    greet,
     opened,
     require_library,
 )
@@ -33,15 +35,23 @@ from pytest_flowhealth.verdict.units import parse_duration
 LONGEST = 60.0
 """Seconds of `dashboard.connections.hold` that count at the most."""
 
+OPENING = 60.0
+"""Seconds within which the opening of each connection must have begun."""
+
 _AT_ONCE = 20
 _SPARE_FILES = 64
 _PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
 class Held(msgspec.Struct, frozen=True):
-    """What became of the connections: `asked` for, `opened`, still there after `seconds`.
+    """What became of the connections.
 
-    `refusals` counts why others were not opened.
+    Attributes:
+        asked: How many were to be opened; `opened`, how many were; `stayed`, how many still
+            answered a ping after `seconds`.
+        refusals: Why others were not opened, and how many for each reason.
+        opening: What opening each took, in ms.
+        pings: Round trips of one ping over each that stayed, all sent at once, in ms.
     """
 
     asked: int
@@ -49,6 +59,8 @@ class Held(msgspec.Struct, frozen=True):
     stayed: int
     seconds: float
     refusals: dict[str, int]
+    opening: tuple[float, ...]
+    pings: tuple[float, ...]
 
 
 def told(site: Site) -> float:
@@ -109,42 +121,82 @@ def hold(site: Site) -> Held:
     address = address_of(site)
     require_library()
     seconds = min(LONGEST, parse_duration(site.settings.connections.hold))
-    with _files(count + _SPARE_FILES):
+    with _files(count + psutil.Process().num_fds() + _SPARE_FILES):
         return asyncio.run(_held(site, address, count, seconds))
 
 
 async def _held(site: Site, address: Address, count: int, seconds: float) -> Held:
-    gate = asyncio.Semaphore(_AT_ONCE)
-    refusals: Counter[str] = Counter()
-
-    async def one() -> Any:
-        async with gate:
-            try:
-                return await opened(site, address)
-            except failures() as error:
-                refusals[reason(error, site.timeout)] += 1
-                return None
-
-    found = [one for one in await asyncio.gather(*(one() for _ in range(count))) if one is not None]
-    dialect = dialect_of(address, site.settings.subscribe)
-    readers = [asyncio.create_task(read_on(socket, dialect)) for socket in found]
+    crowd = _Crowd(site, address)
     try:
+        await crowd.open(count)
         await asyncio.sleep(seconds)
-        alive = await asyncio.gather(*(_answers(socket, site.timeout) for socket in found))
+        pings = await asyncio.gather(*(crowd.ping(socket) for socket in crowd.sockets))
     finally:
-        for reader in readers:
+        await crowd.close()
+    alive = tuple(1_000.0 * one for one in pings if one is not None)
+    return Held(
+        asked=count,
+        opened=len(crowd.sockets),
+        stayed=len(alive),
+        seconds=seconds,
+        refusals=dict(crowd.refusals),
+        opening=tuple(crowd.opening),
+        pings=alive,
+    )
+
+
+class _Crowd:
+    """Connections that are open at once; each is read from the moment that it is."""
+
+    def __init__(self, site: Site, address: Address) -> None:
+        self.sockets: list[Any] = []
+        self.opening: list[float] = []
+        self.refusals: Counter[str] = Counter()
+        self._site = site
+        self._address = address
+        self._dialect = dialect_of(address, site.settings.subscribe)
+        self._readers: list[asyncio.Task[None]] = []
+        self._gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def open(self, count: int) -> None:
+        """Open `count`, some at a time; those whose turn does not come in time are refusals."""
+        end = time.monotonic() + OPENING
+        await asyncio.gather(*(self._one(end) for _ in range(count)))
+
+    async def _one(self, end: float) -> None:
+        async with self._gate:
+            if time.monotonic() >= end:
+                self.refusals[f"opens no more within {OPENING:g} s"] += 1
+                return
+            try:
+                socket, took = await opened(self._site, self._address)
+            except failures() as error:
+                self.refusals[reason(error, self._site.timeout)] += 1
+                return
+            self.sockets.append(socket)
+            self.opening.append(took)
+            self._readers.append(asyncio.create_task(self._read(socket)))
+
+    async def _read(self, socket: Any) -> None:
+        # One that the server closes shows when it is pinged.
+        with contextlib.suppress(*failures()):
+            await greet(socket, self._dialect)
+            await read_on(socket, self._dialect)
+
+    async def ping(self, socket: Any) -> float | None:
+        """Return a round trip in seconds, None where there is no answer."""
+        try:
+            took: float = await asyncio.wait_for(await socket.ping(), self._site.timeout)
+        except failures():
+            return None
+        return took
+
+    async def close(self) -> None:
+        """Close all."""
+        for reader in self._readers:
             reader.cancel()
-        await asyncio.gather(*(socket.close() for socket in found), return_exceptions=True)
-        await asyncio.gather(*readers, return_exceptions=True)
-    return Held(count, len(found), sum(alive), seconds, dict(refusals))
-
-
-async def _answers(socket: Any, timeout: float) -> bool:
-    try:
-        await asyncio.wait_for(await socket.ping(), timeout)
-    except failures():
-        return False
-    return True
+        await asyncio.gather(*self._readers, return_exceptions=True)
+        await asyncio.gather(*(one.close() for one in self.sockets), return_exceptions=True)
 
 
 @contextlib.contextmanager

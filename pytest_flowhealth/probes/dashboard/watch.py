@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,6 @@ import msgspec
 from pytest_flowhealth.config.dashboard import DashboardMessage
 from pytest_flowhealth.errors import ProbeError
 from pytest_flowhealth.probes.dashboard.address import Address
-from pytest_flowhealth.probes.dashboard.failure import Broken
 from pytest_flowhealth.probes.dashboard.site import Site
 from pytest_flowhealth.probes.dashboard.websocket import (
     Dialect,
@@ -28,12 +28,15 @@ from pytest_flowhealth.probes.dashboard.websocket import (
     failures,
     opened,
     require_library,
+    text_of,
 )
 from pytest_flowhealth.verdict.text import figure
 from pytest_flowhealth.verdict.units import parse_duration
 
-HANDSHAKES = 5
+HANDSHAKES = 20
 """Connections that are opened one after the other, for the time that it takes."""
+
+_HANDSHAKING = 30.0
 
 PINGS = 100
 """Pings, and as many of the configured messages."""
@@ -44,6 +47,10 @@ DISTANCES = 20
 LONGEST = 600.0
 """Seconds of `dashboard.window` that count at the most."""
 
+GREETING = 0.25
+"""The share of the interval, after connecting, in which a message is no update: many servers tell
+the state at once to who connects, and then at their interval."""
+
 _INTERVALS = (0.02, 0.25)
 
 
@@ -53,7 +60,7 @@ class Watched(msgspec.Struct, frozen=True):
     Attributes:
         handshakes: What opening a connection took, up to the answer that it is a WebSocket, in ms.
         pings: Round trips of protocol pings, in ms; `messages` those of the configured message.
-        updates: When updates came, in s since listening began.
+        updates: When updates came, in s since listening began; `greetings` those that came at once.
         received: Bytes of all messages, unpacked, while `seconds` were listened.
         compression: Whether messages may come compressed (permessage-deflate).
     """
@@ -62,6 +69,7 @@ class Watched(msgspec.Struct, frozen=True):
     pings: tuple[float, ...]
     messages: tuple[float, ...]
     updates: tuple[float, ...]
+    greetings: int
     received: int
     seconds: float
     compression: bool
@@ -98,46 +106,68 @@ def watch(site: Site) -> Watched:
 
 
 async def _watched(site: Site, address: Address, window: float) -> Watched:
-    handshakes = [await _handshake(site, address) for _ in range(HANDSHAKES)]
+    handshakes = await _handshakes(site, address)
     dialect = dialect_of(address, site.settings.subscribe)
     async with connected(site, address) as asking, connected(site, address) as listening:
         asker = _Asker(asking, dialect, site.timeout)
-        listener = _Listener(listening, dialect, site.settings.update)
+        listener = _Listener(listening, dialect, site.settings.update, GREETING * site.interval)
         pace = min(_INTERVALS[1], max(_INTERVALS[0], window / PINGS))
-        reading = asyncio.create_task(asker.read())
-        try:
-            (pings, messages), _ = await asyncio.gather(
-                asker.both(site.settings.message, pace), listener.listen(window)
-            )
-        finally:
-            reading.cancel()
+        (pings, messages), _ = await _together(
+            asker.both(site.settings.message, pace), listener.listen(window), asker.read()
+        )
         packed = any("deflate" in str(one.name) for one in asking.protocol.extensions)
     return Watched(
-        handshakes=tuple(handshakes),
+        handshakes=handshakes,
         pings=pings,
         messages=messages,
         updates=tuple(listener.updates),
+        greetings=listener.greetings,
         received=listener.received,
         seconds=window,
         compression=packed,
     )
 
 
-async def _handshake(site: Site, address: Address) -> float:
+async def _handshakes(site: Site, address: Address) -> tuple[float, ...]:
+    """Open connections, one after the other; fewer where a single one takes long."""
     loop = asyncio.get_running_loop()
-    began = loop.time()
-    socket = await opened(site, address)
-    took = loop.time() - began
-    with contextlib.suppress(Exception):
-        await socket.close()
-    return 1_000.0 * took
+    end = loop.time() + _HANDSHAKING
+    taken: list[float] = []
+    while len(taken) < HANDSHAKES and (not taken or loop.time() < end):
+        socket, took = await opened(site, address)
+        taken.append(took)
+        with contextlib.suppress(Exception):
+            await socket.close()
+    return tuple(taken)
+
+
+async def _together(asking: Any, listening: Any, reading: Any) -> Any:
+    """Return what asking and listening give; the first error ends all, and reading ends with them."""
+    wanted = [asyncio.create_task(one) for one in (asking, listening)]
+    tasks = {*wanted, asyncio.create_task(reading)}
+    pending = tasks
+    try:
+        while not all(task.done() for task in wanted):
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        return [task.result() for task in wanted]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def read_on(
     socket: Any, dialect: Dialect, see: Callable[[str | bytes], None] | None = None
 ) -> None:
-    """Read what comes until the end, hand it to `see`, and answer what keeps the connection."""
-    async for message in socket:
+    """Read what comes, hand it to `see`, and answer what keeps the connection.
+
+    Raises:
+        WebSocketException: The connection ended, in good order or not.
+    """
+    while True:
+        message = await socket.recv()
         reply = dialect.answer(message)
         if reply is not None:
             await socket.send(reply)
@@ -153,7 +183,8 @@ class _Asker:
         self._dialect = dialect
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
-        self._waiting: dict[str, tuple[asyncio.Future[float], float]] = {}
+        # By the reply that is waited for; one without a number may be waited for many times.
+        self._waiting: dict[str, deque[tuple[asyncio.Future[float], float]]] = {}
 
     async def read(self) -> None:
         """Read what comes, so that pongs are seen and messages answered in time."""
@@ -161,9 +192,11 @@ class _Asker:
 
     def _note(self, message: str | bytes) -> None:
         now = self._loop.time()
-        text = message if isinstance(message, str) else message.decode("utf-8", "replace")
+        text = text_of(message) if self._waiting else ""
         for reply in [one for one in self._waiting if one in text]:
-            future, sent = self._waiting.pop(reply)
+            future, sent = self._waiting[reply].popleft()
+            if not self._waiting[reply]:
+                del self._waiting[reply]
             if not future.done():
                 future.set_result(now - sent)
 
@@ -213,7 +246,8 @@ class _Asker:
             future: asyncio.Future[float] = self._loop.create_future()
             name = str(1_000_000 + number)
             sent = self._loop.time()
-            self._waiting[message.reply.replace("{id}", name)] = (future, sent)
+            reply = message.reply.replace("{id}", name)
+            self._waiting.setdefault(reply, deque()).append((future, sent))
             await self._socket.send(message.send.replace("{id}", name))
             return future
 
@@ -223,8 +257,10 @@ class _Asker:
 class _Listener:
     """Notes when updates come, and how many bytes there are."""
 
-    def __init__(self, socket: Any, dialect: Dialect, wanted: str | None) -> None:
+    def __init__(self, socket: Any, dialect: Dialect, wanted: str | None, from_on: float) -> None:
         self.updates: list[float] = []
+        self.greetings = 0
+        self._from = from_on
         self.received = 0
         self._socket = socket
         self._dialect = dialect
@@ -235,7 +271,6 @@ class _Listener:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(window):
                 await self._listen()
-                raise Broken("closes the WebSocket while updates were awaited")
 
     async def _listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -244,7 +279,11 @@ class _Listener:
         def see(message: str | bytes) -> None:
             now = loop.time() - began
             self.received += len(message.encode()) if isinstance(message, str) else len(message)
-            if self._dialect.is_update(message, self._wanted):
+            if not self._dialect.is_update(message, self._wanted):
+                return
+            if now < self._from:
+                self.greetings += 1
+            else:
                 self.updates.append(now)
 
         await read_on(self._socket, self._dialect, see)

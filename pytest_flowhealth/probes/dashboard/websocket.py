@@ -25,17 +25,26 @@ LARGEST = 16 * 2**20
 
 _AGENT = "pytest-flowhealth"
 _CLOSING = 1.0
+_OUR_REASONS = (1002, 1007, 1009)
 _SOCKET_IO = re.compile(r"/socket\.io/?\Z")
 
 
 class Dialect(msgspec.Struct, frozen=True):
-    """What is spoken above WebSocket: `engine` for engine.io 4, `hello` is sent first.
+    """What is spoken above WebSocket, and what is said first.
 
     github.com/socketio/engine.io-protocol: a packet is a text whose first character is its
-    kind; the server sends 2 (ping) and drops who does not answer 3 (pong).
+    kind, 4 for a message; the server sends 2 (ping) and drops who does not answer 3 (pong).
+    github.com/socketio/socket.io-protocol: a message's first character is its kind, 2 for an
+    event, 5 for one with bytes, which follow in messages of their own.
+
+    Attributes:
+        engine: Whether it is engine.io 4.
+        events: Whether it is Socket.IO above it.
+        hello: What is sent first.
     """
 
     engine: bool = False
+    events: bool = False
     hello: tuple[str, ...] = ()
 
     def answer(self, message: str | bytes) -> str | None:
@@ -45,10 +54,15 @@ class Dialect(msgspec.Struct, frozen=True):
     def is_update(self, message: str | bytes, wanted: str | None) -> bool:
         """Tell whether a message is an update: any of the application's, or one that contains `wanted`."""
         if wanted is not None:
-            text = message if isinstance(message, str) else message.decode("utf-8", "replace")
-            return wanted in text
-        # Of Socket.IO's packets 42 is an event, 45 one with bytes.
-        return not self.engine or message[:2] in ("42", "45") or isinstance(message, bytes)
+            return wanted in text_of(message)
+        if self.events:
+            return message[:2] in ("42", "45")
+        return not self.engine or isinstance(message, bytes) or message[:1] == "4"
+
+
+def text_of(message: str | bytes) -> str:
+    """Return a message as text."""
+    return message if isinstance(message, str) else message.decode("utf-8", "replace")
 
 
 def dialect_of(address: Address, subscribe: tuple[str, ...]) -> Dialect:
@@ -56,8 +70,10 @@ def dialect_of(address: Address, subscribe: tuple[str, ...]) -> Dialect:
     path, _, query = address.target.partition("?")
     if "4" not in parse_qs(query).get("EIO", []):
         return Dialect(hello=subscribe)
-    joins = ("40",) if _SOCKET_IO.search(path) else ()
-    return Dialect(True, (*joins, *subscribe))
+    if _SOCKET_IO.search(path):
+        # Who does not join within its connectTimeout is dropped.
+        return Dialect(engine=True, events=True, hello=("40", *subscribe))
+    return Dialect(engine=True, hello=subscribe)
 
 
 def require_library() -> None:
@@ -73,21 +89,32 @@ def require_library() -> None:
 
 @contextlib.asynccontextmanager
 async def connected(site: Site, address: Address) -> AsyncIterator[Any]:
-    """Open a WebSocket, yield it and close it; what is said first has been sent.
+    """Open a WebSocket, say what is said first, yield it and close it.
 
     Raises:
         Failures: It can't be opened.
     """
-    socket = await opened(site, address)
+    socket, _ = await opened(site, address)
     try:
+        await greet(socket, dialect_of(address, site.settings.subscribe))
         yield socket
     finally:
         with contextlib.suppress(Exception):
             await socket.close()
 
 
-async def opened(site: Site, address: Address) -> Any:
-    """Return an open WebSocket of the library `websockets`, a `ClientConnection`.
+async def greet(socket: Any, dialect: Dialect) -> None:
+    """Say what is said first."""
+    for text in dialect.hello:
+        await socket.send(text)
+
+
+async def opened(site: Site, address: Address) -> tuple[Any, float]:
+    """Open a WebSocket; nothing is said yet.
+
+    Returns:
+        A `ClientConnection` of the library `websockets`, and what opening it took, in ms: finding
+        the server's place, connecting, TLS, and the request up to its answer.
 
     Raises:
         OSError: It can't be opened; TimeoutError when not in time.
@@ -97,9 +124,10 @@ async def opened(site: Site, address: Address) -> Any:
     from websockets.exceptions import InvalidHandshake, InvalidStatus
 
     # A socket of ours is what keeps the library from following a redirect to whomever it leads.
-    place, _, _ = await asyncio.to_thread(
+    place, *steps = await asyncio.to_thread(
         open_socket, address.origin, time.monotonic() + site.timeout
     )
+    began = time.monotonic()
     secure: dict[str, Any] = {"ssl": site.context, "server_hostname": address.origin.host}
     place.setblocking(False)
     try:
@@ -123,9 +151,7 @@ async def opened(site: Site, address: Address) -> Any:
     except ValueError:
         problem = "redirects the WebSocket, which is not followed"
     else:
-        for text in dialect_of(address, site.settings.subscribe).hello:
-            await socket.send(text)
-        return socket
+        return socket, sum(steps) + 1_000.0 * (time.monotonic() - began)
     place.close()
     raise Broken(problem)
 
@@ -135,10 +161,27 @@ def address_of(site: Site) -> Address:
 
     Raises:
         NotApplicable: None is configured.
+        ProbeError: None is configured, and other keys need it.
     """
     if site.websocket is None:
+        _require_none(site)
         raise NotApplicable("no WebSocket is configured: [dashboard] websocket in flowhealth.toml")
     return site.websocket
+
+
+def _require_none(site: Site) -> None:
+    settings = site.settings
+    asked = {
+        "dashboard.message": settings.message is not None,
+        "dashboard.subscribe": settings.subscribe,
+        "dashboard.connections.open": settings.connections.open,
+    }
+    named = next((key for key, is_set in asked.items() if is_set), None)
+    if named is not None:
+        raise ProbeError(
+            f"{named} is set, but dashboard.websocket is not",
+            remedy='set it in flowhealth.toml: [dashboard] websocket = "ws://localhost:3001/ws"',
+        )
 
 
 def ended(address: Address, error: BaseException, timeout: float) -> ProbeError:
@@ -146,10 +189,17 @@ def ended(address: Address, error: BaseException, timeout: float) -> ProbeError:
     from websockets.exceptions import ConnectionClosed
 
     if isinstance(error, ConnectionClosed):
-        told = error.rcvd
-        why = f" with code {told.code} {one_line(told.reason, 100)}".rstrip() if told else ""
-        error = Broken(f"closes the WebSocket{why}")
+        error = Broken(_end_of(error))
     return down(address, error, timeout)
+
+
+def _end_of(error: Any) -> str:
+    sent, got = error.sent, error.rcvd
+    if sent is not None and sent.code in _OUR_REASONS and not error.rcvd_then_sent:
+        return f"sends what can't be read: {one_line(sent.reason, 120) or sent.code}"
+    if got is None:
+        return "breaks off the connection of the WebSocket"
+    return f"closes the WebSocket with code {got.code} {one_line(got.reason, 100)}".rstrip()
 
 
 def failures() -> tuple[type[BaseException], ...]:

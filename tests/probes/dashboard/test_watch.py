@@ -112,10 +112,21 @@ def test_nobody_else_is_asked(made: Made) -> None:
 def test_socket_io_is_joined_and_kept() -> None:
     address = parsed("w", "ws://h/socket.io/?EIO=4&transport=websocket")
     dialect = dialect_of(address, ("42/a",))
-    assert dialect == Dialect(True, ("40", "42/a"))
+    assert dialect == Dialect(engine=True, events=True, hello=("40", "42/a"))
     assert (dialect.answer("2"), dialect.answer("42[1]"), dialect.answer(b"2")) == ("3", None, None)
-    seen = [dialect.is_update(one, None) for one in ('42["a"]', "0{}", "40", "3", b"x")]
-    assert seen == [True, False, False, False, True]
+    # An event with bytes is one update, not one for its text and one for its bytes.
+    seen = [dialect.is_update(one, None) for one in ('42["a"]', "451-[]", b"x", "0{}", "40", "3")]
+    assert seen == [True, True, False, False, False, False]
     assert dialect.is_update('42["metrics",1]', '["metrics"')
-    assert dialect_of(parsed("w", "ws://h/engine.io/?EIO=4"), ()) == Dialect(True, ())
-    assert dialect_of(parsed("w", "ws://h/ws"), ("hi",)) == Dialect(False, ("hi",))
+
+
+def test_engine_io_without_socket_io() -> None:
+    dialect = dialect_of(parsed("w", "ws://h/engine.io/?EIO=4"), ("4hi",))
+    assert dialect == Dialect(engine=True, hello=("4hi",))
+    assert [dialect.is_update(one, None) for one in ("4x", b"x", "0{}", "2")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert dialect_of(parsed("w", "ws://h/ws"), ("hi",)) == Dialect(hello=("hi",))
