@@ -1,0 +1,1 @@
+"""What earlier runs measured: kept in one SQLite file, rolled up, asked for again."""

@@ -1,0 +1,35 @@
+"""Takes waiting runs into a history once it can be written: `python -m pytest_flowhealth.history.drain PATH`."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import time
+from pathlib import Path
+
+from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.history import spool
+from pytest_flowhealth.history.keeping import opened
+
+LONGEST = 300.0
+"""Seconds after which it gives up; the next run takes in what is left."""
+
+_PAUSE = 0.5
+
+
+def drain(path: Path, seconds: float = LONGEST) -> bool:
+    """Return whether all runs that waited are in the history."""
+    end = time.monotonic() + seconds
+    while spool.waiting(path) and time.monotonic() < end:
+        try:
+            with opened(path, wait=_PAUSE) as connection:
+                spool.take_in(connection, path)
+        except (sqlite3.Error, OSError):
+            time.sleep(_PAUSE)
+        except UsageError:
+            return False
+    return not spool.waiting(path)
+
+
+if __name__ == "__main__":
+    sys.exit(not drain(Path(sys.argv[1])))

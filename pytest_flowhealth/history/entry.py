@@ -1,0 +1,98 @@
+"""What one run leaves in the history, and how it is carried to it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+MOST_SAMPLES = 10_000
+"""Samples of one series that are kept; of a longer one, evenly spaced ones."""
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """One measurement: `name` with its component (`redis.command`), all samples of a series."""
+
+    name: str
+    unit: str
+    samples: tuple[float, ...]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How one check ended; `duration` in seconds."""
+
+    id: str
+    component: str
+    outcome: str
+    duration: float
+    message: str
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One run.
+
+    Attributes:
+        uid: Names it, everywhere and for ever; an entry that comes twice is kept once.
+        started: Seconds since 1970, UTC; `duration` in seconds.
+        status: Of the run.
+        target, version: The application.
+        fingerprint: The machine and the target, see fingerprint.py.
+        report: The whole report, as JSON, compressed.
+    """
+
+    uid: str
+    started: float
+    duration: float
+    status: str
+    target: str | None
+    version: str | None
+    fingerprint: str
+    outcomes: tuple[Outcome, ...]
+    taken: tuple[Taken, ...]
+    report: bytes
+
+
+def entry_of(
+    health: Any, report: bytes, samples: Mapping[str, tuple[float, ...]], fingerprint: str, uid: str
+) -> Entry:
+    """Return what is kept of a run.
+
+    Args:
+        health: The report's `verdict.report.Health`.
+        report: The whole report as JSON.
+        samples: The samples of each series by `component.name`; for one that is not there, its
+            median stands, which is all that is known.
+        fingerprint: Of the machine and the target.
+        uid: The run's own name.
+    """
+    taken: dict[str, Taken] = {}
+    for check in health.checks:
+        for one in check.measurements:
+            name = f"{check.component}.{one.name}"
+            value = one.value if one.stats is None else one.stats.median
+            if value is not None and name not in taken:
+                taken[name] = Taken(name, one.unit, thinned(samples.get(name) or (value,)))
+    return Entry(
+        uid=uid,
+        started=health.started.timestamp(),
+        duration=health.duration,
+        status=health.status.value,
+        target=health.target.name,
+        version=health.target.version,
+        fingerprint=fingerprint,
+        outcomes=tuple(
+            Outcome(one.id, one.component, one.outcome.value, one.duration, one.message)
+            for one in health.checks
+        ),
+        taken=tuple(taken.values()),
+        report=zlib.compress(report),
+    )
+
+
+def thinned(samples: tuple[float, ...], most: int = MOST_SAMPLES) -> tuple[float, ...]:
+    """Return `samples`, or `most` of them at even distances."""
+    if len(samples) <= most:
+        return samples
+    return tuple(samples[index * len(samples) // most] for index in range(most))

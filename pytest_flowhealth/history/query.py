@@ -1,0 +1,229 @@
+"""Reading the history: ranges of a metric, the values of earlier runs, the runs themselves."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from pytest_flowhealth.history.rollup import HOUR, MINUTE, TEN, Rollup, figures, rolled_up, unpacked
+
+POINTS = 600
+"""Points of a range by default."""
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One stretch of a range: `at` is its begin, seconds since 1970; p95 None for too few values."""
+
+    at: float
+    count: int
+    min: float
+    max: float
+    mean: float
+    p95: float | None
+
+
+class Past(msgspec.Struct, frozen=True):
+    """What an earlier run measured: its median, and its samples in their order."""
+
+    run: str
+    started: float
+    value: float
+    samples: tuple[float, ...]
+
+
+class KeptRun(msgspec.Struct, frozen=True):
+    """An earlier run; `baseline` is the name that it was kept under."""
+
+    uid: str
+    started: float
+    duration: float
+    status: str
+    target: str | None
+    version: str | None
+    fingerprint: str
+    baseline: str | None
+
+
+_RUN = "uid, started, duration, status, target, version, fingerprint, baseline"
+
+
+def series(
+    connection: sqlite3.Connection, metric: str, since: float, until: float, points: int = POINTS
+) -> list[Point]:
+    """Return what a metric was from `since` to before `until`, in at most about `points` stretches.
+
+    From the samples where a stretch is shorter than a minute, as long as they are kept; else from
+    the roll-ups of minutes, or of hours. Stretches without values are left out.
+
+    Raises:
+        sqlite3.Error: It can't be read.
+    """
+    row = connection.execute("SELECT id FROM metrics WHERE name = ?", (metric,)).fetchone()
+    if row is None or until <= since:
+        return []
+    stretch = (until - since) / max(1, points)
+    if stretch < MINUTE:
+        found = _of_samples(connection, row[0], since, until, stretch)
+        if found:
+            return found
+    if stretch < HOUR:
+        step = MINUTE if stretch < TEN else TEN
+        return _stretches(_parts(connection, row[0], step, since, until), stretch, step)
+    return _stretches(_hours(connection, row[0], since, until), stretch, HOUR)
+
+
+def past(
+    connection: sqlite3.Connection,
+    metric: str,
+    fingerprint: str,
+    *,
+    limit: int = 50,
+    before: str | None = None,
+) -> list[Past]:
+    """Return what the last runs of a fingerprint measured, the oldest first.
+
+    Args:
+        connection: The history.
+        metric: A measurement: `redis.command`.
+        fingerprint: As fingerprint.py makes it.
+        limit: How many runs.
+        before: A run; itself and later ones are left out.
+
+    Raises:
+        sqlite3.Error: It can't be read.
+    """
+    rows = connection.execute(
+        "SELECT runs.uid, runs.started, value, samples FROM measurements "
+        "JOIN runs ON runs.id = run JOIN metrics ON metrics.id = metric "
+        "WHERE name = ? AND fingerprint = ? "
+        "AND started < coalesce((SELECT started FROM runs WHERE uid = ?), 1e300) "
+        "ORDER BY started DESC LIMIT ?",
+        (metric, fingerprint, before, limit),
+    ).fetchall()
+    return [Past(uid, at, value, _samples(blob)) for uid, at, value, blob in reversed(rows)]
+
+
+def values_of(connection: sqlite3.Connection, run: str) -> dict[str, Past]:
+    """Return what one run measured, by metric.
+
+    Raises:
+        sqlite3.Error: It can't be read.
+    """
+    rows = connection.execute(
+        "SELECT name, runs.uid, started, value, samples FROM measurements "
+        "JOIN runs ON runs.id = run JOIN metrics ON metrics.id = metric WHERE uid = ?",
+        (run,),
+    )
+    return {name: Past(uid, at, value, _samples(blob)) for name, uid, at, value, blob in rows}
+
+
+def runs(
+    connection: sqlite3.Connection, *, limit: int = 50, fingerprint: str | None = None
+) -> list[KeptRun]:
+    """Return the last runs, the newest first.
+
+    Raises:
+        sqlite3.Error: They can't be read.
+    """
+    rows = connection.execute(
+        f"SELECT {_RUN} FROM runs WHERE ? IS NULL OR fingerprint = ? "  # noqa: S608  # our own names
+        "ORDER BY started DESC LIMIT ?",
+        (fingerprint, fingerprint, limit),
+    )
+    return [KeptRun(*row) for row in rows]
+
+
+def run_named(connection: sqlite3.Connection, name: str) -> KeptRun | None:
+    """Return the run with an id (its begin is enough), the name of a baseline, or `latest`.
+
+    Raises:
+        sqlite3.Error: It can't be read.
+    """
+    if name == "latest":
+        return next(iter(runs(connection, limit=1)), None)
+    escaped = name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    rows = connection.execute(
+        f"SELECT {_RUN} FROM runs WHERE baseline = ? OR uid LIKE ? ESCAPE '\\' "  # noqa: S608  # as above
+        "ORDER BY baseline = ? DESC, started DESC LIMIT 1",
+        (name, f"{escaped}%", name),
+    ).fetchall()
+    return KeptRun(*rows[0]) if rows else None
+
+
+def report(connection: sqlite3.Connection, run: str) -> dict[str, Any] | None:
+    """Return the report of a run, None where there is none.
+
+    Raises:
+        sqlite3.Error: It can't be read.
+    """
+    row = connection.execute("SELECT report FROM runs WHERE uid = ?", (run,)).fetchone()
+    if row is None:
+        return None
+    found: dict[str, Any] = json.loads(zlib.decompress(row[0]))
+    return found
+
+
+def _samples(blob: bytes) -> tuple[float, ...]:
+    values = array("d")
+    values.frombytes(blob)
+    return tuple(values)
+
+
+def _of_samples(
+    connection: sqlite3.Connection, metric: int, since: float, until: float, stretch: float
+) -> list[Point]:
+    rows = connection.execute(
+        "SELECT at, value FROM samples WHERE metric = ? AND at >= ? AND at < ? ORDER BY at",
+        (metric, int(1_000 * since), int(1_000 * until)),
+    ).fetchall()
+    if stretch <= 1:
+        return [Point(at / 1_000, 1, value, value, value, None) for at, value in rows]
+    found: dict[int, list[float]] = defaultdict(list)
+    for at, value in rows:
+        found[int((at / 1_000 - since) / stretch)].append(value)
+    return [
+        Point(since + index * stretch, *figures([rolled_up(ones)])) for index, ones in found.items()
+    ]
+
+
+def _parts(
+    connection: sqlite3.Connection, metric: int, step: int, since: float, until: float
+) -> Iterator[tuple[int, Rollup]]:
+    table = "minutes" if step == MINUTE else "tens"
+    rows = connection.execute(
+        f"SELECT hour, data FROM {table} "  # noqa: S608  # our own names
+        "WHERE metric = ? AND hour > ? AND hour < ? ORDER BY hour",
+        (metric, int(since) - HOUR, int(until) + 1),
+    )
+    for hour, data in rows:
+        for number, one in unpacked(data).items():
+            at = hour + step * number
+            if since - step < at < until:
+                yield at, one
+
+
+def _hours(
+    connection: sqlite3.Connection, metric: int, since: float, until: float
+) -> Iterator[tuple[int, Rollup]]:
+    rows = connection.execute(
+        "SELECT hour, count, least, greatest, total, sketch FROM hours "
+        "WHERE metric = ? AND hour > ? AND hour < ? ORDER BY hour",
+        (metric, int(since) - HOUR, int(until) + 1),
+    )
+    return ((hour, Rollup(*rest)) for hour, *rest in rows)
+
+
+def _stretches(found: Iterable[tuple[int, Rollup]], stretch: float, step: int) -> list[Point]:
+    """Put roll-ups together to stretches of a whole number of `step` seconds."""
+    width = step * max(1, round(stretch / step))
+    parts: dict[int, list[Rollup]] = defaultdict(list)
+    for at, one in found:
+        parts[at // width * width].append(one)
+    return [Point(at, *figures(ones)) for at, ones in parts.items()]

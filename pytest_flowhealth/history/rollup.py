@@ -1,0 +1,86 @@
+"""One stretch of time of one metric: count, least, greatest, sum, and a sketch for quantiles."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from pytest_flowhealth.history.sketch import Sketch, upper
+
+MINUTE = 60
+TEN = 600
+HOUR = 3_600
+"""The stretches that are kept, in seconds."""
+
+FEWEST = 20
+"""Values that a p95 needs, as everywhere (verdict/statistics.py)."""
+
+
+class Rollup(msgspec.Struct, array_like=True):
+    """Values that fell into one stretch; never empty."""
+
+    count: int
+    least: float
+    greatest: float
+    total: float
+    sketch: bytes
+
+
+def rolled_up(values: Iterable[float]) -> Rollup:
+    """Return the roll-up of finite values, at least one."""
+    values = tuple(values)
+    return Rollup(len(values), min(values), max(values), sum(values), Sketch(values).packed())
+
+
+def merged(parts: Iterable[Rollup]) -> Rollup:
+    """Return the roll-up of all the values of `parts`, at least one."""
+    parts = tuple(parts)
+    if len(parts) == 1:
+        return parts[0]
+    sketch = Sketch()
+    for one in parts:
+        sketch.merge(Sketch.unpacked(one.sketch))
+    return Rollup(
+        sum(one.count for one in parts),
+        min(one.least for one in parts),
+        max(one.greatest for one in parts),
+        sum(one.total for one in parts),
+        sketch.packed(),
+    )
+
+
+def figures(parts: Sequence[Rollup]) -> tuple[int, float, float, float, float | None]:
+    """Return count, least, greatest, mean and p95 of all the values of `parts`, at least one.
+
+    The p95 within 2 % of itself; None for too few values.
+    """
+    count = sum(one.count for one in parts)
+    return (
+        count,
+        min(one.least for one in parts),
+        max(one.greatest for one in parts),
+        sum(one.total for one in parts) / count,
+        upper([one.sketch for one in parts], 0.95) if count >= FEWEST else None,
+    )
+
+
+def packed(stretches: Mapping[int, Rollup]) -> bytes:
+    """Return the stretches of one hour, by their number, as one small block."""
+    return zlib.compress(msgspec.msgpack.encode(dict(sorted(stretches.items()))))
+
+
+def unpacked(data: bytes) -> dict[int, Rollup]:
+    """Return what `packed` made.
+
+    Raises:
+        ValueError: It is no such block.
+    """
+    try:
+        return _decoder.decode(zlib.decompress(data))
+    except (zlib.error, msgspec.DecodeError) as error:
+        raise ValueError(f"no block of roll-ups: {error}") from None
+
+
+_decoder = msgspec.msgpack.Decoder(dict[int, Rollup])

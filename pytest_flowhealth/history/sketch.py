@@ -1,0 +1,155 @@
+"""Quantiles that stay true when they are merged: DDSketch.
+
+Ch. Masson, J. E. Rim, H. K. Lee: DDSketch, a fast and fully-mergeable quantile sketch with
+relative-error guarantees, VLDB 2019. Values fall into buckets whose bounds grow by a constant
+factor, so that a quantile is known to within `ACCURACY` of itself, and two sketches are merged by
+adding their counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+ACCURACY = 0.02
+"""The greatest relative error of a quantile."""
+
+_GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
+_LOG = math.log(_GAMMA)
+_SMALLEST = 1e-12
+
+
+class Sketch:
+    """Counts of values by the bucket of their size; zeros, and what is nearly zero, apart."""
+
+    def __init__(self, values: Iterable[float] = ()) -> None:
+        self.positive: Counter[int] = Counter()
+        self.negative: Counter[int] = Counter()
+        self.zeros = 0
+        for value in values:
+            self.add(value)
+
+    @property
+    def count(self) -> int:
+        """How many values there are."""
+        return self.zeros + self.positive.total() + self.negative.total()
+
+    def add(self, value: float) -> None:
+        """Add a finite value."""
+        if abs(value) < _SMALLEST:
+            self.zeros += 1
+        else:
+            side = self.positive if value > 0 else self.negative
+            side[math.ceil(math.log(abs(value)) / _LOG)] += 1
+
+    def merge(self, other: Sketch) -> None:
+        """Add all values of another sketch."""
+        self.zeros += other.zeros
+        self.positive.update(other.positive)
+        self.negative.update(other.negative)
+
+    def quantile(self, share: float) -> float:
+        """Return the value that a share (0 to 1) of the values does not exceed; by the nearest rank.
+
+        Raises:
+            ValueError: There are no values.
+        """
+        if self.count == 0:
+            raise ValueError("a sketch without values has no quantile")
+        rank = share * (self.count - 1)
+        seen = 0
+        for value, count in self._ascending():
+            seen += count
+            if seen > rank:
+                return value
+        raise AssertionError  # the counts add up to more than any rank
+
+    def _ascending(self) -> Iterable[tuple[float, int]]:
+        for index in sorted(self.negative, reverse=True):
+            yield -_middle(index), self.negative[index]
+        if self.zeros:
+            yield 0.0, self.zeros
+        for index in sorted(self.positive):
+            yield _middle(index), self.positive[index]
+
+    def packed(self) -> bytes:
+        """Return it as MessagePack: zeros, and each side's indices and counts in turn.
+
+        The greatest index comes first, the others as distances from the one before: of the upper
+        quantiles, which are asked for most, only the first few are looked at.
+        """
+        return msgspec.msgpack.encode([self.zeros, *map(_deltas, (self.positive, self.negative))])
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> Sketch:
+        """Return what `packed` made.
+
+        Raises:
+            msgspec.DecodeError: It is none.
+        """
+        zeros, positive, negative = _decoder.decode(data)
+        sketch = cls()
+        sketch.zeros = zeros
+        sketch.positive, sketch.negative = _counts(positive), _counts(negative)
+        return sketch
+
+
+def upper(parts: Sequence[bytes], share: float) -> float:
+    """Return a quantile of all the values of packed sketches together, as merging them would.
+
+    Raises:
+        ValueError: There are no values.
+        msgspec.DecodeError: One is none.
+    """
+    decoded = [_decoder.decode(part) for part in parts]
+    total = sum(zeros + sum(up[1::2]) + sum(down[1::2]) for zeros, up, down in decoded)
+    above = total - 1 - math.floor(share * (total - 1))
+    tail: Counter[int] = Counter()
+    for _, up, _ in decoded:
+        _take(up, above + 1, tail)
+    seen = 0
+    for index in sorted(tail, reverse=True):
+        seen += tail[index]
+        if seen > above:
+            return _middle(index)
+    whole = Sketch()
+    for part in parts:
+        whole.merge(Sketch.unpacked(part))
+    return whole.quantile(share)
+
+
+_decoder = msgspec.msgpack.Decoder(tuple[int, list[int], list[int]])
+
+
+def _take(flat: list[int], wanted: int, into: Counter[int]) -> None:
+    """Add the uppermost buckets of a packed side, until they hold as many values as `wanted`."""
+    index = seen = 0
+    for place in range(0, len(flat), 2):
+        index = flat[place] if place == 0 else index - flat[place]
+        into[index] += flat[place + 1]
+        seen += flat[place + 1]
+        if seen >= wanted:
+            return
+
+
+def _middle(index: int) -> float:
+    """Return the value that is nearest to all of a bucket, by its relative error."""
+    return 2 * _GAMMA**index / (1 + _GAMMA)
+
+
+def _deltas(counts: Counter[int]) -> list[int]:
+    flat: list[int] = []
+    before = None
+    for index in sorted(counts, reverse=True):
+        flat += (index if before is None else before - index, counts[index])
+        before = index
+    return flat
+
+
+def _counts(flat: list[int]) -> Counter[int]:
+    counts: Counter[int] = Counter()
+    _take(flat, sum(flat[1::2]), counts)
+    return counts

@@ -1,0 +1,73 @@
+"""Runs that could not be written yet: one file each, beside the history, taken in later."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from pytest_flowhealth.history.entry import Entry
+from pytest_flowhealth.history.store import add_run
+
+_END = ".run"
+
+
+def folder_of(path: Path) -> Path:
+    """Return the folder where the runs for the history `path` wait."""
+    return path.with_name(f"{path.name}.waiting")
+
+
+def put(path: Path, entry: Entry) -> None:
+    """Let a run wait.
+
+    Raises:
+        OSError: It can't be written either.
+    """
+    folder = folder_of(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=folder)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(msgspec.msgpack.encode(entry))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).rename(folder / f"{entry.uid}{_END}")
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def waiting(path: Path) -> list[Path]:
+    """Return the files of the runs that wait."""
+    try:
+        return sorted(folder_of(path).glob(f"*{_END}"))
+    except OSError:
+        return []
+
+
+def take_in(connection: sqlite3.Connection, path: Path) -> int:
+    """Write the runs that wait into the history; return how many there were.
+
+    A file that is no run is left where it is.
+
+    Raises:
+        sqlite3.Error: They can't be written; those that are left wait on.
+    """
+    count = 0
+    for file in waiting(path):
+        try:
+            entry = msgspec.msgpack.decode(file.read_bytes(), type=Entry)
+        except (OSError, msgspec.DecodeError):
+            continue
+        add_run(connection, entry)
+        count += 1
+        with contextlib.suppress(OSError):
+            file.unlink()
+    with contextlib.suppress(OSError):
+        folder_of(path).rmdir()
+    return count

@@ -1,0 +1,223 @@
+"""Writing to the history: runs, one-second samples, roll-ups; and removing what is old."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from pytest_flowhealth.history.database import transaction
+from pytest_flowhealth.history.entry import Entry
+from pytest_flowhealth.history.rollup import (
+    HOUR,
+    MINUTE,
+    TEN,
+    Rollup,
+    merged,
+    packed,
+    rolled_up,
+    unpacked,
+)
+from pytest_flowhealth.verdict.statistics import compute
+
+LOCKED = 0.05
+"""Seconds that removing what is old holds the write lock at the most."""
+
+_FIRST_STEP = 200
+
+
+class Retention(msgspec.Struct, frozen=True):
+    """For how many seconds each kind is kept; runs that are a baseline stay."""
+
+    samples: float = 86_400.0
+    rollups: float = 90 * 86_400.0
+    runs: float = 90 * 86_400.0
+
+
+_LOG_DAYS = {"debug": 7, "info": 30, "warning": 90, "error": 365}
+
+
+def add_run(connection: sqlite3.Connection, entry: Entry) -> bool:
+    """Keep a run, and roll its samples up; return whether it was not there yet.
+
+    Raises:
+        sqlite3.Error: It can't be written; nothing of it was.
+    """
+    with transaction(connection):
+        done = connection.execute(
+            "INSERT OR IGNORE INTO runs (uid, started, duration, status, target, version, "
+            "fingerprint, report) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(entry.uid, entry.started, entry.duration, entry.status),
+                *(entry.target, entry.version, entry.fingerprint, entry.report),
+            ),
+        )
+        if done.rowcount == 0:
+            return False
+        run = done.lastrowid
+        connection.executemany(
+            "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)",
+            [(run, *msgspec.structs.astuple(one)) for one in entry.outcomes],
+        )
+        for one in entry.taken:
+            metric = metric_id(connection, one.name, one.unit)
+            connection.execute(
+                "INSERT INTO measurements VALUES (?, ?, ?, ?, ?)",
+                (
+                    *(metric, run, compute("median", one.samples), len(one.samples)),
+                    array("d", one.samples).tobytes(),
+                ),
+            )
+            _roll_up(connection, metric, {int(entry.started): one.samples})
+    return True
+
+
+def add_samples(
+    connection: sqlite3.Connection,
+    values: Mapping[str, Iterable[tuple[float, float]]],
+    unit: str = "1",
+) -> None:
+    """Keep samples of metrics, each with its time in seconds since 1970, and roll them up.
+
+    Raises:
+        sqlite3.Error: They can't be written; none of them was.
+    """
+    with transaction(connection):
+        for name, pairs in values.items():
+            metric = metric_id(connection, name, unit)
+            moments = [(at, value) for at, value in pairs]
+            connection.executemany(
+                "INSERT OR REPLACE INTO samples VALUES (?, ?, ?)",
+                [(metric, int(1_000 * at), value) for at, value in moments],
+            )
+            by_minute: dict[int, list[float]] = defaultdict(list)
+            for at, value in moments:
+                by_minute[int(at) // MINUTE * MINUTE].append(value)
+            _roll_up(connection, metric, by_minute)
+
+
+def add_rollups(
+    connection: sqlite3.Connection, name: str, minutes: Mapping[int, Rollup], unit: str = "1"
+) -> None:
+    """Add roll-ups of minutes, by their time in seconds since 1970, to what is there.
+
+    Raises:
+        sqlite3.Error: They can't be written; none of them was.
+    """
+    with transaction(connection):
+        _add(connection, metric_id(connection, name, unit), minutes)
+
+
+def metric_id(connection: sqlite3.Connection, name: str, unit: str) -> int:
+    """Return the number of a metric, which it gets when it is first seen."""
+    connection.execute("INSERT OR IGNORE INTO metrics (name, unit) VALUES (?, ?)", (name, unit))
+    number: int = connection.execute("SELECT id FROM metrics WHERE name = ?", (name,)).fetchone()[0]
+    return number
+
+
+def _roll_up(
+    connection: sqlite3.Connection, metric: int, values: Mapping[int, Iterable[float]]
+) -> None:
+    _add(connection, metric, {at: rolled_up(ones) for at, ones in values.items()})
+
+
+def _add(connection: sqlite3.Connection, metric: int, minutes: Mapping[int, Rollup]) -> None:
+    by_hour: dict[int, dict[int, Rollup]] = defaultdict(dict)
+    for at, one in minutes.items():
+        by_hour[at // HOUR * HOUR][at % HOUR // MINUTE] = one
+    for hour, new in by_hour.items():
+        _merge(connection, "minutes", (metric, hour), new)
+        _merge(connection, "tens", (metric, hour), _tens(new))
+        _merge_hour(connection, metric, hour, list(new.values()))
+
+
+def _tens(minutes: Mapping[int, Rollup]) -> dict[int, Rollup]:
+    parts: dict[int, list[Rollup]] = defaultdict(list)
+    for minute, one in minutes.items():
+        parts[minute * MINUTE // TEN].append(one)
+    return {number: merged(ones) for number, ones in parts.items()}
+
+
+def _merge(
+    connection: sqlite3.Connection, table: str, key: tuple[int, int], new: Mapping[int, Rollup]
+) -> None:
+    row = connection.execute(
+        f"SELECT data FROM {table} WHERE metric = ? AND hour = ?",  # noqa: S608  # our own names
+        key,
+    ).fetchone()
+    there = unpacked(row[0]) if row else {}
+    for number, one in new.items():
+        there[number] = merged([there[number], one]) if number in there else one
+    connection.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", (*key, packed(there)))  # noqa: S608  # as above
+
+
+def _merge_hour(connection: sqlite3.Connection, metric: int, hour: int, new: list[Rollup]) -> None:
+    row = connection.execute(
+        "SELECT count, least, greatest, total, sketch FROM hours WHERE metric = ? AND hour = ?",
+        (metric, hour),
+    ).fetchone()
+    whole = merged([Rollup(*row), *new] if row else new)
+    connection.execute(
+        "INSERT OR REPLACE INTO hours VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (metric, hour, *msgspec.structs.astuple(whole)),
+    )
+
+
+def purge(
+    connection: sqlite3.Connection,
+    retention: Retention = Retention(),  # noqa: B008  # frozen
+    now: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> int:
+    """Remove what is older than it is to be kept; return how many rows.
+
+    In steps, each a transaction that holds the write lock for at most `LOCKED` seconds.
+
+    Raises:
+        sqlite3.Error: It can't be done; what was removed until then is.
+    """
+    now = time.time() if now is None else now
+    rollups = int(now - retention.rollups)
+    wanted: list[tuple[str, str, tuple[object, ...]]] = [
+        ("samples", "at < ?", (int(1_000 * (now - retention.samples)),)),
+        ("minutes", "hour < ?", (rollups - HOUR,)),
+        ("tens", "hour < ?", (rollups - HOUR,)),
+        ("hours", "hour < ?", (rollups - HOUR,)),
+        ("runs", "started < ? AND baseline IS NULL", (now - retention.runs,)),
+        *(
+            ("logs", "severity = ? AND at < ?", (severity, now - 86_400 * days))
+            for severity, days in _LOG_DAYS.items()
+        ),
+    ]
+    return sum(_purge(connection, *one, clock=clock) for one in wanted)
+
+
+_KEYS = {"samples": "metric, at", **dict.fromkeys(("minutes", "tens", "hours"), "metric, hour")}
+
+
+def _purge(
+    connection: sqlite3.Connection,
+    table: str,
+    condition: str,
+    values: tuple[object, ...],
+    *,
+    clock: Callable[[], float],
+) -> int:
+    key = _KEYS.get(table, "rowid")
+    chosen = f"SELECT {key} FROM {table} WHERE {condition} LIMIT ?"  # noqa: S608  # our own names
+    order = f"DELETE FROM {table} WHERE ({key}) IN ({chosen})"  # noqa: S608  # as above
+    removed, step = 0, _FIRST_STEP
+    while True:
+        began = clock()
+        with transaction(connection):
+            count = connection.execute(order, (*values, step)).rowcount
+        removed += count
+        if count < step:
+            return removed
+        # Never more at a time than a third of the limit lets expect.
+        took = max(clock() - began, 1e-6)
+        step = max(1, min(4 * step, int(step * LOCKED / 3 / took)))
