@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from pytest_flowhealth.config.dashboard import Dashboard
+from pytest_flowhealth.config.history import History
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -357,6 +358,7 @@ class Configuration(msgspec.Struct, frozen=True):
     dashboard: Dashboard = Dashboard()
     wasm: Wasm = Wasm()
     npm: Npm = Npm()
+    history: History = History()
     thresholds: Annotated[
         dict[str, Limits],
         Meta(description="Other limits by the threshold's name, such as `redis.connect.p95`."),

@@ -12,7 +12,9 @@ import msgspec
 
 from pytest_flowhealth.formats.figures import figures, recommendations
 from pytest_flowhealth.formats.style import OUTCOME_STYLES, STATUS_STYLES, Line
+from pytest_flowhealth.formats.trends import trends
 from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
+from pytest_flowhealth.verdict.past import Remembered
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Outcome, Status
 from pytest_flowhealth.verdict.text import figure, one_line
@@ -43,6 +45,8 @@ def render(
     if table and not terse:
         lines += _section(figures(health, width))
         lines += _section(recommendations(health, width))
+    if not terse:
+        lines += _section(trends(health, width))
     for check in _problems(health):
         lines += [[], *_problem(check, health, width)]
     if not terse:
@@ -216,8 +220,20 @@ def _closing(health: Health, width: int, report: str | None) -> Iterator[Line]:
             yield [(piece, "faint")]
     if health.deselected:
         yield [(f"left out by your selection: {health.deselected}", "faint")]
+    if health.history is not None:
+        yield from _kept(health.history, width)
     if report:
         yield [(f"report: {report}", "faint")]
+
+
+def _kept(told: Remembered, width: int) -> Iterator[Line]:
+    """Yield whether the run is in the history, and what is wrong with that."""
+    state = "kept" if told.kept else "not kept yet" if told.waiting else "not kept"
+    why = f": {told.problem}" if told.problem else ""
+    rest = "; it waits, and is taken in as soon as that is over" if told.waiting else ""
+    style = "faint" if told.problem is None else "warn"
+    for piece in textwrap.wrap(one_line(f"history: {state} as {told.run}{why}{rest}", 400), width):
+        yield [(piece, style)]
 
 
 def _section(lines: Iterable[Line]) -> list[Line]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import zlib
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from sqlite3 import Connection
 from typing import Any
 
 import msgspec
@@ -55,7 +55,7 @@ _RUN = "uid, started, duration, status, target, version, fingerprint, baseline"
 
 
 def series(
-    connection: sqlite3.Connection, metric: str, since: float, until: float, points: int = POINTS
+    connection: Connection, metric: str, since: float, until: float, points: int = POINTS
 ) -> list[Point]:
     """Return what a metric was from `since` to before `until`, in at most about `points` stretches.
 
@@ -80,7 +80,7 @@ def series(
 
 
 def past(
-    connection: sqlite3.Connection,
+    connection: Connection,
     metric: str,
     fingerprint: str,
     *,
@@ -110,7 +110,7 @@ def past(
     return [Past(uid, at, value, _samples(blob)) for uid, at, value, blob in reversed(rows)]
 
 
-def values_of(connection: sqlite3.Connection, run: str) -> dict[str, Past]:
+def values_of(connection: Connection, run: str) -> dict[str, Past]:
     """Return what one run measured, by metric.
 
     Raises:
@@ -125,7 +125,7 @@ def values_of(connection: sqlite3.Connection, run: str) -> dict[str, Past]:
 
 
 def runs(
-    connection: sqlite3.Connection, *, limit: int = 50, fingerprint: str | None = None
+    connection: Connection, *, limit: int = 50, fingerprint: str | None = None
 ) -> list[KeptRun]:
     """Return the last runs, the newest first.
 
@@ -140,7 +140,7 @@ def runs(
     return [KeptRun(*row) for row in rows]
 
 
-def run_named(connection: sqlite3.Connection, name: str) -> KeptRun | None:
+def run_named(connection: Connection, name: str) -> KeptRun | None:
     """Return the run with an id (its begin is enough), the name of a baseline, or `latest`.
 
     Raises:
@@ -157,7 +157,7 @@ def run_named(connection: sqlite3.Connection, name: str) -> KeptRun | None:
     return KeptRun(*rows[0]) if rows else None
 
 
-def report(connection: sqlite3.Connection, run: str) -> dict[str, Any] | None:
+def report(connection: Connection, run: str) -> dict[str, Any] | None:
     """Return the report of a run, None where there is none.
 
     Raises:
@@ -177,7 +177,7 @@ def _samples(blob: bytes) -> tuple[float, ...]:
 
 
 def _of_samples(
-    connection: sqlite3.Connection, metric: int, since: float, until: float, stretch: float
+    connection: Connection, metric: int, since: float, until: float, stretch: float
 ) -> list[Point]:
     rows = connection.execute(
         "SELECT at, value FROM samples WHERE metric = ? AND at >= ? AND at < ? ORDER BY at",
@@ -194,7 +194,7 @@ def _of_samples(
 
 
 def _parts(
-    connection: sqlite3.Connection, metric: int, step: int, since: float, until: float
+    connection: Connection, metric: int, step: int, since: float, until: float
 ) -> Iterator[tuple[int, Rollup]]:
     table = "minutes" if step == MINUTE else "tens"
     rows = connection.execute(
@@ -210,7 +210,7 @@ def _parts(
 
 
 def _hours(
-    connection: sqlite3.Connection, metric: int, since: float, until: float
+    connection: Connection, metric: int, since: float, until: float
 ) -> Iterator[tuple[int, Rollup]]:
     rows = connection.execute(
         "SELECT hour, count, least, greatest, total, sketch FROM hours "

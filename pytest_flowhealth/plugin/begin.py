@@ -6,6 +6,7 @@ import datetime
 import os
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -25,6 +26,9 @@ from pytest_flowhealth.plugin.state import Mode, Run, is_worker
 from pytest_flowhealth.plugin.terminal import AutoSummary
 from pytest_flowhealth.plugin.timeouts import Timeouts
 from pytest_flowhealth.verdict.text import Redactor, password_in, secrets_in
+
+if TYPE_CHECKING:
+    from pytest_flowhealth.plugin.memory import Memory
 
 
 def run_of(config: pytest.Config) -> Run:
@@ -56,6 +60,7 @@ def begin(config: pytest.Config, mode: Mode) -> Run:
     )
     if mode is not Mode.MIXED:
         listen(config)
+        run.memory = _memory(config, target)
     config.stash[RUN] = run
     config.stash[ANSWERS] = run.answers
     parts: dict[str, object] = {
@@ -95,8 +100,20 @@ class WorkerEnd:
             problems=tuple(run.problems),
             not_asked=run.not_asked,
             deselected=run.recorder.deselected,
+            samples=run.samples,
         )
         run.config.workeroutput[EVIDENCE_ATTRIBUTE] = msgspec.json.encode(told).decode()  # type: ignore[attr-defined]
+
+
+def _memory(config: pytest.Config, target: Target) -> Memory | None:
+    """Return the way to the history where one is asked for; a worker leaves it to its controller."""
+    option = config.option
+    asked = option.health_history or option.health_compare is not None or target.config.history.url
+    if not asked or is_worker(config):
+        return None
+    from pytest_flowhealth.plugin.memory import memory_of
+
+    return memory_of(config, target)
 
 
 def _target(config: pytest.Config) -> Target:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from pytest_flowhealth.plugin.scrub import Cleaner
 from pytest_flowhealth.plugin.shown import show
 from pytest_flowhealth.plugin.state import Conclusion, Mode, Run
 from pytest_flowhealth.plugin.stdout import Stdout, flush
-from pytest_flowhealth.plugin.written import document_of, unfinished
+from pytest_flowhealth.plugin.written import document_of, look_back, unfinished
 from pytest_flowhealth.verdict.report import Document
 from pytest_flowhealth.verdict.status import USAGE_ERROR, Status
 from pytest_flowhealth.verdict.text import Redactor, one_line, secrets_in
@@ -142,7 +143,7 @@ def _path(config: pytest.Config) -> object:
 
 
 def _written(run: Run, pytest_exit: int) -> Conclusion:
-    conclusion = _concluded(run, pytest_exit)
+    conclusion = _remembered(run, _concluded(run, pytest_exit))
     wanted = run.decides or run.config.option.health_report
     if run.report is None or not wanted:
         return conclusion
@@ -151,6 +152,14 @@ def _written(run: Run, pytest_exit: int) -> Conclusion:
         return conclusion
     run.problems.append(Problem(f"the report {run.report} could not be written: {failure}"))
     return _concluded(run, pytest_exit)
+
+
+def _remembered(run: Run, conclusion: Conclusion) -> Conclusion:
+    """Keep the run in its history, where there is one."""
+    if run.memory is None:
+        return conclusion
+    document = run.memory.remember(conclusion.document, run.samples)
+    return dataclasses.replace(conclusion, document=document)
 
 
 def _try_write(path: object, document: Document) -> str | None:
@@ -164,11 +173,12 @@ def _try_write(path: object, document: Document) -> str | None:
 def _concluded(run: Run, pytest_exit: int) -> Conclusion:
     clean = Cleaner(run.redact)
     results = [clean.check(one) for one in check_results(run)]
+    results, past = look_back(run, results)
     problems = [clean.problem(one) for one in run_problems(run, pytest_exit)]
     verdict = judge_run(results, problems)
     allowed = run.config.option.health_allow == verdict.status.value
     exit_code = 0 if allowed else verdict.status.exit_code
-    document = document_of(run, verdict, exit_code, clean)
+    document = document_of(run, verdict, exit_code, (clean, past))
     return Conclusion(document, exit_code, pytest_exit, _facts(run))
 
 

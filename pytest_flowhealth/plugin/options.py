@@ -94,6 +94,31 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         {"choices": ["degraded"], "help": "Exit with 0 on degraded; the report still says it."},
     ),
     (
+        "--health-history",
+        {
+            "metavar": "URL",
+            "help": "Keep the run, and show trends: sqlite:///PATH, as in "
+            "sqlite:///.flowhealth/history.db.",
+        },
+    ),
+    (
+        "--health-compare",
+        {
+            "metavar": "RUN",
+            "nargs": "?",
+            "const": "",
+            "help": "Warn of measurements that are worse than in the kept runs of this machine, up to "
+            "RUN where one is named, beyond their noise.",
+        },
+    ),
+    (
+        "--health-suggest",
+        {
+            "action": "store_true",
+            "help": "Run nothing: print thresholds that the kept runs suggest, ready to paste.",
+        },
+    ),
+    (
         "--health-demo",
         {
             "action": "store_true",

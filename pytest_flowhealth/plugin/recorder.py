@@ -71,6 +71,7 @@ class FromWorker(msgspec.Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
     not_asked: tuple[str, ...] = ()
     deselected: int = 0
+    samples: dict[str, tuple[float, ...]] = {}
 
 
 _decoder = msgspec.json.Decoder(Carried)

@@ -15,6 +15,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from pytest_flowhealth.errors import FlowHealthError, NotApplicable, Unmeasured
+from pytest_flowhealth.history.entry import thinned
 from pytest_flowhealth.plugin.body import watched
 from pytest_flowhealth.plugin.exclusive import alone_or_shared
 from pytest_flowhealth.plugin.health import STATE, CheckState, hand_over
@@ -146,7 +147,15 @@ class Runner:
             carried = Carried(state.evidence(), ending, message)
             setattr(report, EVIDENCE_ATTRIBUTE, carried.encoded(Cleaner(self._run.redact)))
             disarm(report, self._run.redact)
+            self._gather(state)
         return report
+
+    def _gather(self, state: CheckState) -> None:
+        """Keep the samples of what a check measured, for the history."""
+        component = state.declaration.component
+        for name, series in state.notes.series.items():
+            if series.samples:
+                self._run.samples[f"{component}.{name}"] = thinned(series.samples)
 
     def _judge(self, state: CheckState) -> None:
         judged = state.judge()

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +17,9 @@ from pytest_flowhealth.verdict.check import Declaration
 from pytest_flowhealth.verdict.report import Document
 from pytest_flowhealth.verdict.text import Redactor
 from pytest_flowhealth.verdict.verdict import Problem
+
+if TYPE_CHECKING:
+    from pytest_flowhealth.plugin.memory import Memory
 
 
 class Mode(Enum):
@@ -63,6 +67,9 @@ class Run:
     not_asked: tuple[str, ...] = ()
     usage: str | None = None
     conclusion: Conclusion | None = None
+    memory: Memory | None = None
+    samples: dict[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
+    """The samples of each series by `component.name`, where they are kept."""
 
     @property
     def decides(self) -> bool:

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from pytest_flowhealth.plugin.scrub import Cleaner
 from pytest_flowhealth.plugin.state import Run
+from pytest_flowhealth.verdict.check import CheckResult
+from pytest_flowhealth.verdict.past import Comparison, Trend
 from pytest_flowhealth.verdict.report import Document, Health, Host, Summary, TargetInfo
 from pytest_flowhealth.verdict.status import Outcome, Status
 from pytest_flowhealth.verdict.verdict import Verdict
@@ -38,8 +41,28 @@ def unfinished(root: Path, reasons: Iterable[str], exit_code: int = 3) -> Docume
     )
 
 
-def document_of(run: Run, verdict: Verdict, exit_code: int, clean: Cleaner) -> Document:
+class LookedBack(msgspec.Struct, frozen=True):
+    """What earlier runs say of this one."""
+
+    trends: tuple[Trend, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+
+
+def look_back(run: Run, results: list[CheckResult]) -> tuple[list[CheckResult], LookedBack]:
+    """Return the checks, regressions told where that is asked for, and what earlier runs say."""
+    if run.memory is None:
+        return results, LookedBack()
+    for worker in run.recorder.workers:
+        run.samples.update(worker.samples)
+    results, comparisons = run.memory.compared(results, run.samples)
+    return results, LookedBack(run.memory.trends(results, run.samples), comparisons)
+
+
+def document_of(
+    run: Run, verdict: Verdict, exit_code: int, shown: tuple[Cleaner, LookedBack]
+) -> Document:
     """Return the whole document of a run, with every text made safe to show."""
+    clean, past = shown
     duration = time.perf_counter() - run.start
     config = run.config
     workers = run.recorder.workers
@@ -57,6 +80,8 @@ def document_of(run: Run, verdict: Verdict, exit_code: int, clean: Cleaner) -> D
         checks=verdict.checks,
         not_asked=run.not_asked or _first(worker.not_asked for worker in workers),
         deselected=deselected,
+        trends=past.trends,
+        comparisons=past.comparisons,
     )
     entries = run.recorder.entries
     collected = len(run.recorder.collected)

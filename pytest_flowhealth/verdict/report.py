@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from pytest_flowhealth.verdict.check import CheckResult
+from pytest_flowhealth.verdict.past import Comparison, Remembered, Trend
 from pytest_flowhealth.verdict.status import Status
 from pytest_flowhealth.verdict.verdict import Component
 
@@ -63,6 +64,9 @@ class Health(msgspec.Struct, frozen=True):
     components: dict[str, Component]
     checks: tuple[CheckResult, ...]
     not_asked: tuple[str, ...] = ()
+    trends: tuple[Trend, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    history: Remembered | None = None
     deselected: int = 0
     schema: Literal["flowhealth/1"] = SCHEMA
 

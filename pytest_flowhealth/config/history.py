@@ -1,0 +1,26 @@
+"""What can be configured of the history: `[history]`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class History(msgspec.Struct, frozen=True):
+    """What earlier runs measured, and how long it is kept."""
+
+    url: Annotated[
+        str | None,
+        Meta(
+            description="Where runs are kept: `sqlite:///PATH`, relative to the project; else "
+            "nowhere.",
+            examples=["sqlite:///.flowhealth/history.db"],
+        ),
+    ] = None
+    samples: Annotated[str, Meta(description="How long one-second samples are kept.")] = "24 h"
+    rollups: Annotated[
+        str, Meta(description="How long the roll-ups of minutes and hours are kept.")
+    ] = "90 d"
+    runs: Annotated[str, Meta(description="How long runs are kept that are no baseline.")] = "90 d"

@@ -1,0 +1,38 @@
+"""The trends of the thresholds' figures over the last runs: a line of blocks each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pytest_flowhealth.formats.style import Line
+from pytest_flowhealth.verdict.check import unit_suffix
+from pytest_flowhealth.verdict.report import Health
+from pytest_flowhealth.verdict.text import figure
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def trends(health: Health, width: int) -> Iterator[Line]:
+    """Yield a line for each threshold's figure that earlier runs had too."""
+    shown = [one for one in health.trends if one.median is not None]
+    if not shown:
+        return
+    longest = min(max(len(one.threshold) for one in shown), max(width - 46, 20))
+    yield [
+        ("trends", "bold"),
+        (f" over the last {max(len(one.values) for one in shown)} runs", "plain"),
+    ]
+    for one in shown:
+        now = f"{figure(one.values[-1])}{unit_suffix(one.unit)}"
+        change = "" if one.change is None else f"{one.change:+.0%} to the median"
+        blocks = sparkline(one.values)
+        yield [(f"  {one.threshold:<{longest}}  {blocks:<20}  {now:>10}  {change}", "plain")]
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Return one block for each value, from the least to the greatest."""
+    least, greatest = min(values), max(values)
+    if greatest <= least:
+        return BLOCKS[3] * len(values)
+    scale = (len(BLOCKS) - 1) / (greatest - least)
+    return "".join(BLOCKS[round((value - least) * scale)] for value in values)

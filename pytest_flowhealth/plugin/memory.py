@@ -1,0 +1,225 @@
+"""The run and its history: what earlier runs measured, and keeping this one."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.errors import FlowHealthError, UsageError
+from pytest_flowhealth.history import query
+from pytest_flowhealth.history.database import path_of, require_usable
+from pytest_flowhealth.history.entry import entry_of
+from pytest_flowhealth.history.fingerprint import fingerprint
+from pytest_flowhealth.history.keeping import asked, keep
+from pytest_flowhealth.history.query import Past
+from pytest_flowhealth.history.regression import MOST, compare
+from pytest_flowhealth.history.store import Retention
+from pytest_flowhealth.history.trend import trend
+from pytest_flowhealth.plugin.messages import usage_error
+from pytest_flowhealth.plugin.report_file import encoded
+from pytest_flowhealth.probes.runtimes import version
+from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
+from pytest_flowhealth.verdict.past import Comparison, Remembered, Trend
+from pytest_flowhealth.verdict.report import Document
+from pytest_flowhealth.verdict.statistics import Unsupported, compute
+from pytest_flowhealth.verdict.status import Outcome
+from pytest_flowhealth.verdict.text import figure
+from pytest_flowhealth.verdict.threshold import Judged
+from pytest_flowhealth.verdict.units import parse_duration
+
+NEEDED = "needs a history: --health-history sqlite:///.flowhealth/history.db"
+
+Samples = Mapping[str, tuple[float, ...]]
+
+
+class Memory:
+    """One run's way to its history; nothing here raises what is wrong with the history itself."""
+
+    def __init__(self, path: Path, target: Target, against: str | None) -> None:
+        self.path = path
+        self.uid = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+        self._target = target
+        self._against = against
+        self._problem: str | None = None
+        self._past: dict[str, list[Past]] = {}
+        self._fingerprint = fingerprint(target.name, _node())
+
+    @property
+    def compares(self) -> bool:
+        """Whether this run is compared with earlier ones."""
+        return self._against is not None
+
+    def past(self, metric: str) -> list[Past]:
+        """Return what earlier runs of this target on this machine measured, the oldest first."""
+        if metric not in self._past:
+            nothing: list[Past] = []
+            found, problem = asked(self.path, lambda file: self._asked(file, metric), nothing)
+            self._past[metric] = found
+            self._problem = self._problem or problem
+        return self._past[metric]
+
+    def _asked(self, file: sqlite3.Connection, metric: str) -> list[Past]:
+        before = self.uid
+        if self._against:
+            run = query.run_named(file, self._against)
+            before = run.uid if run else before
+        found = query.past(file, metric, self._fingerprint, limit=MOST, before=before)
+        chosen = query.values_of(file, before).get(metric)
+        return [*found, chosen] if chosen else found
+
+    def require_run(self) -> None:
+        """Refuse a run to compare with that is not there.
+
+        Raises:
+            UsageError: It is not.
+        """
+        if not self._against:
+            return
+        name = self._against
+        run, _ = asked(self.path, lambda file: query.run_named(file, name), None)
+        if run is None:
+            newest = ", ".join(self._newest())
+            told = f"the newest are {newest}" if newest else "the history has none yet"
+            raise UsageError(f"--health-compare: there is no run {name!r}; {told}")
+
+    def _newest(self) -> list[str]:
+        nothing: list[str] = []
+        return asked(
+            self.path, lambda file: [one.uid for one in query.runs(file, limit=3)], nothing
+        )[0]
+
+    def trends(self, checks: Sequence[CheckResult], samples: Samples) -> tuple[Trend, ...]:
+        """Return how each threshold's figure went."""
+        found = []
+        for check in checks:
+            units = {one.name: one.unit for one in check.measurements}
+            for one in check.thresholds:
+                metric = f"{check.component}.{one.measurement}"
+                now = _figure(samples.get(metric, ()), one)
+                if now is None:
+                    continue
+                before = [_figure(run.samples, one) for run in self.past(metric)]
+                values = [value for value in before if value is not None]
+                name = f"{check.component}.{one.name}"
+                found.append(trend(name, units.get(one.measurement, "1"), values, now))
+        return tuple(found)
+
+    def compared(
+        self, checks: Sequence[CheckResult], samples: Samples
+    ) -> tuple[list[CheckResult], tuple[Comparison, ...]]:
+        """Return the checks, those with a regression as warns, and each measurement's comparison."""
+        if not self.compares:
+            return list(checks), ()
+        found: list[Comparison] = []
+        results = []
+        for check in checks:
+            ours = [
+                self._compared(check, one.name, one.unit, samples) for one in check.measurements
+            ]
+            told = [one for one in ours if one is not None]
+            found += told
+            results.append(_warned(check, [one for one in told if one.outcome == "worse"]))
+        return results, tuple(found)
+
+    def _compared(
+        self, check: CheckResult, name: str, unit: str, samples: Samples
+    ) -> Comparison | None:
+        metric = f"{check.component}.{name}"
+        now = samples.get(metric)
+        if not now:
+            return None
+        better = next((one.better for one in check.thresholds if one.measurement == name), None)
+        return compare(metric, unit, now, [one.samples for one in self.past(metric)], better)
+
+    def remember(self, document: Document, samples: Samples) -> Document:
+        """Keep the run, and return its document with what became of it."""
+        settings = self._target.config.history
+        kept = keep(
+            self.path,
+            entry_of(document.health, encoded(document), samples, self._fingerprint, self.uid),
+            Retention(*map(parse_duration, (settings.samples, settings.rollups, settings.runs))),
+        )
+        told = Remembered(self.uid, kept.kept, kept.waiting, kept.problem or self._problem)
+        health = msgspec.structs.replace(document.health, history=told)
+        return msgspec.structs.replace(document, health=health)
+
+
+def memory_of(config: pytest.Config, target: Target) -> Memory | None:
+    """Return the run's history, None where none is asked for.
+
+    Raises:
+        pytest.UsageError: Its address is none, a newer version made it, it has no run of that name.
+    """
+    try:
+        return _memory_of(config, target)
+    except UsageError as error:
+        raise usage_error(str(error)) from None
+
+
+def _memory_of(config: pytest.Config, target: Target) -> Memory | None:
+    against = config.option.health_compare
+    path = history_path(config, target)
+    if path is None:
+        if against is not None:
+            raise UsageError(f"--health-compare {NEEDED}")
+        return None
+    require_usable(path)
+    memory = Memory(path, target, against)
+    memory.require_run()
+    return memory
+
+
+def history_path(config: pytest.Config, target: Target) -> Path | None:
+    """Return the history's file: of the option, relative to where it was typed, or the configuration's.
+
+    Raises:
+        UsageError: Its address is none.
+    """
+    typed = config.option.health_history
+    if typed is not None:
+        return path_of(typed, config.invocation_params.dir)
+    configured = target.config.history.url
+    return None if configured is None else path_of(configured, target.root)
+
+
+def _node() -> str | None:
+    try:
+        return version("node")
+    except FlowHealthError:
+        return None
+
+
+def _figure(samples: Sequence[float], threshold: Judged) -> float | None:
+    """Return a threshold's figure of a run's samples, None where they don't support it."""
+    if not samples:
+        return None
+    try:
+        return compute(threshold.statistic or "median", samples)
+    except Unsupported:
+        return None
+
+
+def _warned(check: CheckResult, worse: Sequence[Comparison]) -> CheckResult:
+    """Return a check with its regressions told; one that passed warns."""
+    if not worse:
+        return check
+    texts = [
+        f"{one.measurement} {figure(one.now)}{unit_suffix(one.unit)} is {abs(one.change or 0):.0%} worse "
+        f"than the median of the last {one.runs} runs here, "
+        f"{figure(one.median or 0)}{unit_suffix(one.unit)}, beyond their noise"
+        for one in worse
+    ]
+    passed = check.outcome is Outcome.PASS
+    return msgspec.structs.replace(
+        check,
+        outcome=Outcome.WARN if passed else check.outcome,
+        message="; ".join([check.message, *texts] if check.message else texts),
+        remedy=check.remedy or "see what changed since then: git log",
+    )

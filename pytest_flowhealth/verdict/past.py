@@ -1,0 +1,57 @@
+"""What a report says of earlier runs: trends, comparisons, and whether this run was kept."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class Trend(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One threshold's figure over the last runs and this one, the oldest first.
+
+    `change` is how far this run's is from the `median` of the others, as a share of it; None without
+    others, or where their median is 0.
+    """
+
+    threshold: str
+    unit: str
+    values: tuple[float, ...]
+    median: float | None = None
+    change: float | None = None
+
+
+class Comparison(msgspec.Struct, frozen=True, gc=False):
+    """One measurement beside earlier runs.
+
+    Attributes:
+        measurement: `component.name`.
+        unit: Of `now` and `median`.
+        now: This run's figure; `median` that of the earlier ones, None for none.
+        runs: How many earlier runs there are.
+        change: How far `now` is from `median`, as a share of it; None where there is none.
+        limit: The share from which on it would count as worse or better; None where not judged.
+        outcome: "worse", "better", "steady" or "neutral", which `reason` explains.
+    """
+
+    measurement: str
+    unit: str
+    now: float
+    median: float | None
+    runs: int
+    change: float | None
+    limit: float | None
+    outcome: Literal["worse", "better", "steady", "neutral"]
+    reason: str | None = None
+
+
+class Remembered(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What became of this run in the history: its id there, whether it is kept, or waits to be.
+
+    `problem` says why not, or what else is wrong with the history.
+    """
+
+    run: str
+    kept: bool
+    waiting: bool = False
+    problem: str | None = None
