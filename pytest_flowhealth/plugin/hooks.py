@@ -35,6 +35,11 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     """Take over the terminal; a conftest.py that fails is a reason, not the end of it."""
     options = early_config.known_args_namespace
+    if options.health_suggest:
+        from pytest_flowhealth.plugin.suggest import SuggestCommand
+
+        early_config.pluginmanager.register(SuggestCommand())
+        return (yield)
     if options.health_demo:
         from pytest_flowhealth.plugin.demo import DemoCommand
 

@@ -163,7 +163,7 @@ def early_options(config: pytest.Config) -> argparse.Namespace | None:
 def wants_health(options: argparse.Namespace) -> bool:
     """Tell whether the command line asks for a health check."""
     asked = options.health or options.health_all or options.health_component
-    return bool(asked) and not is_question(options)
+    return bool(asked) and not options.health_suggest and not is_question(options)
 
 
 def is_question(options: argparse.Namespace) -> bool:

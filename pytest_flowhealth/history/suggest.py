@@ -1,0 +1,106 @@
+"""Thresholds that earlier runs suggest, with what each would have done to them."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+import msgspec
+
+from pytest_flowhealth.history.regression import FEWEST, deviations, spread
+from pytest_flowhealth.verdict.text import figure
+from pytest_flowhealth.verdict.threshold import Better
+
+_ROOM = 0.1
+_DIGITS = 2
+
+
+class Suggestion(msgspec.Struct, frozen=True):
+    """Limits for one threshold.
+
+    `warned` and `failed` count the earlier runs that they would have made warn or fail;
+    `reason` says why there are no limits.
+    """
+
+    threshold: str
+    unit: str
+    runs: int
+    median: float | None = None
+    worst: float | None = None
+    warn: float | None = None
+    fail: float | None = None
+    warned: int = 0
+    failed: int = 0
+    reason: str | None = None
+
+
+def suggest(threshold: str, unit: str, values: Sequence[float], better: Better) -> Suggestion:
+    """Return limits for a threshold's figures in earlier runs.
+
+    `warn` lies where a figure would be beyond their noise, as a regression is told (regression.py),
+    and beyond all of them but the worst; `fail` twice as far from the median.
+    """
+    if len(values) < FEWEST:
+        return Suggestion(threshold, unit, len(values), reason=f"{FEWEST} runs are needed")
+    sign = 1.0 if better == "lower" else -1.0
+    middle = statistics.median(values)
+    ordered = sorted(values, reverse=better == "higher")
+    worst, usual = ordered[-1], ordered[-2]
+    room = max(
+        deviations(len(values)) * spread(values),
+        _ROOM * abs(middle),
+        (1 + _ROOM) * abs(usual - middle),
+    )
+    if room == 0:
+        reason = "all runs measured 0"
+        return Suggestion(threshold, unit, len(values), middle, worst, reason=reason)
+    warn = _outward(middle + sign * room, sign)
+    fail = _outward(middle + 2 * sign * room, sign)
+    if better == "higher" and fail <= 0 < middle:
+        # A figure that can't be negative would never be past it.
+        warn, fail = _outward(middle * 0.75, sign), _outward(middle * 0.5, sign)
+    past = [sign * (value - warn) > 0 for value in values]
+    gone = [sign * (value - fail) > 0 for value in values]
+    return Suggestion(
+        threshold,
+        unit,
+        len(values),
+        middle,
+        worst,
+        warn,
+        fail,
+        warned=sum(past) - sum(gone),
+        failed=sum(gone),
+    )
+
+
+def as_toml(suggestions: Sequence[Suggestion]) -> list[str]:
+    """Return the lines of a `[thresholds]` table, ready to paste."""
+    lines = ["[thresholds]"]
+    for one in suggestions:
+        told = f'"{one.threshold}" = '
+        if one.warn is None or one.fail is None:
+            lines.append(f"# {told}...  # {one.runs} runs: {one.reason}")
+            continue
+        limits = (
+            f'{{ warn = {_number(one.warn)}, fail = {_number(one.fail)}, unit = "{one.unit}" }}'
+        )
+        seen = f"median {figure(one.median or 0)}, worst {figure(one.worst or 0)}"
+        would = f"{one.warned} would have warned, {one.failed} failed"
+        lines.append(f"{told}{limits}  # {one.runs} runs: {would}; {seen}")
+    return lines
+
+
+def _outward(value: float, sign: float) -> float:
+    """Return `value` with two digits, rounded away from the median."""
+    if value == 0:
+        return 0.0
+    step = 10.0 ** (math.floor(math.log10(abs(value))) - _DIGITS + 1)
+    whole = math.ceil(value / step - 1e-9) if sign > 0 else math.floor(value / step + 1e-9)
+    return float(f"{whole * step:.12g}")
+
+
+def _number(value: float) -> str:
+    """Return a number as TOML has it."""
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)

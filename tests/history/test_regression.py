@@ -1,0 +1,106 @@
+"""Comparisons with earlier runs, trends, and what thresholds they suggest."""
+
+from __future__ import annotations
+
+import random
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_flowhealth.formats.trends import sparkline
+from pytest_flowhealth.history.regression import FEWEST, compare, figure_of
+from pytest_flowhealth.history.suggest import as_toml, suggest
+from pytest_flowhealth.history.trend import SHOWN, trend
+
+NUMBERS = random.Random(11)
+
+
+def run(scale: float, noise: float = 0.02) -> tuple[float, ...]:
+    """Return a run's samples: skewed to the slow side, and all of it drifting a little."""
+    drift = NUMBERS.gauss(1, noise)
+    return tuple(scale * drift * (1 + NUMBERS.expovariate(20)) for _ in range(30))
+
+
+@pytest.mark.parametrize(("runs", "least"), [(12, 49), (50, 49)])
+def test_slower_work_is_found_and_unchanged_work_is_not(runs: int, least: int) -> None:
+    found = alarms = 0
+    for _ in range(50):
+        past = [run(10) for _ in range(runs)]
+        found += compare("m", "ms", run(12), past, "lower").outcome == "worse"
+        alarms += compare("m", "ms", run(10), past, "lower").outcome != "steady"
+    assert found >= least
+    assert alarms <= 1
+
+
+def test_which_direction_is_worse() -> None:
+    past = [run(10) for _ in range(12)]
+    outcomes = {
+        (scale, better): compare("m", "x", run(scale), past, better).outcome
+        for scale in (7, 10, 14)
+        for better in ("lower", "higher", None)
+    }
+    assert outcomes == {
+        (7, "lower"): "better",
+        (10, "lower"): "steady",
+        (14, "lower"): "worse",
+        (7, "higher"): "worse",
+        (10, "higher"): "steady",
+        (14, "higher"): "better",
+        (7, None): "neutral",
+        (10, None): "neutral",
+        (14, None): "neutral",
+    }
+
+
+def test_too_few_runs_are_no_judge() -> None:
+    found = compare("m", "ms", [50.0], [[1.0]] * (FEWEST - 1), "lower")
+    assert (found.outcome, found.reason) == (
+        "neutral",
+        f"{FEWEST - 1} earlier runs, {FEWEST} are needed",
+    )
+    assert compare("m", "1", [1.0], [[0.0]] * 9, "lower").outcome == "neutral"
+    assert compare("m", "ms", [1.0], [], "lower").median is None
+
+
+def test_a_noisy_measurement_is_no_regression() -> None:
+    past = [[value] for value in (5.0, 14.0, 8.0, 11.0, 9.0, 16.0, 4.0)]
+    assert compare("m", "ms", [15.0], past, "lower").outcome == "steady"
+
+
+def test_what_stands_for_a_series() -> None:
+    assert figure_of([1, 2, 3, 4, 100], "lower") == 2
+    assert figure_of([1, 2, 3, 4, 100], "higher") == 4
+    assert figure_of([7], "lower") == 7
+
+
+def test_trends() -> None:
+    found = trend("m", "ms", [float(one) for one in range(1, 40)], 30.0)
+    assert (len(found.values), found.median, found.change) == (SHOWN, 20, 0.5)
+    assert trend("m", "ms", [], 1.0).median is None
+    assert sparkline([1, 2, 3, 8]) == "▁▂▃█"
+    assert sparkline([2, 2]) == "▄▄"
+
+
+@given(
+    st.lists(st.floats(0.001, 1e6), min_size=FEWEST, max_size=60),
+    st.sampled_from(["lower", "higher"]),
+)
+def test_suggestions_are_toml_and_tell_the_truth(values: list[float], better: str) -> None:
+    found = suggest("a.b.p95", "ms", values, better)  # type: ignore[arg-type]
+    table = tomllib.loads("\n".join(as_toml([found])))["thresholds"]
+
+    limits = table["a.b.p95"]
+    sign = 1 if better == "lower" else -1
+    assert sign * (limits["fail"] - limits["warn"]) > 0
+    past = [sign * (value - limits["warn"]) > 0 for value in values]
+    gone = [sign * (value - limits["fail"]) > 0 for value in values]
+    assert (found.warned + found.failed, found.failed) == (sum(past), sum(gone))
+
+
+def test_nothing_is_suggested_from_too_little() -> None:
+    few = suggest("a.b", "1", [1.0], "lower")
+    none = suggest("a.c", "1", [0.0] * 9, "lower")
+    assert tomllib.loads("\n".join(as_toml([few, none])))["thresholds"] == {}
+    assert "5 runs are needed" in "\n".join(as_toml([few]))
