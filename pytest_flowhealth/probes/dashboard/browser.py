@@ -11,12 +11,14 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 
 import msgspec
+import psutil
 
 from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
 from pytest_flowhealth.probes import command
-from pytest_flowhealth.probes.dashboard.site import Site
+from pytest_flowhealth.probes.dashboard.site import Site, redactor
 from pytest_flowhealth.verdict.text import one_line
 
 SECONDS = 5.0
@@ -26,6 +28,7 @@ STARTING = 40.0
 """Seconds that the browser may take to start."""
 
 _BESIDES = 20.0
+_ENDING = 3.0
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
@@ -113,7 +116,9 @@ def show(site: Site) -> Shown:
     order = _order(site)
     told = _told(order, STARTING + 3 * site.timeout + _BESIDES)
     if isinstance(told, Shown):
-        return told
+        # What a page writes to its console may be what it was given to log in.
+        redact = redactor(site.settings, site.access)
+        return msgspec.structs.replace(told, errors=tuple(map(redact, told.errors)))
     if not told.browser:
         raise ProbeError(
             f"{site.page.shown} can't be shown in a browser: {told.problem}",
@@ -133,8 +138,7 @@ def show(site: Site) -> Shown:
 def _told(order: Order, timeout: float) -> Shown | Trouble:
     # -P: what lies in the current folder, which is the target's, is not imported.
     argv = [sys.executable, "-P", "-m", "pytest_flowhealth.probes.dashboard.shown"]
-    # A browser that must be killed leaves its profile; it lies in a folder that goes with us.
-    with tempfile.TemporaryDirectory(prefix="flowhealth-", ignore_cleanup_errors=True) as folder:
+    with _scratch() as folder:
         done = command.run(
             argv,
             timeout=timeout,
@@ -147,6 +151,28 @@ def _told(order: Order, timeout: float) -> Shown | Trouble:
         return msgspec.json.decode(done.stdout, type=Trouble)
     said = one_line((done.stderr.strip().splitlines() or ["nothing"])[-1], 200)
     raise Unmeasured(f"the browser told nothing; it said: {said}")
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[str]:
+    """Yield a folder for the browser's profile; where it had to be killed, nothing of it stays."""
+    with tempfile.TemporaryDirectory(prefix="flowhealth-", ignore_cleanup_errors=True) as folder:
+        try:
+            yield folder
+        except BaseException:
+            _end_those_in(folder)
+            raise
+
+
+def _end_those_in(folder: str) -> None:
+    """End the browser's processes, which are in a session of their own, and write as they end."""
+    ended = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if any(folder in word for word in process.cmdline()):
+                process.kill()
+                ended.append(process)
+    psutil.wait_procs(ended, timeout=_ENDING)
 
 
 def _order(site: Site) -> Order:

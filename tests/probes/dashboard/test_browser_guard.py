@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import http.server
 import socket
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pytest_flowhealth.config.target import Target
@@ -156,6 +158,41 @@ def test_log_in(
     show(f"http://{page.at}/", login=login)
     wanted = ("Bearer Xk7-geheim", None) if login["method"] == "bearer" else (None, login["secret"])
     assert [given for _, *given in page.asked] == [list(wanted)]
+
+
+def test_what_the_page_writes_to_its_console_is_told_without_the_secret(
+    place: Callable[..., Place], show: Callable[..., browser.Shown]
+) -> None:
+    page = place()
+    page.pages["/"] = STAYS + "<script>console.error('cookies: ' + document.cookie)</script>"
+    login = {"method": "cookie", "secret": "sid=Xk7-geheim"}
+    found = show(f"http://{page.at}/", login=login)
+    assert len(found.errors) == 1
+    assert "cookies" in found.errors[0]
+    assert "geheim" not in found.errors[0]
+
+
+def test_a_browser_that_must_be_killed_leaves_nothing(
+    place: Callable[..., Place],
+    show: Callable[..., browser.Shown],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Not tmp_path, which is longer than the path of a Unix socket may be.
+    with tempfile.TemporaryDirectory(prefix="fh-") as temporary:
+        monkeypatch.setattr(tempfile, "tempdir", temporary)
+        monkeypatch.setattr(browser, "STARTING", 0.0)
+        monkeypatch.setattr(browser, "_BESIDES", 0.0)
+        with pytest.raises(Unmeasured, match=r"gave no answer within 4\.5 s"):
+            show(f"http://{place().at}/", timeout="1.5 s")
+        assert list(Path(temporary).iterdir()) == []
+        assert not [one for one in psutil.process_iter() if temporary in _command(one)]
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def test_an_address_of_ipv6(
