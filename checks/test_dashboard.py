@@ -233,7 +233,7 @@ def test_browser(health: Health, dashboard: Dashboard) -> None:
     missing = f" ({', '.join(found.refused[:SHOWN])} was not asked)" if found.refused else ""
     if found.errors:
         shown = "; ".join(found.errors[:SHOWN])
-        health.warn(f"the console tells {len(found.errors)} errors: {shown}{missing}")
+        health.warn(f"errors in the page's console ({len(found.errors)}): {shown}{missing}")
     if found.refused:
         health.detail(note="places that are not configured were not asked; the page may need them")
 

@@ -31,6 +31,8 @@ ARGUMENTS = (
 
 _MOST = 20
 _REFUSED = "ERR_PROXY_CONNECTION_FAILED"
+_NOT_LOADED = "Failed to load resource"
+_ICON = "/favicon.ico"
 _PORTS = {"http": 80, "https": 443}
 _OF_SOCKETS = {"ws": "http", "wss": "https"}
 _EMPTY_SECONDS = 1.0
@@ -178,12 +180,7 @@ class _Visit:
         return context
 
     def _listen(self, page: Page) -> None:
-        def note(message: ConsoleMessage) -> None:
-            # What we refused, the page can't help.
-            if message.type == "error" and _REFUSED not in message.text:
-                self._errors.append(one_line(message.text, 300))
-
-        page.on("console", note)
+        page.on("console", self._note)
         page.on("pageerror", lambda error: self._errors.append(one_line(error.message, 300)))
         page.on("request", lambda request: self._seen(request.url))
         page.on("websocket", lambda socket: self._seen(socket.url))
@@ -191,6 +188,17 @@ class _Visit:
     def _take(self, text: str) -> None:
         with contextlib.suppress(msgspec.DecodeError):
             self._told.append(msgspec.json.decode(text, type=_Seen))
+
+    def _note(self, message: ConsoleMessage) -> None:
+        # What we refused, the page can't help.
+        if message.type != "error" or _REFUSED in message.text:
+            return
+        place = ""
+        if message.text.startswith(_NOT_LOADED):
+            place = urlsplit(message.location["url"]).path
+        # The icon is what the browser asks for by itself.
+        if place != _ICON:
+            self._errors.append(one_line(f"{message.text} {place}", 300))
 
     def _seen(self, url: str) -> None:
         if not self._is_ours(url) and _scheme(url) in _PORTS:

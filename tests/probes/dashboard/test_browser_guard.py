@@ -45,6 +45,7 @@ class Place:
         self.pages: dict[str, str] = {}
         self.asked: list[tuple[str, str | None, str | None]] = []
         self.away = ""
+        self.missing: tuple[str, ...] = ()
         place = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -73,6 +74,8 @@ class Place:
             status, extra, body = 302, ("Location", f"http://{self.away}{request.path}"), b""
         elif request.path == "/secret" and "Authorization" not in headers:
             status, extra, body = 401, ("WWW-Authenticate", 'Basic realm="x"'), b""
+        elif request.path.startswith(self.missing):
+            status, extra, body = 404, ("Content-Type", "text/html"), b""
         else:
             body = self.pages.get(request.path, STAYS).encode()
             status, extra = 200, ("Content-Type", "text/html")
@@ -170,6 +173,17 @@ def test_what_the_page_writes_to_its_console_is_told_without_the_secret(
     assert len(found.errors) == 1
     assert "cookies" in found.errors[0]
     assert "geheim" not in found.errors[0]
+
+
+def test_what_is_missing_is_named_and_the_icon_is_no_error(
+    place: Callable[..., Place], show: Callable[..., browser.Shown]
+) -> None:
+    page = place()
+    page.pages["/"] = "<!doctype html><h1>Fleet</h1><img src=/missing?token=Xk7-geheim>"
+    page.missing = ("/favicon.ico", "/missing")
+    found = show(f"http://{page.at}/")
+    assert len(found.errors) == 1
+    assert found.errors[0].endswith("404 (Not Found) /missing")
 
 
 def test_a_browser_that_must_be_killed_leaves_nothing(
