@@ -56,13 +56,14 @@ def figures(parts: Sequence[Rollup]) -> tuple[int, float, float, float, float | 
 
     The p95 within 2 % of itself; None for too few values.
     """
-    count = sum(one.count for one in parts)
+    counts = [one.count for one in parts]
+    count = sum(counts)
     return (
         count,
         min(one.least for one in parts),
         max(one.greatest for one in parts),
         sum(one.total for one in parts) / count,
-        upper([one.sketch for one in parts], 0.95) if count >= FEWEST else None,
+        upper([one.sketch for one in parts], counts, 0.95) if count >= FEWEST else None,
     )
 
 

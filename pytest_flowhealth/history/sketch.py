@@ -97,42 +97,68 @@ class Sketch:
         return sketch
 
 
-def upper(parts: Sequence[bytes], share: float) -> float:
+def upper(parts: Sequence[bytes], counts: Sequence[int], share: float) -> float:
     """Return a quantile of all the values of packed sketches together, as merging them would.
+
+    `counts` says how many values each has.
 
     Raises:
         ValueError: There are no values.
         msgspec.DecodeError: One is none.
     """
     decoded = [_decoder.decode(part) for part in parts]
-    total = sum(zeros + sum(up[1::2]) + sum(down[1::2]) for zeros, up, down in decoded)
-    above = total - 1 - math.floor(share * (total - 1))
-    tail: Counter[int] = Counter()
+    # What all have together is not below the least of what each has alone: no more is looked at.
+    own = [
+        _bucket(up, _above(count, share)) for (_, up, _), count in zip(decoded, counts, strict=True)
+    ]
+    if None in own:
+        return _merged(parts).quantile(share)
+    least = min(one for one in own if one is not None)
+    tail: dict[int, int] = {}
     for _, up, _ in decoded:
-        _take(up, above + 1, tail)
-    seen = 0
+        _take(up, least, tail)
+    above, seen = _above(sum(counts), share), 0
     for index in sorted(tail, reverse=True):
         seen += tail[index]
         if seen > above:
             return _middle(index)
+    return _merged(parts).quantile(share)
+
+
+def _above(count: int, share: float) -> int:
+    """Return how many of so many values lie above the quantile, by the nearest rank."""
+    return count - 1 - math.floor(share * (count - 1))
+
+
+def _merged(parts: Sequence[bytes]) -> Sketch:
     whole = Sketch()
     for part in parts:
         whole.merge(Sketch.unpacked(part))
-    return whole.quantile(share)
+    return whole
 
 
 _decoder = msgspec.msgpack.Decoder(tuple[int, list[int], list[int]])
 
 
-def _take(flat: list[int], wanted: int, into: Counter[int]) -> None:
-    """Add the uppermost buckets of a packed side, until they hold as many values as `wanted`."""
+def _bucket(flat: list[int], above: int) -> int | None:
+    """Return the index of the bucket below so many values of a packed side; None where it has fewer."""
     index = seen = 0
     for place in range(0, len(flat), 2):
         index = flat[place] if place == 0 else index - flat[place]
-        into[index] += flat[place + 1]
         seen += flat[place + 1]
-        if seen >= wanted:
+        if seen > above:
+            return index
+    return None
+
+
+def _take(flat: list[int], least: float, into: dict[int, int]) -> None:
+    """Add the buckets of a packed side, down to the index `least`."""
+    index = 0
+    for place in range(0, len(flat), 2):
+        index = flat[place] if place == 0 else index - flat[place]
+        if index < least:
             return
+        into[index] = into.get(index, 0) + flat[place + 1]
 
 
 def _middle(index: int) -> float:
@@ -151,5 +177,5 @@ def _deltas(counts: Counter[int]) -> list[int]:
 
 def _counts(flat: list[int]) -> Counter[int]:
     counts: Counter[int] = Counter()
-    _take(flat, sum(flat[1::2]), counts)
+    _take(flat, -math.inf, counts)
     return counts
