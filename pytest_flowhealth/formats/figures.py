@@ -16,6 +16,8 @@ from pytest_flowhealth.verdict.threshold import Judged
 RECOMMENDATIONS = "recommendations"
 """The detail of a check that holds sentences on what to do."""
 
+_OUTCOME = len("unknown")
+
 _HEADINGS = ("measured", "value", "warns", "fails", "")
 Row = tuple[str, str, str, str, str, str]
 """Name, value, warn limit, fail limit, outcome, style."""
@@ -31,10 +33,13 @@ def figures(health: Health, width: int) -> Iterator[Line]:
         for heading, column in zip(_HEADINGS, zip(*rows, strict=True), strict=False)
     ]
     widths = [max(map(len, column)) for column in columns]
-    widths[0] = min(widths[0], max(width - sum(widths[1:]) - 10, 16))
+    widths[0] = min(widths[0], max(width - sum(widths[1:4]) - _OUTCOME - 10, 16))
     yield [(_aligned(_HEADINGS, widths), "bold")]
     for *cells, style in rows:
-        yield [(_aligned(cells[:4], widths), "plain"), (f"  {cells[4]}", style)]
+        yield [(_aligned(cells[:4], widths), "plain"), (f"  {cells[4].partition(',')[0]}", style)]
+        note = cells[4].partition(", ")[2]
+        for piece in textwrap.wrap(one_line(note, 300), max(width - 4, 20)):
+            yield [(f"    {piece}", style)]
 
 
 def recommendations(health: Health, width: int) -> Iterator[Line]:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.errors import FlowHealthError, ProbeError, UsageError
+from pytest_flowhealth.history.database import PREFIX
 from pytest_flowhealth.plugin.bundled import beside_or_inside
 from pytest_flowhealth.plugin.demo_app import Program, running_app, wanted
 from pytest_flowhealth.plugin.demo_redis import find_redis, running_redis
@@ -35,7 +36,7 @@ STEPS: tuple[tuple[tuple[str, ...], float], ...] = (
 """What makes the application ready: each command, and the seconds that it may take."""
 
 _OURS = ("--health", "--health-demo")
-_OURS_WITH_VALUE = ("--health-project", "--health-report")
+_OURS_WITH_VALUE = ("--health-project", "--health-report", "--health-history")
 _NOT_COPIED = ("node_modules", "dist", ".flowhealth", "__pycache__", ".pytest_cache")
 
 
@@ -108,7 +109,15 @@ def _demonstrate(arguments: Sequence[str], invoked_in: Path, options: argparse.N
             with running_app(programs, app, environment) as told:
                 _tell(f"demo: pytest --health, with a Redis at {url}{_others(programs)}")
                 words = ["--health", "--health-project", str(app), "--health-report", place]
+                words += _history(options.health_history, invoked_in)
                 return _checks([*words, *arguments], app, {**environment, **told})
+
+
+def _history(url: str | None, invoked_in: Path) -> list[str]:
+    """Return the option that keeps the run, its path as it was meant where it was typed."""
+    if url is None or not url.startswith(PREFIX):
+        return [] if url is None else ["--health-history", url]
+    return ["--health-history", f"{PREFIX}{invoked_in / url.removeprefix(PREFIX)}"]
 
 
 def _others(programs: Sequence[Program]) -> str:
