@@ -44,6 +44,8 @@ _LOG_DAYS = {"debug": 7, "info": 30, "warning": 90, "error": 365}
 def add_run(connection: sqlite3.Connection, entry: Entry) -> bool:
     """Keep a run, and roll its samples up; return whether it was not there yet.
 
+    Of one that comes again only the verdict is taken: something was found out after its end.
+
     Raises:
         sqlite3.Error: It can't be written; nothing of it was.
     """
@@ -57,12 +59,10 @@ def add_run(connection: sqlite3.Connection, entry: Entry) -> bool:
             ),
         )
         if done.rowcount == 0:
+            _judge_anew(connection, entry)
             return False
         run = done.lastrowid
-        connection.executemany(
-            "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)",
-            [(run, *msgspec.structs.astuple(one)) for one in entry.outcomes],
-        )
+        _add_outcomes(connection, run, entry)
         for one in entry.taken:
             metric = metric_id(connection, one.name, one.unit)
             connection.execute(
@@ -74,6 +74,22 @@ def add_run(connection: sqlite3.Connection, entry: Entry) -> bool:
             )
             _roll_up(connection, metric, {int(entry.started): one.samples})
     return True
+
+
+def _judge_anew(connection: sqlite3.Connection, entry: Entry) -> None:
+    connection.execute(
+        "UPDATE runs SET status = ?, duration = ?, report = ? WHERE uid = ?",
+        (entry.status, entry.duration, entry.report, entry.uid),
+    )
+    row = connection.execute("SELECT id FROM runs WHERE uid = ?", (entry.uid,)).fetchone()
+    _add_outcomes(connection, row[0], entry)
+
+
+def _add_outcomes(connection: sqlite3.Connection, run: int | None, entry: Entry) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)",
+        [(run, *msgspec.structs.astuple(one)) for one in entry.outcomes],
+    )
 
 
 def add_samples(

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pytest_flowhealth.history import query
@@ -64,6 +65,15 @@ def test_earlier_runs(file: sqlite3.Connection, entry: Make) -> None:
     assert latest.uid == "r4"
     assert query.run_named(file, "r%") is None
     assert query.values_of(file, "r3")["m"].samples == (3.0, 6.0)
+
+
+def test_a_run_whose_verdict_changed_after_its_end(file: sqlite3.Connection, entry: Make) -> None:
+    first = entry("r1", T0, m=(1.0, 2.0))
+    assert add_run(file, first)
+    assert not add_run(file, msgspec.structs.replace(first, status="unknown"))
+
+    assert [one.status for one in query.runs(file)] == ["unknown"]
+    assert query.series(file, "m", T0, T0 + 60, 1)[0].count == 2
 
 
 def test_what_is_old_is_removed(file: sqlite3.Connection, entry: Make) -> None:
