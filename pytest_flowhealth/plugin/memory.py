@@ -26,12 +26,13 @@ from pytest_flowhealth.plugin.messages import usage_error
 from pytest_flowhealth.plugin.report_file import encoded
 from pytest_flowhealth.probes.runtimes import version
 from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
+from pytest_flowhealth.verdict.measurement import Measurement
 from pytest_flowhealth.verdict.past import Comparison, Remembered, Trend
 from pytest_flowhealth.verdict.report import Document
 from pytest_flowhealth.verdict.statistics import Unsupported, compute
 from pytest_flowhealth.verdict.status import Outcome
 from pytest_flowhealth.verdict.text import figure
-from pytest_flowhealth.verdict.threshold import Judged
+from pytest_flowhealth.verdict.threshold import Better, Judged
 from pytest_flowhealth.verdict.units import parse_duration
 
 NEEDED = "needs a history: --health-history sqlite:///.flowhealth/history.db"
@@ -119,24 +120,23 @@ class Memory:
             return list(checks), ()
         found: list[Comparison] = []
         results = []
+        among = _judgeable(checks, samples)
         for check in checks:
-            ours = [
-                self._compared(check, one.name, one.unit, samples) for one in check.measurements
-            ]
+            ours = [self._compared(check, one, samples, among) for one in check.measurements]
             told = [one for one in ours if one is not None]
             found += told
             results.append(_warned(check, [one for one in told if one.outcome == "worse"]))
         return results, tuple(found)
 
     def _compared(
-        self, check: CheckResult, name: str, unit: str, samples: Samples
+        self, check: CheckResult, taken: Measurement, samples: Samples, among: int
     ) -> Comparison | None:
-        metric = f"{check.component}.{name}"
+        metric = f"{check.component}.{taken.name}"
         now = samples.get(metric)
         if not now:
             return None
-        better = next((one.better for one in check.thresholds if one.measurement == name), None)
-        return compare(metric, unit, now, [one.samples for one in self.past(metric)], better)
+        past = [one.samples for one in self.past(metric)]
+        return compare(metric, taken.unit, now, past, _better(check, taken.name), among)
 
     def remember(self, document: Document, samples: Samples) -> Document:
         """Keep the run, and return its document with what became of it."""
@@ -204,6 +204,21 @@ def _figure(samples: Sequence[float], threshold: Judged) -> float | None:
         return compute(threshold.statistic or "median", samples)
     except Unsupported:
         return None
+
+
+def _better(check: CheckResult, measurement: str) -> Better | None:
+    return next((one.better for one in check.thresholds if one.measurement == measurement), None)
+
+
+def _judgeable(checks: Sequence[CheckResult], samples: Samples) -> int:
+    """Return how many measurements of a run can be told to be worse, at least 1."""
+    names = {
+        f"{check.component}.{one.name}"
+        for check in checks
+        for one in check.measurements
+        if _better(check, one.name)
+    }
+    return max(1, len(names & samples.keys()))
 
 
 def _warned(check: CheckResult, worse: Sequence[Comparison]) -> CheckResult:
