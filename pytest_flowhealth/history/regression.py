@@ -1,11 +1,9 @@
 """Whether a measurement is worse than in earlier runs, beyond their noise.
 
-A robust test: the run's figure against the median of the earlier runs' figures, in units of their
-spread, with a limit as wide as so few runs make it. The spread is Qn, the first quartile of the
-distances between any two (P. J. Rousseeuw and C. Croux, Alternatives to the Median Absolute
-Deviation, JASA 1993): half of the runs may be anything, as with the median absolute deviation, and
-it is known better from few runs (efficiency 82 % against 37 %). Of a series the better quartile is
-the figure: what else a machine does makes some samples worse, and none better.
+A robust test on two figures of a run: its median, and its better tenth. A slow-down moves both; what
+else a machine does moves them one by one. Each is compared with the median of the earlier runs'
+figures, in units of their spread, with a limit as wide as so few runs make it. docs/baseline.md has
+what was tried, and how often it is right.
 """
 
 from __future__ import annotations
@@ -15,6 +13,8 @@ import statistics
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Literal
+
+import msgspec
 
 from pytest_flowhealth.verdict.past import Comparison
 from pytest_flowhealth.verdict.statistics import compute
@@ -28,24 +28,31 @@ MOST = 50
 EFFECT = 0.1
 """The share by which a figure must at least be worse."""
 
-ALARM = 0.005
-"""How often noise may pass for a regression of one measurement (were it normal) ..."""
+ALARM_ALONE, ALARM_EACH = 0.002, 0.02
+"""How often noise may pass the limit, were it normal: a scalar's, or each of the two of a series."""
 
-ALARMS = 0.02
-"""... and how often for one of any measurement of a run."""
+SHARING = 4
+"""Measurements of a run from which on they share the alarms of so many."""
 
 _LEAST_SPREAD = 0.01
-_TO_NORMAL = 2.2219
-_EFFICIENCY = 0.82
-_OF_MEDIAN = math.pi / 2
+_QN_TO_NORMAL = 2.2219
+_QN_EFFICIENCY = 0.82
+_DECILE_TO_NORMAL = 1.2816
 
 Better = Literal["lower", "higher"]
+Outcome = Literal["worse", "better", "steady", "neutral"]
 
 
-def figure_of(samples: Sequence[float], better: Better | None) -> float:
-    """Return what stands for a series of samples, at least one: its better quartile, or its median."""
-    quartile = {"lower": "p25", "higher": "p75"}.get(better or "")
-    return compute(quartile if quartile and len(samples) >= 4 else "median", samples)
+class Beside(msgspec.Struct, frozen=True):
+    """One figure of a run beside that of earlier ones, as shares of these."""
+
+    change: float
+    limit: float
+
+    def outcome(self, better: Better) -> Outcome:
+        """Return whether the figure is beyond the limit, and on which side."""
+        worse = self.change if better == "lower" else -self.change
+        return "worse" if worse > self.limit else "better" if worse < -self.limit else "steady"
 
 
 def compare(
@@ -66,53 +73,93 @@ def compare(
         better: Which direction is the better one; None where nobody knows.
         among: How many measurements of the run are compared, this one included.
     """
-    figure = figure_of(now, better)
-    earlier = [figure_of(one, better) for one in past[-MOST:] if one]
-    middle = statistics.median(earlier) if earlier else None
+    earlier = [one for one in past[-MOST:] if one]
+    medians = [compute("median", one) for one in earlier]
+    middle = statistics.median(medians) if medians else None
+    figure = compute("median", now)
     change = (figure - middle) / abs(middle) if middle else None
 
-    def told(
-        outcome: Literal["worse", "better", "steady", "neutral"],
-        limit: float | None = None,
-        reason: str | None = None,
-    ) -> Comparison:
+    def told(outcome: Outcome, reason: str | None = None, limit: float | None = None) -> Comparison:
         return Comparison(
             measurement, unit, figure, middle, len(earlier), change, limit, outcome, reason
         )
 
     if len(earlier) < FEWEST:
-        return told("neutral", reason=f"{len(earlier)} earlier runs, {FEWEST} are needed")
-    if middle is None or change is None:
-        return told("neutral", reason="the median of the earlier runs is 0")
-    limit = max(EFFECT, deviations(len(earlier), among) * spread(earlier) / abs(middle))
+        return told("neutral", f"{len(earlier)} earlier runs, {FEWEST} are needed")
+    names = figures_of(now, earlier, better)
+    alarm = (ALARM_EACH if len(names) > 1 else ALARM_ALONE) * min(1.0, SHARING / among)
+    pairs = [_beside(name, now, earlier, better, alarm) for name in names]
+    judged = [one for one in pairs if one is not None]
+    if change is None or not judged:
+        return told("neutral", "the median of the earlier runs is 0")
+    limit = max(one.limit for one in judged)
     if better is None:
-        return told("neutral", limit, "neither direction is known to be the better one")
-    worse = change if better == "lower" else -change
-    return told("worse" if worse > limit else "better" if worse < -limit else "steady", limit)
+        return told("neutral", "neither direction is known to be the better one", limit)
+    outcomes = {one.outcome(better) for one in judged}
+    if len(outcomes) == 1:
+        return told(outcomes.pop(), None, limit)
+    return told("steady", "its median and its better samples don't say the same: noise", limit)
 
 
-def spread(values: Sequence[float]) -> float:
-    """Return the spread of earlier figures, at least two: Qn, never quite nothing.
+def figures_of(
+    now: Sequence[float], past: Sequence[Sequence[float]], better: Better | None
+) -> tuple[str, ...]:
+    """Return the statistics that are compared: the median, and the better part that all can tell."""
+    fewest = min(len(now), *map(len, past))
+    share = 10 if fewest >= 10 else 25
+    if fewest < 4 or better is None:
+        return ("median",)
+    return ("median", f"p{share if better == 'lower' else 100 - share}")
 
-    Corrected for few values as C. Croux and P. J. Rousseeuw do (Time-Efficient Algorithms for Two
-    Highly Robust Estimators of Scale, 1992).
+
+def spread(values: Sequence[float], better: Better | None) -> float:
+    """Return the spread of earlier figures, at least two; never quite nothing.
+
+    Qn, the first quartile of the distances between any two, which half of the values can't spoil and
+    which few of them tell well (P. J. Rousseeuw and C. Croux, Alternatives to the Median Absolute
+    Deviation, JASA 1993; corrected for few values as in Time-Efficient Algorithms for Two Highly
+    Robust Estimators of Scale, 1992). But at least what the worst tenth tells: a machine that was
+    slow at times will be so again.
     """
     count = len(values)
+    middle = statistics.median(values)
     half = count // 2 + 1
     distances = sorted(abs(one - other) for one, other in combinations(values, 2))
-    quartile = distances[half * (half - 1) // 2 - 1]
     few = count / (count + (1.4 if count % 2 else 3.8))
-    return max(_TO_NORMAL * few * quartile, _LEAST_SPREAD * abs(statistics.median(values)))
+    robust = _QN_TO_NORMAL * few * distances[half * (half - 1) // 2 - 1]
+    tenths = statistics.quantiles(values, n=10, method="inclusive")
+    tail = middle - tenths[0] if better == "higher" else tenths[-1] - middle
+    return max(robust, tail / _DECILE_TO_NORMAL, _LEAST_SPREAD * abs(middle))
 
 
-def deviations(runs: int, among: int = 1) -> float:
+def deviations(runs: int, alarm: float) -> float:
     """Return how many spreads from the median are too many.
 
     The quantile of Student's distribution with as many degrees of freedom as `runs` figures give a
     Qn (its expansion: Abramowitz and Stegun, 26.7.5), wider for what the median itself is uncertain.
+
+    Args:
+        runs: How many earlier figures there are, at least two.
+        alarm: How often normal noise may be beyond them.
     """
-    z = statistics.NormalDist().inv_cdf(1 - min(ALARM, ALARMS / among))
-    freedom = _EFFICIENCY * (runs - 1)
+    z = statistics.NormalDist().inv_cdf(1 - alarm)
+    freedom = _QN_EFFICIENCY * (runs - 1)
     first = (z**3 + z) / (4 * freedom)
     second = (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
-    return (z + first + second) * math.sqrt(1 + _OF_MEDIAN / runs)
+    return (z + first + second) * math.sqrt(1 + math.pi / 2 / runs)
+
+
+def _beside(
+    statistic: str,
+    now: Sequence[float],
+    past: Sequence[Sequence[float]],
+    better: Better | None,
+    alarm: float,
+) -> Beside | None:
+    figure = compute(statistic, now)
+    earlier = [compute(statistic, one) for one in past]
+    middle = statistics.median(earlier)
+    if middle == 0:
+        return None
+    noise = deviations(len(earlier), alarm) * spread(earlier, better) / abs(middle)
+    return Beside((figure - middle) / abs(middle), max(EFFECT, noise))

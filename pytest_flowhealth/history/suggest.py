@@ -12,7 +12,7 @@ from pytest_flowhealth.history.regression import FEWEST, deviations, spread
 from pytest_flowhealth.verdict.text import figure
 from pytest_flowhealth.verdict.threshold import Better
 
-_AMONG = 100  # a limit is judged at every run, of many measurements: noise must hardly ever pass it
+_ALARM = 0.0002  # a limit is judged at every run, of many measurements
 _ROOM = 0.1
 _DIGITS = 2
 
@@ -49,7 +49,7 @@ def suggest(threshold: str, unit: str, values: Sequence[float], better: Better) 
     ordered = sorted(values, reverse=better == "higher")
     worst, usual = ordered[-1], ordered[-2]
     room = max(
-        deviations(len(values), _AMONG) * spread(values),
+        deviations(len(values), _ALARM) * spread(values, better),
         _ROOM * abs(middle),
         (1 + _ROOM) * abs(usual - middle),
     )

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flowhealth.formats.trends import sparkline
-from pytest_flowhealth.history.regression import FEWEST, compare, figure_of
+from pytest_flowhealth.history.regression import FEWEST, compare, deviations, figures_of, spread
 from pytest_flowhealth.history.suggest import as_toml, suggest
 from pytest_flowhealth.history.trend import SHOWN, trend
 
@@ -69,10 +69,39 @@ def test_a_noisy_measurement_is_no_regression() -> None:
     assert compare("m", "ms", [15.0], past, "lower").outcome == "steady"
 
 
-def test_what_stands_for_a_series() -> None:
-    assert figure_of([1, 2, 3, 4, 100], "lower") == 2
-    assert figure_of([1, 2, 3, 4, 100], "higher") == 4
-    assert figure_of([7], "lower") == 7
+def test_which_figures_are_compared() -> None:
+    ten, five = [1.0] * 10, [1.0] * 5
+    assert figures_of(ten, [ten], "lower") == ("median", "p10")
+    assert figures_of(ten, [ten], "higher") == ("median", "p90")
+    assert figures_of(ten, [ten, five], "lower") == ("median", "p25")
+    assert figures_of(five, [[1.0]], "lower") == figures_of(five, [ten], None) == ("median",)
+
+
+def test_other_work_in_the_midst_of_a_run_is_no_regression() -> None:
+    past = [run(10) for _ in range(12)]
+    found = compare("m", "ms", [*run(10)[:14], *run(20)[14:]], past, "lower")
+    assert (found.outcome, found.limit and (found.change or 0) > found.limit) == ("steady", True)
+    assert found.reason == "its median and its better samples don't say the same: noise"
+
+
+def test_a_machine_that_was_slow_at_times_may_be_so_again() -> None:
+    past = [run(10 if number % 6 else 15) for number in range(24)]
+    assert compare("m", "ms", run(14), past, "lower").outcome == "steady"
+    assert compare("m", "ms", run(7), past, "higher").outcome == "worse"
+
+
+def test_many_measurements_share_their_alarms() -> None:
+    past = [[10 + number / 10] for number in range(-6, 7)]
+    assert compare("m", "ms", [12.0], past, "lower").outcome == "worse"
+    assert compare("m", "ms", [12.0], past, "lower", among=400).outcome == "steady"
+
+
+def test_spread_and_deviations() -> None:
+    normal = [NUMBERS.gauss(100, 5) for _ in range(2_000)]
+    assert spread(normal, "lower") == pytest.approx(5, rel=0.1)
+    assert spread([100.0] * 9, None) == 1
+    assert deviations(1_000_000, 0.005) == pytest.approx(2.576, abs=0.001)
+    assert deviations(13, 0.005) > deviations(50, 0.005) > deviations(50, 0.02)
 
 
 def test_trends() -> None:

@@ -62,7 +62,7 @@ def test_a_regression_warns(run: Health, monkeypatch: pytest.MonkeyPatch) -> Non
     result = run(CHECK, *KEEP, "--health-compare")
     assert (result.exit_code, result.outcomes) == (1, {"app.speed": "warn"})
     assert (
-        "app.latency 14.1 ms is 40% worse than the median of the last"
+        "app.latency 14.2 ms is 39% worse than the median of the last"
         in result.check("app.speed")["message"]
     )
     assert run(CHECK, *KEEP).exit_code == 0
