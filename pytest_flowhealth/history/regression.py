@@ -43,15 +43,20 @@ Better = Literal["lower", "higher"]
 Outcome = Literal["worse", "better", "steady", "neutral"]
 
 
-class Beside(msgspec.Struct, frozen=True):
-    """One figure of a run beside that of earlier ones, as shares of these."""
+Figures = tuple[float, ...]
+"""What is compared of one run: the same statistics of each."""
 
-    change: float
+
+class Usual(msgspec.Struct, frozen=True):
+    """What one figure was in the earlier runs, and the share of it that noise may make it differ by."""
+
+    median: float
     limit: float
 
-    def outcome(self, better: Better) -> Outcome:
-        """Return whether the figure is beyond the limit, and on which side."""
-        worse = self.change if better == "lower" else -self.change
+    def outcome(self, now: float, better: Better) -> Outcome:
+        """Return whether a figure is beyond the limit, and on which side."""
+        change = (now - self.median) / abs(self.median)
+        worse = change if better == "lower" else -change
         return "worse" if worse > self.limit else "better" if worse < -self.limit else "steady"
 
 
@@ -73,39 +78,74 @@ def compare(
         better: Which direction is the better one; None where nobody knows.
         among: How many measurements of the run are compared, this one included.
     """
-    earlier = [one for one in past[-MOST:] if one]
-    medians = [compute("median", one) for one in earlier]
-    middle = statistics.median(medians) if medians else None
-    figure = compute("median", now)
-    change = (figure - middle) / abs(middle) if middle else None
+    kept = [one for one in past[-MOST:] if one]
+    names = figures_of(now, kept, better)
+    alarm = (ALARM_EACH if len(names) > 1 else ALARM_ALONE) * min(1.0, SHARING / among)
+    ours, earlier = _figures(now, names), [_figures(one, names) for one in kept]
+    count = before_streak(earlier, better, alarm) if better else len(earlier)
+    middle = statistics.median(one[0] for one in earlier[:count]) if earlier else None
+    change = (ours[0] - middle) / abs(middle) if middle else None
 
     def told(outcome: Outcome, reason: str | None = None, limit: float | None = None) -> Comparison:
-        return Comparison(
-            measurement, unit, figure, middle, len(earlier), change, limit, outcome, reason
-        )
+        return Comparison(measurement, unit, ours[0], middle, count, change, limit, outcome, reason)
 
-    if len(earlier) < FEWEST:
-        return told("neutral", f"{len(earlier)} earlier runs, {FEWEST} are needed")
-    names = figures_of(now, earlier, better)
-    alarm = (ALARM_EACH if len(names) > 1 else ALARM_ALONE) * min(1.0, SHARING / among)
-    pairs = [_beside(name, now, earlier, better, alarm) for name in names]
-    judged = [one for one in pairs if one is not None]
-    if change is None or not judged:
+    if count < FEWEST:
+        return told("neutral", f"{count} earlier runs, {FEWEST} are needed")
+    usual = usual_of(earlier[:count], better, alarm)
+    if change is None or not usual:
         return told("neutral", "the median of the earlier runs is 0")
-    limit = max(one.limit for one in judged)
+    limit = max(one.limit for one in usual)
     if better is None:
         return told("neutral", "neither direction is known to be the better one", limit)
-    outcomes = {one.outcome(better) for one in judged}
-    if len(outcomes) == 1:
-        return told(outcomes.pop(), None, limit)
-    return told("steady", "its median and its better samples don't say the same: noise", limit)
+    outcomes = {one.outcome(figure, better) for one, figure in zip(usual, ours, strict=True)}
+    if len(outcomes) > 1:
+        return told("steady", "its median and its better samples don't say the same: noise", limit)
+    since = len(earlier) - count
+    told_before = f"as in the {since} runs before this one" if since > 1 else "as in the run before"
+    outcome = outcomes.pop()
+    return told(outcome, told_before if since and outcome == "worse" else None, limit)
+
+
+def before_streak(earlier: Sequence[Figures], better: Better, alarm: float) -> int:
+    """Return how many runs there are before those that were all worse, up to the last one.
+
+    A slow-down that lasts is no noise of the runs before it: else it would be told only once.
+    """
+    sign = 1 if better == "lower" else -1
+    for count in range(FEWEST, len(earlier)):
+        middle = statistics.median(one[0] for one in earlier[:count])
+        least = abs(middle) * EFFECT
+        if any(sign * (one[0] - middle) <= least for one in earlier[count:]):
+            continue
+        usual = usual_of(earlier[:count], better, alarm)
+        if usual and all(
+            one.outcome(figure, better) == "worse"
+            for run in earlier[count:]
+            for one, figure in zip(usual, run, strict=True)
+        ):
+            return count
+    return len(earlier)
+
+
+def usual_of(
+    earlier: Sequence[Figures], better: Better | None, alarm: float
+) -> tuple[Usual, ...] | None:
+    """Return what each figure usually is, None where one is usually 0."""
+    found = []
+    for values in zip(*earlier, strict=True):
+        middle = statistics.median(values)
+        if middle == 0:
+            return None
+        noise = deviations(len(values), alarm) * spread(values, better) / abs(middle)
+        found.append(Usual(middle, max(EFFECT, noise)))
+    return tuple(found)
 
 
 def figures_of(
     now: Sequence[float], past: Sequence[Sequence[float]], better: Better | None
 ) -> tuple[str, ...]:
     """Return the statistics that are compared: the median, and the better part that all can tell."""
-    fewest = min(len(now), *map(len, past))
+    fewest = min([len(now), *map(len, past)])
     share = 10 if fewest >= 10 else 25
     if fewest < 4 or better is None:
         return ("median",)
@@ -149,17 +189,5 @@ def deviations(runs: int, alarm: float) -> float:
     return (z + first + second) * math.sqrt(1 + math.pi / 2 / runs)
 
 
-def _beside(
-    statistic: str,
-    now: Sequence[float],
-    past: Sequence[Sequence[float]],
-    better: Better | None,
-    alarm: float,
-) -> Beside | None:
-    figure = compute(statistic, now)
-    earlier = [compute(statistic, one) for one in past]
-    middle = statistics.median(earlier)
-    if middle == 0:
-        return None
-    noise = deviations(len(earlier), alarm) * spread(earlier, better) / abs(middle)
-    return Beside((figure - middle) / abs(middle), max(EFFECT, noise))
+def _figures(samples: Sequence[float], names: Sequence[str]) -> Figures:
+    return tuple(compute(name, samples) for name in names)

@@ -90,6 +90,19 @@ def test_a_machine_that_was_slow_at_times_may_be_so_again() -> None:
     assert compare("m", "ms", run(7), past, "higher").outcome == "worse"
 
 
+def test_a_slow_down_that_lasts_is_told_again_until_it_is_usual() -> None:
+    past = [run(10) for _ in range(12)]
+    told = []
+    for _ in range(70):
+        now = run(14)
+        told.append(compare("m", "ms", now, past, "lower"))
+        past.append(now)
+    assert [one.outcome for one in told[:38]] == ["worse"] * 38
+    assert (told[0].reason, told[1].reason) == (None, "as in the run before")
+    assert (told[2].runs, told[2].reason) == (12, "as in the 2 runs before this one")
+    assert told[-1].outcome == "steady"
+
+
 def test_many_measurements_share_their_alarms() -> None:
     past = [[10 + number / 10] for number in range(-6, 7)]
     assert compare("m", "ms", [12.0], past, "lower").outcome == "worse"
