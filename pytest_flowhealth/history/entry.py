@@ -13,7 +13,7 @@ MOST_SAMPLES = 10_000
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """One measurement: `name` with its component (`redis.command`), all samples of a series."""
+    """One measurement: `name` as `metric_of` has it, all samples of a series."""
 
     name: str
     unit: str
@@ -62,7 +62,7 @@ def entry_of(
     Args:
         health: The report's `verdict.report.Health`.
         report: The whole report as JSON.
-        samples: The samples of each series by `component.name`; for one that is not there, its
+        samples: The samples of each series by its metric's name; for one that is not there, its
             median stands, which is all that is known.
         fingerprint: Of the machine and the target.
         uid: The run's own name.
@@ -70,7 +70,7 @@ def entry_of(
     taken: dict[str, Taken] = {}
     for check in health.checks:
         for one in check.measurements:
-            name = f"{check.component}.{one.name}"
+            name = metric_of(check.id, check.component, one.name)
             value = one.value if one.stats is None else one.stats.median
             if value is not None and name not in taken:
                 taken[name] = Taken(name, one.unit, thinned(samples.get(name) or (value,)))
@@ -89,6 +89,16 @@ def entry_of(
         taken=tuple(taken.values()),
         report=zlib.compress(report),
     )
+
+
+def metric_of(check: str, component: str, measurement: str) -> str:
+    """Return what a check's measurement is called: `redis.command`, `http.latency[login]`.
+
+    The checks that one parametrised function makes measure under the same names; what is in the
+    brackets of their ids keeps them apart.
+    """
+    brackets = check[check.index("[") :] if "[" in check else ""
+    return f"{component}.{measurement}{brackets}"
 
 
 def thinned(samples: tuple[float, ...], most: int = MOST_SAMPLES) -> tuple[float, ...]:

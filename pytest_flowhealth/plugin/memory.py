@@ -15,7 +15,7 @@ from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import FlowHealthError, UsageError
 from pytest_flowhealth.history import query
 from pytest_flowhealth.history.database import path_of, require_usable
-from pytest_flowhealth.history.entry import entry_of
+from pytest_flowhealth.history.entry import entry_of, metric_of
 from pytest_flowhealth.history.fingerprint import fingerprint
 from pytest_flowhealth.history.keeping import asked, keep
 from pytest_flowhealth.history.query import Past
@@ -102,13 +102,13 @@ class Memory:
         for check in checks:
             units = {one.name: one.unit for one in check.measurements}
             for one in check.thresholds:
-                metric = f"{check.component}.{one.measurement}"
+                metric = metric_of(check.id, check.component, one.measurement)
                 now = _figure(samples.get(metric, ()), one)
                 if now is None:
                     continue
                 before = [_figure(run.samples, one) for run in self.past(metric)]
                 values = [value for value in before if value is not None]
-                name = f"{check.component}.{one.name}"
+                name = metric_of(check.id, check.component, one.name)
                 found.append(trend(name, units.get(one.measurement, "1"), values, now))
         return tuple(found)
 
@@ -131,7 +131,7 @@ class Memory:
     def _compared(
         self, check: CheckResult, taken: Measurement, samples: Samples, among: int
     ) -> Comparison | None:
-        metric = f"{check.component}.{taken.name}"
+        metric = metric_of(check.id, check.component, taken.name)
         now = samples.get(metric)
         if not now:
             return None
@@ -213,7 +213,7 @@ def _better(check: CheckResult, measurement: str) -> Better | None:
 def _judgeable(checks: Sequence[CheckResult], samples: Samples) -> int:
     """Return how many measurements of a run can be told to be worse, at least 1."""
     names = {
-        f"{check.component}.{one.name}"
+        metric_of(check.id, check.component, one.name)
         for check in checks
         for one in check.measurements
         if _better(check, one.name)

@@ -13,6 +13,7 @@ from pytest_flowhealth.config.model import Limits
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.verdict.check import Declaration
+from pytest_flowhealth.verdict.statistics import DEFAULT
 from pytest_flowhealth.verdict.threshold import Threshold, changed
 from pytest_flowhealth.verdict.units import parse_size
 
@@ -64,15 +65,21 @@ def full_name(declaration: Declaration, threshold: Threshold) -> str:
     return f"{declaration.component}.{threshold.name}"
 
 
+def names(declaration: Declaration, threshold: Threshold) -> tuple[str, ...]:
+    """Return every name by which a threshold is found: a series' without a statistic is its median."""
+    name = full_name(declaration, threshold)
+    return (name,) if threshold.statistic else (name, f"{name}.{DEFAULT}")
+
+
 def unmatched(found: Iterable[Change], declarations: Iterable[Declaration]) -> list[str]:
     """Return a mistake for each strict change that matches no declared threshold."""
-    known = sorted(
-        {full_name(one, threshold) for one in declarations for threshold in one.thresholds}
-    )
+    declared = [(one, threshold) for one in declarations for threshold in one.thresholds]
+    known = sorted({full_name(*one) for one in declared})
+    found_by = {name for one in declared for name in names(*one)}
     return [
         f"{change.source}: no threshold is called {change.name!r}; {nearest(change.name, known)}"
         for change in found
-        if change.strict and change.name not in known
+        if change.strict and change.name not in found_by
     ]
 
 
@@ -92,7 +99,8 @@ def apply(
         return declaration
     thresholds = []
     for threshold in declaration.thresholds:
-        for change in by_name.get(full_name(declaration, threshold), ()):
+        wanted = names(declaration, threshold)
+        for change in (one for name in wanted for one in by_name.get(name, ())):
             limits = change.limits
             try:
                 threshold = changed(  # noqa: PLW2901  # each change builds on the one before

@@ -15,7 +15,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from pytest_flowhealth.errors import FlowHealthError, NotApplicable, Unmeasured
-from pytest_flowhealth.history.entry import thinned
+from pytest_flowhealth.history.entry import metric_of, thinned
 from pytest_flowhealth.plugin.body import watched
 from pytest_flowhealth.plugin.exclusive import alone_or_shared
 from pytest_flowhealth.plugin.health import STATE, CheckState, hand_over
@@ -152,10 +152,11 @@ class Runner:
 
     def _gather(self, state: CheckState) -> None:
         """Keep the samples of what a check measured, for the history."""
-        component = state.declaration.component
+        check = state.declaration
         for name, series in state.notes.series.items():
             if series.samples:
-                self._run.samples[f"{component}.{name}"] = thinned(series.samples)
+                metric = metric_of(check.id, check.component, name)
+                self._run.samples[metric] = thinned(series.samples)
 
     def _judge(self, state: CheckState) -> None:
         judged = state.judge()

@@ -69,7 +69,7 @@ class Run:
     conclusion: Conclusion | None = None
     memory: Memory | None = None
     samples: dict[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
-    """The samples of each series by `component.name`, where they are kept."""
+    """The samples of each series by its metric's name (history/entry.py), where they are kept."""
 
     @property
     def decides(self) -> bool:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import sys
+from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history import query
 from pytest_flowhealth.history.database import require_usable
+from pytest_flowhealth.history.entry import metric_of
 from pytest_flowhealth.history.keeping import asked
 from pytest_flowhealth.history.suggest import Suggestion, as_toml, suggest
 from pytest_flowhealth.plugin.memory import NEEDED, history_path
 from pytest_flowhealth.plugin.messages import usage_error
-from pytest_flowhealth.verdict.statistics import Unsupported, compute
+from pytest_flowhealth.verdict.statistics import DEFAULT, Unsupported, compute
 from pytest_flowhealth.verdict.status import Status
 from pytest_flowhealth.verdict.text import printable
 from pytest_flowhealth.verdict.threshold import Better
@@ -70,29 +75,47 @@ def _lines(file: sqlite3.Connection) -> list[str]:
     ]
 
 
+class Declared(msgspec.Struct):
+    """A threshold as the last runs declared it; `metrics` are more than one where it is parametrised."""
+
+    statistic: str
+    better: Better
+    unit: str
+    metrics: set[str] = msgspec.field(default_factory=set)
+
+
 def _suggestions(file: sqlite3.Connection, fingerprint: str) -> list[Suggestion]:
     """Return a suggestion for each threshold that one of the last runs declares."""
-    declared: dict[str, dict[str, object]] = {}
+    declared: dict[str, Declared] = {}
     for run in query.runs(file, limit=10, fingerprint=fingerprint):
         report = query.report(file, run.uid) or {}
         for check in report.get("health", {}).get("checks", ()):
-            units = {one["name"]: one["unit"] for one in check["measurements"]}
-            for one in check["thresholds"]:
-                name = one["measurement"]
-                whole = f"{name}.{one['statistic']}" if one["statistic"] else name
-                declared.setdefault(
-                    f"{check['component']}.{whole}",
-                    {**one, "metric": f"{check['component']}.{name}", "unit": units.get(name, "1")},
-                )
-    found = []
-    for name, one in declared.items():
-        metric, statistic = str(one["metric"]), str(one["statistic"] or "median")
-        values = []
+            _declare(declared, check)
+    return [
+        suggest(name, one.unit, _worst(file, fingerprint, one), one.better)
+        for name, one in declared.items()
+    ]
+
+
+def _declare(declared: dict[str, Declared], check: dict[str, Any]) -> None:
+    units = {one["name"]: one["unit"] for one in check["measurements"]}
+    for one in check["thresholds"]:
+        measurement, statistic = one["measurement"], one["statistic"]
+        name = f"{check['component']}.{measurement}"
+        found = declared.setdefault(
+            f"{name}.{statistic}" if statistic else name,
+            Declared(statistic or DEFAULT, one["better"], units.get(measurement, "1")),
+        )
+        found.metrics.add(metric_of(check["id"], check["component"], measurement))
+
+
+def _worst(file: sqlite3.Connection, fingerprint: str, one: Declared) -> list[float]:
+    """Return a threshold's figure in each of the last runs, the worst where several were judged by it."""
+    figures: dict[tuple[float, str], list[float]] = defaultdict(list)
+    for metric in one.metrics:
         for past in query.past(file, metric, fingerprint, limit=MOST):
-            try:
-                values.append(compute(statistic, past.samples))
-            except Unsupported:
-                continue
-        better: Better = "higher" if one["better"] == "higher" else "lower"
-        found.append(suggest(name, str(one["unit"]), values, better))
-    return found
+            # What the samples can't support was unknown then, and suggests nothing.
+            with contextlib.suppress(Unsupported):
+                figures[past.started, past.run].append(compute(one.statistic, past.samples))
+    worst = max if one.better == "lower" else min
+    return [worst(figures[run]) for run in sorted(figures)]
