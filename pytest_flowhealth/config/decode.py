@@ -21,6 +21,12 @@ from pytest_flowhealth.config.fields import (
 )
 from pytest_flowhealth.config.limits import limits_of
 from pytest_flowhealth.config.model import Configuration
+from pytest_flowhealth.config.require import (
+    require_intervals,
+    require_receivers,
+    require_rules,
+    require_silences,
+)
 from pytest_flowhealth.config.semver import is_range
 from pytest_flowhealth.config.wording import quoted, requoted, unknowns
 from pytest_flowhealth.verdict.units import parse_duration, parse_size
@@ -235,6 +241,9 @@ CHECKS: dict[str, Callable[[Any], object]] = {
     "dashboard.url": _web_address,
     "dashboard.websocket": _websocket_address,
     "dashboard.window": parse_duration,
+    "alerts.cooldown": parse_duration,
+    "alerts.flap_window": parse_duration,
+    "alerts.runbook": _not_blank,
     "fleet.heartbeat": parse_duration,
     "fleet.listen": parse_duration,
     "fleet.prefix": _not_blank,
@@ -251,14 +260,21 @@ CHECKS: dict[str, Callable[[Any], object]] = {
     "history.rollups": parse_duration,
     "history.runs": parse_duration,
     "history.samples": parse_duration,
+    "monitor.intervals": require_intervals,
+    "monitor.limit": parse_duration,
+    "monitor.logs": _not_blank,
+    "monitor.openmetrics": _not_blank,
     "npm.install_timeout": parse_duration,
     "npm.package": package_name,
     "npm.registry": _web_address,
     "npm.timeout": parse_duration,
+    "receivers": require_receivers,
     "redis.url": _redis_url,
     "redis.timeout": parse_duration,
     "redis.prefix": _not_blank,
     "redis.ca": _not_blank,
+    "rules": require_rules,
+    "silences": require_silences,
     "system.memory": parse_size,
     "system.node": _range,
     "system.npm": _range,

@@ -112,9 +112,14 @@ def _word(kind: Any) -> str:
     return _WORDS.get(holder, "text")
 
 
-def _holds_tables(kind: Any) -> bool:
+def parts_of(kind: Any) -> Structure | None:
+    """Return the struct that a key of this type is a list of, if it is one."""
     parts = [part for one in alternatives(kind) for part in get_args(one)]
-    return any(_is_struct(one) for part in parts for one in alternatives(part))
+    return next((one for part in parts for one in alternatives(part) if _is_struct(one)), None)
+
+
+def _holds_tables(kind: Any) -> bool:
+    return parts_of(kind) is not None
 
 
 def _below(name: str, struct: Structure) -> dict[str, Structure]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from pytest_flowhealth.config.alerts import Alerts, Monitor, Receiver, Rule, Silence
 from pytest_flowhealth.config.dashboard import Dashboard
 from pytest_flowhealth.config.history import History
 
@@ -358,7 +359,19 @@ class Configuration(msgspec.Struct, frozen=True):
     dashboard: Dashboard = Dashboard()
     wasm: Wasm = Wasm()
     npm: Npm = Npm()
+    monitor: Monitor = Monitor()
     history: History = History()
+    alerts: Alerts = Alerts()
+    rules: Annotated[
+        tuple[Rule, ...],
+        Meta(description="Conditions that raise alerts, besides the built-in ones, see alerts.md."),
+    ] = ()
+    receivers: Annotated[
+        tuple[Receiver, ...], Meta(description="Who is told of alerts, see alerts.md.")
+    ] = ()
+    silences: Annotated[
+        tuple[Silence, ...], Meta(description="Times in which nobody is told of some alerts.")
+    ] = ()
     thresholds: Annotated[
         dict[str, Limits],
         Meta(description="Other limits by the threshold's name, such as `redis.connect.p95`."),

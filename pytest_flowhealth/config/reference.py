@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from pytest_flowhealth.config.fields import Structure, joined, known_fields, table_of, tables, told
+from pytest_flowhealth.config.fields import Structure, joined, known_fields, parts_of, table_of, tables, told
 from pytest_flowhealth.config.model import Configuration, Limits
 
 _HEAD = """# Configuration
@@ -31,6 +31,8 @@ def render(root: Structure = Configuration) -> str:
     for name, struct in tables(root).items():
         head = [f"## [{name}]\n", f"{struct.__doc__}\n"] if name else ["## Top level\n"]
         parts += [*head, _table(name, struct, variables)]
+    for name, struct in _lists(root).items():
+        parts += [f"## [[{name}]]\n", f"{struct.__doc__}\n", _table(f"{name}[]", struct, {})]
     parts += [
         "## [thresholds]\n",
         'Other limits by name: `"redis.connect.p95" = { warn = 5, fail = 50, unit = "ms" }`. '
@@ -52,13 +54,19 @@ def _table(table: str, struct: Structure, variables: Mapping[str, str | None]) -
         name = variables.get(joined(table, field.name))
         meaning = " ".join(part for part in (meta.description, _example(meta)) if part)
         rows.append(
-            f"| `{field.name}` | {told(field.type)} | {_default(field)} | {meaning} | "
+            f"| `{field.encode_name}` | {told(field.type)} | {_default(field)} | {meaning} | "
             f"{f'`{name}`' if name else ''} |"
         )
     if not rows:
         return ""
     head = "| key | type | default | meaning | variable |\n| --- | --- | --- | --- | --- |\n"
     return head + "\n".join(rows) + "\n"
+
+
+def _lists(root: Structure) -> dict[str, Structure]:
+    """Return the struct of each list of tables by its name."""
+    kinds = {one.name: parts_of(one.type) for one in msgspec.structs.fields(root)}
+    return {name: kind for name, kind in kinds.items() if kind is not None and name != "thresholds"}
 
 
 def _meta(hint: Any) -> msgspec.Meta | None:

@@ -1,0 +1,1 @@
+"""How a receiver is told, one file a type: `send(message, receiver, environ)`."""

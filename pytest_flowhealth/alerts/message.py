@@ -1,0 +1,82 @@
+"""What receivers are told: alerts, and messages of one or several of them."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Literal
+
+import msgspec
+
+from pytest_flowhealth.verdict.alerting import Severity
+
+Kind = Literal["firing", "reminder", "flapping", "resolved", "test"]
+"""Why there is a message: it began to fire, fires still, changes too often, is over; or a test."""
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """One alert as it is told, with its evidence.
+
+    Attributes:
+        name: The check's id, the rule's name (in brackets which of several metrics), `monitor.round`.
+        kind: What raised it.
+        component: What it speaks of.
+        severity: How bad it is.
+        state: Whether it fires, or is over.
+        summary: One sentence.
+        since: Since when the condition holds (UTC); `fired` when it fired, `resolved` its end.
+        metric: What a rule judges; None for a check.
+        value: What was measured, in `unit`; None for a check, and where nothing was.
+        limit: The limit in words: `above 85 %`.
+        remedy: What to type.
+        blocked: The checks that could not run for it.
+        runbook: Where it says what to do.
+        silenced, acknowledged, flapping: Which of these it is.
+    """
+
+    name: str
+    kind: Literal["check", "rule", "monitor", "test"]
+    component: str
+    severity: Severity
+    state: Literal["firing", "resolved"]
+    summary: str
+    since: datetime.datetime
+    fired: datetime.datetime
+    resolved: datetime.datetime | None = None
+    metric: str | None = None
+    value: float | None = None
+    unit: str | None = None
+    limit: str | None = None
+    remedy: str | None = None
+    blocked: tuple[str, ...] = ()
+    runbook: str | None = None
+    flapping: bool = False
+
+
+class Message(msgspec.Struct, frozen=True):
+    """What one receiver is told at once: alerts of one component that began, or ended, together.
+
+    Attributes:
+        id: The same at every attempt: what came twice is known by it.
+        kind: Why it is sent.
+        receiver: Its name.
+        group: The component; messages to one receiver about one component keep their order.
+        at: When it was made (UTC).
+        host: The machine; `target` the application.
+        alerts: At least one, except for a test.
+    """
+
+    id: str
+    kind: Kind
+    receiver: str
+    group: str
+    at: datetime.datetime
+    host: str
+    target: str
+    alerts: tuple[Alert, ...] = ()
+
+    @property
+    def severity(self) -> Severity:
+        """The worst of its alerts; "info" for a test."""
+        present = {one.severity for one in self.alerts}
+        order: tuple[Severity, ...] = ("critical", "warning")
+        return next((one for one in order if one in present), "info")

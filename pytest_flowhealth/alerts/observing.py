@@ -1,0 +1,140 @@
+"""What checks and rules say of alerts: observations for the engine."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from pytest_flowhealth.alerts.engine import Observation, Subject
+from pytest_flowhealth.alerts.rules import Condition, Judged, judge
+from pytest_flowhealth.alerts.series import Series
+from pytest_flowhealth.alerts.state import Policy
+from pytest_flowhealth.config.alerts import Alerts
+from pytest_flowhealth.verdict.alerting import Alerting, Severity
+from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
+from pytest_flowhealth.verdict.status import Outcome
+from pytest_flowhealth.verdict.text import figure
+from pytest_flowhealth.verdict.units import parse_duration
+
+ROUND = "monitor.round"
+"""The alert of a round that could not be run, or did not come to its end."""
+
+_DEFAULT = Alerting()
+
+
+def of_checks(
+    checks: Sequence[CheckResult],
+    settings: Alerts,
+    blocked: Mapping[str, Iterable[str]] | None = None,
+    *,
+    over: bool,
+) -> list[Observation]:
+    """Return what checks say.
+
+    Args:
+        checks: Those that have ended.
+        settings: The configuration's.
+        blocked: By a failed check, those that it will block.
+        over: Whether the round is: before that, a pass may still be doubted, and says nothing.
+    """
+    waiting: dict[str, list[str]] = defaultdict(list)
+    for root, names in (blocked or {}).items():
+        waiting[root] += names
+    for one in checks:
+        if one.blocked_by is not None:
+            waiting[one.blocked_by].append(one.id)
+    found = []
+    for one in checks:
+        breached = _breached(one)
+        if over or breached:
+            found.append(_of_check(one, breached, settings, tuple(dict.fromkeys(waiting[one.id]))))
+    return found
+
+
+def of_round(problems: Sequence[str], settings: Alerts) -> Observation:
+    """Return what a round's own problems say: that it was not run, or not to its end."""
+    subject = Subject(
+        name=ROUND,
+        kind="monitor",
+        component="monitor",
+        severity="critical",
+        summary="; ".join(problems) or "the round was run",
+        remedy="pytest --health",
+        runbook=link(settings.runbook, ROUND),
+    )
+    return Observation(subject, bool(problems), policy_of(settings, 0.0, None))
+
+
+def of_rules(
+    rules: Iterable[Condition], series: Series, settings: Alerts, now: float, begun: float
+) -> list[Observation]:
+    """Return what rules say of what was measured."""
+    return [
+        _of_rule(rule, one, settings) for rule in rules for one in judge(rule, series, now, begun)
+    ]
+
+
+def policy_of(settings: Alerts, held: float, cooldown: float | None) -> Policy:
+    """Return the policy of an alert, with the configuration's defaults; in seconds."""
+    return Policy(
+        held=held,
+        cooldown=parse_duration(settings.cooldown) if cooldown is None else cooldown,
+        flap_changes=settings.flap_changes,
+        flap_window=parse_duration(settings.flap_window),
+    )
+
+
+def link(base: str, name: str) -> str:
+    """Return the address of an alert's section in the runbook, as Markdown's headings are linked to."""
+    slug = re.sub(r"[^a-z0-9_-]", "", name.partition("[")[0].lower())
+    return base if "#" in base else f"{base}#{slug}"
+
+
+def _breached(check: CheckResult) -> bool | None:
+    """Return whether a check's alert holds: a skip says nothing."""
+    if check.outcome is Outcome.SKIP:
+        return None
+    return check.outcome.value in (check.alert or _DEFAULT).on
+
+
+def _of_check(
+    check: CheckResult, breached: bool | None, settings: Alerts, blocked: tuple[str, ...]
+) -> Observation:
+    said = check.alert or _DEFAULT
+    subject = Subject(
+        name=check.id,
+        kind="check",
+        component=check.component,
+        severity=said.severity or _severity(check),
+        summary=check.message or f"{check.id} is {check.outcome.value}",
+        remedy=check.remedy,
+        blocked=blocked,
+        runbook=said.runbook or link(settings.runbook, check.id),
+    )
+    return Observation(subject, breached, policy_of(settings, said.after, said.cooldown))
+
+
+def _severity(check: CheckResult) -> Severity:
+    return "critical" if check.critical and check.outcome is Outcome.FAIL else "warning"
+
+
+def _of_rule(rule: Condition, judged: Judged, settings: Alerts) -> Observation:
+    _, bracket, which = judged.metric.partition("[")
+    value = "" if judged.value is None else f"{figure(judged.value)}{unit_suffix(judged.unit)}"
+    subject = Subject(
+        name=f"{rule.name}{bracket}{which}",
+        kind="rule",
+        component=rule.component,
+        severity=rule.severity,
+        summary=f"{rule.summary}: {rule.spelled}{bracket}{which} is {value}, {rule.limit}"
+        if rule.absent is None
+        else f"{rule.summary}: {rule.spelled}{bracket}{which} has {rule.limit}",
+        metric=judged.metric,
+        value=judged.value,
+        unit=judged.unit,
+        limit=rule.limit,
+        remedy=rule.remedy,
+        runbook=rule.runbook or link(settings.runbook, rule.name),
+    )
+    return Observation(subject, judged.breached, policy_of(settings, rule.held, rule.cooldown))

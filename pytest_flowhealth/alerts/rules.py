@@ -1,0 +1,226 @@
+"""Rules: the built-in ones, those of the configuration over them, and what they say of readings."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Sequence
+from functools import cache
+from importlib import resources
+
+import msgspec
+
+from pytest_flowhealth.alerts.series import Reading, Series
+from pytest_flowhealth.config.alerts import Rule
+from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.verdict.alerting import Severity
+from pytest_flowhealth.verdict.check import unit_suffix
+from pytest_flowhealth.verdict.statistics import Unsupported, compute, is_statistic
+from pytest_flowhealth.verdict.text import figure
+from pytest_flowhealth.verdict.units import convert, convertible, parse_duration
+
+_KEEPS = 600.0
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """A rule that can be judged; durations in seconds.
+
+    Attributes:
+        metric: Without the statistic; `statistic` is None for the one that fits.
+        above, below: One of them, in `unit`, or in the metric's own where that is None.
+        window: How far back values count; None for those of the last reading.
+        per: The time per which a change is judged; None for the value itself.
+        absent: After how long without a value it holds, in the place of a limit.
+    """
+
+    name: str
+    metric: str
+    statistic: str | None
+    above: float | None
+    below: float | None
+    unit: str | None
+    window: float | None
+    per: float | None
+    absent: float | None
+    held: float
+    cooldown: float
+    severity: Severity
+    summary: str
+    remedy: str | None
+    runbook: str | None
+
+    @property
+    def component(self) -> str:
+        """What its metric speaks of."""
+        return self.metric.partition(".")[0]
+
+    @property
+    def spelled(self) -> str:
+        """Its metric with the statistic."""
+        return f"{self.metric}.{self.statistic}" if self.statistic else self.metric
+
+    @property
+    def limit(self) -> str:
+        """Its limit in words."""
+        if self.absent is not None:
+            return f"no value for {figure(self.absent)} s"
+        side, value = ("above", self.above) if self.above is not None else ("below", self.below)
+        per = "" if self.per is None else f" in {figure(self.per)} s"
+        return f"{side} {figure(value or 0.0)}{unit_suffix(self.unit)}{per}"
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What a rule says of one metric: whether it holds (None: not known), and the value it went by."""
+
+    metric: str
+    breached: bool | None
+    value: float | None = None
+    unit: str | None = None
+
+
+@cache
+def built_in() -> tuple[Rule, ...]:
+    """Return the built-in rules."""
+    text = (resources.files("pytest_flowhealth.alerts") / "rules.toml").read_text(encoding="utf-8")
+    return msgspec.convert(tomllib.loads(text)["rules"], tuple[Rule, ...])
+
+
+def conditions(configured: Sequence[Rule]) -> tuple[Condition, ...]:
+    """Return the rules that are in use: the built-in ones as they were changed, then the others.
+
+    Raises:
+        UsageError: One says too little, or what can't be meant; all are named.
+    """
+    named = {one.name: one for one in built_in()}
+    for rule in configured:
+        named[rule.name] = _changed(named[rule.name], rule) if rule.name in named else rule
+    found, problems = [], []
+    for rule in named.values():
+        if rule.enabled is False:
+            continue
+        try:
+            found.append(_condition(rule))
+        except ValueError as error:
+            problems.append(f"rules: {rule.name}: {error}")
+    if problems:
+        raise UsageError("the configuration can't be used", problems=problems)
+    return tuple(found)
+
+
+def longest(rules: Sequence[Condition]) -> float:
+    """Return how many seconds back rules look."""
+    return max([_KEEPS, *(one.window for one in rules if one.window)])
+
+
+def judge(rule: Condition, series: Series, now: float, begun: float) -> list[Judged]:
+    """Return what a rule says now, of each metric that it names.
+
+    Args:
+        rule: The rule.
+        series: What was measured.
+        now: The time of the same clock.
+        begun: Since when anything could have been measured.
+    """
+    names = list(series.named(rule.metric))
+    if rule.absent is not None:
+        return [_absence(rule, one, series, now, begun) for one in names or [rule.metric]]
+    return [_judged(rule, one, series, now) for one in names]
+
+
+def _judged(rule: Condition, metric: str, series: Series, now: float) -> Judged:
+    readings = series.since(metric, now - rule.window) if rule.window else _last(series, metric)
+    value = _change(rule, readings) if rule.per else _statistic(rule, readings)
+    theirs = series.unit(metric)
+    unit = rule.unit or theirs
+    if value is None or not convertible(theirs, unit):
+        return Judged(metric, None, None, unit)
+    value = convert(value, theirs, unit)
+    if rule.above is not None:
+        return Judged(metric, value > rule.above, value, unit)
+    return Judged(metric, value < (rule.below or 0.0), value, unit)
+
+
+def _absence(rule: Condition, metric: str, series: Series, now: float, begun: float) -> Judged:
+    last = series.last(metric)
+    seconds = now - (begun if last is None else last.at)
+    return Judged(metric, seconds > (rule.absent or 0.0), seconds, "s")
+
+
+def _last(series: Series, metric: str) -> list[Reading]:
+    last = series.last(metric)
+    return [] if last is None else [last]
+
+
+def _statistic(rule: Condition, readings: Sequence[Reading]) -> float | None:
+    values = [value for one in readings for value in one.values]
+    if not values:
+        return None
+    try:
+        found = compute(rule.statistic or "median", values)
+    except Unsupported:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def _change(rule: Condition, readings: Sequence[Reading]) -> float | None:
+    """Return the change from the first to the last reading per `rule.per` seconds."""
+    if len(readings) < 2 or readings[-1].at <= readings[0].at:
+        return None
+    first, last = (_statistic(rule, [one]) for one in (readings[0], readings[-1]))
+    if first is None or last is None:
+        return None
+    return (last - first) / (readings[-1].at - readings[0].at) * (rule.per or 1.0)
+
+
+def _changed(rule: Rule, over: Rule) -> Rule:
+    """Return a built-in rule with what the configuration says of it."""
+    said = {
+        name: value
+        for name in Rule.__struct_fields__
+        if (value := getattr(over, name)) is not None
+    }
+    if said.keys() & {"above", "below", "absent"}:
+        said = {"above": None, "below": None, "absent": None, **said}
+    return msgspec.structs.replace(rule, **said)
+
+
+def _condition(rule: Rule) -> Condition:
+    if rule.metric is None:
+        raise ValueError("'metric' is missing, such as 'redis.connect.p95'")
+    if rule.above is None and rule.below is None and rule.absent is None:
+        raise ValueError("it needs 'above', 'below' or 'absent'")
+    metric, statistic = split(rule.metric)
+    return Condition(
+        name=rule.name,
+        metric=metric,
+        statistic=statistic,
+        above=rule.above,
+        below=rule.below,
+        unit=rule.unit,
+        window=_seconds(rule.window),
+        per=_seconds(rule.per),
+        absent=_seconds(rule.absent),
+        held=_seconds(rule.held) or 0.0,
+        cooldown=_seconds(rule.cooldown) or 300.0,
+        severity=rule.severity or "warning",
+        summary=rule.summary or f"{rule.metric} is out of bounds",
+        remedy=rule.remedy,
+        runbook=rule.runbook,
+    )
+
+
+def split(spelled: str) -> tuple[str, str | None]:
+    """Return a metric and the statistic that its name ends with: `redis.connect.p95`."""
+    bracket = spelled.find("[")
+    head, brackets = (spelled, "") if bracket < 0 else (spelled[:bracket], spelled[bracket:])
+    for dots in (1, 2):  # p99.9 has a dot of its own
+        parts = head.rsplit(".", dots)
+        if len(parts) == dots + 1 and parts[0].count(".") and is_statistic(".".join(parts[1:])):
+            return parts[0] + brackets, ".".join(parts[1:])
+    return spelled, None
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None or text.strip() == "0":
+        return None
+    return parse_duration(text)

@@ -1,0 +1,25 @@
+"""How a check that fails raises its alert: what `@pytest.mark.alert` says."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Severity = Literal["info", "warning", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+"""From the least to the worst."""
+
+Raising = Literal["warn", "fail", "unknown"]
+RAISING: tuple[Raising, ...] = ("fail", "unknown")
+"""The outcomes that raise an alert where nothing else is said."""
+
+
+class Alerting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a check says of its alert; `after` and `cooldown` in seconds, None for the defaults."""
+
+    after: float = 0.0
+    cooldown: float | None = None
+    severity: Severity | None = None
+    on: tuple[Raising, ...] = RAISING
+    runbook: str | None = None
