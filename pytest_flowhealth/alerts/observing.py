@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pytest_flowhealth.alerts.engine import Observation, Subject
 from pytest_flowhealth.alerts.rules import Condition, Judged, judge
@@ -67,11 +67,26 @@ def of_round(problems: Sequence[str], settings: Alerts) -> Observation:
 
 
 def of_rules(
-    rules: Iterable[Condition], series: Series, settings: Alerts, now: float, begun: float
+    rules: Iterable[Condition],
+    series: Series,
+    fresh: Collection[str],
+    settings: Alerts,
+    times: tuple[float, float],
 ) -> list[Observation]:
-    """Return what rules say of what was measured."""
+    """Return what rules say of what was measured.
+
+    Args:
+        rules: The rules.
+        series: What was measured.
+        fresh: The metrics that were measured since the last time: of others nothing new is known.
+        settings: The configuration's.
+        times: Now, and since when anything could have been measured.
+    """
     return [
-        _of_rule(rule, one, settings) for rule in rules for one in judge(rule, series, now, begun)
+        _of_rule(rule, one, settings)
+        for rule in rules
+        for one in judge(rule, series, *times)
+        if one.metric in fresh or rule.absent is not None
     ]
 
 

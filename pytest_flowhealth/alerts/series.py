@@ -31,6 +31,16 @@ class Series:
     def __init__(self, longest: float = 600.0) -> None:
         self._longest = longest
         self._kept: dict[str, Kept] = {}
+        self._fresh: set[str] = set()
+
+    def keep(self, longest: float) -> None:
+        """Keep readings as long as this from now on, in seconds."""
+        self._longest = longest
+
+    def take_fresh(self) -> set[str]:
+        """Return the metrics that got a reading since the last time."""
+        found, self._fresh = self._fresh, set()
+        return found
 
     def add(self, metric: str, unit: str, reading: Reading) -> None:
         """Add a reading; what is older than rules look is forgotten."""
@@ -38,6 +48,7 @@ class Series:
         if kept is None or kept.unit != unit:
             kept = self._kept[metric] = Kept(unit, deque(maxlen=MOST))
         kept.readings.append(reading)
+        self._fresh.add(metric)
         while len(kept.readings) > 1 and reading.at - kept.readings[0].at > self._longest:
             kept.readings.popleft()
 

@@ -23,7 +23,7 @@ from pytest_flowhealth.errors import UsageError
 
 THRESHOLDS = f"{PREFIX}THRESHOLDS"
 REDIS_URL = "REDIS_URL"
-OTHERS = frozenset({THRESHOLDS})
+OTHERS = frozenset({THRESHOLDS, f"{PREFIX}ROUND", f"{PREFIX}MONITORED"})
 """Variables of ours that are no key of the configuration."""
 
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}

@@ -60,6 +60,20 @@ MIGRATIONS = (
     CREATE TABLE logs (at REAL NOT NULL, severity TEXT NOT NULL, text TEXT NOT NULL);
     CREATE INDEX logs_at ON logs (severity, at);
     """,
+    """
+    DROP TABLE logs;
+    DROP TABLE outbox;
+    CREATE TABLE outbox (id TEXT PRIMARY KEY, created REAL NOT NULL, data BLOB NOT NULL);
+    CREATE TABLE alerts (name TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE silences (
+        id TEXT PRIMARY KEY, pattern TEXT NOT NULL, begins REAL NOT NULL, ends REAL NOT NULL,
+        reason TEXT NOT NULL, author TEXT NOT NULL
+    );
+    CREATE TABLE acknowledged (
+        alert TEXT PRIMARY KEY, at REAL NOT NULL, author TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE facts (name TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID;
+    """,
 )
 """What brings a file from each version of the schema (PRAGMA user_version) to the next."""
 

@@ -6,7 +6,7 @@ import sqlite3
 import time
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -24,6 +24,9 @@ from pytest_flowhealth.history.rollup import (
 )
 from pytest_flowhealth.verdict.statistics import compute
 
+Moment = tuple[float, Mapping[str, tuple[float, str]]]
+"""One second: its time, and each metric's value and unit."""
+
 LOCKED = 0.05
 """Seconds that removing what is old holds the write lock at the most."""
 
@@ -36,9 +39,7 @@ class Retention(msgspec.Struct, frozen=True):
     samples: float = 86_400.0
     rollups: float = 90 * 86_400.0
     runs: float = 90 * 86_400.0
-
-
-_LOG_DAYS = {"debug": 7, "info": 30, "warning": 90, "error": 365}
+    events: float = 365 * 86_400.0
 
 
 def add_run(connection: sqlite3.Connection, entry: Entry) -> bool:
@@ -90,6 +91,61 @@ def _add_outcomes(connection: sqlite3.Connection, run: int | None, entry: Entry)
         "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)",
         [(run, *msgspec.structs.astuple(one)) for one in entry.outcomes],
     )
+
+
+ROLLED = "rolled"
+"""The fact that is the time up to which samples have been rolled up."""
+
+
+def add_raw(connection: sqlite3.Connection, moments: Sequence[Moment]) -> None:
+    """Keep one-second samples; they are rolled up once their minute is over.
+
+    Raises:
+        sqlite3.Error: They can't be written; none of them was.
+    """
+    with transaction(connection):
+        numbers: dict[str, int] = {}
+        rows = []
+        for at, values in moments:
+            for name, (value, unit) in values.items():
+                if name not in numbers:
+                    numbers[name] = metric_id(connection, name, unit)
+                rows.append((numbers[name], int(1_000 * at), value))
+        connection.executemany("INSERT OR REPLACE INTO samples VALUES (?, ?, ?)", rows)
+
+
+def roll_up_raw(connection: sqlite3.Connection, now: float) -> None:
+    """Roll up the samples of the minutes that are over, each once, however often it is called.
+
+    Raises:
+        sqlite3.Error: It can't be done; nothing was.
+    """
+    until = int(now) // MINUTE * MINUTE
+    with transaction(connection):
+        row = connection.execute("SELECT value FROM facts WHERE name = ?", (ROLLED,)).fetchone()
+        if row is None:
+            # What was there before has been rolled up by whoever wrote it.
+            since = until - MINUTE
+        else:
+            since = int(row[0])
+        for metric, values in _minutes(connection, since, until).items():
+            _roll_up(connection, metric, values)
+        connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (ROLLED, max(since, until)))
+
+
+def _minutes(
+    connection: sqlite3.Connection, since: int, until: int
+) -> dict[int, dict[int, list[float]]]:
+    """Return the samples of each metric by their minutes."""
+    found: dict[int, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for (metric,) in connection.execute("SELECT id FROM metrics").fetchall():
+        rows = connection.execute(
+            "SELECT at, value FROM samples WHERE metric = ? AND at >= ? AND at < ?",
+            (metric, 1_000 * since, 1_000 * until),
+        )
+        for at, value in rows:
+            found[metric][at // 1_000 // MINUTE * MINUTE].append(value)
+    return found
 
 
 def add_samples(
@@ -204,10 +260,8 @@ def purge(
         ("tens", "hour < ?", (rollups - HOUR,)),
         ("hours", "hour < ?", (rollups - HOUR,)),
         ("runs", "started < ? AND baseline IS NULL", (now - retention.runs,)),
-        *(
-            ("logs", "severity = ? AND at < ?", (severity, now - 86_400 * days))
-            for severity, days in _LOG_DAYS.items()
-        ),
+        ("alert_events", "at < ?", (now - retention.events,)),
+        ("silences", "ends < ?", (now - retention.events,)),
     ]
     return sum(_purge(connection, *one, clock=clock) for one in wanted)
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from pytest_flowhealth.config.load import load_target
+from pytest_flowhealth.config.load import load_target, locate
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.monitor.frames import order
 from pytest_flowhealth.plugin.answers import ANSWERS, Answers
 from pytest_flowhealth.plugin.doubts import listen
 from pytest_flowhealth.plugin.exclusive import LockKeeper
@@ -22,7 +23,7 @@ from pytest_flowhealth.plugin.messages import usage_error
 from pytest_flowhealth.plugin.recorder import EVIDENCE_ATTRIBUTE, FromWorker, Recorder
 from pytest_flowhealth.plugin.report_file import report_path
 from pytest_flowhealth.plugin.runner import Blocker, Runner
-from pytest_flowhealth.plugin.state import Mode, Run, is_worker
+from pytest_flowhealth.plugin.state import Mode, Run, is_round, is_worker
 from pytest_flowhealth.plugin.terminal import AutoSummary
 from pytest_flowhealth.plugin.timeouts import Timeouts
 from pytest_flowhealth.verdict.text import Redactor, password_in, secrets_in
@@ -54,7 +55,7 @@ def begin(config: pytest.Config, mode: Mode) -> Run:
         redact=Redactor(secrets),
         recorder=recorder,
         answers=Answers(target),
-        report=report_path(config.option, config.invocation_params.dir),
+        report=None if is_round(config) else report_path(config.option, config.invocation_params.dir),
         started=datetime.datetime.now(datetime.UTC),
         start=time.perf_counter(),
     )
@@ -73,6 +74,7 @@ def begin(config: pytest.Config, mode: Mode) -> Run:
         parts["worker"] = WorkerEnd(run)
     else:
         parts["lock"] = LockKeeper()
+        parts |= _teller(run)
         parts |= {} if mode is Mode.HEALTH else {"summary": AutoSummary(run)}
     for name, part in parts.items():
         if config.pluginmanager.is_blocked(f"flowhealth-{name}"):
@@ -81,6 +83,16 @@ def begin(config: pytest.Config, mode: Mode) -> Run:
             )
         config.pluginmanager.register(part, f"flowhealth-{name}")
     return run
+
+
+def _teller(run: Run) -> dict[str, object]:
+    """Return what tells the monitor of a round's results, where this run is one."""
+    if not is_round(run.config):
+        return {}
+    from pytest_flowhealth.plugin.round import Teller
+
+    told = order()
+    return {"teller": Teller(run, told)} if told else {}
 
 
 class WorkerEnd:
@@ -117,10 +129,13 @@ def _memory(config: pytest.Config, target: Target) -> Memory | None:
 
 
 def _target(config: pytest.Config) -> Target:
-    folder = config.option.health_project
+    folder = Path(config.option.health_project) if config.option.health_project else None
+    here = config.invocation_params.dir
     try:
-        return load_target(
-            Path(folder) if folder else None, os.environ, config.invocation_params.dir
-        )
+        if is_round(config):
+            from pytest_flowhealth.plugin.round import target_of
+
+            return target_of(locate(folder, here)) or load_target(folder, os.environ, here)
+        return load_target(folder, os.environ, here)
     except UsageError as error:
         raise usage_error(str(error)) from None

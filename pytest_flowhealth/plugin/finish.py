@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_flowhealth.monitor.frames import order
 from pytest_flowhealth.plugin.guard import settle_exit
 from pytest_flowhealth.plugin.keys import RUN
 from pytest_flowhealth.plugin.messages import summary_of
@@ -17,7 +18,7 @@ from pytest_flowhealth.plugin.report_file import encoded, report_path, write_rep
 from pytest_flowhealth.plugin.results import check_results, run_problems
 from pytest_flowhealth.plugin.scrub import Cleaner
 from pytest_flowhealth.plugin.shown import show
-from pytest_flowhealth.plugin.state import Conclusion, Mode, Run
+from pytest_flowhealth.plugin.state import Conclusion, Mode, Run, is_round
 from pytest_flowhealth.plugin.stdout import Stdout, flush
 from pytest_flowhealth.plugin.written import document_of, look_back, unfinished
 from pytest_flowhealth.verdict.report import Document
@@ -126,10 +127,16 @@ def _unknown(config: pytest.Config, text: str) -> int:
 def refuse(config: pytest.Config, reason: str, exit_code: int = USAGE_ERROR) -> None:
     """Leave a report that says why nothing was run."""
     run = config.stash.get(RUN, None)
-    path = run.report if run else _path(config)
+    path = None if is_round(config) else run.report if run else _path(config)
     root = run.target.root if run else config.invocation_params.dir
     heading, *mistakes = [line.strip() for line in reason.splitlines()] or ["usage error"]
     document = unfinished(root, mistakes or [heading], exit_code)
+    if is_round(config):
+        from pytest_flowhealth.plugin.round import tell_refused
+
+        if told := order():
+            tell_refused(told, document)
+        return
     if path is not None:
         _try_write(path, document)
     _to_stdout(config, document)
@@ -156,10 +163,24 @@ def _written(run: Run, pytest_exit: int) -> Conclusion:
 
 def _remembered(run: Run, conclusion: Conclusion) -> Conclusion:
     """Keep the run in its history, where there is one."""
+    if is_round(run.config):
+        return _told(run, conclusion)
     if run.memory is None:
         return conclusion
     document = run.memory.remember(conclusion.document, run.samples)
     return dataclasses.replace(conclusion, document=document)
+
+
+def _told(run: Run, conclusion: Conclusion) -> Conclusion:
+    """Tell the monitor how its round ended."""
+    from pytest_flowhealth.plugin.round import tell_end
+
+    told = order()
+    if told is not None:
+        clean = Cleaner(run.redact)
+        problems = [clean.text(one.text) for one in run_problems(run, conclusion.pytest_exit)]
+        tell_end(told, conclusion.document, run.samples, problems)
+    return conclusion
 
 
 def _try_write(path: object, document: Document) -> str | None:

@@ -10,7 +10,7 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_flowhealth.plugin.options import add_options, given, is_question, wants_health
+from pytest_flowhealth.plugin.options import add_options, given, is_question, monitors, wants_health
 
 MARKERS = (
     "health(component, *, critical=True, requires=(), timeout=None, remedy=None, exclusive=False): "
@@ -18,6 +18,8 @@ MARKERS = (
     "threshold(measurement, *, warn=None, fail=None, unit=None, better=None): "
     "the limits of one statistic of a measurement that this check takes.",
     "waive(until, reason): a failing check counts as warn up to and including that day (UTC).",
+    "alert(*, after=0, cooldown=None, severity=None, on=('fail', 'unknown'), runbook=None): "
+    "how the monitor tells that this check fails.",
 )
 
 
@@ -39,6 +41,11 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         from pytest_flowhealth.plugin.suggest import SuggestCommand
 
         early_config.pluginmanager.register(SuggestCommand())
+        return (yield)
+    if monitors(options) and not options.health_demo:
+        from pytest_flowhealth.plugin.monitor import MonitorCommand
+
+        early_config.pluginmanager.register(MonitorCommand())
         return (yield)
     if options.health_demo:
         from pytest_flowhealth.plugin.demo import DemoCommand

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from pytest_flowhealth.verdict.alerting import RAISING, SEVERITIES, Alerting
 from pytest_flowhealth.verdict.check import Declaration, Waiver
 from pytest_flowhealth.verdict.threshold import Threshold, declare
+from pytest_flowhealth.verdict.units import parse_duration
 
 _COMPONENT = re.compile(r"[A-Za-z][\w-]*\Z", re.ASCII)
 
@@ -50,6 +52,8 @@ def read_markers(item: pytest.Item, mistakes: Mistakes) -> Declaration | None:
     kept = _distinct([one for one in reversed(thresholds) if one is not None], where, mistakes)
     waiver = item.get_closest_marker("waive")
     waived = _read(waiver, _waive, where, mistakes) if waiver else None
+    alert = item.get_closest_marker("alert")
+    alerting = _read(alert, _alert, where, mistakes) if alert else None
     if len(mistakes.lines) > before or declared is None:
         return None
     return Declaration(
@@ -58,6 +62,7 @@ def read_markers(item: pytest.Item, mistakes: Mistakes) -> Declaration | None:
         location=where,
         thresholds=kept,
         waiver=waived,
+        alert=alerting,
         **declared,
     )
 
@@ -131,6 +136,37 @@ def _waive(*, until: object, reason: object) -> Waiver:
         raise ValueError(f"until= must be a day such as '2026-12-31', not {until!r}") from None
 
 
+def _alert(
+    *,
+    after: object = 0,
+    cooldown: object = None,
+    severity: object = None,
+    on: object = RAISING,
+    runbook: object = None,
+) -> Alerting:
+    known = severity is None or severity in SEVERITIES
+    _expect("severity", severity, known, f"one of {', '.join(SEVERITIES)}")
+    names = _names(on)
+    fits = names and set(names) <= {"warn", "fail", "unknown"}
+    _expect("on", on, fits, "one or several of warn, fail, unknown")
+    _expect("runbook", runbook, runbook is None or isinstance(runbook, str), "an address")
+    pause = None if cooldown is None else _seconds("cooldown", cooldown)
+    return Alerting(_seconds("after", after), pause, severity, names, runbook)  # type: ignore[arg-type]
+
+
+def _seconds(name: str, value: object) -> float:
+    """Return what a duration says: seconds, or a text such as '5m'."""
+    if isinstance(value, str) and value.strip() != "0":
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            raise ValueError(f"{name}=: {error}") from None
+    if value in (0, "0"):
+        return 0.0
+    _expect(name, value, _is_seconds(value), "seconds, or a duration such as '5m'")
+    return float(value)  # type: ignore[arg-type]  # seen above
+
+
 def _expect(name: str, value: object, fits: object, wanted: str) -> None:
     if not fits:
         raise ValueError(f"{name}= must be {wanted}, not {value!r}")
@@ -159,7 +195,7 @@ def _id(item: pytest.Item, component: str) -> str:
 
 
 def _check_strays(item: pytest.Item, mistakes: Mistakes) -> None:
-    for name in ("threshold", "waive"):
+    for name in ("threshold", "waive", "alert"):
         if any(mark.name == name for mark in item.own_markers):
             mistakes.add(
                 location_of(item),

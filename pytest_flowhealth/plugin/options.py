@@ -34,6 +34,15 @@ def duration(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def interval(text: str) -> float | str:
+    """Return the seconds that an interval's text names, and the text itself where it is empty.
+
+    Raises:
+        argparse.ArgumentTypeError: It is no duration.
+    """
+    return duration(text) if text else text
+
+
 OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     (
         "--health",
@@ -119,6 +128,17 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
     (
+        "--health-monitor",
+        {
+            "metavar": "INTERVAL",
+            "nargs": "?",
+            "const": "",
+            "type": interval,
+            "help": "Run the checks for ever, with history and alerts: every component at this interval, "
+            "as in 60s, unless `[monitor] intervals` names it.",
+        },
+    ),
+    (
         "--health-demo",
         {
             "action": "store_true",
@@ -151,7 +171,7 @@ def early_options(config: pytest.Config) -> argparse.Namespace | None:
         if settings.get("action") == "store_true":
             parser.add_argument(name, action="store_true")
         else:
-            parser.add_argument(name, nargs="?")
+            parser.add_argument(name, nargs="?", const="")
     for name, forms in _QUESTIONS.items():
         parser.add_argument(*forms, dest=name, nargs="?", const=True)
     try:
@@ -163,7 +183,17 @@ def early_options(config: pytest.Config) -> argparse.Namespace | None:
 def wants_health(options: argparse.Namespace) -> bool:
     """Tell whether the command line asks for a health check."""
     asked = options.health or options.health_all or options.health_component
-    return bool(asked) and not options.health_suggest and not is_question(options)
+    others = options.health_suggest or is_question(options) or monitors(options)
+    return bool(asked) and not others
+
+
+def monitors(options: argparse.Namespace) -> bool:
+    """Tell whether the command line asks for a monitor; what a monitor's round inherits does not."""
+    if options.health_monitor is None:
+        return False
+    from pytest_flowhealth.monitor.frames import order
+
+    return order() is None
 
 
 def is_question(options: argparse.Namespace) -> bool:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import tempfile
 from pathlib import Path
 
 import msgspec
 
+from pytest_flowhealth.config.atomic import FOLDER, replace_file
 from pytest_flowhealth.config.load import locate
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.plugin.messages import usage_error
@@ -17,8 +15,6 @@ from pytest_flowhealth.verdict.report import Document
 
 STDOUT = "-"
 """The value of --health-report that means standard output."""
-
-_FOLDER = ".flowhealth"
 
 
 class NotOurs(OSError):
@@ -40,7 +36,7 @@ def report_path(options: argparse.Namespace, invoked_in: Path) -> Path | None:
         root = locate(Path(folder) if folder else None, invoked_in)
     except UsageError as error:
         raise usage_error(str(error)) from None
-    return root / _FOLDER / "report.json"
+    return root / FOLDER / "report.json"
 
 
 def write_report(path: Path, document: Document) -> None:
@@ -59,28 +55,6 @@ def encoded(document: Document) -> bytes:
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write `content` beside `path` and rename it.
-
-    Raises:
-        OSError: It can't be written; what was there is still there.
-    """
-    path = path.resolve()  # a link to the report stays a link
-    _make_folder(path.parent)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise
-
-
 def _require_report(path: Path) -> None:
     """Raise where `path` would lose something else: root could replace even a device."""
     if not path.exists():
@@ -91,7 +65,7 @@ def _require_report(path: Path) -> None:
             f"the report can't be put onto {path}: it is {kind}; "
             f"name a file with --health-report FILE, or {STDOUT} for standard output"
         )
-    if path.parent.name != _FOLDER and not _is_report(path.read_bytes()):
+    if path.parent.name != FOLDER and not _is_report(path.read_bytes()):
         raise NotOurs(
             f"the report can't be put onto {path}: it is there, and is no report; "
             "name another place with --health-report FILE, or remove it"
@@ -107,12 +81,3 @@ def _is_report(content: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return False
     return "health" in keys or {"created", "tests"} <= keys
-
-
-def _make_folder(folder: Path) -> None:
-    """Make the folder; our own one keeps itself out of the target's git."""
-    if folder.is_dir():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    if folder.name == _FOLDER:
-        (folder / ".gitignore").write_text("*\n", encoding="utf-8")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import pytest
 
+from pytest_flowhealth.monitor.frames import order
 from pytest_flowhealth.plugin import bundled
 from pytest_flowhealth.plugin.begin import begin
 from pytest_flowhealth.plugin.health import STATE, CheckState
@@ -16,7 +17,7 @@ from pytest_flowhealth.plugin.messages import usage_error
 from pytest_flowhealth.plugin.overrides import Change, apply, changes, nearest, unmatched
 from pytest_flowhealth.plugin.scan import declared_nearby
 from pytest_flowhealth.plugin.start import implicit
-from pytest_flowhealth.plugin.state import Mode, Run, is_worker
+from pytest_flowhealth.plugin.state import Mode, Run, is_round, is_worker
 from pytest_flowhealth.verdict.check import Declaration
 from pytest_flowhealth.verdict.requires import Index, base, closure, in_order, ring
 from pytest_flowhealth.verdict.verdict import Problem
@@ -57,6 +58,7 @@ def _catch_up(run: Run) -> None:
 def arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put requirements before what requires them, exclusive checks last; note the final names."""
     run = config.stash[RUN]
+    _in_turn(run, items)
     places = [index for index, item in enumerate(items) if STATE in item.stash]
     checks = [items[index] for index in places]
     for place, index in zip(places, in_order([_declared(item) for item in checks]), strict=True):
@@ -180,6 +182,7 @@ def _choose(run: Run, items: list[pytest.Item], declared: dict[pytest.Item, Decl
     declarations = list(declared.values())
     slow = set() if run.config.option.health_all else set(bundled.files()) - set(bundled.QUICK)
     asked = wanted or {one.component for one in declarations} - _only_bundled(declared, slow)
+    asked |= set(_also(run))
     kept = closure((one.id for one in declarations if one.component in asked), declarations)
     dropped = [item for item in items if item not in declared or declared[item].id not in kept]
     run.recorder.leave_out(dropped)
@@ -188,6 +191,20 @@ def _choose(run: Run, items: list[pytest.Item], declared: dict[pytest.Item, Decl
     run.not_asked = tuple(
         dict.fromkeys(one.component for one in declarations if one.component not in present)
     )
+
+
+def _also(run: Run) -> tuple[str, ...]:
+    """Return the components that a round of the monitor looks at besides."""
+    told = order()
+    return told.also if told else ()
+
+
+def _in_turn(run: Run, items: list[pytest.Item]) -> None:
+    """In a round of the monitor, put the components first that answer at once."""
+    if is_round(run.config):
+        from pytest_flowhealth.plugin.round import rank
+
+        items.sort(key=lambda item: rank(_declared(item).component) if STATE in item.stash else 0)
 
 
 def _only_bundled(declared: dict[pytest.Item, Declaration], slow: set[str]) -> set[str]:

@@ -16,7 +16,7 @@ from pytest_flowhealth.plugin.begin import begin
 from pytest_flowhealth.plugin.guard import guard_exit
 from pytest_flowhealth.plugin.options import early_options, wants_health
 from pytest_flowhealth.plugin.report_file import NotOurs, report_path, write_report
-from pytest_flowhealth.plugin.state import Mode, is_worker
+from pytest_flowhealth.plugin.state import Mode, is_round, is_worker
 from pytest_flowhealth.plugin.stdout import Stdout, ensure_open
 from pytest_flowhealth.plugin.written import unfinished
 
@@ -77,6 +77,9 @@ def implicit(config: pytest.Config) -> bool:
 
 
 def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
+    if is_round(config):
+        config.stash[CLAIMED] = None
+        return
     path = report_path(options, config.invocation_params.dir)
     if path is None:
         if Stdout.KEY not in config.stash:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.monitor.frames import order
 from pytest_flowhealth.plugin.answers import Answers
 from pytest_flowhealth.plugin.recorder import Recorder
 from pytest_flowhealth.verdict.check import Declaration
@@ -75,6 +76,11 @@ class Run:
     def decides(self) -> bool:
         """Whether the exit code is this run's verdict."""
         return self.mode in (Mode.HEALTH, Mode.AUTO)
+
+
+def is_round(config: pytest.Config) -> bool:
+    """Tell whether this run is a round of the monitor, which writes the report and the history itself."""
+    return order() is not None and not is_worker(config)
 
 
 def is_worker(config: pytest.Config) -> bool:

@@ -121,19 +121,49 @@ def cpu(
     Raises:
         Unmeasured: The figures can't be read, or did not move.
     """
-    begin, before, groups_before = clock(), _cpu_times(), cgroup.cpu_seconds(root)
+    meter = CpuMeter(root=root, clock=clock)
     sleep(interval)
-    seconds, after, groups = clock() - begin, _cpu_times(), cgroup.cpu_seconds(root)
-    found = [Cpu(_busy(before, after), "machine")]
-    found += [
-        Cpu(
-            100.0 * (groups[one.group] - groups_before[one.group]) / (one.cpus * seconds),
-            f"control group {one.group}",
+    return meter.read()
+
+
+class CpuMeter:
+    """Tells the CPU time in use since it was last asked, as `cpu` does.
+
+    Args:
+        root: Where `cgroup` finds proc and the mounts.
+        clock: Seconds that only go up.
+
+    Raises:
+        Unmeasured: The figures can't be read.
+    """
+
+    def __init__(
+        self, *, root: Path = Path("/"), clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._root, self._clock = root, clock
+        self._last = clock(), _cpu_times(), cgroup.cpu_seconds(root)
+
+    def read(self) -> Cpu:
+        """Return the share in use since the last reading.
+
+        Raises:
+            Unmeasured: The figures can't be read, or did not move.
+        """
+        (begin, before, groups_before), self._last = (
+            self._last,
+            (self._clock(), _cpu_times(), cgroup.cpu_seconds(self._root)),
         )
-        for one in cgroup.cpu_limits(root)
-        if one.group in groups and one.group in groups_before
-    ]
-    return max(found, key=lambda one: one.used)
+        now, after, groups = self._last
+        found = [Cpu(_busy(before, after), "machine")]
+        found += [
+            Cpu(
+                100.0 * (groups[one.group] - groups_before[one.group]) / (one.cpus * (now - begin)),
+                f"control group {one.group}",
+            )
+            for one in cgroup.cpu_limits(self._root)
+            if one.group in groups and one.group in groups_before and now > begin
+        ]
+        return max(found, key=lambda one: one.used)
 
 
 def _cpu_times() -> list[tuple[float, float]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from pytest_flowhealth.verdict.alerting import Alerting
 from pytest_flowhealth.verdict.measurement import Measurement
 from pytest_flowhealth.verdict.status import Outcome, Status
 from pytest_flowhealth.verdict.text import figure
@@ -36,6 +37,7 @@ class Declaration(msgspec.Struct, frozen=True, gc=False):
     exclusive: bool = False
     thresholds: tuple[Threshold, ...] = ()
     waiver: Waiver | None = None
+    alert: Alerting | None = None
 
 
 class Ending(StrEnum):
@@ -96,6 +98,7 @@ class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     details: dict[str, Any]
     requires: tuple[str, ...] = ()
     tolerated: bool = False
+    alert: Alerting | None = None
 
     @property
     def status(self) -> Status | None:
@@ -303,5 +306,6 @@ def _result(
         thresholds=evidence.thresholds,
         details=evidence.details,
         requires=declaration.requires,
+        alert=declaration.alert,
         tolerated=waived or _expected(phases),
     )

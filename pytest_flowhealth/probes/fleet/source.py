@@ -49,12 +49,15 @@ class Source(Protocol):
         """Return what it tells now."""
 
 
-def of_target(target: Target, environ: Mapping[str, str] = os.environ) -> Source:
+def of_target(
+    target: Target, environ: Mapping[str, str] = os.environ, *, listen: bool = True
+) -> Source:
     """Return the source that a target's [fleet] names.
 
     Args:
         target: The target.
         environ: Where fleet.token_env is looked up.
+        listen: Whether events are listened to, which takes its time.
 
     Raises:
         NotApplicable: None is configured.
@@ -65,13 +68,13 @@ def of_target(target: Target, environ: Mapping[str, str] = os.environ) -> Source
     if name is None:
         raise NotApplicable(NONE)
     if name in ("redis-swarm", "bullmq"):
-        return _of_redis(target)
+        return _of_redis(target, listen=listen)
     if name == "command":
         return _program(target)
     return _of_web(target, environ)
 
 
-def _of_redis(target: Target) -> Source:
+def _of_redis(target: Target, *, listen: bool) -> Source:
     settings = target.config.fleet
     records = redis_reading.Records(
         redis_reading.of_target(target), timeout=_timeout(target), longest=LONGEST_READING
@@ -79,7 +82,7 @@ def _of_redis(target: Target) -> Source:
     window = parse_duration(settings.window)
     if settings.source == "bullmq":
         return BullMQ(records, settings.queue, prefix=settings.prefix, window=window)
-    listening = min(LONGEST_LISTENING, parse_duration(settings.listen))
+    listening = min(LONGEST_LISTENING, parse_duration(settings.listen)) if listen else 0.0
     return RedisSwarm(records, Keys(settings.keys), window=window, listening=listening)
 
 

@@ -16,7 +16,7 @@ from typing import IO
 import msgspec
 
 from pytest_flowhealth.errors import ProbeError
-from pytest_flowhealth.probes.fleet.descendants import MARK, Descendants
+from pytest_flowhealth.probes.descendants import MARK, Descendants
 from pytest_flowhealth.probes.fleet.ready import Sign
 from pytest_flowhealth.verdict.text import figure, one_line
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pytest_flowhealth.probes.fleet.descendants import MARK
+from pytest_flowhealth.probes.descendants import MARK
 
 PROGRAM = """\
 import { Queue, Worker } from "bullmq";

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from pytest_flowhealth.errors import ProbeError
-from pytest_flowhealth.probes.fleet.descendants import MARK
+from pytest_flowhealth.probes.descendants import MARK
 from pytest_flowhealth.probes.fleet.ready import sign_of
 from pytest_flowhealth.probes.fleet.spawn import Program, Start, starts, summary
 from pytest_flowhealth.probes.redis_address import parse

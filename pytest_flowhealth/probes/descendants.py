@@ -31,11 +31,12 @@ class Descendants:
     Args:
         pid: The first one, leader of a session of its own.
         mark: The random word in its environment.
+        variable: The variable that holds it.
     """
 
-    def __init__(self, pid: int, mark: str) -> None:
+    def __init__(self, pid: int, mark: str, variable: str = MARK) -> None:
         self._group = pid
-        self._mark = f"{MARK}={mark}".encode()
+        self._mark = f"{variable}={mark}".encode()
         self._seen: dict[int, psutil.Process] = {}
         self.look()
 

@@ -1,0 +1,113 @@
+"""Prometheus' Alertmanager, API v2: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
+
+As Prometheus does, alerts that fire are sent again and again, each time with an end a few minutes
+ahead, so that Alertmanager never takes them for over; what is over is sent once with its end.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from pytest_flowhealth.alerts.channels.web import address_of, post
+from pytest_flowhealth.alerts.message import Alert, Message
+from pytest_flowhealth.config.alerts import Receiver
+
+AGAIN = 60.0
+"""Seconds after which what fires is sent again."""
+
+AHEAD = datetime.timedelta(seconds=4 * AGAIN)
+"""How far ahead the end of what fires is (Prometheus: four times the resend delay)."""
+
+
+def send(message: Message, receiver: Receiver, environ: Mapping[str, str]) -> None:
+    """Send a message's alerts.
+
+    Raises:
+        Unavailable: It may go better later.
+        Refused: It won't.
+    """
+    if message.kind == "test":
+        _post([_test(message)], receiver, environ)
+    else:
+        _post([_told(one, message.host, message.target) for one in message.alerts], receiver, environ)
+
+
+def refresh(
+    alerts: Sequence[Alert], place: tuple[str, str], receiver: Receiver, environ: Mapping[str, str]
+) -> None:
+    """Send alerts again that fire still.
+
+    Args:
+        alerts: What the receiver has been told of.
+        place: The host and the target.
+        receiver: Its configuration.
+        environ: Where its secrets are.
+
+    Raises:
+        Unavailable: It may go better later.
+        Refused: It won't.
+    """
+    _post([_told(one, *place) for one in alerts], receiver, environ)
+
+
+def _post(
+    alerts: list[dict[str, Any]], receiver: Receiver, environ: Mapping[str, str]
+) -> None:
+    url = f"{address_of(receiver, environ).rstrip('/')}/api/v2/alerts"
+    post(url, msgspec.json.encode(alerts), {}, receiver, environ)
+
+
+def _told(one: Alert, host: str, target: str) -> dict[str, Any]:
+    annotations = {
+        "summary": one.summary,
+        "description": one.summary,
+        "remedy": one.remedy,
+        "runbook_url": one.runbook,
+        "limit": one.limit,
+        "value": None if one.value is None else f"{one.value:g} {one.unit or ''}".strip(),
+        "blocked": ", ".join(one.blocked),
+    }
+    end = one.resolved or datetime.datetime.now(datetime.UTC) + AHEAD
+    return {
+        "labels": labels(one, host, target),
+        "annotations": {name: text for name, text in annotations.items() if text},
+        "startsAt": one.fired.isoformat(),
+        "endsAt": end.isoformat(),
+    }
+
+
+def labels(one: Alert, host: str, target: str) -> dict[str, str]:
+    """Return what Alertmanager knows an alert by: the same from its begin to its end.
+
+    Not the severity that a check's alert may change while it fires: it is the one that a routing
+    tree needs, so a change of it is another alert there, and the old one runs out by itself.
+    """
+    name, _, which = one.name.partition("[")
+    found = {
+        "alertname": name,
+        "component": one.component,
+        "severity": one.severity,
+        "kind": one.kind,
+        "host": host,
+        "target": target,
+    }
+    return found | ({"instance_id": which.removesuffix("]")} if which else {})
+
+
+def _test(message: Message) -> dict[str, Any]:
+    now = datetime.datetime.now(datetime.UTC)
+    return {
+        "labels": {
+            "alertname": "FlowHealthTest",
+            "severity": "info",
+            "host": message.host,
+            "target": message.target,
+        },
+        "annotations": {"summary": "This is a test: nothing is wrong."},
+        "startsAt": now.isoformat(),
+        "endsAt": (now + datetime.timedelta(minutes=1)).isoformat(),
+    }

@@ -1,0 +1,126 @@
+"""Sends something over HTTP within a time, whatever the other end does."""
+
+from __future__ import annotations
+
+import datetime
+import email.utils
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from pytest_flowhealth.alerts.channels.failure import Refused, Unavailable
+from pytest_flowhealth.config.alerts import Receiver
+from pytest_flowhealth.verdict.units import parse_duration
+
+if TYPE_CHECKING:
+    import requests
+
+_MOST = 65_536
+_LATER = frozenset({408, 425, 429})
+
+
+def address_of(receiver: Receiver, environ: Mapping[str, str]) -> str:
+    """Return a receiver's address, from where it is configured.
+
+    Raises:
+        Refused: The variable that should hold it is not set.
+    """
+    if receiver.url_env is None:
+        return receiver.url or ""
+    return variable(receiver.url_env, "url_env", environ)
+
+
+def variable(name: str, key: str, environ: Mapping[str, str]) -> str:
+    """Return what an environment variable holds.
+
+    Raises:
+        Refused: It is not set.
+    """
+    value = environ.get(name, "").strip()
+    if not value:
+        raise Refused(f"the variable {name}, which {key} names, is not set")
+    return value
+
+
+def post(
+    url: str, content: bytes, headers: Mapping[str, str], receiver: Receiver, environ: Mapping[str, str]
+) -> None:
+    """Send `content` as JSON.
+
+    Raises:
+        Unavailable: The server can't be reached, does not answer in time, or has an error.
+        Refused: It does not want it.
+    """
+    import requests
+
+    sent = {"Content-Type": "application/json", "User-Agent": "pytest-flowhealth", **headers}
+    if receiver.token_env is not None:
+        sent["Authorization"] = f"Bearer {variable(receiver.token_env, 'token_env', environ)}"
+    seconds = parse_duration(receiver.timeout)
+    deadline = time.monotonic() + seconds
+    try:
+        with requests.Session() as session:
+            session.trust_env = True
+            answer = session.post(
+                url, data=content, headers=sent, timeout=seconds, stream=True, allow_redirects=False
+            )
+            with answer:
+                _read(answer, deadline, seconds)
+                _judge(answer)
+    except requests.exceptions.SSLError:
+        raise Unavailable("its certificate is not trusted, or the connection broke") from None
+    except requests.exceptions.Timeout:
+        raise Unavailable(f"no answer within {receiver.timeout}") from None
+    except requests.exceptions.ConnectionError as error:
+        raise Unavailable(_why(error)) from None
+    except (requests.exceptions.RequestException, ValueError):
+        raise Refused("its address can't be used") from None
+
+
+def _read(answer: requests.Response, deadline: float, seconds: float) -> None:
+    """Read the answer as far as anybody wants it: one that drips must not hold us."""
+    size = 0
+    for chunk in answer.iter_content(1_024):
+        size += len(chunk)
+        if time.monotonic() > deadline:
+            raise Unavailable(f"no whole answer within {seconds:g} s")
+        if size > _MOST:
+            return
+
+
+def _judge(answer: requests.Response) -> None:
+    code = answer.status_code
+    if 200 <= code < 300:
+        return
+    said = f"HTTP {code} {answer.reason or ''}".strip()
+    if code in _LATER or code >= 500:
+        raise Unavailable(said, retry_after(answer.headers.get("Retry-After")))
+    raise Refused(said)
+
+
+def retry_after(text: str | None, now: datetime.datetime | None = None) -> float | None:
+    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3)."""
+    if text is None:
+        return None
+    if text.strip().isdigit():
+        return float(text)
+    try:
+        at = email.utils.parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=datetime.UTC)
+    return max(0.0, (at - (now or datetime.datetime.now(datetime.UTC))).total_seconds())
+
+
+def _why(error: Exception) -> str:
+    """Return why there is no connection, without the address: it may hold a password."""
+    text = str(error)
+    reasons = {
+        "Connection refused": "connection refused",
+        "Name or service not known": "its host has no address",
+        "Temporary failure in name resolution": "its host's address can't be looked up now",
+        "Network is unreachable": "the network is unreachable",
+        "timed out": "no answer in time",
+    }
+    return next((told for word, told in reasons.items() if word in text), "the connection broke")

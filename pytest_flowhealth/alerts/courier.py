@@ -1,0 +1,184 @@
+"""Takes messages to their receivers, in threads: who waits for a receiver is nobody else."""
+
+from __future__ import annotations
+
+import importlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from pytest_flowhealth.alerts.channels import alertmanager
+from pytest_flowhealth.alerts.channels.failure import Refused, Unavailable, Undelivered
+from pytest_flowhealth.alerts.message import Alert, Message
+from pytest_flowhealth.alerts.outbox import Outbox, Pending
+from pytest_flowhealth.config.alerts import Receiver
+
+BATCH = 100
+"""Messages that a thread takes along at the most."""
+
+_HERE = ("console", "log")
+
+Send = Callable[[Message, Receiver, Mapping[str, str]], None]
+
+
+class Done(msgspec.Struct, frozen=True):
+    """How one delivery went; `failure` is None where the message has arrived."""
+
+    receiver: str
+    message: str | None
+    failure: Undelivered | None
+
+
+class Courier:
+    """Delivers what is in an outbox.
+
+    Args:
+        outbox: The messages.
+        receivers: Who can be told.
+        environ: Where their secrets are.
+        local: What tells messages here, for receivers of type console and log.
+        firing: Says what a receiver has been told of that fires still, with its host and target.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        receivers: Sequence[Receiver],
+        environ: Mapping[str, str],
+        local: Mapping[str, Callable[[Message], None]],
+        firing: Callable[[str], Sequence[tuple[Alert, tuple[str, str]]]],
+    ) -> None:
+        self._outbox = outbox
+        self._environ = environ
+        self._local = local
+        self._firing = firing
+        self._receivers = {one.name: one for one in receivers}
+        self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
+        self._busy: dict[str, threading.Thread] = {}
+        self._refreshed: dict[str, float] = {}
+        self._failing: dict[str, int] = {}
+
+    def reconfigure(self, receivers: Sequence[Receiver]) -> None:
+        """Go by other receivers; what waits for one that is no more is given up."""
+        self._receivers = {one.name: one for one in receivers}
+
+    def tick(self, now: float) -> list[str]:
+        """Note what was delivered, and begin what is due; return what went wrong, in words."""
+        told = self._collect(now)
+        gone = self._outbox.set_aside(self._receivers)
+        told += [f"{one.receiver} is no longer configured: {one.id} is given up" for one in gone]
+        for name, receiver in self._receivers.items():
+            if name not in self._busy:
+                self._begin(receiver, now)
+        return told + self._collect(now)
+
+    def close(self, seconds: float, now: float) -> list[str]:
+        """Deliver what is due, for so many seconds at the most; return what went wrong."""
+        end = time.monotonic() + seconds
+        told = self.tick(now)
+        while self._busy and time.monotonic() < end:
+            for one in [*self._busy.values()]:
+                one.join(0.02)
+            told += self._collect(now)
+        return told
+
+    def _begin(self, receiver: Receiver, now: float) -> None:
+        lanes = self._outbox.due(receiver.name, now)
+        if receiver.type in _HERE:
+            self._deliver(receiver, lanes, ())
+            return
+        again = self._again(receiver, now, {one.message.group for lane in lanes for one in lane})
+        if not lanes and not again:
+            return
+        thread = threading.Thread(
+            target=self._deliver, args=(receiver, lanes, again), daemon=True, name=receiver.name
+        )
+        self._busy[receiver.name] = thread
+        thread.start()
+
+    def _again(
+        self, receiver: Receiver, now: float, waiting: set[str]
+    ) -> Sequence[tuple[Alert, tuple[str, str]]]:
+        """Return what Alertmanager must hear of again; not of what messages wait to tell."""
+        if receiver.type != "alertmanager":
+            return ()
+        if now - self._refreshed.get(receiver.name, float("-inf")) < alertmanager.AGAIN:
+            return ()
+        self._refreshed[receiver.name] = now
+        return [one for one in self._firing(receiver.name) if one[0].component not in waiting]
+
+    def _deliver(
+        self,
+        receiver: Receiver,
+        lanes: Sequence[Sequence[Pending]],
+        again: Sequence[tuple[Alert, tuple[str, str]]],
+    ) -> None:
+        """In a thread: send; a lane ends at its first failure."""
+        left = BATCH
+        for lane in lanes:
+            for one in lane[:left]:
+                left -= 1
+                failure = self._sent(one.message, receiver)
+                self._done.put(Done(receiver.name, one.message.id, failure))
+                if failure is not None:
+                    break
+        if again:
+            self._refresh(receiver, again)
+
+    def _sent(self, message: Message, receiver: Receiver) -> Undelivered | None:
+        try:
+            if receiver.type in _HERE:
+                self._local[receiver.type](message)
+            else:
+                sender(receiver)(message, receiver, self._environ)
+        except Undelivered as error:
+            return error
+        except Exception as error:  # noqa: BLE001  # a receiver of any kind: it must not end the courier
+            return Unavailable(f"{type(error).__name__}")
+        return None
+
+    def _refresh(
+        self, receiver: Receiver, again: Sequence[tuple[Alert, tuple[str, str]]]
+    ) -> None:
+        place = again[0][1]
+        try:
+            alertmanager.refresh([one for one, _ in again], place, receiver, self._environ)
+        except Undelivered as error:
+            self._done.put(Done(receiver.name, None, error))
+
+    def _collect(self, now: float) -> list[str]:
+        """Tell the outbox what became of messages; return what is to be known of it."""
+        for name in [name for name, one in self._busy.items() if not one.is_alive()]:
+            del self._busy[name]
+        told = []
+        while not self._done.empty():
+            one = self._done.get()
+            text = self._noted(one, now)
+            if text is not None:
+                told.append(text)
+        return told
+
+    def _noted(self, one: Done, now: float) -> str | None:
+        if one.failure is None:
+            self._outbox.delivered(one.message or "")
+            failing = self._failing.pop(one.receiver, 0)
+            return f"{one.receiver} can be told again" if failing else None
+        if isinstance(one.failure, Refused) and one.message is not None:
+            if self._outbox.refused(one.message, now):
+                return f"{one.receiver} does not take message {one.message}: {one.failure}; it is given up"
+        elif one.message is not None:
+            wait = one.failure.retry_after if isinstance(one.failure, Unavailable) else None
+            self._outbox.failed(one.message, now, wait)
+        failing = self._failing.get(one.receiver, 0)
+        self._failing[one.receiver] = failing + 1
+        return None if failing else f"{one.receiver} can't be told: {one.failure}; it is tried again"
+
+
+def sender(receiver: Receiver) -> Send:
+    """Return what sends to receivers of a type."""
+    module = importlib.import_module(f"pytest_flowhealth.alerts.channels.{receiver.type}")
+    send: Send = module.send
+    return send

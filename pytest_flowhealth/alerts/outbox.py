@@ -1,0 +1,163 @@
+"""Messages that wait until their receiver has taken them: in order, at least once, with an id.
+
+Messages to one receiver about one component form a lane: they keep their order, and a lane waits for
+its first message; lanes don't wait for each other. Times are seconds of a clock that never goes back.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from pytest_flowhealth.alerts.message import Message
+
+MOST = 10_000
+"""Messages that wait at the most."""
+
+LONGEST = 300.0
+"""Seconds between two attempts at the most, unless the receiver asks for more."""
+
+LONGEST_ASKED = 3_600.0
+"""The same where the receiver asks for it (Retry-After)."""
+
+REFUSALS = 5
+"""Attempts after which a message that its receiver refuses is set aside."""
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """A message that waits.
+
+    Attributes:
+        attempts: How often it was tried.
+        due: When it is tried next.
+        number: Its place in the order of all.
+    """
+
+    message: Message
+    attempts: int = 0
+    due: float = 0.0
+    number: int = 0
+
+    @property
+    def lane(self) -> tuple[str, str]:
+        """What it waits in line with."""
+        return self.message.receiver, self.message.group
+
+
+class Outbox:
+    """The messages that wait, and which of them changed since they were saved.
+
+    Args:
+        pending: Those from before.
+        chance: Spreads the attempts.
+    """
+
+    def __init__(
+        self, pending: Iterable[Pending] = (), chance: random.Random | None = None
+    ) -> None:
+        self._chance = chance or random.Random()  # noqa: S311  # only spreads attempts
+        self._waiting = {
+            one.message.id: one for one in sorted(pending, key=lambda one: one.number)
+        }
+        self._number = max((one.number for one in self._waiting.values()), default=0)
+        self._changed: dict[str, None] = {}
+        self._gone: dict[str, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, messages: Sequence[Message], now: float) -> list[str]:
+        """Let messages wait; return what had to be dropped for want of room, in words."""
+        dropped = []
+        for one in messages:
+            self._number += 1
+            self._keep(Pending(one, due=now, number=self._number))
+            if len(self._waiting) > MOST:
+                dropped.append(self._drop())
+        return dropped
+
+    def due(self, receiver: str, now: float) -> list[list[Pending]]:
+        """Return the lanes of a receiver whose first message is due, each in its order."""
+        lanes: dict[tuple[str, str], list[Pending]] = {}
+        for one in self._waiting.values():
+            if one.message.receiver == receiver:
+                lanes.setdefault(one.lane, []).append(one)
+        return [lane for lane in lanes.values() if lane[0].due <= now]
+
+    def delivered(self, name: str) -> None:
+        """Note that a message has arrived."""
+        self._remove(name)
+
+    def failed(self, name: str, now: float, retry_after: float | None = None) -> None:
+        """Note that a message has not arrived: it is tried again, later and later.
+
+        Args:
+            name: Its id.
+            now: The time.
+            retry_after: Seconds that the receiver asks for.
+        """
+        one = self._waiting.get(name)
+        if one is None:
+            return
+        pause = min(LONGEST, 2.0 ** min(one.attempts, 10)) * self._chance.uniform(0.5, 1.0)
+        if retry_after is not None:
+            pause = max(pause, min(retry_after, LONGEST_ASKED))
+        self._keep(msgspec.structs.replace(one, attempts=one.attempts + 1, due=now + pause))
+
+    def refused(self, name: str, now: float) -> bool:
+        """Note that a message was refused; return whether it is set aside now.
+
+        A mistake of the receiver's may be mended: it is tried a few times, so that its lane does not
+        wait for ever.
+        """
+        one = self._waiting.get(name)
+        if one is None:
+            return False
+        if one.attempts + 1 < REFUSALS:
+            self.failed(name, now)
+            return False
+        self._remove(name)
+        return True
+
+    def set_aside(self, receivers: Iterable[str]) -> list[Message]:
+        """Give up the messages for all but these receivers; return them."""
+        known = set(receivers)
+        found = [one for one in self._waiting.values() if one.message.receiver not in known]
+        for one in found:
+            self._remove(one.message.id)
+        return [one.message for one in found]
+
+    def changes(self) -> tuple[list[Pending], list[str]]:
+        """Return the messages that are to be saved, and the ids of those that are to be forgotten."""
+        return [self._waiting[name] for name in self._changed], [*self._gone]
+
+    def everything(self) -> tuple[list[Pending], list[str]]:
+        """Return the same for a place where nothing was saved yet."""
+        return [*self._waiting.values()], []
+
+    def saved(self) -> None:
+        """Note that all changes were saved."""
+        self._changed.clear()
+        self._gone.clear()
+
+    def _keep(self, one: Pending) -> None:
+        self._waiting[one.message.id] = one
+        self._changed[one.message.id] = None
+
+    def _remove(self, name: str) -> None:
+        if self._waiting.pop(name, None) is not None:
+            self._changed.pop(name, None)
+            self._gone[name] = None
+
+    def _drop(self) -> str:
+        """Drop the oldest reminder, else the oldest message of all; return which, in words."""
+        reminders = (name for name, one in self._waiting.items() if one.message.kind == "reminder")
+        name = next(reminders, None) or next(iter(self._waiting))
+        message = self._waiting[name].message
+        self._remove(name)
+        return (
+            f"more than {MOST} messages wait: the one of {message.at:%Y-%m-%d %H:%M:%S} "
+            f"for {message.receiver} ({message.kind}) was dropped"
+        )

@@ -1,0 +1,191 @@
+"""Alerts in the history: their states, what became of them, the outbox, silences, acknowledgements."""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from pytest_flowhealth.alerts.engine import Event, Tracked
+from pytest_flowhealth.alerts.message import Alert
+from pytest_flowhealth.alerts.outbox import Pending
+from pytest_flowhealth.history.database import transaction
+
+_tracked = msgspec.msgpack.Decoder(Tracked)
+_pending = msgspec.msgpack.Decoder(Pending)
+_alert = msgspec.msgpack.Decoder(Alert)
+
+CLOCK = "clock"
+"""The fact that is the last time of the clock that never goes back."""
+
+
+class Hush(msgspec.Struct, frozen=True):
+    """A silence that somebody made while the monitor runs; times in seconds since 1970."""
+
+    id: str
+    pattern: str
+    begins: float
+    ends: float
+    reason: str = ""
+    author: str = ""
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What is to be written at once.
+
+    Attributes:
+        alerts: By name; None for one that is forgotten.
+        events: What became of alerts.
+        pending: Messages that wait, new or tried again; `done` the ids of those that wait no more.
+        clock: The time of the clock that never goes back.
+        ended: The alerts that no longer fire: nobody need take care of them.
+    """
+
+    alerts: Mapping[str, Tracked | None]
+    events: Sequence[Event]
+    pending: Sequence[Pending]
+    done: Sequence[str]
+    clock: float
+    ended: Sequence[str] = ()
+
+
+def write(connection: sqlite3.Connection, changes: Changes) -> None:
+    """Write all of it or nothing.
+
+    Raises:
+        sqlite3.Error: It can't be written.
+    """
+    with transaction(connection):
+        for name, one in changes.alerts.items():
+            if one is None:
+                connection.execute("DELETE FROM alerts WHERE name = ?", (name,))
+            else:
+                row = (name, msgspec.msgpack.encode(one))
+                connection.execute("INSERT OR REPLACE INTO alerts VALUES (?, ?)", row)
+        connection.executemany(
+            "INSERT INTO alert_events (at, alert, state, severity, data) VALUES (?, ?, ?, ?, ?)",
+            [_event(one) for one in changes.events],
+        )
+        connection.executemany(
+            "INSERT OR REPLACE INTO outbox VALUES (?, ?, ?)",
+            [
+                (one.message.id, one.message.at.timestamp(), msgspec.msgpack.encode(one))
+                for one in changes.pending
+            ],
+        )
+        connection.executemany("DELETE FROM outbox WHERE id = ?", [(one,) for one in changes.done])
+        connection.executemany(
+            "DELETE FROM acknowledged WHERE alert = ?", [(one,) for one in changes.ended]
+        )
+        connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (CLOCK, changes.clock))
+
+
+def alerts(connection: sqlite3.Connection) -> dict[str, Tracked]:
+    """Return the alerts that are remembered, by name.
+
+    Raises:
+        sqlite3.Error: They can't be read.
+    """
+    rows = connection.execute("SELECT name, data FROM alerts")
+    return {name: _tracked.decode(data) for name, data in rows}
+
+
+def outbox(connection: sqlite3.Connection) -> list[Pending]:
+    """Return the messages that wait, the oldest first.
+
+    Raises:
+        sqlite3.Error: They can't be read.
+    """
+    rows = connection.execute("SELECT data FROM outbox ORDER BY created, rowid")
+    return [_pending.decode(data) for (data,) in rows]
+
+
+def fact(connection: sqlite3.Connection, name: str) -> float | None:
+    """Return a fact, None where there is none.
+
+    Raises:
+        sqlite3.Error: It can't be read.
+    """
+    row = connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+    return None if row is None else float(row[0])
+
+
+def events(
+    connection: sqlite3.Connection, *, since: float = 0.0, limit: int = 1_000
+) -> list[Event]:
+    """Return what became of alerts, the newest first.
+
+    Raises:
+        sqlite3.Error: It can't be read.
+    """
+    rows = connection.execute(
+        "SELECT at, state, data FROM alert_events WHERE at >= ? ORDER BY at DESC, id DESC LIMIT ?",
+        (since, limit),
+    )
+    return [
+        Event(datetime.datetime.fromtimestamp(at, datetime.UTC), state, _alert.decode(data))
+        for at, state, data in rows
+    ]
+
+
+def silences(connection: sqlite3.Connection, now: float) -> list[Hush]:
+    """Return the silences that have not ended.
+
+    Raises:
+        sqlite3.Error: They can't be read.
+    """
+    rows = connection.execute(
+        "SELECT id, pattern, begins, ends, reason, author FROM silences WHERE ends > ?", (now,)
+    )
+    return [Hush(*row) for row in rows]
+
+
+def silence(connection: sqlite3.Connection, hush: Hush) -> str:
+    """Keep a silence, and return its id.
+
+    Raises:
+        sqlite3.Error: It can't be written.
+    """
+    name = hush.id or secrets.token_hex(4)
+    with transaction(connection):
+        connection.execute(
+            "INSERT OR REPLACE INTO silences VALUES (?, ?, ?, ?, ?, ?)",
+            (name, hush.pattern, hush.begins, hush.ends, hush.reason, hush.author),
+        )
+    return name
+
+
+def acknowledge(connection: sqlite3.Connection, alert: str, at: float, author: str) -> None:
+    """Note that somebody takes care of an alert.
+
+    Raises:
+        sqlite3.Error: It can't be written.
+    """
+    with transaction(connection):
+        connection.execute(
+            "INSERT OR REPLACE INTO acknowledged VALUES (?, ?, ?)", (alert, at, author)
+        )
+
+
+def acknowledged(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return who takes care of which alert.
+
+    Raises:
+        sqlite3.Error: It can't be read.
+    """
+    return dict(connection.execute("SELECT alert, author FROM acknowledged"))
+
+
+def _event(one: Event) -> tuple[object, ...]:
+    return (
+        one.at.timestamp(),
+        one.alert.name,
+        one.what,
+        one.alert.severity,
+        msgspec.msgpack.encode(one.alert),
+    )
+
+

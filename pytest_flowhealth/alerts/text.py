@@ -1,0 +1,73 @@
+"""Messages as text for people: a title and a body."""
+
+from __future__ import annotations
+
+import datetime
+import textwrap
+from collections.abc import Iterator
+
+from pytest_flowhealth.alerts.message import Alert, Message
+from pytest_flowhealth.verdict.text import figure, printable
+
+_SHOWN = 10
+_WIDTH = 78
+
+
+def title(message: Message) -> str:
+    """Return one line: what, how bad, where."""
+    where = f"{message.target} on {message.host}"
+    if message.kind == "test":
+        return f"[TEST] {where}: this is a test, nothing is wrong"
+    names = [one.name for one in message.alerts]
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    word = {"firing": message.severity, "reminder": "still", "flapping": "flapping"}
+    kind = word.get(message.kind, message.kind).upper()
+    return printable(f"[{kind}] {where}: {names[0]}{more}")
+
+
+def body(message: Message) -> str:
+    """Return the alerts with their evidence, each with its cause and what to type."""
+    if message.kind == "test":
+        return "Sent by pytest --health-notify-test."
+    parts = ["\n".join(_alert(one)) for one in message.alerts[:_SHOWN]]
+    if len(message.alerts) > _SHOWN:
+        names = ", ".join(one.name for one in message.alerts[_SHOWN:])
+        parts.append(_wrapped(f"and {len(message.alerts) - _SHOWN} more: {names}"))
+    return "\n\n".join(parts)
+
+
+def _alert(one: Alert) -> Iterator[str]:
+    yield _wrapped(f"{one.name} ({one.severity}): {one.summary}")
+    if one.resolved is None:
+        yield f"  since {_at(one.since)}" + (", changing too often" if one.flapping else "")
+    else:
+        yield f"  over since {_at(one.resolved)}, after {_long(one.resolved - one.since)}"
+    if one.blocked:
+        yield _wrapped(f"blocks {len(one.blocked)}: {', '.join(one.blocked)}", "  ")
+    if one.remedy and one.resolved is None:
+        yield f"  fix: {printable(one.remedy)}"
+    if one.runbook and one.resolved is None:
+        yield f"  see: {printable(one.runbook)}"
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return textwrap.fill(
+        printable(text),
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _at(moment: datetime.datetime) -> str:
+    return f"{moment.astimezone(datetime.UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _long(lasted: datetime.timedelta) -> str:
+    seconds = max(0.0, lasted.total_seconds())
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{figure(round(seconds, 1))} s"

@@ -1,0 +1,46 @@
+"""Replaces a file in one step: readers see the old one or the new one, never a part."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+FOLDER = ".flowhealth"
+"""Our own folder in a project."""
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write `content` beside `path` and rename it.
+
+    Raises:
+        OSError: It can't be written; what was there is still there.
+    """
+    path = path.resolve()  # a link to the report stays a link
+    make_folder(path.parent)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder; our own one keeps itself out of the target's git.
+
+    Raises:
+        OSError: It can't be made.
+    """
+    if folder.is_dir():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    if folder.name == FOLDER:
+        (folder / ".gitignore").write_text("*\n", encoding="utf-8")

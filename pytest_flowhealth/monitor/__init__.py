@@ -1,0 +1,1 @@
+"""The monitor: the same checks for ever, in rounds, with history and alerts."""

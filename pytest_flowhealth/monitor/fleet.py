@@ -1,0 +1,78 @@
+"""Reads the fleet's records between rounds, in a thread that takes only so much of a processor."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.errors import FlowHealthError
+from pytest_flowhealth.probes.fleet.snapshot import Snapshot
+
+UNITS = {
+    "fleet.agents": "1",
+    "fleet.queue": "1",
+    "fleet.active": "1",
+    "fleet.swarms": "1",
+    "fleet.confidence": "%",
+}
+"""What is read, and in which unit: swarms that are there, and the mean of their confidence."""
+
+SHARE = 0.005
+"""Of one processor that reading takes at the most: where it costs more, it is done less often."""
+
+
+class FleetSampler:
+    """Reads the fleet every second, or as often as it may; a source that fails is tried on."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._end = threading.Event()
+        self._found: dict[str, float] = {}
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._read_on, daemon=True, name="fleet")
+
+    def start(self) -> None:
+        """Begin; nothing happens where no source is configured, or one that starts a program."""
+        if self._target.config.fleet.source not in (None, "command"):
+            self._thread.start()
+
+    def close(self) -> None:
+        """End."""
+        self._end.set()
+
+    def take(self) -> dict[str, float]:
+        """Return what was read since the last time, by metric; nothing where nothing was."""
+        with self._lock:
+            found, self._found = self._found, {}
+        return found
+
+    def _read_on(self) -> None:
+        from pytest_flowhealth.probes.fleet.source import of_target
+
+        source = None
+        while not self._end.is_set():
+            began = time.thread_time()
+            try:
+                source = source or of_target(self._target, listen=False)
+                found = _figures(source.read())
+                with self._lock:
+                    self._found = found
+            except (FlowHealthError, OSError):
+                # The round's checks say what is wrong; here it only means that there is no figure.
+                source = None
+            self._end.wait(max(1.0, (time.thread_time() - began) / SHARE))
+
+
+def _figures(snapshot: Snapshot) -> dict[str, float]:
+    told: dict[str, float | None] = {
+        "fleet.agents": snapshot.agents.total,
+        "fleet.queue": snapshot.tasks.waiting,
+        "fleet.active": snapshot.tasks.active,
+    }
+    if snapshot.swarms is not None:
+        sure = [one.confidence for one in snapshot.swarms if one.confidence is not None]
+        told["fleet.swarms"] = len(snapshot.swarms)
+        told["fleet.confidence"] = 100.0 * statistics.fmean(sure) if sure else None
+    return {name: float(value) for name, value in told.items() if value is not None}

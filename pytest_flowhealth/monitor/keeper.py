@@ -1,0 +1,148 @@
+"""Keeps what the monitor finds in the history; what can't be written now waits in memory.
+
+A history that is locked, full or broken stops no round and loses no alert: what waits is bounded, and
+what had to be dropped is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from pytest_flowhealth.alerts import store
+from pytest_flowhealth.alerts.engine import Tracked
+from pytest_flowhealth.alerts.outbox import Pending
+from pytest_flowhealth.alerts.store import Changes, Hush
+from pytest_flowhealth.config.atomic import make_folder
+from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.history import spool
+from pytest_flowhealth.history.database import is_broken, move_aside
+from pytest_flowhealth.history.entry import Entry
+from pytest_flowhealth.history.keeping import opened, said
+from pytest_flowhealth.history.store import Moment, Retention, add_raw, add_run, purge, roll_up_raw
+
+SECONDS, ENTRIES = 3_600, 500
+"""How many seconds of samples, and how many rounds, wait at the most."""
+
+_WAIT = 0.2
+_PURGED = 3_600.0
+
+Result = TypeVar("Result")
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """What is known from before the start."""
+
+    alerts: dict[str, Tracked]
+    pending: list[Pending]
+    clock: float | None
+
+
+class Keeper:
+    """Writes to the history.
+
+    Args:
+        path: Its file.
+        retention: How long what is kept.
+    """
+
+    def __init__(self, path: Path, retention: Retention) -> None:
+        self.path = path
+        self.retention = retention
+        self.problem: str | None = None
+        self.dropped = 0
+        self._seconds: deque[Moment] = deque(maxlen=SECONDS)
+        self._entries: deque[Entry] = deque(maxlen=ENTRIES)
+        self._file: int | None = None
+        self._purged = float("-inf")
+        self._rolled = 0.0
+
+    def remembered(self) -> Remembered:
+        """Return what is known from before; nothing where the history can't be read."""
+        nothing = Remembered({}, [], None)
+        if not self.path.is_file():
+            return nothing
+        return self._tried(
+            lambda file: Remembered(
+                store.alerts(file), store.outbox(file), store.fact(file, store.CLOCK)
+            ),
+            nothing,
+        )
+
+    def add_second(self, at: float, values: Mapping[str, tuple[float, str]]) -> None:
+        """Take a second's samples in, to be written with the next flush."""
+        self.dropped += len(self._seconds) == SECONDS
+        if values:
+            self._seconds.append((at, values))
+
+    def add_entry(self, entry: Entry) -> None:
+        """Take a round in, to be written with the next flush."""
+        self.dropped += len(self._entries) == ENTRIES
+        self._entries.append(entry)
+
+    def renewed(self) -> bool:
+        """Tell whether the file is another one than before: all that is remembered must be written anew."""
+        try:
+            number = self.path.stat().st_ino
+        except OSError:
+            return self._file is not None
+        return self._file is not None and number != self._file
+
+    def flush(self, changes: Changes, now: float) -> bool:
+        """Write all that waits; return whether `changes` are written."""
+        return self._tried(lambda file: self._written(file, changes, now), otherwise=False)
+
+    def asked(self, now: float) -> tuple[list[Hush], dict[str, str]]:
+        """Return the silences, and who takes care of which alert; nothing where that can't be read."""
+        if not self.path.is_file():
+            return [], {}
+        return self._tried(
+            lambda file: (store.silences(file, now), store.acknowledged(file)), ([], {})
+        )
+
+    def _written(self, file: sqlite3.Connection, changes: Changes, now: float) -> bool:
+        store.write(file, changes)
+        if self._seconds:
+            add_raw(file, [*self._seconds])
+            self._seconds.clear()
+        while self._entries:
+            add_run(file, self._entries[0])
+            self._entries.popleft()
+        spool.take_in(file, self.path)
+        if now - self._rolled >= 60:
+            roll_up_raw(file, now)
+            self._rolled = now
+        if now - self._purged >= _PURGED:
+            self._purged = now
+            purge(file, self.retention)
+        return True
+
+    def _tried(self, do: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:
+        try:
+            make_folder(self.path.parent)
+            with opened(self.path, _WAIT) as file:
+                done = do(file)
+            self._file = self.path.stat().st_ino
+        except sqlite3.Error as error:
+            self.problem = f"the history can't be written: {said(error)}"
+            self._mend(error)
+            return otherwise
+        except (UsageError, OSError) as error:
+            self.problem = f"the history can't be written: {error}"
+            return otherwise
+        self.problem = None
+        return done
+
+    def _mend(self, error: sqlite3.Error) -> None:
+        """Move a broken history aside: the next flush begins a new one."""
+        if not is_broken(error):
+            return
+        with contextlib.suppress(OSError):
+            moved = move_aside(self.path)
+            self.problem = f"the history was broken; it is now {moved.name}, and a new one is begun"

@@ -1,0 +1,284 @@
+"""The monitor: keeps time, starts rounds, reads the machine, raises alerts, and ends in good order."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import selectors
+from pathlib import Path
+
+import msgspec
+
+from pytest_flowhealth.config.atomic import replace_file
+from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.history.entry import Entry
+from pytest_flowhealth.monitor import settings as configured
+from pytest_flowhealth.monitor.clock import Clock
+from pytest_flowhealth.monitor.console import Console, Standing
+from pytest_flowhealth.monitor.fleet import UNITS as FLEET_UNITS
+from pytest_flowhealth.monitor.fleet import FleetSampler
+from pytest_flowhealth.monitor.frames import Order, Partly, Planned
+from pytest_flowhealth.monitor.logs import Logs
+from pytest_flowhealth.monitor.post import Post
+from pytest_flowhealth.monitor.rounds import Result, Round
+from pytest_flowhealth.monitor.sampler import UNITS, Sampler
+from pytest_flowhealth.monitor.schedule import Schedule, interval_of
+from pytest_flowhealth.monitor.settings import Asked, Settings
+from pytest_flowhealth.monitor.signals import Signals
+from pytest_flowhealth.monitor.systemd import Systemd
+from pytest_flowhealth.monitor.verdicts import Verdicts
+from pytest_flowhealth.verdict.report import Health
+from pytest_flowhealth.verdict.status import Status
+
+SECOND = 1.0
+_SOON = 0.05
+_UNITS = {**UNITS, **FLEET_UNITS}
+EVERYTHING = ""
+"""The component that stands for all, until the first round has told what there is."""
+
+
+class Told(msgspec.Struct, frozen=True):
+    """The part of a report that the monitor reads."""
+
+    health: Health
+
+
+class Monitor:
+    """One monitor.
+
+    Args:
+        asked: The command line.
+        settings: The configuration as it was read.
+        post: The history, alerts and receivers.
+        console: Where it tells what happens.
+        logs: Its log files.
+    """
+
+    def __init__(
+        self, asked: Asked, settings: Settings, post: Post, console: Console, logs: Logs
+    ) -> None:
+        self._asked, self._settings = asked, settings
+        self._post, self._console, self._logs = post, console, logs
+        self._clock: Clock = post.clock
+        self._signals = Signals()
+        self._systemd = Systemd()
+        self._schedule = Schedule()
+        self._verdicts = Verdicts()
+        self._sampler = Sampler(settings.target.root)
+        self._fleet = FleetSampler(settings.target)
+        self._round: Round | None = None
+        self._slot = self._clock()
+        self._tick = self._slot
+        self._told: str | None = None
+
+    def run(self) -> int:
+        """Watch until a signal ends it; return the exit code."""
+        interval = self._asked.interval or configured.FIRST_AGAIN
+        self._schedule.plan({EVERYTHING: interval}, self._slot - interval)
+        self._fleet.start()
+        self._systemd.tell("READY=1")
+        self._event("started", process=os.getpid(), history=str(self._post.history))
+        try:
+            while not self._signals.stop:
+                self._turn()
+        finally:
+            self._end()
+        return 0
+
+    # -- one turn
+
+    def _turn(self) -> None:
+        now = self._clock()
+        if self._round is not None:
+            self._look(self._round, now)
+        else:
+            due = self._schedule.due(now)
+            if due:
+                self._begin(due, now)
+        if now >= self._tick:
+            self._tick = max(self._tick + SECOND, now)
+            self._second()
+        if self._signals.reload:
+            self._signals.reload = False
+            self._reload()
+        self._wait()
+
+    def _wait(self) -> None:
+        times = [self._tick]
+        pipes: tuple[int, ...] = ()
+        if self._round is None:
+            times += [at for at in (self._schedule.next(),) if at is not None]
+        else:
+            times.append(self._clock() + SECOND if self._round.talks else self._clock() + _SOON)
+            pipes = self._round.pipes if self._round.talks else ()
+        with selectors.DefaultSelector() as selector:
+            for one in (self._signals.pipe, *pipes):
+                selector.register(one, selectors.EVENT_READ)
+            selector.select(max(0.0, min(times) - self._clock()))
+        self._signals.drain()
+
+    def _second(self) -> None:
+        """What is done every second."""
+        moment = self._clock.moment()
+        values: dict[str, tuple[float, str]] = {}
+        if self._settings.target.config.monitor.sample:
+            read = self._sampler.read() | self._fleet.take()
+            values = {name: (value, _UNITS[name]) for name, value in read.items()}
+        self._post.second(values, moment)
+        self._complain()
+        late = self._schedule.skip(self._clock()) if self._round is not None else 0
+        if late:
+            self._event("late", slots=late, all=self._schedule.late)
+        if self._systemd.watchdog is not None:
+            self._systemd.tell("WATCHDOG=1")
+        self._stand()
+
+    # -- rounds
+
+    def _begin(self, due: frozenset[str], now: float) -> None:
+        known = set(self._schedule.components)
+        components = None if EVERYTHING in due or due == known else sorted(due)
+        words = configured.command(self._asked, self._settings, components)
+        also = tuple(self._settings.intervals) if components is None else ()
+        order = Order(pipe=-1, also=also, settled=self._settings.settled)
+        self._slot = now
+        try:
+            self._round = Round(words, Path(self._asked.folder), order, now, self._settings.limit)
+        except OSError as error:
+            self._conclude(Result(None, (f"no round can be started: {error}",), 0.0))
+
+    def _look(self, one: Round, now: float) -> None:
+        for frame in one.read():
+            if isinstance(frame, Planned):
+                self._plan(set(frame.checks.values()))
+            elif isinstance(frame, Partly):
+                self._post.partly(frame, self._clock.moment())
+        result = one.over(now)
+        if result is not None:
+            self._round = None
+            self._conclude(result)
+
+    def _plan(self, components: set[str]) -> None:
+        """Take in which components there are: those of the first round, and what came with others."""
+        known = {name for name in self._schedule.components if name != EVERYTHING}
+        every = known | components | set(self._settings.intervals) & components
+        self._schedule.plan({name: self._interval(name) for name in every}, self._slot)
+
+    def _interval(self, component: str) -> float:
+        chosen = self._asked.every and component not in self._asked.components
+        return interval_of(
+            component, self._asked.interval, self._settings.intervals, all_of_them=chosen
+        )
+
+    def _conclude(self, result: Result) -> None:
+        moment = self._clock.moment()
+        ended = result.ended
+        health = None
+        if ended is not None:
+            health = msgspec.json.decode(ended.report, type=Told).health
+            self._write_report(bytes(ended.report))
+        entry = None
+        if ended is not None and ended.entry is not None:
+            entry = msgspec.msgpack.decode(ended.entry, type=Entry)
+        self._verdicts.take(health, result.problems, moment.wall)
+        self._post.round(health, entry, result.problems, moment)
+        self._tell(health, result)
+
+    def _tell(self, health: Health | None, result: Result) -> None:
+        status = self._verdicts.status if health is None or result.problems else health.status
+        components = {} if health is None else health.components
+        facts = {
+            "status": (status or Status.UNKNOWN).value,
+            "seconds": round(result.seconds, 3),
+            "components": {
+                name: one.status.value for name, one in components.items() if one.status is not None
+            },
+            "late": self._schedule.late,
+        }
+        reasons = [*result.problems, *(health.reasons if health else ())]
+        reasons = list(dict.fromkeys(reasons))
+        self._console.round_ended(facts, reasons)
+        level = "info" if facts["status"] == "healthy" else "warning"
+        self._logs.write(level, "health", "round", **facts, reasons=reasons)
+        self._logs.write("debug", "performance", "round", seconds=facts["seconds"])
+        if result.problems:
+            self._logs.write(
+                "error", "errors", "round", problems=result.problems, output=result.tail
+            )
+
+    def _write_report(self, content: bytes) -> None:
+        if self._asked.report is None:
+            return
+        try:
+            replace_file(Path(self._asked.report), content)
+        except OSError as error:
+            self._problem(f"the report can't be written: {error.strerror or error}")
+
+    # -- the rest
+
+    def _reload(self) -> None:
+        self._systemd.tell("RELOADING=1")
+        try:
+            found = configured.read(self._asked)
+        except UsageError as error:
+            self._problem(f"{error}; the configuration stays as it was")
+        else:
+            self._settings = found
+            self._post.reconfigure(found, self._clock.moment())
+            self._fleet.close()
+            self._fleet = FleetSampler(found.target)
+            self._fleet.start()
+            names = [name for name in self._schedule.components if name != EVERYTHING]
+            plan = {name: self._interval(name) for name in (*names, *found.intervals)}
+            if names:
+                self._schedule.plan(plan, self._clock())
+            self._event("configuration read again")
+        self._systemd.tell("READY=1")
+
+    def _complain(self) -> None:
+        """Tell what is wrong around the checks, once until it changes."""
+        told = self._post.problem or self._logs.problem
+        if told == self._told:
+            return
+        self._told = told
+        if told is not None:
+            self._problem(told)
+        else:
+            self._event("all is well again with the history and the logs")
+
+    def _problem(self, text: str) -> None:
+        self._console.problem(text)
+        self._logs.write("error", "errors", "problem", text=text)
+
+    def _event(self, what: str, **facts: object) -> None:
+        self._console.event(what, **facts)
+        self._logs.write("info", "health", what, **facts)
+
+    def _stand(self) -> None:
+        following = self._schedule.next()
+        self._console.standing(
+            Standing(
+                status=self._verdicts.status,
+                at=self._verdicts.at,
+                firing=self._post.firing(),
+                next=None if following is None else following - self._clock(),
+                late=self._schedule.late,
+                running=self._round is not None,
+            )
+        )
+
+    def _end(self) -> None:
+        """End in good order, within five seconds."""
+        self._systemd.tell("STOPPING=1")
+        self._fleet.close()
+        if self._round is not None:
+            self._round.end()
+        self._post.close(1.5)
+        if self._round is not None:
+            self._round.join(2.5)
+        self._event("ended", host=platform.node())
+        self._console.close()
+        self._logs.close()
+        with contextlib.suppress(OSError):
+            self._signals.close()

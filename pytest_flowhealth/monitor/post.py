@@ -1,0 +1,188 @@
+"""What the monitor finds, on its way: into the history, through the rules, to the receivers."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from pytest_flowhealth.alerts.courier import Courier
+from pytest_flowhealth.alerts.engine import Event, Moment, Tracked, told
+from pytest_flowhealth.alerts.message import Alert, Message
+from pytest_flowhealth.alerts.outbox import Outbox
+from pytest_flowhealth.alerts.store import Changes
+from pytest_flowhealth.errors import FlowHealthError
+from pytest_flowhealth.history.entry import Entry
+from pytest_flowhealth.history.fingerprint import fingerprint
+from pytest_flowhealth.history.store import Retention
+from pytest_flowhealth.monitor.clock import Clock
+from pytest_flowhealth.monitor.frames import Partly
+from pytest_flowhealth.monitor.keeper import Keeper
+from pytest_flowhealth.monitor.logs import Logs
+from pytest_flowhealth.monitor.settings import Settings
+from pytest_flowhealth.monitor.watch import Watch
+from pytest_flowhealth.probes.runtimes import version
+from pytest_flowhealth.verdict.report import Health
+from pytest_flowhealth.verdict.units import parse_duration
+
+_FLUSHED = 5.0
+
+
+class Post:
+    """The history, the alerts and the receivers of one monitor.
+
+    Args:
+        settings: The configuration.
+        history: The history's file.
+        environ: Where receivers find their secrets.
+        console: Shows a message; the receiver of type console.
+        logs: The log files; the receiver of type log.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        history: Path,
+        environ: Mapping[str, str],
+        console: Callable[[Message], None],
+        logs: Logs,
+    ) -> None:
+        self.history = history
+        self._logs = logs
+        self._keeper = Keeper(history, _retention(settings))
+        known = self._keeper.remembered()
+        self.clock = Clock(known.clock)
+        begun = self.clock()
+        self._watch = Watch(settings, platform.node(), known.alerts, begun)
+        self._outbox = Outbox(known.pending)
+        self._courier = Courier(
+            self._outbox,
+            settings.receivers,
+            environ,
+            {"console": console, "log": self._log_message},
+            self._firing_for,
+        )
+        self._fingerprint = fingerprint(settings.target.name, _node())
+        self._flushed = begun
+        self._logged = 0
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the history now."""
+        if self._keeper.problem is None or not self._keeper.dropped:
+            return self._keeper.problem
+        return f"{self._keeper.problem}; {self._keeper.dropped} records had to be dropped"
+
+    def firing(self) -> list[Tracked]:
+        """Return the alerts that fire, the worst first."""
+        return self._watch.engine.firing()
+
+    def reconfigure(self, settings: Settings, moment: Moment) -> None:
+        """Go by another configuration."""
+        self._watch.reconfigure(settings, moment)
+        self._courier.reconfigure(settings.receivers)
+        self._keeper.retention = _retention(settings)
+
+    def partly(self, frame: Partly, moment: Moment) -> None:
+        """Take in a component's checks, before the round is over."""
+        self._watch.partly(frame, moment)
+        self._send(moment)
+
+    def round(
+        self, health: Health | None, entry: Entry | None, problems: Sequence[str], moment: Moment
+    ) -> None:
+        """Take in the end of a round."""
+        self._watch.ended(() if health is None else health.checks, problems, moment)
+        if entry is not None:
+            kept = msgspec.structs.replace(entry, fingerprint=self._fingerprint)
+            self._watch.measured(kept, moment)
+            self._keeper.add_entry(kept)
+        self._send(moment, flush=True)
+
+    def second(self, values: Mapping[str, tuple[float, str]], moment: Moment) -> None:
+        """Take in a second's samples, and tell what is to be told."""
+        self._watch.sampled(values, moment)
+        self._keeper.add_second(moment.wall.timestamp(), values)
+        flush = moment.now - self._flushed >= _FLUSHED
+        if flush:
+            self._watch.asked(*self._keeper.asked(moment.wall.timestamp()))
+        self._send(moment, flush=flush)
+
+    def close(self, seconds: float) -> None:
+        """Tell what is to be told within so many seconds, and keep the rest."""
+        moment = self.clock.moment()
+        self._send(moment, flush=True)
+        for problem in self._courier.close(seconds, moment.now):
+            self._logs.write("error", "alerts", problem)
+        self._flush(self.clock.moment())
+
+    def _send(self, moment: Moment, *, flush: bool = False) -> None:
+        """Keep what changed, then let the courier go: what is sent twice has the same id."""
+        found = self._watch.messages(moment)
+        if found:
+            self._outbox.put(found, moment.now)
+        if flush or found or self._watch.engine.events:
+            self._flush(moment)
+        for problem in self._courier.tick(moment.now):
+            self._logs.write("warning", "alerts", "delivery", problem=problem)
+
+    def _flush(self, moment: Moment) -> None:
+        engine = self._watch.engine
+        whole = self._keeper.renewed()
+        pending, done = self._outbox.everything() if whole else self._outbox.changes()
+        names = set(engine.tracked) if whole else set(engine.changed)
+        events = [*engine.events]
+        changes = Changes(
+            alerts={name: engine.tracked.get(name) for name in names},
+            events=events,
+            pending=pending,
+            done=done,
+            clock=moment.now,
+            ended=[name for name in names if not _fires(engine.tracked.get(name))],
+        )
+        self._flushed = moment.now
+        self._log(events)
+        if self._keeper.flush(changes, moment.wall.timestamp()):
+            engine.changed -= names
+            engine.events = engine.events[len(events) :]
+            self._logged = 0
+            self._outbox.saved()
+
+    def _log(self, events: Sequence[Event]) -> None:
+        for one in events[self._logged :]:
+            level = "warning" if one.what == "firing" else "info"
+            self._logs.write(
+                level, "alerts", one.what, alert=one.alert.name, summary=one.alert.summary
+            )
+        self._logged = len(events)
+
+    def _firing_for(self, receiver: str) -> list[tuple[Alert, tuple[str, str]]]:
+        moment = self.clock.moment()
+        engine = self._watch.engine
+        return [
+            (told(one, moment), (engine.host, engine.target))
+            for one in self._watch.engine.firing()
+            if receiver in one.state.told
+        ]
+
+    def _log_message(self, message: Message) -> None:
+        level = {"critical": "error", "warning": "warning", "info": "info"}[message.severity]
+        self._logs.write(level, "alerts", message.kind, message=msgspec.to_builtins(message))
+
+
+def _fires(one: Tracked | None) -> bool:
+    return one is not None and (one.state.fires or one.state.flapping)
+
+
+def _retention(settings: Settings) -> Retention:
+    one = settings.target.config.history
+    return Retention(*map(parse_duration, (one.samples, one.rollups, one.runs)))
+
+
+def _node() -> str | None:
+    try:
+        return version("node")
+    except FlowHealthError:
+        return None

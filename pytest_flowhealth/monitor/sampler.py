@@ -1,0 +1,90 @@
+"""Reads the machine every second: CPU, memory, disk, network; what can't be read has no value."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from pytest_flowhealth.errors import FlowHealthError
+from pytest_flowhealth.probes import system
+
+UNITS = {
+    "system.cpu": "%",
+    "system.memory": "%",
+    "system.memory_available": "MiB",
+    "system.disk": "%",
+    "system.load": "1",
+    "system.network_in": "B/s",
+    "system.network_out": "B/s",
+}
+"""What is read, and in which unit."""
+
+
+class Network(msgspec.Struct, frozen=True):
+    """Bytes that came in and went out since the machine's start, loopback left out, and when."""
+
+    at: float
+    came: int
+    went: int
+
+
+class Sampler:
+    """Reads the machine.
+
+    Args:
+        root: A folder on the disk that is looked at.
+        clock: Seconds that only go up.
+    """
+
+    def __init__(self, root: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._root = root
+        self._clock = clock
+        self._cpu: system.CpuMeter | None = None
+        self._network: Network | None = None
+
+    def read(self) -> dict[str, float]:
+        """Return what can be read now, by metric; rates are since the last reading."""
+        found: dict[str, float] = {}
+        for part in (self._busy, self._memory, self._disk, self._load, self._traffic):
+            # What can't be read now is absent: nothing stands in for it.
+            with contextlib.suppress(FlowHealthError, OSError, psutil.Error):
+                found.update(part())
+        return found
+
+    def _busy(self) -> Iterator[tuple[str, float]]:
+        if self._cpu is None:
+            self._cpu = system.CpuMeter(clock=self._clock)
+            return
+        yield "system.cpu", self._cpu.read().used
+
+    def _memory(self) -> Iterator[tuple[str, float]]:
+        memory = system.memory()
+        yield "system.memory", memory.used
+        yield "system.memory_available", memory.available
+
+    def _disk(self) -> Iterator[tuple[str, float]]:
+        yield "system.disk", system.disk(self._root).used
+
+    def _load(self) -> Iterator[tuple[str, float]]:
+        yield "system.load", system.load().per_cpu
+
+    def _traffic(self) -> Iterator[tuple[str, float]]:
+        before, now = self._network, _network(self._clock())
+        self._network = now
+        if before is None or now.at <= before.at:
+            return
+        # A counter that went back belongs to a card that is gone: nothing is known of this second.
+        if now.came >= before.came and now.went >= before.went:
+            yield "system.network_in", (now.came - before.came) / (now.at - before.at)
+            yield "system.network_out", (now.went - before.went) / (now.at - before.at)
+
+
+def _network(at: float) -> Network:
+    cards = psutil.net_io_counters(pernic=True, nowrap=True)
+    ours = [one for name, one in cards.items() if name != "lo"]
+    return Network(at, sum(one.bytes_recv for one in ours), sum(one.bytes_sent for one in ours))

@@ -1,0 +1,93 @@
+"""Which components are due: pure, time is an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+DEFAULTS: Mapping[str, float] = {
+    "fleet": 60.0,
+    "redis": 60.0,
+    "dashboard": 60.0,
+    "npm": 3_600.0,
+    "wasm": 86_400.0,
+}
+"""Seconds between two looks at a component where nothing else is said."""
+
+REST = 300.0
+"""The same of every other component."""
+
+COSTLY = ("npm", "wasm")
+"""What `--health-all` brings along keeps at least its own interval."""
+
+
+def interval_of(
+    component: str, general: float | None, named: Mapping[str, float], *, all_of_them: bool = False
+) -> float:
+    """Return a component's interval in seconds.
+
+    Args:
+        component: Its name.
+        general: That of `--health-monitor`, None where none was given.
+        named: Those of the configuration.
+        all_of_them: Whether `--health-all` chose it, not somebody by its name.
+    """
+    if component in named:
+        return named[component]
+    usual = DEFAULTS.get(component, REST)
+    if general is None:
+        return usual
+    return max(general, usual) if all_of_them and component in COSTLY else general
+
+
+class Schedule:
+    """When each component is due next; a slot that comes while a round runs is left out, and counted."""
+
+    def __init__(self) -> None:
+        self._next: dict[str, float] = {}
+        self._intervals: dict[str, float] = {}
+        self.late = 0
+
+    def plan(self, intervals: Mapping[str, float], since: float) -> None:
+        """Take in the components and their intervals, from a slot `since` on; others keep theirs."""
+        for component, seconds in intervals.items():
+            if self._intervals.get(component) != seconds:
+                self._next[component] = since + seconds
+        self._intervals = dict(intervals)
+        self._next = {name: at for name, at in self._next.items() if name in intervals}
+
+    def due(self, now: float) -> frozenset[str]:
+        """Return what is to be looked at now, and go on to the slot after it."""
+        found = self._passed(now)
+        for name, slots in found.items():
+            self._next[name] += slots * self._intervals[name]
+            self.late += slots - 1
+        return frozenset(found)
+
+    def skip(self, now: float) -> int:
+        """Leave out what came due while a round runs; return how many slots that were."""
+        found = self._passed(now)
+        for name, slots in found.items():
+            self._next[name] += slots * self._intervals[name]
+            self.late += slots
+        return sum(found.values())
+
+    def next(self) -> float | None:
+        """Return when something is due next, None where nothing ever is."""
+        return min(self._next.values(), default=None)
+
+    @property
+    def components(self) -> Iterable[str]:
+        """What is looked at."""
+        return self._intervals.keys()
+
+    @property
+    def shortest(self) -> float:
+        """The shortest of the intervals; three of them without a round's end are too many."""
+        return min(self._intervals.values(), default=REST)
+
+    def _passed(self, now: float) -> dict[str, int]:
+        return {
+            name: int((now - at) // self._intervals[name]) + 1
+            for name, at in self._next.items()
+            if at <= now
+        }

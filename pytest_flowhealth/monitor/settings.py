@@ -1,0 +1,114 @@
+"""What a monitor goes by: the command line that started it, and the configuration as last read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from pytest_flowhealth.alerts.routing import DEFAULT
+from pytest_flowhealth.alerts.rules import Condition, conditions
+from pytest_flowhealth.config.alerts import Receiver
+from pytest_flowhealth.config.load import load_target
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.history.database import path_of, require_usable
+from pytest_flowhealth.monitor.frames import Settled
+from pytest_flowhealth.verdict.units import parse_duration
+
+
+DEFAULT_HISTORY = "sqlite:///.flowhealth/history.db"
+"""Where the history is kept where nothing else is said, relative to the project."""
+
+FIRST_AGAIN = 60.0
+"""Seconds until a first round that told nothing is tried again, where no interval was named."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """The command line, as it is handed to the monitor's process.
+
+    Attributes:
+        folder: Where it was typed.
+        project: --health-project, None for the nearest.
+        interval: --health-monitor's, in seconds; None where none was named.
+        components: Those that were named.
+        every: Whether --health-all was given.
+        arguments: What every round is given besides.
+        report: Where the last round's report goes, absolute; None for nowhere.
+        history: --health-history.
+    """
+
+    folder: str
+    project: str | None
+    interval: float | None
+    components: tuple[str, ...]
+    every: bool
+    arguments: tuple[str, ...]
+    report: str | None
+    history: str | None
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """The configuration as it was last read, put into what the monitor needs; times in seconds."""
+
+    target: Target
+    rules: tuple[Condition, ...]
+    receivers: tuple[Receiver, ...]
+    intervals: Mapping[str, float]
+    limit: float
+
+    @property
+    def settled(self) -> Settled:
+        """What the rounds go by."""
+        one = self.target
+        return Settled(one.config, one.sources, one.environment_thresholds)
+
+
+def read(asked: Asked, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the configuration.
+
+    Raises:
+        UsageError: Something in it can't be meant.
+    """
+    project = None if asked.project is None else Path(asked.project)
+    target = load_target(project, environ, Path(asked.folder))
+    config = target.config
+    return Settings(
+        target=target,
+        rules=conditions(config.rules),
+        receivers=tuple(config.receivers) or DEFAULT,
+        intervals={name: parse_duration(text) for name, text in config.monitor.intervals.items()},
+        limit=parse_duration(config.monitor.limit),
+    )
+
+
+def history_of(asked: Asked, settings: Settings) -> Path:
+    """Return the file that the history is kept in: alerts are always kept here.
+
+    Raises:
+        UsageError: The address is none, or what is there can't be used.
+    """
+    if asked.history is not None:
+        path = path_of(asked.history, Path(asked.folder))
+    else:
+        url = settings.target.config.history.url or DEFAULT_HISTORY
+        path = path_of(url, settings.target.root)
+    require_usable(path)
+    return path
+
+
+def command(asked: Asked, settings: Settings, components: Sequence[str] | None) -> list[str]:
+    """Return what a round's pytest is given.
+
+    Args:
+        asked: The command line.
+        settings: The configuration.
+        components: Those that are due; None for all that were asked for.
+    """
+    words = ["--health", "--health-project", str(settings.target.root), "--color=no"]
+    words += ["--health-all"] if asked.every and components is None else []
+    chosen = asked.components if components is None else sorted(components)
+    for one in chosen:
+        words += ["--health-component", one]
+    return [*words, *asked.arguments]

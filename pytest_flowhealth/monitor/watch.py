@@ -1,0 +1,141 @@
+"""The alerts of a monitor: what was found goes in, what is to be told comes out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from pytest_flowhealth.alerts import observing
+from pytest_flowhealth.alerts.engine import Engine, Moment, Observation, Subject, Tracked
+from pytest_flowhealth.alerts.message import Message
+from pytest_flowhealth.alerts.routing import router, silencer
+from pytest_flowhealth.alerts.rules import longest
+from pytest_flowhealth.alerts.series import Reading, Series
+from pytest_flowhealth.alerts.store import Hush
+from pytest_flowhealth.history.entry import Entry
+from pytest_flowhealth.monitor.frames import Partly
+from pytest_flowhealth.monitor.settings import Settings
+from pytest_flowhealth.verdict.check import CheckResult
+from pytest_flowhealth.verdict.status import Outcome
+
+GONE_AFTER = 3
+"""Rounds without a check, or in which it does not apply, after which its alert is over."""
+
+
+
+class Watch:
+    """All alerts, and what they are raised by.
+
+    Args:
+        settings: The configuration.
+        host: The machine's name.
+        kept: The alerts that are remembered.
+        begun: When the monitor began, by its clock.
+    """
+
+    def __init__(
+        self, settings: Settings, host: str, kept: dict[str, Tracked], begun: float
+    ) -> None:
+        target = settings.target.name or settings.target.root.name
+        self.engine = Engine(host, target, router(settings.receivers), kept)
+        self.settings = settings
+        self.series = Series(longest(settings.rules))
+        self._begun = begun
+        self._absent: Counter[str] = Counter()
+        self._hushes: list[Hush] = []
+
+    def reconfigure(self, settings: Settings, moment: Moment) -> None:
+        """Go by another configuration; alerts of rules that are no more are over."""
+        self.settings = settings
+        self.engine.listeners = router(settings.receivers)
+        self.series.keep(longest(settings.rules))
+        names = {one.name for one in settings.rules}
+        gone = [
+            name
+            for name, one in self.engine.tracked.items()
+            if one.subject.kind == "rule" and name.partition("[")[0] not in names
+        ]
+        self.engine.end(gone, "its rule is no more", moment)
+
+    def partly(self, told: Partly, moment: Moment) -> None:
+        """Take in the checks of one component, before the round is over: what fails is told at once."""
+        settings = self.settings.target.config.alerts
+        self.engine.observe(
+            observing.of_checks(told.checks, settings, told.blocked, over=False), moment
+        )
+
+    def ended(
+        self, checks: Sequence[CheckResult], problems: Sequence[str], moment: Moment
+    ) -> None:
+        """Take in the end of a round."""
+        settings = self.settings.target.config.alerts
+        self.engine.observe(
+            [
+                *observing.of_checks(checks, settings, over=True),
+                observing.of_round(problems, settings),
+            ],
+            moment,
+        )
+        if not problems:
+            self._forget(checks, moment)
+
+    def measured(self, entry: Entry, moment: Moment) -> None:
+        """Take in what a round measured."""
+        named = {one.metric for one in self.settings.rules}
+        for one in entry.taken:
+            if one.name.partition("[")[0] in named:
+                self.series.add(one.name, one.unit, Reading(moment.now, one.samples))
+        self._judge(moment)
+
+    def sampled(self, values: Mapping[str, tuple[float, str]], moment: Moment) -> None:
+        """Take in a second's samples, and let time go by."""
+        named = {one.metric for one in self.settings.rules}
+        for name, (value, unit) in values.items():
+            if name in named:
+                self.series.add(name, unit, Reading(moment.now, (value,)))
+        self._judge(moment)
+        self.engine.pass_time(moment)
+
+    def asked(self, hushes: Sequence[Hush], acknowledged: Mapping[str, str]) -> None:
+        """Take in what people said: silences, and who takes care of what."""
+        self._hushes = [*hushes]
+        for name in acknowledged:
+            one = self.engine.tracked.get(name)
+            if one is not None and not one.state.acknowledged:
+                self.engine.acknowledge(name)
+
+    def messages(self, moment: Moment) -> list[Message]:
+        """Return what is to be told now."""
+        configured = self.settings.target.config.silences
+        return self.engine.messages(moment, silencer(configured, self._hushes, moment.wall))
+
+    def silenced(self, subject: Subject, moment: Moment) -> bool:
+        """Tell whether an alert is silenced now."""
+        configured = self.settings.target.config.silences
+        return silencer(configured, self._hushes, moment.wall)(subject)
+
+    def _judge(self, moment: Moment) -> None:
+        settings = self.settings.target.config.alerts
+        fresh = self.series.take_fresh()
+        found: list[Observation] = observing.of_rules(
+            self.settings.rules, self.series, fresh, settings, (moment.now, self._begun)
+        )
+        self.engine.observe(found, moment)
+
+    def _forget(self, checks: Sequence[CheckResult], moment: Moment) -> None:
+        """End the alerts of checks that are no more, or do not apply any more, after a few rounds."""
+        present = {one.id: one for one in checks}
+        components = {one.component for one in checks}
+        for name, tracked in self.engine.tracked.items():
+            subject = tracked.subject
+            if subject.kind != "check" or subject.component not in components:
+                continue
+            one = present.get(name)
+            if one is None or (one.outcome is Outcome.SKIP and one.blocked_by is None):
+                self._absent[name] += 1
+            else:
+                del self._absent[name]
+        gone = [name for name, count in self._absent.items() if count >= GONE_AFTER]
+        self.engine.end(gone, "it is no longer looked at", moment)
+        for name in gone:
+            del self._absent[name]
