@@ -140,9 +140,7 @@ class Courier:
             return Unavailable(f"{type(error).__name__}")
         return None
 
-    def _refresh(
-        self, receiver: Receiver, again: Sequence[tuple[Alert, tuple[str, str]]]
-    ) -> None:
+    def _refresh(self, receiver: Receiver, again: Sequence[tuple[Alert, tuple[str, str]]]) -> None:
         place = again[0][1]
         try:
             alertmanager.refresh([one for one, _ in again], place, receiver, self._environ)
@@ -174,7 +172,9 @@ class Courier:
             self._outbox.failed(one.message, now, wait)
         failing = self._failing.get(one.receiver, 0)
         self._failing[one.receiver] = failing + 1
-        return None if failing else f"{one.receiver} can't be told: {one.failure}; it is tried again"
+        return (
+            None if failing else f"{one.receiver} can't be told: {one.failure}; it is tried again"
+        )
 
 
 def sender(receiver: Receiver) -> Send:

@@ -58,9 +58,7 @@ class Outbox:
         self, pending: Iterable[Pending] = (), chance: random.Random | None = None
     ) -> None:
         self._chance = chance or random.Random()  # noqa: S311  # only spreads attempts
-        self._waiting = {
-            one.message.id: one for one in sorted(pending, key=lambda one: one.number)
-        }
+        self._waiting = {one.message.id: one for one in sorted(pending, key=lambda one: one.number)}
         self._number = max((one.number for one in self._waiting.values()), default=0)
         self._changed: dict[str, None] = {}
         self._gone: dict[str, None] = {}

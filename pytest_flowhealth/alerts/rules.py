@@ -175,9 +175,7 @@ def _change(rule: Condition, readings: Sequence[Reading]) -> float | None:
 def _changed(rule: Rule, over: Rule) -> Rule:
     """Return a built-in rule with what the configuration says of it."""
     said = {
-        name: value
-        for name in Rule.__struct_fields__
-        if (value := getattr(over, name)) is not None
+        name: value for name in Rule.__struct_fields__ if (value := getattr(over, name)) is not None
     }
     if said.keys() & {"above", "below", "absent"}:
         said = {"above": None, "below": None, "absent": None, **said}

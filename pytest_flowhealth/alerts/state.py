@@ -86,9 +86,11 @@ class Note(msgspec.Struct, frozen=True):
     kind: Kind
 
 
-def step(state: State, breached: bool | None, now: float, policy: Policy) -> State:  # noqa: FBT001  # tri-state
+def step(state: State, breached: bool | None, now: float, policy: Policy) -> State:  # tri-state
     """Return the state after a look at the condition: it holds, it does not, it is not known."""
-    moved = state if breached is None else _holds(state, now, policy) if breached else _over(state, now)
+    moved = (
+        state if breached is None else _holds(state, now, policy) if breached else _over(state, now)
+    )
     changes = tuple(at for at in moved.changes if now - at < policy.flap_window)
     flapping = len(changes) >= policy.flap_changes or (
         state.flapping and bool(changes) and now - changes[-1] < policy.flap_window / 2
@@ -123,7 +125,12 @@ def _over(state: State, now: float) -> State:
 
 
 def notify(
-    state: State, now: float, policy: Policy, listeners: Iterable[Listener], *, silenced: bool = False
+    state: State,
+    now: float,
+    policy: Policy,
+    listeners: Iterable[Listener],
+    *,
+    silenced: bool = False,
 ) -> tuple[State, tuple[Note, ...]]:
     """Return who is to be told what now, and the state after they were.
 

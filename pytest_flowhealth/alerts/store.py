@@ -187,5 +187,3 @@ def _event(one: Event) -> tuple[object, ...]:
         one.alert.severity,
         msgspec.msgpack.encode(one.alert),
     )
-
-

@@ -8,7 +8,15 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from pytest_flowhealth.config.fields import Structure, joined, known_fields, parts_of, table_of, tables, told
+from pytest_flowhealth.config.fields import (
+    Structure,
+    joined,
+    known_fields,
+    parts_of,
+    table_of,
+    tables,
+    told,
+)
 from pytest_flowhealth.config.model import Configuration, Limits
 
 _HEAD = """# Configuration

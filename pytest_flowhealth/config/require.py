@@ -61,17 +61,12 @@ def _require_rule(rule: Rule) -> None:
         raise ValueError("'absent' stands in the place of 'above' and 'below'")
     if rule.per is not None and rule.window is None:
         raise ValueError("'per' needs a 'window' over which the change is measured")
-    for text in (rule.window, rule.per, rule.absent, rule.cooldown):
-        if text is not None:
-            parse_duration(text)
-    if rule.held is not None and rule.held.strip() != "0":
-        parse_duration(rule.held)
+    held = None if rule.held == "0" else rule.held
+    _require_durations(rule.window, rule.per, rule.absent, rule.cooldown, held)
 
 
 def _require_receiver(receiver: Receiver) -> None:
-    for text in (receiver.remind, receiver.escalate, receiver.timeout):
-        if text is not None:
-            parse_duration(text)
+    _require_durations(receiver.remind, receiver.escalate, receiver.timeout)
     for text in receiver.components:
         if not text.strip():
             raise ValueError("'components' must be names")
@@ -82,6 +77,12 @@ def _require_receiver(receiver: Receiver) -> None:
     if receiver.url and receiver.type != "apprise" and not _is_web(receiver.url):
         # Not shown: it may hold a password.
         raise ValueError("'url' must be an address such as 'https://hooks.example.org/flowhealth'")
+
+
+def _require_durations(*texts: str | None) -> None:
+    for text in texts:
+        if text is not None:
+            parse_duration(text)
 
 
 def _is_web(url: str) -> bool:

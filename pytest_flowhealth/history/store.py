@@ -123,14 +123,13 @@ def roll_up_raw(connection: sqlite3.Connection, now: float) -> None:
     until = int(now) // MINUTE * MINUTE
     with transaction(connection):
         row = connection.execute("SELECT value FROM facts WHERE name = ?", (ROLLED,)).fetchone()
-        if row is None:
-            # What was there before has been rolled up by whoever wrote it.
-            since = until - MINUTE
-        else:
-            since = int(row[0])
+        # The first time, what was there before has been rolled up by whoever wrote it.
+        since = until - MINUTE if row is None else int(row[0])
         for metric, values in _minutes(connection, since, until).items():
             _roll_up(connection, metric, values)
-        connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (ROLLED, max(since, until)))
+        connection.execute(
+            "INSERT OR REPLACE INTO facts VALUES (?, ?)", (ROLLED, max(since, until))
+        )
 
 
 def _minutes(

@@ -100,10 +100,11 @@ class Keeper:
 
     def asked(self, now: float) -> tuple[list[Hush], dict[str, str]]:
         """Return the silences, and who takes care of which alert; nothing where that can't be read."""
+        nothing: tuple[list[Hush], dict[str, str]] = ([], {})
         if not self.path.is_file():
-            return [], {}
+            return nothing
         return self._tried(
-            lambda file: (store.silences(file, now), store.acknowledged(file)), ([], {})
+            lambda file: (store.silences(file, now), store.acknowledged(file)), nothing
         )
 
     def _written(self, file: sqlite3.Connection, changes: Changes, now: float) -> bool:

@@ -33,19 +33,19 @@ class DayFile(RotatingFileHandler):
         self._logs = logs
         self._begun = _modified(path)
 
-    def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802  # logging's own name
+    def shouldRollover(self, record: logging.LogRecord) -> bool:  # logging's own name
         """Tell whether the file is full, or of another day."""
         if self._begun and time.time() - self._begun > _DAY and Path(self.baseFilename).exists():
             return True
         self._begun = self._begun or time.time()
         return bool(super().shouldRollover(record))
 
-    def doRollover(self) -> None:  # noqa: N802  # as above
+    def doRollover(self) -> None:  # as above
         """Begin the file anew."""
         super().doRollover()
         self._begun = time.time()
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802  # as above
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002  # as above
         """Note that a line was lost; the monitor goes on."""
         self._logs.lost()
 
@@ -112,13 +112,13 @@ class Logs:
                 one.removeHandler(handler)
 
     def _opened(self, severity: str) -> logging.Logger:
-        logger = logging.Logger(severity)  # noqa: LOG001  # our own, apart from the application's tree
+        logger = logging.Logger(severity)  # our own, apart from the application's tree
         handler = DayFile(self._folder / f"{severity}.log", self)
         handler.setFormatter(logging.Formatter("%(message)s"))
         logger.addHandler(handler)
         return logger
 
-    def _written(self, _: Any, severity: str, line: str) -> str:
+    def _written(self, _: Any, severity: str, line: Any) -> Any:
         import structlog
 
         self._files[severity].info("%s", line)

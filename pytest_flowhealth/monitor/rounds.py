@@ -158,7 +158,9 @@ class Round:
 
     def _problems(self, code: int, *, overlong: bool) -> list[str]:
         if overlong:
-            return [f"the round took longer than its limit of {figure(self._limit)} s and was ended"]
+            return [
+                f"the round took longer than its limit of {figure(self._limit)} s and was ended"
+            ]
         if self._broken is not None:
             return [self._broken]
         how = f"signal {-code}" if code < 0 else f"exit code {code}"

@@ -17,7 +17,6 @@ from pytest_flowhealth.history.database import path_of, require_usable
 from pytest_flowhealth.monitor.frames import Settled
 from pytest_flowhealth.verdict.units import parse_duration
 
-
 DEFAULT_HISTORY = "sqlite:///.flowhealth/history.db"
 """Where the history is kept where nothing else is said, relative to the project."""
 

@@ -27,9 +27,7 @@ class Verdicts:
         self.at: datetime.datetime | None = None
         self.health: Health | None = None
 
-    def take(
-        self, health: Health | None, problems: Sequence[str], at: datetime.datetime
-    ) -> None:
+    def take(self, health: Health | None, problems: Sequence[str], at: datetime.datetime) -> None:
         """Take a round's end in."""
         self.problems, self.at = tuple(problems), at
         if health is None:

@@ -22,7 +22,6 @@ GONE_AFTER = 3
 """Rounds without a check, or in which it does not apply, after which its alert is over."""
 
 
-
 class Watch:
     """All alerts, and what they are raised by.
 
@@ -64,9 +63,7 @@ class Watch:
             observing.of_checks(told.checks, settings, told.blocked, over=False), moment
         )
 
-    def ended(
-        self, checks: Sequence[CheckResult], problems: Sequence[str], moment: Moment
-    ) -> None:
+    def ended(self, checks: Sequence[CheckResult], problems: Sequence[str], moment: Moment) -> None:
         """Take in the end of a round."""
         settings = self.settings.target.config.alerts
         self.engine.observe(

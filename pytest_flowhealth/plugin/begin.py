@@ -55,7 +55,9 @@ def begin(config: pytest.Config, mode: Mode) -> Run:
         redact=Redactor(secrets),
         recorder=recorder,
         answers=Answers(target),
-        report=None if is_round(config) else report_path(config.option, config.invocation_params.dir),
+        report=None
+        if is_round(config)
+        else report_path(config.option, config.invocation_params.dir),
         started=datetime.datetime.now(datetime.UTC),
         start=time.perf_counter(),
     )

@@ -53,7 +53,12 @@ class MonitorCommand:
         flush()
         if ADDOPTS in os.environ:
             os.environ[ADDOPTS] = shlex.join(without(shlex.split(os.environ[ADDOPTS])))
-        words = [sys.executable, "-m", "pytest_flowhealth.monitor", msgspec.json.encode(asked).decode()]
+        words = [
+            sys.executable,
+            "-m",
+            "pytest_flowhealth.monitor",
+            msgspec.json.encode(asked).decode(),
+        ]
         os.execv(sys.executable, words)  # noqa: S606  # our own program
 
 

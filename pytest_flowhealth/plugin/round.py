@@ -20,7 +20,6 @@ from pytest_flowhealth.monitor.frames import Ended, Order, Partly, Planned, orde
 from pytest_flowhealth.plugin.report_file import encoded
 from pytest_flowhealth.plugin.scrub import Cleaner
 from pytest_flowhealth.plugin.state import Run
-from pytest_flowhealth.verdict.check import CheckResult
 from pytest_flowhealth.verdict.report import Document
 from pytest_flowhealth.verdict.requires import Index
 from pytest_flowhealth.verdict.status import Outcome
@@ -127,5 +126,3 @@ def tell_refused(told: Order, document: Document) -> None:
     health = document.health
     report = msgspec.Raw(encoded(document))
     frames.write(told.pipe, Ended(report, health.reasons, health.exit_code))
-
-

@@ -182,7 +182,8 @@ def _choose(run: Run, items: list[pytest.Item], declared: dict[pytest.Item, Decl
     declarations = list(declared.values())
     slow = set() if run.config.option.health_all else set(bundled.files()) - set(bundled.QUICK)
     asked = wanted or {one.component for one in declarations} - _only_bundled(declared, slow)
-    asked |= set(_also(run))
+    told = order()
+    asked |= set(told.also if told else ())
     kept = closure((one.id for one in declarations if one.component in asked), declarations)
     dropped = [item for item in items if item not in declared or declared[item].id not in kept]
     run.recorder.leave_out(dropped)
@@ -191,12 +192,6 @@ def _choose(run: Run, items: list[pytest.Item], declared: dict[pytest.Item, Decl
     run.not_asked = tuple(
         dict.fromkeys(one.component for one in declarations if one.component not in present)
     )
-
-
-def _also(run: Run) -> tuple[str, ...]:
-    """Return the components that a round of the monitor looks at besides."""
-    told = order()
-    return told.also if told else ()
 
 
 def _in_turn(run: Run, items: list[pytest.Item]) -> None:

@@ -1,4 +1,4 @@
-"""Prometheus' Alertmanager, API v2: https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml
+"""Prometheus' Alertmanager, API v2 (its api/v2/openapi.yaml).
 
 As Prometheus does, alerts that fire are sent again and again, each time with an end a few minutes
 ahead, so that Alertmanager never takes them for over; what is over is sent once with its end.
@@ -33,7 +33,9 @@ def send(message: Message, receiver: Receiver, environ: Mapping[str, str]) -> No
     if message.kind == "test":
         _post([_test(message)], receiver, environ)
     else:
-        _post([_told(one, message.host, message.target) for one in message.alerts], receiver, environ)
+        _post(
+            [_told(one, message.host, message.target) for one in message.alerts], receiver, environ
+        )
 
 
 def refresh(
@@ -54,9 +56,7 @@ def refresh(
     _post([_told(one, *place) for one in alerts], receiver, environ)
 
 
-def _post(
-    alerts: list[dict[str, Any]], receiver: Receiver, environ: Mapping[str, str]
-) -> None:
+def _post(alerts: list[dict[str, Any]], receiver: Receiver, environ: Mapping[str, str]) -> None:
     url = f"{address_of(receiver, environ).rstrip('/')}/api/v2/alerts"
     post(url, msgspec.json.encode(alerts), {}, receiver, environ)
 

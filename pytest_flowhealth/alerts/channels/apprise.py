@@ -55,7 +55,7 @@ def send(message: Message, receiver: Receiver, environ: Mapping[str, str]) -> No
 
 def _run(told: bytes, seconds: float, environ: Mapping[str, str]) -> int | None:
     """Return the exit code of a process that sends it, None where it took too long."""
-    with subprocess.Popen(  # noqa: S603  # this interpreter
+    with subprocess.Popen(  # this interpreter
         [sys.executable, "-m", "pytest_flowhealth.alerts.channels.apprise"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -78,7 +78,9 @@ def _sent(told: dict[str, Any]) -> int:
     sender = apprise.Apprise()
     if not sender.add(told["url"]):
         return _UNUSABLE
-    return 0 if sender.notify(title=told["title"], body=told["body"], notify_type=told["kind"]) else 1
+    return (
+        0 if sender.notify(title=told["title"], body=told["body"], notify_type=told["kind"]) else 1
+    )
 
 
 if __name__ == "__main__":

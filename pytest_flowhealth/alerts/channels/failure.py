@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Undelivered(Exception):  # noqa: N818  # a state, and told as one
+class Undelivered(Exception):  # a state, and told as one
     """A message has not arrived."""
 
 

@@ -43,7 +43,11 @@ def variable(name: str, key: str, environ: Mapping[str, str]) -> str:
 
 
 def post(
-    url: str, content: bytes, headers: Mapping[str, str], receiver: Receiver, environ: Mapping[str, str]
+    url: str,
+    content: bytes,
+    headers: Mapping[str, str],
+    receiver: Receiver,
+    environ: Mapping[str, str],
 ) -> None:
     """Send `content` as JSON.
 
