@@ -110,6 +110,31 @@ def past(
     return [Past(uid, at, value, _samples(blob)) for uid, at, value, blob in reversed(rows)]
 
 
+def measured(connection: Connection, metric: str, since: float, until: float) -> list[Past]:
+    """Return what the runs between two times measured, on whatever machine, the oldest first.
+
+    Raises:
+        sqlite3.Error: It can't be read.
+    """
+    rows = connection.execute(
+        "SELECT runs.uid, runs.started, value, samples FROM measurements "
+        "JOIN runs ON runs.id = run JOIN metrics ON metrics.id = metric "
+        "WHERE name = ? AND started >= ? AND started < ? ORDER BY started",
+        (metric, since, until),
+    )
+    return [Past(uid, at, value, _samples(blob)) for uid, at, value, blob in rows]
+
+
+def metrics(connection: Connection, name: str) -> list[tuple[str, str]]:
+    """Return the metrics of a name, those of its parametrised checks too, each with its unit.
+
+    Raises:
+        sqlite3.Error: They can't be read.
+    """
+    rows = connection.execute("SELECT name, unit FROM metrics ORDER BY name")
+    return [(one, unit) for one, unit in rows if one == name or one.startswith(f"{name}[")]
+
+
 def values_of(connection: Connection, run: str) -> dict[str, Past]:
     """Return what one run measured, by metric.
 

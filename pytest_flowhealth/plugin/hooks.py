@@ -6,11 +6,19 @@ that an ordinary suite pays next to nothing (tests/plugin/test_unused.py).
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Generator
 
 import pytest
 
-from pytest_flowhealth.plugin.options import add_options, given, is_question, monitors, wants_health
+from pytest_flowhealth.plugin.options import (
+    COMMANDS,
+    add_options,
+    command,
+    given,
+    is_question,
+    wants_health,
+)
 
 MARKERS = (
     "health(component, *, critical=True, requires=(), timeout=None, remedy=None, exclusive=False): "
@@ -37,15 +45,11 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     """Take over the terminal; a conftest.py that fails is a reason, not the end of it."""
     options = early_config.known_args_namespace
-    if options.health_suggest:
-        from pytest_flowhealth.plugin.suggest import SuggestCommand
-
-        early_config.pluginmanager.register(SuggestCommand())
-        return (yield)
-    if monitors(options) and not options.health_demo:
-        from pytest_flowhealth.plugin.monitor import MonitorCommand
-
-        early_config.pluginmanager.register(MonitorCommand())
+    chosen = command(options)
+    if chosen is not None:
+        module, name = COMMANDS[chosen].split(":")
+        found = importlib.import_module(f"pytest_flowhealth.plugin.{module}")
+        early_config.pluginmanager.register(getattr(found, name)())
         return (yield)
     if options.health_demo:
         from pytest_flowhealth.plugin.demo import DemoCommand

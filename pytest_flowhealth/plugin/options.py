@@ -139,6 +139,36 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
     (
+        "--health-rules",
+        {
+            "action": "store_true",
+            "help": "Run nothing: list the rules, how their alerts stand, and what they would have done "
+            "in the last week's history.",
+        },
+    ),
+    (
+        "--health-notify-test",
+        {
+            "action": "store_true",
+            "help": "Run nothing: send a test message to each receiver, and tell how that went.",
+        },
+    ),
+    (
+        "--health-silence",
+        {
+            "metavar": "ALERT=DURATION",
+            "help": "Run nothing: let the monitor tell nobody of these alerts for so long, as in "
+            "'redis.*=2h'.",
+        },
+    ),
+    (
+        "--health-acknowledge",
+        {
+            "metavar": "ALERT",
+            "help": "Run nothing: tell the monitor that somebody takes care of this alert.",
+        },
+    ),
+    (
         "--health-demo",
         {
             "action": "store_true",
@@ -146,6 +176,17 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
 )
+
+
+COMMANDS = {
+    "health_suggest": "suggest:SuggestCommand",
+    "health_monitor": "monitor:MonitorCommand",
+    "health_rules": "rules:RulesCommand",
+    "health_notify_test": "notify:NotifyCommand",
+    "health_silence": "silence:SilenceCommand",
+    "health_acknowledge": "silence:AcknowledgeCommand",
+}
+"""What takes the place of a run, by its option: a module of this package and its class."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -183,8 +224,18 @@ def early_options(config: pytest.Config) -> argparse.Namespace | None:
 def wants_health(options: argparse.Namespace) -> bool:
     """Tell whether the command line asks for a health check."""
     asked = options.health or options.health_all or options.health_component
-    others = options.health_suggest or is_question(options) or monitors(options)
-    return bool(asked) and not others
+    return bool(asked) and command(options) is None and not is_question(options)
+
+
+def command(options: argparse.Namespace) -> str | None:
+    """Return the option that takes the place of a run; None where a run is asked for."""
+    if options.health_demo:
+        return None
+    if monitors(options):
+        return "health_monitor"
+    return next(
+        (name for name in COMMANDS if name != "health_monitor" and getattr(options, name)), None
+    )
 
 
 def monitors(options: argparse.Namespace) -> bool:

@@ -1,0 +1,79 @@
+"""What a rule would have done on what the history has: the same judgement over stored figures."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+import msgspec
+
+from pytest_flowhealth.alerts.rules import Condition, judge
+from pytest_flowhealth.alerts.series import Reading, Series
+from pytest_flowhealth.alerts.state import Policy, State, step
+from pytest_flowhealth.history import query
+from pytest_flowhealth.history.query import Point
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """What a rule would have done.
+
+    Attributes:
+        metric: Of which metric.
+        readings: How many values were there to go by.
+        fired: When it would have begun to fire, in seconds since 1970.
+    """
+
+    metric: str
+    readings: int
+    fired: tuple[float, ...]
+
+
+def replay(
+    file: sqlite3.Connection, rule: Condition, policy: Policy, since: float, until: float
+) -> list[Replayed]:
+    """Return what a rule would have done between two times, of each metric that it names.
+
+    What was read every second is judged by the minute, as it is kept: by its mean, or by its least,
+    greatest or 95th percentile where the rule says so.
+
+    Raises:
+        sqlite3.Error: The history can't be read.
+    """
+    found = []
+    for metric, unit in query.metrics(file, rule.metric):
+        readings = _readings(file, rule, metric, since, until)
+        found.append(
+            Replayed(metric, len(readings), _fired(rule, policy, (metric, unit), readings))
+        )
+    return found
+
+
+def _fired(
+    rule: Condition, policy: Policy, metric: tuple[str, str], readings: Iterable[Reading]
+) -> tuple[float, ...]:
+    series = Series(max(600.0, rule.window or 0.0))
+    state, fired = State(), []
+    for one in readings:
+        series.add(*metric, one)
+        for judged in judge(rule, series, one.at, one.at):
+            before, state = state, step(state, judged.breached, one.at, policy)
+            if state.fires and not before.fires:
+                fired.append(one.at)
+    return tuple(fired)
+
+
+def _readings(
+    file: sqlite3.Connection, rule: Condition, metric: str, since: float, until: float
+) -> list[Reading]:
+    measured = query.measured(file, metric, since, until)
+    points = query.series(file, metric, since, until, points=max(1, int((until - since) / 60)))
+    # Where there are more minutes than runs, somebody read it in between.
+    if len(points) > 1.5 * len(measured):
+        values = [(one.at, _of_point(rule.statistic, one)) for one in points]
+        return [Reading(at, (value,)) for at, value in values if value is not None]
+    return [Reading(one.started, one.samples) for one in measured]
+
+
+def _of_point(statistic: str | None, point: Point) -> float | None:
+    kept = {"min": point.min, "max": point.max, "p95": point.p95, "count": float(point.count)}
+    return kept.get(statistic or "mean", point.mean)
