@@ -57,9 +57,7 @@ class Told:
 
     def look(self, breached: bool | None, now: float, *, silenced: bool = False) -> None:
         self.state = step(self.state, breached, now, self.policy)
-        self.state, notes = notify(
-            self.state, now, self.policy, self.listeners, silenced=silenced
-        )
+        self.state, notes = notify(self.state, now, self.policy, self.listeners, silenced=silenced)
         self.notes += [(now, one.receiver, one.kind) for one in notes]
 
     def kinds(self) -> list[str]:
@@ -182,9 +180,7 @@ LISTENERS = (OPS, Listener("night", remind=400.0), Listener("boss", escalate=500
 
 @settings(max_examples=500, deadline=None)
 @given(LOOKS, POLICIES)
-def test_promises(
-    looks: list[tuple[bool | None, float, bool, bool]], policy: Policy
-) -> None:
+def test_promises(looks: list[tuple[bool | None, float, bool, bool]], policy: Policy) -> None:
     """On any history: no two messages in a cooldown, every one that fires has its end, restarts change nothing."""
     told, again = Told(policy, *LISTENERS), Told(policy, *LISTENERS)
     now = 0.0

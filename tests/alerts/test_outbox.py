@@ -1,0 +1,186 @@
+"""What waits for receivers: order, attempts, refusals, restarts, a day of outage."""
+
+import datetime
+import random
+from collections import defaultdict
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_flowhealth.alerts import outbox
+from pytest_flowhealth.alerts.message import Kind, Message
+from pytest_flowhealth.alerts.outbox import Outbox, Pending
+
+AT = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+def message(
+    name: str, receiver: str = "ops", group: str = "redis", kind: Kind = "firing"
+) -> Message:
+    return Message(name, kind, receiver, group, AT, "host", "shop")
+
+
+def first(box: Outbox, now: float, receiver: str = "ops") -> list[str]:
+    return [lane[0].message.id for lane in box.due(receiver, now)]
+
+
+def test_a_lane_waits_for_its_first_message_and_for_no_other_lane() -> None:
+    box = Outbox()
+    box.put([message("1"), message("2"), message("3", group="npm")], 0)
+
+    box.failed("1", 0)
+
+    assert first(box, 0) == ["3"]
+    assert first(box, 10) == ["1", "3"]
+    box.delivered("1")
+    assert first(box, 10) == ["2", "3"]
+
+
+def test_pauses_grow_up_to_five_minutes() -> None:
+    box = Outbox(chance=random.Random(1))
+    box.put([message("1")], 0)
+    now, pauses = 0.0, []
+    for _ in range(15):
+        box.failed("1", now)
+        due = box.everything()[0][0].due
+        pauses.append(due - now)
+        now = due
+
+    assert all(0.5 * 2**n <= pause <= 2**n for n, pause in enumerate(pauses[:8]))
+    assert all(150 <= pause <= 300 for pause in pauses[10:])
+
+
+def test_a_receiver_may_ask_for_more() -> None:
+    box = Outbox()
+    box.put([message("1")], 0)
+    box.failed("1", 0, retry_after=120)
+    assert first(box, 119) == []
+    assert first(box, 120) == ["1"]
+    box.failed("1", 120, retry_after=1e9)
+    assert first(box, 120 + 3_600) == ["1"]
+
+
+def test_what_is_refused_is_set_aside_after_a_while() -> None:
+    box = Outbox()
+    box.put([message("bad"), message("good")], 0)
+    now = 0.0
+    given_up = False
+    while not given_up:
+        now += 600
+        assert first(box, now) == ["bad"]
+        given_up = box.refused("bad", now)
+
+    assert first(box, now) == ["good"]
+    assert now <= 5 * 600
+
+
+def test_when_it_is_full_reminders_go_first(monkeypatch: object) -> None:
+    limit, outbox.MOST = outbox.MOST, 3
+    try:
+        box = Outbox()
+        box.put([message("1"), message("2", kind="reminder"), message("3")], 0)
+        (told,) = box.put([message("4")], 1)
+        assert "reminder" in told
+        assert [one.message.id for one in box.everything()[0]] == ["1", "3", "4"]
+    finally:
+        outbox.MOST = limit
+
+
+def test_a_receiver_that_is_no_more_is_given_up() -> None:
+    box = Outbox()
+    box.put([message("1"), message("2", receiver="gone")], 0)
+
+    assert [one.id for one in box.set_aside(["ops"])] == ["2"]
+    assert len(box) == 1
+
+
+def test_a_day_of_outage_loses_nothing_and_keeps_the_order() -> None:
+    """A message a minute for a day, to a receiver that answers with an error all the time; then it does not."""
+    box = Outbox(chance=random.Random(7))
+    sent: dict[str, list[str]] = defaultdict(list)
+    arrived: dict[str, list[str]] = defaultdict(list)
+    attempts = 0
+    day = 86_400
+    for second in range(0, day + 7_200, 30):
+        if second < day and second % 60 == 0:
+            group = ("redis", "npm", "fleet")[second // 60 % 3]
+            name = f"{group}-{second}"
+            box.put([message(name, group=group)], second)
+            sent[group].append(name)
+        for lane in box.due("ops", second):
+            for one in lane:
+                attempts += 1
+                if second < day:
+                    box.failed(one.message.id, second)
+                    break
+                arrived[one.message.group].append(one.message.id)
+                box.delivered(one.message.id)
+
+    assert arrived == sent
+    assert len(box) == 0
+    assert attempts < 5_000  # the receiver was not run over
+
+
+class Disk:
+    """Where changes are saved."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, bytes] = {}
+
+    def save(self, box: Outbox) -> None:
+        kept, gone = box.changes()
+        self.rows |= {one.message.id: msgspec.msgpack.encode(one) for one in kept}
+        for name in gone:
+            self.rows.pop(name, None)
+        box.saved()
+
+    def restored(self) -> Outbox:
+        rows = [msgspec.msgpack.decode(one, type=Pending) for one in self.rows.values()]
+        random.Random(3).shuffle(rows)
+        return Outbox(rows, random.Random(5))
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["put", "deliver", "fail", "save", "restart"]),
+        st.sampled_from(["redis", "npm"]),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS)
+def test_nothing_is_lost_and_the_order_stays(steps: list[tuple[str, str]]) -> None:
+    """Whatever happens: what was saved arrives, in its order; what comes twice has the same id."""
+    box, disk, now = Outbox(chance=random.Random(5)), Disk(), 0.0
+    sent: dict[str, list[str]] = defaultdict(list)
+    arrived: dict[str, list[str]] = defaultdict(list)
+
+    def deliver(most: int) -> None:
+        for lane in box.due("ops", now):
+            for one in lane[:most]:
+                arrived[one.message.group].append(one.message.id)
+                box.delivered(one.message.id)
+
+    for number, (what, group) in enumerate(steps):
+        now += 400
+        if what == "put":
+            box.put([message(str(number), group=group)], now)
+            sent[group].append(str(number))
+            disk.save(box)  # as the monitor does before it sends
+        elif what == "deliver":
+            deliver(1)
+        elif what == "fail":
+            for lane in box.due("ops", now):
+                box.failed(lane[0].message.id, now)
+        elif what == "save":
+            disk.save(box)
+        else:
+            box = disk.restored()
+    now += 1_000
+    deliver(100)
+    for group, names in sent.items():
+        # The first time that each arrives is in order.
+        assert list(dict.fromkeys(arrived[group])) == names
