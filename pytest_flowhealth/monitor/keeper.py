@@ -7,6 +7,7 @@ what had to be dropped is told.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -31,6 +32,7 @@ SECONDS, ENTRIES = 3_600, 500
 """How many seconds of samples, and how many rounds, wait at the most."""
 
 _WAIT = 0.2
+_LITTLE = 2**16
 _PURGED = 3_600.0
 
 Result = TypeVar("Result")
@@ -59,6 +61,8 @@ class Keeper:
         self.dropped = 0
         self._seconds: deque[Moment] = deque(maxlen=SECONDS)
         self._entries: deque[Entry] = deque(maxlen=ENTRIES)
+        self.hushes: list[Hush] = []
+        self.acknowledged: dict[str, str] = {}
         self._file: int | None = None
         self._purged = float("-inf")
         self._rolled = 0.0
@@ -95,20 +99,12 @@ class Keeper:
         return self._file is not None and number != self._file
 
     def flush(self, changes: Changes, now: float) -> bool:
-        """Write all that waits; return whether `changes` are written."""
+        """Write all that waits, and read what people said; return whether `changes` are written."""
         return self._tried(lambda file: self._written(file, changes, now), otherwise=False)
-
-    def asked(self, now: float) -> tuple[list[Hush], dict[str, str]]:
-        """Return the silences, and who takes care of which alert; nothing where that can't be read."""
-        nothing: tuple[list[Hush], dict[str, str]] = ([], {})
-        if not self.path.is_file():
-            return nothing
-        return self._tried(
-            lambda file: (store.silences(file, now), store.acknowledged(file)), nothing
-        )
 
     def _written(self, file: sqlite3.Connection, changes: Changes, now: float) -> bool:
         store.write(file, changes)
+        self.hushes, self.acknowledged = store.silences(file, now), store.acknowledged(file)
         if self._seconds:
             add_raw(file, [*self._seconds])
             self._seconds.clear()
@@ -127,11 +123,12 @@ class Keeper:
     def _tried(self, do: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:
         try:
             make_folder(self.path.parent)
+            # Opened anew each time: what others do to an open file's maps could end this process.
             with opened(self.path, _WAIT) as file:
                 done = do(file)
             self._file = self.path.stat().st_ino
         except sqlite3.Error as error:
-            self.problem = f"the history can't be written: {said(error)}"
+            self.problem = f"the history can't be written: {self._said(error)}"
             self._mend(error)
             return otherwise
         except (UsageError, OSError) as error:
@@ -139,6 +136,13 @@ class Keeper:
             return otherwise
         self.problem = None
         return done
+
+    def _said(self, error: sqlite3.Error) -> str:
+        """Return what an error means: on a full disk SQLite speaks of input and output too."""
+        with contextlib.suppress(OSError):
+            if "I/O" in str(error) and shutil.disk_usage(self.path.parent).free < _LITTLE:
+                return "the disk is full"
+        return said(error)
 
     def _mend(self, error: sqlite3.Error) -> None:
         """Move a broken history aside: the next flush begins a new one."""

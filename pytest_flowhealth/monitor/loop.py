@@ -21,6 +21,7 @@ from pytest_flowhealth.monitor.fleet import FleetSampler
 from pytest_flowhealth.monitor.frames import Order, Partly, Planned
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.post import Post
+from pytest_flowhealth.monitor.ring import Ring
 from pytest_flowhealth.monitor.rounds import Result, Round
 from pytest_flowhealth.monitor.sampler import UNITS, Sampler
 from pytest_flowhealth.monitor.schedule import Schedule, interval_of
@@ -67,6 +68,7 @@ class Monitor:
         self._verdicts = Verdicts()
         self._sampler = Sampler(settings.target.root)
         self._fleet = FleetSampler(settings.target)
+        self.ring = Ring()
         self._round: Round | None = None
         self._slot = self._clock()
         self._tick = self._slot
@@ -124,6 +126,7 @@ class Monitor:
         values: dict[str, tuple[float, str]] = {}
         if self._settings.target.config.monitor.sample:
             read = self._sampler.read() | self._fleet.take()
+            self.ring.add(moment.wall.timestamp(), read)
             values = {name: (value, _UNITS[name]) for name, value in read.items()}
         self._post.second(values, moment)
         self._complain()

@@ -27,7 +27,7 @@ from pytest_flowhealth.probes.runtimes import version
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.units import parse_duration
 
-_FLUSHED = 5.0
+_FLUSHED = 10.0
 
 
 class Post:
@@ -106,8 +106,6 @@ class Post:
         self._watch.sampled(values, moment)
         self._keeper.add_second(moment.wall.timestamp(), values)
         flush = moment.now - self._flushed >= _FLUSHED
-        if flush:
-            self._watch.asked(*self._keeper.asked(moment.wall.timestamp()))
         self._send(moment, flush=flush)
 
     def close(self, seconds: float) -> None:
@@ -149,6 +147,7 @@ class Post:
             engine.events = engine.events[len(events) :]
             self._logged = 0
             self._outbox.saved()
+            self._watch.asked(self._keeper.hushes, self._keeper.acknowledged)
 
     def _log(self, events: Sequence[Event]) -> None:
         for one in events[self._logged :]:

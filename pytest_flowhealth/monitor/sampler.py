@@ -11,7 +11,7 @@ import msgspec
 import psutil
 
 from pytest_flowhealth.errors import FlowHealthError
-from pytest_flowhealth.probes import system
+from pytest_flowhealth.probes import cgroup, system
 
 UNITS = {
     "system.cpu": "%",
@@ -23,6 +23,10 @@ UNITS = {
     "system.network_out": "B/s",
 }
 """What is read, and in which unit."""
+
+
+LOOKED = 30.0
+"""Seconds after which it is looked again whether a control group limits us: that costs the most."""
 
 
 class Network(msgspec.Struct, frozen=True):
@@ -46,10 +50,15 @@ class Sampler:
         self._clock = clock
         self._cpu: system.CpuMeter | None = None
         self._network: Network | None = None
+        self._limited = True
+        self._looked = float("-inf")
 
     def read(self) -> dict[str, float]:
         """Return what can be read now, by metric; rates are since the last reading."""
         found: dict[str, float] = {}
+        if self._clock() - self._looked >= LOOKED:
+            self._looked = self._clock()
+            self._limited = _limits()
         for part in (self._busy, self._memory, self._disk, self._load, self._traffic):
             # What can't be read now is absent: nothing stands in for it.
             with contextlib.suppress(FlowHealthError, OSError, psutil.Error):
@@ -60,10 +69,11 @@ class Sampler:
         if self._cpu is None:
             self._cpu = system.CpuMeter(clock=self._clock)
             return
+        self._cpu.groups = self._limited
         yield "system.cpu", self._cpu.read().used
 
     def _memory(self) -> Iterator[tuple[str, float]]:
-        memory = system.memory()
+        memory = system.memory(groups=self._limited)
         yield "system.memory", memory.used
         yield "system.memory_available", memory.available
 
@@ -82,6 +92,14 @@ class Sampler:
         if now.came >= before.came and now.went >= before.went:
             yield "system.network_in", (now.came - before.came) / (now.at - before.at)
             yield "system.network_out", (now.went - before.went) / (now.at - before.at)
+
+
+def _limits() -> bool:
+    """Tell whether a control group limits us, as far as can be told."""
+    try:
+        return bool(cgroup.memory_limits() or cgroup.cpu_limits())
+    except FlowHealthError:
+        return True
 
 
 def _network(at: float) -> Network:

@@ -69,11 +69,12 @@ class Load(msgspec.Struct, frozen=True):
     per_cpu: float
 
 
-def memory(root: Path = Path("/")) -> Memory:
+def memory(root: Path = Path("/"), *, groups: bool = True) -> Memory:
     """Return memory in use and available.
 
     Args:
         root: Where `cgroup` finds proc and the mounts.
+        groups: Whether control groups are looked at; not where it is known that none has a limit.
 
     Raises:
         Unmeasured: The machine's or a group's figures can't be read.
@@ -87,7 +88,7 @@ def memory(root: Path = Path("/")) -> Memory:
     scopes = [("machine", machine.total, machine.available)]
     scopes += [
         (f"control group {one.group}", one.limit, max(0, one.limit - one.used))
-        for one in cgroup.memory_limits(root)
+        for one in (cgroup.memory_limits(root) if groups else ())
         if one.limit < machine.total
     ]
     least = min(scopes, key=lambda scope: scope[2])
@@ -141,7 +142,9 @@ class CpuMeter:
         self, *, root: Path = Path("/"), clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._root, self._clock = root, clock
-        self._last = clock(), _cpu_times(), cgroup.cpu_seconds(root)
+        self.groups = True
+        """Whether control groups are looked at; not where it is known that none has a limit."""
+        self._last = self._now()
 
     def read(self) -> Cpu:
         """Return the share in use since the last reading.
@@ -151,7 +154,7 @@ class CpuMeter:
         """
         (begin, before, groups_before), self._last = (
             self._last,
-            (self._clock(), _cpu_times(), cgroup.cpu_seconds(self._root)),
+            self._now(),
         )
         now, after, groups = self._last
         found = [Cpu(_busy(before, after), "machine")]
@@ -160,10 +163,14 @@ class CpuMeter:
                 100.0 * (groups[one.group] - groups_before[one.group]) / (one.cpus * (now - begin)),
                 f"control group {one.group}",
             )
-            for one in cgroup.cpu_limits(self._root)
+            for one in (cgroup.cpu_limits(self._root) if groups else ())
             if one.group in groups and one.group in groups_before and now > begin
         ]
         return max(found, key=lambda one: one.used)
+
+    def _now(self) -> tuple[float, list[tuple[float, float]], dict[str, float]]:
+        groups = cgroup.cpu_seconds(self._root) if self.groups else {}
+        return self._clock(), _cpu_times(), groups
 
 
 def _cpu_times() -> list[tuple[float, float]]:

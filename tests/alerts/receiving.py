@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,7 +18,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        self.answers: list[tuple[int, dict[str, str]]] = [(204, {})]
+        self.answers: Sequence[tuple[int, Mapping[str, str]]] = [(204, {})]
         self.pause = 0.0
 
     @property
@@ -35,8 +35,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         time.sleep(self.server.pause)
-        answers = self.server.answers
-        code, headers = answers.pop(0) if len(answers) > 1 else answers[0]
+        code, headers = self.server.answers[0]
+        self.server.answers = self.server.answers[1:] or self.server.answers
         self.server.requests.append((self.path, dict(self.headers), content))
         self.send_response(code)
         for name, value in headers.items():

@@ -112,7 +112,7 @@ def now() -> datetime.datetime:
 
 def message(alert: Alert) -> Message:
     kind = "firing" if alert.resolved is None else "resolved"
-    return msgspec.structs.replace(MESSAGE, alerts=(alert,), kind=kind)  # type: ignore[arg-type]
+    return msgspec.structs.replace(MESSAGE, alerts=(alert,), kind=kind)
 
 
 def begun(name: str) -> Alert:

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def server() -> Iterator[Server]:
         yield found
 
 
-def hook(server: Server, **more: str) -> Receiver:
+def hook(server: Server, **more: Any) -> Receiver:
     return Receiver(name="ops", type="webhook", url=server.url, **more)
 
 

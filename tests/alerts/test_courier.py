@@ -55,7 +55,7 @@ def test_messages_arrive_in_order(server: Server) -> None:
 
 
 def test_an_outage_is_told_once_and_its_end(server: Server) -> None:
-    server.answers = [(500, {})] * 5 + [(204, {})]
+    server.answers = [*[(500, dict[str, str]())] * 5, (204, {})]
     box = Outbox()
     box.put([message("1"), message("2")], 0)
     one = courier(box, Receiver("ops", "webhook", server.url))

@@ -150,37 +150,53 @@ STEPS = st.lists(
 )
 
 
+class Play:
+    """An outbox, its disk and its receiver, to which steps happen."""
+
+    def __init__(self) -> None:
+        self.box, self.disk, self.now = Outbox(chance=random.Random(5)), Disk(), 0.0
+        self.sent: dict[str, list[str]] = defaultdict(list)
+        self.arrived: dict[str, list[str]] = defaultdict(list)
+
+    def put(self, group: str) -> None:
+        name = str(self.now)
+        self.box.put([message(name, group=group)], self.now)
+        self.sent[group].append(name)
+        self.disk.save(self.box)  # as the monitor does before it sends
+
+    def deliver(self, most: int = 1) -> None:
+        for lane in self.box.due("ops", self.now):
+            for one in lane[:most]:
+                self.arrived[one.message.group].append(one.message.id)
+                self.box.delivered(one.message.id)
+
+    def fail(self) -> None:
+        for lane in self.box.due("ops", self.now):
+            self.box.failed(lane[0].message.id, self.now)
+
+    def step(self, what: str, group: str) -> None:
+        self.now += 400
+        if what == "put":
+            self.put(group)
+        elif what == "deliver":
+            self.deliver()
+        elif what == "fail":
+            self.fail()
+        elif what == "save":
+            self.disk.save(self.box)
+        else:
+            self.box = self.disk.restored()
+
+
 @settings(max_examples=300, deadline=None)
 @given(STEPS)
 def test_nothing_is_lost_and_the_order_stays(steps: list[tuple[str, str]]) -> None:
     """Whatever happens: what was saved arrives, in its order; what comes twice has the same id."""
-    box, disk, now = Outbox(chance=random.Random(5)), Disk(), 0.0
-    sent: dict[str, list[str]] = defaultdict(list)
-    arrived: dict[str, list[str]] = defaultdict(list)
-
-    def deliver(most: int) -> None:
-        for lane in box.due("ops", now):
-            for one in lane[:most]:
-                arrived[one.message.group].append(one.message.id)
-                box.delivered(one.message.id)
-
-    for number, (what, group) in enumerate(steps):
-        now += 400
-        if what == "put":
-            box.put([message(str(number), group=group)], now)
-            sent[group].append(str(number))
-            disk.save(box)  # as the monitor does before it sends
-        elif what == "deliver":
-            deliver(1)
-        elif what == "fail":
-            for lane in box.due("ops", now):
-                box.failed(lane[0].message.id, now)
-        elif what == "save":
-            disk.save(box)
-        else:
-            box = disk.restored()
-    now += 1_000
-    deliver(100)
-    for group, names in sent.items():
+    play = Play()
+    for what, group in steps:
+        play.step(what, group)
+    play.now += 1_000
+    play.deliver(100)
+    for group, names in play.sent.items():
         # The first time that each arrives is in order.
-        assert list(dict.fromkeys(arrived[group])) == names
+        assert list(dict.fromkeys(play.arrived[group])) == names

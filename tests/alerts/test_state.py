@@ -1,5 +1,7 @@
 """One alert: tables of histories as texts (b: its condition holds, -: it does not, ?: not known), and properties."""
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -198,7 +200,9 @@ def test_promises(looks: list[tuple[bool | None, float, bool, bool]], policy: Po
         elif breached and held_since is None:
             held_since = now
         if told.state.fires and not fired_before:
-            assert breached and held_since is not None and now - held_since >= policy.held
+            assert breached
+            assert held_since is not None
+            assert now - held_since >= policy.held
         if breached is None:
             assert told.state.fires == fired_before
     assert (again.state, again.notes) == (told.state, told.notes)
@@ -213,8 +217,7 @@ def _judge(notes: list[tuple[float, str, str]], policy: Policy) -> None:
     for name in {who for _, who, _ in notes}:
         ours = [(at, kind) for at, who, kind in notes if who == name]
         fires = [at for at, kind in ours if kind != "resolved"]
-        pairs = zip(fires, fires[1:], strict=False)
-        assert all(later - at >= policy.cooldown for at, later in pairs)
+        assert all(later - at >= policy.cooldown for at, later in pairwise(fires))
         open_ = False
         for _, kind in ours:
             if kind == "resolved":

@@ -1,0 +1,45 @@
+"""The last hour in memory, second by second."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Mapping
+
+SECONDS = 3_600
+"""How many there are."""
+
+
+class Ring:
+    """Values of metrics by the second; where there is none, there is no point."""
+
+    def __init__(self, seconds: int = SECONDS) -> None:
+        self._size = seconds
+        self._times = array("d", [math.nan]) * seconds
+        self._values: dict[str, array[float]] = {}
+        self._next = 0
+
+    def add(self, at: float, values: Mapping[str, float]) -> None:
+        """Take in a second: its time, in seconds since 1970, and what was read."""
+        place = self._next % self._size
+        self._times[place] = at
+        for name in values.keys() - self._values.keys():
+            self._values[name] = array("d", [math.nan]) * self._size
+        for name, kept in self._values.items():
+            kept[place] = values.get(name, math.nan)
+        self._next += 1
+
+    def points(self, metric: str, since: float = 0.0) -> list[tuple[float, float]]:
+        """Return a metric's values with their times, the oldest first."""
+        kept = self._values.get(metric)
+        if kept is None:
+            return []
+        begin = max(0, self._next - self._size)
+        places = (number % self._size for number in range(begin, self._next))
+        pairs = ((self._times[place], kept[place]) for place in places)
+        return [(at, value) for at, value in pairs if at >= since and not math.isnan(value)]
+
+    @property
+    def metrics(self) -> list[str]:
+        """What there is."""
+        return sorted(self._values)
