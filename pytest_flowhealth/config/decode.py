@@ -260,6 +260,7 @@ CHECKS: dict[str, Callable[[Any], object]] = {
     "history.rollups": parse_duration,
     "history.runs": parse_duration,
     "history.samples": parse_duration,
+    "history.token_env": _not_blank,
     "monitor.intervals": require_intervals,
     "monitor.limit": parse_duration,
     "monitor.logs": _not_blank,

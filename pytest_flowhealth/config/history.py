@@ -14,9 +14,17 @@ class History(msgspec.Struct, frozen=True):
     url: Annotated[
         str | None,
         Meta(
-            description="Where runs are kept: `sqlite:///PATH`, relative to the project; else "
-            "nowhere.",
+            description="Where runs are kept: `sqlite:///PATH`, relative to the project; or the address "
+            "of a Prometheus-compatible server, which then gets them besides; else nowhere.",
             examples=["sqlite:///.flowhealth/history.db"],
+        ),
+    ] = None
+    token_env: Annotated[
+        str | None,
+        Meta(
+            description="The environment variable with the token (`Authorization: Bearer`) for a "
+            "server.",
+            examples=["METRICS_TOKEN"],
         ),
     ] = None
     samples: Annotated[str, Meta(description="How long one-second samples are kept.")] = "24 h"

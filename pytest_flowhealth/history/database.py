@@ -80,19 +80,21 @@ MIGRATIONS = (
 _BROKEN = ("not a database", "malformed", "disk image", "no such table", "no such column")
 
 
-def path_of(url: str, folder: Path) -> Path:
-    """Return the file that a URL names: `sqlite:///PATH`, relative to `folder`.
+def is_server(url: str) -> bool:
+    """Tell whether an address is that of a Prometheus-compatible server."""
+    return url.startswith(("http://", "https://"))
+
+
+def path_of(url: str, folder: Path) -> Path | None:
+    """Return the file that a URL names: `sqlite:///PATH`, relative to `folder`; of a server's, None.
 
     Raises:
         UsageError: It names none that can be used.
     """
+    if is_server(url):
+        return None
     if url.startswith(PREFIX) and url != PREFIX and "\0" not in url:
         return folder / url.removeprefix(PREFIX)
-    if url.startswith(("http://", "https://")):
-        raise UsageError(
-            "the history can't be kept in a Prometheus-compatible server yet; "
-            "use sqlite:///.flowhealth/history.db"
-        )
     raise UsageError(
         f"the history's address {url!r} is none: sqlite:///PATH, with four slashes for an absolute "
         "one, as in sqlite:///.flowhealth/history.db"

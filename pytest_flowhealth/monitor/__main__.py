@@ -27,7 +27,7 @@ def main(words: list[str]) -> int:
     try:
         settings = read(asked)
         history = history_of(asked, settings)
-        lock = Lock(history)
+        lock = Lock(history.path)
     except UsageError as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return USAGE_ERROR

@@ -12,6 +12,7 @@ import msgspec
 
 from pytest_flowhealth.config.atomic import replace_file
 from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.formats import openmetrics
 from pytest_flowhealth.history.entry import Entry
 from pytest_flowhealth.monitor import settings as configured
 from pytest_flowhealth.monitor.clock import Clock
@@ -186,7 +187,18 @@ class Monitor:
             entry = msgspec.msgpack.decode(ended.entry, type=Entry)
         self._verdicts.take(health, result.problems, moment.wall)
         self._post.round(health, entry, result.problems, moment)
+        self._expose(self._verdicts.whole)
         self._tell(health, result)
+
+    def _expose(self, health: Health | None) -> None:
+        """Write the figures for node_exporter's textfile collector, where that is asked for."""
+        place = self._settings.target.config.monitor.openmetrics
+        if place is None or health is None:
+            return
+        try:
+            replace_file(self._settings.target.root / place, openmetrics.render(health).encode())
+        except OSError as error:
+            self._problem(f"the metrics can't be written: {error.strerror or error}")
 
     def _tell(self, health: Health | None, result: Result) -> None:
         status = self._verdicts.status if health is None or result.problems else health.status

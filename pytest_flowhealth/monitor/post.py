@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,6 +16,8 @@ from pytest_flowhealth.alerts.store import Changes
 from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.history.entry import Entry
 from pytest_flowhealth.history.fingerprint import fingerprint
+from pytest_flowhealth.history.place import Place
+from pytest_flowhealth.history.remote import samples
 from pytest_flowhealth.history.store import Retention
 from pytest_flowhealth.monitor.clock import Clock
 from pytest_flowhealth.monitor.frames import Partly
@@ -24,8 +26,12 @@ from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.monitor.watch import Watch
 from pytest_flowhealth.probes.runtimes import version
+from pytest_flowhealth.verdict.exposition import Sample
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.units import parse_duration
+
+if TYPE_CHECKING:
+    from pytest_flowhealth.history.remote.shipper import Shipper
 
 _FLUSHED = 10.0
 
@@ -35,7 +41,7 @@ class Post:
 
     Args:
         settings: The configuration.
-        history: The history's file.
+        place: Where the history is.
         environ: Where receivers find their secrets.
         console: Shows a message; the receiver of type console.
         logs: The log files; the receiver of type log.
@@ -44,14 +50,22 @@ class Post:
     def __init__(
         self,
         settings: Settings,
-        history: Path,
+        place: Place,
         environ: Mapping[str, str],
         console: Callable[[Message], None],
         logs: Logs,
     ) -> None:
-        self.history = history
+        self.history = place.path
         self._logs = logs
-        self._keeper = Keeper(history, _retention(settings))
+        self._keeper = Keeper(place.path, _retention(settings))
+        self._shipper: Shipper | None = None
+        if place.server is not None:
+            from pytest_flowhealth.history.remote.shipper import Shipper
+
+            self._shipper = Shipper(place.server, place.queue, place.token)
+        name = settings.target.name or settings.target.root.name
+        self._where = samples.place(platform.node(), name)
+        self._seconds: list[Sample] = []
         known = self._keeper.remembered()
         self.clock = Clock(known.clock)
         begun = self.clock()
@@ -71,9 +85,12 @@ class Post:
     @property
     def problem(self) -> str | None:
         """What is wrong with the history now."""
-        if self._keeper.problem is None or not self._keeper.dropped:
-            return self._keeper.problem
-        return f"{self._keeper.problem}; {self._keeper.dropped} records had to be dropped"
+        told = [self._keeper.problem]
+        if self._keeper.problem is not None and self._keeper.dropped:
+            told.append(f"{self._keeper.dropped} records had to be dropped")
+        if self._shipper is not None:
+            told.append(self._shipper.problem)
+        return "; ".join(one for one in told if one) or None
 
     def firing(self) -> list[Tracked]:
         """Return the alerts that fire, the worst first."""
@@ -99,6 +116,8 @@ class Post:
             kept = msgspec.structs.replace(entry, fingerprint=self._fingerprint)
             self._watch.measured(kept, moment)
             self._keeper.add_entry(kept)
+        if health is not None and self._shipper is not None:
+            self._shipper.put(samples.of_round(health, self._where))
         self._send(moment, flush=True)
 
     def second(self, values: Mapping[str, tuple[float, str]], moment: Moment) -> None:
@@ -106,7 +125,19 @@ class Post:
         self._watch.sampled(values, moment)
         self._keeper.add_second(moment.wall.timestamp(), values)
         flush = moment.now - self._flushed >= _FLUSHED
+        self._ship(values, moment, flush=flush)
         self._send(moment, flush=flush)
+
+    def _ship(
+        self, values: Mapping[str, tuple[float, str]], moment: Moment, *, flush: bool
+    ) -> None:
+        """Send what was read every second to the server, some seconds at a time."""
+        if self._shipper is None:
+            return
+        self._seconds += samples.of_second(values, moment.wall.timestamp(), self._where)
+        if flush and self._seconds:
+            self._shipper.put(self._seconds)
+            self._seconds = []
 
     def close(self, seconds: float) -> None:
         """Tell what is to be told within so many seconds, and keep the rest."""
@@ -115,6 +146,9 @@ class Post:
         for problem in self._courier.close(seconds, moment.now):
             self._logs.write("error", "alerts", problem)
         self._flush(self.clock.moment())
+        if self._shipper is not None:
+            self._shipper.put(self._seconds)
+            self._shipper.close(0.5)
 
     def _send(self, moment: Moment, *, flush: bool = False) -> None:
         """Keep what changed, then let the courier go: what is sent twice has the same id."""

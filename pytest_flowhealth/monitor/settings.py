@@ -13,12 +13,11 @@ from pytest_flowhealth.alerts.rules import Condition, conditions
 from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.history.database import path_of, require_usable
+from pytest_flowhealth.history.database import require_usable
+from pytest_flowhealth.history.place import FILE, Place, place_of
+from pytest_flowhealth.history.remote.write import require
 from pytest_flowhealth.monitor.frames import Settled
 from pytest_flowhealth.verdict.units import parse_duration
-
-DEFAULT_HISTORY = "sqlite:///.flowhealth/history.db"
-"""Where the history is kept where nothing else is said, relative to the project."""
 
 FIRST_AGAIN = 60.0
 """Seconds until a first round that told nothing is tried again, where no interval was named."""
@@ -82,19 +81,18 @@ def read(asked: Asked, environ: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
-def history_of(asked: Asked, settings: Settings) -> Path:
-    """Return the file that the history is kept in: alerts are always kept here.
+def history_of(asked: Asked, settings: Settings) -> Place:
+    """Return where the history is kept: alerts always in the file.
 
     Raises:
         UsageError: The address is none, or what is there can't be used.
     """
-    if asked.history is not None:
-        path = path_of(asked.history, Path(asked.folder))
-    else:
-        url = settings.target.config.history.url or DEFAULT_HISTORY
-        path = path_of(url, settings.target.root)
-    require_usable(path)
-    return path
+    target = settings.target
+    place = place_of(asked.history, Path(asked.folder), target) or Place(target.root / FILE)
+    require_usable(place.path)
+    if place.server is not None:
+        require()
+    return place
 
 
 def command(asked: Asked, settings: Settings, components: Sequence[str] | None) -> list[str]:

@@ -13,8 +13,9 @@ from pytest_flowhealth.monitor.frames import order
 from pytest_flowhealth.plugin.guard import settle_exit
 from pytest_flowhealth.plugin.keys import RUN
 from pytest_flowhealth.plugin.messages import summary_of
+from pytest_flowhealth.plugin.outputs import outputs_of, to_stdout
 from pytest_flowhealth.plugin.recorder import Recorder
-from pytest_flowhealth.plugin.report_file import encoded, report_path, write_report
+from pytest_flowhealth.plugin.report_file import STDOUT, encoded, report_path, write_report
 from pytest_flowhealth.plugin.results import check_results, run_problems
 from pytest_flowhealth.plugin.scrub import Cleaner
 from pytest_flowhealth.plugin.shown import show
@@ -152,7 +153,15 @@ def _path(config: pytest.Config) -> object:
 def _written(run: Run, pytest_exit: int) -> Conclusion:
     conclusion = _remembered(run, _concluded(run, pytest_exit))
     wanted = run.decides or run.config.option.health_report
-    if run.report is None or not wanted:
+    if not wanted:
+        return conclusion
+    outputs = outputs_of(run.config.option, run.config.invocation_params.dir)
+    failures = [one.write(conclusion.document.health) for one in outputs]
+    problems = [Problem(text) for text in failures if text]
+    if problems:
+        run.problems += problems
+        conclusion = _concluded(run, pytest_exit)
+    if run.report is None:
         return conclusion
     failure = _try_write(run.report, conclusion.document)
     if failure is None:
@@ -227,13 +236,22 @@ def _show_again(run: Run, conclusion: Conclusion) -> None:
         show(run, conclusion, reporter)
 
 
+def _for_stdout(config: pytest.Config, document: Document) -> bytes:
+    """Return what was asked for on standard output: the report, or one further format."""
+    options = config.known_args_namespace
+    if options.health_report == STDOUT:
+        return encoded(document)
+    output = to_stdout(outputs_of(options, config.invocation_params.dir))
+    return output.render(document.health).encode("utf-8", "backslashreplace") if output else b""
+
+
 def _to_stdout(config: pytest.Config, document: Document) -> str | None:
     """Write the report where --health-report - asks for it; return why that failed."""
     stdout = config.stash.get(Stdout.KEY, None)
     if stdout is None:
         return None
     try:
-        stdout.write(encoded(document))
+        stdout.write(_for_stdout(config, document))
     except BrokenPipeError:
         return None  # who asked for it has gone
     except OSError as error:

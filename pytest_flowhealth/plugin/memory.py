@@ -6,7 +6,6 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -14,12 +13,14 @@ import pytest
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import FlowHealthError, UsageError
 from pytest_flowhealth.history import query
-from pytest_flowhealth.history.database import path_of, require_usable
+from pytest_flowhealth.history.database import require_usable
 from pytest_flowhealth.history.entry import entry_of, metric_of
 from pytest_flowhealth.history.fingerprint import fingerprint
 from pytest_flowhealth.history.keeping import asked, keep
+from pytest_flowhealth.history.place import Place, place_of
 from pytest_flowhealth.history.query import Past
 from pytest_flowhealth.history.regression import MOST, compare
+from pytest_flowhealth.history.remote.write import require
 from pytest_flowhealth.history.store import Retention
 from pytest_flowhealth.history.trend import trend
 from pytest_flowhealth.plugin.messages import usage_error
@@ -37,14 +38,18 @@ from pytest_flowhealth.verdict.units import parse_duration
 
 NEEDED = "needs a history: --health-history sqlite:///.flowhealth/history.db"
 
+SHIPPED = 3.0
+"""Seconds that a run waits for a server to take it."""
+
 Samples = Mapping[str, tuple[float, ...]]
 
 
 class Memory:
     """One run's way to its history; nothing here raises what is wrong with the history itself."""
 
-    def __init__(self, path: Path, target: Target, against: str | None) -> None:
-        self.path = path
+    def __init__(self, place: Place, target: Target, against: str | None) -> None:
+        self.path = place.path
+        self._place = place
         self.uid = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
         self._target = target
         self._against = against
@@ -146,9 +151,25 @@ class Memory:
             entry_of(document.health, encoded(document), samples, self._fingerprint, self.uid),
             Retention(*map(parse_duration, (settings.samples, settings.rollups, settings.runs))),
         )
-        told = Remembered(self.uid, kept.kept, kept.waiting, kept.problem or self._problem)
+        problem = kept.problem or self._problem or self._shipped(document)
+        told = Remembered(self.uid, kept.kept, kept.waiting, problem)
         health = msgspec.structs.replace(document.health, history=told)
         return msgspec.structs.replace(document, health=health)
+
+    def _shipped(self, document: Document) -> str | None:
+        """Send the run to the server, where there is one; return what went wrong."""
+        if self._place.server is None:
+            return None
+        from pytest_flowhealth.history.remote.samples import of_round, place
+        from pytest_flowhealth.history.remote.shipper import Shipper
+
+        health = document.health
+        where = place(health.host.name, health.target.name or self._target.root.name)
+        shipper = Shipper(self._place.server, self._place.queue, self._place.token)
+        shipper.put(of_round(health, where))
+        if shipper.close(SHIPPED):
+            return shipper.problem
+        return f"{shipper.problem or 'the server has not taken it yet'}; the next run sends it"
 
 
 def memory_of(config: pytest.Config, target: Target) -> Memory | None:
@@ -165,28 +186,26 @@ def memory_of(config: pytest.Config, target: Target) -> Memory | None:
 
 def _memory_of(config: pytest.Config, target: Target) -> Memory | None:
     against = config.option.health_compare
-    path = history_path(config, target)
-    if path is None:
+    place = history_place(config, target)
+    if place is None:
         if against is not None:
             raise UsageError(f"--health-compare {NEEDED}")
         return None
-    require_usable(path)
-    memory = Memory(path, target, against)
+    require_usable(place.path)
+    if place.server is not None:
+        require()
+    memory = Memory(place, target, against)
     memory.require_run()
     return memory
 
 
-def history_path(config: pytest.Config, target: Target) -> Path | None:
-    """Return the history's file: of the option, relative to where it was typed, or the configuration's.
+def history_place(config: pytest.Config, target: Target) -> Place | None:
+    """Return where the history is: of the option, relative to where it was typed, or the configuration's.
 
     Raises:
         UsageError: Its address is none.
     """
-    typed = config.option.health_history
-    if typed is not None:
-        return path_of(typed, config.invocation_params.dir)
-    configured = target.config.history.url
-    return None if configured is None else path_of(configured, target.root)
+    return place_of(config.option.health_history, config.invocation_params.dir, target)
 
 
 def _node() -> str | None:

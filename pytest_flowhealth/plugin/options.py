@@ -82,6 +82,16 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
     (
+        "--health-output",
+        {
+            "metavar": "FORMAT[:PATH]",
+            "action": "append",
+            "default": [],
+            "help": "Tell the verdict in a further format, into a file or on standard output: "
+            "openmetrics (repeatable).",
+        },
+    ),
+    (
         "--health-threshold",
         {
             "metavar": "NAME=WARN:FAIL",
@@ -211,6 +221,8 @@ def early_options(config: pytest.Config) -> argparse.Namespace | None:
     for name, settings in OPTIONS:
         if settings.get("action") == "store_true":
             parser.add_argument(name, action="store_true")
+        elif settings.get("action") == "append":
+            parser.add_argument(name, action="append", default=[])
         else:
             parser.add_argument(name, nargs="?", const="")
     for name, forms in _QUESTIONS.items():

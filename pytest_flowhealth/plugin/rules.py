@@ -38,7 +38,7 @@ class RulesCommand:
         try:
             command = asked_of(config)
             settings = read(command)
-            path = history_of(command, settings)
+            path = history_of(command, settings).path
         except UsageError as error:
             raise usage_error(str(error)) from None
         unknown: dict[str, Tracked] = {}

@@ -83,7 +83,7 @@ class AcknowledgeCommand:
 def _written(config: pytest.Config, keep: Callable[[sqlite3.Connection], str]) -> int:
     try:
         command = asked_of(config)
-        path = history_of(command, read(command))
+        path = history_of(command, read(command)).path
         told = _kept(path, keep)
     except UsageError as error:
         raise usage_error(str(error)) from None

@@ -15,6 +15,7 @@ from pytest_flowhealth.plugin import bundled
 from pytest_flowhealth.plugin.begin import begin
 from pytest_flowhealth.plugin.guard import guard_exit
 from pytest_flowhealth.plugin.options import early_options, wants_health
+from pytest_flowhealth.plugin.outputs import outputs_of, to_stdout
 from pytest_flowhealth.plugin.report_file import NotOurs, report_path, write_report
 from pytest_flowhealth.plugin.state import Mode, is_round, is_worker
 from pytest_flowhealth.plugin.stdout import Stdout, ensure_open
@@ -81,11 +82,11 @@ def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
         config.stash[CLAIMED] = None
         return
     path = report_path(options, config.invocation_params.dir)
-    if path is None:
-        if Stdout.KEY not in config.stash:
-            ensure_open()
-            config.stash[Stdout.KEY] = Stdout()
-    else:
+    outputs = outputs_of(options, config.invocation_params.dir)
+    if (path is None or to_stdout(outputs)) and Stdout.KEY not in config.stash:
+        ensure_open()
+        config.stash[Stdout.KEY] = Stdout()
+    if path is not None:
         _take(path)
     config.stash[CLAIMED] = None
 

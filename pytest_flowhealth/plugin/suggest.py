@@ -20,7 +20,7 @@ from pytest_flowhealth.history.database import require_usable
 from pytest_flowhealth.history.entry import metric_of
 from pytest_flowhealth.history.keeping import asked
 from pytest_flowhealth.history.suggest import Suggestion, as_toml, suggest
-from pytest_flowhealth.plugin.memory import NEEDED, history_path
+from pytest_flowhealth.plugin.memory import NEEDED, history_place
 from pytest_flowhealth.plugin.messages import usage_error
 from pytest_flowhealth.verdict.statistics import DEFAULT, Unsupported, compute
 from pytest_flowhealth.verdict.status import Status
@@ -58,11 +58,11 @@ def _path(config: pytest.Config) -> Path:
     folder = config.option.health_project
     start = Path(folder) if folder else None
     target = load_target(start, os.environ, config.invocation_params.dir)
-    path = history_path(config, target)
-    if path is None:
+    place = history_place(config, target)
+    if place is None:
         raise UsageError(f"--health-suggest {NEEDED}")
-    require_usable(path)
-    return path
+    require_usable(place.path)
+    return place.path
 
 
 def _lines(file: sqlite3.Connection) -> list[str]:

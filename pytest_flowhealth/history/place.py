@@ -1,0 +1,77 @@
+"""Where a history is: always a file here, and a server besides where one is named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.history.database import is_server, path_of
+
+FILE = Path(".flowhealth/history.db")
+"""The file, relative to the project, where the address names a server, or a monitor none."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A history's file; `server` is the address that gets the same, with its `token`."""
+
+    path: Path
+    server: str | None = None
+    token: str | None = None
+
+    @property
+    def queue(self) -> Path:
+        """The folder where requests wait for the server."""
+        return self.path.with_name(f"{self.path.name}.remote")
+
+
+def place_of(
+    typed: str | None, folder: Path, target: Target, environ: Mapping[str, str] = os.environ
+) -> Place | None:
+    """Return where the history is; None where none is asked for.
+
+    Args:
+        typed: --health-history, relative to `folder`.
+        folder: Where it was typed.
+        target: Whose configuration counts where nothing was typed.
+        environ: Where the server's token is.
+
+    Raises:
+        UsageError: The address is none, or its token is not set.
+    """
+    url, base = (typed, folder) if typed is not None else (target.config.history.url, target.root)
+    if url is None:
+        return None
+    path = path_of(url, base)
+    if path is not None:
+        return Place(path)
+    _require_address(url)
+    return Place(target.root / FILE, url, _token(target, environ))
+
+
+def _require_address(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = is_server(url) and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = None
+    if not usable:
+        # Not shown: it may hold a password.
+        raise UsageError(
+            "the history's address is none: a server's is such as http://localhost:8428"
+        )
+
+
+def _token(target: Target, environ: Mapping[str, str]) -> str | None:
+    name = target.config.history.token_env
+    if name is None:
+        return None
+    token = environ.get(name, "").strip()
+    if not token:
+        raise UsageError(f"the variable {name}, which history.token_env names, is not set")
+    return token

@@ -1,0 +1,83 @@
+"""`--health-output FORMAT[:PATH]`: the verdict in further formats, found through their entry points."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pytest_flowhealth.config.atomic import replace_file
+from pytest_flowhealth.verdict.report import Health
+
+GROUP = "pytest_flowhealth.formats"
+"""The group of entry points: each names a function `render(health) -> str`."""
+
+
+class Output(msgspec.Struct, frozen=True):
+    """One further output; `path` is None for standard output."""
+
+    format: str
+    path: Path | None
+
+    def render(self, health: Health) -> str:
+        """Return the verdict in this format."""
+        render: Callable[[Health], str] = _found(self.format).load()
+        return render(health)
+
+    def write(self, health: Health) -> str | None:
+        """Write the file in one step; return what went wrong."""
+        if self.path is None:
+            return None
+        try:
+            replace_file(self.path, self.render(health).encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            return f"the output {self.path} could not be written: {error.strerror or error}"
+        return None
+
+
+def outputs_of(options: argparse.Namespace, folder: Path) -> tuple[Output, ...]:
+    """Return what --health-output asks for.
+
+    Args:
+        options: The options.
+        folder: Where they were typed.
+
+    Raises:
+        pytest.UsageError: There is no such format, or two things are to go to standard output.
+    """
+    found = tuple(_read(text, folder) for text in options.health_output)
+    to_stdout = [one.format for one in found if one.path is None]
+    if options.health_report == "-":
+        to_stdout.append("the report")
+    if len(to_stdout) > 1:
+        raise pytest.UsageError(
+            f"--health-output: only one can go to standard output, not {' and '.join(to_stdout)}; "
+            "name a file, as in openmetrics:FILE"
+        )
+    return found
+
+
+def to_stdout(outputs: Sequence[Output]) -> Output | None:
+    """Return the one that goes to standard output, None where none does."""
+    return next((one for one in outputs if one.path is None), None)
+
+
+def _read(text: str, folder: Path) -> Output:
+    name, colon, path = text.partition(":")
+    _found(name)
+    if colon and not path:
+        raise pytest.UsageError(f"--health-output: {text!r} names no file after the colon")
+    return Output(name, folder / path if path and path != "-" else None)
+
+
+def _found(name: str) -> object:
+    known = {one.name: one for one in entry_points(group=GROUP)}
+    if name not in known:
+        raise pytest.UsageError(
+            f"--health-output: there is no format {name!r}; there are {', '.join(sorted(known))}"
+        )
+    return known[name]
