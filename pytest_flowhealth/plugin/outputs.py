@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import msgspec
@@ -74,7 +74,7 @@ def _read(text: str, folder: Path) -> Output:
     return Output(name, folder / path if path and path != "-" else None)
 
 
-def _found(name: str) -> object:
+def _found(name: str) -> EntryPoint:
     known = {one.name: one for one in entry_points(group=GROUP)}
     if name not in known:
         raise pytest.UsageError(

@@ -1,0 +1,194 @@
+"""Ten thousand simulated hosts that each end a round within one minute, written into a VictoriaMetrics.
+
+The figures of the rounds come from a seeded generator: what is measured is the way into the server,
+through the plugin's own code (encoding, queue on disk, sending), and that nothing is lost on it.
+
+    python benchmarks/remote_write.py [--hosts 10000] [--writers 2]
+
+Needs `victoria-metrics` on the PATH, and `pip install 'pytest-flowhealth[fleet]'`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import multiprocessing
+import os
+import random
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import requests
+
+from pytest_flowhealth.history.remote.samples import of_round, place
+from pytest_flowhealth.history.remote.shipper import Shipper
+from pytest_flowhealth.verdict.check import CheckResult
+from pytest_flowhealth.verdict.measurement import Measurement, measured
+from pytest_flowhealth.verdict.report import Health, Host, Summary, TargetInfo
+from pytest_flowhealth.verdict.status import Outcome, Status
+from pytest_flowhealth.verdict.verdict import Component
+
+COMPONENTS = {
+    "redis": 13,
+    "system": 7,
+    "package": 6,
+    "dependencies": 4,
+    "build": 3,
+    "configuration": 1,
+}
+"""The quick components, and how many checks each has: what a run without options looks at."""
+
+CHECKS = [
+    (f"{one}.check{number}", one) for one, count in COMPONENTS.items() for number in range(count)
+]
+SERIES = {"redis.check0", "redis.check1", "redis.check2", "redis.check3"}
+"""The checks that measure a series; every second of the others measures one figure."""
+
+
+def main() -> None:
+    """Write the rounds, count them, and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--hosts", type=int, default=10_000)
+    parser.add_argument("--writers", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    program = shutil.which("victoria-metrics")
+    if program is None:
+        sys.exit("victoria-metrics is not on the PATH: apt install victoria-metrics")
+    with tempfile.TemporaryDirectory() as folder:
+        url, server = _server(program, Path(folder) / "vm")
+        try:
+            _run(url, server, options, Path(folder))
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _run(
+    url: str, server: subprocess.Popen[bytes], options: argparse.Namespace, folder: Path
+) -> None:
+    began = time.monotonic()
+    parts = [range(one, options.hosts, options.writers) for one in range(options.writers)]
+    with multiprocessing.Pool(options.writers) as pool:
+        done = pool.starmap(_write, [(url, part, folder / str(n)) for n, part in enumerate(parts)])
+    seconds = time.monotonic() - began
+    samples = sum(one for one, _ in done)
+    processor = sum(one for _, one in done)
+    memory = psutil.Process(server.pid).memory_info().rss / 2**20
+    used = sum(psutil.Process(server.pid).cpu_times()[:2])
+    requests.get(f"{url}/internal/force_flush", timeout=30)
+    hosts = _asked(url, "count(last_over_time(flowhealth_status[1h]))")
+    checks = _asked(url, "count(last_over_time(flowhealth_check_status[1h]))")
+    every = _asked(url, 'sum(count_over_time({__name__=~"flowhealth_.*"}[1h]))')
+    size = sum(path.stat().st_size for path in (folder / "vm").rglob("*") if path.is_file())
+    write = sys.stdout.write
+    write(f"{options.hosts} hosts' rounds, {samples:,} samples, in {seconds:.1f} s ")
+    write(f"({samples / seconds:,.0f} samples/s, {options.writers} writers)\n")
+    write(f"in the server: {hosts:.0f} hosts, {checks:.0f} checks, {every:,.0f} samples; ")
+    write(f"lost: {samples - every:.0f}\n")
+    write(f"processor: writers {processor:.1f} s, server {used:.1f} s; ")
+    write(f"server: {memory:.0f} MiB of memory, {size / 2**20:.0f} MiB on disk\n")
+
+
+def _write(url: str, hosts: range, folder: Path) -> tuple[int, float]:
+    chance = random.Random(hosts.start)
+    shipper = Shipper(url, folder)
+    count = 0
+    for host in hosts:
+        samples = [*of_round(_round(chance), place(f"host-{host:05}", "simulated"))]
+        count += len(samples)
+        shipper.put(samples)
+        while shipper.waiting > 200:
+            time.sleep(0.005)
+    if not shipper.close(300):
+        sys.exit(f"not everything was taken: {shipper.problem}")
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return count, used.ru_utime + used.ru_stime
+
+
+def _round(chance: random.Random) -> Health:
+    outcomes = [Outcome.PASS] * 9 + [Outcome.WARN]
+    checks = tuple(
+        CheckResult(
+            id=name,
+            nodeid=name,
+            component=component,
+            outcome=chance.choice(outcomes),
+            critical=True,
+            duration=0.1,
+            message="",
+            remedy=None,
+            blocked_by=None,
+            attempts=1,
+            measurements=_measured(chance, name),
+            thresholds=(),
+            details={},
+        )
+        for name, component in CHECKS
+    )
+    components = {
+        component: Component(
+            Status.HEALTHY, tuple(one.id for one in checks if one.component == component)
+        )
+        for component in dict.fromkeys(one for _, one in CHECKS)
+    }
+    return Health(
+        status=Status.HEALTHY,
+        exit_code=0,
+        reasons=(),
+        started=datetime.datetime.now(datetime.UTC),
+        duration=1.0,
+        target=TargetInfo("simulated", "1.0.0", "simulated"),
+        host=Host("simulated", "Linux", "6", "x86_64", "3.11", 2),
+        summary=Summary(),
+        components=components,
+        checks=checks,
+    )
+
+
+def _measured(chance: random.Random, name: str) -> tuple[Measurement, ...]:
+    figure = name.rpartition(".")[2]
+    if name in SERIES:
+        values = [chance.lognormvariate(0, 1) for _ in range(100)]
+        return (measured(figure, values, "ms").measurement,)
+    return (measured(figure, chance.random(), "%").measurement,) if int(name[-1]) % 2 else ()
+
+
+def _server(program: str, folder: Path) -> tuple[str, subprocess.Popen[bytes]]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [
+            *(program, f"-httpListenAddr=127.0.0.1:{port}", f"-storageDataPath={folder}"),
+            *(
+                "-retentionPeriod=1",
+                "-search.latencyOffset=0s",
+                "-search.maxUniqueTimeseries=20000000",
+            ),
+            *("-search.maxQueryDuration=120s", "-search.maxSamplesPerQuery=100000000000"),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    while True:
+        try:
+            if requests.get(f"{url}/health", timeout=1).ok:
+                return url, server
+        except requests.RequestException:
+            time.sleep(0.1)
+
+
+def _asked(url: str, query: str) -> float:
+    answer = requests.get(f"{url}/api/v1/query", params={"query": query}, timeout=180).json()
+    return float(answer["data"]["result"][0]["value"][1])
+
+
+if __name__ == "__main__":
+    main()
