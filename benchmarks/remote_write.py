@@ -142,7 +142,7 @@ def _round(chance: random.Random) -> Health:
         status=Status.HEALTHY,
         exit_code=0,
         reasons=(),
-        started=datetime.datetime.now(datetime.UTC),
+        started=datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=1),
         duration=1.0,
         target=TargetInfo("simulated", "1.0.0", "simulated"),
         host=Host("simulated", "Linux", "6", "x86_64", "3.11", 2),
