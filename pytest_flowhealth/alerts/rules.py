@@ -107,6 +107,13 @@ def conditions(configured: Sequence[Rule]) -> tuple[Condition, ...]:
     return tuple(found)
 
 
+def switched_off(configured: Sequence[Rule]) -> list[str]:
+    """Return the names of the rules that are not used."""
+    named = {one.name: one.enabled for one in built_in()}
+    named |= {one.name: one.enabled for one in configured if one.enabled is not None}
+    return [name for name, enabled in named.items() if enabled is False]
+
+
 def longest(rules: Sequence[Condition]) -> float:
     """Return how many seconds back rules look."""
     return max([_KEEPS, *(one.window for one in rules if one.window)])

@@ -53,20 +53,37 @@ class RulesCommand:
         return 0
 
 
-def _rules(settings: Settings, known: dict[str, Tracked]) -> Iterator[str]:
-    yield f"{'rule':<20} {'condition':<44} {'for':>7} {'pause':>7} {'severity':<8} state"
-    for rule in settings.rules:
-        condition = f"{rule.spelled} {rule.limit}"
-        yield (
-            f"{rule.name:<20} {condition:<44} {_long(rule.held):>7} {_long(rule.cooldown):>7} "
-            f"{rule.severity:<8} {_standing(rule.name, known)}"
+def _rules(settings: Settings, known: dict[str, Tracked]) -> list[str]:
+    rows = [("rule", "holds when", "for", "cooldown", "severity", "state")]
+    rows += [
+        (
+            rule.name,
+            f"{rule.spelled} {rule.limit}",
+            _long(rule.held),
+            _long(rule.cooldown),
+            rule.severity,
+            _standing(rule.name, known),
         )
-    others = [one for name, one in known.items() if one.subject.kind != "rule" and _counts(one)]
-    for one in others:
-        yield (
-            f"{one.subject.name:<20} {'its check fails, or is unknown':<44} {_long(one.policy.held):>7} "
-            f"{_long(one.policy.cooldown):>7} {one.subject.severity:<8} {_phase(one)}"
+        for rule in settings.rules
+    ]
+    rows += [(name, "", "", "", "", "off") for name in switched_off(settings.target.config.rules)]
+    rows += [
+        (
+            one.subject.name,
+            "its check fails",
+            _long(one.policy.held),
+            _long(one.policy.cooldown),
+            one.subject.severity,
+            _phase(one),
         )
+        for one in known.values()
+        if one.subject.kind != "rule" and _counts(one)
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def _past(settings: Settings, file: sqlite3.Connection) -> Iterator[str]:
