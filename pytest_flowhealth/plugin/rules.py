@@ -14,6 +14,7 @@ from pytest_flowhealth.alerts import store
 from pytest_flowhealth.alerts.engine import Tracked
 from pytest_flowhealth.alerts.observing import policy_of
 from pytest_flowhealth.alerts.replay import Replayed, replay
+from pytest_flowhealth.alerts.rules import switched_off
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history.keeping import asked
 from pytest_flowhealth.monitor.settings import Settings, history_of, read

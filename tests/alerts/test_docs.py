@@ -19,7 +19,7 @@ BODY = '{"id": "ä"}'.encode()
 
 def example(language: str, word: str) -> str:
     blocks = re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
-    return next(one for one in blocks if word in one)
+    return str(next(one for one in blocks if word in one))
 
 
 def headers(timestamp: float, body: bytes = BODY) -> dict[str, str]:
