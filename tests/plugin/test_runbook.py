@@ -1,44 +1,81 @@
-"""Every rule and every bundled check has its section in the runbook, where its alert's link leads."""
+"""The runbook has a section for each alert that there can be, and alerts' links lead there."""
 
 from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 from pytest_flowhealth.alerts.observing import ROUND, link
 from pytest_flowhealth.alerts.rules import built_in
+from pytest_flowhealth.plugin import bundled
 
-ROOT = Path(__file__).parents[2]
-
-
-def checks() -> set[str]:
-    """Return the ids of the bundled checks, as their files declare them."""
-    found = set()
-    for path in (ROOT / "checks").glob("test_*.py"):
-        component = path.stem.removeprefix("test_")
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                found.add(f"{component}.{node.name.removeprefix('test_')}")
-    return found
+PAGE = Path(__file__).parents[2] / "docs" / "runbook.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+PARTS = ("Look", "Do", "Causes")
 
 
-def test_every_alert_has_its_section_and_every_section_its_alert() -> None:
-    text = (ROOT / "docs" / "runbook.md").read_text()
-    headings = re.findall(r"^### (.+)$", text, re.MULTILINE)
-
-    assert sorted(headings) == sorted({*checks(), ROUND, *(one.name for one in built_in())})
-
-
-def test_links_lead_to_sections() -> None:
-    text = (ROOT / "docs" / "runbook.md").read_text()
-    headings = re.findall(r"^### (.+)$", text, re.MULTILINE)
-    slugs = {link("docs/runbook.md", one) for one in headings}
-
-    assert len(slugs) == len(headings)
-    assert {f"docs/runbook.md{one}" for one in re.findall(r"\]\((#[^)]+)\)", text)} == slugs
+def bundled_checks() -> set[str]:
+    """Return the ids of the bundled checks."""
+    return {
+        f"{path.stem.removeprefix('test_')}.{node.name.removeprefix('test_')}"
+        for path in bundled.folder().glob("test_*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
 
 
-def test_a_parametrised_check_leads_to_its_function() -> None:
+def headings(level: int) -> list[str]:
+    return re.findall(rf"^{'#' * level} (.+)$", TEXT, re.MULTILINE)
+
+
+def sections() -> dict[str, str]:
+    """Return the text of each section by its heading."""
+    found = re.split(r"^#{2,3} (.+)$", TEXT, flags=re.MULTILINE)
+    texts = dict(zip(found[1::2], found[2::2], strict=True))
+    return {name: text.strip() for name, text in texts.items() if name in headings(3)}
+
+
+def slug(heading: str) -> str:
+    return link("", heading)
+
+
+def test_each_check_and_each_rule_has_its_section_and_nothing_else_has() -> None:
+    expected = bundled_checks() | {one.name for one in built_in()} | {ROUND}
+
+    assert {*sections()} == expected
+    assert len(headings(3)) == len(expected)
+
+
+def test_no_two_sections_have_one_address() -> None:
+    counts = Counter(slug(one) for level in (1, 2, 3) for one in headings(level))
+
+    assert [name for name, count in counts.items() if count > 1] == []
+
+
+def test_every_link_within_the_page_leads_somewhere() -> None:
+    there = {slug(one) for level in (2, 3) for one in headings(level)}
+
+    assert set(re.findall(r"\]\((#[^)]+)\)", TEXT)) <= there
+
+
+def test_the_contents_name_every_section_once() -> None:
+    contents = TEXT.partition("\n## ")[0]
+
+    named = re.findall(r"\[([^\]]+)\]\((#[^)]+)\)", contents)
+
+    assert named == [(one, slug(one)) for one in headings(3)]
+
+
+def test_every_section_says_what_it_means_what_to_look_at_and_what_to_do() -> None:
+    for name, text in sections().items():
+        meaning, *parts = re.split(r"^- \*\*(.+?):\*\*", text, flags=re.MULTILINE)
+        assert meaning.strip(), name
+        assert tuple(parts[::2]) == PARTS, name
+        assert all(one.strip() for one in parts[1::2]), name
+
+
+def test_a_parametrised_check_leads_to_its_function_and_an_address_with_a_place_stays() -> None:
     assert link("docs/runbook.md", "http.page[login]") == "docs/runbook.md#httppage"
     assert link("https://wiki/x#y", "http.page") == "https://wiki/x#y"
