@@ -117,7 +117,7 @@ class Post:
             self._watch.measured(kept, moment)
             self._keeper.add_entry(kept)
         if health is not None and self._shipper is not None:
-            self._shipper.put(samples.of_round(health, self._where))
+            self._shipper.put(samples.of_round(health, self._where, self._fingerprint))
         self._send(moment, flush=True)
 
     def second(self, values: Mapping[str, tuple[float, str]], moment: Moment) -> None:

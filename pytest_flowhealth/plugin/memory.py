@@ -160,13 +160,12 @@ class Memory:
         """Send the run to the server, where there is one; return what went wrong."""
         if self._place.server is None:
             return None
-        from pytest_flowhealth.history.remote.samples import of_round, place
+        from pytest_flowhealth.history.remote.samples import of_round, place_of
         from pytest_flowhealth.history.remote.shipper import Shipper
 
         health = document.health
-        where = place(health.host.name, health.target.name or self._target.root.name)
         shipper = Shipper(self._place.server, self._place.queue, self._place.token)
-        shipper.put(of_round(health, where))
+        shipper.put(of_round(health, place_of(health), self._fingerprint))
         if shipper.close(SHIPPED):
             return shipper.problem
         return f"{shipper.problem or 'the server has not taken it yet'}; the next run sends it"

@@ -1,4 +1,4 @@
-"""What our measurements are called in Prometheus, and which labels they have.
+"""What a run is called in Prometheus: the names, labels and values that are written, scraped and read back.
 
 Names by https://prometheus.io/docs/practices/naming/ and OpenMetrics 1.0: the unit is the end of the name.
 """
@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import PurePath
 
 import msgspec
 
+from pytest_flowhealth.verdict.check import CheckResult
 from pytest_flowhealth.verdict.measurement import Measurement
+from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Outcome, Status
 
 PREFIX = "flowhealth"
@@ -41,26 +44,83 @@ OUTCOMES = {Outcome.PASS: 0, Outcome.WARN: 1, Outcome.FAIL: 2, Outcome.UNKNOWN: 
 
 STATISTICS = ("count", "min", "max", "mean", "median", "stdev", "p95", "p99")
 
+STATUS = f"{PREFIX}_status"
+STATE = f"{PREFIX}_state"
+DURATION = f"{PREFIX}_round_duration_seconds"
+ENDED = f"{PREFIX}_last_round_timestamp_seconds"
+COMPONENT = f"{PREFIX}_component_status"
+CHECK = f"{PREFIX}_check_status"
+INFO = f"{PREFIX}_target_info"
+
+HELP = {
+    STATUS: "The verdict: 0 healthy, 1 degraded, 2 unhealthy, 3 unknown.",
+    STATE: "The verdict: 1 for the status that holds, 0 for the others.",
+    DURATION: "How long the run took.",
+    ENDED: "When the run ended, in seconds since 1970.",
+    COMPONENT: "A component: 0 healthy, 1 degraded, 2 unhealthy, 3 unknown; absent where all was skipped.",
+    CHECK: "A check: 0 pass, 1 warn, 2 fail, 3 unknown; absent where it was skipped.",
+    INFO: "Which version was looked at, and on what kind of machine.",
+}
+"""What is told of every run, and what it means."""
+
+Labels = tuple[tuple[str, str], ...]
+
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
     """One value of one series: `at` in seconds since 1970."""
 
     name: str
-    labels: tuple[tuple[str, str], ...]
+    labels: Labels
     value: float
     at: float
+
+
+def place(host: str, target: str) -> Labels:
+    """Return the labels that say where something is from."""
+    return (("host", host), ("target", target))
+
+
+def place_of(health: Health) -> Labels:
+    """Return the labels that say where a run is from; a target without a name has its folder's."""
+    return place(health.host.name, health.target.name or PurePath(health.target.path).name)
+
+
+def exposed(health: Health, where: Labels, fingerprint: str | None = None) -> Iterator[Sample]:
+    """Yield what a run found, each series once: its verdict, its checks' outcomes, what they measured.
+
+    Args:
+        health: The run; its samples are of its end.
+        where: As `place` has it.
+        fingerprint: Of the machine and the target (history/fingerprint.py), where it is known.
+    """
+    at = health.started.timestamp() + health.duration
+    seen: set[tuple[str, Labels]] = set()
+    for name, labels, value in _verdict(health, fingerprint, at):
+        yield Sample(name, (*where, *labels), value, at)
+    for check in health.checks:
+        for name, labels, value in _measured(check):
+            # Two checks that measured the same: the first counts, as everywhere.
+            if (name, labels) not in seen:
+                seen.add((name, labels))
+                yield Sample(name, (*where, *labels), value, at)
 
 
 def name_of(metric: str, unit: str) -> str:
     """Return the name of a metric: `redis.connect` in ms is flowhealth_redis_connect_milliseconds."""
     plain = re.sub(r"[^A-Za-z0-9_]", "_", metric.partition("[")[0])
     word = WORDS.get(unit, "")
-    if not word or plain.endswith(f"_{word}"):
-        return f"{PREFIX}_{plain}"
-    return f"{PREFIX}_{plain}_{word}"
+    ending = "" if not word or plain.endswith(f"_{word}") else f"_{word}"
+    name = f"{PREFIX}_{plain}{ending}"
+    return f"{PREFIX}_measured_{plain}{ending}" if name in HELP else name
 
 
-def labels_of(metric: str, component: str, statistic: str) -> tuple[tuple[str, str], ...]:
+def unit_of(name: str) -> str:
+    """Return the word of the unit that a name ends with; empty for none."""
+    words = sorted(filter(None, WORDS.values()), key=len, reverse=True)
+    return next((word for word in words if name.endswith(f"_{word}")), "")
+
+
+def labels_of(metric: str, component: str, statistic: str) -> Labels:
     """Return the labels of a figure, besides those of the host and the target."""
     _, bracket, which = metric.partition("[")
     found = (("component", component), ("statistic", statistic))
@@ -76,3 +136,29 @@ def figures(one: Measurement) -> Iterator[tuple[str, float]]:
             value = getattr(one.stats, name)
             if value is not None:
                 yield name, float(value)
+
+
+def _verdict(
+    health: Health, fingerprint: str | None, at: float
+) -> Iterator[tuple[str, Labels, float]]:
+    yield STATUS, (), STATUSES[health.status]
+    yield DURATION, (), health.duration
+    yield ENDED, (), at
+    known = (("version", health.target.version), ("fingerprint", fingerprint))
+    yield INFO, tuple((key, value) for key, value in known if value), 1.0
+    for name, component in health.components.items():
+        if component.status is not None:
+            yield COMPONENT, (("component", name),), STATUSES[component.status]
+    for check in health.checks:
+        if check.outcome is not Outcome.SKIP:
+            named = (("component", check.component), ("check", check.id))
+            yield CHECK, named, OUTCOMES[check.outcome]
+
+
+def _measured(check: CheckResult) -> Iterator[tuple[str, Labels, float]]:
+    _, bracket, which = check.id.partition("[")
+    for one in check.measurements:
+        metric = f"{check.component}.{one.name}"
+        for statistic, value in figures(one):
+            labels = labels_of(f"{metric}{bracket}{which}", check.component, statistic)
+            yield name_of(metric, one.unit), labels, value
