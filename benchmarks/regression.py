@@ -8,6 +8,9 @@ one again that something else came between; without it, the noise is that of wha
 
     python benchmarks/regression.py [--runs 62] [--calm] [--keep FILE]
     python benchmarks/regression.py --kept FILE
+    python benchmarks/regression.py --noise
+
+`--noise` runs nothing: it says what the rule makes of noise of a known size, from a seeded generator.
 
 Needs `node`, and psutil as the plugin does.
 """
@@ -17,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -30,6 +34,8 @@ from pytest_flowhealth.history.regression import compare, spread
 
 EARLIER = (5, 12, 50)
 SLOWER = 1.2
+NOISE = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.08, 0.12)
+SIMULATED = 400
 ELSE = 0.1
 """Processors' worth of other work that still counts as nothing."""
 
@@ -93,13 +99,38 @@ def main() -> None:
     parser.add_argument("--calm", action="store_true")
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--kept", type=Path)
+    parser.add_argument("--noise", action="store_true")
     options = parser.parse_args()
+    if options.noise:
+        _told_of_noise()
+        return
     if options.kept:
         taken = json.loads(options.kept.read_text())
     else:
         taken = _taken(options.runs, options.keep, calm=options.calm)
     for name, (same, slow) in taken.items():
         _told(name, same, slow)
+
+
+def _told_of_noise() -> None:
+    """Print how often the rule is right where runs differ by normal noise of a known size."""
+    chance = random.Random(1)
+
+    def run(amount: float, noise: float) -> Run:
+        whole = amount * max(0.2, chance.gauss(1, noise))
+        return [whole * chance.lognormvariate(0, 0.05) for _ in range(30)]
+
+    for noise in NOISE:
+        for earlier in EARLIER:
+            false = found = 0
+            for _ in range(SIMULATED):
+                past = [run(1, noise) for _ in range(earlier)]
+                false += _ours_says(past, run(1, noise))
+                found += _ours_says(past, run(SLOWER, noise))
+            sys.stdout.write(
+                f"{noise:6.1%} noise, {earlier:>2} earlier: of 50, false alarms "
+                f"{50 * false / SIMULATED:.1f}, found {50 * found / SIMULATED:.1f}\n"
+            )
 
 
 def _taken(runs: int, keep: Path | None, *, calm: bool) -> dict[str, tuple[list[Run], list[Run]]]:

@@ -2,8 +2,8 @@
 
 A robust test on two figures of a run: its median, and its better tenth. A slow-down moves both; what
 else a machine does moves them one by one. Each is compared with the median of the earlier runs'
-figures, in units of their spread, with a limit as wide as so few runs make it. docs/baseline.md has
-what was tried, and how often it is right.
+figures, in units of their spread, with a limit as wide as so few runs make it. docs/history.md says
+how often that is right.
 """
 
 from __future__ import annotations
