@@ -257,6 +257,8 @@ CHECKS: dict[str, Callable[[Any], object]] = {
     "fleet.url": _fleet_url,
     "fleet.window": parse_duration,
     "npm.downloads": _web_address,
+    "history.queue_age": parse_duration,
+    "history.queue_size": parse_size,
     "history.rollups": parse_duration,
     "history.runs": parse_duration,
     "history.samples": parse_duration,

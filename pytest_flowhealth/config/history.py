@@ -27,6 +27,13 @@ class History(msgspec.Struct, frozen=True):
             examples=["METRICS_TOKEN"],
         ),
     ] = None
+    queue_size: Annotated[
+        str,
+        Meta(description="How much may wait on disk for a server that can't be reached."),
+    ] = "512 MiB"
+    queue_age: Annotated[
+        str, Meta(description="How long it may wait; what is older is dropped, and that is told.")
+    ] = "7 d"
     samples: Annotated[str, Meta(description="How long one-second samples are kept.")] = "24 h"
     rollups: Annotated[
         str, Meta(description="How long the roll-ups of minutes and hours are kept.")

@@ -18,7 +18,7 @@ from pytest_flowhealth.verdict.exposition import (
     Labels,
     Sample,
     exposed,
-    place_of,
+    origin_of,
     unit_of,
 )
 from pytest_flowhealth.verdict.report import Health
@@ -27,7 +27,7 @@ from pytest_flowhealth.verdict.status import Status
 
 def render(health: Health) -> str:
     """Return a run as OpenMetrics text; labels: host, target, component, check, statistic."""
-    where = place_of(health)
+    where = origin_of(health)
     families: dict[str, list[Sample]] = defaultdict(list)
     for one in (*exposed(health, where), *_states(health, where)):
         families[one.name].append(one)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,22 +13,43 @@ import msgspec
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history.database import is_server, path_of
+from pytest_flowhealth.history.remote.queue import Limits
+from pytest_flowhealth.verdict.units import parse_duration, parse_size
+
+if TYPE_CHECKING:
+    from pytest_flowhealth.history.remote.shipper import Shipper
 
 FILE = Path(".flowhealth/history.db")
 """The file, relative to the project, where the address names a server, or a monitor none."""
 
 
 class Place(msgspec.Struct, frozen=True):
-    """A history's file; `server` is the address that gets the same, with its `token`."""
+    """A history's file; `server` is the address that gets the same, with its `token`.
+
+    `limits` are those of what waits for it.
+    """
 
     path: Path
     server: str | None = None
     token: str | None = None
+    limits: Limits = Limits()
 
     @property
     def queue(self) -> Path:
         """The folder where requests wait for the server."""
         return self.path.with_name(f"{self.path.name}.remote")
+
+    def shipper(self) -> Shipper | None:
+        """Return the way to the server, begun; None where there is none.
+
+        Raises:
+            UsageError: What remote write needs is not installed.
+        """
+        if self.server is None:
+            return None
+        from pytest_flowhealth.history.remote.shipper import Shipper
+
+        return Shipper(self.server, self.queue, self.token, self.limits)
 
 
 def place_of(
@@ -51,7 +73,9 @@ def place_of(
     if path is not None:
         return Place(path)
     _require_address(url)
-    return Place(target.root / FILE, url, _token(target, environ))
+    settings = target.config.history
+    limits = Limits(parse_size(settings.queue_size, "B"), parse_duration(settings.queue_age))
+    return Place(target.root / FILE, url, _token(target, environ), limits)
 
 
 def _require_address(url: str) -> None:

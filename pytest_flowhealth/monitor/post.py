@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -29,9 +28,6 @@ from pytest_flowhealth.probes.runtimes import version
 from pytest_flowhealth.verdict.exposition import Sample
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.units import parse_duration
-
-if TYPE_CHECKING:
-    from pytest_flowhealth.history.remote.shipper import Shipper
 
 _FLUSHED = 10.0
 
@@ -58,11 +54,7 @@ class Post:
         self.history = place.path
         self._logs = logs
         self._keeper = Keeper(place.path, _retention(settings))
-        self._shipper: Shipper | None = None
-        if place.server is not None:
-            from pytest_flowhealth.history.remote.shipper import Shipper
-
-            self._shipper = Shipper(place.server, place.queue, place.token)
+        self._shipper = place.shipper()
         name = settings.target.name or settings.target.root.name
         self._where = samples.place(platform.node(), name)
         self._seconds: list[Sample] = []

@@ -20,6 +20,7 @@ from pytest_flowhealth.history.keeping import asked, keep
 from pytest_flowhealth.history.place import Place, place_of
 from pytest_flowhealth.history.query import Past
 from pytest_flowhealth.history.regression import MOST, compare
+from pytest_flowhealth.history.remote.samples import of_round, origin_of
 from pytest_flowhealth.history.remote.write import require
 from pytest_flowhealth.history.store import Retention
 from pytest_flowhealth.history.trend import trend
@@ -151,21 +152,19 @@ class Memory:
             entry_of(document.health, encoded(document), samples, self._fingerprint, self.uid),
             Retention(*map(parse_duration, (settings.samples, settings.rollups, settings.runs))),
         )
-        problem = kept.problem or self._problem or self._shipped(document)
-        told = Remembered(self.uid, kept.kept, kept.waiting, problem)
+        shipped = self._shipped(document)
+        problems = [one for one in (kept.problem or self._problem, shipped) if one]
+        told = Remembered(self.uid, kept.kept, kept.waiting, "; ".join(problems) or None)
         health = msgspec.structs.replace(document.health, history=told)
         return msgspec.structs.replace(document, health=health)
 
     def _shipped(self, document: Document) -> str | None:
         """Send the run to the server, where there is one; return what went wrong."""
-        if self._place.server is None:
+        shipper = self._place.shipper()
+        if shipper is None:
             return None
-        from pytest_flowhealth.history.remote.samples import of_round, place_of
-        from pytest_flowhealth.history.remote.shipper import Shipper
-
         health = document.health
-        shipper = Shipper(self._place.server, self._place.queue, self._place.token)
-        shipper.put(of_round(health, place_of(health), self._fingerprint))
+        shipper.put(of_round(health, origin_of(health), self._fingerprint))
         if shipper.close(SHIPPED):
             return shipper.problem
         return f"{shipper.problem or 'the server has not taken it yet'}; the next run sends it"

@@ -80,7 +80,7 @@ def place(host: str, target: str) -> Labels:
     return (("host", host), ("target", target))
 
 
-def place_of(health: Health) -> Labels:
+def origin_of(health: Health) -> Labels:
     """Return the labels that say where a run is from; a target without a name has its folder's."""
     return place(health.host.name, health.target.name or PurePath(health.target.path).name)
 

@@ -1,91 +1,216 @@
-"""Requests that wait for their server: a file each, in order, as they will be sent."""
+"""Requests that wait for their server: a file each, in order, as they will be sent.
+
+Any number of processes may put requests into one folder; one of them at a time sends.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import datetime
+import fcntl
+import os
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 _END = ".write"
+_BEGUN = ".new"
+_OLD = 60.0
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How much may wait: bytes on disk, seconds, and bytes in memory while the disk can't be written."""
+
+    size: float = 512 * 2.0**20
+    age: float = 7 * 86_400.0
+    held: float = 4 * 2.0**20
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """A request that waits; `at` is when it was put, in ns since 1970, and names it."""
+
+    at: int
+    body: bytes
 
 
 class Queue:
     """The requests that wait.
 
-    A kill leaves what was written; a full disk leaves them in memory, bounded.
+    A kill leaves what was put; a full disk leaves them in memory, bounded. What had to be dropped is
+    in `lost`.
 
     Args:
         folder: Where the files are.
-        most: Bytes on disk at the most; the oldest go first.
-        held: Requests in memory at the most.
+        limits: How much may wait; the oldest go first.
+        clock: Seconds since 1970.
     """
 
-    def __init__(self, folder: Path, most: int = 512 * 2**20, held: int = 2_000) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        limits: Limits = Limits(),  # noqa: B008  # frozen
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.folder = folder
-        self.dropped = 0
-        self._most, self._held = most, held
-        self._memory: deque[bytes] = deque()
-        self._files: deque[tuple[Path, int]] = deque()
+        self.lost = Lost()
+        self._limits, self._clock = limits, clock
+        self._memory: deque[Waiting] = deque()
+        self._files: deque[tuple[int, int]] = deque()
+        self._stuck: set[int] = set()
         self._size = 0
-        self._number = time.time_ns()
-        for path in sorted(folder.glob(f"*{_END}")) if folder.is_dir() else ():
-            with contextlib.suppress(OSError):
-                self._note(path, path.stat().st_size)
+        self._last = 0
+        self._lock: int | None = None
+        self.refresh()
 
     def __len__(self) -> int:
         return len(self._files) + len(self._memory)
 
     def put(self, body: bytes) -> None:
         """Let a request wait."""
-        self._memory.append(body)
+        self._last = max(self._last + 1, int(1e9 * self._clock()))
+        self._memory.append(Waiting(self._last, body))
         self._save()
-        while self._size > self._most and len(self._files) > 1:
-            self._forget()
-            self.dropped += 1
-        while len(self._memory) > self._held:
-            self._memory.popleft()
-            self.dropped += 1
+        self._bound()
 
-    def first(self) -> bytes | None:
-        """Return the oldest request; None where none waits."""
+    def first(self) -> Waiting | None:
+        """Return the oldest request, of whatever process; None where none waits."""
+        self._bound()
+        if not self._files:
+            self.refresh()
         while self._files:
+            at = self._files[0][0]
             with contextlib.suppress(OSError):
-                if body := self._files[0][0].read_bytes():
-                    return body
-            self._forget()  # somebody removed it, or it was cut off by a crash of the machine
+                if body := self._path(at).read_bytes():
+                    return Waiting(at, body)
+            self._forget()  # another process sent it, or the machine crashed while it was written
         return self._memory[0] if self._memory else None
 
-    def done(self) -> None:
-        """Forget the oldest request."""
-        if self._files:
+    def done(self, at: int) -> None:
+        """Forget a request; it may have been dropped meanwhile."""
+        if self._files and self._files[0][0] == at:
             self._forget()
-        elif self._memory:
+        elif self._memory and self._memory[0].at == at:
             self._memory.popleft()
         self._save()
+
+    def refresh(self) -> None:
+        """Look what other processes have put, or sent."""
+        found = []
+        with contextlib.suppress(OSError):
+            for one in os.scandir(self.folder):
+                number, end = os.path.splitext(one.name)  # noqa: PTH122  # of thousands of names
+                if end == _END and number.isdigit() and int(number) not in self._stuck:
+                    with contextlib.suppress(OSError):
+                        found.append((int(number), one.stat().st_size))
+                elif end == _BEGUN:
+                    _remove_old(Path(one.path), self._clock())
+        self._files = deque(sorted(found))
+        self._size = sum(size for _, size in found)
+
+    def claim(self) -> bool:
+        """Tell whether this process is the one that sends; it stays so until `release`."""
+        if self._lock is not None:
+            return True
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            number = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return True  # nothing but memory, which is ours alone
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(number)
+            return False
+        except OSError:
+            os.close(number)
+            return True  # a file system without locks
+        self._lock = number
+        self.refresh()
+        return True
+
+    def release(self) -> None:
+        """Let another process send."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _path(self, at: int) -> Path:
+        return self.folder / f"{at:020}{_END}"
 
     def _save(self) -> None:
         """Write what is in memory, as far as there is room."""
         while self._memory:
-            self._number += 1
-            path = self.folder / f"{self._number:020}{_END}"
-            begun = path.with_suffix(".new")
+            one = self._memory[0]
+            path = self._path(one.at)
+            while path.exists():  # of another process in the same nanosecond
+                one = self._memory[0] = Waiting(one.at + 1, one.body)
+                path = self._path(one.at)
+            begun = path.with_suffix(f".{os.getpid()}{_BEGUN}")
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                begun.write_bytes(self._memory[0])
+                begun.write_bytes(one.body)
                 begun.replace(path)
             except OSError:
                 with contextlib.suppress(OSError):
                     begun.unlink()
                 return
-            self._note(path, len(self._memory.popleft()))
+            self._memory.popleft()
+            self._files.append((one.at, len(one.body)))
+            self._size += len(one.body)
 
-    def _note(self, path: Path, size: int) -> None:
-        self._files.append((path, size))
-        self._size += size
+    def _bound(self) -> None:
+        """Drop what is too old, and the oldest of what is too much."""
+        oldest = 1e9 * (self._clock() - self._limits.age)
+        while self._files and (
+            self._files[0][0] < oldest or (self._size > self._limits.size and len(self._files) > 1)
+        ):
+            at = self._files[0][0]
+            if self._path(at).exists():  # else another process has sent it
+                self.lost.add(at)
+            self._forget()
+        while len(self._memory) > 1 and (
+            sum(len(one.body) for one in self._memory) > self._limits.held
+        ):
+            self.lost.add(self._memory.popleft().at)
 
     def _forget(self) -> None:
-        path, size = self._files.popleft()
+        at, size = self._files.popleft()
         self._size -= size
-        with contextlib.suppress(OSError):
+        try:
+            self._path(at).unlink(missing_ok=True)
+        except OSError:
+            self._stuck.add(at)  # it must not be sent again and again
+
+
+class Lost:
+    """The gap: how many requests were dropped, and from when to when they were put."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first, self._last = 0, 0
+
+    def add(self, at: int) -> None:
+        """Count one, put at `at` ns since 1970."""
+        self._first = min(self._first or at, at)
+        self._last = max(self._last, at)
+        self.count += 1
+
+    def __str__(self) -> str:
+        return (
+            f"{self.count} requests from {_time(self._first)} to {_time(self._last)} UTC are lost "
+            "for want of room"
+        )
+
+
+def _time(at: int) -> str:
+    return f"{datetime.datetime.fromtimestamp(at / 1e9, datetime.UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def _remove_old(path: Path, now: float) -> None:
+    """Remove what a process that was killed had begun to write."""
+    with contextlib.suppress(OSError):
+        if now - path.stat().st_mtime > _OLD:
             path.unlink()

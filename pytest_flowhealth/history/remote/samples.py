@@ -10,11 +10,11 @@ from pytest_flowhealth.verdict.exposition import (
     exposed,
     labels_of,
     name_of,
+    origin_of,
     place,
-    place_of,
 )
 
-__all__ = ["of_round", "of_second", "place", "place_of"]
+__all__ = ["of_round", "of_second", "origin_of", "place"]
 
 of_round = exposed
 """Of a round is sent what is exposed of it, by the same names."""

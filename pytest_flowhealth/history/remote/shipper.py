@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import datetime
+import email.utils
 import random
 import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from pytest_flowhealth.history.remote.queue import Queue
+from pytest_flowhealth.history.remote.queue import Limits, Queue, Waiting
 from pytest_flowhealth.history.remote.write import HEADERS, requests, require
 from pytest_flowhealth.verdict.exposition import Sample
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest
 
 WRITE = "/api/v1/write"
 """Where Prometheus and VictoriaMetrics take remote writes, below their address."""
 
 LONGEST = 30.0
-"""Seconds between two attempts at the most."""
+"""Seconds between two attempts at the most, unless the server asks for more."""
 
-_TIMEOUT = 10.0
+LONGEST_ASKED = 300.0
+"""Seconds that a server may ask for at the most."""
+
+TIMEOUT = 10.0
+"""Seconds for the connection, and for each part of an answer."""
+
+_TURN = 0.5
+_TOLD = 3_600.0
 
 
 class Shipper:
@@ -29,17 +42,26 @@ class Shipper:
         url: Its address; with a path that ends with `/write` or `/push`, that one is written to.
         folder: Where requests wait while it can't be reached.
         token: For `Authorization: Bearer`.
+        limits: How much may wait.
 
     Raises:
         UsageError: What remote write needs is not installed.
     """
 
-    def __init__(self, url: str, folder: Path, token: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        folder: Path,
+        token: str | None = None,
+        limits: Limits = Limits(),  # noqa: B008  # frozen
+    ) -> None:
         require()
-        self.problem: str | None = None
         self._url = write_address(url)
         self._token = token
-        self._queue = Queue(folder)
+        self._queue = Queue(folder, limits)
+        self._trouble: str | None = None
+        self._refused: tuple[float, str] | None = None
+        self._lost = (float("-inf"), 0)
         self._lock = threading.Lock()
         self._news = threading.Condition(self._lock)
         self._end = False
@@ -52,15 +74,27 @@ class Shipper:
         with self._news:
             for body in bodies:
                 self._queue.put(body)
-            if self._queue.dropped:
-                self.problem = f"{self._queue.dropped} requests had to be dropped for want of room"
-            self._news.notify()
+            self._news.notify_all()
 
     @property
     def waiting(self) -> int:
         """How many requests wait."""
         with self._lock:
             return len(self._queue)
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong now; what is lost is told for an hour."""
+        with self._lock:
+            now, lost = time.monotonic(), self._queue.lost
+            if lost.count != self._lost[1]:
+                self._lost = (now, lost.count)
+            told = [self._trouble and f"{self._trouble}; {len(self._queue)} requests wait"]
+            if self._refused is not None and now - self._refused[0] < _TOLD:
+                told.append(self._refused[1])
+            if now - self._lost[0] < _TOLD:
+                told.append(str(lost))
+        return "; ".join(one for one in told if one) or None
 
     def close(self, seconds: float) -> bool:
         """Send what waits, for so many seconds at the most; return whether nothing is left."""
@@ -69,65 +103,83 @@ class Shipper:
             time.sleep(0.01)
         with self._news:
             self._end = True
-            self._news.notify()
-        return not self.waiting
+            self._news.notify_all()
+            left = len(self._queue)
+        self._thread.join(min(1.0, max(0.2, end - time.monotonic())))
+        return not left
 
     def _ship(self) -> None:
         failures = 0
         while True:
-            with self._news:
-                body = self._queue.first()
-                while not self._end and body is None:
-                    self._news.wait()
-                    body = self._queue.first()
-                if self._end or body is None:
-                    return
-            wait = self._sent(body)
-            if wait is None:
-                failures = 0
-                continue
-            failures += 1
-            pause = max(wait, min(LONGEST, 0.5 * 2.0 ** min(failures, 8)))
-            with self._news:
-                if not self._end:
+            one = self._next()
+            if one is None:
+                break
+            try:
+                asked = self._sent(one)
+            except Exception as error:  # noqa: BLE001  # this thread must not end before its time
+                asked = self._failed(f"it can't be sent ({type(error).__name__})", 0.0)
+            failures = 0 if asked is None else failures + 1
+            if asked is not None:
+                pause = max(asked, min(LONGEST, 0.5 * 2.0 ** min(failures, 8)))
+                with self._news:
                     self._news.wait_for(
                         lambda: self._end,
-                        pause * random.uniform(0.7, 1.0),  # noqa: S311
+                        max(asked, pause * random.uniform(0.7, 1.0)),  # noqa: S311
                     )
+        with self._lock:
+            self._queue.release()
 
-    def _sent(self, body: bytes) -> float | None:
+    def _next(self) -> Waiting | None:
+        """Return what is to be sent next, once there is something; None at the end."""
+        with self._news:
+            while not self._end:
+                ours = self._queue.claim()
+                one = self._queue.first() if ours else None
+                if one is not None:
+                    return one
+                if not ours:
+                    self._queue.refresh()  # what another process has sent is gone
+                # Another process may leave something behind, or the right to send.
+                self._news.wait(LONGEST if ours else _TURN)
+        return None
+
+    def _sent(self, one: Waiting) -> float | None:
         """Send a request; return None where it is done with, else seconds that the server asks for."""
         import requests as http
 
-        headers = HEADERS | ({"Authorization": f"Bearer {self._token}"} if self._token else {})
         try:
             with http.post(
                 self._url,
-                data=body,
-                headers=headers,
-                timeout=_TIMEOUT,
+                data=one.body,
+                headers=HEADERS,
+                auth=self._authorized if self._token else None,
+                timeout=TIMEOUT,
                 allow_redirects=False,
                 stream=True,
-            ) as answer:
-                code, asked = answer.status_code, answer.headers.get("Retry-After", "")
+            ) as answer:  # its body is not read: it can't hold us
+                code, asked = answer.status_code, answer.headers.get("Retry-After")
         except http.RequestException as error:
             return self._failed(_why(error), 0.0)
         if code == 429 or code >= 500:
-            return self._failed(
-                f"it answered with HTTP {code}", float(asked) if asked.isdigit() else 0
-            )
+            return self._failed(f"it answered with HTTP {code}", retry_after(asked))
         with self._lock:
-            self._queue.done()
+            self._queue.done(one.at)
+            self._trouble = None
             # The specification: what is refused must not be tried again.
-            refused = f"it refused samples with HTTP {code}: they are lost"
-            self.problem = None if 200 <= code < 300 else refused
+            if not 200 <= code < 300:
+                told = f"the server of the history refused samples with HTTP {code}: they are lost"
+                self._refused = (time.monotonic(), told + _meaning(code))
         return None
 
+    def _authorized(self, request: PreparedRequest) -> PreparedRequest:
+        """Add the token; as an `auth` of its own, or a .netrc would take its place."""
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
     def _failed(self, why: str, asked: float) -> float:
-        self.problem = (
-            f"the server of the history can't be written to: {why}; {len(self._queue)} wait"
-        )
-        return min(asked, 300.0)
+        with self._lock:
+            self._trouble = f"the server of the history can't be written to: {why}"
+        return min(asked, LONGEST_ASKED)
 
 
 def write_address(url: str) -> str:
@@ -137,6 +189,28 @@ def write_address(url: str) -> str:
     if not path.endswith(("/write", "/push")):
         path += WRITE
     return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
+
+
+def retry_after(text: str | None, now: datetime.datetime | None = None) -> float:
+    """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3); 0 for none."""
+    if text is None:
+        return 0.0
+    if text.isascii() and text.strip().isdigit():
+        return float(text[:12])
+    try:
+        at = email.utils.parsedate_to_datetime(text)
+        since = at - (now or datetime.datetime.now(datetime.UTC))
+    except (TypeError, ValueError):
+        return 0.0
+    return max(0.0, since.total_seconds())
+
+
+def _meaning(code: int) -> str:
+    if code in (401, 403):
+        return "; see history.token_env"
+    if 300 <= code < 400 or code in (404, 405):
+        return "; see history.url: remote write is not taken there"
+    return ""
 
 
 def _why(error: Exception) -> str:

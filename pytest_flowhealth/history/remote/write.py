@@ -57,10 +57,15 @@ def encoded(samples: Sequence[Sample]) -> bytes:
     for (name, labels), ones in series.items():
         added = request.timeseries.add()
         for key, value in sorted((("__name__", name), *labels)):
-            added.labels.add(name=key, value=value)
+            if value:  # an empty label is none
+                added.labels.add(name=key, value=_encodable(value))
         for one in sorted(ones, key=lambda sample: sample.at):
             added.samples.add(value=one.value, timestamp=round(1_000 * one.at))
     return bytes(cramjam.snappy.compress_raw(request.SerializeToString()))
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 @cache
