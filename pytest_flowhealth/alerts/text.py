@@ -42,7 +42,7 @@ def _alert(one: Alert) -> Iterator[str]:
         yield f"  since {_at(one.since)}" + (", changing too often" if one.flapping else "")
     else:
         yield f"  over since {_at(one.resolved)}, after {_long(one.resolved - one.since)}"
-    if one.blocked:
+    if one.blocked and one.resolved is None:
         yield _wrapped(f"blocks {len(one.blocked)}: {', '.join(one.blocked)}", "  ")
     if one.remedy and one.resolved is None:
         yield f"  fix: {printable(one.remedy)}"

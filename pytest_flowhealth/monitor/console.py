@@ -38,6 +38,11 @@ class Console:
         self._words = self._out.isatty()
         self._line = ""
 
+    @property
+    def gone(self) -> bool:
+        """Whether there was a terminal, and it was closed."""
+        return self._words and not self._out.isatty()
+
     def round_ended(self, facts: dict[str, Any], reasons: Sequence[str]) -> None:
         """Tell a round: its status, seconds, components and reasons."""
         if not self._words:

@@ -74,6 +74,7 @@ class Monitor:
         self._slot = self._clock()
         self._tick = self._slot
         self._told: str | None = None
+        self._everything = True
 
     def run(self) -> int:
         """Watch until a signal ends it; return the exit code."""
@@ -146,7 +147,7 @@ class Monitor:
         words = configured.command(self._asked, self._settings, components)
         also = tuple(self._settings.intervals) if components is None else ()
         order = Order(pipe=-1, also=also, settled=self._settings.settled)
-        self._slot = now
+        self._slot, self._everything = now, components is None
         try:
             self._round = Round(words, Path(self._asked.folder), order, now, self._settings.limit)
         except OSError as error:
@@ -165,8 +166,10 @@ class Monitor:
 
     def _plan(self, components: set[str]) -> None:
         """Take in which components there are: those of the first round, and what came with others."""
+        if not components:
+            return  # with pytest-xdist only the end tells
         known = {name for name in self._schedule.components if name != EVERYTHING}
-        every = known | components | set(self._settings.intervals) & components
+        every = components if self._everything else known | components
         self._schedule.plan({name: self._interval(name) for name in every}, self._slot)
 
     def _interval(self, component: str) -> float:
@@ -182,6 +185,7 @@ class Monitor:
         if ended is not None:
             health = msgspec.json.decode(ended.report, type=Told).health
             self._write_report(bytes(ended.report))
+            self._plan({one.component for one in health.checks})
         entry = None
         if ended is not None and ended.entry is not None:
             entry = msgspec.msgpack.decode(ended.entry, type=Entry)
@@ -233,6 +237,9 @@ class Monitor:
     # -- the rest
 
     def _reload(self) -> None:
+        if self._console.gone:
+            self._signals.stop = True
+            return
         self._systemd.tell("RELOADING=1")
         try:
             found = configured.read(self._asked)

@@ -78,7 +78,7 @@ class Watch:
 
     def measured(self, entry: Entry, moment: Moment) -> None:
         """Take in what a round measured."""
-        named = {one.metric for one in self.settings.rules}
+        named = {one.metric.partition("[")[0] for one in self.settings.rules}
         for one in entry.taken:
             if one.name.partition("[")[0] in named:
                 self.series.add(one.name, one.unit, Reading(moment.now, one.samples))

@@ -47,6 +47,10 @@ class Monitor:
                 stderr=subprocess.STDOUT,
             )
 
+    def add_environment(self, **variables: str) -> None:
+        """Set variables for the next start."""
+        self._env |= variables
+
     def events(self, event: str) -> list[dict[str, Any]]:
         """Return what it has said of a kind."""
         found = []

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -325,3 +326,54 @@ def test_nothing_listens_where_redis_should_be(tmp_path: Path, hook: Server) -> 
         shop.until(shop.told)
         shop.rounds(2)
         assert shop.told() == [("firing", "redis.connect")]
+
+
+def test_rounds_by_several_workers(own: Monitor) -> None:
+    own.add_environment(FLOWHEALTH_MONITOR_LIMIT="60 s")
+    own.start(*OWN_ONLY, "-n", "2", interval="3s")
+    own.rounds(2)
+    (own.project / "mode").write_text("broken")
+    own.until(own.told)
+
+    assert own.told() == [("firing", "own.switch")]
+
+
+def test_a_file_of_checks_that_breaks_and_is_mended(own: Monitor) -> None:
+    own.start(*OWN_ONLY)
+    own.rounds(1)
+    file = own.project / "health" / "test_own.py"
+    file.write_text("import nothing_of_that_name\n")
+    own.until(own.told)
+    file.write_text(OWN)
+    own.until(lambda: len(own.told()) == 2)
+
+    assert own.told() == [("firing", "monitor.round"), ("resolved", "monitor.round")]
+
+
+def test_the_history_is_removed(own: Monitor) -> None:
+    (own.project / "mode").write_text("broken")
+    own.start(*OWN_ONLY)
+    own.until(own.told)
+    for path in own.history.parent.glob("history.db*"):
+        if not path.name.endswith(".monitor"):
+            path.unlink()
+    own.rounds(2)
+    own.until(lambda: own.history.is_file() and own.rows("SELECT name FROM alerts"))
+
+    assert ("own.switch",) in own.rows("SELECT name FROM alerts")
+    assert own.told() == [("firing", "own.switch")]
+
+
+def test_systemd_is_told(own: Monitor, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(30)
+        own.add_environment(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="5000000")
+        own.start(*OWN_ONLY)
+        heard = [systemd.recv(100) for _ in range(3)]
+        own.end()
+        while b"STOPPING=1" not in heard:
+            heard.append(systemd.recv(100))
+
+    assert heard[0] == b"READY=1"
+    assert b"WATCHDOG=1" in heard
