@@ -10,7 +10,7 @@ import msgspec
 
 from pytest_flowhealth.alerts.message import Alert, Kind, Message
 from pytest_flowhealth.alerts.state import Listener, Note, Policy, State, notify, step
-from pytest_flowhealth.verdict.alerting import Severity
+from pytest_flowhealth.verdict.alerting import SEVERITIES, Severity
 
 FORGOTTEN = 86_400.0
 """Seconds after which an alert that does not fire is no longer remembered."""
@@ -107,7 +107,7 @@ class Engine:
         """Let time go by for alerts that nothing new is known of: flapping ends, old ones are forgotten."""
         for name, one in [*self.tracked.items()]:
             if one.state.phase == "inactive" and not one.state.told and not one.state.flapping:
-                if moment.now - one.seen > FORGOTTEN:
+                if moment.now - one.seen > FORGOTTEN and not _pauses(one, moment.now):
                     del self.tracked[name]
                     self.changed.add(name)
                 continue
@@ -118,11 +118,13 @@ class Engine:
         """End alerts whose check or rule is no more."""
         for name in names:
             one = self.tracked.get(name)
-            if one is None:
+            if one is None or not (_lives(one.state) or one.state.phase == "pending"):
                 continue
             subject = msgspec.structs.replace(one.subject, summary=f"{one.subject.summary} ({why})")
             state = step(one.state, breached=False, now=moment.now, policy=one.policy)
-            calm = msgspec.structs.replace(state, flapping=False, changes=())
+            calm = msgspec.structs.replace(
+                state, flapping=False, changes=(), calmed=(), acknowledged=False
+            )
             self._keep(name, msgspec.structs.replace(one, subject=subject, state=calm), one, moment)
 
     def acknowledge(self, name: str) -> bool:
@@ -146,12 +148,12 @@ class Engine:
             for note in notes:
                 key = (note.receiver, note.kind, one.subject.component)
                 groups.setdefault(key, []).append(told(one, moment))
-        return [self._message(key, alerts, moment) for key, alerts in groups.items()]
+        return [self._message(key, groups[key], moment) for key in sorted(groups)]
 
     def _notes(
         self, one: Tracked, moment: Moment, silenced: Callable[[Subject], bool]
     ) -> tuple[State, tuple[Note, ...]]:
-        if not (one.state.fires or one.state.flapping or one.state.told):
+        if not _lives(one.state):
             return one.state, ()
         return notify(
             one.state,
@@ -163,13 +165,14 @@ class Engine:
 
     def firing(self) -> list[Tracked]:
         """Return the alerts that fire, the worst first."""
-        order = ("critical", "warning", "info")
         found = [one for one in self.tracked.values() if one.state.fires]
-        return sorted(found, key=lambda one: (order.index(one.subject.severity), one.subject.name))
+        return sorted(found, key=lambda one: _worst(one.subject))
 
     def _keep(self, name: str, one: Tracked, before: Tracked | None, moment: Moment) -> None:
         self.tracked[name] = one
         if before is not None and before.state == one.state:
+            if before.subject != one.subject:
+                self.changed.add(name)  # after a restart its newest evidence is told, too
             return
         self.changed.add(name)
         phase = before.state.phase if before else "inactive"
@@ -188,8 +191,23 @@ class Engine:
             at=moment.wall,
             host=self.host,
             target=self.target,
-            alerts=tuple(alerts),
+            alerts=tuple(sorted(alerts, key=_worst)),
         )
+
+
+def _worst(one: Subject | Alert) -> tuple[int, str]:
+    """Return a key to sort by: the worst first, then by name."""
+    return -SEVERITIES.index(one.severity), one.name
+
+
+def _lives(state: State) -> bool:
+    """Tell whether receivers are told of it, or were and are not yet told its end."""
+    return state.fires or state.flapping or bool(state.told)
+
+
+def _pauses(one: Tracked, now: float) -> bool:
+    """Tell whether a cooldown still keeps a receiver from being told of it."""
+    return any(now - at < one.policy.cooldown for at in one.state.notified.values())
 
 
 def told(one: Tracked, moment: Moment) -> Alert:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from pytest_flowhealth.alerts.engine import Observation, Subject
-from pytest_flowhealth.alerts.rules import Condition, Judged, judge
+from pytest_flowhealth.alerts.rules import Condition, Judged, judge, spell
 from pytest_flowhealth.alerts.series import Series
 from pytest_flowhealth.alerts.state import Policy
 from pytest_flowhealth.config.alerts import Alerts
@@ -21,6 +22,8 @@ ROUND = "monitor.round"
 """The alert of a round that could not be run, or did not come to its end."""
 
 _DEFAULT = Alerting()
+
+_seconds = lru_cache(maxsize=64)(parse_duration)
 
 
 def of_checks(
@@ -94,9 +97,9 @@ def policy_of(settings: Alerts, held: float, cooldown: float | None) -> Policy:
     """Return the policy of an alert, with the configuration's defaults; in seconds."""
     return Policy(
         held=held,
-        cooldown=parse_duration(settings.cooldown) if cooldown is None else cooldown,
+        cooldown=_seconds(settings.cooldown) if cooldown is None else cooldown,
         flap_changes=settings.flap_changes,
-        flap_window=parse_duration(settings.flap_window),
+        flap_window=_seconds(settings.flap_window),
     )
 
 
@@ -107,10 +110,10 @@ def link(base: str, name: str) -> str:
 
 
 def _breached(check: CheckResult) -> bool | None:
-    """Return whether a check's alert holds: a skip says nothing."""
-    if check.outcome is Outcome.SKIP:
-        return None
-    return check.outcome.value in (check.alert or _DEFAULT).on
+    """Return whether a check's alert holds: a skip says nothing, nor does what is unknown by itself."""
+    if check.outcome.value in (check.alert or _DEFAULT).on:
+        return True
+    return None if check.outcome in (Outcome.SKIP, Outcome.UNKNOWN) else False
 
 
 def _of_check(
@@ -136,15 +139,16 @@ def _severity(check: CheckResult) -> Severity:
 
 def _of_rule(rule: Condition, judged: Judged, settings: Alerts) -> Observation:
     _, bracket, which = judged.metric.partition("[")
+    spelled = spell(judged.metric, rule.statistic)
     value = "" if judged.value is None else f"{figure(judged.value)}{unit_suffix(judged.unit)}"
     subject = Subject(
         name=f"{rule.name}{bracket}{which}",
         kind="rule",
         component=rule.component,
         severity=rule.severity,
-        summary=f"{rule.summary}: {rule.spelled}{bracket}{which} is {value}, {rule.limit}"
+        summary=f"{rule.summary}: {spelled} is {value}, {rule.limit}"
         if rule.absent is None
-        else f"{rule.summary}: {rule.spelled}{bracket}{which} has {rule.limit}",
+        else f"{rule.summary}: {spelled} has {rule.limit}",
         metric=judged.metric,
         value=judged.value,
         unit=judged.unit,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from pytest_flowhealth.alerts.rules import Condition, judge
+from pytest_flowhealth.alerts.rules import Condition, judge, longest
 from pytest_flowhealth.alerts.series import Reading, Series
 from pytest_flowhealth.alerts.state import Policy, State, step
 from pytest_flowhealth.history import query
@@ -51,7 +51,7 @@ def replay(
 def _fired(
     rule: Condition, policy: Policy, metric: tuple[str, str], readings: Iterable[Reading]
 ) -> tuple[float, ...]:
-    series = Series(max(600.0, rule.window or 0.0))
+    series = Series(longest([rule]))
     state, fired = State(), []
     for one in readings:
         series.add(*metric, one)

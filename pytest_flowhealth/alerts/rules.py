@@ -19,8 +19,6 @@ from pytest_flowhealth.verdict.statistics import Unsupported, compute, is_statis
 from pytest_flowhealth.verdict.text import figure
 from pytest_flowhealth.verdict.units import convert, convertible, parse_duration
 
-_KEEPS = 600.0
-
 
 class Condition(msgspec.Struct, frozen=True):
     """A rule that can be judged; durations in seconds.
@@ -57,7 +55,7 @@ class Condition(msgspec.Struct, frozen=True):
     @property
     def spelled(self) -> str:
         """Its metric with the statistic."""
-        return f"{self.metric}.{self.statistic}" if self.statistic else self.metric
+        return spell(self.metric, self.statistic)
 
     @property
     def limit(self) -> str:
@@ -114,9 +112,13 @@ def switched_off(configured: Sequence[Rule]) -> list[str]:
     return [name for name, enabled in named.items() if enabled is False]
 
 
-def longest(rules: Sequence[Condition]) -> float:
-    """Return how many seconds back rules look."""
-    return max([_KEEPS, *(one.window for one in rules if one.window)])
+def longest(rules: Sequence[Condition]) -> dict[str, float]:
+    """Return how many seconds back rules look, by metric; only those that do are named."""
+    found: dict[str, float] = {}
+    for one in rules:
+        if one.window:
+            found[one.metric] = max(one.window, found.get(one.metric, 0.0))
+    return found
 
 
 def judge(rule: Condition, series: Series, now: float, begun: float) -> list[Judged]:
@@ -129,9 +131,12 @@ def judge(rule: Condition, series: Series, now: float, begun: float) -> list[Jud
         begun: Since when anything could have been measured.
     """
     names = list(series.named(rule.metric))
-    if rule.absent is not None:
-        return [_absence(rule, one, series, now, begun) for one in names or [rule.metric]]
-    return [_judged(rule, one, series, now) for one in names]
+    if rule.absent is None:
+        return [_judged(rule, one, series, now) for one in names]
+    found = [_absence(rule, one, series, now, begun) for one in names or [rule.metric]]
+    # That nothing at all came is over with the first value of any parametrised check.
+    every = [Judged(rule.metric, False)] if names and rule.metric not in names else []
+    return every + found
 
 
 def _judged(rule: Condition, metric: str, series: Series, now: float) -> Judged:
@@ -150,7 +155,9 @@ def _judged(rule: Condition, metric: str, series: Series, now: float) -> Judged:
 def _absence(rule: Condition, metric: str, series: Series, now: float, begun: float) -> Judged:
     last = series.last(metric)
     seconds = now - (begun if last is None else last.at)
-    return Judged(metric, seconds > (rule.absent or 0.0), seconds, "s")
+    late = seconds > (rule.absent or 0.0)
+    # Before the first value it is not known whether there was one before the monitor's start.
+    return Judged(metric, late or (None if last is None else False), seconds, "s")
 
 
 def _last(series: Series, metric: str) -> list[Reading]:
@@ -212,6 +219,12 @@ def _condition(rule: Rule) -> Condition:
         remedy=rule.remedy,
         runbook=rule.runbook,
     )
+
+
+def spell(metric: str, statistic: str | None) -> str:
+    """Return a metric's name with a statistic: `http.latency.max[login]`."""
+    head, bracket, which = metric.partition("[")
+    return f"{head}.{statistic}{bracket}{which}" if statistic else metric
 
 
 def split(spelled: str) -> tuple[str, str | None]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 MOST = 3_600
-"""Readings of a metric that are kept at the most."""
+"""Readings of a metric that are kept at the most; where rules look further back, some are put together."""
+
+USUAL = 600.0
+"""Seconds that readings are kept where no rule looks further back."""
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
@@ -19,22 +22,27 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 
 
 class Kept(msgspec.Struct):
-    """The readings of one metric, the oldest first, in one unit."""
+    """The readings of one metric, the oldest first, in one unit; `newest` is the last as it came."""
 
     unit: str
     readings: deque[Reading]
+    newest: Reading
 
 
 class Series:
-    """The readings of all metrics; times are seconds of a clock that never goes back."""
+    """The readings of all metrics; times are seconds of a clock that never goes back.
 
-    def __init__(self, longest: float = 600.0) -> None:
-        self._longest = longest
+    Args:
+        longest: How many seconds back rules look, by metric.
+    """
+
+    def __init__(self, longest: Mapping[str, float] | None = None) -> None:
+        self._longest = longest or {}
         self._kept: dict[str, Kept] = {}
         self._fresh: set[str] = set()
 
-    def keep(self, longest: float) -> None:
-        """Keep readings as long as this from now on, in seconds."""
+    def keep(self, longest: Mapping[str, float]) -> None:
+        """Keep readings as long as this from now on, in seconds by metric."""
         self._longest = longest
 
     def take_fresh(self) -> set[str]:
@@ -44,12 +52,19 @@ class Series:
 
     def add(self, metric: str, unit: str, reading: Reading) -> None:
         """Add a reading; what is older than rules look is forgotten."""
+        self._fresh.add(metric)
         kept = self._kept.get(metric)
         if kept is None or kept.unit != unit:
-            kept = self._kept[metric] = Kept(unit, deque(maxlen=MOST))
-        kept.readings.append(reading)
-        self._fresh.add(metric)
-        while len(kept.readings) > 1 and reading.at - kept.readings[0].at > self._longest:
+            self._kept[metric] = Kept(unit, deque([reading]), reading)
+            return
+        kept.newest = reading
+        longest = self._kept_for(metric)
+        last = kept.readings[-1]
+        if reading.at - last.at < longest / MOST:
+            kept.readings[-1] = Reading(last.at, last.values + reading.values)
+        else:
+            kept.readings.append(reading)
+        while reading.at - kept.readings[0].at > longest:
             kept.readings.popleft()
 
     def named(self, metric: str) -> Iterator[str]:
@@ -59,7 +74,7 @@ class Series:
     def last(self, metric: str) -> Reading | None:
         """Return the last reading of a metric."""
         kept = self._kept.get(metric)
-        return kept.readings[-1] if kept else None
+        return kept.newest if kept else None
 
     def unit(self, metric: str) -> str:
         """Return the unit of a metric that has readings."""
@@ -76,3 +91,7 @@ class Series:
                 break
             found.append(one)
         return found[::-1]
+
+    def _kept_for(self, metric: str) -> float:
+        names = (metric, metric.partition("[")[0])
+        return max(USUAL, *(self._longest.get(one, 0.0) for one in names))

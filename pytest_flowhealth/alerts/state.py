@@ -30,7 +30,7 @@ class Policy(msgspec.Struct, frozen=True):
         held: How long its condition must hold until it fires.
         cooldown: How long after telling a receiver that it fires, that one is not told so again.
         flap_changes: Changes between firing and not, within `flap_window`, that are too many.
-        flap_window: See `flap_changes`; without a change for half of it, it flaps no longer.
+        flap_window: See `flap_changes`; without a change for half of it, nothing flaps.
     """
 
     held: float = 0.0
@@ -92,9 +92,8 @@ def step(state: State, breached: bool | None, now: float, policy: Policy) -> Sta
         state if breached is None else _holds(state, now, policy) if breached else _over(state, now)
     )
     changes = tuple(at for at in moved.changes if now - at < policy.flap_window)
-    flapping = len(changes) >= policy.flap_changes or (
-        state.flapping and bool(changes) and now - changes[-1] < policy.flap_window / 2
-    )
+    lately = bool(changes) and now - changes[-1] < policy.flap_window / 2
+    flapping = lately and (state.flapping or len(changes) >= policy.flap_changes)
     settled = moved.phase == "resolved" and _ago(moved.ended, now) >= policy.cooldown
     return msgspec.structs.replace(
         moved,
@@ -102,6 +101,7 @@ def step(state: State, breached: bool | None, now: float, policy: Policy) -> Sta
         changes=changes,
         flapping=flapping,
         calmed=moved.calmed if flapping else (),
+        acknowledged=moved.acknowledged and (moved.fires or flapping),
     )
 
 
@@ -118,9 +118,8 @@ def _holds(state: State, now: float, policy: Policy) -> State:
 
 def _over(state: State, now: float) -> State:
     if state.fires:
-        return msgspec.structs.replace(
-            state, phase="resolved", ended=now, changes=(*state.changes, now), acknowledged=False
-        )
+        changes = (*state.changes, now)
+        return msgspec.structs.replace(state, phase="resolved", ended=now, changes=changes)
     return msgspec.structs.replace(state, phase="inactive") if state.phase == "pending" else state
 
 

@@ -2,10 +2,19 @@
 
 import pytest
 
-from pytest_flowhealth.alerts.rules import Condition, built_in, conditions, judge, split
-from pytest_flowhealth.alerts.series import Reading, Series
+from pytest_flowhealth.alerts.observing import of_rules
+from pytest_flowhealth.alerts.rules import (
+    Condition,
+    built_in,
+    conditions,
+    judge,
+    longest,
+    spell,
+    split,
+)
+from pytest_flowhealth.alerts.series import MOST, USUAL, Reading, Series
 from pytest_flowhealth.alerts.state import Policy, State, step
-from pytest_flowhealth.config.alerts import Rule
+from pytest_flowhealth.config.alerts import Alerts, Rule
 from pytest_flowhealth.errors import UsageError
 
 UNITS = {
@@ -105,11 +114,67 @@ def test_a_rate_of_change() -> None:
 def test_absence() -> None:
     rule = own(metric="redis.connect", absent="5 min")
 
-    assert not judge(rule, Series(), 300.0, 0)[0].breached
+    assert judge(rule, Series(), 300.0, 0)[0].breached is None, "there may have been one before"
     assert judge(rule, Series(), 301.0, 0)[0].breached
     there = series_of("redis.connect", "ms", (1.0,))
     assert not judge(rule, there, 299.0, 0)[0].breached
     assert judge(rule, there, 301.0, 0)[0].breached
+
+
+def test_a_restart_does_not_end_an_absence() -> None:
+    rule = own(metric="redis.connect", absent="5 min")
+    state = step(State(), judge(rule, Series(), 301.0, 0)[0].breached, 301.0, Policy())
+    assert state.fires
+
+    for now in (400.0, 699.0, 701.0):  # begun anew at 400
+        state = step(state, judge(rule, Series(), now, 400.0)[0].breached, now, Policy())
+        assert state.fires
+
+
+def test_the_absence_of_all_ends_with_the_first_of_a_parametrised_check() -> None:
+    rule = own(metric="http.latency", absent="5 min")
+    assert judge(rule, Series(), 301.0, 0)[0].breached
+    series = Series()
+    series.add("http.latency[login]", "ms", Reading(310.0, (9.0,)))
+
+    assert {one.metric: one.breached for one in judge(rule, series, 320.0, 0)} == {
+        "http.latency": False,
+        "http.latency[login]": False,
+    }
+    assert {one.metric: one.breached for one in judge(rule, series, 620.0, 0)} == {
+        "http.latency": False,
+        "http.latency[login]": True,
+    }
+
+
+def test_a_long_window_is_judged_whole_and_others_are_not_kept_for_it() -> None:
+    rule = own(metric="system.cpu.mean", above=50, window="6 h")
+    series = Series(longest([rule]))
+    hours = 3_600
+    for second in range(6 * hours):
+        series.add("system.cpu", "%", Reading(second, (100.0 if second < 4 * hours else 0.0,)))
+        series.add("system.load", "1", Reading(second, (1.0,)))
+
+    (judged,) = judge(rule, series, 6 * hours - 1, 0)
+
+    assert judged.value == pytest.approx(100 * 4 / 6, rel=0.001)
+    assert len(series.since("system.cpu", 0)) <= MOST + 1
+    assert len(series.since("system.load", 0)) <= USUAL + 1
+    assert series.last("system.cpu") == Reading(6 * hours - 1, (0.0,))
+
+
+def test_a_rule_may_name_one_of_a_parametrised_check() -> None:
+    rule = own(metric="http.latency.max[login]", above=5)
+    series = Series()
+    series.add("http.latency[login]", "ms", Reading(0, (9.0,)))
+    series.add("http.latency[home]", "ms", Reading(0, (9.0,)))
+
+    (judged,) = judge(rule, series, 0, 0)
+    (told,) = of_rules([rule], series, {judged.metric}, Alerts(), (0.0, 0.0))
+
+    assert (judged.metric, judged.breached) == ("http.latency[login]", True)
+    assert told.subject.name == "own[login]"
+    assert "http.latency.max[login] is 9 ms" in told.subject.summary
 
 
 def test_each_parametrised_check_is_judged_by_itself() -> None:
@@ -168,3 +233,4 @@ def test_rules_that_say_too_little(rule: Rule, says: str) -> None:
 )
 def test_statistics_in_names(spelled: str, expected: tuple[str, str | None]) -> None:
     assert split(spelled) == expected
+    assert spell(*expected) == spelled

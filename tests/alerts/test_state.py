@@ -161,6 +161,57 @@ def test_flapping_is_told_once_and_ends_with_its_end() -> None:
     assert told.kinds().count("flapping") == 1
 
 
+def test_flapping_ends_when_it_was_calm_for_half_its_window() -> None:
+    told = Told(Policy(cooldown=1.0, flap_changes=4, flap_window=60.0))
+    for now in range(6):
+        told.look(now % 2 == 0, now)
+    assert told.state.flapping
+    told.look(False, 34.0)
+    assert told.state.flapping
+
+    told.look(None, 35.0)
+
+    assert not told.state.flapping
+    assert told.notes[-1] == (35.0, "ops", "resolved")
+
+
+def test_who_takes_care_of_what_flaps_is_not_asked_again_at_each_change() -> None:
+    told = Told(
+        Policy(cooldown=1.0, flap_changes=3, flap_window=600.0), Listener("ops", remind=10.0)
+    )
+    for now in range(6):
+        told.look(now % 2 == 0, now)
+    told.state = msgspec.structs.replace(told.state, acknowledged=True)
+
+    for now in range(6, 100):
+        told.look(now % 2 == 0, now)
+
+    assert told.state.acknowledged
+    assert "reminder" not in told.kinds()
+    told.look(False, 100)
+    for now in range(101, 500):
+        told.look(False, now)
+    assert not told.state.acknowledged
+
+
+def test_a_silence_that_ends_in_the_midst_of_flapping_lets_it_be_told_once() -> None:
+    told = Told(Policy(cooldown=5.0, flap_changes=4, flap_window=60.0))
+    for now in range(60):
+        told.look(now % 2 == 0, now, silenced=now < 30)
+
+    assert told.notes == [(30, "ops", "flapping")]
+
+
+def test_who_was_told_is_told_the_end_though_nobody_asks_for_it_any_more() -> None:
+    told = Told(Policy(), OPS, Listener("night"))
+    told.look(True, 0)
+    told.listeners = (OPS,)
+
+    told.look(False, 10)
+
+    assert {who for _, who, kind in told.notes if kind == "resolved"} == {"ops", "night"}
+
+
 LOOKS = st.lists(
     st.tuples(
         st.sampled_from([True, False, None]),
