@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pytest_flowhealth.monitor.frames import order
 from pytest_flowhealth.plugin.guard import settle_exit
 from pytest_flowhealth.plugin.keys import RUN
 from pytest_flowhealth.plugin.messages import summary_of
-from pytest_flowhealth.plugin.outputs import outputs_of, to_stdout
+from pytest_flowhealth.plugin.outputs import FormatError, outputs_of, to_stdout
 from pytest_flowhealth.plugin.recorder import Recorder
 from pytest_flowhealth.plugin.report_file import STDOUT, encoded, report_path, write_report
 from pytest_flowhealth.plugin.results import check_results, run_problems
@@ -89,6 +91,7 @@ def _delivered(run: Run, conclusion: Conclusion) -> int:
         run.problems.append(Problem(failure))
         sys.stderr.write(f"{failure}\n")
         conclusion = _concluded(run, conclusion.pytest_exit)
+        _write_all(run, conclusion.document)
     flush()
     settle_exit(conclusion.exit_code)
     return conclusion.exit_code
@@ -140,6 +143,10 @@ def refuse(config: pytest.Config, reason: str, exit_code: int = USAGE_ERROR) -> 
         return
     if path is not None:
         _try_write(path, document)
+    # What an earlier run left there must not stand for this one.
+    with contextlib.suppress(pytest.UsageError):
+        for one in outputs_of(config.known_args_namespace, config.invocation_params.dir):
+            one.write(document.health)
     _to_stdout(config, document)
 
 
@@ -155,19 +162,27 @@ def _written(run: Run, pytest_exit: int) -> Conclusion:
     wanted = run.decides or run.config.option.health_report
     if not wanted:
         return conclusion
-    outputs = outputs_of(run.config.option, run.config.invocation_params.dir)
-    failures = [one.write(conclusion.document.health) for one in outputs]
-    problems = [Problem(text) for text in failures if text]
-    if problems:
-        run.problems += problems
+    failures = _write_all(run, conclusion.document)
+    if failures:
+        run.problems += map(Problem, failures)
+        history = conclusion.document.health.history
         conclusion = _concluded(run, pytest_exit)
-    if run.report is None:
-        return conclusion
-    failure = _try_write(run.report, conclusion.document)
-    if failure is None:
-        return conclusion
-    run.problems.append(Problem(f"the report {run.report} could not be written: {failure}"))
-    return _concluded(run, pytest_exit)
+        health = msgspec.structs.replace(conclusion.document.health, history=history)
+        document = msgspec.structs.replace(conclusion.document, health=health)
+        conclusion = dataclasses.replace(conclusion, document=document)
+        # What could be written shall not say what holds no longer.
+        _write_all(run, document)
+    return conclusion
+
+
+def _write_all(run: Run, document: Document) -> list[str]:
+    """Write the report and the further outputs; return what went wrong."""
+    outputs = outputs_of(run.config.option, run.config.invocation_params.dir)
+    told = [one.write(document.health) for one in outputs]
+    failure = None if run.report is None else _try_write(run.report, document)
+    if failure is not None:
+        told.append(f"the report {run.report} could not be written: {failure}")
+    return [one for one in told if one]
 
 
 def _remembered(run: Run, conclusion: Conclusion) -> Conclusion:
@@ -242,7 +257,7 @@ def _for_stdout(config: pytest.Config, document: Document) -> bytes:
     if options.health_report == STDOUT:
         return encoded(document)
     output = to_stdout(outputs_of(options, config.invocation_params.dir))
-    return output.render(document.health).encode("utf-8", "backslashreplace") if output else b""
+    return output.render(document.health) if output else b""
 
 
 def _to_stdout(config: pytest.Config, document: Document) -> str | None:
@@ -256,4 +271,6 @@ def _to_stdout(config: pytest.Config, document: Document) -> str | None:
         return None  # who asked for it has gone
     except OSError as error:
         return f"the report could not be written to standard output: {error.strerror}"
+    except FormatError as error:
+        return str(error)
     return None

@@ -47,6 +47,7 @@ class MonitorCommand:
         try:
             asked = asked_of(config)
             history_of(asked, read(asked))
+            _require_no_output(config.option)
         except UsageError as error:
             raise usage_error(str(error)) from None
         _claim(asked)
@@ -60,6 +61,15 @@ class MonitorCommand:
             msgspec.json.encode(asked).decode(),
         ]
         os.execv(sys.executable, words)  # noqa: S606  # our own program
+
+
+def _require_no_output(options: argparse.Namespace) -> None:
+    """Refuse what each round would overwrite: it may be of some components only."""
+    if options.health_output:
+        raise UsageError(
+            "--health-output is of one run; of a monitor, name the file in the configuration: "
+            "[monitor] openmetrics"
+        )
 
 
 def asked_of(config: pytest.Config) -> Asked:

@@ -222,7 +222,7 @@ def early_options(config: pytest.Config) -> argparse.Namespace | None:
         if settings.get("action") == "store_true":
             parser.add_argument(name, action="store_true")
         elif settings.get("action") == "append":
-            parser.add_argument(name, action="append", default=[])
+            parser.add_argument(name, action="append", nargs="?", const="", default=[])
         else:
             parser.add_argument(name, nargs="?", const="")
     for name, forms in _QUESTIONS.items():

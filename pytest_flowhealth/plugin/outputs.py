@@ -12,6 +12,7 @@ import pytest
 
 from pytest_flowhealth.config.atomic import replace_file
 from pytest_flowhealth.verdict.report import Health
+from pytest_flowhealth.verdict.text import one_line
 
 GROUP = "pytest_flowhealth.formats"
 """The group of entry points: each names a function `render(health) -> str`."""
@@ -23,20 +24,36 @@ class Output(msgspec.Struct, frozen=True):
     format: str
     path: Path | None
 
-    def render(self, health: Health) -> str:
-        """Return the verdict in this format."""
-        render: Callable[[Health], str] = _found(self.format).load()
-        return render(health)
+    def render(self, health: Health) -> bytes:
+        """Return the verdict in this format.
+
+        Raises:
+            FormatError: The format is another package's, and does not work.
+        """
+        try:
+            render: Callable[[Health], str] = _found(self.format).load()
+            return render(health).encode("utf-8", "backslashreplace")
+        except Exception as error:
+            # Whatever somebody else's code raises, the verdict is told.
+            told = one_line(f"{type(error).__name__}: {error}")
+            raise FormatError(f"the format {self.format} does not work: {told}") from error
 
     def write(self, health: Health) -> str | None:
         """Write the file in one step; return what went wrong."""
         if self.path is None:
             return None
         try:
-            replace_file(self.path, self.render(health).encode("utf-8", "backslashreplace"))
+            _require_regular(self.path)
+            replace_file(self.path, self.render(health))
         except OSError as error:
             return f"the output {self.path} could not be written: {error.strerror or error}"
+        except FormatError as error:
+            return str(error)
         return None
+
+
+class FormatError(Exception):
+    """A format that raises an error, or can't be imported."""
 
 
 def outputs_of(options: argparse.Namespace, folder: Path) -> tuple[Output, ...]:
@@ -71,7 +88,20 @@ def _read(text: str, folder: Path) -> Output:
     _found(name)
     if colon and not path:
         raise pytest.UsageError(f"--health-output: {text!r} names no file after the colon")
-    return Output(name, folder / path if path and path != "-" else None)
+    if not path or path == "-":
+        return Output(name, None)
+    try:
+        _require_regular(folder / path)
+    except OSError as error:
+        raise pytest.UsageError(f"--health-output: {error}") from None
+    return Output(name, folder / path)
+
+
+def _require_regular(path: Path) -> None:
+    """Raise where `path` would lose something else: root could replace even a device."""
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "no regular file"
+        raise OSError(f"{path} is {kind}; name a file, or none for standard output")
 
 
 def _found(name: str) -> EntryPoint:

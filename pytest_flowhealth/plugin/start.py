@@ -82,12 +82,12 @@ def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
         config.stash[CLAIMED] = None
         return
     path = report_path(options, config.invocation_params.dir)
+    if path is not None:
+        _take(path)
     outputs = outputs_of(options, config.invocation_params.dir)
     if (path is None or to_stdout(outputs)) and Stdout.KEY not in config.stash:
         ensure_open()
         config.stash[Stdout.KEY] = Stdout()
-    if path is not None:
-        _take(path)
     config.stash[CLAIMED] = None
 
 

@@ -1,0 +1,123 @@
+"""--health-output: whole runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from tests.plugin.conftest import Health
+
+CHECK = """
+@pytest.mark.health("app")
+def test_it(health):
+    health.measure("latency", [1, 2, 3], "ms")
+"""
+INFO = "fh_test-1.dist-info/entry_points.txt"
+PACKAGE = {
+    INFO: "[pytest_flowhealth.formats]\ntheirs = fh_theirs:render\nbroken = fh_theirs:broken\n"
+    "missing = fh_nowhere:render\n",
+    "fh_test-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: fh-test\nVersion: 1\n",
+    "fh_theirs.py": "def render(health): return f'{health.status} \\ud800'\n"
+    "def broken(health): raise SystemError('of theirs')\n",
+}
+
+
+def read(path: Path) -> dict[str, float]:
+    """Return what a strict parser reads of the run as such."""
+    return {
+        one.name: one.value
+        for family in text_string_to_metric_families(path.read_text())  # type: ignore[no-untyped-call]
+        for one in family.samples
+        if "component" not in one.labels
+    }
+
+
+def test_the_file_is_there_in_one_step_for_everybody(run: Health, tmp_path: Path) -> None:
+    old = os.umask(0o077)
+    try:
+        result = run(CHECK, "--health-output", "openmetrics:out/app.prom")
+    finally:
+        os.umask(old)
+
+    assert result.exit_code == 0, result.out + result.err
+    assert read(tmp_path / "out/app.prom")["flowhealth_status"] == 0
+    assert [one.name for one in (tmp_path / "out").iterdir()] == ["app.prom"]
+    assert (tmp_path / "out/app.prom").stat().st_mode & 0o777 == 0o644
+    assert "HEALTHY" in result.out
+
+
+def test_several(run: Health, tmp_path: Path) -> None:
+    words = ("--health-output", "openmetrics:a.prom", "--health-output=openmetrics:b.prom")
+    result = run(CHECK, *words, "--health-output=openmetrics", "-n", "2")
+
+    assert result.exit_code == 0
+    assert read(tmp_path / "a.prom")["flowhealth_status"] == 0
+    assert (tmp_path / "a.prom").read_text() == (tmp_path / "b.prom").read_text() == result.out
+    assert "HEALTHY" in result.err
+
+
+def test_one_that_can_not_be_written_shows_in_the_others(run: Health, tmp_path: Path) -> None:
+    words = ("--health-output=openmetrics:a.prom", "--health-output=openmetrics:package.json/b")
+    result = run(CHECK, *words)
+
+    assert result.exit_code == 3
+    assert "could not be" in result.out
+    assert read(tmp_path / "a.prom")["flowhealth_status"] == 3
+
+
+def test_a_device_is_not_replaced(run: Health, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for place in ("/dev/null", "pipe", "."):
+        result = run(CHECK, f"--health-output=openmetrics:{place}")
+        assert result.exit_code == 4
+        assert "name a file" in result.out + result.err
+    assert Path("/dev/null").is_char_device()
+    assert pipe.is_fifo()
+
+
+def test_an_earlier_file_does_not_stand_for_a_run_that_was_none(
+    run: Health, tmp_path: Path
+) -> None:
+    words = ("--health-output", "openmetrics:a.prom")
+    assert run(CHECK, *words).exit_code == 0
+    assert run(CHECK, *words, files={"conftest.py": "raise SystemExit(0)"}).exit_code == 3
+
+    assert read(tmp_path / "a.prom")["flowhealth_status"] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "exit_code", "says"),
+    [("theirs", 0, ""), ("broken", 3, "SystemError: of theirs"), ("missing", 3, "fh_nowhere")],
+)
+def test_a_format_of_another_package(
+    run: Health, tmp_path: Path, name: str, exit_code: int, says: str
+) -> None:
+    env = {"PYTHONPATH": str(tmp_path)}
+    result = run(CHECK, f"--health-output={name}:x", files=PACKAGE, env=env)
+
+    assert result.exit_code == exit_code, result.out + result.err
+    assert says in result.out
+    assert result.health["status"] == ("healthy" if exit_code == 0 else "unknown")
+    if exit_code == 0:
+        assert (tmp_path / "x").read_text() == "healthy \\ud800"
+
+    result = run(CHECK, f"--health-output={name}", files=PACKAGE, env=env)
+    assert result.exit_code == exit_code, result.out + result.err
+    assert says in result.err
+    assert result.health["exit_code"] == exit_code
+
+
+def test_an_unknown_one_names_those_that_there_are(run: Health) -> None:
+    result = run(CHECK, "--health-output=xml")
+    assert result.exit_code == 4
+    assert "there is no format 'xml'; there are openmetrics" in result.out + result.err
+
+
+def test_a_monitor_has_its_own(run: Health) -> None:
+    result = run(CHECK, "--health-monitor=1h", "--health-output=openmetrics:x")
+    assert result.exit_code == 4
+    assert "[monitor] openmetrics" in result.out + result.err
