@@ -76,9 +76,11 @@ def fleet_spawns(target: Target) -> Spawns:
 
 
 @pytest.mark.health("fleet", timeout=120)
-def test_source(health: Health, fleet_reading: Answer[Reading]) -> None:
+def test_source(health: Health, target: Target, fleet_reading: Answer[Reading]) -> None:
     """The fleet's records can be read; what of them can't be used is told."""
     health.remedy("see what wrote these records; docs/fleet.md has the form that is read")
+    if source.reads_redis(target):
+        health.depends_on("redis.connect")
     found = fleet_reading()
     health.detail(
         source=found.source,
@@ -233,6 +235,8 @@ def test_spawn(
     if target.config.fleet.spawn is None:
         recorded(health, target, fleet_reading)
         return
+    # An agent that can't reach the application's Redis is seldom ready.
+    health.depends_on("redis.connect")
     done = fleet_spawns()
     times = [one.milliseconds for one in done if one.milliseconds is not None]
     health.detail(

@@ -28,6 +28,7 @@ class Notes:
     error_remedy: str | None = None
     judged: tuple[Judged, ...] = ()
     blocked_by: str | None = None
+    depends: list[str] = dataclasses.field(default_factory=list)
     waived: bool = False
     began: bool | None = None
     raised: BaseException | None = None
@@ -78,6 +79,13 @@ class Health:
     def remedy(self, text: str) -> None:
         """Say what mends this check, as a command where there is one."""
         self._notes.remedy = str(text)
+
+    def depends_on(self, check: str) -> None:
+        """Lay a failure of this check to another one (its id), where that one failed too.
+
+        For what is known only while it runs; what a marker can say, `requires` says.
+        """
+        self._notes.depends.append(str(check))
 
     def not_applicable(self, text: str) -> NoReturn:
         """End this check as skipped: the target does not have what it looks at.
@@ -135,6 +143,7 @@ class CheckState:
             details=plain(notes.details | earlier) if notes.details or earlier else {},
             attempts=self.attempts,
             blocked_by=notes.blocked_by,
+            depends=tuple(notes.depends),
         )
 
 

@@ -23,6 +23,7 @@ from pytest_flowhealth.plugin.state import Run
 from pytest_flowhealth.verdict.report import Document
 from pytest_flowhealth.verdict.requires import Index
 from pytest_flowhealth.verdict.status import Outcome
+from pytest_flowhealth.verdict.verdict import settle
 
 FIRST = ("redis", "dashboard", "system", "configuration", "build")
 LAST = ("fleet", "package", "dependencies", "npm", "wasm")
@@ -97,9 +98,8 @@ class Teller:
     def _tell(self, component: str) -> None:
         recorder = self._run.recorder
         results = [recorder.result(seen) for seen in recorder.seen.values()]
-        checks = tuple(
-            self._clean.check(one) for one in results if one and one.component == component
-        )
+        settled = settle([one for one in results if one is not None])
+        checks = tuple(self._clean.check(one) for one in settled if one.component == component)
         frames.write(self._pipe, Partly(component, checks, self._blocked))
 
 

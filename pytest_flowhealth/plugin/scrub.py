@@ -45,6 +45,7 @@ class Cleaner:
             thresholds=tuple(self._judged(one) for one in check.thresholds),
             details=self.tree(check.details),
             requires=tuple(self.name(one) for one in check.requires),
+            depends=tuple(self.name(one) for one in check.depends),
         )
 
     def problem(self, problem: Problem) -> Problem:

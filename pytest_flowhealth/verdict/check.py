@@ -75,12 +75,14 @@ class Evidence(msgspec.Struct, frozen=True, gc=False):
     details: dict[str, Any] = {}
     attempts: int = 1
     blocked_by: str | None = None
+    depends: tuple[str, ...] = ()
 
 
 class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A judged check, as the report shows it; `duration` in seconds.
 
-    `tolerated` marks a warn that stands for a failure: waived, or an expected one.
+    `tolerated` marks a warn that stands for a failure: waived, or an expected one. `depends` are
+    checks that a failure of this one is laid to, where they failed too.
     """
 
     id: str
@@ -99,6 +101,7 @@ class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     requires: tuple[str, ...] = ()
     tolerated: bool = False
     alert: Alerting | None = None
+    depends: tuple[str, ...] = ()
 
     @property
     def status(self) -> Status | None:
@@ -307,5 +310,6 @@ def _result(
         details=evidence.details,
         requires=declaration.requires,
         alert=declaration.alert,
+        depends=evidence.depends,
         tolerated=waived or _expected(phases),
     )

@@ -41,7 +41,7 @@ def judge_run(checks: Sequence[CheckResult], problems: Sequence[Problem]) -> Ver
 
     No check at all, or every check skipped, is unknown.
     """
-    settled = _settled(checks)
+    settled = settle(checks)
     wrong = [*problems, *_emptiness(settled)]
     components = _components(settled)
     statuses = [one.status for one in components.values() if one.status is not None]
@@ -54,7 +54,7 @@ def judge_run(checks: Sequence[CheckResult], problems: Sequence[Problem]) -> Ver
     )
 
 
-def _settled(checks: Sequence[CheckResult]) -> tuple[CheckResult, ...]:
+def settle(checks: Sequence[CheckResult]) -> tuple[CheckResult, ...]:
     """Return the checks with failures laid to their root causes.
 
     A check that ran although its requirement had failed elsewhere (another
@@ -68,9 +68,10 @@ def _settled(checks: Sequence[CheckResult]) -> tuple[CheckResult, ...]:
 
 
 def _laid_to_cause(check: CheckResult, results: dict[str, CheckResult]) -> CheckResult:
-    if check.outcome not in (Outcome.FAIL, Outcome.UNKNOWN) or not check.requires:
+    if check.outcome not in (Outcome.FAIL, Outcome.UNKNOWN):
         return check
-    cause = root_cause(check.requires, finder(results))
+    cause = root_cause(check.requires, finder(results)) if check.requires else None
+    cause = cause or _depended_on(check, results)
     if cause is None or cause == check.id:
         return check
     return msgspec.structs.replace(
@@ -79,6 +80,18 @@ def _laid_to_cause(check: CheckResult, results: dict[str, CheckResult]) -> Check
         blocked_by=cause,
         message=f"blocked by {cause}; {check.message}",
     )
+
+
+def _depended_on(check: CheckResult, results: dict[str, CheckResult]) -> str | None:
+    """Return the check that a failure follows from, as it says itself: one that failed at least as badly."""
+    for name in check.depends:
+        cause = results.get(name)
+        if cause is None or cause.outcome not in (Outcome.FAIL, Outcome.UNKNOWN):
+            continue
+        ours, theirs = check.status, cause.status
+        if ours is not None and theirs is not None and theirs is worst([ours, theirs]):
+            return name
+    return None
 
 
 def _with_cause(check: CheckResult, results: dict[str, CheckResult]) -> CheckResult:

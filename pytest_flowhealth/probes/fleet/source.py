@@ -74,6 +74,13 @@ def of_target(
     return _of_web(target, environ)
 
 
+def reads_redis(target: Target) -> bool:
+    """Tell whether the records are in the Redis that `redis.url` names."""
+    settings = target.config.fleet
+    ours = settings.url is None or settings.url == target.config.redis.url
+    return settings.source in ("redis-swarm", "bullmq") and ours
+
+
 def _of_redis(target: Target, *, listen: bool) -> Source:
     settings = target.config.fleet
     records = redis_reading.Records(
