@@ -60,7 +60,7 @@ class PromQL:
             "p95": "max(quantile_over_time",
         }.items():
             inner = f"0.95, {chosen['p95']}" if name == "p95" else chosen[name]
-            found[name] = self._range(f"{function}({inner}[{step:.3f}s]))", (since, until), step)
+            found[name] = self._range(f"{function}({inner}[{round(1_000 * step)}ms]))", (since, until), step)
         return [
             Point(
                 at=at - step,

@@ -1,0 +1,74 @@
+"""--health-history http://...: whole runs; the verdict never depends on the server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.alerts.receiving import receiving
+from tests.plugin.conftest import Health
+
+CHECK = """
+@pytest.mark.health("app")
+def test_it(health):
+    health.measure("latency", [1, 2, 3], "ms")
+"""
+
+
+def test_a_run_is_sent_and_kept(run: Health, tmp_path: Path) -> None:
+    with receiving() as server:
+        result = run(CHECK, "--health-history", server.url.removesuffix("/hook"))
+
+    assert result.exit_code == 0
+    assert result.health["history"] == {"run": result.health["history"]["run"], "kept": True}
+    assert [path for path, *_ in server.requests] == ["/api/v1/write"]
+    assert list((tmp_path / ".flowhealth/history.db.remote").iterdir()) == []
+
+
+def test_what_a_server_that_is_down_did_not_get_the_next_run_sends(
+    run: Health, tmp_path: Path
+) -> None:
+    result = run(CHECK, "--health-history", "http://user:pa55word@127.0.0.1:1")
+    assert result.exit_code == 0
+    told = result.health["history"]["problem"]
+    assert "connection refused" in told
+    assert "the next run sends it" in told
+    assert "connection refused" in " ".join(result.out.split())
+    everything = result.out + result.err + (tmp_path / ".flowhealth/report.json").read_text()
+    assert "pa55word" not in everything
+
+    with receiving() as server:
+        result = run(CHECK, "--health-history", server.url.removesuffix("/hook"))
+    assert "problem" not in result.health["history"]
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("code", [401, 500])
+def test_a_server_that_does_not_take_it(run: Health, code: int) -> None:
+    env = {"METRICS": "s3cret-t0ken", "FLOWHEALTH_HISTORY_TOKEN_ENV": "METRICS"}
+    with receiving() as server:
+        server.answers = [(code, {})]
+        result = run(CHECK, "--health-history", server.url.removesuffix("/hook"), env=env)
+
+    assert result.exit_code == 0
+    assert f"HTTP {code}" in result.health["history"]["problem"]
+    assert server.requests[0][1]["Authorization"] == "Bearer s3cret-t0ken"
+    assert "s3cret" not in result.out + result.err + str(result.report)
+
+
+def test_a_run_that_can_not_be_kept_here_is_sent_all_the_same(run: Health, tmp_path: Path) -> None:
+    (tmp_path / ".flowhealth").mkdir()
+    (tmp_path / ".flowhealth/history.db").write_bytes(b"no database" * 99)
+    with receiving() as server:
+        result = run(CHECK, "--health-history", server.url.removesuffix("/hook"))
+
+    assert "was broken" in result.health["history"]["problem"]
+    assert len(server.requests) == 1
+
+
+def test_a_token_that_is_not_set(run: Health) -> None:
+    files = {"flowhealth.toml": '[history]\nurl = "http://127.0.0.1:1"\ntoken_env = "METRICS"\n'}
+    result = run(CHECK, files=files)
+    assert result.exit_code == 4
+    assert "the variable METRICS, which history.token_env names" in result.out + result.err
