@@ -74,7 +74,7 @@ class Monitor:
         self._slot = self._clock()
         self._tick = self._slot
         self._told: str | None = None
-        self._everything = True
+        self._looked: frozenset[str] | None = None
 
     def run(self) -> int:
         """Watch until a signal ends it; return the exit code."""
@@ -147,7 +147,7 @@ class Monitor:
         words = configured.command(self._asked, self._settings, components)
         also = tuple(self._settings.intervals) if components is None else ()
         order = Order(pipe=-1, also=also, settled=self._settings.settled)
-        self._slot, self._everything = now, components is None
+        self._slot, self._looked = now, None if components is None else frozenset(components)
         try:
             self._round = Round(words, Path(self._asked.folder), order, now, self._settings.limit)
         except OSError as error:
@@ -169,7 +169,7 @@ class Monitor:
         if not components:
             return  # with pytest-xdist only the end tells
         known = {name for name in self._schedule.components if name != EVERYTHING}
-        every = components if self._everything else known | components
+        every = components if self._looked is None else known | components
         self._schedule.plan({name: self._interval(name) for name in every}, self._slot)
 
     def _interval(self, component: str) -> float:
@@ -189,8 +189,8 @@ class Monitor:
         entry = None
         if ended is not None and ended.entry is not None:
             entry = msgspec.msgpack.decode(ended.entry, type=Entry)
-        self._verdicts.take(health, result.problems, moment.wall)
-        self._post.round(health, entry, result.problems, moment)
+        self._verdicts.take(health, result.problems, moment.wall, self._looked)
+        self._post.round(health, entry, result.problems, moment, self._looked)
         self._expose(self._verdicts.whole)
         self._tell(health, result)
 

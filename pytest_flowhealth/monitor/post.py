@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -100,10 +100,15 @@ class Post:
         self._send(moment)
 
     def round(
-        self, health: Health | None, entry: Entry | None, problems: Sequence[str], moment: Moment
+        self,
+        health: Health | None,
+        entry: Entry | None,
+        problems: Sequence[str],
+        moment: Moment,
+        looked: Collection[str] | None = None,
     ) -> None:
-        """Take in the end of a round."""
-        self._watch.ended(() if health is None else health.checks, problems, moment)
+        """Take in the end of a round that was to look at some components, or (None) at all."""
+        self._watch.ended(() if health is None else health.checks, problems, moment, looked)
         if entry is not None:
             kept = msgspec.structs.replace(entry, fingerprint=self._fingerprint)
             self._watch.measured(kept, moment)
@@ -146,7 +151,8 @@ class Post:
         """Keep what changed, then let the courier go: what is sent twice has the same id."""
         found = self._watch.messages(moment)
         if found:
-            self._outbox.put(found, moment.now)
+            for problem in self._outbox.put(found, moment.now):
+                self._logs.write("error", "alerts", "dropped", problem=problem)
         if flush or found or self._watch.engine.events:
             self._flush(moment)
         for problem in self._courier.tick(moment.now):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -30,16 +30,44 @@ class Verdicts:
         self._health: Health | None = None
         self._checks: dict[str, tuple[CheckResult, ...]] = {}
 
-    def take(self, health: Health | None, problems: Sequence[str], at: datetime.datetime) -> None:
-        """Take a round's end in."""
+    def take(
+        self,
+        health: Health | None,
+        problems: Sequence[str],
+        at: datetime.datetime,
+        looked: Collection[str] | None = None,
+    ) -> None:
+        """Take a round's end in.
+
+        Args:
+            health: Its verdict, None where it told none.
+            problems: What was wrong with the round itself.
+            at: When it ended.
+            looked: The components that it was to look at, None for all: of others it has only those
+                checks that these require.
+        """
         self.problems, self.at = tuple(problems), at
         if health is None:
             return
         self._health = health
-        for name, one in health.components.items():
-            self._checks[name] = tuple(check for check in health.checks if check.component == name)
-            if one.status is not None:
-                self.components[name] = Last(one.status, at)
+        if looked is None and not problems:
+            self._drop(self._checks.keys() - health.components.keys())
+        for name in health.components:
+            ours = {check.id: check for check in health.checks if check.component == name}
+            if looked is not None and name not in looked:
+                ours = {check.id: check for check in self._checks.get(name, ())} | ours
+            self._checks[name] = tuple(ours.values())
+            found = [check.status for check in ours.values() if check.status is not None]
+            if found:
+                self.components[name] = Last(worst(found), at)
+            else:
+                self.components.pop(name, None)
+
+    def _drop(self, names: Collection[str]) -> None:
+        """Forget components that are no more."""
+        for name in [*names]:
+            self._checks.pop(name)
+            self.components.pop(name, None)
 
     @property
     def whole(self) -> Health | None:

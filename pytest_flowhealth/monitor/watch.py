@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pytest_flowhealth.alerts import observing
 from pytest_flowhealth.alerts.engine import Engine, Moment, Observation, Subject, Tracked
@@ -63,8 +63,14 @@ class Watch:
             observing.of_checks(told.checks, settings, told.blocked, over=False), moment
         )
 
-    def ended(self, checks: Sequence[CheckResult], problems: Sequence[str], moment: Moment) -> None:
-        """Take in the end of a round."""
+    def ended(
+        self,
+        checks: Sequence[CheckResult],
+        problems: Sequence[str],
+        moment: Moment,
+        looked: Collection[str] | None = None,
+    ) -> None:
+        """Take in the end of a round that was to look at some components, or (None) at all."""
         settings = self.settings.target.config.alerts
         self.engine.observe(
             [
@@ -74,7 +80,7 @@ class Watch:
             moment,
         )
         if not problems:
-            self._forget(checks, moment)
+            self._forget(checks, moment, looked)
 
     def measured(self, entry: Entry, moment: Moment) -> None:
         """Take in what a round measured."""
@@ -119,16 +125,25 @@ class Watch:
         )
         self.engine.observe(found, moment)
 
-    def _forget(self, checks: Sequence[CheckResult], moment: Moment) -> None:
-        """End the alerts of checks that are no more, or do not apply any more, after a few rounds."""
+    def _forget(
+        self, checks: Sequence[CheckResult], moment: Moment, looked: Collection[str] | None
+    ) -> None:
+        """End the alerts of checks that are no more, or do not apply any more, after a few rounds.
+
+        Of components that were not to be looked at, a round has only what others require.
+        """
         present = {one.id: one for one in checks}
-        components = {one.component for one in checks}
+        components = {one.component for one in checks} if looked is None else {*looked}
         for name, tracked in self.engine.tracked.items():
             subject = tracked.subject
-            if subject.kind != "check" or subject.component not in components:
+            if looked is not None and subject.component not in components:
                 continue
-            one = present.get(name)
-            if one is None or (one.outcome is Outcome.SKIP and one.blocked_by is None):
+            if subject.kind == "check":
+                one = present.get(name)
+                lost = one is None or (one.outcome is Outcome.SKIP and one.blocked_by is None)
+            else:
+                lost = subject.component not in components and self._unmeasured(subject)
+            if lost:
                 self._absent[name] += 1
             else:
                 del self._absent[name]
@@ -136,3 +151,13 @@ class Watch:
         self.engine.end(gone, "it is no longer looked at", moment)
         for name in gone:
             del self._absent[name]
+
+    def _unmeasured(self, subject: Subject) -> bool:
+        """Tell whether a rule's metric has not come since the start, though it fires for its values."""
+        absences = {one.name for one in self.settings.rules if one.absent is not None}
+        name = subject.name.partition("[")[0]
+        return (
+            subject.kind == "rule"
+            and name not in absences
+            and self.series.last(subject.metric or "") is None
+        )
