@@ -3,7 +3,7 @@
 A robust test on two figures of a run: its median, and its better tenth. A slow-down moves both; what
 else a machine does moves them one by one. Each is compared with the median of the earlier runs'
 figures, in units of their spread, with a limit as wide as so few runs make it. docs/history.md says
-how often that is right.
+how often that is right, and what was tried before.
 """
 
 from __future__ import annotations
