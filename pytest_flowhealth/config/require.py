@@ -19,8 +19,11 @@ _NAME = re.compile(r"[A-Za-z][\w.-]*\Z", re.ASCII)
 def require_intervals(named: Mapping[str, str]) -> None:
     """Refuse what is no interval."""
     for component, text in named.items():
-        with _about(component):
+        try:
             parse_duration(text)
+        except ValueError:
+            # What was written is not shown: in a variable it may be anything.
+            raise ValueError(f"{component}: expected a duration such as '60 s'") from None
 
 
 def require_rules(rules: Sequence[Rule]) -> None:
