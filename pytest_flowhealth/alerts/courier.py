@@ -136,8 +136,11 @@ class Courier:
                 sender(receiver)(message, receiver, self._environ)
         except Undelivered as error:
             return error
+        except OSError as error:
+            return Unavailable(error.strerror or type(error).__name__)
         except Exception as error:  # noqa: BLE001  # a receiver of any kind: it must not end the courier
-            return Unavailable(f"{type(error).__name__}")
+            # What is wrong with the message itself will be wrong the next time, too.
+            return Refused(f"it can't be told at all: {type(error).__name__}")
         return None
 
     def _refresh(self, receiver: Receiver, again: Sequence[tuple[Alert, tuple[str, str]]]) -> None:

@@ -35,9 +35,12 @@ def silencer(
         if (one.start is None or one.start <= now) and now < one.until
     ]
     patterns += [one.pattern for one in made if one.begins <= at < one.ends]
-    return lambda subject: any(
-        fnmatchcase(subject.name, one) or subject.name == one for one in patterns
-    )
+    return lambda subject: any(matches(subject.name, one) for one in patterns)
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Tell whether an alert is meant: * and ? stand for anything; brackets are those of a parametrised check."""
+    return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def _concerns(receiver: Receiver, subject: Subject) -> bool:

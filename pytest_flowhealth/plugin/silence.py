@@ -8,12 +8,12 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
 
 from pytest_flowhealth.alerts import store
+from pytest_flowhealth.alerts.routing import matches
 from pytest_flowhealth.alerts.store import Hush
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history.keeping import opened, said
@@ -49,7 +49,7 @@ class SilenceCommand:
 
         def keep(file: sqlite3.Connection) -> str:
             store.silence(file, hush)
-            names = [name for name in store.alerts(file) if fnmatchcase(name, hush.pattern)]
+            names = [name for name in store.alerts(file) if matches(name, hush.pattern)]
             end = datetime.datetime.fromtimestamp(hush.ends, datetime.UTC)
             known = f"; of those known: {', '.join(names)}" if names else ""
             return f"silenced until {end:%Y-%m-%d %H:%M:%S} UTC: {hush.pattern}{known}"
@@ -70,7 +70,11 @@ class AcknowledgeCommand:
         name = str(config.option.health_acknowledge)
 
         def keep(file: sqlite3.Connection) -> str:
-            firing = [key for key, one in store.alerts(file).items() if one.state.fires]
+            firing = [
+                key
+                for key, one in store.alerts(file).items()
+                if one.state.fires or one.state.flapping
+            ]
             if name not in firing:
                 told = f"these fire: {', '.join(sorted(firing))}" if firing else "no alert fires"
                 raise UsageError(f"--health-acknowledge: {name!r} does not fire; {told}")

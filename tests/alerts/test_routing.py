@@ -1,0 +1,54 @@
+"""Who is told, and what is silenced."""
+
+import datetime
+
+import pytest
+
+from pytest_flowhealth.alerts.engine import Subject
+from pytest_flowhealth.alerts.routing import matches, silencer
+from pytest_flowhealth.alerts.store import Hush
+from pytest_flowhealth.config.alerts import Silence
+
+NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
+HOUR = datetime.timedelta(hours=1)
+
+
+def subject(name: str) -> Subject:
+    return Subject(name, "check", "redis", "critical", "it fails")
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "expected"),
+    [
+        ("redis.connect", "redis.*", True),
+        ("redis.connect", "redis.connect", True),
+        ("npm.audit", "redis.*", False),
+        ("http.page[login]", "http.page[*]", True),
+        ("http.page[login]", "http.page[login]", True),
+        ("http.pagel", "http.page[login]", False),
+        ("highCPU", "high?PU", True),
+    ],
+)
+def test_patterns(name: str, pattern: str, expected: bool) -> None:
+    assert matches(name, pattern) is expected
+
+
+@pytest.mark.parametrize(
+    ("silence", "expected"),
+    [
+        (Silence("redis.*", until=NOW + HOUR), True),
+        (Silence("redis.*", until=NOW), False),
+        (Silence("redis.*", until=NOW + 2 * HOUR, start=NOW + HOUR), False),
+        (Silence("redis.*", until=NOW + HOUR, start=NOW - HOUR), True),
+        (Silence("npm.*", until=NOW + HOUR), False),
+    ],
+)
+def test_maintenance_windows_have_an_end(silence: Silence, expected: bool) -> None:
+    assert silencer([silence], [], NOW)(subject("redis.connect")) is expected
+
+
+def test_silences_that_were_made() -> None:
+    at = NOW.timestamp()
+
+    assert silencer([], [Hush("1", "redis.*", at - 1, at + 1)], NOW)(subject("redis.connect"))
+    assert not silencer([], [Hush("1", "redis.*", at - 2, at)], NOW)(subject("redis.connect"))
