@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from pytest_flowhealth.history.remote.queue import Limits
 from pytest_flowhealth.verdict.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
+    from pytest_flowhealth.history.remote.reader import ServerReader
     from pytest_flowhealth.history.remote.shipper import Shipper
 
 FILE = Path(".flowhealth/history.db")
@@ -50,6 +52,16 @@ class Place(msgspec.Struct, frozen=True):
         from pytest_flowhealth.history.remote.shipper import Shipper
 
         return Shipper(self.server, self.queue, self.token, self.limits)
+
+    def reader(self, target: Target, timeout: float = 3.0) -> ServerReader | None:
+        """Return what this host has sent of `target` to the server; None where there is none."""
+        if self.server is None:
+            return None
+        from pytest_flowhealth.history.remote.promql import PromQL
+        from pytest_flowhealth.history.remote.reader import ServerReader
+
+        server = PromQL(self.server, self.token, timeout)
+        return ServerReader(server, platform.node(), target.name or target.root.name)
 
 
 def place_of(

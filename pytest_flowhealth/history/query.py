@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from pytest_flowhealth.history.rollup import HOUR, MINUTE, TEN, Rollup, figures, rolled_up, unpacked
+from pytest_flowhealth.verdict.statistics import Unsupported, compute
 
 POINTS = 600
 """Points of a range by default."""
@@ -30,12 +31,26 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class Past(msgspec.Struct, frozen=True):
-    """What an earlier run measured: its median, and its samples in their order."""
+    """What an earlier run measured: its median, and its samples in their order.
+
+    Where only the statistics of a series are known, these are in `statistics`, and its median is in
+    the place of the samples.
+    """
 
     run: str
     started: float
     value: float
     samples: tuple[float, ...]
+    statistics: dict[str, float] = {}
+
+    def figure(self, statistic: str) -> float | None:
+        """Return a statistic of the run, None where it is not known or the samples don't support it."""
+        if self.statistics:
+            return self.statistics.get("median" if statistic == "p50" else statistic)
+        try:
+            return compute(statistic, self.samples)
+        except Unsupported:
+            return None
 
 
 class KeptRun(msgspec.Struct, frozen=True):

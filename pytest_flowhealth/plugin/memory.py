@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import secrets
-import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 import pytest
 
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import FlowHealthError, UsageError
-from pytest_flowhealth.history import query
+from pytest_flowhealth.errors import FlowHealthError, Unmeasured, UsageError
 from pytest_flowhealth.history.database import require_usable
 from pytest_flowhealth.history.entry import entry_of, metric_of
 from pytest_flowhealth.history.fingerprint import fingerprint
-from pytest_flowhealth.history.keeping import asked, keep
+from pytest_flowhealth.history.keeping import keep
 from pytest_flowhealth.history.place import Place, place_of
 from pytest_flowhealth.history.query import Past
-from pytest_flowhealth.history.regression import MOST, compare
+from pytest_flowhealth.history.reader import Reader, consulted
+from pytest_flowhealth.history.regression import FEWEST, MOST, compare
 from pytest_flowhealth.history.remote.samples import of_round, origin_of
 from pytest_flowhealth.history.remote.write import require
 from pytest_flowhealth.history.store import Retention
@@ -31,7 +31,7 @@ from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
 from pytest_flowhealth.verdict.measurement import Measurement
 from pytest_flowhealth.verdict.past import Comparison, Remembered, Trend
 from pytest_flowhealth.verdict.report import Document
-from pytest_flowhealth.verdict.statistics import Unsupported, compute
+from pytest_flowhealth.verdict.statistics import DEFAULT, Unsupported, compute
 from pytest_flowhealth.verdict.status import Outcome
 from pytest_flowhealth.verdict.text import figure
 from pytest_flowhealth.verdict.threshold import Better, Judged
@@ -42,6 +42,7 @@ NEEDED = "needs a history: --health-history sqlite:///.flowhealth/history.db"
 SHIPPED = 3.0
 """Seconds that a run waits for a server to take it."""
 
+Result = TypeVar("Result")
 Samples = Mapping[str, tuple[float, ...]]
 
 
@@ -55,6 +56,7 @@ class Memory:
         self._target = target
         self._against = against
         self._problem: str | None = None
+        self._server = place.reader(target)
         self._past: dict[str, list[Past]] = {}
         self._fingerprint = fingerprint(target.name, _node())
 
@@ -67,19 +69,32 @@ class Memory:
         """Return what earlier runs of this target on this machine measured, the oldest first."""
         if metric not in self._past:
             nothing: list[Past] = []
-            found, problem = asked(self.path, lambda file: self._asked(file, metric), nothing)
-            self._past[metric] = found
+            found, problem = consulted(self.path, lambda file: self._asked(file, metric), nothing)
             self._problem = self._problem or problem
+            if len(found) < FEWEST:
+                # A file that is new here; the server may know more of this host.
+                known = self._of_server(lambda server: self._asked(server, metric), nothing)
+                found = max(found, known, key=len)
+            self._past[metric] = found
         return self._past[metric]
 
-    def _asked(self, file: sqlite3.Connection, metric: str) -> list[Past]:
-        before = self.uid
-        if self._against:
-            run = query.run_named(file, self._against)
-            before = run.uid if run else before
-        found = query.past(file, metric, self._fingerprint, limit=MOST, before=before)
-        chosen = query.values_of(file, before).get(metric)
-        return [*found, chosen] if chosen else found
+    def _asked(self, history: Reader, metric: str) -> list[Past]:
+        run = history.run_named(self._against) if self._against else None
+        before = run.uid if run else None
+        found = history.past(metric, self._fingerprint, limit=MOST, before=before)
+        chosen = history.of_run(run.uid, metric) if run else None
+        return [one for one in (*found, chosen) if one is not None and one.run != self.uid]
+
+    def _of_server(self, ask: Callable[[Reader], Result], otherwise: Result) -> Result:
+        """Ask the server, where there is one; that it keeps a comparison from being made is told."""
+        if self._server is None:
+            return otherwise
+        try:
+            return ask(self._server)
+        except Unmeasured as error:
+            if self.compares:
+                self._problem = self._problem or str(error)
+            return otherwise
 
     def require_run(self) -> None:
         """Refuse a run to compare with that is not there.
@@ -90,17 +105,18 @@ class Memory:
         if not self._against:
             return
         name = self._against
-        run, _ = asked(self.path, lambda file: query.run_named(file, name), None)
-        if run is None:
+        run, _ = consulted(self.path, lambda file: file.run_named(name), None)
+        if run is None and self._of_server(lambda server: server.run_named(name), None) is None:
             newest = ", ".join(self._newest())
             told = f"the newest are {newest}" if newest else "the history has none yet"
             raise UsageError(f"--health-compare: there is no run {name!r}; {told}")
 
     def _newest(self) -> list[str]:
+        def newest(history: Reader) -> list[str]:
+            return [one.uid for one in history.runs(limit=3)]
+
         nothing: list[str] = []
-        return asked(
-            self.path, lambda file: [one.uid for one in query.runs(file, limit=3)], nothing
-        )[0]
+        return consulted(self.path, newest, nothing)[0] or self._of_server(newest, nothing)
 
     def trends(self, checks: Sequence[CheckResult], samples: Samples) -> tuple[Trend, ...]:
         """Return how each threshold's figure went."""
@@ -112,7 +128,7 @@ class Memory:
                 now = _figure(samples.get(metric, ()), one)
                 if now is None:
                     continue
-                before = [_figure(run.samples, one) for run in self.past(metric)]
+                before = [run.figure(one.statistic or DEFAULT) for run in self.past(metric)]
                 values = [value for value in before if value is not None]
                 name = metric_of(check.id, check.component, one.name)
                 found.append(trend(name, units.get(one.measurement, "1"), values, now))
@@ -218,7 +234,7 @@ def _figure(samples: Sequence[float], threshold: Judged) -> float | None:
     if not samples:
         return None
     try:
-        return compute(threshold.statistic or "median", samples)
+        return compute(threshold.statistic or DEFAULT, samples)
     except Unsupported:
         return None
 

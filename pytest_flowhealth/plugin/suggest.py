@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
+import json
 import os
-import sqlite3
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -13,16 +12,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_flowhealth.config.atomic import FOLDER
 from pytest_flowhealth.config.load import load_target
-from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.history import query
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.errors import Unmeasured, UsageError
 from pytest_flowhealth.history.database import require_usable
 from pytest_flowhealth.history.entry import metric_of
-from pytest_flowhealth.history.keeping import asked
+from pytest_flowhealth.history.place import Place
+from pytest_flowhealth.history.reader import Reader, consulted
 from pytest_flowhealth.history.suggest import Suggestion, as_toml, suggest
 from pytest_flowhealth.plugin.memory import NEEDED, history_place
 from pytest_flowhealth.plugin.messages import usage_error
-from pytest_flowhealth.verdict.statistics import DEFAULT, Unsupported, compute
+from pytest_flowhealth.verdict.statistics import DEFAULT
 from pytest_flowhealth.verdict.status import Status
 from pytest_flowhealth.verdict.text import printable
 from pytest_flowhealth.verdict.threshold import Better
@@ -42,11 +43,14 @@ class SuggestCommand:
             pytest.UsageError: There is no history, or its address is none.
         """
         try:
-            path = _path(config)
+            place, target = _place(config)
         except UsageError as error:
             raise usage_error(str(error)) from None
         nothing: list[str] = []
-        lines, problem = asked(path, _lines, nothing)
+        lines, problem = consulted(place.path, lambda file: _lines(file, target), nothing)
+        server = place.reader(target)
+        if not lines and server is not None:
+            lines, problem = _of_server(server, target)
         if not lines:
             sys.stderr.write(f"no thresholds can be suggested: {problem or 'no run is kept yet'}\n")
             return Status.UNKNOWN.exit_code
@@ -54,7 +58,7 @@ class SuggestCommand:
         return 0
 
 
-def _path(config: pytest.Config) -> Path:
+def _place(config: pytest.Config) -> tuple[Place, Target]:
     folder = config.option.health_project
     start = Path(folder) if folder else None
     target = load_target(start, os.environ, config.invocation_params.dir)
@@ -62,16 +66,26 @@ def _path(config: pytest.Config) -> Path:
     if place is None:
         raise UsageError(f"--health-suggest {NEEDED}")
     require_usable(place.path)
-    return place.path
+    return place, target
 
 
-def _lines(file: sqlite3.Connection) -> list[str]:
-    newest = next(iter(query.runs(file, limit=1)), None)
+def _of_server(server: Reader, target: Target) -> tuple[list[str], str | None]:
+    try:
+        return _lines(server, target), None
+    except Unmeasured as error:
+        return [], str(error)
+
+
+def _lines(history: Reader, target: Target) -> list[str]:
+    newest = next(iter(history.runs(limit=1)), None)
     if newest is None:
         return []
+    suggestions = _suggestions(history, newest.fingerprint, target)
+    if not suggestions:
+        return ["# no report here has a threshold: run the checks first"]
     return [
         f"# Suggested by the kept runs of {newest.target or 'this project'} on this machine.",
-        *as_toml(_suggestions(file, newest.fingerprint)),
+        *as_toml(suggestions),
     ]
 
 
@@ -84,17 +98,27 @@ class Declared(msgspec.Struct):
     metrics: set[str] = msgspec.field(default_factory=set)
 
 
-def _suggestions(file: sqlite3.Connection, fingerprint: str) -> list[Suggestion]:
+def _suggestions(history: Reader, fingerprint: str, target: Target) -> list[Suggestion]:
     """Return a suggestion for each threshold that one of the last runs declares."""
     declared: dict[str, Declared] = {}
-    for run in query.runs(file, limit=10, fingerprint=fingerprint):
-        report = query.report(file, run.uid) or {}
+    runs = history.runs(limit=10, fingerprint=fingerprint)
+    kept = [report for run in runs if (report := history.report(run.uid))]
+    # A server has no reports: the last one that is here tells the thresholds.
+    for report in kept or _last_report(target):
         for check in report.get("health", {}).get("checks", ()):
             _declare(declared, check)
     return [
-        suggest(name, one.unit, _worst(file, fingerprint, one), one.better)
+        suggest(name, one.unit, _worst(history, fingerprint, one), one.better)
         for name, one in declared.items()
     ]
+
+
+def _last_report(target: Target) -> list[dict[str, Any]]:
+    try:
+        found = json.loads((target.root / FOLDER / "report.json").read_bytes())
+    except (OSError, ValueError):
+        return []
+    return [found] if isinstance(found, dict) else []
 
 
 def _declare(declared: dict[str, Declared], check: dict[str, Any]) -> None:
@@ -109,13 +133,14 @@ def _declare(declared: dict[str, Declared], check: dict[str, Any]) -> None:
         found.metrics.add(metric_of(check["id"], check["component"], measurement))
 
 
-def _worst(file: sqlite3.Connection, fingerprint: str, one: Declared) -> list[float]:
+def _worst(history: Reader, fingerprint: str, one: Declared) -> list[float]:
     """Return a threshold's figure in each of the last runs, the worst where several were judged by it."""
     figures: dict[tuple[float, str], list[float]] = defaultdict(list)
     for metric in one.metrics:
-        for past in query.past(file, metric, fingerprint, limit=MOST):
+        for past in history.past(metric, fingerprint, limit=MOST):
             # What the samples can't support was unknown then, and suggests nothing.
-            with contextlib.suppress(Unsupported):
-                figures[past.started, past.run].append(compute(one.statistic, past.samples))
+            value = past.figure(one.statistic)
+            if value is not None:
+                figures[past.started, past.run].append(value)
     worst = max if one.better == "lower" else min
     return [worst(figures[run]) for run in sorted(figures)]

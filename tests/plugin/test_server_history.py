@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.alerts.receiving import receiving
+from tests.history.remote.servers import victoria
 from tests.plugin.conftest import Health
 
 CHECK = """
@@ -72,3 +77,51 @@ def test_a_token_that_is_not_set(run: Health) -> None:
     result = run(CHECK, files=files)
     assert result.exit_code == 4
     assert "the variable METRICS, which history.token_env names" in result.out + result.err
+
+
+SPEED = """
+@pytest.mark.health("app")
+@pytest.mark.threshold("latency.p95", warn=500, fail=5000, unit="ms")
+def test_speed(health):
+    base = float(os.environ.get("BASE", "10"))
+    health.measure("latency", [base + step / 100 for step in range(40)], "ms")
+"""
+
+
+def test_where_the_file_is_gone_the_server_remembers(run: Health, tmp_path: Path) -> None:
+    with victoria(tmp_path / "server") as url:
+        words = ("--health-history", url)
+        for _ in range(6):
+            run(SPEED, *words)
+        requests.get(f"{url}/internal/force_flush", timeout=10)
+        for path in (tmp_path / ".flowhealth").glob("history.db*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+        result = run(SPEED, *words, "--health-compare", env={"BASE": "14"})
+        assert len(result.health["trends"][0]["values"]) == 7
+        assert result.outcomes == {"app.speed": "warn"}
+        assert (
+            "is 39% worse than the median of the last 6 runs"
+            in result.check("app.speed")["message"]
+        )
+
+        latest = run(SPEED, *words, "--health-compare=latest")
+        assert latest.exit_code == 0, latest.out + latest.err
+        (tmp_path / ".flowhealth/history.db").unlink()
+        argv = [sys.executable, "-m", "pytest", "--health-suggest", *words]
+        done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert '"app.latency.p95" = { warn = ' in done.stdout
+
+        missing = run(SPEED, *words, "--health-compare=2001")
+        assert missing.exit_code == 4
+        assert "there is no run '2001'; the newest are 20" in missing.out + missing.err
+        done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert "no report here has a threshold" in done.stdout
+
+
+def test_a_comparison_that_the_server_keeps_from_being_made_is_told(run: Health) -> None:
+    words = ("--health-history", "http://127.0.0.1:1")
+    assert "can't be read" not in run(SPEED, *words).health["history"]["problem"]
+    told = run(SPEED, *words, "--health-compare").health["history"]["problem"]
+    assert "the server of the history can't be read" in told

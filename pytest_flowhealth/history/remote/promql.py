@@ -1,33 +1,60 @@
-"""Reading back from a Prometheus-compatible server: ranges of a metric, as query.py has them."""
+"""Asking a Prometheus-compatible server: https://prometheus.io/docs/prometheus/latest/querying/api/ ."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from typing import Any
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
 
 from pytest_flowhealth.errors import Unmeasured
 from pytest_flowhealth.history.query import POINTS, Point
-from pytest_flowhealth.verdict.exposition import PREFIX, WORDS
+from pytest_flowhealth.verdict.exposition import PREFIX, STATUS, WORDS
 
-_TIMEOUT = 10.0
+if TYPE_CHECKING:
+    from requests import PreparedRequest
+
+LARGEST = 64 * 2**20
+"""Bytes of an answer at the most."""
+
 _LEAST = 1.0
+
+Raw = tuple[dict[str, str], list[tuple[float, float]]]
+"""One series as it is kept: its labels, and its samples with their times in seconds since 1970."""
+
+
+class _Series(msgspec.Struct):
+    metric: dict[str, str] = {}
+    values: list[tuple[float, str]] = []
+
+
+class _Data(msgspec.Struct):
+    result: list[_Series]
+
+
+class _Answer(msgspec.Struct):
+    data: _Data
 
 
 class PromQL:
-    """A server that is asked.
+    """A server that is asked; once it has not answered, it is not asked again.
 
     Args:
         url: Its address, as for writing.
         token: For `Authorization: Bearer`.
+        timeout: Seconds for one answer.
     """
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    def __init__(self, url: str, token: str | None = None, timeout: float = 10.0) -> None:
         parts = urlsplit(url)
         path = re.sub(r"(/api/v1)?/(write|push)$", "", parts.path.rstrip("/"))
         self._base = urlunsplit((parts.scheme, parts.netloc, path, "", ""))
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._token = token
+        self._timeout = timeout
+        self._problem: str | None = None
 
     def series(
         self,
@@ -39,6 +66,9 @@ class PromQL:
     ) -> list[Point]:
         """Return what a metric was, in at most about `points` stretches; those without values left out.
 
+        p95 of what is read every second is that of the stretch's values; of rounds, the greatest of
+        theirs, which that of all their values does not exceed.
+
         Args:
             metric: `redis.connect`.
             since: Seconds since 1970; `until` its end.
@@ -49,18 +79,11 @@ class PromQL:
         Raises:
             Unmeasured: The server does not answer as it should.
         """
-        step = max(_LEAST, (until - since) / max(1, points))
-        chosen = selector(metric, labels or {})
-        found: dict[str, dict[float, float]] = {}
-        for name, function in {
-            "count": "sum(count_over_time",
-            "min": "min(min_over_time",
-            "max": "max(max_over_time",
-            "mean": "avg(avg_over_time",
-            "p95": "max(quantile_over_time",
-        }.items():
-            inner = f"0.95, {chosen['p95']}" if name == "p95" else chosen[name]
-            found[name] = self._range(f"{function}({inner}[{round(1_000 * step)}ms]))", (since, until), step)
+        step = max(_LEAST, round((until - since) / max(1, points), 3))
+        found = {
+            name: self._range(_asking(name, metric, labels or {}, step), since, until, step)
+            for name in ("mean", "count", "min", "max", "p95")
+        }
         return [
             Point(
                 at=at - step,
@@ -79,62 +102,130 @@ class PromQL:
         Raises:
             Unmeasured: The server does not answer as it should.
         """
-        query = f"max by (host, target) (last_over_time({PREFIX}_status[1d]))"
-        return [dict(one["metric"]) for one in self._asked("query", {"query": query})]
+        return self.vector(f"max by (host, target) (last_over_time({STATUS}[1d]))")
 
-    def _range(self, query: str, times: tuple[float, float], step: float) -> dict[float, float]:
-        asked = {"query": query, "start": times[0], "end": times[1], "step": step}
-        found: dict[float, float] = defaultdict(float)
-        for one in self._asked("query_range", asked):
-            for at, value in one["values"]:
-                found[float(at)] = float(value)
-        return dict(found)
+    def vector(self, query: str) -> list[dict[str, str]]:
+        """Return the labels of what a query finds now.
 
-    def _asked(self, what: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        Raises:
+            Unmeasured: The server does not answer as it should.
+        """
+        return [one.metric for one in self._asked("query", {"query": query})]
+
+    def raw(self, chosen: str, until: float, span: float) -> Iterable[Raw]:
+        """Yield the series that a selector names, with all samples of the `span` seconds before `until`.
+
+        Raises:
+            Unmeasured: The server does not answer as it should.
+        """
+        asked = {"query": within(chosen, span), "time": f"{until:.3f}"}
+        for one in self._asked("query", asked):
+            yield one.metric, [(round(at, 3), float(value)) for at, value in one.values]
+
+    def _range(self, query: str, since: float, until: float, step: float) -> dict[float, float]:
+        # A value is of the stretch before its time.
+        asked = {"query": query, "start": since + step, "end": max(until, since + step)}
+        found: dict[float, float] = {}
+        for one in self._asked("query_range", asked | {"step": step, "nocache": 1}):
+            found |= {float(at): float(value) for at, value in one.values}
+        return found
+
+    def _asked(self, what: str, parameters: dict[str, Any]) -> list[_Series]:
+        content = self._fetched(what, parameters) if self._problem is None else b""
+        if self._problem is None:
+            try:
+                return msgspec.json.decode(content, type=_Answer).data.result
+            except (msgspec.DecodeError, ValueError):
+                self._problem = "it answered with something else than Prometheus does"
+        raise Unmeasured(f"the server of the history can't be read: {self._problem}")
+
+    def _fetched(self, what: str, parameters: dict[str, Any]) -> bytes:
         import requests
 
+        end = time.monotonic() + self._timeout
         try:
-            answer = requests.get(
+            with requests.get(
                 f"{self._base}/api/v1/{what}",
                 params=parameters,
-                headers=self._headers,
-                timeout=_TIMEOUT,
-            )
-            if not answer.ok:
-                raise Unmeasured(
-                    f"the server of the history answered with HTTP {answer.status_code}"
-                )
-            found = answer.json()["data"]["result"]
-        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
-            kind = type(error).__name__
-            raise Unmeasured(f"the server of the history does not answer: {kind}") from None
-        return list(found)
+                auth=self._authorized if self._token else None,
+                timeout=self._timeout,
+                allow_redirects=False,
+                stream=True,
+            ) as answer:
+                if answer.status_code != 200:
+                    self._problem = f"it answered with HTTP {answer.status_code}"
+                    return b""
+                content = bytearray()
+                for part in answer.iter_content(2**16):
+                    content += part
+                    if len(content) > LARGEST or time.monotonic() > end:
+                        self._problem = "its answer is too large, or takes too long"
+                        break
+                return bytes(content)
+        except requests.Timeout:
+            self._problem = "no answer in time"
+        except requests.RequestException:
+            self._problem = "the connection broke, or was refused"
+        return b""
+
+    def _authorized(self, request: PreparedRequest) -> PreparedRequest:
+        """Add the token; as an `auth` of its own, or a .netrc would take its place."""
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
 
 
-def selector(metric: str, labels: dict[str, str]) -> dict[str, str]:
-    """Return the PromQL selectors of a metric, by the figure that is asked for.
+def selector(
+    metric: str, labels: dict[str, str], statistics: str = ".+", which: str | None = ""
+) -> str:
+    """Return the PromQL selector of a metric.
+
+    Args:
+        metric: `redis.connect`, `http.latency[login]`.
+        labels: Which host and target.
+        statistics: Which of them, a regular expression; there is one series for each.
+        which: None for the metrics of a name's parametrised checks too.
+    """
+    words = "|".join(sorted({f"_{word}" for word in WORDS.values() if word}))
+    plain, _, rest = metric.partition("[")
+    name = re.sub(r"[^A-Za-z0-9_]", "_", plain)
+    chosen = [f'__name__=~"{PREFIX}_(measured_)?{name}({words})?"', f'statistic=~"{statistics}"']
+    chosen.append(f'component="{_quoted(plain.partition(".")[0])}"')
+    if which is not None:
+        chosen.append(f'parameters="{_quoted(rest.removesuffix("]"))}"')
+    return matchers(chosen, labels)
+
+
+def matchers(chosen: Iterable[str], labels: dict[str, str]) -> str:
+    """Return a selector of these matchers and labels."""
+    also = (f'{key}="{_quoted(value)}"' for key, value in labels.items())
+    return "{" + ",".join([*chosen, *also]) + "}"
+
+
+def within(chosen: str, seconds: float) -> str:
+    """Return a selector's range; in whole milliseconds, which every server takes."""
+    return f"{chosen}[{max(1, round(1_000 * seconds))}ms]"
+
+
+def _asking(figure: str, metric: str, labels: dict[str, str], step: float) -> str:
+    """Return the query for one figure of a point.
 
     Of a scalar, and of what is read every second, there is one series; of a series, one a statistic.
     """
-    words = "|".join(sorted({f"_{word}" for word in WORDS.values() if word}))
-    name = re.sub(r"[^A-Za-z0-9_]", "_", metric.partition("[")[0])
-    chosen = [f'__name__=~"{PREFIX}_{name}({words})?"']
-    chosen += [f'{key}="{_quoted(value)}"' for key, value in labels.items()]
-    _, bracket, which = metric.partition("[")
-    if bracket:
-        chosen.append(f'parameters="{_quoted(which.removesuffix("]"))}"')
-    statistics = {
-        "count": "value|last|median",
-        "min": "value|last|min",
-        "max": "value|last|max",
-        "mean": "value|last|mean",
-        "p95": "value|last|p95",
-    }
-    return {
-        key: "{" + ",".join([*chosen, f'statistic=~"{names}"']) + "}"
-        for key, names in statistics.items()
-    }
+
+    def chosen(statistics: str) -> str:
+        return within(selector(metric, labels, statistics), step)
+
+    if figure == "count":
+        # The two kinds together: an absent one counts nothing.
+        single = f"sum(count_over_time({chosen('value|last')}))"
+        several = f"sum(sum_over_time({chosen('count')}))"
+        return f"({single} + {several}) or {single} or {several}"
+    if figure == "p95":
+        single = f"max(quantile_over_time(0.95, {chosen('value|last')}))"
+        return f"max(max_over_time({chosen('p95')})) or {single}"
+    function = {"mean": "avg(avg", "min": "min(min", "max": "max(max"}[figure]
+    return f"{function}_over_time({chosen(f'value|last|{figure}')}))"
 
 
 def _quoted(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -3,62 +3,28 @@
 from __future__ import annotations
 
 import datetime
-import shutil
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import pytest
 import requests
 
 from pytest_flowhealth.history.remote.promql import PromQL
 from pytest_flowhealth.history.remote.samples import of_round, of_second, place
 from pytest_flowhealth.history.remote.shipper import Shipper
 from tests.formats.test_openmetrics import CHECKS, HEALTH
-from tests.redis_servers import free_port
+from tests.history.remote.servers import prometheus
 
-PROGRAM = shutil.which("prometheus")
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Prometheus is installed (apt)")
 WHERE = place("host-a", "shop")
 
 
-@pytest.fixture
-def prometheus(tmp_path: Path) -> Iterator[str]:
-    (tmp_path / "empty.yml").write_text("")
-    url = f"http://127.0.0.1:{free_port()}"
-    argv = [
-        *(
-            PROGRAM or "",
-            f"--config.file={tmp_path}/empty.yml",
-            "--web.enable-remote-write-receiver",
-        ),
-        *(f"--storage.tsdb.path={tmp_path}/data", f"--web.listen-address={url[7:]}"),
-    ]
-    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            _ready(f"{url}/-/ready")
-            yield url
-        finally:
-            process.terminate()
+def test_rounds_and_seconds_are_taken_as_a_monitor_sends_them(tmp_path: Path) -> None:
+    with prometheus(tmp_path / "server") as url:
+        send_and_read(url, tmp_path)
 
 
-def _ready(url: str) -> None:
-    end = time.monotonic() + 30
-    while True:
-        try:
-            if requests.get(url, timeout=1).ok:
-                return
-        except requests.RequestException:
-            pass
-        assert time.monotonic() < end
-        time.sleep(0.1)
-
-
-def test_rounds_and_seconds_are_taken_as_a_monitor_sends_them(
-    prometheus: str, tmp_path: Path
-) -> None:
+def send_and_read(prometheus: str, tmp_path: Path) -> None:
+    """Send as a monitor does."""
     shipper = Shipper(prometheus, tmp_path / "queue")
     began = time.time() - 60
     twice = (*CHECKS, CHECKS[0])

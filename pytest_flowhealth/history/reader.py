@@ -1,0 +1,103 @@
+"""Reading back, whichever kind of history it is: a file here, or a Prometheus-compatible server."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from pytest_flowhealth.history import query
+from pytest_flowhealth.history.keeping import asked
+from pytest_flowhealth.history.query import POINTS, KeptRun, Past, Point
+
+Result = TypeVar("Result")
+
+
+class Reader(Protocol):
+    """What can be asked of a history, as query.py says; what a kind can't know is absent."""
+
+    def series(self, metric: str, since: float, until: float, points: int = POINTS) -> list[Point]:
+        """Return what a metric was between two times, in at most about `points` stretches."""
+        ...
+
+    def past(
+        self, metric: str, fingerprint: str, *, limit: int = 50, before: str | None = None
+    ) -> list[Past]:
+        """Return what the last runs of a fingerprint measured, the oldest first."""
+        ...
+
+    def of_run(self, run: str, metric: str) -> Past | None:
+        """Return what one run measured of a metric."""
+        ...
+
+    def measured(self, metric: str, since: float, until: float) -> list[Past]:
+        """Return what the runs between two times measured, the oldest first."""
+        ...
+
+    def metrics(self, name: str) -> list[tuple[str, str]]:
+        """Return the metrics of a name, those of its parametrised checks too, each with its unit."""
+        ...
+
+    def runs(self, *, limit: int = 50, fingerprint: str | None = None) -> list[KeptRun]:
+        """Return the last runs, the newest first."""
+        ...
+
+    def run_named(self, name: str) -> KeptRun | None:
+        """Return the run with an id (its begin is enough), the name of a baseline, or `latest`."""
+        ...
+
+    def report(self, run: str) -> dict[str, Any] | None:
+        """Return the report of a run, None where it is not kept."""
+        ...
+
+
+class FileReader:
+    """A history in a file: all samples of each series, and the reports.
+
+    All methods raise sqlite3.Error where it can't be read.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._file = connection
+
+    def series(self, metric: str, since: float, until: float, points: int = POINTS) -> list[Point]:
+        """Return what a metric was between two times."""
+        return query.series(self._file, metric, since, until, points)
+
+    def past(
+        self, metric: str, fingerprint: str, *, limit: int = 50, before: str | None = None
+    ) -> list[Past]:
+        """Return what the last runs of a fingerprint measured, the oldest first."""
+        return query.past(self._file, metric, fingerprint, limit=limit, before=before)
+
+    def of_run(self, run: str, metric: str) -> Past | None:
+        """Return what one run measured of a metric."""
+        return query.values_of(self._file, run).get(metric)
+
+    def measured(self, metric: str, since: float, until: float) -> list[Past]:
+        """Return what the runs between two times measured, the oldest first."""
+        return query.measured(self._file, metric, since, until)
+
+    def metrics(self, name: str) -> list[tuple[str, str]]:
+        """Return the metrics of a name, each with its unit."""
+        return query.metrics(self._file, name)
+
+    def runs(self, *, limit: int = 50, fingerprint: str | None = None) -> list[KeptRun]:
+        """Return the last runs, the newest first."""
+        return query.runs(self._file, limit=limit, fingerprint=fingerprint)
+
+    def run_named(self, name: str) -> KeptRun | None:
+        """Return the run of a name."""
+        return query.run_named(self._file, name)
+
+    def report(self, run: str) -> dict[str, Any] | None:
+        """Return the report of a run."""
+        return query.report(self._file, run)
+
+
+def consulted(
+    path: Path, ask: Callable[[Reader], Result], otherwise: Result
+) -> tuple[Result, str | None]:
+    """Ask a history in a file, as `keeping.asked` does."""
+    return asked(path, lambda connection: ask(FileReader(connection)), otherwise)

@@ -1,0 +1,204 @@
+"""A history in a Prometheus-compatible server, read back as one in a file is.
+
+The server has each statistic of a series, and not its single samples; it has no reports, and no names
+of baselines. A run is known by when it began.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pytest_flowhealth.history.query import POINTS, KeptRun, Past, Point
+from pytest_flowhealth.history.remote.promql import PromQL, Raw, matchers, selector, within
+from pytest_flowhealth.verdict.exposition import (
+    DURATION,
+    ENDED,
+    INFO,
+    STATUS,
+    STATUSES,
+    WORDS,
+    name_of,
+    unit_of,
+)
+
+SPANS = (86_400.0, 7 * 86_400.0, 90 * 86_400.0)
+"""How far back the last runs are looked for, one span after the other, until there are enough."""
+
+_STAMP = "%Y%m%dT%H%M%S"
+_NEAR = 3.0
+_RARELY = 20
+
+
+class ServerReader:
+    """What one host and target have sent to a server.
+
+    All methods raise Unmeasured where it does not answer; it is then not asked again.
+
+    Args:
+        server: The server.
+        host: The label of the host; `target` that of the target.
+        clock: Seconds since 1970.
+    """
+
+    def __init__(
+        self, server: PromQL, host: str, target: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._server = server
+        self._labels = {"host": host, "target": target}
+        self._clock = clock
+        self._known: dict[float, list[KeptRun]] = {}
+        self._ends: dict[str, float] = {}
+
+    def series(self, metric: str, since: float, until: float, points: int = POINTS) -> list[Point]:
+        """Return what a metric was between two times; p95 is the greatest of its runs'."""
+        return self._server.series(metric, since, until, points, self._labels)
+
+    def past(
+        self, metric: str, fingerprint: str, *, limit: int = 50, before: str | None = None
+    ) -> list[Past]:
+        """Return what the last runs of a fingerprint measured, the oldest first."""
+        end = self.run_named(before) if before else None
+        looked, found = 0, list[Past]()
+        for span in SPANS:
+            runs = [
+                one
+                for one in self._runs(span)
+                if one.fingerprint == fingerprint and (end is None or one.started < end.started)
+            ]
+            if len(runs) > looked:
+                looked = len(runs)
+                # Not every run measures everything: a component has its own interval.
+                found = self._of(metric, runs[-_RARELY * limit :])
+            if len(found) >= limit:
+                break
+        return found[-limit:]
+
+    def of_run(self, run: str, metric: str) -> Past | None:
+        """Return what one run measured of a metric."""
+        one = self.run_named(run)
+        return next(iter(self._of(metric, [one] if one else [])), None)
+
+    def measured(self, metric: str, since: float, until: float) -> list[Past]:
+        """Return what the runs that ended between two times measured, the oldest first."""
+        span = self._clock() - since
+        runs = [one for one in self._runs(span) if since <= self._ends[one.uid] < until]
+        return self._of(metric, runs)
+
+    def metrics(self, name: str) -> list[tuple[str, str]]:
+        """Return the metrics of a name, those of its parametrised checks too, each with its unit."""
+        chosen = within(selector(name, self._labels, which=None), SPANS[-1])
+        found = self._server.vector(f"group by (__name__, parameters) (last_over_time({chosen}))")
+        return sorted({(_metric(name, labels), _unit(name, labels)) for labels in found})
+
+    def runs(self, *, limit: int = 50, fingerprint: str | None = None) -> list[KeptRun]:
+        """Return the last runs, the newest first."""
+        found: list[KeptRun] = []
+        for span in SPANS:
+            every = self._runs(span)
+            found = [one for one in every if fingerprint in (None, one.fingerprint)]
+            if len(found) >= limit:
+                break
+        return found[::-1][:limit]
+
+    def run_named(self, name: str) -> KeptRun | None:
+        """Return the run with an id (its begin is enough), or `latest`."""
+        if name == "latest":
+            return next(iter(self.runs(limit=1)), None)
+        began = _began(name)
+        for span in SPANS:
+            runs = self._runs(span)[::-1]
+            found = next((one for one in runs if one.uid.startswith(name)), None)
+            if found is None and began is not None:
+                # The id is of the moment in which the history was opened.
+                near = [one for one in runs if abs(one.started - began) <= _NEAR]
+                found = min(near, key=lambda one: abs(one.started - began), default=None)
+            if found is not None:
+                return found
+        return None
+
+    def report(self, run: str) -> dict[str, Any] | None:  # noqa: ARG002  # a server has none
+        """Return None."""
+        return None
+
+    def _runs(self, span: float) -> list[KeptRun]:
+        """Return the runs of the last `span` seconds, the oldest first."""
+        if span not in self._known:
+            told = {name: self._told(name, span) for name in (ENDED, DURATION, STATUS)}
+            kinds = {at: labels for labels, samples in self._raw(INFO, span) for at, _ in samples}
+            # One that was sent again, after its end: the last counts.
+            found = {}
+            for at in sorted(told[ENDED].keys() & told[DURATION].keys()):
+                one = self._run(at, told, kinds.get(at, {}))
+                found[one.uid] = one
+                self._ends[one.uid] = at
+            self._known[span] = [*found.values()]
+        return self._known[span]
+
+    def _run(self, at: float, told: dict[str, dict[float, float]], kind: dict[str, str]) -> KeptRun:
+        started = told[ENDED][at] - told[DURATION][at]
+        status = told[STATUS].get(at)
+        return KeptRun(
+            uid=time.strftime(_STAMP, time.gmtime(started)),
+            started=started,
+            duration=told[DURATION][at],
+            status=next((one.value for one, code in STATUSES.items() if code == status), "unknown"),
+            target=self._labels["target"],
+            version=kind.get("version"),
+            fingerprint=kind.get("fingerprint", ""),
+            baseline=None,
+        )
+
+    def _told(self, name: str, span: float) -> dict[float, float]:
+        return {at: value for _, samples in self._raw(name, span) for at, value in samples}
+
+    def _raw(self, name: str, span: float) -> Iterable[Raw]:
+        chosen = matchers([f'__name__="{name}"'], self._labels)
+        return self._server.raw(chosen, self._clock(), span)
+
+    def _of(self, metric: str, runs: list[KeptRun]) -> list[Past]:
+        """Return what runs, the oldest first, measured of a metric; those without are left out."""
+        if not runs:
+            return []
+        first, last = self._ends[runs[0].uid], self._ends[runs[-1].uid]
+        chosen = selector(metric, self._labels, "value|count|min|max|mean|median|stdev|p95|p99")
+        found: dict[float, dict[str, float]] = defaultdict(dict)
+        for labels, samples in self._server.raw(chosen, last + 1, last - first + 2):
+            for at, value in samples:
+                found[at][labels.get("statistic", "")] = value
+        return [one for run in runs for one in _past(run, found.get(self._ends[run.uid], {}))]
+
+
+def _past(run: KeptRun, told: dict[str, float]) -> list[Past]:
+    value = told.get("value", told.get("median"))
+    if value is None:
+        return []
+    statistics = {} if "value" in told else told
+    return [Past(run.uid, run.started, value, (value,), statistics)]
+
+
+def _began(name: str) -> float | None:
+    """Return the moment that an id tells."""
+    if not re.match(r"\d{8}T\d{6}", name):
+        return None
+    try:
+        return float(calendar.timegm(time.strptime(name[:15], _STAMP)))
+    except ValueError:
+        return None
+
+
+def _metric(name: str, labels: dict[str, str]) -> str:
+    which = labels.get("parameters")
+    return f"{name}[{which}]" if which else name
+
+
+def _unit(name: str, labels: dict[str, str]) -> str:
+    """Return the unit of a metric, by how its name ends."""
+    units = (unit for unit in WORDS if name_of(name, unit) == labels.get("__name__"))
+    word = unit_of(labels.get("__name__", ""))
+    by_word = next((unit for unit, one in WORDS.items() if one == word and word), None)
+    return by_word or next(units, "1")
