@@ -49,9 +49,7 @@ class PromQL:
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = 10.0) -> None:
-        parts = urlsplit(url)
-        path = re.sub(r"(/api/v1)?/(write|push)$", "", parts.path.rstrip("/"))
-        self._base = urlunsplit((parts.scheme, parts.netloc, path, "", ""))
+        self._base = read_address(url)
         self._token = token
         self._timeout = timeout
         self._problem: str | None = None
@@ -172,6 +170,19 @@ class PromQL:
         """Add the token; as an `auth` of its own, or a .netrc would take its place."""
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
+
+
+def read_address(url: str) -> str:
+    """Return where a server is asked, of the address that is written to.
+
+    Mimir takes writes at /api/v1/push, and answers below /prometheus, as its documentation has it.
+    """
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/")
+    if path.endswith("/api/v1/push"):
+        path = f"{path.removesuffix('/api/v1/push')}/prometheus"
+    path = re.sub(r"(/api/v1)?/(write|push)$", "", path)
+    return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
 
 
 def selector(

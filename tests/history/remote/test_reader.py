@@ -16,7 +16,7 @@ from pytest_flowhealth.errors import Unmeasured
 from pytest_flowhealth.history.database import connect
 from pytest_flowhealth.history.entry import entry_of
 from pytest_flowhealth.history.reader import FileReader, Reader
-from pytest_flowhealth.history.remote.promql import PromQL
+from pytest_flowhealth.history.remote.promql import PromQL, read_address
 from pytest_flowhealth.history.remote.reader import ServerReader
 from pytest_flowhealth.history.remote.samples import of_round, of_second, place
 from pytest_flowhealth.history.remote.shipper import Shipper
@@ -159,6 +159,20 @@ def same_ranges(file: Reader, remote: Reader, since: float) -> None:
     assert found.mean == pytest.approx(249.5)
     assert found.p95 == pytest.approx(494.05)
     assert remote.series("my-app.hits", since - 1, since + 99, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("http://h:8428", "http://h:8428"),
+        ("http://h/prefix/", "http://h/prefix"),
+        ("http://h/api/v1/write", "http://h"),
+        ("http://mimir/api/v1/push", "http://mimir/prometheus"),
+        ("https://u:p@h/api/prom/push", "https://u:p@h/api/prom"),
+    ],
+)
+def test_addresses(url: str, asked: str) -> None:
+    assert read_address(url) == asked
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://user:pa55@127.0.0.1:1/api/v1/write"])
