@@ -48,6 +48,9 @@ COMPONENTS = {
 CHECKS = [
     (f"{one}.check{number}", one) for one, count in COMPONENTS.items() for number in range(count)
 ]
+ROUNDS = 200
+"""Different rounds that each writer has; hosts take them in turn."""
+
 SERIES = {"redis.check0", "redis.check1", "redis.check2", "redis.check3"}
 """The checks that measure a series; every second of the others measures one figure."""
 
@@ -73,16 +76,16 @@ def main() -> None:
 def _run(
     url: str, server: subprocess.Popen[bytes], options: argparse.Namespace, folder: Path
 ) -> None:
-    began = time.monotonic()
     parts = [range(one, options.hosts, options.writers) for one in range(options.writers)]
     with multiprocessing.Pool(options.writers) as pool:
         done = pool.starmap(_write, [(url, part, folder / str(n)) for n, part in enumerate(parts)])
-    seconds = time.monotonic() - began
-    samples = sum(one for one, _ in done)
-    processor = sum(one for _, one in done)
+    seconds = max(one[3] for one in done) - min(one[2] for one in done)
+    samples = sum(one[0] for one in done)
+    processor = sum(one[1] for one in done)
     memory = psutil.Process(server.pid).memory_info().rss / 2**20
     used = sum(psutil.Process(server.pid).cpu_times()[:2])
     requests.get(f"{url}/internal/force_flush", timeout=30)
+    time.sleep(5)  # the server's index tells of new series a moment later
     hosts = _asked(url, "count(last_over_time(flowhealth_status[1h]))")
     checks = _asked(url, "count(last_over_time(flowhealth_check_status[1h]))")
     every = _asked(url, 'sum(count_over_time({__name__=~"flowhealth_.*"}[1h]))')
@@ -96,20 +99,26 @@ def _run(
     write(f"server: {memory:.0f} MiB of memory, {size / 2**20:.0f} MiB on disk\n")
 
 
-def _write(url: str, hosts: range, folder: Path) -> tuple[int, float]:
+def _write(url: str, hosts: range, folder: Path) -> tuple[int, float, float, float]:
     chance = random.Random(hosts.start)
+    made = [_round(chance) for _ in range(ROUNDS)]  # not part of what is measured
+    before, begin = _used(), time.monotonic()
     shipper = Shipper(url, folder)
     count = 0
     for host in hosts:
-        samples = [*of_round(_round(chance), place(f"host-{host:05}", "simulated"))]
+        samples = [*of_round(made[host % ROUNDS], place(f"host-{host:05}", "simulated"))]
         count += len(samples)
         shipper.put(samples)
         while shipper.waiting > 200:
             time.sleep(0.005)
     if not shipper.close(300):
         sys.exit(f"not everything was taken: {shipper.problem}")
+    return count, _used() - before, begin, time.monotonic()
+
+
+def _used() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
-    return count, used.ru_utime + used.ru_stime
+    return used.ru_utime + used.ru_stime
 
 
 def _round(chance: random.Random) -> Health:

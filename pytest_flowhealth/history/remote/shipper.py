@@ -17,7 +17,7 @@ from pytest_flowhealth.history.remote.write import HEADERS, requests, require
 from pytest_flowhealth.verdict.exposition import Sample
 
 if TYPE_CHECKING:
-    from requests import PreparedRequest
+    from requests import PreparedRequest, Session
 
 WRITE = "/api/v1/write"
 """Where Prometheus and VictoriaMetrics take remote writes, below their address."""
@@ -65,6 +65,7 @@ class Shipper:
         self._lock = threading.Lock()
         self._news = threading.Condition(self._lock)
         self._end = False
+        self._session: Session | None = None
         self._thread = threading.Thread(target=self._ship, daemon=True, name="remote write")
         self._thread.start()
 
@@ -148,7 +149,9 @@ class Shipper:
         import requests as http
 
         try:
-            with http.post(
+            if self._session is None:
+                self._session = http.Session()
+            with self._session.post(
                 self._url,
                 data=one.body,
                 headers=HEADERS,
@@ -158,6 +161,8 @@ class Shipper:
                 stream=True,
             ) as answer:  # its body is not read: it can't hold us
                 code, asked = answer.status_code, answer.headers.get("Retry-After")
+                if code == http.codes.no_content:
+                    _ = answer.content  # nothing is there, and the connection is kept
         except http.RequestException as error:
             return self._failed(_why(error), 0.0)
         if code == 429 or code >= 500:
