@@ -46,7 +46,8 @@ def begin(config: pytest.Config, mode: Mode) -> Run:
         pytest.UsageError: The configuration or an option can't be meant.
     """
     target = _target(config)
-    secrets = secrets_in(os.environ) | {password_in(target.config.redis.url or "") or ""}
+    addresses = (target.config.redis.url, target.config.history.url, config.option.health_history)
+    secrets = secrets_in(os.environ) | {password_in(one or "") or "" for one in addresses}
     recorder = Recorder()
     run = Run(
         config=config,

@@ -127,6 +127,8 @@ class Shipper:
                         lambda: self._end,
                         max(asked, pause * random.uniform(0.7, 1.0)),  # noqa: S311
                     )
+        if self._session is not None:
+            self._session.close()
         with self._lock:
             self._queue.release()
 
