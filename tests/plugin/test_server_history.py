@@ -5,11 +5,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import requests
 
+from pytest_flowhealth.config.model import Configuration
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.history.place import place_of
 from tests.alerts.receiving import receiving
 from tests.history.remote.servers import victoria
 from tests.plugin.conftest import Health
@@ -88,12 +92,28 @@ def test_speed(health):
 """
 
 
+def wait_for_runs(url: str, folder: Path, count: int) -> None:
+    """Wait until a server tells all that it took: VictoriaMetrics keeps an empty answer for 10 s."""
+    target = Target(folder, Configuration())
+    place = place_of(url, folder, target)
+    assert place is not None
+    end = time.monotonic() + 40
+    seen = 0
+    while seen < count:
+        assert time.monotonic() < end, f"the server tells of {seen} runs"
+        requests.get(f"{url}/internal/force_flush", timeout=10)
+        reader = place.reader(target)
+        assert reader is not None
+        seen = len(reader.runs())
+        time.sleep(0.2)
+
+
 def test_where_the_file_is_gone_the_server_remembers(run: Health, tmp_path: Path) -> None:
     with victoria(tmp_path / "server") as url:
         words = ("--health-history", url)
         for _ in range(6):
             run(SPEED, *words)
-        requests.get(f"{url}/internal/force_flush", timeout=10)
+        wait_for_runs(url, tmp_path, 6)
         for path in (tmp_path / ".flowhealth").glob("history.db*"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 

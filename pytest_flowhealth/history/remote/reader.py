@@ -130,20 +130,19 @@ class ServerReader:
         if span not in self._known:
             told = {name: self._told(name, span) for name in (ENDED, DURATION, STATUS)}
             kinds = {at: labels for labels, samples in self._raw(INFO, span) for at, _ in samples}
-            # One that was sent again, after its end: the last counts.
-            found = {}
+            found: dict[str, KeptRun] = {}
             for at in sorted(told[ENDED].keys() & told[DURATION].keys()):
                 one = self._run(at, told, kinds.get(at, {}))
                 found[one.uid] = one
                 self._ends[one.uid] = at
-            self._known[span] = [*found.values()]
+            self._known[span] = sorted(found.values(), key=lambda one: one.started)
         return self._known[span]
 
     def _run(self, at: float, told: dict[str, dict[float, float]], kind: dict[str, str]) -> KeptRun:
         started = told[ENDED][at] - told[DURATION][at]
         status = told[STATUS].get(at)
         return KeptRun(
-            uid=time.strftime(_STAMP, time.gmtime(started)),
+            uid=_named(started),
             started=started,
             duration=told[DURATION][at],
             status=next((one.value for one, code in STATUSES.items() if code == status), "unknown"),
@@ -179,6 +178,12 @@ def _past(run: KeptRun, told: dict[str, float]) -> list[Past]:
         return []
     statistics = {} if "value" in told else told
     return [Past(run.uid, run.started, value, (value,), statistics)]
+
+
+def _named(started: float) -> str:
+    """Return a run's id: of two that began in the same second too, and of one sent twice the same."""
+    moment = round(started, 2)
+    return f"{time.strftime(_STAMP, time.gmtime(moment))}.{round(moment % 1 * 100):02d}"
 
 
 def _began(name: str) -> float | None:

@@ -51,6 +51,8 @@ GREETING = 0.25
 """The share of the interval, after connecting, in which a message is no update: many servers tell
 the state at once to who connects, and then at their interval."""
 
+_LATE = 0.05
+
 _INTERVALS = (0.02, 0.25)
 
 
@@ -226,6 +228,8 @@ class _Asker:
             answers.append((await send(number), self._loop.time() - due))
         futures = [future for future, _ in answers]
         await asyncio.wait(futures, timeout=self._timeout)
+        # What has come in while this process was kept from running is not lost.
+        await asyncio.wait(futures, timeout=_LATE)
         lost = sum(not future.done() or future.cancelled() for future in futures)
         if lost:
             raise ProbeError(

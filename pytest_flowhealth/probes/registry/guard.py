@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _PAUSE = 0.2
@@ -36,13 +36,30 @@ def _tidy(folder: Path) -> None:
     if os.fork():
         signal.pause()
     os.setsid()
-    os.killpg(group, signal.SIGKILL)
+    # Killed is not yet gone: what a member is just doing on the disk is done to its end.
+    _within_attempts(lambda: _ended(group))
+    _within_attempts(lambda: _removed(folder))
+    os._exit(0)
+
+
+def _within_attempts(done: Callable[[], bool]) -> None:
     for _ in range(_ATTEMPTS):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
+        if done():
             break
         time.sleep(_PAUSE / 4)
-    os._exit(0)
+
+
+def _ended(group: int) -> bool:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def _removed(folder: Path) -> bool:
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
 
 
 if __name__ == "__main__":

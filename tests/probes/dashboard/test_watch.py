@@ -27,7 +27,7 @@ def made(serve: Serve, configure: Configure) -> Made:
 
     def make(plan: dict[str, object], path: str = "/ws", **settings: object) -> Site:
         place = serve(**plan)
-        settings = {"window": "1 s", "timeout": "0.5 s", "update_interval": "0.1 s"} | settings
+        settings = {"window": "1 s", "timeout": "10 s", "update_interval": "0.1 s"} | settings
         return of_target(
             configure(url=f"http://{place}/", websocket=f"ws://{place}{path}", **settings)
         )
@@ -62,11 +62,11 @@ def test_the_application_s_own_message(made: Made) -> None:
 )
 def test_faults(made: Made, plan: dict[str, object], path: str, said: str) -> None:
     with pytest.raises(ProbeError, match=said):
-        watch(made(plan, path))
+        watch(made(plan, path, timeout="0.5 s"))
 
 
 def test_a_message_without_a_reply(made: Made) -> None:
-    site = made({}, message={"send": "ping {id}", "reply": "never {id}"})
+    site = made({}, message={"send": "ping {id}", "reply": "never {id}"}, timeout="0.5 s")
     with pytest.raises(ProbeError, match="got no answer"):
         watch(site)
 
