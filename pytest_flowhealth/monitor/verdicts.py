@@ -20,6 +20,18 @@ class Last(msgspec.Struct, frozen=True):
     at: datetime.datetime
 
 
+class Doubt(msgspec.Struct, frozen=True):
+    """A verdict that is worse than all its checks; the components that no round has looked at since."""
+
+    components: frozenset[str]
+    status: Status
+    reasons: tuple[str, ...]
+
+    def without(self, looked: Collection[str]) -> Doubt:
+        """Return what is left of it after a round that looked at some components."""
+        return msgspec.structs.replace(self, components=self.components - {*looked})
+
+
 class Verdicts:
     """The last verdicts, by component, and what was wrong with the last round itself."""
 
@@ -29,6 +41,7 @@ class Verdicts:
         self.at: datetime.datetime | None = None
         self._health: Health | None = None
         self._checks: dict[str, tuple[CheckResult, ...]] = {}
+        self._doubts: list[Doubt] = []
 
     def take(
         self,
@@ -50,6 +63,7 @@ class Verdicts:
         if health is None:
             return
         self._health = health
+        self._doubt(health, looked)
         if looked is None and not problems:
             self._drop(self._checks.keys() - health.components.keys())
         for name in health.components:
@@ -62,6 +76,19 @@ class Verdicts:
                 self.components[name] = Last(worst(found), at)
             else:
                 self.components.pop(name, None)
+
+    def _doubt(self, health: Health, looked: Collection[str] | None) -> None:
+        """Remember what no single check says, until all that it speaks of was looked at again."""
+        left = [] if looked is None else [one.without(looked) for one in self._doubts]
+        self._doubts = [one for one in left if one.components]
+        found = [one.status for one in health.checks if one.status is not None]
+        names = frozenset(looked or health.components or ("",))
+        if (found or looked is None) and worst([*found, health.status]) is not worst(found):
+            self._doubts.append(Doubt(names, health.status, health.reasons))
+        lost = frozenset(looked or ()) - health.components.keys()
+        if lost:
+            told = f"no check of {', '.join(sorted(lost))} was reported"
+            self._doubts.append(Doubt(lost, Status.UNKNOWN, (told,)))
 
     def _drop(self, names: Collection[str]) -> None:
         """Forget components that are no more."""
@@ -91,4 +118,5 @@ class Verdicts:
         if self.at is None:
             return None
         found = [one.status for one in self.components.values()]
+        found += [one.status for one in self._doubts]
         return worst([*found, Status.UNKNOWN] if self.problems or not found else found)

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import msgspec
+
 from pytest_flowhealth.alerts.rules import conditions
 from pytest_flowhealth.alerts.series import Reading
 from pytest_flowhealth.config.alerts import Receiver, Rule
@@ -120,3 +122,26 @@ def test_a_component_that_is_no_more_does_not_count_unless_the_round_broke_down(
 
     assert taken(known, None, MANIFEST, problems=("it was killed",)) is Status.UNHEALTHY
     assert taken(known, None, MANIFEST) is Status.HEALTHY
+
+
+def test_a_component_whose_checks_are_lost_is_not_healthy_any_more() -> None:
+    known = Verdicts()
+    redis = check("redis.connect", Outcome.PASS)
+    assert taken(known, None, MANIFEST, BUILD, redis) is Status.HEALTHY
+
+    assert taken(known, {"redis"}, MANIFEST) is Status.UNKNOWN
+    assert taken(known, {"build"}, BUILD) is Status.UNKNOWN
+    assert taken(known, {"redis", "build"}, BUILD, redis) is Status.HEALTHY
+
+
+def test_a_verdict_that_is_worse_than_its_checks_stays_until_all_was_looked_at_again() -> None:
+    known = Verdicts()
+    doubtful = msgspec.structs.replace(
+        health(MANIFEST, BUILD), status=Status.UNKNOWN, reasons=("?",)
+    )
+    known.take(doubtful, (), START, None)
+    assert known.status is Status.UNKNOWN
+    assert known.whole.status is Status.UNKNOWN  # type: ignore[union-attr]
+
+    assert taken(known, {"build"}, BUILD) is Status.UNKNOWN
+    assert taken(known, {"package"}, MANIFEST) is Status.HEALTHY
