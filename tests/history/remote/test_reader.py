@@ -166,12 +166,10 @@ def test_runs_in_quick_succession_and_one_that_is_sent_again(server: Run, tmp_pa
     since = float(int(time.time()) - 100)
     with server(tmp_path / "server") as url:
         shipper = Shipper(url, tmp_path / "queue")
-        for number in (0, 1, 2):
-            health, _ = run_at(since + 0.3 * number, number)
+        every = [run_at(since + 0.3 * number, number)[0] for number in (0, 1, 2)]
+        every.append(msgspec.structs.replace(every[-1], duration=0.5))
+        for health in every:
             shipper.put(of_round(health, place("a", "shop"), MINE))
-        shipper.put(
-            of_round(msgspec.structs.replace(health, duration=0.5), place("a", "shop"), MINE)
-        )
         assert shipper.close(30)
         requests.get(f"{url}/internal/force_flush", timeout=10)
         remote = ServerReader(PromQL(url), "a", "shop")
