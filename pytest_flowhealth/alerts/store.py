@@ -158,6 +158,19 @@ def silence(connection: sqlite3.Connection, hush: Hush) -> str:
     return name
 
 
+def end_silence(connection: sqlite3.Connection, name: str, now: float) -> bool:
+    """End a silence; tell whether there was one that had not ended.
+
+    Raises:
+        sqlite3.Error: It can't be written.
+    """
+    with transaction(connection):
+        found = connection.execute(
+            "UPDATE silences SET ends = ? WHERE id = ? AND ends > ?", (now, name, now)
+        )
+    return found.rowcount > 0
+
+
 def acknowledge(connection: sqlite3.Connection, alert: str, at: float, author: str) -> None:
     """Note that somebody takes care of an alert.
 

@@ -11,8 +11,8 @@ FOLDER = ".flowhealth"
 """Our own folder in a project."""
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write `content` beside `path` and rename it.
+def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Write `content` beside `path` and rename it; `mode` says who may read it.
 
     Raises:
         OSError: It can't be written; what was there is still there.
@@ -25,7 +25,7 @@ def replace_file(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
+        Path(name).chmod(mode)
         Path(name).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

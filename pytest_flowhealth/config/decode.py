@@ -28,6 +28,7 @@ from pytest_flowhealth.config.require import (
     require_silences,
 )
 from pytest_flowhealth.config.semver import is_range
+from pytest_flowhealth.config.web import require_origins, require_tokens, require_users
 from pytest_flowhealth.config.wording import quoted, requoted, unknowns
 from pytest_flowhealth.verdict.units import parse_duration, parse_size
 
@@ -283,5 +284,11 @@ CHECKS: dict[str, Callable[[Any], object]] = {
     "system.npm": _range,
     "wasm.export": _not_blank,
     "wasm.module": _not_blank,
+    "web.certificate": _not_blank,
+    "web.key": _not_blank,
+    "web.origins": require_origins,
+    "web.session": parse_duration,
+    "web.tokens": require_tokens,
+    "web.users": require_users,
 }
 """What a value must be beyond its type, by dotted key; raises ValueError."""

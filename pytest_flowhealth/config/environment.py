@@ -23,7 +23,8 @@ from pytest_flowhealth.errors import UsageError
 
 THRESHOLDS = f"{PREFIX}THRESHOLDS"
 REDIS_URL = "REDIS_URL"
-OTHERS = frozenset({THRESHOLDS, f"{PREFIX}ROUND", f"{PREFIX}MONITORED"})
+WEB_PASSWORD, WEB_TOKEN = f"{PREFIX}WEB_PASSWORD", f"{PREFIX}WEB_TOKEN"
+OTHERS = frozenset({THRESHOLDS, f"{PREFIX}ROUND", f"{PREFIX}MONITORED", WEB_PASSWORD, WEB_TOKEN})
 """Variables of ours that are no key of the configuration."""
 
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}

@@ -10,6 +10,7 @@ from msgspec import Meta
 from pytest_flowhealth.config.alerts import Alerts, Monitor, Receiver, Rule, Silence
 from pytest_flowhealth.config.dashboard import Dashboard
 from pytest_flowhealth.config.history import History
+from pytest_flowhealth.config.web import Web
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -362,6 +363,7 @@ class Configuration(msgspec.Struct, frozen=True):
     monitor: Monitor = Monitor()
     history: History = History()
     alerts: Alerts = Alerts()
+    web: Web = Web()
     rules: Annotated[
         tuple[Rule, ...],
         Meta(description="Conditions that raise alerts, besides the built-in ones, see alerts.md."),
