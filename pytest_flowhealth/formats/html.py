@@ -1,0 +1,107 @@
+"""A page of one run in a single file: looks as the monitor's page does, and asks nobody for anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from html import escape
+from importlib import resources
+
+from pytest_flowhealth.verdict.check import CheckResult, limit_text
+from pytest_flowhealth.verdict.report import Health
+from pytest_flowhealth.verdict.status import Outcome
+from pytest_flowhealth.verdict.text import figure
+
+_SIGNS = {
+    "healthy": "✓",
+    "pass": "✓",
+    "degraded": "!",
+    "warn": "!",
+    "unknown": "?",
+    "unhealthy": "✕",
+    "fail": "✕",
+    "skip": "\u2013",
+}
+_WRONG = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN)
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def render(health: Health) -> str:
+    """Return a run as HTML; all that a target says in it is escaped."""
+    name = health.target.name or health.target.path
+    title = f"{health.status.value.capitalize()}: {name} {health.target.version or ''}".strip()
+    style = resources.files("pytest_flowhealth").joinpath("web/static/style.css")
+    return "\n".join(
+        (
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            '<meta name="color-scheme" content="light dark">',
+            f"<title>{escape(title)}</title><style>{style.read_text(encoding='utf-8')}</style></head>",
+            f"<body><main>{''.join(_parts(health, title))}</main></body></html>",
+            "",
+        )
+    )
+
+
+def _parts(health: Health, title: str) -> Iterator[str]:
+    status = health.status.value
+    yield f'<h1 class="verdict" data-status="{status}"><span aria-hidden="true">{_SIGNS[status]}</span>'
+    yield f"<span>{escape(title)}</span></h1>"
+    one = health.summary
+    counted = (
+        (one.passed, "pass"),
+        (one.warn, "warn"),
+        (one.fail, "fail"),
+        (one.unknown, "unknown"),
+        (one.skip, "skip"),
+    )
+    told = ", ".join(f"{count} {word}" for count, word in counted if count)
+    yield f'<p class="quiet">{health.started:%Y-%m-%d %H:%M:%S} UTC on {escape(health.host.name)}, '
+    yield f"{figure(health.duration)} s: {told or 'no checks'}</p>"
+    yield from _listed(health.reasons)
+    causes = [one for one in health.checks if one.outcome in _WRONG and one.blocked_by is None]
+    if causes:
+        yield '<h2>What is wrong</h2><div class="wrong">'
+        yield from (_problem(one, health.checks) for one in causes)
+        yield "</div>"
+    yield "<h2>Components</h2>"
+    for name in health.components:
+        yield _component(name, [one for one in health.checks if one.component == name], health)
+
+
+def _listed(reasons: Iterable[str]) -> Iterator[str]:
+    yield '<ul class="plain reasons">'
+    yield from (f"<li>{escape(one)}</li>" for one in reasons)
+    yield "</ul>"
+
+
+def _problem(one: CheckResult, every: Iterable[CheckResult]) -> str:
+    waiting = [other.id for other in every if other.blocked_by == one.id]
+    more = f'<p class="small quiet">Keeps from running: {escape(", ".join(waiting))}</p>'
+    remedy = f'<p class="remedy"><code>{escape(one.remedy)}</code></p>' if one.remedy else ""
+    return (
+        f'<article class="card" data-status="{one.outcome.value}"><h3>{_badge(one.outcome.value)} '
+        f'{escape(one.id)}</h3><p class="message">{escape(one.message)}</p>{remedy}'
+        f"{more if waiting else ''}</article>"
+    )
+
+
+def _component(name: str, checks: list[CheckResult], health: Health) -> str:
+    status = health.components[name].status
+    head = f"<h3>{escape(name)} {_badge(status.value if status else 'skip')}</h3>"
+    rows = "".join(_row(one) for one in checks)
+    columns = "".join(f'<th scope="col">{one}</th>' for one in ("Check", "Outcome", "Figures"))
+    return f'{head}<div class="scroll"><table><thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _row(one: CheckResult) -> str:
+    judged = [] if one.outcome is Outcome.SKIP else [limit_text(each) for each in one.thresholds]
+    figures = "; ".join(judged) or one.message
+    return (
+        f'<tr><th scope="row">{escape(one.id)}</th><td>{_badge(one.outcome.value)}</td>'
+        f'<td class="wide">{escape(figures)}</td></tr>'
+    )
+
+
+def _badge(word: str) -> str:
+    return f'<span class="badge" data-status="{word}"><span aria-hidden="true">{_SIGNS[word]}</span><span>{word}</span></span>'
