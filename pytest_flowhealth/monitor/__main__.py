@@ -4,38 +4,67 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Protocol
 
 import msgspec
 
 from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.history.place import Place
 from pytest_flowhealth.monitor.console import Console
 from pytest_flowhealth.monitor.lock import Lock
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.loop import Monitor
 from pytest_flowhealth.monitor.post import Post
-from pytest_flowhealth.monitor.settings import Asked, history_of, read
+from pytest_flowhealth.monitor.settings import Asked, Settings, history_of, read
+from pytest_flowhealth.monitor.view import View
 from pytest_flowhealth.verdict.status import USAGE_ERROR
 
 
-def main(words: list[str]) -> int:
+class Viewer(Protocol):
+    """Makes what watches the monitor, ready to be started."""
+
+    def __call__(self, asked: Asked, settings: Settings, place: Place) -> Page:
+        """Return it.
+
+        Raises:
+            UsageError: It can't be had as it is asked for.
+        """
+        ...
+
+
+class Page(View[Monitor], Protocol):
+    """What watches the monitor, and is to be started."""
+
+    def start(self, monitor: Monitor) -> None:
+        """Begin."""
+        ...
+
+
+def main(words: list[str], viewer: Viewer | None = None) -> int:
     """Watch; return the exit code.
 
     Args:
         words: An `Asked` as JSON.
+        viewer: Makes the web page, where one is asked for.
     """
     asked = msgspec.json.decode(words[0], type=Asked)
     try:
         settings = read(asked)
         history = history_of(asked, settings)
         lock = Lock(history.path)
+        page = None if viewer is None else viewer(asked, settings, history)
     except UsageError as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return USAGE_ERROR
     console = Console()
     logs = Logs(settings.target.root / settings.target.config.monitor.logs)
     post = Post(settings, history, os.environ, console.message, logs)
+    monitor = Monitor(asked, settings, post, console, logs)
     try:
-        return Monitor(asked, settings, post, console, logs).run()
+        if page is not None:
+            monitor.view = page
+            page.start(monitor)
+        return monitor.run()
     finally:
         lock.release()
 

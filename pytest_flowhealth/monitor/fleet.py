@@ -30,6 +30,7 @@ class FleetSampler:
         self._target = target
         self._end = threading.Event()
         self._found: dict[str, float] = {}
+        self.last: Snapshot | None = None
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._read_on, daemon=True, name="fleet")
 
@@ -56,12 +57,12 @@ class FleetSampler:
             began = time.thread_time()
             try:
                 source = source or of_target(self._target, listen=False)
-                found = _figures(source.read())
+                snapshot = source.read()
                 with self._lock:
-                    self._found = found
+                    self.last, self._found = snapshot, _figures(snapshot)
             except (FlowHealthError, OSError):
                 # The round's checks say what is wrong; here it only means that there is no figure.
-                source = None
+                source = self.last = None
             self._end.wait(max(1.0, (time.thread_time() - began) / SHARE))
 
 

@@ -24,18 +24,22 @@ from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.post import Post
 from pytest_flowhealth.monitor.ring import Ring
 from pytest_flowhealth.monitor.rounds import Result, Round
-from pytest_flowhealth.monitor.sampler import UNITS, Sampler
+from pytest_flowhealth.monitor.sampler import UNITS as SYSTEM_UNITS
+from pytest_flowhealth.monitor.sampler import Sampler
 from pytest_flowhealth.monitor.schedule import Schedule, interval_of
 from pytest_flowhealth.monitor.settings import Asked, Settings
 from pytest_flowhealth.monitor.signals import Signals
 from pytest_flowhealth.monitor.systemd import Systemd
 from pytest_flowhealth.monitor.verdicts import Verdicts
+from pytest_flowhealth.monitor.view import View
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Status
 
 SECOND = 1.0
 _SOON = 0.05
-_UNITS = {**UNITS, **FLEET_UNITS}
+UNITS = {**SYSTEM_UNITS, **FLEET_UNITS}
+"""What is read every second, and in which unit."""
+
 EVERYTHING = ""
 """The component that stands for all, until the first round has told what there is."""
 
@@ -57,32 +61,38 @@ class Monitor:
         logs: Its log files.
     """
 
+    view: View[Monitor] | None = None
+    """The web page, where there is one."""
+
     def __init__(
         self, asked: Asked, settings: Settings, post: Post, console: Console, logs: Logs
     ) -> None:
-        self._asked, self._settings = asked, settings
-        self._post, self._console, self._logs = post, console, logs
-        self._clock: Clock = post.clock
+        self._asked, self.settings = asked, settings
+        self.post, self._console, self._logs = post, console, logs
+        self.clock: Clock = post.clock
+        self.started = self.clock.moment().wall.timestamp()
         self._signals = Signals()
         self._systemd = Systemd()
         self._schedule = Schedule()
-        self._verdicts = Verdicts()
+        self.verdicts = Verdicts()
         self._sampler = Sampler(settings.target.root)
-        self._fleet = FleetSampler(settings.target)
+        self.fleet = FleetSampler(settings.target)
         self.ring = Ring()
         self._round: Round | None = None
-        self._slot = self._clock()
+        self._slot = self.clock()
         self._tick = self._slot
         self._told: str | None = None
         self._looked: frozenset[str] | None = None
+        self._ended: float | None = None
+        self._took = 0.0
 
     def run(self) -> int:
         """Watch until a signal ends it; return the exit code."""
         interval = self._asked.interval or configured.FIRST_AGAIN
         self._schedule.plan({EVERYTHING: interval}, self._slot - interval)
-        self._fleet.start()
+        self.fleet.start()
         self._systemd.tell("READY=1")
-        self._event("started", process=os.getpid(), history=str(self._post.history))
+        self._event("started", process=os.getpid(), history=str(self.post.history))
         try:
             while not self._signals.stop:
                 self._turn()
@@ -90,10 +100,43 @@ class Monitor:
             self._end()
         return 0
 
+    # -- how things are
+
+    @property
+    def running(self) -> bool:
+        """Whether a round is under way."""
+        return self._round is not None
+
+    @property
+    def late(self) -> int:
+        """How many slots were left out because a round still ran."""
+        return self._schedule.late
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong around the checks."""
+        return self.post.problem or self._logs.problem
+
+    def next_round(self) -> float | None:
+        """Return when the next round is due, in seconds since 1970."""
+        following = self._schedule.next()
+        moment = self.clock.moment()
+        return None if following is None else moment.calendar(following).timestamp()
+
+    def alive(self) -> bool:
+        """Tell whether rounds come to their end: the last one did within three intervals.
+
+        A round that takes longer than its interval has three times its own length.
+        """
+        if self._ended is None:
+            return self.clock() - self._slot < self.settings.limit + 60.0
+        interval = max(self._schedule.shortest, self._took)
+        return self.clock() - self._ended <= 3.0 * interval + 1.0
+
     # -- one turn
 
     def _turn(self) -> None:
-        now = self._clock()
+        now = self.clock()
         if self._round is not None:
             self._look(self._round, now)
         else:
@@ -114,42 +157,53 @@ class Monitor:
         if self._round is None:
             times += [at for at in (self._schedule.next(),) if at is not None]
         else:
-            times.append(self._clock() + SECOND if self._round.talks else self._clock() + _SOON)
+            times.append(self.clock() + SECOND if self._round.talks else self.clock() + _SOON)
             pipes = self._round.pipes if self._round.talks else ()
         with selectors.DefaultSelector() as selector:
             for one in (self._signals.pipe, *pipes):
                 selector.register(one, selectors.EVENT_READ)
-            selector.select(max(0.0, min(times) - self._clock()))
+            selector.select(max(0.0, min(times) - self.clock()))
         self._signals.drain()
 
     def _second(self) -> None:
         """What is done every second."""
-        moment = self._clock.moment()
+        moment = self.clock.moment()
         values: dict[str, tuple[float, str]] = {}
-        if self._settings.target.config.monitor.sample:
-            read = self._sampler.read() | self._fleet.take()
+        if self.settings.target.config.monitor.sample:
+            read = self._sampler.read() | self.fleet.take()
             self.ring.add(moment.wall.timestamp(), read)
-            values = {name: (value, _UNITS[name]) for name, value in read.items()}
-        self._post.second(values, moment)
+            values = {name: (value, UNITS[name]) for name, value in read.items()}
+        self.post.second(values, moment)
         self._complain()
-        late = self._schedule.skip(self._clock()) if self._round is not None else 0
+        self._show()
+        late = self._schedule.skip(self.clock()) if self._round is not None else 0
         if late:
             self._event("late", slots=late, all=self._schedule.late)
         if self._systemd.watchdog is not None:
             self._systemd.tell("WATCHDOG=1")
         self._stand()
 
+    def _show(self) -> None:
+        """Let the page see how things are, and tell what was done there: each second, and at every verdict."""
+        if self.view is None:
+            return
+        for one in self.view.remarks():
+            self._event(one.what, **one.facts)
+            if one.urgent:
+                self.post.hurry()
+        self.view.second(self, self.clock.moment().wall.timestamp())
+
     # -- rounds
 
     def _begin(self, due: frozenset[str], now: float) -> None:
         known = set(self._schedule.components)
         components = None if EVERYTHING in due or due == known else sorted(due)
-        words = configured.command(self._asked, self._settings, components)
-        also = tuple(self._settings.intervals) if components is None else ()
-        order = Order(pipe=-1, also=also, settled=self._settings.settled)
+        words = configured.command(self._asked, self.settings, components)
+        also = tuple(self.settings.intervals) if components is None else ()
+        order = Order(pipe=-1, also=also, settled=self.settings.settled)
         self._slot, self._looked = now, None if components is None else frozenset(components)
         try:
-            self._round = Round(words, Path(self._asked.folder), order, now, self._settings.limit)
+            self._round = Round(words, Path(self._asked.folder), order, now, self.settings.limit)
         except OSError as error:
             self._conclude(Result(None, (f"no round can be started: {error}",), 0.0))
 
@@ -158,7 +212,9 @@ class Monitor:
             if isinstance(frame, Planned):
                 self._plan(set(frame.checks.values()))
             elif isinstance(frame, Partly):
-                self._post.partly(frame, self._clock.moment())
+                self.verdicts.partly(frame.checks)
+                self.post.partly(frame, self.clock.moment())
+                self._show()
         result = one.over(now)
         if result is not None:
             self._round = None
@@ -175,11 +231,12 @@ class Monitor:
     def _interval(self, component: str) -> float:
         chosen = self._asked.every and component not in self._asked.components
         return interval_of(
-            component, self._asked.interval, self._settings.intervals, all_of_them=chosen
+            component, self._asked.interval, self.settings.intervals, all_of_them=chosen
         )
 
     def _conclude(self, result: Result) -> None:
-        moment = self._clock.moment()
+        moment = self.clock.moment()
+        self._ended, self._took = moment.now, result.seconds
         ended = result.ended
         health = None
         if ended is not None:
@@ -189,23 +246,24 @@ class Monitor:
         entry = None
         if ended is not None and ended.entry is not None:
             entry = msgspec.msgpack.decode(ended.entry, type=Entry)
-        self._verdicts.take(health, result.problems, moment.wall, self._looked)
-        self._post.round(health, entry, result.problems, moment, self._looked)
-        self._expose(self._verdicts.whole)
+        self.verdicts.take(health, result.problems, moment.wall, self._looked)
+        self.post.round(health, entry, result.problems, moment, self._looked)
+        self._expose(self.verdicts.whole)
+        self._show()
         self._tell(health, result)
 
     def _expose(self, health: Health | None) -> None:
         """Write the figures for node_exporter's textfile collector, where that is asked for."""
-        place = self._settings.target.config.monitor.openmetrics
+        place = self.settings.target.config.monitor.openmetrics
         if place is None or health is None:
             return
         try:
-            replace_file(self._settings.target.root / place, openmetrics.render(health).encode())
+            replace_file(self.settings.target.root / place, openmetrics.render(health).encode())
         except OSError as error:
             self._problem(f"the metrics can't be written: {error.strerror or error}")
 
     def _tell(self, health: Health | None, result: Result) -> None:
-        status = self._verdicts.status if health is None or result.problems else health.status
+        status = self.verdicts.status if health is None or result.problems else health.status
         components = {} if health is None else health.components
         facts = {
             "status": (status or Status.UNKNOWN).value,
@@ -246,21 +304,23 @@ class Monitor:
         except UsageError as error:
             self._problem(f"{error}; the configuration stays as it was")
         else:
-            self._settings = found
-            self._post.reconfigure(found, self._clock.moment())
-            self._fleet.close()
-            self._fleet = FleetSampler(found.target)
-            self._fleet.start()
+            self.settings = found
+            self.post.reconfigure(found, self.clock.moment())
+            if self.view is not None:
+                self.view.reconfigure(self)
+            self.fleet.close()
+            self.fleet = FleetSampler(found.target)
+            self.fleet.start()
             names = [name for name in self._schedule.components if name != EVERYTHING]
             plan = {name: self._interval(name) for name in (*names, *found.intervals)}
             if names:
-                self._schedule.plan(plan, self._clock())
+                self._schedule.plan(plan, self.clock())
             self._event("configuration read again")
         self._systemd.tell("READY=1")
 
     def _complain(self) -> None:
         """Tell what is wrong around the checks, once until it changes."""
-        told = self._post.problem or self._logs.problem
+        told = self.problem
         if told == self._told:
             return
         self._told = told
@@ -281,10 +341,10 @@ class Monitor:
         following = self._schedule.next()
         self._console.standing(
             Standing(
-                status=self._verdicts.status,
-                at=self._verdicts.at,
-                firing=self._post.firing(),
-                next=None if following is None else following - self._clock(),
+                status=self.verdicts.status,
+                at=self.verdicts.at,
+                firing=self.post.firing(),
+                next=None if following is None else following - self.clock(),
                 late=self._schedule.late,
                 running=self._round is not None,
             )
@@ -293,10 +353,12 @@ class Monitor:
     def _end(self) -> None:
         """End in good order, within five seconds."""
         self._systemd.tell("STOPPING=1")
-        self._fleet.close()
+        self.fleet.close()
         if self._round is not None:
             self._round.end()
-        self._post.close(1.5)
+        self.post.close(1.5)
+        if self.view is not None:
+            self.view.close()
         if self._round is not None:
             self._round.join(2.5)
         self._event("ended", host=platform.node())

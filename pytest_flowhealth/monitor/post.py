@@ -8,10 +8,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import msgspec
 
 from pytest_flowhealth.alerts.courier import Courier
-from pytest_flowhealth.alerts.engine import Event, Moment, Tracked, told
+from pytest_flowhealth.alerts.engine import Event, Moment, Subject, Tracked, told
 from pytest_flowhealth.alerts.message import Alert, Message
 from pytest_flowhealth.alerts.outbox import Outbox
-from pytest_flowhealth.alerts.store import Changes
+from pytest_flowhealth.alerts.routing import matches
+from pytest_flowhealth.alerts.store import Changes, Hush
 from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.history.entry import Entry
 from pytest_flowhealth.history.fingerprint import fingerprint
@@ -51,6 +52,7 @@ class Post:
         console: Callable[[Message], None],
         logs: Logs,
     ) -> None:
+        self.place = place
         self.history = place.path
         self._logs = logs
         self._keeper = Keeper(place.path, _retention(settings))
@@ -83,6 +85,33 @@ class Post:
         if self._shipper is not None:
             told.append(self._shipper.problem)
         return "; ".join(one for one in told if one) or None
+
+    def tracked(self) -> list[Tracked]:
+        """Return every alert that is remembered."""
+        return [*self._watch.engine.tracked.values()]
+
+    def hushes(self, moment: Moment) -> list[Hush]:
+        """Return the silences that have not ended, those of the configuration too."""
+        return self._watch.hushes(moment)
+
+    def silenced_until(
+        self, subject: Subject, moment: Moment, hushes: Sequence[Hush]
+    ) -> float | None:
+        """Return until when an alert is silenced, in seconds since 1970; None where it is not."""
+        now = moment.wall.timestamp()
+        ends = [
+            one.ends for one in hushes if one.begins <= now and matches(subject.name, one.pattern)
+        ]
+        return max(ends, default=None)
+
+    @property
+    def acknowledged(self) -> Mapping[str, str]:
+        """Who takes care of which alert."""
+        return self._keeper.acknowledged
+
+    def hurry(self) -> None:
+        """Look at what people said with the next second."""
+        self._flushed = float("-inf")
 
     def firing(self) -> list[Tracked]:
         """Return the alerts that fire, the worst first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from array import array
 from collections.abc import Mapping
 
@@ -18,26 +19,39 @@ class Ring:
         self._times = array("d", [math.nan]) * seconds
         self._values: dict[str, array[float]] = {}
         self._next = 0
+        # Written by the monitor, read by the page's threads.
+        self._lock = threading.Lock()
 
     def add(self, at: float, values: Mapping[str, float]) -> None:
         """Take in a second: its time, in seconds since 1970, and what was read."""
-        place = self._next % self._size
-        self._times[place] = at
-        for name in values.keys() - self._values.keys():
-            self._values[name] = array("d", [math.nan]) * self._size
-        for name, kept in self._values.items():
-            kept[place] = values.get(name, math.nan)
-        self._next += 1
+        with self._lock:
+            place = self._next % self._size
+            self._times[place] = at
+            for name in values.keys() - self._values.keys():
+                self._values[name] = array("d", [math.nan]) * self._size
+            for name, kept in self._values.items():
+                kept[place] = values.get(name, math.nan)
+            self._next += 1
 
     def points(self, metric: str, since: float = 0.0) -> list[tuple[float, float]]:
         """Return a metric's values with their times, the oldest first."""
-        kept = self._values.get(metric)
-        if kept is None:
-            return []
-        begin = max(0, self._next - self._size)
-        places = (number % self._size for number in range(begin, self._next))
-        pairs = ((self._times[place], kept[place]) for place in places)
+        with self._lock:
+            kept = self._values.get(metric)
+            if kept is None:
+                return []
+            begin = max(0, self._next - self._size)
+            places = (number % self._size for number in range(begin, self._next))
+            pairs = [(self._times[place], kept[place]) for place in places]
         return [(at, value) for at, value in pairs if at >= since and not math.isnan(value)]
+
+    def last(self) -> tuple[float, dict[str, float]] | None:
+        """Return the last second's time and values, None before the first."""
+        with self._lock:
+            if not self._next:
+                return None
+            place = (self._next - 1) % self._size
+            values = {name: kept[place] for name, kept in self._values.items()}
+            return self._times[place], {k: one for k, one in values.items() if not math.isnan(one)}
 
     @property
     def metrics(self) -> list[str]:

@@ -35,6 +35,7 @@ class Asked(msgspec.Struct, frozen=True):
         arguments: What every round is given besides.
         report: Where the last round's report goes, absolute; None for nowhere.
         history: --health-history.
+        page: --health-dashboard; None where there is to be none.
     """
 
     folder: str
@@ -45,6 +46,7 @@ class Asked(msgspec.Struct, frozen=True):
     arguments: tuple[str, ...]
     report: str | None
     history: str | None
+    page: str | None = None
 
 
 class Settings(msgspec.Struct, frozen=True):

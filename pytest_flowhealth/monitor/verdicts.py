@@ -42,6 +42,36 @@ class Verdicts:
         self._health: Health | None = None
         self._checks: dict[str, tuple[CheckResult, ...]] = {}
         self._doubts: list[Doubt] = []
+        self._fresh: dict[str, CheckResult] = {}
+
+    def partly(self, checks: Sequence[CheckResult]) -> None:
+        """Take in checks that are done while their round still runs: shown, and not yet judged by."""
+        self._fresh |= {one.id: one for one in checks}
+
+    def checks(self) -> dict[str, tuple[CheckResult, ...]]:
+        """Return every check by component: the last round's, and those that are done of this one."""
+        found = {name: {one.id: one for one in ours} for name, ours in self._checks.items()}
+        for one in self._fresh.values():
+            found.setdefault(one.component, {})[one.id] = one
+        return {name: tuple(ours.values()) for name, ours in found.items()}
+
+    def so_far(self) -> Status | None:
+        """Return the status with what is done of the round under way; None before the first."""
+        if self.at is None:
+            return None
+        fresh = [one.status for one in self._fresh.values() if one.status is not None]
+        return worst([self.status or Status.UNKNOWN, *fresh])
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why the last rounds are not to be believed as they are: what no single check says."""
+        told = [reason for one in self._doubts for reason in one.reasons]
+        return tuple(dict.fromkeys((*self.problems, *told)))
+
+    @property
+    def version(self) -> str | None:
+        """The application's version, None where it is not known."""
+        return None if self._health is None else self._health.target.version
 
     def take(
         self,
@@ -60,6 +90,7 @@ class Verdicts:
                 checks that these require.
         """
         self.problems, self.at = tuple(problems), at
+        self._fresh = {}
         if health is None:
             return
         self._health = health

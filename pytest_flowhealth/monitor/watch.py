@@ -112,10 +112,22 @@ class Watch:
         configured = self.settings.target.config.silences
         return self.engine.messages(moment, silencer(configured, self._hushes, moment.wall))
 
-    def silenced(self, subject: Subject, moment: Moment) -> bool:
-        """Tell whether an alert is silenced now."""
+    def hushes(self, moment: Moment) -> list[Hush]:
+        """Return the silences that have not ended: those that people made, and the configured ones."""
+        now = moment.wall.timestamp()
         configured = self.settings.target.config.silences
-        return silencer(configured, self._hushes, moment.wall)(subject)
+        found = [
+            Hush(
+                f"configured-{number}",
+                one.match,
+                0.0 if one.start is None else one.start.timestamp(),
+                one.until.timestamp(),
+                one.reason,
+                "flowhealth.toml",
+            )
+            for number, one in enumerate(configured, 1)
+        ]
+        return [one for one in (*self._hushes, *found) if one.ends > now]
 
     def _judge(self, moment: Moment) -> None:
         settings = self.settings.target.config.alerts

@@ -12,7 +12,7 @@ import msgspec
 
 from pytest_flowhealth.errors import Unmeasured
 from pytest_flowhealth.history.query import POINTS, Point
-from pytest_flowhealth.verdict.exposition import PREFIX, STATUS, WORDS
+from pytest_flowhealth.verdict.exposition import ENDED, PREFIX, STATUS, STATUSES, WORDS
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
@@ -26,9 +26,19 @@ Raw = tuple[dict[str, str], list[tuple[float, float]]]
 """One series as it is kept: its labels, and its samples with their times in seconds since 1970."""
 
 
+class ReportingHost(msgspec.Struct, frozen=True):
+    """A host and target that has reported; `at` is when its last run ended, in seconds since 1970."""
+
+    host: str
+    target: str
+    status: str
+    at: float | None
+
+
 class _Series(msgspec.Struct):
     metric: dict[str, str] = {}
     values: list[tuple[float, str]] = []
+    value: tuple[float, str] | None = None
 
 
 class _Data(msgspec.Struct):
@@ -94,13 +104,28 @@ class PromQL:
             for at, mean in sorted(found["mean"].items())
         ]
 
-    def hosts(self) -> list[dict[str, str]]:
-        """Return the hosts and targets that have reported within the last day.
+    def hosts(self) -> list[ReportingHost]:
+        """Return the hosts and targets that have reported within the last day, with their last status.
 
         Raises:
             Unmeasured: The server does not answer as it should.
         """
-        return self.vector(f"max by (host, target) (last_over_time({STATUS}[1d]))")
+        words = {float(code): one.value for one, code in STATUSES.items()}
+        told = self._last(STATUS)
+        ended = self._last(ENDED)
+        return [
+            ReportingHost(*key, words.get(code, "unknown"), ended.get(key))
+            for key, code in sorted(told.items())
+        ]
+
+    def _last(self, name: str) -> dict[tuple[str, str], float]:
+        """Return the last value of a series by host and target."""
+        query = f"max by (host, target) (last_over_time({name}[1d]))"
+        return {
+            (one.metric.get("host", ""), one.metric.get("target", "")): float(one.value[1])
+            for one in self._asked("query", {"query": query})
+            if one.value is not None
+        }
 
     def vector(self, query: str) -> list[dict[str, str]]:
         """Return the labels of what a query finds now.
