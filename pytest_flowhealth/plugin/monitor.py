@@ -7,26 +7,28 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.monitor.settings import Asked, history_of, read
+from pytest_flowhealth.monitor.settings import Asked, Settings, history_of, read
 from pytest_flowhealth.plugin.messages import usage_error
 from pytest_flowhealth.plugin.options import is_question
 from pytest_flowhealth.plugin.report_file import report_path, write_report
 from pytest_flowhealth.plugin.stdout import flush
 from pytest_flowhealth.plugin.written import unfinished
 
-MONITOR = "--health-monitor"
+MONITOR, DASHBOARD = "--health-monitor", "--health-dashboard"
 ADDOPTS = "PYTEST_ADDOPTS"
 _ALONE = ("--health", "--health-all")
 _WITH_VALUE = (
     "--health-component",
     "--health-history",
     MONITOR,
+    DASHBOARD,
     "--health-project",
     "--health-report",
 )
@@ -46,7 +48,9 @@ class MonitorCommand:
             return None
         try:
             asked = asked_of(config)
-            history_of(asked, read(asked))
+            settings = read(asked)
+            history_of(asked, settings)
+            _require_page(asked, settings)
             _require_no_output(config.option)
         except UsageError as error:
             raise usage_error(str(error)) from None
@@ -57,10 +61,24 @@ class MonitorCommand:
         words = [
             sys.executable,
             "-m",
-            "pytest_flowhealth.monitor",
+            "pytest_flowhealth.monitor" if asked.page is None else "pytest_flowhealth.web",
             msgspec.json.encode(asked).decode(),
         ]
         os.execv(sys.executable, words)  # noqa: S606  # our own program
+
+
+def _require_page(asked: Asked, settings: Settings) -> None:
+    """Refuse a page that can't be served."""
+    if asked.page is None:
+        return
+    from pytest_flowhealth.web.settings import Secrets, read_address, served_of
+
+    absent = [name for name in ("starlette", "uvicorn", "websockets") if find_spec(name) is None]
+    if absent:
+        raise UsageError(
+            f"--health-dashboard needs {' and '.join(absent)}: pip install 'pytest-flowhealth[web]'"
+        )
+    served_of(read_address(asked.page), settings.target, Secrets.taken({**os.environ}))
 
 
 def _require_no_output(options: argparse.Namespace) -> None:
@@ -86,6 +104,7 @@ def asked_of(config: pytest.Config) -> Asked:
         arguments=tuple(without(params.args)),
         report=None if report is None else str(report),
         history=options.health_history,
+        page=options.health_dashboard,
     )
 
 
@@ -99,7 +118,7 @@ def without(arguments: Sequence[str]) -> list[str]:
             if not equals:
                 after = next(rest, None)
                 # Its value may be left out, as argparse has it.
-                if name == MONITOR and after is not None and after.startswith("-"):
+                if name in (MONITOR, DASHBOARD) and after is not None and after.startswith("-"):
                     kept += without([after, *rest])
         elif word not in _ALONE:
             kept.append(word)

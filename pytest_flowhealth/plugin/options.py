@@ -88,7 +88,7 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
             "action": "append",
             "default": [],
             "help": "Tell the verdict in a further format, into a file or on standard output: "
-            "openmetrics (repeatable).",
+            "health+json, html, openmetrics (repeatable).",
         },
     ),
     (
@@ -149,6 +149,22 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
     (
+        "--health-dashboard",
+        {
+            "metavar": "[HOST:]PORT",
+            "nargs": "?",
+            "const": "",
+            "help": "Serve the web page of a monitor (default: 127.0.0.1:3001), which is begun with it.",
+        },
+    ),
+    (
+        "--health-hash",
+        {
+            "action": "store_true",
+            "help": "Run nothing: ask for a password, and print its hash for `[web] users`.",
+        },
+    ),
+    (
         "--health-rules",
         {
             "action": "store_true",
@@ -191,6 +207,7 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
 COMMANDS = {
     "health_suggest": "suggest:SuggestCommand",
     "health_monitor": "monitor:MonitorCommand",
+    "health_hash": "hashing:HashCommand",
     "health_rules": "rules:RulesCommand",
     "health_notify_test": "notify:NotifyCommand",
     "health_silence": "silence:SilenceCommand",
@@ -252,7 +269,7 @@ def command(options: argparse.Namespace) -> str | None:
 
 def monitors(options: argparse.Namespace) -> bool:
     """Tell whether the command line asks for a monitor; what a monitor's round inherits does not."""
-    if options.health_monitor is None:
+    if options.health_monitor is None and options.health_dashboard is None:
         return False
     from pytest_flowhealth.monitor.frames import order
 

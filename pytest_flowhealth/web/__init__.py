@@ -1,0 +1,1 @@
+"""The web page and its API, in the monitor's process."""

@@ -1,0 +1,259 @@
+"""The API: what the pages ask for, and machines with a token."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import TypeVar
+
+import anyio.to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pytest_flowhealth.formats import health_json, openmetrics
+from pytest_flowhealth.monitor.view import Remark
+from pytest_flowhealth.verdict.text import one_line
+from pytest_flowhealth.web import openapi, shapes
+from pytest_flowhealth.web.answers import answer, nothing
+from pytest_flowhealth.web.body import body_of
+from pytest_flowhealth.web.endpoint import Endpoint, offered
+from pytest_flowhealth.web.feed import Feed
+from pytest_flowhealth.web.glimpse import Glimpse
+from pytest_flowhealth.web.past import NoHistory, Past
+from pytest_flowhealth.web.visitors import Refused, Visitor, address_of
+
+Result = TypeVar("Result")
+
+JSON, PLAIN = "application/json", "text/plain"
+METRICS_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+LIMIT = ("limit", int, 50)
+PREFIX = ("prefix", str, "")
+SINCE = ("since", float, 0.0)
+RANGE = (
+    ("metric", str, None),
+    ("since", float, None),
+    ("until", float, None),
+    ("points", int, 600),
+)
+"""Parameters of queries: name, type, default (None: required)."""
+
+_READERS = 3
+
+
+class Api:
+    """Answers requests.
+
+    Args:
+        feed: What the pages show.
+        glimpse: The last verdict.
+        past: The history.
+        remark: Notes what somebody did.
+    """
+
+    def __init__(
+        self,
+        feed: Feed,
+        glimpse: Glimpse,
+        past: Past,
+        remark: Callable[[Remark], None],
+    ) -> None:
+        self._feed, self.glimpse, self._past = feed, glimpse, past
+        self._remark = remark
+        self.endpoints: tuple[Endpoint, ...] = ()
+        self._threads = anyio.CapacityLimiter(_READERS)
+
+    # -- monitoring
+
+    @offered("GET", "/livez", scope=None, media=PLAIN, refuses=(503,))
+    async def livez(self, _: Request, __: Visitor) -> Response:
+        """Tell whether rounds come to their end."""
+        alive = self.glimpse.alive
+        return Response(
+            "alive" if alive else "not alive", 200 if alive else 503, media_type="text/plain"
+        )
+
+    @offered("GET", "/readyz", scope=None, media=PLAIN, refuses=(503,))
+    async def readyz(self, _: Request, __: Visitor) -> Response:
+        """Tell whether a first round has ended."""
+        ready = self.glimpse.health is not None
+        return Response(
+            "ready" if ready else "not ready", 200 if ready else 503, media_type="text/plain"
+        )
+
+    @offered("GET", "/health", media=health_json.MEDIA_TYPE, refuses=(503,))
+    async def health(self, _: Request, __: Visitor) -> Response:
+        """Return the last verdict as health+json."""
+        health = self.glimpse.health
+        if health is None:
+            told: dict[str, object] = {"status": "fail", "output": "no round has ended yet"}
+        else:
+            told = health_json.document(health)
+            if not self.glimpse.alive:
+                told |= {"status": "fail", "output": "no round has ended for three intervals"}
+        return answer(told, 503 if told["status"] == "fail" else 200, health_json.MEDIA_TYPE)
+
+    @offered("GET", "/metrics", scope="metrics", media=METRICS_TYPE)
+    async def metrics(self, _: Request, __: Visitor) -> Response:
+        """Return the last figures as OpenMetrics text."""
+        health = self.glimpse.health
+        text = "# EOF\n" if health is None else openmetrics.render(health)
+        return Response(text, headers={"content-type": METRICS_TYPE})
+
+    @offered("GET", "/api/openapi.json", scope=None, media=JSON)
+    async def openapi(self, _: Request, __: Visitor) -> Response:
+        """Return this description."""
+        return answer(openapi.document(self.endpoints))
+
+    # -- reading
+
+    @offered("GET", "/api/session", gives=shapes.Who)
+    async def who(self, _: Request, visitor: Visitor) -> Response:
+        """Return who asks, and the CSRF token."""
+        session = visitor.session
+        return answer(
+            shapes.Who(
+                user=visitor.user,
+                csrf=visitor.csrf,
+                expires=None if session is None else session.expires,
+                may=visitor.scopes,
+                version=version("pytest-flowhealth"),
+                target=self.glimpse.target,
+                host=platform.node(),
+            )
+        )
+
+    @offered("GET", "/api/state", gives=shapes.Whole)
+    async def state(self, _: Request, __: Visitor) -> Response:
+        """Return all that the pages show."""
+        return answer(self._feed.whole())
+
+    @offered("GET", "/api/report", media=JSON, refuses=(404,))
+    async def report(self, _: Request, __: Visitor) -> Response:
+        """Return the last round's report."""
+        if self.glimpse.health is None:
+            raise Refused(404, "no round has ended yet")
+        return answer({"health": self.glimpse.health})
+
+    @offered("GET", "/api/metrics", gives=shapes.Metrics, parameters=(PREFIX,), refuses=(503,))
+    async def metric_names(self, request: Request, _: Visitor) -> Response:
+        """Return the metrics in the history."""
+        prefix = request.query_params.get("prefix", "")
+        return answer(await self._read(lambda: self._past.metrics(prefix)))
+
+    @offered("GET", "/api/series", gives=shapes.Series, parameters=RANGE, refuses=(400, 503))
+    async def series(self, request: Request, _: Visitor) -> Response:
+        """Return what a metric was."""
+        metric = request.query_params.get("metric", "")
+        since, until = _moment(request, "since"), _moment(request, "until")
+        points = _count(request, "points", 600)
+        if not metric or since is None or until is None or until <= since:
+            raise Refused(400, "it needs metric, since and until, until after since")
+        return answer(await self._read(lambda: self._past.series(metric, since, until, points)))
+
+    @offered("GET", "/api/runs", gives=shapes.Runs, parameters=(LIMIT,), refuses=(400, 503))
+    async def runs(self, request: Request, _: Visitor) -> Response:
+        """Return the last runs."""
+        limit = _count(request, "limit", 50)
+        return answer(await self._read(lambda: self._past.runs(limit)))
+
+    @offered(
+        "GET",
+        "/api/events",
+        gives=shapes.AlertEvents,
+        parameters=(SINCE, LIMIT),
+        refuses=(400, 503),
+    )
+    async def events(self, request: Request, _: Visitor) -> Response:
+        """Return what became of alerts."""
+        since, limit = _moment(request, "since") or 0.0, _count(request, "limit", 50)
+        return answer(await self._read(lambda: self._past.events(since, limit)))
+
+    @offered("GET", "/api/hosts", gives=shapes.Hosts, refuses=(503,))
+    async def hosts(self, _: Request, __: Visitor) -> Response:
+        """Return the hosts and targets that report to this history."""
+        return answer(await self._read(lambda: self._past.hosts(self.glimpse.own())))
+
+    @offered("GET", "/api/installs", gives=shapes.Installations, parameters=(LIMIT,))
+    async def installs(self, _: Request, __: Visitor) -> Response:
+        """Return reports of installations."""
+        return answer(shapes.Installations([]))
+
+    # -- changing
+
+    @offered(
+        "POST",
+        "/api/silences",
+        scope="write",
+        takes=shapes.NewSilence,
+        gives=shapes.Silenced,
+        status=201,
+        refuses=(400, 413, 503),
+    )
+    async def silence(self, request: Request, visitor: Visitor) -> Response:
+        """Let nobody be told of some alerts for a while."""
+        given = await body_of(request, shapes.NewSilence)
+        made = await self._read(lambda: self._past.silence(given, visitor.user))
+        self._done(request, visitor, "silenced", alert=given.pattern, seconds=given.seconds)
+        return answer(made, 201)
+
+    @offered("DELETE", "/api/silences/{id}", scope="write", status=204, refuses=(404, 503))
+    async def end_silence(self, request: Request, visitor: Visitor) -> Response:
+        """End a silence."""
+        name = request.path_params["id"]
+        if not await self._read(lambda: self._past.end_silence(name)):
+            raise Refused(404, "there is no such silence, or it is one of the configuration")
+        self._done(request, visitor, "silence ended", silence=name)
+        return nothing()
+
+    @offered(
+        "POST",
+        "/api/acknowledgements",
+        scope="write",
+        takes=shapes.Acknowledgement,
+        status=204,
+        refuses=(400, 404, 413, 503),
+    )
+    async def acknowledge(self, request: Request, visitor: Visitor) -> Response:
+        """Note that somebody takes care of an alert."""
+        given = await body_of(request, shapes.Acknowledgement)
+        if given.alert not in self.glimpse.firing:
+            raise Refused(404, "this alert does not fire")
+        await self._read(lambda: self._past.acknowledge(given.alert, visitor.user))
+        self._done(request, visitor, "acknowledged", alert=given.alert)
+        return nothing()
+
+    def _done(self, request: Request, visitor: Visitor, what: str, **facts: object) -> None:
+        told = {name: one_line(one) if isinstance(one, str) else one for name, one in facts.items()}
+        who = {"user": visitor.user, "address": address_of(request)}
+        self._remark(Remark(what, who | told, urgent=True))
+
+    async def _read(self, ask: Callable[[], Result]) -> Result:
+        try:
+            return await anyio.to_thread.run_sync(ask, limiter=self._threads)
+        except NoHistory as error:
+            raise Refused(503, str(error)) from None
+
+
+def _moment(request: Request, name: str) -> float | None:
+    """Return a time of the query, in seconds since 1970.
+
+    Raises:
+        Refused: It is none.
+    """
+    text = request.query_params.get(name)
+    try:
+        found = None if text is None else float(text)
+    except ValueError:
+        found = -1.0
+    if found is not None and not 0 <= found < time.time() + 1e9:
+        raise Refused(400, f"{name} must be seconds since 1970")
+    return found
+
+
+def _count(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 6):
+        raise Refused(400, f"{name} must be a whole number")
+    return max(1, min(int(text), 2_000))

@@ -1,0 +1,103 @@
+"""How often somebody may try a password: slowed, then refused, by the address; an account is only slowed.
+
+To refuse an account would let a stranger lock its owner out. One who tries from many addresses is
+slowed for the account, except at addresses from which its owner has come before.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Callable
+
+import msgspec
+
+WINDOW = 900.0
+"""Seconds for which a failure counts."""
+
+FREE, REFUSED = 3, 10
+"""Failures of one address from which on it is slowed, and refused."""
+
+CROWD = 20
+"""Failures of one account, from wherever, from which on strange addresses are slowed."""
+
+SLOWEST = 4.0
+"""Seconds that an attempt waits at the most."""
+
+_REMEMBERED = 10_000
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """What an attempt has to wait; `refused` that it is not even looked at for so long. In seconds."""
+
+    seconds: float = 0.0
+    refused: float = 0.0
+
+
+class Attempts:
+    """Counts failures.
+
+    Args:
+        clock: Seconds that only go up.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._failures: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
+        self._welcome: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def begin(self, address: str, user: str) -> Wait:
+        """Return what an attempt has to wait; it counts as a failure until `succeeded` says otherwise.
+
+        Counted before it is looked at, so that many at once are no way round it.
+        """
+        place = network(address)
+        now = self._clock()
+        mine = self._recent(("address", place), now)
+        if len(mine) >= REFUSED:
+            return Wait(refused=max(1.0, mine[-REFUSED] + WINDOW - now))
+        crowd = self._recent(("account", user), now)
+        slow = min(SLOWEST, 0.5 * 2 ** (len(mine) - FREE)) if len(mine) >= FREE else 0.0
+        if len(crowd) >= CROWD and (place, user) not in self._welcome:
+            slow = SLOWEST
+        for key in (("address", place), ("account", user)):
+            self._failures.setdefault(key, []).append(now)
+            self._failures.move_to_end(key)
+        _shorten(self._failures)
+        return Wait(seconds=slow)
+
+    def succeeded(self, address: str, user: str) -> None:
+        """Note that a log-in was right: the address is known for this account, and begins anew."""
+        place = network(address)
+        self._failures.pop(("address", place), None)
+        self._welcome[(place, user)] = None
+        self._welcome.move_to_end((place, user))
+        _shorten(self._welcome)
+
+    def _recent(self, key: tuple[str, str], now: float) -> list[float]:
+        found = [at for at in self._failures.get(key, ()) if now - at < WINDOW][-REFUSED - CROWD :]
+        if found:
+            self._failures[key] = found
+        else:
+            self._failures.pop(key, None)
+        return found
+
+
+def network(address: str) -> str:
+    """Return what counts as one address: of IPv6 the /64 that one household or machine has."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)
+
+
+def _shorten(
+    kept: OrderedDict[tuple[str, str], list[float]] | OrderedDict[tuple[str, str], None],
+) -> None:
+    while len(kept) > _REMEMBERED:
+        kept.popitem(last=False)

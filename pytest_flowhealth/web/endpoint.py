@@ -1,0 +1,79 @@
+"""What the API offers: each endpoint is declared at the method that answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pytest_flowhealth.web.visitors import Visitor
+
+Handler = Callable[[Request, Visitor], Awaitable[Response]]
+Method = TypeVar("Method", bound=Callable[..., Awaitable[Response]])
+
+Parameter = tuple[str, type, Any]
+"""Of a query: name, type, default (None: required)."""
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """What is declared of an endpoint.
+
+    Attributes:
+        method, path: As in HTTP; `{name}` in the path stands for a part of it.
+        scope: What opens it: read, metrics, report, write (a session); None: open to all.
+        takes, gives: The body and the answer; None for none, or another `media` type.
+        status: HTTP's, where all is well; `refuses` other ones, besides those of the scope.
+        parameters: Of the query.
+    """
+
+    method: str
+    path: str
+    scope: str | None = "read"
+    takes: type | None = None
+    gives: type | None = None
+    media: str | None = None
+    status: int = 200
+    refuses: tuple[int, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """An offer with what answers it; `name` and `summary` are those of the method."""
+
+    offer: Offer
+    name: str
+    summary: str
+    handler: Handler
+
+    @property
+    def changes(self) -> bool:
+        """Whether asking for it changes something."""
+        return self.offer.method != "GET"
+
+
+_offers: dict[object, Offer] = {}
+
+
+def offered(method: str, path: str, **more: Any) -> Callable[[Method], Method]:
+    """Return a decorator that declares a method as an endpoint; `more` as in `Offer`."""
+
+    def declared(function: Method) -> Method:
+        _offers[function] = Offer(method, path, **more)
+        return function
+
+    return declared
+
+
+def endpoints_of(*owners: object) -> tuple[Endpoint, ...]:
+    """Return what these objects offer, in the order of declaration."""
+    found = []
+    for owner in owners:
+        for name, function in vars(type(owner)).items():
+            offer = _offers.get(function) if callable(function) else None
+            if offer is not None:
+                summary = str(function.__doc__).partition("\n")[0].rstrip(".")
+                found.append(Endpoint(offer, name, summary, getattr(owner, name)))
+    return tuple(found)

@@ -1,0 +1,156 @@
+"""Log-in, log-out, the one-time link, and the list of sessions."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import math
+import secrets
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from pytest_flowhealth.monitor.view import Remark
+from pytest_flowhealth.verdict.text import one_line
+from pytest_flowhealth.web import shapes
+from pytest_flowhealth.web.answers import answer, nothing
+from pytest_flowhealth.web.attempts import Attempts
+from pytest_flowhealth.web.body import body_of
+from pytest_flowhealth.web.endpoint import offered
+from pytest_flowhealth.web.passwords import require_passwords
+from pytest_flowhealth.web.sessions import LOCAL, Session, token_of
+from pytest_flowhealth.web.visitors import (
+    Refused,
+    Visitor,
+    Visitors,
+    address_of,
+    cookie_of,
+    cookie_settings,
+)
+
+_ENTERED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>FlowHealth</title>
+<link rel="icon" href="/static/favicon.svg"><meta http-equiv="refresh" content="0; url=/"><p><a href="/">to the page</a></p></html>
+"""
+
+
+class Entrance:
+    """Begins and ends sessions.
+
+    Args:
+        visitors: Who is known.
+        attempts: How often somebody may try.
+        remark: Notes who came and went.
+    """
+
+    def __init__(
+        self, visitors: Visitors, attempts: Attempts, remark: Callable[[Remark], None]
+    ) -> None:
+        self._visitors = visitors
+        self._attempts = attempts
+        self._remark = remark
+        # A hash takes 64 MiB: one at a time.
+        self._comparing = asyncio.Lock()
+        self._link: str | None = None
+
+    def new_link(self) -> str | None:
+        """Return the secret of a new one-time link; None where passwords are set."""
+        self._link = None if self._visitors.access.users else secrets.token_urlsafe(24)
+        return self._link
+
+    async def by_link(self, request: Request, token: str, told: Callable[[], None]) -> Response:
+        """Log in who has the one-time link; `told` prints the next one."""
+        address = address_of(request)
+        wait = self._attempts.begin(address, LOCAL)
+        if wait.refused:
+            raise Refused(429, "too many attempts", wait.refused)
+        known = self._link
+        if known is None or not hmac.compare_digest(known.encode(), token.encode()):
+            self._noted("log-in refused", LOCAL, address)
+            return RedirectResponse("/login?link=used", 303)
+        self._attempts.succeeded(address, LOCAL)
+        told()
+        # No redirect: a browser that came from elsewhere would not send the new cookie along.
+        response = HTMLResponse(_ENTERED)
+        self._begun(request, response, LOCAL)
+        return response
+
+    @offered(
+        "POST",
+        "/api/login",
+        scope=None,
+        takes=shapes.LogIn,
+        gives=shapes.Welcome,
+        refuses=(400, 401, 403, 413, 429),
+    )
+    async def log_in(self, request: Request, _: Visitor) -> Response:
+        """Log in by a password."""
+        self._visitors.require_own(request)
+        given = await body_of(request, shapes.LogIn)
+        address = address_of(request)
+        users = self._visitors.access.users
+        wait = self._attempts.begin(address, given.user)
+        if wait.refused:
+            self._noted("log-in refused: too many attempts", given.user, address)
+            raise Refused(429, "too many attempts; try again later", wait.refused)
+        await asyncio.sleep(wait.seconds)
+        async with self._comparing:
+            known = users.get(given.user)
+            right = bool(users) and await asyncio.to_thread(
+                lambda: require_passwords().agrees(known, given.password)
+            )
+        if not right:
+            self._noted("log-in refused", given.user, address)
+            raise Refused(401, "the name or the password is wrong")
+        self._attempts.succeeded(address, given.user)
+        response = nothing()
+        session = self._begun(request, response, given.user)
+        found = shapes.Welcome(session[1].user, token_of(session[0]), session[1].expires)
+        welcome = answer(found)
+        welcome.raw_headers += [one for one in response.raw_headers if one[0] == b"set-cookie"]
+        return welcome
+
+    @offered("POST", "/api/logout", scope="write", status=204)
+    async def log_out(self, request: Request, visitor: Visitor) -> Response:
+        """End the session of who asks."""
+        if visitor.session is not None:
+            self._visitors.sessions.end(visitor.session.name)
+        self._noted("log-out", visitor.user, address_of(request))
+        response = nothing()
+        settings = cookie_settings(request)
+        response.delete_cookie(**settings)
+        return response
+
+    @offered("GET", "/api/sessions", scope="write", gives=shapes.OpenSessions)
+    async def sessions(self, _: Request, visitor: Visitor) -> Response:
+        """Return the sessions that hold: all of them, for all users may do the same."""
+        own = None if visitor.session is None else visitor.session.key
+        found = [
+            shapes.OpenSession(
+                one.name, one.user, one.since, one.expires, one.address, one.key == own
+            )
+            for one in self._visitors.sessions.every()
+        ]
+        return answer(shapes.OpenSessions(found))
+
+    @offered("DELETE", "/api/sessions/{id}", scope="write", status=204, refuses=(404,))
+    async def end_session(self, request: Request, visitor: Visitor) -> Response:
+        """End a session."""
+        if not self._visitors.sessions.end(request.path_params["id"]):
+            raise Refused(404, "there is no such session")
+        self._noted("session ended", visitor.user, address_of(request))
+        return nothing()
+
+    def _begun(self, request: Request, response: Response, user: str) -> tuple[str, Session]:
+        """Begin a session: always a new one, whatever cookie came along (session fixation)."""
+        old = self._visitors.sessions.find(request.cookies.get(cookie_of(request)))
+        if old is not None:
+            self._visitors.sessions.end(old.name)
+        lifetime = self._visitors.access.session
+        name, session = self._visitors.sessions.begin(user, lifetime, address_of(request))
+        response.set_cookie(value=name, max_age=math.floor(lifetime), **cookie_settings(request))
+        self._noted("log-in", user, address_of(request))
+        return name, session
+
+    def _noted(self, what: str, user: str, address: str) -> None:
+        self._remark(Remark(what, {"user": one_line(user)[:100], "address": address}))

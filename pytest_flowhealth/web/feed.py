@@ -1,0 +1,59 @@
+"""What every page shows, as keys and values, and what changed of it: numbered, so that a page that was away catches up."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+REMEMBERED = 300
+"""Changes that are remembered; who was away for longer gets the whole anew."""
+
+
+class Feed:
+    """The state of all pages; values are JSON."""
+
+    def __init__(self) -> None:
+        self.epoch = secrets.token_hex(8)
+        self.seq = 0
+        self.at = 0.0
+        self._state: dict[str, msgspec.Raw] = {}
+        self._past: deque[tuple[int, frozenset[str]]] = deque(maxlen=REMEMBERED)
+
+    def take(self, state: Mapping[str, msgspec.Raw], at: float) -> str:
+        """Take the state of this second in; return the message that brings a page up to date."""
+        fresh = {key: one for key, one in state.items() if self._state.get(key) != one}
+        gone = [key for key in self._state if key not in state]
+        self._state = dict(state)
+        self.seq += 1
+        self.at = at
+        self._past.append((self.seq, frozenset((*fresh, *gone))))
+        return _text({"type": "changes", "seq": self.seq, "at": at, "set": fresh, "gone": gone})
+
+    def since(self, epoch: str | None, seq: int | None) -> str:
+        """Return what a page needs that saw the message `seq`: the changes since, or all."""
+        oldest = self._past[0][0] if self._past else self.seq + 1
+        if epoch != self.epoch or seq is None or not oldest - 1 <= seq <= self.seq:
+            return _text({"type": "snapshot", **self.whole()})
+        keys = {key for number, changed in self._past if number > seq for key in changed}
+        return _text(
+            {
+                "type": "changes",
+                "from": seq,
+                "seq": self.seq,
+                "at": self.at,
+                "set": {key: self._state[key] for key in keys if key in self._state},
+                "gone": [key for key in keys if key not in self._state],
+            }
+        )
+
+    def whole(self) -> dict[str, Any]:
+        """Return all of it, ready to be made JSON."""
+        return {"epoch": self.epoch, "seq": self.seq, "at": self.at, "state": self._state}
+
+
+def _text(message: dict[str, Any]) -> str:
+    return msgspec.json.encode(message).decode()

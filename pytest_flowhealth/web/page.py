@@ -1,0 +1,231 @@
+"""The page of a monitor: a server in a thread of its own, told of the monitor once a second."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import platform
+import resource
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.history.place import Place
+from pytest_flowhealth.monitor.loop import Monitor
+from pytest_flowhealth.monitor.settings import Settings
+from pytest_flowhealth.monitor.view import Remark
+from pytest_flowhealth.web.api import Api
+from pytest_flowhealth.web.app import application
+from pytest_flowhealth.web.attempts import Attempts
+from pytest_flowhealth.web.endpoint import endpoints_of
+from pytest_flowhealth.web.entrance import Entrance
+from pytest_flowhealth.web.feed import Feed
+from pytest_flowhealth.web.glimpse import Glimpse
+from pytest_flowhealth.web.live import Live
+from pytest_flowhealth.web.past import Past
+from pytest_flowhealth.web.picture import Picture
+from pytest_flowhealth.web.sessions import Sessions
+from pytest_flowhealth.web.settings import Address, Secrets, Served, access_of, served_of
+from pytest_flowhealth.web.visitors import Visitors
+
+if TYPE_CHECKING:
+    import uvicorn
+
+SESSIONS = "web-sessions.json"
+"""Where log-ins are kept, beside the history."""
+
+CONNECTIONS = 4_000
+"""Connections at the most."""
+
+_FILES = 8_192
+_BACKLOG = 1_024
+_KEEP_ALIVE = 20
+
+
+class Page:
+    """One page.
+
+    Args:
+        address: Where it is served.
+        settings: The monitor's configuration.
+        place: Where the history is.
+        secrets: What the environment told.
+
+    Raises:
+        UsageError: It can't be served there, or not so.
+    """
+
+    def __init__(
+        self, address: Address, settings: Settings, place: Place, secrets: Secrets
+    ) -> None:
+        self._secrets = secrets
+        self._place = place
+        self._served = served_of(address, settings.target, secrets)
+        self._sessions = Sessions(place.path.with_name(SESSIONS), time.time)
+        access = access_of(settings.target.config.web, secrets, self._sessions.hash)
+        self._visitors = Visitors(self._sessions, access)
+        self._admit()
+        self._feed = Feed()
+        self._live = Live(self._feed)
+        self._picture = Picture()
+        self._remarks: deque[Remark] = deque(maxlen=1_000)
+        name = settings.target.name or settings.target.root.name
+        self._glimpse = Glimpse(name, platform.node())
+        self._socket = _bound(self._served.address)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._server: uvicorn.Server | None = None
+        self._thread = threading.Thread(target=self._serve, daemon=True, name="page")
+        self._failed = False
+
+    @property
+    def url(self) -> str:
+        """Where it is, for people."""
+        scheme = "https" if self._served.tls else "http"
+        host, port = self._socket.getsockname()[:2]
+        named = "localhost" if host in ("0.0.0.0", "::") else host  # noqa: S104  # compared, not bound
+        return f"{scheme}://{f'[{named}]' if ':' in named else named}:{port}/"
+
+    def start(self, monitor: Monitor) -> None:
+        """Begin to serve."""
+        self._past = Past(self._place, monitor.ring, monitor.settings.target)
+        self._thread.start()
+
+    # -- what the monitor tells, in its thread
+
+    def second(self, monitor: Monitor, at: float) -> None:
+        """Take in how things are."""
+        loop = self._loop
+        if not self._thread.is_alive() and not self._failed:
+            self._failed = True
+            self._remarks.append(Remark("the web page has ended; the monitor goes on"))
+        if loop is None:
+            return
+        state = self._picture.of(monitor, at)
+        health = monitor.verdicts.whole
+        ended = monitor.verdicts.at
+        seen = Glimpse(
+            target=self._glimpse.target,
+            host=self._glimpse.host,
+            alive=monitor.alive(),
+            health=health,
+            at=None if ended is None else ended.timestamp(),
+            firing=frozenset(one.subject.name for one in monitor.post.firing()),
+        )
+        # RuntimeError: it is just ending.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._publish, state, seen, at)
+
+    def remarks(self) -> list[Remark]:
+        """Return what was done since the last time."""
+        found = []
+        while self._remarks:
+            found.append(self._remarks.popleft())
+        return found
+
+    def reconfigure(self, monitor: Monitor) -> None:
+        """Go by other users and tokens; where it is served stays."""
+        web = monitor.settings.target.config.web
+        try:
+            access = access_of(web, self._secrets, self._sessions.hash)
+        except UsageError as error:
+            self._remarks.append(Remark(f"the page's users stay as they were: {error}"))
+            return
+        self._visitors.access = access
+        self._admit()
+
+    def close(self) -> None:
+        """End."""
+        if self._server is not None:
+            self._server.should_exit = True
+        self._thread.join(2.0)
+
+    # -- the server, in its own thread
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        import uvicorn
+
+        entrance = Entrance(self._visitors, Attempts(time.monotonic), self._remarks.append)
+
+        def tell_link() -> None:
+            secret = entrance.new_link()
+            if secret is not None:
+                self._remarks.append(Remark("page", {"link": f"{self.url}?token={secret}"}))
+
+        self._api = Api(self._feed, self._glimpse, self._past, self._remarks.append)
+        self._api.endpoints = endpoints_of(self._api, entrance)
+        app = application(self._api.endpoints, self._visitors, self._live, entrance, tell_link)
+        if self._visitors.access.users:
+            self._remarks.append(Remark("page", {"url": self.url}))
+        else:
+            tell_link()
+        self._server = uvicorn.Server(uvicorn.Config(app, **_uvicorn(self._served)))
+        self._loop = asyncio.get_running_loop()
+        await self._server.serve(sockets=[self._socket])
+
+    def _publish(self, state: Mapping[str, msgspec.Raw], seen: Glimpse, at: float) -> None:
+        self._api.glimpse = seen
+        self._live.publish(self._feed.take(state, at))
+
+    def _admit(self) -> None:
+        access = self._visitors.access
+        made = None if self._secrets.password is None else access.users["admin"]
+        self._sessions.admit(access.users, made)
+
+
+def _uvicorn(served: Served) -> dict[str, Any]:
+    from pytest_flowhealth.web.protocol import Http, Socket
+
+    more: dict[str, Any] = {}
+    if served.tls is not None:
+        certificate, key = served.tls
+        more = {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
+    return more | {
+        "http": Http,
+        "ws": Socket,
+        "loop": "asyncio",
+        "lifespan": "off",
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": bool(served.proxies),
+        "forwarded_allow_ips": ",".join(served.proxies) or None,
+        "limit_concurrency": CONNECTIONS,
+        "timeout_graceful_shutdown": 1,
+        "timeout_keep_alive": _KEEP_ALIVE,
+        "ws_max_size": 4_096,
+        # 1,000 small messages at once cost more packed than they save.
+        "ws_per_message_deflate": False,
+    }
+
+
+def _bound(address: Address) -> socket.socket:
+    """Return a listening socket.
+
+    Raises:
+        UsageError: There can't be one.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    try:
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        return socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        other = "; name another port, as in --health-dashboard 3002"
+        more = other if getattr(error, "errno", None) == errno.EADDRINUSE else ""
+        raise UsageError(
+            f"--health-dashboard: {address.host}:{address.port} can't be listened on: {reason}{more}"
+        ) from None

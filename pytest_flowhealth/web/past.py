@@ -1,0 +1,206 @@
+"""What the pages ask of the history, in threads of their own; the live part goes on without it."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from pytest_flowhealth.alerts import store
+from pytest_flowhealth.alerts.engine import Event
+from pytest_flowhealth.alerts.store import Hush
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.errors import Unmeasured, UsageError
+from pytest_flowhealth.history.keeping import asked, opened, said
+from pytest_flowhealth.history.place import Place
+from pytest_flowhealth.history.query import Point
+from pytest_flowhealth.history.reader import FileReader, Reader
+from pytest_flowhealth.history.remote.promql import PromQL
+from pytest_flowhealth.monitor.ring import Ring
+from pytest_flowhealth.web import shapes
+
+WAIT = 3.0
+"""Seconds that a change waits for another's write lock."""
+
+MOST = 2_000
+"""Points of a range at the most."""
+
+Result = TypeVar("Result")
+
+
+class NoHistory(Exception):
+    """The history can't be read or written; the message says why."""
+
+
+class Past:
+    """The history of one target.
+
+    Args:
+        place: Where it is.
+        ring: The last hour in memory.
+        target: The target's configuration.
+    """
+
+    def __init__(self, place: Place, ring: Ring, target: Target) -> None:
+        self._place = place
+        self._ring = ring
+        self._target = target
+
+    def series(self, metric: str, since: float, until: float, points: int) -> shapes.Series:
+        """Return what a metric was between two times, in at most about so many stretches.
+
+        Raises:
+            NoHistory: It can't be read.
+        """
+        points = max(1, min(points, MOST))
+        found = self._recent(metric, since, until, points)
+        unit = None
+        if found is None:
+            found, unit = self._asked(lambda reader: _series(reader, metric, since, until, points))
+        single = all(one.count == 1 for one in found)
+        return shapes.Series(
+            metric=metric,
+            unit=unit,
+            step=None if single else (until - since) / points,
+            at=[round(one.at, 3) for one in found],
+            count=[one.count for one in found],
+            min=[one.min for one in found],
+            max=[one.max for one in found],
+            mean=[one.mean for one in found],
+            p95=[one.p95 for one in found],
+        )
+
+    def _recent(self, metric: str, since: float, until: float, points: int) -> list[Point] | None:
+        """Return single seconds from memory, None where it does not reach back or they are too many."""
+        known = self._ring.points(metric)
+        if not known or known[0][0] > since or until - since > points:
+            return None
+        return [
+            Point(at, 1, value, value, value, None) for at, value in known if since <= at < until
+        ]
+
+    def metrics(self, prefix: str) -> shapes.Metrics:
+        """Return the metrics whose names begin so.
+
+        Raises:
+            NoHistory: It can't be read.
+        """
+        found: list[tuple[str, str]] = self._in_file(
+            lambda file: file.execute("SELECT name, unit FROM metrics ORDER BY name").fetchall(), []
+        )
+        return shapes.Metrics([shapes.Metric(*row) for row in found if row[0].startswith(prefix)])
+
+    def runs(self, limit: int) -> shapes.Runs:
+        """Return the last runs.
+
+        Raises:
+            NoHistory: They can't be read.
+        """
+        found = self._asked(lambda reader: reader.runs(limit=limit))
+        return shapes.Runs(
+            [
+                shapes.Run(one.uid, one.started, one.duration, one.status, one.version)
+                for one in found
+            ]
+        )
+
+    def events(self, since: float, limit: int) -> shapes.AlertEvents:
+        """Return what became of alerts.
+
+        Raises:
+            NoHistory: They can't be read.
+        """
+        nothing: list[Event] = []
+        found = self._in_file(lambda file: store.events(file, since=since, limit=limit), nothing)
+        return shapes.AlertEvents(
+            [
+                shapes.AlertEvent(one.at.timestamp(), one.what, msgspec.to_builtins(one.alert))
+                for one in found
+            ]
+        )
+
+    def hosts(self, own: shapes.HostSeen) -> shapes.Hosts:
+        """Return the hosts and targets that report to the same history; `own` is this one.
+
+        Raises:
+            NoHistory: The server does not answer.
+        """
+        if self._place.server is None:
+            return shapes.Hosts([own], "file")
+        try:
+            found = PromQL(self._place.server, self._place.token, WAIT).hosts()
+        except Unmeasured as error:
+            raise NoHistory(str(error)) from None
+        others = [one for one in found if (one.host, one.target) != (own.host, own.target)]
+        seen = [
+            shapes.HostSeen(one.host, one.target, one.status, one.at, current=False)
+            for one in others
+        ]
+        return shapes.Hosts([own, *seen], "server")
+
+    def silence(self, asked_for: shapes.NewSilence, author: str) -> shapes.Silenced:
+        """Keep a silence from now on.
+
+        Raises:
+            NoHistory: It can't be written.
+        """
+        now = time.time()
+        one = Hush("", asked_for.pattern, now, now + asked_for.seconds, asked_for.reason, author)
+        name = self._change(lambda file: store.silence(file, one))
+        return shapes.Silenced(name, one.pattern, one.begins, one.ends, one.reason, one.author)
+
+    def end_silence(self, name: str) -> bool:
+        """End a silence; tell whether there was one.
+
+        Raises:
+            NoHistory: It can't be written.
+        """
+        return self._change(lambda file: store.end_silence(file, name, time.time()))
+
+    def acknowledge(self, alert: str, author: str) -> None:
+        """Note that somebody takes care of an alert.
+
+        Raises:
+            NoHistory: It can't be written.
+        """
+        self._change(lambda file: store.acknowledge(file, alert, time.time(), author))
+
+    def _asked(self, ask: Callable[[Reader], Result]) -> Result:
+        """Ask the server where there is one and it answers, else the file."""
+        # Each time anew: one that did not answer is not asked again.
+        server = self._place.reader(self._target)
+        if server is not None:
+            with contextlib.suppress(Unmeasured):
+                return ask(server)
+        nothing: list[Result] = []
+        found = self._in_file(lambda file: [ask(FileReader(file))], nothing)
+        if not found:
+            raise NoHistory("there is no history yet")
+        return found[0]
+
+    def _in_file(self, ask: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:
+        found, problem = asked(self._place.path, ask, otherwise)
+        if problem is not None:
+            raise NoHistory(f"the history can't be read: {problem}")
+        return found
+
+    def _change(self, do: Callable[[sqlite3.Connection], Result]) -> Result:
+        try:
+            with opened(self._place.path, WAIT) as file:
+                return do(file)
+        except sqlite3.Error as error:
+            raise NoHistory(f"the history can't be written: {said(error)}") from None
+        except (UsageError, OSError) as error:
+            raise NoHistory(f"the history can't be written: {error}") from None
+
+
+def _series(
+    reader: Reader, metric: str, since: float, until: float, points: int
+) -> tuple[list[Point], str | None]:
+    plain = metric.partition("[")[0]
+    unit = dict(reader.metrics(plain)).get(metric)
+    return reader.series(metric, since, until, points), unit

@@ -1,0 +1,166 @@
+"""The state that the pages show, made of the monitor's once a second; only what changed is made anew."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from pytest_flowhealth.alerts.engine import Moment, Tracked
+from pytest_flowhealth.alerts.store import Hush
+from pytest_flowhealth.monitor.loop import UNITS, Monitor
+from pytest_flowhealth.monitor.post import Post
+from pytest_flowhealth.probes.fleet.snapshot import Snapshot
+from pytest_flowhealth.verdict.check import CheckResult
+from pytest_flowhealth.verdict.status import worst
+from pytest_flowhealth.web.shapes import Silenced
+
+NAMED = 200
+"""Agents, and swarms, that are shown by name."""
+
+State = dict[str, msgspec.Raw]
+
+
+class Picture:
+    """Makes the state; remembers what it made, by the object that it was made of."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, tuple[object, msgspec.Raw]] = {}
+
+    def of(self, monitor: Monitor, at: float) -> State:
+        """Return the whole state; `at` in seconds since 1970."""
+        moment = monitor.clock.moment()
+        state: State = {"monitor": _json(_monitor(monitor))}
+        state |= self._verdicts(monitor)
+        state |= self._alerts(monitor.post, moment)
+        state["units"] = self._kept("units", UNITS, UNITS)
+        last = monitor.ring.last()
+        if last is not None:
+            state["second"] = _json({"at": last[0], "values": last[1]})
+        fleet = monitor.fleet.last
+        if fleet is not None:
+            state["fleet"] = self._fleet(fleet, at)
+        self._made = {key: one for key, one in self._made.items() if key in state}
+        return state
+
+    def _verdicts(self, monitor: Monitor) -> Iterator[tuple[str, msgspec.Raw]]:
+        verdicts = monitor.verdicts
+        for name, checks in verdicts.checks().items():
+            last = verdicts.components.get(name)
+            at = None if last is None else last.at.timestamp()
+            names = [one.id for one in checks]
+            found = [one.status for one in checks if one.status is not None]
+            status = worst(found).value if found else None
+            told = {"status": status, "at": at, "checks": names}
+            yield f"component:{name}", _json(told)
+            yield from ((f"check:{one.id}", self._check(one, at)) for one in checks)
+
+    def _alerts(self, post: Post, moment: Moment) -> Iterator[tuple[str, msgspec.Raw]]:
+        hushes = post.hushes(moment)
+        for one in post.tracked():
+            if one.state.phase in ("pending", "firing") or one.state.flapping:
+                told = _alert(one, post, moment, hushes)
+                yield f"alert:{one.subject.name}", _json(told)
+        for hush in hushes:
+            shown = Silenced(
+                hush.id, hush.pattern, hush.begins, hush.ends, hush.reason, hush.author
+            )
+            yield f"silence:{hush.id}", _json(shown)
+
+    def _check(self, one: CheckResult, at: float | None) -> msgspec.Raw:
+        return self._kept(f"check:{one.id}", one, lambda: _check(one, at))
+
+    def _fleet(self, snapshot: Snapshot, at: float) -> msgspec.Raw:
+        return self._kept("fleet", snapshot, lambda: _fleet(snapshot, at))
+
+    def _kept(self, key: str, of: object, content: Any) -> msgspec.Raw:
+        """Return what was made of an object, made once."""
+        before = self._made.get(key)
+        if before is not None and before[0] is of:
+            return before[1]
+        made = _json(content() if callable(content) else content)
+        self._made[key] = (of, made)
+        return made
+
+
+def _monitor(monitor: Monitor) -> dict[str, Any]:
+    verdicts, post = monitor.verdicts, monitor.post
+    following = monitor.next_round()
+    return {
+        "status": verdicts.so_far(),
+        "at": None if verdicts.at is None else verdicts.at.timestamp(),
+        "host": platform.node(),
+        "target": monitor.settings.target.name or monitor.settings.target.root.name,
+        "version": verdicts.version,
+        "started": monitor.started,
+        "reasons": verdicts.doubts,
+        "problem": monitor.problem,
+        "running": monitor.running,
+        "next": following,
+        "late": monitor.late,
+        "firing": len(post.firing()),
+        "history": "file" if post.place.server is None else "server",
+    }
+
+
+def _check(one: CheckResult, at: float | None) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(one)
+    return told | {"at": at}
+
+
+def _alert(one: Tracked, post: Post, moment: Moment, hushes: Sequence[Hush]) -> dict[str, Any]:
+    subject, state = one.subject, one.state
+    told: dict[str, Any] = {
+        key: value for key, value in msgspec.to_builtins(subject).items() if value not in (None, [])
+    }
+    told |= {
+        "phase": "firing" if state.fires or state.flapping else "pending",
+        "since": moment.calendar(state.since).timestamp(),
+        "fired": None if state.fired is None else moment.calendar(state.fired).timestamp(),
+    }
+    if state.flapping:
+        told["flapping"] = True
+    if state.acknowledged:
+        told["acknowledged"] = post.acknowledged.get(subject.name, "somebody")
+    until = post.silenced_until(subject, moment, hushes)
+    if until is not None:
+        told["silenced"] = until
+    return told
+
+
+def _fleet(snapshot: Snapshot, at: float) -> dict[str, Any]:
+    swarms = snapshot.swarms
+    agents = snapshot.agents
+    more = max(0, len(agents.members) - NAMED) + max(0, len(swarms or ()) - NAMED)
+    return {
+        "at": snapshot.taken or at,
+        "agents": {
+            "total": agents.total,
+            "busy": agents.busy,
+            "members": [
+                _fields(one, "id", "state", "pid", "host", "heartbeat")
+                for one in agents.members[:NAMED]
+            ],
+        },
+        "tasks": _fields(
+            snapshot.tasks, "completed", "failed", "active", "waiting", "delayed", "basis"
+        ),
+        "swarms": None
+        if swarms is None
+        else [
+            _fields(one, "id", "state", "confidence", "heartbeat", "success")
+            for one in swarms[:NAMED]
+        ],
+        "more": more,
+        "never": snapshot.never,
+    }
+
+
+def _fields(one: object, *names: str) -> Mapping[str, Any]:
+    return {name: getattr(one, name) for name in names}
+
+
+def _json(content: Any) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(content))

@@ -1,0 +1,140 @@
+"""Where the page is served and who may see it, from the command line, the configuration and the environment."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+
+import msgspec
+
+from pytest_flowhealth.config.environment import WEB_PASSWORD, WEB_TOKEN
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.config.web import Scope, Token, Web
+from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.verdict.units import parse_duration
+from pytest_flowhealth.web.passwords import require_passwords
+
+HOST, PORT = "127.0.0.1", 3001
+"""Where it is served where nothing else is said."""
+
+ADMIN = "admin"
+"""Whose password FLOWHEALTH_WEB_PASSWORD is."""
+
+_ADDRESS = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\[\]:\s]+):)?(?P<port>\d{1,5})\Z")
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where it is bound; port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    @property
+    def local(self) -> bool:
+        """Whether only this machine's own programs reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+class Secrets(msgspec.Struct, frozen=True):
+    """What the environment tells of the page: a password, and a token with scopes read and metrics."""
+
+    password: str | None = None
+    token: str | None = None
+
+    @classmethod
+    def taken(cls, environ: MutableMapping[str, str]) -> Secrets:
+        """Take them out of the environment: what the monitor starts need not know them."""
+        found = [environ.pop(name, "").strip() or None for name in (WEB_PASSWORD, WEB_TOKEN)]
+        return cls(*found)
+
+
+class Access(msgspec.Struct, frozen=True):
+    """Who may see what.
+
+    Attributes:
+        users: The argon2 hash of each password; without any, a link with a one-time token is printed.
+        tokens: The scopes of each token by its SHA-256, in lower-case hexadecimal.
+        session: Seconds that a log-in holds.
+        origins: Other addresses that the page is reached by.
+    """
+
+    users: Mapping[str, str]
+    tokens: Mapping[str, tuple[Scope, ...]]
+    session: float
+    origins: frozenset[str]
+
+
+class Served(msgspec.Struct, frozen=True):
+    """Where the page is served; `tls` is the certificate's and the key's file."""
+
+    address: Address
+    tls: tuple[Path, Path] | None
+    proxies: tuple[str, ...]
+
+
+def read_address(text: str) -> Address:
+    """Return what --health-dashboard names: PORT, HOST:PORT, [IPV6]:PORT, or nothing.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    if not text:
+        return Address(HOST, PORT)
+    match = _ADDRESS.match(text)
+    if match is None or int(match["port"]) > 65_535:
+        raise UsageError(
+            f"--health-dashboard: {text!r} is no address; type PORT or HOST:PORT, as in 127.0.0.1:3001"
+        )
+    return Address((match["host"] or HOST).strip("[]"), int(match["port"]))
+
+
+def served_of(address: Address, target: Target, secrets: Secrets) -> Served:
+    """Return where the page is served.
+
+    Raises:
+        UsageError: It would be open to others without a password or without TLS, or a file is not there.
+    """
+    web = target.config.web
+    tls = None
+    if web.certificate is not None and web.key is not None:
+        tls = (_file(target.root, web.certificate), _file(target.root, web.key))
+    if not address.local and not web.insecure:
+        missing = [] if web.users or secrets.password else [f"a password ({WEB_PASSWORD})"]
+        missing += [] if tls else ["TLS (web.certificate and web.key)"]
+        if missing:
+            raise UsageError(
+                f"--health-dashboard: {address.host} can be reached from elsewhere, and that needs "
+                f"{' and '.join(missing)}; or bind to 127.0.0.1, or set web.insecure = true"
+            )
+    return Served(address, tls, web.proxies)
+
+
+def access_of(web: Web, secrets: Secrets, known: str | None = None) -> Access:
+    """Return who may see what; `known` is a hash that may be that of the environment's password.
+
+    Raises:
+        UsageError: A password is set, and argon2-cffi, which it needs, is not installed.
+    """
+    users = dict(web.users)
+    if secrets.password is not None:
+        users[ADMIN] = require_passwords().made(secrets.password, known)
+    elif users:
+        require_passwords()
+    tokens = {one.sha256.lower(): one.scopes for one in web.tokens.values()}
+    if secrets.token is not None:
+        own = Token(hashlib.sha256(secrets.token.encode()).hexdigest(), ("read", "metrics"))
+        tokens[own.sha256] = own.scopes
+    return Access(users, tokens, parse_duration(web.session), frozenset(web.origins))
+
+
+def _file(root: Path, name: str) -> Path:
+    path = root / name
+    if not path.is_file():
+        raise UsageError(f"web: there is no file {path}")
+    return path

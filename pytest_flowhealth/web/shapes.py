@@ -1,0 +1,189 @@
+"""What the API takes and gives; the OpenAPI document is made from these."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+
+class LogIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A log-in."""
+
+    user: Annotated[str, Meta(max_length=200)]
+    password: Annotated[str, Meta(max_length=1_000)]
+
+
+class Welcome(msgspec.Struct, frozen=True):
+    """A session that was begun; `csrf` goes into the header X-CSRF-Token of every change."""
+
+    user: str
+    csrf: str
+    expires: float
+
+
+class Who(msgspec.Struct, frozen=True):
+    """Who asks, and what of."""
+
+    user: str
+    csrf: str
+    expires: float | None
+    may: tuple[str, ...]
+    version: str
+    target: str
+    host: str
+
+
+class OpenSession(msgspec.Struct, frozen=True):
+    """A log-in that holds; times in seconds since 1970."""
+
+    id: str
+    user: str
+    since: float
+    expires: float
+    address: str
+    current: bool
+
+
+class OpenSessions(msgspec.Struct, frozen=True):
+    """The log-ins that hold."""
+
+    sessions: list[OpenSession]
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """A metric that the history knows."""
+
+    name: str
+    unit: str
+
+
+class Metrics(msgspec.Struct, frozen=True):
+    """The metrics."""
+
+    metrics: list[Metric]
+
+
+class Series(msgspec.Struct, frozen=True):
+    """What a metric was: columns of equal length, one entry for each stretch that has values.
+
+    `at` is a stretch's begin in seconds since 1970; `step` its length in seconds, None for single values.
+    """
+
+    metric: str
+    unit: str | None
+    step: float | None
+    at: list[float]
+    count: list[int]
+    min: list[float]
+    max: list[float]
+    mean: list[float]
+    p95: list[float | None]
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A run that was kept."""
+
+    uid: str
+    started: float
+    duration: float
+    status: str
+    version: str | None
+
+
+class Runs(msgspec.Struct, frozen=True):
+    """Runs, the newest first."""
+
+    runs: list[Run]
+
+
+class AlertEvent(msgspec.Struct, frozen=True):
+    """Something that became of an alert."""
+
+    at: float
+    what: str
+    alert: dict[str, Any]
+
+
+class AlertEvents(msgspec.Struct, frozen=True):
+    """What became of alerts, the newest first."""
+
+    events: list[AlertEvent]
+
+
+class NewSilence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A silence to be made: `pattern` as in 'redis.*', for so many seconds from now."""
+
+    pattern: Annotated[str, Meta(min_length=1, max_length=300)]
+    seconds: Annotated[float, Meta(gt=0, le=366 * 86_400)]
+    reason: Annotated[str, Meta(max_length=1_000)] = ""
+
+
+class Silenced(msgspec.Struct, frozen=True):
+    """A silence; times in seconds since 1970."""
+
+    id: str
+    pattern: str
+    begins: float
+    ends: float
+    reason: str
+    author: str
+
+
+class Acknowledgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody takes care of an alert."""
+
+    alert: Annotated[str, Meta(min_length=1, max_length=300)]
+
+
+class HostSeen(msgspec.Struct, frozen=True):
+    """A host and target that report to the same history; `at` in seconds since 1970."""
+
+    host: str
+    target: str
+    status: str | None
+    at: float | None
+    current: bool
+
+
+class Hosts(msgspec.Struct, frozen=True):
+    """The hosts; `source` is what they are known from: file, or server."""
+
+    hosts: list[HostSeen]
+    source: str
+
+
+class Installation(msgspec.Struct, frozen=True):
+    """A report of an installation."""
+
+    at: float
+    ok: bool
+    version: str | None = None
+    node: str | None = None
+    npm: str | None = None
+    os: str | None = None
+    arch: str | None = None
+    seconds: float | None = None
+    error: str | None = None
+
+
+class Installations(msgspec.Struct, frozen=True):
+    """Reports of installations, the newest first."""
+
+    installs: list[Installation]
+
+
+class Whole(msgspec.Struct, frozen=True):
+    """The state that the pages show, by key; the WebSocket /api/live tells what changes of it."""
+
+    epoch: str
+    seq: int
+    at: float
+    state: dict[str, Any]
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What went wrong."""
+
+    error: str

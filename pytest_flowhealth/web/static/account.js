@@ -1,0 +1,45 @@
+// Who is logged in, from where else, and the way out.
+import { get, post, remove } from "./api.js";
+import { h, notice } from "./dom.js";
+import { stamp } from "./format.js";
+
+export function account(place, session) {
+  const list = h("ul", { class: "plain" });
+  const out = h("button", { onclick: () => leave() }, "Log out");
+  place.replaceChildren(
+    h("p", {}, `Logged in as ${session.user}`, session.expires ? ` until ${stamp(session.expires)}` : ""),
+    out,
+    h("h2", { class: "small" }, "Open sessions"),
+    list,
+    h("p", {}, h("a", { href: "/api/report", download: "report.json" }, "Download the last report")),
+  );
+  place.closest("details").addEventListener("toggle", (event) => {
+    if (event.target.open) sessions(list);
+  });
+}
+
+async function leave() {
+  try {
+    await post("/api/logout");
+  } finally {
+    location.replace("/login");
+  }
+}
+
+async function sessions(list) {
+  try {
+    const { sessions: every } = await get("/api/sessions");
+    list.replaceChildren(...every.map((one) => item(one, list)));
+  } catch (error) {
+    list.replaceChildren(h("li", {}, notice("error", error.message)));
+  }
+}
+
+function item(one, list) {
+  const text = `${one.user} from ${one.address}, since ${stamp(one.since)}${one.current ? " (this one)" : ""} `;
+  const end = async () => {
+    await remove(`/api/sessions/${encodeURIComponent(one.id)}`);
+    sessions(list);
+  };
+  return h("li", {}, text, one.current ? null : h("button", { onclick: end, "aria-label": `End the session from ${one.address}` }, "End"));
+}

@@ -1,0 +1,209 @@
+// A metric over time by uPlot, with its limits drawn in; the same figures as a table for who can't see it.
+import { get } from "./api.js";
+import { h, notice, say } from "./dom.js";
+import { figure, number, stamp, stampParts } from "./format.js";
+import { choose, range } from "./ranges.js";
+
+const POINTS = 600;
+const HEIGHT = 220;
+let library = null;
+
+function uplot() {
+  if (!library) {
+    document.head.append(h("link", { rel: "stylesheet", href: "/static/vendor/uPlot.min.css" }));
+    library = import("./vendor/uPlot.esm.js").then((module) => module.default);
+  }
+  return library;
+}
+
+// `thresholds`: those of this measurement. Returns the element and what ends it.
+export function chart(metric, unit, thresholds = []) {
+  const place = h("div", { class: "plot" });
+  const said = h("p", { class: "quiet", role: "status" }, "Loading…");
+  const table = h("tbody");
+  const element = h(
+    "figure",
+    { class: "chart", data: { test: `chart-${metric}` } },
+    h("figcaption", {}, h("strong", {}, metric), unit && unit !== "1" ? ` in ${unit}` : ""),
+    place,
+    said,
+    details(table),
+  );
+  const limits = thresholds.flatMap((one) => [
+    { word: "warn", value: one.warn, name: one.statistic },
+    { word: "fail", value: one.fail, name: one.statistic },
+  ]);
+  const mine = { element, place, said, table, metric, unit, limits: limits.filter((one) => Number.isFinite(one.value)), plot: null, timer: 0, ended: false };
+  const again = () => load(mine);
+  document.addEventListener("range", again);
+  const watch = new ResizeObserver(() => mine.plot?.setSize({ width: place.clientWidth, height: HEIGHT }));
+  watch.observe(place);
+  load(mine);
+  return {
+    element,
+    end: () => {
+      mine.ended = true;
+      clearTimeout(mine.timer);
+      watch.disconnect();
+      document.removeEventListener("range", again);
+      mine.plot?.destroy();
+    },
+  };
+}
+
+function details(table) {
+  const head = ["Time", "Mean", "Least", "Greatest"].map((name) => h("th", { scope: "col" }, name));
+  return h("details", {}, h("summary", {}, "Figures as a table"), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Figures over time" }, h("table", {}, h("thead", {}, h("tr", {}, head)), table)));
+}
+
+async function load(mine) {
+  clearTimeout(mine.timer);
+  const { since, until, live } = range();
+  try {
+    const found = await get("/api/series", { metric: mine.metric, since, until, points: POINTS });
+    if (mine.ended) return;
+    await draw(mine, found, since, until);
+  } catch (error) {
+    say(mine.said, error.message);
+    mine.said.className = "notice error";
+  }
+  // A range that ends now moves on.
+  if (live && !mine.ended) mine.timer = setTimeout(() => load(mine), Math.max(3000, (1000 * (until - since)) / POINTS));
+}
+
+async function draw(mine, found, since, until) {
+  mine.unit = found.unit ?? mine.unit;
+  list(mine, found);
+  mine.said.className = "quiet";
+  if (!found.at.length) {
+    say(mine.said, `Nothing was measured between ${stamp(since)} and ${stamp(until)}.`);
+    mine.plot?.destroy();
+    mine.plot = null;
+    return;
+  }
+  let Plot;
+  try {
+    Plot = await uplot();
+  } catch {
+    say(mine.said, "The charts' library (uPlot) is not there; the table has the figures.");
+    return;
+  }
+  if (mine.ended) return;
+  const began = performance.now();
+  const data = columns(found);
+  const scale = { since, until };
+  if (mine.plot && mine.place.firstChild) {
+    mine.scale = scale;
+    mine.plot.setData(data);
+  } else {
+    mine.scale = scale;
+    mine.plot = new Plot(options(mine), data, mine.place);
+  }
+  requestAnimationFrame(() => {
+    mine.element.dataset.drawn = (performance.now() - began).toFixed(1);
+  });
+  say(mine.said, summary(found, mine.unit));
+}
+
+// A stretch without values is a gap, not a line across it.
+function columns(found) {
+  const far = gap(found);
+  const data = [[], [], [], []];
+  found.at.forEach((at, place) => {
+    if (place && at - found.at[place - 1] > far) {
+      data[0].push((at + found.at[place - 1]) / 2);
+      for (const one of data.slice(1)) one.push(null);
+    }
+    data[0].push(at);
+    data[1].push(found.mean[place]);
+    data[2].push(found.min[place]);
+    data[3].push(found.max[place]);
+  });
+  return data;
+}
+
+function gap(found) {
+  const steps = found.at.slice(1).map((at, place) => at - found.at[place]).sort((one, other) => one - other);
+  return 2.5 * Math.max(found.step ?? 0, steps[Math.floor(steps.length / 2)] ?? 0, 1);
+}
+
+function summary(found, unit) {
+  const least = Math.min(...found.min);
+  const greatest = Math.max(...found.max);
+  const last = found.mean[found.mean.length - 1];
+  return `Last ${figure(last, unit)}, between ${figure(least, unit)} and ${figure(greatest, unit)}. Solid line: mean; band: least to greatest. Drag to zoom, double click to go back.`;
+}
+
+function list(mine, found) {
+  const every = Math.max(1, Math.ceil(found.at.length / 60));
+  const rows = [];
+  for (let place = 0; place < found.at.length; place += every) {
+    rows.push(h("tr", {}, h("th", { scope: "row" }, stamp(found.at[place])), ...[found.mean, found.min, found.max].map((one) => h("td", {}, number(one[place])))));
+  }
+  mine.table.replaceChildren(...rows);
+}
+
+const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function options(mine) {
+  const line = color("--accent");
+  const axis = { stroke: color("--quiet"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line"), width: 1 } };
+  const shape = (label, more) => ({ label, stroke: line, width: 1.5, points: { show: false }, value: (_, value) => (value === null ? "–" : figure(value, mine.unit)), ...more });
+  return {
+    width: mine.place.clientWidth || 600,
+    height: HEIGHT,
+    cursor: { drag: { x: true, y: false, setScale: false } },
+    select: { show: true },
+    legend: { live: true },
+    scales: { x: { range: () => [mine.scale.since, mine.scale.until] }, y: { range: (_, low, high) => bounds(mine, low, high) } },
+    axes: [{ ...axis, values: (_, ticks, __, ___, step) => ticks.map((at, place) => tick(at, step, ticks[place - 1])) }, { ...axis, size: 64, values: (_, ticks) => ticks.map((one) => number(one)) }],
+    series: [{ value: (_, at) => (at === null ? "–" : stamp(at)) }, shape("mean", {}), shape("least", { stroke: "transparent" }), shape("greatest", { stroke: "transparent" })],
+    bands: [{ series: [3, 2], fill: color("--band") }],
+    hooks: { draw: [(plot) => drawLimits(plot, mine)], setSelect: [(plot) => zoom(plot)] },
+  };
+}
+
+// The time of day, and the day where it changes.
+function tick(at, step, before) {
+  const text = stampParts(at);
+  const day = before === undefined || stampParts(before).day !== text.day;
+  if (step >= 86400) return text.day;
+  return (step < 60 ? text.time : text.time.slice(0, 5)) + (day ? `\n${text.day}` : "");
+}
+
+// Limits near the figures are always in view; one far off does not flatten them.
+function bounds(mine, low, high) {
+  const near = mine.limits.map((one) => one.value).filter((one) => one <= 4 * Math.max(high, 1e-9) || mine.limits.length === 1);
+  const top = Math.max(high, ...near);
+  const bottom = Math.min(0, low);
+  return [bottom, top + (top - bottom || 1) * 0.08];
+}
+
+function drawLimits(plot, mine) {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.lineWidth = devicePixelRatio * 1.5;
+  ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+  for (const one of mine.limits) {
+    const y = plot.valToPos(one.value, "y", true);
+    if (y < bbox.top || y > bbox.top + bbox.height) continue;
+    ctx.strokeStyle = ctx.fillStyle = color(one.word === "warn" ? "--warn" : "--fail");
+    ctx.setLineDash(one.word === "warn" ? [8, 5] : [2, 4]);
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y);
+    ctx.lineTo(bbox.left + bbox.width, y);
+    ctx.stroke();
+    ctx.textAlign = "left";
+    ctx.textBaseline = "bottom";
+    ctx.fillText(`${one.word} ${one.name ?? ""} ${figure(one.value, mine.unit)}`, bbox.left + 6, y - 4);
+  }
+  ctx.restore();
+}
+
+function zoom(plot) {
+  if (plot.select.width < 4) return;
+  const since = plot.posToVal(plot.select.left, "x");
+  const until = plot.posToVal(plot.select.left + plot.select.width, "x");
+  plot.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false);
+  choose({ since: since.toFixed(0), until: Math.max(until, since + 5).toFixed(0) });
+}

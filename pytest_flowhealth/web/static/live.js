@@ -1,0 +1,86 @@
+// The WebSocket: takes changes in, asks for those that were missed, and says when it is not live.
+import { clock } from "./format.js";
+import { change, replace } from "./store.js";
+
+const SILENT = 4000;
+const LOGGED_OUT = 4401;
+
+let epoch = null;
+let seq = null;
+let heard = 0;
+let last = null;
+let socket = null;
+let pause = 500;
+let out = false;
+
+export function begin() {
+  open();
+  setInterval(watch, 500);
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && !socket) open();
+  });
+}
+
+export function end() {
+  out = true;
+  socket?.close();
+  show("out", "logged out");
+}
+
+function open() {
+  if (out || socket) return;
+  const since = epoch === null ? "" : `?epoch=${epoch}&since=${seq}`;
+  const scheme = location.protocol === "https:" ? "wss" : "ws";
+  const one = new WebSocket(`${scheme}://${location.host}/api/live${since}`);
+  socket = one;
+  heard = performance.now();
+  one.onmessage = (event) => take(one, JSON.parse(event.data));
+  one.onclose = (event) => {
+    if (socket !== one) return;
+    socket = null;
+    if (event.code === LOGGED_OUT) {
+      document.dispatchEvent(new CustomEvent("logged-out"));
+      return;
+    }
+    setTimeout(open, pause * (0.5 + Math.random()));
+    pause = Math.min(10000, pause * 2);
+  };
+}
+
+function take(one, message) {
+  if (one !== socket) return;
+  if (message.type === "snapshot") {
+    epoch = message.epoch;
+    replace(message.state);
+  } else if ((message.from ?? message.seq - 1) === seq) {
+    change(message.set, message.gone);
+  } else {
+    // Something is missing: it is asked for.
+    one.close();
+    return;
+  }
+  seq = message.seq;
+  last = message.at;
+  heard = performance.now();
+  pause = 500;
+  show("live", `live ${clock(message.at)}`);
+}
+
+function watch() {
+  if (out || performance.now() - heard < SILENT) return;
+  show("stale", last === null ? "not live yet" : `not live since ${clock(last)}`);
+  if (socket && performance.now() - heard > 2 * SILENT) {
+    const old = socket;
+    socket = null;
+    old.close();
+    open();
+  }
+}
+
+function show(how, text) {
+  const place = document.getElementById("live");
+  if (document.documentElement.dataset.live !== how) document.documentElement.dataset.live = how;
+  if (place.textContent !== text) place.textContent = text;
+  // Read out only when it changes, not each second.
+  place.setAttribute("aria-live", how === "live" ? "off" : "polite");
+}

@@ -1,0 +1,64 @@
+// Parts that several pages show: a status, a check's line, a remedy to copy.
+import { attribute, h, keep, say } from "./dom.js";
+import { figure, limit, symbol, thresholdName } from "./format.js";
+
+export function badge(status) {
+  return paint(h("span", { class: "badge" }, h("span", { "aria-hidden": "true" }), h("span", {})), status);
+}
+
+// Never by colour alone: a sign and a word besides.
+export function paint(element, status) {
+  const name = status ?? "not looked at";
+  attribute(element, "data-status", status ?? "none");
+  say(element.firstChild, symbol(status));
+  say(element.lastChild, name);
+  return element;
+}
+
+export const checkLink = (id) => h("a", { href: `/check/${encodeURIComponent(id)}`, "data-link": true }, id);
+
+export function remedy(text) {
+  if (!text) return null;
+  const said = h("span", { role: "status", class: "small" });
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      say(said, "copied");
+    } catch {
+      say(said, "select it to copy");
+    }
+  };
+  return h("p", { class: "remedy" }, h("code", {}, text), h("button", { onclick: copy, "aria-label": "Copy the remedy" }, "Copy"), said);
+}
+
+// A check's figures against their limits, the worst first.
+const ORDER = { fail: 0, unknown: 1, warn: 2, pass: 3, skip: 4 };
+
+export function thresholdsOf(check) {
+  return [...(check.thresholds ?? [])].sort((one, other) => (ORDER[one.outcome] ?? 9) - (ORDER[other.outcome] ?? 9));
+}
+
+export const told = (one) => `${thresholdName(one)} ${figure(one.observed, one.unit)} (${limit(one)})`;
+
+export function thresholdTable(check) {
+  const rows = thresholdsOf(check).map((one) =>
+    h("tr", {}, h("th", { scope: "row" }, thresholdName(one)), h("td", {}, figure(one.observed, one.unit)), h("td", {}, limit(one)), h("td", {}, badge(one.outcome)), h("td", { class: "quiet" }, one.note ?? "")),
+  );
+  if (!rows.length) return h("p", { class: "quiet" }, "This check has no limits of its own.");
+  const head = ["Figure", "Measured", "Limit", "Outcome", "Note"].map((name) => h("th", { scope: "col" }, name));
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Figures against their limits" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)));
+}
+
+// A table whose rows are kept in step with items.
+export function liveTable(label, columns, key, cells) {
+  const body = h("tbody");
+  const head = h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)));
+  const element = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, h("table", {}, h("thead", {}, head), body));
+  const make = () => h("tr", {}, columns.map((_, place) => h(place ? "td" : "th", place ? {} : { scope: "row" })));
+  const update = (row, item) => cells(item).forEach((text, place) => say(row.children[place], String(text)));
+  return { element, update: (items) => keep(body, items, key, make, update) };
+}
+
+export function metricOf(component, name) {
+  return name.startsWith(`${component}.`) ? name : `${component}.${name}`;
+}

@@ -1,0 +1,57 @@
+// The fleet: its swarms, agents and queue, as the source tells them.
+import { h, notice, say } from "../dom.js";
+import { ago, count, stamp } from "../format.js";
+import { liveTable } from "../parts.js";
+import { spark } from "../spark.js";
+import { listen, value } from "../store.js";
+
+export function make() {
+  const said = h("p", { class: "quiet" });
+  const figures = h("dl", { class: "facts" });
+  const never = h("ul", { class: "plain quiet small" });
+  const swarms = liveTable("Swarms", ["Swarm", "State", "Confidence", "Last sign of life"], (one) => one.id, (one) => [one.id, one.state ?? "not known", one.confidence === null ? "not known" : `${Math.round(100 * one.confidence)} %`, one.heartbeat ? ago(one.heartbeat) : "not known"]);
+  const agents = liveTable("Agents", ["Agent", "State", "Process", "Last sign of life"], (one) => one.id, (one) => [one.id, one.state ?? "not known", one.pid === null ? "not known" : `${one.pid}${one.host ? ` on ${one.host}` : ""}`, one.heartbeat ? ago(one.heartbeat) : "not known"]);
+  const sparks = [spark("fleet.agents", "Agents"), spark("fleet.queue", "Waiting"), spark("fleet.active", "Under way"), spark("fleet.confidence", "Confidence")];
+  const empty = notice("empty", "No fleet is known: name its source in [fleet] of flowhealth.toml, and the monitor reads it every second.");
+  const heading = h("h2", {}, "Swarms");
+  const parts = h("div", {}, figures, h("div", { class: "sparks" }, sparks.map((one) => one.element)), heading, swarms.element, h("h2", {}, "Agents"), agents.element, never);
+  const element = h("div", {}, h("h1", {}, "Fleet"), said, empty, parts);
+  const update = () => {
+    const fleet = value("fleet");
+    empty.hidden = Boolean(fleet);
+    parts.hidden = !fleet;
+    if (!fleet) {
+      say(said, "");
+      return;
+    }
+    say(said, `as of ${stamp(fleet.at)}${fleet.more ? `; ${fleet.more} more are not listed` : ""}`);
+    facts(figures, fleet);
+    swarms.update(fleet.swarms ?? []);
+    swarms.element.hidden = heading.hidden = fleet.swarms === null;
+    agents.update(fleet.agents.members);
+    never.replaceChildren(...Object.entries(fleet.never).map(([name, why]) => h("li", {}, `${name} is not known to this source: ${why}`)));
+  };
+  update();
+  const end = listen(["fleet"], update);
+  return {
+    element,
+    end: () => {
+      end();
+      for (const one of sparks) one.end();
+    },
+  };
+}
+
+function facts(list, fleet) {
+  const { tasks, agents } = fleet;
+  const ended = tasks.completed === null || tasks.failed === null ? null : tasks.completed + tasks.failed;
+  const rows = [
+    ["Agents", count(agents.total)],
+    ["At a task", count(agents.busy)],
+    ["Waiting", count(tasks.waiting)],
+    ["Under way", count(tasks.active)],
+    ["Delayed", count(tasks.delayed)],
+    ["Completed", ended ? `${tasks.completed} of ${ended}${tasks.basis ? ` (${tasks.basis})` : ""}` : count(tasks.completed)],
+  ];
+  list.replaceChildren(...rows.map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text))));
+}

@@ -1,0 +1,119 @@
+// The verdict first, then what is wrong, then a tile per component.
+import { h, keep, notice, say } from "../dom.js";
+import { ago, duration } from "../format.js";
+import { badge, checkLink, paint, remedy, thresholdsOf, told } from "../parts.js";
+import { spark } from "../spark.js";
+import { below, listen, names, value } from "../store.js";
+
+const WORSE = { unhealthy: 0, unknown: 1, degraded: 2, healthy: 3 };
+const WRONG = { fail: 0, unknown: 1, warn: 2 };
+
+export function make() {
+  const verdict = h("h1", { class: "verdict", data: { test: "status" } }, h("span", { "aria-hidden": "true" }), h("span", {}, "Loading…"));
+  const when = h("p", { class: "quiet" });
+  const reasons = h("ul", { class: "plain reasons" });
+  const wrong = h("div", { class: "wrong" });
+  const tiles = h("div", { class: "tiles" });
+  const sparks = [spark("system.cpu", "CPU"), spark("system.memory", "Memory"), spark("system.disk", "Disk")];
+  const wrongPart = h("section", { "aria-labelledby": "wrong" }, h("h2", { id: "wrong" }, "What is wrong"), wrong);
+  const element = h(
+    "div",
+    {},
+    h("section", { class: "head" }, verdict, when, reasons),
+    wrongPart,
+    h("section", { "aria-labelledby": "parts" }, h("h2", { id: "parts" }, "Components"), tiles),
+    h("section", { "aria-labelledby": "machine" }, h("h2", { id: "machine" }, "This machine"), h("div", { class: "sparks" }, sparks.map((one) => one.element))),
+  );
+  const update = () => {
+    const monitor = value("monitor");
+    if (!monitor) return;
+    head(monitor, verdict, when, reasons);
+    wrongPart.hidden = !problems(wrong);
+    components(tiles);
+  };
+  update();
+  const end = listen(["monitor", "component:", "check:"], update);
+  const clock = setInterval(update, 5000);
+  return {
+    element,
+    end: () => {
+      end();
+      clearInterval(clock);
+      for (const one of sparks) one.end();
+    },
+  };
+}
+
+function head(monitor, verdict, when, reasons) {
+  const status = monitor.status;
+  paint(verdict, status);
+  const failing = below("check:").filter((one) => one.outcome in WRONG && !one.blocked_by).length;
+  const words = { healthy: "Healthy: every check passed", degraded: `Degraded: ${things(failing)}`, unhealthy: `Unhealthy: ${things(failing)}`, unknown: "Unknown: not everything could be looked at" };
+  say(verdict.lastChild, status ? words[status] : "The first round is under way");
+  const next = monitor.running ? "a round is under way" : monitor.next ? `the next round in ${duration(Math.max(1, Math.round(monitor.next - Date.now() / 1000)))}` : "";
+  say(when, [monitor.version ? `version ${monitor.version}` : "", monitor.at ? `looked at ${ago(monitor.at)}` : "", next, monitor.late ? `${monitor.late} rounds left out` : ""].filter(Boolean).join(" · "));
+  keep(reasons, monitor.reasons, (one) => one, () => h("li"), (item, text) => say(item, text));
+}
+
+const things = (count) => (count === 1 ? "one thing is wrong" : `${count} things are wrong`);
+
+// Root causes; what they keep from running is listed with them.
+function problems(place) {
+  const every = below("check:");
+  const causes = every.filter((one) => one.outcome in WRONG && !one.blocked_by).sort((one, other) => WRONG[one.outcome] - WRONG[other.outcome] || one.id.localeCompare(other.id));
+  keep(place, causes, (one) => one.id, problem, (card, one) => {
+    const text = JSON.stringify([one.outcome, one.message, one.remedy, blocked(every, one.id)]);
+    if (card.dataset.text === text) return;
+    card.dataset.text = text;
+    fill(card, one, blocked(every, one.id));
+  });
+  return causes.length;
+}
+
+const blocked = (every, id) => every.filter((one) => one.blocked_by === id).map((one) => one.id);
+
+const problem = (one) => h("article", { class: "card problem", data: { test: `problem-${one.id}` } });
+
+function fill(card, one, ids) {
+  const more = ids.length ? h("p", { class: "small quiet" }, `Keeps from running: ${ids.join(", ")}`) : null;
+  card.dataset.status = one.outcome;
+  card.replaceChildren(...[h("h3", {}, badge(one.outcome), " ", checkLink(one.id)), h("p", { class: "message" }, one.message || told(thresholdsOf(one)[0])), remedy(one.remedy), more].filter(Boolean));
+}
+
+// The figure that is past its limit, else the one that comes nearest to it.
+function nearest(checks) {
+  const measured = checks.flatMap(thresholdsOf).filter((one) => Number.isFinite(one.observed));
+  const share = (one) => {
+    const limit = one.warn ?? one.fail;
+    const part = one.better === "higher" ? limit / one.observed : one.observed / limit;
+    return Number.isFinite(part) ? part : 0;
+  };
+  return measured.sort((one, other) => (WRONG[one.outcome] ?? 3) - (WRONG[other.outcome] ?? 3) || share(other) - share(one))[0];
+}
+
+function components(place) {
+  const every = names("component:").sort((one, other) => (WORSE[value(`component:${one}`).status] ?? 4) - (WORSE[value(`component:${other}`).status] ?? 4) || one.localeCompare(other));
+  if (!every.length) {
+    if (!place.querySelector(".quiet")) place.replaceChildren(notice("quiet", "No component has been looked at yet: the first round is under way."));
+    return;
+  }
+  if (place.querySelector(":scope > .quiet")) place.replaceChildren();
+  keep(place, every, (name) => name, tile, refresh);
+}
+
+function tile(name) {
+  const list = h("details", {}, h("summary", {}, ""), h("ul", { class: "plain checks" }));
+  return h("article", { class: "card tile", data: { test: `component-${name}` } }, h("h3", {}, h("span", { class: "name" }, name), " ", badge(null)), h("p", { class: "worst" }), h("p", { class: "quiet small" }), list);
+}
+
+function refresh(card, name) {
+  const one = value(`component:${name}`);
+  card.dataset.status = one.status ?? "none";
+  paint(card.querySelector(".badge"), one.status);
+  const checks = one.checks.map((id) => value(`check:${id}`)).filter(Boolean);
+  const worst = nearest(checks);
+  say(card.querySelector(".worst"), worst ? told(worst) : "");
+  say(card.querySelector("p.quiet"), one.at ? `looked at ${ago(one.at)}` : "this round is not over yet");
+  say(card.querySelector("summary"), `${checks.length} ${checks.length === 1 ? "check" : "checks"}`);
+  keep(card.querySelector("ul"), checks, (check) => check.id, (check) => h("li", { data: { test: `check-${check.id}` } }, badge(check.outcome), " ", checkLink(check.id)), (item, check) => paint(item.firstChild, check.outcome));
+}
