@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_flowhealth.config.atomic import replace_file
+from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.formats import openmetrics
 from pytest_flowhealth.history.entry import Entry
@@ -22,6 +23,7 @@ from pytest_flowhealth.monitor.fleet import FleetSampler
 from pytest_flowhealth.monitor.frames import Order, Partly, Planned
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.post import Post
+from pytest_flowhealth.monitor.pulse import COMPONENT, Pulse
 from pytest_flowhealth.monitor.ring import Ring
 from pytest_flowhealth.monitor.rounds import Result, Round
 from pytest_flowhealth.monitor.sampler import UNITS as SYSTEM_UNITS
@@ -77,6 +79,7 @@ class Monitor:
         self.verdicts = Verdicts()
         self._sampler = Sampler(settings.target.root)
         self.fleet = FleetSampler(settings.target)
+        self._pulse = Pulse(settings.target, self._signals.wake)
         self.ring = Ring()
         self._round: Round | None = None
         self._slot = self.clock()
@@ -140,6 +143,8 @@ class Monitor:
         if self._round is not None:
             self._look(self._round, now)
         else:
+            if self._pulse.take(now):
+                self._schedule.hurry(COMPONENT, now)
             due = self._schedule.due(now)
             if due:
                 self._begin(due, now)
@@ -227,6 +232,8 @@ class Monitor:
         known = {name for name in self._schedule.components if name != EVERYTHING}
         every = components if self._looked is None else known | components
         self._schedule.plan({name: self._interval(name) for name in every}, self._slot)
+        if COMPONENT in every:
+            self._pulse.start()
 
     def _interval(self, component: str) -> float:
         chosen = self._asked.every and component not in self._asked.components
@@ -308,15 +315,22 @@ class Monitor:
             self.post.reconfigure(found, self.clock.moment())
             if self.view is not None:
                 self.view.reconfigure(self)
-            self.fleet.close()
-            self.fleet = FleetSampler(found.target)
-            self.fleet.start()
+            self._feel(found.target)
             names = [name for name in self._schedule.components if name != EVERYTHING]
             plan = {name: self._interval(name) for name in (*names, *found.intervals)}
             if names:
                 self._schedule.plan(plan, self.clock())
             self._event("configuration read again")
         self._systemd.tell("READY=1")
+
+    def _feel(self, target: Target) -> None:
+        """Read the fleet and feel Redis as another configuration says."""
+        self.fleet.close()
+        self._pulse.close()
+        self.fleet, self._pulse = FleetSampler(target), Pulse(target, self._signals.wake)
+        self.fleet.start()
+        if COMPONENT in self._schedule.components:
+            self._pulse.start()
 
     def _complain(self) -> None:
         """Tell what is wrong around the checks, once until it changes."""
@@ -354,6 +368,7 @@ class Monitor:
         """End in good order, within five seconds."""
         self._systemd.tell("STOPPING=1")
         self.fleet.close()
+        self._pulse.close()
         if self._round is not None:
             self._round.end()
         self.post.close(1.5)

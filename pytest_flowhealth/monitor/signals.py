@@ -24,6 +24,11 @@ class Signals:
         # Nothing is sent in a pipe that nobody reads but by write(2), which says so itself.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
+    def wake(self) -> None:
+        """Make the pipe readable, from any thread."""
+        with contextlib.suppress(OSError):
+            os.write(self._wake, b"\0")
+
     def drain(self) -> None:
         """Forget what made the pipe readable."""
         with contextlib.suppress(BlockingIOError):

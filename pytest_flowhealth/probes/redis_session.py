@@ -36,7 +36,7 @@ class Dialer:
         self.timeout = timeout
         self.clock = clock
         # Made once, before any time is taken: reading all authorities takes 30 ms.
-        self._tls = context_of(address)
+        self.tls = context_of(address)
 
     def ask(
         self,
@@ -60,7 +60,7 @@ class Dialer:
         seconds = self.timeout if seconds is None else seconds
         # Where the whole has no time of its own, waiting for it must end first.
         patience = seconds if longest is not None else seconds + 1.0
-        session = Session(self.address, patience, self.clock, self._tls, watched=watched)
+        session = Session(self.address, patience, self.clock, self.tls, watched=watched)
         outcome = session.within(seconds if longest is None else longest, work)
         return session.judged(outcome, seconds)
 

@@ -89,6 +89,19 @@ def test_redis_killed_and_back(shop: Monitor, redis: RedisServer) -> None:
     assert shop.end() == 0
 
 
+def test_redis_is_looked_at_when_it_goes_or_comes_back(shop: Monitor, redis: RedisServer) -> None:
+    shop.start(*REDIS, interval="1h")
+    shop.rounds(1)
+    time.sleep(2.0)
+    redis.stop()
+    shop.until(shop.told)
+    redis.start()
+    shop.until(lambda: len(shop.told()) == 2)
+
+    assert shop.told() == [("firing", "redis.connect"), ("resolved", "redis.connect")]
+    assert len(shop.events("round")) <= 4
+
+
 def test_the_monitor_is_killed_in_between(shop: Monitor, redis: RedisServer) -> None:
     shop.start(*REDIS)
     shop.rounds(1)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.redis_servers import RedisServer
 from tests.web.harness import PASSWORD, Site, site, wait_for
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -151,6 +152,28 @@ def test_a_failure_is_seen_within_two_seconds_of_its_round(browser: Any, page: S
         assert one.foreign == []
 
 
+def test_a_redis_that_stops_is_seen_before_its_next_round(browser: Any, tmp_path: Path) -> None:
+    with RedisServer(tmp_path / "redis") as redis:
+        more = f'{MORE}[redis]\nurl = "{redis.url}"\n'
+        with site(tmp_path / "app", more) as page:
+            page.start("--health-component", "redis", interval="1h")
+            with tab(browser, page) as one:
+                one.log_in()
+                one.go("/")
+                one.is_live()
+                assert one.see("component-redis").get_attribute("data-status") == "healthy"
+                redis.stop()
+                told = one.see("problem-redis.connect").inner_text()
+                assert "no Redis listens" in told
+                assert "redis-server" in told
+                assert one.see("status").get_attribute("data-status") == "unhealthy"
+                redis.start()
+                one.tab.wait_for_selector(
+                    'h1[data-status="healthy"]', state="visible", timeout=20_000
+                )
+                assert one.complaints == []
+
+
 def test_a_chart_its_limits_and_its_range(browser: Any, page: Site) -> None:
     with tab(browser, page) as one:
         one.log_in()
@@ -166,9 +189,9 @@ def test_a_chart_its_limits_and_its_range(browser: Any, page: Site) -> None:
             one.tab.wait_for_selector(f'button[data-range="{name}"][aria-pressed="true"]')
         one.tab.click('button[data-range="15m"]')
         box = chart.locator(".u-over").bounding_box()
-        one.tab.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 50)
+        one.tab.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 50)
         one.tab.mouse.down()
-        one.tab.mouse.move(box["x"] + box["width"] * 0.98, box["y"] + 50, steps=5)
+        one.tab.mouse.move(box["x"] + box["width"] * 0.999, box["y"] + 50, steps=5)
         one.tab.mouse.up()
         one.tab.wait_for_function("location.search.includes('since=')")
         # The address is the view: another tab shows the same.

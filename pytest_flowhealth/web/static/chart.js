@@ -34,6 +34,8 @@ export function chart(metric, unit, thresholds = []) {
     { word: "fail", value: one.fail, name: one.statistic },
   ]);
   const mine = { element, place, said, table, metric, unit, limits: limits.filter((one) => Number.isFinite(one.value)), plot: null, timer: 0, ended: false };
+  // A limit of the 95th percentile is held against that, not against the mean.
+  mine.tail = mine.limits.some((one) => one.name === "p95");
   const again = () => load(mine);
   document.addEventListener("range", again);
   const watch = new ResizeObserver(() => mine.plot?.setSize({ width: place.clientWidth, height: HEIGHT }));
@@ -90,7 +92,7 @@ async function draw(mine, found, since, until) {
   }
   if (mine.ended) return;
   const began = performance.now();
-  const data = columns(found);
+  const data = columns(found, mine.tail);
   const scale = { since, until };
   if (mine.plot && mine.place.firstChild) {
     mine.scale = scale;
@@ -102,22 +104,21 @@ async function draw(mine, found, since, until) {
   requestAnimationFrame(() => {
     mine.element.dataset.drawn = (performance.now() - began).toFixed(1);
   });
-  say(mine.said, summary(found, mine.unit));
+  say(mine.said, summary(found, mine));
 }
 
 // A stretch without values is a gap, not a line across it.
-function columns(found) {
+function columns(found, tail) {
   const far = gap(found);
-  const data = [[], [], [], []];
+  const shown = [found.mean, found.min, found.max, ...(tail ? [found.p95] : [])];
+  const data = [[], ...shown.map(() => [])];
   found.at.forEach((at, place) => {
     if (place && at - found.at[place - 1] > far) {
       data[0].push((at + found.at[place - 1]) / 2);
       for (const one of data.slice(1)) one.push(null);
     }
     data[0].push(at);
-    data[1].push(found.mean[place]);
-    data[2].push(found.min[place]);
-    data[3].push(found.max[place]);
+    shown.forEach((one, column) => data[column + 1].push(one[place]));
   });
   return data;
 }
@@ -127,11 +128,11 @@ function gap(found) {
   return 2.5 * Math.max(found.step ?? 0, steps[Math.floor(steps.length / 2)] ?? 0, 1);
 }
 
-function summary(found, unit) {
+function summary(found, { unit, tail }) {
   const least = Math.min(...found.min);
   const greatest = Math.max(...found.max);
   const last = found.mean[found.mean.length - 1];
-  return `Last ${figure(last, unit)}, between ${figure(least, unit)} and ${figure(greatest, unit)}. Solid line: mean; band: least to greatest. Drag to zoom, double click to go back.`;
+  return `Last ${figure(last, unit)}, between ${figure(least, unit)} and ${figure(greatest, unit)}. ${tail ? "Solid line: mean; dotted: 95th percentile" : "Solid line: mean"}; band: least to greatest. Drag to zoom, double click to go back.`;
 }
 
 function list(mine, found) {
@@ -148,7 +149,8 @@ const color = (name) => getComputedStyle(document.documentElement).getPropertyVa
 function options(mine) {
   const line = color("--accent");
   const axis = { stroke: color("--quiet"), grid: { stroke: color("--line"), width: 1 }, ticks: { stroke: color("--line"), width: 1 } };
-  const shape = (label, more) => ({ label, stroke: line, width: 1.5, points: { show: false }, value: (_, value) => (value === null ? "–" : figure(value, mine.unit)), ...more });
+  const shape = (label, more) => ({ label, stroke: line, width: 1.5, points: { size: 5, fill: line }, value: (_, value) => (value === null ? "–" : figure(value, mine.unit)), ...more });
+  const unseen = { stroke: "transparent", points: { show: false } };
   return {
     width: mine.place.clientWidth || 600,
     height: HEIGHT,
@@ -157,7 +159,7 @@ function options(mine) {
     legend: { live: true },
     scales: { x: { range: () => [mine.scale.since, mine.scale.until] }, y: { range: (_, low, high) => bounds(mine, low, high) } },
     axes: [{ ...axis, values: (_, ticks, __, ___, step) => ticks.map((at, place) => tick(at, step, ticks[place - 1])) }, { ...axis, size: 64, values: (_, ticks) => ticks.map((one) => number(one)) }],
-    series: [{ value: (_, at) => (at === null ? "–" : stamp(at)) }, shape("mean", {}), shape("least", { stroke: "transparent" }), shape("greatest", { stroke: "transparent" })],
+    series: [{ value: (_, at) => (at === null ? "–" : stamp(at)) }, shape("mean", {}), shape("least", unseen), shape("greatest", unseen), ...(mine.tail ? [shape("p95", { dash: [3, 3] })] : [])],
     bands: [{ series: [3, 2], fill: color("--band") }],
     hooks: { draw: [(plot) => drawLimits(plot, mine)], setSelect: [(plot) => zoom(plot)] },
   };

@@ -51,7 +51,7 @@ function head(monitor, verdict, when, reasons) {
   const words = { healthy: "Healthy: every check passed", degraded: `Degraded: ${things(failing)}`, unhealthy: `Unhealthy: ${things(failing)}`, unknown: "Unknown: not everything could be looked at" };
   say(verdict.lastChild, status ? words[status] : "The first round is under way");
   const next = monitor.running ? "a round is under way" : monitor.next ? `the next round in ${duration(Math.max(1, Math.round(monitor.next - Date.now() / 1000)))}` : "";
-  say(when, [monitor.version ? `version ${monitor.version}` : "", monitor.at ? `looked at ${ago(monitor.at)}` : "", next, monitor.late ? `${monitor.late} rounds left out` : ""].filter(Boolean).join(" · "));
+  say(when, [monitor.version ? `version ${monitor.version}` : "", monitor.at ? `looked at ${ago(monitor.at)}` : "", next, monitor.late ? `${monitor.late} looks left out` : ""].filter(Boolean).join(" · "));
   keep(reasons, monitor.reasons, (one) => one, () => h("li"), (item, text) => say(item, text));
 }
 

@@ -1,0 +1,106 @@
+"""Feels whether Redis has gone or come back, so that its round need not be waited for. It judges nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.errors import FlowHealthError
+from pytest_flowhealth.verdict.units import parse_duration
+
+if TYPE_CHECKING:
+    from pytest_flowhealth.probes.redis_session import Dialer, Session
+
+COMPONENT = "redis"
+"""What is to be looked at when it changes."""
+
+APART = 5.0
+"""Seconds between two rounds that it asks for: one that comes and goes must not keep the machine busy."""
+
+SECOND = 1.0
+_LONGEST = 5.0
+
+
+class Pulse:
+    """Asks one Redis server for a PING each second, on a connection that stays open.
+
+    Sentinels and clusters, which have failover of their own, are left to the rounds.
+
+    Args:
+        target: Whose Redis it is.
+        wake: Called, in a thread of its own, when it has gone or come back.
+    """
+
+    def __init__(self, target: Target, wake: Callable[[], None]) -> None:
+        self._target = target
+        self._wake = wake
+        self._end = threading.Event()
+        self._changed = False
+        self._told = float("-inf")
+        self._beats: bool | None = None
+        self._thread = threading.Thread(target=self._feel_on, daemon=True, name="pulse")
+
+    def start(self) -> None:
+        """Begin; nothing happens where it has begun."""
+        if self._thread.ident is None:
+            self._thread.start()
+
+    def close(self) -> None:
+        """End."""
+        self._end.set()
+
+    def take(self, now: float) -> bool:
+        """Tell whether it has gone or come back since this was last told, but not more often than `APART`."""
+        if not self._changed or now - self._told < APART:
+            return False
+        self._changed, self._told = False, now
+        return True
+
+    def _feel_on(self) -> None:
+        try:
+            dialer = _dialer(self._target)
+        except (FlowHealthError, OSError):
+            return  # the round's checks say what is wrong with the address
+        while dialer is not None and not self._end.is_set():
+            with contextlib.suppress(Exception):  # whatever redis-py raises: it does not beat
+                self._listen(dialer)
+            if not self._end.is_set():
+                self._felt(beats=False)
+            self._end.wait(SECOND)
+
+    def _listen(self, dialer: Dialer) -> None:
+        """Ask on and on, until an error ends it."""
+        from pytest_flowhealth.probes.redis_session import Session
+
+        session = Session(dialer.address, dialer.timeout, dialer.clock, dialer.tls)
+        try:
+            session.connection.connect()
+            while not self._end.is_set():
+                self._beat(session)
+        finally:
+            session.close()
+
+    def _beat(self, session: Session) -> None:
+        session.ask("PING")
+        self._felt(beats=True)
+        # A server that ends closes the connection, and that is felt at once.
+        session.connection.can_read(timeout=SECOND)
+
+    def _felt(self, *, beats: bool) -> None:
+        if self._beats not in (beats, None):
+            self._changed = True
+            self._wake()
+        self._beats = beats
+
+
+def _dialer(target: Target) -> Dialer | None:
+    from pytest_flowhealth.probes import redis_address
+    from pytest_flowhealth.probes.redis_session import Dialer
+
+    address = redis_address.of_target(target)
+    if address.kind != "server":
+        return None
+    return Dialer(address, min(_LONGEST, parse_duration(target.config.redis.timeout)))
