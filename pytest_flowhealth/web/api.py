@@ -85,19 +85,17 @@ class Api:
     @offered("GET", "/health", media=health_json.MEDIA_TYPE, refuses=(503,))
     async def health(self, _: Request, __: Visitor) -> Response:
         """Return the last verdict as health+json."""
-        health = self.glimpse.health
+        health = self.glimpse.verdict
         if health is None:
             told: dict[str, object] = {"status": "fail", "output": "no round has ended yet"}
         else:
             told = health_json.document(health)
-            if not self.glimpse.alive:
-                told |= {"status": "fail", "output": "no round has ended for three intervals"}
         return answer(told, 503 if told["status"] == "fail" else 200, health_json.MEDIA_TYPE)
 
     @offered("GET", "/metrics", scope="metrics", media=METRICS_TYPE)
     async def metrics(self, _: Request, __: Visitor) -> Response:
         """Return the last figures as OpenMetrics text."""
-        health = self.glimpse.health
+        health = self.glimpse.verdict
         text = "# EOF\n" if health is None else openmetrics.render(health)
         return Response(text, headers={"content-type": METRICS_TYPE})
 
@@ -132,9 +130,9 @@ class Api:
     @offered("GET", "/api/report", media=JSON, refuses=(404,))
     async def report(self, _: Request, __: Visitor) -> Response:
         """Return the last round's report."""
-        if self.glimpse.health is None:
+        if self.glimpse.verdict is None:
             raise Refused(404, "no round has ended yet")
-        return answer({"health": self.glimpse.health})
+        return answer({"health": self.glimpse.verdict})
 
     @offered("GET", "/api/metrics", gives=shapes.Metrics, parameters=(PREFIX,), refuses=(503,))
     async def metric_names(self, request: Request, _: Visitor) -> Response:

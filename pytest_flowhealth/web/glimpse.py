@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
+from msgspec.structs import replace
 
 from pytest_flowhealth.verdict.report import Health
+from pytest_flowhealth.verdict.status import Status, worst
 from pytest_flowhealth.web.shapes import HostSeen
+
+QUIET = 30.0
+"""Seconds without a word of the monitor from which on it counts as stuck."""
+
+STUCK = "no round has ended for three intervals"
+"""Why an earlier verdict holds no longer."""
 
 
 class Glimpse(msgspec.Struct):
@@ -13,20 +23,36 @@ class Glimpse(msgspec.Struct):
 
     Attributes:
         target: The application's name; `host` the machine's.
-        alive: Whether rounds come to their end.
+        ends: Whether rounds come to their end.
         health: The last verdict of all components, None before the first.
         at: When the last round ended, in seconds since 1970.
         firing: The names of the alerts that fire.
+        taken: When this was seen, by a clock that only goes up, in seconds.
     """
 
     target: str
     host: str
-    alive: bool = True
+    ends: bool = True
     health: Health | None = None
     at: float | None = None
     firing: frozenset[str] = frozenset()
+    taken: float = msgspec.field(default_factory=time.monotonic)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the monitor is at work, and its rounds come to their end."""
+        return self.ends and time.monotonic() - self.taken < QUIET
+
+    @property
+    def verdict(self) -> Health | None:
+        """The last verdict, which holds no longer where rounds don't come to their end."""
+        if self.health is None or self.alive:
+            return self.health
+        status = worst([self.health.status, Status.UNKNOWN])
+        reasons = (STUCK, *self.health.reasons)
+        return replace(self.health, status=status, exit_code=status.exit_code, reasons=reasons)
 
     def own(self) -> HostSeen:
         """Return this host as one of several."""
-        status = None if self.health is None else self.health.status.value
+        status = None if self.verdict is None else self.verdict.status.value
         return HostSeen(self.host, self.target, status, self.at, current=True)

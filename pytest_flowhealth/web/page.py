@@ -113,7 +113,7 @@ class Page:
         seen = Glimpse(
             target=self._glimpse.target,
             host=self._glimpse.host,
-            alive=monitor.alive(),
+            ends=monitor.alive(),
             health=health,
             at=None if ended is None else ended.timestamp(),
             firing=frozenset(one.subject.name for one in monitor.post.firing()),

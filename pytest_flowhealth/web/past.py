@@ -19,8 +19,9 @@ from pytest_flowhealth.history.keeping import asked, opened, said
 from pytest_flowhealth.history.place import Place
 from pytest_flowhealth.history.query import Point
 from pytest_flowhealth.history.reader import FileReader, Reader
-from pytest_flowhealth.history.remote.promql import PromQL
+from pytest_flowhealth.history.remote.promql import PromQL, ReportingHost
 from pytest_flowhealth.monitor.ring import Ring
+from pytest_flowhealth.verdict.status import Status
 from pytest_flowhealth.web import shapes
 
 WAIT = 3.0
@@ -28,6 +29,9 @@ WAIT = 3.0
 
 MOST = 2_000
 """Points of a range at the most."""
+
+SILENT = 900.0
+"""Seconds after a host's last run from which on what it said is no longer believed."""
 
 Result = TypeVar("Result")
 
@@ -136,8 +140,9 @@ class Past:
         except Unmeasured as error:
             raise NoHistory(str(error)) from None
         others = [one for one in found if (one.host, one.target) != (own.host, own.target)]
+        now = time.time()
         seen = [
-            shapes.HostSeen(one.host, one.target, one.status, one.at, current=False)
+            shapes.HostSeen(one.host, one.target, _still(one, now), one.at, current=False)
             for one in others
         ]
         return shapes.Hosts([own, *seen], "server")
@@ -196,6 +201,12 @@ class Past:
             raise NoHistory(f"the history can't be written: {said(error)}") from None
         except (UsageError, OSError) as error:
             raise NoHistory(f"the history can't be written: {error}") from None
+
+
+def _still(one: ReportingHost, now: float) -> str:
+    """Return a host's status, which is not known any more where it has been silent for too long."""
+    silent = one.at is None or now - one.at > SILENT
+    return Status.UNKNOWN.value if silent else one.status
 
 
 def _series(

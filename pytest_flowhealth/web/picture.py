@@ -14,7 +14,8 @@ from pytest_flowhealth.monitor.loop import UNITS, Monitor
 from pytest_flowhealth.monitor.post import Post
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.status import worst
+from pytest_flowhealth.verdict.status import Status, worst
+from pytest_flowhealth.web.glimpse import STUCK
 from pytest_flowhealth.web.shapes import Silenced
 
 NAMED = 200
@@ -88,14 +89,17 @@ class Picture:
 def _monitor(monitor: Monitor) -> dict[str, Any]:
     verdicts, post = monitor.verdicts, monitor.post
     following = monitor.next_round()
+    status, doubts = verdicts.so_far(), verdicts.doubts
+    if status is not None and not monitor.alive():
+        status, doubts = worst([status, Status.UNKNOWN]), (STUCK, *doubts)
     return {
-        "status": verdicts.so_far(),
+        "status": status,
         "at": None if verdicts.at is None else verdicts.at.timestamp(),
         "host": platform.node(),
         "target": monitor.settings.target.name or monitor.settings.target.root.name,
         "version": verdicts.version,
         "started": monitor.started,
-        "reasons": verdicts.doubts,
+        "reasons": doubts,
         "problem": monitor.problem,
         "running": monitor.running,
         "next": following,

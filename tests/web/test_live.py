@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sqlite3
 import time
@@ -184,6 +185,12 @@ def test_livez_when_rounds_no_longer_end(page: Site) -> None:
     health = visitor.get("health")
     assert health.status_code == 503
     assert health.json()["status"] == "fail"
+    assert "no round has ended" in health.json()["output"]
+    assert re.search(r"^flowhealth_status{.*} 3$", visitor.get("metrics").text, re.MULTILINE)
+    assert visitor.get("api/report").json()["health"]["status"] == "unknown"
+    monitor = page.state(visitor)["monitor"]
+    assert monitor["status"] == "unknown"
+    assert "no round has ended" in monitor["reasons"][0]
 
 
 def test_metrics_and_health_as_they_are_documented(page: Site) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 
 import msgspec
@@ -15,10 +16,13 @@ from pytest_flowhealth.config.model import Configuration
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.config.web import Web
 from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.verdict.status import Status
 from pytest_flowhealth.web.attempts import CROWD, FREE, REFUSED, SLOWEST, WINDOW, Attempts
 from pytest_flowhealth.web.feed import REMEMBERED, Feed
+from pytest_flowhealth.web.glimpse import Glimpse
 from pytest_flowhealth.web.sessions import LOCAL, MOST, Sessions
 from pytest_flowhealth.web.settings import Address, Secrets, access_of, read_address, served_of
+from tests.formats.test_openmetrics import HEALTH
 
 HOURS = 3_600.0
 
@@ -251,3 +255,16 @@ def test_secrets_are_taken_out_of_the_environment() -> None:
     environ = {"FLOWHEALTH_WEB_PASSWORD": "a", "FLOWHEALTH_WEB_TOKEN": "b", "PATH": "c"}
     assert Secrets.taken(environ) == Secrets("a", "b")
     assert environ == {"PATH": "c"}
+
+
+def test_what_a_monitor_said_that_stands_still_holds_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    healthy = msgspec.structs.replace(HEALTH, status=Status.HEALTHY, exit_code=0)
+    seen = Glimpse("shop", "host-a", health=healthy)
+    assert (seen.alive, seen.own().status) == (True, "healthy")
+    later = time.monotonic() + 31.0
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert (seen.alive, seen.own().status) == (False, "unknown")
+    assert seen.verdict is not None
+    assert seen.verdict.exit_code == 3
