@@ -30,8 +30,8 @@ import redis
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from pytest_flowhealth.probes.redis import RedisProbe
-from pytest_flowhealth.probes.redis_load import Budget
+from pytest_flowhealth.probes.redis.load import Budget
+from pytest_flowhealth.probes.redis.probe import RedisProbe
 from pytest_flowhealth.verdict.statistics import compute
 from tests.redis_servers import Way, proxy
 

@@ -20,8 +20,8 @@ from pytest_flowhealth import (
     Unmeasured,
     answer,
 )
-from pytest_flowhealth.probes import redis_address
-from pytest_flowhealth.probes.redis import (
+from pytest_flowhealth.probes.redis import address as redis_address
+from pytest_flowhealth.probes.redis.probe import (
     Latency,
     RedisProbe,
     Seen,

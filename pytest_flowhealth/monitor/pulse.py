@@ -12,7 +12,7 @@ from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.verdict.units import parse_duration
 
 if TYPE_CHECKING:
-    from pytest_flowhealth.probes.redis_session import Dialer, Session
+    from pytest_flowhealth.probes.redis.session import Dialer, Session
 
 COMPONENT = "redis"
 """What is to be looked at when it changes."""
@@ -73,7 +73,7 @@ class Pulse:
 
     def _listen(self, dialer: Dialer) -> None:
         """Ask on and on, until an error ends it."""
-        from pytest_flowhealth.probes.redis_session import Session
+        from pytest_flowhealth.probes.redis.session import Session
 
         session = Session(dialer.address, dialer.timeout, dialer.clock, dialer.tls)
         try:
@@ -97,8 +97,8 @@ class Pulse:
 
 
 def _dialer(target: Target) -> Dialer | None:
-    from pytest_flowhealth.probes import redis_address
-    from pytest_flowhealth.probes.redis_session import Dialer
+    from pytest_flowhealth.probes.redis import address as redis_address
+    from pytest_flowhealth.probes.redis.session import Dialer
 
     address = redis_address.of_target(target)
     if address.kind != "server":

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from benchmarks.redis_latency import benchmark, redis_py
-from pytest_flowhealth.probes.redis import RedisProbe
-from pytest_flowhealth.probes.redis_load import Budget
+from pytest_flowhealth.probes.redis.load import Budget
+from pytest_flowhealth.probes.redis.probe import RedisProbe
 from pytest_flowhealth.verdict.statistics import compute
 from tests.acceptance.app import App
 from tests.acceptance.conftest import RunHealth

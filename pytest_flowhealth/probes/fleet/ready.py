@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from pytest_flowhealth.errors import FlowHealthError, ProbeError
 
 if TYPE_CHECKING:
-    from pytest_flowhealth.probes.redis_address import Address
-    from pytest_flowhealth.probes.redis_session import Session
+    from pytest_flowhealth.probes.redis.address import Address
+    from pytest_flowhealth.probes.redis.session import Session
 
 EVERY = 0.005
 """Seconds between two looks at a key or a port."""
@@ -138,8 +138,8 @@ class InRedis(Sign):
             raise self.problem
 
     def _run(self, seconds: float) -> None:
-        from pytest_flowhealth.probes.redis_session import Dialer
-        from pytest_flowhealth.probes.redis_topology import resolve
+        from pytest_flowhealth.probes.redis.session import Dialer
+        from pytest_flowhealth.probes.redis.topology import resolve
 
         try:
             node = resolve(self._address, self._timeout, time.perf_counter)[0]

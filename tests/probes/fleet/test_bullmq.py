@@ -17,7 +17,7 @@ from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.probes.fleet.sources.bullmq import BullMQ
 from pytest_flowhealth.probes.fleet.sources.redis_reading import Records
 from pytest_flowhealth.probes.fleet.utilisation import Usage
-from pytest_flowhealth.probes.redis_address import parse
+from pytest_flowhealth.probes.redis.address import parse
 from tests.probes.fleet.bullmq_app import BullMQApp, install, until
 from tests.redis_servers import REDIS_SERVER, RedisServer
 

@@ -18,7 +18,7 @@ from pytest_flowhealth.probes.fleet.sources.bullmq import BullMQ
 from pytest_flowhealth.probes.fleet.sources.redis_reading import Records
 from pytest_flowhealth.probes.fleet.sources.redis_swarm import RedisSwarm
 from pytest_flowhealth.probes.fleet.sources.swarm_keys import Keys
-from pytest_flowhealth.probes.redis_address import parse
+from pytest_flowhealth.probes.redis.address import parse
 from tests.redis_servers import REDIS_SERVER, RedisServer, Sentinel, cluster
 
 pytestmark = pytest.mark.skipif(not REDIS_SERVER, reason="redis-server is not installed")

@@ -16,7 +16,7 @@ from pytest_flowhealth.errors import ProbeError
 from pytest_flowhealth.probes.descendants import MARK
 from pytest_flowhealth.probes.fleet.ready import sign_of
 from pytest_flowhealth.probes.fleet.spawn import Program, Start, starts, summary
-from pytest_flowhealth.probes.redis_address import parse
+from pytest_flowhealth.probes.redis.address import parse
 from tests.probes.fleet.bullmq_app import RUN, marked
 from tests.redis_servers import REDIS_SERVER, RedisServer, free_port
 

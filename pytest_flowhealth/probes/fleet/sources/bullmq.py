@@ -20,7 +20,7 @@ from pytest_flowhealth.probes.fleet.snapshot import Agent, Agents, Snapshot, Tas
 from pytest_flowhealth.probes.fleet.sources import redis_reading
 from pytest_flowhealth.probes.fleet.sources.redis_reading import Records, hashes, many, one
 from pytest_flowhealth.probes.fleet.values import Notes, Taker, decoded
-from pytest_flowhealth.probes.redis_session import Session
+from pytest_flowhealth.probes.redis.session import Session
 from pytest_flowhealth.verdict.text import figure
 
 STATES = (

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_flowhealth.errors import FlowHealthError, NotApplicable, ProbeError, Unmeasured
-from pytest_flowhealth.probes import redis_address
-from pytest_flowhealth.probes.redis_address import Address
-from pytest_flowhealth.probes.redis_errors import code_of
-from pytest_flowhealth.probes.redis_session import Dialer, Session
-from pytest_flowhealth.probes.redis_topology import Node, resolve
+from pytest_flowhealth.probes.redis import address as redis_address
+from pytest_flowhealth.probes.redis.address import Address
+from pytest_flowhealth.probes.redis.errors import code_of
+from pytest_flowhealth.probes.redis.session import Dialer, Session
+from pytest_flowhealth.probes.redis.topology import Node, resolve
 
 if TYPE_CHECKING:
     from pytest_flowhealth.config.target import Target

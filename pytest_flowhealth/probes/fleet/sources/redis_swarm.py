@@ -14,7 +14,7 @@ from pytest_flowhealth.probes.fleet.sources.swarm_events import Events, listen
 from pytest_flowhealth.probes.fleet.sources.swarm_keys import Keys
 from pytest_flowhealth.probes.fleet.sources.swarm_records import AGENT, TASK, Found, Parsed, Parser
 from pytest_flowhealth.probes.fleet.values import Notes, Taker, decoded
-from pytest_flowhealth.probes.redis_session import Session
+from pytest_flowhealth.probes.redis.session import Session
 
 STATUSES = ("initializing", "active", "recovering", "interrupted", "completed", "failed")
 """The states that swarms are kept by."""

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_flowhealth.probes.fleet.values import Taker
-from pytest_flowhealth.probes.redis_info import permitted
-from pytest_flowhealth.probes.redis_session import Session
+from pytest_flowhealth.probes.redis.info import permitted
+from pytest_flowhealth.probes.redis.session import Session
 
 MOST = 10_000
 """Messages that are taken at the most."""

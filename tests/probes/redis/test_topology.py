@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.errors import ProbeError, Unmeasured
-from pytest_flowhealth.probes import redis_topology
-from pytest_flowhealth.probes.redis import RedisProbe
-from pytest_flowhealth.probes.redis_address import parse
-from pytest_flowhealth.probes.redis_topology import Node
+from pytest_flowhealth.probes.redis import topology as redis_topology
+from pytest_flowhealth.probes.redis.address import parse
+from pytest_flowhealth.probes.redis.probe import RedisProbe
+from pytest_flowhealth.probes.redis.topology import Node
 from tests import redis_servers as servers
 from tests.redis_servers import RedisServer, Sentinel, free_port, silent, tcp_server
 

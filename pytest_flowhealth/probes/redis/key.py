@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from pytest_flowhealth.errors import Unmeasured
-from pytest_flowhealth.probes.redis_errors import NotRedis, code_of
-from pytest_flowhealth.probes.redis_session import Session
+from pytest_flowhealth.probes.redis.errors import NotRedis, code_of
+from pytest_flowhealth.probes.redis.session import Session
 
 TTL_MS = 10_000
 """How long our key lives when nobody deletes it."""

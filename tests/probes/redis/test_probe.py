@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
-from pytest_flowhealth.probes import redis_key
-from pytest_flowhealth.probes.redis import RedisProbe, State
-from pytest_flowhealth.probes.redis_address import parse
-from pytest_flowhealth.probes.redis_session import Session
+from pytest_flowhealth.probes.redis import key as redis_key
+from pytest_flowhealth.probes.redis.address import parse
+from pytest_flowhealth.probes.redis.probe import RedisProbe, State
+from pytest_flowhealth.probes.redis.session import Session
 from tests import redis_servers as servers
 from tests.redis_servers import RedisServer, free_port, tcp_server
 

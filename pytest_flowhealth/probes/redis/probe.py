@@ -15,14 +15,14 @@ from typing import TypeVar
 import msgspec
 
 from pytest_flowhealth.errors import ProbeError
-from pytest_flowhealth.probes import redis_info, redis_load, redis_topology
-from pytest_flowhealth.probes.redis_address import Address, parse
-from pytest_flowhealth.probes.redis_errors import code_of, only_refuses_ping
-from pytest_flowhealth.probes.redis_info import Slow, State
-from pytest_flowhealth.probes.redis_key import WRITES, Key, expected, random_name
-from pytest_flowhealth.probes.redis_load import Budget, Latency, Throughput
-from pytest_flowhealth.probes.redis_session import Dialer, Session
-from pytest_flowhealth.probes.redis_topology import Node, Seen
+from pytest_flowhealth.probes.redis import info, load, topology
+from pytest_flowhealth.probes.redis.address import Address, parse
+from pytest_flowhealth.probes.redis.errors import code_of, only_refuses_ping
+from pytest_flowhealth.probes.redis.info import Slow, State
+from pytest_flowhealth.probes.redis.key import WRITES, Key, expected, random_name
+from pytest_flowhealth.probes.redis.load import Budget, Latency, Throughput
+from pytest_flowhealth.probes.redis.session import Dialer, Session
+from pytest_flowhealth.probes.redis.topology import Node, Seen
 
 Result = TypeVar("Result")
 
@@ -75,9 +75,9 @@ class RedisProbe:
             ProbeError: Sentinels or cluster nodes don't tell.
             Unmeasured: Our user may not ask them.
         """
-        return redis_topology.resolve(self.address, self.timeout, self.clock)
+        return topology.resolve(self.address, self.timeout, self.clock)
 
-    def connect(self, budget: Budget = redis_load.CONNECT) -> tuple[float, ...]:
+    def connect(self, budget: Budget = load.CONNECT) -> tuple[float, ...]:
         """Return how long fresh connections took to their first answer, in ms.
 
         Each sample is a new connection with its TLS, its log-in and SELECT where
@@ -122,23 +122,23 @@ class RedisProbe:
             refused |= self._dialer(node).ask(work).result
         return Roundtrip(refused)
 
-    def command_latency(self, budget: Budget = redis_load.COMMAND) -> Latency:
+    def command_latency(self, budget: Budget = load.COMMAND) -> Latency:
         """Return how long PING, SET, GET and DEL take, one at a time.
 
         Raises:
             ProbeError: There is no connection, or it broke off.
             Unmeasured: Our user may send none of them.
         """
-        return redis_load.together(self._loads(redis_load.latency, budget))
+        return load.together(self._loads(load.latency, budget))
 
-    def throughput(self, budget: Budget = redis_load.THROUGHPUT) -> Throughput:
+    def throughput(self, budget: Budget = load.THROUGHPUT) -> Throughput:
         """Return how many pipelined commands one connection gets through.
 
         Raises:
             ProbeError: There is no connection, or it broke off.
             Unmeasured: Our user may send none of SET, GET and PING.
         """
-        return redis_load.one_after_another(self._loads(redis_load.throughput, budget))
+        return load.one_after_another(self._loads(load.throughput, budget))
 
     def state(self) -> tuple[State, ...]:
         """Return what each server says of itself.
@@ -147,7 +147,7 @@ class RedisProbe:
             ProbeError: There is no connection, or no answer.
             Unmeasured: Our user may not send INFO, or the answer lacks the version.
         """
-        return tuple(dialer.ask(redis_info.state).result for dialer in self._dialers())
+        return tuple(dialer.ask(info.state).result for dialer in self._dialers())
 
     def slow_log(self, seconds: float) -> tuple[Slow, ...]:
         """Return the slow commands of the last `seconds` of all servers.
@@ -158,12 +158,12 @@ class RedisProbe:
         """
         found: list[Slow] = []
         for dialer in self._dialers():
-            found += dialer.ask(partial(redis_info.slow_log, seconds=seconds)).result
+            found += dialer.ask(partial(info.slow_log, seconds=seconds)).result
         return tuple(found)
 
     def seen(self) -> tuple[Seen, ...]:
         """Return what each Sentinel, or each named node of a cluster, says of the whole."""
-        return redis_topology.looked(self.address, self.timeout, self.clock)
+        return topology.looked(self.address, self.timeout, self.clock)
 
     def _dialer(self, node: Node) -> Dialer:
         return Dialer(node.address, self.timeout, self.clock)
@@ -175,12 +175,12 @@ class RedisProbe:
         refused = {} if self.writes else dict.fromkeys(WRITES, "nothing is written to a replica")
         return Key(lambda: node.name(lambda: random_name(self.prefix)), refused)
 
-    def _loads(self, load: Callable[..., Result], budget: Budget) -> list[Result]:
+    def _loads(self, work: Callable[..., Result], budget: Budget) -> list[Result]:
         part = budget.share(len(self.nodes))
         longest = part.longest + self.timeout
         return [
             self._dialer(node)
-            .ask(partial(load, key=self._key(node), budget=part), longest=longest, watched=True)
+            .ask(partial(work, key=self._key(node), budget=part), longest=longest, watched=True)
             .result
             for node in self.nodes
         ]
@@ -198,7 +198,7 @@ def _greet(session: Session) -> None:
 
 
 def _ping(session: Session) -> None:
-    expected("PING", redis_info.permitted(session, "PING"), (b"PONG",))
+    expected("PING", info.permitted(session, "PING"), (b"PONG",))
 
 
 def _roundtrip(session: Session, key: Key) -> dict[str, str]:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from shlex import quote
 
 from pytest_flowhealth.errors import FlowHealthError, ProbeError
-from pytest_flowhealth.probes.redis_address import Address
+from pytest_flowhealth.probes.redis.address import Address
 
 _ENDS = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
 

@@ -10,9 +10,9 @@ from typing import Any, Generic, TypeVar
 
 from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.probes.deadline import Outcome, within
-from pytest_flowhealth.probes.redis_address import Address
-from pytest_flowhealth.probes.redis_errors import explain
-from pytest_flowhealth.probes.redis_tls import arguments, connection_class, context_of
+from pytest_flowhealth.probes.redis.address import Address
+from pytest_flowhealth.probes.redis.errors import explain
+from pytest_flowhealth.probes.redis.tls import arguments, connection_class, context_of
 
 Result = TypeVar("Result")
 

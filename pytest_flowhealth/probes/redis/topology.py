@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
-from pytest_flowhealth.probes.redis_address import Address
-from pytest_flowhealth.probes.redis_errors import code_of
-from pytest_flowhealth.probes.redis_info import Info, permitted
-from pytest_flowhealth.probes.redis_session import Dialer, Session
+from pytest_flowhealth.probes.redis.address import Address
+from pytest_flowhealth.probes.redis.errors import code_of
+from pytest_flowhealth.probes.redis.info import Info, permitted
+from pytest_flowhealth.probes.redis.session import Dialer, Session
 
 Result = TypeVar("Result")
 

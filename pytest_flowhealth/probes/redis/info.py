@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from pytest_flowhealth.errors import Unmeasured
-from pytest_flowhealth.probes.redis_session import Session
+from pytest_flowhealth.probes.redis.session import Session
 
 SLOWLOG_ENTRIES = 128
 """Entries of the slow log that are read at most; as many as Redis keeps by default."""

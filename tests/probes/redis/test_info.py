@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.probes.redis import RedisProbe
-from pytest_flowhealth.probes.redis_info import Info, Memory
+from pytest_flowhealth.probes.redis.info import Info, Memory
+from pytest_flowhealth.probes.redis.probe import RedisProbe
 from tests import redis_servers as servers
 from tests.redis_servers import RedisServer, free_port
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_flowhealth.config.files import reason
 from pytest_flowhealth.errors import ProbeError
-from pytest_flowhealth.probes.redis_address import Address
+from pytest_flowhealth.probes.redis.address import Address
 
 _REQUIRED = {
     "none": ssl.CERT_NONE,

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from pytest_flowhealth.probes.redis_info import Info
-from pytest_flowhealth.probes.redis_key import COMMANDS, Key, expected
-from pytest_flowhealth.probes.redis_session import Session, Stopwatch
+from pytest_flowhealth.probes.redis.info import Info
+from pytest_flowhealth.probes.redis.key import COMMANDS, Key, expected
+from pytest_flowhealth.probes.redis.session import Session, Stopwatch
 
 BATCH = 1_000
 """Commands in a pipeline; the first has a tenth of it."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_flowhealth.config.model import Configuration, PackageSection, Redis
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
-from pytest_flowhealth.probes.redis_address import mask, of_target, parse
+from pytest_flowhealth.probes.redis.address import mask, of_target, parse
 
 
 @pytest.mark.parametrize(

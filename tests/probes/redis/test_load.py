@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.errors import ProbeError, Unmeasured
-from pytest_flowhealth.probes import redis_load
-from pytest_flowhealth.probes.redis import RedisProbe
-from pytest_flowhealth.probes.redis_load import Budget
+from pytest_flowhealth.probes.redis import load as redis_load
+from pytest_flowhealth.probes.redis.load import Budget
+from pytest_flowhealth.probes.redis.probe import RedisProbe
 from pytest_flowhealth.verdict.statistics import compute
 from tests import redis_servers as servers
 from tests.redis_servers import RedisServer, Way, proxy, tcp_server
