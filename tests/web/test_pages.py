@@ -288,6 +288,7 @@ def test_by_keyboard(browser: Any, page: Site) -> None:
         one.log_in()
         one.go("/")
         one.see("status")
+        one.is_live()
         one.tab.keyboard.press("Tab")
         assert one.tab.evaluate("document.activeElement.className") == "skip"
         names = []
