@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
 import shutil
@@ -15,6 +14,7 @@ import msgspec
 from pytest_flowhealth.alerts.engine import Tracked
 from pytest_flowhealth.alerts.message import Message
 from pytest_flowhealth.alerts.text import body, title
+from pytest_flowhealth.monitor.voice import Voice
 from pytest_flowhealth.verdict.status import Status
 from pytest_flowhealth.verdict.text import figure, printable
 
@@ -35,6 +35,7 @@ class Console:
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
+        self._voice = Voice(self._out)
         self._words = self._out.isatty()
         self._line = ""
 
@@ -83,28 +84,30 @@ class Console:
         width = shutil.get_terminal_size().columns - 1
         line = printable(_line(now))[:width]
         if line != self._line:
-            self._write(f"\r\x1b[K{line}")
+            self._voice.say(f"\r\x1b[K{line}")
             self._line = line
 
     def close(self) -> None:
-        """End the status line."""
+        """End the status line, and say what is still to be said."""
         if self._line:
-            self._write("\r\x1b[K")
+            self._voice.say("\r\x1b[K")
             self._line = ""
+        self._voice.close()
+
+    @property
+    def lost(self) -> int:
+        """How much nobody took, and is lost."""
+        return self._voice.lost
 
     def _say(self, text: str) -> None:
         clear, self._line = ("\r\x1b[K" if self._line else ""), ""
-        self._write(f"{clear}{datetime.datetime.now().astimezone():%H:%M:%S} {printable(text)}\n")
+        self._voice.say(
+            f"{clear}{datetime.datetime.now().astimezone():%H:%M:%S} {printable(text)}\n"
+        )
 
     def _json(self, event: str, facts: dict[str, Any]) -> None:
         at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-        self._write(json.dumps({"at": at, "event": event, **facts}) + "\n")
-
-    def _write(self, text: str) -> None:
-        # Whoever read this may be gone, or its disk full: the monitor goes on.
-        with contextlib.suppress(OSError, ValueError):
-            self._out.write(text)
-            self._out.flush()
+        self._voice.say(json.dumps({"at": at, "event": event, **facts}) + "\n")
 
 
 def _line(now: Standing) -> str:

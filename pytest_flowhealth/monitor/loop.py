@@ -42,6 +42,8 @@ _SOON = 0.05
 UNITS = {**SYSTEM_UNITS, **FLEET_UNITS}
 """What is read every second, and in which unit."""
 
+UNREAD = "nobody reads what the monitor writes to its standard output: some of it is lost"
+
 EVERYTHING = ""
 """The component that stands for all, until the first round has told what there is."""
 
@@ -88,6 +90,7 @@ class Monitor:
         self._looked: frozenset[str] | None = None
         self._ended: float | None = None
         self._took = 0.0
+        self._misread: str | None = None
 
     def run(self) -> int:
         """Watch until a signal ends it; return the exit code."""
@@ -118,7 +121,8 @@ class Monitor:
     @property
     def problem(self) -> str | None:
         """What is wrong around the checks."""
-        return self.post.problem or self._logs.problem
+        unread = UNREAD if self._console.lost else None
+        return self._misread or self.post.problem or self._logs.problem or unread
 
     def next_round(self) -> float | None:
         """Return when the next round is due, in seconds since 1970."""
@@ -179,6 +183,7 @@ class Monitor:
             self.ring.add(moment.wall.timestamp(), read)
             values = {name: (value, UNITS[name]) for name, value in read.items()}
         self.post.second(values, moment)
+        self._age(moment.now)
         self._complain()
         self._show()
         late = self._schedule.skip(self.clock()) if self._round is not None else 0
@@ -187,6 +192,13 @@ class Monitor:
         if self._systemd.watchdog is not None:
             self._systemd.tell("WATCHDOG=1")
         self._stand()
+
+    def _age(self, now: float) -> None:
+        """Doubt what was looked at too long ago; a round under way, or the last one, may take its time."""
+        spare = 1.0 + max(self._took, now - self._slot if self._round is not None else 0.0)
+        self.verdicts.age(
+            now, {name: 3.0 * one + spare for name, one in self._schedule.intervals.items()}
+        )
 
     def _show(self) -> None:
         """Let the page see how things are, and tell what was done there: each second, and at every verdict."""
@@ -253,7 +265,7 @@ class Monitor:
         entry = None
         if ended is not None and ended.entry is not None:
             entry = msgspec.msgpack.decode(ended.entry, type=Entry)
-        self.verdicts.take(health, result.problems, moment.wall, self._looked)
+        self.verdicts.take(health, result.problems, moment.wall, self._looked, moment.now)
         self.post.round(health, entry, result.problems, moment, self._looked)
         self._expose(self.verdicts.whole)
         self._show()
@@ -309,9 +321,9 @@ class Monitor:
         try:
             found = configured.read(self._asked)
         except UsageError as error:
-            self._problem(f"{error}; the configuration stays as it was")
+            self._misread = f"{error}; the configuration stays as it was"
         else:
-            self.settings = found
+            self.settings, self._misread = found, None
             self.post.reconfigure(found, self.clock.moment())
             if self.view is not None:
                 self.view.reconfigure(self)
@@ -341,7 +353,7 @@ class Monitor:
         if told is not None:
             self._problem(told)
         else:
-            self._event("all is well again with the history and the logs")
+            self._event("all is well again around the checks")
 
     def _problem(self, text: str) -> None:
         self._console.problem(text)

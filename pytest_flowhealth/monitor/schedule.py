@@ -40,11 +40,16 @@ def interval_of(
 
 
 class Schedule:
-    """When each component is due next; a slot that comes while a round runs is left out, and counted."""
+    """When each component is due next; a slot that comes while a round runs is left out, and counted.
+
+    What was left out is looked at by the next round that begins, whatever that one is for: else a
+    component whose slots always come while another's round runs would never be looked at.
+    """
 
     def __init__(self) -> None:
         self._next: dict[str, float] = {}
         self._intervals: dict[str, float] = {}
+        self._missed: set[str] = set()
         self.late = 0
 
     def plan(self, intervals: Mapping[str, float], since: float) -> None:
@@ -61,7 +66,10 @@ class Schedule:
         for name, slots in found.items():
             self._next[name] += slots * self._intervals[name]
             self.late += slots - 1
-        return frozenset(found)
+        if not found:
+            return frozenset()
+        missed, self._missed = self._missed & self._next.keys(), set()
+        return frozenset(found) | missed
 
     def hurry(self, component: str, now: float) -> None:
         """Let a component be due now, where it is looked at; its slots go on from here."""
@@ -74,6 +82,7 @@ class Schedule:
         for name, slots in found.items():
             self._next[name] += slots * self._intervals[name]
             self.late += slots
+        self._missed |= found.keys()
         return sum(found.values())
 
     def next(self) -> float | None:
@@ -84,6 +93,11 @@ class Schedule:
     def components(self) -> Iterable[str]:
         """What is looked at."""
         return self._intervals.keys()
+
+    @property
+    def intervals(self) -> Mapping[str, float]:
+        """Each component's interval, in seconds."""
+        return self._intervals
 
     @property
     def shortest(self) -> float:

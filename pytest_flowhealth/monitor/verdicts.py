@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.report import Health
+from pytest_flowhealth.verdict.report import Health, Summary
 from pytest_flowhealth.verdict.status import Status, worst
-from pytest_flowhealth.verdict.verdict import Component
+from pytest_flowhealth.verdict.verdict import Problem, judge_settled
 
 
 class Last(msgspec.Struct, frozen=True):
@@ -43,6 +43,9 @@ class Verdicts:
         self._checks: dict[str, tuple[CheckResult, ...]] = {}
         self._doubts: list[Doubt] = []
         self._fresh: dict[str, CheckResult] = {}
+        self._looked: dict[str, float] = {}
+        self._overdue: frozenset[str] = frozenset()
+        self._whole: Health | None = None
 
     def partly(self, checks: Sequence[CheckResult]) -> None:
         """Take in checks that are done while their round still runs: shown, and not yet judged by."""
@@ -64,9 +67,24 @@ class Verdicts:
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """Why the last rounds are not to be believed as they are: what no single check says."""
-        told = [reason for one in self._doubts for reason in one.reasons]
-        return tuple(dict.fromkeys((*self.problems, *told)))
+        """Why the last verdicts are not to be believed as they are: what no single check says."""
+        told = [one.text for one in self._problems()]
+        return tuple(dict.fromkeys((*self.problems, *told, *self._emptiness())))
+
+    def age(self, now: float, longest: Mapping[str, float]) -> None:
+        """Doubt components that no round has looked at for too long.
+
+        Args:
+            now: The time, by the clock of `take`.
+            longest: Seconds that a component's verdict holds.
+        """
+        overdue = frozenset(
+            name
+            for name, at in self._looked.items()
+            if name in longest and name in self.components and now - at > longest[name]
+        )
+        if overdue != self._overdue:
+            self._overdue, self._whole = overdue, None
 
     @property
     def version(self) -> str | None:
@@ -79,6 +97,7 @@ class Verdicts:
         problems: Sequence[str],
         at: datetime.datetime,
         looked: Collection[str] | None = None,
+        now: float = 0.0,
     ) -> None:
         """Take a round's end in.
 
@@ -88,13 +107,18 @@ class Verdicts:
             at: When it ended.
             looked: The components that it was to look at, None for all: of others it has only those
                 checks that these require.
+            now: The same time by a clock that only goes up, in seconds.
         """
         self.problems, self.at = tuple(problems), at
-        self._fresh = {}
+        self._fresh, self._whole = {}, None
         if health is None:
+            self._break(looked, problems)
             return
         self._health = health
         self._doubt(health, looked)
+        if problems:
+            self._break(looked, problems)
+        self._looked |= dict.fromkeys(looked or health.components, now)
         if looked is None and not problems:
             self._drop(self._checks.keys() - health.components.keys())
         for name in health.components:
@@ -121,6 +145,14 @@ class Verdicts:
             told = f"no check of {', '.join(sorted(lost))} was reported"
             self._doubts.append(Doubt(lost, Status.UNKNOWN, (told,)))
 
+    def _break(self, looked: Collection[str] | None, problems: Sequence[str]) -> None:
+        """Remember that a round broke down, until what it was to look at was looked at again."""
+        names = frozenset(looked or self._checks or ("",))
+        covered = [one for one in self._doubts if one.components <= names]
+        worse = [one for one in covered if one.status is not Status.UNKNOWN]
+        others = [one for one in self._doubts if one not in covered]
+        self._doubts = [*others, *worse, Doubt(names, Status.UNKNOWN, tuple(problems))]
+
     def _drop(self, names: Collection[str]) -> None:
         """Forget components that are no more."""
         for name in [*names]:
@@ -132,16 +164,21 @@ class Verdicts:
         """The last round's verdict with what earlier ones found of the other components."""
         if self._health is None:
             return None
-        return msgspec.structs.replace(
-            self._health,
-            status=self.status or Status.UNKNOWN,
-            components={
-                name: Component(self.components[name].status, tuple(one.id for one in checks))
-                for name, checks in self._checks.items()
-                if name in self.components
-            },
-            checks=tuple(check for checks in self._checks.values() for check in checks),
-        )
+        if self._whole is None:
+            checks = tuple(check for ours in self._checks.values() for check in ours)
+            found = judge_settled(checks, self._problems())
+            status = self.status or Status.UNKNOWN
+            counts = {one.value: count for one, count in found.summary.items()}
+            self._whole = msgspec.structs.replace(
+                self._health,
+                status=status,
+                exit_code=status.exit_code,
+                reasons=tuple(dict.fromkeys(found.reasons)),
+                summary=msgspec.convert(counts, Summary),
+                components=found.components,
+                checks=checks,
+            )
+        return self._whole
 
     @property
     def status(self) -> Status | None:
@@ -149,5 +186,17 @@ class Verdicts:
         if self.at is None:
             return None
         found = [one.status for one in self.components.values()]
-        found += [one.status for one in self._doubts]
+        found += [one.status for one in self._problems()]
         return worst([*found, Status.UNKNOWN] if self.problems or not found else found)
+
+    def _problems(self) -> list[Problem]:
+        """Return what speaks against the verdict besides the checks."""
+        told = [Problem(text, one.status) for one in self._doubts for text in one.reasons or ("?",)]
+        if self._overdue:
+            names = ", ".join(sorted(self._overdue))
+            told.append(Problem(f"no round has looked at {names} for three intervals"))
+        return told
+
+    def _emptiness(self) -> tuple[str, ...]:
+        skipped = self._checks and not self.components
+        return ("every check was skipped",) if skipped else ()

@@ -64,7 +64,9 @@ def _sent(receiver: Receiver, settings: Settings) -> str | None:
         target=settings.target.name or settings.target.root.name,
     )
     if receiver.type == "console":
-        Console().message(message)
+        console = Console()
+        console.message(message)
+        console.close()
         return None
     if receiver.type == "log":
         logs = Logs(settings.target.root / settings.target.config.monitor.logs)

@@ -41,7 +41,11 @@ def judge_run(checks: Sequence[CheckResult], problems: Sequence[Problem]) -> Ver
 
     No check at all, or every check skipped, is unknown.
     """
-    settled = settle(checks)
+    return judge_settled(settle(checks), problems)
+
+
+def judge_settled(settled: tuple[CheckResult, ...], problems: Sequence[Problem]) -> Verdict:
+    """Return the verdict on checks whose failures are laid to their causes already; as `judge_run`."""
     wrong = [*problems, *_emptiness(settled)]
     components = _components(settled)
     statuses = [one.status for one in components.values() if one.status is not None]

@@ -1,6 +1,7 @@
 """The monitor's pure parts: schedule, clock, ring, what a round is given."""
 
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flowhealth.monitor.clock import Clock
+from pytest_flowhealth.monitor.console import Console
 from pytest_flowhealth.monitor.ring import Ring
 from pytest_flowhealth.monitor.sampler import UNITS, Sampler
 from pytest_flowhealth.monitor.schedule import REST, Schedule, interval_of
+from pytest_flowhealth.monitor.voice import WAITING
 from pytest_flowhealth.plugin.monitor import without
 
 
@@ -34,6 +37,17 @@ def test_a_slot_that_comes_while_a_round_runs_is_left_out_and_counted() -> None:
     assert schedule.late == 3
     assert schedule.due(39.0) == frozenset()
     assert schedule.due(40.0) == {"redis"}
+
+
+def test_what_was_left_out_is_looked_at_by_the_next_round() -> None:
+    schedule = Schedule()
+    schedule.plan({"own": 6.0, "other": 12.0}, 0.0)
+
+    assert schedule.due(6.0) == {"own"}
+    assert schedule.skip(12.0) == 2
+    assert schedule.due(18.0) == {"own", "other"}
+    assert schedule.due(24.0) == {"own", "other"}
+    assert schedule.due(30.0) == {"own"}
 
 
 def test_after_a_long_sleep_only_one_round_is_due() -> None:
@@ -159,3 +173,15 @@ def test_a_folder_that_is_gone_has_no_figure(tmp_path: Path) -> None:
 )
 def test_what_a_round_is_given(words: list[str], kept: list[str]) -> None:
     assert without(words) == kept
+
+
+def test_a_pipe_that_nobody_reads_holds_nobody_up() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as out:
+        console = Console(out)
+        for number in range(WAITING + 5_000):
+            console.event("tick", number=number, text="x" * 100)
+        assert console.lost > 0
+        os.read(reading, 2**16)
+        os.close(reading)
+        console.close()

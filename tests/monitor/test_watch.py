@@ -145,3 +145,33 @@ def test_a_verdict_that_is_worse_than_its_checks_stays_until_all_was_looked_at_a
 
     assert taken(known, {"build"}, BUILD) is Status.UNKNOWN
     assert taken(known, {"package"}, MANIFEST) is Status.HEALTHY
+
+
+def test_a_round_that_broke_down_is_remembered_until_its_components_were_looked_at_again() -> None:
+    known = Verdicts()
+    redis = check("redis.connect", Outcome.PASS)
+    taken(known, None, MANIFEST, BUILD, redis)
+    known.take(None, ("it was killed",), START, {"redis"})
+    assert known.status is Status.UNKNOWN
+
+    assert taken(known, {"build"}, BUILD) is Status.UNKNOWN
+    assert known.whole is not None
+    assert (known.whole.exit_code, known.whole.reasons) == (3, ("it was killed",))
+    known.take(None, ("it was killed again",), START, {"redis"})
+    assert known.doubts == ("it was killed again",)
+    assert taken(known, {"redis"}, redis) is Status.HEALTHY
+    assert known.whole.reasons == ()
+
+
+def test_what_was_looked_at_too_long_ago_is_unknown() -> None:
+    known = Verdicts()
+    known.take(health(MANIFEST, BUILD), (), START, None, 100.0)
+    known.age(130.0, {"package": 60.0, "build": 60.0})
+    assert known.status is Status.HEALTHY
+
+    known.age(161.0, {"package": 60.0, "build": 90.0})
+    assert known.status is Status.UNKNOWN
+    assert known.doubts == ("no round has looked at package for three intervals",)
+    known.take(health(MANIFEST), (), START, {"package"}, 162.0)
+    known.age(162.0, {"package": 60.0, "build": 90.0})
+    assert known.status is Status.HEALTHY
