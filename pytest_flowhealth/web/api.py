@@ -6,14 +6,16 @@ import platform
 import time
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio.to_thread
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from pytest_flowhealth.formats import health_json, openmetrics
 from pytest_flowhealth.monitor.view import Remark
+from pytest_flowhealth.verdict.status import Status, worst
 from pytest_flowhealth.verdict.text import one_line
 from pytest_flowhealth.web import openapi, shapes
 from pytest_flowhealth.web.answers import answer, nothing
@@ -21,7 +23,7 @@ from pytest_flowhealth.web.body import body_of
 from pytest_flowhealth.web.endpoint import Endpoint, offered
 from pytest_flowhealth.web.feed import Feed
 from pytest_flowhealth.web.glimpse import Glimpse
-from pytest_flowhealth.web.past import NoHistory, Past
+from pytest_flowhealth.web.past import NoHistory, Past, TooMany
 from pytest_flowhealth.web.visitors import Refused, Visitor, address_of
 
 Result = TypeVar("Result")
@@ -125,7 +127,8 @@ class Api:
     @offered("GET", "/api/state", gives=shapes.Whole)
     async def state(self, _: Request, __: Visitor) -> Response:
         """Return all that the pages show."""
-        return answer(self._feed.whole())
+        whole = self._feed.whole()
+        return answer(whole if self.glimpse.alive else doubted(whole))
 
     @offered("GET", "/api/report", media=JSON, refuses=(404,))
     async def report(self, _: Request, __: Visitor) -> Response:
@@ -187,7 +190,7 @@ class Api:
         takes=shapes.NewSilence,
         gives=shapes.Silenced,
         status=201,
-        refuses=(400, 413, 503),
+        refuses=(400, 409, 413, 503),
     )
     async def silence(self, request: Request, visitor: Visitor) -> Response:
         """Let nobody be told of some alerts for a while."""
@@ -232,6 +235,19 @@ class Api:
             return await anyio.to_thread.run_sync(ask, limiter=self._threads)
         except NoHistory as error:
             raise Refused(503, str(error)) from None
+        except TooMany as error:
+            raise Refused(409, str(error)) from None
+
+
+def doubted(whole: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of a monitor that says nothing any more: nothing of it is known to be well."""
+    known = whole["state"].get("monitor")
+    if known is None:
+        return whole
+    monitor = msgspec.json.decode(known)
+    if monitor["status"] is not None:
+        monitor["status"] = worst([Status(monitor["status"]), Status.UNKNOWN])
+    return whole | {"state": whole["state"] | {"monitor": monitor}}
 
 
 def _moment(request: Request, name: str) -> float | None:

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
@@ -77,7 +77,10 @@ def _listening(visitors: Visitors, live: Live) -> Callable[[WebSocket], Awaitabl
         session = visitor.session
 
         def holds() -> bool:
-            return session is None or visitors.sessions.holds(session)
+            if session is not None:
+                return visitors.sessions.holds(session)
+            known = visitors.find(socket)
+            return known is not None and "read" in known.scopes
 
         await live.serve(socket, holds)
 
@@ -87,7 +90,8 @@ def _listening(visitors: Visitors, live: Live) -> Callable[[WebSocket], Awaitabl
 def _page(entrance: Entrance, told: Callable[[], None]) -> Answering:
     async def page(request: Request) -> Response:
         token = request.query_params.get("token")
-        if token is not None:
+        # HEAD only asks what there is: it must not use the link up.
+        if token is not None and request.method == "GET":
             return await entrance.by_link(request, token, told)
         return _file("index.html")
 
@@ -111,6 +115,10 @@ class _Files(StaticFiles):
         return response
 
 
+_NOWHERE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>FlowHealth</title>
+<link rel="stylesheet" href="/static/style.css"><main><h1>There is no such page</h1><p><a href="/">Overview</a></p></main></html>
+"""
+
 _FAILURES = {404: "there is no such page", 405: "it can't be asked for in this way"}
 
 
@@ -118,8 +126,10 @@ async def _refused(_: Request, error: Exception) -> Response:
     return refusal(error if isinstance(error, Refused) else Refused(500, str(error)))
 
 
-async def _failed(_: Request, error: Exception) -> Response:
+async def _failed(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 404 and "text/html" in request.headers.get("accept", ""):
+        return HTMLResponse(_NOWHERE, 404)
     return refusal(Refused(status, _FAILURES.get(status, "it can't be answered")))
 
 

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import math
 import secrets
+import time
 from collections.abc import Callable
 
 from starlette.requests import Request
@@ -28,6 +29,11 @@ from pytest_flowhealth.web.visitors import (
     cookie_of,
     cookie_settings,
 )
+
+_SILENCE = 60.0
+"""Seconds between two notes of one address that is refused."""
+
+_ADDRESSES = 1_000
 
 _ENTERED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>FlowHealth</title>
 <link rel="icon" href="/static/favicon.svg"><meta http-equiv="refresh" content="0; url=/"><p><a href="/">to the page</a></p></html>
@@ -52,6 +58,7 @@ class Entrance:
         # A hash takes 64 MiB: one at a time.
         self._comparing = asyncio.Lock()
         self._link: str | None = None
+        self._silent: dict[str, float] = {}
 
     def new_link(self) -> str | None:
         """Return the secret of a new one-time link; None where passwords are set."""
@@ -59,16 +66,16 @@ class Entrance:
         return self._link
 
     async def by_link(self, request: Request, token: str, told: Callable[[], None]) -> Response:
-        """Log in who has the one-time link; `told` prints the next one."""
-        address = address_of(request)
-        wait = self._attempts.begin(address, LOCAL)
-        if wait.refused:
-            raise Refused(429, "too many attempts", wait.refused)
+        """Log in who has the one-time link; `told` prints the next one.
+
+        Nobody guesses its 192 bits, so that attempts are not counted: a foreign page's could lock out
+        the owner.
+        """
+        if self._visitors.access.users:
+            return RedirectResponse("/login", 303)
         known = self._link
         if known is None or not hmac.compare_digest(known.encode(), token.encode()):
-            self._noted("log-in refused", LOCAL, address)
             return RedirectResponse("/login?link=used", 303)
-        self._attempts.succeeded(address, LOCAL)
         told()
         # No redirect: a browser that came from elsewhere would not send the new cookie along.
         response = HTMLResponse(_ENTERED)
@@ -91,7 +98,7 @@ class Entrance:
         users = self._visitors.access.users
         wait = self._attempts.begin(address, given.user)
         if wait.refused:
-            self._noted("log-in refused: too many attempts", given.user, address)
+            self._crowded(given.user, address)
             raise Refused(429, "too many attempts; try again later", wait.refused)
         await asyncio.sleep(wait.seconds)
         async with self._comparing:
@@ -151,6 +158,14 @@ class Entrance:
         response.set_cookie(value=name, max_age=math.floor(lifetime), **cookie_settings(request))
         self._noted("log-in", user, address_of(request))
         return name, session
+
+    def _crowded(self, user: str, address: str) -> None:
+        """Note that an address is refused: once a while, for it may go on for ever."""
+        now = time.monotonic()
+        self._silent = {one: until for one, until in self._silent.items() if until > now}
+        if address not in self._silent and len(self._silent) < _ADDRESSES:
+            self._silent[address] = now + _SILENCE
+            self._noted("log-in refused: too many attempts", user, address)
 
     def _noted(self, what: str, user: str, address: str) -> None:
         self._remark(Remark(what, {"user": one_line(user)[:100], "address": address}))

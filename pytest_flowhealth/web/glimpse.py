@@ -11,7 +11,7 @@ from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Status, worst
 from pytest_flowhealth.web.shapes import HostSeen
 
-QUIET = 30.0
+QUIET = 15.0
 """Seconds without a word of the monitor from which on it counts as stuck."""
 
 STUCK = "no round has ended for three intervals"

@@ -73,6 +73,7 @@ _MEANINGS = {
     401: "Nobody is logged in.",
     403: "It is not open to who asks.",
     404: "There is none.",
+    409: "There are too many already.",
     413: "The body is too large.",
     429: "Too many attempts; Retry-After says how long to wait.",
     503: "The history can't be read or written now.",

@@ -137,8 +137,10 @@ class Page:
         except UsageError as error:
             self._remarks.append(Remark(f"the page's users stay as they were: {error}"))
             return
-        self._visitors.access = access
+        before, self._visitors.access = self._visitors.access, access
         self._admit()
+        if bool(before.users) is not bool(access.users) and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._tell_link)
 
     def close(self) -> None:
         """End."""
@@ -157,21 +159,25 @@ class Page:
 
         entrance = Entrance(self._visitors, Attempts(time.monotonic), self._remarks.append)
 
-        def tell_link() -> None:
-            secret = entrance.new_link()
-            if secret is not None:
-                self._remarks.append(Remark("page", {"link": f"{self.url}?token={secret}"}))
-
+        self._entrance = entrance
         self._api = Api(self._feed, self._glimpse, self._past, self._remarks.append)
         self._api.endpoints = endpoints_of(self._api, entrance)
-        app = application(self._api.endpoints, self._visitors, self._live, entrance, tell_link)
+        app = application(
+            self._api.endpoints, self._visitors, self._live, entrance, self._tell_link
+        )
         if self._visitors.access.users:
             self._remarks.append(Remark("page", {"url": self.url}))
         else:
-            tell_link()
+            self._tell_link()
         self._server = uvicorn.Server(uvicorn.Config(app, **_uvicorn(self._served)))
         self._loop = asyncio.get_running_loop()
         await self._server.serve(sockets=[self._socket])
+
+    def _tell_link(self) -> None:
+        """Print the next one-time link; where there are passwords, the last one is void and there is none."""
+        secret = self._entrance.new_link()
+        if secret is not None:
+            self._remarks.append(Remark("page", {"link": f"{self.url}?token={secret}"}))
 
     def _publish(self, state: Mapping[str, msgspec.Raw], seen: Glimpse, at: float) -> None:
         self._api.glimpse = seen

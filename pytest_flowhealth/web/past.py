@@ -30,6 +30,9 @@ WAIT = 3.0
 MOST = 2_000
 """Points of a range at the most."""
 
+SILENCES = 200
+"""Silences at the same time, at the most: each page is told of all."""
+
 SILENT = 900.0
 """Seconds after a host's last run from which on what it said is no longer believed."""
 
@@ -38,6 +41,10 @@ Result = TypeVar("Result")
 
 class NoHistory(Exception):
     """The history can't be read or written; the message says why."""
+
+
+class TooMany(Exception):
+    """There are so many of them already that another one is not taken."""
 
 
 class Past:
@@ -151,11 +158,18 @@ class Past:
         """Keep a silence from now on.
 
         Raises:
+            TooMany: There are too many.
             NoHistory: It can't be written.
         """
         now = time.time()
         one = Hush("", asked_for.pattern, now, now + asked_for.seconds, asked_for.reason, author)
-        name = self._change(lambda file: store.silence(file, one))
+
+        def keep(file: sqlite3.Connection) -> str:
+            if len(store.silences(file, now)) >= SILENCES:
+                raise TooMany(f"there are {SILENCES} silences already; end some first")
+            return store.silence(file, one)
+
+        name = self._change(keep)
         return shapes.Silenced(name, one.pattern, one.begins, one.ends, one.reason, one.author)
 
     def end_silence(self, name: str) -> bool:
@@ -188,6 +202,10 @@ class Past:
         return found[0]
 
     def _in_file(self, ask: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:
+        if not self._place.path.is_file():
+            raise NoHistory(
+                f"there is no history {self._place.path.name}: nothing was kept yet, or it is gone"
+            )
         found, problem = asked(self._place.path, ask, otherwise)
         if problem is not None:
             raise NoHistory(f"the history can't be read: {problem}")

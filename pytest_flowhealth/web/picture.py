@@ -18,6 +18,9 @@ from pytest_flowhealth.verdict.status import Status, worst
 from pytest_flowhealth.web.glimpse import STUCK
 from pytest_flowhealth.web.shapes import Silenced
 
+RECENT = 5.0
+"""Seconds for which what was read of the machine is shown."""
+
 NAMED = 200
 """Agents, and swarms, that are shown by name."""
 
@@ -38,7 +41,8 @@ class Picture:
         state |= self._alerts(monitor.post, moment)
         state["units"] = self._kept("units", UNITS, UNITS)
         last = monitor.ring.last()
-        if last is not None:
+        # What is no longer read is not shown as if it were.
+        if last is not None and at - last[0] < RECENT:
             state["second"] = _json({"at": last[0], "values": last[1]})
         fleet = monitor.fleet.last
         if fleet is not None:

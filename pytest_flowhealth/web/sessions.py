@@ -85,7 +85,7 @@ class Sessions:
         """Log somebody in; return the id for the cookie, and the session."""
         name = secrets.token_urlsafe(32)
         now = self._clock()
-        one = Session(_key(name), user, self._proof(user), now, now + lifetime, address)
+        one = Session(_key(name), user, self._proof(user) or "", now, now + lifetime, address)
         self._open = {key: kept for key, kept in self._open.items() if self._holds(kept)}
         while len(self._open) >= MOST:
             del self._open[min(self._open, key=lambda key: self._open[key].since)]
@@ -118,13 +118,15 @@ class Sessions:
     def _holds(self, one: Session) -> bool:
         # A clock that was set back does not make it longer.
         within = one.since - 60 <= self._clock() < one.expires
-        return within and hmac.compare_digest(one.proof, self._proof(one.user))
+        proof = self._proof(one.user)
+        return within and proof is not None and hmac.compare_digest(one.proof, proof)
 
-    def _proof(self, user: str) -> str:
+    def _proof(self, user: str) -> str | None:
+        """Return what a user's sessions must show, None where there is no such user."""
         known = self._users.get(user)
         if known is None:
             # The link is for a page without passwords only.
-            return "none" if self._users or user != LOCAL else LOCAL
+            return None if self._users or user != LOCAL else LOCAL
         return hashlib.sha256(known.encode()).hexdigest()
 
     def _keep(self) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import signal
 import socket
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +18,8 @@ import requests
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from pytest_flowhealth.web.passwords import require_passwords
+from pytest_flowhealth.web.past import SILENCES
 from tests.web.harness import PASSWORD, Site, Visitor, site, wait_for
 
 TOKENS = {"reader": "read", "scraper": "metrics", "reporter": "report"}
@@ -378,6 +383,54 @@ def test_by_a_link_that_opens_once(tmp_path: Path) -> None:
         page.start(interval="5s", dashboard=str(page.port))
         assert requests.get(f"{page.url}api/state", cookies=kept, timeout=10).status_code == 200
         assert oct((tmp_path / "app/kept/web-sessions.json").stat().st_mode)[-3:] == "600"
+
+
+def test_the_link_is_void_once_there_are_passwords_and_comes_back_without(tmp_path: Path) -> None:
+    hashed = require_passwords().made(PASSWORD)
+    with site(tmp_path / "app", password=None) as page:
+        page.start(interval="5s")
+        link = page.link
+        toml = page.monitor.project / "flowhealth.toml"
+        before = toml.read_text()
+        toml.write_text(f'{before}\n[web]\nusers = {{ ann = "{hashed}" }}\n')
+        page.monitor.send(signal.SIGHUP)
+        visitor = Visitor(page)
+        wait_for(lambda: visitor.log_in(user="ann").ok)
+        late = Visitor(page)
+        answer = late.session.get(link, timeout=10, allow_redirects=False)
+        assert answer.headers["Location"] == "/login"
+        assert late.get("api/state").status_code == 401
+
+        toml.write_text(before)
+        page.monitor.send(signal.SIGHUP)
+        wait_for(lambda: page.link != link)
+        assert Visitor(page).enter().status_code == 200
+        assert visitor.get("api/state").status_code == 401
+
+
+def test_links_of_others_lock_nobody_out_and_a_look_uses_none_up(tmp_path: Path) -> None:
+    with site(tmp_path / "app", password=None) as page:
+        page.start(interval="5s")
+        visitor = Visitor(page)
+        for _ in range(20):
+            visitor.session.get(f"{page.url}?token=x", timeout=10, allow_redirects=False)
+        assert visitor.session.head(page.link, timeout=10).headers.get("set-cookie") is None
+        assert visitor.enter().status_code == 200
+
+
+def test_there_are_only_so_many_silences(tmp_path: Path) -> None:
+    with site(tmp_path / "app") as page:
+        page.start(interval="5s")
+        visitor = Visitor(page)
+        visitor.log_in()
+        with contextlib.closing(sqlite3.connect(page.monitor.history)) as file, file:
+            file.executemany(
+                "INSERT INTO silences VALUES (?, 'x', 0, 1e12, '', '')",
+                [(str(number),) for number in range(SILENCES)],
+            )
+        answer = visitor.change("api/silences", {"pattern": "own.*", "seconds": 60})
+        assert answer.status_code == 409
+        assert "end some first" in answer.json()["error"]
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import signal
 import socket
 import sqlite3
 import time
@@ -99,6 +101,22 @@ def test_a_session_that_ends_closes_its_socket(page: Site) -> None:
             told(opened, 5)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 4401
+
+
+def test_a_token_that_is_taken_back_closes_its_socket(tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"prom").hexdigest()
+    more = f'[web.tokens]\nprom = {{ sha256 = "{digest}" }}\n'
+    with site(tmp_path / "app", more) as page:
+        page.start()
+        with listening(page, Authorization="Bearer prom") as socket:
+            told(socket, 2)
+            toml = page.monitor.project / "flowhealth.toml"
+            toml.write_text(toml.read_text().replace(digest, "0" * 64))
+            page.monitor.send(signal.SIGHUP)
+            with pytest.raises(ConnectionClosed) as closed:
+                told(socket, 30)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4401
 
 
 def test_slow_readers_harm_nobody(page: Site) -> None:

@@ -197,6 +197,13 @@ def test_a_chart_its_limits_and_its_range(browser: Any, page: Site) -> None:
         # The address is the view: another tab shows the same.
         one.go(one.tab.url.removeprefix(page.url.rstrip("/")))
         one.tab.wait_for_selector('[data-test="chart-own.figure"][data-drawn]', timeout=20_000)
+        one.see("unzoom").click()
+        one.tab.wait_for_selector('button[data-range="1h"][aria-pressed="true"]')
+        one.tab.go_back()
+        one.tab.wait_for_function("location.search.includes('since=')")
+        one.tab.wait_for_selector('[data-test="chart-own.figure"][data-drawn]', timeout=20_000)
+        one.tab.locator(".u-over").dblclick()
+        one.tab.wait_for_function("location.search === '?range=1h'")
         table = one.tab.locator("figure details summary")
         table.click()
         assert "3" in one.tab.locator("figure details tbody tr").first.inner_text()
@@ -208,6 +215,7 @@ def test_silence_and_acknowledge(browser: Any, page: Site) -> None:
         one.log_in()
         page.mode("broken")
         alert = one.see("alert-own.switch")
+        assert one.tab.locator("nav a", has_text="Alerts").inner_text() == "Alerts (1)"
         alert.locator('[data-test="acknowledge"]').click()
         one.tab.wait_for_selector("text=taken care of by admin", timeout=20_000)
         alert.locator("summary").click()
@@ -258,6 +266,29 @@ def test_it_says_since_when_it_is_not_live_and_comes_back(browser: Any, page: Si
         one.is_live()
         page.mode("broken")
         one.see("problem-own.switch")
+
+
+def test_what_a_stuck_monitor_last_said_is_not_live(browser: Any, page: Site) -> None:
+    with tab(browser, page) as one:
+        one.log_in()
+        whole = one.tab.evaluate("fetch('/api/state').then((answer) => answer.json())")
+        old = json.dumps({"type": "snapshot", **whole})
+        one.tab.route_web_socket("**/api/live*", lambda socket: socket.send(old))
+        one.go("/")
+        one.see("status")
+        one.tab.wait_for_selector('html[data-live="stale"]', timeout=20_000)
+        for _ in range(30):  # it connects again meanwhile, and is told the same
+            one.tab.wait_for_timeout(400)
+            assert one.tab.locator("html").get_attribute("data-live") == "stale"
+
+
+def test_a_page_that_is_not_there(browser: Any, page: Site) -> None:
+    with tab(browser, page) as one:
+        one.log_in()
+        one.go("/nothing")
+        one.tab.get_by_role("heading", name="There is no such page").wait_for()
+        one.go("/check/%E0%A4%A")
+        one.tab.wait_for_selector("text=No check %E0%A4%A has run")
 
 
 def test_a_session_that_ran_out_is_told(browser: Any, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ const main = document.getElementById("main");
 const banner = document.getElementById("banner");
 let shown = null;
 let turn = 0;
+let path = null;
 
 async function start() {
   let session;
@@ -39,7 +40,9 @@ async function start() {
   navigation();
   document.addEventListener("logged-out", loggedOut);
   document.addEventListener("click", follow);
-  addEventListener("popstate", () => show());
+  document.addEventListener("click", fold);
+  document.addEventListener("keydown", (event) => event.key === "Escape" && fold(event));
+  addEventListener("popstate", () => moved());
   listen(["monitor"], monitor);
   live.begin();
   await show();
@@ -51,8 +54,16 @@ function navigation() {
 }
 
 function pageOf(path) {
-  if (path.startsWith(CHECK.path)) return [CHECK, decodeURIComponent(path.slice(CHECK.path.length))];
+  if (path.startsWith(CHECK.path)) return [CHECK, decoded(path.slice(CHECK.path.length))];
   return [PAGES.find((one) => one.path === path) ?? PAGES[0], null];
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // no check is called so, and the page says it
+  }
 }
 
 async function show() {
@@ -72,8 +83,15 @@ async function show() {
   if (mine !== turn) return;
   shown?.end();
   shown = view.make(name);
+  path = location.pathname;
   main.replaceChildren(shown.element);
   document.title = `${name ?? page.name} · ${document.getElementById("target").textContent}`;
+}
+
+// Within one page only the range moved.
+function moved() {
+  if (location.pathname === path) document.dispatchEvent(new CustomEvent("range"));
+  else show();
 }
 
 function follow(event) {
@@ -86,10 +104,20 @@ function follow(event) {
 }
 
 function monitor() {
+  const firing = value("monitor")?.firing ?? 0;
+  const link = document.querySelector('#nav a[href="/alerts"]');
+  if (link) say(link, firing ? `Alerts (${firing})` : "Alerts");
   const problem = value("monitor")?.problem;
   if (document.documentElement.dataset.live === "out") return;
   banner.hidden = !problem;
   say(banner, problem ? `The monitor has a problem: ${problem}` : "");
+}
+
+// The account's list is closed by what happens elsewhere.
+function fold(event) {
+  const user = document.getElementById("user");
+  if (event.type === "click" && user.contains(event.target)) return;
+  user.open = false;
 }
 
 function loggedOut() {

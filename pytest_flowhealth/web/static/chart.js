@@ -2,7 +2,7 @@
 import { get } from "./api.js";
 import { h, notice, say } from "./dom.js";
 import { figure, number, stamp, stampParts } from "./format.js";
-import { choose, range } from "./ranges.js";
+import { choose, range, unzoom } from "./ranges.js";
 
 const POINTS = 600;
 const HEIGHT = 220;
@@ -66,6 +66,9 @@ async function load(mine) {
     if (mine.ended) return;
     await draw(mine, found, since, until);
   } catch (error) {
+    mine.plot?.destroy();
+    mine.plot = null;
+    mine.table.replaceChildren();
     say(mine.said, error.message);
     mine.said.className = "notice error";
   }
@@ -100,6 +103,7 @@ async function draw(mine, found, since, until) {
   } else {
     mine.scale = scale;
     mine.plot = new Plot(options(mine), data, mine.place);
+    mine.plot.over.addEventListener("dblclick", unzoom);
   }
   requestAnimationFrame(() => {
     mine.element.dataset.drawn = (performance.now() - began).toFixed(1);
@@ -128,11 +132,21 @@ function gap(found) {
   return 2.5 * Math.max(found.step ?? 0, steps[Math.floor(steps.length / 2)] ?? 0, 1);
 }
 
-function summary(found, { unit, tail }) {
+// Limits that are too far off to be drawn are told.
+function beyond(mine) {
+  const [bottom, top] = [mine.plot?.scales.y.min, mine.plot?.scales.y.max];
+  const away = mine.limits.filter((one) => one.value < bottom || one.value > top);
+  return away.length ? ` Out of view: ${away.map((one) => called(one, mine.unit)).join(", ")}.` : "";
+}
+
+const called = (one, unit) => [one.word, one.name, figure(one.value, unit)].filter(Boolean).join(" ");
+
+function summary(found, mine) {
+  const { unit, tail } = mine;
   const least = Math.min(...found.min);
   const greatest = Math.max(...found.max);
   const last = found.mean[found.mean.length - 1];
-  return `Last ${figure(last, unit)}, between ${figure(least, unit)} and ${figure(greatest, unit)}. ${tail ? "Solid line: mean; dotted: 95th percentile" : "Solid line: mean"}; band: least to greatest. Drag to zoom, double click to go back.`;
+  return `Last ${figure(last, unit)}, between ${figure(least, unit)} and ${figure(greatest, unit)}. ${tail ? "Solid line: mean; dotted: 95th percentile" : "Solid line: mean"}; band: least to greatest.${beyond(mine)} Drag to zoom, double click to go back.`;
 }
 
 function list(mine, found) {
@@ -158,7 +172,7 @@ function options(mine) {
     select: { show: true },
     legend: { live: true },
     scales: { x: { range: () => [mine.scale.since, mine.scale.until] }, y: { range: (_, low, high) => bounds(mine, low, high) } },
-    axes: [{ ...axis, values: (_, ticks, __, ___, step) => ticks.map((at, place) => tick(at, step, ticks[place - 1])) }, { ...axis, size: 64, values: (_, ticks) => ticks.map((one) => number(one)) }],
+    axes: [{ ...axis, space: 78, values: (_, ticks, __, ___, step) => ticks.map((at, place) => tick(at, step, ticks[place - 1])) }, { ...axis, size: 64, values: (_, ticks) => ticks.map((one) => number(one)) }],
     series: [{ value: (_, at) => (at === null ? "–" : stamp(at)) }, shape("mean", {}), shape("least", unseen), shape("greatest", unseen), ...(mine.tail ? [shape("p95", { dash: [3, 3] })] : [])],
     bands: [{ series: [3, 2], fill: color("--band") }],
     hooks: { draw: [(plot) => drawLimits(plot, mine)], setSelect: [(plot) => zoom(plot)] },
@@ -175,9 +189,10 @@ function tick(at, step, before) {
 
 // Limits near the figures are always in view; one far off does not flatten them.
 function bounds(mine, low, high) {
-  const near = mine.limits.map((one) => one.value).filter((one) => one <= 4 * Math.max(high, 1e-9) || mine.limits.length === 1);
-  const top = Math.max(high, ...near);
-  const bottom = Math.min(0, low);
+  const far = 4 * Math.max(Math.abs(high), Math.abs(low), 1e-9);
+  const near = mine.limits.map((one) => one.value).filter((one) => Math.abs(one) <= far || mine.limits.length === 1);
+  const top = Math.max(0, high, ...near);
+  const bottom = Math.min(0, low, ...near);
   return [bottom, top + (top - bottom || 1) * 0.08];
 }
 
@@ -197,7 +212,7 @@ function drawLimits(plot, mine) {
     ctx.stroke();
     ctx.textAlign = "left";
     ctx.textBaseline = "bottom";
-    ctx.fillText(`${one.word} ${one.name ?? ""} ${figure(one.value, mine.unit)}`, bbox.left + 6, y - 4);
+    ctx.fillText(called(one, mine.unit), bbox.left + 6, y - 4);
   }
   ctx.restore();
 }

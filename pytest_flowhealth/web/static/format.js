@@ -32,6 +32,15 @@ function bytes(value) {
   return `${PLAIN.format(value)} ${units[power]}`;
 }
 
+// The server's time: this machine's clock may be wrong.
+let ahead = 0;
+
+export function setClock(at) {
+  ahead = at - Date.now() / 1000;
+}
+
+export const now = () => Date.now() / 1000 + ahead;
+
 const two = (value) => String(value).padStart(2, "0");
 
 export function clock(at) {
@@ -47,7 +56,7 @@ export function stampParts(at) {
 export function stamp(at) {
   if (at === null || at === undefined) return "never";
   const { day, time } = stampParts(at);
-  return day === stampParts(Date.now() / 1000).day ? time : `${day} ${time}`;
+  return day === stampParts(now()).day ? time : `${day} ${time}`;
 }
 
 export function duration(seconds) {
@@ -58,7 +67,7 @@ export function duration(seconds) {
   return `${Math.round(seconds / 8640) / 10} d`;
 }
 
-export const ago = (at) => (at ? `${duration(Math.max(1, Math.round(Date.now() / 1000 - at)))} ago` : "never");
+export const ago = (at) => (at ? `${duration(Math.max(1, Math.round(now() - at)))} ago` : "never");
 
 export function limit(threshold) {
   const side = threshold.better === "higher" ? "below" : "above";

@@ -1,5 +1,5 @@
 // The WebSocket: takes changes in, asks for those that were missed, and says when it is not live.
-import { clock } from "./format.js";
+import { clock, setClock } from "./format.js";
 import { change, replace } from "./store.js";
 
 const SILENT = 4000;
@@ -7,7 +7,8 @@ const LOGGED_OUT = 4401;
 
 let epoch = null;
 let seq = null;
-let heard = 0;
+let heard = -SILENT;
+let opened = 0;
 let last = null;
 let socket = null;
 let pause = 500;
@@ -33,7 +34,7 @@ function open() {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   const one = new WebSocket(`${scheme}://${location.host}/api/live${since}`);
   socket = one;
-  heard = performance.now();
+  opened = performance.now();
   one.onmessage = (event) => take(one, JSON.parse(event.data));
   one.onclose = (event) => {
     if (socket !== one) return;
@@ -49,6 +50,8 @@ function open() {
 
 function take(one, message) {
   if (one !== socket) return;
+  // What it sends on connecting may be old: it lives when it goes on from there.
+  const goes = message.type !== "snapshot" && message.seq > seq;
   if (message.type === "snapshot") {
     epoch = message.epoch;
     replace(message.state);
@@ -60,7 +63,9 @@ function take(one, message) {
     return;
   }
   seq = message.seq;
+  if (!goes) return;
   last = message.at;
+  setClock(message.at);
   heard = performance.now();
   pause = 500;
   show("live", `live ${clock(message.at)}`);
@@ -69,7 +74,7 @@ function take(one, message) {
 function watch() {
   if (out || performance.now() - heard < SILENT) return;
   show("stale", last === null ? "not live yet" : `not live since ${clock(last)}`);
-  if (socket && performance.now() - heard > 2 * SILENT) {
+  if (socket && performance.now() - Math.max(heard, opened) > 2 * SILENT) {
     const old = socket;
     socket = null;
     old.close();

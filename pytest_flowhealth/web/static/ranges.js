@@ -1,7 +1,9 @@
 // Which stretch of time a chart shows. It is in the address, so that a view can be sent as a link.
 import { h } from "./dom.js";
+import { now } from "./format.js";
 
 const LENGTHS = { "15m": 900, "1h": 3600, "24h": 86400, "7d": 604800, "90d": 7776000 };
+const USUAL = "1h";
 const NAMES = { "15m": "15 min", "1h": "1 h", "24h": "24 h", "7d": "7 d", "90d": "90 d" };
 
 export function range() {
@@ -9,21 +11,27 @@ export function range() {
   const since = Number(asked.get("since"));
   const until = Number(asked.get("until"));
   if (since > 0 && until > since) return { since, until, live: false, name: null };
-  const name = asked.get("range") in LENGTHS ? asked.get("range") : "1h";
-  const now = Date.now() / 1000;
-  return { since: now - LENGTHS[name], until: now, live: true, name };
+  const name = Object.hasOwn(LENGTHS, asked.get("range")) ? asked.get("range") : USUAL;
+  const until = now();
+  return { since: until - LENGTHS[name], until, live: true, name };
 }
 
+// Each choice is a step of the browser's history, so that "back" leads out of a zoom.
 export function choose(query) {
-  history.replaceState(null, "", `${location.pathname}?${new URLSearchParams(query)}`);
+  const path = `${location.pathname}?${new URLSearchParams(query)}`;
+  if (path !== location.pathname + location.search) history.pushState(null, "", path);
   document.dispatchEvent(new CustomEvent("range"));
 }
 
+export const unzoom = () => choose({ range: USUAL });
+
 export function buttons() {
   const every = Object.keys(LENGTHS).map((name) => h("button", { "data-range": name, onclick: () => choose({ range: name }) }, NAMES[name]));
-  const group = h("div", { class: "ranges", role: "group", "aria-label": "Time range" }, every);
+  const out = h("button", { onclick: unzoom, data: { test: "unzoom" } }, "Leave the zoom");
+  const group = h("div", { class: "ranges", role: "group", "aria-label": "Time range" }, every, out);
   const mark = () => {
     const chosen = range().name;
+    out.hidden = chosen !== null;
     for (const one of every) one.setAttribute("aria-pressed", String(one.dataset.range === chosen));
   };
   mark();

@@ -118,7 +118,7 @@ function silences(place, tell) {
     return;
   }
   place.querySelector(":scope > .empty")?.remove();
-  keep(place, every, (one) => one.id, (one) => h("li", { data: { test: `silence-${one.pattern}` } }, h("span"), " ", endButton(one, tell)), (item, one) => say(item.firstChild, `${one.pattern} until ${stamp(one.ends)}, by ${one.author || "nobody named"}${one.reason ? `: ${one.reason}` : ""}${one.begins > Date.now() / 1000 ? `, from ${stamp(one.begins)}` : ""}`));
+  keep(place, every, (one) => one.id, (one) => h("li", { data: { test: `silence-${one.pattern}` } }, h("span"), " ", endButton(one, tell)), (item, one) => say(item.firstChild, `${one.pattern} until ${stamp(one.ends)}, by ${one.author || "nobody named"}${one.reason ? `: ${one.reason}` : ""}${one.begins > now() ? `, from ${stamp(one.begins)}` : ""}`));
 }
 
 function endButton(one, tell) {
@@ -129,7 +129,7 @@ function endButton(one, tell) {
 
 async function history(place) {
   try {
-    const { events } = await get("/api/events", { since: Math.floor(Date.now() / 1000 - WEEK), limit: 200 });
+    const { events } = await get("/api/events", { since: Math.floor(now() - WEEK), limit: 200 });
     if (!events.length) {
       place.replaceChildren(notice("empty", "Nothing became of any alert."));
       return;

@@ -1,7 +1,7 @@
 // The hosts and targets that report to the same history.
 import { get } from "../api.js";
 import { h, notice } from "../dom.js";
-import { ago } from "../format.js";
+import { ago, now } from "../format.js";
 import { badge } from "../parts.js";
 
 const AGAIN = 10000;
@@ -17,7 +17,7 @@ export function make() {
   return { element: h("div", {}, h("h1", {}, "Hosts"), place), end: () => clearInterval(timer) };
 }
 
-const silent = (one) => !one.current && one.status === "unknown" && Date.now() / 1000 - one.at > 900;
+const silent = (one) => !one.current && one.status === "unknown" && now() - one.at > 900;
 
 function shown({ hosts, source }) {
   const rows = hosts.map((one) => h("tr", {}, h("th", { scope: "row" }, one.host, one.current ? " (this one)" : ""), h("td", {}, one.target), h("td", {}, badge(one.status), silent(one) ? h("p", { class: "small quiet" }, "silent: its last verdict is too old") : null), h("td", {}, ago(one.at))));

@@ -1,6 +1,6 @@
 // The verdict first, then what is wrong, then a tile per component.
 import { h, keep, notice, say } from "../dom.js";
-import { ago, duration } from "../format.js";
+import { ago, duration, now } from "../format.js";
 import { badge, checkLink, paint, remedy, thresholdsOf, told } from "../parts.js";
 import { spark } from "../spark.js";
 import { below, listen, names, value } from "../store.js";
@@ -48,11 +48,13 @@ function head(monitor, verdict, when, reasons) {
   const status = monitor.status;
   paint(verdict, status);
   const failing = below("check:").filter((one) => one.outcome in WRONG && !one.blocked_by).length;
-  const words = { healthy: "Healthy: every check passed", degraded: `Degraded: ${things(failing)}`, unhealthy: `Unhealthy: ${things(failing)}`, unknown: "Unknown: not everything could be looked at" };
+  const skipped = below("check:").some((one) => one.outcome === "skip");
+  const words = { healthy: `Healthy: every check${skipped ? " that applies" : ""} passed`, degraded: `Degraded: ${things(failing)}`, unhealthy: `Unhealthy: ${things(failing)}`, unknown: "Unknown: not everything could be looked at" };
   say(verdict.lastChild, status ? words[status] : "The first round is under way");
-  const next = monitor.running ? "a round is under way" : monitor.next ? `the next round in ${duration(Math.max(1, Math.round(monitor.next - Date.now() / 1000)))}` : "";
+  const next = monitor.running ? "a round is under way" : monitor.next ? `the next round in ${duration(Math.max(1, Math.round(monitor.next - now())))}` : "";
   say(when, [monitor.version ? `version ${monitor.version}` : "", monitor.at ? `looked at ${ago(monitor.at)}` : "", next, monitor.late ? `${monitor.late} looks left out` : ""].filter(Boolean).join(" · "));
-  keep(reasons, monitor.reasons, (one) => one, () => h("li"), (item, text) => say(item, text));
+  const firing = monitor.firing ? [monitor.firing === 1 ? "one alert fires" : `${monitor.firing} alerts fire`] : [];
+  keep(reasons, [...monitor.reasons, ...firing], (one) => one, () => h("li"), (item, text) => say(item, text));
 }
 
 const things = (count) => (count === 1 ? "one thing is wrong" : `${count} things are wrong`);
