@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 import time
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.config.web import Web
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.verdict.status import Status
+from pytest_flowhealth.web import passwords
 from pytest_flowhealth.web.attempts import CROWD, FREE, REFUSED, SLOWEST, WINDOW, Attempts
 from pytest_flowhealth.web.feed import REMEMBERED, Feed
 from pytest_flowhealth.web.glimpse import Glimpse
@@ -268,3 +271,17 @@ def test_what_a_monitor_said_that_stands_still_holds_no_longer(
     assert (seen.alive, seen.own().status) == (False, "unknown")
     assert seen.verdict is not None
     assert seen.verdict.exit_code == 3
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no Node")
+def test_every_script_can_be_read(tmp_path: Path) -> None:
+    static = Path(passwords.__file__).with_name("static")
+    scripts = [one for one in static.rglob("*.js") if one.parent.name != "vendor"]
+    assert len(scripts) > 10
+    for one in scripts:
+        module = tmp_path / "script.mjs"
+        module.write_text(one.read_text())
+        done = subprocess.run(
+            ["node", "--check", str(module)], check=False, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{one.name}: {done.stderr}"

@@ -1,6 +1,6 @@
 // A metric over time by uPlot, with its limits drawn in; the same figures as a table for who can't see it.
 import { get } from "./api.js";
-import { h, notice, say } from "./dom.js";
+import { h, say } from "./dom.js";
 import { figure, number, stamp, stampParts } from "./format.js";
 import { choose, range, unzoom } from "./ranges.js";
 

@@ -12,8 +12,8 @@ export function range() {
   const until = Number(asked.get("until"));
   if (since > 0 && until > since) return { since, until, live: false, name: null };
   const name = Object.hasOwn(LENGTHS, asked.get("range")) ? asked.get("range") : USUAL;
-  const until = now();
-  return { since: until - LENGTHS[name], until, live: true, name };
+  const end = now();
+  return { since: end - LENGTHS[name], until: end, live: true, name };
 }
 
 // Each choice is a step of the browser's history, so that "back" leads out of a zoom.

@@ -39,5 +39,6 @@ export function listen(wanted, told) {
 }
 
 function tell(keys) {
-  for (const one of [...listeners]) one(keys);
+  // A copy: who is told may add or end listeners.
+  for (const one of Array.from(listeners)) one(keys);
 }

@@ -1,7 +1,7 @@
 // Alerts that fire, silences, and what became of alerts in the last days.
 import { get, post, remove } from "../api.js";
 import { h, keep, notice, say } from "../dom.js";
-import { ago, duration, figure, stamp } from "../format.js";
+import { ago, duration, figure, now, stamp } from "../format.js";
 import { remedy } from "../parts.js";
 import { below, listen } from "../store.js";
 

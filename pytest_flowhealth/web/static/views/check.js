@@ -1,6 +1,6 @@
 // One check: what it says, its figures against their limits, and how they went.
 import { chart } from "../chart.js";
-import { h, notice, say } from "../dom.js";
+import { h, notice } from "../dom.js";
 import { duration, stamp } from "../format.js";
 import { badge, checkLink, metricOf, paint, remedy, thresholdTable } from "../parts.js";
 import { buttons } from "../ranges.js";
