@@ -185,5 +185,3 @@ def _indentation(text: str, top: _Object, first: _Member | None) -> str:
     if not _NEWLINE.search(before):
         return "  "
     return _NEWLINE.sub("", _last_line(before)) or ""
-
-
