@@ -10,7 +10,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from json.decoder import scanstring
 from typing import NamedTuple
 
 import msgspec
@@ -98,7 +97,7 @@ def _object(text: str, start: int) -> _Object:
     at = _past_space(text, start + 1)
     while text[at] != "}":
         begin = _past_space(text, at + 1) if text[at] == "," else at
-        key, key_end = scanstring(text, begin + 1)
+        key, key_end = decoder.raw_decode(text, begin)
         value_start = _past_space(text, _past_space(text, key_end) + 1)
         end = decoder.raw_decode(text, value_start)[1]
         members.append(_Member(key, begin, key_end, value_start, end))
