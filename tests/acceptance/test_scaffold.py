@@ -280,7 +280,9 @@ def test_a_command_is_looked_at(tmp_path: Path, first: str, code: int) -> None:
 
 
 def test_scripts_are_looked_at(tmp_path: Path) -> None:
-    (tmp_path / "package.json").write_text('{"scripts": {"seed": "FAST=1 node tools/seed.js --all"}}')
+    (tmp_path / "package.json").write_text(
+        '{"scripts": {"seed": "FAST=1 node tools/seed.js --all"}}'
+    )
     assert run_pytest(tmp_path, "--health-init=write", env={}).exit_code == 0
 
     absent = run_pytest(tmp_path, "--health", "health/", env={})

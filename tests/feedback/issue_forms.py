@@ -55,7 +55,9 @@ def _text(mapping: dict[Any, Any], key: str, where: str) -> Iterator[str]:
 
 def _names(labels: Any) -> Iterator[str]:
     texts = labels.split(",") if isinstance(labels, str) else labels
-    if not isinstance(texts, list) or not all(isinstance(one, str) and one.strip() for one in texts):
+    if not isinstance(texts, list) or not all(
+        isinstance(one, str) and one.strip() for one in texts
+    ):
         yield "labels must be an array or comma-delimited string"
 
 
@@ -70,7 +72,15 @@ def _element(element: dict[Any, Any]) -> Iterator[str]:
         yield "id can only contain numbers, letters, -, _"
     if kind == "markdown" and "id" in element:
         yield "markdown has no id"
-    attributes = element.get("attributes", {})
+    yield from _attributes(kind, element.get("attributes", {}))
+    validations = element.get("validations", {})
+    if validations.keys() - {"required"} or not isinstance(validations.get("required", True), bool):
+        yield "validations must be required: true or false"
+    if kind == "checkboxes" and validations:
+        yield "checkboxes are required one by one"
+
+
+def _attributes(kind: str, attributes: dict[Any, Any]) -> Iterator[str]:
     for key in attributes.keys() - ATTRIBUTES[kind]:
         yield f"{key} is not a permitted attribute"
     for key in NEEDED[kind]:
@@ -80,24 +90,21 @@ def _element(element: dict[Any, Any]) -> Iterator[str]:
         yield from _text(attributes, key, key)
     if kind in ("input", "textarea") and FORBIDDEN_WORDS.search(str(attributes.get("label"))):
         yield "label contains forbidden word"
-    yield from _options(kind, attributes)
-    validations = element.get("validations", {})
-    if validations.keys() - {"required"} or not isinstance(validations.get("required", True), bool):
-        yield "validations must be required: true or false"
-    if kind == "checkboxes" and validations:
-        yield "checkboxes are required one by one"
+    if kind in ("dropdown", "checkboxes") and "options" in attributes:
+        yield from _options(kind, attributes["options"])
 
 
-def _options(kind: str, attributes: dict[Any, Any]) -> Iterator[str]:
-    if kind not in ("dropdown", "checkboxes") or "options" not in attributes:
-        return
-    options = attributes["options"]
+def _options(kind: str, options: Any) -> Iterator[str]:
     if not isinstance(options, list) or not options:
         yield "options must be an array and not empty"
         return
     if kind == "checkboxes":
         for one in options:
-            if not isinstance(one, dict) or one.keys() - {"label", "required"} or "label" not in one:
+            if (
+                not isinstance(one, dict)
+                or one.keys() - {"label", "required"}
+                or "label" not in one
+            ):
                 yield "a checkbox has a label, and may be required"
         options = [one.get("label") for one in options if isinstance(one, dict)]
     if not all(isinstance(one, str) and one.strip() for one in options):
