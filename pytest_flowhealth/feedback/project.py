@@ -125,8 +125,11 @@ def _kind(root: Path, packages: tuple[Package, ...]) -> Kind:
 
 
 def _has_entry(package: Package) -> bool:
-    manifest = package.manifest
-    return bool(manifest.main or manifest.exports) or (package.path / "index.js").is_file()
+    """Tell whether a package can be loaded by its name alone: not where it exports parts only."""
+    exports = package.manifest.exports
+    if isinstance(exports, dict) and exports and all(key.startswith(".") for key in exports):
+        return "." in exports
+    return bool(exports or package.manifest.main) or (package.path / "index.js").is_file()
 
 
 def _word(name: str | None) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import shutil
 import subprocess
+import sys
 import threading
 import tomllib
 from collections.abc import Callable, Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ import yaml
 from pytest_flowhealth.config.decode import Decoder
 from pytest_flowhealth.feedback.scaffold import CHECK, FORMS, SCRIPTS, UNIT, WORKFLOW
 from tests.acceptance.running import CALM, Run, run_pytest
+from tests.acceptance.running import environment as running_environment
 from tests.feedback.issue_forms import problems_of
 from tests.registry import RegistryFront
 
@@ -181,7 +185,9 @@ def test_a_second_run_changes_nothing(project: Project) -> None:
 
 def test_the_checks_run_at_once(project: Project, environment: dict[str, str]) -> None:
     kept = project.name == "own .github"  # its settings do not name the folder
-    run = healthy(project, environment, *(["health/"] if kept else []))
+    whole = healthy(project, environment)
+    assert whole.exit_code == 0, whole.text
+    run = healthy(project, environment, "health/") if kept else whole
 
     outcome = {one["id"]: one for one in run.health["checks"] if one["component"] == "app"}
     (own,) = outcome.values()
@@ -218,6 +224,50 @@ def test_a_broken_project_is_told(project: Project, environment: dict[str, str])
 
     assert run.exit_code == 2
     assert "the sky fell" in run.check("app.load")["message"]
+
+
+@pytest.mark.parametrize(
+    ("exports", "files"),
+    [
+        ('{"require": "./a.cjs"}', {"a.cjs": "module.exports = 1"}),
+        (
+            '{".": {"import": "./a.mjs", "types": "./a.d.ts"}}',
+            {"a.mjs": "export {}", "a.d.ts": "//"},
+        ),
+        ('["./a.mjs"]', {"a.mjs": "export {}; setInterval(() => {}, 1000)"}),
+        ('{"./part": "./a.mjs"}', {"a.mjs": "export {}"}),
+    ],
+)
+def test_ways_to_be_loaded(tmp_path: Path, exports: str, files: dict[str, str]) -> None:
+    (tmp_path / "package.json").write_text(f'{{"name": "@a/b", "exports": {exports}}}')
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert run_pytest(tmp_path, "--health-init=write", env={}).exit_code == 0
+
+    run = run_pytest(tmp_path, "--health", "health/", env={})
+
+    parts = "part" in exports  # there is nothing to be loaded by the package's name alone
+    assert [*run.outcomes.items()] == [("app.scripts", "skip") if parts else ("app.load", "pass")], run.text  # fmt: skip
+
+
+def test_the_scripts_and_the_job_do_what_they_say(
+    project: Project, environment: dict[str, str]
+) -> None:
+    if project.name != "plain":
+        pytest.skip("one of them will do")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    limits = ",".join(one for one in CALM if "redis" not in one)
+    env = running_environment({**environment, "PATH": path, "FLOWHEALTH_THRESHOLDS": limits})
+    steps = yaml.safe_load((project.folder / WORKFLOW).read_text())["jobs"]["health"]["steps"]
+    commands = [one["run"] for one in steps if "run" in one and "pip install" not in one["run"]]
+    if "github" not in {one.name for one in entry_points(group="pytest_flowhealth.formats")}:
+        commands.pop()
+    for command in (*commands, "npm run monitor:health", "npm run monitor:performance"):
+        done = subprocess.run(
+            ["bash", "-e", "-c", command], cwd=project.folder, env=env, capture_output=True, text=True, check=False, timeout=300
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    assert (project.folder / ".flowhealth/history.db").is_file()
 
 
 @pytest.fixture
