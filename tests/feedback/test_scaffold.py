@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -386,6 +387,19 @@ def test_hostile_names(tmp_path: Path, name: str) -> None:
     word = words.get(name, "app")
     assert f"Description=Health of {word}\n" in files[UNIT]
     assert "%" not in files[UNIT]
+
+
+@pytest.mark.parametrize("kind", ["server", "library", "command", "scripts"])
+def test_the_checks_are_tidy(tmp_path: Path, kind: str) -> None:
+    source = ROOT / f"pytest_flowhealth/feedback/templates/checks/{kind}.py.txt"
+    shutil.copy(source, tmp_path / "check.py")
+    ruff = [sys.executable, "-m", "ruff"]
+    isolated = ["--isolated", "--line-length=100", "check.py"]
+    subprocess.run([*ruff, "check", "--select=E,F,B,UP", *isolated], cwd=tmp_path, check=True)
+    subprocess.run([*ruff, "format", "--check", *isolated], cwd=tmp_path, check=True)
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "check.py"]
+    done = subprocess.run(mypy, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("path", FORMS)
