@@ -195,6 +195,17 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
     (
+        "--health-init",
+        {
+            "metavar": "diff|write",
+            "nargs": "?",
+            "const": "ask",
+            "choices": ["ask", "diff", "write"],
+            "help": "Run nothing: show what would be written into the project (settings, a check, npm scripts, "
+            "issue forms, a CI job, a systemd unit), ask, and write it; =diff only shows, =write does not ask.",
+        },
+    ),
+    (
         "--health-demo",
         {
             "action": "store_true",
@@ -212,6 +223,7 @@ COMMANDS = {
     "health_notify_test": "notify:NotifyCommand",
     "health_silence": "silence:SilenceCommand",
     "health_acknowledge": "silence:AcknowledgeCommand",
+    "health_init": "scaffold:InitCommand",
 }
 """What takes the place of a run, by its option: a module of this package and its class."""
 
@@ -262,9 +274,9 @@ def command(options: argparse.Namespace) -> str | None:
         return None
     if monitors(options):
         return "health_monitor"
-    return next(
-        (name for name in COMMANDS if name != "health_monitor" and getattr(options, name)), None
-    )
+    others = (name for name in COMMANDS if name != "health_monitor")
+    # Before the options are parsed, one whose value was left out is an empty text.
+    return next((name for name in others if getattr(options, name) not in (None, False)), None)
 
 
 def monitors(options: argparse.Namespace) -> bool:

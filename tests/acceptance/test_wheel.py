@@ -11,6 +11,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+TEMPLATES = (
+    *("checks/server.py", "checks/library.py", "checks/command.py", "checks/scripts.py"),
+    *("github/bug_report.yml", "github/feature_request.yml", "github/installation_issue.yml"),
+    *("github/health.yml", "flowhealth.service"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +38,7 @@ def test_it_carries_the_checks_and_the_data(wheel: Path) -> None:
         "pytest_flowhealth/verdict/report.schema.json",
         "pytest_flowhealth/config/presets/claude-flow-novice.toml",
         "pytest_flowhealth/probes/js/load.mjs",
+        *(f"pytest_flowhealth/feedback/templates/{name}.txt" for name in TEMPLATES),
         "pytest_flowhealth/py.typed",
     ):
         assert name in names
@@ -60,6 +66,9 @@ def test_it_runs_in_a_foreign_folder(wheel: Path, tmp_path: Path) -> None:
     )
 
     assert done.returncode in (0, 1), done.stdout + done.stderr
+    words = [str(python), "-m", "pytest", "--health-init=write"]
+    subprocess.run(words, cwd=target, check=True, capture_output=True, timeout=60)
+    assert (target / "health/test_app.py").is_file()
     health = json.loads((target / ".flowhealth/report.json").read_text())["health"]
     assert health["target"]["name"] == "foreign"
     assert set(health["components"]) == {

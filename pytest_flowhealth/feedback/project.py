@@ -1,0 +1,213 @@
+"""What `--health-init` finds out of a project: what it is, and what its files and package.json tell."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from pytest_flowhealth.config.decode import Decoder
+from pytest_flowhealth.config.load import presets
+from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
+from pytest_flowhealth.config.semver import is_range, satisfies
+from pytest_flowhealth.config.workspaces import workspaces
+from pytest_flowhealth.errors import FlowHealthError, ProbeError
+from pytest_flowhealth.probes import artifacts, files, lockfile
+from pytest_flowhealth.probes.redis_address import CLIENTS
+
+Kind = Literal["server", "library", "command", "scripts"]
+
+SERVERS = frozenset(
+    {
+        "@hapi/hapi",
+        "@nestjs/core",
+        "express",
+        "fastify",
+        "h3",
+        "hono",
+        "koa",
+        "next",
+        "nuxt",
+        "polka",
+        "restify",
+        "socket.io",
+    }
+)
+"""npm packages that an application which serves pages is made with."""
+
+NODES = ("20", "22", "24")
+"""Node's releases with long support that a CI job tries, where `engines` takes them."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+_SCRIPT = re.compile(r"\.[cm]?js\Z")
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What was found.
+
+    Attributes:
+        root: The project's folder.
+        kind: What its own check looks at.
+        word: Its name as a word for files and units: without a scope.
+        values: What goes into flowhealth.toml, by dotted key.
+        preset: The preset of that name; what it sets is left to it.
+        preset_values: What that sets, by dotted key.
+        redis: The Redis client among the dependencies, None where there is none.
+        nodes: The versions of Node that a CI job tries.
+        locked: Whether npm's lock file is there, so that `npm ci` works.
+        is_private: Whether it is never published.
+        repository: Whether .github of this folder is the one that GitHub reads.
+    """
+
+    root: Path
+    kind: Kind
+    word: str
+    values: dict[str, Any]
+    preset: str | None
+    preset_values: dict[str, Any]
+    redis: str | None
+    nodes: tuple[str, ...]
+    locked: bool
+    is_private: bool
+    repository: bool
+
+
+def look(root: Path) -> Found:
+    """Look at the project in `root`; runs nothing.
+
+    Raises:
+        ProbeError: package.json, or a workspace's, can't be read.
+        Unmeasured: Which workspaces there are can't be told.
+    """
+    manifest = read_manifest(root / "package.json")
+    packages = workspaces(root, manifest)
+    preset = manifest.name if manifest.name in presets() else None
+    return Found(
+        root=root,
+        kind=_kind(root, packages),
+        word=_word(manifest.name),
+        values=_values(root, packages),
+        preset=preset,
+        preset_values=_preset_values(preset),
+        redis=next((name for one in packages for name in _declared(one.manifest) if name in CLIENTS), None),
+        nodes=_nodes(manifest),
+        locked=lockfile.manager(root) == "npm",
+        is_private=manifest.private,
+        repository=_is_repository(root),
+    )  # fmt: skip
+
+
+def _preset_values(name: str | None) -> dict[str, Any]:
+    if name is None:
+        return {}
+    decoder = Decoder(f"preset {name}")
+    decoder.table(tomllib.loads(presets()[name]))
+    return {key: one.value for key, one in decoder.values.items()}
+
+
+def _declared(manifest: Manifest) -> dict[str, str]:
+    return {**manifest.dependencies, **manifest.optional_dependencies, **manifest.dev_dependencies}
+
+
+def _kind(root: Path, packages: tuple[Package, ...]) -> Kind:
+    manifest = packages[0].manifest
+    # What `npm start` runs where there is no script of that name.
+    starts = "start" in manifest.scripts or (root / "server.js").is_file()
+    if starts or (manifest.private and SERVERS & manifest.dependencies.keys()):
+        return "server"
+    if any(_has_entry(one) for one in packages):
+        return "library"
+    return "command" if any(one.manifest.bin for one in packages) else "scripts"
+
+
+def _has_entry(package: Package) -> bool:
+    """Tell whether a package can be loaded by its name alone: not where it exports parts only."""
+    exports = package.manifest.exports
+    if isinstance(exports, dict) and exports and all(key.startswith(".") for key in exports):
+        return "." in exports
+    return bool(exports or package.manifest.main) or (package.path / "index.js").is_file()
+
+
+def _word(name: str | None) -> str:
+    word = (name or "").rpartition("/")[2]
+    return word if _PLAIN.match(word) else "app"
+
+
+def _nodes(manifest: Manifest) -> tuple[str, ...]:
+    wanted = manifest.engines.get("node", "")
+    if not wanted.strip() or not is_range(wanted):
+        return NODES
+    # A release's last version is inside a range that asks for a later minor.
+    return tuple(one for one in NODES if satisfies(f"{one}.999.0", wanted)) or ("lts/*",)
+
+
+def _values(root: Path, packages: tuple[Package, ...]) -> dict[str, Any]:
+    manifest = packages[0].manifest
+    found: dict[str, Any] = {}
+    for name in ("node", "npm"):
+        wanted = manifest.engines.get(name, "")
+        if wanted.strip() and is_range(wanted):
+            found[f"system.{name}"] = wanted
+    found["package.critical"] = list(manifest.dependencies)
+    found["build.artifacts"] = _artifacts(root, packages)
+    found["configuration.files"] = _configuration(root, packages)
+    return {key: value for key, value in found.items() if value and _can_be_written(value)}
+
+
+def _artifacts(root: Path, packages: tuple[Package, ...]) -> list[str]:
+    """Return the promised files as paths; none where one of them can't be said as a path."""
+    found: list[str] = []
+    for promise in (one for package in packages for one in artifacts.promises(package)):
+        place = _place(root, promise)
+        if place is None:
+            return []
+        found.append(place)
+    return list(dict.fromkeys(found))
+
+
+def _place(root: Path, promise: artifacts.Promise) -> str | None:
+    """Return where a promised file is, or will be; None where only package.json can say it."""
+    if promise.style == "pattern" or any(sign in promise.path for sign in "*?[]"):
+        return None
+    try:
+        there = artifacts.files_of(promise)
+    except ProbeError:
+        return None
+    exact = promise.style == "exact" or _SCRIPT.search(promise.path) is not None
+    if not there and not exact:
+        return None
+    path = there[0] if there else promise.folder / promise.path
+    try:
+        inside = path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError):
+        return None
+    return path.relative_to(root).as_posix() if inside and path.is_relative_to(root) else None
+
+
+def _configuration(root: Path, packages: tuple[Package, ...]) -> list[str]:
+    try:
+        known = files.well_known(root, [one.path for one in packages])
+    except FlowHealthError:
+        return []
+    # What is not in a repository is not there in CI.
+    return [one.label for one in known if not one.path.name.startswith(".env")]
+
+
+def _can_be_written(value: object) -> bool:
+    """Tell whether UTF-8 has all of a value: JSON may hold half a character."""
+    texts = value if isinstance(value, list) else [value]
+    return all(_is_whole(str(one)) for one in texts)
+
+
+def _is_whole(text: str) -> bool:
+    return not any("\ud800" <= one <= "\udfff" for one in text)
+
+
+def _is_repository(root: Path) -> bool:
+    """Tell whether `root` is its repository's topmost folder, or in none."""
+    above: Iterator[Path] = iter(root.parents)
+    return (root / ".git").exists() or not any((one / ".git").exists() for one in above)
