@@ -77,7 +77,7 @@ def _annotation(check: CheckResult, health: Health) -> Annotation:
     if check.remedy:
         lines.append(f"fix: {check.remedy}")
     light = "" if check.critical or check.outcome is Outcome.WARN else " (not critical)"
-    title = f"{check.id}: {check.outcome.value}{light}"
+    title = f"{check.outcome.value}: {check.id}{light}"
     return Annotation(title, "\n".join(lines), check.location)
 
 

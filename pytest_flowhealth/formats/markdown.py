@@ -111,8 +111,12 @@ def _text(text: str) -> str:
     """Return one line that stays text: no table's bar, no link, no HTML, no emphasis."""
     escaped = re.sub(r"([\\`*_\[\]<>&|~#!])", r"\\\1", one_line(text, _CELL))
     # What would begin a list or a heading at the start of a line, and what would become a link.
-    escaped = re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", escaped)
+    escaped = re.sub(r"^([-+=](?=[-+=\s]|$)|\d+(?=[.)](?:\s|$)))", _not_begun, escaped)
     return escaped.replace("://", "\\://")
+
+
+def _not_begun(found: re.Match[str]) -> str:
+    return f"{found[0]}\\" if found[0].isdecimal() else f"\\{found[0]}"
 
 
 def _fenced(text: str) -> str:

@@ -19,7 +19,6 @@ from pytest_flowhealth.formats.readings import (
     subject,
     worst_first,
 )
-from pytest_flowhealth.verdict.check import CheckResult
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Outcome, Status
 from pytest_flowhealth.verdict.text import one_line
@@ -76,12 +75,17 @@ def _lines(health: Health) -> Iterator[str]:
 
 
 def _figures(health: Health) -> Iterator[str]:
+    seen: set[str] = set()
     for check in health.checks:
         for one in readings(check):
-            yield _figure(check, one)
+            label = _label(full_name(check, one))
+            # Two checks that measured the same: the first counts, as everywhere.
+            if label not in seen:
+                seen.add(label)
+                yield _figure(label, one)
 
 
-def _figure(check: CheckResult, one: Reading) -> str:
+def _figure(label: str, one: Reading) -> str:
     """Return ``'label'=value[UOM];[warn];[crit]``; least and greatest values are not known."""
     size = one.unit in UNITS and UNITS[one.unit].kind == "size"
     unit = "B" if size else one.unit
@@ -97,7 +101,7 @@ def _figure(check: CheckResult, one: Reading) -> str:
             for limit in (one.judged.warn, one.judged.fail)
         )
         limits = f";{warn};{fail}".rstrip(";")
-    return f"'{_label(full_name(check, one))}'={number(one.value)}{shown}{limits}"
+    return f"'{label}'={number(one.value)}{shown}{limits}"
 
 
 def _range(judged: Judged, limit: str) -> str:

@@ -172,15 +172,15 @@ def _plain(text: str) -> str:
     return text
 
 
-def annotations(text: str, health: Health) -> Told:
+def workflow(text: str, health: Health) -> Told:
     outcomes = {}
     found = list(commands(text))
     for one in found:
         assert one.name in ("error", "warning", "notice")
         assert set(one.properties) <= {"file", "line", "title"}
-        name, _, word = one.properties["title"].rpartition(": ")
+        word, _, name = one.properties["title"].partition(": ")
         if one.name != "notice" and name:
-            outcomes[name] = word.removesuffix(" (not critical)")
+            outcomes[name.removesuffix(" (not critical)")] = word
     status = found[-1].properties["title"].partition(":")[0].lower()
     table = markdown(github.summary(health), health)
     assert table.status == status
@@ -343,7 +343,7 @@ def figures_of(checks: list[dict[str, Any]]) -> dict[str, float]:
 
 
 READERS: dict[str, Callable[[str, Health], Told]] = {
-    "github": annotations,
+    "github": workflow,
     "health+json": health_json,
     "html": html,
     "json-lines": lines,

@@ -180,6 +180,13 @@ def test_a_hostile_check_breaks_no_format(name: str) -> None:
     told = READERS[name](text, ILL)
 
     assert told.status == STATUSES.get(name, {}).get("unhealthy", "unhealthy")
+    outcomes = sorted(one for key, one in told.outcomes.items() if not key.startswith("run "))
+    ours = expected_outcomes(name, {one.id: one.outcome.value for one in ILL.checks})
+    if name == "nagios":  # an id has spaces here
+        outcomes = sorted(re.findall(r"(?m)^(PASS|WARN|FAIL|SKIP|UNKNOWN) app\.", text))
+        assert outcomes == sorted(one.upper() for one in ours.values())
+    else:
+        assert outcomes == sorted(ours.values())
     assert len(text) < 400_000 or name in ("health+json", "json-lines")
     if name not in ("health+json", "json-lines", "openmetrics"):  # they quote what they hold
         assert not re.search(
