@@ -64,14 +64,14 @@ def _of_kind(kind: str, health: Health) -> Iterator[Annotation]:
     if kind == own:
         for reason in of_the_run(health):
             yield Annotation(f"The run is {health.status.value}", reason)
+    waiting = blocked(health)
     for check in worst_first(health):
         if _KINDS.get(check.outcome) == kind:
-            yield _annotation(check, health)
+            yield _annotation(check, waiting[check.id])
 
 
-def _annotation(check: CheckResult, health: Health) -> Annotation:
+def _annotation(check: CheckResult, waiting: Sequence[str]) -> Annotation:
     lines = [check.message or check.outcome.value]
-    waiting = blocked(check, health)
     if waiting:
         lines.append(f"keeps from running: {', '.join(waiting)}")
     if check.remedy:

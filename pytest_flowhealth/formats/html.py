@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape as escape_markup
 from importlib import resources
 
-from pytest_flowhealth.formats.readings import counted, readings, safe
+from pytest_flowhealth.formats.readings import blocked, counted, readings, safe
 from pytest_flowhealth.verdict.check import CheckResult, limit_text, unit_suffix
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Outcome
@@ -54,7 +54,8 @@ def _parts(health: Health, title: str) -> Iterator[str]:
     causes = [one for one in health.checks if one.outcome in _WRONG and one.blocked_by is None]
     if causes:
         yield '<h2>What is wrong</h2><div class="wrong">'
-        yield from (_problem(one, health.checks) for one in causes)
+        waiting = blocked(health)
+        yield from (_problem(one, waiting[one.id]) for one in causes)
         yield "</div>"
     yield "<h2>Components</h2>"
     for name in health.components:
@@ -67,8 +68,7 @@ def _listed(reasons: Iterable[str]) -> Iterator[str]:
     yield "</ul>"
 
 
-def _problem(one: CheckResult, every: Iterable[CheckResult]) -> str:
-    waiting = [other.id for other in every if other.blocked_by == one.id]
+def _problem(one: CheckResult, waiting: Sequence[str]) -> str:
     more = f'<p class="small quiet">Keeps from running: {escape(", ".join(waiting))}</p>'
     remedy = f'<p class="remedy"><code>{escape(one.remedy)}</code></p>' if one.remedy else ""
     return (

@@ -44,8 +44,9 @@ def _suites(health: Health) -> Iterator[ET.Element]:
     reasons = of_the_run(health)
     if reasons:
         yield _suite("run", health.status, list(_run_cases(reasons, health)), health)
+    waiting = blocked(health)
     for name, component in health.components.items():
-        cases = [_case(one, health) for one in health.checks if one.component == name]
+        cases = [_case(one, waiting[one.id]) for one in health.checks if one.component == name]
         yield _suite(name, component.status, cases, health)
 
 
@@ -87,7 +88,7 @@ def _run_cases(reasons: Sequence[str], health: Health) -> Iterator[ET.Element]:
         yield case
 
 
-def _case(check: CheckResult, health: Health) -> ET.Element:
+def _case(check: CheckResult, waiting: Sequence[str]) -> ET.Element:
     case = ET.Element(
         "testcase",
         {
@@ -100,7 +101,7 @@ def _case(check: CheckResult, health: Health) -> ET.Element:
     if file:
         case.attrib |= {"file": safe(file), "line": line}
     case.append(_properties(dict(_facts(check))))
-    told = _told(check, health)
+    told = _told(check, waiting)
     if kind := _ELEMENTS.get(check.outcome):
         found = _text(kind, told)
         found.attrib |= {
@@ -115,10 +116,9 @@ def _case(check: CheckResult, health: Health) -> ET.Element:
     return case
 
 
-def _told(check: CheckResult, health: Health) -> str:
+def _told(check: CheckResult, waiting: Sequence[str]) -> str:
     """Return all that is to be said; readers show a failure's text, and not always its message."""
     lines = [check.message] if check.message else []
-    waiting = blocked(check, health)
     if waiting:
         lines.append(f"keeps from running: {', '.join(waiting)}")
     if check.remedy and check.outcome not in (Outcome.PASS, Outcome.SKIP):

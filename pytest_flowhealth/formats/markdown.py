@@ -6,7 +6,7 @@ https://github.github.com/gfm/
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_flowhealth.formats.readings import (
     blocked,
@@ -46,7 +46,8 @@ def _blocks(health: Health) -> Iterator[str]:
     wrong = [one for one in worst_first(health) if one.outcome in _WRONG]
     if wrong:
         yield "\n### What is wrong\n"
-        yield from (_problem(one, health) for one in wrong)
+        waiting = blocked(health)
+        yield from (_problem(one, waiting[one.id]) for one in wrong)
     for title, head, rows in _tables(health):
         if rows:
             yield f"\n### {title}\n\n"
@@ -90,12 +91,11 @@ def _figures(check: CheckResult) -> Iterator[list[str]]:
         yield row
 
 
-def _problem(check: CheckResult, health: Health) -> str:
+def _problem(check: CheckResult, waiting: Sequence[str]) -> str:
     light = "" if check.critical or check.outcome is Outcome.WARN else " (not critical)"
     told = f"\n**{check.outcome.value.upper()}** {_text(check.id)}{light}\n"
     if check.message:
         told += f"\n{_fenced(check.message)}"
-    waiting = blocked(check, health)
     if waiting:
         told += f"\nKeeps from running: {_text(', '.join(waiting))}\n"
     if check.remedy:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -96,21 +97,22 @@ def subject(health: Health) -> str:
 
 def worst_first(health: Health) -> list[CheckResult]:
     """Return the checks by severity, of equals the one first that keeps most others from running."""
-    blocking: dict[str, int] = {}
-    for one in health.checks:
-        if one.blocked_by is not None:
-            blocking[one.blocked_by] = blocking.get(one.blocked_by, 0) + 1
+    waiting = blocked(health)
 
     def rank(one: CheckResult) -> tuple[int, int]:
         severity = -1 if one.outcome is Outcome.SKIP else (one.status or Status.HEALTHY).severity
-        return (-severity, -blocking.get(one.id, 0))
+        return (-severity, -len(waiting[one.id]))
 
     return sorted(health.checks, key=rank)
 
 
-def blocked(check: CheckResult, health: Health) -> tuple[str, ...]:
-    """Return the ids of the checks that this one keeps from running."""
-    return tuple(one.id for one in health.checks if one.blocked_by == check.id)
+def blocked(health: Health) -> Mapping[str, Sequence[str]]:
+    """Return the ids of the checks that each check, by its id, keeps from running."""
+    waiting: dict[str, list[str]] = defaultdict(list)
+    for one in health.checks:
+        if one.blocked_by is not None:
+            waiting[one.blocked_by].append(one.id)
+    return waiting
 
 
 def exact(value: float) -> str:

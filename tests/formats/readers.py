@@ -23,7 +23,7 @@ from pytest_flowhealth.formats import github, json_lines
 from pytest_flowhealth.verdict.report import Health
 
 PERL = shutil.which("perl")
-SCHEMA = Path(__file__).with_name("junit.xsd")
+SCHEMA = xmlschema.XMLSchema(str(Path(__file__).with_name("junit.xsd")))
 
 
 class Told(msgspec.Struct):
@@ -100,7 +100,7 @@ def by_guidelines(text: str) -> dict[str, tuple[float, str]]:
 
 
 def junit(text: str, health: Health) -> Told:
-    xmlschema.XMLSchema(str(SCHEMA)).validate(text)
+    SCHEMA.validate(text)
     found = junitparser.JUnitXml.fromstring(text.encode())
     outcomes, figures, verdicts = {}, {}, set()
     for suite in found:

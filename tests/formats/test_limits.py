@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from importlib.metadata import entry_points
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pytest_flowhealth.formats import github, health_json, json_lines, junit, markdown, nagios
+from pytest_flowhealth.plugin.outputs import GROUP
 from pytest_flowhealth.verdict.check import CheckResult, Ending
 from pytest_flowhealth.verdict.measurement import measured
 from pytest_flowhealth.verdict.report import Health
@@ -81,7 +84,7 @@ def test_github_is_told_of_files_that_it_has(location: str | None, told: dict[st
 
 
 @given(message=TEXTS, title=TEXTS)
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_nothing_in_an_annotation_begins_another(message: str, title: str) -> None:
     one = judged(f"app.x[{title}]", ending=Ending.FAILED, message=message)
     found = list(commands(github.render(reported([one]))))
@@ -90,7 +93,7 @@ def test_nothing_in_an_annotation_begins_another(message: str, title: str) -> No
 
 
 def test_a_summary_keeps_within_githubs_limit() -> None:
-    many = reported(failing(20_000))
+    many = reported(failing(8_000))
     text = github.summary(many)
 
     assert 900_000 < len(text.encode()) <= github.SUMMARY
@@ -101,7 +104,7 @@ def test_a_summary_keeps_within_githubs_limit() -> None:
 
 
 @given(text=TEXTS)
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_no_text_is_markup(text: str) -> None:
     check = judged(f"app.x[{text}]", ending=Ending.FAILED, message=text, remedy=text)
     page = MarkdownIt("commonmark").enable("table").render(markdown.render(reported([check])))
@@ -126,7 +129,7 @@ def test_nagios_cuts_no_figure_in_two() -> None:
 
 
 @given(name=TEXTS, message=TEXTS, value=st.floats(allow_nan=False, allow_infinity=False))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_nagios_figures_whatever_they_are(name: str, message: str, value: float) -> None:
     series = measured("n", value, "ms")
     check = judged(
@@ -145,7 +148,7 @@ def test_nagios_figures_whatever_they_are(name: str, message: str, value: float)
 
 
 @given(text=TEXTS)
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_junit_is_xml_whatever_is_said(text: str) -> None:
     check = judged(f"app.x[{text}]", ending=Ending.FAILED, message=text, remedy=text)
     health = reported([check])
@@ -205,3 +208,13 @@ def test_nagios_has_a_label_once() -> None:
     twice = [judged(f"app.{name}", measured("n", size, "s")) for name, size in (("a", 1), ("b", 2))]
 
     assert by_guidelines(nagios.render(reported(twice))) == {"app.n": (1, "s")}
+
+
+@pytest.mark.parametrize("name", list(READERS))
+def test_ten_thousand_checks_are_told_in_no_time(name: str) -> None:
+    many = reported(failing(10_000))
+    (render,) = (one.load() for one in entry_points(group=GROUP) if one.name == name)
+    start = time.process_time()
+    render(many)
+
+    assert time.process_time() - start < 20
