@@ -93,7 +93,7 @@ def test_nothing_in_an_annotation_begins_another(message: str, title: str) -> No
 
 
 def test_a_summary_keeps_within_githubs_limit() -> None:
-    many = reported(failing(8_000))
+    many = reported(failing(12_000))
     text = github.summary(many)
 
     assert 900_000 < len(text.encode()) <= github.SUMMARY
