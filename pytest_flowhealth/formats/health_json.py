@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
+from pytest_flowhealth.formats.readings import encodable, readings
 from pytest_flowhealth.verdict.check import CheckResult
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Outcome, Status
@@ -27,21 +29,28 @@ _OUTCOMES = {
 }
 
 
+_TYPES = {"redis": "datastore", "system": "system"}
+"""The draft's types of components; every other is a `component`."""
+
+
 def render(health: Health) -> str:
     """Return a run as health+json; what does not apply is left out."""
-    return msgspec.json.encode(document(health)).decode() + "\n"
+    return msgspec.json.encode(encodable(document(health))).decode() + "\n"
 
 
 def document(health: Health) -> dict[str, Any]:
-    """Return it as the document's members."""
+    """Return it as the document's members; a skipped check has no status, and is a note."""
     found: dict[str, Any] = {"status": _WORDS[health.status]}
     if health.target.version is not None:
         found["version"] = health.target.version
     if health.target.name is not None:
         found["serviceId"] = health.target.name
     found["description"] = f"{health.status.value}, as pytest-flowhealth judges"
-    if health.reasons:
+    if health.reasons and health.status is not Status.HEALTHY:
         found["output"] = "; ".join(health.reasons)
+    skipped = [one for one in health.checks if one.outcome is Outcome.SKIP]
+    if skipped:
+        found["notes"] = [f"{one.id} was skipped: {one.message}" for one in skipped]
     time = health.started.isoformat().replace("+00:00", "Z")
     checks: dict[str, list[dict[str, Any]]] = {}
     for check in health.checks:
@@ -51,18 +60,29 @@ def document(health: Health) -> dict[str, Any]:
     return found | {"checks": checks}
 
 
-def _checks(check: CheckResult, time: str) -> list[tuple[str, dict[str, Any]]]:
-    """Return a check's figures, each with its own verdict; a check without any, itself."""
-    common: dict[str, Any] = {"componentId": check.id, "time": time}
-    if check.message and check.outcome is not Outcome.PASS:
-        common["output"] = check.message
-    found = []
-    for one in check.thresholds:
-        if one.observed is not None:
-            told = {"observedValue": one.observed, "observedUnit": one.unit}
-            status = {"status": _OUTCOMES.get(one.outcome, "fail")}
-            found.append((f"{check.component}:{one.name}", common | told | status))
+def _checks(check: CheckResult, time: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield a check's figures, those with limits each with its own verdict, and the check itself."""
+    common: dict[str, Any] = {
+        "componentId": check.id,
+        "componentType": _TYPES.get(check.component, "component"),
+        "time": time,
+    }
+    output = {"output": check.message} if check.message else {}
+    for one in readings(check):
+        told: dict[str, Any] = {"observedValue": one.value, "observedUnit": one.unit}
+        if one.judged is not None:
+            word = _OUTCOMES.get(one.judged.outcome, "fail")
+            told |= {"status": word} | (output if word != "pass" else {})
+        yield _key(check.component, one.name), common | told
     # The check itself may be worse than its figures.
+    word = _OUTCOMES[check.outcome]
     name = check.id.removeprefix(f"{check.component}.")
-    found.append((f"{check.component}:{name}", common | {"status": _OUTCOMES[check.outcome]}))
-    return found
+    yield (
+        _key(check.component, name),
+        common | {"status": word} | (output if word != "pass" else {}),
+    )
+
+
+def _key(component: str, name: str) -> str:
+    """Return the key of a component's measurement; a colon separates them, and is in neither."""
+    return f"{component.replace(':', '_')}:{name.replace(':', '_')}"

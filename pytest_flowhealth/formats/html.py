@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from html import escape
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape as escape_markup
 from importlib import resources
 
-from pytest_flowhealth.verdict.check import CheckResult, limit_text
+from pytest_flowhealth.formats.readings import blocked, counted, readings, safe
+from pytest_flowhealth.verdict.check import CheckResult, limit_text, unit_suffix
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Outcome
 from pytest_flowhealth.verdict.text import figure
@@ -47,22 +48,14 @@ def _parts(health: Health, title: str) -> Iterator[str]:
     status = health.status.value
     yield f'<h1 class="verdict" data-status="{status}"><span aria-hidden="true">{_SIGNS[status]}</span>'
     yield f"<span>{escape(title)}</span></h1>"
-    one = health.summary
-    counted = (
-        (one.passed, "pass"),
-        (one.warn, "warn"),
-        (one.fail, "fail"),
-        (one.unknown, "unknown"),
-        (one.skip, "skip"),
-    )
-    told = ", ".join(f"{count} {word}" for count, word in counted if count)
     yield f'<p class="quiet">{health.started:%Y-%m-%d %H:%M:%S} UTC on {escape(health.host.name)}, '
-    yield f"{figure(health.duration)} s: {told or 'no checks'}</p>"
+    yield f"{figure(health.duration)} s: {counted(health)}</p>"
     yield from _listed(health.reasons)
     causes = [one for one in health.checks if one.outcome in _WRONG and one.blocked_by is None]
     if causes:
         yield '<h2>What is wrong</h2><div class="wrong">'
-        yield from (_problem(one, health.checks) for one in causes)
+        waiting = blocked(health)
+        yield from (_problem(one, waiting[one.id]) for one in causes)
         yield "</div>"
     yield "<h2>Components</h2>"
     for name in health.components:
@@ -75,8 +68,7 @@ def _listed(reasons: Iterable[str]) -> Iterator[str]:
     yield "</ul>"
 
 
-def _problem(one: CheckResult, every: Iterable[CheckResult]) -> str:
-    waiting = [other.id for other in every if other.blocked_by == one.id]
+def _problem(one: CheckResult, waiting: Sequence[str]) -> str:
     more = f'<p class="small quiet">Keeps from running: {escape(", ".join(waiting))}</p>'
     remedy = f'<p class="remedy"><code>{escape(one.remedy)}</code></p>' if one.remedy else ""
     return (
@@ -95,12 +87,27 @@ def _component(name: str, checks: list[CheckResult], health: Health) -> str:
 
 
 def _row(one: CheckResult) -> str:
-    judged = [] if one.outcome is Outcome.SKIP else [limit_text(each) for each in one.thresholds]
-    figures = "; ".join(judged) or one.message
+    figures = "; ".join(_figures(one)) or one.message
     return (
         f'<tr><th scope="row">{escape(one.id)}</th><td>{_badge(one.outcome.value)}</td>'
         f'<td class="wide">{escape(figures)}</td></tr>'
     )
+
+
+def _figures(one: CheckResult) -> Iterator[str]:
+    """Yield what was measured, against its limits where it has some, and what was not."""
+    for each in one.thresholds:
+        # Of a skipped check nothing was to be measured.
+        if each.observed is not None or one.outcome is not Outcome.SKIP:
+            yield limit_text(each)
+    for reading in readings(one):
+        if reading.judged is None:
+            yield f"{reading.name} {figure(reading.value)}{unit_suffix(reading.unit)}"
+
+
+def escape(text: str) -> str:
+    """Return `text` as it stands in a page: no markup, no control characters."""
+    return escape_markup(safe(text))
 
 
 def _badge(word: str) -> str:

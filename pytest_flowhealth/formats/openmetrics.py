@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from pytest_flowhealth.formats.readings import encodable
 from pytest_flowhealth.verdict.exposition import (
     HELP,
     STATE,
@@ -61,4 +62,5 @@ def _number(value: float) -> str:
 
 
 def _escaped(text: str) -> str:
+    text = str(encodable(text))
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

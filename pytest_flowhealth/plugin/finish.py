@@ -16,6 +16,7 @@ from pytest_flowhealth.plugin.guard import settle_exit
 from pytest_flowhealth.plugin.keys import RUN
 from pytest_flowhealth.plugin.messages import summary_of
 from pytest_flowhealth.plugin.outputs import FormatError, outputs_of, to_stdout
+from pytest_flowhealth.plugin.places import append_summary, health_of
 from pytest_flowhealth.plugin.recorder import Recorder
 from pytest_flowhealth.plugin.report_file import STDOUT, encoded, report_path, write_report
 from pytest_flowhealth.plugin.results import check_results, run_problems
@@ -86,12 +87,13 @@ def after_error(config: pytest.Config, error: BaseException) -> int:
 
 def _delivered(run: Run, conclusion: Conclusion) -> int:
     """Return the exit code of a verdict that has been shown; its report is worth nothing unread."""
-    failure = _to_stdout(run.config, conclusion.document)
-    if failure is not None:
-        run.problems.append(Problem(failure))
-        sys.stderr.write(f"{failure}\n")
-        conclusion = _concluded(run, conclusion.pytest_exit)
-        _write_all(run, conclusion.document)
+    for deliver in (_to_summary, _to_stdout):
+        failure = deliver(run.config, conclusion.document)
+        if failure is not None:
+            run.problems.append(Problem(failure))
+            sys.stderr.write(f"{failure}\n")
+            conclusion = _concluded(run, conclusion.pytest_exit)
+            _write_all(run, conclusion.document)
     flush()
     settle_exit(conclusion.exit_code)
     return conclusion.exit_code
@@ -147,6 +149,7 @@ def refuse(config: pytest.Config, reason: str, exit_code: int = USAGE_ERROR) -> 
     with contextlib.suppress(pytest.UsageError):
         for one in outputs_of(config.known_args_namespace, config.invocation_params.dir):
             one.write(document.health)
+        _to_summary(config, document)
     _to_stdout(config, document)
 
 
@@ -178,7 +181,8 @@ def _written(run: Run, pytest_exit: int) -> Conclusion:
 def _write_all(run: Run, document: Document) -> list[str]:
     """Write the report and the further outputs; return what went wrong."""
     outputs = outputs_of(run.config.option, run.config.invocation_params.dir)
-    told = [one.write(document.health) for one in outputs]
+    health = health_of(document)
+    told = [one.write(health) for one in outputs]
     failure = None if run.report is None else _try_write(run.report, document)
     if failure is not None:
         told.append(f"the report {run.report} could not be written: {failure}")
@@ -257,7 +261,13 @@ def _for_stdout(config: pytest.Config, document: Document) -> bytes:
     if options.health_report == STDOUT:
         return encoded(document)
     output = to_stdout(outputs_of(options, config.invocation_params.dir))
-    return output.render(document.health) if output else b""
+    return output.render(health_of(document)) if output else b""
+
+
+def _to_summary(config: pytest.Config, document: Document) -> str | None:
+    """Append to GitHub's job summary where that is asked for; return why that failed."""
+    outputs = outputs_of(config.known_args_namespace, config.invocation_params.dir)
+    return append_summary(document, outputs)
 
 
 def _to_stdout(config: pytest.Config, document: Document) -> str | None:

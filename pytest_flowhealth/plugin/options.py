@@ -88,7 +88,7 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
             "action": "append",
             "default": [],
             "help": "Tell the verdict in a further format, into a file or on standard output: "
-            "health+json, html, openmetrics (repeatable).",
+            "github, health+json, html, json-lines, junit, markdown, nagios, openmetrics (repeatable).",
         },
     ),
     (

@@ -17,6 +17,9 @@ from pytest_flowhealth.verdict.text import one_line
 GROUP = "pytest_flowhealth.formats"
 """The group of entry points: each names a function `render(health) -> str`."""
 
+POLLED = ("health+json", "nagios", "openmetrics")
+"""Formats whose file others look at all the time: while a run lasts, its predecessor's stays there."""
+
 
 class Output(msgspec.Struct, frozen=True):
     """One further output; `path` is None for standard output."""
@@ -37,6 +40,14 @@ class Output(msgspec.Struct, frozen=True):
             # Whatever somebody else's code raises, the verdict is told.
             told = one_line(f"{type(error).__name__}: {error}")
             raise FormatError(f"the format {self.format} does not work: {told}") from error
+
+    def claim(self, unfinished: Health) -> None:
+        """Write that the run did not finish, so that nothing else stands for one that is killed.
+
+        What is wrong with the file or the format, the end of the run tells.
+        """
+        if self.format not in POLLED:
+            self.write(unfinished)
 
     def write(self, health: Health) -> str | None:
         """Write the file in one step; return what went wrong."""

@@ -46,6 +46,7 @@ class Cleaner:
             details=self.tree(check.details),
             requires=tuple(self.name(one) for one in check.requires),
             depends=tuple(self.name(one) for one in check.depends),
+            location=None if check.location is None else self.text(check.location),
         )
 
     def problem(self, problem: Problem) -> Problem:

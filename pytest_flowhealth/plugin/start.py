@@ -21,6 +21,8 @@ from pytest_flowhealth.plugin.state import Mode, is_round, is_worker
 from pytest_flowhealth.plugin.stdout import Stdout, ensure_open
 from pytest_flowhealth.plugin.written import unfinished
 
+_UNFINISHED = ("run did not finish",)
+
 CLAIMED: pytest.StashKey[pytest.UsageError | None] = pytest.StashKey()
 """Whether the report was claimed: None, or the error that kept it from being."""
 
@@ -85,6 +87,8 @@ def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
     if path is not None:
         _take(path)
     outputs = outputs_of(options, config.invocation_params.dir)
+    for one in outputs:
+        one.claim(unfinished(config.invocation_params.dir, _UNFINISHED).health)
     if (path is None or to_stdout(outputs)) and Stdout.KEY not in config.stash:
         ensure_open()
         config.stash[Stdout.KEY] = Stdout()
@@ -93,7 +97,7 @@ def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
 
 def _take(path: Path) -> None:
     try:
-        write_report(path, unfinished(path.parent, ("run did not finish",)))
+        write_report(path, unfinished(path.parent, _UNFINISHED))
     except NotOurs as error:
         raise pytest.UsageError(str(error)) from None
     except OSError as error:

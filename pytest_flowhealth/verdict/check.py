@@ -82,7 +82,8 @@ class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A judged check, as the report shows it; `duration` in seconds.
 
     `tolerated` marks a warn that stands for a failure: waived, or an expected one. `depends` are
-    checks that a failure of this one is laid to, where they failed too.
+    checks that a failure of this one is laid to, where they failed too. `location` is file:line, as
+    seen from pytest's root folder.
     """
 
     id: str
@@ -102,6 +103,7 @@ class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     tolerated: bool = False
     alert: Alerting | None = None
     depends: tuple[str, ...] = ()
+    location: str | None = None
 
     @property
     def status(self) -> Status | None:
@@ -312,4 +314,5 @@ def _result(
         alert=declaration.alert,
         depends=evidence.depends,
         tolerated=waived or _expected(phases),
+        location=declaration.location,
     )

@@ -20,8 +20,9 @@ HIDDEN = "***"
 
 _COMMANDS = re.compile(r"(?m)^(\s*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))")
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# The scheme has an upper bound: without one, a megabyte of letters takes minutes.
 _USERINFO = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^\s/?#@:]*):(?P<secret>[^\s/]*?)@(?=[^\s@]*(?:[\s/'\"]|$))"
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,30}://)(?P<user>[^\s/?#@:]*):(?P<secret>[^\s/]*?)@(?=[^\s@]*(?:[\s/'\"]|$))"
 )
 _ASSIGNED = re.compile(
     r"(\b\w*(?:password|passwd|secret|token|api_?key)=)[^\s,;&'\"]+", re.IGNORECASE

@@ -35,6 +35,8 @@ def test_the_figures() -> None:
     for key, ones in found["checks"].items():
         assert ":" in key
         for one in ones:
-            assert one["status"] in ("pass", "warn", "fail")
+            # A figure without limits says nothing of how well anything is.
+            assert one.get("status", "pass") in ("pass", "warn", "fail")
+            assert "status" in one or "observedValue" in one
             assert one["time"].endswith("Z")
             assert ("observedValue" in one) is ("observedUnit" in one)

@@ -1,0 +1,111 @@
+"""GitHub's annotations: workflow commands, which its runner takes from a step's output.
+
+https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from pytest_flowhealth.formats import markdown
+from pytest_flowhealth.formats.readings import (
+    blocked,
+    counted,
+    of_the_run,
+    safe,
+    subject,
+    worst_first,
+)
+from pytest_flowhealth.verdict.check import CheckResult
+from pytest_flowhealth.verdict.report import Health
+from pytest_flowhealth.verdict.status import Outcome, Status
+from pytest_flowhealth.verdict.text import one_line, printable
+
+ANNOTATIONS = 10
+"""GitHub shows so many of a kind for a step, and drops the others without a word."""
+
+SUMMARY = 1024 * 1024
+"""GitHub takes a step's summary of so many bytes, and drops a longer one."""
+
+_MESSAGE = 4_000
+_KINDS = {Outcome.FAIL: "error", Outcome.UNKNOWN: "error", Outcome.WARN: "warning"}
+
+
+class Annotation(msgspec.Struct, frozen=True):
+    """One annotation; `location` is file:line as seen from the repository's root."""
+
+    title: str
+    message: str
+    location: str | None = None
+
+
+def render(health: Health) -> str:
+    """Return errors, warnings, and the verdict as a notice; the worst first."""
+    lines: list[str] = []
+    for kind in ("error", "warning"):
+        lines += [_command(kind, one) for one in _within_limit(list(_of_kind(kind, health)))]
+    verdict = Annotation(
+        f"{health.status.value.capitalize()}: {subject(health)}",
+        "; ".join((counted(health), *health.reasons[:1])),
+    )
+    return "\n".join([*lines, _command("notice", verdict), ""])
+
+
+def summary(health: Health, room: int = SUMMARY) -> str:
+    """Return the table for a job's summary, within `room` bytes; empty where nothing fits."""
+    return markdown.render(health, room)
+
+
+def _of_kind(kind: str, health: Health) -> Iterator[Annotation]:
+    # A run's own reasons are at most as bad as its verdict.
+    own = "warning" if health.status is Status.DEGRADED else "error"
+    if kind == own:
+        for reason in of_the_run(health):
+            yield Annotation(f"The run is {health.status.value}", reason)
+    waiting = blocked(health)
+    for check in worst_first(health):
+        if _KINDS.get(check.outcome) == kind:
+            yield _annotation(check, waiting[check.id])
+
+
+def _annotation(check: CheckResult, waiting: Sequence[str]) -> Annotation:
+    lines = [check.message or check.outcome.value]
+    if waiting:
+        lines.append(f"keeps from running: {', '.join(waiting)}")
+    if check.remedy:
+        lines.append(f"fix: {check.remedy}")
+    light = "" if check.critical or check.outcome is Outcome.WARN else " (not critical)"
+    title = f"{check.outcome.value}: {check.id}{light}"
+    return Annotation(title, "\n".join(lines), check.location)
+
+
+def _within_limit(found: Sequence[Annotation]) -> Sequence[Annotation]:
+    """Return what GitHub shows; the last one says what it would have dropped."""
+    if len(found) <= ANNOTATIONS:
+        return found
+    more = found[ANNOTATIONS - 1 :]
+    names = "\n".join(one.title for one in more)
+    return [*found[: ANNOTATIONS - 1], Annotation(f"{len(more)} more", names)]
+
+
+def _command(kind: str, one: Annotation) -> str:
+    properties = [*_place(one.location), f"title={_property(one_line(one.title, 200))}"]
+    return f"::{kind} {','.join(properties)}::{_data(printable(one.message, _MESSAGE))}"
+
+
+def _place(location: str | None) -> Iterator[str]:
+    """Yield the file and the line; nothing for a file outside the repository, which GitHub can't show."""
+    file, _, line = (location or "").rpartition(":")
+    if file and line.isdecimal() and not file.startswith(("/", "..")):
+        yield f"file={_property(safe(file))}"
+        yield f"line={line}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

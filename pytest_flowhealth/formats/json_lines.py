@@ -1,0 +1,88 @@
+"""JSON lines: an object for the run, then one for each check, for jq, Loki, Elasticsearch and the like.
+
+`python -m pytest_flowhealth.formats.json_lines` prints the JSON Schema of a line.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import msgspec
+
+from pytest_flowhealth.formats.readings import encodable
+from pytest_flowhealth.verdict.check import CheckResult
+from pytest_flowhealth.verdict.past import Comparison, Remembered, Trend
+from pytest_flowhealth.verdict.report import SCHEMA, Health, Host, Summary, TargetInfo
+from pytest_flowhealth.verdict.status import Status
+from pytest_flowhealth.verdict.verdict import Component
+
+
+class RunLine(msgspec.Struct, frozen=True, tag="run", tag_field="kind"):
+    """The first line: the report's `health` without its checks."""
+
+    status: Status
+    exit_code: int
+    reasons: tuple[str, ...]
+    started: datetime.datetime
+    duration: float
+    target: TargetInfo
+    host: Host
+    summary: Summary
+    components: dict[str, Component]
+    not_asked: tuple[str, ...] = ()
+    trends: tuple[Trend, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    history: Remembered | None = None
+    deselected: int = 0
+    schema: str = SCHEMA
+
+
+class CheckLine(
+    CheckResult, frozen=True, kw_only=True, omit_defaults=True, tag="check", tag_field="kind"
+):
+    """A line for each check: as in the report, and which run it is of, for lines get parted.
+
+    `started` is the run's; `host` and `target` are names.
+    """
+
+    started: datetime.datetime
+    host: str
+    target: str
+
+
+def render(health: Health) -> str:
+    """Return a run as JSON lines."""
+    fields = {name: getattr(health, name) for name in RunLine.__struct_fields__}
+    lines: list[RunLine | CheckLine] = [RunLine(**fields)]
+    lines += [_of_check(one, health) for one in health.checks]
+    return "".join(f"{_encoded(one)}\n" for one in lines)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a line."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "pytest-flowhealth JSON line",
+        **msgspec.json.schema(RunLine | CheckLine),
+    }
+
+
+def _of_check(check: CheckResult, health: Health) -> CheckLine:
+    fields = {name: getattr(check, name) for name in CheckResult.__struct_fields__}
+    return CheckLine(
+        **fields,
+        started=health.started,
+        host=health.host.name,
+        target=health.target.name or health.target.path,
+    )
+
+
+def _encoded(line: RunLine | CheckLine) -> str:
+    return msgspec.json.encode(encodable(msgspec.to_builtins(line))).decode()
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(schema()), indent=2).decode() + "\n")

@@ -1,0 +1,157 @@
+"""JUnit XML as the readers of Jenkins and GitLab take it: a suite for each component, a case for each check.
+
+Nobody owns the format. The order of elements is that of Jenkins' schema, and three things are added that
+readers know: `file` and `line` of a case (GitLab), and a case's properties (Jenkins, pytest). It has no
+word for a warning: such a case passes, and says so in its output and its property `outcome`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from xml.etree import ElementTree as ET
+
+from pytest_flowhealth.formats.readings import (
+    blocked,
+    exact,
+    of_the_run,
+    readings,
+    safe,
+    subject,
+)
+from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
+from pytest_flowhealth.verdict.report import Health
+from pytest_flowhealth.verdict.status import Outcome, Status
+from pytest_flowhealth.verdict.text import one_line
+
+PACKAGE = "flowhealth"
+_ELEMENTS = {Outcome.FAIL: "failure", Outcome.UNKNOWN: "error", Outcome.SKIP: "skipped"}
+_COUNTS = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+_TITLE = 300
+
+
+def render(health: Health) -> str:
+    """Return a run as JUnit XML; what is wrong with the run itself is a case with an error."""
+    suites = list(_suites(health))
+    root = ET.Element("testsuites", {"name": PACKAGE, **_counts(suites)})
+    root.set("time", f"{health.duration:.3f}")
+    root.extend(suites)
+    ET.indent(root)
+    text = ET.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
+
+
+def _suites(health: Health) -> Iterator[ET.Element]:
+    reasons = of_the_run(health)
+    if reasons:
+        yield _suite("run", health.status, list(_run_cases(reasons, health)), health)
+    waiting = blocked(health)
+    for name, component in health.components.items():
+        cases = [_case(one, waiting[one.id]) for one in health.checks if one.component == name]
+        yield _suite(name, component.status, cases, health)
+
+
+def _suite(
+    name: str, status: Status | None, cases: Sequence[ET.Element], health: Health
+) -> ET.Element:
+    suite = ET.Element("testsuite", {"name": f"{PACKAGE}.{safe(name)}"})
+    suite.attrib |= _counts(cases)
+    suite.set("time", f"{sum(float(one.get('time', 0)) for one in cases):.3f}")
+    suite.set("timestamp", health.started.strftime("%Y-%m-%dT%H:%M:%S"))
+    suite.set("hostname", safe(health.host.name))
+    told = {"status": status.value if status else "skipped", "target": subject(health)}
+    suite.append(_properties(told | {"verdict": health.status.value}))
+    suite.extend(cases)
+    return suite
+
+
+def _counts(elements: Sequence[ET.Element]) -> dict[str, str]:
+    cases = [case for one in elements for case in one.iter("testcase")]
+    found = {"tests": len(cases)}
+    for name, kind in _COUNTS.items():
+        found[name] = sum(case.find(kind) is not None for case in cases)
+    return {name: str(count) for name, count in found.items()}
+
+
+def _run_cases(reasons: Sequence[str], health: Health) -> Iterator[ET.Element]:
+    """Yield a case for each reason; readers drop the second of two with one name."""
+    for number, reason in enumerate(reasons, 1):
+        name = f"{number}: {one_line(reason, 120)}"
+        case = ET.Element(
+            "testcase", {"name": name, "classname": f"{PACKAGE}.run", "time": "0.000"}
+        )
+        if health.status is Status.DEGRADED:
+            case.append(_text("system-out", f"WARN: {reason}"))
+        else:
+            error = _text("error", reason)
+            error.attrib |= {"type": health.status.value, "message": one_line(reason, _TITLE)}
+            case.append(error)
+        yield case
+
+
+def _case(check: CheckResult, waiting: Sequence[str]) -> ET.Element:
+    case = ET.Element(
+        "testcase",
+        {
+            "name": safe(check.id.removeprefix(f"{check.component}.")),
+            "classname": f"{PACKAGE}.{safe(check.component)}",
+            "time": f"{check.duration:.3f}",
+        },
+    )
+    file, _, line = (check.location or "").rpartition(":")
+    if file:
+        case.attrib |= {"file": safe(file), "line": line}
+    case.append(_properties(dict(_facts(check))))
+    told = _told(check, waiting)
+    if kind := _ELEMENTS.get(check.outcome):
+        found = _text(kind, told)
+        found.attrib |= {
+            "type": check.outcome.value,
+            "message": one_line(check.message, _TITLE),
+        }
+        case.append(found)
+    elif check.outcome is Outcome.WARN:
+        case.append(_text("system-out", f"WARN: {told}"))
+    elif told:
+        case.append(_text("system-out", told))
+    return case
+
+
+def _told(check: CheckResult, waiting: Sequence[str]) -> str:
+    """Return all that is to be said; readers show a failure's text, and not always its message."""
+    lines = [check.message] if check.message else []
+    if waiting:
+        lines.append(f"keeps from running: {', '.join(waiting)}")
+    if check.remedy and check.outcome not in (Outcome.PASS, Outcome.SKIP):
+        lines.append(f"fix: {check.remedy}")
+    return "\n".join(lines)
+
+
+def _facts(check: CheckResult) -> Iterator[tuple[str, str]]:
+    yield "outcome", check.outcome.value
+    if not check.critical:
+        yield "critical", "false"
+    if check.attempts > 1:
+        yield "attempts", str(check.attempts)
+    if check.blocked_by:
+        yield "blocked_by", check.blocked_by
+    for one in readings(check):
+        unit = unit_suffix(one.unit)
+        yield one.name, f"{exact(one.value)}{unit}"
+        if one.judged is not None:
+            side = "above" if one.judged.better == "lower" else "below"
+            for word, limit in (("warns", one.judged.warn), ("fails", one.judged.fail)):
+                if limit is not None:
+                    yield f"{one.name}.{word}", f"{side} {exact(limit)}{unit}"
+
+
+def _properties(facts: dict[str, str]) -> ET.Element:
+    found = ET.Element("properties")
+    for name, value in facts.items():
+        ET.SubElement(found, "property", {"name": safe(name), "value": safe(value)})
+    return found
+
+
+def _text(tag: str, text: str) -> ET.Element:
+    element = ET.Element(tag)
+    element.text = safe(text)
+    return element

@@ -1,0 +1,138 @@
+"""Markdown with tables (GitHub's dialect): for issues, merge requests, job summaries, chat.
+
+https://github.github.com/gfm/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from pytest_flowhealth.formats.readings import (
+    blocked,
+    counted,
+    full_name,
+    of_the_run,
+    readings,
+    safe,
+    subject,
+    worst_first,
+)
+from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
+from pytest_flowhealth.verdict.report import Health
+from pytest_flowhealth.verdict.status import Outcome
+from pytest_flowhealth.verdict.text import figure, one_line
+
+_LEFT_OUT = "\n\nMore than has room here: the report has the rest.\n"
+_CELL = 300
+_WRONG = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN)
+
+
+def render(health: Health, room: int | None = None) -> str:
+    """Return a run as Markdown, within `room` bytes where that is given; empty where nothing fits."""
+    blocks = _blocks(health)
+    return "".join(blocks if room is None else _within(blocks, room))
+
+
+def _blocks(health: Health) -> Iterator[str]:
+    """Yield what must not be cut in two: a heading, a paragraph, a row of a table."""
+    yield f"## {health.status.value.capitalize()}: {_text(subject(health))}\n\n"
+    when = f"{health.started:%Y-%m-%d %H:%M:%S} UTC on {_text(health.host.name)}"
+    yield f"{_text(counted(health))} in {figure(health.duration)} s, {when}\n"
+    reasons = of_the_run(health)
+    if reasons:
+        yield "\n### The run itself\n\n"
+        yield from (f"- {_text(one)}\n" for one in reasons)
+    wrong = [one for one in worst_first(health) if one.outcome in _WRONG]
+    if wrong:
+        yield "\n### What is wrong\n"
+        waiting = blocked(health)
+        yield from (_problem(one, waiting[one.id]) for one in wrong)
+    for title, head, rows in _tables(health):
+        if rows:
+            yield f"\n### {title}\n\n"
+            yield _row(head) + _row(["---"] * len(head))
+            yield from (_row([_text(cell) for cell in row]) for row in rows)
+
+
+def _tables(health: Health) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    yield (
+        "Components",
+        ["component", "status", "checks"],
+        [
+            [name, one.status.value if one.status else "skipped", str(len(one.checks))]
+            for name, one in health.components.items()
+        ],
+    )
+    yield (
+        "Checks",
+        ["check", "outcome", "seconds", "message"],
+        [
+            [one.id, one.outcome.value, figure(one.duration), one.message]
+            for one in worst_first(health)
+        ],
+    )
+    yield (
+        "Figures",
+        ["measured", "value", "warns", "fails", "outcome"],
+        [row for check in health.checks for row in _figures(check)],
+    )
+
+
+def _figures(check: CheckResult) -> Iterator[list[str]]:
+    for one in readings(check):
+        value = f"{figure(one.value)}{unit_suffix(one.unit)}"
+        row = [full_name(check, one), value, "", "", ""]
+        if one.judged is not None:
+            side = "above" if one.judged.better == "lower" else "below"
+            limits = (one.judged.warn, one.judged.fail)
+            told = ["" if limit is None else f"{side} {figure(limit)}" for limit in limits]
+            row[2:] = [*told, one.judged.outcome.value]
+        yield row
+
+
+def _problem(check: CheckResult, waiting: Sequence[str]) -> str:
+    light = "" if check.critical or check.outcome is Outcome.WARN else " (not critical)"
+    told = f"\n**{check.outcome.value.upper()}** {_text(check.id)}{light}\n"
+    if check.message:
+        told += f"\n{_fenced(check.message)}"
+    if waiting:
+        told += f"\nKeeps from running: {_text(', '.join(waiting))}\n"
+    if check.remedy:
+        told += f"\nFix:\n\n{_fenced(check.remedy)}"
+    return told
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _text(text: str) -> str:
+    """Return one line that stays text: no table's bar, no link, no HTML, no emphasis."""
+    escaped = re.sub(r"([\\`*_\[\]<>&|~#!])", r"\\\1", one_line(text, _CELL))
+    # What would begin a list or a heading at the start of a line, and what would become a link.
+    escaped = re.sub(r"^([-+=](?=[-+=\s]|$)|\d+(?=[.)](?:\s|$)))", _not_begun, escaped)
+    return escaped.replace("://", "\\://")
+
+
+def _not_begun(found: re.Match[str]) -> str:
+    return f"{found[0]}\\" if found[0].isdecimal() else f"\\{found[0]}"
+
+
+def _fenced(text: str) -> str:
+    """Return lines that are shown as they are, in a fence that none of them ends."""
+    shown = safe(text)
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{shown}\n{fence}\n"
+
+
+def _within(blocks: Iterable[str], room: int) -> Iterator[str]:
+    left = room - len(_LEFT_OUT)
+    for number, one in enumerate(blocks):
+        left -= len(one.encode())
+        if left < 0:
+            if number:
+                yield _LEFT_OUT
+            return
+        yield one

@@ -1,0 +1,137 @@
+"""A Nagios plugin's output: https://www.monitoring-plugins.org/doc/guidelines.html .
+
+The exit codes 0 to 3 are pytest's own here, and fit. Nagios keeps 8 KiB of an output and cuts a figure
+in two where that ends, so less is written, whole figures only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from pytest_flowhealth.formats.readings import (
+    Reading,
+    counted,
+    exact,
+    full_name,
+    of_the_run,
+    readings,
+    subject,
+    worst_first,
+)
+from pytest_flowhealth.verdict.report import Health
+from pytest_flowhealth.verdict.status import Outcome, Status
+from pytest_flowhealth.verdict.text import one_line
+from pytest_flowhealth.verdict.threshold import Judged
+from pytest_flowhealth.verdict.units import UNITS, convert
+
+LIMIT = 8_000
+"""Bytes of the whole output."""
+
+_FIGURES = 5_500
+_FIRST = 300
+_LONG = 400
+
+_WORDS = {
+    Status.HEALTHY: "OK",
+    Status.DEGRADED: "WARNING",
+    Status.UNHEALTHY: "CRITICAL",
+    Status.UNKNOWN: "UNKNOWN",
+}
+_PLAIN = ("s", "ms", "us", "%")
+"""Our units that Nagios knows as they are; sizes become bytes: KB and MB mean two things there."""
+
+_ORDER = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN, Outcome.SKIP, Outcome.PASS)
+
+
+def render(health: Health) -> str:
+    """Return the status line with the figures, and a line for each check, the worst first."""
+    figures, left_out = _within(list(_figures(health)), _FIGURES)
+    first = _first(health) + (f" | {' '.join(figures)}" if figures else "")
+    lines = list(_lines(health))
+    if left_out:
+        lines.insert(0, f"{left_out} figures found no room here")
+    room = LIMIT - len(first.encode()) - len("\n... and 1000000 more\n")
+    kept, cut = _within(lines, room)
+    more = [f"... and {cut} more"] if cut else []
+    return "\n".join([first, *kept, *more, ""])
+
+
+def _first(health: Health) -> str:
+    told = f"{_WORDS[health.status]}: {subject(health)} is {health.status.value}: {counted(health)}"
+    if health.reasons:
+        told = f"{told}: {health.reasons[0]}"
+    return _plain(told, _FIRST)
+
+
+def _lines(health: Health) -> Iterator[str]:
+    for reason in of_the_run(health):
+        yield _plain(f"{health.status.value.upper()} the run: {reason}", _LONG)
+    for one in sorted(worst_first(health), key=lambda check: _ORDER.index(check.outcome)):
+        said = f": {one.message}" if one.message else ""
+        yield _plain(f"{one.outcome.value.upper()} {one.id}{said}", _LONG)
+        if one.remedy and one.outcome not in (Outcome.PASS, Outcome.SKIP):
+            yield _plain(f"  fix: {one.remedy}", _LONG, indent="  ")
+
+
+def _figures(health: Health) -> Iterator[str]:
+    seen: set[str] = set()
+    for check in health.checks:
+        for one in readings(check):
+            label = _label(full_name(check, one))
+            # Two checks that measured the same: the first counts, as everywhere.
+            if label not in seen:
+                seen.add(label)
+                yield _figure(label, one)
+
+
+def _figure(label: str, one: Reading) -> str:
+    """Return ``'label'=value[UOM];[warn];[crit]``; least and greatest values are not known."""
+    size = one.unit in UNITS and UNITS[one.unit].kind == "size"
+    unit = "B" if size else one.unit
+    shown = unit if size or unit in _PLAIN else ""
+
+    def number(value: float) -> str:
+        return exact(convert(value, one.unit, unit) if size else value)
+
+    limits = ""
+    if one.judged is not None:
+        warn, fail = (
+            "" if limit is None else _range(one.judged, number(limit))
+            for limit in (one.judged.warn, one.judged.fail)
+        )
+        limits = f";{warn};{fail}".rstrip(";")
+    return f"'{label}'={number(one.value)}{shown}{limits}"
+
+
+def _range(judged: Judged, limit: str) -> str:
+    """Return the range without an alarm: ``10`` is 0 to 10, ``~:10`` below it too, ``40:`` from 40 on."""
+    if judged.better == "higher":
+        return f"{limit}:"
+    below = limit.startswith("-") or (judged.observed or 0.0) < 0
+    return f"~:{limit}" if below else limit
+
+
+def _label(name: str) -> str:
+    """Return a label without what ends one: a quote, an equals sign, a bar."""
+    return re.sub(r"['=|\"]", "_", one_line(name))
+
+
+def _plain(text: str, limit: int, indent: str = "") -> str:
+    """Return one line in which no figures begin; a bar would."""
+    line = one_line(text).replace("|", "/")
+    return indent + (line if len(line) <= limit else f"{line[: limit - 3]}...")
+
+
+def _within(pieces: Iterable[str], room: int) -> tuple[list[str], int]:
+    """Return the pieces that have room together, each with a separator, and how many have not."""
+    kept: list[str] = []
+    left = 0
+    for one in pieces:
+        size = len(one.encode()) + 1
+        if left or size > room:
+            left += 1
+            continue
+        kept.append(one)
+        room -= size
+    return kept, left
