@@ -237,8 +237,12 @@ def _fires(one: Tracked | None) -> bool:
 
 
 def _retention(settings: Settings) -> Retention:
-    one = settings.target.config.history
-    return Retention(*map(parse_duration, (one.samples, one.rollups, one.runs)))
+    config = settings.target.config
+    one = config.history
+    return Retention(
+        *map(parse_duration, (one.samples, one.rollups, one.runs)),
+        reports=parse_duration(config.feedback.keep),
+    )
 
 
 def _node() -> str | None:

@@ -20,8 +20,9 @@ HIDDEN = "***"
 
 _COMMANDS = re.compile(r"(?m)^(\s*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))")
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# A scheme is short: without a limit a long word would be looked through from each of its letters.
 _USERINFO = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<user>[^\s/?#@:]*):(?P<secret>[^\s/]*?)@(?=[^\s@]*(?:[\s/'\"]|$))"
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,20}://)(?P<user>[^\s/?#@:]*):(?P<secret>[^\s/]*?)@(?=[^\s@]*(?:[\s/'\"]|$))"
 )
 _ASSIGNED = re.compile(
     r"(\b\w*(?:password|passwd|secret|token|api_?key)=)[^\s,;&'\"]+", re.IGNORECASE
