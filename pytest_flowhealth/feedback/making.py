@@ -115,7 +115,8 @@ def _context(health: Health, wrong: Iterable[CheckResult], scrub: Scrubber) -> s
     """Return what is told around an error: the failing checks, and those that warn."""
     warned = [one for one in health.checks if one.outcome is Outcome.WARN]
     lines = [f"{one.outcome.value} {one.id}: {one.message}" for one in (*wrong, *warned)]
-    lines += [f"reason: {one}" for one in health.reasons]
+    said = {f"{one.id}: {one.message}" for one in health.checks}
+    lines += [f"reason: {one}" for one in health.reasons if one not in said]
     return printable(scrub(_readable("\n".join(lines))), 10 * CONTEXT)[:CONTEXT]
 
 

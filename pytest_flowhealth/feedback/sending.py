@@ -62,6 +62,7 @@ def receiver_of(text: str, option: str) -> Receiver:
     Raises:
         UsageError: It is no address, or one by which others on the way could read.
     """
+    parts = urlsplit("")
     try:
         parts = urlsplit(text)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

@@ -176,17 +176,7 @@ def latest(
         "context IS NOT NULL FROM reports WHERE at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?",
         (since, until, limit),
     )
-    return [
-        Received(
-            *row[:8],
-            ok=bool(row[8]),
-            seconds=row[9],
-            kind=row[10],
-            error=row[11],
-            sealed=bool(row[12]),
-        )
-        for row in rows
-    ]
+    return [Received(*(*row[:8], bool(row[8]), *row[9:12], bool(row[12]))) for row in rows]
 
 
 def sealed(connection: sqlite3.Connection, number: int) -> bytes | None:

@@ -39,8 +39,8 @@ class Retention(msgspec.Struct, frozen=True):
     samples: float = 86_400.0
     rollups: float = 90 * 86_400.0
     runs: float = 90 * 86_400.0
-    events: float = 365 * 86_400.0
     reports: float = 90 * 86_400.0
+    events: float = 365 * 86_400.0
 
 
 def add_run(connection: sqlite3.Connection, entry: Entry) -> bool:

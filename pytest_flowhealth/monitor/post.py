@@ -239,10 +239,8 @@ def _fires(one: Tracked | None) -> bool:
 def _retention(settings: Settings) -> Retention:
     config = settings.target.config
     one = config.history
-    return Retention(
-        *map(parse_duration, (one.samples, one.rollups, one.runs)),
-        reports=parse_duration(config.feedback.keep),
-    )
+    texts = (one.samples, one.rollups, one.runs, config.feedback.keep)
+    return Retention(*map(parse_duration, texts))
 
 
 def _node() -> str | None:

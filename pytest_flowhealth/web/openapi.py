@@ -74,6 +74,7 @@ _MEANINGS = {
     403: "It is not open to who asks.",
     404: "There is none.",
     413: "The body is too large.",
+    415: "The body is no JSON by its type, or it is compressed.",
     429: "Too many attempts; Retry-After says how long to wait.",
     503: "The history can't be read or written now.",
 }
