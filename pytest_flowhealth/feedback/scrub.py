@@ -45,7 +45,7 @@ _BEARER = re.compile(r"\b(bearer\s{1,3})[\w.~+/=-]{6,}+", re.IGNORECASE)
 _ASSIGNED = re.compile(
     r"((?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|"
     r"credential|_auth|_password)[\w.-]{0,30}+[\"']?\s{0,3}[:=]\s{0,3})"
-    r"(?:\"[^\"\r\n]*+\"|'[^'\r\n]*+'|[^\s,;&'\"]++)",
+    r"(?:\"[^\"\r\n]*+\"|'[^'\r\n]*+'|[^\s,;&'\"])++",
     re.IGNORECASE,
 )
 _TOKENS = re.compile(
@@ -75,7 +75,10 @@ _UUID = re.compile(
 _HEX = re.compile(r"[0-9A-Fa-f]{32,}+")
 _LONG = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_=-]{24,}+")
 _BETWEEN = re.compile(r"[+/_=-]+")
-_WORDS = re.compile(r"(?:[A-Z]{0,6}+[a-z]{2,}+|[A-Z]{2,}+)*+\d{0,4}+\Z")
+# A word has a vowel among its first letters, wherever it begins with a capital.
+_WORDS = re.compile(
+    r"(?:[A-Z]{0,6}+(?=[a-z]{0,3}[aeiouy])[a-z]{2,}+|[A-Z]{2,}+(?![a-z]))*+\d{0,4}+\Z"
+)
 _LONGEST_WORD = 40
 _ODD = 12
 """Characters of a long run that are in no word, from which on it is taken for a secret."""
