@@ -190,14 +190,14 @@ class Reports:
 
     @offered(
         "GET",
-        "/api/installs/{number}/context",
+        "/api/installs/{id}/context",
         scope="write",
         gives=shapes.InstallContext,
         refuses=(404, 503),
     )
     async def context(self, request: Request, _: Visitor) -> Response:
         """Return what was told around an error; open to sessions only."""
-        number = request.path_params["number"]
+        number = request.path_params["id"]
         if not (number.isascii() and number.isdigit() and len(number) < 16):
             raise Refused(404, "there is no such report")
         found = await read(lambda: self._past.sealed(int(number)), self._threads)
