@@ -39,6 +39,14 @@ def test_own(health):
 def test_broken(health):
     raise RuntimeError(open("told").read())
 """
+UNKNOWN = """
+import pytest
+
+@pytest.mark.health("own")
+@pytest.mark.threshold("never", warn=1, fail=2, unit="ms")
+def test_own(health):
+    pass
+"""
 WORDS = ("--health", "--health-component", "own")
 
 
@@ -128,7 +136,7 @@ def test_nothing_is_sent_without_consent(
 
 
 def test_a_run_that_is_unknown_reports_nothing(shop: Path) -> None:
-    (shop / "health/test_own.py").write_text("import nothing_like_this\n")
+    (shop / "health/test_own.py").write_text(UNKNOWN)
     done = run(shop, *WORDS, "--health-submit", "-")
     assert (done.returncode, done.stdout) == (3, b"")
     assert "status is unknown" in told(done)
@@ -215,8 +223,9 @@ class Trickling:
     def _serve(self) -> None:
         try:
             there, _ = self._socket.accept()
-            while not self._ended.wait(0.5):
-                there.sendall(self._part)
+            with there:
+                while not self._ended.wait(0.5):
+                    there.sendall(self._part)
         except OSError:
             pass
 
