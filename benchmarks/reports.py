@@ -161,6 +161,8 @@ def hand_in(port: int, numbers: range, told: Told) -> None:
                 continue
             noted(told, (status, answer), number, garbage=garbage)
             break
+    for one in connections.values():
+        one.close()
 
 
 def asked(connection: http.client.HTTPConnection, content: bytes, told: Told) -> tuple[int, bytes]:
@@ -249,8 +251,9 @@ def found_in(folder: Path, texts: list[str]) -> list[tuple[str, str]]:
 def figures(port: int) -> Any:
     """Return what the page shows."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("GET", "/api/installs", headers={"Authorization": f"Bearer {TOKEN}"})
-    return json.loads(connection.getresponse().read())
+    with contextlib.closing(connection):
+        connection.request("GET", "/api/installs", headers={"Authorization": f"Bearer {TOKEN}"})
+        return json.loads(connection.getresponse().read())
 
 
 def late(folder: Path) -> int:
@@ -268,9 +271,10 @@ def wait(port: int) -> None:
     while time.monotonic() < end:
         with contextlib.suppress(OSError, http.client.HTTPException):
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == 200:
-                return
+            with contextlib.closing(connection):
+                connection.request("GET", "/readyz")
+                if connection.getresponse().status == 200:
+                    return
         time.sleep(0.2)
     raise SystemExit("the monitor did not start")
 
