@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import signal
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from pytest_flowhealth.feedback.fingerprint import fingerprint
+from pytest_flowhealth.feedback.sealing import Vault
 from tests.feedback.harness import OPEN, TOKEN, TOKENS, Sender, count, found_in, receiving, report
 from tests.feedback.secrets import Planted
 from tests.web.harness import Site, Visitor, wait_for
@@ -212,3 +215,52 @@ def test_the_figures_are_those_of_what_was_handed_in(tmp_path: Path) -> None:
     assert (kind["count"], kind["sources"], kind["platforms"]) == (10, 1, [["linux-x64", 10]])
     assert len(told["installs"]) == 30
     assert not any(one["sealed"] for one in told["installs"] if one["ok"])
+
+
+def test_a_lost_key_loses_contexts_and_no_count(tmp_path: Path) -> None:
+    with receiving(tmp_path / "app", OPEN) as found:
+        assert Sender(found).hand_in(report(context="old words")).status_code == 201
+        found.monitor.end()
+        (found.monitor.project / ".flowhealth/feedback.key").unlink()
+        found.start(interval="30s")
+        found.monitor.until(
+            lambda: "1 contexts can't be read: their key is gone" in found.monitor.text
+        )
+        assert Sender(found).hand_in(report(context="new words")).status_code == 201
+        page = Visitor(found)
+        page.log_in()
+        told = page.get("api/installs").json()
+        assert told["failed"] == 2
+        assert "key is gone" in told["contexts"]
+        new, old = (one["number"] for one in told["installs"])
+        assert page.get(f"api/installs/{new}/context").json() == {"context": "new words"}
+        answer = page.get(f"api/installs/{old}/context")
+        assert answer.status_code == 404
+        assert "another key" in answer.json()["error"]
+
+
+def test_a_key_that_others_can_read_is_not_used_until_it_is_mended(tmp_path: Path) -> None:
+    folder = tmp_path / "app"
+    with receiving(folder, OPEN) as found:
+        key = folder / ".flowhealth/feedback.key"
+        key.parent.mkdir(exist_ok=True)
+        key.write_bytes(Fernet.generate_key())
+        key.chmod(0o644)
+        assert Sender(found).hand_in(report(context="first words")).status_code == 201
+        found.monitor.until(lambda: "chmod 600" in found.monitor.text)
+        assert found.monitor.rows("SELECT count(*), count(context) FROM reports") == [(1, 0)]
+        key.chmod(0o600)
+        found.monitor.send(signal.SIGHUP)
+        found.monitor.until(lambda: found.monitor.events("configuration read again"))
+        assert Sender(found).hand_in(report(context="more words")).status_code == 201
+        assert found.monitor.rows("SELECT count(*), count(context) FROM reports") == [(2, 1)]
+
+
+def test_the_key_of_the_environment_makes_no_file_and_reaches_no_round(tmp_path: Path) -> None:
+    key = Fernet.generate_key().decode()
+    with receiving(tmp_path / "app", OPEN, FLOWHEALTH_FEEDBACK_KEY=key) as found:
+        assert Sender(found).hand_in(report()).status_code == 201
+        (row,) = found.monitor.rows("SELECT context FROM reports")
+        assert Vault(key).open(row[0]) == report()["context"]
+        assert not (found.monitor.project / ".flowhealth/feedback.key").exists()
+        assert found_in(found.monitor.project, key) == []
