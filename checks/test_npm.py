@@ -7,10 +7,15 @@ import os
 import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from pytest_flowhealth import Answer, Health, NotApplicable, ProbeError, Target, Unmeasured, answer
+from pytest_flowhealth.feedback.store import Totals, totals
+from pytest_flowhealth.history.keeping import asked
+from pytest_flowhealth.history.place import FILE, place_of
+from pytest_flowhealth.monitor.frames import order
 from pytest_flowhealth.probes.listing import listed
 from pytest_flowhealth.probes.registry import adoption, downloads, install, packument, scoring
 from pytest_flowhealth.probes.registry.adoption import Advisory
@@ -18,7 +23,7 @@ from pytest_flowhealth.probes.registry.client import Client, Reply
 from pytest_flowhealth.probes.registry.downloads import Downloads
 from pytest_flowhealth.probes.registry.install import Installed
 from pytest_flowhealth.probes.registry.packument import Release
-from pytest_flowhealth.probes.registry.reports import InstallReports, received
+from pytest_flowhealth.probes.registry.reports import InstallReports
 from pytest_flowhealth.probes.registry.settings import Settings, read_settings, shown
 from pytest_flowhealth.probes.registry.store import Store
 from pytest_flowhealth.probes.registry.transport import Server, downloads_server, registry_server
@@ -88,10 +93,26 @@ def npm_advisories(target: Target) -> tuple[Advisory, ...]:
 
 
 @answer
-def npm_reports(target: Target) -> InstallReports:
+def npm_reports(target: Target) -> tuple[InstallReports, Totals]:
     """The installations that were reported to us."""
-    read_settings(target)
-    return received(target.root)
+    package, window = read_settings(target).package, target.config.feedback.window
+    now = datetime.now(UTC).timestamp()
+    since = now - parse_duration(window)
+    found, problem = asked(
+        reports_file(target), lambda file: totals(file, (package,), since, now + 1), Totals(0, 0)
+    )
+    if problem is not None:
+        raise Unmeasured(f"the reports of installations can't be read: {problem}")
+    return InstallReports(found.succeeded, found.failed, window), found
+
+
+def reports_file(target: Target) -> Path:
+    """Return the history with the reports: in a round the monitor's, else the configured one."""
+    told = order()
+    if told is not None and told.history is not None:
+        return Path(told.history)
+    place = place_of(None, target.root, target)
+    return target.root / FILE if place is None else place.path
 
 
 @pytest.mark.health("npm", requires=("package.manifest", "system.npm"), timeout=100)
@@ -240,13 +261,23 @@ def test_advisories(
 @pytest.mark.health("npm", requires="npm.published", timeout=60)
 @pytest.mark.threshold("install_success", warn=95, fail=80, unit="%")
 @pytest.mark.threshold("install_failures", warn=5, fail=20, unit="%")
-def test_install_success(health: Health, npm_reports: Answer[InstallReports]) -> None:
+def test_install_success(
+    health: Health, npm_reports: Answer[tuple[InstallReports, Totals]]
+) -> None:
     """Most installations that were reported to us went well."""
-    health.remedy("pytest --health --health-component npm shows whether it can be installed here")
-    found = npm_reports()
-    health.detail(reports=found.total)
+    health.remedy("the web page's Installations show which errors there are, and where")
+    found, parts = npm_reports()
+    health.detail(reports=found.total, succeeded=found.succeeded, failed=found.failed)
+    health.detail(
+        within=found.within,
+        versions=parts.versions,
+        nodes=parts.nodes,
+        platforms=parts.platforms,
+    )
     health.measure("install_success", found.success, unit="%")
     health.measure("install_failures", found.failures, unit="%")
+    low, high = found.interval
+    health.detail(success_between=f"{low:.1f} and {high:.1f} % (95 %, Wilson)")
 
 
 @pytest.mark.health("npm", critical=False, requires="npm.published", timeout=720)
@@ -258,14 +289,14 @@ def test_score(
     npm_days: Answer[tuple[Downloads, Reply]],
     npm_versions: Answer[tuple[dict[str, int], Reply]],
     npm_advisories: Answer[tuple[Advisory, ...]],
-    npm_reports: Answer[InstallReports],
+    npm_reports: Answer[tuple[InstallReports, Totals]],
 ) -> None:
     """One figure of 0 to 100 for the package, of the parts that could be measured (docs/npm.md)."""
     health.remedy("the parts are in the report: mend the one with the fewest points")
     release, _ = npm_release()
     parts: dict[str, Callable[[], float]] = {
         "installable": lambda: float(npm_installed().works),
-        "install_success": lambda: npm_reports().success,
+        "install_success": lambda: npm_reports()[0].success,
         "growth": lambda: telling_growth(npm_days()[0], release),
         "latest_major": lambda: adoption.adoption(npm_versions()[0], release).major,
         "not_deprecated": lambda: 100 - adoption.adoption(npm_versions()[0], release).deprecated,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from pytest_flowhealth.config.feedback import require_keep
 from pytest_flowhealth.config.fields import (
     THRESHOLDS,
     Structure,
@@ -203,6 +204,11 @@ def package_name(name: str | None) -> None:
         raise ValueError("must be a package's name such as 'express' or '@scope/name'")
 
 
+def _package_names(names: tuple[str, ...]) -> None:
+    for one in names:
+        package_name(one)
+
+
 def _fleet_url(url: str | None) -> None:
     """Refuse what is neither a Redis nor a web address, without showing it."""
     redis = url is not None and url.partition("://")[0] in SCHEMES + _SEVERAL
@@ -245,6 +251,10 @@ CHECKS: dict[str, Callable[[Any], object]] = {
     "alerts.cooldown": parse_duration,
     "alerts.flap_window": parse_duration,
     "alerts.runbook": _not_blank,
+    "feedback.keep": require_keep,
+    "feedback.key_file": _not_blank,
+    "feedback.packages": _package_names,
+    "feedback.window": parse_duration,
     "fleet.heartbeat": parse_duration,
     "fleet.listen": parse_duration,
     "fleet.prefix": _not_blank,

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from pytest_flowhealth.config.alerts import Alerts, Monitor, Receiver, Rule, Silence
 from pytest_flowhealth.config.dashboard import Dashboard
+from pytest_flowhealth.config.feedback import Feedback
 from pytest_flowhealth.config.history import History
 from pytest_flowhealth.config.web import Web
 
@@ -364,6 +365,7 @@ class Configuration(msgspec.Struct, frozen=True):
     history: History = History()
     alerts: Alerts = Alerts()
     web: Web = Web()
+    feedback: Feedback = Feedback()
     rules: Annotated[
         tuple[Rule, ...],
         Meta(description="Conditions that raise alerts, besides the built-in ones, see alerts.md."),

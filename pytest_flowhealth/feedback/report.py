@@ -62,6 +62,7 @@ class Kind(msgspec.Struct, frozen=True):
         versions: How many by the package's version, the most first.
         nodes: By Node's version.
         platforms: By operating system and architecture, as in linux-x64.
+        sources: From how many networks they came, each counted anew every day.
     """
 
     fingerprint: str
@@ -74,3 +75,4 @@ class Kind(msgspec.Struct, frozen=True):
     versions: tuple[tuple[str, int], ...] = ()
     nodes: tuple[tuple[str, int], ...] = ()
     platforms: tuple[tuple[str, int], ...] = ()
+    sources: int = 0

@@ -74,6 +74,14 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     CREATE TABLE facts (name TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE reports (
+        id INTEGER PRIMARY KEY, proof BLOB NOT NULL UNIQUE, at REAL NOT NULL, package TEXT NOT NULL,
+        version TEXT, node TEXT, npm TEXT, platform TEXT, step TEXT NOT NULL, ok INTEGER NOT NULL,
+        seconds REAL, kind TEXT, error TEXT NOT NULL, source BLOB NOT NULL, context BLOB
+    );
+    CREATE INDEX reports_at ON reports (at);
+    """,
 )
 """What brings a file from each version of the schema (PRAGMA user_version) to the next."""
 
@@ -161,6 +169,21 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def erasing(connection: sqlite3.Connection) -> Iterator[None]:
+    """Leave nothing of what is removed or moved about in the file, nor in its log once all have closed it.
+
+    Needed also for adding to tables that people may ask to be erased from: SQLite else leaves copies of
+    rows in pages that it splits.
+    """
+    connection.execute("PRAGMA secure_delete = ON")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("PRAGMA secure_delete = OFF")
 
 
 def is_broken(error: sqlite3.Error) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from pytest_flowhealth.history.database import transaction
+from pytest_flowhealth.history.database import erasing, transaction
 from pytest_flowhealth.history.entry import Entry
 from pytest_flowhealth.history.rollup import (
     HOUR,
@@ -39,6 +39,7 @@ class Retention(msgspec.Struct, frozen=True):
     samples: float = 86_400.0
     rollups: float = 90 * 86_400.0
     runs: float = 90 * 86_400.0
+    reports: float = 90 * 86_400.0
     events: float = 365 * 86_400.0
 
 
@@ -262,7 +263,10 @@ def purge(
         ("alert_events", "at < ?", (now - retention.events,)),
         ("silences", "ends < ?", (now - retention.events,)),
     ]
-    return sum(_purge(connection, *one, clock=clock) for one in wanted)
+    removed = sum(_purge(connection, *one, clock=clock) for one in wanted)
+    with erasing(connection):
+        old = ("at < ?", (now - retention.reports,))
+        return removed + _purge(connection, "reports", *old, clock=clock)
 
 
 _KEYS = {"samples": "metric, at", **dict.fromkeys(("minutes", "tens", "hours"), "metric, hour")}

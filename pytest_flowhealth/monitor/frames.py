@@ -36,11 +36,13 @@ class Order(msgspec.Struct, frozen=True):
         pipe: The number of the file that frames are written to.
         also: Components besides those that a run without names looks at.
         settled: The configuration that the monitor goes by; its file may have been changed since.
+        history: The monitor's own file.
     """
 
     pipe: int
     also: tuple[str, ...] = ()
     settled: Settled | None = None
+    history: str | None = None
 
 
 @cache

@@ -217,7 +217,9 @@ class Monitor:
         components = None if EVERYTHING in due or due == known else sorted(due)
         words = configured.command(self._asked, self.settings, components)
         also = tuple(self.settings.intervals) if components is None else ()
-        order = Order(pipe=-1, also=also, settled=self.settings.settled)
+        order = Order(
+            pipe=-1, also=also, settled=self.settings.settled, history=str(self.post.history)
+        )
         self._slot, self._looked = now, None if components is None else frozenset(components)
         try:
             self._round = Round(words, Path(self._asked.folder), order, now, self.settings.limit)

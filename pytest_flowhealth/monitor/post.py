@@ -237,8 +237,10 @@ def _fires(one: Tracked | None) -> bool:
 
 
 def _retention(settings: Settings) -> Retention:
-    one = settings.target.config.history
-    return Retention(*map(parse_duration, (one.samples, one.rollups, one.runs)))
+    config = settings.target.config
+    one = config.history
+    texts = (one.samples, one.rollups, one.runs, config.feedback.keep)
+    return Retention(*map(parse_duration, texts))
 
 
 def _node() -> str | None:

@@ -63,7 +63,12 @@ def final_exit_code(config: pytest.Config, result: int | None) -> int | None:
         return result
     if conclusion is not shown:
         _show_again(run, conclusion)
-    return _delivered(run, conclusion)
+    exit_code = _delivered(run, conclusion)
+    if config.option.health_submit is not None and not is_round(config):
+        from pytest_flowhealth.plugin.submit import submit
+
+        submit(run, conclusion.document)
+    return exit_code
 
 
 def after_error(config: pytest.Config, error: BaseException) -> int:

@@ -163,10 +163,12 @@ class Memory:
     def remember(self, document: Document, samples: Samples) -> Document:
         """Keep the run, and return its document with what became of it."""
         settings = self._target.config.history
+        reports = self._target.config.feedback.keep
+        texts = (settings.samples, settings.rollups, settings.runs, reports)
         kept = keep(
             self.path,
             entry_of(document.health, encoded(document), samples, self._fingerprint, self.uid),
-            Retention(*map(parse_duration, (settings.samples, settings.rollups, settings.runs))),
+            Retention(*map(parse_duration, texts)),
         )
         shipped = self._shipped(document)
         problems = [one for one in (kept.problem or self._problem, shipped) if one]

@@ -88,6 +88,8 @@ def _require_no_output(options: argparse.Namespace) -> None:
             "--health-output is of one run; of a monitor, name the file in the configuration: "
             "[monitor] openmetrics"
         )
+    if options.health_submit is not None:
+        raise UsageError("--health-submit is of one run: leave it out here")
 
 
 def asked_of(config: pytest.Config) -> Asked:

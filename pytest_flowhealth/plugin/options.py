@@ -206,6 +206,28 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
     (
+        "--health-submit",
+        {
+            "metavar": "URL",
+            "help": "Send a report of the installation afterwards, as in https://health.example.org, with "
+            "your consent; - shows what would be sent, and sends nothing.",
+        },
+    ),
+    (
+        "--health-erase",
+        {
+            "metavar": "ADDRESS",
+            "help": "Run nothing: have a report erased that was sent; its address was told then.",
+        },
+    ),
+    (
+        "--health-withdraw",
+        {
+            "action": "store_true",
+            "help": "Run nothing: take back every consent to send reports.",
+        },
+    ),
+    (
         "--health-demo",
         {
             "action": "store_true",
@@ -224,6 +246,8 @@ COMMANDS = {
     "health_silence": "silence:SilenceCommand",
     "health_acknowledge": "silence:AcknowledgeCommand",
     "health_init": "scaffold:InitCommand",
+    "health_erase": "submit:EraseCommand",
+    "health_withdraw": "submit:WithdrawCommand",
 }
 """What takes the place of a run, by its option: a module of this package and its class."""
 
@@ -265,6 +289,7 @@ def early_options(config: pytest.Config) -> argparse.Namespace | None:
 def wants_health(options: argparse.Namespace) -> bool:
     """Tell whether the command line asks for a health check."""
     asked = options.health or options.health_all or options.health_component
+    asked = asked or options.health_submit
     return bool(asked) and command(options) is None and not is_question(options)
 
 

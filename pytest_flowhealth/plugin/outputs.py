@@ -81,6 +81,8 @@ def outputs_of(options: argparse.Namespace, folder: Path) -> tuple[Output, ...]:
     to_stdout = [one.format for one in found if one.path is None]
     if options.health_report == "-":
         to_stdout.append("the report")
+    if options.health_submit == "-":
+        to_stdout.append("what --health-submit would send")
     if len(to_stdout) > 1:
         raise pytest.UsageError(
             f"--health-output: only one can go to standard output, not {' and '.join(to_stdout)}; "

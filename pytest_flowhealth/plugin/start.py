@@ -61,6 +61,7 @@ def start_health(config: pytest.Config) -> None:
     if not is_worker(config) and CLAIMED not in config.stash:
         _claim(config, config.option)
     _require_parts(config)
+    _require_receiver(config)
     # Other checks still tell something when one file can't be imported.
     config.option.continue_on_collection_errors = True
     run = begin(config, Mode.HEALTH)
@@ -89,7 +90,8 @@ def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
     outputs = outputs_of(options, config.invocation_params.dir)
     for one in outputs:
         one.claim(unfinished(config.invocation_params.dir, _UNFINISHED).health)
-    if (path is None or to_stdout(outputs)) and Stdout.KEY not in config.stash:
+    alone = path is None or to_stdout(outputs) or options.health_submit == "-"
+    if alone and Stdout.KEY not in config.stash:
         ensure_open()
         config.stash[Stdout.KEY] = Stdout()
     config.stash[CLAIMED] = None
@@ -126,6 +128,13 @@ def _require_parts(config: pytest.Config) -> None:
     for name, reason in _NEEDED.items():
         if not config.pluginmanager.hasplugin(name):
             raise pytest.UsageError(f"{reason}; leave out -p no:{name}")
+
+
+def _require_receiver(config: pytest.Config) -> None:
+    if config.option.health_submit is not None:
+        from pytest_flowhealth.plugin.submit import require_receiver
+
+        require_receiver(config)
 
 
 def _may_be_worker() -> bool:

@@ -147,8 +147,8 @@ class Api:
     async def series(self, request: Request, _: Visitor) -> Response:
         """Return what a metric was."""
         metric = request.query_params.get("metric", "")
-        since, until = _moment(request, "since"), _moment(request, "until")
-        points = _count(request, "points", 600)
+        since, until = moment(request, "since"), moment(request, "until")
+        points = count_of(request, "points", 600)
         if not metric or since is None or until is None or until <= since:
             raise Refused(400, "it needs metric, since and until, until after since")
         return answer(await self._read(lambda: self._past.series(metric, since, until, points)))
@@ -156,7 +156,7 @@ class Api:
     @offered("GET", "/api/runs", gives=shapes.Runs, parameters=(LIMIT,), refuses=(400, 503))
     async def runs(self, request: Request, _: Visitor) -> Response:
         """Return the last runs."""
-        limit = _count(request, "limit", 50)
+        limit = count_of(request, "limit", 50)
         return answer(await self._read(lambda: self._past.runs(limit)))
 
     @offered(
@@ -168,18 +168,13 @@ class Api:
     )
     async def events(self, request: Request, _: Visitor) -> Response:
         """Return what became of alerts."""
-        since, limit = _moment(request, "since") or 0.0, _count(request, "limit", 50)
+        since, limit = moment(request, "since") or 0.0, count_of(request, "limit", 50)
         return answer(await self._read(lambda: self._past.events(since, limit)))
 
     @offered("GET", "/api/hosts", gives=shapes.Hosts, refuses=(503,))
     async def hosts(self, _: Request, __: Visitor) -> Response:
         """Return the hosts and targets that report to this history."""
         return answer(await self._read(lambda: self._past.hosts(self.glimpse.own())))
-
-    @offered("GET", "/api/installs", gives=shapes.Installations, parameters=(LIMIT,))
-    async def installs(self, _: Request, __: Visitor) -> Response:
-        """Return reports of installations."""
-        return answer(shapes.Installations([]))
 
     # -- changing
 
@@ -231,12 +226,7 @@ class Api:
         self._remark(Remark(what, who | told, urgent=True))
 
     async def _read(self, ask: Callable[[], Result]) -> Result:
-        try:
-            return await anyio.to_thread.run_sync(ask, limiter=self._threads)
-        except NoHistory as error:
-            raise Refused(503, str(error)) from None
-        except TooMany as error:
-            raise Refused(409, str(error)) from None
+        return await read(ask, self._threads)
 
 
 def doubted(whole: dict[str, Any]) -> dict[str, Any]:
@@ -250,7 +240,21 @@ def doubted(whole: dict[str, Any]) -> dict[str, Any]:
     return whole | {"state": whole["state"] | {"monitor": monitor}}
 
 
-def _moment(request: Request, name: str) -> float | None:
+async def read(ask: Callable[[], Result], threads: anyio.CapacityLimiter) -> Result:
+    """Return what the history answers, asked in one of these threads.
+
+    Raises:
+        Refused: It can't be read or written.
+    """
+    try:
+        return await anyio.to_thread.run_sync(ask, limiter=threads)
+    except NoHistory as error:
+        raise Refused(503, str(error)) from None
+    except TooMany as error:
+        raise Refused(409, str(error)) from None
+
+
+def moment(request: Request, name: str) -> float | None:
     """Return a time of the query, in seconds since 1970.
 
     Raises:
@@ -266,7 +270,12 @@ def _moment(request: Request, name: str) -> float | None:
     return found
 
 
-def _count(request: Request, name: str, default: int) -> int:
+def count_of(request: Request, name: str, default: int) -> int:
+    """Return a whole number of the query.
+
+    Raises:
+        Refused: It is none.
+    """
     text = request.query_params.get(name, str(default))
     if not (text.isascii() and text.isdigit() and len(text) < 6):
         raise Refused(400, f"{name} must be a whole number")

@@ -25,6 +25,7 @@ async def body_of(request: Request, kind: type[Kind]) -> Kind:
     Raises:
         Refused: It is too large, too slow, or not what is expected.
     """
+    _require_head(request)
     content = bytearray()
     try:
         async with asyncio.timeout(PATIENCE):
@@ -36,12 +37,22 @@ async def body_of(request: Request, kind: type[Kind]) -> Kind:
         raise Refused(408, "the body did not come in time") from None
     except ClientDisconnect:
         raise Refused(400, "the body broke off") from None
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
-        # Another site's form can't send this type without being asked (CORS).
-        raise Refused(415, "the body must be application/json")
     try:
         return msgspec.json.decode(bytes(content), type=kind)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         # Not the value itself: it may be a password.
         what = str(error) if isinstance(error, msgspec.ValidationError) else "it is no JSON"
         raise Refused(400, f"the body can't be meant: {what}") from None
+
+
+def _require_head(request: Request) -> None:
+    """Refuse by its head what need not be read."""
+    head = request.headers
+    if head.get("content-type", "").partition(";")[0].strip() != "application/json":
+        # Another site's form can't send this type without being asked (CORS).
+        raise Refused(415, "the body must be application/json")
+    if head.get("content-encoding", "identity") != "identity":
+        raise Refused(415, "the body must not be compressed")
+    length = head.get("content-length", "")
+    if length.isascii() and length.isdigit() and (len(length) > 9 or int(length) > LARGEST):
+        raise Refused(413, f"a body may have {LARGEST} bytes")

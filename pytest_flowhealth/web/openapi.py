@@ -75,6 +75,7 @@ _MEANINGS = {
     404: "There is none.",
     409: "There are too many already.",
     413: "The body is too large.",
+    415: "The body is no JSON by its type, or it is compressed.",
     429: "Too many attempts; Retry-After says how long to wait.",
     503: "The history can't be read or written now.",
 }

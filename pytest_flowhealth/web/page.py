@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.feedback.intake import Intake
 from pytest_flowhealth.history.place import Place
 from pytest_flowhealth.monitor.loop import Monitor
 from pytest_flowhealth.monitor.settings import Settings
@@ -31,6 +32,7 @@ from pytest_flowhealth.web.glimpse import Glimpse
 from pytest_flowhealth.web.live import Live
 from pytest_flowhealth.web.past import Past
 from pytest_flowhealth.web.picture import Picture
+from pytest_flowhealth.web.reports import Reports
 from pytest_flowhealth.web.sessions import Sessions
 from pytest_flowhealth.web.settings import Address, Secrets, Served, access_of, served_of
 from pytest_flowhealth.web.visitors import Visitors
@@ -72,6 +74,7 @@ class Page:
         access = access_of(settings.target.config.web, secrets, self._sessions.hash)
         self._visitors = Visitors(self._sessions, access)
         self._admit()
+        self._intake = Intake(place.path)
         self._feed = Feed()
         self._live = Live(self._feed)
         self._picture = Picture()
@@ -94,7 +97,16 @@ class Page:
 
     def start(self, monitor: Monitor) -> None:
         """Begin to serve."""
-        self._past = Past(self._place, monitor.ring, monitor.settings.target)
+        target = monitor.settings.target
+        self._past = Past(self._place, monitor.ring, target)
+        self._reports = Reports(
+            self._visitors,
+            self._past,
+            self._intake,
+            target,
+            key=self._secrets.key,
+            remark=self._remarks.append,
+        )
         self._thread.start()
 
     # -- what the monitor tells, in its thread
@@ -105,6 +117,7 @@ class Page:
         if not self._thread.is_alive() and not self._failed:
             self._failed = True
             self._remarks.append(Remark("the web page has ended; the monitor goes on"))
+        self._reports.second(at)
         if loop is None:
             return
         state = self._picture.of(monitor, at)
@@ -131,6 +144,7 @@ class Page:
 
     def reconfigure(self, monitor: Monitor) -> None:
         """Go by other users and tokens; where it is served stays."""
+        self._reports.reconfigure(monitor.settings.target)
         web = monitor.settings.target.config.web
         try:
             access = access_of(web, self._secrets, self._sessions.hash)
@@ -147,6 +161,7 @@ class Page:
         if self._server is not None:
             self._server.should_exit = True
         self._thread.join(2.0)
+        self._intake.close()
 
     # -- the server, in its own thread
 
@@ -161,7 +176,8 @@ class Page:
 
         self._entrance = entrance
         self._api = Api(self._feed, self._glimpse, self._past, self._remarks.append)
-        self._api.endpoints = endpoints_of(self._api, entrance)
+        self._api.endpoints = endpoints_of(self._api, entrance, self._reports)
+        await asyncio.to_thread(self._reports.look)
         app = application(
             self._api.endpoints, self._visitors, self._live, entrance, self._tell_link
         )

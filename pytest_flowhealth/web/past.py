@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -15,6 +15,9 @@ from pytest_flowhealth.alerts.engine import Event
 from pytest_flowhealth.alerts.store import Hush
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import Unmeasured, UsageError
+from pytest_flowhealth.feedback import store as reports
+from pytest_flowhealth.feedback.report import Kind
+from pytest_flowhealth.feedback.store import Received, Totals
 from pytest_flowhealth.history.keeping import asked, opened, said
 from pytest_flowhealth.history.place import Place
 from pytest_flowhealth.history.query import Point
@@ -187,6 +190,51 @@ class Past:
             NoHistory: It can't be written.
         """
         self._change(lambda file: store.acknowledge(file, alert, time.time(), author))
+
+    def installs(
+        self, packages: Sequence[str], since: float, until: float, limit: int
+    ) -> tuple[Totals, list[Kind], list[Received]]:
+        """Return how installations of packages went, their failures by kind, and the last reports.
+
+        Raises:
+            NoHistory: They can't be read.
+        """
+        nothing: tuple[Totals, list[Kind], list[Received]] = (Totals(0, 0), [], [])
+        return self._in_file(
+            lambda file: (
+                reports.totals(file, packages, since, until),
+                reports.kinds(file, since),
+                reports.latest(file, since, until, limit),
+            ),
+            nothing,
+        )
+
+    def sealed(self, number: int) -> bytes | None:
+        """Return the sealed context of a report, None where there is none.
+
+        Raises:
+            NoHistory: It can't be read.
+        """
+        return self._in_file(lambda file: reports.sealed(file, number), None)
+
+    def newest_sealed(self) -> tuple[bytes | None, int]:
+        """Return the newest sealed context, and how many there are.
+
+        Raises:
+            NoHistory: They can't be read.
+        """
+        nothing: tuple[bytes | None, int] = (None, 0)
+        return self._in_file(reports.newest_sealed, nothing)
+
+    def erase_report(self, name: str) -> bool:
+        """Erase the report with an id; tell whether there was one.
+
+        Raises:
+            NoHistory: It can't be done.
+        """
+        if not self._place.path.is_file():
+            return False
+        return self._change(lambda file: reports.erase(file, name))
 
     def _asked(self, ask: Callable[[Reader], Result]) -> Result:
         """Ask the server where there is one and it answers, else the file."""

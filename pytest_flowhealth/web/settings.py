@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_flowhealth.config.environment import WEB_PASSWORD, WEB_TOKEN
+from pytest_flowhealth.config.environment import FEEDBACK_KEY, WEB_PASSWORD, WEB_TOKEN
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.config.web import Scope, Token, Web
 from pytest_flowhealth.errors import UsageError
@@ -42,15 +42,17 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Secrets(msgspec.Struct, frozen=True):
-    """What the environment tells of the page: a password, and a token with scopes read and metrics."""
+    """What the environment tells of the page: a password, a token with scopes read and metrics, the reports' key."""
 
     password: str | None = None
     token: str | None = None
+    key: str | None = None
 
     @classmethod
     def taken(cls, environ: MutableMapping[str, str]) -> Secrets:
         """Take them out of the environment: what the monitor starts need not know them."""
-        found = [environ.pop(name, "").strip() or None for name in (WEB_PASSWORD, WEB_TOKEN)]
+        names = (WEB_PASSWORD, WEB_TOKEN, FEEDBACK_KEY)
+        found = [environ.pop(name, "").strip() or None for name in names]
         return cls(*found)
 
 

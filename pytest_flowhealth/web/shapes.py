@@ -155,23 +155,82 @@ class Hosts(msgspec.Struct, frozen=True):
 
 
 class Installation(msgspec.Struct, frozen=True):
-    """A report of an installation."""
+    """A report of an installation; `sealed` tells whether something is told around its error."""
 
+    number: int
     at: float
     ok: bool
-    version: str | None = None
-    node: str | None = None
-    npm: str | None = None
-    os: str | None = None
-    arch: str | None = None
-    seconds: float | None = None
-    error: str | None = None
+    package: str
+    version: str | None
+    node: str | None
+    npm: str | None
+    platform: str | None
+    step: str
+    seconds: float | None
+    error: str | None
+    kind: str | None
+    sealed: bool
+
+
+class InstallPart(msgspec.Struct, frozen=True):
+    """Installations of one version, or on one platform; None where it was not told."""
+
+    name: str | None
+    succeeded: int
+    failed: int
+
+
+class InstallKind(msgspec.Struct, frozen=True):
+    """Failures that are one, from so many networks."""
+
+    fingerprint: str
+    package: str
+    error: str
+    step: str
+    count: int
+    sources: int
+    first: float
+    last: float
+    versions: list[tuple[str, int]]
+    nodes: list[tuple[str, int]]
+    platforms: list[tuple[str, int]]
 
 
 class Installations(msgspec.Struct, frozen=True):
-    """Reports of installations, the newest first."""
+    """How installations went that were reported, between two times.
 
+    `receive` tells who may hand in reports: token, open, off. `success` is in percent, with the 95 %
+    interval `low` to `high`; None of so few that it would tell nothing. The newest reports are first.
+    """
+
+    receive: str
+    packages: tuple[str, ...]
+    contexts: str | None
+    since: float
+    until: float
+    succeeded: int
+    failed: int
+    fewest: int
+    success: float | None
+    low: float | None
+    high: float | None
+    versions: list[InstallPart]
+    nodes: list[InstallPart]
+    platforms: list[InstallPart]
+    kinds: list[InstallKind]
     installs: list[Installation]
+
+
+class InstallContext(msgspec.Struct, frozen=True):
+    """What was told around an error."""
+
+    context: str
+
+
+class ReportTaken(msgspec.Struct, frozen=True):
+    """A report was kept: who has its id may erase it, `DELETE /api/reports/{id}`."""
+
+    id: str
 
 
 class Whole(msgspec.Struct, frozen=True):

@@ -17,7 +17,15 @@ from typing import Any
 import psutil
 import pytest
 import requests
+from cryptography.fernet import Fernet
 
+from pytest_flowhealth.alerts.rules import conditions, judge
+from pytest_flowhealth.alerts.series import Reading, Series
+from pytest_flowhealth.feedback import store
+from pytest_flowhealth.feedback.receiving import kept
+from pytest_flowhealth.feedback.report import InstallReport
+from pytest_flowhealth.feedback.sealing import Vault
+from pytest_flowhealth.history.keeping import opened
 from tests.acceptance.running import PASSWORD, Run, environment, run_pytest
 from tests.registry import RegistryFront, real_registry
 
@@ -436,3 +444,67 @@ def test_express(run_npm: RunNpm, project: Path) -> None:
 
     assert run.outcomes["npm.installable"] == "pass", run.text
     assert values(run)["install_packages"] > 30
+
+
+def kept_reports(project: Path, succeeded: int, failed: int, age: float = 60.0) -> None:
+    """Put reports into the project's history, as a monitor's page does."""
+    vault = Vault(Fernet.generate_key().decode())
+    ends = ["success"] * succeeded + ["failure"] * failed
+    (project / ".flowhealth").mkdir(exist_ok=True)
+    with opened(project / ".flowhealth/history.db") as file:
+        store.add(
+            file,
+            [
+                kept(
+                    InstallReport(package=NAME, node=f"{18 + place % 2}.0.0", outcome=how),  # type: ignore[arg-type]
+                    store.new_id(),
+                    time.time() - age,
+                    b"",
+                    vault,
+                )
+                for place, how in enumerate(ends)
+            ],
+        )
+
+
+@pytest.mark.parametrize(
+    ("succeeded", "failed", "age", "outcome", "fires"),
+    [
+        (97, 3, 60.0, "pass", False),
+        (19, 1, 60.0, "pass", False),
+        (90, 10, 60.0, "warn", True),
+        (70, 30, 60.0, "fail", True),
+        (9, 10, 60.0, "skip", None),
+        (70, 30, 8 * 86_400.0, "skip", None),
+    ],
+)
+def test_reports_of_installations(
+    run_npm: RunNpm,
+    project: Path,
+    succeeded: int,
+    failed: int,
+    age: float,
+    outcome: str,
+    fires: bool | None,
+) -> None:
+    kept_reports(project, succeeded, failed, age)
+    with front() as there:
+        run = run_npm(there, "-k", "published or install_success")
+
+    check = run.check("npm.install_success")
+    assert check["outcome"] == outcome, check
+    if fires is None:
+        assert "install_success" not in values(run)
+        return
+    share = 100 * failed / (succeeded + failed)
+    found = values(run)
+    assert found["install_failures"] == pytest.approx(share)
+    assert found["install_success"] == pytest.approx(100 - share)
+    assert check["details"]["succeeded"] == succeeded
+    assert "Wilson" in check["details"]["success_between"]
+    # What the rule highErrorRate makes of this very figure.
+    (rule,) = [one for one in conditions(()) if one.name == "highErrorRate"]
+    series = Series()
+    series.add("npm.install_failures", "%", Reading(0, (found["install_failures"],)))
+    (judged,) = judge(rule, series, 0, 0)
+    assert judged.breached is fires

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import math
 
 import msgspec
 
 from pytest_flowhealth.errors import NotApplicable
 
+FEWEST = 20
+"""Reports without which no share is told: of fewer, one more or less moves it by more than its limit."""
+
+_NORMAL_95 = 1.959964
+
 
 class InstallReports(msgspec.Struct, frozen=True):
-    """How many installations were reported, by how they ended."""
+    """How many installations were reported within a time, by how they ended."""
 
     succeeded: int
     failed: int
+    within: str = "all time"
 
     @property
     def total(self) -> int:
@@ -25,22 +31,34 @@ class InstallReports(msgspec.Struct, frozen=True):
         """The share that went well, in percent.
 
         Raises:
-            NotApplicable: None was reported.
+            NotApplicable: None was reported, or so few that a share would pretend to tell something.
         """
-        if not self.total:
-            raise NotApplicable("no installation was reported")
+        self._require_enough()
         return 100 * self.succeeded / self.total
 
     @property
     def failures(self) -> float:
         """The share that failed, in percent; as `success`."""
-        return 100 - self.success
+        self._require_enough()
+        return 100 * self.failed / self.total
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Between which percentages `success` lies, with 95 % confidence (Wilson, 1927); as `success`."""
+        share, count = self.success / 100, self.total
+        spread = _NORMAL_95**2 / count
+        middle = (share + spread / 2) / (1 + spread)
+        half = math.sqrt(spread * (share * (1 - share) + spread / 4)) / (1 + spread)
+        return 100 * max(0.0, middle - half), 100 * min(1.0, middle + half)
 
-def received(root: Path) -> InstallReports:  # noqa: ARG001  # where a project keeps its reports
-    """Return the installations that were reported of the package in `root`.
-
-    Raises:
-        NotApplicable: None was: nothing receives reports.
-    """
-    raise NotApplicable("no installation was reported")
+    def _require_enough(self) -> None:
+        if not self.total:
+            raise NotApplicable(
+                "no installation was reported"
+                + ("" if self.within == "all time" else f" within {self.within}")
+            )
+        if self.total < FEWEST:
+            raise NotApplicable(
+                f"{self.total} installations were reported within {self.within} "
+                f"({self.failed} failed): too few to tell a share, which {FEWEST} do"
+            )

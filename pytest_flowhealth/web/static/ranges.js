@@ -6,12 +6,12 @@ const LENGTHS = { "15m": 900, "1h": 3600, "24h": 86400, "7d": 604800, "90d": 777
 const USUAL = "1h";
 const NAMES = { "15m": "15 min", "1h": "1 h", "24h": "24 h", "7d": "7 d", "90d": "90 d" };
 
-export function range() {
+export function range(usual = USUAL) {
   const asked = new URLSearchParams(location.search);
   const since = Number(asked.get("since"));
   const until = Number(asked.get("until"));
   if (since > 0 && until > since) return { since, until, live: false, name: null };
-  const name = Object.hasOwn(LENGTHS, asked.get("range")) ? asked.get("range") : USUAL;
+  const name = Object.hasOwn(LENGTHS, asked.get("range")) ? asked.get("range") : usual;
   const end = now();
   return { since: end - LENGTHS[name], until: end, live: true, name };
 }
@@ -25,12 +25,12 @@ export function choose(query) {
 
 export const unzoom = () => choose({ range: USUAL });
 
-export function buttons() {
-  const every = Object.keys(LENGTHS).map((name) => h("button", { "data-range": name, onclick: () => choose({ range: name }) }, NAMES[name]));
+export function buttons(usual = USUAL, names = Object.keys(LENGTHS)) {
+  const every = names.map((name) => h("button", { "data-range": name, onclick: () => choose({ range: name }) }, NAMES[name]));
   const out = h("button", { onclick: unzoom, data: { test: "unzoom" } }, "Leave the zoom");
   const group = h("div", { class: "ranges", role: "group", "aria-label": "Time range" }, every, out);
   const mark = () => {
-    const chosen = range().name;
+    const chosen = range(usual).name;
     out.hidden = chosen !== null;
     for (const one of every) one.setAttribute("aria-pressed", String(one.dataset.range === chosen));
   };

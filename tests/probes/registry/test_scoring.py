@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_flowhealth.errors import NotApplicable, Unmeasured
 from pytest_flowhealth.probes.registry import scoring
-from pytest_flowhealth.probes.registry.reports import InstallReports, received
+from pytest_flowhealth.probes.registry.reports import InstallReports
 from pytest_flowhealth.probes.registry.scoring import WEIGHTS, Missing, scored
 
 DOCS = Path(__file__).parents[3] / "docs/npm.md"
@@ -81,10 +81,10 @@ def test_weights_are_those_of_the_docs() -> None:
 
 def test_reports() -> None:
     assert (InstallReports(19, 1).success, InstallReports(19, 1).failures) == (95, 5)
-    with pytest.raises(NotApplicable):
-        _ = InstallReports(0, 0).success
     with pytest.raises(NotApplicable, match="no installation was reported"):
-        received(Path())
+        _ = InstallReports(0, 0).success
+    with pytest.raises(NotApplicable, match="too few"):
+        _ = InstallReports(18, 1).success
 
 
 def test_between() -> None:

@@ -1,22 +1,119 @@
-// Reports of installations, as they came in.
+// Reports of installations: how many went well, where they failed, and the last ones.
 import { get } from "../api.js";
-import { h, notice } from "../dom.js";
-import { duration, stamp } from "../format.js";
+import { h, notice, say } from "../dom.js";
+import { ago, count, duration, stamp } from "../format.js";
+import { badge } from "../parts.js";
+import { buttons, range } from "../ranges.js";
 
-const COLUMNS = ["Time", "Outcome", "Version", "Node", "npm", "System", "Took", "Error"];
+const AGAIN = 15000;
+const USUAL = "7d";
+const SHOWN = 50;
+const PERCENT = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+const OFF = "Reports are not received: [feedback] receive = \"token\" in flowhealth.toml switches it on.";
+const SEND = "pytest --health --health-submit sends one after an installation; see docs/reports.md.";
+const HOW = {
+  token: `No report came in this time. Machines that show a token with the scope report may hand them in: ${SEND}`,
+  open: `No report came in this time. Everybody may hand them in: ${SEND}`,
+  off: OFF,
+};
 
 export function make() {
   const place = h("div", {}, h("p", { class: "quiet" }, "Loading…"));
-  get("/api/installs", { limit: 100 })
-    .then(({ installs }) => place.replaceChildren(installs.length ? table(installs) : notice("empty", "No report of an installation has come in yet.")))
-    .catch((error) => place.replaceChildren(notice("error", error.message)));
-  return { element: h("div", {}, h("h1", {}, "Installations"), place), end: () => null };
+  const ranges = buttons(USUAL, ["1h", "24h", "7d", "90d"]);
+  let ended = false;
+  let last = "";
+  const load = () => {
+    const { since, until, live } = range(USUAL);
+    const asked = { since, limit: SHOWN, ...(live ? {} : { until }) };
+    get("/api/installs", asked)
+      .then((found) => {
+        // What is open or selected stays so while nothing comes in.
+        const now = JSON.stringify({ ...found, since: 0, until: 0 });
+        if (ended || now === last) return;
+        last = now;
+        place.replaceChildren(...shown(found));
+      })
+      .catch((error) => {
+        last = "";
+        if (!ended) place.replaceChildren(notice("error", error.message));
+      });
+  };
+  load();
+  document.addEventListener("range", load);
+  const timer = setInterval(load, AGAIN);
+  const end = () => {
+    ended = true;
+    clearInterval(timer);
+    document.removeEventListener("range", load);
+    ranges.end();
+  };
+  return { element: h("div", {}, h("h1", {}, "Installations"), ranges.element, place), end };
 }
 
-function table(installs) {
-  const rows = installs.map((one) => {
-    const cells = [one.ok ? "✓ works" : "✕ failed", one.version, one.node, one.npm, [one.os, one.arch].filter(Boolean).join(" "), one.seconds === null ? null : duration(one.seconds), one.error];
-    return h("tr", {}, h("th", { scope: "row" }, stamp(one.at)), cells.map((text) => h("td", { class: text === one.error ? "wide" : null }, text ?? "not told")));
+function shown(found) {
+  const every = found.succeeded + found.failed;
+  const hints = [found.contexts ? notice("error", found.contexts) : null];
+  if (!every && !found.installs.length) return [...hints, notice("empty", HOW[found.receive])].filter(Boolean);
+  if (found.receive === "off") hints.push(notice("quiet", OFF));
+  return [
+    ...hints,
+    facts(found, every),
+    section("kinds", "Errors", found.kinds.length ? kinds(found.kinds) : h("p", { class: "quiet" }, "No installation failed.")),
+    section("nodes", "By Node", parts("Node", found.nodes)),
+    section("versions", "By version", parts("Version", found.versions)),
+    section("platforms", "By platform", parts("Platform", found.platforms)),
+    section("last", "The last reports", table("The last reports", ["Time", "Outcome", "Version", "Node", "npm", "Platform", "Took", "Error"], found.installs.map(row))),
+  ].filter(Boolean);
+}
+
+function facts(found, every) {
+  const known = found.success !== null;
+  const share = known ? `${PERCENT.format(found.success)} %` : "not told";
+  const why = known ? `95 %: ${PERCENT.format(found.low)} to ${PERCENT.format(found.high)} %` : `fewer than ${found.fewest} reports tell none`;
+  const every4 = [["Success", share, why, "success"], ["Reports", count(every), found.packages.join(", "), "total"], ["Went well", count(found.succeeded), null, "succeeded"], ["Failed", count(found.failed), null, "failed"]];
+  return h("dl", { class: "facts" }, every4.map(([name, text, more, test]) => h("div", {}, h("dt", {}, name), h("dd", { data: { test: `installs-${test}` } }, text), more ? h("dd", { class: "quiet small" }, more) : null)));
+}
+
+function section(id, title, content) {
+  return h("section", { "aria-labelledby": id, data: { test: `installs-${id}` } }, h("h2", { id }, title), content);
+}
+
+function table(label, columns, rows) {
+  const head = h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)));
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, h("table", {}, h("thead", {}, head), h("tbody", {}, rows)));
+}
+
+function parts(name, every) {
+  const rows = every.map((one) => {
+    const total = one.succeeded + one.failed;
+    return h("tr", {}, h("th", { scope: "row" }, one.name ?? "not told"), h("td", {}, count(total)), h("td", {}, count(one.failed)), h("td", {}, `${PERCENT.format((100 * one.failed) / total)} %`));
   });
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Installations" }, h("table", {}, h("thead", {}, h("tr", {}, COLUMNS.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows)));
+  return table(`Installations by ${name}`, [name, "Reports", "Failed", "Share failed"], rows);
+}
+
+const most = (pairs) => pairs.slice(0, 3).map(([name, number]) => `${name} (${number})`).join(", ") || "not told";
+
+function kinds(every) {
+  const rows = every.map((one) =>
+    h("tr", {}, h("th", { scope: "row", class: "wide" }, one.error || "no error was told", h("br"), h("span", { class: "quiet small" }, `${one.package}, at ${one.step}, ${one.fingerprint}`)), h("td", {}, count(one.count)), h("td", {}, count(one.sources)), h("td", {}, ago(one.last)), h("td", {}, most(one.nodes)), h("td", {}, most(one.platforms))),
+  );
+  return table("Errors", ["Error", "Reports", "Networks", "Last", "Node", "Platform"], rows);
+}
+
+function row(one) {
+  const cells = [one.version, one.node, one.npm, one.platform, one.seconds === null ? "not measured" : duration(one.seconds)];
+  return h("tr", {}, h("th", { scope: "row" }, stamp(one.at)), h("td", {}, badge(one.ok ? "pass" : "fail")), cells.map((text) => h("td", {}, text ?? "not told")), h("td", { class: "wide" }, one.error || (one.ok ? "" : "no error was told"), one.sealed ? context(one.number) : null));
+}
+
+// What was told around an error is opened only when somebody asks for it.
+function context(number) {
+  const text = h("pre", {}, "Loading…");
+  const ask = (event) => {
+    if (!event.target.open || text.dataset.asked) return;
+    text.dataset.asked = "yes";
+    get(`/api/installs/${number}/context`)
+      .then((found) => say(text, found.context))
+      .catch((error) => say(text, error.message));
+  };
+  return h("details", { ontoggle: ask }, h("summary", {}, "what was told around it"), text);
 }

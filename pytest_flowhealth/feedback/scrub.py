@@ -1,0 +1,184 @@
+"""Takes out of a text what tells who somebody is, or opens something: by its form, and by what is known.
+
+Both ends do it: who sends knows the own names, who receives trusts nobody to have done it. Every pattern
+takes time in proportion to the text, whatever is in it, and doing it again changes nothing.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable
+
+from pytest_flowhealth.verdict.text import HIDDEN, Redactor
+
+HOME, USER, HOST, MAIL, ADDRESS, ID = "~", "<user>", "<host>", "<mail>", "<address>", "<id>"
+"""What stands in their place; in that of secrets `verdict.text.HIDDEN`."""
+
+NOBODY = frozenset(
+    {
+        *("admin", "administrator", "app", "build", "builder", "circleci", "container", "docker"),
+        *("git", "github", "gitlab", "jenkins", "localhost", "node", "nobody", "npm", "root"),
+        *("runner", "service", "test", "travis", "ubuntu", "user", "vagrant", "www", "www-data"),
+    }
+)
+"""Names of users and hosts that many have; hidden everywhere they would shred texts."""
+
+_LOOPBACK = frozenset({"127.0.0.1", "0.0.0.0", "::1", "::", "localhost"})  # noqa: S104  # not bound
+
+_END = r"(?=[\s/\\'\"<>:;,)\]}&?#]|$)"
+_NAME = r"[^\s/\\'\"<>:;,)\]}&?#]"
+_HOMES = re.compile(
+    rf"/(?:home|Users|(?:export|usr|var)/home)/{_NAME}++"
+    rf"|(?<![\w.~-])/root{_END}"
+    rf"|\b[A-Za-z]:[\\/]{{1,2}}(?:Users|Documents and Settings)[\\/]{{1,2}}"
+    rf"(?:[^\\/\r\n'\"<>:;,]{{1,64}}(?=[\\/])|{_NAME}++)"
+    r"|%2F(?:home|Users)%2F[^%\s/&'\"]++",
+    re.IGNORECASE,
+)
+_PEM = re.compile(
+    r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)",
+    re.DOTALL,
+)
+_AUTHORIZATION = re.compile(r"((?:authorization|cookie)[\"']?\s{0,3}[:=])[^\r\n]+", re.IGNORECASE)
+_BEARER = re.compile(r"\b(bearer\s{1,3})[\w.~+/=-]{6,}+", re.IGNORECASE)
+_ASSIGNED = re.compile(
+    r"((?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|"
+    r"credential|_auth|_password)[\w.-]{0,30}+[\"']?\s{0,3}[:=]\s{0,3})"
+    r"(?:\"[^\"\r\n]*+\"|'[^'\r\n]*+'|[^\s,;&'\"])++",
+    re.IGNORECASE,
+)
+_TOKENS = re.compile(
+    r"(?<![A-Za-z0-9])(?:"
+    r"npm_[A-Za-z0-9]{16,}+|gh[a-z]_[A-Za-z0-9]{16,}+|github_pat_\w{16,}+|gl[a-z]{2,6}-[\w-]{16,}+"
+    r"|xox[a-z]-[\w-]{10,}+|[sr]k[-_][\w-]{16,}+|A[A-Z]{3}[A-Z0-9]{16}(?![A-Za-z0-9])|AIza[\w-]{30,}+"
+    r"|eyJ[\w-]{6,}+(?:\.[\w-]*+){1,4})"
+)
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20}://)(?!~)([^\s/?#'\"<>]++)")
+_NPMRC = re.compile(r"(?<![:/])//[^\s/'\"<>]++(?=/[^\s=]{0,200}:_)")
+_LOOKED_UP = re.compile(r"\b(ENOTFOUND|EAI_AGAIN)(\s{1,3})(?!getaddrinfo)[\w.-]++")
+_NAMED = re.compile(r"(\bhost(?:name)?[\"']?\s{0,2}[:=]\s{0,2}[\"']?)([\w.-]++)", re.IGNORECASE)
+_SSH = re.compile(r"(\bgit@)[\w.-]++(?=[:/])")
+_DOMAIN = re.compile(
+    r"(?<![\w@./-])(?:[\w-]{1,63}+\.){1,8}(?:com|org|net|edu|gov|mil|internal|intranet|local|"
+    r"localdomain|lan|corp|home|arpa)(?![\w-]|\.\w)"
+    r"|\bip-\d{1,3}-\d{1,3}-\d{1,3}-\d{1,3}(?!\d)",
+    re.IGNORECASE,
+)
+_MAIL = re.compile(r"(?<![\w.+-])[\w.+-]++@(?!\d{1,9}\.\d)(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,}+")
+_IPV4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)")
+_IPV6 = re.compile(r"(?<![\w:])[0-9A-Fa-f:]{2,45}+(?:%\w{1,20})?(?![\w:])")
+_MAC = re.compile(r"(?<![0-9A-Fa-f:-])[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5,7}(?![0-9A-Fa-f:-])")
+_UUID = re.compile(
+    r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}(?![0-9A-Fa-f])"
+)
+_HEX = re.compile(r"[0-9A-Fa-f]{32,}+")
+_LONG = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_=-]{24,}+")
+_BETWEEN = re.compile(r"[+/_=-]+")
+# A word has a vowel among its first letters, wherever it begins with a capital.
+_WORDS = re.compile(
+    r"(?:[A-Z]{0,6}+(?=[a-z]{0,3}[aeiouy])[a-z]{2,}+|[A-Z]{2,}+(?![a-z]))*+\d{0,4}+\Z"
+)
+_LONGEST_WORD = 40
+_ODD = 12
+"""Characters of a long run that are in no word, from which on it is taken for a secret."""
+
+Step = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
+
+
+class Scrubber:
+    """Scrubs texts.
+
+    Args:
+        secrets: Texts that must never be told.
+        homes: Folders of people.
+        users: Their names.
+        hosts: Names of machines.
+    """
+
+    def __init__(
+        self,
+        secrets: Iterable[str] = (),
+        homes: Iterable[str] = (),
+        users: Iterable[str] = (),
+        hosts: Iterable[str] = (),
+    ) -> None:
+        self._redact = Redactor(secrets)
+        self._first = _known(sorted(homes, key=len, reverse=True), HOME, r"(?![\w.-])", shortest=4)
+        self._last = [
+            *_known(sorted(hosts, key=len, reverse=True), HOST, r"(?![A-Za-z0-9])"),
+            *_known(sorted(users, key=len, reverse=True), USER, r"(?![A-Za-z0-9])"),
+        ]
+
+    def __call__(self, text: str) -> str:
+        """Return `text` without any of it."""
+        text = self._redact(text)
+        for pattern, instead in (*self._first, *_STEPS, *self._last):
+            text = pattern.sub(instead, text)
+        return text
+
+
+def _known(names: Iterable[str], instead: str, after: str, shortest: int = 3) -> list[Step]:
+    before = r"(?<![A-Za-z0-9])" if instead != HOME else ""
+    return [
+        (re.compile(f"{before}{re.escape(one)}{after}", re.IGNORECASE), instead)
+        for one in names
+        if len(one) >= shortest and one.lower() not in NOBODY
+    ]
+
+
+def _host(match: re.Match[str]) -> str:
+    """Return a URL without its host and who logs in there; the port stays."""
+    place = match[2].rpartition("@")[2]
+    name, colon, port = place.rpartition(":")
+    if not (colon and port.isascii() and port.isdigit()):
+        name, port = place, ""
+    kept = name if name.strip("[]").lower() in _LOOPBACK else HOST
+    return f"{match[1]}{kept}{f':{port}' if port else ''}"
+
+
+def _named_host(match: re.Match[str]) -> str:
+    return match[0] if match[2].lower() in _LOOPBACK else f"{match[1]}{HOST}"
+
+
+def _address(match: re.Match[str]) -> str:
+    text = match[0]
+    try:
+        ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return text
+    return text if text in _LOOPBACK else ADDRESS
+
+
+def _long(match: re.Match[str]) -> str:
+    """Return a path or a name as it is; what is made of no words is a secret."""
+    parts = _BETWEEN.split(match[0])
+    odd = sum(
+        len(part)
+        for part in parts
+        if len(part) > 3 and (len(part) > _LONGEST_WORD or not _WORDS.match(part))
+    )
+    return HIDDEN if odd >= _ODD else match[0]
+
+
+_STEPS: tuple[Step, ...] = (
+    (_PEM, HIDDEN),
+    (_AUTHORIZATION, rf"\1 {HIDDEN}"),
+    (_BEARER, rf"\1{HIDDEN}"),
+    (_ASSIGNED, rf"\1{HIDDEN}"),
+    (_TOKENS, HIDDEN),
+    (_NPMRC, f"//{HOST}"),
+    (_URL, _host),
+    (_HOMES, HOME),
+    (_MAIL, MAIL),
+    (_UUID, ID),
+    (_MAC, ID),
+    (_IPV4, _address),
+    (_IPV6, _address),
+    (_LOOKED_UP, rf"\1\2{HOST}"),
+    (_NAMED, _named_host),
+    (_SSH, rf"\1{HOST}"),
+    (_DOMAIN, HOST),
+    (_HEX, HIDDEN),
+    (_LONG, _long),
+)

@@ -1,0 +1,196 @@
+"""`pytest --health-submit`: a report of the installation is sent, or shown; and what takes that back."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_flowhealth.config.environment import REPORT_TOKEN, SUBMIT
+from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.feedback.consent import (
+    DO_NOT_TRACK,
+    consent_of,
+    file_of,
+    remember,
+    withdraw,
+)
+from pytest_flowhealth.feedback.making import NoReport, encoded, report_of, this_machine
+from pytest_flowhealth.feedback.report import InstallReport
+from pytest_flowhealth.feedback.scrub import Scrubber
+from pytest_flowhealth.feedback.sending import NotSent, Receiver, erase, receiver_of, send
+from pytest_flowhealth.plugin.messages import usage_error
+from pytest_flowhealth.plugin.state import Run
+from pytest_flowhealth.plugin.stdout import Stdout
+from pytest_flowhealth.verdict.report import Document
+from pytest_flowhealth.verdict.status import Status
+from pytest_flowhealth.verdict.text import one_line, secrets_in
+
+SHOW = "-"
+"""In the place of an address: what would be sent is shown."""
+
+OPTION, ERASE = "--health-submit", "--health-erase"
+
+
+def require_receiver(config: pytest.Config) -> None:
+    """Refuse an address that can't be meant, before anything is run.
+
+    Raises:
+        pytest.UsageError: It is such a one.
+    """
+    text = config.option.health_submit
+    if text is None or text == SHOW:
+        return
+    try:
+        receiver_of(text, OPTION)
+    except UsageError as error:
+        raise usage_error(str(error)) from None
+
+
+def submit(run: Run, document: Document) -> None:
+    """Send what the command line asks for; whatever goes wrong is a line, and nothing of the verdict's."""
+    try:
+        told = _submitted(run, document)
+    except (NoReport, NotSent) as error:
+        told = f"no report was sent: {error}"
+    except KeyboardInterrupt:
+        told = "no report was sent: interrupted"
+    except Exception as error:  # noqa: BLE001  # the verdict stands
+        told = f"no report was sent: {type(error).__name__}: {error}"
+    if told:
+        _say(told)
+
+
+class EraseCommand:
+    """Takes the place of pytest's own run; the plugin object of --health-erase."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> int:
+        """Have the report erased; return 0, or 2 where it was not.
+
+        Raises:
+            pytest.UsageError: That is no address of a report.
+        """
+        try:
+            receiver = receiver_of(str(config.option.health_erase), ERASE)
+        except UsageError as error:
+            raise usage_error(str(error)) from None
+        try:
+            erase(receiver)
+        except NotSent as error:
+            _say(f"the report was not erased: {error}")
+            return Status.UNHEALTHY.exit_code
+        sys.stdout.write("the report was erased\n")
+        return 0
+
+
+class WithdrawCommand:
+    """Takes the place of pytest's own run; the plugin object of --health-withdraw."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self) -> int:
+        """Forget what was agreed to, and return 0.
+
+        Raises:
+            pytest.UsageError: It can't be forgotten.
+        """
+        try:
+            agreed = withdraw(os.environ)
+        except OSError as error:
+            raise pytest.UsageError(
+                f"--health-withdraw: {file_of(os.environ)} can't be removed: {error.strerror}"
+            ) from None
+        told = f"no longer agreed to: {', '.join(agreed)}" if agreed else "nothing was agreed to"
+        sys.stdout.write(f"{one_line(told)}\n")
+        return 0
+
+
+def _submitted(run: Run, document: Document) -> str:
+    text = str(run.config.option.health_submit)
+    # What forbids it is known before anybody looks for Node and npm.
+    receiver = None if text == SHOW else receiver_of(text, OPTION)
+    known = None
+    if receiver is not None:
+        configured = run.target.config.feedback.consent
+        known = consent_of(receiver.origin, os.environ, configured=configured)
+        if known == "forbidden":
+            return f"no report was sent: {DO_NOT_TRACK} is set"
+        if known == "no":
+            return f"no report was sent: you said no; {SUBMIT}=yes, or --health-withdraw to be asked again"
+    report = report_of(document.health, this_machine(), scrubber())
+    content = encoded(report)
+    if receiver is None:
+        _show(run, content)
+        return ""
+    if known == "unknown" and not _asked(receiver, report):
+        return _not_agreed()
+    address = send(receiver, content, os.environ.get(REPORT_TOKEN, "").strip() or None)
+    return f"a report was sent to {receiver.origin}; to have it erased: pytest {ERASE} {address}"
+
+
+def scrubber() -> Scrubber:
+    """Return what hides what is known of who runs this, and where."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = ""
+    homes = {
+        os.environ.get("HOME", ""),
+        os.environ.get("USERPROFILE", ""),
+        str(Path("~").expanduser()),
+    }
+    host = platform.node()
+    users = {user, os.environ.get("SUDO_USER", ""), *(Path(one).name for one in homes)}
+    return Scrubber(
+        secrets=secrets_in(os.environ),
+        homes=[one for one in homes if one.count("/") > 1 or "\\" in one],
+        users=users,
+        hosts={host, host.partition(".")[0]},
+    )
+
+
+def _show(run: Run, content: bytes) -> None:
+    stdout = run.config.stash.get(Stdout.KEY, None)
+    if stdout is not None:
+        stdout.write(content)
+
+
+def _asked(receiver: Receiver, report: InstallReport) -> bool:
+    """Ask whether a report may be sent, where somebody can answer, and remember the answer."""
+    if not _can_ask():
+        return False
+    _say(
+        f"Send a report of this installation to {receiver.origin}? It has the versions of "
+        f"{report.package}, Node and npm, the platform, how it went and what the failing checks said, "
+        f"scrubbed; `{OPTION} -` shows it. The answer is remembered; --health-withdraw takes it back."
+    )
+    sys.stderr.write("[y/N] ")
+    sys.stderr.flush()
+    answer = sys.stdin.readline()
+    if not answer:
+        return False
+    agreed = answer.strip().lower() in ("y", "yes")
+    if not remember(receiver.origin, os.environ, agreed=agreed):
+        _say("the answer can't be remembered: there is no configuration folder")
+    return agreed
+
+
+def _can_ask() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _not_agreed() -> str:
+    if _can_ask():
+        return "no report was sent"
+    return (
+        "no report was sent: nobody agreed to it; without a terminal "
+        f"{SUBMIT}=yes or [feedback] consent = true does"
+    )
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{one_line(text)}\n")

@@ -1,0 +1,95 @@
+"""What must not be told is found in a text by its form, whatever stands around it, and in linear time."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_flowhealth.feedback.scrub import Scrubber
+from tests.feedback.secrets import Planted
+
+
+@given(st.integers(0, 2**32), st.integers(0, 19))
+@settings(deadline=None)
+def test_nothing_planted_comes_through(seed: int, turn: int) -> None:
+    planted = Planted(seed)
+    lines = planted.log.splitlines()
+    found = Scrubber()("\n".join((*lines[turn:], *lines[:turn])))
+    assert [one for one in planted.texts if one.lower() in found.lower()] == []
+    assert "npm ERR! code ELIFECYCLE at install" in found
+
+
+@given(st.integers(0, 2**32), st.sampled_from([" ", "'", '"', ",", "(", "\t", "é", "\u202e"]))
+@settings(deadline=None)
+def test_a_secret_between_other_texts(seed: int, around: str) -> None:
+    planted = Planted(seed)
+    for one in (planted.texts[place] for place in (6, 7, 8, 10, 12)):
+        assert one not in Scrubber()(f"before{around}{one}{around}after")
+
+
+@given(st.integers(0, 2**32))
+@settings(deadline=None)
+def test_who_sends_knows_the_own_names(seed: int) -> None:
+    planted = Planted(seed)
+    scrub = Scrubber(
+        users=[planted.user], hosts=[planted.host], homes=[f"/srv/people/{planted.user}"]
+    )
+    text = f"{planted.user}@{planted.host.upper()}: no rights in /srv/people/{planted.user}/app"
+    assert scrub(text) == "<user>@<host>: no rights in ~/app"
+
+
+@given(st.text() | st.integers(0, 2**32).map(lambda seed: Planted(seed).log))
+@settings(deadline=None)
+def test_once_more_changes_nothing(text: str) -> None:
+    scrub = Scrubber(users=["somebody"], hosts=["somewhere"])
+    once = scrub(text)
+    assert scrub(once) == once
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "npm ERR! code EBADENGINE lodash@4.17.21 needs node >=18.0.0",
+        "Cannot find module 'socket.io' in ./node_modules/next.config.js",
+        "/usr/lib/node_modules/@babel/plugin-transform-es2015-arrow-functions/lib/index.js",
+        "node-pre-gyp ERR! node_sqlite3-v5.0.2-napi-v3-linux-x64.tar.gz",
+        "connect ECONNREFUSED 127.0.0.1:6379, at 12:30:45",
+        "gyp ERR! find Python - Python 3.11.2, node-gyp -v v10.0.1",
+        "std::string is not ::error:: or react@18.0.0-rc.1",
+    ],
+)
+def test_what_helps_stays(text: str) -> None:
+    assert Scrubber()(text) == text
+
+
+def test_common_names_stay() -> None:
+    scrub = Scrubber(users=["root", "node"], hosts=["localhost"])
+    assert scrub("node at localhost is root") == "node at localhost is root"
+
+
+HOSTILE = [
+    *("a", "aB", "a1", "a.", "a-", "://", "x://", "@", "a@", "a@a.", ":", "1.", "1:", "//", "/:_"),
+    *("/home/", "C:\\Users\\", "%2Fhome%2F", 'token="', "token", "password:", "authorization:"),
+    *(
+        "-----BEGIN PRIVATE KEY-----",
+        "eyJaaaaaa.",
+        "host=",
+        "ENOTFOUND ",
+        "\u0661",
+        "é",
+        " \n",
+        "<",
+    ),
+]
+
+
+@pytest.mark.parametrize("part", HOSTILE)
+@pytest.mark.parametrize("end", ["", "://a:b@c", "@"])
+def test_no_text_takes_long(part: str, end: str) -> None:
+    text = (part * 60_000)[:60_000] + end
+    began = time.process_time()
+    Scrubber(users=["somebody"])(text)
+    assert time.process_time() - began < 2
