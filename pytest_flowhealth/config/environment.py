@@ -24,7 +24,10 @@ from pytest_flowhealth.errors import UsageError
 THRESHOLDS = f"{PREFIX}THRESHOLDS"
 REDIS_URL = "REDIS_URL"
 WEB_PASSWORD, WEB_TOKEN = f"{PREFIX}WEB_PASSWORD", f"{PREFIX}WEB_TOKEN"
-OTHERS = frozenset({THRESHOLDS, f"{PREFIX}ROUND", f"{PREFIX}MONITORED", WEB_PASSWORD, WEB_TOKEN})
+GITHUB_TOKEN = f"{PREFIX}GITHUB_TOKEN"
+OTHERS = frozenset(
+    {THRESHOLDS, f"{PREFIX}ROUND", f"{PREFIX}MONITORED", WEB_PASSWORD, WEB_TOKEN, GITHUB_TOKEN}
+)
 """Variables of ours that are no key of the configuration."""
 
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}

@@ -74,6 +74,12 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     CREATE TABLE facts (name TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE github_issues (
+        repository TEXT NOT NULL, fingerprint TEXT NOT NULL, data BLOB NOT NULL,
+        PRIMARY KEY (repository, fingerprint)
+    ) WITHOUT ROWID;
+    """,
 )
 """What brings a file from each version of the schema (PRAGMA user_version) to the next."""
 
