@@ -195,6 +195,17 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
     (
+        "--health-issues",
+        {
+            "metavar": "dry-run",
+            "nargs": "?",
+            "const": "now",
+            "choices": ["now", "dry-run"],
+            "help": "Run nothing: open an issue at GitHub for each error that many installations "
+            "reported, or tell it the new counts; dry-run only shows what would be sent.",
+        },
+    ),
+    (
         "--health-demo",
         {
             "action": "store_true",
@@ -212,6 +223,7 @@ COMMANDS = {
     "health_notify_test": "notify:NotifyCommand",
     "health_silence": "silence:SilenceCommand",
     "health_acknowledge": "silence:AcknowledgeCommand",
+    "health_issues": "issues:IssuesCommand",
 }
 """What takes the place of a run, by its option: a module of this package and its class."""
 
@@ -262,9 +274,8 @@ def command(options: argparse.Namespace) -> str | None:
         return None
     if monitors(options):
         return "health_monitor"
-    return next(
-        (name for name in COMMANDS if name != "health_monitor" and getattr(options, name)), None
-    )
+    given = (name for name in COMMANDS if getattr(options, name) not in (None, False))
+    return next((name for name in given if name != "health_monitor"), None)
 
 
 def monitors(options: argparse.Namespace) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import platform
 import resource
 import socket
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.feedback.github.chore import Chore
 from pytest_flowhealth.history.place import Place
 from pytest_flowhealth.monitor.loop import Monitor
 from pytest_flowhealth.monitor.settings import Settings
@@ -76,6 +78,7 @@ class Page:
         self._live = Live(self._feed)
         self._picture = Picture()
         self._remarks: deque[Remark] = deque(maxlen=1_000)
+        self._chore = Chore(place.path, os.environ)
         name = settings.target.name or settings.target.root.name
         self._glimpse = Glimpse(name, platform.node())
         self._socket = _bound(self._served.address)
@@ -101,6 +104,7 @@ class Page:
 
     def second(self, monitor: Monitor, at: float) -> None:
         """Take in how things are."""
+        self._chore.second(monitor.settings.target, at)
         loop = self._loop
         if not self._thread.is_alive() and not self._failed:
             self._failed = True
@@ -124,13 +128,14 @@ class Page:
 
     def remarks(self) -> list[Remark]:
         """Return what was done since the last time."""
-        found = []
+        found = [Remark(what, facts) for what, facts in self._chore.told()]
         while self._remarks:
             found.append(self._remarks.popleft())
         return found
 
     def reconfigure(self, monitor: Monitor) -> None:
         """Go by other users and tokens; where it is served stays."""
+        self._chore.again()
         web = monitor.settings.target.config.web
         try:
             access = access_of(web, self._secrets, self._sessions.hash)

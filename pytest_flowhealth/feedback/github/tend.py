@@ -98,6 +98,12 @@ def is_due(kind: Kind, note: Note, policy: Policy, now: float) -> bool:
     return news and not 0 <= now - note.commented < policy.comment_every
 
 
+def is_given_up(note: Note, now: float) -> bool:
+    """Tell whether an issue is not tried: GitHub did not take it lately, or too often."""
+    lately = note.refused is not None and 0 <= now - note.refused < DAY
+    return lately or note.refusals >= REFUSALS
+
+
 def tend(notes: Notes, kinds: Sequence[Kind], client: Client, policy: Policy) -> Done:
     """Open and bring up to date; what goes wrong is in what is returned.
 
@@ -164,10 +170,9 @@ class _Tender:
             self._notes.save(kind.fingerprint, note)
         if note.posted is not None and now - note.posted < SETTLE:
             return Did(kind, "waiting", text=f"it may have been opened; {_SHOWS}")
-        if note.refusals >= REFUSALS:
-            return Did(kind, "left alone", text=f"GitHub did not take it {REFUSALS} times")
-        if note.refused is not None and 0 <= now - note.refused < DAY:
-            return Did(kind, "left alone", text="GitHub did not take it; tried again in a day")
+        if is_given_up(note, now):
+            again = "tried again in a day" if note.refusals < REFUSALS else "not tried again"
+            return Did(kind, "left alone", text=f"GitHub did not take it; {again}")
         most = self._policy.per_day
         if note.posted is None and self._notes.opened_since(now - DAY) >= most:
             return Did(kind, "waiting", text=f"{most:,} were opened within a day")
