@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.feedback.github.chore import Chore
+from pytest_flowhealth.feedback.github.hourly import Hourly
 from pytest_flowhealth.history.place import Place
 from pytest_flowhealth.monitor.loop import Monitor
 from pytest_flowhealth.monitor.settings import Settings
@@ -78,7 +78,7 @@ class Page:
         self._live = Live(self._feed)
         self._picture = Picture()
         self._remarks: deque[Remark] = deque(maxlen=1_000)
-        self._chore = Chore(place.path, os.environ)
+        self._issues = Hourly(place.path, os.environ)
         name = settings.target.name or settings.target.root.name
         self._glimpse = Glimpse(name, platform.node())
         self._socket = _bound(self._served.address)
@@ -104,7 +104,7 @@ class Page:
 
     def second(self, monitor: Monitor, at: float) -> None:
         """Take in how things are."""
-        self._chore.second(monitor.settings.target, at)
+        self._issues.second(monitor.settings.target, at)
         loop = self._loop
         if not self._thread.is_alive() and not self._failed:
             self._failed = True
@@ -128,14 +128,14 @@ class Page:
 
     def remarks(self) -> list[Remark]:
         """Return what was done since the last time."""
-        found = [Remark(what, facts) for what, facts in self._chore.told()]
+        found = [Remark(what, facts) for what, facts in self._issues.told()]
         while self._remarks:
             found.append(self._remarks.popleft())
         return found
 
     def reconfigure(self, monitor: Monitor) -> None:
         """Go by other users and tokens; where it is served stays."""
-        self._chore.again()
+        self._issues.again()
         web = monitor.settings.target.config.web
         try:
             access = access_of(web, self._secrets, self._sessions.hash)

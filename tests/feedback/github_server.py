@@ -129,7 +129,7 @@ class GitHubServer:
             **named,
         }
         one["labels"] = [{"id": 1, "name": name} for name in one.get("labels", ())]
-        one["html_url"] = f"{self.url}/{REPOSITORY}/issues/{one['number']}"
+        one.setdefault("html_url", f"{self.url}/{REPOSITORY}/issues/{one['number']}")
         self.issues.append(one)
         return one
 

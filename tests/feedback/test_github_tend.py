@@ -56,6 +56,17 @@ def test_an_issue_is_opened_once(monitor: Monitor, github: GitHubServer) -> None
     assert asked.headers["x-github-api-version"] == "2022-11-28"
 
 
+def test_a_server_that_puts_the_token_into_what_it_says(
+    monitor: Monitor, github: GitHubServer
+) -> None:
+    real = github.open
+    github.open = lambda **named: real(**named, html_url=f"https://x/?{TOKEN}")  # type: ignore[method-assign]
+    done = monitor.tend()
+    assert done.did[0].url == f"{github.url}/acme/shop/issues/1"
+    assert TOKEN not in repr(done)
+    assert TOKEN.encode() not in monitor.path.read_bytes()
+
+
 def test_too_few_reports_open_none(monitor: Monitor, github: GitHubServer) -> None:
     assert monitor.tend(kind(count=4)) == Done()
     assert github.asked == []

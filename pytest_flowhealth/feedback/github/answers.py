@@ -41,7 +41,6 @@ class Issue(msgspec.Struct, frozen=True):
     user: User | None = None
     comments: int = 0
     locked: bool = False
-    html_url: str = ""
     pull_request: Any = None
 
     @property
@@ -56,7 +55,6 @@ class Comment(msgspec.Struct, frozen=True):
     id: int
     created_at: datetime
     user: User | None = None
-    html_url: str = ""
 
 
 class Repository(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import msgspec
 from requests.utils import parse_header_links
 
-from pytest_flowhealth.config.github import PUBLIC
+from pytest_flowhealth.config.github import PUBLIC, web_address
 from pytest_flowhealth.feedback.github.answers import Complaint
 from pytest_flowhealth.feedback.github.failure import (
     GitHubError,
@@ -79,6 +79,7 @@ class Client:
     ) -> None:
         self.repository = repository
         self.base = f"{api.rstrip('/')}/repos/{repository}"
+        self._web = web_address(api)
         self.at = at or Time()
         self._token = token
         self._seconds = seconds
@@ -94,6 +95,10 @@ class Client:
     def now(self) -> float:
         """GitHub's own time as far as it is known: the same for all who ask it."""
         return self.at.date() + self._ahead
+
+    def page(self, number: int) -> str:
+        """Return the address of an issue's page; made here: what a server says is not repeated."""
+        return f"{self._web}/{self.repository}/issues/{number}"
 
     def get(self, path: str, kind: type[Decoded]) -> Decoded:
         """Return what is at `path`, below the repository.

@@ -94,7 +94,8 @@ def reproduce(kind: Kind) -> str:
     """Return commands that should show the error."""
     version = kind.versions[0][0] if kind.versions else "latest"
     name = shlex.quote(one_line(f"{kind.package}@{version}", 200))
-    where = [one_line(pairs[0][0], 100) for pairs in (kind.nodes, kind.platforms) if pairs]
+    where = [f"Node {one_line(kind.nodes[0][0], 100)}"] if kind.nodes else []
+    where += [one_line(kind.platforms[0][0], 100)] if kind.platforms else []
     lines = [f"# most reports: {', '.join(where)}"] if where else []
     lines.append('cd "$(mktemp -d)" && npm init -y')
     lines.append(f"npm install {name}")

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from pytest_flowhealth.config.github import web_address
 from pytest_flowhealth.feedback.github import compose
 from pytest_flowhealth.feedback.report import Kind
-from pytest_flowhealth.verdict.text import one_line
+from pytest_flowhealth.verdict.text import printable
 
 LONGEST = 8_000
 """Characters of an address; GitHub refuses more than about 8 kB (414 URI Too Long)."""
@@ -27,12 +27,7 @@ def form(kind: Kind, repository: str, api: str, labels: Sequence[str]) -> str:
         "title": compose.title(kind),
         "labels": ",".join(labels),
     }
-    more = {
-        "error": _error(kind.error, 4_000),
-        "node": ", ".join(one_line(name, 60) for name, _ in kind.nodes[:5]),
-        "platform": ", ".join(one_line(name, 60) for name, _ in kind.platforms[:5]),
-        "version": ", ".join(one_line(name, 60) for name, _ in kind.versions[:5]),
-    }
+    more = {"error": _plain(kind.error, 4_000), "requirements": _plain(_where(kind), 1_000)}
     base = f"{web_address(api)}/{repository}/issues/new?"
     url = base + urlencode(fields)
     for name, text in more.items():
@@ -50,5 +45,12 @@ def _with(url: str, name: str, text: str) -> str:
     return url
 
 
-def _error(text: str, limit: int) -> str:
-    return compose.block(text[:limit])
+def _where(kind: Kind) -> str:
+    lines = [f"{kind.package} {name}" for name, _ in kind.versions[:3]]
+    lines += [f"node {name}" for name, _ in kind.nodes[:3]]
+    return "\n".join([*lines, *(name for name, _ in kind.platforms[:3])])
+
+
+def _plain(text: str, limit: int) -> str:
+    """Return a text that can't end the block of code which the form makes of it."""
+    return printable(text[:limit], limit).replace("```", "'''")

@@ -202,7 +202,7 @@ class _Tender:
         text = (
             "" if self._is_labelled(made) else "the token may not label it: it can't be found again"
         )
-        return Did(kind, "opened", made.number, made.html_url, text)
+        return Did(kind, "opened", made.number, self._client.page(made.number), text)
 
     def _look_again(self, kind: Kind, error: Lost) -> Did:
         """Look whether an issue was made, whose answer got lost."""
@@ -213,17 +213,17 @@ class _Tender:
         if there is None:
             return Did(kind, "waiting", text=f"{error.message}; {_SHOWS}")
         self._keep(kind, there, opened=self._client.at.date())
-        return Did(kind, "opened", there.number, there.html_url)
+        return Did(kind, "opened", there.number, self._client.page(there.number))
 
     def _adopt(self, kind: Kind, there: Issue) -> Did:
         self._keep(kind, there, opened=None)
-        return Did(kind, "found", there.number, there.html_url)
+        return Did(kind, "found", there.number, self._client.page(there.number))
 
     def _keep(self, kind: Kind, issue: Issue, opened: float | None) -> None:
         note = Note(
             "open",
             number=issue.number,
-            url=issue.html_url,
+            url=self._client.page(issue.number),
             opened=opened,
             told=kind.count,
             commented=self._client.at.date(),
