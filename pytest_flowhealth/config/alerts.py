@@ -18,7 +18,8 @@ class Monitor(msgspec.Struct, frozen=True):
         dict[str, str],
         Meta(
             description="The interval of a component; else that of `--health-monitor`, else 60 s "
-            "for fleet, redis and dashboard, 1 h for npm, 24 h for wasm, 5 min for the rest.",
+            "for fleet, redis and dashboard, 1 h for npm and feedback, 24 h for wasm, 5 min for the "
+            "rest.",
             examples=[{"redis": "60 s", "npm": "1 h", "wasm": "24 h"}],
         ),
     ] = {}

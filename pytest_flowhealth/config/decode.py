@@ -20,6 +20,7 @@ from pytest_flowhealth.config.fields import (
     table_of,
     tables,
 )
+from pytest_flowhealth.config.github import require_api, require_labels, require_repository
 from pytest_flowhealth.config.limits import limits_of
 from pytest_flowhealth.config.model import Configuration
 from pytest_flowhealth.config.require import (
@@ -267,6 +268,11 @@ CHECKS: dict[str, Callable[[Any], object]] = {
     "fleet.token_env": _not_blank,
     "fleet.url": _fleet_url,
     "fleet.window": parse_duration,
+    "github.api": require_api,
+    "github.comment_every": parse_duration,
+    "github.labels": require_labels,
+    "github.repository": require_repository,
+    "github.timeout": parse_duration,
     "npm.downloads": _web_address,
     "history.queue_age": parse_duration,
     "history.queue_size": parse_size,

@@ -37,6 +37,7 @@ class Manifest(msgspec.Struct, frozen=True):
     package_manager: str | None = None
     os: tuple[str, ...] = ()
     cpu: tuple[str, ...] = ()
+    repository: str | None = None
 
 
 class Package(msgspec.Struct, frozen=True):
@@ -120,6 +121,7 @@ class _Reader:
             package_manager=self._lenient("packageManager"),
             os=self._list("os"),
             cpu=self._list("cpu"),
+            repository=self._repository(),
         )
 
     def _read(self, name: str, fits: Callable[[Any], bool], wanted: str, default: Any) -> Any:
@@ -138,6 +140,11 @@ class _Reader:
     def _lenient(self, name: str) -> str | None:
         value = self._raw.get(name)
         return value if isinstance(value, str) else None
+
+    def _repository(self) -> str | None:
+        value = self._raw.get("repository")
+        told = value.get("url") if isinstance(value, dict) else value
+        return told if isinstance(told, str) else None
 
     def _texts(self, name: str) -> dict[str, str]:
         texts: dict[str, str] = self._read(name, _are_texts, "an object of strings", {})

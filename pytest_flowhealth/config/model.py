@@ -10,6 +10,7 @@ from msgspec import Meta
 from pytest_flowhealth.config.alerts import Alerts, Monitor, Receiver, Rule, Silence
 from pytest_flowhealth.config.dashboard import Dashboard
 from pytest_flowhealth.config.feedback import Feedback
+from pytest_flowhealth.config.github import GitHub
 from pytest_flowhealth.config.history import History
 from pytest_flowhealth.config.web import Web
 
@@ -361,6 +362,7 @@ class Configuration(msgspec.Struct, frozen=True):
     dashboard: Dashboard = Dashboard()
     wasm: Wasm = Wasm()
     npm: Npm = Npm()
+    github: GitHub = GitHub()
     monitor: Monitor = Monitor()
     history: History = History()
     alerts: Alerts = Alerts()

@@ -82,6 +82,12 @@ MIGRATIONS = (
     );
     CREATE INDEX reports_at ON reports (at);
     """,
+    """
+    CREATE TABLE github_issues (
+        repository TEXT NOT NULL, fingerprint TEXT NOT NULL, data BLOB NOT NULL,
+        PRIMARY KEY (repository, fingerprint)
+    ) WITHOUT ROWID;
+    """,
 )
 """What brings a file from each version of the schema (PRAGMA user_version) to the next."""
 

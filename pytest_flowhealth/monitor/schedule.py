@@ -9,6 +9,7 @@ DEFAULTS: Mapping[str, float] = {
     "redis": 60.0,
     "dashboard": 60.0,
     "npm": 3_600.0,
+    "feedback": 3_600.0,
     "wasm": 86_400.0,
 }
 """Seconds between two looks at a component where nothing else is said."""
@@ -16,7 +17,7 @@ DEFAULTS: Mapping[str, float] = {
 REST = 300.0
 """The same of every other component."""
 
-COSTLY = ("npm", "wasm")
+COSTLY = ("npm", "feedback", "wasm")
 """What `--health-all` brings along keeps at least its own interval."""
 
 

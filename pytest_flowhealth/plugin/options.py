@@ -228,6 +228,17 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         },
     ),
     (
+        "--health-issues",
+        {
+            "metavar": "dry-run",
+            "nargs": "?",
+            "const": "now",
+            "choices": ["now", "dry-run"],
+            "help": "Run nothing: open an issue at GitHub for each error that many installations "
+            "reported, or tell it the new counts; dry-run only shows what would be sent.",
+        },
+    ),
+    (
         "--health-demo",
         {
             "action": "store_true",
@@ -248,6 +259,7 @@ COMMANDS = {
     "health_init": "scaffold:InitCommand",
     "health_erase": "submit:EraseCommand",
     "health_withdraw": "submit:WithdrawCommand",
+    "health_issues": "issues:IssuesCommand",
 }
 """What takes the place of a run, by its option: a module of this package and its class."""
 

@@ -26,7 +26,7 @@ from pytest_flowhealth.verdict.status import Outcome
 from pytest_flowhealth.verdict.verdict import settle
 
 FIRST = ("redis", "dashboard", "system", "configuration", "build")
-LAST = ("fleet", "package", "dependencies", "npm", "wasm")
+LAST = ("fleet", "package", "dependencies", "feedback", "npm", "wasm")
 """In which order components are looked at: what answers at once shall not wait for what takes long."""
 
 

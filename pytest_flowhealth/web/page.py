@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import os
 import platform
 import resource
 import socket
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.feedback.github.hourly import Hourly
 from pytest_flowhealth.feedback.intake import Intake
 from pytest_flowhealth.history.place import Place
 from pytest_flowhealth.monitor.loop import Monitor
@@ -79,6 +81,7 @@ class Page:
         self._live = Live(self._feed)
         self._picture = Picture()
         self._remarks: deque[Remark] = deque(maxlen=1_000)
+        self._issues = Hourly(place.path, os.environ)
         name = settings.target.name or settings.target.root.name
         self._glimpse = Glimpse(name, platform.node())
         self._socket = _bound(self._served.address)
@@ -113,6 +116,7 @@ class Page:
 
     def second(self, monitor: Monitor, at: float) -> None:
         """Take in how things are."""
+        self._issues.second(monitor.settings.target, at)
         loop = self._loop
         if not self._thread.is_alive() and not self._failed:
             self._failed = True
@@ -137,7 +141,7 @@ class Page:
 
     def remarks(self) -> list[Remark]:
         """Return what was done since the last time."""
-        found = []
+        found = [Remark(what, facts) for what, facts in self._issues.told()]
         while self._remarks:
             found.append(self._remarks.popleft())
         return found
@@ -145,6 +149,7 @@ class Page:
     def reconfigure(self, monitor: Monitor) -> None:
         """Go by other users and tokens; where it is served stays."""
         self._reports.reconfigure(monitor.settings.target)
+        self._issues.again()
         web = monitor.settings.target.config.web
         try:
             access = access_of(web, self._secrets, self._sessions.hash)

@@ -1,0 +1,121 @@
+"""What people report at GitHub: how many issues are open, how old, how fast answered, more or fewer.
+
+Whose issues, and how each figure is made: docs/github.md. Nothing here is critical: it tells how a
+project is kept, not whether the application works.
+"""
+
+import os
+from datetime import UTC, datetime
+
+import pytest
+
+from pytest_flowhealth import Answer, Health, NotApplicable, Target, Unmeasured, answer
+from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.feedback.github import analytics
+from pytest_flowhealth.feedback.github.analytics import Responses, Week
+from pytest_flowhealth.feedback.github.answers import Issue
+from pytest_flowhealth.feedback.github.client import Client
+from pytest_flowhealth.feedback.github.settings import client_of
+
+LABELS = ("bug", "installation")
+"""Labels that have a figure of their own; all are in the details."""
+
+PATIENCE = 7
+"""Days that an issue may wait before a median that can't be told yet is told as "more than"."""
+
+
+def client(target: Target) -> Client:
+    """Return who asks GitHub."""
+    try:
+        return client_of(target, os.environ)
+    except UsageError as error:
+        raise Unmeasured(error.message) from None
+
+
+@answer
+def feedback_open(target: Target) -> list[Issue]:
+    """The open issues."""
+    return analytics.open_issues(client(target))
+
+
+@answer
+def feedback_responses(target: Target) -> Responses:
+    """When the newest issues were answered."""
+    return analytics.responses(client(target), datetime.now(UTC))
+
+
+@answer
+def feedback_weeks(target: Target) -> list[Week]:
+    """How many were opened and closed in the last weeks."""
+    return analytics.weeks(client(target), datetime.now(UTC))
+
+
+@pytest.mark.health("feedback", critical=False, timeout=100)
+@pytest.mark.threshold("open", warn=200, better="lower", unit="1")
+@pytest.mark.threshold("open_bug", warn=50, better="lower", unit="1")
+@pytest.mark.threshold("open_installation", warn=20, better="lower", unit="1")
+def test_open(health: Health, target: Target, feedback_open: Answer[list[Issue]]) -> None:
+    """There are not too many open issues, nor too many of a label."""
+    asked = client(target)
+    health.detail(repository=asked.repository, with_token=asked.authorised)
+    health.remedy("close what is done: gh issue list --state open")
+    issues = feedback_open()
+    labels = analytics.by_label(issues)
+    health.measure("open", len(issues), unit="1")
+    for name in LABELS:
+        health.measure(f"open_{name}", labels.get(name, 0), unit="1")
+    health.detail(
+        by_label=dict([*labels.items()][:30]),
+        without_label=sum(1 for one in issues if not one.labels),
+    )
+
+
+@pytest.mark.health("feedback", critical=False, requires="feedback.open", timeout=100)
+@pytest.mark.threshold("age_days.median", warn=180, better="lower", unit="1")
+@pytest.mark.threshold("age_days.max", warn=730, better="lower", unit="1")
+def test_age(health: Health, feedback_open: Answer[list[Issue]]) -> None:
+    """The open issues are not too old."""
+    health.remedy("gh issue list --search 'is:open sort:created-asc' shows the oldest")
+    issues = feedback_open()
+    if not issues:
+        raise NotApplicable("no issue is open")
+    health.measure("age_days", analytics.ages(issues, datetime.now(UTC)), unit="1")
+    oldest = sorted(issues, key=lambda one: one.created_at)[:5]
+    health.detail(oldest=[{"number": one.number, "title": one.title} for one in oldest])
+
+
+@pytest.mark.health("feedback", critical=False, requires="feedback.open", timeout=100)
+@pytest.mark.threshold("response_days", warn=7, better="lower", unit="1")
+def test_response(health: Health, feedback_responses: Answer[Responses]) -> None:
+    """Half of the issues are answered by somebody within a week."""
+    health.remedy("gh issue list --search 'is:open comments:0' shows who waits")
+    found = feedback_responses()
+    health.detail(
+        opened=found.opened,
+        looked_at=found.looked,
+        answered=len(found.answered),
+        longest_waiting_days=max(found.waiting, default=None),
+    )
+    if not found.looked:
+        raise NotApplicable(f"no issue was opened in the last {analytics.DAYS} days")
+    if found.median is not None:
+        health.measure("response_days", found.median, unit="1")
+        return
+    few = f"{len(found.answered)} of {found.looked} issues are answered"
+    longest = max(found.answered + found.waiting)
+    if longest < PATIENCE:
+        health.not_applicable(f"{few}, and none has waited for {PATIENCE} days: too early to tell")
+    health.measure("response_days", longest, unit="1", doubt=f"it is more than that: {few}")
+
+
+@pytest.mark.health("feedback", critical=False, requires="feedback.open", timeout=100)
+@pytest.mark.threshold("growth_week", warn=5, better="lower", unit="1")
+def test_flow(health: Health, feedback_weeks: Answer[list[Week]]) -> None:
+    """Not many more issues are opened than closed, over four full weeks."""
+    health.remedy("gh issue list --search 'is:open sort:created-desc' shows what came in")
+    found = feedback_weeks()
+    opened, closed = sum(one.opened for one in found), sum(one.closed for one in found)
+    health.measure("opened_week", opened / len(found), unit="1")
+    health.measure("closed_week", closed / len(found), unit="1")
+    health.measure("growth_week", (opened - closed) / len(found), unit="1")
+    health.detail(weeks=found)

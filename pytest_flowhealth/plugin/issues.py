@@ -1,0 +1,133 @@
+"""`pytest --health-issues`: opens issues of what many installations report, and tells what it did."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.errors import NotApplicable, UsageError
+from pytest_flowhealth.feedback.github import chore
+from pytest_flowhealth.feedback.github.compose import title
+from pytest_flowhealth.feedback.github.link import form
+from pytest_flowhealth.feedback.github.notes import Notes
+from pytest_flowhealth.feedback.github.preview import preview
+from pytest_flowhealth.feedback.github.settings import (
+    TOKENS,
+    client_of,
+    policy_of,
+    repository_of,
+    token_of,
+)
+from pytest_flowhealth.feedback.github.tend import Done, over
+from pytest_flowhealth.feedback.report import Kind
+from pytest_flowhealth.history.keeping import opened, said
+from pytest_flowhealth.monitor.settings import history_of, read
+from pytest_flowhealth.plugin.messages import usage_error
+from pytest_flowhealth.plugin.monitor import asked_of
+from pytest_flowhealth.verdict.status import Status
+from pytest_flowhealth.verdict.text import printable
+
+DRY_RUN = "dry-run"
+_WAIT = 5.0
+
+
+class IssuesCommand:
+    """Takes the place of pytest's own run; the plugin object of --health-issues."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> int:
+        """See to the issues, and return the exit code: 0; 2 where one failed; 3 where it is not known.
+
+        Raises:
+            pytest.UsageError: The configuration can't be meant, or names no repository.
+        """
+        try:
+            asked = asked_of(config)
+            settings = read(asked)
+            target, path = settings.target, history_of(asked, settings).path
+            repository_of(target)
+            token = token_of(os.environ)
+        except (UsageError, NotApplicable) as error:
+            remedy = f"; {error.remedy}" if error.remedy else ""
+            raise usage_error(f"--health-issues: {error}{remedy}") from None
+        if not path.is_file():
+            _complain(f"there is no history {path}: no report was received there")
+            return Status.UNKNOWN.exit_code
+        if config.option.health_issues == DRY_RUN:
+            return _with_reports(path, target, os.environ, _show)
+        if token is None:
+            return _with_reports(path, target, os.environ, _link)
+        return _told(chore.see_to(path, target, os.environ))
+
+
+def _told(done: Done) -> int:
+    """Tell what was done, and return the exit code."""
+    for one in done.did:
+        number = f" #{one.number}" if one.number else ""
+        parts = [f"{one.what}{number}: {title(one.kind)}", one.url, one.text]
+        _say("\n  ".join(part for part in parts if part))
+    if done.problem is not None:
+        _complain(done.problem)
+        if done.remedy:
+            _complain(f"  {done.remedy}")
+        return Status.UNKNOWN.exit_code
+    if not done.did:
+        _say("nothing was reported often enough to open an issue")
+    failed = any(one.what == "failed" for one in done.did)
+    return Status.UNHEALTHY.exit_code if failed else 0
+
+
+def _with_reports(
+    path: Path,
+    target: Target,
+    environ: Mapping[str, str],
+    do: Callable[[sqlite3.Connection, Sequence[Kind], Target], None],
+) -> int:
+    try:
+        with opened(path, _WAIT) as connection:
+            kinds = chore.scrubbed(chore.reported(connection), environ)
+            do(connection, kinds, target)
+    except sqlite3.Error as error:
+        _complain(f"the history can't be used: {said(error)}")
+        return Status.UNKNOWN.exit_code
+    return 0
+
+
+def _show(connection: sqlite3.Connection, kinds: Sequence[Kind], target: Target) -> None:
+    """Print what would be sent."""
+    client = client_of(target, {})
+    found = preview(Notes(connection, client.base), kinds, policy_of(target), time.time())
+    for one in found:
+        _say(f"POST {client.base}/{one.path}")
+        _say(json.dumps(one.body, indent=2))
+    _complain(
+        f"{len(found)} requests would be sent; GitHub was not asked: an issue that is there already, "
+        "and that this history does not know of, is found before another is opened"
+    )
+
+
+def _link(_: sqlite3.Connection, kinds: Sequence[Kind], target: Target) -> None:
+    """Print a link to the filled-in form for each kind."""
+    ours = target.config.github
+    found = over(kinds, policy_of(target))
+    for one in found:
+        _say(f"{title(one)}\n  {form(one, repository_of(target), ours.api, ours.labels)}")
+    names = f"{', '.join(TOKENS[:-1])} or {TOKENS[-1]}"
+    what = "open these links" if found else "nothing was reported often enough to open an issue"
+    _complain(f"no token is set ({names}): {what}")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{printable(text, 100_000)}\n")
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"{printable(text)}\n")
