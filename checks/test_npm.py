@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth import Answer, Health, NotApplicable, ProbeError, Target, Unmeasured, answer
-from pytest_flowhealth.feedback.store import Totals, totals
+from pytest_flowhealth.feedback.reports.store import Totals, totals
 from pytest_flowhealth.history.keeping import asked
 from pytest_flowhealth.history.place import FILE, place_of
 from pytest_flowhealth.monitor.frames import order

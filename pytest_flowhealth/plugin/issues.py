@@ -27,7 +27,7 @@ from pytest_flowhealth.feedback.github.settings import (
     token_of,
 )
 from pytest_flowhealth.feedback.github.tend import Done, over
-from pytest_flowhealth.feedback.report import Kind
+from pytest_flowhealth.feedback.reports.report import Kind
 from pytest_flowhealth.history.keeping import opened, said
 from pytest_flowhealth.monitor.settings import history_of, read
 from pytest_flowhealth.plugin.messages import usage_error

@@ -9,8 +9,8 @@ import pytest
 
 from pytest_flowhealth.config.load import locate
 from pytest_flowhealth.errors import ProbeError, UsageError
-from pytest_flowhealth.feedback.scaffold import Plan, plan
-from pytest_flowhealth.feedback.scaffold_files import differences, write
+from pytest_flowhealth.feedback.scaffold.files import differences, write
+from pytest_flowhealth.feedback.scaffold.plan import Plan, plan
 from pytest_flowhealth.plugin.messages import usage_error
 from pytest_flowhealth.plugin.options import is_question
 from pytest_flowhealth.verdict.text import printable

@@ -12,17 +12,17 @@ import pytest
 
 from pytest_flowhealth.config.environment import REPORT_TOKEN, SUBMIT
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.feedback.consent import (
+from pytest_flowhealth.feedback.reports.consent import (
     DO_NOT_TRACK,
     consent_of,
     file_of,
     remember,
     withdraw,
 )
-from pytest_flowhealth.feedback.making import NoReport, encoded, report_of, this_machine
-from pytest_flowhealth.feedback.report import InstallReport
-from pytest_flowhealth.feedback.scrub import Scrubber
-from pytest_flowhealth.feedback.sending import NotSent, Receiver, erase, receiver_of, send
+from pytest_flowhealth.feedback.reports.making import NoReport, encoded, report_of, this_machine
+from pytest_flowhealth.feedback.reports.report import InstallReport
+from pytest_flowhealth.feedback.reports.scrub import Scrubber
+from pytest_flowhealth.feedback.reports.sending import NotSent, Receiver, erase, receiver_of, send
 from pytest_flowhealth.plugin.messages import usage_error
 from pytest_flowhealth.plugin.state import Run
 from pytest_flowhealth.plugin.stdout import Stdout

@@ -19,7 +19,7 @@ import msgspec
 
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.feedback.github.hourly import Hourly
-from pytest_flowhealth.feedback.intake import Intake
+from pytest_flowhealth.feedback.reports.intake import Intake
 from pytest_flowhealth.history.place import Place
 from pytest_flowhealth.monitor.loop import Monitor
 from pytest_flowhealth.monitor.settings import Settings

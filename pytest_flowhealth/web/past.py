@@ -15,9 +15,9 @@ from pytest_flowhealth.alerts.engine import Event
 from pytest_flowhealth.alerts.store import Hush
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import Unmeasured, UsageError
-from pytest_flowhealth.feedback import store as reports
-from pytest_flowhealth.feedback.report import Kind
-from pytest_flowhealth.feedback.store import Received, Totals
+from pytest_flowhealth.feedback.reports import store as reports
+from pytest_flowhealth.feedback.reports.report import Kind
+from pytest_flowhealth.feedback.reports.store import Received, Totals
 from pytest_flowhealth.history.keeping import asked, opened, said
 from pytest_flowhealth.history.place import Place
 from pytest_flowhealth.history.query import Point

@@ -15,13 +15,13 @@ from starlette.responses import Response
 
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import NotApplicable
-from pytest_flowhealth.feedback.intake import WAITING, Full, Intake, NotKept
-from pytest_flowhealth.feedback.origin import Origins
-from pytest_flowhealth.feedback.receiving import Unwanted, cleaned, kept, require_wanted
-from pytest_flowhealth.feedback.report import InstallReport, Kind
-from pytest_flowhealth.feedback.scrub import Scrubber
-from pytest_flowhealth.feedback.sealing import Unsealable, Vault, vault_of
-from pytest_flowhealth.feedback.store import Kept, Part, Received, new_id
+from pytest_flowhealth.feedback.reports.intake import WAITING, Full, Intake, NotKept
+from pytest_flowhealth.feedback.reports.origin import Origins
+from pytest_flowhealth.feedback.reports.receiving import Unwanted, cleaned, kept, require_wanted
+from pytest_flowhealth.feedback.reports.report import InstallReport, Kind
+from pytest_flowhealth.feedback.reports.scrub import Scrubber
+from pytest_flowhealth.feedback.reports.sealing import Unsealable, Vault, vault_of
+from pytest_flowhealth.feedback.reports.store import Kept, Part, Received, new_id
 from pytest_flowhealth.monitor.view import Remark
 from pytest_flowhealth.probes.registry.reports import FEWEST, InstallReports
 from pytest_flowhealth.web import shapes

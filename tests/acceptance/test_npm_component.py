@@ -21,10 +21,10 @@ from cryptography.fernet import Fernet
 
 from pytest_flowhealth.alerts.rules import conditions, judge
 from pytest_flowhealth.alerts.series import Reading, Series
-from pytest_flowhealth.feedback import store
-from pytest_flowhealth.feedback.receiving import kept
-from pytest_flowhealth.feedback.report import InstallReport
-from pytest_flowhealth.feedback.sealing import Vault
+from pytest_flowhealth.feedback.reports import store
+from pytest_flowhealth.feedback.reports.receiving import kept
+from pytest_flowhealth.feedback.reports.report import InstallReport
+from pytest_flowhealth.feedback.reports.sealing import Vault
 from pytest_flowhealth.history.keeping import opened
 from tests.acceptance.running import PASSWORD, Run, environment, run_pytest
 from tests.registry import RegistryFront, real_registry

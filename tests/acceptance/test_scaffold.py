@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from pytest_flowhealth.config.decode import Decoder
-from pytest_flowhealth.feedback.scaffold import CHECK, FORMS, SCRIPTS, UNIT, WORKFLOW
+from pytest_flowhealth.feedback.scaffold.plan import CHECK, FORMS, SCRIPTS, UNIT, WORKFLOW
 from tests.acceptance.running import CALM, Run, run_pytest
 from tests.acceptance.running import environment as running_environment
 from tests.feedback.issue_forms import problems_of

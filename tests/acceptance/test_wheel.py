@@ -38,7 +38,7 @@ def test_it_carries_the_checks_and_the_data(wheel: Path) -> None:
         "pytest_flowhealth/verdict/report.schema.json",
         "pytest_flowhealth/config/presets/claude-flow-novice.toml",
         "pytest_flowhealth/probes/js/load.mjs",
-        *(f"pytest_flowhealth/feedback/templates/{name}.txt" for name in TEMPLATES),
+        *(f"pytest_flowhealth/feedback/scaffold/templates/{name}.txt" for name in TEMPLATES),
         "pytest_flowhealth/py.typed",
     ):
         assert name in names

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import msgspec
 from pytest_flowhealth.feedback.github.client import Client, Time
 from pytest_flowhealth.feedback.github.notes import Notes
 from pytest_flowhealth.feedback.github.tend import Done, Policy, tend
-from pytest_flowhealth.feedback.report import Kind
+from pytest_flowhealth.feedback.reports import store
+from pytest_flowhealth.feedback.reports.report import InstallReport, Kind
 from pytest_flowhealth.history.database import connect
 from tests.feedback.github_server import REPOSITORY, TOKEN, Clock, GitHubServer
 
@@ -33,6 +35,35 @@ BASE = Kind(
 def kind(**named: Any) -> Kind:
     """Return a kind that differs."""
     return msgspec.structs.replace(BASE, **named)
+
+
+def report(path: Path, kinds: Sequence[Kind] = (BASE,)) -> None:
+    """Put the reports of which these kinds are made into a history."""
+    path.parent.mkdir(exist_ok=True)
+    with contextlib.closing(connect(path, wait=5.0)) as connection:
+        for one in kinds:
+            store.add(connection, [_kept(one, number) for number in range(one.count)])
+
+
+def _kept(one: Kind, number: int) -> store.Kept:
+    def of(parts: Sequence[tuple[str, int]]) -> str | None:
+        names = [name for name, count in parts for _ in range(count)]
+        return names[number] if number < len(names) else None
+
+    os, _, arch = (of(one.platforms) or "-").partition("-")
+    taken = InstallReport(
+        package=one.package,
+        version=of(one.versions),
+        node=of(one.nodes),
+        os=os or None,
+        arch=arch or None,
+        step=one.step,
+        outcome="failure",
+        error=one.error,
+    )
+    at = one.first + (one.last - one.first) * number / max(1, one.count - 1)
+    proof = store.proof_of(store.new_id())
+    return store.Kept(proof, at, taken, one.fingerprint, number.to_bytes(2))
 
 
 class Monitor:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.feedback.fingerprint import fingerprint, normal
+from pytest_flowhealth.feedback.reports.fingerprint import fingerprint, normal
 
 SAME = [
     [

@@ -15,37 +15,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.feedback.github import chore
 from pytest_flowhealth.feedback.github.hourly import Hourly
-from pytest_flowhealth.feedback.report import Kind
+from pytest_flowhealth.feedback.reports.report import Kind
 from pytest_flowhealth.history.database import connect
 from tests.feedback.github_server import TOKEN, GitHubServer
-from tests.feedback.kinds import BASE, kind, rows
+from tests.feedback.kinds import BASE, kind, report, rows
 from tests.web.harness import site
-
-# Takes the place of what was received: what is done with it is looked at here.
-PLACEHOLDER = """
-import importlib, os, types
-
-real = importlib.import_module
-
-def kinds(connection, since=0.0):
-    import msgspec
-    from pytest_flowhealth.feedback.report import Kind
-    with open(os.environ["TEST_KINDS"], "rb") as file:
-        return msgspec.json.decode(file.read(), type=list[Kind])
-
-def import_module(name, package=None):
-    if name == "pytest_flowhealth.feedback.store":
-        return types.SimpleNamespace(kinds=kinds)
-    return real(name, package)
-
-importlib.import_module = import_module
-"""
 
 
 @pytest.fixture
@@ -64,24 +43,12 @@ class Project:
         (folder / "flowhealth.toml").write_text(
             f'[github]\nrepository = "acme/shop"\napi = "{api}"\n'
         )
-        (folder / "site").mkdir()
-        (folder / "site/sitecustomize.py").write_text(PLACEHOLDER)
-        (folder / "kinds.json").write_bytes(msgspec.json.encode(kinds))
-        (folder / ".flowhealth").mkdir()
         self.history = folder / ".flowhealth/history.db"
-        connect(self.history, wait=5.0).close()
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What makes the reports be there."""
-        return {
-            "PYTHONPATH": str(self.folder / "site"),
-            "TEST_KINDS": str(self.folder / "kinds.json"),
-        }
+        report(self.history, kinds)
 
     def start(self, *words: str, token: str | None = TOKEN) -> subprocess.Popen[str]:
         """Type the command."""
-        env = {**os.environ, **self.environment}
+        env = {**os.environ}
         for name in ("FLOWHEALTH_GITHUB_TOKEN", "GITHUB_TOKEN", "GH_TOKEN", "PYTEST_ADDOPTS"):
             env.pop(name, None)
         if token is not None:
@@ -291,10 +258,9 @@ def test_the_lock_is_let_go(tmp_path: Path) -> None:
 
 
 def test_a_monitor_opens_one_issue_by_itself(github: GitHubServer, tmp_path: Path) -> None:
-    project = Project(tmp_path / "reports", github.url)
     more = f'[github]\nrepository = "acme/shop"\napi = "{github.url}"\n'
-    known = {**project.environment, "FLOWHEALTH_GITHUB_TOKEN": TOKEN}
-    with site(tmp_path / "shop", more, **known) as shop:
+    with site(tmp_path / "shop", more, FLOWHEALTH_GITHUB_TOKEN=TOKEN) as shop:
+        report(shop.monitor.history)
         shop.start()
         shop.monitor.until(lambda: shop.monitor.events("issue"))
         (told,) = shop.monitor.events("issue")
@@ -302,7 +268,8 @@ def test_a_monitor_opens_one_issue_by_itself(github: GitHubServer, tmp_path: Pat
         assert told["url"].endswith("/acme/shop/issues/1")
         assert shop.monitor.end() == 0
 
-        (tmp_path / "shop/kept/history.db").unlink()
+        shop.monitor.history.unlink()
+        report(shop.monitor.history)
         shop.start()
         shop.monitor.until(lambda: len(shop.monitor.events("issue")) == 2)
         assert shop.monitor.events("issue")[1]["done"] == "found"
@@ -315,10 +282,9 @@ def test_a_monitor_opens_one_issue_by_itself(github: GitHubServer, tmp_path: Pat
 def test_a_monitor_tells_once_what_is_wrong_and_goes_on(
     github: GitHubServer, tmp_path: Path
 ) -> None:
-    project = Project(tmp_path / "reports", github.url)
     more = f'[github]\nrepository = "acme/shop"\napi = "{github.url}"\n'
-    known = {**project.environment, "FLOWHEALTH_GITHUB_TOKEN": "wrong"}
-    with site(tmp_path / "shop", more, **known) as shop:
+    with site(tmp_path / "shop", more, FLOWHEALTH_GITHUB_TOKEN="wrong") as shop:
+        report(shop.monitor.history)
         shop.start()
         shop.monitor.until(lambda: shop.monitor.events("issues can't be seen to"))
         shop.monitor.rounds(2)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import reports as load
-from pytest_flowhealth.feedback.store import proof_of
+from pytest_flowhealth.feedback.reports.store import proof_of
 from tests.feedback.harness import OPEN, Sender, count, receiving, report
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.feedback.package_scripts import with_scripts
+from pytest_flowhealth.feedback.scaffold.package_scripts import with_scripts
 
 OURS = {"monitor:a": "pytest --health", "monitor:b": "pytest --health --health-all"}
 

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flowhealth.errors import NotApplicable
-from pytest_flowhealth.feedback import store
-from pytest_flowhealth.feedback.fingerprint import fingerprint
-from pytest_flowhealth.feedback.origin import DAY, Origins, network
-from pytest_flowhealth.feedback.receiving import cleaned, kept
-from pytest_flowhealth.feedback.report import InstallReport
-from pytest_flowhealth.feedback.scrub import Scrubber
-from pytest_flowhealth.feedback.sealing import Unsealable, Vault, vault_of
+from pytest_flowhealth.feedback.reports import store
+from pytest_flowhealth.feedback.reports.fingerprint import fingerprint
+from pytest_flowhealth.feedback.reports.origin import DAY, Origins, network
+from pytest_flowhealth.feedback.reports.receiving import cleaned, kept
+from pytest_flowhealth.feedback.reports.report import InstallReport
+from pytest_flowhealth.feedback.reports.scrub import Scrubber
+from pytest_flowhealth.feedback.reports.sealing import Unsealable, Vault, vault_of
 from pytest_flowhealth.history.keeping import opened
 from pytest_flowhealth.history.store import Retention, purge
 from pytest_flowhealth.probes.registry.reports import FEWEST, InstallReports

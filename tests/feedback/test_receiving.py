@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from pytest_flowhealth.feedback.fingerprint import fingerprint
-from pytest_flowhealth.feedback.sealing import Vault
+from pytest_flowhealth.feedback.reports.fingerprint import fingerprint
+from pytest_flowhealth.feedback.reports.sealing import Vault
 from tests.feedback.harness import OPEN, TOKEN, TOKENS, Sender, count, found_in, receiving, report
 from tests.feedback.secrets import Planted
 from tests.web.harness import Site, Visitor, wait_for

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from pytest_flowhealth.config.decode import Decoder
 from pytest_flowhealth.config.load import load_target, presets
 from pytest_flowhealth.errors import ProbeError, UsageError
-from pytest_flowhealth.feedback.project import look
-from pytest_flowhealth.feedback.scaffold import (
+from pytest_flowhealth.feedback.scaffold.files import differences, write
+from pytest_flowhealth.feedback.scaffold.plan import (
     CHECK,
     FORMS,
     MANIFEST,
@@ -29,8 +29,8 @@ from pytest_flowhealth.feedback.scaffold import (
     plan,
     service_unit,
 )
-from pytest_flowhealth.feedback.scaffold_files import differences, write
-from pytest_flowhealth.feedback.settings_text import settings_text, toml
+from pytest_flowhealth.feedback.scaffold.project import look
+from pytest_flowhealth.feedback.scaffold.settings_text import settings_text, toml
 from tests.feedback.issue_forms import problems_of
 
 ROOT = Path(__file__).parents[2]
@@ -391,7 +391,7 @@ def test_hostile_names(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("kind", ["server", "library", "command", "scripts"])
 def test_the_checks_are_tidy(tmp_path: Path, kind: str) -> None:
-    source = ROOT / f"pytest_flowhealth/feedback/templates/checks/{kind}.py.txt"
+    source = ROOT / f"pytest_flowhealth/feedback/scaffold/templates/checks/{kind}.py.txt"
     shutil.copy(source, tmp_path / "check.py")
     ruff = [sys.executable, "-m", "ruff"]
     isolated = ["--isolated", "--line-length=100", "check.py"]

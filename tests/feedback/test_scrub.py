@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_flowhealth.feedback.scrub import Scrubber
+from pytest_flowhealth.feedback.reports.scrub import Scrubber
 from tests.feedback.secrets import Planted
 
 

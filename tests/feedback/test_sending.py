@@ -18,10 +18,10 @@ import msgspec
 import pytest
 
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.feedback.consent import consent_of, remember, withdraw
-from pytest_flowhealth.feedback.making import LARGEST, encoded
-from pytest_flowhealth.feedback.report import InstallReport
-from pytest_flowhealth.feedback.sending import NotSent, Receiver, receiver_of, send
+from pytest_flowhealth.feedback.reports.consent import consent_of, remember, withdraw
+from pytest_flowhealth.feedback.reports.making import LARGEST, encoded
+from pytest_flowhealth.feedback.reports.report import InstallReport
+from pytest_flowhealth.feedback.reports.sending import NotSent, Receiver, receiver_of, send
 from tests.acceptance.running import environment
 from tests.alerts.receiving import Server
 from tests.alerts.receiving import receiving as answering

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import importlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +16,8 @@ from pytest_flowhealth.errors import FlowHealthError, UsageError
 from pytest_flowhealth.feedback.github.notes import Notes
 from pytest_flowhealth.feedback.github.settings import client_of, policy_of
 from pytest_flowhealth.feedback.github.tend import Done, tend
-from pytest_flowhealth.feedback.report import Kind
+from pytest_flowhealth.feedback.reports import store
+from pytest_flowhealth.feedback.reports.report import Kind
 from pytest_flowhealth.history.keeping import opened, said
 from pytest_flowhealth.verdict.text import Redactor, secrets_in
 
@@ -28,8 +28,7 @@ Reported = Callable[[sqlite3.Connection], Sequence[Kind]]
 
 def reported(connection: sqlite3.Connection) -> Sequence[Kind]:
     """Return what was reported and is still kept."""
-    ask: Reported = importlib.import_module("pytest_flowhealth.feedback.store").kinds
-    return ask(connection)
+    return store.kinds(connection)
 
 
 def scrubbed(kinds: Sequence[Kind], environ: Mapping[str, str]) -> list[Kind]:

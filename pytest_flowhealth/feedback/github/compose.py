@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from pytest_flowhealth.feedback.report import Kind
+from pytest_flowhealth.feedback.reports.report import Kind
 from pytest_flowhealth.verdict.text import one_line, printable
 
 LABEL = "flowhealth"

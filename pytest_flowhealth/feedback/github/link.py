@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from pytest_flowhealth.config.github import web_address
 from pytest_flowhealth.feedback.github import compose
-from pytest_flowhealth.feedback.report import Kind
+from pytest_flowhealth.feedback.reports.report import Kind
 from pytest_flowhealth.verdict.text import printable
 
 LONGEST = 8_000

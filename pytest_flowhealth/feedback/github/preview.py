@@ -19,7 +19,7 @@ from pytest_flowhealth.feedback.github.tend import (
     over,
     remark,
 )
-from pytest_flowhealth.feedback.report import Kind
+from pytest_flowhealth.feedback.reports.report import Kind
 
 
 class Sending(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from pytest_flowhealth.feedback.github.client import Client
 from pytest_flowhealth.feedback.github.failure import GitHubError, Limited, Lost, Refused
 from pytest_flowhealth.feedback.github.finding import Found
 from pytest_flowhealth.feedback.github.notes import Note, Notes
-from pytest_flowhealth.feedback.report import Kind
+from pytest_flowhealth.feedback.reports.report import Kind
 
 SETTLE = 120.0
 """Seconds until what may have been made is in GitHub's lists for certain."""

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 import msgspec
 
 from pytest_flowhealth.errors import FlowHealthError
-from pytest_flowhealth.feedback.receiving import CONTEXT, ERROR, is_word
-from pytest_flowhealth.feedback.report import InstallReport, Step
-from pytest_flowhealth.feedback.scrub import Scrubber
+from pytest_flowhealth.feedback.reports.receiving import CONTEXT, ERROR, is_word
+from pytest_flowhealth.feedback.reports.report import InstallReport, Step
+from pytest_flowhealth.feedback.reports.scrub import Scrubber
 from pytest_flowhealth.probes import runtimes
 from pytest_flowhealth.verdict.check import CheckResult
 from pytest_flowhealth.verdict.report import Health

@@ -13,9 +13,9 @@ from pytest_flowhealth.config.files import is_absent, read_bytes
 from pytest_flowhealth.config.load import FILE, PYPROJECT, TOOL
 from pytest_flowhealth.config.toml import NotToml, TooLarge, read_toml
 from pytest_flowhealth.errors import FlowHealthError, ProbeError, UsageError
-from pytest_flowhealth.feedback.package_scripts import with_scripts
-from pytest_flowhealth.feedback.project import Found, look
-from pytest_flowhealth.feedback.settings_text import settings_text
+from pytest_flowhealth.feedback.scaffold.package_scripts import with_scripts
+from pytest_flowhealth.feedback.scaffold.project import Found, look
+from pytest_flowhealth.feedback.scaffold.settings_text import settings_text
 from pytest_flowhealth.verdict.text import one_line
 
 MANIFEST = "package.json"
@@ -101,7 +101,7 @@ def _with_remedy(message: str, remedy: str | None) -> str:
 
 
 def _filled(name: str, **words: str) -> str:
-    folder = resources.files("pytest_flowhealth.feedback") / "templates"
+    folder = resources.files("pytest_flowhealth.feedback.scaffold") / "templates"
     text = (folder / f"{name}.txt").read_text(encoding="utf-8")
     # Checks are plain Python, with dollars of their own.
     return text if name.startswith("checks/") else Template(text).substitute(words)

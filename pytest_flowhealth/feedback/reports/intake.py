@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pytest_flowhealth.config.atomic import make_folder
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.feedback.store import Kept, add
+from pytest_flowhealth.feedback.reports.store import Kept, add
 from pytest_flowhealth.history.keeping import opened, said
 
 WAITING = 500

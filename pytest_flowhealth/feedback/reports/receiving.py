@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pytest_flowhealth.feedback.fingerprint import fingerprint
-from pytest_flowhealth.feedback.report import InstallReport
-from pytest_flowhealth.feedback.scrub import Scrubber
-from pytest_flowhealth.feedback.sealing import Vault
-from pytest_flowhealth.feedback.store import Kept, proof_of
+from pytest_flowhealth.feedback.reports.fingerprint import fingerprint
+from pytest_flowhealth.feedback.reports.report import InstallReport
+from pytest_flowhealth.feedback.reports.scrub import Scrubber
+from pytest_flowhealth.feedback.reports.sealing import Vault
+from pytest_flowhealth.feedback.reports.store import Kept, proof_of
 from pytest_flowhealth.verdict.text import one_line, printable
 
 ERROR, CONTEXT = 1_000, 60_000

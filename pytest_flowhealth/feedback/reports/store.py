@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from pytest_flowhealth.feedback.report import InstallReport, Kind
+from pytest_flowhealth.feedback.reports.report import InstallReport, Kind
 from pytest_flowhealth.history.database import erasing, transaction
 
 MOST = 20

@@ -17,7 +17,7 @@ from pytest_flowhealth.config.fields import (
     parts_of,
     tables,
 )
-from pytest_flowhealth.feedback.project import Found
+from pytest_flowhealth.feedback.scaffold.project import Found
 from pytest_flowhealth.verdict.text import one_line
 
 _HEAD = """\

@@ -12,7 +12,7 @@ from pathlib import Path
 from pytest_flowhealth.config.atomic import replace_file
 from pytest_flowhealth.config.files import is_absent, read_bytes, reason
 from pytest_flowhealth.errors import ProbeError
-from pytest_flowhealth.feedback.scaffold import Change, Plan, out_of_place
+from pytest_flowhealth.feedback.scaffold.plan import Change, Plan, out_of_place
 
 _NEW = 0o644
 _WRITABLE = 0o222

@@ -1,0 +1,1 @@
+"""What `--health-init` writes into a project: looked for, planned, shown, written."""
