@@ -100,6 +100,7 @@ def package_files(target: Target) -> installed.Comparison:
 @answer
 def package_tree(target: Target) -> npm.Tree:
     """What `npm ls --all` says."""
+    package.require_own_tree(target.root)
     return npm.ls(target.root)
 
 
@@ -243,6 +244,7 @@ def not_as_locked(target: Target) -> list[str]:
 @pytest.mark.health("package", requires="package.manifest", timeout=60, remedy="npm install")
 def test_lock(health: Health, target: Target) -> None:
     """The lock file of npm is in step with package.json, of the root and of each workspace."""
+    package.require_own_tree(target.root)
     lock = lockfile.read_lock(target.root)
     manager = lockfile.manager(target.root)
     if lock is None and manager is not None:

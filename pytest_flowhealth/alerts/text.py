@@ -37,7 +37,8 @@ def body(message: Message) -> str:
 
 
 def _alert(one: Alert) -> Iterator[str]:
-    yield _wrapped(f"{one.name} ({one.severity}): {one.summary}")
+    was = "" if one.resolved is None else "it was: "
+    yield _wrapped(f"{one.name} ({one.severity}): {was}{one.summary}")
     if one.resolved is None:
         yield f"  since {_at(one.since)}" + (", changing too often" if one.flapping else "")
     else:

@@ -48,13 +48,6 @@ class Feedback(msgspec.Struct, frozen=True):
     window: Annotated[
         str, Meta(description="How far back reports count for `npm.install_success`.")
     ] = "7 d"
-    consent: Annotated[
-        bool,
-        Meta(
-            description="Whether `--health-submit URL` may send without asking, as in CI; "
-            "`DO_NOT_TRACK=1` goes before it."
-        ),
-    ] = False
 
 
 def require_keep(text: str) -> None:

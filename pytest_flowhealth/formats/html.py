@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape as escape_markup
 from importlib import resources
 
-from pytest_flowhealth.formats.readings import blocked, counted, readings, safe
+from pytest_flowhealth.formats.readings import blocked, counted, readings, safe, worst_first
 from pytest_flowhealth.verdict.check import CheckResult, limit_text, unit_suffix
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Outcome
@@ -51,7 +51,9 @@ def _parts(health: Health, title: str) -> Iterator[str]:
     yield f'<p class="quiet">{health.started:%Y-%m-%d %H:%M:%S} UTC on {escape(health.host.name)}, '
     yield f"{figure(health.duration)} s: {counted(health)}</p>"
     yield from _listed(health.reasons)
-    causes = [one for one in health.checks if one.outcome in _WRONG and one.blocked_by is None]
+    causes = [
+        one for one in worst_first(health) if one.outcome in _WRONG and one.blocked_by is None
+    ]
     if causes:
         yield '<h2>What is wrong</h2><div class="wrong">'
         waiting = blocked(health)

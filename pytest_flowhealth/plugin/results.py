@@ -9,9 +9,9 @@ import pytest
 
 from pytest_flowhealth.plugin.recorder import Seen
 from pytest_flowhealth.plugin.scan import checks_in
-from pytest_flowhealth.plugin.state import Mode, Run
+from pytest_flowhealth.plugin.state import Mode, Run, is_round
 from pytest_flowhealth.verdict.check import CheckResult, Declaration, Evidence, unreported
-from pytest_flowhealth.verdict.status import Status
+from pytest_flowhealth.verdict.status import Outcome, Status
 from pytest_flowhealth.verdict.verdict import Problem
 
 
@@ -38,6 +38,7 @@ def run_problems(run: Run, pytest_exit: int) -> list[Problem]:
         problems += worker.problems
     problems += _skipped_files(run)
     problems += _ordinary_tests(run)
+    problems += _only_requirements(run)
     problems += _exit_code(run, pytest_exit, told=bool(problems))
     return list(dict.fromkeys(problems))
 
@@ -74,6 +75,19 @@ def _ordinary_tests(run: Run) -> Iterator[Problem]:
             yield Problem(f"{nodeid} was collected, but never reported")
         elif seen.failed:
             yield Problem(f"{nodeid}, which is no check, failed", Status.UNHEALTHY)
+
+
+def _only_requirements(run: Run) -> Iterator[Problem]:
+    """Return a problem where nothing applies of what was asked for by name: what it requires is not it.
+
+    In a monitor's round it is what was due, not what somebody wants to know.
+    """
+    asked = set() if is_round(run.config) else set(run.config.option.health_component)
+    results = check_results(run) if asked else []
+    ours = [one for one in results if one.component in asked]
+    if len(ours) < len(results) and all(one.outcome is Outcome.SKIP for one in ours):
+        names = ", ".join(sorted(asked))
+        yield Problem(f"every check of {names} was skipped")
 
 
 def _exit_code(run: Run, code: int, *, told: bool) -> list[Problem]:

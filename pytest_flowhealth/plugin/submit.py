@@ -14,6 +14,7 @@ from pytest_flowhealth.config.environment import REPORT_TOKEN, SUBMIT
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.feedback.reports.consent import (
     DO_NOT_TRACK,
+    Consent,
     consent_of,
     file_of,
     remember,
@@ -24,6 +25,7 @@ from pytest_flowhealth.feedback.reports.report import InstallReport
 from pytest_flowhealth.feedback.reports.scrub import Scrubber
 from pytest_flowhealth.feedback.reports.sending import NotSent, Receiver, erase, receiver_of, send
 from pytest_flowhealth.plugin.messages import usage_error
+from pytest_flowhealth.plugin.options import given
 from pytest_flowhealth.plugin.state import Run
 from pytest_flowhealth.plugin.stdout import Stdout
 from pytest_flowhealth.verdict.report import Document
@@ -113,14 +115,9 @@ def _submitted(run: Run, document: Document) -> str:
     text = str(run.config.option.health_submit)
     # What forbids it is known before anybody looks for Node and npm.
     receiver = None if text == SHOW else receiver_of(text, OPTION)
-    known = None
+    known = consent_of(receiver.origin, os.environ) if receiver is not None else "unknown"
     if receiver is not None:
-        configured = run.target.config.feedback.consent
-        known = consent_of(receiver.origin, os.environ, configured=configured)
-        if known == "forbidden":
-            return f"no report was sent: {DO_NOT_TRACK} is set"
-        if known == "no":
-            return f"no report was sent: you said no; {SUBMIT}=yes, or --health-withdraw to be asked again"
+        _require_allowed(run, known)
     report = report_of(document.health, this_machine(), scrubber())
     content = encoded(report)
     if receiver is None:
@@ -130,6 +127,20 @@ def _submitted(run: Run, document: Document) -> str:
         return _not_agreed()
     address = send(receiver, content, os.environ.get(REPORT_TOKEN, "").strip() or None)
     return f"a report was sent to {receiver.origin}; to have it erased: pytest {ERASE} {address}"
+
+
+def _require_allowed(run: Run, known: Consent) -> None:
+    """Refuse to send where that is known to be unwanted.
+
+    Raises:
+        NotSent: It is, with the reason.
+    """
+    if not any(one.startswith(OPTION) for one in given(run.config)):
+        raise NotSent(f"{OPTION} has to be typed; in a configuration file it does not count")
+    if known == "forbidden":
+        raise NotSent(f"{DO_NOT_TRACK} is set")
+    if known == "no":
+        raise NotSent(f"you said no; {SUBMIT}=yes, or --health-withdraw to be asked again")
 
 
 def scrubber() -> Scrubber:
@@ -186,10 +197,7 @@ def _can_ask() -> bool:
 def _not_agreed() -> str:
     if _can_ask():
         return "no report was sent"
-    return (
-        "no report was sent: nobody agreed to it; without a terminal "
-        f"{SUBMIT}=yes or [feedback] consent = true does"
-    )
+    return f"no report was sent: nobody agreed to it; without a terminal {SUBMIT}=yes does"
 
 
 def _say(text: str) -> None:

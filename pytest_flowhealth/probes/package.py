@@ -62,6 +62,20 @@ class Dependency(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, state=state, problem=problem)
 
 
+def require_own_tree(root: Path) -> None:
+    """Refuse a package that is installed in a project: its tree and its lock file are that project's.
+
+    Raises:
+        NotApplicable: It lies in a folder node_modules.
+    """
+    holder = root.parent.parent if root.parent.name.startswith("@") else root.parent
+    if holder.name == "node_modules":
+        raise NotApplicable(
+            "this package is installed in a project, whose tree and lock file are not its own; "
+            "run the check in that project's folder"
+        )
+
+
 def require_node_modules(package: Package) -> Path:
     """Return the node_modules that a package's dependencies are looked for in first.
 

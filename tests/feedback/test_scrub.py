@@ -93,3 +93,25 @@ def test_no_text_takes_long(part: str, end: str) -> None:
     began = time.process_time()
     Scrubber(users=["somebody"])(text)
     assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("2001:db8:dead::1: refused", "<address>: refused"),
+        ("addr:2001:db8::1", "addr:<address>"),
+        ("IP Address:2001:db8::7, x", "IP Address:<address>, x"),
+        ("[2001:db8::2]:443 fe80::1%eth0", "[<address>]:443 <address>"),
+        ("std::vector at 12:34:56 ::1", "std::vector at 12:34:56 ::1"),
+        ("npm login --password hunter2 --token x -y", "npm login --password *** --token *** -y"),
+        ("DB_PASS=x tests pass: 5", "DB_PASS=*** tests pass: 5"),
+        ("Basic dXNlcjpwYXNz, basic usage", "Basic ***, basic usage"),
+        ("altnames: DNS:nexus.acme.io, DNS:*.acme.io", "altnames: DNS:<host>, DNS:<host>"),
+        ("at nexus.acme.io, of socket.io", "at <host>, of socket.io"),
+        ("index.d.ts config.h.in run.test.sh", "index.d.ts config.h.in run.test.sh"),
+        ("open \\\\FILESRV01\\share\\joe failed", "open \\\\<host> failed"),
+        ("ssh joe@gitsrv01 ls, npm i express@latest", "ssh <user>@<host> ls, npm i express@latest"),
+    ],
+)
+def test_forms_that_an_attack_found(text: str, found: str) -> None:
+    assert Scrubber()(text) == found

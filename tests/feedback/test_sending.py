@@ -47,6 +47,11 @@ import pytest
 def test_own(health):
     pass
 """
+GOOD = """
+@pytest.mark.health("own")
+def test_own(health):
+    pass
+"""
 WORDS = ("--health", "--health-component", "own")
 
 
@@ -120,19 +125,30 @@ def test_the_same_bytes_are_sent_taken_and_erased(shop: Path, tmp_path: Path) ->
     [
         ({}, "", "nobody agreed to it"),
         ({"FLOWHEALTH_SUBMIT": "perhaps"}, "", "nobody agreed to it"),
-        ({"FLOWHEALTH_SUBMIT": "no"}, "[feedback]\nconsent = true\n", "you said no"),
+        ({"FLOWHEALTH_SUBMIT": "no"}, "", "you said no"),
+        ({}, "addopts", "has to be typed"),
+        ({"FLOWHEALTH_SUBMIT": "yes"}, "addopts", "has to be typed"),
         ({"DO_NOT_TRACK": "1", "FLOWHEALTH_SUBMIT": "yes"}, "", "DO_NOT_TRACK is set"),
-        ({"DO_NOT_TRACK": "1"}, "[feedback]\nconsent = true\n", "DO_NOT_TRACK is set"),
     ],
 )
 def test_nothing_is_sent_without_consent(
     shop: Path, env: dict[str, str], configured: str, said: str
 ) -> None:
-    (shop / "flowhealth.toml").write_text(f'checks = ["health/"]\n{configured}')
     with answering() as server:
-        done = run(shop, *WORDS, "--health-submit", server.url, **env)
+        words = ("--health-submit", server.url)
+        if configured:
+            text = f"[pytest]\naddopts = {' '.join(words)}\n"
+            (shop / "pytest.ini").write_text(text)
+        done = run(shop, *WORDS, *(() if configured else words), **env)
     assert (done.returncode, server.requests) == (2, [])
     assert said in told(done)
+
+
+def test_a_success_needs_checks_of_the_installation(shop: Path) -> None:
+    (shop / "health/test_own.py").write_text(CHECK.partition("@pytest.mark.health")[0] + GOOD)
+    done = run(shop, *WORDS, "--health-submit", "-")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert "none of the checks of package and build was run" in told(done)
 
 
 def test_a_run_that_is_unknown_reports_nothing(shop: Path) -> None:
@@ -294,13 +310,13 @@ def on_terminal(folder: Path, words: tuple[str, ...], answer: str | None) -> str
 def test_consent_is_for_one_receiver(tmp_path: Path) -> None:
     environ = {"XDG_CONFIG_HOME": str(tmp_path)}
     remember("https://a", environ, agreed=True)
-    found = [consent_of(one, environ, configured=False) for one in ("https://a", "https://b")]
+    found = [consent_of(one, environ) for one in ("https://a", "https://b")]
     assert found == ["yes", "unknown"]
     path = tmp_path / "pytest-flowhealth/consent.json"
     assert json.loads(path.read_text()) == {"receivers": {"https://a": True}}
     assert path.stat().st_mode & 0o777 == 0o600
     path.write_text("garbage")
-    assert consent_of("https://a", environ, configured=False) == "unknown"
+    assert consent_of("https://a", environ) == "unknown"
     assert withdraw(environ) == []
     assert not remember("https://a", {}, agreed=True)
 

@@ -213,3 +213,19 @@ def test_second():
     pass
 """)
     assert list(result.outcomes) == ["a.second", "a.first"]
+
+
+def test_what_is_asked_for_by_name_is_not_healthy_by_what_it_requires(run: Health) -> None:
+    source = """
+@pytest.mark.health("base")
+def test_there():
+    pass
+
+@pytest.mark.health("extra", requires="base.there")
+def test_it(health):
+    health.not_applicable("none is configured")
+"""
+    result = run(source, "--health-component", "extra")
+    assert (result.exit_code, result.health["reasons"]) == (3, ["every check of extra was skipped"])
+    assert run(source, "--health-component", "extra", "--health-component", "base").exit_code == 0
+    assert run(source).exit_code == 0

@@ -36,21 +36,20 @@ def file_of(environ: Mapping[str, str]) -> Path | None:
     return Path(base) / "pytest-flowhealth" / "consent.json" if base else None
 
 
-def consent_of(receiver: str, environ: Mapping[str, str], *, configured: bool) -> Consent:
+def consent_of(receiver: str, environ: Mapping[str, str]) -> Consent:
     """Return what is known before anybody is asked.
+
+    The configuration has no say: it may be the installed package's own.
 
     Args:
         receiver: Its scheme, host and port.
         environ: The environment.
-        configured: `[feedback] consent`.
     """
     if environ.get(DO_NOT_TRACK, "").strip().lower() not in _NO:
         return "forbidden"
     said = environ.get(SUBMIT, "").strip().lower()
     if said:
         return "no" if said in _NO else "yes" if said in ("yes", "1", "true") else "unknown"
-    if configured:
-        return "yes"
     found = _read(file_of(environ)).receivers.get(receiver)
     return "unknown" if found is None else "yes" if found else "no"
 

@@ -32,6 +32,8 @@ _STEPS: dict[str, Step] = {
 }
 """Where an installation ended, by the check that failed; at a check where it is another."""
 
+_MANIFEST = "package.manifest"
+
 _INSTALL_TIME = "install_time"
 
 
@@ -62,6 +64,10 @@ def report_of(health: Health, machine: Machine, scrub: Scrubber) -> InstallRepor
     """
     if health.status is Status.UNKNOWN:
         raise NoReport("whether the installation works is not known: the run's status is unknown")
+    if health.status is not Status.UNHEALTHY and not _installed(health.checks):
+        raise NoReport(
+            "whether the installation works is not known: none of the checks of package and build was run"
+        )
     plain = Scrubber()
     if health.target.name is None or not is_word(health.target.name, plain):
         raise NoReport("package.json tells no name that can be sent")
@@ -82,6 +88,12 @@ def report_of(health: Health, machine: Machine, scrub: Scrubber) -> InstallRepor
         context=_context(health, wrong, scrub) if failed else "",
     )
     return _checked(found)
+
+
+def _installed(checks: Iterable[CheckResult]) -> bool:
+    """Tell whether something speaks for an installation that works, and not only nothing against it."""
+    held = {one.id for one in checks if one.holds}
+    return _MANIFEST in held and not held.isdisjoint(_STEPS)
 
 
 def encoded(report: InstallReport) -> bytes:

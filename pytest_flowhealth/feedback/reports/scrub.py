@@ -41,9 +41,16 @@ _PEM = re.compile(
     re.DOTALL,
 )
 _AUTHORIZATION = re.compile(r"((?:authorization|cookie)[\"']?\s{0,3}[:=])[^\r\n]+", re.IGNORECASE)
+_BASIC = re.compile(
+    r"\b(basic\s{1,3})(?=[\w+/-]{0,200}(?:[0-9=]|(?-i:[a-z][A-Z])))[\w+/=-]{6,}+", re.IGNORECASE
+)
+_FLAG = re.compile(
+    r"(?<![\w-])(--?(?:password|passwd|pass|passphrase|secret|token|otp|auth|api-?key)\s{1,3})(?!-)\S++",
+    re.IGNORECASE,
+)
 _BEARER = re.compile(r"\b(bearer\s{1,3})[\w.~+/=-]{6,}+", re.IGNORECASE)
 _ASSIGNED = re.compile(
-    r"((?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|"
+    r"((?:password|passwd|passphrase|(?<=_)pass|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|"
     r"credential|_auth|_password)[\w.-]{0,30}+[\"']?\s{0,3}[:=]\s{0,3})"
     r"(?:\"[^\"\r\n]*+\"|'[^'\r\n]*+'|[^\s,;&'\"])++",
     re.IGNORECASE,
@@ -59,6 +66,17 @@ _NPMRC = re.compile(r"(?<![:/])//[^\s/'\"<>]++(?=/[^\s=]{0,200}:_)")
 _LOOKED_UP = re.compile(r"\b(ENOTFOUND|EAI_AGAIN)(\s{1,3})(?!getaddrinfo)[\w.-]++")
 _NAMED = re.compile(r"(\bhost(?:name)?[\"']?\s{0,2}[:=]\s{0,2}[\"']?)([\w.-]++)", re.IGNORECASE)
 _SSH = re.compile(r"(\bgit@)[\w.-]++(?=[:/])")
+_ALTERNATIVE = re.compile(r"(\bDNS:)[\w.*-]++")
+_SHARE = re.compile(r"(?<![\\:])\\\\(?![?.\\])[\w.-]{2,64}+\\[^\s\"'<>]*+")
+_REMOTE = re.compile(
+    r"(\b(?:ssh|scp|rsync|sftp)\s(?:[^\r\n@]{0,80}\s)?)[\w.-]{1,64}@[\w.-]++", re.IGNORECASE
+)
+# Of endings that files have too (.sh, .in, .pl) none, and of others only three names or more: socket.io.
+_COUNTRY = re.compile(
+    r"(?<![\w@./-])(?:[\w-]{1,63}+\.){2,8}(?:ai|app|at|au|be|biz|br|ca|ch|cloud|cn|co|cz|de|dev|dk|eu|"
+    r"fi|fr|ie|info|io|it|jp|kr|me|nl|no|nz|pt|ru|se|tech|uk|us|xyz)(?![\w-]|\.\w)",
+    re.IGNORECASE,
+)
 _DOMAIN = re.compile(
     r"(?<![\w@./-])(?:[\w-]{1,63}+\.){1,8}(?:com|org|net|edu|gov|mil|internal|intranet|local|"
     r"localdomain|lan|corp|home|arpa)(?![\w-]|\.\w)"
@@ -67,7 +85,8 @@ _DOMAIN = re.compile(
 )
 _MAIL = re.compile(r"(?<![\w.+-])[\w.+-]++@(?!\d{1,9}\.\d)(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,}+")
 _IPV4 = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)")
-_IPV6 = re.compile(r"(?<![\w:])[0-9A-Fa-f:]{2,45}+(?:%\w{1,20})?(?![\w:])")
+# What stands before one may end with a colon (`addr:2001:db8::1`), and one may be followed by one.
+_IPV6 = re.compile(r"(?:(?<!\w)|(?=:))[0-9A-Fa-f:]{2,45}+(?:%\w{1,20})?(?!\w)")
 _MAC = re.compile(r"(?<![0-9A-Fa-f:-])[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5,7}(?![0-9A-Fa-f:-])")
 _UUID = re.compile(
     r"(?<![0-9A-Fa-f])[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}(?![0-9A-Fa-f])"
@@ -143,11 +162,28 @@ def _named_host(match: re.Match[str]) -> str:
 
 def _address(match: re.Match[str]) -> str:
     text = match[0]
+    return ADDRESS if _is_address(text) and text not in _LOOPBACK else text
+
+
+def _colons(match: re.Match[str]) -> str:
+    """Return what may be an IPv6 address with a colon before or after it, without the address."""
+    text = match[0]
+    if text.count(":") < 2:
+        return text
+    for begin, end in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        before, after = text[:begin], text[len(text) - end :]
+        inner = text[begin : len(text) - end]
+        if before in ("", ":") and after in ("", ":") and _is_address(inner):
+            return text if inner in _LOOPBACK else f"{before}{ADDRESS}{after}"
+    return text
+
+
+def _is_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
-        return text
-    return text if text in _LOOPBACK else ADDRESS
+        return False
+    return True
 
 
 def _long(match: re.Match[str]) -> str:
@@ -165,20 +201,26 @@ _STEPS: tuple[Step, ...] = (
     (_PEM, HIDDEN),
     (_AUTHORIZATION, rf"\1 {HIDDEN}"),
     (_BEARER, rf"\1{HIDDEN}"),
+    (_BASIC, rf"\1{HIDDEN}"),
+    (_FLAG, rf"\1{HIDDEN}"),
     (_ASSIGNED, rf"\1{HIDDEN}"),
     (_TOKENS, HIDDEN),
     (_NPMRC, f"//{HOST}"),
+    (_SHARE, lambda _: f"\\\\{HOST}"),
+    (_REMOTE, rf"\1{USER}@{HOST}"),
     (_URL, _host),
     (_HOMES, HOME),
     (_MAIL, MAIL),
     (_UUID, ID),
     (_MAC, ID),
     (_IPV4, _address),
-    (_IPV6, _address),
+    (_IPV6, _colons),
     (_LOOKED_UP, rf"\1\2{HOST}"),
     (_NAMED, _named_host),
     (_SSH, rf"\1{HOST}"),
+    (_ALTERNATIVE, rf"\1{HOST}"),
     (_DOMAIN, HOST),
+    (_COUNTRY, HOST),
     (_HEX, HIDDEN),
     (_LONG, _long),
 )

@@ -199,6 +199,16 @@ def _checks(settings: dict[str, object]) -> list[object]:
     return checks if isinstance(checks, list) else []
 
 
+_REDIS = """    services:
+      redis:
+        image: redis:7
+        ports: ["6379:6379"]
+        options: --health-cmd "redis-cli ping" --health-interval 2s --health-retries 15
+    env:
+      REDIS_URL: redis://127.0.0.1:6379/0
+"""
+
+
 def _github(planner: _Planner, found: Found) -> None:
     nodes = ", ".join(f'"{one}"' for one in found.nodes)
     install = "npm ci" if found.locked else "npm install"
@@ -208,7 +218,8 @@ def _github(planner: _Planner, found: Found) -> None:
             planner.kept.append(f"{other} is there already; {path} is left out")
             continue
         name = f"github/{path.rpartition('/')[2]}"
-        planner.file(path, _filled(name, nodes=nodes, install=install))
+        services = _REDIS if found.redis is not None else ""
+        planner.file(path, _filled(name, nodes=nodes, install=install, services=services))
 
 
 def _other(root: Path, path: str) -> str | None:

@@ -107,8 +107,9 @@ async function draw(mine, found, since, until) {
   }
   requestAnimationFrame(() => {
     mine.element.dataset.drawn = (performance.now() - began).toFixed(1);
+    // Only now it is known which limits are in view.
+    if (!mine.ended) say(mine.said, summary(found, mine));
   });
-  say(mine.said, summary(found, mine));
 }
 
 // A stretch without values is a gap, not a line across it.

@@ -127,6 +127,9 @@ function endButton(one, tell) {
   return h("button", { onclick: end, "aria-label": `End now: the silence of ${one.pattern}` }, "End now");
 }
 
+// What is over is told with what it was.
+const OVER = new Set(["resolved", "inactive"]);
+
 async function history(place) {
   try {
     const { events } = await get("/api/events", { since: Math.floor(now() - WEEK), limit: 200 });
@@ -134,7 +137,7 @@ async function history(place) {
       place.replaceChildren(notice("empty", "Nothing became of any alert."));
       return;
     }
-    const rows = events.map((one) => h("tr", {}, h("th", { scope: "row" }, stamp(one.at)), h("td", {}, one.what), h("td", {}, one.alert.name), h("td", {}, one.alert.severity), h("td", { class: "wide" }, one.alert.summary)));
+    const rows = events.map((one) => h("tr", {}, h("th", { scope: "row" }, stamp(one.at)), h("td", {}, one.what), h("td", {}, one.alert.name), h("td", {}, one.alert.severity), h("td", { class: "wide" }, (OVER.has(one.what) ? "it was: " : "") + one.alert.summary)));
     const head = ["Time", "What", "Alert", "Severity", "Summary"].map((name) => h("th", { scope: "col" }, name));
     place.replaceChildren(h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "What became of alerts" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows))));
   } catch (error) {

@@ -115,7 +115,7 @@ function refresh(card, name) {
   const checks = one.checks.map((id) => value(`check:${id}`)).filter(Boolean);
   const worst = nearest(checks);
   say(card.querySelector(".worst"), worst ? told(worst) : "");
-  say(card.querySelector("p.quiet"), one.at ? `looked at ${ago(one.at)}` : "this round is not over yet");
+  say(card.querySelector("p.quiet"), one.at ? `looked at ${ago(one.at)}` : checks.length && checks.every((check) => check.outcome === "skip") ? "nothing of it applies here, or it was skipped" : "this round is not over yet");
   say(card.querySelector("summary"), `${checks.length} ${checks.length === 1 ? "check" : "checks"}`);
   keep(card.querySelector("ul"), checks, (check) => check.id, (check) => h("li", { data: { test: `check-${check.id}` } }, badge(check.outcome), " ", checkLink(check.id)), (item, check) => paint(item.firstChild, check.outcome));
 }
