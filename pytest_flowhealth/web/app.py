@@ -74,15 +74,7 @@ def _listening(visitors: Visitors, live: Live) -> Callable[[WebSocket], Awaitabl
         except Refused as error:
             await socket.send_denial_response(refusal(error))
             return
-        session = visitor.session
-
-        def holds() -> bool:
-            if session is not None:
-                return visitors.sessions.holds(session)
-            known = visitors.find(socket)
-            return known is not None and "read" in known.scopes
-
-        await live.serve(socket, holds)
+        await live.serve(socket, lambda: visitors.still(visitor))
 
     return listening
 

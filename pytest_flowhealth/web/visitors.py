@@ -25,12 +25,16 @@ class Refused(Exception):
 
 
 class Visitor(msgspec.Struct, frozen=True):
-    """Who asks; `session` is None for a machine, `csrf` the token that its changes must carry."""
+    """Who asks; `session` is None for a machine, which has a `token` (its SHA-256).
+
+    `csrf` is the token that the changes of a session must carry.
+    """
 
     user: str
     scopes: tuple[str, ...]
     session: Session | None = None
     csrf: str = ""
+    token: str = ""
 
 
 NOBODY = Visitor("", ())
@@ -50,12 +54,18 @@ class Visitors:
         if bearer is not None:
             found = hashlib.sha256(bearer.encode()).hexdigest()
             scopes = self.access.tokens.get(found)
-            return None if scopes is None else Visitor("token", scopes)
+            return None if scopes is None else Visitor("token", scopes, token=found)
         name = connection.cookies.get(cookie_of(connection))
         session = self.sessions.find(name)
         if session is None or name is None:
             return None
         return Visitor(session.user, ("read", "metrics", "write"), session, token_of(name))
+
+    def still(self, one: Visitor) -> bool:
+        """Tell whether somebody who was found may still read; asked for each page every second."""
+        if one.session is not None:
+            return self.sessions.holds(one.session)
+        return "read" in self.access.tokens.get(one.token, ())
 
     def require(self, connection: HTTPConnection, scope: str) -> Visitor:
         """Return who asks.
