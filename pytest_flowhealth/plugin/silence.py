@@ -51,7 +51,7 @@ class SilenceCommand:
             store.silence(file, hush)
             names = [name for name in store.alerts(file) if matches(name, hush.pattern)]
             end = datetime.datetime.fromtimestamp(hush.ends, datetime.UTC)
-            known = f"; of those known: {', '.join(names)}" if names else ""
+            known = f"; of those known: {', '.join(names)}" if names else "; it matches none so far"
             return f"silenced until {end:%Y-%m-%d %H:%M:%S} UTC: {hush.pattern}{known}"
 
         return _written(config, keep)

@@ -25,7 +25,7 @@ _LARGEST_ANSWER = 4_096
 _ID = re.compile(r"[\w-]{16,100}\Z", re.ASCII)
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _WHY = {
-    401: "it needs a token: FLOWHEALTH_REPORT_TOKEN",
+    401: "FLOWHEALTH_REPORT_TOKEN is not set, or not a token that it accepts",
     403: "the token does not open it: it needs the scope report",
     404: "it receives no reports there, or has none with this id",
     429: "it was sent too many; try again later",
