@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import ssl
-import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -191,38 +187,6 @@ def test_netrc_is_left_alone(
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     client(github, clock, token=None).pages("issues", Issue, 1)
     assert "authorization" not in github.asked[0].headers
-
-
-def test_a_certificate_that_nobody_signed(tmp_path: Path, clock: Clock) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    words = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext"
-    subprocess.run(
-        [
-            "openssl",
-            *words.split(),
-            "subjectAltName=DNS:localhost",
-            "-keyout",
-            key,
-            "-out",
-            certificate,
-        ],
-        check=True,
-        capture_output=True,
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        at = Time(clock.now, clock.now, clock.pass_by)
-        url = f"https://localhost:{server.server_address[1]}"
-        with pytest.raises(Unreachable, match="certificate is not trusted"):
-            Client(REPOSITORY, TOKEN, api=url, at=at).post("labels", {"name": "x"}, Label)
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,13 @@ import msgspec
 from pytest_flowhealth.feedback.github import claims, compose
 from pytest_flowhealth.feedback.github.answers import Comment, Issue, Repository
 from pytest_flowhealth.feedback.github.client import Client
-from pytest_flowhealth.feedback.github.failure import GitHubError, Limited, Lost, Refused
+from pytest_flowhealth.feedback.github.failure import (
+    GitHubError,
+    Limited,
+    Lost,
+    Refused,
+    Unreachable,
+)
 from pytest_flowhealth.feedback.github.finding import Found
 from pytest_flowhealth.feedback.github.notes import Note, Notes
 from pytest_flowhealth.feedback.reports.report import Kind
@@ -195,7 +201,7 @@ class _Tender:
             )
             self._notes.save(kind.fingerprint, refused)
             return Did(kind, "failed", text=error.message)
-        except GitHubError:
+        except (Limited, Unreachable):
             self._notes.save(kind.fingerprint, msgspec.structs.replace(note, posted=None))
             raise
         self._keep(kind, made, opened=now)
@@ -280,7 +286,7 @@ class _Tender:
                 self._notes.save(kind.fingerprint, note)
                 raise
             return Did(kind, "failed", note.number, note.url, error.message)
-        except GitHubError:
+        except (Limited, Unreachable):
             self._notes.save(kind.fingerprint, note)
             raise
         return Did(kind, "commented", note.number, note.url)
