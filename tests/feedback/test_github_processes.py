@@ -126,6 +126,25 @@ def test_dry_run_shows_what_is_sent_and_sends_nothing(github: GitHubServer, tmp_
     assert out == ""
 
 
+def test_one_network_opens_nothing_unless_that_is_enough(
+    github: GitHubServer, tmp_path: Path
+) -> None:
+    project = Project(tmp_path / "shop", github.url, [kind(count=300, sources=1)])
+
+    code, out, err = project.run("--health-issues=dry-run", token=None)
+    assert (code, out) == (0, "")
+    assert "an issue takes 5 reports of one kind, from 2 networks; 0 of 1 kinds have that" in err
+    assert "from enough networks" in project.run()[1]
+    assert github.asked == []
+
+    with (project.folder / "flowhealth.toml").open("a") as file:
+        file.write("networks = 1\n")
+    _, out, err = project.run("--health-issues=dry-run", token=None)
+    assert "from 1 network; 1 of 1 kinds have that" in err
+    assert out.count("POST ") == 2
+    assert project.run()[1].startswith("opened #1")
+
+
 def test_without_a_token_there_is_a_link(github: GitHubServer, tmp_path: Path) -> None:
     project = Project(tmp_path / "shop", github.url, [BASE, kind(fingerprint="f" * 16, count=2)])
 

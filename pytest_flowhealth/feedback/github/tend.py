@@ -49,6 +49,7 @@ class Policy(msgspec.Struct, frozen=True):
     """When something is told: see `[github]`; `comment_every` in seconds."""
 
     limit: int = 5
+    networks: int = 2
     labels: tuple[str, ...] = ("bug", "installation")
     per_day: int = 5
     comment_every: float = DAY
@@ -82,8 +83,20 @@ class Done(msgspec.Struct, frozen=True):
 
 def over(kinds: Sequence[Kind], policy: Policy) -> list[Kind]:
     """Return the kinds that have an issue or are to get one, the most frequent first."""
-    found = [one for one in kinds if one.count >= policy.limit and compose.usable(one)]
+    found = [one for one in kinds if _is_enough(one, policy) and compose.usable(one)]
     return sorted(found, key=lambda one: (-one.count, one.fingerprint))
+
+
+def _is_enough(kind: Kind, policy: Policy) -> bool:
+    """Tell whether many reported it: so many times, and not all from one place."""
+    return kind.count >= policy.limit and kind.sources >= policy.networks
+
+
+def asked_for(policy: Policy) -> str:
+    """Return what it takes until an issue is opened, in words."""
+    reports = "1 report" if policy.limit == 1 else f"{policy.limit:,} reports"
+    networks = "1 network" if policy.networks == 1 else f"{policy.networks:,} networks"
+    return f"an issue takes {reports} of one kind, from {networks}"
 
 
 def creation(kind: Kind, policy: Policy) -> dict[str, Any]:
