@@ -90,6 +90,7 @@ class GitHubServer:
         self.comments: dict[int, list[dict[str, Any]]] = {}
         self.asked: list[Asked] = []
         self.has_issues = True
+        self.link: str | None = None  # what a proxy makes of the Link header
         self.status: dict[str, tuple[int, str]] = {}
         self.headers: dict[str, str] = {}
         self.fault: Callable[[Asked, int], str | None] = lambda *_: None
@@ -268,12 +269,14 @@ class GitHubServer:
         size = min(int(named.get("per_page", "30")), self.per_page)
         page = int(named.get("page", "1"))
         last = max(1, -(-len(found) // size))
-        links = []
-        if page < last:
-            for number, rel in ((page + 1, "next"), (last, "last")):
-                query = urlencode({**named, "page": number})
-                links.append(f'<{self.url}{parts.path}?{query}>; rel="{rel}"')
-        headers = {"Link": ", ".join(links)} if links else {}
+        others = [(page - 1, "prev"), (1, "first")] if page > 1 else []
+        others += [(page + 1, "next"), (last, "last")] if page < last else []
+        links = [
+            f'<{self.url}{parts.path}?{urlencode({**named, "page": number})}>; rel="{rel}"'
+            for number, rel in others
+        ]
+        link = ", ".join(links) if self.link is None else self.link
+        headers = {"Link": link} if link else {}
         return 200, [*found[(page - 1) * size : page * size]], headers
 
 

@@ -180,6 +180,37 @@ def test_a_clock_that_is_wrong_is_put_right_by_githubs(github: GitHubServer, clo
     assert one.now == pytest.approx(clock.at, abs=1.0)
 
 
+@pytest.mark.parametrize("link", ["", "<x>", '<https://cdn.example/x.css>; rel="preload"'])
+@pytest.mark.parametrize(("many", "asked"), [(99, 1), (100, 2), (101, 2), (250, 3), (300, 4)])
+def test_a_full_page_without_a_link_is_not_the_whole(
+    github: GitHubServer, clock: Clock, many: int, asked: int, link: str
+) -> None:
+    github.link = link
+    for _ in range(many):
+        github.open()
+
+    found = client(github, clock).pages("issues", Issue, 5, state="open", labels="")
+
+    assert sorted(one.number for one in found) == list(range(1, many + 1))
+    assert len(github.asked) == asked
+
+
+def test_pages_without_a_link_have_an_end(github: GitHubServer, clock: Clock) -> None:
+    github.link = ""
+    for _ in range(200):
+        github.open()
+    with pytest.raises(GitHubError, match="has more than 200"):
+        client(github, clock).pages("issues", Issue, 2)
+    assert len(github.asked) == 2
+
+
+def test_a_last_page_that_is_full_is_the_last(github: GitHubServer, clock: Clock) -> None:
+    for _ in range(200):
+        github.open()
+    assert len(client(github, clock).pages("issues", Issue, 2)) == 200
+    assert len(github.asked) == 2
+
+
 def test_netrc_is_left_alone(
     github: GitHubServer, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
