@@ -184,6 +184,26 @@ def test_a_failure_is_told(github: GitHubServer, tmp_path: Path) -> None:
     assert "turn issues on in the repository's settings" in err
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 302, 307])
+@pytest.mark.parametrize("path", ["/issues", "/labels"])
+def test_a_token_that_is_repeated_is_nowhere(
+    github: GitHubServer, tmp_path: Path, path: str, status: int
+) -> None:
+    with GitHubServer() as other:
+        github.status[path] = (status, f"Bearer {TOKEN} is not allowed")
+        github.headers = {"Location": f"{other.url}/?token={TOKEN}", "X-Token": TOKEN}
+        project = Project(tmp_path / "shop", github.url)
+
+        code, out, err = project.run()
+
+        assert code == 3
+        assert f"status {status}" in err or "another host, which is not followed" in err
+        assert TOKEN not in out + err
+        assert TOKEN.encode() not in project.files()
+        assert other.asked == []
+        assert len(github.asked) <= 2
+
+
 def test_killed_between_creating_and_noting(github: GitHubServer, tmp_path: Path) -> None:
     project = Project(tmp_path / "shop", github.url)
     github.seconds = 60.0
