@@ -39,6 +39,15 @@ class GitHub(msgspec.Struct, frozen=True):
     limit: Annotated[
         int, Meta(description="How many reports of one kind open an issue.", ge=1, le=10**9)
     ] = 5
+    networks: Annotated[
+        int,
+        Meta(
+            description="From how many networks they must come, too: one person is no crowd. A network "
+            "is a /24, of IPv6 a /48; it is counted anew every day, for it can't be known again.",
+            ge=1,
+            le=10**9,
+        ),
+    ] = 2
     labels: Annotated[
         tuple[str, ...],
         Meta(description="An issue's labels, besides those by which it is found again."),

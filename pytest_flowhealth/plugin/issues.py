@@ -26,7 +26,7 @@ from pytest_flowhealth.feedback.github.settings import (
     repository_of,
     token_of,
 )
-from pytest_flowhealth.feedback.github.tend import Done, over
+from pytest_flowhealth.feedback.github.tend import Done, Policy, asked_for, over
 from pytest_flowhealth.feedback.reports.report import Kind
 from pytest_flowhealth.history.keeping import opened, said
 from pytest_flowhealth.monitor.settings import history_of, read
@@ -37,6 +37,7 @@ from pytest_flowhealth.verdict.text import printable
 
 DRY_RUN = "dry-run"
 _WAIT = 5.0
+_TOO_FEW = "nothing was reported often enough, and from enough networks, to open an issue"
 
 
 class IssuesCommand:
@@ -80,7 +81,7 @@ def _told(done: Done) -> int:
             _complain(f"  {done.remedy}")
         return Status.UNKNOWN.exit_code
     if not done.did:
-        _say("nothing was reported often enough to open an issue")
+        _say(_TOO_FEW)
     failed = any(one.what == "failed" for one in done.did)
     return Status.UNHEALTHY.exit_code if failed else 0
 
@@ -103,8 +104,8 @@ def _with_reports(
 
 def _show(connection: sqlite3.Connection, kinds: Sequence[Kind], target: Target) -> None:
     """Print what would be sent."""
-    client = client_of(target, {})
-    found = preview(Notes(connection, client.base), kinds, policy_of(target), time.time())
+    client, policy = client_of(target, {}), policy_of(target)
+    found = preview(Notes(connection, client.base), kinds, policy, time.time())
     for one in found:
         _say(f"POST {client.base}/{one.path}")
         _say(json.dumps(one.body, indent=2))
@@ -112,6 +113,13 @@ def _show(connection: sqlite3.Connection, kinds: Sequence[Kind], target: Target)
         f"{len(found)} requests would be sent; GitHub was not asked: an issue that is there already, "
         "and that this history does not know of, is found before another is opened"
     )
+    _complain(f"{asked_for(policy)}; {_count(kinds, policy)}")
+
+
+def _count(kinds: Sequence[Kind], policy: Policy) -> str:
+    """Tell how many kinds were reported often enough, and how many were not."""
+    enough = len(over(kinds, policy))
+    return f"{enough:,} of {len(kinds):,} kinds have that"
 
 
 def _link(_: sqlite3.Connection, kinds: Sequence[Kind], target: Target) -> None:
@@ -121,7 +129,7 @@ def _link(_: sqlite3.Connection, kinds: Sequence[Kind], target: Target) -> None:
     for one in found:
         _say(f"{title(one)}\n  {form(one, repository_of(target), ours.api, ours.labels)}")
     names = f"{', '.join(TOKENS[:-1])} or {TOKENS[-1]}"
-    what = "open these links" if found else "nothing was reported often enough to open an issue"
+    what = "open these links" if found else _TOO_FEW
     _complain(f"no token is set ({names}): {what}")
 
 

@@ -163,6 +163,42 @@ def test_a_token_that_is_none(github: GitHubServer, tmp_path: Path, token: str, 
     assert told in found.check("feedback.open")["message"]
 
 
+@pytest.mark.parametrize("status", [401, 403, 302])
+def test_a_refusal_that_repeats_the_token(
+    github: GitHubServer, tmp_path: Path, status: int
+) -> None:
+    with GitHubServer() as other:
+        github.status["/issues"] = (status, f"Bearer {TOKEN} is not allowed")
+        github.headers = {"Location": f"{other.url}/?token={TOKEN}"}
+
+        found = run(project(tmp_path, github.url), TOKEN, "--health-history", "sqlite:///h.db")
+
+        assert found.outcomes["feedback.open"] == "unknown"
+        assert "pass" not in found.outcomes.values()
+        assert other.asked == []
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert TOKEN.encode() not in b"".join([found.text.encode(), *written])
+
+
+@pytest.mark.parametrize("limit", ["primary", "secondary"])
+@pytest.mark.parametrize("number", [2, 3, 4])
+def test_a_rate_limit_in_between_is_never_a_pass(
+    github: GitHubServer, tmp_path: Path, limit: str, number: int
+) -> None:
+    fill(github, time.time())
+    github.fault = lambda _, count: limit if count >= number else None
+
+    found = run(project(tmp_path, github.url))
+
+    # The responses take more requests than are answered; the others take one each, in any order.
+    assert found.outcomes["feedback.response"] in ("unknown", "skip")
+    unknown = [name for name, outcome in found.outcomes.items() if outcome == "unknown"]
+    assert unknown
+    assert all("was asked too often" in found.check(name)["message"] for name in unknown)
+    assert [*found.outcomes.values()].count("pass") <= number
+    assert found.exit_code == 1
+
+
 def test_nobody_listens(tmp_path: Path) -> None:
     found = run(project(tmp_path, "http://127.0.0.1:9"))
 
@@ -195,6 +231,17 @@ def test_too_many_to_be_counted(github: GitHubServer, tmp_path: Path) -> None:
 
     assert found.outcomes["feedback.open"] == "unknown"
     assert "has more than 2,000 of what is asked for" in found.check("feedback.open")["message"]
+
+
+def test_a_proxy_that_drops_what_leads_on(github: GitHubServer, tmp_path: Path) -> None:
+    github.link = ""
+    for _ in range(230):
+        github.open()
+
+    found = run(project(tmp_path, github.url))
+
+    assert figure(found, "feedback.open", "open") == 230
+    assert found.outcomes["feedback.open"] == "warn"
 
 
 def test_many_old_bugs_warn(github: GitHubServer, tmp_path: Path) -> None:

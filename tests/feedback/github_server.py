@@ -10,11 +10,15 @@ import contextlib
 import email.utils
 import itertools
 import json
+import os
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
@@ -27,6 +31,12 @@ BEFORE = ("500", "503", "cut", "half", "garbage", "primary", "secondary", "429",
 
 AFTER = ("done 502", "done cut", "done half", "done garbage", "done slow")
 """Faults of the answer to what was done."""
+
+TLS: dict[str, bytes] = {
+    "done alert": b"\x15\x03\x03\x00\x02\x02\x50",
+    "done plain": b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+}
+"""What comes where an encrypted answer should: an alert that ends it, a proxy's own word."""
 
 
 class Asked(NamedTuple):
@@ -59,6 +69,7 @@ class GitHubServer:
         lag: Seconds until what was made is in lists.
         may_push: Whether the token may make labels and give them.
         per_page: The most that a page has.
+        certificate: A file with key and certificate: it speaks TLS then, as localhost.
     """
 
     def __init__(
@@ -68,6 +79,7 @@ class GitHubServer:
         lag: float = 0.0,
         may_push: bool = True,
         per_page: int = 100,
+        certificate: Path | None = None,
     ) -> None:
         self.now = now
         self.lag = lag
@@ -78,6 +90,7 @@ class GitHubServer:
         self.comments: dict[int, list[dict[str, Any]]] = {}
         self.asked: list[Asked] = []
         self.has_issues = True
+        self.link: str | None = None  # what a proxy makes of the Link header
         self.status: dict[str, tuple[int, str]] = {}
         self.headers: dict[str, str] = {}
         self.fault: Callable[[Asked, int], str | None] = lambda *_: None
@@ -87,11 +100,17 @@ class GitHubServer:
         self._lock = threading.RLock()
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.github = self
+        self._secure = certificate is not None
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     @property
     def url(self) -> str:
         """The API's address."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        begin = "https://localhost" if self._secure else "http://127.0.0.1"
+        return f"{begin}:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -250,12 +269,14 @@ class GitHubServer:
         size = min(int(named.get("per_page", "30")), self.per_page)
         page = int(named.get("page", "1"))
         last = max(1, -(-len(found) // size))
-        links = []
-        if page < last:
-            for number, rel in ((page + 1, "next"), (last, "last")):
-                query = urlencode({**named, "page": number})
-                links.append(f'<{self.url}{parts.path}?{query}>; rel="{rel}"')
-        headers = {"Link": ", ".join(links)} if links else {}
+        others = [(page - 1, "prev"), (1, "first")] if page > 1 else []
+        others += [(page + 1, "next"), (last, "last")] if page < last else []
+        links = [
+            f'<{self.url}{parts.path}?{urlencode({**named, "page": number})}>; rel="{rel}"'
+            for number, rel in others
+        ]
+        link = ", ".join(links) if self.link is None else self.link
+        headers = {"Link": link} if link else {}
         return 200, [*found[(page - 1) * size : page * size]], headers
 
 
@@ -321,6 +342,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(fault)
             return
         status, body, more = github.answer(asked)
+        if fault in TLS:
+            with socket.socket(fileno=os.dup(self.connection.fileno())) as beneath:
+                beneath.sendall(TLS[fault])
+            self.close_connection = True
+            return
         if fault:
             self._fail(fault.removeprefix("done "))
             return

@@ -29,6 +29,7 @@ BASE = Kind(
     versions=(("2.1.0", 5), ("2.0.0", 2)),
     nodes=(("20.11.1", 7),),
     platforms=(("linux-x64", 6), ("darwin-arm64", 1)),
+    sources=7,
 )
 
 
@@ -63,7 +64,8 @@ def _kept(one: Kind, number: int) -> store.Kept:
     )
     at = one.first + (one.last - one.first) * number / max(1, one.count - 1)
     proof = store.proof_of(store.new_id())
-    return store.Kept(proof, at, taken, one.fingerprint, number.to_bytes(2))
+    source = (number % max(1, one.sources)).to_bytes(2)
+    return store.Kept(proof, at, taken, one.fingerprint, source)
 
 
 class Monitor:

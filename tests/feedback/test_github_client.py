@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import ssl
-import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -184,6 +180,37 @@ def test_a_clock_that_is_wrong_is_put_right_by_githubs(github: GitHubServer, clo
     assert one.now == pytest.approx(clock.at, abs=1.0)
 
 
+@pytest.mark.parametrize("link", ["", "<x>", '<https://cdn.example/x.css>; rel="preload"'])
+@pytest.mark.parametrize(("many", "asked"), [(99, 1), (100, 2), (101, 2), (250, 3), (300, 4)])
+def test_a_full_page_without_a_link_is_not_the_whole(
+    github: GitHubServer, clock: Clock, many: int, asked: int, link: str
+) -> None:
+    github.link = link
+    for _ in range(many):
+        github.open()
+
+    found = client(github, clock).pages("issues", Issue, 5, state="open", labels="")
+
+    assert sorted(one.number for one in found) == list(range(1, many + 1))
+    assert len(github.asked) == asked
+
+
+def test_pages_without_a_link_have_an_end(github: GitHubServer, clock: Clock) -> None:
+    github.link = ""
+    for _ in range(200):
+        github.open()
+    with pytest.raises(GitHubError, match="has more than 200"):
+        client(github, clock).pages("issues", Issue, 2)
+    assert len(github.asked) == 2
+
+
+def test_a_last_page_that_is_full_is_the_last(github: GitHubServer, clock: Clock) -> None:
+    for _ in range(200):
+        github.open()
+    assert len(client(github, clock).pages("issues", Issue, 2)) == 200
+    assert len(github.asked) == 2
+
+
 def test_netrc_is_left_alone(
     github: GitHubServer, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,38 +218,6 @@ def test_netrc_is_left_alone(
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     client(github, clock, token=None).pages("issues", Issue, 1)
     assert "authorization" not in github.asked[0].headers
-
-
-def test_a_certificate_that_nobody_signed(tmp_path: Path, clock: Clock) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    words = "req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext"
-    subprocess.run(
-        [
-            "openssl",
-            *words.split(),
-            "subjectAltName=DNS:localhost",
-            "-keyout",
-            key,
-            "-out",
-            certificate,
-        ],
-        check=True,
-        capture_output=True,
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        at = Time(clock.now, clock.now, clock.pass_by)
-        url = f"https://localhost:{server.server_address[1]}"
-        with pytest.raises(Unreachable, match="certificate is not trusted"):
-            Client(REPOSITORY, TOKEN, api=url, at=at).post("labels", {"name": "x"}, Label)
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.mark.parametrize(

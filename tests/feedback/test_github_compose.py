@@ -99,9 +99,38 @@ def test_nothing_is_known_but_the_error() -> None:
     assert "npm install shop@latest" in compose.body(one)
 
 
-def test_a_command_to_copy_does_nothing_else() -> None:
-    told = compose.reproduce(kind(package="x; rm -rf ~", versions=(("$(id)", 1),)))
-    assert "npm install 'x; rm -rf ~@$(id)'" in told
+HOSTILE_VERSIONS = (
+    *("attacker/evil", "github:attacker/evil", "npm:evil@1.0.0", "https://evil.example/a.tgz"),
+    *("file:..", "../x", "$(id)", "1.0.0\n", "1.0", "v1.0.0", "^1.0.0", "latest", "1.0.0 || x", ""),
+)
+
+
+@pytest.mark.parametrize("version", HOSTILE_VERSIONS)
+def test_a_strangers_version_is_no_command(version: str) -> None:
+    pairs = ((version, 6), ("2.0.0-rc.1+build.5", 1))
+    for one in (kind(versions=pairs), kind(versions=pairs, nodes=pairs)):
+        told = compose.reproduce(one)
+        assert "npm install shop@2.0.0-rc.1+build.5" in told.splitlines()
+        assert not version.strip() or version.strip() not in told.replace("2.0.0-rc.1+build.5", "")
+    assert "npm install shop@latest" in compose.reproduce(kind(versions=((version, 6),)))
+
+
+@pytest.mark.parametrize(
+    "name", ["x; rm -rf ~", "-g", "../x", "@../x", "a/b", "@a/b/c", "a@b", "shop\n", "", "é"]
+)
+def test_a_name_that_is_none_is_no_command(name: str) -> None:
+    assert compose.reproduce(kind(package=name)).startswith("# no command: ")
+
+
+@pytest.mark.parametrize("name", ["shop", "@acme/shop.js", "JSONStream", "a_b-c"])
+def test_a_name_that_is_one_is_installed(name: str) -> None:
+    assert f"npm install {name}@2.1.0" in compose.reproduce(kind(package=name))
+
+
+def test_where_most_reports_come_from_is_told() -> None:
+    assert compose.reproduce(BASE).startswith("# most reports: Node 20.11.1, linux-x64\n")
+    odd = kind(nodes=(("$(id)", 1),), platforms=(("`id`", 1),))
+    assert compose.reproduce(odd).startswith("cd ")
 
 
 @pytest.mark.parametrize("step", ["install", "build", "load", "check"])

@@ -126,6 +126,25 @@ def test_dry_run_shows_what_is_sent_and_sends_nothing(github: GitHubServer, tmp_
     assert out == ""
 
 
+def test_one_network_opens_nothing_unless_that_is_enough(
+    github: GitHubServer, tmp_path: Path
+) -> None:
+    project = Project(tmp_path / "shop", github.url, [kind(count=300, sources=1)])
+
+    code, out, err = project.run("--health-issues=dry-run", token=None)
+    assert (code, out) == (0, "")
+    assert "an issue takes 5 reports of one kind, from 2 networks; 0 of 1 kinds have that" in err
+    assert "from enough networks" in project.run()[1]
+    assert github.asked == []
+
+    with (project.folder / "flowhealth.toml").open("a") as file:
+        file.write("networks = 1\n")
+    _, out, err = project.run("--health-issues=dry-run", token=None)
+    assert "from 1 network; 1 of 1 kinds have that" in err
+    assert out.count("POST ") == 2
+    assert project.run()[1].startswith("opened #1")
+
+
 def test_without_a_token_there_is_a_link(github: GitHubServer, tmp_path: Path) -> None:
     project = Project(tmp_path / "shop", github.url, [BASE, kind(fingerprint="f" * 16, count=2)])
 
@@ -163,6 +182,26 @@ def test_a_failure_is_told(github: GitHubServer, tmp_path: Path) -> None:
     assert (code, out) == (3, "")
     assert "Issues has been disabled in this repository." in err
     assert "turn issues on in the repository's settings" in err
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 302, 307])
+@pytest.mark.parametrize("path", ["/issues", "/labels"])
+def test_a_token_that_is_repeated_is_nowhere(
+    github: GitHubServer, tmp_path: Path, path: str, status: int
+) -> None:
+    with GitHubServer() as other:
+        github.status[path] = (status, f"Bearer {TOKEN} is not allowed")
+        github.headers = {"Location": f"{other.url}/?token={TOKEN}", "X-Token": TOKEN}
+        project = Project(tmp_path / "shop", github.url)
+
+        code, out, err = project.run()
+
+        assert code == 3
+        assert f"status {status}" in err or "another host, which is not followed" in err
+        assert TOKEN not in out + err
+        assert TOKEN.encode() not in project.files()
+        assert other.asked == []
+        assert len(github.asked) <= 2
 
 
 def test_killed_between_creating_and_noting(github: GitHubServer, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pytest_flowhealth.feedback.github import client as asking
 from pytest_flowhealth.feedback.github import transport
-from pytest_flowhealth.feedback.github.tend import DAY, Done
+from pytest_flowhealth.feedback.github.tend import DAY, Done, Policy
 from tests.feedback.github_server import AFTER, BEFORE, TOKEN, Asked, Clock, GitHubServer
 from tests.feedback.kinds import BASE, Monitor, kind
 
@@ -70,6 +70,25 @@ def test_a_server_that_puts_the_token_into_what_it_says(
 def test_too_few_reports_open_none(monitor: Monitor, github: GitHubServer) -> None:
     assert monitor.tend(kind(count=4)) == Done()
     assert github.asked == []
+
+
+@pytest.mark.parametrize(
+    ("count", "sources", "networks", "opens"),
+    [
+        (1_000, 1, 2, False),
+        (5, 2, 2, True),
+        (4, 4, 2, False),
+        (5, 1, 1, True),
+        (50, 9, 10, False),
+        (50, 0, 1, False),
+    ],
+)
+def test_reports_of_too_few_networks_open_none(
+    monitor: Monitor, github: GitHubServer, count: int, sources: int, networks: int, opens: bool
+) -> None:
+    monitor.policy = Policy(networks=networks)
+    monitor.tend(kind(count=count, sources=sources))
+    assert len(github.issues) == opens
 
 
 def test_a_fingerprint_that_is_none_is_left_out(monitor: Monitor, github: GitHubServer) -> None:

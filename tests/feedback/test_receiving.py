@@ -82,6 +82,15 @@ GARBAGE = {
     "a long error": (report(error="x" * 1_001), 400),
     "a long name": (report(os="x" * 101), 400),
     "a secret as version": (report(version="ghp_" + "aB3" * 12), 400),
+    "a repository as version": (report(version="attacker/evil"), 400),
+    "an alias as version": (report(version="npm:evil@1.0.0"), 400),
+    "a range as version": (report(version="^1.0.0"), 400),
+    "half a version": (report(version="1.0"), 400),
+    "a line behind a version": (report(version="1.0.0\n"), 400),
+    "words as Node": (report(node="20.11.1 or so"), 400),
+    "a build as npm": (report(npm="10.2.4+x"), 400),
+    "a path as system": (report(os="linux/x"), 400),
+    "an option as architecture": (report(arch="--x"), 400),
     "an address as Node": (report(node="203.0.113.77"), 400),
     "a line in a name": (report(npm="10\n::error::x"), 400),
     "a little too large": (
@@ -132,6 +141,18 @@ def test_other_sites_are_not_invited(there: Site) -> None:
     assert answer.status_code == 405
     taken = sender.hand_in(report(), Origin="https://evil.example")
     assert not [one for one in taken.headers if one.lower().startswith("access-control")]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"version": "1.0.0-rc.1+build.5"},
+        {"version": None, "node": None, "npm": None, "os": None, "arch": None},
+        {"node": "23.0.0-nightly20240504", "os": "win32", "arch": "x86_64"},
+    ],
+)
+def test_what_is_a_version_is_taken(there: Site, changes: dict[str, str | None]) -> None:
+    assert Sender(there).hand_in(report(**changes)).status_code == 201
 
 
 def test_what_is_kept_of_a_hostile_report(there: Site) -> None:

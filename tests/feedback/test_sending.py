@@ -98,6 +98,13 @@ def test_what_would_be_sent_is_shown_alone_and_scrubbed(shop: Path) -> None:
     assert str(Path.home()) not in text or str(Path.home()) == "/root"
 
 
+def test_a_version_that_would_not_be_taken_is_not_known(shop: Path) -> None:
+    (shop / "package.json").write_text('{"name": "shop", "version": "attacker/evil"}')
+    done = run(shop, *WORDS, "--health-submit", "-", DO_NOT_TRACK="1")
+    report = msgspec.json.decode(done.stdout, type=InstallReport)
+    assert (report.package, report.version, report.outcome) == ("shop", None, "failure")
+
+
 def test_the_same_bytes_are_sent_taken_and_erased(shop: Path, tmp_path: Path) -> None:
     with receiving(tmp_path / "app", OPEN) as there:
         shown = run(shop, *WORDS, "--health-submit", "-")

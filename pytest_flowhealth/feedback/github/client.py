@@ -38,6 +38,7 @@ PER_PAGE = 100
 UNSAID = 60.0
 """Seconds to wait where GitHub asks for patience without saying how much (its best practices)."""
 
+_OTHER_PAGES = ("next", "prev", "first", "last")
 _LONGEST_WAIT = 86_400.0
 _FIRST_PAUSE = 0.5
 
@@ -112,17 +113,26 @@ class Client:
     def pages(self, path: str, kind: type[Decoded], most: int, **named: object) -> list[Decoded]:
         """Return a whole list, page by page as the Link header leads.
 
+        A proxy may drop that header: a full page that says nothing of others is no whole list, and
+        the next is asked for by its number.
+
         Raises:
             GitHubError: It can't be had, or has more than `most` pages.
         """
         found: list[Decoded] = []
-        url: str | None = f"{self._url(path)}?{urlencode({**named, 'per_page': PER_PAGE})}"
-        for _ in range(most):
-            answer = self._persist(Request(url or ""))
-            found += self._decoded(answer, list[kind])  # type: ignore[valid-type]
-            url = self._next(answer)
-            if url is None:
+        first = f"{self._url(path)}?{urlencode({**named, 'per_page': PER_PAGE})}"
+        url = first
+        for number in range(1, most + 1):
+            answer = self._persist(Request(url))
+            page = self._decoded(answer, list[kind])  # type: ignore[valid-type]
+            found += page
+            links = self._links(answer)
+            if "next" in links:
+                url = links["next"]
+            elif len(page) < PER_PAGE or links:
                 return found
+            else:
+                url = f"{first}&page={number + 1}"
         raise GitHubError(f"{self._named} has more than {most * PER_PAGE:,} of what is asked for")
 
     def post(self, path: str, body: object, kind: type[Decoded]) -> Decoded:
@@ -228,15 +238,13 @@ class Client:
         asked = answer.status == 429 or "rate limit" in said.lower() or "abuse" in said.lower()
         return UNSAID if asked else None
 
-    def _next(self, answer: Answer) -> str | None:
-        """Return where the next page is; another host is told nothing."""
-        for one in parse_header_links(answer.headers.get("link", "")):
-            if one.get("rel") == "next":
-                url = one["url"]
-                if origin(url) != origin(self.base):
-                    raise GitHubError(f"{self._named} leads to another host, which is not followed")
-                return url
-        return None
+    def _links(self, answer: Answer) -> dict[str, str]:
+        """Return where other pages are; another host is told nothing."""
+        told = parse_header_links(answer.headers.get("link", ""))
+        found = {one["rel"]: one["url"] for one in told if one.get("rel") in _OTHER_PAGES}
+        if "next" in found and origin(found["next"]) != origin(self.base):
+            raise GitHubError(f"{self._named} leads to another host, which is not followed")
+        return found
 
     def _decoded(self, answer: Answer, kind: Any) -> Any:
         try:

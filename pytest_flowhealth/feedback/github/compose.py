@@ -11,8 +11,16 @@ import re
 import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from pytest_flowhealth.feedback.reports.report import Kind
+from pytest_flowhealth.feedback.reports.report import (
+    Kind,
+    Package,
+    Platform,
+    Release,
+    Version,
+    fits,
+)
 from pytest_flowhealth.verdict.text import one_line, printable
 
 LABEL = "flowhealth"
@@ -91,23 +99,30 @@ def comment(kind: Kind, before: int, known: Sequence[str]) -> str:
 
 
 def reproduce(kind: Kind) -> str:
-    """Return commands that should show the error."""
-    version = kind.versions[0][0] if kind.versions else "latest"
-    name = shlex.quote(one_line(f"{kind.package}@{version}", 200))
-    where = [f"Node {one_line(kind.nodes[0][0], 100)}"] if kind.nodes else []
-    where += [one_line(kind.platforms[0][0], 100)] if kind.platforms else []
+    """Return commands that should show the error, made of names and versions only that are some.
+
+    A version that is none could be an address: `npm install shop@somebody/else` asks GitHub.
+    """
+    if not fits(kind.package, Package):
+        return "# no command: npm takes no package of this name"
+    where = [f"Node {name}" for name in _first(kind.nodes, Release)]
+    where += _first(kind.platforms, Platform)
+    (version,) = _first(kind.versions, Version) or ["latest"]
     lines = [f"# most reports: {', '.join(where)}"] if where else []
     lines.append('cd "$(mktemp -d)" && npm init -y')
-    lines.append(f"npm install {name}")
+    lines.append(f"npm install {shlex.quote(f'{kind.package}@{version}')}")
     if kind.step == "load":
-        lines.append(
-            f'node -e "import(process.argv[1])" {shlex.quote(one_line(kind.package, 200))}'
-        )
+        lines.append(f'node -e "import(process.argv[1])" {shlex.quote(kind.package)}')
     elif kind.step == "build":
         lines.append("npm rebuild --foreground-scripts")
     elif kind.step == "check":
         lines.append("pytest --health")
     return "\n".join(lines)
+
+
+def _first(pairs: Sequence[tuple[str, int]], wanted: Any) -> list[str]:
+    """Return the most frequent that is one, alone; nothing where none is."""
+    return [name for name, _ in pairs if fits(name, wanted)][:1]
 
 
 def span(text: str) -> str:

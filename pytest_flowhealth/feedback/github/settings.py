@@ -76,4 +76,10 @@ def client_of(target: Target, environ: Mapping[str, str], at: Time | None = None
 def policy_of(target: Target) -> Policy:
     """Return when something is told."""
     ours = target.config.github
-    return Policy(ours.limit, ours.labels, ours.per_day, parse_duration(ours.comment_every))
+    return Policy(
+        limit=ours.limit,
+        networks=ours.networks,
+        labels=ours.labels,
+        per_day=ours.per_day,
+        comment_every=parse_duration(ours.comment_every),
+    )

@@ -17,7 +17,13 @@ import msgspec
 from pytest_flowhealth.feedback.github import claims, compose
 from pytest_flowhealth.feedback.github.answers import Comment, Issue, Repository
 from pytest_flowhealth.feedback.github.client import Client
-from pytest_flowhealth.feedback.github.failure import GitHubError, Limited, Lost, Refused
+from pytest_flowhealth.feedback.github.failure import (
+    GitHubError,
+    Limited,
+    Lost,
+    Refused,
+    Unreachable,
+)
 from pytest_flowhealth.feedback.github.finding import Found
 from pytest_flowhealth.feedback.github.notes import Note, Notes
 from pytest_flowhealth.feedback.reports.report import Kind
@@ -43,6 +49,7 @@ class Policy(msgspec.Struct, frozen=True):
     """When something is told: see `[github]`; `comment_every` in seconds."""
 
     limit: int = 5
+    networks: int = 2
     labels: tuple[str, ...] = ("bug", "installation")
     per_day: int = 5
     comment_every: float = DAY
@@ -76,8 +83,20 @@ class Done(msgspec.Struct, frozen=True):
 
 def over(kinds: Sequence[Kind], policy: Policy) -> list[Kind]:
     """Return the kinds that have an issue or are to get one, the most frequent first."""
-    found = [one for one in kinds if one.count >= policy.limit and compose.usable(one)]
+    found = [one for one in kinds if _is_enough(one, policy) and compose.usable(one)]
     return sorted(found, key=lambda one: (-one.count, one.fingerprint))
+
+
+def _is_enough(kind: Kind, policy: Policy) -> bool:
+    """Tell whether many reported it: so many times, and not all from one place."""
+    return kind.count >= policy.limit and kind.sources >= policy.networks
+
+
+def asked_for(policy: Policy) -> str:
+    """Return what it takes until an issue is opened, in words."""
+    reports = "1 report" if policy.limit == 1 else f"{policy.limit:,} reports"
+    networks = "1 network" if policy.networks == 1 else f"{policy.networks:,} networks"
+    return f"an issue takes {reports} of one kind, from {networks}"
 
 
 def creation(kind: Kind, policy: Policy) -> dict[str, Any]:
@@ -195,7 +214,7 @@ class _Tender:
             )
             self._notes.save(kind.fingerprint, refused)
             return Did(kind, "failed", text=error.message)
-        except GitHubError:
+        except (Limited, Unreachable):
             self._notes.save(kind.fingerprint, msgspec.structs.replace(note, posted=None))
             raise
         self._keep(kind, made, opened=now)
@@ -280,7 +299,7 @@ class _Tender:
                 self._notes.save(kind.fingerprint, note)
                 raise
             return Did(kind, "failed", note.number, note.url, error.message)
-        except GitHubError:
+        except (Limited, Unreachable):
             self._notes.save(kind.fingerprint, note)
             raise
         return Did(kind, "commented", note.number, note.url)

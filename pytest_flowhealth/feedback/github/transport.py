@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import socket
+import ssl
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -62,6 +64,17 @@ class Bearer(requests.auth.AuthBase):
         return request
 
 
+class Body(io.BytesIO):
+    """What is sent; knows whether anything of it was: it is read piece by piece, as it is sent."""
+
+    begun = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next piece."""
+        self.begun = True
+        return super().read(size)
+
+
 def origin(url: str) -> tuple[str, str]:
     """Return the scheme and the host with its port: whom a token is shown to."""
     parts = urlsplit(url)
@@ -90,29 +103,36 @@ def exchange(request: Request, token: str | None, seconds: float) -> Answer:
 
 def _once(request: Request, token: str | None, seconds: float) -> Answer:
     opened: list[requests.Response] = []
-    outcome = within(seconds, lambda: _sent(request, token, seconds, opened), lambda: _cut(opened))
+    body = None if request.body is None else Body(request.body)
+    outcome = within(
+        seconds, lambda: _sent(request, body, token, seconds, opened), lambda: _cut(opened)
+    )
     if outcome.late:
         raise Lost("it gave no whole answer in time")
     if outcome.error is not None:
-        raise _meant(outcome.error) from None
+        raise _meant(outcome.error, sent=body is not None and body.begun) from None
     return outcome.results[0]
 
 
 def _sent(
-    request: Request, token: str | None, seconds: float, opened: list[requests.Response]
+    request: Request,
+    body: Body | None,
+    token: str | None,
+    seconds: float,
+    opened: list[requests.Response],
 ) -> Answer:
     headers = {
         "Accept": "application/vnd.github+json",
         "User-Agent": "pytest-flowhealth",
         "X-GitHub-Api-Version": VERSION,
     }
-    if request.body is not None:
+    if body is not None:
         headers["Content-Type"] = "application/json"
     with requests.Session() as session:
         response = session.request(
             request.method,
             request.url,
-            data=request.body,
+            data=body,
             headers=headers,
             auth=Bearer(token),
             timeout=(min(seconds, CONNECTING), seconds),
@@ -134,42 +154,51 @@ def _read(response: requests.Response) -> bytes:
     return b"".join(parts)
 
 
-def _meant(error: BaseException) -> BaseException:
-    """Return what an error means; its own text may hold the address, and so is not shown."""
+def _meant(error: BaseException, *, sent: bool) -> BaseException:
+    """Return what an error means; its own text may hold the address, and so is not shown.
+
+    The kind of an error alone does not say when it came: a connection that breaks is a proxy's or
+    TLS's fault both before and after the request. So nothing is unheard of which a part was sent.
+    """
     if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError)):
-        found = [one for one in _causes(error) if isinstance(one, _UNHEARD)]
-        if found:
-            return Unreachable(_REASONS.get(type(found[0]), "it can't be reached"))
-        if isinstance(error, _UNUSABLE):
+        causes = _causes(error)
+        if not sent and any(isinstance(one, _UNHEARD) for one in causes):
+            return Unreachable(_reason(causes))
+        if not sent and isinstance(error, _UNUSABLE):
             return Unreachable("its address or the token can't be used")
         slow = isinstance(error, requests.Timeout)
         return Lost("it gave no whole answer in time" if slow else "the connection broke")
     return error
 
 
+def _reason(causes: list[BaseException]) -> str:
+    found = (text for kind, text in _REASONS if any(isinstance(one, kind) for one in causes))
+    return next(found, "it can't be reached")
+
+
 _UNHEARD: tuple[type[BaseException], ...] = (
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
-    urllib3.exceptions.SSLError,
     urllib3.exceptions.ProxyError,
-    requests.exceptions.SSLError,
     requests.exceptions.ProxyError,
     requests.exceptions.ConnectTimeout,
+    ssl.SSLCertVerificationError,
 )
+"""Errors of the way there; so is one of TLS only where the certificate is looked at."""
+
 _UNUSABLE = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
     requests.exceptions.MissingSchema,
     requests.exceptions.InvalidHeader,
 )
-_REASONS: Mapping[type[BaseException], str] = {
-    urllib3.exceptions.NewConnectionError: "the connection is refused",
-    urllib3.exceptions.NameResolutionError: "its host has no address that can be found",
-    urllib3.exceptions.ConnectTimeoutError: "it can't be reached in time",
-    urllib3.exceptions.SSLError: "its certificate is not trusted",
-    requests.exceptions.SSLError: "its certificate is not trusted",
-    requests.exceptions.ProxyError: "the proxy does not let us through",
-}
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (ssl.SSLCertVerificationError, "its certificate is not trusted"),
+    (urllib3.exceptions.NameResolutionError, "its host has no address that can be found"),
+    (requests.exceptions.ProxyError, "the proxy does not let us through"),
+    (urllib3.exceptions.NewConnectionError, "the connection is refused"),
+    (urllib3.exceptions.ConnectTimeoutError, "it can't be reached in time"),
+)
 
 
 def _causes(error: BaseException) -> list[BaseException]:

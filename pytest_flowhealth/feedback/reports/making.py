@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
 from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.feedback.reports.receiving import CONTEXT, ERROR, is_word
-from pytest_flowhealth.feedback.reports.report import InstallReport, Step
+from pytest_flowhealth.feedback.reports.report import (
+    InstallReport,
+    Release,
+    Step,
+    Version,
+    Word,
+    fits,
+)
 from pytest_flowhealth.feedback.reports.scrub import Scrubber
 from pytest_flowhealth.probes import runtimes
 from pytest_flowhealth.verdict.check import CheckResult
@@ -76,11 +84,11 @@ def report_of(health: Health, machine: Machine, scrub: Scrubber) -> InstallRepor
     failed = health.status is Status.UNHEALTHY
     found = InstallReport(
         package=health.target.name,
-        version=_told(health.target.version, plain),
-        node=_told(machine.node, plain),
-        npm=_told(machine.npm, plain),
-        os=_told(machine.os, plain),
-        arch=_told(machine.arch, plain),
+        version=_told(health.target.version, Version, plain),
+        node=_told(machine.node, Release, plain),
+        npm=_told(machine.npm, Release, plain),
+        os=_told(machine.os, Word, plain),
+        arch=_told(machine.arch, Word, plain),
         step=_STEPS.get(first.id, "check") if first else "check",
         outcome="failure" if failed else "success",
         seconds=_install_time(health.checks),
@@ -150,8 +158,10 @@ def _install_time(checks: Iterable[CheckResult]) -> float | None:
     return None
 
 
-def _told(value: str | None, plain: Scrubber) -> str | None:
-    return value if value is not None and is_word(value, plain) and len(value) <= 100 else None
+def _told(value: str | None, kind: Any, plain: Scrubber) -> str | None:
+    """Return a value as it will be taken, None for one that would not be."""
+    usable = value is not None and fits(value, kind) and is_word(value, plain)
+    return value if usable else None
 
 
 def _version(program: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -13,8 +13,41 @@ SCHEMA: Literal["flowhealth-install/1"] = "flowhealth-install/1"
 Step = Literal["install", "build", "load", "check"]
 """Where it ended: npm's installation, the build, loading the package, or a check afterwards."""
 
-Word = Annotated[str, Meta(max_length=100, pattern=r"^[\w@/.+~^<>=*| -]*$")]
-"""A name or a version."""
+_NUMBER = "(?:0|[1-9][0-9]{0,15})"
+_TAG = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
+_RELEASE = rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_TAG})?"
+_WORD = "[0-9A-Za-z_]+"
+_END = r"$(?!\n)"  # `$` alone lets a last line break pass in Python; \Z is unknown to a JSON Schema
+
+Package = Annotated[
+    str,
+    Meta(
+        max_length=214,
+        pattern=rf"^(?:@[0-9A-Za-z_~-][0-9A-Za-z._~-]*/)?[0-9A-Za-z~][0-9A-Za-z._~-]*{_END}",
+    ),
+]
+"""A package's name, as npm takes it; also the old ones with capitals."""
+
+Version = Annotated[str, Meta(max_length=100, pattern=rf"^{_RELEASE}(?:\+{_TAG})?{_END}")]
+"""A semantic version (semver.org): behind `name@` npm would take another text for an address."""
+
+Release = Annotated[str, Meta(max_length=100, pattern=f"^{_RELEASE}{_END}")]
+"""Node's or npm's version: one without a build's name."""
+
+Word = Annotated[str, Meta(max_length=100, pattern=f"^{_WORD}{_END}")]
+"""The name of an operating system, or of an architecture."""
+
+Platform = Annotated[str, Meta(max_length=201, pattern=f"^{_WORD}(?:-{_WORD})?{_END}")]
+"""Both."""
+
+
+def fits(text: str, kind: Any) -> bool:
+    """Tell whether a text is a `Package`, a `Version`, ..."""
+    try:
+        msgspec.convert(text, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 class InstallReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -35,10 +68,10 @@ class InstallReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """
 
     schema: Literal["flowhealth-install/1"] = SCHEMA
-    package: Annotated[Word, Meta(min_length=1)]
-    version: Word | None = None
-    node: Word | None = None
-    npm: Word | None = None
+    package: Package
+    version: Version | None = None
+    node: Release | None = None
+    npm: Release | None = None
     os: Word | None = None
     arch: Word | None = None
     step: Step = "install"
