@@ -6,9 +6,10 @@ import contextlib
 import dataclasses
 import os
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from pytest_flowhealth.monitor.frames import order
@@ -16,7 +17,7 @@ from pytest_flowhealth.plugin.guard import settle_exit
 from pytest_flowhealth.plugin.keys import RUN
 from pytest_flowhealth.plugin.messages import summary_of
 from pytest_flowhealth.plugin.outputs import FormatError, outputs_of, to_stdout
-from pytest_flowhealth.plugin.places import append_summary, health_of
+from pytest_flowhealth.plugin.places import Summary, health_of
 from pytest_flowhealth.plugin.recorder import Recorder
 from pytest_flowhealth.plugin.report_file import STDOUT, encoded, report_path, write_report
 from pytest_flowhealth.plugin.results import check_results, run_problems
@@ -92,13 +93,13 @@ def after_error(config: pytest.Config, error: BaseException) -> int:
 
 def _delivered(run: Run, conclusion: Conclusion) -> int:
     """Return the exit code of a verdict that has been shown; its report is worth nothing unread."""
-    for deliver in (_to_summary, _to_stdout):
-        failure = deliver(run.config, conclusion.document)
+    summary = Summary.of(run.config)
+    for deliver in (summary.tell, partial(_to_stdout, run.config)):
+        failure = deliver(conclusion.document)
         if failure is not None:
-            run.problems.append(Problem(failure))
             sys.stderr.write(f"{failure}\n")
-            conclusion = _concluded(run, conclusion.pytest_exit)
-            _write_all(run, conclusion.document)
+            conclusion = _corrected(run, conclusion, [failure])
+            summary.tell(conclusion.document)
     flush()
     settle_exit(conclusion.exit_code)
     return conclusion.exit_code
@@ -154,7 +155,7 @@ def refuse(config: pytest.Config, reason: str, exit_code: int = USAGE_ERROR) -> 
     with contextlib.suppress(pytest.UsageError):
         for one in outputs_of(config.known_args_namespace, config.invocation_params.dir):
             one.write(document.health)
-        _to_summary(config, document)
+        Summary.of(config).tell(document)
     _to_stdout(config, document)
 
 
@@ -167,19 +168,20 @@ def _path(config: pytest.Config) -> object:
 
 def _written(run: Run, pytest_exit: int) -> Conclusion:
     conclusion = _remembered(run, _concluded(run, pytest_exit))
-    wanted = run.decides or run.config.option.health_report
-    if not wanted:
+    if not (run.decides or run.config.option.health_report):
         return conclusion
     failures = _write_all(run, conclusion.document)
-    if failures:
-        run.problems += map(Problem, failures)
-        history = conclusion.document.health.history
-        conclusion = _concluded(run, pytest_exit)
-        health = msgspec.structs.replace(conclusion.document.health, history=history)
-        document = msgspec.structs.replace(conclusion.document, health=health)
-        conclusion = dataclasses.replace(conclusion, document=document)
-        # What could be written shall not say what holds no longer.
-        _write_all(run, document)
+    return _corrected(run, conclusion, failures) if failures else conclusion
+
+
+def _corrected(run: Run, conclusion: Conclusion, failures: Sequence[str]) -> Conclusion:
+    """Return the verdict of a run that could not tell it everywhere.
+
+    What could be written, and the history, shall not say what holds no longer.
+    """
+    run.problems += map(Problem, failures)
+    conclusion = _remembered(run, _concluded(run, conclusion.pytest_exit))
+    _write_all(run, conclusion.document)
     return conclusion
 
 
@@ -267,12 +269,6 @@ def _for_stdout(config: pytest.Config, document: Document) -> bytes:
         return encoded(document)
     output = to_stdout(outputs_of(options, config.invocation_params.dir))
     return output.render(health_of(document)) if output else b""
-
-
-def _to_summary(config: pytest.Config, document: Document) -> str | None:
-    """Append to GitHub's job summary where that is asked for; return why that failed."""
-    outputs = outputs_of(config.known_args_namespace, config.invocation_params.dir)
-    return append_summary(document, outputs)
 
 
 def _to_stdout(config: pytest.Config, document: Document) -> str | None:

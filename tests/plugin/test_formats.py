@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -233,6 +236,30 @@ def test_a_summary_that_can_not_be_written_is_told(run: Health, tmp_path: Path) 
     assert result.exit_code == 3
     assert "summary" in next(commands(result.out)).data
     assert result.health["status"] == "unknown"
+
+
+def test_a_verdict_that_nobody_could_be_told_is_nowhere_green(run: Health, tmp_path: Path) -> None:
+    run(CHECKS, "--collect-only")  # writes the files
+    (tmp_path / "summary.md").write_text("# Before\n")
+    argv = [sys.executable, "-m", "pytest", "--health", "test_checks.py", "-k", "page"]
+    words = ["--health-output=github", *OUTPUTS, "--health-history=sqlite:///h.db"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*argv, *words],
+            cwd=tmp_path,
+            env={**os.environ, **in_ci(tmp_path)},
+            stdout=full,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+
+    assert done.returncode == 3
+    report = json.loads((tmp_path / ".flowhealth/report.json").read_text())
+    judged(Result(3, "", "", report), tmp_path, "unknown")
+    headings = re.findall(r"(?m)^##? .*$", (tmp_path / "summary.md").read_text())
+    assert headings == ["# Before", "## Unknown: app 1.2.3"]
+    with contextlib.closing(sqlite3.connect(tmp_path / "h.db")) as history:
+        assert history.execute("SELECT status FROM runs").fetchall() == [("unknown",)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
