@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import partial
 from pathlib import Path
 
@@ -16,10 +16,10 @@ from pytest_flowhealth.monitor.frames import order
 from pytest_flowhealth.plugin.guard import settle_exit
 from pytest_flowhealth.plugin.keys import RUN
 from pytest_flowhealth.plugin.messages import summary_of
-from pytest_flowhealth.plugin.outputs import FormatError, outputs_of, to_stdout
+from pytest_flowhealth.plugin.outputs import POLLED, FormatError, outputs_of, polled_last, to_stdout
 from pytest_flowhealth.plugin.places import Summary, health_of
 from pytest_flowhealth.plugin.recorder import Recorder
-from pytest_flowhealth.plugin.report_file import STDOUT, encoded, report_path, write_report
+from pytest_flowhealth.plugin.report_file import STDOUT, NotOurs, encoded, report_path, write_report
 from pytest_flowhealth.plugin.results import check_results, run_problems
 from pytest_flowhealth.plugin.scrub import Cleaner
 from pytest_flowhealth.plugin.shown import show
@@ -159,7 +159,7 @@ def refuse(config: pytest.Config, reason: str, exit_code: int = USAGE_ERROR) -> 
     _to_stdout(config, document)
 
 
-def _path(config: pytest.Config) -> object:
+def _path(config: pytest.Config) -> Path | None:
     try:
         return report_path(config.known_args_namespace, config.invocation_params.dir)
     except pytest.UsageError:
@@ -179,21 +179,26 @@ def _corrected(run: Run, conclusion: Conclusion, failures: Sequence[str]) -> Con
 
     What could be written, and the history, shall not say what holds no longer.
     """
-    run.problems += map(Problem, failures)
-    conclusion = _remembered(run, _concluded(run, conclusion.pytest_exit))
-    _write_all(run, conclusion.document)
+    told: set[str] = set()
+    while failures:
+        told.update(failures)
+        run.problems += map(Problem, failures)
+        conclusion = _remembered(run, _concluded(run, conclusion.pytest_exit))
+        failures = [one for one in _write_all(run, conclusion.document, told) if one not in told]
     return conclusion
 
 
-def _write_all(run: Run, document: Document) -> list[str]:
-    """Write the report and the further outputs; return what went wrong."""
-    outputs = outputs_of(run.config.option, run.config.invocation_params.dir)
+def _write_all(run: Run, document: Document, told: Set[str] = frozenset()) -> list[str]:
+    """Write the report and the further outputs; return what went wrong.
+
+    What is polled gets no verdict that is to change: it waits for one that has `told` of the others.
+    """
     health = health_of(document)
-    told = [one.write(health) for one in outputs]
-    failure = None if run.report is None else _try_write(run.report, document)
-    if failure is not None:
-        told.append(f"the report {run.report} could not be written: {failure}")
-    return [one for one in told if one]
+    failures = [] if run.report is None else _try_write(run.report, document)
+    for one in polled_last(outputs_of(run.config.option, run.config.invocation_params.dir)):
+        if told or not failures or one.format not in POLLED:
+            failures += filter(None, [one.write(health)])
+    return failures
 
 
 def _remembered(run: Run, conclusion: Conclusion) -> Conclusion:
@@ -218,12 +223,17 @@ def _told(run: Run, conclusion: Conclusion) -> Conclusion:
     return conclusion
 
 
-def _try_write(path: object, document: Document) -> str | None:
+def _try_write(path: Path, document: Document) -> list[str]:
+    """Write the report; return what went wrong. An older one does not stay then."""
     try:
-        write_report(path, document)  # type: ignore[arg-type]
+        write_report(path, document)
+    except NotOurs as error:
+        return [str(error)]
     except OSError as error:
-        return error.strerror or str(error)
-    return None
+        with contextlib.suppress(OSError):
+            path.resolve().unlink()
+        return [f"the report {path} could not be written: {error.strerror or error}"]
+    return []
 
 
 def _concluded(run: Run, pytest_exit: int) -> Conclusion:

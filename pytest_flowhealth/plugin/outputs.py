@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -50,17 +52,39 @@ class Output(msgspec.Struct, frozen=True):
             self.write(unfinished)
 
     def write(self, health: Health) -> str | None:
-        """Write the file in one step; return what went wrong."""
+        """Write the file in one step; return what went wrong: then none is left.
+
+        What an earlier run told there, or this one before it failed, holds no longer.
+        """
         if self.path is None:
             return None
         try:
             _require_regular(self.path)
+        except OSError as error:
+            return f"the output {self.path} could not be written: {error}"
+        try:
             replace_file(self.path, self.render(health))
         except OSError as error:
+            _discard(self.path)
             return f"the output {self.path} could not be written: {error.strerror or error}"
         except FormatError as error:
+            _discard(self.path)
             return str(error)
         return None
+
+
+def polled_last(outputs: Sequence[Output]) -> list[Output]:
+    """Return them in the order in which they are written: what is polled is seen at once."""
+    return sorted(outputs, key=lambda one: one.format in POLLED)
+
+
+def _discard(path: Path) -> None:
+    """Remove a file; where its folder keeps it, empty it."""
+    try:
+        path.resolve().unlink(missing_ok=True)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.truncate(path, 0)
 
 
 class FormatError(Exception):

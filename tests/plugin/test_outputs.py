@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,38 @@ def test_one_that_can_not_be_written_shows_in_the_others(run: Health, tmp_path: 
     assert result.exit_code == 3
     assert "could not be" in result.out
     assert read(tmp_path / "a.prom")["flowhealth_status"] == 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
+def test_on_a_full_disk_none_is_green(run: Health, tmp_path: Path) -> None:
+    names = ("nagios", "health+json", "openmetrics", "json-lines", "github", "junit", "markdown")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=96k", "none", disk], check=False
+    ).returncode:
+        pytest.skip("nothing can be mounted here")
+    many = (
+        CHECK + f"@pytest.mark.health('app')\n@pytest.mark.parametrize('n', range(COUNT))\n{MANY}"
+    )
+    words = [f"--health-output={name}:disk/{name}" for name in (*names, "html")]
+    try:
+        for count in (1, 40, 120):
+            result = run(many.replace("COUNT", str(count)), *words)
+            green = {one.name for one in disk.iterdir() if GREEN.search(one.read_text())}
+            whole = (0, {*names, "html"})
+            assert (result.exit_code, green) in (whole, (3, set())), count
+        assert result.exit_code == 3
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+MANY = "def test_many(health, n): health.measure(f'm{n}', n, 'ms')\n"
+GREEN = re.compile(
+    r"\AOK: |\A\{\"status\":\"pass\"|^flowhealth_status\S* 0$|\A\{\"kind\":\"run\",\"status\":\"healthy\"|[ =]Healthy"
+    r"|verdict\" value=\"healthy\"|>Healthy",
+    re.MULTILINE,
+)
 
 
 def test_a_device_is_not_replaced(run: Health, tmp_path: Path) -> None:
