@@ -15,7 +15,7 @@ from pytest_flowhealth.plugin import bundled
 from pytest_flowhealth.plugin.begin import begin
 from pytest_flowhealth.plugin.guard import guard_exit
 from pytest_flowhealth.plugin.options import early_options, wants_health
-from pytest_flowhealth.plugin.outputs import outputs_of, to_stdout
+from pytest_flowhealth.plugin.outputs import outputs_of, require_own_files, to_stdout
 from pytest_flowhealth.plugin.report_file import NotOurs, report_path, write_report
 from pytest_flowhealth.plugin.state import Mode, is_round, is_worker
 from pytest_flowhealth.plugin.stdout import Stdout, ensure_open
@@ -88,6 +88,7 @@ def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
     if path is not None:
         _take(path)
     outputs = outputs_of(options, config.invocation_params.dir)
+    require_own_files(outputs)
     for one in outputs:
         one.claim(unfinished(config.invocation_params.dir, _UNFINISHED).health)
     alone = path is None or to_stdout(outputs) or options.health_submit == "-"
