@@ -14,9 +14,16 @@ import pytest
 
 from pytest_flowhealth.monitor.frames import order
 from pytest_flowhealth.plugin.guard import settle_exit
-from pytest_flowhealth.plugin.keys import RUN
+from pytest_flowhealth.plugin.keys import RUN, TOLD
 from pytest_flowhealth.plugin.messages import summary_of
-from pytest_flowhealth.plugin.outputs import POLLED, FormatError, outputs_of, polled_last, to_stdout
+from pytest_flowhealth.plugin.outputs import (
+    POLLED,
+    FormatError,
+    outputs_of,
+    polled_last,
+    readable,
+    to_stdout,
+)
 from pytest_flowhealth.plugin.places import Summary, health_of
 from pytest_flowhealth.plugin.recorder import Recorder
 from pytest_flowhealth.plugin.report_file import STDOUT, NotOurs, encoded, report_path, write_report
@@ -151,10 +158,11 @@ def refuse(config: pytest.Config, reason: str, exit_code: int = USAGE_ERROR) -> 
         return
     if path is not None:
         _try_write(path, document)
+    config.stash[TOLD] = True
     # What an earlier run left there must not stand for this one.
+    for one in readable(config.known_args_namespace, config.invocation_params.dir):
+        one.write(document.health)
     with contextlib.suppress(pytest.UsageError):
-        for one in outputs_of(config.known_args_namespace, config.invocation_params.dir):
-            one.write(document.health)
         Summary.of(config).tell(document)
     _to_stdout(config, document)
 
@@ -194,6 +202,7 @@ def _write_all(run: Run, document: Document, told: Set[str] = frozenset()) -> li
     What is polled gets no verdict that is to change: it waits for one that has `told` of the others.
     """
     health = health_of(document)
+    run.config.stash[TOLD] = True
     failures = [] if run.report is None else _try_write(run.report, document)
     for one in polled_last(outputs_of(run.config.option, run.config.invocation_params.dir)):
         if told or not failures or one.format not in POLLED:

@@ -118,6 +118,19 @@ def outputs_of(options: argparse.Namespace, folder: Path) -> tuple[Output, ...]:
     return found
 
 
+def readable(options: argparse.Namespace, folder: Path) -> list[Output]:
+    """Return what can be meant of --health-output, where something else is wrong with the options."""
+    found: list[Output] = []
+    with contextlib.suppress(pytest.UsageError):
+        report = report_path(options, folder)
+        for text in options.health_output:
+            with contextlib.suppress(pytest.UsageError):
+                one = _read(text, folder)
+                _require_places([*found, one], report)
+                found.append(one)
+    return found
+
+
 def require_own_files(outputs: Sequence[Output]) -> None:
     """Refuse to take the place of somebody's file.
 

@@ -112,6 +112,25 @@ def test_a_run_that_can_not_begin_is_green_nowhere(run: Health, tmp_path: Path) 
     judged(result, tmp_path, "unknown")
 
 
+ENDS = {
+    "option": ("", ("--bogus",), {}, 4),
+    "setting": ("", (), {"pytest.ini": "[pytest]\nrequired_plugins = nothere\n"}, 4),
+    "ours": ("", ("--health-threshold=nothing",), {}, 4),
+    "format": ("", ("--health-output=nothing:x",), {}, 4),
+    "exit": ("@pytest.mark.health('app')\ndef test_it(): os._exit(0)\n", (), {}, 3),
+}
+
+
+@pytest.mark.parametrize("how", list(ENDS))
+def test_an_end_that_is_known_leaves_nothing_green(run: Health, tmp_path: Path, how: str) -> None:
+    source, words, files, exit_code = ENDS[how]
+    assert run(CHECKS, *OUTPUTS, "-k", "page").exit_code == 0
+    result = run(CHECKS + source, *OUTPUTS, *words, files=files)
+
+    assert result.exit_code == exit_code, result.out + result.err
+    judged(result, tmp_path, "unknown")
+
+
 def test_a_hostile_check(run: Health, tmp_path: Path) -> None:
     source = f"""
 HOSTILE = {HOSTILE!a}
