@@ -213,6 +213,16 @@ def test_an_unknown_one_names_those_that_there_are(run: Health) -> None:
     assert "there is no format 'xml'; there are github, health+json, html," in result.err
 
 
+def test_it_means_health(run: Health, tmp_path: Path) -> None:
+    mixed = CHECK + "\ndef test_ordinary(): assert 0\n"
+    result = run(mixed, "--health-output=openmetrics:a.prom", health=False)
+
+    assert result.exit_code == 2, result.out + result.err
+    assert read(tmp_path / "a.prom")["flowhealth_status"] == 2
+    result = run(CHECK, "--health-output=nagios", health=False)
+    assert result.out.startswith("OK: ")
+
+
 def test_a_monitor_has_its_own(run: Health) -> None:
     result = run(CHECK, "--health-monitor=1h", "--health-output=openmetrics:x")
     assert result.exit_code == 4
