@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from io import FileIO
 from pathlib import Path
 
@@ -11,6 +11,8 @@ import msgspec
 import pytest
 
 from pytest_flowhealth.plugin.outputs import outputs_of
+from pytest_flowhealth.plugin.own_files import same_place
+from pytest_flowhealth.plugin.report_file import report_path
 from pytest_flowhealth.verdict.check import CheckResult
 from pytest_flowhealth.verdict.report import Document, Health
 
@@ -39,31 +41,44 @@ class Summary:
 
     Args:
         path: Where it is; None where its format is not asked for.
+        others: Where the report and the outputs are.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, others: Iterable[Path] = ()) -> None:
         self._path = path
+        self._others = tuple(others)
         self._ours: tuple[int, int] | None = None
 
     @classmethod
     def of(cls, config: pytest.Config) -> Summary:
         """Return that of a run."""
         path = os.environ.get(_SUMMARY)
-        outputs = outputs_of(config.known_args_namespace, config.invocation_params.dir)
-        wanted = path and any(one.format == "github" for one in outputs)
-        return cls(Path(str(path)) if wanted else None)
+        options, folder = config.known_args_namespace, config.invocation_params.dir
+        outputs = outputs_of(options, folder)
+        if path in (None, "", os.devnull) or all(one.format != "github" for one in outputs):
+            return cls(None)
+        others = (report_path(options, folder), *(one.path for one in outputs))
+        return cls(folder / str(path), filter(None, others))
 
     def tell(self, document: Document) -> str | None:
         """Append the table; return what went wrong, of which nothing stays there."""
         if self._path is None:
             return None
         try:
+            self._require_own_place(self._path)
             with self._path.open("ab", buffering=0) as file:
                 self._take_back(file)
                 self._append(file, health_of(document))
         except OSError as error:
             return f"the job's summary {self._path} could not be written: {error.strerror or error}"
         return None
+
+    def _require_own_place(self, path: Path) -> None:
+        """Refuse what would wait for a reader for ever, and what another verdict is in."""
+        if path.exists() and not path.is_file():
+            raise OSError("it is no regular file")
+        if any(same_place(path, one) for one in self._others):
+            raise OSError("the report or an output goes there")
 
     def _append(self, file: FileIO, health: Health) -> None:
         from pytest_flowhealth.formats.github import SUMMARY, summary

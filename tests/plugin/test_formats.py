@@ -248,13 +248,18 @@ def test_a_full_summary_stays_whole(run: Health, tmp_path: Path) -> None:
     assert (tmp_path / "summary.md").stat().st_size <= github.SUMMARY
 
 
-def test_a_summary_that_can_not_be_written_is_told(run: Health, tmp_path: Path) -> None:
-    env = in_ci(tmp_path) | {"GITHUB_STEP_SUMMARY": str(tmp_path)}
-    result = run(CHECKS, "--health-output=github", "-k", "page", env=env)
+@pytest.mark.parametrize("place", [".", "pipe", ".flowhealth/report.json", "out"])
+def test_a_summary_that_can_not_be_written_is_told(run: Health, tmp_path: Path, place: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    env = in_ci(tmp_path) | {"GITHUB_STEP_SUMMARY": str(tmp_path / place)}
+    result = run(
+        CHECKS, "--health-output=github", "--health-output=junit:out", "-k", "page", env=env
+    )
 
     assert result.exit_code == 3
     assert "summary" in next(commands(result.out)).data
     assert result.health["status"] == "unknown"
+    assert READERS["junit"]((tmp_path / "out").read_text(), msgspec.convert(result.health, Report))
 
 
 def test_a_verdict_that_nobody_could_be_told_is_nowhere_green(run: Health, tmp_path: Path) -> None:
