@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -11,8 +12,10 @@ FOLDER = ".flowhealth"
 """Our own folder in a project."""
 
 
-def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write `content` beside `path` and rename it; `mode` says who may read it.
+def replace_file(path: Path, content: bytes, mode: int | None = None) -> None:
+    """Write `content` beside `path` and rename it.
+
+    `mode` says who may read it; without one it is that of the file that is replaced, else everybody's.
 
     Raises:
         OSError: It can't be written; what was there is still there.
@@ -25,12 +28,19 @@ def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(mode)
+        Path(name).chmod(_mode_of(path) if mode is None else mode)
         Path(name).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             Path(name).unlink()
         raise
+
+
+def _mode_of(path: Path) -> int:
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return 0o644
 
 
 def make_folder(folder: Path) -> None:

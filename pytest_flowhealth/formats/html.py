@@ -35,6 +35,7 @@ def render(health: Health) -> str:
         (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+            '<meta name="generator" content="pytest-flowhealth">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="color-scheme" content="light dark">',
             f"<title>{escape(title)}</title><style>{style.read_text(encoding='utf-8')}</style></head>",

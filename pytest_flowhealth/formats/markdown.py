@@ -21,7 +21,7 @@ from pytest_flowhealth.formats.readings import (
 from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Outcome
-from pytest_flowhealth.verdict.text import figure, one_line
+from pytest_flowhealth.verdict.text import figure, inert, one_line
 
 _LEFT_OUT = "\n\nMore than has room here: the report has the rest.\n"
 _CELL = 300
@@ -108,8 +108,8 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _text(text: str) -> str:
-    """Return one line that stays text: no table's bar, no link, no HTML, no emphasis."""
-    escaped = re.sub(r"([\\`*_\[\]<>&|~#!])", r"\\\1", one_line(text, _CELL))
+    """Return one line that stays text: no table's bar, no link, no mention, no HTML, no emphasis."""
+    escaped = re.sub(r"([\\`*_\[\]<>&|~#!])", r"\\\1", inert(one_line(text, _CELL)))
     # What would begin a list or a heading at the start of a line, and what would become a link.
     escaped = re.sub(r"^([-+=](?=[-+=\s]|$)|\d+(?=[.)](?:\s|$)))", _not_begun, escaped)
     return escaped.replace("://", "\\://")

@@ -6,19 +6,27 @@ import contextlib
 import dataclasses
 import os
 import sys
+from collections.abc import Sequence, Set
+from functools import partial
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from pytest_flowhealth.monitor.frames import order
 from pytest_flowhealth.plugin.guard import settle_exit
-from pytest_flowhealth.plugin.keys import RUN
+from pytest_flowhealth.plugin.keys import RUN, TOLD
 from pytest_flowhealth.plugin.messages import summary_of
-from pytest_flowhealth.plugin.outputs import FormatError, outputs_of, to_stdout
-from pytest_flowhealth.plugin.places import append_summary, health_of
+from pytest_flowhealth.plugin.outputs import (
+    POLLED,
+    FormatError,
+    outputs_of,
+    polled_last,
+    readable,
+    to_stdout,
+)
+from pytest_flowhealth.plugin.places import Summary, health_of
 from pytest_flowhealth.plugin.recorder import Recorder
-from pytest_flowhealth.plugin.report_file import STDOUT, encoded, report_path, write_report
+from pytest_flowhealth.plugin.report_file import STDOUT, NotOurs, encoded, report_path, write_report
 from pytest_flowhealth.plugin.results import check_results, run_problems
 from pytest_flowhealth.plugin.scrub import Cleaner
 from pytest_flowhealth.plugin.shown import show
@@ -92,13 +100,13 @@ def after_error(config: pytest.Config, error: BaseException) -> int:
 
 def _delivered(run: Run, conclusion: Conclusion) -> int:
     """Return the exit code of a verdict that has been shown; its report is worth nothing unread."""
-    for deliver in (_to_summary, _to_stdout):
-        failure = deliver(run.config, conclusion.document)
+    summary = Summary.of(run.config)
+    for deliver in (summary.tell, partial(_to_stdout, run.config)):
+        failure = deliver(conclusion.document)
         if failure is not None:
-            run.problems.append(Problem(failure))
             sys.stderr.write(f"{failure}\n")
-            conclusion = _concluded(run, conclusion.pytest_exit)
-            _write_all(run, conclusion.document)
+            conclusion = _corrected(run, conclusion, [failure])
+            summary.tell(conclusion.document)
     flush()
     settle_exit(conclusion.exit_code)
     return conclusion.exit_code
@@ -150,15 +158,16 @@ def refuse(config: pytest.Config, reason: str, exit_code: int = USAGE_ERROR) -> 
         return
     if path is not None:
         _try_write(path, document)
+    config.stash[TOLD] = True
     # What an earlier run left there must not stand for this one.
+    for one in readable(config.known_args_namespace, config.invocation_params.dir):
+        one.write(document.health)
     with contextlib.suppress(pytest.UsageError):
-        for one in outputs_of(config.known_args_namespace, config.invocation_params.dir):
-            one.write(document.health)
-        _to_summary(config, document)
+        Summary.of(config).tell(document)
     _to_stdout(config, document)
 
 
-def _path(config: pytest.Config) -> object:
+def _path(config: pytest.Config) -> Path | None:
     try:
         return report_path(config.known_args_namespace, config.invocation_params.dir)
     except pytest.UsageError:
@@ -167,31 +176,38 @@ def _path(config: pytest.Config) -> object:
 
 def _written(run: Run, pytest_exit: int) -> Conclusion:
     conclusion = _remembered(run, _concluded(run, pytest_exit))
-    wanted = run.decides or run.config.option.health_report
-    if not wanted:
+    if not (run.decides or run.config.option.health_report):
         return conclusion
     failures = _write_all(run, conclusion.document)
-    if failures:
+    return _corrected(run, conclusion, failures) if failures else conclusion
+
+
+def _corrected(run: Run, conclusion: Conclusion, failures: Sequence[str]) -> Conclusion:
+    """Return the verdict of a run that could not tell it everywhere.
+
+    What could be written, and the history, shall not say what holds no longer.
+    """
+    told: set[str] = set()
+    while failures:
+        told.update(failures)
         run.problems += map(Problem, failures)
-        history = conclusion.document.health.history
-        conclusion = _concluded(run, pytest_exit)
-        health = msgspec.structs.replace(conclusion.document.health, history=history)
-        document = msgspec.structs.replace(conclusion.document, health=health)
-        conclusion = dataclasses.replace(conclusion, document=document)
-        # What could be written shall not say what holds no longer.
-        _write_all(run, document)
+        conclusion = _remembered(run, _concluded(run, conclusion.pytest_exit))
+        failures = [one for one in _write_all(run, conclusion.document, told) if one not in told]
     return conclusion
 
 
-def _write_all(run: Run, document: Document) -> list[str]:
-    """Write the report and the further outputs; return what went wrong."""
-    outputs = outputs_of(run.config.option, run.config.invocation_params.dir)
+def _write_all(run: Run, document: Document, told: Set[str] = frozenset()) -> list[str]:
+    """Write the report and the further outputs; return what went wrong.
+
+    What is polled gets no verdict that is to change: it waits for one that has `told` of the others.
+    """
     health = health_of(document)
-    told = [one.write(health) for one in outputs]
-    failure = None if run.report is None else _try_write(run.report, document)
-    if failure is not None:
-        told.append(f"the report {run.report} could not be written: {failure}")
-    return [one for one in told if one]
+    run.config.stash[TOLD] = True
+    failures = [] if run.report is None else _try_write(run.report, document)
+    for one in polled_last(outputs_of(run.config.option, run.config.invocation_params.dir)):
+        if told or not failures or one.format not in POLLED:
+            failures += filter(None, [one.write(health)])
+    return failures
 
 
 def _remembered(run: Run, conclusion: Conclusion) -> Conclusion:
@@ -216,12 +232,17 @@ def _told(run: Run, conclusion: Conclusion) -> Conclusion:
     return conclusion
 
 
-def _try_write(path: object, document: Document) -> str | None:
+def _try_write(path: Path, document: Document) -> list[str]:
+    """Write the report; return what went wrong. An older one does not stay then."""
     try:
-        write_report(path, document)  # type: ignore[arg-type]
+        write_report(path, document)
+    except NotOurs as error:
+        return [str(error)]
     except OSError as error:
-        return error.strerror or str(error)
-    return None
+        with contextlib.suppress(OSError):
+            path.resolve().unlink()
+        return [f"the report {path} could not be written: {error.strerror or error}"]
+    return []
 
 
 def _concluded(run: Run, pytest_exit: int) -> Conclusion:
@@ -267,12 +288,6 @@ def _for_stdout(config: pytest.Config, document: Document) -> bytes:
         return encoded(document)
     output = to_stdout(outputs_of(options, config.invocation_params.dir))
     return output.render(health_of(document)) if output else b""
-
-
-def _to_summary(config: pytest.Config, document: Document) -> str | None:
-    """Append to GitHub's job summary where that is asked for; return why that failed."""
-    outputs = outputs_of(config.known_args_namespace, config.invocation_params.dir)
-    return append_summary(document, outputs)
 
 
 def _to_stdout(config: pytest.Config, document: Document) -> str | None:

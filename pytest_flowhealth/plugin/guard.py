@@ -23,10 +23,18 @@ _stderr = 2
 _verdict = Status.UNKNOWN.exit_code
 
 
-def guard_exit() -> None:
-    """Guard the ways out of this process; what it forks is free to use them."""
-    global _stderr  # noqa: PLW0603  # the process has one standard error
+def _tell(_: str) -> None:
+    """Tell nobody: nothing is guarded yet."""
+
+
+def guard_exit(tell: Callable[[str], None]) -> None:
+    """Guard the ways out of this process; what it forks is free to use them.
+
+    `tell` is called with why there is no verdict, where that ends the process.
+    """
+    global _stderr, _tell  # noqa: PLW0603  # the process has one standard error, and one end
     _stderr = os.dup(2)
+    _tell = tell
     owner = os.getpid()
 
     def guarded_exit(status: int) -> NoReturn:
@@ -50,9 +58,11 @@ def guard_exit() -> None:
 
 
 def last_word(text: str) -> None:
-    """Say on the real standard error, which pytest may be capturing, why there is no verdict."""
+    """Say why there is no verdict: on the real standard error, which pytest may be capturing, and in what is read later."""
     with contextlib.suppress(OSError):
         os.write(_stderr, f"\nUNKNOWN  {printable(text)}\n".encode())
+    with contextlib.suppress(Exception):  # it may be a thread's word, amid anything
+        _tell(text)
 
 
 def settle_exit(code: int) -> None:

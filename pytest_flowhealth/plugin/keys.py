@@ -10,3 +10,6 @@ if TYPE_CHECKING:
     from pytest_flowhealth.plugin.state import Run
 
 RUN: pytest.StashKey[Run] = pytest.StashKey()
+
+TOLD: pytest.StashKey[bool] = pytest.StashKey()
+"""Whether the outputs have been written with how the run ended."""

@@ -301,7 +301,7 @@ def early_options(config: pytest.Config) -> argparse.Namespace | None:
 def wants_health(options: argparse.Namespace) -> bool:
     """Tell whether the command line asks for a health check."""
     asked = options.health or options.health_all or options.health_component
-    asked = asked or options.health_submit
+    asked = asked or options.health_submit or options.health_output
     return bool(asked) and command(options) is None and not is_question(options)
 
 

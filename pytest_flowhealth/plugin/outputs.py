@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -11,6 +13,8 @@ import msgspec
 import pytest
 
 from pytest_flowhealth.config.atomic import replace_file
+from pytest_flowhealth.plugin.own_files import require_own, same_place
+from pytest_flowhealth.plugin.report_file import report_path
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.text import one_line
 
@@ -50,17 +54,39 @@ class Output(msgspec.Struct, frozen=True):
             self.write(unfinished)
 
     def write(self, health: Health) -> str | None:
-        """Write the file in one step; return what went wrong."""
+        """Write the file in one step; return what went wrong: then none is left.
+
+        What an earlier run told there, or this one before it failed, holds no longer.
+        """
         if self.path is None:
             return None
         try:
-            _require_regular(self.path)
+            require_own(self.path, self.format)
+        except OSError as error:
+            return f"the output {self.path} could not be written: {error}"
+        try:
             replace_file(self.path, self.render(health))
         except OSError as error:
+            _discard(self.path)
             return f"the output {self.path} could not be written: {error.strerror or error}"
         except FormatError as error:
+            _discard(self.path)
             return str(error)
         return None
+
+
+def polled_last(outputs: Sequence[Output]) -> list[Output]:
+    """Return them in the order in which they are written: what is polled is seen at once."""
+    return sorted(outputs, key=lambda one: one.format in POLLED)
+
+
+def _discard(path: Path) -> None:
+    """Remove a file; where its folder keeps it, empty it."""
+    try:
+        path.resolve().unlink(missing_ok=True)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.truncate(path, 0)
 
 
 class FormatError(Exception):
@@ -75,9 +101,10 @@ def outputs_of(options: argparse.Namespace, folder: Path) -> tuple[Output, ...]:
         folder: Where they were typed.
 
     Raises:
-        pytest.UsageError: There is no such format, or two things are to go to standard output.
+        pytest.UsageError: There is no such format, or two things are to go to one place.
     """
     found = tuple(_read(text, folder) for text in options.health_output)
+    _require_places(found, report_path(options, folder))
     to_stdout = [one.format for one in found if one.path is None]
     if options.health_report == "-":
         to_stdout.append("the report")
@@ -89,6 +116,48 @@ def outputs_of(options: argparse.Namespace, folder: Path) -> tuple[Output, ...]:
             "name a file, as in openmetrics:FILE"
         )
     return found
+
+
+def readable(options: argparse.Namespace, folder: Path) -> list[Output]:
+    """Return what can be meant of --health-output, where something else is wrong with the options."""
+    found: list[Output] = []
+    with contextlib.suppress(pytest.UsageError):
+        report = report_path(options, folder)
+        for text in options.health_output:
+            with contextlib.suppress(pytest.UsageError):
+                one = _read(text, folder)
+                _require_places([*found, one], report)
+                found.append(one)
+    return found
+
+
+def require_own_files(outputs: Sequence[Output]) -> None:
+    """Refuse to take the place of somebody's file.
+
+    Raises:
+        pytest.UsageError: One would.
+    """
+    for one in outputs:
+        try:
+            if one.path is not None:
+                require_own(one.path, one.format)
+        except OSError as error:
+            raise pytest.UsageError(f"--health-output: {error}") from None
+
+
+def _require_places(outputs: Sequence[Output], report: Path | None) -> None:
+    """Refuse two things for one file, of which only the last would be there."""
+    taken = [] if report is None else [("the report", report)]
+    for one in outputs:
+        if one.path is None:
+            continue
+        for what, path in taken:
+            if same_place(path, one.path):
+                raise pytest.UsageError(
+                    f"--health-output: {what} and {one.format} can't both go to {one.path}; "
+                    "name another file"
+                )
+        taken.append((one.format, one.path))
 
 
 def to_stdout(outputs: Sequence[Output]) -> Output | None:
@@ -103,18 +172,7 @@ def _read(text: str, folder: Path) -> Output:
         raise pytest.UsageError(f"--health-output: {text!r} names no file after the colon")
     if not path or path == "-":
         return Output(name, None)
-    try:
-        _require_regular(folder / path)
-    except OSError as error:
-        raise pytest.UsageError(f"--health-output: {error}") from None
     return Output(name, folder / path)
-
-
-def _require_regular(path: Path) -> None:
-    """Raise where `path` would lose something else: root could replace even a device."""
-    if path.exists() and not path.is_file():
-        kind = "a folder" if path.is_dir() else "no regular file"
-        raise OSError(f"{path} is {kind}; name a file, or none for standard output")
 
 
 def _found(name: str) -> EntryPoint:

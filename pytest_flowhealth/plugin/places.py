@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from io import FileIO
 from pathlib import Path
 
 import msgspec
+import pytest
 
-from pytest_flowhealth.plugin.outputs import Output
+from pytest_flowhealth.plugin.outputs import outputs_of
+from pytest_flowhealth.plugin.own_files import same_place
+from pytest_flowhealth.plugin.report_file import report_path
 from pytest_flowhealth.verdict.check import CheckResult
 from pytest_flowhealth.verdict.report import Document, Health
 
@@ -32,24 +36,76 @@ def health_of(document: Document, environ: Mapping[str, str] | None = None) -> H
     return msgspec.structs.replace(document.health, checks=checks)
 
 
-def append_summary(
-    document: Document, outputs: Sequence[Output], environ: Mapping[str, str] | None = None
-) -> str | None:
-    """Append the table to GitHub's job summary, where its format is asked for; return what went wrong."""
-    told = os.environ if environ is None else environ
-    path = told.get(_SUMMARY)
-    if not path or all(one.format != "github" for one in outputs):
-        return None
-    from pytest_flowhealth.formats.github import SUMMARY, summary
+class Summary:
+    """GitHub's job summary, which is appended to; a second telling takes the place of the first.
 
-    try:
-        with Path(path).open("ab") as file:
-            # Others may have written there before us; the limit is for all of it.
-            text = summary(health_of(document, told), SUMMARY - file.tell() - 1)
-            file.write(f"\n{text}".encode("utf-8", "backslashreplace") if text else b"")
-    except OSError as error:
-        return f"the job's summary {path} could not be written: {error.strerror or error}"
-    return None
+    Args:
+        path: Where it is; None where its format is not asked for.
+        others: Where the report and the outputs are.
+    """
+
+    def __init__(self, path: Path | None, others: Iterable[Path] = ()) -> None:
+        self._path = path
+        self._others = tuple(others)
+        self._ours: tuple[int, int] | None = None
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Summary:
+        """Return that of a run."""
+        path = os.environ.get(_SUMMARY)
+        options, folder = config.known_args_namespace, config.invocation_params.dir
+        outputs = outputs_of(options, folder)
+        if path in (None, "", os.devnull) or all(one.format != "github" for one in outputs):
+            return cls(None)
+        others = (report_path(options, folder), *(one.path for one in outputs))
+        return cls(folder / str(path), filter(None, others))
+
+    def tell(self, document: Document) -> str | None:
+        """Append the table; return what went wrong, of which nothing stays there."""
+        if self._path is None:
+            return None
+        try:
+            self._require_own_place(self._path)
+            with self._path.open("ab", buffering=0) as file:
+                self._take_back(file)
+                self._append(file, health_of(document))
+        except OSError as error:
+            return f"the job's summary {self._path} could not be written: {error.strerror or error}"
+        return None
+
+    def _require_own_place(self, path: Path) -> None:
+        """Refuse what would wait for a reader for ever, and what another verdict is in."""
+        if path.exists() and not path.is_file():
+            raise OSError("it is no regular file")
+        if any(same_place(path, one) for one in self._others):
+            raise OSError("the report or an output goes there")
+
+    def _append(self, file: FileIO, health: Health) -> None:
+        from pytest_flowhealth.formats.github import SUMMARY, summary
+
+        # Others may have written there before us; the limit is for all of it.
+        start = file.tell()
+        text = summary(health, SUMMARY - start - 1)
+        content = f"\n{text}".encode("utf-8", "backslashreplace") if text else b""
+        try:
+            _write_whole(file, content)
+        except OSError:
+            file.truncate(start)
+            raise
+        self._ours = (start, start + len(content))
+
+    def _take_back(self, file: FileIO) -> None:
+        """Remove what was told before, unless others have written behind it."""
+        if self._ours is not None and file.seek(0, os.SEEK_END) == self._ours[1]:
+            file.truncate(self._ours[0])
+            file.seek(0, os.SEEK_END)
+        self._ours = None
+
+
+def _write_whole(file: FileIO, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[file.write(view) :]
 
 
 def _moved(check: CheckResult, here: Path, there: Path) -> CheckResult:

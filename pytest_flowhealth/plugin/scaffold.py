@@ -95,6 +95,7 @@ def _written(planned: Plan) -> int:
 
 
 def _say(line: str) -> None:
-    # A tab is harmless, and part of what the diff shows.
-    shown = "\t".join(printable(part, _LONGEST) for part in line.split("\t"))
-    sys.stdout.write(f"{shown}\n")
+    # A tab, and \r at the end, are harmless, and part of what the diff shows.
+    plain = line.removesuffix("\r")
+    shown = "\t".join(printable(part, _LONGEST) for part in plain.split("\t"))
+    sys.stdout.write(f"{shown}{line[len(plain) :]}\n")

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,19 @@ from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.plugin import bundled
 from pytest_flowhealth.plugin.begin import begin
 from pytest_flowhealth.plugin.guard import guard_exit
+from pytest_flowhealth.plugin.keys import TOLD
 from pytest_flowhealth.plugin.options import early_options, wants_health
-from pytest_flowhealth.plugin.outputs import outputs_of, to_stdout
+from pytest_flowhealth.plugin.outputs import (
+    outputs_of,
+    readable,
+    require_own_files,
+    to_stdout,
+)
 from pytest_flowhealth.plugin.report_file import NotOurs, report_path, write_report
 from pytest_flowhealth.plugin.state import Mode, is_round, is_worker
 from pytest_flowhealth.plugin.stdout import Stdout, ensure_open
 from pytest_flowhealth.plugin.written import unfinished
+from pytest_flowhealth.verdict.status import Status
 
 _UNFINISHED = ("run did not finish",)
 
@@ -42,7 +50,7 @@ def before_options(config: pytest.Config) -> None:
 def before_conftests(config: pytest.Config) -> None:
     """Claim the report before a conftest.py of the target can end the run."""
     ensure_open()
-    guard_exit()
+    guard_exit(partial(_last_word, config))
     if _may_be_worker():
         return
     error = config.stash.get(CLAIMED, None)
@@ -84,10 +92,12 @@ def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
     if is_round(config):
         config.stash[CLAIMED] = None
         return
+    _owe(config, options)
     path = report_path(options, config.invocation_params.dir)
     if path is not None:
         _take(path)
     outputs = outputs_of(options, config.invocation_params.dir)
+    require_own_files(outputs)
     for one in outputs:
         one.claim(unfinished(config.invocation_params.dir, _UNFINISHED).health)
     alone = path is None or to_stdout(outputs) or options.health_submit == "-"
@@ -95,6 +105,29 @@ def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
         ensure_open()
         config.stash[Stdout.KEY] = Stdout()
     config.stash[CLAIMED] = None
+
+
+def _owe(config: pytest.Config, options: argparse.Namespace) -> None:
+    """See to it that the outputs say unknown where pytest ends before our end is reached.
+
+    Until then what is polled stays; pytest refuses an option without asking any plugin.
+    """
+
+    def leave_unknown() -> None:
+        if TOLD not in config.stash:
+            health = unfinished(config.invocation_params.dir, _UNFINISHED).health
+            for one in readable(options, config.invocation_params.dir):
+                one.write(health)
+
+    config.add_cleanup(leave_unknown)
+
+
+def _last_word(config: pytest.Config, text: str) -> None:
+    """Tell why there is no verdict, where a check ends the whole process."""
+    if not is_round(config):
+        from pytest_flowhealth.plugin.finish import refuse
+
+        refuse(config, text, Status.UNKNOWN.exit_code)
 
 
 def _take(path: Path) -> None:

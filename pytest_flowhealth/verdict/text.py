@@ -19,6 +19,10 @@ HIDDEN = "***"
 """What stands in the place of a secret."""
 
 _COMMANDS = re.compile(r"(?m)^(\s*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))")
+_GAP = "\u200b"
+_ACTS = re.compile(
+    r"(?<=[@#])(?=\w)|(?<=!)(?=\d)|(?<=(?<![^\W_])GH)(?=-\d)|(?<=www)(?=\.)", re.IGNORECASE
+)
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 # The scheme has an upper bound: without one, a megabyte of letters takes minutes.
 _USERINFO = re.compile(
@@ -50,6 +54,14 @@ def printable(text: str, limit: int = LIMIT) -> str:
 def one_line(text: str, limit: int = LIMIT) -> str:
     """Return `printable` text with its lines joined by spaces."""
     return " ".join(printable(text, limit).split())
+
+
+def inert(text: str) -> str:
+    """Return a line of which GitHub and GitLab make no mention, reference or address.
+
+    A space of no width breaks them: a backslash would not, for they look for them when all is rendered.
+    """
+    return _ACTS.sub(_GAP, text)
 
 
 def figure(value: float) -> str:

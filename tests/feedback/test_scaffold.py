@@ -80,13 +80,16 @@ def test_written_and_then_nothing_to_do(tmp_path: Path) -> None:
     assert not [name for name in listing(tmp_path) if "/." in name and ".github/" not in name]
 
 
-def test_the_diff_is_one_that_patch_takes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_diff_is_one_that_patch_takes(tmp_path: Path, end: str) -> None:
     if not shutil.which("git"):
         pytest.skip("git is not installed")
     project, copy = tmp_path / "a", tmp_path / "b"
     for folder in (project, copy):
         folder.mkdir()
-        make(folder, '{\n\t"name": "a"\n}')
+        make(folder)
+        text = '{\n\t"name": "a"\n}'.replace("\n", end)
+        (folder / "package.json").write_bytes(text.encode())
     planned = plan(project)
     diff = "".join(f"{line}\n" for line in differences(planned))
     subprocess.run(["git", "apply"], cwd=copy, input=diff.encode(), check=True)

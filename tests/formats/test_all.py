@@ -17,9 +17,11 @@ import pytest
 
 from pytest_flowhealth.formats.readings import of_the_run
 from pytest_flowhealth.plugin.options import OPTIONS
+from pytest_flowhealth.verdict.check import Ending
 from pytest_flowhealth.verdict.exposition import WORDS
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Outcome, Status
+from pytest_flowhealth.verdict.verdict import Problem
 from tests.formats.readers import (
     READERS,
     by_guidelines,
@@ -28,7 +30,7 @@ from tests.formats.readers import (
     has_monitoring_plugin,
     perfdata,
 )
-from tests.formats.reports import BROKEN, EVERY, HEALTHY, ILL, NOTHING
+from tests.formats.reports import BROKEN, EVERY, HEALTHY, ILL, NOTHING, judged, reported
 
 OURS = {
     one.name: one
@@ -193,6 +195,16 @@ def test_a_hostile_check_breaks_no_format(name: str) -> None:
             r"[\x00-\x09\x0b-\x1f\x7f\u202e\u2028\ud800]",
             re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL),
         )
+
+
+def test_markdown_notifies_nobody_and_links_nowhere() -> None:
+    acts = "@babel/core GH-7 #12 !3 _GH-8 www.evil.example _www.evil.example me@evil.example o/r#5"
+    checks = [judged(f"app.x[{acts}]", ending=Ending.FAILED, message=acts)]
+    text = rendered("markdown", reported(checks, (Problem(acts),)))
+
+    plain = re.sub(r"(?ms)^```text.*?^```$", "", text).replace("\\", "")
+    assert plain.count("babel/core") == 4
+    assert not re.search(r"@\w|#\d|!\d|GH-\d|www\.", plain)
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -106,6 +109,25 @@ def test_a_run_that_can_not_begin_is_green_nowhere(run: Health, tmp_path: Path) 
     result = run(CHECKS, *OUTPUTS, files={"conftest.py": "raise RuntimeError('no')"})
 
     assert result.exit_code == 3
+    judged(result, tmp_path, "unknown")
+
+
+ENDS = {
+    "option": ("", ("--bogus",), {}, 4),
+    "setting": ("", (), {"pytest.ini": "[pytest]\nrequired_plugins = nothere\n"}, 4),
+    "ours": ("", ("--health-threshold=nothing",), {}, 4),
+    "format": ("", ("--health-output=nothing:x",), {}, 4),
+    "exit": ("@pytest.mark.health('app')\ndef test_it(): os._exit(0)\n", (), {}, 3),
+}
+
+
+@pytest.mark.parametrize("how", list(ENDS))
+def test_an_end_that_is_known_leaves_nothing_green(run: Health, tmp_path: Path, how: str) -> None:
+    source, words, files, exit_code = ENDS[how]
+    assert run(CHECKS, *OUTPUTS, "-k", "page").exit_code == 0
+    result = run(CHECKS + source, *OUTPUTS, *words, files=files)
+
+    assert result.exit_code == exit_code, result.out + result.err
     judged(result, tmp_path, "unknown")
 
 
@@ -226,13 +248,42 @@ def test_a_full_summary_stays_whole(run: Health, tmp_path: Path) -> None:
     assert (tmp_path / "summary.md").stat().st_size <= github.SUMMARY
 
 
-def test_a_summary_that_can_not_be_written_is_told(run: Health, tmp_path: Path) -> None:
-    env = in_ci(tmp_path) | {"GITHUB_STEP_SUMMARY": str(tmp_path)}
-    result = run(CHECKS, "--health-output=github", "-k", "page", env=env)
+@pytest.mark.parametrize("place", [".", "pipe", ".flowhealth/report.json", "out"])
+def test_a_summary_that_can_not_be_written_is_told(run: Health, tmp_path: Path, place: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    env = in_ci(tmp_path) | {"GITHUB_STEP_SUMMARY": str(tmp_path / place)}
+    result = run(
+        CHECKS, "--health-output=github", "--health-output=junit:out", "-k", "page", env=env
+    )
 
     assert result.exit_code == 3
     assert "summary" in next(commands(result.out)).data
     assert result.health["status"] == "unknown"
+    assert READERS["junit"]((tmp_path / "out").read_text(), msgspec.convert(result.health, Report))
+
+
+def test_a_verdict_that_nobody_could_be_told_is_nowhere_green(run: Health, tmp_path: Path) -> None:
+    run(CHECKS, "--collect-only")  # writes the files
+    (tmp_path / "summary.md").write_text("# Before\n")
+    argv = [sys.executable, "-m", "pytest", "--health", "test_checks.py", "-k", "page"]
+    words = ["--health-output=github", *OUTPUTS, "--health-history=sqlite:///h.db"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*argv, *words],
+            cwd=tmp_path,
+            env={**os.environ, **in_ci(tmp_path)},
+            stdout=full,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+
+    assert done.returncode == 3
+    report = json.loads((tmp_path / ".flowhealth/report.json").read_text())
+    judged(Result(3, "", "", report), tmp_path, "unknown")
+    headings = re.findall(r"(?m)^##? .*$", (tmp_path / "summary.md").read_text())
+    assert headings == ["# Before", "## Unknown: app 1.2.3"]
+    with contextlib.closing(sqlite3.connect(tmp_path / "h.db")) as history:
+        assert history.execute("SELECT status FROM runs").fetchall() == [("unknown",)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from pytest_flowhealth.plugin.own_files import require_own
+from tests.formats.readers import READERS
 from tests.plugin.conftest import Health
 
 CHECK = """
@@ -68,6 +72,98 @@ def test_one_that_can_not_be_written_shows_in_the_others(run: Health, tmp_path: 
     assert read(tmp_path / "a.prom")["flowhealth_status"] == 3
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
+def test_on_a_full_disk_none_is_green(run: Health, tmp_path: Path) -> None:
+    names = ("nagios", "health+json", "openmetrics", "json-lines", "github", "junit", "markdown")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=96k", "none", disk], check=False
+    ).returncode:
+        pytest.skip("nothing can be mounted here")
+    many = (
+        CHECK + f"@pytest.mark.health('app')\n@pytest.mark.parametrize('n', range(COUNT))\n{MANY}"
+    )
+    words = [f"--health-output={name}:disk/{name}" for name in (*names, "html")]
+    try:
+        for count in (1, 40, 120):
+            result = run(many.replace("COUNT", str(count)), *words)
+            green = {one.name for one in disk.iterdir() if GREEN.search(one.read_text())}
+            whole = (0, {*names, "html"})
+            assert (result.exit_code, green) in (whole, (3, set())), count
+        assert result.exit_code == 3
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+MANY = "def test_many(health, n): health.measure(f'm{n}', n, 'ms')\n"
+GREEN = re.compile(
+    r"\AOK: |\A\{\"status\":\"pass\"|^flowhealth_status\S* 0$|\A\{\"kind\":\"run\",\"status\":\"healthy\"|[ =]Healthy"
+    r"|verdict\" value=\"healthy\"|>Healthy",
+    re.MULTILINE,
+)
+
+
+FOREIGN = {
+    "package-lock.json": '{"status": "pass"}',
+    "notes.md": "## Healthy: how to stay so\n",
+    "page.html": "<!doctype html><html></html>",
+    "theirs.xml": '<?xml version="1.0"?><testsuites name="pytest tests"/>',
+    "theirs.prom": "# TYPE up gauge\n",
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_file_of_somebody_is_known(tmp_path: Path, name: str) -> None:
+    for place, text in (FOREIGN | {"package.json": "{}", "x.py": "import os\n"}).items():
+        (tmp_path / place).write_text(text)
+        with pytest.raises(OSError, match="name another file"):
+            require_own(tmp_path / place, name)
+
+
+@pytest.mark.parametrize("place", ["package.json", "link"])
+def test_a_file_of_somebody_is_not_replaced(run: Health, tmp_path: Path, place: str) -> None:
+    (tmp_path / "link").symlink_to("notes.md")
+    words = (f"--health-output=markdown:{place}", "--health-output=junit:j.xml")
+    result = run(CHECK, *words, files=FOREIGN)
+
+    assert result.exit_code == 4
+    assert f"{place} is there, and no markdown of an earlier run; name another file" in result.err
+    assert (tmp_path / "package.json").read_text() == '{"name": "app", "version": "1.2.3"}'
+    assert {one: (tmp_path / one).read_text() for one in FOREIGN} == FOREIGN
+
+
+def test_its_own_file_is_replaced_and_keeps_its_mode(run: Health, tmp_path: Path) -> None:
+    words = [f"--health-output={name}:out/{name}" for name in READERS]
+    (tmp_path / "out").mkdir()
+    (tmp_path / "real").touch(0o600)
+    (tmp_path / "out/nagios").symlink_to("../real")
+    assert run(CHECK, *words, files={"out/junit": "\n"}).exit_code == 0
+    (tmp_path / "out/junit").chmod(0o640)
+    assert run(CHECK, *words, "-k", "nothing").exit_code == 3
+    assert run(CHECK + "    assert 0", *words).exit_code == 2
+    assert run(CHECK, *words).exit_code == 0
+
+    assert (tmp_path / "out/nagios").is_symlink()
+    modes = [(tmp_path / one).stat().st_mode & 0o777 for one in ("real", "out/junit", "out/html")]
+    assert modes == [0o600, 0o640, 0o644]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--health-output=junit:a", "--health-output=html:./x/../a"),
+        ("--health-output=junit:.flowhealth/report.json",),
+        ("--health-output=health+json:r.json", "--health-report=r.json"),
+    ],
+)
+def test_two_for_one_place_are_refused(run: Health, words: tuple[str, ...]) -> None:
+    result = run(CHECK, *words, files={"r.json": ""})
+
+    assert result.exit_code == 4
+    assert "can't both go to" in result.err
+
+
 def test_a_device_is_not_replaced(run: Health, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -96,7 +192,7 @@ def test_an_earlier_file_does_not_stand_for_a_run_that_was_none(
 def test_a_format_of_another_package(
     run: Health, tmp_path: Path, name: str, exit_code: int, says: str
 ) -> None:
-    env = {"PYTHONPATH": str(tmp_path)}
+    env = {"PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
     result = run(CHECK, f"--health-output={name}:x", files=PACKAGE, env=env)
 
     assert result.exit_code == exit_code, result.out + result.err
@@ -115,6 +211,16 @@ def test_an_unknown_one_names_those_that_there_are(run: Health) -> None:
     result = run(CHECK, "--health-output=xml")
     assert result.exit_code == 4
     assert "there is no format 'xml'; there are github, health+json, html," in result.err
+
+
+def test_it_means_health(run: Health, tmp_path: Path) -> None:
+    mixed = CHECK + "\ndef test_ordinary(): assert 0\n"
+    result = run(mixed, "--health-output=openmetrics:a.prom", health=False)
+
+    assert result.exit_code == 2, result.out + result.err
+    assert read(tmp_path / "a.prom")["flowhealth_status"] == 2
+    result = run(CHECK, "--health-output=nagios", health=False)
+    assert result.out.startswith("OK: ")
 
 
 def test_a_monitor_has_its_own(run: Health) -> None:

@@ -175,3 +175,17 @@ def _on_a_terminal(folder: Path, answer: bytes) -> tuple[int, str]:
     _, status = os.waitpid(process, 0)
     os.close(terminal)
     return os.waitstatus_to_exitcode(status), shown.decode()
+
+
+def test_the_diff_of_a_file_with_other_ends_of_lines_can_be_applied(shop: Path) -> None:
+    if not shutil.which("git"):
+        pytest.skip("git is not installed")
+    (shop / "package.json").write_bytes(b'{\r\n  "name": "shop"\r\n}\r\n')
+    words = [sys.executable, "-m", "pytest", "--health-init=diff"]
+    diff = subprocess.run(words, cwd=shop, capture_output=True, check=True).stdout
+    subprocess.run(["git", "apply"], cwd=shop, input=diff, check=True)
+
+    text = (shop / "package.json").read_bytes()
+    assert b'"name": "shop",\r\n' in text
+    assert text.count(b"\r\n") == text.count(b"\n")
+    assert (shop / "flowhealth.toml").is_file()

@@ -21,7 +21,7 @@ from pytest_flowhealth.feedback.reports.report import (
     Version,
     fits,
 )
-from pytest_flowhealth.verdict.text import one_line, printable
+from pytest_flowhealth.verdict.text import inert, one_line, printable
 
 LABEL = "flowhealth"
 """The label of all our issues: they are found again by it."""
@@ -35,8 +35,6 @@ MOST = 15
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}\Z")
 _TITLE = 120
 _ERROR = 8_000
-_GAP = "\u200b"
-_ACTS = re.compile(r"(?<=[@#])(?=\w)|(?<=\bGH)(?=-\d)", re.IGNORECASE)
 
 
 def usable(kind: Kind) -> bool:
@@ -58,7 +56,7 @@ def title(kind: Kind) -> str:
     """Return an issue's title."""
     name = one_line(kind.package, 60)
     said = one_line(kind.error, 400) or "fails, and says nothing"
-    return _ACTS.sub(_GAP, _cut(f"{name}: {kind.step} fails: {said}", _TITLE))
+    return inert(_cut(f"{name}: {kind.step} fails: {said}", _TITLE))
 
 
 def body(kind: Kind) -> str:

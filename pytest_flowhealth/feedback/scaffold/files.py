@@ -45,7 +45,9 @@ def write(plan: Plan) -> None:
 
 def _lines(content: bytes | None) -> list[str]:
     text = (content or b"").decode("utf-8", "replace")
-    lines = text.replace("\r\n", "\n").split("\n")
+    lines = text.split(
+        "\n"
+    )  # a line keeps its \r: git apply takes a diff with the file's own bytes only
     if lines[-1]:
         lines[-1] += "\n\\ No newline at end of file"
         return lines
