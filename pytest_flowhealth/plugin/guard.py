@@ -21,10 +21,7 @@ _NAMES = ("_exit", "execv", "execve")
 _plain: dict[str, Callable[..., Any]] = {name: getattr(posix, name) for name in _NAMES}
 _stderr = 2
 _verdict = Status.UNKNOWN.exit_code
-
-
-def _tell(_: str) -> None:
-    """Tell nobody: nothing is guarded yet."""
+_tell: Callable[[str], None] | None = None
 
 
 def guard_exit(tell: Callable[[str], None]) -> None:
@@ -62,7 +59,8 @@ def last_word(text: str) -> None:
     with contextlib.suppress(OSError):
         os.write(_stderr, f"\nUNKNOWN  {printable(text)}\n".encode())
     with contextlib.suppress(Exception):  # it may be a thread's word, amid anything
-        _tell(text)
+        if _tell is not None:
+            _tell(text)
 
 
 def settle_exit(code: int) -> None:

@@ -259,7 +259,8 @@ def test_a_summary_that_can_not_be_written_is_told(run: Health, tmp_path: Path, 
     assert result.exit_code == 3
     assert "summary" in next(commands(result.out)).data
     assert result.health["status"] == "unknown"
-    assert READERS["junit"]((tmp_path / "out").read_text(), msgspec.convert(result.health, Report))
+    told = READERS["junit"]((tmp_path / "out").read_text(), msgspec.convert(result.health, Report))
+    assert told.status == "unknown"
 
 
 def test_a_verdict_that_nobody_could_be_told_is_nowhere_green(run: Health, tmp_path: Path) -> None:
