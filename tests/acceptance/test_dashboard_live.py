@@ -41,6 +41,7 @@ server.on("upgrade", (request, socket, head) => {
   if (env.TOKEN && request.headers.authorization !== `Bearer ${env.TOKEN}`) return refuse(401);
   if (open >= Number(env.MOST || 10000)) return refuse(503);
   if (env.AWAY) return socket.end(`HTTP/1.1 302 x\\r\\nLocation: ${env.AWAY}\\r\\nContent-Length: 0\\r\\n\\r\\n`);
+  began ||= Date.now();
   sockets.handleUpgrade(request, socket, head, (client) => {
     open += 1;
     client.send("welcome");
@@ -48,7 +49,7 @@ server.on("upgrade", (request, socket, head) => {
     client.on("message", (text) => client.send("pong"));
     const timer = setInterval(() => client.send("{}"), 100);
     client.on("close", () => { open -= 1; clearInterval(timer); });
-    // The first to ask is slow, as a server that has just started is.
+    // For those that ask first it is slow, as a server that has just started is.
     if (env.WARMS && Date.now() < began + Number(env.WARMS)) {
       const emit = client._receiver.emit.bind(client._receiver);
       client._receiver.emit = (name, ...rest) =>
@@ -56,7 +57,7 @@ server.on("upgrade", (request, socket, head) => {
     }
   });
 });
-const began = Date.now();
+let began = 0;
 server.listen(0, "127.0.0.1", () => console.log(server.address().port));
 """
 
