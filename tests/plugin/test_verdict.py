@@ -378,7 +378,9 @@ def test_a_process_that_ends_in_the_middle_leaves_an_unknown_report(run: Health,
 
     assert result.exit_code not in (0, 1, 2)
     assert result.health["status"] == "unknown"
-    assert result.health["reasons"] == ["run did not finish"]
+    killed = "os.kill" in end
+    (reason,) = result.health["reasons"]
+    assert reason == "run did not finish" if killed else "ended pytest before there was" in reason
 
 
 @pytest.mark.parametrize(

