@@ -51,9 +51,9 @@ class Planted:
         self.log = "\n".join(
             (
                 "npm ERR! code ELIFECYCLE at install",
-                f"npm ERR! path /home/{self.user}/work/node_modules/thing",
+                f"npm ERR! path /home/{self.user}/code/node_modules/thing",
                 f"npm ERR! log C:\\Users\\{self.user}\\AppData\\npm-cache\\_logs",
-                f"at file:///Users/{self.user}/work/index.js:10:5",
+                f"at file:///Users/{self.user}/code/index.js:10:5",
                 f"//registry.{self.host}.example.com/:_authToken={secret['npm']}",
                 f"_auth = {secret['auth']}",
                 f"GITHUB_TOKEN={secret['github']}",
