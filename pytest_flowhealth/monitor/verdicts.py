@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.report import Health, Summary
+from pytest_flowhealth.verdict.report import Health, summary_of
 from pytest_flowhealth.verdict.status import Status, worst
 from pytest_flowhealth.verdict.verdict import Problem, judge_settled
 
@@ -168,13 +168,12 @@ class Verdicts:
             checks = tuple(check for ours in self._checks.values() for check in ours)
             found = judge_settled(checks, self._problems())
             status = self.status or Status.UNKNOWN
-            counts = {one.value: count for one, count in found.summary.items()}
             self._whole = msgspec.structs.replace(
                 self._health,
                 status=status,
                 exit_code=status.exit_code,
                 reasons=tuple(dict.fromkeys(found.reasons)),
-                summary=msgspec.convert(counts, Summary),
+                summary=summary_of(found.summary),
                 components=found.components,
                 checks=checks,
             )

@@ -17,8 +17,8 @@ from pytest_flowhealth.plugin.scrub import Cleaner
 from pytest_flowhealth.plugin.state import Run
 from pytest_flowhealth.verdict.check import CheckResult
 from pytest_flowhealth.verdict.past import Comparison, Trend
-from pytest_flowhealth.verdict.report import Document, Health, Host, Summary, TargetInfo
-from pytest_flowhealth.verdict.status import Outcome, Status
+from pytest_flowhealth.verdict.report import Document, Health, Host, Summary, TargetInfo, summary_of
+from pytest_flowhealth.verdict.status import Status
 from pytest_flowhealth.verdict.verdict import Verdict
 
 
@@ -75,7 +75,7 @@ def document_of(
         duration=duration,
         target=_target(run, clean),
         host=_host(),
-        summary=_summary(verdict),
+        summary=summary_of(verdict.summary),
         components=verdict.components,
         checks=verdict.checks,
         not_asked=run.not_asked or _first(worker.not_asked for worker in workers),
@@ -114,17 +114,6 @@ def _host() -> Host:
         machine=platform.machine(),
         python=platform.python_version(),
         cpus=os.cpu_count(),
-    )
-
-
-def _summary(verdict: Verdict) -> Summary:
-    counts = verdict.summary
-    return Summary(
-        passed=counts[Outcome.PASS],
-        warn=counts[Outcome.WARN],
-        fail=counts[Outcome.FAIL],
-        unknown=counts[Outcome.UNKNOWN],
-        skip=counts[Outcome.SKIP],
     )
 
 

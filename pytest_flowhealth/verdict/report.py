@@ -8,13 +8,14 @@ prints the schema that the package ships as ``report.schema.json``.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
 from pytest_flowhealth.verdict.check import CheckResult
 from pytest_flowhealth.verdict.past import Comparison, Remembered, Trend
-from pytest_flowhealth.verdict.status import Status
+from pytest_flowhealth.verdict.status import Outcome, Status
 from pytest_flowhealth.verdict.verdict import Component
 
 SCHEMA: Literal["flowhealth/1"] = "flowhealth/1"
@@ -48,6 +49,11 @@ class Summary(msgspec.Struct, frozen=True, rename={"passed": "pass"}):
     fail: int = 0
     unknown: int = 0
     skip: int = 0
+
+
+def summary_of(counts: Mapping[Outcome, int]) -> Summary:
+    """Return how many checks ended how, from the counts of a verdict."""
+    return msgspec.convert({one.value: count for one, count in counts.items()}, Summary)
 
 
 class Health(msgspec.Struct, frozen=True):
