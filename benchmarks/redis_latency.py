@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from pytest_flowhealth.probes.redis.load import Budget
 from pytest_flowhealth.probes.redis.probe import RedisProbe
 from pytest_flowhealth.verdict.statistics import compute
-from tests.redis_servers import Way, proxy
+from tests.kit.redis import Way, proxy
 
 PINGS = 2_000
 SIZES = (100, 1_000, 10_000)

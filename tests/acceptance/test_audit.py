@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.app import App
-from tests.acceptance.conftest import RunHealth
-from tests.registry import SEVERITIES, RegistryFront
+from tests.kit.app import App
+from tests.kit.registry import SEVERITIES, RegistryFront
+from tests.kit.runs import RunHealth
 
 ONLY = ("--health-component", "dependencies")
 

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from tests.acceptance.app import App
-from tests.acceptance.conftest import RunHealth
+from tests.kit.app import App
+from tests.kit.runs import RunHealth
 
 ONLY = ("--health-component", "configuration")
 

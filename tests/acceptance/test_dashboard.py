@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.running import PASSWORD, Run, run_pytest
+from tests.kit.runs import PASSWORD, Run, run_pytest
 
 pytestmark = pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")
 

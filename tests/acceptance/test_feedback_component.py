@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.running import Run, run_pytest
 from tests.feedback.github_server import TOKEN, GitHubServer
+from tests.kit.runs import Run, run_pytest
 
 DAY = 86_400.0
 ONLY = ("--health", "--health-component", "feedback")

@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.app import App
-from tests.acceptance.conftest import RunHealth
-from tests.acceptance.running import PASSWORD, Run
+from tests.kit.app import App
+from tests.kit.redis import REDIS_SERVER, RedisServer, free_port
+from tests.kit.runs import PASSWORD, Run, RunHealth
 from tests.probes.fleet.bullmq_app import RUN, BullMQApp, install, marked, until
-from tests.redis_servers import REDIS_SERVER, RedisServer, free_port
 
 pytestmark = pytest.mark.skipif(not REDIS_SERVER, reason="redis-server is not installed")
 

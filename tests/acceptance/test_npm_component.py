@@ -26,8 +26,8 @@ from pytest_flowhealth.feedback.reports.receiving import kept
 from pytest_flowhealth.feedback.reports.report import InstallReport
 from pytest_flowhealth.feedback.reports.sealing import Vault
 from pytest_flowhealth.history.keeping import opened
-from tests.acceptance.running import PASSWORD, Run, environment, run_pytest
-from tests.registry import RegistryFront, real_registry
+from tests.kit.registry import RegistryFront, real_registry
+from tests.kit.runs import PASSWORD, Run, environment, run_pytest
 
 NAME = "ms"
 """A small package without dependencies."""

@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.app import MANIFEST, App
-from tests.acceptance.conftest import RunHealth
+from tests.kit.app import MANIFEST, App
+from tests.kit.runs import RunHealth
 
 ONLY = ("--health-component", "package")
 INNER = "node_modules/iconv-lite/encodings/internal.js"

@@ -17,7 +17,7 @@ import psutil
 import pytest
 import yaml
 
-from tests.acceptance.running import environment
+from tests.kit.runs import environment
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/postinstall"

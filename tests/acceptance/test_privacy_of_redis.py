@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.app import App
-from tests.acceptance.conftest import RunHealth
-from tests.acceptance.running import environment
-from tests.redis_servers import RedisServer
+from tests.kit.app import App
+from tests.kit.redis import RedisServer
+from tests.kit.runs import RunHealth, environment
 
 ONLY = ("--health-component", "redis")
 KEYLESS = {

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.app import App
-from tests.acceptance.conftest import RunHealth
-from tests.acceptance.running import PASSWORD, Run
-from tests.redis_servers import (
+from tests.kit.app import App
+from tests.kit.redis import (
     HTTP_400,
     RedisServer,
     Way,
@@ -25,6 +23,7 @@ from tests.redis_servers import (
     silent,
     tcp_server,
 )
+from tests.kit.runs import PASSWORD, Run, RunHealth
 
 AFTER_CONNECT = (
     *("redis.ping", "redis.roundtrip", "redis.command", "redis.throughput"),

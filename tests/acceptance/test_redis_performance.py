@@ -16,10 +16,8 @@ from benchmarks.redis_latency import benchmark, redis_py
 from pytest_flowhealth.probes.redis.load import Budget
 from pytest_flowhealth.probes.redis.probe import RedisProbe
 from pytest_flowhealth.verdict.statistics import compute
-from tests.acceptance.app import App
-from tests.acceptance.conftest import RunHealth
-from tests.acceptance.running import PASSWORD, Run
-from tests.redis_servers import (
+from tests.kit.app import App
+from tests.kit.redis import (
     RedisServer,
     Sentinel,
     Way,
@@ -29,6 +27,7 @@ from tests.redis_servers import (
     proxy,
     tls_arguments,
 )
+from tests.kit.runs import PASSWORD, Run, RunHealth
 
 ONLY = ("--health-component", "redis")
 EXPECTED = (

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.app import App
-from tests.acceptance.conftest import RunHealth
+from tests.kit.app import App
+from tests.kit.runs import RunHealth
 
 NEED_NODE = ("system.npm", "build.syntax", "package.dependencies", "dependencies.audit")
 

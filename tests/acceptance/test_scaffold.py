@@ -21,10 +21,10 @@ import yaml
 
 from pytest_flowhealth.config.decode import Decoder
 from pytest_flowhealth.feedback.scaffold.plan import CHECK, FORMS, SCRIPTS, UNIT, WORKFLOW
-from tests.acceptance.running import CALM, Run, run_pytest
-from tests.acceptance.running import environment as running_environment
 from tests.feedback.issue_forms import problems_of
-from tests.registry import RegistryFront
+from tests.kit.registry import RegistryFront
+from tests.kit.runs import CALM, Run, run_pytest
+from tests.kit.runs import environment as running_environment
 
 NPMRC = "omit-lockfile-registry-resolved=true\naudit=false\nfund=false\n"
 TABS = '{\n\t"name": "plain",\n\t"version": "1.0.0",\n\t"main": "index.js",\n\t"dependencies": {\n\t\t"ms": "^2.1.3"\n\t}\n}'

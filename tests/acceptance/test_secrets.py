@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.app import App
-from tests.acceptance.conftest import RunHealth
-from tests.acceptance.running import PASSWORD
-from tests.redis_servers import RedisServer, free_port
+from tests.kit.app import App
+from tests.kit.redis import RedisServer, free_port
+from tests.kit.runs import PASSWORD, RunHealth
 
 ONLY = ("--health-component", "redis")
 OWN = """\

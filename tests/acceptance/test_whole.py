@@ -7,10 +7,9 @@ import re
 
 import pytest
 
-from tests.acceptance.app import App
-from tests.acceptance.conftest import RunHealth
-from tests.acceptance.running import CALM, run_pytest
-from tests.redis_servers import RedisServer
+from tests.kit.app import App
+from tests.kit.redis import RedisServer
+from tests.kit.runs import CALM, RunHealth, run_pytest
 
 MACHINE = {
     *("dependencies.audit", "dependencies.outdated"),

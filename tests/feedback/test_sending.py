@@ -22,7 +22,7 @@ from pytest_flowhealth.feedback.reports.consent import consent_of, remember, wit
 from pytest_flowhealth.feedback.reports.making import LARGEST, encoded
 from pytest_flowhealth.feedback.reports.report import InstallReport
 from pytest_flowhealth.feedback.reports.sending import NotSent, Receiver, receiver_of, send
-from tests.acceptance.running import environment
+from tests.kit.runs import environment
 from tests.alerts.receiving import Server
 from tests.alerts.receiving import receiving as answering
 from tests.feedback.harness import OPEN, count, receiving

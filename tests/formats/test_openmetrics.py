@@ -20,7 +20,7 @@ from pytest_flowhealth.verdict.status import Outcome, Status
 from pytest_flowhealth.verdict.units import UNITS
 from pytest_flowhealth.verdict.verdict import Component
 from tests.alerts.test_engine import check
-from tests.redis_servers import free_port
+from tests.kit.redis import free_port
 
 PROMTOOL = shutil.which("promtool")
 EXPORTER = shutil.which("prometheus-node-exporter") or shutil.which("node_exporter")

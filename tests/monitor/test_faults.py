@@ -16,7 +16,7 @@ import pytest
 
 from tests.alerts.receiving import Server, receiving
 from tests.monitor.harness import Monitor, project
-from tests.redis_servers import RedisServer, free_port
+from tests.kit.redis import RedisServer, free_port
 
 REDIS = ("--health-component", "redis")
 OWN = """

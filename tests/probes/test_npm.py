@@ -20,7 +20,7 @@ from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
 from pytest_flowhealth.probes import npm
 from pytest_flowhealth.probes import outdated as behind
 from pytest_flowhealth.probes.outdated import Outdated
-from tests.registry import RegistryFront
+from tests.kit.registry import RegistryFront
 
 NO_VULNERABILITIES = json.dumps(
     {

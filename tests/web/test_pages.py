@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.redis_servers import RedisServer
+from tests.kit.redis import RedisServer
 from tests.web.harness import PASSWORD, Site, site, wait_for
 
 playwright = pytest.importorskip("playwright.sync_api")

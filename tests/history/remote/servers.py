@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.redis_servers import free_port
+from tests.kit.redis import free_port
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from pytest_flowhealth.history.remote.shipper import Shipper
 from tests.alerts.receiving import receiving
 from tests.formats.test_openmetrics import HEALTH
 from tests.monitor.harness import Monitor, project
-from tests.redis_servers import free_port
+from tests.kit.redis import free_port
 
 PROGRAM = shutil.which("victoria-metrics")
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no VictoriaMetrics is installed (apt)")

@@ -15,7 +15,7 @@ from pytest_flowhealth.probes.dashboard import connections
 from pytest_flowhealth.probes.dashboard.page import look, measure
 from pytest_flowhealth.probes.dashboard.site import of_target, told_safely
 from tests.probes.dashboard.conftest import Serve, truth
-from tests.redis_servers import silent, tcp_server
+from tests.kit.redis import silent, tcp_server
 
 Configure = Callable[..., Target]
 

@@ -19,7 +19,7 @@ from pytest_flowhealth.probes.fleet.sources.redis_reading import Records
 from pytest_flowhealth.probes.fleet.utilisation import Usage
 from pytest_flowhealth.probes.redis.address import parse
 from tests.probes.fleet.bullmq_app import BullMQApp, install, until
-from tests.redis_servers import REDIS_SERVER, RedisServer
+from tests.kit.redis import REDIS_SERVER, RedisServer
 
 pytestmark = pytest.mark.skipif(not REDIS_SERVER, reason="redis-server is not installed")
 

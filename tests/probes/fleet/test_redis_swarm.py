@@ -19,7 +19,7 @@ from pytest_flowhealth.probes.fleet.sources.redis_reading import Records
 from pytest_flowhealth.probes.fleet.sources.redis_swarm import RedisSwarm
 from pytest_flowhealth.probes.fleet.sources.swarm_keys import Keys
 from pytest_flowhealth.probes.redis.address import parse
-from tests.redis_servers import REDIS_SERVER, RedisServer, Sentinel, cluster
+from tests.kit.redis import REDIS_SERVER, RedisServer, Sentinel, cluster
 
 pytestmark = pytest.mark.skipif(not REDIS_SERVER, reason="redis-server is not installed")
 

@@ -27,7 +27,7 @@ from pytest_flowhealth.probes.fleet.sources.fetch import LARGEST, Place
 from pytest_flowhealth.probes.fleet.sources.http import Http
 from pytest_flowhealth.probes.fleet.sources.prometheus import Prometheus
 from pytest_flowhealth.probes.fleet.utilisation import Fleet, Usage
-from tests.redis_servers import tcp_server
+from tests.kit.redis import tcp_server
 
 OURS = {
     "agents": [

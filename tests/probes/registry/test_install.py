@@ -22,7 +22,7 @@ from pytest_flowhealth.errors import ProbeError, Unmeasured
 from pytest_flowhealth.probes.registry import scratch
 from pytest_flowhealth.probes.registry.install import Installed, install_packed, install_published
 from pytest_flowhealth.probes.registry.settings import read_settings
-from tests.registry import RegistryFront
+from tests.kit.registry import RegistryFront
 
 
 @pytest.fixture(autouse=True)
