@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.feedback.github_server import TOKEN, GitHubServer
+from tests.kit.github import TOKEN, GitHubServer
 from tests.kit.runs import Run, run_pytest
 
 DAY = 86_400.0

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.kit.app import App
+from tests.kit.bullmq import RUN, BullMQApp, install, marked, until
 from tests.kit.redis import REDIS_SERVER, RedisServer, free_port
 from tests.kit.runs import PASSWORD, Run, RunHealth
-from tests.probes.fleet.bullmq_app import RUN, BullMQApp, install, marked, until
 
 pytestmark = pytest.mark.skipif(not REDIS_SERVER, reason="redis-server is not installed")
 

@@ -17,9 +17,9 @@ from pytest_flowhealth.alerts.channels import alertmanager
 from pytest_flowhealth.alerts.channels.failure import Unavailable
 from pytest_flowhealth.alerts.message import Alert, Message
 from pytest_flowhealth.config.alerts import Receiver
-from tests.alerts.receiving import Server, receiving
 from tests.alerts.test_channels import ALERT, MESSAGE
 from tests.kit.redis import free_port
+from tests.kit.webhook import Server, receiving
 
 PROGRAM = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Alertmanager is installed (apt)")

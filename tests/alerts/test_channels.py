@@ -18,7 +18,7 @@ from pytest_flowhealth.alerts.channels.web import retry_after
 from pytest_flowhealth.alerts.message import Alert, Message
 from pytest_flowhealth.alerts.text import body, title
 from pytest_flowhealth.config.alerts import Receiver
-from tests.alerts.receiving import Server, receiving
+from tests.kit.webhook import Server, receiving
 
 AT = datetime.datetime(2026, 1, 1, 12, 0, 0, tzinfo=datetime.UTC)
 ALERT = Alert(

@@ -9,8 +9,8 @@ from pytest_flowhealth.alerts.courier import Courier
 from pytest_flowhealth.alerts.message import Message
 from pytest_flowhealth.alerts.outbox import Outbox
 from pytest_flowhealth.config.alerts import Receiver
-from tests.alerts.receiving import Server, receiving
 from tests.alerts.test_outbox import message
+from tests.kit.webhook import Server, receiving
 
 
 @pytest.fixture

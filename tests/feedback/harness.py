@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import requests
 
-from tests.web.harness import Site, Visitor, site
+from tests.kit.site import Site, Visitor, site
 
 TOKEN = "reporter"
 TOKENS = f"""

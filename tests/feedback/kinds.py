@@ -16,7 +16,7 @@ from pytest_flowhealth.feedback.github.tend import Done, Policy, tend
 from pytest_flowhealth.feedback.reports import store
 from pytest_flowhealth.feedback.reports.report import InstallReport, Kind
 from pytest_flowhealth.history.database import connect
-from tests.feedback.github_server import REPOSITORY, TOKEN, Clock, GitHubServer
+from tests.kit.github import REPOSITORY, TOKEN, Clock, GitHubServer
 
 BASE = Kind(
     fingerprint="0123456789abcdef",

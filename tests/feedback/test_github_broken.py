@@ -14,8 +14,8 @@ from pytest_flowhealth.feedback.github.answers import Label
 from pytest_flowhealth.feedback.github.client import Client, Time
 from pytest_flowhealth.feedback.github.failure import Lost, Unreachable
 from pytest_flowhealth.feedback.github.tend import DAY
-from tests.feedback.github_server import REPOSITORY, TLS, TOKEN, Clock, GitHubServer
 from tests.feedback.kinds import Monitor, kind
+from tests.kit.github import REPOSITORY, TLS, TOKEN, Clock, GitHubServer
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from pytest_flowhealth.feedback.github.failure import (
     Refused,
     Unreachable,
 )
-from tests.feedback.github_server import REPOSITORY, TOKEN, Clock, GitHubServer
+from tests.kit.github import REPOSITORY, TOKEN, Clock, GitHubServer
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ from pytest_flowhealth.feedback.github import chore
 from pytest_flowhealth.feedback.github.hourly import Hourly
 from pytest_flowhealth.feedback.reports.report import Kind
 from pytest_flowhealth.history.database import connect
-from tests.feedback.github_server import TOKEN, GitHubServer
 from tests.feedback.kinds import BASE, kind, report, rows
-from tests.web.harness import site
+from tests.kit.github import TOKEN, GitHubServer
+from tests.kit.site import site
 
 
 @pytest.fixture

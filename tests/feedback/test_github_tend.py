@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pytest_flowhealth.feedback.github import client as asking
 from pytest_flowhealth.feedback.github import transport
 from pytest_flowhealth.feedback.github.tend import DAY, Done, Policy
-from tests.feedback.github_server import AFTER, BEFORE, TOKEN, Asked, Clock, GitHubServer
 from tests.feedback.kinds import BASE, Monitor, kind
+from tests.kit.github import AFTER, BEFORE, TOKEN, Asked, Clock, GitHubServer
 
 HOUR = 3_600.0
 FINGERPRINT = BASE.fingerprint

@@ -15,7 +15,7 @@ from pytest_flowhealth.feedback.reports.fingerprint import fingerprint
 from pytest_flowhealth.feedback.reports.sealing import Vault
 from tests.feedback.harness import OPEN, TOKEN, TOKENS, Sender, count, found_in, receiving, report
 from tests.feedback.secrets import Planted
-from tests.web.harness import Site, Visitor, wait_for
+from tests.kit.site import Site, Visitor, wait_for
 
 
 @pytest.fixture(scope="module")

@@ -22,11 +22,11 @@ from pytest_flowhealth.feedback.reports.consent import consent_of, remember, wit
 from pytest_flowhealth.feedback.reports.making import LARGEST, encoded
 from pytest_flowhealth.feedback.reports.report import InstallReport
 from pytest_flowhealth.feedback.reports.sending import NotSent, Receiver, receiver_of, send
-from tests.kit.runs import environment
-from tests.alerts.receiving import Server
-from tests.alerts.receiving import receiving as answering
 from tests.feedback.harness import OPEN, count, receiving
 from tests.feedback.secrets import Planted
+from tests.kit.runs import environment
+from tests.kit.webhook import Server
+from tests.kit.webhook import receiving as answering
 
 CHECK = """
 import pytest

@@ -30,7 +30,7 @@ from tests.formats.readers import (
     has_monitoring_plugin,
     perfdata,
 )
-from tests.formats.reports import BROKEN, EVERY, HEALTHY, ILL, NOTHING, judged, reported
+from tests.kit.reports import BROKEN, EVERY, HEALTHY, ILL, NOTHING, judged, reported
 
 OURS = {
     one.name: one

@@ -21,7 +21,7 @@ from pytest_flowhealth.verdict.measurement import measured
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Status
 from tests.formats.readers import READERS, by_guidelines, commands
-from tests.formats.reports import EVERY, HEALTHY, ILL, NOTHING, judged, limit, reported
+from tests.kit.reports import EVERY, HEALTHY, ILL, NOTHING, judged, limit, reported
 
 TEXTS = st.text(max_size=200)
 

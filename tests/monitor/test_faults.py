@@ -14,9 +14,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.alerts.receiving import Server, receiving
-from tests.monitor.harness import Monitor, project
+from tests.kit.monitor import Monitor, project
 from tests.kit.redis import RedisServer, free_port
+from tests.kit.webhook import Server, receiving
 
 REDIS = ("--health-component", "redis")
 OWN = """

@@ -21,8 +21,8 @@ from pytest_flowhealth.formats import github
 from pytest_flowhealth.plugin.outputs import POLLED
 from pytest_flowhealth.verdict.report import Health as Report
 from tests.formats.readers import READERS, by_guidelines, commands, figures_of
-from tests.formats.reports import HOSTILE
 from tests.formats.test_all import PEOPLE, STATUSES
+from tests.kit.reports import HOSTILE
 from tests.plugin.conftest import Health, Result
 
 NEGATE = Path("/usr/lib/nagios/plugins/negate")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.alerts.receiving import receiving
+from tests.kit.webhook import receiving
 
 RECEIVER = '[[receivers]]\nname = "ops"\ntype = "webhook"\nurl = "{url}"\n'
 

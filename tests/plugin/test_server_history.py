@@ -14,8 +14,8 @@ import requests
 from pytest_flowhealth.config.model import Configuration
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.history.place import place_of
-from tests.alerts.receiving import receiving
-from tests.history.remote.servers import victoria
+from tests.kit.metric_servers import victoria
+from tests.kit.webhook import receiving
 from tests.plugin.conftest import Health
 
 CHECK = """

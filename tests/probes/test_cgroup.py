@@ -7,7 +7,7 @@ import pytest
 
 from pytest_flowhealth.errors import Unmeasured
 from pytest_flowhealth.probes import cgroup
-from tests.control_groups import NO_LIMIT_V1, V2_MOUNT, tree, v1, v2, write
+from tests.kit.control_groups import NO_LIMIT_V1, V2_MOUNT, tree, v1, v2, write
 
 
 def test_version_2_memory_without_what_the_kernel_can_drop(tmp_path: Path) -> None:

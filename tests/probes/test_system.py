@@ -11,7 +11,7 @@ import pytest
 
 from pytest_flowhealth.errors import Unmeasured
 from pytest_flowhealth.probes import system
-from tests.control_groups import v2
+from tests.kit.control_groups import v2
 
 
 def test_memory_is_the_machine_s_where_no_group_limits_it(tmp_path: Path) -> None:

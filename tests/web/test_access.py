@@ -20,7 +20,7 @@ from websockets.sync.client import connect
 
 from pytest_flowhealth.web.passwords import require_passwords
 from pytest_flowhealth.web.past import SILENCES
-from tests.web.harness import PASSWORD, Site, Visitor, site, wait_for
+from tests.kit.site import PASSWORD, Site, Visitor, site, wait_for
 
 TOKENS = {"reader": "read", "scraper": "metrics", "reporter": "report"}
 

@@ -13,8 +13,8 @@ from pytest_flowhealth.history.remote.samples import of_round, place
 from pytest_flowhealth.history.remote.shipper import Shipper
 from pytest_flowhealth.verdict.status import Status
 from tests.formats.test_openmetrics import HEALTH
-from tests.history.remote.servers import victoria
-from tests.web.harness import Visitor, site, wait_for
+from tests.kit.metric_servers import victoria
+from tests.kit.site import Visitor, site, wait_for
 
 
 def report(url: str, folder: Path, host: str, age: float, status: Status) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.feedback.harness import OPEN, Sender, receiving, report
+from tests.kit.site import Site
 from tests.web import test_pages as pages
-from tests.web.harness import Site
 
 axe, browser = pages.axe, pages.browser
 pytestmark = pages.pytestmark

@@ -19,7 +19,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from tests.web.harness import Site, Visitor, site, wait_for
+from tests.kit.site import Site, Visitor, site, wait_for
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.kit.redis import RedisServer
-from tests.web.harness import PASSWORD, Site, site, wait_for
+from tests.kit.site import PASSWORD, Site, site, wait_for
 
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")

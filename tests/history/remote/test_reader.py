@@ -26,7 +26,7 @@ from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Outcome, Status
 from tests.alerts.test_engine import check
 from tests.formats.test_openmetrics import HEALTH
-from tests.history.remote.servers import prometheus, victoria
+from tests.kit.metric_servers import prometheus, victoria
 
 MINE, OTHER = "f" * 16, "0" * 16
 Run = Callable[[Path], AbstractContextManager[str]]

@@ -13,10 +13,10 @@ from pytest_flowhealth.errors import Unmeasured
 from pytest_flowhealth.history.remote.promql import PromQL
 from pytest_flowhealth.history.remote.samples import of_round, of_second, place
 from pytest_flowhealth.history.remote.shipper import Shipper
-from tests.alerts.receiving import receiving
 from tests.formats.test_openmetrics import HEALTH
-from tests.monitor.harness import Monitor, project
+from tests.kit.monitor import Monitor, project
 from tests.kit.redis import free_port
+from tests.kit.webhook import receiving
 
 PROGRAM = shutil.which("victoria-metrics")
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no VictoriaMetrics is installed (apt)")

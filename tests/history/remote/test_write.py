@@ -13,7 +13,7 @@ import pytest
 from pytest_flowhealth.history.remote.shipper import Shipper, retry_after, write_address
 from pytest_flowhealth.history.remote.write import _write_request, encoded, requests
 from pytest_flowhealth.verdict.exposition import Sample
-from tests.alerts.receiving import Server, receiving
+from tests.kit.webhook import Server, receiving
 
 SAMPLES = [Sample("flowhealth_x", (("host", "a"),), float(one), 1_000.0 + one) for one in range(3)]
 

@@ -14,8 +14,8 @@ from pytest_flowhealth.errors import FlowHealthError, NotApplicable, ProbeError,
 from pytest_flowhealth.probes.dashboard import connections
 from pytest_flowhealth.probes.dashboard.page import look, measure
 from pytest_flowhealth.probes.dashboard.site import of_target, told_safely
-from tests.probes.dashboard.conftest import Serve, truth
 from tests.kit.redis import silent, tcp_server
+from tests.probes.dashboard.conftest import Serve, truth
 
 Configure = Callable[..., Target]
 

@@ -14,8 +14,8 @@ from pytest_flowhealth.probes.dashboard.address import parsed
 from pytest_flowhealth.probes.dashboard.site import Site, of_target
 from pytest_flowhealth.probes.dashboard.watch import PINGS, watch
 from pytest_flowhealth.probes.dashboard.websocket import Dialect, dialect_of
-from tests.probes.dashboard.conftest import Serve, truth
 from tests.kit.redis import silent, tcp_server
+from tests.probes.dashboard.conftest import Serve, truth
 
 Configure = Callable[..., Target]
 Made = Callable[..., Site]

@@ -18,7 +18,7 @@ from pytest_flowhealth.probes.fleet.sources.bullmq import BullMQ
 from pytest_flowhealth.probes.fleet.sources.redis_reading import Records
 from pytest_flowhealth.probes.fleet.utilisation import Usage
 from pytest_flowhealth.probes.redis.address import parse
-from tests.probes.fleet.bullmq_app import BullMQApp, install, until
+from tests.kit.bullmq import BullMQApp, install, until
 from tests.kit.redis import REDIS_SERVER, RedisServer
 
 pytestmark = pytest.mark.skipif(not REDIS_SERVER, reason="redis-server is not installed")

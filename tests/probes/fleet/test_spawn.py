@@ -17,7 +17,7 @@ from pytest_flowhealth.probes.descendants import MARK
 from pytest_flowhealth.probes.fleet.ready import sign_of
 from pytest_flowhealth.probes.fleet.spawn import Program, Start, starts, summary
 from pytest_flowhealth.probes.redis.address import parse
-from tests.probes.fleet.bullmq_app import RUN, marked
+from tests.kit.bullmq import RUN, marked
 from tests.kit.redis import REDIS_SERVER, RedisServer, free_port
 
 READY = "import time; print('agent ready', flush=True); time.sleep(60)"

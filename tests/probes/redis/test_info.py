@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_flowhealth.probes.redis.info import Info, Memory
 from pytest_flowhealth.probes.redis.probe import RedisProbe
-from tests import redis_servers as servers
+from tests.kit import redis as servers
 from tests.kit.redis import RedisServer, free_port
 
 needs_redis = pytest.mark.skipif(servers.REDIS_SERVER is None, reason="needs redis-server")

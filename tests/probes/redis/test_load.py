@@ -14,7 +14,7 @@ from pytest_flowhealth.probes.redis import load as redis_load
 from pytest_flowhealth.probes.redis.load import Budget
 from pytest_flowhealth.probes.redis.probe import RedisProbe
 from pytest_flowhealth.verdict.statistics import compute
-from tests import redis_servers as servers
+from tests.kit import redis as servers
 from tests.kit.redis import RedisServer, Way, proxy, tcp_server
 
 pytestmark = pytest.mark.skipif(servers.REDIS_SERVER is None, reason="needs redis-server")

@@ -16,7 +16,7 @@ from pytest_flowhealth.probes.redis import key as redis_key
 from pytest_flowhealth.probes.redis.address import parse
 from pytest_flowhealth.probes.redis.probe import RedisProbe, State
 from pytest_flowhealth.probes.redis.session import Session
-from tests import redis_servers as servers
+from tests.kit import redis as servers
 from tests.kit.redis import RedisServer, free_port, tcp_server
 
 pytestmark = pytest.mark.skipif(servers.REDIS_SERVER is None, reason="needs redis-server")

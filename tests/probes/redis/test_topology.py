@@ -13,7 +13,7 @@ from pytest_flowhealth.probes.redis import topology as redis_topology
 from pytest_flowhealth.probes.redis.address import parse
 from pytest_flowhealth.probes.redis.probe import RedisProbe
 from pytest_flowhealth.probes.redis.topology import Node
-from tests import redis_servers as servers
+from tests.kit import redis as servers
 from tests.kit.redis import RedisServer, Sentinel, free_port, silent, tcp_server
 
 pytestmark = pytest.mark.skipif(servers.REDIS_SERVER is None, reason="needs redis-server")

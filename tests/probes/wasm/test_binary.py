@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest_flowhealth.errors import ProbeError
 from pytest_flowhealth.probes.wasm.binary import evidence, read_evidence
 from pytest_flowhealth.probes.wasm.reader import Malformed
-from tests.probes.wasm import modules
+from tests.kit import wasm_modules as modules
 
 UNOPTIMISED = (
     '(module (func (export "run") (param i32 i32) (result i32) (local i32 i32) '

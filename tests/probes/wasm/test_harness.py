@@ -9,7 +9,7 @@ import pytest
 
 from pytest_flowhealth.errors import ProbeError
 from pytest_flowhealth.probes.wasm.harness import Benchmark, Effort, Subject, benchmark
-from tests.probes.wasm import modules
+from tests.kit import wasm_modules as modules
 
 QUICK = Effort(iterations=1, hard=15.0, process=8.0, rounds=9, sample=2.0, warm_up=20.0)
 

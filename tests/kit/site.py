@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
-from tests.alerts.receiving import receiving
-from tests.monitor.harness import Monitor, project
+from tests.kit.monitor import Monitor, project
+from tests.kit.webhook import receiving
 
 PASSWORD = "correct horse"
 OWN = """

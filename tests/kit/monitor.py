@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from tests.alerts.receiving import Server
+from tests.kit.webhook import Server
 
 LIMIT = 40.0
 """Seconds that anything may take before a test gives up; nothing is judged by it."""
