@@ -30,9 +30,9 @@ import redis
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from pytest_flowhealth.domain.statistics import compute
 from pytest_flowhealth.probes.redis.load import Budget
 from pytest_flowhealth.probes.redis.probe import RedisProbe
-from pytest_flowhealth.verdict.statistics import compute
 from tests.kit.redis import Way, proxy
 
 PINGS = 2_000

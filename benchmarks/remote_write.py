@@ -27,13 +27,13 @@ from pathlib import Path
 import psutil
 import requests
 
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.measurements import Measurement, measured
+from pytest_flowhealth.domain.report import Host, Report, Summary, TargetInfo
+from pytest_flowhealth.domain.root_causes import Component
+from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.history.remote.samples import of_round, place
 from pytest_flowhealth.history.remote.shipper import Shipper
-from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.measurement import Measurement, measured
-from pytest_flowhealth.verdict.report import Health, Host, Summary, TargetInfo
-from pytest_flowhealth.verdict.status import Outcome, Status
-from pytest_flowhealth.verdict.verdict import Component
 
 COMPONENTS = {
     "redis": 13,
@@ -121,7 +121,7 @@ def _used() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _round(chance: random.Random) -> Health:
+def _round(chance: random.Random) -> Report:
     outcomes = [Outcome.PASS] * 9 + [Outcome.WARN]
     checks = tuple(
         CheckResult(
@@ -147,7 +147,7 @@ def _round(chance: random.Random) -> Health:
         )
         for component in dict.fromkeys(one for _, one in CHECKS)
     }
-    return Health(
+    return Report(
         status=Status.HEALTHY,
         exit_code=0,
         reasons=(),

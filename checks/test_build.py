@@ -5,7 +5,7 @@ Looked at are the root package and every workspace.
 
 import pytest
 
-from pytest_flowhealth import Answer, Health, NotApplicable, ProbeError, Target, answer
+from pytest_flowhealth import Answer, CheckFailed, Health, NotApplicable, Target, answer
 from pytest_flowhealth.probes import artifacts, build, freshness
 from pytest_flowhealth.probes.listing import listed, raise_worst
 
@@ -55,7 +55,7 @@ def test_artifacts(health: Health, target: Target, build_artifacts: Answer[build
     health.detail(files=[source.label for source in found.files[:100]], count=len(found.files))
     if found.problems:
         message = listed(found.problems, "artifacts are not as promised")
-        raise ProbeError(message, remedy=build_command(target))
+        raise CheckFailed(message, remedy=build_command(target))
 
 
 @pytest.mark.health("build", requires=("build.artifacts", "system.node"), timeout=120)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from pytest_flowhealth import Health, NotApplicable, ProbeError, Target
+from pytest_flowhealth import CheckFailed, Health, NotApplicable, Target
 from pytest_flowhealth.probes.dashboard import browser, connections
 from pytest_flowhealth.probes.dashboard.browser import Shown
 from pytest_flowhealth.probes.dashboard.content import protection, unprotected
@@ -119,7 +119,7 @@ def test_response(health: Health, dashboard: Dashboard) -> None:
         worst = max(found.failures, key=lambda reason: found.failures[reason])
         told = f"{failed} of {asked} requests failed: it {worst}"
         if failed > TOLERATED * asked:
-            raise ProbeError(told, remedy="the server's log says why")
+            raise CheckFailed(told, remedy="the server's log says why")
         health.warn(told)
 
 
@@ -172,7 +172,7 @@ def test_updates(health: Health, dashboard: Dashboard) -> None:
     )
     health.remedy("look at what sends the updates; if the interval is meant, set update_interval")
     if len(found.updates) < 2:
-        raise ProbeError(f"{len(found.updates)} updates came in {found.seconds:g} s")
+        raise CheckFailed(f"{len(found.updates)} updates came in {found.seconds:g} s")
     distances = found.distances
     health.measure("update_interval", distances, unit="ms")
     health.measure("cadence", 100 * abs(median(distances) - expected) / expected, unit="%")
@@ -200,7 +200,7 @@ def test_capacity(health: Health, dashboard: Dashboard) -> None:
     )
     if found.stayed < found.asked:
         why = next(iter(found.refusals), "dropped them")
-        raise ProbeError(
+        raise CheckFailed(
             f"{found.opened} of {found.asked} connections were opened, {found.stayed} stayed: "
             f"the server {why}",
             remedy="ulimit -n, and the server's own limit of connections",
@@ -225,7 +225,7 @@ def test_browser(health: Health, dashboard: Dashboard) -> None:
         refused=found.refused,
     )
     if not found.frames:
-        raise ProbeError("the page drew no frame in five seconds")
+        raise CheckFailed("the page drew no frame in five seconds")
     doubt = doubt_of(found)
     health.measure("frame", found.frames, unit="ms", doubt=doubt)
     health.measure("fps", rate(found.frames), unit="fps", doubt=doubt)

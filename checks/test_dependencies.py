@@ -3,7 +3,15 @@
 import msgspec
 import pytest
 
-from pytest_flowhealth import Answer, Health, NotApplicable, ProbeError, Target, Unmeasured, answer
+from pytest_flowhealth import (
+    Answer,
+    CheckFailed,
+    Health,
+    MeasurementUnavailable,
+    NotApplicable,
+    Target,
+    answer,
+)
 from pytest_flowhealth.probes import lockfile, npm
 from pytest_flowhealth.probes.listing import listed
 from pytest_flowhealth.probes.outdated import Outdated, outdated
@@ -28,9 +36,11 @@ def ask_audit(target: Target) -> npm.Audit:
     require_dependencies(target)
     manager = lockfile.manager(target.root)
     if manager is None:
-        raise Unmeasured("npm audit needs a lock file", remedy="npm install --package-lock-only")
+        raise MeasurementUnavailable(
+            "npm audit needs a lock file", remedy="npm install --package-lock-only"
+        )
     if manager != "npm":
-        raise Unmeasured(
+        raise MeasurementUnavailable(
             f"{manager}'s lock file is not looked into, only npm's",
             remedy=f"{AUDITS[manager]}; or [dependencies] audit = false",
         )
@@ -104,7 +114,7 @@ def test_outdated(health: Health, npm_outdated: Answer[Outdated]) -> None:
         names = ", ".join(found.untold[:10])
         first = found.untold[0]
         name = first[: first.find("@", 1)] if "@" in first[1:] else first
-        raise Unmeasured(
+        raise MeasurementUnavailable(
             f"the registry tells nothing of {names}",
             remedy=npm.with_names("npm view", [name, "versions"]),
         )
@@ -120,7 +130,7 @@ def test_deprecated(health: Health, target: Target) -> None:
     require_dependencies(target)
     try:
         lock = lockfile.read_lock(target.root)
-    except ProbeError as error:
+    except CheckFailed as error:
         raise NotApplicable(f"{error.message}: see package.lock") from None
     if lock is None:
         raise NotApplicable("there is no lock file of npm's, which notes deprecations")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pytest_flowhealth import Answer, Health, NotApplicable, Target, Unmeasured, answer
+from pytest_flowhealth import Answer, Health, MeasurementUnavailable, NotApplicable, Target, answer
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.feedback.github import analytics
 from pytest_flowhealth.feedback.github.analytics import Responses, Week
@@ -29,7 +29,7 @@ def client(target: Target) -> Client:
     try:
         return client_of(target, os.environ)
     except UsageError as error:
-        raise Unmeasured(error.message) from None
+        raise MeasurementUnavailable(error.message) from None
 
 
 @answer

@@ -11,13 +11,14 @@ import pytest
 
 from pytest_flowhealth import (
     Answer,
+    CheckFailed,
     FlowHealthError,
     Health,
     NotApplicable,
-    ProbeError,
     Target,
     answer,
 )
+from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.probes.fleet import figures, overview, source
 from pytest_flowhealth.probes.fleet.advice import recommendations
 from pytest_flowhealth.probes.fleet.reading import Reading, read
@@ -26,7 +27,6 @@ from pytest_flowhealth.probes.fleet.score import scored
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.probes.fleet.sources.redis_reading import of_target as redis_of
 from pytest_flowhealth.probes.fleet.spawn import Program, Start, starts, summary
-from pytest_flowhealth.verdict.units import parse_duration
 
 LONGEST_START = 120.0
 """Seconds of fleet.spawn.timeout that a start may take at most."""
@@ -53,7 +53,7 @@ class Spawns:
 
         Raises:
             NotApplicable: None is configured.
-            ProbeError: It can't be started, or its ready sign can't be watched.
+            CheckFailed: It can't be started, or its ready sign can't be watched.
         """
         plan = self._target.config.fleet.spawn
         if plan is None:
@@ -147,7 +147,7 @@ def test_agents(health: Health, fleet_reading: Answer[Reading]) -> None:
     health.measure("agents", total, unit="1")
     waiting = last.tasks.waiting or 0
     if total == 0 and waiting:
-        raise ProbeError(f"{waiting:,} tasks wait, and there is no agent")
+        raise CheckFailed(f"{waiting:,} tasks wait, and there is no agent")
 
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)
@@ -205,7 +205,7 @@ def test_silent(health: Health, target: Target, fleet_reading: Answer[Reading]) 
     )
     health.measure("silent", len(quiet), unit="1")
     if len(quiet) == telling:
-        raise ProbeError(f"all {telling:,} agents and swarms are silent")
+        raise CheckFailed(f"all {telling:,} agents and swarms are silent")
 
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)
@@ -250,9 +250,9 @@ def test_spawn(
         health.detail(worst_ms=max(times))
     left = sum(one.left for one in done)
     if left:
-        raise ProbeError(f"{left} processes that were started could not be ended")
+        raise CheckFailed(f"{left} processes that were started could not be ended")
     if failed := summary(done):
-        raise ProbeError(failed)
+        raise CheckFailed(failed)
     told_of_detached(health, done)
 
 

@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth import Answer, Health, NotApplicable, ProbeError, Target, Unmeasured, answer
+from pytest_flowhealth import (
+    Answer,
+    CheckFailed,
+    Health,
+    MeasurementUnavailable,
+    NotApplicable,
+    Target,
+    answer,
+)
+from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.feedback.reports.store import Totals, totals
 from pytest_flowhealth.history.keeping import asked
 from pytest_flowhealth.history.place import FILE, place_of
@@ -28,7 +37,6 @@ from pytest_flowhealth.probes.registry.settings import Settings, read_settings, 
 from pytest_flowhealth.probes.registry.store import Store
 from pytest_flowhealth.probes.registry.transport import Server, downloads_server, registry_server
 from pytest_flowhealth.probes.usercache import user_folder
-from pytest_flowhealth.verdict.units import parse_duration
 
 LONGEST = 60.0
 """Seconds of npm.timeout that a check waits for at most."""
@@ -102,7 +110,7 @@ def npm_reports(target: Target) -> tuple[InstallReports, Totals]:
         reports_file(target), lambda file: totals(file, (package,), since, now + 1), Totals(0, 0)
     )
     if problem is not None:
-        raise Unmeasured(f"the reports of installations can't be read: {problem}")
+        raise MeasurementUnavailable(f"the reports of installations can't be read: {problem}")
     return InstallReports(found.succeeded, found.failed, window), found
 
 
@@ -161,14 +169,14 @@ def test_installable(health: Health, npm_installed: Answer[Installed]) -> None:
     health.measure("install_time", found.seconds, unit="s")
     if found.failure is not None:
         health.detail(failure=found.failure)
-        raise ProbeError(
+        raise CheckFailed(
             f"{found.package} can't be installed: {found.failure.why}",
             remedy=found.failure.remedy or f"npm install {found.package}",
         )
     health.measure("install_size", found.size / 1e6, unit="MB")
     health.measure("install_packages", found.packages, unit="1")
     if found.broken:
-        raise ProbeError(
+        raise CheckFailed(
             f"{found.package} installs, and does not work: {listed(found.broken, 'entry points')}",
             remedy=f"npm install {shlex.quote(found.package)} in an empty folder, and load it",
         )
@@ -332,7 +340,7 @@ def measured(ask: Callable[[], float]) -> float | scoring.Missing:
         return ask()
     except NotApplicable as error:
         return scoring.Missing(error.message, applicable=False)
-    except (ProbeError, Unmeasured) as error:
+    except (CheckFailed, MeasurementUnavailable) as error:
         return scoring.Missing(error.message)
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from pytest_flowhealth import (
     Answer,
+    CheckFailed,
     FlowHealthError,
     Health,
     NotApplicable,
-    ProbeError,
     Target,
     answer,
 )
@@ -117,14 +117,14 @@ def test_node_modules(health: Health, target: Target) -> None:
     needing = [one for one in target.packages if package.dependencies_of(one.manifest)]
     if not needing and not target.config.package.critical:
         raise NotApplicable("package.json names no dependencies")
-    problems: list[ProbeError] = []
+    problems: list[CheckFailed] = []
     for one in needing:
         try:
             package.require_node_modules(one)
-        except ProbeError as error:
+        except CheckFailed as error:
             if one.label == ".":
                 raise  # the workspaces' dependencies lie there too
-            problems.append(ProbeError(f"{one.label}: {error.message}"))
+            problems.append(CheckFailed(f"{one.label}: {error.message}"))
     raise_worst(problems, broken="packages have no dependencies installed", unread="")
 
 
@@ -144,7 +144,7 @@ def test_dependencies(
             one.problem if one.package == "." else f"{one.package}: {one.problem}" for one in broken
         ]
         message = listed([str(name) for name in names], "dependencies are not as they must be")
-        raise ProbeError(message, remedy=repair(target, broken))
+        raise CheckFailed(message, remedy=repair(target, broken))
 
 
 def repair(target: Target, broken: list[Dependency]) -> str:
@@ -182,7 +182,7 @@ def test_files(health: Health, target: Target, package_files: Answer[installed.C
     if found.broken or found.altered or found.blank:
         health.remedy(reinstall_command(target))
     if found.broken:
-        raise ProbeError(listed(by_package(found.broken), "packages are not as published"))
+        raise CheckFailed(listed(by_package(found.broken), "packages are not as published"))
     for warning in doubts(found):
         health.warn(warning)
     if not found.compared and not (found.blank or found.unread or found.late):
@@ -229,7 +229,7 @@ def test_tree(health: Health, target: Target, package_tree: Answer[npm.Tree]) ->
     wrong = [*tree.missing, *tree.invalid, *tree.other] or not_as_locked(target)
     if wrong:
         remedy = install_command(target) if wrong == [*tree.missing] else reinstall_command(target)
-        raise ProbeError(listed(wrong, "packages are not as they must be"), remedy=remedy)
+        raise CheckFailed(listed(wrong, "packages are not as they must be"), remedy=remedy)
 
 
 def not_as_locked(target: Target) -> list[str]:
@@ -257,4 +257,4 @@ def test_lock(health: Health, target: Target) -> None:
     health.detail(file=lock.name, packages=len(lock.packages))
     stale = lockfile.out_of_step(lock, target.packages)
     if stale:
-        raise ProbeError(listed(stale, f"entries of {lock.name} are not in step"))
+        raise CheckFailed(listed(stale, f"entries of {lock.name} are not in step"))

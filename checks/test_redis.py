@@ -12,14 +12,16 @@ import pytest
 
 from pytest_flowhealth import (
     Answer,
+    CheckFailed,
     FlowHealthError,
     Health,
+    MeasurementUnavailable,
     NotApplicable,
-    ProbeError,
     Target,
-    Unmeasured,
     answer,
 )
+from pytest_flowhealth.domain.statistics import summarise
+from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.probes.redis import address as redis_address
 from pytest_flowhealth.probes.redis.probe import (
     Latency,
@@ -29,8 +31,6 @@ from pytest_flowhealth.probes.redis.probe import (
     State,
     Throughput,
 )
-from pytest_flowhealth.verdict.statistics import summarise
-from pytest_flowhealth.verdict.units import parse_duration
 
 Result = TypeVar("Result")
 
@@ -228,11 +228,11 @@ def test_persistence(health: Health, redis_state: Answer[tuple[State, ...]]) -> 
     health.detail(servers={one.place: one.persistence for one in states})
     for one in states:
         if one.persistence.loading:
-            raise ProbeError(f"Redis at {one.place} is still loading its data from disk")
+            raise CheckFailed(f"Redis at {one.place} is still loading its data from disk")
         if one.persistence.rdb_status == "err":
-            raise ProbeError(f"Redis at {one.place} could not save its last snapshot")
+            raise CheckFailed(f"Redis at {one.place} could not save its last snapshot")
         if one.persistence.aof_write == "err":
-            raise ProbeError(f"Redis at {one.place} could not write to its append-only file")
+            raise CheckFailed(f"Redis at {one.place} could not write to its append-only file")
         if one.persistence.aof_rewrite == "err":
             health.warn(f"Redis at {one.place} could not rewrite its append-only file")
 
@@ -265,10 +265,10 @@ def test_topology(health: Health, target: Target, redis_seen: Answer[tuple[Seen,
     health.detail(seen_by={one.place: one for one in seen})
     primaries = {one.primary for one in seen if one.primary}
     if len(primaries) > 1:
-        raise ProbeError(f"the Sentinels name different primaries: {', '.join(sorted(primaries))}")
+        raise CheckFailed(f"the Sentinels name different primaries: {', '.join(sorted(primaries))}")
     problems = [f"{one.place}: {one.problem}" for one in seen if one.problem]
     if len(problems) == len(seen):
-        raise ProbeError("; ".join(problems))
+        raise CheckFailed("; ".join(problems))
     for text in problems:
         health.warn(text)
 
@@ -303,7 +303,7 @@ def looked_at(ask: Answer[Result]) -> Result:
     """Return an answer; what our user may not ask is told, not failed."""
     try:
         return ask()
-    except Unmeasured as error:
+    except MeasurementUnavailable as error:
         raise NotApplicable(f"not looked at: {error.message}", remedy=error.remedy) from None
 
 
@@ -311,7 +311,7 @@ def told(values: Iterable[int | None]) -> int:
     """Return the sum over all servers, where each tells its part."""
     parts = list(values)
     if any(part is None for part in parts):
-        raise Unmeasured("the answer to INFO does not tell it")
+        raise MeasurementUnavailable("the answer to INFO does not tell it")
     return sum(part for part in parts if part is not None)
 
 
@@ -330,13 +330,13 @@ def waste(state: State) -> Iterator[str]:
 
 
 def behind(state: State) -> Iterator[str]:
-    """Yield which replica is behind; raise ProbeError for one without its primary."""
+    """Yield which replica is behind; raise CheckFailed for one without its primary."""
     seen = state.replication
     if seen.syncing:
         yield f"the replica {state.place} is being filled from {seen.primary}"
     elif seen.primary and seen.link != "up":
         since = "" if seen.down is None else f" for {seen.down:,} s"
-        raise ProbeError(f"the replica {state.place} has no link to {seen.primary}{since}")
+        raise CheckFailed(f"the replica {state.place} has no link to {seen.primary}{since}")
     for one in seen.replicas:
         if one.state != "online":
             yield f"the replica {one.place} of {state.place} is not online: {one.state}"

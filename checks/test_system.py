@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_flowhealth import Answer, Health, ProbeError, Target, answer
+from pytest_flowhealth import Answer, CheckFailed, Health, Target, answer
 from pytest_flowhealth.config import semver
 from pytest_flowhealth.probes import runtimes, system
 
@@ -45,7 +45,7 @@ def range_for(target: Target, program: str) -> tuple[str, str]:
         return configured, f"{key} from {target.sources.get(key, 'the configuration')}"
     try:
         wanted = target.manifest.engines.get(program)
-    except ProbeError as error:
+    except CheckFailed as error:
         return DEFAULT_RANGES[program], f"the default: {error.message}"
     return (
         (wanted, f"engines.{program} in package.json")
@@ -61,12 +61,12 @@ def judge_version(health: Health, target: Target, program: str, version: str) ->
     try:
         fits = semver.satisfies(version, wanted)
     except ValueError:
-        raise ProbeError(
+        raise CheckFailed(
             f"{origin} is no range that npm understands: {wanted[:80]!r}",
             remedy=f"npm pkg set engines.{program}='{DEFAULT_RANGES[program]}'",
         ) from None
     if not fits:
-        raise ProbeError(
+        raise CheckFailed(
             f"{program} is {version}, and must be {wanted} ({origin})",
             remedy=install(program, wanted),
         )
@@ -145,7 +145,7 @@ def test_platform(health: Health, target: Target, host: Answer[runtimes.Host]) -
     for field, name in (("os", found.platform), ("cpu", found.architecture)):
         allowed = getattr(target.manifest, field)
         if runtimes.excluding(name, allowed):
-            raise ProbeError(
+            raise CheckFailed(
                 f"package.json's {field} excludes {name}: {', '.join(allowed)[:200]}",
                 remedy=f"run it where {field} allows, or widen it: npm pkg set '{field}[]={name}'",
             )

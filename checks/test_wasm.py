@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pytest_flowhealth import Health, NotApplicable, ProbeError, Target
+from pytest_flowhealth import CheckFailed, Health, NotApplicable, Target
 from pytest_flowhealth.probes.wasm import machine
 from pytest_flowhealth.probes.wasm.binary import read_evidence
 from pytest_flowhealth.probes.wasm.harness import Benchmark
@@ -35,7 +35,7 @@ def test_module(health: Health, target: Target) -> None:
     )
     if settings.simd and not found.simd_in_loops:
         elsewhere = f"; {found.simd_elsewhere} stand elsewhere" if found.simd_elsewhere else ""
-        raise ProbeError(
+        raise CheckFailed(
             f"no SIMD instruction computes in a loop that the export reaches{elsewhere}",
             remedy="build with SIMD: -msimd128 (clang, emscripten), +simd128 (Rust), --enable simd (AssemblyScript)",
         )
@@ -97,7 +97,7 @@ def test_memory(health: Health, target: Target, wasm_benchmark: Callable[..., Be
         raise NotApplicable("the module does not export its memory, so that nobody can see it grow")
     health.measure("memory", found.blocks[-1] / MEGABYTE, unit="MB")
     if found.leaks:
-        raise ProbeError(
+        raise CheckFailed(
             f"linear memory grows with the calls: {found.blocks[0]:,} to {found.blocks[-1]:,} B",
             remedy="free what each call allocates",
         )

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_flowhealth.config.target import Target
     from pytest_flowhealth.errors import (
+        CheckFailed,
         FlowHealthError,
+        MeasurementUnavailable,
         NotApplicable,
-        ProbeError,
-        Unmeasured,
         UsageError,
     )
     from pytest_flowhealth.plugin.answers import Answer, answer
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "CheckFailed",
     "FlowHealthError",
     "Health",
     "HealthWarning",
+    "MeasurementUnavailable",
     "NotApplicable",
-    "ProbeError",
     "Target",
-    "Unmeasured",
     "UsageError",
     "answer",
 ]

@@ -5,8 +5,8 @@
     FlowHealthError
     |-- UsageError          the user wrote something that can't be meant: exit code 4
     |-- NotApplicable       the target does not have what is asked for: skip
-    |-- Unmeasured          it could not be looked at: unknown
-    `-- ProbeError          it was looked at, and it is not as it must be: fail
+    |-- MeasurementUnavailable          it could not be looked at: unknown
+    `-- CheckFailed          it was looked at, and it is not as it must be: fail
 
 Every message says what is wrong and where; `remedy` is the command, or the
 sentence, that would mend it. The last three may be raised in a check's body
@@ -49,9 +49,9 @@ class NotApplicable(FlowHealthError):
     """The target does not have what a check looks at: the check is skipped."""
 
 
-class Unmeasured(FlowHealthError):
+class MeasurementUnavailable(FlowHealthError):
     """What a check wanted to measure could not be looked at: unknown, never a pass."""
 
 
-class ProbeError(FlowHealthError):
+class CheckFailed(FlowHealthError):
     """What was looked at is not as it must be: the check fails."""

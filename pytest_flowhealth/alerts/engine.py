@@ -10,7 +10,7 @@ import msgspec
 
 from pytest_flowhealth.alerts.message import Alert, Kind, Message
 from pytest_flowhealth.alerts.state import Listener, Note, Policy, State, notify, step
-from pytest_flowhealth.verdict.alerting import SEVERITIES, Severity
+from pytest_flowhealth.domain.alerting import SEVERITIES, Severity
 
 FORGOTTEN = 86_400.0
 """Seconds after which an alert that does not fire is no longer remembered."""

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from pytest_flowhealth.verdict.alerting import Severity
+from pytest_flowhealth.domain.alerting import Severity
 
 Kind = Literal["firing", "reminder", "flapping", "resolved", "test"]
 """Why there is a message: it began to fire, fires still, changes too often, is over; or a test."""

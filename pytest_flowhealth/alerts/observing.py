@@ -8,15 +8,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from pytest_flowhealth.alerts.engine import Observation, Subject
-from pytest_flowhealth.alerts.rules import Condition, Judged, judge, spell
+from pytest_flowhealth.alerts.rules import Condition, ThresholdResult, judge, spell
 from pytest_flowhealth.alerts.series import Series
 from pytest_flowhealth.alerts.state import Policy
 from pytest_flowhealth.config.alerts import Alerts
-from pytest_flowhealth.verdict.alerting import Alerting, Severity
-from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
-from pytest_flowhealth.verdict.status import Outcome
-from pytest_flowhealth.verdict.text import figure
-from pytest_flowhealth.verdict.units import parse_duration
+from pytest_flowhealth.domain.alerting import Alerting, Severity
+from pytest_flowhealth.domain.checks import CheckResult, unit_suffix
+from pytest_flowhealth.domain.status import Outcome
+from pytest_flowhealth.domain.text import format_number
+from pytest_flowhealth.domain.units import parse_duration
 
 ROUND = "monitor.round"
 """The alert of a round that could not be run, or did not come to its end."""
@@ -137,10 +137,12 @@ def _severity(check: CheckResult) -> Severity:
     return "critical" if check.critical and check.outcome is Outcome.FAIL else "warning"
 
 
-def _of_rule(rule: Condition, judged: Judged, settings: Alerts) -> Observation:
+def _of_rule(rule: Condition, judged: ThresholdResult, settings: Alerts) -> Observation:
     _, bracket, which = judged.metric.partition("[")
     spelled = spell(judged.metric, rule.statistic)
-    value = "" if judged.value is None else f"{figure(judged.value)}{unit_suffix(judged.unit)}"
+    value = (
+        "" if judged.value is None else f"{format_number(judged.value)}{unit_suffix(judged.unit)}"
+    )
     subject = Subject(
         name=f"{rule.name}{bracket}{which}",
         kind="rule",

@@ -10,7 +10,7 @@ from pytest_flowhealth.alerts.engine import Subject
 from pytest_flowhealth.alerts.state import Listener
 from pytest_flowhealth.alerts.store import Hush
 from pytest_flowhealth.config.alerts import Receiver, Silence
-from pytest_flowhealth.verdict.units import parse_duration
+from pytest_flowhealth.domain.units import parse_duration
 
 DEFAULT = (Receiver(name="console", type="console"), Receiver(name="log", type="log"))
 """Who is told where nobody is configured."""

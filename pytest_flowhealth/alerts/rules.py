@@ -12,12 +12,12 @@ import msgspec
 
 from pytest_flowhealth.alerts.series import Reading, Series
 from pytest_flowhealth.config.alerts import Rule
+from pytest_flowhealth.domain.alerting import Severity
+from pytest_flowhealth.domain.checks import unit_suffix
+from pytest_flowhealth.domain.statistics import Unsupported, compute, is_statistic
+from pytest_flowhealth.domain.text import format_number
+from pytest_flowhealth.domain.units import convert, convertible, parse_duration
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.verdict.alerting import Severity
-from pytest_flowhealth.verdict.check import unit_suffix
-from pytest_flowhealth.verdict.statistics import Unsupported, compute, is_statistic
-from pytest_flowhealth.verdict.text import figure
-from pytest_flowhealth.verdict.units import convert, convertible, parse_duration
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -61,13 +61,13 @@ class Condition(msgspec.Struct, frozen=True):
     def limit(self) -> str:
         """Its limit in words."""
         if self.absent is not None:
-            return f"no value for {figure(self.absent)} s"
+            return f"no value for {format_number(self.absent)} s"
         side, value = ("above", self.above) if self.above is not None else ("below", self.below)
-        per = "" if self.per is None else f" in {figure(self.per)} s"
-        return f"{side} {figure(value or 0.0)}{unit_suffix(self.unit)}{per}"
+        per = "" if self.per is None else f" in {format_number(self.per)} s"
+        return f"{side} {format_number(value or 0.0)}{unit_suffix(self.unit)}{per}"
 
 
-class Judged(msgspec.Struct, frozen=True):
+class ThresholdResult(msgspec.Struct, frozen=True):
     """What a rule says of one metric: whether it holds (None: not known), and the value it went by."""
 
     metric: str
@@ -121,7 +121,7 @@ def longest(rules: Sequence[Condition]) -> dict[str, float]:
     return found
 
 
-def judge(rule: Condition, series: Series, now: float, begun: float) -> list[Judged]:
+def judge(rule: Condition, series: Series, now: float, begun: float) -> list[ThresholdResult]:
     """Return what a rule says now, of each metric that it names.
 
     Args:
@@ -135,29 +135,31 @@ def judge(rule: Condition, series: Series, now: float, begun: float) -> list[Jud
         return [_judged(rule, one, series, now) for one in names]
     found = [_absence(rule, one, series, now, begun) for one in names or [rule.metric]]
     # That nothing at all came is over with the first value of any parametrised check.
-    every = [Judged(rule.metric, False)] if names and rule.metric not in names else []
+    every = [ThresholdResult(rule.metric, False)] if names and rule.metric not in names else []
     return every + found
 
 
-def _judged(rule: Condition, metric: str, series: Series, now: float) -> Judged:
+def _judged(rule: Condition, metric: str, series: Series, now: float) -> ThresholdResult:
     readings = series.since(metric, now - rule.window) if rule.window else _last(series, metric)
     value = _change(rule, readings) if rule.per else _statistic(rule, readings)
     theirs = series.unit(metric)
     unit = rule.unit or theirs
     if value is None or not convertible(theirs, unit):
-        return Judged(metric, None, None, unit)
+        return ThresholdResult(metric, None, None, unit)
     value = convert(value, theirs, unit)
     if rule.above is not None:
-        return Judged(metric, value > rule.above, value, unit)
-    return Judged(metric, value < (rule.below or 0.0), value, unit)
+        return ThresholdResult(metric, value > rule.above, value, unit)
+    return ThresholdResult(metric, value < (rule.below or 0.0), value, unit)
 
 
-def _absence(rule: Condition, metric: str, series: Series, now: float, begun: float) -> Judged:
+def _absence(
+    rule: Condition, metric: str, series: Series, now: float, begun: float
+) -> ThresholdResult:
     last = series.last(metric)
     seconds = now - (begun if last is None else last.at)
     late = seconds > (rule.absent or 0.0)
     # Before the first value it is not known whether there was one before the monitor's start.
-    return Judged(metric, late or (None if last is None else False), seconds, "s")
+    return ThresholdResult(metric, late or (None if last is None else False), seconds, "s")
 
 
 def _last(series: Series, metric: str) -> list[Reading]:

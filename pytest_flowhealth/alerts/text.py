@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 
 from pytest_flowhealth.alerts.message import Alert, Message
-from pytest_flowhealth.verdict.text import figure, printable
+from pytest_flowhealth.domain.text import format_number, printable
 
 _SHOWN = 10
 _WIDTH = 78
@@ -71,4 +71,4 @@ def _long(lasted: datetime.timedelta) -> str:
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {unit}"
-    return f"{figure(round(seconds, 1))} s"
+    return f"{format_number(round(seconds, 1))} s"

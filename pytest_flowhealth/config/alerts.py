@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from pytest_flowhealth.verdict.alerting import SEVERITIES, Severity
+from pytest_flowhealth.domain.alerting import SEVERITIES, Severity
 
 
 class Monitor(msgspec.Struct, frozen=True):

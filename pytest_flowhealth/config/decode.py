@@ -32,7 +32,7 @@ from pytest_flowhealth.config.require import (
 from pytest_flowhealth.config.semver import is_range
 from pytest_flowhealth.config.web import require_origins, require_tokens, require_users
 from pytest_flowhealth.config.wording import quoted, requoted, unknowns
-from pytest_flowhealth.verdict.units import parse_duration, parse_size
+from pytest_flowhealth.domain.units import parse_duration, parse_size
 
 SCHEMES = ("redis", "rediss", "unix")
 """The schemes of a Redis address; all but the last also with ``+sentinel`` or ``+cluster``."""

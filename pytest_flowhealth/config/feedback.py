@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from pytest_flowhealth.verdict.units import parse_duration
+from pytest_flowhealth.domain.units import parse_duration
 
 LONGEST = 90 * 86_400.0
 """Seconds that a report is kept at the most."""

@@ -11,7 +11,7 @@ import os
 import stat
 from pathlib import Path
 
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 
 LARGEST = 5 * 2**20
 """Bytes that a configuration file or a package.json may have."""
@@ -34,7 +34,7 @@ def read_bytes(path: Path, label: str | None = None, largest: int = LARGEST) -> 
         largest: The most bytes that it may have.
 
     Raises:
-        ProbeError: It is missing, no regular file, larger or unreadable.
+        CheckFailed: It is missing, no regular file, larger or unreadable.
     """
     label = label or path.name
     try:
@@ -44,14 +44,14 @@ def read_bytes(path: Path, label: str | None = None, largest: int = LARGEST) -> 
         problem = f"{label} {what}"
     except (OSError, ValueError) as error:
         problem = f"{label} can't be read: {reason(error)}"
-    raise ProbeError(problem)
+    raise CheckFailed(problem)
 
 
 def read_text(path: Path, label: str | None = None, largest: int = LARGEST) -> str:
     """Return the text of a regular file in UTF-8, without a byte order mark.
 
     Raises:
-        ProbeError: As `read_bytes`, or the bytes are not UTF-8, or hold a NUL.
+        CheckFailed: As `read_bytes`, or the bytes are not UTF-8, or hold a NUL.
     """
     content = read_bytes(path, label, largest).removeprefix(b"\xef\xbb\xbf")
     where = content.find(b"\0")
@@ -64,7 +64,7 @@ def read_text(path: Path, label: str | None = None, largest: int = LARGEST) -> s
         return text
     line = content.count(b"\n", 0, where) + 1
     byte = f"byte 0x{content[where]:02x} in line {line}"
-    raise ProbeError(f"{label or path.name} is not UTF-8 text: {byte}")
+    raise CheckFailed(f"{label or path.name} is not UTF-8 text: {byte}")
 
 
 def kind_of(status: os.stat_result) -> str | None:
@@ -105,11 +105,11 @@ def _read(path: Path, label: str, largest: int) -> bytes:
     try:
         other = kind_of(os.fstat(handle))
         if other:
-            raise ProbeError(f"{label} is {other}, no regular file")
+            raise CheckFailed(f"{label} is {other}, no regular file")
         with os.fdopen(handle, "rb", closefd=False) as file:
             content = file.read(largest + 1)
     finally:
         os.close(handle)
     if len(content) > largest:
-        raise ProbeError(f"{label} has more than {largest / 2**20:g} MiB")
+        raise CheckFailed(f"{label} has more than {largest / 2**20:g} MiB")
     return content

@@ -11,7 +11,7 @@ import msgspec
 from pytest_flowhealth.config.fields import names_of
 from pytest_flowhealth.config.model import Limits
 from pytest_flowhealth.config.wording import hint, quoted, usage_error
-from pytest_flowhealth.verdict.units import UNITS
+from pytest_flowhealth.domain.units import UNITS
 
 _LONGEST = 500
 _OPTION = re.compile(r"\s*(?P<name>[^=\s]+)\s*=(?P<warn>[^:]*):(?P<fail>[^:]*)\Z")

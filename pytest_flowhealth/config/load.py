@@ -21,7 +21,7 @@ from pytest_flowhealth.config.manifest import read_manifest
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.config.toml import NotToml, TooLarge, read_toml
 from pytest_flowhealth.config.wording import hint, quoted, shown, usage_error
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 
 __all__ = ["load_target", "locate", "parse_threshold_option", "presets"]
 
@@ -127,7 +127,7 @@ def _toml(path: Path, word: str = "") -> tuple[dict[str, Any], list[str]]:
     try:
         text = read_text(path)
         return (read_toml(text) if word in text else {}), []
-    except ProbeError as error:
+    except CheckFailed as error:
         return {}, [error.message]
     except (TooLarge, NotToml) as error:
         return {}, [f"{path.name}: {error}"]
@@ -150,7 +150,7 @@ def _preset(root: Path, nearer: Values) -> tuple[Values, list[str]]:
 def _package_name(root: Path) -> str | None:
     try:
         return read_manifest(root / "package.json").name
-    except ProbeError:
+    except CheckFailed:
         # What is wrong with package.json is for its own check to say.
         return None
 

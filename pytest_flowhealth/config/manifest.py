@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from pytest_flowhealth.config.files import is_absent, read_text
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 
 _DEPENDENCIES = "dependencies"
 
@@ -55,14 +55,14 @@ def read_manifest(path: Path, *, strict: bool = True) -> Manifest:
     those of installed packages.
 
     Raises:
-        ProbeError: It can't be read, is no JSON object, or has fields of a wrong
+        CheckFailed: It can't be read, is no JSON object, or has fields of a wrong
             type; every one of them is named.
     """
     raw = _decode(path)
     reader = _Reader(raw)
     manifest = reader.manifest()
     if reader.wrong and strict:
-        raise ProbeError(
+        raise CheckFailed(
             f"package.json: {'; '.join(reader.wrong)}", remedy=f"mend {path.name}, or: npm pkg fix"
         )
     return manifest
@@ -71,23 +71,23 @@ def read_manifest(path: Path, *, strict: bool = True) -> Manifest:
 def _decode(path: Path) -> dict[str, Any]:
     try:
         text = read_text(path)
-    except ProbeError as error:
+    except CheckFailed as error:
         remedy = "npm init" if is_absent(path) else f"mend {path.name}"
-        raise ProbeError(error.message, remedy=error.remedy or remedy) from None
+        raise CheckFailed(error.message, remedy=error.remedy or remedy) from None
     try:
         raw = json.loads(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
-        raise ProbeError(
+        raise CheckFailed(
             f"package.json is no JSON: {error.msg} at {where}", remedy=f"mend package.json, {where}"
         ) from None
     except (RecursionError, ValueError):
-        raise ProbeError(
+        raise CheckFailed(
             "package.json is no JSON that can be read: nested too deep, or a number too long",
             remedy="mend package.json",
         ) from None
     if not isinstance(raw, dict):
-        raise ProbeError(
+        raise CheckFailed(
             f"package.json holds a JSON {_kind(raw)}, not an object", remedy="mend package.json"
         )
     return raw

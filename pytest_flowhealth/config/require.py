@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from pytest_flowhealth.config.alerts import Receiver, Rule, Silence
-from pytest_flowhealth.verdict.units import UNITS, parse_duration
+from pytest_flowhealth.domain.units import UNITS, parse_duration
 
 METRIC = re.compile(r"[A-Za-z][\w-]*(?:\.[\w.\-]+)(?:\[.*\])?\Z", re.ASCII)
 """What a metric is called: `component.measurement`, with a statistic or a parametrisation."""

@@ -10,7 +10,7 @@ import msgspec
 from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
 from pytest_flowhealth.config.model import Configuration, Limits
 from pytest_flowhealth.config.workspaces import workspaces
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ class Target(msgspec.Struct, frozen=True):
         """What package.json says; read once.
 
         Raises:
-            ProbeError: It can't be read, or is not valid.
+            CheckFailed: It can't be read, or is not valid.
         """
         return _manifest(self.root)
 
@@ -38,7 +38,7 @@ class Target(msgspec.Struct, frozen=True):
         """The root package and its workspaces; read once.
 
         Raises:
-            ProbeError: One of their package.json files is not valid.
+            CheckFailed: One of their package.json files is not valid.
         """
         return _packages(self.root)
 
@@ -66,6 +66,6 @@ def _packages(root: Path) -> tuple[Package, ...]:
 def _told(root: Path) -> tuple[str | None, str | None]:
     try:
         manifest = _manifest(root)
-    except ProbeError:
+    except CheckFailed:
         return None, None
     return manifest.name, manifest.version

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 
+from pytest_flowhealth.domain.text import HIDDEN, Redactor, one_line
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.verdict.text import HIDDEN, Redactor, one_line
 
 HINTS = 20
 """Unknown names that are told with a hint; finding one takes up to a millisecond."""

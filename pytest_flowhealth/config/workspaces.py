@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from pytest_flowhealth.config.files import reason
 from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
 from pytest_flowhealth.config.wording import quoted
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 
 _MOST_FOLDERS = 20_000
 _MOST_PATTERNS = 1_000
@@ -27,17 +27,17 @@ def workspaces(root: Path, manifest: Manifest) -> tuple[Package, ...]:
     and ``!`` for what is left out. node_modules is never entered.
 
     Raises:
-        ProbeError: A pattern leads out of the project, or a workspace's
+        CheckFailed: A pattern leads out of the project, or a workspace's
             package.json can't be read.
-        Unmeasured: A pattern says more than that, leads through too many folders
+        MeasurementUnavailable: A pattern says more than that, leads through too many folders
             or through one that can't be read: workspaces could be missed.
     """
     packages = [Package(root, ".", manifest)]
     for label in _labels(root, manifest.workspaces):
         try:
             found = read_manifest(root / label / "package.json")
-        except ProbeError as error:
-            raise ProbeError(f"workspace {label}: {error.message}", remedy=error.remedy) from None
+        except CheckFailed as error:
+            raise CheckFailed(f"workspace {label}: {error.message}", remedy=error.remedy) from None
         packages.append(Package(root / label, label, found))
     return tuple(packages)
 
@@ -88,12 +88,12 @@ def _checked(pattern: str, path: str) -> str:
         raise _unread(pattern, "only *, **, ?, {a,b} and ! are")
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts:
-        raise ProbeError(f"package.json: the workspace {quoted(pattern)} leads out of the project")
+        raise CheckFailed(f"package.json: the workspace {quoted(pattern)} leads out of the project")
     return str(pure)
 
 
-def _unread(pattern: str, why: str) -> Unmeasured:
-    return Unmeasured(
+def _unread(pattern: str, why: str) -> MeasurementUnavailable:
+    return MeasurementUnavailable(
         f"package.json: the workspace {quoted(pattern)} is not understood: {why}",
         remedy="name the folders in package.json's workspaces plainly",
     )
@@ -108,7 +108,7 @@ def _folders(root: Path, deepest: float) -> Iterator[str]:
     """Yield the folders below `root` that have a package.json, as paths with slashes."""
     for count, (name, names, files) in enumerate(os.walk(root, onerror=_refuse, followlinks=True)):
         if count > _MOST_FOLDERS:
-            raise Unmeasured(
+            raise MeasurementUnavailable(
                 f"package.json's workspaces lead through more than {_MOST_FOLDERS:,} folders",
                 remedy="name the folders in package.json's workspaces plainly",
             )
@@ -127,4 +127,6 @@ def _leads_back(folder: Path) -> bool:
 
 
 def _refuse(error: OSError) -> None:
-    raise Unmeasured(f"package.json's workspaces: {error.filename} can't be read: {reason(error)}")
+    raise MeasurementUnavailable(
+        f"package.json's workspaces: {error.filename} can't be read: {reason(error)}"
+    )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+from pytest_flowhealth.domain.checks import CheckResult, unit_suffix
+from pytest_flowhealth.domain.measurements import Measurement
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.status import Outcome
+from pytest_flowhealth.domain.text import format_number, one_line
+from pytest_flowhealth.domain.thresholds import ThresholdResult
 from pytest_flowhealth.formats.style import OUTCOME_STYLES, Line
-from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
-from pytest_flowhealth.verdict.measurement import Measurement
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.status import Outcome
-from pytest_flowhealth.verdict.text import figure, one_line
-from pytest_flowhealth.verdict.threshold import Judged
 
 RECOMMENDATIONS = "recommendations"
 """The detail of a check that holds sentences on what to do."""
@@ -23,7 +23,7 @@ Row = tuple[str, str, str, str, str, str]
 """Name, value, warn limit, fail limit, outcome, style."""
 
 
-def figures(health: Health, width: int) -> Iterator[Line]:
+def figures(health: Report, width: int) -> Iterator[Line]:
     """Yield a row for each figure that was measured: by its thresholds, else by itself."""
     rows = [row for check in health.checks for row in _rows(check)]
     if not rows:
@@ -42,7 +42,7 @@ def figures(health: Health, width: int) -> Iterator[Line]:
             yield [(f"    {piece}", style)]
 
 
-def recommendations(health: Health, width: int) -> Iterator[Line]:
+def recommendations(health: Report, width: int) -> Iterator[Line]:
     """Yield what the checks recommend."""
     told = [
         str(sentence)
@@ -66,14 +66,14 @@ def _rows(check: CheckResult) -> Iterator[Row]:
         value = _value(taken)
         if taken.name not in judged and value is not None:
             name = f"{check.component}.{taken.name}" + (".median" if taken.stats else "")
-            yield (name, f"{figure(value)}{unit_suffix(taken.unit)}", "", "", "", "plain")
+            yield (name, f"{format_number(value)}{unit_suffix(taken.unit)}", "", "", "", "plain")
 
 
-def _judged_row(check: CheckResult, one: Judged) -> Row:
-    value = "-" if one.observed is None else f"{figure(one.observed)}{unit_suffix(one.unit)}"
+def _judged_row(check: CheckResult, one: ThresholdResult) -> Row:
+    value = "-" if one.observed is None else f"{format_number(one.observed)}{unit_suffix(one.unit)}"
     sign = ">" if one.better == "lower" else "<"
     warns, fails = (
-        "" if limit is None else f"{sign} {figure(limit)}" for limit in (one.warn, one.fail)
+        "" if limit is None else f"{sign} {format_number(limit)}" for limit in (one.warn, one.fail)
     )
     outcome = one.outcome.value
     if one.note and one.observed is not None:

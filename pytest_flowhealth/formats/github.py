@@ -9,6 +9,10 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.status import Outcome, Status
+from pytest_flowhealth.domain.text import one_line, printable
 from pytest_flowhealth.formats import markdown
 from pytest_flowhealth.formats.readings import (
     blocked,
@@ -18,10 +22,6 @@ from pytest_flowhealth.formats.readings import (
     subject,
     worst_first,
 )
-from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.status import Outcome, Status
-from pytest_flowhealth.verdict.text import one_line, printable
 
 ANNOTATIONS = 10
 """GitHub shows so many of a kind for a step, and drops the others without a word."""
@@ -41,7 +41,7 @@ class Annotation(msgspec.Struct, frozen=True):
     location: str | None = None
 
 
-def render(health: Health) -> str:
+def render(health: Report) -> str:
     """Return errors, warnings, and the verdict as a notice; the worst first."""
     lines: list[str] = []
     for kind in ("error", "warning"):
@@ -53,12 +53,12 @@ def render(health: Health) -> str:
     return "\n".join([*lines, _command("notice", verdict), ""])
 
 
-def summary(health: Health, room: int = SUMMARY) -> str:
+def summary(health: Report, room: int = SUMMARY) -> str:
     """Return the table for a job's summary, within `room` bytes; empty where nothing fits."""
     return markdown.render(health, room)
 
 
-def _of_kind(kind: str, health: Health) -> Iterator[Annotation]:
+def _of_kind(kind: str, health: Report) -> Iterator[Annotation]:
     # A run's own reasons are at most as bad as its verdict.
     own = "warning" if health.status is Status.DEGRADED else "error"
     if kind == own:

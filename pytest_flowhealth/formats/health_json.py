@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.formats.readings import encodable, readings
-from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.status import Outcome, Status
 
 MEDIA_TYPE = "application/health+json"
 
@@ -33,12 +33,12 @@ _TYPES = {"redis": "datastore", "system": "system"}
 """The draft's types of components; every other is a `component`."""
 
 
-def render(health: Health) -> str:
+def render(health: Report) -> str:
     """Return a run as health+json; what does not apply is left out."""
     return msgspec.json.encode(encodable(document(health))).decode() + "\n"
 
 
-def document(health: Health) -> dict[str, Any]:
+def document(health: Report) -> dict[str, Any]:
     """Return it as the document's members; a skipped check has no status, and is a note."""
     found: dict[str, Any] = {"status": _WORDS[health.status]}
     if health.target.version is not None:

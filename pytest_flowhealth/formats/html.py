@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape as escape_markup
 from importlib import resources
 
+from pytest_flowhealth.domain.checks import CheckResult, limit_text, unit_suffix
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.status import Outcome
+from pytest_flowhealth.domain.text import format_number
 from pytest_flowhealth.formats.readings import blocked, counted, readings, safe, worst_first
-from pytest_flowhealth.verdict.check import CheckResult, limit_text, unit_suffix
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.status import Outcome
-from pytest_flowhealth.verdict.text import figure
 
 _SIGNS = {
     "healthy": "✓",
@@ -26,7 +26,7 @@ _WRONG = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN)
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def render(health: Health) -> str:
+def render(health: Report) -> str:
     """Return a run as HTML; all that a target says in it is escaped."""
     name = health.target.name or health.target.path
     title = f"{health.status.value.capitalize()}: {name} {health.target.version or ''}".strip()
@@ -45,12 +45,12 @@ def render(health: Health) -> str:
     )
 
 
-def _parts(health: Health, title: str) -> Iterator[str]:
+def _parts(health: Report, title: str) -> Iterator[str]:
     status = health.status.value
     yield f'<h1 class="verdict" data-status="{status}"><span aria-hidden="true">{_SIGNS[status]}</span>'
     yield f"<span>{escape(title)}</span></h1>"
     yield f'<p class="quiet">{health.started:%Y-%m-%d %H:%M:%S} UTC on {escape(health.host.name)}, '
-    yield f"{figure(health.duration)} s: {counted(health)}</p>"
+    yield f"{format_number(health.duration)} s: {counted(health)}</p>"
     yield from _listed(health.reasons)
     causes = [
         one for one in worst_first(health) if one.outcome in _WRONG and one.blocked_by is None
@@ -81,7 +81,7 @@ def _problem(one: CheckResult, waiting: Sequence[str]) -> str:
     )
 
 
-def _component(name: str, checks: list[CheckResult], health: Health) -> str:
+def _component(name: str, checks: list[CheckResult], health: Report) -> str:
     status = health.components[name].status
     head = f"<h3>{escape(name)} {_badge(status.value if status else 'skip')}</h3>"
     rows = "".join(_row(one) for one in checks)
@@ -105,7 +105,7 @@ def _figures(one: CheckResult) -> Iterator[str]:
             yield limit_text(each)
     for reading in readings(one):
         if reading.judged is None:
-            yield f"{reading.name} {figure(reading.value)}{unit_suffix(reading.unit)}"
+            yield f"{reading.name} {format_number(reading.value)}{unit_suffix(reading.unit)}"
 
 
 def escape(text: str) -> str:

@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.report import SCHEMA, Host, Report, Summary, TargetInfo
+from pytest_flowhealth.domain.root_causes import Component
+from pytest_flowhealth.domain.run_history import Comparison, Remembered, Trend
+from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.formats.readings import encodable
-from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.past import Comparison, Remembered, Trend
-from pytest_flowhealth.verdict.report import SCHEMA, Health, Host, Summary, TargetInfo
-from pytest_flowhealth.verdict.status import Status
-from pytest_flowhealth.verdict.verdict import Component
 
 
 class RunLine(msgspec.Struct, frozen=True, tag="run", tag_field="kind"):
@@ -51,7 +51,7 @@ class CheckLine(
     target: str
 
 
-def render(health: Health) -> str:
+def render(health: Report) -> str:
     """Return a run as JSON lines."""
     fields = {name: getattr(health, name) for name in RunLine.__struct_fields__}
     lines: list[RunLine | CheckLine] = [RunLine(**fields)]
@@ -68,7 +68,7 @@ def schema() -> dict[str, Any]:
     }
 
 
-def _of_check(check: CheckResult, health: Health) -> CheckLine:
+def _of_check(check: CheckResult, health: Report) -> CheckLine:
     fields = {name: getattr(check, name) for name in CheckResult.__struct_fields__}
     return CheckLine(
         **fields,

@@ -10,6 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
+from pytest_flowhealth.domain.checks import CheckResult, unit_suffix
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.status import Outcome, Status
+from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.formats.readings import (
     blocked,
     exact,
@@ -18,10 +22,6 @@ from pytest_flowhealth.formats.readings import (
     safe,
     subject,
 )
-from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.status import Outcome, Status
-from pytest_flowhealth.verdict.text import one_line
 
 PACKAGE = "flowhealth"
 _ELEMENTS = {Outcome.FAIL: "failure", Outcome.UNKNOWN: "error", Outcome.SKIP: "skipped"}
@@ -29,7 +29,7 @@ _COUNTS = {"failures": "failure", "errors": "error", "skipped": "skipped"}
 _TITLE = 300
 
 
-def render(health: Health) -> str:
+def render(health: Report) -> str:
     """Return a run as JUnit XML; what is wrong with the run itself is a case with an error."""
     suites = list(_suites(health))
     root = ET.Element("testsuites", {"name": PACKAGE, **_counts(suites)})
@@ -40,7 +40,7 @@ def render(health: Health) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'
 
 
-def _suites(health: Health) -> Iterator[ET.Element]:
+def _suites(health: Report) -> Iterator[ET.Element]:
     reasons = of_the_run(health)
     if reasons:
         yield _suite("run", health.status, list(_run_cases(reasons, health)), health)
@@ -51,7 +51,7 @@ def _suites(health: Health) -> Iterator[ET.Element]:
 
 
 def _suite(
-    name: str, status: Status | None, cases: Sequence[ET.Element], health: Health
+    name: str, status: Status | None, cases: Sequence[ET.Element], health: Report
 ) -> ET.Element:
     suite = ET.Element("testsuite", {"name": f"{PACKAGE}.{safe(name)}"})
     suite.attrib |= _counts(cases)
@@ -72,7 +72,7 @@ def _counts(elements: Sequence[ET.Element]) -> dict[str, str]:
     return {name: str(count) for name, count in found.items()}
 
 
-def _run_cases(reasons: Sequence[str], health: Health) -> Iterator[ET.Element]:
+def _run_cases(reasons: Sequence[str], health: Report) -> Iterator[ET.Element]:
     """Yield a case for each reason; readers drop the second of two with one name."""
     for number, reason in enumerate(reasons, 1):
         name = f"{number}: {one_line(reason, 120)}"

@@ -8,6 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from pytest_flowhealth.domain.checks import CheckResult, unit_suffix
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.status import Outcome
+from pytest_flowhealth.domain.text import escape_mentions, format_number, one_line
 from pytest_flowhealth.formats.readings import (
     blocked,
     counted,
@@ -18,27 +22,23 @@ from pytest_flowhealth.formats.readings import (
     subject,
     worst_first,
 )
-from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.status import Outcome
-from pytest_flowhealth.verdict.text import figure, inert, one_line
 
 _LEFT_OUT = "\n\nMore than has room here: the report has the rest.\n"
 _CELL = 300
 _WRONG = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN)
 
 
-def render(health: Health, room: int | None = None) -> str:
+def render(health: Report, room: int | None = None) -> str:
     """Return a run as Markdown, within `room` bytes where that is given; empty where nothing fits."""
     blocks = _blocks(health)
     return "".join(blocks if room is None else _within(blocks, room))
 
 
-def _blocks(health: Health) -> Iterator[str]:
+def _blocks(health: Report) -> Iterator[str]:
     """Yield what must not be cut in two: a heading, a paragraph, a row of a table."""
     yield f"## {health.status.value.capitalize()}: {_text(subject(health))}\n\n"
     when = f"{health.started:%Y-%m-%d %H:%M:%S} UTC on {_text(health.host.name)}"
-    yield f"{_text(counted(health))} in {figure(health.duration)} s, {when}\n"
+    yield f"{_text(counted(health))} in {format_number(health.duration)} s, {when}\n"
     reasons = of_the_run(health)
     if reasons:
         yield "\n### The run itself\n\n"
@@ -55,7 +55,7 @@ def _blocks(health: Health) -> Iterator[str]:
             yield from (_row([_text(cell) for cell in row]) for row in rows)
 
 
-def _tables(health: Health) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+def _tables(health: Report) -> Iterator[tuple[str, list[str], list[list[str]]]]:
     yield (
         "Components",
         ["component", "status", "checks"],
@@ -68,7 +68,7 @@ def _tables(health: Health) -> Iterator[tuple[str, list[str], list[list[str]]]]:
         "Checks",
         ["check", "outcome", "seconds", "message"],
         [
-            [one.id, one.outcome.value, figure(one.duration), one.message]
+            [one.id, one.outcome.value, format_number(one.duration), one.message]
             for one in worst_first(health)
         ],
     )
@@ -81,12 +81,12 @@ def _tables(health: Health) -> Iterator[tuple[str, list[str], list[list[str]]]]:
 
 def _figures(check: CheckResult) -> Iterator[list[str]]:
     for one in readings(check):
-        value = f"{figure(one.value)}{unit_suffix(one.unit)}"
+        value = f"{format_number(one.value)}{unit_suffix(one.unit)}"
         row = [full_name(check, one), value, "", "", ""]
         if one.judged is not None:
             side = "above" if one.judged.better == "lower" else "below"
             limits = (one.judged.warn, one.judged.fail)
-            told = ["" if limit is None else f"{side} {figure(limit)}" for limit in limits]
+            told = ["" if limit is None else f"{side} {format_number(limit)}" for limit in limits]
             row[2:] = [*told, one.judged.outcome.value]
         yield row
 
@@ -109,7 +109,7 @@ def _row(cells: Iterable[str]) -> str:
 
 def _text(text: str) -> str:
     """Return one line that stays text: no table's bar, no link, no mention, no HTML, no emphasis."""
-    escaped = re.sub(r"([\\`*_\[\]<>&|~#!])", r"\\\1", inert(one_line(text, _CELL)))
+    escaped = re.sub(r"([\\`*_\[\]<>&|~#!])", r"\\\1", escape_mentions(one_line(text, _CELL)))
     # What would begin a list or a heading at the start of a line, and what would become a link.
     escaped = re.sub(r"^([-+=](?=[-+=\s]|$)|\d+(?=[.)](?:\s|$)))", _not_begun, escaped)
     return escaped.replace("://", "\\://")

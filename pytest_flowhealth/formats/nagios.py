@@ -9,6 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.status import Outcome, Status
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.domain.thresholds import ThresholdResult
+from pytest_flowhealth.domain.units import UNITS, convert
 from pytest_flowhealth.formats.readings import (
     Reading,
     counted,
@@ -19,11 +24,6 @@ from pytest_flowhealth.formats.readings import (
     subject,
     worst_first,
 )
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.status import Outcome, Status
-from pytest_flowhealth.verdict.text import one_line
-from pytest_flowhealth.verdict.threshold import Judged
-from pytest_flowhealth.verdict.units import UNITS, convert
 
 LIMIT = 8_000
 """Bytes of the whole output."""
@@ -44,7 +44,7 @@ _PLAIN = ("s", "ms", "us", "%")
 _ORDER = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN, Outcome.SKIP, Outcome.PASS)
 
 
-def render(health: Health) -> str:
+def render(health: Report) -> str:
     """Return the status line with the figures, and a line for each check, the worst first."""
     figures, left_out = _within(list(_figures(health)), _FIGURES)
     first = _first(health) + (f" | {' '.join(figures)}" if figures else "")
@@ -57,14 +57,14 @@ def render(health: Health) -> str:
     return "\n".join([first, *kept, *more, ""])
 
 
-def _first(health: Health) -> str:
+def _first(health: Report) -> str:
     told = f"{_WORDS[health.status]}: {subject(health)} is {health.status.value}: {counted(health)}"
     if health.reasons:
         told = f"{told}: {health.reasons[0]}"
     return _plain(told, _FIRST)
 
 
-def _lines(health: Health) -> Iterator[str]:
+def _lines(health: Report) -> Iterator[str]:
     for reason in of_the_run(health):
         yield _plain(f"{health.status.value.upper()} the run: {reason}", _LONG)
     for one in sorted(worst_first(health), key=lambda check: _ORDER.index(check.outcome)):
@@ -74,7 +74,7 @@ def _lines(health: Health) -> Iterator[str]:
             yield _plain(f"  fix: {one.remedy}", _LONG, indent="  ")
 
 
-def _figures(health: Health) -> Iterator[str]:
+def _figures(health: Report) -> Iterator[str]:
     seen: set[str] = set()
     for check in health.checks:
         for one in readings(check):
@@ -104,7 +104,7 @@ def _figure(label: str, one: Reading) -> str:
     return f"'{label}'={number(one.value)}{shown}{limits}"
 
 
-def _range(judged: Judged, limit: str) -> str:
+def _range(judged: ThresholdResult, limit: str) -> str:
     """Return the range without an alarm: ``10`` is 0 to 10, ``~:10`` below it too, ``40:`` from 40 on."""
     if judged.better == "higher":
         return f"{limit}:"

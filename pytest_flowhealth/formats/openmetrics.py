@@ -12,8 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from pytest_flowhealth.formats.readings import encodable
-from pytest_flowhealth.verdict.exposition import (
+from pytest_flowhealth.domain.metric_names import (
     HELP,
     STATE,
     Labels,
@@ -22,11 +21,12 @@ from pytest_flowhealth.verdict.exposition import (
     origin_of,
     unit_of,
 )
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.status import Status
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.status import Status
+from pytest_flowhealth.formats.readings import encodable
 
 
-def render(health: Health) -> str:
+def render(health: Report) -> str:
     """Return a run as OpenMetrics text; labels: host, target, component, check, statistic."""
     where = origin_of(health)
     families: dict[str, list[Sample]] = defaultdict(list)
@@ -36,7 +36,7 @@ def render(health: Health) -> str:
     return "\n".join([*lines, "# EOF", ""])
 
 
-def _states(health: Health, where: Labels) -> Iterator[Sample]:
+def _states(health: Report, where: Labels) -> Iterator[Sample]:
     for one in Status:
         labels = (*where, ("state", one.value))
         yield Sample(STATE, labels, float(one is health.status), 0.0)

@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.status import Outcome, Status
-from pytest_flowhealth.verdict.text import printable
-from pytest_flowhealth.verdict.threshold import Judged
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.status import Outcome, Status
+from pytest_flowhealth.domain.text import printable
+from pytest_flowhealth.domain.thresholds import ThresholdResult
 
 LONGEST = 20_000
 """Characters of a text that a format shows; a report's own texts are shorter."""
@@ -28,7 +28,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     name: str
     value: float
     unit: str
-    judged: Judged | None = None
+    judged: ThresholdResult | None = None
 
 
 def readings(check: CheckResult) -> Iterator[Reading]:
@@ -56,7 +56,7 @@ def full_name(check: CheckResult, reading: Reading) -> str:
     return f"{check.component}.{reading.name}{bracket}{which}"
 
 
-def of_the_run(health: Health) -> tuple[str, ...]:
+def of_the_run(health: Report) -> tuple[str, ...]:
     """Return the reasons that are no check's, such as a lost worker.
 
     Where the verdict is worse than all that the checks say, it is never empty: no format may show a
@@ -76,7 +76,7 @@ def of_the_run(health: Health) -> tuple[str, ...]:
     return health.reasons or (f"the verdict is {health.status.value}",)
 
 
-def counted(health: Health) -> str:
+def counted(health: Report) -> str:
     """Return how many checks ended how: ``19 pass, 1 fail``."""
     one = health.summary
     counts = {
@@ -89,13 +89,13 @@ def counted(health: Health) -> str:
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "no checks"
 
 
-def subject(health: Health) -> str:
+def subject(health: Report) -> str:
     """Return what was looked at: its name and version, or its folder."""
     name = health.target.name or health.target.path
     return printable(" ".join(filter(None, (name, health.target.version))))
 
 
-def worst_first(health: Health) -> list[CheckResult]:
+def worst_first(health: Report) -> list[CheckResult]:
     """Return the checks by severity, of equals the one first that keeps most others from running."""
     waiting = blocked(health)
 
@@ -106,7 +106,7 @@ def worst_first(health: Health) -> list[CheckResult]:
     return sorted(health.checks, key=rank)
 
 
-def blocked(health: Health) -> Mapping[str, Sequence[str]]:
+def blocked(health: Report) -> Mapping[str, Sequence[str]]:
     """Return the ids of the checks that each check, by its id, keeps from running."""
     waiting: dict[str, list[str]] = defaultdict(list)
     for one in health.checks:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_flowhealth.verdict.status import Outcome, Status
+from pytest_flowhealth.domain.status import Outcome, Status
 
 Line = list[tuple[str, str]]
 

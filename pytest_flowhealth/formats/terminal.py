@@ -10,16 +10,16 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from pytest_flowhealth.domain.checks import CheckResult, unit_suffix
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.root_causes import Component
+from pytest_flowhealth.domain.run_history import Remembered
+from pytest_flowhealth.domain.status import Outcome, Status
+from pytest_flowhealth.domain.text import format_number, one_line
+from pytest_flowhealth.domain.thresholds import ThresholdResult
 from pytest_flowhealth.formats.figures import figures, recommendations
 from pytest_flowhealth.formats.style import OUTCOME_STYLES, STATUS_STYLES, Line
 from pytest_flowhealth.formats.trends import trends
-from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
-from pytest_flowhealth.verdict.past import Remembered
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.status import Outcome, Status
-from pytest_flowhealth.verdict.text import figure, one_line
-from pytest_flowhealth.verdict.threshold import Judged
-from pytest_flowhealth.verdict.verdict import Component
 
 _NAMES = {"passed": "pass"}
 _REASONS_SHOWN = 5
@@ -27,7 +27,7 @@ _MESSAGE_LINES = 12
 
 
 def render(
-    health: Health,
+    health: Report,
     *,
     width: int = 80,
     terse: bool = False,
@@ -60,7 +60,7 @@ def text(lines: Iterable[Line]) -> str:
     return "".join("".join(part for part, _ in line).rstrip() + "\n" for line in lines)
 
 
-def _headline(health: Health, width: int) -> Iterator[Line]:
+def _headline(health: Report, width: int) -> Iterator[Line]:
     """Yield the status with the target and the counts, the counts below where they do not fit."""
     target = " ".join(part for part in (health.target.name, health.target.version) if part)
     counts = {
@@ -80,7 +80,7 @@ def _headline(health: Health, width: int) -> Iterator[Line]:
         yield [(f"  {told}", "plain")]
 
 
-def _reasons(health: Health, width: int) -> Iterator[Line]:
+def _reasons(health: Report, width: int) -> Iterator[Line]:
     shown = health.reasons[:_REASONS_SHOWN]
     for reason in shown:
         for number, piece in enumerate(
@@ -92,7 +92,7 @@ def _reasons(health: Health, width: int) -> Iterator[Line]:
         yield [(f"  - and {hidden} more, below", "plain")]
 
 
-def _components(health: Health, width: int) -> Iterator[Line]:
+def _components(health: Report, width: int) -> Iterator[Line]:
     checks = {check.id: check for check in health.checks}
     longest = max((len(name) for name in health.components), default=0)
     for name, component in health.components.items():
@@ -135,7 +135,7 @@ def _telling(members: list[CheckResult]) -> str:
     return next((one_line(check.message) for check in told if check.message), "")
 
 
-def _closeness(judged: Judged) -> tuple[int, float]:
+def _closeness(judged: ThresholdResult) -> tuple[int, float]:
     limit = judged.fail if judged.fail is not None else judged.warn
     if judged.observed is None or limit is None:
         return judged.outcome.severity, 0.0
@@ -143,25 +143,29 @@ def _closeness(judged: Judged) -> tuple[int, float]:
     return judged.outcome.severity, part / whole if whole else float(part > 0)
 
 
-def _against_limits(judged: Judged) -> str:
+def _against_limits(judged: ThresholdResult) -> str:
     if judged.observed is None:
         return judged.note or ""
-    return f"{judged.name} {figure(judged.observed)}{unit_suffix(judged.unit)} ({_limits(judged)})"
+    return f"{judged.name} {format_number(judged.observed)}{unit_suffix(judged.unit)} ({_limits(judged)})"
 
 
-def _limits(judged: Judged) -> str:
+def _limits(judged: ThresholdResult) -> str:
     side = "above" if judged.better == "lower" else "below"
     limits = {"warn": judged.warn, "fail": judged.fail}
-    told = [f"{name} {side} {figure(limit)}" for name, limit in limits.items() if limit is not None]
+    told = [
+        f"{name} {side} {format_number(limit)}"
+        for name, limit in limits.items()
+        if limit is not None
+    ]
     return ", ".join(told) + unit_suffix(judged.unit)
 
 
-def _problems(health: Health) -> list[CheckResult]:
+def _problems(health: Report) -> list[CheckResult]:
     told = [check for check in health.checks if check.outcome not in (Outcome.PASS, Outcome.SKIP)]
     return sorted(told, key=lambda check: -(check.status or Status.HEALTHY).severity)
 
 
-def _problem(check: CheckResult, health: Health, width: int) -> Iterator[Line]:
+def _problem(check: CheckResult, health: Report, width: int) -> Iterator[Line]:
     note = "" if check.critical or check.outcome is Outcome.WARN else "  (not critical)"
     yield [
         (f"{check.outcome.value.upper():<7}", f"bold {OUTCOME_STYLES[check.outcome]}"),
@@ -179,7 +183,7 @@ def _problem(check: CheckResult, health: Health, width: int) -> Iterator[Line]:
         yield [("        fix: ", "plain"), (one_line(check.remedy), "bold")]
 
 
-def _tells(judged: Judged, check: CheckResult) -> bool:
+def _tells(judged: ThresholdResult, check: CheckResult) -> bool:
     """Tell whether the limits matter: not where the body failed before it could measure."""
     return judged.observed is not None or check.outcome is Outcome.UNKNOWN
 
@@ -193,7 +197,7 @@ def _indented(message: str, width: int) -> Iterator[Line]:
         yield [(f"        ... and {len(lines) - _MESSAGE_LINES} more lines", "faint")]
 
 
-def _skipped(health: Health, width: int) -> Iterator[Line]:
+def _skipped(health: Report, width: int) -> Iterator[Line]:
     told = {check.id for check in _problems(health)}  # with what they block
     skipped = [
         check
@@ -212,7 +216,7 @@ def _skipped(health: Health, width: int) -> Iterator[Line]:
             yield [(" " * len(lead), "plain"), (piece, "faint")]
 
 
-def _closing(health: Health, width: int, report: str | None) -> Iterator[Line]:
+def _closing(health: Report, width: int, report: str | None) -> Iterator[Line]:
     if health.not_asked:
         names = ", ".join(health.not_asked)
         asked = f"not asked for: {names} (--health-component NAME, --health-all)"

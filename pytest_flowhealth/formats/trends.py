@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pytest_flowhealth.domain.checks import unit_suffix
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.text import format_number
 from pytest_flowhealth.formats.style import Line
-from pytest_flowhealth.verdict.check import unit_suffix
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.text import figure
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-def trends(health: Health, width: int) -> Iterator[Line]:
+def trends(health: Report, width: int) -> Iterator[Line]:
     """Yield a line for each threshold's figure that earlier runs had too."""
     shown = [one for one in health.trends if one.median is not None]
     if not shown:
@@ -23,7 +23,7 @@ def trends(health: Health, width: int) -> Iterator[Line]:
         (f" over the last {max(len(one.values) for one in shown)} runs", "plain"),
     ]
     for one in shown:
-        now = f"{figure(one.values[-1])}{unit_suffix(one.unit)}"
+        now = f"{format_number(one.values[-1])}{unit_suffix(one.unit)}"
         change = "" if one.change is None else f"{one.change:+.0%} to the median"
         blocks = sparkline(one.values)
         yield [(f"  {one.threshold:<{longest}}  {blocks:<20}  {now:>10}  {change}", "plain")]

@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.units import parse_duration, parse_size
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history.database import is_server, path_of
 from pytest_flowhealth.history.remote.queue import Limits
-from pytest_flowhealth.verdict.units import parse_duration, parse_size
 
 if TYPE_CHECKING:
     from pytest_flowhealth.history.remote.reader import ServerReader

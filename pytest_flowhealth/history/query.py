@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
+from pytest_flowhealth.domain.statistics import Unsupported, compute
 from pytest_flowhealth.history.rollup import HOUR, MINUTE, TEN, Rollup, figures, rolled_up, unpacked
-from pytest_flowhealth.verdict.statistics import Unsupported, compute
 
 POINTS = 600
 """Points of a range by default."""

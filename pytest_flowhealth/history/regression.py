@@ -16,8 +16,8 @@ from typing import Literal
 
 import msgspec
 
-from pytest_flowhealth.verdict.past import Comparison
-from pytest_flowhealth.verdict.statistics import compute
+from pytest_flowhealth.domain.run_history import Comparison
+from pytest_flowhealth.domain.statistics import compute
 
 FEWEST = 5
 """Earlier runs without which nothing is judged."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
+from pytest_flowhealth.domain.statistics import compute
 from pytest_flowhealth.history.database import erasing, transaction
 from pytest_flowhealth.history.entry import Entry
 from pytest_flowhealth.history.rollup import (
@@ -22,7 +23,6 @@ from pytest_flowhealth.history.rollup import (
     rolled_up,
     unpacked,
 )
-from pytest_flowhealth.verdict.statistics import compute
 
 Moment = tuple[float, Mapping[str, tuple[float, str]]]
 """One second: its time, and each metric's value and unit."""

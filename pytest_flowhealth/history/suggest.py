@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from pytest_flowhealth.domain.text import format_number
+from pytest_flowhealth.domain.thresholds import Better
 from pytest_flowhealth.history.regression import FEWEST, deviations, spread
-from pytest_flowhealth.verdict.text import figure
-from pytest_flowhealth.verdict.threshold import Better
 
 _ALARM = 0.0002  # a limit is judged at every run, of many measurements
 _ROOM = 0.1
@@ -87,7 +87,7 @@ def as_toml(suggestions: Sequence[Suggestion]) -> list[str]:
         limits = (
             f'{{ warn = {_number(one.warn)}, fail = {_number(one.fail)}, unit = "{one.unit}" }}'
         )
-        seen = f"median {figure(one.median or 0)}, worst {figure(one.worst or 0)}"
+        seen = f"median {format_number(one.median or 0)}, worst {format_number(one.worst or 0)}"
         would = f"{one.warned} would have warned, {one.failed} failed"
         lines.append(f"{told}{limits}  # {one.runs} runs: {would}; {seen}")
     return lines

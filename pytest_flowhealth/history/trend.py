@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from pytest_flowhealth.verdict.past import Trend
+from pytest_flowhealth.domain.run_history import Trend
 
 SHOWN = 20
 """Values that are shown, the last ones with this run's."""

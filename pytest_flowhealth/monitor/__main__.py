@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from pytest_flowhealth.domain.status import USAGE_ERROR
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history.place import Place
 from pytest_flowhealth.monitor.console import Console
@@ -17,7 +18,6 @@ from pytest_flowhealth.monitor.loop import Monitor
 from pytest_flowhealth.monitor.post import Post
 from pytest_flowhealth.monitor.settings import Asked, Settings, history_of, read
 from pytest_flowhealth.monitor.view import View
-from pytest_flowhealth.verdict.status import USAGE_ERROR
 
 
 class Viewer(Protocol):

@@ -14,9 +14,9 @@ import msgspec
 from pytest_flowhealth.alerts.engine import Tracked
 from pytest_flowhealth.alerts.message import Message
 from pytest_flowhealth.alerts.text import body, title
+from pytest_flowhealth.domain.status import Status
+from pytest_flowhealth.domain.text import format_number, printable
 from pytest_flowhealth.monitor.voice import Voice
-from pytest_flowhealth.verdict.status import Status
-from pytest_flowhealth.verdict.text import figure, printable
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ class Console:
             self._json("round", facts | {"reasons": list(reasons)})
             return
         parts = ", ".join(f"{name} {status}" for name, status in facts["components"].items())
-        self._say(f"{facts['status'].upper()}  {parts}  ({figure(facts['seconds'])} s)")
+        self._say(f"{facts['status'].upper()}  {parts}  ({format_number(facts['seconds'])} s)")
         for reason in reasons[:5]:
             self._say(f"  {reason}")
 

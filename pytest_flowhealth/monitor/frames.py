@@ -10,7 +10,7 @@ from functools import cache
 import msgspec
 
 from pytest_flowhealth.config.model import Configuration, Limits
-from pytest_flowhealth.verdict.check import CheckResult
+from pytest_flowhealth.domain.checks import CheckResult
 
 VARIABLE = "FLOWHEALTH_ROUND"
 """The environment variable with a round's `Order`, as JSON."""

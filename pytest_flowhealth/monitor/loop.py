@@ -12,6 +12,8 @@ import msgspec
 
 from pytest_flowhealth.config.atomic import replace_file
 from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.formats import openmetrics
 from pytest_flowhealth.history.entry import Entry
@@ -34,8 +36,6 @@ from pytest_flowhealth.monitor.signals import Signals
 from pytest_flowhealth.monitor.systemd import Systemd
 from pytest_flowhealth.monitor.verdicts import Verdicts
 from pytest_flowhealth.monitor.view import View
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.status import Status
 
 SECOND = 1.0
 _SOON = 0.05
@@ -51,7 +51,7 @@ EVERYTHING = ""
 class Told(msgspec.Struct, frozen=True):
     """The part of a report that the monitor reads."""
 
-    health: Health
+    health: Report
 
 
 class Monitor:
@@ -273,7 +273,7 @@ class Monitor:
         self._show()
         self._tell(health, result)
 
-    def _expose(self, health: Health | None) -> None:
+    def _expose(self, health: Report | None) -> None:
         """Write the figures for node_exporter's textfile collector, where that is asked for."""
         place = self.settings.target.config.monitor.openmetrics
         if place is None or health is None:
@@ -283,7 +283,7 @@ class Monitor:
         except OSError as error:
             self._problem(f"the metrics can't be written: {error.strerror or error}")
 
-    def _tell(self, health: Health | None, result: Result) -> None:
+    def _tell(self, health: Report | None, result: Result) -> None:
         status = self.verdicts.status if health is None or result.problems else health.status
         components = {} if health is None else health.components
         facts = {

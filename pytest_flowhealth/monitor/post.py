@@ -13,6 +13,9 @@ from pytest_flowhealth.alerts.message import Alert, Message
 from pytest_flowhealth.alerts.outbox import Outbox
 from pytest_flowhealth.alerts.routing import matches
 from pytest_flowhealth.alerts.store import Changes, Hush
+from pytest_flowhealth.domain.metric_names import Sample
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.history.entry import Entry
 from pytest_flowhealth.history.fingerprint import fingerprint
@@ -26,9 +29,6 @@ from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.monitor.watch import Watch
 from pytest_flowhealth.probes.runtimes import version
-from pytest_flowhealth.verdict.exposition import Sample
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.units import parse_duration
 
 _FLUSHED = 10.0
 
@@ -130,7 +130,7 @@ class Post:
 
     def round(
         self,
-        health: Health | None,
+        health: Report | None,
         entry: Entry | None,
         problems: Sequence[str],
         moment: Moment,

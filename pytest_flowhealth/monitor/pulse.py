@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import FlowHealthError
-from pytest_flowhealth.verdict.units import parse_duration
 
 if TYPE_CHECKING:
     from pytest_flowhealth.probes.redis.session import Dialer, Session

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import msgspec
 
+from pytest_flowhealth.domain.text import format_number, one_line
 from pytest_flowhealth.monitor.frames import MARK, VARIABLE, Ended, Frame, Order, Unpacker
 from pytest_flowhealth.probes.descendants import Descendants
-from pytest_flowhealth.verdict.text import figure, one_line
 
 _CHUNK = 2**16
 _TAIL = 8_192
@@ -159,7 +159,7 @@ class Round:
     def _problems(self, code: int, *, overlong: bool) -> list[str]:
         if overlong:
             return [
-                f"the round took longer than its limit of {figure(self._limit)} s and was ended"
+                f"the round took longer than its limit of {format_number(self._limit)} s and was ended"
             ]
         if self._broken is not None:
             return [self._broken]

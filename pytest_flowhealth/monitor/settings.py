@@ -13,11 +13,11 @@ from pytest_flowhealth.alerts.rules import Condition, conditions
 from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.history.database import require_usable
 from pytest_flowhealth.history.place import FILE, Place, place_of
 from pytest_flowhealth.history.remote.write import require
 from pytest_flowhealth.monitor.frames import Settled
-from pytest_flowhealth.verdict.units import parse_duration
 
 FIRST_AGAIN = 60.0
 """Seconds until a first round that told nothing is tried again, where no interval was named."""

@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
-from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.report import Health, summary_of
-from pytest_flowhealth.verdict.status import Status, worst
-from pytest_flowhealth.verdict.verdict import Problem, judge_settled
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.report import Report, summary_of
+from pytest_flowhealth.domain.root_causes import RunProblem, judge_settled
+from pytest_flowhealth.domain.status import Status, worst
 
 
 class Last(msgspec.Struct, frozen=True):
@@ -39,13 +39,13 @@ class Verdicts:
         self.components: dict[str, Last] = {}
         self.problems: tuple[str, ...] = ()
         self.at: datetime.datetime | None = None
-        self._health: Health | None = None
+        self._health: Report | None = None
         self._checks: dict[str, tuple[CheckResult, ...]] = {}
         self._doubts: list[Doubt] = []
         self._fresh: dict[str, CheckResult] = {}
         self._looked: dict[str, float] = {}
         self._overdue: frozenset[str] = frozenset()
-        self._whole: Health | None = None
+        self._whole: Report | None = None
 
     def partly(self, checks: Sequence[CheckResult]) -> None:
         """Take in checks that are done while their round still runs: shown, and not yet judged by."""
@@ -93,7 +93,7 @@ class Verdicts:
 
     def take(
         self,
-        health: Health | None,
+        health: Report | None,
         problems: Sequence[str],
         at: datetime.datetime,
         looked: Collection[str] | None = None,
@@ -132,7 +132,7 @@ class Verdicts:
             else:
                 self.components.pop(name, None)
 
-    def _doubt(self, health: Health, looked: Collection[str] | None) -> None:
+    def _doubt(self, health: Report, looked: Collection[str] | None) -> None:
         """Remember what no single check says, until all that it speaks of was looked at again."""
         left = [] if looked is None else [one.without(looked) for one in self._doubts]
         self._doubts = [one for one in left if one.components]
@@ -160,7 +160,7 @@ class Verdicts:
             self.components.pop(name, None)
 
     @property
-    def whole(self) -> Health | None:
+    def whole(self) -> Report | None:
         """The last round's verdict with what earlier ones found of the other components."""
         if self._health is None:
             return None
@@ -188,12 +188,14 @@ class Verdicts:
         found += [one.status for one in self._problems()]
         return worst([*found, Status.UNKNOWN] if self.problems or not found else found)
 
-    def _problems(self) -> list[Problem]:
+    def _problems(self) -> list[RunProblem]:
         """Return what speaks against the verdict besides the checks."""
-        told = [Problem(text, one.status) for one in self._doubts for text in one.reasons or ("?",)]
+        told = [
+            RunProblem(text, one.status) for one in self._doubts for text in one.reasons or ("?",)
+        ]
         if self._overdue:
             names = ", ".join(sorted(self._overdue))
-            told.append(Problem(f"no round has looked at {names} for three intervals"))
+            told.append(RunProblem(f"no round has looked at {names} for three intervals"))
         return told
 
     def _emptiness(self) -> tuple[str, ...]:

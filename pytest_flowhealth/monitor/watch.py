@@ -12,11 +12,11 @@ from pytest_flowhealth.alerts.routing import router, silencer
 from pytest_flowhealth.alerts.rules import longest
 from pytest_flowhealth.alerts.series import Reading, Series
 from pytest_flowhealth.alerts.store import Hush
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.history.entry import Entry
 from pytest_flowhealth.monitor.frames import Partly
 from pytest_flowhealth.monitor.settings import Settings
-from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.status import Outcome
 
 GONE_AFTER = 3
 """Rounds without a check, or in which it does not apply, after which its alert is over."""

@@ -13,6 +13,7 @@ import pytest
 
 from pytest_flowhealth.config.load import load_target, locate
 from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.text import Redactor, password_in, secrets_in
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.monitor.frames import order
 from pytest_flowhealth.plugin.answers import ANSWERS, Answers
@@ -26,7 +27,6 @@ from pytest_flowhealth.plugin.runner import Blocker, Runner
 from pytest_flowhealth.plugin.state import Mode, Run, is_round, is_worker
 from pytest_flowhealth.plugin.terminal import AutoSummary
 from pytest_flowhealth.plugin.timeouts import Timeouts
-from pytest_flowhealth.verdict.text import Redactor, password_in, secrets_in
 
 if TYPE_CHECKING:
     from pytest_flowhealth.plugin.memory import Memory

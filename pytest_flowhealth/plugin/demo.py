@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.errors import FlowHealthError, ProbeError, UsageError
+from pytest_flowhealth.domain.status import Status
+from pytest_flowhealth.domain.text import Redactor, printable, secrets_in
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, UsageError
 from pytest_flowhealth.history.database import PREFIX
 from pytest_flowhealth.plugin.bundled import beside_or_inside
 from pytest_flowhealth.plugin.demo_app import Program, running_app, wanted
@@ -26,8 +28,6 @@ from pytest_flowhealth.plugin.options import is_question
 from pytest_flowhealth.plugin.report_file import STDOUT, write_report
 from pytest_flowhealth.plugin.written import unfinished
 from pytest_flowhealth.probes import command
-from pytest_flowhealth.verdict.status import Status
-from pytest_flowhealth.verdict.text import Redactor, printable, secrets_in
 
 STEPS: tuple[tuple[tuple[str, ...], float], ...] = (
     (("npm", "ci", "--no-audit", "--no-fund", "--fetch-retries=1"), 300.0),
@@ -140,7 +140,7 @@ def _claim(place: str) -> None:
 def _copy(app: Path) -> Path:
     source = beside_or_inside("examples") / "app"
     if not source.is_dir():
-        raise ProbeError(
+        raise CheckFailed(
             "the example application is not part of this installation",
             remedy="pip install --force-reinstall pytest-flowhealth",
         )
@@ -160,7 +160,7 @@ def _prepare(argv: tuple[str, ...], app: Path, seconds: float) -> None:
     done = command.run(argv, cwd=app, timeout=seconds)
     if done.returncode != 0:
         said = f"{done.stdout}\n{done.stderr}".strip()
-        raise ProbeError(
+        raise CheckFailed(
             f"`{shown}` failed with exit code {done.returncode}\n{_tail(said)}",
             remedy="npm ping; npm config get registry"
             if "ci" in argv

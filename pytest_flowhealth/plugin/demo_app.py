@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.plugin.interruption import held
-from pytest_flowhealth.verdict.text import one_line
 
 _START_SECONDS = 20.0
 _END_SECONDS = 3.0
@@ -48,7 +48,7 @@ def running_app(
     """Start `programs` in the folder `app` and yield what the checks' environment gets of them.
 
     Raises:
-        ProbeError: One can't be started, or is not ready in time.
+        CheckFailed: One can't be started, or is not ready in time.
     """
     told: dict[str, str] = {}
     with contextlib.ExitStack() as stack:
@@ -79,7 +79,7 @@ def _launch(
                 start_new_session=True,  # Ctrl-C is ours to handle: it is ended after the checks
             )
     except OSError as error:
-        raise ProbeError(f"`{program.argv[0]}` can't be started: {error.strerror}") from None
+        raise CheckFailed(f"`{program.argv[0]}` can't be started: {error.strerror}") from None
 
 
 def _ready(program: Program, process: subprocess.Popen[bytes], log: Path) -> re.Match[str]:
@@ -91,7 +91,7 @@ def _ready(program: Program, process: subprocess.Popen[bytes], log: Path) -> re.
         time.sleep(0.05)
     lines = log.read_text("utf-8", "replace").strip().splitlines()
     said = one_line(lines[-1], 200) if lines else "it said nothing"
-    raise ProbeError(f"the demo's {program.name} did not get ready: {said}")
+    raise CheckFailed(f"the demo's {program.name} did not get ready: {said}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

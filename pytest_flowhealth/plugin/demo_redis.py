@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_flowhealth.errors import ProbeError, UsageError
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.errors import CheckFailed, UsageError
 from pytest_flowhealth.plugin.interruption import held
-from pytest_flowhealth.verdict.text import one_line
 
 _START_SECONDS = 5.0
 _ATTEMPTS = 3
@@ -42,7 +42,7 @@ def running_redis(program: str, folder: Path) -> Iterator[str]:
     `folder` is its own; it writes its log there and nothing else.
 
     Raises:
-        ProbeError: It does not start.
+        CheckFailed: It does not start.
     """
     folder.mkdir()
     with contextlib.ExitStack() as stack:
@@ -69,7 +69,7 @@ def _started(program: str, folder: Path) -> tuple[subprocess.Popen[bytes], int]:
         if _answers(process, port):
             return process, port
         _end(process)
-    raise ProbeError(
+    raise CheckFailed(
         f"`{program}` does not start: {_last_line(folder / 'redis.log')}",
         remedy=f"{program} --version",
     )
@@ -87,7 +87,7 @@ def _launch(program: str, port: int, folder: Path) -> subprocess.Popen[bytes]:
                 start_new_session=True,  # Ctrl-C is ours to handle: it is ended after the checks
             )
     except OSError as error:
-        raise ProbeError(f"`{program}` can't be started: {error.strerror or error}") from None
+        raise CheckFailed(f"`{program}` can't be started: {error.strerror or error}") from None
 
 
 def _answers(process: subprocess.Popen[bytes], port: int) -> bool:

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from pytest_flowhealth.verdict.text import one_line
+from pytest_flowhealth.domain.text import one_line
 
 _NOT_AWAITED = "was never awaited"
 _FILTERS = (

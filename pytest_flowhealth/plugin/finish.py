@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from pytest_flowhealth.domain.report import Document
+from pytest_flowhealth.domain.root_causes import RunProblem, judge_run
+from pytest_flowhealth.domain.status import USAGE_ERROR, Status
+from pytest_flowhealth.domain.text import Redactor, one_line, secrets_in
 from pytest_flowhealth.monitor.frames import order
 from pytest_flowhealth.plugin.guard import settle_exit
 from pytest_flowhealth.plugin.keys import RUN, TOLD
@@ -33,10 +37,6 @@ from pytest_flowhealth.plugin.shown import show
 from pytest_flowhealth.plugin.state import Conclusion, Mode, Run, is_round
 from pytest_flowhealth.plugin.stdout import Stdout, flush
 from pytest_flowhealth.plugin.written import document_of, look_back, unfinished
-from pytest_flowhealth.verdict.report import Document
-from pytest_flowhealth.verdict.status import USAGE_ERROR, Status
-from pytest_flowhealth.verdict.text import Redactor, one_line, secrets_in
-from pytest_flowhealth.verdict.verdict import Problem, judge_run
 
 
 def conclude(run: Run, pytest_exit: int) -> Conclusion:
@@ -50,7 +50,7 @@ def conclude(run: Run, pytest_exit: int) -> Conclusion:
     before = run.conclusion
     if before is not None:
         if pytest_exit not in (0, before.exit_code, before.pytest_exit):
-            run.problems.append(Problem(f"pytest ended with exit code {pytest_exit}"))
+            run.problems.append(RunProblem(f"pytest ended with exit code {pytest_exit}"))
         elif before.facts == facts:
             return before
         pytest_exit = before.pytest_exit
@@ -89,7 +89,7 @@ def after_error(config: pytest.Config, error: BaseException) -> int:
         refuse(config, str(error))
         raise error
     run = config.stash.get(RUN, None)
-    problem = Problem(f"internal error: {type(error).__name__}: {one_line(str(error))}")
+    problem = RunProblem(f"internal error: {type(error).__name__}: {one_line(str(error))}")
     if run is None:
         return _unknown(config, problem.text)
     run.problems.append(problem)
@@ -190,7 +190,7 @@ def _corrected(run: Run, conclusion: Conclusion, failures: Sequence[str]) -> Con
     told: set[str] = set()
     while failures:
         told.update(failures)
-        run.problems += map(Problem, failures)
+        run.problems += map(RunProblem, failures)
         conclusion = _remembered(run, _concluded(run, conclusion.pytest_exit))
         failures = [one for one in _write_all(run, conclusion.document, told) if one not in told]
     return conclusion

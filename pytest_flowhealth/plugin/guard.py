@@ -14,8 +14,8 @@ import posix
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from pytest_flowhealth.verdict.status import Status
-from pytest_flowhealth.verdict.text import printable
+from pytest_flowhealth.domain.status import Status
+from pytest_flowhealth.domain.text import printable
 
 _NAMES = ("_exit", "execv", "execve")
 _plain: dict[str, Callable[..., Any]] = {name: getattr(posix, name) for name in _NAMES}

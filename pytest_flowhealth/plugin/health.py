@@ -8,10 +8,10 @@ from typing import Any, NoReturn
 import msgspec
 import pytest
 
+from pytest_flowhealth.domain.checks import CheckSpec, Ending, Evidence
+from pytest_flowhealth.domain.measurements import Series, measured
+from pytest_flowhealth.domain.thresholds import ThresholdResult, judge
 from pytest_flowhealth.errors import FlowHealthError, NotApplicable
-from pytest_flowhealth.verdict.check import Declaration, Ending, Evidence
-from pytest_flowhealth.verdict.measurement import Series, measured
-from pytest_flowhealth.verdict.threshold import Judged, judge
 
 
 @dataclasses.dataclass
@@ -26,7 +26,7 @@ class Notes:
     details: dict[str, Any] = dataclasses.field(default_factory=dict)
     remedy: str | None = None
     error_remedy: str | None = None
-    judged: tuple[Judged, ...] = ()
+    judged: tuple[ThresholdResult, ...] = ()
     blocked_by: str | None = None
     depends: list[str] = dataclasses.field(default_factory=list)
     waived: bool = False
@@ -99,7 +99,7 @@ class Health:
 class CheckState:
     """One check under way: its declaration and the notes of its present attempt."""
 
-    def __init__(self, declaration: Declaration) -> None:
+    def __init__(self, declaration: CheckSpec) -> None:
         self.declaration = declaration
         self.notes = Notes()
         self.attempts = 1
@@ -121,7 +121,7 @@ class CheckState:
         self.notes.endings[when] = (ending, message)
         self.notes.error_remedy = remedy or self.notes.error_remedy
 
-    def judge(self) -> tuple[Judged, ...]:
+    def judge(self) -> tuple[ThresholdResult, ...]:
         """Judge every declared threshold by what was measured so far."""
         series = self.notes.series
         self.notes.judged = tuple(

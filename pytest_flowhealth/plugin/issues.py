@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.status import Status
+from pytest_flowhealth.domain.text import printable
 from pytest_flowhealth.errors import NotApplicable, UsageError
 from pytest_flowhealth.feedback.github import chore
 from pytest_flowhealth.feedback.github.compose import title
@@ -32,8 +34,6 @@ from pytest_flowhealth.history.keeping import opened, said
 from pytest_flowhealth.monitor.settings import history_of, read
 from pytest_flowhealth.plugin.messages import usage_error
 from pytest_flowhealth.plugin.monitor import asked_of
-from pytest_flowhealth.verdict.status import Status
-from pytest_flowhealth.verdict.text import printable
 
 DRY_RUN = "dry-run"
 _WAIT = 5.0

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from pytest_flowhealth.verdict.alerting import RAISING, SEVERITIES, Alerting
-from pytest_flowhealth.verdict.check import Declaration, Waiver
-from pytest_flowhealth.verdict.threshold import Threshold, declare
-from pytest_flowhealth.verdict.units import parse_duration
+from pytest_flowhealth.domain.alerting import RAISING, SEVERITIES, Alerting
+from pytest_flowhealth.domain.checks import CheckSpec, Waiver
+from pytest_flowhealth.domain.thresholds import Threshold, declare
+from pytest_flowhealth.domain.units import parse_duration
 
 _COMPONENT = re.compile(r"[A-Za-z][\w-]*\Z", re.ASCII)
 
@@ -38,7 +38,7 @@ def location_of(item: pytest.Item) -> str:
     return f"{path}:{(line or 0) + 1}"
 
 
-def read_markers(item: pytest.Item, mistakes: Mistakes) -> Declaration | None:
+def read_markers(item: pytest.Item, mistakes: Mistakes) -> CheckSpec | None:
     """Return what the markers of `item` declare; None where it is no check, or has mistakes."""
     mark = item.get_closest_marker("health")
     if mark is None:
@@ -56,7 +56,7 @@ def read_markers(item: pytest.Item, mistakes: Mistakes) -> Declaration | None:
     alerting = _read(alert, _alert, where, mistakes) if alert else None
     if len(mistakes.lines) > before or declared is None:
         return None
-    return Declaration(
+    return CheckSpec(
         id=_id(item, declared["component"]),
         nodeid=item.nodeid,
         location=where,

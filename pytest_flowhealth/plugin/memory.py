@@ -11,7 +11,16 @@ import msgspec
 import pytest
 
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import FlowHealthError, Unmeasured, UsageError
+from pytest_flowhealth.domain.checks import CheckResult, unit_suffix
+from pytest_flowhealth.domain.measurements import Measurement
+from pytest_flowhealth.domain.report import Document
+from pytest_flowhealth.domain.run_history import Comparison, Remembered, Trend
+from pytest_flowhealth.domain.statistics import DEFAULT, Unsupported, compute
+from pytest_flowhealth.domain.status import Outcome
+from pytest_flowhealth.domain.text import format_number
+from pytest_flowhealth.domain.thresholds import Better, ThresholdResult
+from pytest_flowhealth.domain.units import parse_duration
+from pytest_flowhealth.errors import FlowHealthError, MeasurementUnavailable, UsageError
 from pytest_flowhealth.history.database import require_usable
 from pytest_flowhealth.history.entry import entry_of, metric_of
 from pytest_flowhealth.history.fingerprint import fingerprint
@@ -27,15 +36,6 @@ from pytest_flowhealth.history.trend import trend
 from pytest_flowhealth.plugin.messages import usage_error
 from pytest_flowhealth.plugin.report_file import encoded
 from pytest_flowhealth.probes.runtimes import version
-from pytest_flowhealth.verdict.check import CheckResult, unit_suffix
-from pytest_flowhealth.verdict.measurement import Measurement
-from pytest_flowhealth.verdict.past import Comparison, Remembered, Trend
-from pytest_flowhealth.verdict.report import Document
-from pytest_flowhealth.verdict.statistics import DEFAULT, Unsupported, compute
-from pytest_flowhealth.verdict.status import Outcome
-from pytest_flowhealth.verdict.text import figure
-from pytest_flowhealth.verdict.threshold import Better, Judged
-from pytest_flowhealth.verdict.units import parse_duration
 
 NEEDED = "needs a history: --health-history sqlite:///.flowhealth/history.db"
 
@@ -91,7 +91,7 @@ class Memory:
             return otherwise
         try:
             return ask(self._server)
-        except Unmeasured as error:
+        except MeasurementUnavailable as error:
             if self.compares:
                 self._problem = self._problem or str(error)
             return otherwise
@@ -231,7 +231,7 @@ def _node() -> str | None:
         return None
 
 
-def _figure(samples: Sequence[float], threshold: Judged) -> float | None:
+def _figure(samples: Sequence[float], threshold: ThresholdResult) -> float | None:
     """Return a threshold's figure of a run's samples, None where they don't support it."""
     if not samples:
         return None
@@ -261,9 +261,9 @@ def _warned(check: CheckResult, worse: Sequence[Comparison]) -> CheckResult:
     if not worse:
         return check
     texts = [
-        f"{one.measurement} {figure(one.now)}{unit_suffix(one.unit)} is {abs(one.change or 0):.0%} worse "
+        f"{one.measurement} {format_number(one.now)}{unit_suffix(one.unit)} is {abs(one.change or 0):.0%} worse "
         f"than the median of the last {one.runs} runs here, "
-        f"{figure(one.median or 0)}{unit_suffix(one.unit)}, beyond their noise"
+        f"{format_number(one.median or 0)}{unit_suffix(one.unit)}, beyond their noise"
         for one in worse
     ]
     passed = check.outcome is Outcome.PASS

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_flowhealth.domain.text import Redactor, one_line, printable, secrets_in
 from pytest_flowhealth.plugin.health import safely_shown
-from pytest_flowhealth.verdict.text import Redactor, one_line, printable, secrets_in
 
 _LINES = 6
 

@@ -15,14 +15,14 @@ from pytest_flowhealth.alerts.channels.failure import Undelivered
 from pytest_flowhealth.alerts.courier import sender
 from pytest_flowhealth.alerts.message import Message
 from pytest_flowhealth.config.alerts import Receiver
+from pytest_flowhealth.domain.status import Status
+from pytest_flowhealth.domain.text import printable
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.monitor.console import Console
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.settings import Settings, read
 from pytest_flowhealth.plugin.messages import usage_error
 from pytest_flowhealth.plugin.monitor import asked_of
-from pytest_flowhealth.verdict.status import Status
-from pytest_flowhealth.verdict.text import printable
 
 
 class NotifyCommand:

@@ -26,7 +26,7 @@ def duration(text: str) -> float:
     Raises:
         argparse.ArgumentTypeError: It is no duration.
     """
-    from pytest_flowhealth.verdict.units import parse_duration
+    from pytest_flowhealth.domain.units import parse_duration
 
     try:
         return parse_duration(text)

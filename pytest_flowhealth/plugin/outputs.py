@@ -13,10 +13,10 @@ import msgspec
 import pytest
 
 from pytest_flowhealth.config.atomic import replace_file
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.plugin.own_files import require_own, same_place
 from pytest_flowhealth.plugin.report_file import report_path
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.text import one_line
 
 GROUP = "pytest_flowhealth.formats"
 """The group of entry points: each names a function `render(health) -> str`."""
@@ -31,21 +31,21 @@ class Output(msgspec.Struct, frozen=True):
     format: str
     path: Path | None
 
-    def render(self, health: Health) -> bytes:
+    def render(self, health: Report) -> bytes:
         """Return the verdict in this format.
 
         Raises:
             FormatError: The format is another package's, and does not work.
         """
         try:
-            render: Callable[[Health], str] = _found(self.format).load()
+            render: Callable[[Report], str] = _found(self.format).load()
             return render(health).encode("utf-8", "backslashreplace")
         except Exception as error:
             # Whatever somebody else's code raises, the verdict is told.
             told = one_line(f"{type(error).__name__}: {error}")
             raise FormatError(f"the format {self.format} does not work: {told}") from error
 
-    def claim(self, unfinished: Health) -> None:
+    def claim(self, unfinished: Report) -> None:
         """Write that the run did not finish, so that nothing else stands for one that is killed.
 
         What is wrong with the file or the format, the end of the run tells.
@@ -53,7 +53,7 @@ class Output(msgspec.Struct, frozen=True):
         if self.format not in POLLED:
             self.write(unfinished)
 
-    def write(self, health: Health) -> str | None:
+    def write(self, health: Report) -> str | None:
         """Write the file in one step; return what went wrong: then none is left.
 
         What an earlier run told there, or this one before it failed, holds no longer.

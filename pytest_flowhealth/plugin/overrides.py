@@ -11,11 +11,11 @@ import msgspec
 from pytest_flowhealth.config.load import parse_threshold_option
 from pytest_flowhealth.config.model import Limits
 from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.checks import CheckSpec
+from pytest_flowhealth.domain.statistics import DEFAULT
+from pytest_flowhealth.domain.thresholds import Threshold, changed
+from pytest_flowhealth.domain.units import parse_size
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.verdict.check import Declaration
-from pytest_flowhealth.verdict.statistics import DEFAULT
-from pytest_flowhealth.verdict.threshold import Threshold, changed
-from pytest_flowhealth.verdict.units import parse_size
 
 
 class Change(NamedTuple):
@@ -60,18 +60,18 @@ def changes(
     return found, mistakes
 
 
-def full_name(declaration: Declaration, threshold: Threshold) -> str:
+def full_name(declaration: CheckSpec, threshold: Threshold) -> str:
     """Return the name by which a threshold is changed: ``redis.command.p95``."""
     return f"{declaration.component}.{threshold.name}"
 
 
-def names(declaration: Declaration, threshold: Threshold) -> tuple[str, ...]:
+def names(declaration: CheckSpec, threshold: Threshold) -> tuple[str, ...]:
     """Return every name by which a threshold is found: a series' without a statistic is its median."""
     name = full_name(declaration, threshold)
     return (name,) if threshold.statistic else (name, f"{name}.{DEFAULT}")
 
 
-def unmatched(found: Iterable[Change], declarations: Iterable[Declaration]) -> list[str]:
+def unmatched(found: Iterable[Change], declarations: Iterable[CheckSpec]) -> list[str]:
     """Return a mistake for each strict change that matches no declared threshold."""
     declared = [(one, threshold) for one in declarations for threshold in one.thresholds]
     known = sorted({full_name(*one) for one in declared})
@@ -92,8 +92,8 @@ def nearest(name: str, known: Sequence[str]) -> str:
 
 
 def apply(
-    declaration: Declaration, by_name: Mapping[str, Sequence[Change]], mistakes: list[str]
-) -> Declaration:
+    declaration: CheckSpec, by_name: Mapping[str, Sequence[Change]], mistakes: list[str]
+) -> CheckSpec:
     """Return `declaration` with its thresholds changed; note limits that do not fit."""
     if not declaration.thresholds:
         return declaration

@@ -10,11 +10,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.report import Document, Report
 from pytest_flowhealth.plugin.outputs import outputs_of
 from pytest_flowhealth.plugin.own_files import same_place
 from pytest_flowhealth.plugin.report_file import report_path
-from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.report import Document, Health
 
 _ROOTS = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
 """The variables in which GitHub and GitLab say where the repository is."""
@@ -22,7 +22,7 @@ _ROOTS = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
 _SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
-def health_of(document: Document, environ: Mapping[str, str] | None = None) -> Health:
+def health_of(document: Document, environ: Mapping[str, str] | None = None) -> Report:
     """Return the verdict for further outputs: with paths as seen from the repository's root.
 
     A file outside of it has no place there. Where no CI says where that is, paths stay as they are.
@@ -80,7 +80,7 @@ class Summary:
         if any(same_place(path, one) for one in self._others):
             raise OSError("the report or an output goes there")
 
-    def _append(self, file: FileIO, health: Health) -> None:
+    def _append(self, file: FileIO, health: Report) -> None:
         from pytest_flowhealth.formats.github import SUMMARY, summary
 
         # Others may have written there before us; the limit is for all of it.

@@ -15,22 +15,22 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_flowhealth.plugin.document import TestEntries
-from pytest_flowhealth.plugin.doubts import doubt_of
-from pytest_flowhealth.plugin.messages import gist
-from pytest_flowhealth.plugin.scrub import Cleaner
-from pytest_flowhealth.verdict.check import (
+from pytest_flowhealth.domain.checks import (
     CheckResult,
-    Declaration,
+    CheckSpec,
     Ending,
     Evidence,
     Phase,
     judge_check,
 )
-from pytest_flowhealth.verdict.requires import Index
-from pytest_flowhealth.verdict.status import Status
-from pytest_flowhealth.verdict.text import one_line
-from pytest_flowhealth.verdict.verdict import Problem
+from pytest_flowhealth.domain.dependencies import Index
+from pytest_flowhealth.domain.root_causes import RunProblem
+from pytest_flowhealth.domain.status import Status
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.plugin.document import TestEntries
+from pytest_flowhealth.plugin.doubts import doubt_of
+from pytest_flowhealth.plugin.messages import gist
+from pytest_flowhealth.plugin.scrub import Cleaner
 
 EVIDENCE_ATTRIBUTE = "flowhealth"
 """The attribute of a pytest report that carries a check's evidence, as JSON text."""
@@ -67,8 +67,8 @@ class FromWorker(msgspec.Struct, frozen=True):
 
     mode: str
     usage: str | None = None
-    declarations: tuple[Declaration, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    declarations: tuple[CheckSpec, ...] = ()
+    problems: tuple[RunProblem, ...] = ()
     not_asked: tuple[str, ...] = ()
     deselected: int = 0
     samples: dict[str, tuple[float, ...]] = {}
@@ -94,7 +94,7 @@ class Recorder:
     def __init__(self) -> None:
         self.collected: dict[str, None] = {}
         self.seen: dict[str, Seen] = {}
-        self.problems: list[Problem] = []
+        self.problems: list[RunProblem] = []
         self.workers: list[FromWorker] = []
         self.skipped: dict[str, str] = {}
         self.deselected = 0
@@ -124,7 +124,7 @@ class Recorder:
         """Note what could not be collected."""
         if report.failed:
             self.problems.append(
-                Problem(f"could not collect {report.nodeid or 'the checks'}: {gist(report)}")
+                RunProblem(f"could not collect {report.nodeid or 'the checks'}: {gist(report)}")
             )
         elif report.skipped:
             self.skipped[report.nodeid] = gist(report)
@@ -204,13 +204,13 @@ class Recorder:
     def pytest_internalerror(self, excrepr: object) -> None:
         """Note an error of pytest or a plugin."""
         lines = str(excrepr).strip().splitlines()
-        self.problems.append(Problem(f"internal error: {one_line(lines[-1] if lines else '')}"))
+        self.problems.append(RunProblem(f"internal error: {one_line(lines[-1] if lines else '')}"))
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Note an interruption: Ctrl-C, or pytest.exit with whatever code."""
         text = one_line(str(excinfo.value))
         name = "interrupted" if excinfo.errisinstance(KeyboardInterrupt) else "ended by pytest.exit"
-        self.problems.append(Problem(f"{name}: {text}" if text else name))
+        self.problems.append(RunProblem(f"{name}: {text}" if text else name))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
@@ -219,7 +219,7 @@ class Recorder:
             return (yield)
         except BaseException as error:
             text = one_line(f"{type(error).__name__}: {error}")
-            self.problems.append(Problem(f"a plugin failed while the session ended: {text}"))
+            self.problems.append(RunProblem(f"a plugin failed while the session ended: {text}"))
             raise
 
     @pytest.hookimpl(optionalhook=True)
@@ -230,7 +230,9 @@ class Recorder:
             self.workers.append(msgspec.json.decode(output, type=FromWorker))
         if error:
             name = getattr(node.gateway, "id", "a worker")
-            self.problems.append(Problem(f"xdist worker {name} was lost: {one_line(str(error))}"))
+            self.problems.append(
+                RunProblem(f"xdist worker {name} was lost: {one_line(str(error))}")
+            )
 
 
 def _phase(report: pytest.TestReport, carried: Carried | None) -> Phase | None:

@@ -9,9 +9,9 @@ import msgspec
 
 from pytest_flowhealth.config.atomic import FOLDER, replace_file
 from pytest_flowhealth.config.load import locate
+from pytest_flowhealth.domain.report import Document
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.plugin.messages import usage_error
-from pytest_flowhealth.verdict.report import Document
 
 STDOUT = "-"
 """The value of --health-report that means standard output."""

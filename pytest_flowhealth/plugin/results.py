@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
+from pytest_flowhealth.domain.checks import CheckResult, CheckSpec, Evidence, unreported
+from pytest_flowhealth.domain.root_causes import RunProblem
+from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.plugin.recorder import Seen
 from pytest_flowhealth.plugin.scan import checks_in
 from pytest_flowhealth.plugin.state import Mode, Run, is_round
-from pytest_flowhealth.verdict.check import CheckResult, Declaration, Evidence, unreported
-from pytest_flowhealth.verdict.status import Outcome, Status
-from pytest_flowhealth.verdict.verdict import Problem
 
 
 def check_results(run: Run) -> list[CheckResult]:
@@ -31,7 +31,7 @@ def check_results(run: Run) -> list[CheckResult]:
     return results
 
 
-def run_problems(run: Run, pytest_exit: int) -> list[Problem]:
+def run_problems(run: Run, pytest_exit: int) -> list[RunProblem]:
     """Return what went wrong around the checks; `pytest_exit` is pytest's own exit code."""
     problems = [*run.recorder.problems, *run.problems]
     for worker in run.recorder.workers:
@@ -43,28 +43,28 @@ def run_problems(run: Run, pytest_exit: int) -> list[Problem]:
     return list(dict.fromkeys(problems))
 
 
-def _declarations(run: Run) -> dict[str, Declaration]:
+def _declarations(run: Run) -> dict[str, CheckSpec]:
     told = {one.nodeid: one for worker in run.recorder.workers for one in worker.declarations}
     return told | run.declarations
 
 
-def _reported(run: Run, seen: Seen, declaration: Declaration | None) -> CheckResult | None:
+def _reported(run: Run, seen: Seen, declaration: CheckSpec | None) -> CheckResult | None:
     if seen.evidence is None and declaration is not None:
         seen = msgspec.structs.replace(seen, evidence=Evidence(declaration))
     return run.recorder.result(seen)
 
 
-def _skipped_files(run: Run) -> Iterator[Problem]:
+def _skipped_files(run: Run) -> Iterator[RunProblem]:
     """Return the problems of files that skip themselves whole: nobody knows which checks they hold."""
     for nodeid, reason in run.recorder.skipped.items():
         if run.mode is Mode.HEALTH or any(checks_in(run.config.rootpath / nodeid)):
-            yield Problem(
+            yield RunProblem(
                 f"{nodeid} skipped itself whole, so its checks did not report: {reason}; "
                 "a pytestmark with skipif leaves out each of them by name"
             )
 
 
-def _ordinary_tests(run: Run) -> Iterator[Problem]:
+def _ordinary_tests(run: Run) -> Iterator[RunProblem]:
     """Return the problems of tests that are no checks: they have no outcome of their own."""
     declarations = _declarations(run)
     for nodeid in run.recorder.collected:
@@ -72,12 +72,12 @@ def _ordinary_tests(run: Run) -> Iterator[Problem]:
         if nodeid in declarations or (seen is not None and seen.evidence is not None):
             continue
         if seen is None:
-            yield Problem(f"{nodeid} was collected, but never reported")
+            yield RunProblem(f"{nodeid} was collected, but never reported")
         elif seen.failed:
-            yield Problem(f"{nodeid}, which is no check, failed", Status.UNHEALTHY)
+            yield RunProblem(f"{nodeid}, which is no check, failed", Status.UNHEALTHY)
 
 
-def _only_requirements(run: Run) -> Iterator[Problem]:
+def _only_requirements(run: Run) -> Iterator[RunProblem]:
     """Return a problem where nothing applies of what was asked for by name: what it requires is not it.
 
     In a monitor's round it is what was due, not what somebody wants to know.
@@ -87,14 +87,14 @@ def _only_requirements(run: Run) -> Iterator[Problem]:
     ours = [one for one in results if one.component in asked]
     if len(ours) < len(results) and all(one.outcome is Outcome.SKIP for one in ours):
         names = ", ".join(sorted(asked))
-        yield Problem(f"every check of {names} was skipped")
+        yield RunProblem(f"every check of {names} was skipped")
 
 
-def _exit_code(run: Run, code: int, *, told: bool) -> list[Problem]:
+def _exit_code(run: Run, code: int, *, told: bool) -> list[RunProblem]:
     """Return a problem where pytest itself says that something went wrong, and nothing told of it."""
     if code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED) or told:
         return []
     failed = any(seen.failed for seen in run.recorder.seen.values())
     if code == pytest.ExitCode.TESTS_FAILED and failed:
         return []
-    return [Problem(f"pytest ended with exit code {int(code)}")]
+    return [RunProblem(f"pytest ended with exit code {int(code)}")]

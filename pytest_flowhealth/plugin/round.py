@@ -14,16 +14,16 @@ import msgspec
 import pytest
 
 from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.dependencies import Index
+from pytest_flowhealth.domain.report import Document
+from pytest_flowhealth.domain.root_causes import settle
+from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.history.entry import entry_of
 from pytest_flowhealth.monitor import frames
 from pytest_flowhealth.monitor.frames import Ended, Order, Partly, Planned, order
 from pytest_flowhealth.plugin.report_file import encoded
 from pytest_flowhealth.plugin.scrub import Cleaner
 from pytest_flowhealth.plugin.state import Run
-from pytest_flowhealth.verdict.report import Document
-from pytest_flowhealth.verdict.requires import Index
-from pytest_flowhealth.verdict.status import Outcome
-from pytest_flowhealth.verdict.verdict import settle
 
 FIRST = ("redis", "dashboard", "system", "configuration", "build")
 LAST = ("fleet", "package", "dependencies", "feedback", "npm", "wasm")

@@ -15,12 +15,12 @@ from pytest_flowhealth.alerts.engine import Tracked
 from pytest_flowhealth.alerts.observing import policy_of
 from pytest_flowhealth.alerts.replay import Replayed, replay
 from pytest_flowhealth.alerts.rules import switched_off
+from pytest_flowhealth.domain.text import format_number, printable
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history.keeping import asked
 from pytest_flowhealth.monitor.settings import Settings, history_of, read
 from pytest_flowhealth.plugin.messages import usage_error
 from pytest_flowhealth.plugin.monitor import asked_of
-from pytest_flowhealth.verdict.text import figure, printable
 
 WEEK = 7 * 86_400.0
 _SHOWN = 3
@@ -136,5 +136,5 @@ def _counts(one: Tracked) -> bool:
 def _long(seconds: float) -> str:
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= size:
-            return f"{figure(seconds / size)} {unit}"
-    return f"{figure(seconds)} s" if seconds else "0"
+            return f"{format_number(seconds / size)} {unit}"
+    return f"{format_number(seconds)} s" if seconds else "0"

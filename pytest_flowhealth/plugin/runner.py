@@ -14,7 +14,11 @@ from collections.abc import Generator, Iterator
 import pytest
 from _pytest.runner import runtestprotocol
 
-from pytest_flowhealth.errors import FlowHealthError, NotApplicable, Unmeasured
+from pytest_flowhealth.domain.checks import Ending, limit_text
+from pytest_flowhealth.domain.dependencies import root_cause
+from pytest_flowhealth.domain.status import Outcome
+from pytest_flowhealth.domain.thresholds import ThresholdResult
+from pytest_flowhealth.errors import FlowHealthError, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.history.entry import metric_of, thinned
 from pytest_flowhealth.plugin.body import watched
 from pytest_flowhealth.plugin.exclusive import alone_or_shared
@@ -26,10 +30,6 @@ from pytest_flowhealth.plugin.state import Mode, Run
 from pytest_flowhealth.plugin.timeouts import arm as arm_alarm
 from pytest_flowhealth.plugin.timeouts import disarm as disarm_alarm
 from pytest_flowhealth.probes.command import end_all
-from pytest_flowhealth.verdict.check import Ending, limit_text
-from pytest_flowhealth.verdict.requires import root_cause
-from pytest_flowhealth.verdict.status import Outcome
-from pytest_flowhealth.verdict.threshold import Judged
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
@@ -205,7 +205,7 @@ def _translated(state: CheckState, when: str) -> Iterator[None]:
     except NotApplicable as error:
         pytest.skip(error.message or "not applicable")
     except FlowHealthError as error:
-        ending = Ending.UNMEASURED if isinstance(error, Unmeasured) else Ending.FAILED
+        ending = Ending.UNMEASURED if isinstance(error, MeasurementUnavailable) else Ending.FAILED
         state.end(when, ending, error.message, error.remedy)
         pytest.fail(error.message, pytrace=False)
 
@@ -250,7 +250,7 @@ def _ending(
     return Ending.PASSED, ""
 
 
-def _warn(state: CheckState, judged: tuple[Judged, ...]) -> None:
+def _warn(state: CheckState, judged: tuple[ThresholdResult, ...]) -> None:
     texts = [limit_text(one) for one in judged if one.outcome is Outcome.WARN]
     for text in [*texts, *state.notes.warnings]:
         warnings.warn(HealthWarning(f"{state.declaration.id}: {text}"), stacklevel=2)

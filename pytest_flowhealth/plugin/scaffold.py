@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.config.load import locate
-from pytest_flowhealth.errors import ProbeError, UsageError
+from pytest_flowhealth.domain.text import printable
+from pytest_flowhealth.errors import CheckFailed, UsageError
 from pytest_flowhealth.feedback.scaffold.files import differences, write
 from pytest_flowhealth.feedback.scaffold.plan import Plan, plan
 from pytest_flowhealth.plugin.messages import usage_error
 from pytest_flowhealth.plugin.options import is_question
-from pytest_flowhealth.verdict.text import printable
 
 LEFT = 1
 """The exit code where there is something to write, and it was not written."""
@@ -85,7 +85,7 @@ def _agreed(config: pytest.Config, planned: Plan) -> bool:
 def _written(planned: Plan) -> int:
     try:
         write(planned)
-    except ProbeError as error:
+    except CheckFailed as error:
         sys.stderr.write(f"--health-init: {printable(error.message)}\n")
         return FAILED
     for change in planned.changes:

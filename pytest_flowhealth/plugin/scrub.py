@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.measurement import Measurement
-from pytest_flowhealth.verdict.text import Redactor, printable
-from pytest_flowhealth.verdict.threshold import Judged
-from pytest_flowhealth.verdict.verdict import Problem
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.measurements import Measurement
+from pytest_flowhealth.domain.root_causes import RunProblem
+from pytest_flowhealth.domain.text import Redactor, printable
+from pytest_flowhealth.domain.thresholds import ThresholdResult
 
 _LONGEST = 20_000
 _DEEPEST = 40
@@ -49,9 +49,9 @@ class Cleaner:
             location=None if check.location is None else self.text(check.location),
         )
 
-    def problem(self, problem: Problem) -> Problem:
+    def problem(self, problem: RunProblem) -> RunProblem:
         """Return `problem` with its text cleaned."""
-        return Problem(self.text(problem.text), problem.status)
+        return RunProblem(self.text(problem.text), problem.status)
 
     def tree(self, value: Any, depth: int = 0) -> Any:
         """Return a tree of dicts, lists and scalars with every text in it cleaned."""
@@ -88,7 +88,7 @@ class Cleaner:
             doubt=None if one.doubt is None else self.text(one.doubt),
         )
 
-    def _judged(self, one: Judged) -> Judged:
+    def _judged(self, one: ThresholdResult) -> ThresholdResult:
         if one.note is None:
             return one
         return msgspec.structs.replace(one, note=self.text(one.note))

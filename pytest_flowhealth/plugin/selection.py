@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import pytest
 
+from pytest_flowhealth.domain.checks import CheckSpec
+from pytest_flowhealth.domain.dependencies import Index, base, closure, in_order, ring
+from pytest_flowhealth.domain.root_causes import RunProblem
 from pytest_flowhealth.monitor.frames import order
 from pytest_flowhealth.plugin import bundled
 from pytest_flowhealth.plugin.begin import begin
@@ -18,9 +21,6 @@ from pytest_flowhealth.plugin.overrides import Change, apply, changes, nearest, 
 from pytest_flowhealth.plugin.scan import declared_nearby
 from pytest_flowhealth.plugin.start import implicit
 from pytest_flowhealth.plugin.state import Mode, Run, is_round, is_worker
-from pytest_flowhealth.verdict.check import Declaration
-from pytest_flowhealth.verdict.requires import Index, base, closure, in_order, ring
-from pytest_flowhealth.verdict.verdict import Problem
 
 
 def take_in(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -69,7 +69,7 @@ def arrange(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 def _declare(
     run: Run, items: Sequence[pytest.Item], mistakes: Mistakes
-) -> dict[pytest.Item, Declaration]:
+) -> dict[pytest.Item, CheckSpec]:
     found, wrong = changes(
         run.target, run.config.option.health_threshold, strict=implicit(run.config)
     )
@@ -87,21 +87,21 @@ def _declare(
     return declared
 
 
-def _declared(item: pytest.Item) -> Declaration:
+def _declared(item: pytest.Item) -> CheckSpec:
     return item.stash[STATE].declaration
 
 
-def _renamed(item: pytest.Item) -> Declaration:
+def _renamed(item: pytest.Item) -> CheckSpec:
     state = item.stash[STATE]
     if state.declaration.nodeid != item.nodeid:
         state.declaration = msgspec.structs.replace(state.declaration, nodeid=item.nodeid)
     return state.declaration
 
 
-def _mistaken_names(run: Run, declarations: Sequence[Declaration]) -> list[str]:
+def _mistaken_names(run: Run, declarations: Sequence[CheckSpec]) -> list[str]:
     """Return what is wrong with ids, requirements and --health-component."""
-    by_id: dict[str, Declaration] = {}
-    by_nodeid: dict[str, Declaration] = {}
+    by_id: dict[str, CheckSpec] = {}
+    by_nodeid: dict[str, CheckSpec] = {}
     wrong = []
     for one in declarations:
         twin = by_nodeid.setdefault(one.nodeid, one)
@@ -130,7 +130,7 @@ def _mistaken_names(run: Run, declarations: Sequence[Declaration]) -> list[str]:
     return wrong
 
 
-def _unknown_requirements(run: Run, declarations: Sequence[Declaration], index: Index) -> list[str]:
+def _unknown_requirements(run: Run, declarations: Sequence[CheckSpec], index: Index) -> list[str]:
     """Return the requirements that name no check, seen or left out by the user's selection."""
     missing = [
         (one, required)
@@ -162,19 +162,19 @@ def _refuse(run: Run, items: list[pytest.Item], lines: list[str]) -> None:
     items.clear()
 
 
-def _note_absent(run: Run, declarations: Iterable[Declaration]) -> None:
+def _note_absent(run: Run, declarations: Iterable[CheckSpec]) -> None:
     """Note bundled files that gave no check: something kept them from being collected."""
     if run.mode is not Mode.HEALTH or not implicit(run.config):
         return
     present = {one.component for one in declarations}
     run.problems += [
-        Problem(f"the bundled checks of {name} were not collected")
+        RunProblem(f"the bundled checks of {name} were not collected")
         for name in bundled.files()
         if name not in present
     ]
 
 
-def _choose(run: Run, items: list[pytest.Item], declared: dict[pytest.Item, Declaration]) -> None:
+def _choose(run: Run, items: list[pytest.Item], declared: dict[pytest.Item, CheckSpec]) -> None:
     """Keep the components that are asked for, with what their checks require."""
     wanted = set(run.config.option.health_component)
     if not wanted and (run.mode is not Mode.HEALTH or not implicit(run.config)):
@@ -202,14 +202,14 @@ def _in_turn(run: Run, items: list[pytest.Item]) -> None:
         items.sort(key=lambda item: rank(_declared(item).component) if STATE in item.stash else 0)
 
 
-def _only_bundled(declared: dict[pytest.Item, Declaration], slow: set[str]) -> set[str]:
+def _only_bundled(declared: dict[pytest.Item, CheckSpec], slow: set[str]) -> set[str]:
     """Return the slow components that have no check of the user's own."""
     folder = bundled.folder()
     own = {one.component for item, one in declared.items() if item.path.parent != folder}
     return slow - own
 
 
-def _prepare(item: pytest.Item, declaration: Declaration) -> None:
+def _prepare(item: pytest.Item, declaration: CheckSpec) -> None:
     item.stash[STATE] = CheckState(declaration)
     if declaration.timeout is not None:
         # pytest-timeout asks our own timer (timeouts.py) for items that have a limit.

@@ -15,13 +15,13 @@ import pytest
 from pytest_flowhealth.alerts import store
 from pytest_flowhealth.alerts.routing import matches
 from pytest_flowhealth.alerts.store import Hush
+from pytest_flowhealth.domain.text import printable
+from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history.keeping import opened, said
 from pytest_flowhealth.monitor.settings import history_of, read
 from pytest_flowhealth.plugin.messages import usage_error
 from pytest_flowhealth.plugin.monitor import asked_of
-from pytest_flowhealth.verdict.text import printable
-from pytest_flowhealth.verdict.units import parse_duration
 
 _WAIT = 5.0
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.plugin import bundled
 from pytest_flowhealth.plugin.begin import begin
 from pytest_flowhealth.plugin.guard import guard_exit
@@ -27,7 +28,6 @@ from pytest_flowhealth.plugin.report_file import NotOurs, report_path, write_rep
 from pytest_flowhealth.plugin.state import Mode, is_round, is_worker
 from pytest_flowhealth.plugin.stdout import Stdout, ensure_open
 from pytest_flowhealth.plugin.written import unfinished
-from pytest_flowhealth.verdict.status import Status
 
 _UNFINISHED = ("run did not finish",)
 

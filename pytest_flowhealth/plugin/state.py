@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.checks import CheckSpec
+from pytest_flowhealth.domain.report import Document
+from pytest_flowhealth.domain.root_causes import RunProblem
+from pytest_flowhealth.domain.text import Redactor
 from pytest_flowhealth.monitor.frames import order
 from pytest_flowhealth.plugin.answers import Answers
 from pytest_flowhealth.plugin.recorder import Recorder
-from pytest_flowhealth.verdict.check import Declaration
-from pytest_flowhealth.verdict.report import Document
-from pytest_flowhealth.verdict.text import Redactor
-from pytest_flowhealth.verdict.verdict import Problem
 
 if TYPE_CHECKING:
     from pytest_flowhealth.plugin.memory import Memory
@@ -63,8 +63,8 @@ class Run:
     report: Path | None
     started: datetime.datetime
     start: float
-    declarations: dict[str, Declaration] = dataclasses.field(default_factory=dict)
-    problems: list[Problem] = dataclasses.field(default_factory=list)
+    declarations: dict[str, CheckSpec] = dataclasses.field(default_factory=dict)
+    problems: list[RunProblem] = dataclasses.field(default_factory=list)
     not_asked: tuple[str, ...] = ()
     usage: str | None = None
     conclusion: Conclusion | None = None

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.config.environment import REPORT_TOKEN, SUBMIT
+from pytest_flowhealth.domain.report import Document
+from pytest_flowhealth.domain.status import Status
+from pytest_flowhealth.domain.text import one_line, secrets_in
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.feedback.reports.consent import (
     DO_NOT_TRACK,
@@ -28,9 +31,6 @@ from pytest_flowhealth.plugin.messages import usage_error
 from pytest_flowhealth.plugin.options import given
 from pytest_flowhealth.plugin.state import Run
 from pytest_flowhealth.plugin.stdout import Stdout
-from pytest_flowhealth.verdict.report import Document
-from pytest_flowhealth.verdict.status import Status
-from pytest_flowhealth.verdict.text import one_line, secrets_in
 
 SHOW = "-"
 """In the place of an address: what would be sent is shown."""

@@ -15,7 +15,11 @@ import pytest
 from pytest_flowhealth.config.atomic import FOLDER
 from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import Unmeasured, UsageError
+from pytest_flowhealth.domain.statistics import DEFAULT
+from pytest_flowhealth.domain.status import Status
+from pytest_flowhealth.domain.text import printable
+from pytest_flowhealth.domain.thresholds import Better
+from pytest_flowhealth.errors import MeasurementUnavailable, UsageError
 from pytest_flowhealth.history.database import require_usable
 from pytest_flowhealth.history.entry import metric_of
 from pytest_flowhealth.history.place import Place
@@ -23,10 +27,6 @@ from pytest_flowhealth.history.reader import Reader, consulted
 from pytest_flowhealth.history.suggest import Suggestion, as_toml, suggest
 from pytest_flowhealth.plugin.memory import NEEDED, history_place
 from pytest_flowhealth.plugin.messages import usage_error
-from pytest_flowhealth.verdict.statistics import DEFAULT
-from pytest_flowhealth.verdict.status import Status
-from pytest_flowhealth.verdict.text import printable
-from pytest_flowhealth.verdict.threshold import Better
 
 MOST = 200
 """Runs that are looked at, the last ones of the newest one's machine and target."""
@@ -72,7 +72,7 @@ def _place(config: pytest.Config) -> tuple[Place, Target]:
 def _of_server(server: Reader, target: Target) -> tuple[list[str], str | None]:
     try:
         return _lines(server, target), None
-    except Unmeasured as error:
+    except MeasurementUnavailable as error:
         return [], str(error)
 
 

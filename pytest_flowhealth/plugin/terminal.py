@@ -9,15 +9,15 @@ from typing import Any, TextIO, cast
 
 import pytest
 
+from pytest_flowhealth.domain.checks import Ending
+from pytest_flowhealth.domain.status import Outcome
+from pytest_flowhealth.domain.text import Redactor, printable, secrets_in
 from pytest_flowhealth.plugin.finish import conclude
 from pytest_flowhealth.plugin.keys import RUN
 from pytest_flowhealth.plugin.recorder import Carried, carried_by
 from pytest_flowhealth.plugin.shown import show
 from pytest_flowhealth.plugin.state import Mode, Run
 from pytest_flowhealth.plugin.stdout import give_up
-from pytest_flowhealth.verdict.check import Ending
-from pytest_flowhealth.verdict.status import Outcome
-from pytest_flowhealth.verdict.text import Redactor, printable, secrets_in
 
 _LETTERS = {
     "passed": ".",

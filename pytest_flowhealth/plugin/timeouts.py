@@ -13,11 +13,11 @@ from types import FrameType
 
 import pytest
 
+from pytest_flowhealth.domain.checks import Ending
+from pytest_flowhealth.domain.status import Status
+from pytest_flowhealth.domain.text import format_number
 from pytest_flowhealth.plugin.guard import last_word
 from pytest_flowhealth.plugin.health import STATE, CheckState
-from pytest_flowhealth.verdict.check import Ending
-from pytest_flowhealth.verdict.status import Status
-from pytest_flowhealth.verdict.text import figure
 
 _GRACE = 10.0
 _SWALLOWED = 3
@@ -74,7 +74,7 @@ class _Alarm:
             check = self._state.declaration.id
             last_word(f"{check} swallowed its timeout again and again: the run was ended")
             os._exit(Status.UNKNOWN.exit_code)
-        message = f"no end within its timeout of {figure(self._limit)} s"
+        message = f"no end within its timeout of {format_number(self._limit)} s"
         for when in ("setup", "call", "teardown"):
             self._state.end(when, Ending.TIMEOUT, message)
         pytest.fail(message, pytrace=False)

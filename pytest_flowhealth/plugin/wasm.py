@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.usercache import user_folder
 from pytest_flowhealth.probes.wasm.binary import read_evidence
 from pytest_flowhealth.probes.wasm.harness import Benchmark, Effort, Subject, benchmark
@@ -54,7 +54,7 @@ class WasmBenchmark:
             again: Whether to measure anew what this run has measured before.
 
         Raises:
-            ProbeError: A file is missing, the module traps or does not end, the results
+            CheckFailed: A file is missing, the module traps or does not end, the results
                 differ, or what is demanded is not there.
         """
         wanted = subject or self._subject(module, export, baseline, adapter, against, n)
@@ -87,9 +87,9 @@ class WasmBenchmark:
             return
         found = read_evidence(subject.module, subject.export)
         if simd and not found.simd_in_loops:
-            raise ProbeError(f"{subject.module.name} computes with no SIMD instruction in a loop")
+            raise CheckFailed(f"{subject.module.name} computes with no SIMD instruction in a loop")
         if optimised and found.optimisation == "unoptimised":
-            raise ProbeError(f"{subject.module.name} is unoptimised")
+            raise CheckFailed(f"{subject.module.name} is unoptimised")
 
 
 def benchmark_of(config: pytest.Config, root: Path) -> WasmBenchmark:

@@ -13,18 +13,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.report import Document, Host, Report, Summary, TargetInfo, summary_of
+from pytest_flowhealth.domain.root_causes import Verdict
+from pytest_flowhealth.domain.run_history import Comparison, Trend
+from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.plugin.scrub import Cleaner
 from pytest_flowhealth.plugin.state import Run
-from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.past import Comparison, Trend
-from pytest_flowhealth.verdict.report import Document, Health, Host, Summary, TargetInfo, summary_of
-from pytest_flowhealth.verdict.status import Status
-from pytest_flowhealth.verdict.verdict import Verdict
 
 
 def unfinished(root: Path, reasons: Iterable[str], exit_code: int = 3) -> Document:
     """Return the document of a run that has no verdict: unknown, for `reasons`."""
-    health = Health(
+    health = Report(
         status=Status.UNKNOWN,
         exit_code=exit_code,
         reasons=tuple(reasons),
@@ -67,7 +67,7 @@ def document_of(
     config = run.config
     workers = run.recorder.workers
     deselected = max([run.recorder.deselected, *(worker.deselected for worker in workers)])
-    health = Health(
+    health = Report(
         status=verdict.status,
         exit_code=exit_code,
         reasons=tuple(clean.text(reason) for reason in verdict.reasons),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from pytest_flowhealth.config.files import reason
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 
 if TYPE_CHECKING:
     from pytest_flowhealth.config.manifest import Package
@@ -90,7 +90,7 @@ def files_of(promise: Promise) -> list[Path]:
     They are where their names say, regular or not, inside the target or not.
 
     Raises:
-        ProbeError: A pattern's folder has more than `MAX_FILES` files, or it can't be
+        CheckFailed: A pattern's folder has more than `MAX_FILES` files, or it can't be
             looked into.
     """
     if promise.style in {"pattern", "glob"}:
@@ -133,7 +133,7 @@ def _is_there(path: Path) -> bool:
     try:
         return path.exists()
     except PermissionError as error:
-        raise ProbeError(f"{path.parent.name} can't be looked into: {reason(error)}") from None
+        raise CheckFailed(f"{path.parent.name} can't be looked into: {reason(error)}") from None
     except (OSError, ValueError):
         return False
 
@@ -161,7 +161,7 @@ def _below_folder(base: Path, folder: Path, shown: str) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if name not in _NOT_OURS)
         seen += len(names)
         if seen > MAX_FILES:
-            raise ProbeError(f"{shown} is a pattern in a folder of more than {MAX_FILES} files")
+            raise CheckFailed(f"{shown} is a pattern in a folder of more than {MAX_FILES} files")
         for name in sorted(names):
             yield (Path(parent) / name).relative_to(base).as_posix()
 

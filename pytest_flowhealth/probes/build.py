@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_flowhealth.config.files import kind_of, read_text, reason
-from pytest_flowhealth.errors import FlowHealthError, ProbeError
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError
 from pytest_flowhealth.probes import javascript
 from pytest_flowhealth.probes.artifacts import Promise, files_of
 from pytest_flowhealth.probes.javascript import Source
@@ -44,7 +44,7 @@ class Found(msgspec.Struct, frozen=True):
 class Parsed(msgspec.Struct, frozen=True):
     """How many artifacts were parsed, and what is wrong with some of them.
 
-    The errors are `ProbeError` for a broken file, `Unmeasured` for one that
+    The errors are `CheckFailed` for a broken file, `MeasurementUnavailable` for one that
     could not be parsed.
     """
 
@@ -65,7 +65,7 @@ def find(promised: Iterable[Promise], root: Path) -> Found:
     for promise in promised:
         try:
             here = _kept(promise, root, top)
-        except ProbeError as error:
+        except CheckFailed as error:
             problems.append(error.message)
         else:
             files.update((source.path, source) for source in here)
@@ -90,13 +90,13 @@ def syntax(files: Sequence[Source], timeout: float = javascript.SECONDS) -> Pars
 def _kept(promise: Promise, root: Path, top: Path) -> list[Source]:
     """Return the files of a promise, or raise how it is broken."""
     if promise.refused:
-        raise ProbeError(f"{promise.shown}: Node takes only paths that begin with ./ there")
+        raise CheckFailed(f"{promise.shown}: Node takes only paths that begin with ./ there")
     where = Path(os.path.normpath(os.path.join(promise.folder, promise.path)))  # noqa: PTH118
     if not where.is_relative_to(root):
-        raise ProbeError(f"{promise.shown} is outside the target")
+        raise CheckFailed(f"{promise.shown} is outside the target")
     found = files_of(promise)
     if not found:
-        raise ProbeError(f"{promise.shown} is missing")
+        raise CheckFailed(f"{promise.shown} is missing")
     sources = [Source(path, path.relative_to(root).as_posix()) for path in found]
     if len(found) == 1:
         _look_at(sources[0], promise, top)
@@ -105,16 +105,16 @@ def _kept(promise: Promise, root: Path, top: Path) -> list[Source]:
     problems = [_problem(source, promise, top) for source in sources]
     whole = [source for source, problem in zip(sources, problems, strict=True) if not problem]
     if not whole:
-        raise ProbeError(f"{promise.shown}: {problems[0]}")
+        raise CheckFailed(f"{promise.shown}: {problems[0]}")
     # One over the whole package promises no file in particular.
     everything = not promise.path.removeprefix("./").split("*")[0] and promise.style == "pattern"
     return [] if everything else whole
 
 
-def _problem(source: Source, promise: Promise, top: Path) -> ProbeError | None:
+def _problem(source: Source, promise: Promise, top: Path) -> CheckFailed | None:
     try:
         _look_at(source, promise, top)
-    except ProbeError as error:
+    except CheckFailed as error:
         return error
     return None
 
@@ -127,13 +127,13 @@ def _look_at(source: Source, promise: Promise, top: Path) -> None:
         other = kind_of(status)
         empty = not other and _is_empty(real, status)
     except (OSError, ValueError, RuntimeError) as error:
-        raise ProbeError(f"{shown} can't be read: {reason(error)}") from None
+        raise CheckFailed(f"{shown} can't be read: {reason(error)}") from None
     if not real.is_relative_to(top):
-        raise ProbeError(f"{shown} is a link that leads outside the target")
+        raise CheckFailed(f"{shown} is a link that leads outside the target")
     if other:
-        raise ProbeError(f"{shown} is {other}, not a file")
+        raise CheckFailed(f"{shown} is {other}, not a file")
     if empty and not source.path.name.endswith((".d.ts", ".d.mts", ".d.cts")):
-        raise ProbeError(f"{shown} is empty")
+        raise CheckFailed(f"{shown} is empty")
 
 
 def _is_empty(path: Path, status: os.stat_result) -> bool:
@@ -163,14 +163,14 @@ def _content_problem(source: Source) -> FlowHealthError | None:
         if suffix == ".json":
             check(read_text(source.path, source.label, _MAX_JSON), "json")
         elif suffix == ".wasm" and not _begin(source).startswith(b"\0asm"):
-            return ProbeError(f"{source.label} is no WebAssembly: it does not begin with \\0asm")
+            return CheckFailed(f"{source.label} is no WebAssembly: it does not begin with \\0asm")
         elif suffix == ".node" and not _begin(source).startswith(_NATIVE):
-            return ProbeError(
+            return CheckFailed(
                 f"{source.label} is no native add-on: it is neither ELF, Mach-O nor PE"
             )
     except SyntaxProblem as problem:
-        return ProbeError(f"{source.label} {problem}")
-    except ProbeError as error:
+        return CheckFailed(f"{source.label} {problem}")
+    except CheckFailed as error:
         return error
     return None
 
@@ -180,4 +180,4 @@ def _begin(source: Source) -> bytes:
         with source.path.open("rb") as file:
             return file.read(8)
     except OSError as error:
-        raise ProbeError(f"{source.label} can't be read: {reason(error)}") from None
+        raise CheckFailed(f"{source.label} can't be read: {reason(error)}") from None

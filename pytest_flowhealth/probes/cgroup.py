@@ -8,7 +8,7 @@ https://docs.kernel.org/scheduler/sched-bwc.html, mounts and membership in
 proc(5) and cgroups(7).
 
 A group without a limit is not in the answers. A limit that stands there and
-can't be read raises `Unmeasured`: it is never taken for "no limit".
+can't be read raises `MeasurementUnavailable`: it is never taken for "no limit".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Literal
 
 import msgspec
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable
 
 _UNLIMITED = 2**60
 """Version 1 writes the largest page-aligned integer for "no limit"."""
@@ -62,7 +62,7 @@ def memory_limits(root: Path = Path("/"), process: str = "self") -> tuple[Memory
         process: Its number; "self" for this one.
 
     Raises:
-        Unmeasured: A limit or its use is there and can't be read.
+        MeasurementUnavailable: A limit or its use is there and can't be read.
     """
     found = (_memory_limit(group) for group in _groups(root, "memory", process))
     return tuple(limit for limit in found if limit is not None)
@@ -76,7 +76,7 @@ def cpu_limits(root: Path = Path("/"), process: str = "self") -> tuple[CpuLimit,
         process: As for `memory_limits`.
 
     Raises:
-        Unmeasured: A quota is there and can't be read.
+        MeasurementUnavailable: A quota is there and can't be read.
     """
     found = (_cpu_limit(group) for group in _groups(root, "cpu", process))
     return tuple(limit for limit in found if limit is not None)
@@ -89,7 +89,7 @@ def cpu_seconds(root: Path = Path("/")) -> dict[str, float]:
         root: As for `memory_limits`.
 
     Raises:
-        Unmeasured: A group has a quota, and what it used can't be read.
+        MeasurementUnavailable: A group has a quota, and what it used can't be read.
     """
     accounting = {group.name: group for group in _groups(root, "cpuacct") if group.version == 1}
     limited = [group for group in _groups(root, "cpu") if _cpu_limit(group)]
@@ -105,7 +105,7 @@ def throttled(root: Path = Path("/")) -> int | None:
     try:
         limited = [group for group in _groups(root, "cpu") if _cpu_limit(group)]
         return sum(_field(group, "cpu.stat", "nr_throttled") for group in limited)
-    except Unmeasured:
+    except MeasurementUnavailable:
         return None
 
 
@@ -135,7 +135,9 @@ def _cpu_limit(group: Group) -> CpuLimit | None:
     allowed = _number(quota, group, "CPU quota")
     every = _number(period or "100000", group, "CPU period")
     if not allowed or not every:
-        raise Unmeasured(f"the CPU quota of control group {group.name} is {quota} of {period}")
+        raise MeasurementUnavailable(
+            f"the CPU quota of control group {group.name} is {quota} of {period}"
+        )
     return CpuLimit(group.name, allowed / every)
 
 
@@ -144,7 +146,9 @@ def _cpu_seconds(group: Group, accounting: dict[str, Group]) -> float:
         return _field(group, "cpu.stat", "usage_usec") / 1e6
     counted = accounting.get(group.name)
     if counted is None:
-        raise Unmeasured(f"the CPU time of control group {group.name} is not accounted for")
+        raise MeasurementUnavailable(
+            f"the CPU time of control group {group.name} is not accounted for"
+        )
     return _number(_demand(counted, "cpuacct.usage"), counted, "CPU time") / 1e9
 
 
@@ -185,7 +189,9 @@ def _memberships(root: Path, process: str) -> dict[str, str]:
     for line in lines:
         fields = line.split(":", 2)
         if len(fields) != 3 or not fields[2].startswith("/"):
-            raise Unmeasured(f"/proc/{process}/cgroup has a line that can't be read: {line[:40]!r}")
+            raise MeasurementUnavailable(
+                f"/proc/{process}/cgroup has a line that can't be read: {line[:40]!r}"
+            )
         found.update(dict.fromkeys(fields[1].split(","), fields[2]))
     return found
 
@@ -196,7 +202,9 @@ def _mounts(root: Path, controller: str) -> Iterator[tuple[Literal[1, 2], str, P
         before, _, after = line.partition(" - ")
         left, right = before.split(" "), after.split(" ")
         if len(left) < 5 or len(right) < 3:
-            raise Unmeasured(f"/proc/self/mountinfo has a line that can't be read: {line[:40]!r}")
+            raise MeasurementUnavailable(
+                f"/proc/self/mountinfo has a line that can't be read: {line[:40]!r}"
+            )
         top, folder = _unescape(left[3]), root / _unescape(left[4]).lstrip("/")
         if right[0] == "cgroup2":
             yield 2, top, folder
@@ -217,7 +225,7 @@ def _read(path: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise Unmeasured(
+        raise MeasurementUnavailable(
             f"{path.name} of a control group can't be read: {error.strerror}"
         ) from None
 
@@ -225,7 +233,7 @@ def _read(path: Path) -> str | None:
 def _demand(group: Group, name: str) -> str:
     text = _read(group.folder / name)
     if text is None:
-        raise Unmeasured(f"control group {group.name} has a limit, and no {name}")
+        raise MeasurementUnavailable(f"control group {group.name} has a limit, and no {name}")
     return text
 
 
@@ -235,10 +243,12 @@ def _field(group: Group, name: str, field: str) -> int:
         key, _, value = line.partition(" ")
         if key == field:
             return _number(value, group, field)
-    raise Unmeasured(f"{name} of control group {group.name} has no {field}")
+    raise MeasurementUnavailable(f"{name} of control group {group.name} has no {field}")
 
 
 def _number(text: str, group: Group, what: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 20):
-        raise Unmeasured(f"the {what} of control group {group.name} is no number: {text[:40]!r}")
+        raise MeasurementUnavailable(
+            f"the {what} of control group {group.name} is no number: {text[:40]!r}"
+        )
     return int(text)

@@ -15,8 +15,8 @@ from typing import IO, Any
 
 import msgspec
 
-from pytest_flowhealth.errors import ProbeError, Unmeasured
-from pytest_flowhealth.verdict.text import figure
+from pytest_flowhealth.domain.text import format_number
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 
 MAX_OUTPUT = 32 * 2**20
 """Bytes of each output that are kept at the most; what comes after is read and dropped."""
@@ -54,8 +54,8 @@ def run(
     is ended too.
 
     Raises:
-        ProbeError: There is no such program, or it can't be started.
-        Unmeasured: It did not end in time; it was killed with its children.
+        CheckFailed: There is no such program, or it can't be started.
+        MeasurementUnavailable: It did not end in time; it was killed with its children.
     """
     started = time.monotonic()
     process = _start(argv, cwd, env, stdin)
@@ -64,7 +64,9 @@ def run(
     finally:
         _end(process)
     if outputs is None:
-        raise Unmeasured(f"`{' '.join(argv[:3])}` gave no answer within {figure(timeout)} s")
+        raise MeasurementUnavailable(
+            f"`{' '.join(argv[:3])}` gave no answer within {format_number(timeout)} s"
+        )
     return Completed(
         argv=tuple(argv),
         returncode=process.returncode,
@@ -97,11 +99,11 @@ def _start(
         )
     except FileNotFoundError:
         if cwd is not None and not cwd.is_dir():
-            raise ProbeError(f"there is no folder {cwd}") from None
-        raise ProbeError(f"there is no `{argv[0]}` on the PATH") from None
+            raise CheckFailed(f"there is no folder {cwd}") from None
+        raise CheckFailed(f"there is no `{argv[0]}` on the PATH") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ProbeError(f"`{argv[0]}` can't be started: {reason}") from None
+        raise CheckFailed(f"`{argv[0]}` can't be started: {reason}") from None
     with _lock:
         _running.add(process)
     return process

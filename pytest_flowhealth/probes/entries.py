@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pytest_flowhealth.config.manifest import Manifest, read_manifest
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 
 CODE = frozenset((".js", ".cjs", ".mjs", ".json", ".node"))
 """Extensions of what Node loads."""
@@ -54,7 +54,7 @@ def _entries(folder: Path) -> Iterator[str]:
     yield "package.json"
     try:
         manifest = read_manifest(folder / "package.json", strict=False)
-    except ProbeError:
+    except CheckFailed:
         return
     if manifest.name in ON_PURPOSE or manifest.os or manifest.cpu:
         return

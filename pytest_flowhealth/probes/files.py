@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_flowhealth.config.files import read_text, reason
-from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes import javascript, textfiles, typescript
 from pytest_flowhealth.probes.javascript import Source
 from pytest_flowhealth.probes.jsonc import SyntaxProblem
@@ -118,7 +118,7 @@ class Looked(msgspec.Struct, frozen=True):
     Attributes:
         label: Its path below the target.
         kind: Such as "json"; "text" for one of no known kind, which was not parsed.
-        error: A `ProbeError` where it is missing or broken, an `Unmeasured`
+        error: A `CheckFailed` where it is missing or broken, an `MeasurementUnavailable`
             where it could not be parsed here, `None` where it is whole.
     """
 
@@ -143,7 +143,7 @@ def well_known(root: Path, folders: Iterable[Path]) -> tuple[Source, ...]:
         folders: The packages' folders.
 
     Raises:
-        ProbeError: A folder can't be read.
+        CheckFailed: A folder can't be read.
     """
     found: dict[str, Source] = {}
     for folder in folders:
@@ -182,7 +182,7 @@ def _named(folder: Path, patterns: Iterable[str]) -> Iterator[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        raise ProbeError(f"the folder {folder.name} can't be read: {reason(error)}") from None
+        raise CheckFailed(f"the folder {folder.name} can't be read: {reason(error)}") from None
     for name in names:
         if kind_of(name) != "text" and any(fnmatchcase(name, pattern) for pattern in patterns):
             yield folder / name
@@ -193,14 +193,16 @@ def _text_problem(source: Source, kind: str) -> FlowHealthError | None:
     try:
         text = read_text(source.path, source.label)
         if not text.strip() and kind not in {"env", "ini"}:
-            return ProbeError(f"{source.label} is empty")
+            return CheckFailed(f"{source.label} is empty")
         parse = _PARSERS.get(kind)
         if parse:
             parse(text)
     except SyntaxProblem as problem:
-        return ProbeError(f"{source.label} {problem}")
-    except Unmeasured as error:
-        return Unmeasured(f"{source.label} was not parsed: {error.message}", remedy=error.remedy)
-    except ProbeError as error:
+        return CheckFailed(f"{source.label} {problem}")
+    except MeasurementUnavailable as error:
+        return MeasurementUnavailable(
+            f"{source.label} was not parsed: {error.message}", remedy=error.remedy
+        )
+    except CheckFailed as error:
         return error
     return None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes.javascript import Source
 
 OUTPUT_FOLDERS = frozenset({"build", "dist", "lib", "out"})
@@ -63,7 +63,7 @@ def compare(artifacts: Iterable[Source], folders: Iterable[Path], root: Path) ->
         root: The target's folder.
 
     Raises:
-        Unmeasured: A folder has too many files.
+        MeasurementUnavailable: A folder has too many files.
     """
     packages = sorted(folders, key=lambda folder: len(folder.parts), reverse=True)
     newest: dict[tuple[Path, bool], tuple[float, Path] | None] = {}
@@ -125,7 +125,9 @@ def _files_below(folder: Path) -> Iterator[Path]:
         folders[:] = [name for name in folders if name not in {"node_modules", ".git"}]
         seen += len(names)
         if seen > MAX_FILES:
-            raise Unmeasured(f"the folder {folder.name} has more than {MAX_FILES} files")
+            raise MeasurementUnavailable(
+                f"the folder {folder.name} has more than {MAX_FILES} files"
+            )
         yield from (Path(parent) / name for name in names)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from pytest_flowhealth.config.files import read_text
-from pytest_flowhealth.errors import FlowHealthError, NotApplicable, ProbeError
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, NotApplicable
 from pytest_flowhealth.probes import archives, command, entries, javascript, lockfile
 from pytest_flowhealth.probes.javascript import Source
 from pytest_flowhealth.probes.lockfile import Lock
@@ -239,7 +239,7 @@ def _patched(folder: Path) -> frozenset[str]:
     for path in sorted((folder / "patches").glob("*.patch"))[:_MOST_PATCHES]:
         try:
             lines = read_text(path).splitlines()
-        except ProbeError:
+        except CheckFailed:
             continue
         starts = ("--- a/", "+++ b/")
         found.update(line[len(starts[0]) :].strip() for line in lines if line.startswith(starts))
@@ -250,7 +250,7 @@ def _parsed(fault: Fault, folder: Path) -> Fault:
     """Return an altered file's fault as "unparseable" where it is code that does not parse."""
     path = folder / fault.place / fault.file
     if path.suffix in javascript.JAVASCRIPT:
-        broken = isinstance(javascript.syntax_problem(Source(path, fault.file)), ProbeError)
+        broken = isinstance(javascript.syntax_problem(Source(path, fault.file)), CheckFailed)
     else:
         broken = path.suffix == ".json" and not _is_json(path)
     return msgspec.structs.replace(fault, kind="unparseable") if broken else fault
@@ -259,7 +259,7 @@ def _parsed(fault: Fault, folder: Path) -> Fault:
 def _is_json(path: Path) -> bool:
     try:
         json.loads(read_text(path))
-    except (ProbeError, ValueError, RecursionError):
+    except (CheckFailed, ValueError, RecursionError):
         return False
     return True
 

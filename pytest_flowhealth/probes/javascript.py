@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes import command
 
 JAVASCRIPT = frozenset({".js", ".cjs", ".mjs"})
@@ -48,8 +48,8 @@ def syntax_problems(
         timeout: Seconds that each may take.
 
     Returns:
-        For each file `None`, a `ProbeError` with line and column, or an
-        `Unmeasured` where Node is missing or gave no verdict.
+        For each file `None`, a `CheckFailed` with line and column, or an
+        `MeasurementUnavailable` where Node is missing or gave no verdict.
     """
     with ThreadPoolExecutor(_AT_ONCE, "flowhealth node") as pool:
         return list(pool.map(lambda source: syntax_problem(source, timeout), sources))
@@ -63,7 +63,9 @@ def syntax_problem(source: Source, timeout: float = SECONDS) -> FlowHealthError 
         return _checked(source, timeout)
     except FlowHealthError as error:
         remedy = error.remedy or f"node --check {shlex.quote(source.label)}"
-        return Unmeasured(f"{source.label} was not parsed: {error.message}", remedy=remedy)
+        return MeasurementUnavailable(
+            f"{source.label} was not parsed: {error.message}", remedy=remedy
+        )
 
 
 def _checked(source: Source, timeout: float) -> FlowHealthError | None:
@@ -99,7 +101,7 @@ def _verdict(stderr: str, label: str) -> FlowHealthError:
     lines = stderr.splitlines()
     said = next((line for line in lines if re.match(r"\w*Error\b.*: ", line)), "")
     if not said.startswith("SyntaxError: "):
-        return Unmeasured(
+        return MeasurementUnavailable(
             f"{label} was not parsed: {said[:200] or 'node --check failed'}",
             remedy=f"node --check {shlex.quote(label)}",
         )
@@ -109,11 +111,11 @@ def _verdict(stderr: str, label: str) -> FlowHealthError:
         (text.index("^") for text in lines if text.strip(" \t^") == "" and "^" in text), None
     )
     column = "" if caret is None else f", column {caret + 1}"
-    return ProbeError(f"{label}{line}{column}: {said[:200]}")
+    return CheckFailed(f"{label}{line}{column}: {said[:200]}")
 
 
-def without_node(label: str) -> Unmeasured:
+def without_node(label: str) -> MeasurementUnavailable:
     """Return that the file called `label` was not parsed, since there is no Node."""
-    return Unmeasured(
+    return MeasurementUnavailable(
         f"{label} was not parsed: there is no `node` on the PATH", remedy="nvm install --lts"
     )

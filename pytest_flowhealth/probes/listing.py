@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 
 SHOWN = 10
 """Findings that a message holds; the others are counted."""
@@ -30,20 +30,20 @@ def raise_worst(
     """Raise what is broken, all in one error; without such, what could not be looked at.
 
     Args:
-        errors: `ProbeError` and `Unmeasured`; without any, nothing is raised.
+        errors: `CheckFailed` and `MeasurementUnavailable`; without any, nothing is raised.
         broken: What the former are, as `of` in `listed`.
         unread: The same for the latter.
         remedy: For the broken ones, where their errors have none.
 
     Raises:
-        ProbeError: There is one.
-        Unmeasured: There is one, and no `ProbeError`.
+        CheckFailed: There is one.
+        MeasurementUnavailable: There is one, and no `CheckFailed`.
     """
-    failed = [error for error in errors if isinstance(error, ProbeError)]
+    failed = [error for error in errors if isinstance(error, CheckFailed)]
     if failed:
-        raise ProbeError(_messages(failed, broken), remedy=_remedy(failed) or remedy)
+        raise CheckFailed(_messages(failed, broken), remedy=_remedy(failed) or remedy)
     if errors:
-        raise Unmeasured(_messages(errors, unread), remedy=_remedy(errors))
+        raise MeasurementUnavailable(_messages(errors, unread), remedy=_remedy(errors))
 
 
 def _messages(errors: Sequence[FlowHealthError], of: str) -> str:

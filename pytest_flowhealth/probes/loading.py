@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes import command
 
 SECONDS = 20.0
@@ -54,14 +54,14 @@ def load(
     """Load `names` as a module in `folder` would; their code runs, `env` replaces its environment.
 
     Raises:
-        ProbeError: There is no Node, or it did not run our program.
+        CheckFailed: There is no Node, or it did not run our program.
     """
     found: list[Loaded] = []
     rest = list(names)
     while rest:
         try:
             told = _load(rest, folder, seconds, env)
-        except Unmeasured:
+        except MeasurementUnavailable:
             return found + _one_by_one(rest, folder, seconds, env)
         if told[-1].state == "ended" and len(told) > 1:
             told.pop()  # one before it may be to blame: it gets a process of its own
@@ -78,7 +78,7 @@ def _one_by_one(
     def alone(name: str) -> Loaded:
         try:
             return _load([name], folder, seconds, env)[0]
-        except Unmeasured as error:
+        except MeasurementUnavailable as error:
             return Loaded(name, "hung", message=error.message)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -99,7 +99,7 @@ def _load(
     if len(told) < len(names):
         if len(facts) == 2 * len(told):
             said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-            raise ProbeError(
+            raise CheckFailed(
                 f"Node could not load anything: it ended with code {done.returncode}: {said[:300]}"
             )
         told.append(Loaded(facts[-1].name, "ended", message=_ending(done)))

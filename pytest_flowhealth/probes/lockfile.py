@@ -14,7 +14,7 @@ import msgspec
 
 from pytest_flowhealth.config.files import read_text
 from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 
 NPM = ("npm-shrinkwrap.json", "package-lock.json")
 """npm's lock files; the first one that is there counts."""
@@ -61,8 +61,8 @@ def read_lock(root: Path) -> Lock | None:
     """Return npm's lock file, or None where there is none.
 
     Raises:
-        ProbeError: It can't be read.
-        Unmeasured: It has lockfileVersion 1, which tells too little.
+        CheckFailed: It can't be read.
+        MeasurementUnavailable: It has lockfileVersion 1, which tells too little.
     """
     name = next((one for one in NPM if (root / one).exists() or (root / one).is_symlink()), None)
     if name is None:
@@ -70,15 +70,17 @@ def read_lock(root: Path) -> Lock | None:
     remedy = "npm install --package-lock-only"
     try:
         raw = json.loads(read_text(root / name, largest=_LARGEST))
-    except ProbeError as error:
-        raise ProbeError(error.message, remedy=remedy) from None
+    except CheckFailed as error:
+        raise CheckFailed(error.message, remedy=remedy) from None
     except (ValueError, RecursionError):
-        raise ProbeError(f"{name} is no JSON that can be read", remedy=remedy) from None
+        raise CheckFailed(f"{name} is no JSON that can be read", remedy=remedy) from None
     if isinstance(raw, dict) and raw.get("lockfileVersion") == 1 and "packages" not in raw:
-        raise Unmeasured(f"{name} has lockfileVersion 1, which tells too little", remedy=remedy)
+        raise MeasurementUnavailable(
+            f"{name} has lockfileVersion 1, which tells too little", remedy=remedy
+        )
     packages = raw.get("packages") if isinstance(raw, dict) else None
     if not isinstance(packages, dict):
-        raise ProbeError(f"{name} has no `packages`", remedy=remedy)
+        raise CheckFailed(f"{name} has no `packages`", remedy=remedy)
     return Lock(name, {str(key): one for key, one in packages.items() if isinstance(one, dict)})
 
 
@@ -86,7 +88,7 @@ def read_hidden(modules: Path) -> Lock | None:
     """Return npm's note of what it installed in `modules`, or None where there is none to read."""
     try:
         raw = json.loads(read_text(modules / HIDDEN, largest=_LARGEST))
-    except (ProbeError, ValueError, RecursionError):
+    except (CheckFailed, ValueError, RecursionError):
         return None
     packages = raw.get("packages") if isinstance(raw, dict) else None
     if not isinstance(packages, dict):
@@ -190,5 +192,5 @@ def _specs(entry: dict[str, Any], *kinds: str) -> dict[str, str]:
 def _installed(folder: Path) -> str | None:
     try:
         return read_manifest(folder / "package.json", strict=False).version or "?"
-    except ProbeError:
+    except CheckFailed:
         return None

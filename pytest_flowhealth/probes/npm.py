@@ -1,7 +1,7 @@
 """What npm itself says: `npm ls`, `npm audit` and others, each as JSON, each with a limit.
 
 npm's exit code 1 is a result here, not an error. What is no documented answer
-is `Unmeasured`: npm takes some broken answers of a registry for "nothing found"
+is `MeasurementUnavailable`: npm takes some broken answers of a registry for "nothing found"
 (`null`, `[]`, a package that is not known), so its log is read too, for whether
 the registry was asked and what it said.
 """
@@ -20,9 +20,9 @@ import msgspec
 
 from pytest_flowhealth.config import semver
 from pytest_flowhealth.config.manifest import Manifest, read_manifest
-from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes import command
-from pytest_flowhealth.verdict.text import one_line
 
 SECONDS = 40.0
 """What one of npm's commands may take."""
@@ -73,13 +73,13 @@ def cache(root: Path, timeout: float = SECONDS) -> Path:
     """Return the folder of npm's cache, as it is configured for the project.
 
     Raises:
-        ProbeError: There is no npm.
-        Unmeasured: npm does not tell.
+        CheckFailed: There is no npm.
+        MeasurementUnavailable: npm does not tell.
     """
     done = command.run(["npm", "config", "get", "cache"], cwd=root, timeout=timeout)
     told = done.stdout.strip()
     if done.returncode or not told.startswith("/") or "\n" in told:
-        raise Unmeasured("`npm config get cache` names no folder")
+        raise MeasurementUnavailable("`npm config get cache` names no folder")
     return Path(told)
 
 
@@ -87,8 +87,8 @@ def ls(root: Path, timeout: float = SECONDS) -> Tree:
     """Return what is wrong with the installed tree.
 
     Raises:
-        ProbeError: There is no npm.
-        Unmeasured: npm gave no answer that can be read, or none about this project.
+        CheckFailed: There is no npm.
+        MeasurementUnavailable: npm gave no answer that can be read, or none about this project.
     """
     done, answer = ask(root, ["ls", *_ALL], timeout)
     problems = answer.get("problems", [])
@@ -109,8 +109,8 @@ def audit(root: Path, timeout: float = SECONDS) -> Audit:
     """Return the known vulnerabilities of what the lock file holds.
 
     Raises:
-        ProbeError: There is no npm.
-        Unmeasured: The registry did not answer, or not as documented
+        CheckFailed: There is no npm.
+        MeasurementUnavailable: The registry did not answer, or not as documented
             (docs.npmjs.com, "npm audit"); zero is returned only where it was
             asked and said so.
     """
@@ -122,7 +122,7 @@ def audit(root: Path, timeout: float = SECONDS) -> Audit:
     packages = tuple(_vulnerable(answer["vulnerabilities"]))
     told = {severity: sum(one.severity == severity for one in packages) for severity in SEVERITIES}
     if told != counts:
-        raise Unmeasured(
+        raise MeasurementUnavailable(
             f"`npm audit` contradicts itself: {counts} in its summary, {told} in its list"
         )
     return Audit(counts, packages)
@@ -140,8 +140,8 @@ def ask(
     """Return how npm ended, and the object that it printed.
 
     Raises:
-        ProbeError: There is no npm.
-        Unmeasured: It printed none, or did not end in time.
+        CheckFailed: There is no npm.
+        MeasurementUnavailable: It printed none, or did not end in time.
     """
     environment = {**os.environ, "NO_COLOR": "1", "npm_config_color": "false"}
     patience = f"--fetch-timeout={timeout * 400:.0f}"  # ms; twice that and a pause fits in
@@ -158,10 +158,10 @@ def ask(
 
 def unreadable(
     name: str, done: command.Completed, answer: Mapping[str, Any] | None = None
-) -> Unmeasured:
+) -> MeasurementUnavailable:
     """Return an error with npm's own first word on what went wrong."""
     said = next(_complaints(done, answer or {}), f"it ended with code {done.returncode}")
-    return Unmeasured(f"`npm {name}` could not tell: {one_line(said, 300)}")
+    return MeasurementUnavailable(f"`npm {name}` could not tell: {one_line(said, 300)}")
 
 
 def _complaints(done: command.Completed, answer: Mapping[str, Any]) -> Iterator[str]:
@@ -195,23 +195,27 @@ def _require_answer(done: command.Completed, manifest: Manifest) -> None:
     """
     if _NOTHING_ASKED.search(done.stderr):
         if any(map(is_registered, needed(manifest).values())):
-            raise Unmeasured("`npm audit` asked the registry for nothing", remedy="npm install")
+            raise MeasurementUnavailable(
+                "`npm audit` asked the registry for nothing", remedy="npm install"
+            )
         raise NotApplicable("none of the dependencies comes from a registry")
     answers = [one for one in ANSWERED.finditer(done.stderr) if _AUDITS in one["url"]]
     if not answers:
-        raise Unmeasured("`npm audit` did not ask the registry (is `offline` set in .npmrc?)")
+        raise MeasurementUnavailable(
+            "`npm audit` did not ask the registry (is `offline` set in .npmrc?)"
+        )
     report = _REPORT.search(done.stderr)
     if report is None or not _LISTS.match(report["report"]):
         said = one_line(report["report"], 100) if report else "nothing that npm told of"
-        raise Unmeasured(f"the registry's audit endpoint answered with no list: {said}")
+        raise MeasurementUnavailable(f"the registry's audit endpoint answered with no list: {said}")
 
 
-def _unaudited(done: command.Completed, answer: Mapping[str, Any]) -> Unmeasured:
+def _unaudited(done: command.Completed, answer: Mapping[str, Any]) -> MeasurementUnavailable:
     """Return what the endpoint said: npm 9 and 10 ask an older one then, and tell of that."""
     statuses = [one for one in ANSWERED.finditer(done.stderr) if _AUDITS in one["url"]]
     if statuses and not statuses[0]["status"].startswith("2"):
         first = statuses[0]
-        return Unmeasured(
+        return MeasurementUnavailable(
             f"the registry's audit endpoint answered with status {first['status']}: {first['url']}"
         )
     return unreadable("audit", done, answer)
@@ -243,7 +247,7 @@ def own_manifest(folder: Path) -> Manifest:
     """Return a folder's package.json; an empty one where it can't be read."""
     try:
         return read_manifest(folder / "package.json", strict=False)
-    except (ProbeError, ValueError):
+    except (CheckFailed, ValueError):
         return Manifest()
 
 
@@ -270,7 +274,9 @@ def _require_whole(answer: Mapping[str, Any], manifest: Manifest) -> None:
     gone = [name for name in needed(manifest) if name not in names]
     if told is None or gone:
         of = f"nothing of {', '.join(gone[:5])}" if gone else f"not of {manifest.name}"
-        raise Unmeasured(f"`npm ls` could not tell: it speaks {one_line(of, 200)}", remedy="npm ls")
+        raise MeasurementUnavailable(
+            f"`npm ls` could not tell: it speaks {one_line(of, 200)}", remedy="npm ls"
+        )
 
 
 def _own(answer: Mapping[str, Any], name: str | None) -> Mapping[str, Any] | None:

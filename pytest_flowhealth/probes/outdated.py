@@ -11,7 +11,7 @@ import msgspec
 
 from pytest_flowhealth.config import semver
 from pytest_flowhealth.config.manifest import Package
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes import command
 from pytest_flowhealth.probes.npm import (
     ANSWERED,
@@ -62,8 +62,8 @@ def outdated(root: Path, packages: Sequence[Package], timeout: float = SECONDS) 
         timeout: Seconds that npm may take.
 
     Raises:
-        ProbeError: There is no npm.
-        Unmeasured: The registry did not answer, or npm's answer can't be read.
+        CheckFailed: There is no npm.
+        MeasurementUnavailable: The registry did not answer, or npm's answer can't be read.
     """
     done, answer = ask(root, ["outdated"], timeout)
     entries = [(name, one) for name, each in answer.items() for one in _listed(each)]
@@ -120,7 +120,9 @@ def _require_asked(done: command.Completed, packages: Sequence[Package]) -> None
         return
     specs = [spec for one in packages for spec in needed(one.manifest).values()]
     if any(is_registered(spec) for spec in specs):
-        raise Unmeasured("`npm outdated` did not ask the registry", remedy="npm outdated")
+        raise MeasurementUnavailable(
+            "`npm outdated` did not ask the registry", remedy="npm outdated"
+        )
 
 
 def _refused(done: command.Completed) -> set[str]:

@@ -13,7 +13,7 @@ import msgspec
 from pytest_flowhealth.config import semver
 from pytest_flowhealth.config.files import reason
 from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
-from pytest_flowhealth.errors import NotApplicable, ProbeError
+from pytest_flowhealth.errors import CheckFailed, NotApplicable
 from pytest_flowhealth.probes import entries, loading
 from pytest_flowhealth.probes.loading import Loaded
 
@@ -81,7 +81,7 @@ def require_node_modules(package: Package) -> Path:
 
     Raises:
         NotApplicable: Yarn keeps them elsewhere (Plug'n'Play).
-        ProbeError: There is none, it is empty, or can't be read.
+        CheckFailed: There is none, it is empty, or can't be read.
     """
     for one in (package.path, *package.path.parents):
         _require_readable(one / "node_modules")
@@ -93,7 +93,7 @@ def require_node_modules(package: Package) -> Path:
             )
     folder = package.path / "node_modules"
     state = "is empty" if folder.is_dir() else "is no folder" if folder.exists() else "is not there"
-    raise ProbeError(f"node_modules {state}")
+    raise CheckFailed(f"node_modules {state}")
 
 
 def _require_readable(folder: Path) -> None:
@@ -101,7 +101,7 @@ def _require_readable(folder: Path) -> None:
     try:
         os.scandir(folder).close()
     except PermissionError as error:
-        raise ProbeError(
+        raise CheckFailed(
             f"node_modules can't be read: {reason(error)}",
             remedy=f"ls -ld {shlex.quote(str(folder))}; whoami",
         ) from None
@@ -121,7 +121,7 @@ def examine(
     """Return how each of `names` stands in `package`; they are loaded, in the environment `env`.
 
     Raises:
-        ProbeError: There is no Node to load them with.
+        CheckFailed: There is no Node to load them with.
     """
     found = [_installed(package, name) for name in names]
     loadable = [one.name for one in found if one.problem is None and one.note is None]
@@ -153,7 +153,7 @@ def _installed(package: Package, name: str) -> Dependency:
         return found.faulty("missing", f"{name} is missing")
     try:
         manifest = read_manifest(folder / "package.json", strict=False)
-    except ProbeError as error:
+    except CheckFailed as error:
         return found.faulty("broken", f"{name} is broken: {error.message}")
     note = _nothing_to_load(folder, manifest, name)
     return _ranged(msgspec.structs.replace(found, version=manifest.version, note=note))

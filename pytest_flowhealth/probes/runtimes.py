@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pytest_flowhealth.errors import FlowHealthError, ProbeError
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError
 from pytest_flowhealth.probes import command
 
 SECONDS = 15.0
@@ -54,8 +54,8 @@ def version(program: str, timeout: float = SECONDS) -> str:
     """Return the version that `PROGRAM --version` tells, without a pre-release tag.
 
     Raises:
-        ProbeError: The program is not there, fails, or tells no version.
-        Unmeasured: It gave no answer in time.
+        CheckFailed: The program is not there, fails, or tells no version.
+        MeasurementUnavailable: It gave no answer in time.
     """
     done = command.run([program, "--version"], timeout=timeout, max_output=1 << 16)
     lines = done.stdout.strip().splitlines()
@@ -63,7 +63,7 @@ def version(program: str, timeout: float = SECONDS) -> str:
     if done.returncode == 0 and found:
         return found[1]
     said = (lines or done.stderr.strip().splitlines() or ["nothing"])[-1]
-    raise ProbeError(f"`{program} --version` told no version: {said[:200]}")
+    raise CheckFailed(f"`{program} --version` told no version: {said[:200]}")
 
 
 def host(timeout: float = SECONDS) -> Host:

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes import cgroup
 
 MIB = 2**20
@@ -77,14 +77,14 @@ def memory(root: Path = Path("/"), *, groups: bool = True) -> Memory:
         groups: Whether control groups are looked at; not where it is known that none has a limit.
 
     Raises:
-        Unmeasured: The machine's or a group's figures can't be read.
+        MeasurementUnavailable: The machine's or a group's figures can't be read.
     """
     try:
         machine = psutil.virtual_memory()
     except (OSError, KeyError, ValueError, RuntimeError) as error:
-        raise Unmeasured(f"memory can't be read: {error}") from None
+        raise MeasurementUnavailable(f"memory can't be read: {error}") from None
     if not machine.total:
-        raise Unmeasured("memory can't be read: the machine has 0 bytes")
+        raise MeasurementUnavailable("memory can't be read: the machine has 0 bytes")
     scopes = [("machine", machine.total, machine.available)]
     scopes += [
         (f"control group {one.group}", one.limit, max(0, one.limit - one.used))
@@ -120,7 +120,7 @@ def cpu(
         sleep: Waits.
 
     Raises:
-        Unmeasured: The figures can't be read, or did not move.
+        MeasurementUnavailable: The figures can't be read, or did not move.
     """
     meter = CpuMeter(root=root, clock=clock)
     sleep(interval)
@@ -135,7 +135,7 @@ class CpuMeter:
         clock: Seconds that only go up.
 
     Raises:
-        Unmeasured: The figures can't be read.
+        MeasurementUnavailable: The figures can't be read.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class CpuMeter:
         """Return the share in use since the last reading.
 
         Raises:
-            Unmeasured: The figures can't be read, or did not move.
+            MeasurementUnavailable: The figures can't be read, or did not move.
         """
         (begin, before, groups_before), self._last = (
             self._last,
@@ -178,7 +178,7 @@ def _cpu_times() -> list[tuple[float, float]]:
     try:
         every = psutil.cpu_times(percpu=True)
     except (OSError, ValueError, RuntimeError) as error:
-        raise Unmeasured(f"CPU times can't be read: {error}") from None
+        raise MeasurementUnavailable(f"CPU times can't be read: {error}") from None
     ours = _affinity()
     # Where proc shows fewer CPUs than the mask has (lxcfs), the numbers don't match.
     if ours and max(ours) < len(every):
@@ -196,7 +196,7 @@ def _busy(before: list[tuple[float, float]], after: list[tuple[float, float]]) -
     busy = sum(one[0] for one in after) - sum(one[0] for one in before)
     total = sum(one[1] for one in after) - sum(one[1] for one in before)
     if total <= 0:
-        raise Unmeasured("CPU times did not move between two readings")
+        raise MeasurementUnavailable("CPU times did not move between two readings")
     return min(100.0, max(0.0, 100.0 * busy / total))
 
 
@@ -211,15 +211,15 @@ def load() -> Load:
     against a container's share; `cpu` tells how much of that is used.
 
     Raises:
-        Unmeasured: It can't be read.
+        MeasurementUnavailable: It can't be read.
     """
     count = os.cpu_count()
     if not count:
-        raise Unmeasured("the number of CPUs can't be read")
+        raise MeasurementUnavailable("the number of CPUs can't be read")
     try:
         average = os.getloadavg()[0]
     except OSError as error:
-        raise Unmeasured(f"the load average can't be read: {error}") from None
+        raise MeasurementUnavailable(f"the load average can't be read: {error}") from None
     return Load(average, count, average / count)
 
 
@@ -230,17 +230,17 @@ def disk(path: Path) -> Disk:
     only root may use are neither.
 
     Raises:
-        Unmeasured: `path` is not there, or its file system has no such figures.
+        MeasurementUnavailable: `path` is not there, or its file system has no such figures.
     """
     try:
         found = os.statvfs(path)
     except (OSError, ValueError) as error:
-        raise Unmeasured(f"the file system of {path} can't be read: {error}") from None
+        raise MeasurementUnavailable(f"the file system of {path} can't be read: {error}") from None
     used = found.f_blocks - found.f_bfree
     # Below the reserve for root, some systems count down past zero, unsigned.
     available = found.f_bavail if found.f_bavail <= found.f_bfree else 0
     if used + available <= 0:
-        raise Unmeasured(f"the file system of {path} tells no size")
+        raise MeasurementUnavailable(f"the file system of {path} tells no size")
     inodes = found.f_files - found.f_ffree
     return Disk(
         used=100.0 * used / (used + available),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_flowhealth.config.toml import TOO_LARGE, NotToml, TooLarge, read_toml
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes.jsonc import DEPTH, SyntaxProblem, check
 
 MAX_YAML = 2**20
@@ -40,12 +40,12 @@ def parse_toml(text: str) -> None:
     """Read TOML 1.0.
 
     Raises:
-        Unmeasured: It is of a size, or has keys, that Python's parser takes minutes for.
+        MeasurementUnavailable: It is of a size, or has keys, that Python's parser takes minutes for.
     """
     try:
         read_toml(text)
     except TooLarge as error:
-        raise Unmeasured(str(error)) from None
+        raise MeasurementUnavailable(str(error)) from None
     except NotToml as error:
         raise SyntaxProblem(error.message, error.line, error.column) from None
 
@@ -54,14 +54,14 @@ def parse_yaml(text: str) -> None:
     """Read every document of a YAML stream, as events: aliases are looked up, not followed.
 
     Raises:
-        Unmeasured: PyYAML is not installed, or the text too large.
+        MeasurementUnavailable: PyYAML is not installed, or the text too large.
     """
     if len(text) > MAX_YAML:
-        raise Unmeasured(TOO_LARGE)
+        raise MeasurementUnavailable(TOO_LARGE)
     try:
         import yaml
     except ImportError:
-        raise Unmeasured(
+        raise MeasurementUnavailable(
             "reading YAML needs PyYAML", remedy="pip install pytest-flowhealth[yaml]"
         ) from None
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes import command
 from pytest_flowhealth.probes.javascript import Source, without_node
 
@@ -97,8 +97,8 @@ def syntax_problems(
         timeout: Seconds for all of them, in each of two processes at most.
 
     Returns:
-        For each file `None`, a `ProbeError` with line and column, or an
-        `Unmeasured` where nothing here reads TypeScript, or gave no verdict.
+        For each file `None`, a `CheckFailed` with line and column, or an
+        `MeasurementUnavailable` where nothing here reads TypeScript, or gave no verdict.
     """
     if not sources:
         return []
@@ -108,7 +108,10 @@ def syntax_problems(
     try:
         found = _found(files, root, timeout)
     except FlowHealthError as error:
-        return [Unmeasured(f"{one.label} was not parsed: {error.message}") for one in sources]
+        return [
+            MeasurementUnavailable(f"{one.label} was not parsed: {error.message}")
+            for one in sources
+        ]
     return [_problem(one, said) for one, said in zip(sources, found, strict=True)]
 
 
@@ -126,7 +129,7 @@ def _found(files: list[str], root: Path, timeout: float) -> list[_Said]:
     if answer.compiler:
         return _by_tsc(answer.compiler, files, root, timeout)
     if done.returncode != 0 or len(answer.files) != len(files):
-        raise Unmeasured("the `typescript` package here gave no verdict")
+        raise MeasurementUnavailable("the `typescript` package here gave no verdict")
     return answer.files
 
 
@@ -137,7 +140,7 @@ def _by_tsc(compiler: str, files: list[str], root: Path, timeout: float) -> list
     problems = _tsc_problems(done.stdout, root)
     if done.returncode != 0 and not problems:
         said = " ".join((done.stdout or done.stderr).split())
-        raise Unmeasured(f"`tsc` gave no verdict: {said[:200]}")
+        raise MeasurementUnavailable(f"`tsc` gave no verdict: {said[:200]}")
     return [problems.get(Path(file), _Said(parsed=True)) for file in files]
 
 
@@ -153,7 +156,7 @@ def _tsc_problems(output: str, root: Path) -> dict[Path, _Said]:
 
 def _problem(source: Source, said: _Said) -> FlowHealthError | None:
     if not said.parsed:
-        return Unmeasured(
+        return MeasurementUnavailable(
             f"{source.label} was not parsed: `typescript` is not installed here, "
             "and this Node can't read types",
             remedy="npm install --save-dev typescript",
@@ -161,4 +164,4 @@ def _problem(source: Source, said: _Said) -> FlowHealthError | None:
     if not said.problem:
         return None
     where = f" line {said.line}, column {said.column}" if said.line else ""
-    return ProbeError(f"{source.label}{where}: {said.problem[:200]}")
+    return CheckFailed(f"{source.label}{where}: {said.problem[:200]}")

@@ -13,10 +13,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pytest_flowhealth.domain.status import Status, worst
+from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.formats import health_json, openmetrics
 from pytest_flowhealth.monitor.view import Remark
-from pytest_flowhealth.verdict.status import Status, worst
-from pytest_flowhealth.verdict.text import one_line
 from pytest_flowhealth.web import openapi, shapes
 from pytest_flowhealth.web.answers import answer, nothing
 from pytest_flowhealth.web.body import body_of

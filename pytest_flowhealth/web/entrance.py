@@ -12,8 +12,8 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.monitor.view import Remark
-from pytest_flowhealth.verdict.text import one_line
 from pytest_flowhealth.web import shapes
 from pytest_flowhealth.web.answers import answer, nothing
 from pytest_flowhealth.web.attempts import Attempts

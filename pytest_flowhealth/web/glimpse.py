@@ -7,8 +7,8 @@ import time
 import msgspec
 from msgspec.structs import replace
 
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.status import Status, worst
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.status import Status, worst
 from pytest_flowhealth.web.shapes import HostSeen
 
 QUIET = 15.0
@@ -33,7 +33,7 @@ class Glimpse(msgspec.Struct):
     target: str
     host: str
     ends: bool = True
-    health: Health | None = None
+    health: Report | None = None
     at: float | None = None
     firing: frozenset[str] = frozenset()
     taken: float = msgspec.field(default_factory=time.monotonic)
@@ -44,7 +44,7 @@ class Glimpse(msgspec.Struct):
         return self.ends and time.monotonic() - self.taken < QUIET
 
     @property
-    def verdict(self) -> Health | None:
+    def verdict(self) -> Report | None:
         """The last verdict, which holds no longer where rounds don't come to their end."""
         if self.health is None or self.alive:
             return self.health

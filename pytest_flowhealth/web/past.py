@@ -14,7 +14,8 @@ from pytest_flowhealth.alerts import store
 from pytest_flowhealth.alerts.engine import Event
 from pytest_flowhealth.alerts.store import Hush
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import Unmeasured, UsageError
+from pytest_flowhealth.domain.status import Status
+from pytest_flowhealth.errors import MeasurementUnavailable, UsageError
 from pytest_flowhealth.feedback.reports import store as reports
 from pytest_flowhealth.feedback.reports.report import Kind
 from pytest_flowhealth.feedback.reports.store import Received, Totals
@@ -24,7 +25,6 @@ from pytest_flowhealth.history.query import Point
 from pytest_flowhealth.history.reader import FileReader, Reader
 from pytest_flowhealth.history.remote.promql import PromQL, ReportingHost
 from pytest_flowhealth.monitor.ring import Ring
-from pytest_flowhealth.verdict.status import Status
 from pytest_flowhealth.web import shapes
 
 WAIT = 3.0
@@ -147,7 +147,7 @@ class Past:
             return shapes.Hosts([own], "file")
         try:
             found = PromQL(self._place.server, self._place.token, WAIT).hosts()
-        except Unmeasured as error:
+        except MeasurementUnavailable as error:
             raise NoHistory(str(error)) from None
         others = [one for one in found if (one.host, one.target) != (own.host, own.target)]
         now = time.time()
@@ -241,7 +241,7 @@ class Past:
         # Each time anew: one that did not answer is not asked again.
         server = self._place.reader(self._target)
         if server is not None:
-            with contextlib.suppress(Unmeasured):
+            with contextlib.suppress(MeasurementUnavailable):
                 return ask(server)
         nothing: list[Result] = []
         found = self._in_file(lambda file: [ask(FileReader(file))], nothing)

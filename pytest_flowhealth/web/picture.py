@@ -10,11 +10,11 @@ import msgspec
 
 from pytest_flowhealth.alerts.engine import Moment, Tracked
 from pytest_flowhealth.alerts.store import Hush
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.status import Status, worst
 from pytest_flowhealth.monitor.loop import UNITS, Monitor
 from pytest_flowhealth.monitor.post import Post
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
-from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.status import Status, worst
 from pytest_flowhealth.web.glimpse import STUCK
 from pytest_flowhealth.web.shapes import Silenced
 

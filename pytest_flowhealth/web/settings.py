@@ -13,8 +13,8 @@ import msgspec
 from pytest_flowhealth.config.environment import FEEDBACK_KEY, WEB_PASSWORD, WEB_TOKEN
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.config.web import Scope, Token, Web
+from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.verdict.units import parse_duration
 from pytest_flowhealth.web.passwords import require_passwords
 
 HOST, PORT = "127.0.0.1", 3001

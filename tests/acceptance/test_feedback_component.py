@@ -40,7 +40,7 @@ def run(folder: Path, token: str | None = TOKEN, *more: str) -> Run:
     return run_pytest(folder, *ONLY, *more, env={**TOKENS, "FLOWHEALTH_GITHUB_TOKEN": token})
 
 
-def figure(found: Run, check: str, name: str) -> Any:
+def format_number(found: Run, check: str, name: str) -> Any:
     """Return a measured value, or its statistics."""
     for one in found.check(check)["measurements"]:
         if one["name"] == name:
@@ -71,16 +71,16 @@ def test_the_figures(github: GitHubServer, tmp_path: Path) -> None:
     found = run(project(tmp_path, github.url))
 
     assert found.exit_code == 0, found.text
-    assert figure(found, "feedback.open", "open") == 3
-    assert figure(found, "feedback.open", "open_bug") == 2
-    assert figure(found, "feedback.open", "open_installation") == 1
+    assert format_number(found, "feedback.open", "open") == 3
+    assert format_number(found, "feedback.open", "open_bug") == 2
+    assert format_number(found, "feedback.open", "open_installation") == 1
     details = found.check("feedback.open")["details"]
     assert details["by_label"] == {"bug": 2, "installation": 1}
     assert (details["without_label"], details["with_token"]) == (1, True)
-    ages = figure(found, "feedback.age", "age_days")
+    ages = format_number(found, "feedback.age", "age_days")
     assert (ages["min"], ages["median"], ages["max"]) == pytest.approx((1, 10, 40), abs=0.01)
     # 2, 3 and 4 days, and one that waits for one day so far.
-    assert figure(found, "feedback.response", "response_days") == pytest.approx(3, abs=0.01)
+    assert format_number(found, "feedback.response", "response_days") == pytest.approx(3, abs=0.01)
     assert found.check("feedback.response")["details"]["looked_at"] == 4
     weeks = found.check("feedback.flow")["details"]["weeks"]
     monday = datetime.now(UTC).date() - timedelta(days=datetime.now(UTC).weekday())
@@ -102,7 +102,7 @@ def test_package_json_names_the_repository_and_no_token_is_needed(
     found = run(folder, None)
 
     assert found.exit_code == 0, found.text
-    assert figure(found, "feedback.open", "open") == 1
+    assert format_number(found, "feedback.open", "open") == 1
     assert found.check("feedback.open")["details"]["with_token"] is False
     assert {"authorization"} & {*github.asked[0].headers} == set()
 
@@ -124,9 +124,9 @@ def test_without_a_repository_on_github_it_is_not_applicable(
 def test_an_empty_repository(github: GitHubServer, tmp_path: Path) -> None:
     found = run(project(tmp_path, github.url))
 
-    assert figure(found, "feedback.open", "open") == 0
+    assert format_number(found, "feedback.open", "open") == 0
     assert found.outcomes["feedback.age"] == found.outcomes["feedback.response"] == "skip"
-    assert figure(found, "feedback.flow", "growth_week") == 0
+    assert format_number(found, "feedback.flow", "growth_week") == 0
     assert found.exit_code == 0
 
 
@@ -240,7 +240,7 @@ def test_a_proxy_that_drops_what_leads_on(github: GitHubServer, tmp_path: Path) 
 
     found = run(project(tmp_path, github.url))
 
-    assert figure(found, "feedback.open", "open") == 230
+    assert format_number(found, "feedback.open", "open") == 230
     assert found.outcomes["feedback.open"] == "warn"
 
 

@@ -60,7 +60,7 @@ def nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert marked(word) == []
 
 
-def figure(run: Run, check_id: str, name: str) -> Any:
+def format_number(run: Run, check_id: str, name: str) -> Any:
     """Return a measurement's value, or its statistics."""
     found = {one["name"]: one for one in run.check(check_id)["measurements"]}
     return found[name].get("value", found[name].get("stats"))
@@ -84,15 +84,15 @@ def test_bullmq_with_workers_that_fail_every_tenth_job(
         until(lambda: bull.queue(port, "jobs")["active"] == 2)
         counts = bull.queue(port, "jobs", count=7)
         run = check('[fleet]\nsource = "bullmq"\nqueue = "jobs"', own_redis.url)
-    assert figure(run, "fleet.completion", "completion") == 90.0
+    assert format_number(run, "fleet.completion", "completion") == 90.0
     assert run.outcomes["fleet.completion"] == "warn"
     assert run.check("fleet.completion")["details"]["failed"] == 20
-    assert figure(run, "fleet.queue", "queue") == counts["wait"] == 7
+    assert format_number(run, "fleet.queue", "queue") == counts["wait"] == 7
     assert run.check("fleet.queue")["details"]["active"] == counts["active"] == 2
-    assert figure(run, "fleet.agents", "agents") == 2
-    assert figure(run, "fleet.utilisation", "busy") == 100.0
-    assert figure(run, "fleet.utilisation", "memory_share") > 0
-    assert figure(run, "fleet.stuck", "stuck") == 0
+    assert format_number(run, "fleet.agents", "agents") == 2
+    assert format_number(run, "fleet.utilisation", "busy") == 100.0
+    assert format_number(run, "fleet.utilisation", "memory_share") > 0
+    assert format_number(run, "fleet.stuck", "stuck") == 0
     score = run.check("fleet.score")["details"]
     assert {"completion", "utilisation", "queue", "stuck"} <= set(score["parts"])
     assert {"spawn", "silent", "swarms"} <= set(score["absent"])
@@ -104,10 +104,10 @@ def test_bullmq_with_workers_that_fail_every_tenth_job(
 @pytest.mark.accuracy
 def test_a_start_that_sleeps_a_second_takes_a_second(check: Callable[..., Run]) -> None:
     run = check(spawn(["sh", "-c", "sleep 1; echo ready; sleep 60"]))
-    taken = figure(run, "fleet.spawn", "spawn")
+    taken = format_number(run, "fleet.spawn", "spawn")
     for _ in range(2):  # The machine is shared: the whole measurement again.
         if taken["median"] > 1_100:
-            taken = figure(check(""), "fleet.spawn", "spawn")
+            taken = format_number(check(""), "fleet.spawn", "spawn")
     assert taken["count"] == 5
     assert taken["min"] >= 1_000
     assert taken["median"] <= 1_100
@@ -205,7 +205,7 @@ def test_the_preset_reads_swarms_and_hostile_records_are_told(
         swarm(own_redis, f"bad{number}", b"\x1b[31m no JSON")
     swarm(own_redis, "wrong", b'{"metrics": {"tasksCompleted": -1, "tasksFailed": "NaN"}}')
     run = check("", own_redis.url)
-    assert figure(run, "fleet.completion", "completion") == 96.0
+    assert format_number(run, "fleet.completion", "completion") == 96.0
     assert run.outcomes["fleet.source"] == "warn"
     told = run.check("fleet.source")["details"]["unusable"]
     assert len(told) == 11
@@ -260,8 +260,8 @@ def test_two_runs_on_an_idle_fleet_agree(
         *(("fleet.completion", "completion"), ("fleet.queue", "queue")),
         *(("fleet.agents", "agents"), ("fleet.stuck", "stuck")),
     ):
-        assert len({figure(run, check_id, name) for run in runs}) == 1
-    scores = [figure(run, "fleet.score", "score") for run in runs]
+        assert len({format_number(run, check_id, name) for run in runs}) == 1
+    scores = [format_number(run, "fleet.score", "score") for run in runs]
     assert abs(scores[0] - scores[1]) < 1
 
 

@@ -35,7 +35,7 @@ def test_it_carries_the_checks_and_the_data(wheel: Path) -> None:
     for name in (
         "pytest_flowhealth/checks/test_redis.py",
         "pytest_flowhealth/examples/app/package.json",
-        "pytest_flowhealth/verdict/report.schema.json",
+        "pytest_flowhealth/domain/report.schema.json",
         "pytest_flowhealth/config/presets/claude-flow-novice.toml",
         "pytest_flowhealth/probes/js/load.mjs",
         *(f"pytest_flowhealth/feedback/scaffold/templates/{name}.txt" for name in TEMPLATES),

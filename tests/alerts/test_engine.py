@@ -14,9 +14,9 @@ from pytest_flowhealth.alerts.observing import of_checks, of_round
 from pytest_flowhealth.alerts.routing import router
 from pytest_flowhealth.alerts.state import Policy
 from pytest_flowhealth.config.alerts import Alerts, Receiver
-from pytest_flowhealth.verdict.alerting import Alerting
-from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.status import Outcome
+from pytest_flowhealth.domain.alerting import Alerting
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.status import Outcome
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 RECEIVERS = (

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pytest_flowhealth.config.manifest import Manifest, read_manifest
 from pytest_flowhealth.config.workspaces import workspaces
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(),
@@ -86,16 +86,16 @@ def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, content: bytes, said: str) -> None:
-    with pytest.raises(ProbeError, match=said) as caught:
+    with pytest.raises(CheckFailed, match=said) as caught:
         read(tmp_path, content)
     assert caught.value.remedy
 
 
 def test_absent_and_no_regular_file(tmp_path: Path) -> None:
-    with pytest.raises(ProbeError, match="is not there"):
+    with pytest.raises(CheckFailed, match="is not there"):
         read_manifest(tmp_path / "package.json")
     os.mkfifo(tmp_path / "package.json")
-    with pytest.raises(ProbeError, match="no regular file"):
+    with pytest.raises(CheckFailed, match="no regular file"):
         read_manifest(tmp_path / "package.json")
 
 
@@ -107,7 +107,7 @@ def test_absent_and_no_regular_file(tmp_path: Path) -> None:
     )
 )
 def test_any_bytes_give_a_manifest_or_our_error(content: bytes) -> None:
-    with TemporaryDirectory() as folder, contextlib.suppress(ProbeError):
+    with TemporaryDirectory() as folder, contextlib.suppress(CheckFailed):
         assert isinstance(read(Path(folder), content), Manifest)
 
 
@@ -189,7 +189,7 @@ def test_a_pattern_that_is_not_understood_is_never_an_empty_one(
     tmp_path: Path, pattern: str
 ) -> None:
     manifest = read(tmp_path, {"workspaces": [pattern]})
-    with pytest.raises(Unmeasured, match="is not understood"):
+    with pytest.raises(MeasurementUnavailable, match="is not understood"):
         workspaces(tmp_path, manifest)
 
 
@@ -197,7 +197,7 @@ def test_too_many_folders_are_no_answer(tmp_path: Path, monkeypatch: pytest.Monk
     make(tmp_path, *(f"packages/{number}" for number in range(20)))
     monkeypatch.setattr("pytest_flowhealth.config.workspaces._MOST_FOLDERS", 10)
     manifest = read(tmp_path, {"workspaces": ["packages/*"]})
-    with pytest.raises(Unmeasured, match="more than 10 folders"):
+    with pytest.raises(MeasurementUnavailable, match="more than 10 folders"):
         workspaces(tmp_path, manifest)
 
 
@@ -205,12 +205,12 @@ def test_a_broken_workspace_is_named(tmp_path: Path) -> None:
     make(tmp_path, "packages/a")
     (tmp_path / "packages/a/package.json").write_text("{")
     manifest = read(tmp_path, {"workspaces": ["packages/*"]})
-    with pytest.raises(ProbeError, match=r"workspace packages/a: package\.json is no JSON"):
+    with pytest.raises(CheckFailed, match=r"workspace packages/a: package\.json is no JSON"):
         workspaces(tmp_path, manifest)
 
 
 @pytest.mark.parametrize("pattern", ["../other", "/etc", "a/../../b"])
 def test_a_pattern_that_leads_out(tmp_path: Path, pattern: str) -> None:
     manifest = read(tmp_path, {"workspaces": [pattern]})
-    with pytest.raises(ProbeError, match="leads out of the project"):
+    with pytest.raises(CheckFailed, match="leads out of the project"):
         workspaces(tmp_path, manifest)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from pytest_flowhealth.config.decode import Decoder
 from pytest_flowhealth.config.load import load_target, presets
-from pytest_flowhealth.errors import ProbeError, UsageError
+from pytest_flowhealth.errors import CheckFailed, UsageError
 from pytest_flowhealth.feedback.scaffold.files import differences, write
 from pytest_flowhealth.feedback.scaffold.plan import (
     CHECK,
@@ -218,7 +218,7 @@ def test_what_changed_in_between_is_left(tmp_path: Path) -> None:
     (tmp_path / MANIFEST).write_text('{"name": "mine now"}')
     before = listing(tmp_path)
 
-    with pytest.raises(ProbeError, match=r"package\.json changed in the meantime"):
+    with pytest.raises(CheckFailed, match=r"package\.json changed in the meantime"):
         write(planned)
     assert listing(tmp_path) == before
 
@@ -228,7 +228,7 @@ def test_what_appeared_in_between_is_left(tmp_path: Path) -> None:
     make(tmp_path, **{UNIT: "mine"})
     before = listing(tmp_path)
 
-    with pytest.raises(ProbeError, match=r"flowhealth\.service appeared in the meantime"):
+    with pytest.raises(CheckFailed, match=r"flowhealth\.service appeared in the meantime"):
         write(planned)
     assert listing(tmp_path) == before
 
@@ -238,7 +238,7 @@ def test_a_read_only_manifest(tmp_path: Path) -> None:
     (tmp_path / MANIFEST).chmod(0o444)
     before = listing(tmp_path)
 
-    with pytest.raises(ProbeError, match=r"package.json is read-only \(chmod u\+w"):
+    with pytest.raises(CheckFailed, match=r"package.json is read-only \(chmod u\+w"):
         write(planned)
     assert listing(tmp_path) == before
 
@@ -289,7 +289,7 @@ def test_a_full_disk(tmp_path: Path, room: int) -> None:
             filler.write(b"x" * (free.f_bavail * free.f_bsize - room * 1024))
         before = listing(disk)
 
-        with pytest.raises(ProbeError, match="No space left on device; nothing was written"):
+        with pytest.raises(CheckFailed, match="No space left on device; nothing was written"):
             write(planned)
         assert listing(disk) == before
     finally:

@@ -19,8 +19,8 @@ from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.formats import github, json_lines
-from pytest_flowhealth.verdict.report import Health
 
 PERL = shutil.which("perl")
 SCHEMA = xmlschema.XMLSchema(str(Path(__file__).with_name("junit.xsd")))
@@ -37,7 +37,7 @@ class Told(msgspec.Struct):
 # Nagios
 
 
-def nagios(text: str, health: Health) -> Told:
+def nagios(text: str, health: Report) -> Told:
     first, *lines = text.splitlines()
     shown, _, figures = first.partition("|")
     assert "|" not in "".join([figures, *lines])
@@ -99,7 +99,7 @@ def by_guidelines(text: str) -> dict[str, tuple[float, str]]:
 # JUnit
 
 
-def junit(text: str, health: Health) -> Told:
+def junit(text: str, health: Report) -> Told:
     SCHEMA.validate(text)
     found = junitparser.JUnitXml.fromstring(text.encode())
     outcomes, figures, verdicts = {}, {}, set()
@@ -172,7 +172,7 @@ def _plain(text: str) -> str:
     return text
 
 
-def workflow(text: str, health: Health) -> Told:
+def workflow(text: str, health: Report) -> Told:
     outcomes = {}
     found = list(commands(text))
     for one in found:
@@ -190,7 +190,7 @@ def workflow(text: str, health: Health) -> Told:
 # Markdown
 
 
-def markdown(text: str, health: Health) -> Told:
+def markdown(text: str, health: Report) -> Told:
     tree = SyntaxTreeNode(MarkdownIt("commonmark").enable("table").parse(text))
     status, figures, outcomes, title = "", {}, {}, ""
     for node in tree.children:
@@ -262,7 +262,7 @@ class Page(HTMLParser):
             self.rows[-1][-1] += data
 
 
-def html(text: str, health: Health) -> Told:
+def html(text: str, health: Report) -> Told:
     page = Page()
     page.feed(text)
     page.close()
@@ -282,7 +282,7 @@ def html(text: str, health: Health) -> Told:
 # JSON
 
 
-def lines(text: str, health: Health) -> Told:
+def lines(text: str, health: Report) -> Told:
     head, *checks = [json.loads(line) for line in text.split("\n")[:-1]]
     for one in (head, *checks):
         jsonschema.validate(one, json_lines.schema())
@@ -292,7 +292,7 @@ def lines(text: str, health: Health) -> Told:
     return Told(head["status"], {one["id"]: one["outcome"] for one in told}, figures_of(told))
 
 
-def health_json(text: str, health: Health) -> Told:
+def health_json(text: str, health: Report) -> Told:
     found = json.loads(text)
     outcomes, figures = {}, {}
     for key, ones in found.get("checks", {}).items():
@@ -306,7 +306,7 @@ def health_json(text: str, health: Health) -> Told:
     return Told(found["status"], outcomes, figures)
 
 
-def openmetrics(text: str, health: Health) -> Told:
+def openmetrics(text: str, health: Report) -> Told:
     outcomes, figures, status = {}, {}, ""
     words = {0: "pass", 1: "warn", 2: "fail", 3: "unknown"}
     for family in text_string_to_metric_families(text):
@@ -342,7 +342,7 @@ def figures_of(checks: list[dict[str, Any]]) -> dict[str, float]:
     return found
 
 
-READERS: dict[str, Callable[[str, Health], Told]] = {
+READERS: dict[str, Callable[[str, Report], Told]] = {
     "github": workflow,
     "health+json": health_json,
     "html": html,

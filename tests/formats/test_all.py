@@ -15,13 +15,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from pytest_flowhealth.domain.checks import Ending
+from pytest_flowhealth.domain.metric_names import WORDS
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.root_causes import RunProblem
+from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.formats.readings import of_the_run
 from pytest_flowhealth.plugin.options import OPTIONS
-from pytest_flowhealth.verdict.check import Ending
-from pytest_flowhealth.verdict.exposition import WORDS
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.status import Outcome, Status
-from pytest_flowhealth.verdict.verdict import Problem
 from tests.formats.readers import (
     READERS,
     by_guidelines,
@@ -63,14 +63,14 @@ PEOPLE = ("github", "html", "markdown")
 """Formats for people, whose figures have four significant digits."""
 
 
-def rendered(name: str, health: Health) -> str:
-    render: Callable[[Health], str] = OURS[name].load()
+def rendered(name: str, health: Report) -> str:
+    render: Callable[[Report], str] = OURS[name].load()
     text = render(health)
     text.encode()  # no lone surrogates
     return text
 
 
-def document(health: Health) -> dict[str, object]:
+def document(health: Report) -> dict[str, object]:
     """Return the report's own part, as its JSON says."""
     found: dict[str, object] = msgspec.json.decode(msgspec.json.encode(health))
     return found
@@ -200,7 +200,7 @@ def test_a_hostile_check_breaks_no_format(name: str) -> None:
 def test_markdown_notifies_nobody_and_links_nowhere() -> None:
     acts = "@babel/core GH-7 #12 !3 _GH-8 www.evil.example _www.evil.example me@evil.example o/r#5"
     checks = [judged(f"app.x[{acts}]", ending=Ending.FAILED, message=acts)]
-    text = rendered("markdown", reported(checks, (Problem(acts),)))
+    text = rendered("markdown", reported(checks, (RunProblem(acts),)))
 
     plain = re.sub(r"(?ms)^```text.*?^```$", "", text).replace("\\", "")
     assert plain.count("babel/core") == 4
@@ -209,7 +209,7 @@ def test_markdown_notifies_nobody_and_links_nowhere() -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("health", [NOTHING, BROKEN], ids=["nothing", "broken"])
-def test_a_run_without_a_verdict_is_green_nowhere(name: str, health: Health) -> None:
+def test_a_run_without_a_verdict_is_green_nowhere(name: str, health: Report) -> None:
     text = rendered(name, health)
     told = READERS[name](text, health)
 

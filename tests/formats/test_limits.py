@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from pytest_flowhealth.domain.checks import CheckResult, Ending
+from pytest_flowhealth.domain.measurements import measured
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.formats import github, health_json, json_lines, junit, markdown, nagios
 from pytest_flowhealth.plugin.outputs import GROUP
-from pytest_flowhealth.verdict.check import CheckResult, Ending
-from pytest_flowhealth.verdict.measurement import measured
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.status import Status
 from tests.formats.readers import READERS, by_guidelines, commands
 from tests.kit.reports import EVERY, HEALTHY, ILL, NOTHING, judged, limit, reported
 
@@ -159,7 +159,7 @@ def test_junit_is_xml_whatever_is_said(text: str) -> None:
 @pytest.mark.parametrize(
     "health", [EVERY, HEALTHY, ILL, NOTHING], ids=["every", "healthy", "ill", "none"]
 )
-def test_health_json_by_the_rules_of_the_draft(health: Health) -> None:
+def test_health_json_by_the_rules_of_the_draft(health: Report) -> None:
     found: dict[str, Any] = json.loads(health_json.render(health))
 
     # 3.1 to 3.9: one member is required, the others have their types.
@@ -200,7 +200,7 @@ def test_health_json_by_the_rules_of_the_draft(health: Health) -> None:
 
 
 def test_a_lines_head_has_all_of_the_report_but_its_checks() -> None:
-    assert set(json_lines.RunLine.__struct_fields__) == set(Health.__struct_fields__) - {"checks"}
+    assert set(json_lines.RunLine.__struct_fields__) == set(Report.__struct_fields__) - {"checks"}
     assert NOTHING.status is Status.UNKNOWN
 
 

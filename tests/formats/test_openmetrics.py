@@ -11,14 +11,14 @@ import pytest
 import requests
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.measurements import measured
+from pytest_flowhealth.domain.metric_names import name_of
+from pytest_flowhealth.domain.report import Host, Report, Summary, TargetInfo
+from pytest_flowhealth.domain.root_causes import Component
+from pytest_flowhealth.domain.status import Outcome, Status
+from pytest_flowhealth.domain.units import UNITS
 from pytest_flowhealth.formats.openmetrics import render
-from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.exposition import name_of
-from pytest_flowhealth.verdict.measurement import measured
-from pytest_flowhealth.verdict.report import Health, Host, Summary, TargetInfo
-from pytest_flowhealth.verdict.status import Outcome, Status
-from pytest_flowhealth.verdict.units import UNITS
-from pytest_flowhealth.verdict.verdict import Component
 from tests.alerts.test_engine import check
 from tests.kit.redis import free_port
 
@@ -40,7 +40,7 @@ CHECKS = (
     check("redis.lost", Outcome.UNKNOWN, measurements=(measured("x", [], "ms").measurement,)),
     check("redis.none", Outcome.SKIP),
 )
-HEALTH = Health(
+HEALTH = Report(
     status=Status.UNKNOWN,
     exit_code=3,
     reasons=(),
@@ -57,7 +57,7 @@ HEALTH = Health(
 )
 
 
-def samples(health: Health = HEALTH) -> dict[tuple[str, str], float]:
+def samples(health: Report = HEALTH) -> dict[tuple[str, str], float]:
     """Return what a strict parser reads: values by name and the labels that matter."""
     found = {}
     for family in text_string_to_metric_families(render(health)):

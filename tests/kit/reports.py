@@ -6,19 +6,19 @@ import datetime
 
 import msgspec
 
-from pytest_flowhealth.verdict.check import (
+from pytest_flowhealth.domain.checks import (
     CheckResult,
-    Declaration,
+    CheckSpec,
     Ending,
     Evidence,
     Phase,
     Waiver,
     judge_check,
 )
-from pytest_flowhealth.verdict.measurement import Series, measured
-from pytest_flowhealth.verdict.report import Health, Host, Summary, TargetInfo
-from pytest_flowhealth.verdict.threshold import Threshold, declare, judge
-from pytest_flowhealth.verdict.verdict import Problem, judge_run
+from pytest_flowhealth.domain.measurements import Series, measured
+from pytest_flowhealth.domain.report import Host, Report, Summary, TargetInfo
+from pytest_flowhealth.domain.root_causes import RunProblem, judge_run
+from pytest_flowhealth.domain.thresholds import Threshold, declare, judge
 
 DAY = datetime.date(2026, 1, 1)
 HOSTILE = (
@@ -39,7 +39,7 @@ def judged(
 ) -> CheckResult:
     """Return a check as the program itself judges it."""
     component, _, name = check_id.partition(".")
-    declaration = Declaration(
+    declaration = CheckSpec(
         check_id,
         nodeid=f"test_{component}.py::test_{name}",
         component=component,
@@ -66,11 +66,11 @@ def judged(
     return judge_check(seen, phases, DAY)
 
 
-def reported(checks: list[CheckResult], problems: tuple[Problem, ...] = ()) -> Health:
+def reported(checks: list[CheckResult], problems: tuple[RunProblem, ...] = ()) -> Report:
     """Return a report on the checks, as the program itself judges them together."""
     verdict = judge_run(checks, problems)
     counts = {one.value.replace("pass", "passed"): n for one, n in verdict.summary.items()}
-    return Health(
+    return Report(
         status=verdict.status,
         exit_code=verdict.status.exit_code,
         reasons=verdict.reasons,
@@ -174,7 +174,7 @@ EVERY = reported(
         ),
         judged("wasm.expected", ending=Ending.XFAILED, message="known to be slow"),
     ],
-    (Problem("worker gw1 was lost"),),
+    (RunProblem("worker gw1 was lost"),),
 )
 """Every outcome, every way to it, and figures of every kind; in all a run that lost a worker."""
 
@@ -205,7 +205,7 @@ ILL = msgspec.structs.replace(
             ),
             judged("app.four", evidence={"warnings": (HOSTILE,)}),
         ],
-        (Problem(HOSTILE),),
+        (RunProblem(HOSTILE),),
     ),
     target=TargetInfo(HOSTILE, HOSTILE, HOSTILE),
     host=Host(HOSTILE, "Linux", "6.1", "x86_64", "3.11.2", 2),
@@ -213,5 +213,5 @@ ILL = msgspec.structs.replace(
 """Texts that nobody cleaned, as they could be where something forgets to."""
 
 NOTHING = reported([])
-BROKEN = reported([judged("app.good")], (Problem("test_app.py could not be collected"),))
+BROKEN = reported([judged("app.good")], (RunProblem("test_app.py could not be collected"),))
 HEALTHY = reported([judged("app.good", measured("latency", 1.5, "ms"))])

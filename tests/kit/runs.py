@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, Protocol
 import jsonschema
 import msgspec
 
-from pytest_flowhealth.verdict.report import schema
+from pytest_flowhealth.domain.report import schema
 from tests.kit.app import App
 
 PASSWORD = "Xk7-aGeheim"

@@ -14,7 +14,7 @@ import jsonschema
 import msgspec
 import pytest
 
-from pytest_flowhealth.verdict.report import schema
+from pytest_flowhealth.domain.report import schema
 
 SCHEMA = schema()
 

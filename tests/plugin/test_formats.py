@@ -17,13 +17,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from pytest_flowhealth.domain.report import Report as HealthReport
 from pytest_flowhealth.formats import github
 from pytest_flowhealth.plugin.outputs import POLLED
-from pytest_flowhealth.verdict.report import Health as Report
 from tests.formats.readers import READERS, by_guidelines, commands, figures_of
 from tests.formats.test_all import PEOPLE, STATUSES
 from tests.kit.reports import HOSTILE
-from tests.plugin.conftest import Health, Result
+from tests.plugin.conftest import Report, Result
 
 NEGATE = Path("/usr/lib/nagios/plugins/negate")
 CHECKS = """
@@ -69,7 +69,7 @@ def judged(result: Result, folder: Path, status: str, left_out: tuple[str, ...] 
             )
 
 
-def test_all_at_once(run: Health, tmp_path: Path) -> None:
+def test_all_at_once(run: Report, tmp_path: Path) -> None:
     result = run(CHECKS, *OUTPUTS)
 
     assert result.exit_code == 2, result.out + result.err
@@ -96,7 +96,7 @@ BREAKS = {
 
 
 @pytest.mark.parametrize("how", list(BREAKS))
-def test_a_broken_run_is_green_nowhere(run: Health, tmp_path: Path, how: str) -> None:
+def test_a_broken_run_is_green_nowhere(run: Report, tmp_path: Path, how: str) -> None:
     source, words = BREAKS[how]
     result = run(source, *words, *OUTPUTS)
 
@@ -104,7 +104,7 @@ def test_a_broken_run_is_green_nowhere(run: Health, tmp_path: Path, how: str) ->
     judged(result, tmp_path, "unknown")
 
 
-def test_a_run_that_can_not_begin_is_green_nowhere(run: Health, tmp_path: Path) -> None:
+def test_a_run_that_can_not_begin_is_green_nowhere(run: Report, tmp_path: Path) -> None:
     assert run(CHECKS, *OUTPUTS, "-k", "page").exit_code == 0
     result = run(CHECKS, *OUTPUTS, files={"conftest.py": "raise RuntimeError('no')"})
 
@@ -122,7 +122,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("how", list(ENDS))
-def test_an_end_that_is_known_leaves_nothing_green(run: Health, tmp_path: Path, how: str) -> None:
+def test_an_end_that_is_known_leaves_nothing_green(run: Report, tmp_path: Path, how: str) -> None:
     source, words, files, exit_code = ENDS[how]
     assert run(CHECKS, *OUTPUTS, "-k", "page").exit_code == 0
     result = run(CHECKS + source, *OUTPUTS, *words, files=files)
@@ -131,7 +131,7 @@ def test_an_end_that_is_known_leaves_nothing_green(run: Health, tmp_path: Path, 
     judged(result, tmp_path, "unknown")
 
 
-def test_a_hostile_check(run: Health, tmp_path: Path) -> None:
+def test_a_hostile_check(run: Report, tmp_path: Path) -> None:
     source = f"""
 HOSTILE = {HOSTILE!a}
 
@@ -158,7 +158,7 @@ def test_warned(health):
         assert len(text) < 100_000
 
 
-def test_nagios_has_standard_output_for_itself(run: Health) -> None:
+def test_nagios_has_standard_output_for_itself(run: Report) -> None:
     result = run("print('at import')\n" + CHECKS, "--health-output=nagios", "-s")
 
     assert result.exit_code == 2
@@ -176,7 +176,7 @@ def test_nagios_has_standard_output_for_itself(run: Health) -> None:
 
 
 @pytest.mark.skipif(not NEGATE.exists(), reason="no monitoring-plugins-basic (apt)")
-def test_a_plugin_runs_it_as_one(run: Health, tmp_path: Path) -> None:
+def test_a_plugin_runs_it_as_one(run: Report, tmp_path: Path) -> None:
     run(CHECKS, "-k", "page")  # writes the files
     python = shutil.which(sys.executable)
     argv = [
@@ -209,7 +209,7 @@ def in_ci(folder: Path) -> dict[str, str]:
     return {"GITHUB_WORKSPACE": str(folder), "GITHUB_STEP_SUMMARY": str(folder / "summary.md")}
 
 
-def test_in_github_actions(run: Health, tmp_path: Path) -> None:
+def test_in_github_actions(run: Report, tmp_path: Path) -> None:
     result = run(CHECKS, "--health-output=github", env=in_ci(tmp_path.parent))
 
     found = list(commands(result.out))
@@ -221,7 +221,7 @@ def test_in_github_actions(run: Health, tmp_path: Path) -> None:
     )
 
 
-def test_the_summary_is_appended_once(run: Health, tmp_path: Path) -> None:
+def test_the_summary_is_appended_once(run: Report, tmp_path: Path) -> None:
     (tmp_path / "summary.md").write_text("# Before\n")
     run(CHECKS, "--health-output=github:x", "-k", "page", env=in_ci(tmp_path))
     run(
@@ -240,7 +240,7 @@ def test_the_summary_is_appended_once(run: Health, tmp_path: Path) -> None:
     ]
 
 
-def test_a_full_summary_stays_whole(run: Health, tmp_path: Path) -> None:
+def test_a_full_summary_stays_whole(run: Report, tmp_path: Path) -> None:
     (tmp_path / "summary.md").write_text("x" * (github.SUMMARY - 500))
     result = run(CHECKS, "--health-output=github:x", "-k", "page", env=in_ci(tmp_path))
 
@@ -249,7 +249,7 @@ def test_a_full_summary_stays_whole(run: Health, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", [".", "pipe", ".flowhealth/report.json", "out"])
-def test_a_summary_that_can_not_be_written_is_told(run: Health, tmp_path: Path, place: str) -> None:
+def test_a_summary_that_can_not_be_written_is_told(run: Report, tmp_path: Path, place: str) -> None:
     os.mkfifo(tmp_path / "pipe")
     env = in_ci(tmp_path) | {"GITHUB_STEP_SUMMARY": str(tmp_path / place)}
     result = run(
@@ -263,7 +263,7 @@ def test_a_summary_that_can_not_be_written_is_told(run: Health, tmp_path: Path, 
     assert told.status == "unknown"
 
 
-def test_a_verdict_that_nobody_could_be_told_is_nowhere_green(run: Health, tmp_path: Path) -> None:
+def test_a_verdict_that_nobody_could_be_told_is_nowhere_green(run: Report, tmp_path: Path) -> None:
     run(CHECKS, "--collect-only")  # writes the files
     (tmp_path / "summary.md").write_text("# Before\n")
     argv = [sys.executable, "-m", "pytest", "--health", "test_checks.py", "-k", "page"]
@@ -288,7 +288,7 @@ def test_a_verdict_that_nobody_could_be_told_is_nowhere_green(run: Health, tmp_p
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_signal(run: Health, tmp_path: Path, number: int) -> None:
+def test_a_signal(run: Report, tmp_path: Path, number: int) -> None:
     source = "@pytest.mark.health('app')\ndef test_it():\n    open('there', 'w').close()\n    time.sleep(60)\n"
     run(source, "--collect-only")  # writes the files
     argv = [sys.executable, "-m", "pytest", "--health", "test_checks.py", *OUTPUTS]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import pytest_flowhealth.verdict.report as types
+import pytest_flowhealth.domain.report as types
 from tests.plugin.conftest import Health
 
 GOOD = (
@@ -21,7 +21,7 @@ def test_the_shipped_schema_is_the_generated_one() -> None:
     shipped = Path(types.__file__).with_name("report.schema.json").read_text()
 
     command = (
-        "python -m pytest_flowhealth.verdict.report > pytest_flowhealth/verdict/report.schema.json"
+        "python -m pytest_flowhealth.domain.report > pytest_flowhealth/domain/report.schema.json"
     )
     assert shipped == types.schema_text(), f"run: {command}"
 

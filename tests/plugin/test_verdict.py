@@ -260,13 +260,15 @@ ROWS = {
         "fail",
         2,
     ),
-    "ProbeError": (
-        check("from pytest_flowhealth import ProbeError\nraise ProbeError('down')"),
+    "CheckFailed": (
+        check("from pytest_flowhealth import CheckFailed\nraise CheckFailed('down')"),
         "fail",
         2,
     ),
-    "Unmeasured": (
-        check("from pytest_flowhealth import Unmeasured\nraise Unmeasured('cannot look')"),
+    "MeasurementUnavailable": (
+        check(
+            "from pytest_flowhealth import MeasurementUnavailable\nraise MeasurementUnavailable('cannot look')"
+        ),
         "unknown",
         3,
     ),

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_flowhealth.config.manifest import Package, read_manifest
 from pytest_flowhealth.config.workspaces import workspaces
-from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes import artifacts, build, freshness
 from pytest_flowhealth.probes.build import Found
 from pytest_flowhealth.probes.javascript import Source
@@ -278,7 +278,7 @@ def test_content_that_needs_no_node(tmp_path: Path) -> None:
     write(tmp_path, "b.json", content="{")
     write(tmp_path, "b.wasm", "b.node", content="<html>")
     found = problems(tmp_path, "b.json", "b.wasm", "b.node")
-    assert [type(one) for one in found] == [ProbeError] * 3
+    assert [type(one) for one in found] == [CheckFailed] * 3
     assert [one.message.split()[0] for one in found] == ["b.json", "b.wasm", "b.node"]
 
 
@@ -286,7 +286,7 @@ def test_scripts_without_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("PATH", str(tmp_path))
     write(tmp_path, "a.js")
     (problem,) = problems(tmp_path, "a.js")
-    assert isinstance(problem, Unmeasured)
+    assert isinstance(problem, MeasurementUnavailable)
 
 
 def compared(root: Path, *names: str) -> freshness.Comparison:
@@ -341,6 +341,6 @@ def test_a_folder_of_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(freshness, "MAX_FILES", 2)
     monkeypatch.setattr(artifacts, "MAX_FILES", 2)
     at(tmp_path, 1_000, "dist/a.js", "src/a.ts", "src/b.ts", "src/c.ts")
-    with pytest.raises(Unmeasured, match="more than 2 files"):
+    with pytest.raises(MeasurementUnavailable, match="more than 2 files"):
         compared(tmp_path, "dist/a.js")
     assert "more than 2 files" in found(tmp_path, exports={"./*": "./src/*.ts"}).problems[0]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes import cgroup
 from tests.kit.control_groups import NO_LIMIT_V1, V2_MOUNT, tree, v1, v2, write
 
@@ -139,18 +139,18 @@ def test_a_mount_with_a_space_in_its_name(tmp_path: Path) -> None:
 def test_a_limit_that_can_not_be_read_is_not_no_limit(
     tmp_path: Path, files: dict[str, str]
 ) -> None:
-    with pytest.raises(Unmeasured):
+    with pytest.raises(MeasurementUnavailable):
         cgroup.memory_limits(v2(tmp_path, files))
 
 
 @pytest.mark.parametrize("quota", ["x 100000", "0 100000", "50000 0", "1 2 3", "50000 x"])
 def test_a_quota_that_can_not_be_read(tmp_path: Path, quota: str) -> None:
-    with pytest.raises(Unmeasured):
+    with pytest.raises(MeasurementUnavailable):
         cgroup.cpu_limits(v2(tmp_path, {"a/b/cpu.max": quota}))
 
 
 def test_a_quota_without_accounting(tmp_path: Path) -> None:
-    with pytest.raises(Unmeasured):
+    with pytest.raises(MeasurementUnavailable):
         cgroup.cpu_seconds(v2(tmp_path, {"a/b/cpu.max": "50000 100000"}))
 
 
@@ -158,14 +158,14 @@ def test_a_quota_without_accounting(tmp_path: Path) -> None:
 def test_garbage_from_the_kernel(tmp_path: Path, file: str) -> None:
     root = v2(tmp_path, {"a/b/memory.max": "4096"})
     write(root, {file: "gar\x00bage\n"})
-    with pytest.raises(Unmeasured):
+    with pytest.raises(MeasurementUnavailable):
         cgroup.memory_limits(root)
 
 
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     root = v2(tmp_path, {"a/b/memory.current": "1"})
     (root / "sys/fs/cgroup/a/b/memory.max").mkdir()  # unreadable for root too
-    with pytest.raises(Unmeasured, match=r"memory\.max"):
+    with pytest.raises(MeasurementUnavailable, match=r"memory\.max"):
         cgroup.memory_limits(root)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes import command
 
 PATIENCE = 20.0
@@ -93,13 +93,13 @@ def test_output_is_bounded() -> None:
     "code", ["import time; time.sleep(600)", "while True: print('x' * 1000)", "import os; os.close(1); os.close(2)\nwhile True: pass"]
 )  # fmt: skip
 def test_no_end_in_time(code: str) -> None:
-    with pytest.raises(Unmeasured, match=r"gave no answer within 0\.5 s"):
+    with pytest.raises(MeasurementUnavailable, match=r"gave no answer within 0\.5 s"):
         command.run(python(code), timeout=0.5)
 
 
 def test_children_are_ended_with_it(tmp_path: Path) -> None:
     file = tmp_path / "pid"
-    with pytest.raises(Unmeasured):
+    with pytest.raises(MeasurementUnavailable):
         command.run(python(child_that_stays(file) + "time.sleep(600)"), timeout=3)
     assert in_time(lambda: gone(file))
 
@@ -113,13 +113,13 @@ def test_a_child_that_keeps_the_pipes_is_not_waited_for(tmp_path: Path) -> None:
 
 def test_no_such_program_folder_or_right(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("")
-    with pytest.raises(ProbeError, match="no `flowhealth-no-such` on the PATH"):
+    with pytest.raises(CheckFailed, match="no `flowhealth-no-such` on the PATH"):
         command.run(["flowhealth-no-such"], timeout=1)
-    with pytest.raises(ProbeError, match="no folder"):
+    with pytest.raises(CheckFailed, match="no folder"):
         command.run(python(""), timeout=1, cwd=tmp_path / "absent")
-    with pytest.raises(ProbeError, match="can't be started"):
+    with pytest.raises(CheckFailed, match="can't be started"):
         command.run([str(tmp_path / "plain")], timeout=1)
-    with pytest.raises(ProbeError, match="can't be started"):
+    with pytest.raises(CheckFailed, match="can't be started"):
         command.run(["a\0b"], timeout=1)
 
 

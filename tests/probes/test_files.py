@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes import files, javascript
 from pytest_flowhealth.probes.files import Looked
 
@@ -48,7 +48,7 @@ def look(root: Path, name: str, content: str | bytes | None = None) -> Looked:
 
 def broken(found: Looked) -> str:
     """Return the message of a file that is broken, and names it."""
-    assert isinstance(found.error, ProbeError), found.error
+    assert isinstance(found.error, CheckFailed), found.error
     assert found.error.message.startswith(found.label)
     return found.error.message
 
@@ -129,13 +129,13 @@ def test_an_alias_bomb_is_read_and_not_blown_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["a." * 50_000 + "a = 1", "[" + "a." * 50_000 + "a]"])
 def test_toml_that_would_take_minutes_is_not_read(tmp_path: Path, content: str) -> None:
-    assert isinstance(look(tmp_path, "a.toml", content).error, Unmeasured)
+    assert isinstance(look(tmp_path, "a.toml", content).error, MeasurementUnavailable)
 
 
 def test_without_pyyaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "yaml", None)
     error = look(tmp_path, "a.yaml", "a: 1").error
-    assert isinstance(error, Unmeasured)
+    assert isinstance(error, MeasurementUnavailable)
     assert error.remedy == "pip install pytest-flowhealth[yaml]"
 
 
@@ -198,14 +198,14 @@ def test_no_script_is_run(tmp_path: Path) -> None:
 def test_scripts_in_a_folder_whose_package_json_is_broken(tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text("{")
     error = look(tmp_path, "a.js", "1").error
-    assert isinstance(error, Unmeasured)
+    assert isinstance(error, MeasurementUnavailable)
 
 
 def test_scripts_without_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     for name in ("a.js", "a.ts"):
         error = look(tmp_path, name, "const a = 1;").error
-        assert isinstance(error, Unmeasured)
+        assert isinstance(error, MeasurementUnavailable)
         assert "no `node`" in error.message
     assert "line 1" in broken(look(tmp_path, "a.json", "{"))
 
@@ -220,7 +220,7 @@ def test_a_node_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "a.js").write_text("1")
     sources = files.configured(tmp_path, ["a.js"])
     (problem,) = javascript.syntax_problems(sources, timeout=0.2)
-    assert isinstance(problem, Unmeasured)
+    assert isinstance(problem, MeasurementUnavailable)
 
 
 @needs_node
@@ -254,7 +254,7 @@ def test_typescript_by_a_compiler_that_is_a_program(tmp_path: Path) -> None:
     assert third.error is None
     (package / "bin/tsc").write_text("console.log('error TS5023: Unknown option'); process.exit(1)")
     for found in files.look(sources, tmp_path):
-        assert isinstance(found.error, Unmeasured)
+        assert isinstance(found.error, MeasurementUnavailable)
         assert "TS5023" in found.error.message
 
 
@@ -273,19 +273,19 @@ def test_a_compiler_that_is_none(tmp_path: Path, code: str) -> None:
     package.mkdir(parents=True)
     (package / "index.js").write_text(code)
     found = look(tmp_path, "a.ts", "let a: number = 1")
-    assert found.error is None or isinstance(found.error, Unmeasured)
+    assert found.error is None or isinstance(found.error, MeasurementUnavailable)
 
 
 @needs_node
 def test_typescript_without_a_compiler_is_parsed_by_node_or_not_at_all(tmp_path: Path) -> None:
     whole = look(tmp_path, "a.ts", "enum A { B = 1 }\nlet a: number = 1").error
     other = look(tmp_path, "b.ts", "let a: = 1").error
-    if isinstance(whole, Unmeasured):  # a Node that can't read types
+    if isinstance(whole, MeasurementUnavailable):  # a Node that can't read types
         assert whole.remedy == "npm install --save-dev typescript"
-        assert isinstance(other, Unmeasured)
+        assert isinstance(other, MeasurementUnavailable)
     else:
         assert whole is None
-        assert isinstance(other, ProbeError)
+        assert isinstance(other, CheckFailed)
 
 
 def test_well_known_files_are_found_where_they_are(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.listing import listed, raise_worst
 
 
@@ -18,11 +18,11 @@ def test_several_are_counted_and_the_first_ten_told() -> None:
 
 
 def test_what_is_broken_comes_before_what_is_not_known() -> None:
-    errors = [Unmeasured("u", remedy="r"), ProbeError("p"), ProbeError("q")]
-    with pytest.raises(ProbeError, match="2 are broken: p; q") as broken:
+    errors = [MeasurementUnavailable("u", remedy="r"), CheckFailed("p"), CheckFailed("q")]
+    with pytest.raises(CheckFailed, match="2 are broken: p; q") as broken:
         raise_worst(errors, broken="are broken", unread="are unread", remedy="mend")
     assert broken.value.remedy == "mend"
-    with pytest.raises(Unmeasured, match=r"^u$") as unread:
+    with pytest.raises(MeasurementUnavailable, match=r"^u$") as unread:
         raise_worst(errors[:1], broken="are broken", unread="are unread", remedy="mend")
     assert unread.value.remedy == "r"
     raise_worst([], broken="are broken", unread="are unread")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pytest_flowhealth.config.manifest import Package, read_manifest
 from pytest_flowhealth.config.workspaces import workspaces
-from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes import lockfile
 from pytest_flowhealth.probes.lockfile import Lock
 
@@ -180,19 +180,19 @@ def test_which_manager(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_hostile_content(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "package-lock.json").write_bytes(content)
-    with pytest.raises(ProbeError, match=r"package-lock\.json"):
+    with pytest.raises(CheckFailed, match=r"package-lock\.json"):
         lockfile.read_lock(tmp_path)
 
 
 def test_no_regular_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "package-lock.json")
-    with pytest.raises(ProbeError, match="no regular file"):
+    with pytest.raises(CheckFailed, match="no regular file"):
         lockfile.read_lock(tmp_path)
 
 
 def test_the_first_version_tells_too_little(tmp_path: Path) -> None:
     (tmp_path / "package-lock.json").write_text('{"lockfileVersion": 1, "dependencies": {}}')
-    with pytest.raises(Unmeasured, match="lockfileVersion 1"):
+    with pytest.raises(MeasurementUnavailable, match="lockfileVersion 1"):
         lockfile.read_lock(tmp_path)
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from pytest_flowhealth.config.manifest import read_manifest
 from pytest_flowhealth.config.workspaces import workspaces
-from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes import npm
 from pytest_flowhealth.probes import outdated as behind
 from pytest_flowhealth.probes.outdated import Outdated
@@ -138,7 +138,7 @@ def test_a_tree_that_is_not_of_this_project(
     project: Path, shim: Callable[[str], None], said: str
 ) -> None:
     shim(f"echo '{said}'")
-    with pytest.raises(Unmeasured, match=r"npm ls.*could not tell"):
+    with pytest.raises(MeasurementUnavailable, match=r"npm ls.*could not tell"):
         npm.ls(project)
 
 
@@ -189,32 +189,32 @@ def test_vulnerabilities(ask: object, scenario: str, counts: dict[str, int]) -> 
     ["405", "500", "null", "list", "garbage", "html", "nothing", "text", "error", "listed", "cut"],
 )
 def test_a_broken_answer_is_never_zero_vulnerabilities(ask: object, scenario: str) -> None:
-    with pytest.raises(Unmeasured, match=r"audit"):
+    with pytest.raises(MeasurementUnavailable, match=r"audit"):
         ask(scenario)  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("scenario", ["hang", "drip"])
 def test_an_endpoint_that_does_not_end(ask: object, scenario: str) -> None:
-    with pytest.raises(Unmeasured):
+    with pytest.raises(MeasurementUnavailable):
         ask(scenario, 5.0)  # type: ignore[operator]
 
 
 def test_an_offline_npm_has_not_asked(project: Path) -> None:
     (project / ".npmrc").write_text("offline=true\n")
-    with pytest.raises(Unmeasured):
+    with pytest.raises(MeasurementUnavailable):
         npm.audit(project)
 
 
 def test_no_registry_there(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
     for question in (npm.audit, outdated):
-        with pytest.raises(Unmeasured, match="ECONNREFUSED"):
+        with pytest.raises(MeasurementUnavailable, match="ECONNREFUSED"):
             question(project)
 
 
 def test_no_lock_file(project: Path) -> None:
     (project / "package-lock.json").unlink()
-    with pytest.raises(Unmeasured, match=r"lock"):
+    with pytest.raises(MeasurementUnavailable, match=r"lock"):
         npm.audit(project)
 
 
@@ -222,7 +222,7 @@ def test_an_answer_without_a_question_is_no_audit(
     project: Path, shim: Callable[[str], None]
 ) -> None:
     shim(f"echo '{NO_VULNERABILITIES}'")
-    with pytest.raises(Unmeasured, match="did not ask the registry"):
+    with pytest.raises(MeasurementUnavailable, match="did not ask the registry"):
         npm.audit(project)
 
 
@@ -232,7 +232,7 @@ def test_a_lock_file_with_nothing_in_it_is_no_audit(project: Path, entries: obje
     (project / "package-lock.json").write_text(json.dumps(lock))
     with RegistryFront(audit="none") as front:
         front.configure(project)
-        with pytest.raises(Unmeasured):
+        with pytest.raises(MeasurementUnavailable):
             npm.audit(project)
 
 
@@ -259,7 +259,7 @@ def test_an_answer_without_a_question_is_not_up_to_date(
     project: Path, shim: Callable[[str], None]
 ) -> None:
     shim("echo '{}'; echo 'npm info ok' >&2")
-    with pytest.raises(Unmeasured, match="did not ask"):
+    with pytest.raises(MeasurementUnavailable, match="did not ask"):
         outdated(project)
 
 
@@ -309,13 +309,13 @@ def test_a_registry_that_fails(
     monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
     with RegistryFront(get="500") as front:
         monkeypatch.setenv("npm_config_registry", front.url)
-        with pytest.raises(Unmeasured, match="500"):
+        with pytest.raises(MeasurementUnavailable, match="500"):
             outdated(project)
 
 
 def test_no_npm(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(ProbeError, match="no `npm` on the PATH"):
+    with pytest.raises(CheckFailed, match="no `npm` on the PATH"):
         npm.ls(project)
 
 
@@ -325,7 +325,7 @@ def test_an_npm_that_says_something_else(
 ) -> None:
     shim(f"cat <<'END'\n{said}\nEND\nexit 1")
     for question in (npm.ls, npm.audit, outdated):
-        with pytest.raises(Unmeasured):
+        with pytest.raises(MeasurementUnavailable):
             question(project)
 
 
@@ -345,7 +345,7 @@ def test_an_npm_that_hangs_is_ended_with_its_children(
     project: Path, tmp_path: Path, shim: Callable[[str], None], script: str
 ) -> None:
     shim(f"echo $$ > {tmp_path}/pid\n{script}")
-    with pytest.raises(Unmeasured, match="gave no answer within 1 s"):
+    with pytest.raises(MeasurementUnavailable, match="gave no answer within 1 s"):
         npm.ls(project, 1.0)
 
     group = int((tmp_path / "pid").read_text())
@@ -372,7 +372,7 @@ def test_a_cache_that_npm_does_not_name(project: Path, shim: Callable[[str], Non
     assert npm.cache(project).is_absolute()
     for said in ("", "{}", "undefined", "/a\\n/b"):
         shim(f"printf '{said}'")
-        with pytest.raises(Unmeasured):
+        with pytest.raises(MeasurementUnavailable):
             npm.cache(project)
 
 

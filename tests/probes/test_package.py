@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from pytest_flowhealth.config.manifest import Package, read_manifest
-from pytest_flowhealth.errors import NotApplicable, ProbeError
+from pytest_flowhealth.errors import CheckFailed, NotApplicable
 from pytest_flowhealth.probes import loading, package
 from pytest_flowhealth.probes.package import Dependency
 
@@ -247,10 +247,10 @@ def test_an_add_on_for_another_node(tmp_path: Path) -> None:
 
 def test_no_node_modules(tmp_path: Path) -> None:
     app = project(tmp_path, thing="^1")
-    with pytest.raises(ProbeError, match="is not there"):
+    with pytest.raises(CheckFailed, match="is not there"):
         package.require_node_modules(app)
     (tmp_path / "node_modules/.bin").mkdir(parents=True)
-    with pytest.raises(ProbeError, match="is empty"):
+    with pytest.raises(CheckFailed, match="is empty"):
         package.require_node_modules(app)
     (tmp_path / ".pnp.cjs").write_text("")
     with pytest.raises(NotApplicable, match="Plug'n'Play"):
@@ -289,7 +289,7 @@ def runs(process: int) -> bool:
 def test_no_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "node_modules/thing", {"index.js": ""}, name="thing", version="1.0.0")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ProbeError, match="no `node` on the PATH"):
+    with pytest.raises(CheckFailed, match="no `node` on the PATH"):
         package.examine(project(tmp_path, thing="^1"), ["thing"])
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.errors import FlowHealthError, ProbeError
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError
 from pytest_flowhealth.probes import runtimes
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
@@ -51,13 +51,13 @@ def test_what_is_a_version(path: Path, said: str, expected: str) -> None:
 @pytest.mark.parametrize("script", ["exit 1", "echo banana", "true", "echo v1.2", "kill -9 $$"])
 def test_what_is_none(path: Path, script: str) -> None:
     pretend(path, "node", script)
-    with pytest.raises(ProbeError, match="node --version"):
+    with pytest.raises(CheckFailed, match="node --version"):
         runtimes.version("node")
 
 
 def test_a_program_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ProbeError, match="node"):
+    with pytest.raises(CheckFailed, match="node"):
         runtimes.version("node")
     found = runtimes.host()
     assert found.told_by == "python"

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes import system
 from tests.kit.control_groups import v2
 
@@ -78,7 +78,7 @@ def test_cpu_times_that_do_not_move_are_no_zero(
 ) -> None:
     frozen = psutil.cpu_times(percpu=True)
     monkeypatch.setattr(psutil, "cpu_times", lambda percpu: frozen)
-    with pytest.raises(Unmeasured, match="did not move"):
+    with pytest.raises(MeasurementUnavailable, match="did not move"):
         system.cpu(0.0, root=tmp_path)
 
 
@@ -101,11 +101,11 @@ def test_disk_as_df_tells_it(tmp_path: Path) -> None:
 
 
 def test_disk_of_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(Unmeasured):
+    with pytest.raises(MeasurementUnavailable):
         system.disk(tmp_path / "absent")
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs proc")
 def test_a_file_system_without_a_size() -> None:
-    with pytest.raises(Unmeasured, match="no size"):
+    with pytest.raises(MeasurementUnavailable, match="no size"):
         system.disk(Path("/proc"))

@@ -32,10 +32,10 @@ except FlowHealthError as error:
 @pytest.mark.parametrize(
     ("closed", "said"),
     [
-        ("node_modules", "ProbeError: node_modules can't be read: Permission denied"),
+        ("node_modules", "CheckFailed: node_modules can't be read: Permission denied"),
         ("node_modules/thing", "thing is broken: package.json can't be read: Permission denied"),
         ("node_modules/thing/index.js", "EACCES: permission denied"),
-        ("package.json", "ProbeError: package.json can't be read: Permission denied"),
+        ("package.json", "CheckFailed: package.json can't be read: Permission denied"),
     ],
 )
 def test_what_may_not_be_read(tmp_path: Path, closed: str, said: str) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pytest_flowhealth.verdict.status import Outcome, Status
-from pytest_flowhealth.verdict.verdict import judge_run
+from pytest_flowhealth.domain.root_causes import judge_run
+from pytest_flowhealth.domain.status import Outcome, Status
 from tests.alerts.test_engine import check
 
 FOLLOWS = {"depends": ("redis.connect",)}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.verdict.statistics import (
+from pytest_flowhealth.domain.statistics import (
     Unsupported,
     compute,
     is_statistic,

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.verdict.text import Redactor, figure, password_in, printable, secrets_in
+from pytest_flowhealth.domain.text import (
+    Redactor,
+    format_number,
+    password_in,
+    printable,
+    secrets_in,
+)
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=())))
@@ -77,7 +83,7 @@ def test_secrets_of_the_environment() -> None:
     ],
 )
 def test_figures(value: float, shown: str) -> None:
-    assert figure(value) == shown
+    assert format_number(value) == shown
 
 
 @pytest.mark.parametrize(

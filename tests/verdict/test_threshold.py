@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.verdict.measurement import measured
-from pytest_flowhealth.verdict.status import Outcome
-from pytest_flowhealth.verdict.threshold import changed, declare, judge, split
+from pytest_flowhealth.domain.measurements import measured
+from pytest_flowhealth.domain.status import Outcome
+from pytest_flowhealth.domain.thresholds import changed, declare, judge, split
 
 NUMBER = st.floats(-1e9, 1e9)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from pytest_flowhealth import Health, ProbeError, Target
+from pytest_flowhealth import Health, CheckFailed, Target
 
 START_SECONDS = 10
 SAMPLES = 50
@@ -52,9 +52,9 @@ def address_told(server: "subprocess.Popen[bytes]", output: Path) -> str:
             return found.group(1)
         if server.poll() is not None:
             last = (said.strip().splitlines() or ["it said nothing"])[-1]
-            raise ProbeError(f"the server ended with exit code {server.returncode}: {last}")
+            raise CheckFailed(f"the server ended with exit code {server.returncode}: {last}")
         time.sleep(0.05)
-    raise ProbeError(f"the server did not listen within {START_SECONDS} s")
+    raise CheckFailed(f"the server did not listen within {START_SECONDS} s")
 
 
 @pytest.mark.health("app", requires=("build.syntax", "redis.connect"), timeout=60)
@@ -69,7 +69,7 @@ def test_status(health: Health, target: Target) -> None:
             answer = session.get(f"{address}api/status", timeout=5)
             times.append(1_000 * (time.perf_counter() - began))
             if answer.status_code != 200:
-                raise ProbeError(f"/api/status answered {answer.status_code}: {answer.text[:200]}")
+                raise CheckFailed(f"/api/status answered {answer.status_code}: {answer.text[:200]}")
             tasks = answer.json()["tasks"]
     health.measure("response", times, unit="ms")
     health.detail(requests=SAMPLES, tasks=tasks)

@@ -21,7 +21,7 @@ from pytest_flowhealth.alerts.channels.web import address_of
 from pytest_flowhealth.alerts.message import Message
 from pytest_flowhealth.alerts.text import body, title
 from pytest_flowhealth.config.alerts import Receiver
-from pytest_flowhealth.verdict.units import parse_duration
+from pytest_flowhealth.domain.units import parse_duration
 
 _UNUSABLE = 4
 _START = 5.0

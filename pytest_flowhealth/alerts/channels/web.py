@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_flowhealth.alerts.channels.failure import Refused, Unavailable
 from pytest_flowhealth.config.alerts import Receiver
-from pytest_flowhealth.verdict.units import parse_duration
+from pytest_flowhealth.domain.units import parse_duration
 
 if TYPE_CHECKING:
     import requests

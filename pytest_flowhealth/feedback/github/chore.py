@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.text import Redactor, secrets_in
 from pytest_flowhealth.errors import FlowHealthError, UsageError
 from pytest_flowhealth.feedback.github.notes import Notes
 from pytest_flowhealth.feedback.github.settings import client_of, policy_of
@@ -19,7 +20,6 @@ from pytest_flowhealth.feedback.github.tend import Done, tend
 from pytest_flowhealth.feedback.reports import store
 from pytest_flowhealth.feedback.reports.report import Kind
 from pytest_flowhealth.history.keeping import opened, said
-from pytest_flowhealth.verdict.text import Redactor, secrets_in
 
 _WAIT = 5.0
 

@@ -13,6 +13,7 @@ import msgspec
 from requests.utils import parse_header_links
 
 from pytest_flowhealth.config.github import PUBLIC, web_address
+from pytest_flowhealth.domain.text import HIDDEN, format_number, one_line
 from pytest_flowhealth.feedback.github.answers import Complaint
 from pytest_flowhealth.feedback.github.failure import (
     GitHubError,
@@ -22,7 +23,6 @@ from pytest_flowhealth.feedback.github.failure import (
     Unreachable,
 )
 from pytest_flowhealth.feedback.github.transport import Answer, Request, exchange, origin
-from pytest_flowhealth.verdict.text import HIDDEN, figure, one_line
 
 Decoded = TypeVar("Decoded")
 
@@ -206,9 +206,7 @@ class Client:
         told = f"status {answer.status}{f': {said}' if said else ''}"
         wait = self._wait(answer, said)
         if wait is not None:
-            message = (
-                f"{self._named} was asked too often ({told}); it asks to wait {figure(wait)} s"
-            )
+            message = f"{self._named} was asked too often ({told}); it asks to wait {format_number(wait)} s"
             return Limited(message, self.now + wait)
         what = {
             401: "does not accept the token",

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pytest_flowhealth.domain.text import escape_mentions, one_line, printable
 from pytest_flowhealth.feedback.reports.report import (
     Kind,
     Package,
@@ -21,7 +22,6 @@ from pytest_flowhealth.feedback.reports.report import (
     Version,
     fits,
 )
-from pytest_flowhealth.verdict.text import inert, one_line, printable
 
 LABEL = "flowhealth"
 """The label of all our issues: they are found again by it."""
@@ -56,7 +56,7 @@ def title(kind: Kind) -> str:
     """Return an issue's title."""
     name = one_line(kind.package, 60)
     said = one_line(kind.error, 400) or "fails, and says nothing"
-    return inert(_cut(f"{name}: {kind.step} fails: {said}", _TITLE))
+    return escape_mentions(_cut(f"{name}: {kind.step} fails: {said}", _TITLE))
 
 
 def body(kind: Kind) -> str:

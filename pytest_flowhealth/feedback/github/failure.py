@@ -8,15 +8,15 @@
     |-- Unreachable  it did not hear of it: not done
     `-- Lost         it may have been done: nobody knows
 
-All are `Unmeasured`: a check that meets one is unknown.
+All are `MeasurementUnavailable`: a check that meets one is unknown.
 """
 
 from __future__ import annotations
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable
 
 
-class GitHubError(Unmeasured):
+class GitHubError(MeasurementUnavailable):
     """Base of these errors."""
 
 

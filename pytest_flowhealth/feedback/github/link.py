@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from pytest_flowhealth.config.github import web_address
+from pytest_flowhealth.domain.text import printable
 from pytest_flowhealth.feedback.github import compose
 from pytest_flowhealth.feedback.reports.report import Kind
-from pytest_flowhealth.verdict.text import printable
 
 LONGEST = 8_000
 """Characters of an address; GitHub refuses more than about 8 kB (414 URI Too Long)."""

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pytest_flowhealth.config.environment import GITHUB_TOKEN
 from pytest_flowhealth.config.github import repository_in
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import NotApplicable, ProbeError, UsageError
+from pytest_flowhealth.domain.units import parse_duration
+from pytest_flowhealth.errors import CheckFailed, NotApplicable, UsageError
 from pytest_flowhealth.feedback.github.client import Client, Time
 from pytest_flowhealth.feedback.github.tend import Policy
-from pytest_flowhealth.verdict.units import parse_duration
 
 TOKENS = (GITHUB_TOKEN, "GITHUB_TOKEN", "GH_TOKEN")
 """The variables that may hold the token, the nearest first."""
@@ -48,7 +48,7 @@ def repository_of(target: Target) -> str:
         return ours.repository
     try:
         told = target.manifest.repository
-    except ProbeError:  # what is wrong with package.json is for its own check to say
+    except CheckFailed:  # what is wrong with package.json is for its own check to say
         told = None
     found = repository_in(told, ours.api)
     if found is None:

@@ -8,6 +8,10 @@ from typing import Any
 
 import msgspec
 
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.status import Outcome, Status
+from pytest_flowhealth.domain.text import one_line, printable
 from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.feedback.reports.receiving import CONTEXT, ERROR, is_word
 from pytest_flowhealth.feedback.reports.report import (
@@ -20,10 +24,6 @@ from pytest_flowhealth.feedback.reports.report import (
 )
 from pytest_flowhealth.feedback.reports.scrub import Scrubber
 from pytest_flowhealth.probes import runtimes
-from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.status import Outcome, Status
-from pytest_flowhealth.verdict.text import one_line, printable
 
 LARGEST = 64 * 1024
 """Bytes of a report at the most."""
@@ -64,7 +64,7 @@ def this_machine() -> Machine:
     return Machine(_version("node"), _version("npm"), host.platform, host.architecture)
 
 
-def report_of(health: Health, machine: Machine, scrub: Scrubber) -> InstallReport:
+def report_of(health: Report, machine: Machine, scrub: Scrubber) -> InstallReport:
     """Return the report of a run.
 
     Raises:
@@ -126,12 +126,12 @@ def _checked(report: InstallReport) -> InstallReport:
         raise NoReport(f"the report would not be taken: {one_line(str(error))}") from None
 
 
-def _error(first: CheckResult | None, health: Health, scrub: Scrubber) -> str:
+def _error(first: CheckResult | None, health: Report, scrub: Scrubber) -> str:
     told = f"{first.id}: {first.message}" if first else "; ".join(health.reasons)
     return one_line(scrub(_readable(told)), 10 * ERROR)[:ERROR]
 
 
-def _context(health: Health, wrong: Iterable[CheckResult], scrub: Scrubber) -> str:
+def _context(health: Report, wrong: Iterable[CheckResult], scrub: Scrubber) -> str:
     """Return what is told around an error: the failing checks, and those that warn."""
     warned = [one for one in health.checks if one.outcome is Outcome.WARN]
     lines = [f"{one.outcome.value} {one.id}: {one.message}" for one in (*wrong, *warned)]

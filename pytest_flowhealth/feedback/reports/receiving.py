@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from pytest_flowhealth.domain.text import one_line, printable
 from pytest_flowhealth.feedback.reports.fingerprint import fingerprint
 from pytest_flowhealth.feedback.reports.report import InstallReport
 from pytest_flowhealth.feedback.reports.scrub import Scrubber
 from pytest_flowhealth.feedback.reports.sealing import Vault
 from pytest_flowhealth.feedback.reports.store import Kept, proof_of
-from pytest_flowhealth.verdict.text import one_line, printable
 
 ERROR, CONTEXT = 1_000, 60_000
 """Characters of an error and of its context at the most."""

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable
 
-from pytest_flowhealth.verdict.text import HIDDEN, Redactor
+from pytest_flowhealth.domain.text import HIDDEN, Redactor
 
 HOME, USER, HOST, MAIL, ADDRESS, ID = "~", "<user>", "<host>", "<mail>", "<address>", "<id>"
 """What stands in their place; in that of secrets `verdict.text.HIDDEN`."""

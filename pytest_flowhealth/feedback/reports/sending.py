@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.probes.deadline import within
-from pytest_flowhealth.verdict.text import one_line
 
 if TYPE_CHECKING:
     import requests

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_flowhealth.config.atomic import replace_file
 from pytest_flowhealth.config.files import is_absent, read_bytes, reason
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.feedback.scaffold.plan import Change, Plan, out_of_place
 
 _NEW = 0o644
@@ -30,7 +30,7 @@ def write(plan: Plan) -> None:
     """Write every change; where one fails, take back those before it.
 
     Raises:
-        ProbeError: One can't be written, or its file changed since it was planned; then
+        CheckFailed: One can't be written, or its file changed since it was planned; then
             nothing is changed.
     """
     written: list[Path] = []
@@ -58,12 +58,12 @@ def _write(root: Path, change: Change, written: list[Path], made: list[Path]) ->
     path = root / change.path
     problem = out_of_place(root, change.path) or _changed(path, change)
     if problem:
-        raise ProbeError(f"{problem}; nothing was written")
+        raise CheckFailed(f"{problem}; nothing was written")
     try:
         _make(path.parent, made)
         replace_file(path, change.after, _mode(path))
     except OSError as error:
-        raise ProbeError(
+        raise CheckFailed(
             f"{change.path} can't be written: {reason(error)}; nothing was written"
         ) from None
     if change.before is None:

@@ -12,11 +12,11 @@ import msgspec
 from pytest_flowhealth.config.files import is_absent, read_bytes
 from pytest_flowhealth.config.load import FILE, PYPROJECT, TOOL
 from pytest_flowhealth.config.toml import NotToml, TooLarge, read_toml
-from pytest_flowhealth.errors import FlowHealthError, ProbeError, UsageError
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, UsageError
 from pytest_flowhealth.feedback.scaffold.package_scripts import with_scripts
 from pytest_flowhealth.feedback.scaffold.project import Found, look
 from pytest_flowhealth.feedback.scaffold.settings_text import settings_text
-from pytest_flowhealth.verdict.text import one_line
 
 MANIFEST = "package.json"
 CHECK = "health/test_app.py"
@@ -130,7 +130,7 @@ class _Planner:
     def _compared(self, path: str, text: str) -> None:
         try:
             same = read_bytes(self.root / path, path) == text.encode()
-        except ProbeError as error:
+        except CheckFailed as error:
             self.problems.append(error.message)
             return
         if not same:
@@ -190,7 +190,7 @@ def _decoded(path: Path) -> dict[str, object] | None:
     """Return what a TOML file says, None where it is not there or can't be read."""
     try:
         return read_toml(read_bytes(path).decode())
-    except (ProbeError, UnicodeDecodeError, NotToml, TooLarge):
+    except (CheckFailed, UnicodeDecodeError, NotToml, TooLarge):
         return None
 
 

@@ -15,7 +15,7 @@ from pytest_flowhealth.config.load import presets
 from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
 from pytest_flowhealth.config.semver import is_range, satisfies
 from pytest_flowhealth.config.workspaces import workspaces
-from pytest_flowhealth.errors import FlowHealthError, ProbeError
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError
 from pytest_flowhealth.probes import artifacts, files, lockfile
 from pytest_flowhealth.probes.redis.address import CLIENTS
 
@@ -80,8 +80,8 @@ def look(root: Path) -> Found:
     """Look at the project in `root`; runs nothing.
 
     Raises:
-        ProbeError: package.json, or a workspace's, can't be read.
-        Unmeasured: Which workspaces there are can't be told.
+        CheckFailed: package.json, or a workspace's, can't be read.
+        MeasurementUnavailable: Which workspaces there are can't be told.
     """
     manifest = read_manifest(root / "package.json")
     packages = workspaces(root, manifest)
@@ -175,7 +175,7 @@ def _place(root: Path, promise: artifacts.Promise) -> str | None:
         return None
     try:
         there = artifacts.files_of(promise)
-    except ProbeError:
+    except CheckFailed:
         return None
     exact = promise.style == "exact" or _SCRIPT.search(promise.path) is not None
     if not there and not exact:

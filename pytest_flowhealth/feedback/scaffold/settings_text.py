@@ -17,8 +17,8 @@ from pytest_flowhealth.config.fields import (
     parts_of,
     tables,
 )
+from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.feedback.scaffold.project import Found
-from pytest_flowhealth.verdict.text import one_line
 
 _HEAD = """\
 # What `pytest --health` looks at. Written by `pytest --health-init` from what this project says of itself.

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.domain.metric_names import ENDED, PREFIX, STATUS, STATUSES, WORDS
+from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.history.query import POINTS, Point
-from pytest_flowhealth.verdict.exposition import ENDED, PREFIX, STATUS, STATUSES, WORDS
 
 if TYPE_CHECKING:
     from requests import PreparedRequest
@@ -85,7 +85,7 @@ class PromQL:
             labels: Which host and target.
 
         Raises:
-            Unmeasured: The server does not answer as it should.
+            MeasurementUnavailable: The server does not answer as it should.
         """
         step = max(_LEAST, round((until - since) / max(1, points), 3))
         found = {
@@ -108,7 +108,7 @@ class PromQL:
         """Return the hosts and targets that have reported within the last day, with their last status.
 
         Raises:
-            Unmeasured: The server does not answer as it should.
+            MeasurementUnavailable: The server does not answer as it should.
         """
         words = {float(code): one.value for one, code in STATUSES.items()}
         told = self._last(STATUS)
@@ -131,7 +131,7 @@ class PromQL:
         """Return the labels of what a query finds now.
 
         Raises:
-            Unmeasured: The server does not answer as it should.
+            MeasurementUnavailable: The server does not answer as it should.
         """
         return [one.metric for one in self._asked("query", {"query": query})]
 
@@ -139,7 +139,7 @@ class PromQL:
         """Yield the series that a selector names, with all samples of the `span` seconds before `until`.
 
         Raises:
-            Unmeasured: The server does not answer as it should.
+            MeasurementUnavailable: The server does not answer as it should.
         """
         asked = {"query": within(chosen, span), "time": f"{until:.3f}"}
         for one in self._asked("query", asked):
@@ -160,7 +160,7 @@ class PromQL:
                 return msgspec.json.decode(content, type=_Answer).data.result
             except (msgspec.DecodeError, ValueError):
                 self._problem = "it answered with something else than Prometheus does"
-        raise Unmeasured(f"the server of the history can't be read: {self._problem}")
+        raise MeasurementUnavailable(f"the server of the history can't be read: {self._problem}")
 
     def _fetched(self, what: str, parameters: dict[str, Any]) -> bytes:
         import requests

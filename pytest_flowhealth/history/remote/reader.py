@@ -13,9 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pytest_flowhealth.history.query import POINTS, KeptRun, Past, Point
-from pytest_flowhealth.history.remote.promql import PromQL, Raw, matchers, selector, within
-from pytest_flowhealth.verdict.exposition import (
+from pytest_flowhealth.domain.metric_names import (
     DURATION,
     ENDED,
     INFO,
@@ -25,6 +23,8 @@ from pytest_flowhealth.verdict.exposition import (
     name_of,
     unit_of,
 )
+from pytest_flowhealth.history.query import POINTS, KeptRun, Past, Point
+from pytest_flowhealth.history.remote.promql import PromQL, Raw, matchers, selector, within
 
 SPANS = (86_400.0, 7 * 86_400.0, 90 * 86_400.0)
 """How far back the last runs are looked for, one span after the other, until there are enough."""
@@ -37,7 +37,7 @@ _RARELY = 20
 class ServerReader:
     """What one host and target have sent to a server.
 
-    All methods raise Unmeasured where it does not answer; it is then not asked again.
+    All methods raise MeasurementUnavailable where it does not answer; it is then not asked again.
 
     Args:
         server: The server.

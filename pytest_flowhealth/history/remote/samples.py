@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pytest_flowhealth.verdict.exposition import (
+from pytest_flowhealth.domain.metric_names import (
     Labels,
     Sample,
     exposed,

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from pytest_flowhealth.domain.metric_names import Sample
 from pytest_flowhealth.history.remote.queue import Limits, Queue, Waiting
 from pytest_flowhealth.history.remote.write import HEADERS, requests, require
-from pytest_flowhealth.verdict.exposition import Sample
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Session

@@ -8,8 +8,8 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
+from pytest_flowhealth.domain.metric_names import Sample
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.verdict.exposition import Sample
 
 MOST = 5_000
 """Samples of one request."""

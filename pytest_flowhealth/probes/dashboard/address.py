@@ -7,8 +7,8 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import msgspec
 
-from pytest_flowhealth.errors import ProbeError
-from pytest_flowhealth.verdict.text import one_line
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.errors import CheckFailed
 
 PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 """The port of each scheme where the address names none."""
@@ -86,24 +86,24 @@ def parsed(key: str, url: str) -> Address:
     """Return the address that `url` says.
 
     Raises:
-        ProbeError: It says none; it is not shown, for it may hold a password.
+        CheckFailed: It says none; it is not shown, for it may hold a password.
     """
     try:
         return _parsed(key, url)
     except ValueError:
-        raise ProbeError(f"{key} is no address that can be asked") from None
+        raise CheckFailed(f"{key} is no address that can be asked") from None
 
 
 def led_to(address: Address, location: str) -> Address:
     """Return the address that a redirect from `address` leads to.
 
     Raises:
-        ProbeError: It leads to none.
+        CheckFailed: It leads to none.
     """
     try:
         found = _parsed(address.key, urljoin(address.url, location[:_LONGEST]))
     except ValueError:
-        raise ProbeError(f"{address.shown} redirects to what is no address") from None
+        raise CheckFailed(f"{address.shown} redirects to what is no address") from None
     if found.origin != address.origin:
         return msgspec.structs.replace(found, user=None, password=None)
     return msgspec.structs.replace(found, user=address.user, password=address.password)

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 import msgspec
 import psutil
 
-from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes import command
 from pytest_flowhealth.probes.dashboard.site import Site, redactor
-from pytest_flowhealth.verdict.text import one_line
 
 SECONDS = 5.0
 """How long frames are counted."""
@@ -105,8 +105,8 @@ def show(site: Site) -> Shown:
 
     Raises:
         NotApplicable: Playwright, or a Chromium, is not installed.
-        ProbeError: The page can't be shown, or the configured browser is not there.
-        Unmeasured: The browser can't be started, or told nothing.
+        CheckFailed: The page can't be shown, or the configured browser is not there.
+        MeasurementUnavailable: The browser can't be started, or told nothing.
     """
     if importlib.util.find_spec("playwright") is None:
         raise NotApplicable(
@@ -120,7 +120,7 @@ def show(site: Site) -> Shown:
         redact = redactor(site.settings, site.access)
         return msgspec.structs.replace(told, errors=tuple(map(redact, told.errors)))
     if not told.browser:
-        raise ProbeError(
+        raise CheckFailed(
             f"{site.page.shown} can't be shown in a browser: {told.problem}",
             remedy="open it in a browser, and look at its console",
         )
@@ -129,7 +129,7 @@ def show(site: Site) -> Shown:
             "Playwright is installed and no Chromium is: apt-get install chromium, "
             "or playwright install chromium"
         )
-    raise Unmeasured(
+    raise MeasurementUnavailable(
         f"{order.executable} can't be started: {told.problem}",
         remedy=f"{order.executable} --headless --dump-dom about:blank",
     )
@@ -150,7 +150,7 @@ def _told(order: Order, timeout: float) -> Shown | Trouble:
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
         return msgspec.json.decode(done.stdout, type=Trouble)
     said = one_line((done.stderr.strip().splitlines() or ["nothing"])[-1], 200)
-    raise Unmeasured(f"the browser told nothing; it said: {said}")
+    raise MeasurementUnavailable(f"the browser told nothing; it said: {said}")
 
 
 @contextlib.contextmanager
@@ -201,7 +201,7 @@ def _executable(configured: str | None) -> str | None:
     """Return the program to start, None for Playwright's own.
 
     Raises:
-        ProbeError: The one that is named is not there.
+        CheckFailed: The one that is named is not there.
     """
     named, by = configured, "dashboard.browser"
     if named is None:
@@ -210,7 +210,7 @@ def _executable(configured: str | None) -> str | None:
         return next((path for one in _NAMES if (path := shutil.which(one))), None)
     found = shutil.which(named)
     if found is None:
-        raise ProbeError(
+        raise CheckFailed(
             f"{by} names {named!r}, which can't be run", remedy="apt-get install chromium"
         )
     return found

@@ -14,7 +14,9 @@ from typing import Any
 import msgspec
 import psutil
 
-from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.domain.units import parse_duration
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.dashboard.address import Address
 from pytest_flowhealth.probes.dashboard.exchange import Request, exchange
 from pytest_flowhealth.probes.dashboard.failure import Failures, down, reason
@@ -29,8 +31,6 @@ from pytest_flowhealth.probes.dashboard.websocket import (
     require_library,
 )
 from pytest_flowhealth.probes.dashboard.wire import open_wire
-from pytest_flowhealth.verdict.text import one_line
-from pytest_flowhealth.verdict.units import parse_duration
 
 LONGEST = 60.0
 """Seconds of `dashboard.connections.hold` that count at the most."""
@@ -68,8 +68,8 @@ def told(site: Site) -> float:
 
     Raises:
         NotApplicable: No address that tells it is configured.
-        ProbeError: It does not answer.
-        Unmeasured: Its answer has no such number.
+        CheckFailed: It does not answer.
+        MeasurementUnavailable: Its answer has no such number.
     """
     address = site.counter
     if address is None:
@@ -88,7 +88,7 @@ def told(site: Site) -> float:
         problem = down(address, error, site.timeout)
     else:
         if reply.status >= 300:
-            raise ProbeError(f"{address.shown} answers with status {reply.status}")
+            raise CheckFailed(f"{address.shown} answers with status {reply.status}")
         return _number(address, reply.body, site.settings.connections.field)
     raise problem
 
@@ -101,7 +101,7 @@ def _number(address: Address, body: bytes, field: str) -> float:
     except (msgspec.DecodeError, UnicodeDecodeError, KeyError, IndexError, TypeError):
         value = None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Unmeasured(
+        raise MeasurementUnavailable(
             f"{address.shown} answers with no number at {one_line(field, 100)!r}",
             remedy="correct dashboard.connections.field in flowhealth.toml",
         )
@@ -113,7 +113,7 @@ def hold(site: Site) -> Held:
 
     Raises:
         NotApplicable: None are to be opened, or no WebSocket is configured.
-        Unmeasured: The library is not installed, or this process may not open so many files.
+        MeasurementUnavailable: The library is not installed, or this process may not open so many files.
     """
     count = site.settings.connections.open
     if count == 0:
@@ -204,7 +204,7 @@ def _files(wanted: int) -> Iterator[None]:
     """Let this process open so many files, as far as its hard limit goes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < wanted:
-        raise Unmeasured(
+        raise MeasurementUnavailable(
             f"this process may open {hard} files, and {wanted} are needed", remedy="ulimit -Hn"
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))

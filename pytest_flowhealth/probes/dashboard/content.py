@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.probes.dashboard.exchange import Reply
 from pytest_flowhealth.probes.dashboard.failure import Broken
-from pytest_flowhealth.verdict.text import one_line
 
 LARGEST = 64 * 2**20
 """Bytes that a body may have when it is unpacked."""

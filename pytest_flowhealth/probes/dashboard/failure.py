@@ -6,9 +6,9 @@ import http.client
 import socket
 import ssl
 
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.domain.text import format_number, one_line
+from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.dashboard.address import Address
-from pytest_flowhealth.verdict.text import figure, one_line
 
 
 class Broken(Exception):
@@ -36,7 +36,7 @@ def reason(error: BaseException, timeout: float) -> str:
     if isinstance(error, Broken):
         return str(error)
     if isinstance(error, TimeoutError):
-        return f"gives no whole answer within {figure(timeout)} s"
+        return f"gives no whole answer within {format_number(timeout)} s"
     if isinstance(error, _CLOSED):
         return "closes the connection without a whole answer"
     if isinstance(error, http.client.HTTPException):
@@ -44,9 +44,9 @@ def reason(error: BaseException, timeout: float) -> str:
     return f"can't be reached: {_of_connection(error)}"
 
 
-def down(address: Address, error: BaseException, timeout: float) -> ProbeError:
+def down(address: Address, error: BaseException, timeout: float) -> CheckFailed:
     """Return the failure that an error of asking `address` is."""
-    return ProbeError(f"{address.shown} {reason(error, timeout)}", remedy=remedy(address, error))
+    return CheckFailed(f"{address.shown} {reason(error, timeout)}", remedy=remedy(address, error))
 
 
 def remedy(address: Address, error: BaseException) -> str:

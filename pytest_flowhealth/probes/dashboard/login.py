@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from pytest_flowhealth.config.dashboard import DashboardLogin
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.dashboard.address import Address, parsed
 from pytest_flowhealth.probes.dashboard.exchange import Reply, Request, exchange
 from pytest_flowhealth.probes.dashboard.failure import Failures, down
@@ -55,14 +55,14 @@ def secret_of(login: DashboardLogin | None, environ: Mapping[str, str]) -> str |
     """Return the configured secret, None where nothing is configured.
 
     Raises:
-        ProbeError: The variable is not set, or it holds what no header can.
+        CheckFailed: The variable is not set, or it holds what no header can.
     """
     if login is None:
         return None
     if login.secret_env is not None:
         secret = environ.get(login.secret_env, "").strip()
         if not secret:
-            raise Unmeasured(
+            raise MeasurementUnavailable(
                 f"the variable {login.secret_env}, which dashboard.login.secret_env names, "
                 "is not set",
                 remedy=f"export {login.secret_env}=...",
@@ -70,9 +70,9 @@ def secret_of(login: DashboardLogin | None, environ: Mapping[str, str]) -> str |
     else:
         secret = (login.secret or "").strip()
         if not secret:
-            raise ProbeError("dashboard.login has neither secret_env nor secret", remedy=_REMEDY)
+            raise CheckFailed("dashboard.login has neither secret_env nor secret", remedy=_REMEDY)
     if not secret.isprintable() or not secret.isascii():
-        raise ProbeError("dashboard.login's secret has characters that no header can have")
+        raise CheckFailed("dashboard.login's secret has characters that no header can have")
     return secret
 
 
@@ -91,8 +91,8 @@ def access_of(
         timeout: Seconds that an answer may take.
 
     Raises:
-        ProbeError: The log-in is refused, or can't be meant.
-        Unmeasured: The secret's variable is not set.
+        CheckFailed: The log-in is refused, or can't be meant.
+        MeasurementUnavailable: The secret's variable is not set.
     """
     secret = secret_of(login, environ)
     if login is None or secret is None:
@@ -102,7 +102,7 @@ def access_of(
     if login.method == "cookie":
         return Access(cookies=_pairs(secret))
     if login.url is None:
-        raise ProbeError("dashboard.login.url is not set: where the form is", remedy=_REMEDY)
+        raise CheckFailed("dashboard.login.url is not set: where the form is", remedy=_REMEDY)
     return _by_form(login, secret, _Session(parsed(KEY, login.url), context, timeout))
 
 
@@ -144,7 +144,7 @@ class _Session:
 def _by_form(login: DashboardLogin, secret: str, session: _Session) -> Access:
     page = session.ask()
     if page.status >= 400:
-        raise ProbeError(
+        raise CheckFailed(
             f"the log-in form {session.address.shown} answers with status {page.status}",
             remedy=_REMEDY,
         )
@@ -155,12 +155,12 @@ def _by_form(login: DashboardLogin, secret: str, session: _Session) -> Access:
     fields[login.password_field] = secret
     reply = session.ask(urlencode(fields).encode())
     if reply.status >= 400:
-        raise ProbeError(
+        raise CheckFailed(
             f"the log-in at {session.address.shown} is refused with status {reply.status}",
             remedy=_REMEDY,
         )
     if session.cookies == before:
-        raise ProbeError(
+        raise CheckFailed(
             f"the log-in at {session.address.shown} gives no cookie: it was not accepted",
             remedy=_REMEDY,
         )

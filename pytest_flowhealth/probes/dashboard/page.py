@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.dashboard.address import Address, led_to
 from pytest_flowhealth.probes.dashboard.content import Content, content_of
 from pytest_flowhealth.probes.dashboard.exchange import Reply, Request, exchange
@@ -17,7 +18,6 @@ from pytest_flowhealth.probes.dashboard.failure import Broken, Failures, down, r
 from pytest_flowhealth.probes.dashboard.lanes import Job, Lanes
 from pytest_flowhealth.probes.dashboard.site import Site
 from pytest_flowhealth.probes.dashboard.wire import Wire, open_wire
-from pytest_flowhealth.verdict.text import one_line
 
 HOPS = 5
 """Redirects that are followed."""
@@ -191,7 +191,7 @@ def measure(site: Site) -> Page:
     """Find the page, then ask for it on a schedule, in turn over fresh and kept connections.
 
     Raises:
-        ProbeError: There is no page, or it leads elsewhere.
+        CheckFailed: There is no page, or it leads elsewhere.
     """
     found = look(site)
     asker = Asker(site, found.address)
@@ -236,7 +236,7 @@ def look(site: Site) -> Found:
     """Return the page that the configured address leads to.
 
     Raises:
-        ProbeError: There is none, or it leads to who may not be asked.
+        CheckFailed: There is none, or it leads to who may not be asked.
     """
     passed = [site.page]
     while True:
@@ -270,24 +270,24 @@ def _shown(passed: list[Address]) -> tuple[str, ...]:
 
 
 def _next(site: Site, passed: list[Address], reply: Reply) -> Address:
-    """Return where a redirect leads; raise ProbeError for any other answer."""
+    """Return where a redirect leads; raise CheckFailed for any other answer."""
     address = passed[-1]
     location = reply.header("location")
     if reply.status >= 400 or location is None:
-        raise ProbeError(
+        raise CheckFailed(
             f"{address.shown} answers with status {reply.status}", remedy=_remedy(reply.status)
         )
     after = led_to(address, location)
     if after.origin not in site.origins:
-        raise ProbeError(
+        raise CheckFailed(
             f"{address.shown} redirects to {after.place}, which is not configured and was not asked",
             remedy="set dashboard.url to the address that is meant",
         )
     if after in passed:
         ring = " -> ".join(one_line(one.target.partition("?")[0], 60) for one in (*passed, after))
-        raise ProbeError(f"{site.page.shown} redirects in a ring: {ring}")
+        raise CheckFailed(f"{site.page.shown} redirects in a ring: {ring}")
     if len(passed) > HOPS:
-        raise ProbeError(f"{site.page.shown} redirects more than {HOPS} times")
+        raise CheckFailed(f"{site.page.shown} redirects more than {HOPS} times")
     return after
 
 
@@ -302,7 +302,7 @@ def _remedy(status: int) -> str:
 def _meant(site: Site, address: Address, content: Content) -> None:
     wanted = site.settings.contains
     if wanted is not None and wanted not in content.text:
-        raise ProbeError(
+        raise CheckFailed(
             f"{address.shown} does not contain {one_line(wanted, 100)!r}: it is another page",
             remedy="correct dashboard.url or dashboard.contains, or say how to log in",
         )

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from pytest_flowhealth.domain.text import format_number, one_line
 from pytest_flowhealth.probes.dashboard.browser import STARTING, Order, Shown, Trouble
-from pytest_flowhealth.verdict.text import figure, one_line
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Route
@@ -129,7 +129,7 @@ class _Visit:
         seen = self._looked(context, self._order.url, self._order.seconds)
         if empty is None or seen is None:
             return Trouble(
-                f"it was not still for {figure(self._order.seconds)} s: its code does not end, "
+                f"it was not still for {format_number(self._order.seconds)} s: its code does not end, "
                 "or it loads itself again"
             )
         return Shown(

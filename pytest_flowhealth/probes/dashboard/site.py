@@ -12,11 +12,11 @@ import msgspec
 from pytest_flowhealth.config.dashboard import Dashboard
 from pytest_flowhealth.config.files import reason
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import FlowHealthError, NotApplicable, ProbeError
+from pytest_flowhealth.domain.text import Redactor
+from pytest_flowhealth.domain.units import parse_duration
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, NotApplicable
 from pytest_flowhealth.probes.dashboard.address import Address, Origin, parsed
 from pytest_flowhealth.probes.dashboard.login import Access, access_of
-from pytest_flowhealth.verdict.text import Redactor
-from pytest_flowhealth.verdict.units import parse_duration
 
 LONGEST = 60.0
 """Seconds of `dashboard.timeout` that count at the most."""
@@ -52,14 +52,16 @@ def of_target(target: Target) -> Site:
 
     Raises:
         NotApplicable: None is configured.
-        ProbeError: The configuration, or the log-in, does not do.
-        Unmeasured: The log-in's secret is not there.
+        CheckFailed: The configuration, or the log-in, does not do.
+        MeasurementUnavailable: The log-in's secret is not there.
     """
     settings = target.config.dashboard
     if settings.url is None:
         if settings == Dashboard():
             raise NotApplicable(NONE)
-        raise ProbeError("dashboard.url is not set, but other keys of [dashboard] are", remedy=_SET)
+        raise CheckFailed(
+            "dashboard.url is not set, but other keys of [dashboard] are", remedy=_SET
+        )
     with told_safely(settings):
         page = parsed("dashboard.url", settings.url)
         timeout = min(LONGEST, parse_duration(settings.timeout))
@@ -115,7 +117,7 @@ def _context(target: Target) -> ssl.SSLContext:
     """Return how TLS is spoken, with the authority that is configured.
 
     Raises:
-        ProbeError: Its file can't be used.
+        CheckFailed: Its file can't be used.
     """
     context = ssl.create_default_context()
     authority = target.config.dashboard.ca
@@ -127,7 +129,7 @@ def _context(target: Target) -> ssl.SSLContext:
         problem = reason(error)
     else:
         return context
-    raise ProbeError(
+    raise CheckFailed(
         f"the file that dashboard.ca names can't be used: {problem}",
         remedy="name a PEM file with the authority's certificate",
     )

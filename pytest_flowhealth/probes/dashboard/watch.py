@@ -16,7 +16,9 @@ from typing import Any
 import msgspec
 
 from pytest_flowhealth.config.dashboard import DashboardMessage
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.domain.text import format_number
+from pytest_flowhealth.domain.units import parse_duration
+from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.dashboard.address import Address
 from pytest_flowhealth.probes.dashboard.site import Site
 from pytest_flowhealth.probes.dashboard.websocket import (
@@ -30,8 +32,6 @@ from pytest_flowhealth.probes.dashboard.websocket import (
     require_library,
     text_of,
 )
-from pytest_flowhealth.verdict.text import figure
-from pytest_flowhealth.verdict.units import parse_duration
 
 HANDSHAKES = 20
 """Connections that are opened one after the other, for the time that it takes."""
@@ -95,8 +95,8 @@ def watch(site: Site) -> Watched:
 
     Raises:
         NotApplicable: None is configured.
-        ProbeError: It can't be opened, breaks off, or a ping gets no answer.
-        Unmeasured: The library is not installed.
+        CheckFailed: It can't be opened, breaks off, or a ping gets no answer.
+        MeasurementUnavailable: The library is not installed.
     """
     address = address_of(site)
     require_library()
@@ -215,7 +215,7 @@ class _Asker:
         """Send `count` times, `pace` seconds apart; return the round trips in ms.
 
         Raises:
-            ProbeError: Some got no answer in time.
+            CheckFailed: Some got no answer in time.
         """
         start = self._loop.time() + pace
         answers: list[tuple[asyncio.Future[float], float]] = []
@@ -232,8 +232,8 @@ class _Asker:
         await asyncio.wait(futures, timeout=_LATE)
         lost = sum(not future.done() or future.cancelled() for future in futures)
         if lost:
-            raise ProbeError(
-                f"{lost} of {count} pings or messages got no answer within {figure(self._timeout)} s",
+            raise CheckFailed(
+                f"{lost} of {count} pings or messages got no answer within {format_number(self._timeout)} s",
                 remedy="look at the server's log, and at its event loop's delay",
             )
         return tuple(1_000.0 * (future.result() + late) for future, late in answers)

@@ -13,12 +13,12 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.dashboard.address import Address
 from pytest_flowhealth.probes.dashboard.failure import Broken, Failures, down
 from pytest_flowhealth.probes.dashboard.site import Site
 from pytest_flowhealth.probes.dashboard.wire import open_socket
-from pytest_flowhealth.verdict.text import one_line
 
 LARGEST = 16 * 2**20
 """Bytes of a message that are read."""
@@ -77,11 +77,11 @@ def dialect_of(address: Address, subscribe: tuple[str, ...]) -> Dialect:
 
 
 def require_library() -> None:
-    """Raise Unmeasured where the library that speaks WebSocket is not installed."""
+    """Raise MeasurementUnavailable where the library that speaks WebSocket is not installed."""
     try:
         importlib.import_module("websockets")
     except ImportError:
-        raise Unmeasured(
+        raise MeasurementUnavailable(
             "a WebSocket is spoken by the package websockets, which is not installed",
             remedy="pip install 'pytest-flowhealth[web]'",
         ) from None
@@ -161,7 +161,7 @@ def address_of(site: Site) -> Address:
 
     Raises:
         NotApplicable: None is configured.
-        ProbeError: None is configured, and other keys need it.
+        CheckFailed: None is configured, and other keys need it.
     """
     if site.websocket is None:
         _require_none(site)
@@ -178,13 +178,13 @@ def _require_none(site: Site) -> None:
     }
     named = next((key for key, is_set in asked.items() if is_set), None)
     if named is not None:
-        raise ProbeError(
+        raise CheckFailed(
             f"{named} is set, but dashboard.websocket is not",
             remedy='set it in flowhealth.toml: [dashboard] websocket = "ws://localhost:3001/ws"',
         )
 
 
-def ended(address: Address, error: BaseException, timeout: float) -> ProbeError:
+def ended(address: Address, error: BaseException, timeout: float) -> CheckFailed:
     """Return the failure that an error of a WebSocket is, one of its being closed included."""
     from websockets.exceptions import ConnectionClosed
 

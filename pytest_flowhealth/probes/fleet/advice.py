@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from pytest_flowhealth.verdict.text import figure
+from pytest_flowhealth.domain.text import format_number
 
 SLOW_SPAWN = 3.0
 FULL = 90.0
@@ -65,7 +65,7 @@ def _stopped(facts: Facts) -> Iterator[str]:
 def _queue(facts: Facts) -> Iterator[str]:
     if not facts.agents or facts.growth is None or (facts.grown or 0) < LEAST_GROWTH:
         return
-    grows = f"the queue grows by {figure(round(facts.growth))}/min"
+    grows = f"the queue grows by {format_number(round(facts.growth))}/min"
     if facts.busy is None:
         yield f"{grows} with {_agents(facts.agents)}: raise the pool, or slow what adds tasks"
     elif facts.busy < FULL:
@@ -76,7 +76,7 @@ def _queue(facts: Facts) -> Iterator[str]:
         )
     elif facts.utilisation is not None and facts.utilisation > FULL:
         yield (
-            f"{grows}, all agents are busy and use {figure(round(facts.utilisation))} % "
+            f"{grows}, all agents are busy and use {format_number(round(facts.utilisation))} % "
             f"of {facts.scope}: more agents here won't help; add a machine, or slow what adds tasks"
         )
     else:
@@ -85,7 +85,7 @@ def _queue(facts: Facts) -> Iterator[str]:
 
 def _tasks(facts: Facts) -> Iterator[str]:
     if facts.completion is not None and facts.completion < COMPLETION:
-        failing = figure(round(100.0 - facts.completion, 1))
+        failing = format_number(round(100.0 - facts.completion, 1))
         yield f"{failing} % of the tasks fail: see the reasons of the last ones before adding agents"
     if facts.abandoned:
         yield (
@@ -101,12 +101,12 @@ def _tasks(facts: Facts) -> Iterator[str]:
 def _resources(facts: Facts) -> Iterator[str]:
     if facts.spawn is not None and facts.spawn > SLOW_SPAWN:
         yield (
-            f"an agent needs {figure(round(facts.spawn, 1))} s to get ready: load less at its "
+            f"an agent needs {format_number(round(facts.spawn, 1))} s to get ready: load less at its "
             "start, or keep some ready in reserve"
         )
     idle = facts.busy is not None and facts.busy < LOW and facts.waiting == 0
     if idle and facts.agents is not None and facts.agents >= 5:
-        yield f"{figure(round(facts.busy or 0))} % of {_agents(facts.agents)} are busy and nothing waits: a smaller pool would do"
+        yield f"{format_number(round(facts.busy or 0))} % of {_agents(facts.agents)} are busy and nothing waits: a smaller pool would do"
 
 
 def _agents(number: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.errors import FlowHealthError, NotApplicable, Unmeasured
+from pytest_flowhealth.errors import FlowHealthError, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.fleet import figures
 from pytest_flowhealth.probes.fleet.advice import Facts
 from pytest_flowhealth.probes.fleet.reading import Reading
@@ -83,7 +83,7 @@ def _completed(last: Snapshot, least: int) -> float:
 
 def _spawned(spawn: float | None) -> float:
     if spawn is None:
-        raise Unmeasured("no start was measured, see fleet.spawn")
+        raise MeasurementUnavailable("no start was measured, see fleet.spawn")
     return spawn
 
 

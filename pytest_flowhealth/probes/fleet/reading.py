@@ -72,8 +72,8 @@ def read(
         clock: Seconds that only go up.
 
     Raises:
-        ProbeError: The source is down.
-        Unmeasured: It may not be read.
+        CheckFailed: The source is down.
+        MeasurementUnavailable: It may not be read.
     """
     begin = clock()
     first = source.read()

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pytest_flowhealth.errors import FlowHealthError, ProbeError
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError
 
 if TYPE_CHECKING:
     from pytest_flowhealth.probes.redis.address import Address
@@ -50,7 +50,7 @@ class Sign:
         """Begin to watch, before the start, for so many seconds at the most.
 
         Raises:
-            ProbeError: It is there already, or can't be watched.
+            CheckFailed: It is there already, or can't be watched.
         """
 
     def line(self, text: str) -> None:
@@ -84,7 +84,7 @@ class Port(Sign):
     def prepare(self, seconds: float) -> None:
         """Begin to watch."""
         if self._open():
-            raise ProbeError(
+            raise CheckFailed(
                 f"something listens at port {self.what} already: that it is ready can't be seen",
                 remedy=f"see what it is: lsof -i :{self.what}",
             )
@@ -210,7 +210,7 @@ def sign_of(ready: str, address: Callable[[], Address], timeout: float, word: st
         word: The start's own word.
 
     Raises:
-        ProbeError: There is no such sign, or no Redis that can be meant.
+        CheckFailed: There is no such sign, or no Redis that can be meant.
     """
     kind, _, what = ready.partition(":")
     what = what.replace("{spawn}", word)
@@ -220,7 +220,7 @@ def sign_of(ready: str, address: Callable[[], Address], timeout: float, word: st
         return Port(what)
     if kind in ("redis", "event"):
         return (Key if kind == "redis" else Message)(what, address(), timeout)
-    raise ProbeError(
+    raise CheckFailed(
         f"there is no ready sign {ready[:40]!r}",
         remedy="write it as stdout:ready, redis:KEY, event:CHANNEL or port:NUMBER",
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from pytest_flowhealth.errors import NotApplicable, Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
 
 WEIGHTS = {
     "completion": 30,
@@ -63,11 +63,11 @@ def scored(figures: Mapping[str, float | str]) -> Score:
 
     Raises:
         NotApplicable: No part was measured.
-        Unmeasured: A part has no scale.
+        MeasurementUnavailable: A part has no scale.
     """
     unknown = [name for name in figures if name not in WEIGHTS]
     if unknown:
-        raise Unmeasured(f"the score has no part {unknown[0]}")
+        raise MeasurementUnavailable(f"the score has no part {unknown[0]}")
     parts = {
         name: Part(figure, points(name, figure), WEIGHTS[name])
         for name, figure in figures.items()

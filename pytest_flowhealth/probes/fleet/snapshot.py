@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from pytest_flowhealth.errors import NotApplicable, Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
 
 Value = TypeVar("Value")
 
@@ -185,10 +185,10 @@ class Snapshot(msgspec.Struct, frozen=True):
 
         Raises:
             NotApplicable: It is None, and the source can never know it.
-            Unmeasured: It is None.
+            MeasurementUnavailable: It is None.
         """
         if value is not None:
             return value
         if name in self.never:
             raise NotApplicable(f"not known to this source: {self.never[name]}")
-        raise Unmeasured(f"the source's records did not tell it ({name})")
+        raise MeasurementUnavailable(f"the source's records did not tell it ({name})")

@@ -6,7 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_flowhealth.errors import NotApplicable, ProbeError
+from pytest_flowhealth.domain.units import parse_duration
+from pytest_flowhealth.errors import CheckFailed, NotApplicable
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.probes.fleet.sources import redis_reading
 from pytest_flowhealth.probes.fleet.sources.bullmq import BullMQ
@@ -16,7 +17,6 @@ from pytest_flowhealth.probes.fleet.sources.http import Http
 from pytest_flowhealth.probes.fleet.sources.prometheus import Prometheus
 from pytest_flowhealth.probes.fleet.sources.redis_swarm import RedisSwarm
 from pytest_flowhealth.probes.fleet.sources.swarm_keys import Keys
-from pytest_flowhealth.verdict.units import parse_duration
 
 if TYPE_CHECKING:
     from pytest_flowhealth.config.target import Target
@@ -61,8 +61,8 @@ def of_target(
 
     Raises:
         NotApplicable: None is configured.
-        ProbeError: What it needs is not configured, or can't be meant.
-        Unmeasured: Whether the target uses Redis can't be told.
+        CheckFailed: What it needs is not configured, or can't be meant.
+        MeasurementUnavailable: Whether the target uses Redis can't be told.
     """
     name = target.config.fleet.source
     if name is None:
@@ -108,7 +108,7 @@ def _of_web(target: Target, environ: Mapping[str, str]) -> Source:
     if settings.token_env is not None:
         token = environ.get(settings.token_env, "").strip()
         if not token:
-            raise ProbeError(
+            raise CheckFailed(
                 f"the variable {settings.token_env}, which fleet.token_env names, is not set",
                 remedy=f"export {settings.token_env}=TOKEN",
             )
@@ -122,8 +122,8 @@ def _timeout(target: Target) -> float:
     return min(LONGEST_ANSWER, parse_duration(target.config.fleet.timeout))
 
 
-def _missing(key: str, example: str) -> ProbeError:
-    return ProbeError(
+def _missing(key: str, example: str) -> CheckFailed:
+    return CheckFailed(
         f"the fleet's source needs fleet.{key}",
         remedy=f"set it in flowhealth.toml: [fleet] {key} = {example}",
     )

@@ -15,10 +15,10 @@ from typing import IO
 
 import msgspec
 
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.domain.text import format_number, one_line
+from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.descendants import MARK, Descendants
 from pytest_flowhealth.probes.fleet.ready import Sign
-from pytest_flowhealth.verdict.text import figure, one_line
 
 LINES = 5
 """Last lines of output that are kept."""
@@ -85,7 +85,7 @@ def starts(
         longest: Seconds after which no more are begun.
 
     Raises:
-        ProbeError: It can't be started at all, or its sign can't be watched.
+        CheckFailed: It can't be started at all, or its sign can't be watched.
     """
     done: list[Start] = []
     end = time.monotonic() + longest
@@ -114,7 +114,7 @@ def start(
         clock: Seconds that only go up; the sign's own.
 
     Raises:
-        ProbeError: It can't be started, or its sign can't be watched.
+        CheckFailed: It can't be started, or its sign can't be watched.
     """
     sign.prepare(timeout + 1.0)
     process: subprocess.Popen[bytes] | None = None
@@ -203,7 +203,7 @@ def _popen(program: Program, word: str) -> subprocess.Popen[bytes]:
         )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-    raise ProbeError(
+    raise CheckFailed(
         f"`{one_line(program.argv[0], 80)}` can't be started: {reason}",
         remedy="correct [fleet.spawn] command in flowhealth.toml",
     )
@@ -237,7 +237,7 @@ def _never(process: subprocess.Popen[bytes], sign: Sign) -> str:
 
 
 def _ended(code: int) -> str:
-    how = f"by signal {-code}" if code < 0 else f"with exit code {figure(code)}"
+    how = f"by signal {-code}" if code < 0 else f"with exit code {format_number(code)}"
     return f"it ended {how} before it was ready"
 
 

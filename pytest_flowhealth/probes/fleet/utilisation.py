@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from pytest_flowhealth.errors import NotApplicable, Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes import cgroup
 from pytest_flowhealth.probes.fleet.snapshot import Agent, Snapshot
 
@@ -72,7 +72,7 @@ class Fleet:
 
     Raises:
         NotApplicable: The source can't tell processes, or they are on other machines.
-        Unmeasured: None was found.
+        MeasurementUnavailable: None was found.
     """
 
     def __init__(
@@ -93,14 +93,14 @@ class Fleet:
         """Return what was used since the processes were found.
 
         Raises:
-            Unmeasured: No process is left, or the limits can't be read.
+            MeasurementUnavailable: No process is left, or the limits can't be read.
         """
         family = self._family()
         seconds = self._clock() - self._begin
         used = {one: self._used(one, seconds) for one in family}
         memory = {one: _memory(one) for one in family}
         if not family or seconds <= 0:
-            raise Unmeasured("the agents' processes ended while they were looked at")
+            raise MeasurementUnavailable("the agents' processes ended while they were looked at")
         return Usage(
             cpu=self._share(used, _machine_cpus(family), "cpu"),
             memory=self._share(memory, float(psutil.virtual_memory().total), "memory"),
@@ -136,7 +136,7 @@ class Fleet:
                     inside[scope] = inside.get(scope, 0.0) + amount
         shares = [Share(100.0 * inside[one] / limit, one) for one, limit in scopes.items() if limit]
         if not shares:
-            raise Unmeasured(f"how much {what} the machine has can't be read")
+            raise MeasurementUnavailable(f"how much {what} the machine has can't be read")
         return max(shares, key=lambda share: share.percent)
 
     def _limits(self, one: psutil.Process, what: str) -> list[tuple[str, float]]:
@@ -162,7 +162,7 @@ def _heads(snapshot: Snapshot) -> tuple[list[psutil.Process], int]:
     processes = [_process(one, by_address) for one in ours]
     found = [one for one in processes if one is not None]
     if not found:
-        raise Unmeasured(
+        raise MeasurementUnavailable(
             f"no process of {len(ours)} agents was found on this machine",
             remedy="run the check as the user that the agents run as, where they run",
         )

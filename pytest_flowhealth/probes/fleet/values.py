@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.verdict.text import one_line
+from pytest_flowhealth.domain.text import one_line
 
 MOST_TOLD = 10
 """Problems that are told one by one."""

@@ -24,7 +24,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import msgspec
 
-from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 
 if TYPE_CHECKING:
     from pytest_flowhealth.config.manifest import Manifest
@@ -187,14 +187,14 @@ def parse(url: str, origin: str = "the address") -> Address:
         origin: The setting that gave it, for messages.
 
     Raises:
-        ProbeError: It can't be read as such; the message holds no password.
+        CheckFailed: It can't be read as such; the message holds no password.
     """
     try:
         return _parse(url, origin)
     except ValueError as error:
         # The library's words may quote a piece of the password.
         problem = str(error) if isinstance(error, _BadUrl) else "it can't be read"
-    raise ProbeError(
+    raise CheckFailed(
         f"{origin} is no address of a Redis: {problem}: {mask(url)}",
         remedy=f"write it as {DEFAULT_URL}, a password's special characters percent-encoded: "
         "redis://:p%40ss@host:6379/0",
@@ -220,8 +220,8 @@ def of_target(target: Target) -> Address:
 
     Raises:
         NotApplicable: None is configured, and no package of the target needs one.
-        Unmeasured: None is configured, and package.json can't be read.
-        ProbeError: The configured URL can't be read.
+        MeasurementUnavailable: None is configured, and package.json can't be read.
+        CheckFailed: The configured URL can't be read.
     """
     url = target.config.redis.url
     if url is not None:
@@ -229,11 +229,11 @@ def of_target(target: Target) -> Address:
         return _with_authority(parse(url, origin), target)
     try:
         client = _client(target)
-    except ProbeError as error:
+    except CheckFailed as error:
         problem = error.message
     else:
         return parse(DEFAULT_URL, f"the usual address, since {client}")
-    raise Unmeasured(f"whether this target uses Redis can't be told: {problem}")
+    raise MeasurementUnavailable(f"whether this target uses Redis can't be told: {problem}")
 
 
 def _with_authority(address: Address, target: Target) -> Address:

@@ -15,7 +15,7 @@ import ssl
 from collections.abc import Iterator
 from shlex import quote
 
-from pytest_flowhealth.errors import FlowHealthError, ProbeError
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError
 from pytest_flowhealth.probes.redis.address import Address
 
 _ENDS = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
@@ -64,7 +64,7 @@ def explain(
     return _reply(error, address, command, key)
 
 
-def _below(error: OSError, address: Address) -> ProbeError:
+def _below(error: OSError, address: Address) -> CheckFailed:
     return _tls(error, address) if isinstance(error, ssl.SSLError) else _system(error, address)
 
 
@@ -88,65 +88,65 @@ def _is_end(error: BaseException) -> bool:
     return any(isinstance(one, OSError) and one.errno in _ENDS for one in _chain(error))
 
 
-def _ended(address: Address, answered: int) -> ProbeError:
-    return ProbeError(
+def _ended(address: Address, answered: int) -> CheckFailed:
+    return CheckFailed(
         f"Redis at {address.place} closed the connection after {answered:,} answers "
         f"({address.origin}): it was stopped or restarted, or it ended this client",
         remedy=f"see whether it still runs, and what its log says: {_cli(address)} ping",
     )
 
 
-def _late(address: Address, seconds: float, answered: int) -> ProbeError:
+def _late(address: Address, seconds: float, answered: int) -> CheckFailed:
     after = f" after {answered:,} answers" if answered else ""
     tls = ", it does not speak TLS (redis:// then)" if address.tls else ""
     resume = "; a stopped process goes on with: pkill -CONT redis-server" if address.local else ""
-    return ProbeError(
+    return CheckFailed(
         f"Redis at {address.place} gave no answer within {seconds:g} s{after} ({address.origin}): "
         f"its process is stopped or busy{tls}, or a firewall drops the packets",
         remedy=f"{_cli(address)} ping{resume}",
     )
 
 
-def _tls(error: ssl.SSLError, address: Address) -> ProbeError:
+def _tls(error: ssl.SSLError, address: Address) -> CheckFailed:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return ProbeError(
+        return CheckFailed(
             f"the TLS certificate of Redis at {address.place} is not accepted: "
             f"{error.verify_message}",
             remedy="name the authority that signed it in redis.ca, or at the URL's end: "
             "?ssl_ca_certs=/path/ca.pem",
         )
     problem = (error.reason or str(error)).replace("_", " ").lower()
-    return ProbeError(
+    return CheckFailed(
         f"no TLS connection to Redis at {address.place} ({address.origin}): {problem}",
         remedy="a server without TLS is addressed as redis://, not rediss://",
     )
 
 
-def _system(error: OSError, address: Address) -> ProbeError:
+def _system(error: OSError, address: Address) -> CheckFailed:
     if isinstance(error, socket.gaierror):
         return _unknown_host(error, address)
     if error.errno in {errno.ECONNREFUSED, errno.ENOENT}:
-        return ProbeError(
+        return CheckFailed(
             f"no Redis listens at {address.place} ({address.origin})", remedy=_start(address)
         )
     if error.errno in _ENDS:
         return _closed(address)
     if error.errno in {errno.EACCES, errno.EPERM} and address.path:
-        return ProbeError(
+        return CheckFailed(
             f"this user may not open the socket {address.path} ({address.origin})",
             remedy="redis-cli CONFIG SET unixsocketperm 770, and join the socket's group",
         )
-    return ProbeError(
+    return CheckFailed(
         f"no connection to Redis at {address.place} ({address.origin}): "
         f"{error.strerror or 'the system refused it'}",
         remedy="correct the address in redis.url",
     )
 
 
-def _unknown_host(error: socket.gaierror, address: Address) -> ProbeError:
+def _unknown_host(error: socket.gaierror, address: Address) -> CheckFailed:
     silent = error.errno == socket.EAI_AGAIN
     problem = "the name server gave no answer" if silent else "there is no such host"
-    return ProbeError(
+    return CheckFailed(
         f"the host {address.host!r} of Redis can't be found ({address.origin}): {problem}",
         remedy="correct the host in redis.url, or the machine's name resolution",
     )
@@ -161,8 +161,8 @@ def _start(address: Address) -> str:
     return f"redis-server{port} --daemonize yes"
 
 
-def _closed(address: Address) -> ProbeError:
-    return ProbeError(
+def _closed(address: Address) -> CheckFailed:
+    return CheckFailed(
         f"what listens at {address.place} closed the connection without an answer "
         f"({address.origin}): no Redis, or one that wants TLS",
         remedy="a server with TLS is addressed as rediss://; else correct redis.url",
@@ -220,7 +220,7 @@ def _authentication(text: str) -> str:
     return "NOAUTH" if "required" in text.lower() else "WRONGPASS"
 
 
-def _reply(error: BaseException, address: Address, command: str, key: str) -> ProbeError:
+def _reply(error: BaseException, address: Address, command: str, key: str) -> CheckFailed:
     """Return what an error reply means, or an answer that is none."""
     from redis.exceptions import InvalidResponse, ResponseError
 
@@ -233,14 +233,14 @@ def _reply(error: BaseException, address: Address, command: str, key: str) -> Pr
     known = _REPLIES.get(code)
     if known:
         message, remedy = (_filled(part, address, command) for part in known)
-        return ProbeError(message, remedy=remedy)
+        return CheckFailed(message, remedy=remedy)
     if isinstance(error, ResponseError):
-        return ProbeError(f"Redis at {address.place} refused {command or 'to connect'}: {said}")
+        return CheckFailed(f"Redis at {address.place} refused {command or 'to connect'}: {said}")
     if isinstance(error, InvalidResponse):
         said = said.replace("Protocol Error: b", "it said ")
     elif not isinstance(error, NotRedis):
         said = "its answer is not in Redis's protocol"
-    return ProbeError(
+    return CheckFailed(
         f"what answers at {address.place} is no Redis ({address.origin}): {said}",
         remedy="correct the address in redis.url",
     )
@@ -258,10 +258,10 @@ def _filled(text: str, address: Address, command: str) -> str:
     )
 
 
-def _not_permitted(address: Address, command: str, key: str, said: str) -> ProbeError:
+def _not_permitted(address: Address, command: str, key: str, said: str) -> CheckFailed:
     user = address.username or "default"
     keys = f"+set +get +del '~{key.partition('check:')[0]}*'" if key else f"+{command.lower()}"
-    return ProbeError(
+    return CheckFailed(
         f"Redis at {address.place} does not let user {user!r} send {command} "
         f"({address.origin}): {said}",
         remedy=f"{_cli(address)} ACL SETUSER {quote(user)} {keys}",

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes.redis.session import Session
 
 SLOWLOG_ENTRIES = 128
@@ -204,12 +204,12 @@ def state(session: Session) -> State:
     """Return what the server says of itself, by one INFO.
 
     Raises:
-        Unmeasured: The user may not send INFO, or the answer lacks the version.
+        MeasurementUnavailable: The user may not send INFO, or the answer lacks the version.
     """
     info = Info.of(permitted(session, "INFO"))
     version = info.text("redis_version")
     if version is None:
-        raise Unmeasured("the answer to INFO tells no version")
+        raise MeasurementUnavailable("the answer to INFO tells no version")
     return State(
         place=session.address.place,
         version=version,
@@ -227,7 +227,7 @@ def slow_log(session: Session, seconds: float) -> tuple[Slow, ...]:
     """Return the entries of the slow log of the last `seconds`, the newest first.
 
     Raises:
-        Unmeasured: The user may not send SLOWLOG.
+        MeasurementUnavailable: The user may not send SLOWLOG.
     """
     from redis.exceptions import ResponseError
 
@@ -245,7 +245,7 @@ def permitted(session: Session, *words: str | int) -> Any:
     """Send a command, and return its reply.
 
     Raises:
-        Unmeasured: Our user may not send it.
+        MeasurementUnavailable: Our user may not send it.
         ResponseError: redis-py's, of another error reply.
     """
     from redis.exceptions import NoPermissionError
@@ -255,7 +255,7 @@ def permitted(session: Session, *words: str | int) -> Any:
     except NoPermissionError as error:
         problem = session.explained(error)
     # Outside, so that the error has no chain.
-    raise Unmeasured(problem.message, remedy=problem.remedy)
+    raise MeasurementUnavailable(problem.message, remedy=problem.remedy)
 
 
 def _slow(place: str, entry: list[object], now: float) -> Slow:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Collection
 from typing import Any
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes.redis.errors import NotRedis, code_of
 from pytest_flowhealth.probes.redis.session import Session
 
@@ -65,9 +65,9 @@ class Key:
         return answers[command]
 
     def need(self) -> None:
-        """Raise Unmeasured where no command at all is allowed."""
+        """Raise MeasurementUnavailable where no command at all is allowed."""
         if not self.allowed:
-            raise Unmeasured(f"no command is taken from us: {self.refused['PING']}")
+            raise MeasurementUnavailable(f"no command is taken from us: {self.refused['PING']}")
 
     def delete(self, session: Session) -> None:
         """Delete the key, where that is allowed."""

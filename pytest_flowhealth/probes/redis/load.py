@@ -118,7 +118,7 @@ def latency(session: Session, key: Key, budget: Budget) -> Latency:
         budget: Of commands.
 
     Raises:
-        Unmeasured: No command at all is allowed.
+        MeasurementUnavailable: No command at all is allowed.
     """
     key.try_all(session)
     key.need()
@@ -180,7 +180,7 @@ def throughput(session: Session, key: Key, budget: Budget) -> Throughput:
         budget: Of commands.
 
     Raises:
-        Unmeasured: No command at all is allowed.
+        MeasurementUnavailable: No command at all is allowed.
     """
     key.try_all(session)
     key.need()

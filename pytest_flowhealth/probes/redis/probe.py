@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.redis import info, load, topology
 from pytest_flowhealth.probes.redis.address import Address, parse
 from pytest_flowhealth.probes.redis.errors import code_of, only_refuses_ping
@@ -46,7 +46,7 @@ class RedisProbe:
         clock: Seconds that only go up.
 
     Raises:
-        ProbeError: The URL can't be read.
+        CheckFailed: The URL can't be read.
     """
 
     def __init__(
@@ -72,8 +72,8 @@ class RedisProbe:
         """The servers that the address stands for.
 
         Raises:
-            ProbeError: Sentinels or cluster nodes don't tell.
-            Unmeasured: Our user may not ask them.
+            CheckFailed: Sentinels or cluster nodes don't tell.
+            MeasurementUnavailable: Our user may not ask them.
         """
         return topology.resolve(self.address, self.timeout, self.clock)
 
@@ -84,7 +84,7 @@ class RedisProbe:
         the URL asks for them, and a PING. Of several servers, each in turn.
 
         Raises:
-            ProbeError: There is no connection, at any time; the message says why.
+            CheckFailed: There is no connection, at any time; the message says why.
         """
         dialers = self._dialers()
         samples: list[float] = []
@@ -98,8 +98,8 @@ class RedisProbe:
         """Send PING, to each server.
 
         Raises:
-            ProbeError: The answer is not PONG, or none.
-            Unmeasured: Our user may not send PING.
+            CheckFailed: The answer is not PONG, or none.
+            MeasurementUnavailable: Our user may not send PING.
         """
         for dialer in self._dialers():
             dialer.ask(_ping)
@@ -114,7 +114,7 @@ class RedisProbe:
             What our user may not send.
 
         Raises:
-            ProbeError: A command failed, or what was read is not what was written.
+            CheckFailed: A command failed, or what was read is not what was written.
         """
         refused: dict[str, str] = {}
         for node in self.nodes:
@@ -126,8 +126,8 @@ class RedisProbe:
         """Return how long PING, SET, GET and DEL take, one at a time.
 
         Raises:
-            ProbeError: There is no connection, or it broke off.
-            Unmeasured: Our user may send none of them.
+            CheckFailed: There is no connection, or it broke off.
+            MeasurementUnavailable: Our user may send none of them.
         """
         return load.together(self._loads(load.latency, budget))
 
@@ -135,8 +135,8 @@ class RedisProbe:
         """Return how many pipelined commands one connection gets through.
 
         Raises:
-            ProbeError: There is no connection, or it broke off.
-            Unmeasured: Our user may send none of SET, GET and PING.
+            CheckFailed: There is no connection, or it broke off.
+            MeasurementUnavailable: Our user may send none of SET, GET and PING.
         """
         return load.one_after_another(self._loads(load.throughput, budget))
 
@@ -144,8 +144,8 @@ class RedisProbe:
         """Return what each server says of itself.
 
         Raises:
-            ProbeError: There is no connection, or no answer.
-            Unmeasured: Our user may not send INFO, or the answer lacks the version.
+            CheckFailed: There is no connection, or no answer.
+            MeasurementUnavailable: Our user may not send INFO, or the answer lacks the version.
         """
         return tuple(dialer.ask(info.state).result for dialer in self._dialers())
 
@@ -153,8 +153,8 @@ class RedisProbe:
         """Return the slow commands of the last `seconds` of all servers.
 
         Raises:
-            ProbeError: There is no connection, or no answer.
-            Unmeasured: Our user may not send SLOWLOG.
+            CheckFailed: There is no connection, or no answer.
+            MeasurementUnavailable: Our user may not send SLOWLOG.
         """
         found: list[Slow] = []
         for dialer in self._dialers():
@@ -231,13 +231,13 @@ def _refused(session: Session, refusals: dict[str, Exception]) -> dict[str, str]
 
 def _as_written(session: Session, key: Key, replies: dict[str, object]) -> None:
     if replies.get("SET", b"OK") != b"OK":
-        raise ProbeError(f"Redis answered SET with {replies['SET']!r:.80}")
+        raise CheckFailed(f"Redis answered SET with {replies['SET']!r:.80}")
     if "GET" in replies and replies["GET"] != key.value:
         found = "nothing" if replies["GET"] is None else f"{replies['GET']!r:.80}"
-        raise ProbeError(
+        raise CheckFailed(
             f"Redis took {key.name}, and gave {found} back where {key.value!r} was written"
         )
     if "DEL" not in replies:
         return
     if replies["DEL"] != 1 or ("GET" in replies and key.ask(session, "GET") is not None):
-        raise ProbeError(f"Redis did not delete {key.name}: DEL answered {replies['DEL']!r:.80}")
+        raise CheckFailed(f"Redis did not delete {key.name}: DEL answered {replies['DEL']!r:.80}")

@@ -26,7 +26,7 @@ class Dialer:
         clock: Seconds that only go up.
 
     Raises:
-        ProbeError: The address's ssl_ options can't be used.
+        CheckFailed: The address's ssl_ options can't be used.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ import ssl
 from typing import Any
 
 from pytest_flowhealth.config.files import reason
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.redis.address import Address
 
 _REQUIRED = {
@@ -28,7 +28,7 @@ def context_of(address: Address) -> ssl.SSLContext | None:
     """Return what a TLS connection to `address` needs; `None` where it has no TLS.
 
     Raises:
-        ProbeError: An option has no meaning, or names a file that can't be used.
+        CheckFailed: An option has no meaning, or names a file that can't be used.
     """
     if not address.tls:
         return None
@@ -36,7 +36,7 @@ def context_of(address: Address) -> ssl.SSLContext | None:
         return _context(address)
     except (OSError, ValueError) as error:
         problem = reason(error)
-    raise ProbeError(
+    raise CheckFailed(
         f"the ssl_ options of {address.origin} can't be used: {problem}: {address.shown}",
         remedy="correct the files that redis.ca, and ssl_ca_certs, ssl_certfile and ssl_keyfile "
         "in redis.url, name",

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes.redis.address import Address
 from pytest_flowhealth.probes.redis.errors import code_of
 from pytest_flowhealth.probes.redis.info import Info, permitted
@@ -88,8 +88,8 @@ def resolve(address: Address, timeout: float, clock: Callable[[], float]) -> tup
         clock: Seconds that only go up.
 
     Raises:
-        ProbeError: Nobody answers, or nobody knows; or a cluster has no node with slots.
-        Unmeasured: The user may not ask, or there are more nodes than `MOST_NODES`.
+        CheckFailed: Nobody answers, or nobody knows; or a cluster has no node with slots.
+        MeasurementUnavailable: The user may not ask, or there are more nodes than `MOST_NODES`.
     """
     if address.kind == "server":
         return (Node(address),)
@@ -126,7 +126,7 @@ def looked(address: Address, timeout: float, clock: Callable[[], float]) -> tupl
         dialer = Dialer(seed, timeout / len(address.seeds), clock)
         try:
             found.append(dialer.ask(lambda session: look(session, address)).result)
-        except Unmeasured as error:
+        except MeasurementUnavailable as error:
             found.append(Seen(seed.place, facts={"not looked at": error.message}))
         except FlowHealthError as error:
             found.append(Seen(seed.place, problem=error.message))
@@ -138,7 +138,11 @@ def _nobody(address: Address, problems: list[FlowHealthError]) -> FlowHealthErro
         return problems[0]
     who = "Sentinel" if address.kind == "sentinel" else "node of the cluster"
     told = "; ".join(error.message for error in problems)
-    kind = Unmeasured if all(isinstance(one, Unmeasured) for one in problems) else ProbeError
+    kind = (
+        MeasurementUnavailable
+        if all(isinstance(one, MeasurementUnavailable) for one in problems)
+        else CheckFailed
+    )
     return kind(f"no {who} tells where Redis is: {told}", remedy=problems[0].remedy)
 
 
@@ -146,7 +150,7 @@ def _primary(session: Session, address: Address) -> tuple[Node, ...]:
     reply = _asked(session, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.service)
     place = session.address.place
     if reply is None:
-        raise ProbeError(
+        raise CheckFailed(
             f"the Sentinel at {place} knows no service {address.service!r} ({address.origin})",
             remedy=f"see which it knows: redis-cli -p {session.address.port} SENTINEL MASTERS",
         )
@@ -165,12 +169,14 @@ def _primaries(session: Session, address: Address) -> tuple[Node, ...]:
         ranges.setdefault(place, []).append((first, last))
         replicas[place] = len(others)
     if not ranges:
-        raise ProbeError(
+        raise CheckFailed(
             f"the cluster of {session.address.place} has given its slots to no node",
             remedy=f"redis-cli --cluster fix {session.address.place}",
         )
     if len(ranges) > MOST_NODES:
-        raise Unmeasured(f"the cluster has {len(ranges)} primaries, more than {MOST_NODES}")
+        raise MeasurementUnavailable(
+            f"the cluster has {len(ranges)} primaries, more than {MOST_NODES}"
+        )
     origin = f"{address.origin}, by the cluster's node {session.address.place}"
     return tuple(
         Node(address.at(host, port, origin), tuple(held), replicas[host, port])
@@ -188,7 +194,7 @@ def _asked(session: Session, *words: str) -> Any:
         if code_of(error) not in {"", "ERR"}:
             raise
     what = "a Sentinel" if words[0] == "SENTINEL" else "a node of a cluster"
-    raise ProbeError(
+    raise CheckFailed(
         f"what answers at {session.address.place} is not {what} ({session.address.origin})",
         remedy="the address of a single server begins with redis:// or rediss://",
     )

@@ -13,11 +13,11 @@ from urllib.parse import quote
 import msgspec
 
 from pytest_flowhealth.config import semver
-from pytest_flowhealth.errors import NotApplicable, Unmeasured
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.registry.client import Client, NotThere, Reply
 from pytest_flowhealth.probes.registry.downloads import Count
 from pytest_flowhealth.probes.registry.packument import Release
-from pytest_flowhealth.verdict.text import one_line
 
 BULK = "-/npm/v1/security/advisories/bulk"
 """Where a registry is asked for advisories, below its address."""
@@ -68,15 +68,19 @@ def read_versions(client: Client, package: str) -> tuple[dict[str, int], Reply]:
     """Ask for the downloads of each version.
 
     Raises:
-        Unmeasured: The API did not answer, not as documented, or for another package.
+        MeasurementUnavailable: The API did not answer, not as documented, or for another package.
     """
     try:
         answer, reply = client.get(f"versions/{quote(package, safe='')}/last-week", Versions)
     except NotThere as error:
-        raise Unmeasured(f"{error.message}: it has no figures of {package} by version") from None
+        raise MeasurementUnavailable(
+            f"{error.message}: it has no figures of {package} by version"
+        ) from None
     if answer.package != package:
         other = one_line(answer.package, 100)
-        raise Unmeasured(f"the downloads API was asked for {package}, and answered for {other}")
+        raise MeasurementUnavailable(
+            f"the downloads API was asked for {package}, and answered for {other}"
+        )
     return answer.downloads, reply
 
 
@@ -84,12 +88,14 @@ def read_advisories(client: Client, package: str, versions: Sequence[str]) -> tu
     """Ask the registry which advisories it knows of these versions.
 
     Raises:
-        Unmeasured: It did not answer, or not as documented.
+        MeasurementUnavailable: It did not answer, or not as documented.
     """
     try:
         told, _ = client.post(BULK, {package: versions}, dict[str, tuple[Advisory, ...]])
-    except Unmeasured as error:
-        raise Unmeasured(f"asked for advisories, {error.message}", remedy=error.remedy) from None
+    except MeasurementUnavailable as error:
+        raise MeasurementUnavailable(
+            f"asked for advisories, {error.message}", remedy=error.remedy
+        ) from None
     return told.get(package, ())
 
 
@@ -115,7 +121,7 @@ def speaking_of(advisories: Sequence[Advisory], version: str) -> tuple[Advisory,
     """Return the advisories that speak of a version.
 
     Raises:
-        Unmeasured: The range of one can't be read.
+        MeasurementUnavailable: The range of one can't be read.
     """
     return tuple(one for one in advisories if _speaks(one, version))
 
@@ -125,7 +131,7 @@ def exposed(downloads: Mapping[str, int], advisories: Sequence[Advisory]) -> flo
 
     Raises:
         NotApplicable: There were no downloads.
-        Unmeasured: The range of an advisory, or a version, can't be read.
+        MeasurementUnavailable: The range of an advisory, or a version, can't be read.
     """
     return share(downloads, lambda version: any(_speaks(one, version) for one in advisories))
 
@@ -134,7 +140,7 @@ def _speaks(one: Advisory, version: str) -> bool:
     try:
         return _within(version, one.range)
     except ValueError:
-        raise Unmeasured(
+        raise MeasurementUnavailable(
             f"{one_line(version, 100)} and an advisory's range can't be compared: "
             f"{one_line(one.range, 100)}"
         ) from None

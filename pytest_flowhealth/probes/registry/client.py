@@ -15,10 +15,10 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.domain.text import format_number, one_line
+from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes.registry.store import Kept, Store
 from pytest_flowhealth.probes.registry.transport import Again, Answer, Request, Server, exchange
-from pytest_flowhealth.verdict.text import figure, one_line
 
 Decoded = TypeVar("Decoded")
 
@@ -35,7 +35,7 @@ _FIRST_PAUSE = 0.5
 _AGAIN = (429, 500, 502, 503, 504)
 
 
-class NotThere(Unmeasured):
+class NotThere(MeasurementUnavailable):
     """The server says that it does not know what was asked for (404)."""
 
 
@@ -96,7 +96,7 @@ class Client:
 
         Raises:
             NotThere: The server does not know it.
-            Unmeasured: Anything else kept it from being known; the cause is in the message.
+            MeasurementUnavailable: Anything else kept it from being known; the cause is in the message.
         """
         name = self._name(path)
         kept = self._store.load(name)
@@ -147,26 +147,26 @@ class Client:
         if status == 404:
             raise NotThere(f"{self.server.named} {said}")
         if status in (401, 403):
-            raise Unmeasured(
+            raise MeasurementUnavailable(
                 f"{self.server.named} {said}: it does not let us in",
                 remedy=f"npm login --registry={self.server.address}",
             )
-        raise Unmeasured(f"{self.server.named} {said}{self._aged(kept)}")
+        raise MeasurementUnavailable(f"{self.server.named} {said}{self._aged(kept)}")
 
-    def _given_up(self, again: Again, attempts: int, kept: Kept | None) -> Unmeasured:
+    def _given_up(self, again: Again, attempts: int, kept: Kept | None) -> MeasurementUnavailable:
         said = f"{self.server.named} {again.said}"
         if again.pause is not None:
-            said += f", and asks to wait {figure(again.pause)} s"
+            said += f", and asks to wait {format_number(again.pause)} s"
         if attempts > 1:
             said += f" ({attempts} attempts)"
-        return Unmeasured(said + self._aged(kept))
+        return MeasurementUnavailable(said + self._aged(kept))
 
     def _aged(self, kept: Kept | None) -> str:
         """Tell that there is an older answer, which is not used."""
         if kept is None:
             return ""
         hours = round((self._at.date() - kept.fetched) / 3_600, 1)
-        return f"; its last answer, {figure(hours)} h old, is not passed off as new"
+        return f"; its last answer, {format_number(hours)} h old, is not passed off as new"
 
     def _decoded(self, body: bytes, kind: type[Decoded], answer: Answer) -> Decoded:
         try:
@@ -176,7 +176,7 @@ class Client:
         except (msgspec.DecodeError, ValueError, RecursionError):
             told = one_line(str(answer.headers.get("content-type") or "no type"), 60)
             problem = f"with no JSON that can be read ({len(body):,} bytes of {told})"
-        raise Unmeasured(f"{self.server.named} answers {one_line(problem, 300)}")
+        raise MeasurementUnavailable(f"{self.server.named} answers {one_line(problem, 300)}")
 
     def _name(self, path: str) -> str:
         """Return the name under which the answer is kept; another credential, another answer."""

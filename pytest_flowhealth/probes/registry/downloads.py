@@ -17,9 +17,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from pytest_flowhealth.errors import NotApplicable, Unmeasured
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.registry.client import Client, NotThere, Reply
-from pytest_flowhealth.verdict.text import one_line
 
 WEEKS = 8
 """Weeks of which the trend is made."""
@@ -101,17 +101,19 @@ def read_downloads(client: Client, package: str, today: date) -> tuple[Downloads
     """Ask for the last weeks, in one question.
 
     Raises:
-        Unmeasured: The API did not answer, not as documented, or with what can't be true.
+        MeasurementUnavailable: The API did not answer, not as documented, or with what can't be true.
     """
     first, last = _window(today)
     path = f"downloads/range/{first}:{last}/{quote(package, safe='@/')}"
     try:
         answer, reply = client.get(path, Range)
     except NotThere as error:
-        raise Unmeasured(f"{error.message}: it has no figures of {package}") from None
+        raise MeasurementUnavailable(f"{error.message}: it has no figures of {package}") from None
     if answer.package != package:
         other = one_line(answer.package, 100)
-        raise Unmeasured(f"the downloads API was asked for {package}, and answered for {other}")
+        raise MeasurementUnavailable(
+            f"the downloads API was asked for {package}, and answered for {other}"
+        )
     return figures(answer.downloads, today), reply
 
 
@@ -124,7 +126,7 @@ def figures(days: Sequence[Day], today: date) -> Downloads:
     """Return what the days amount to.
 
     Raises:
-        Unmeasured: They are not one after the other, too few, not those that were asked for, or end
+        MeasurementUnavailable: They are not one after the other, too few, not those that were asked for, or end
             too early.
     """
     _require_row(days, today)
@@ -133,9 +135,11 @@ def figures(days: Sequence[Day], today: date) -> Downloads:
     last = counted[-1].day if counted else None
     if last is None or (today - last).days > OLDEST:
         since = f"since {last}" if last else "at all"
-        raise Unmeasured(f"the downloads API has no figures {since}: today is {today} (UTC)")
+        raise MeasurementUnavailable(
+            f"the downloads API has no figures {since}: today is {today} (UTC)"
+        )
     if len(counted) < 30:
-        raise Unmeasured(
+        raise MeasurementUnavailable(
             f"the downloads API answers with {len(counted)} days, of which a month can't be told"
         )
     counts = [one.downloads for one in counted]
@@ -161,7 +165,7 @@ def growth(found: Downloads, created: datetime | None) -> Growth:
 
     Raises:
         NotApplicable: The package is younger than two weeks, or had no downloads to grow from.
-        Unmeasured: Too few days can be compared.
+        MeasurementUnavailable: Too few days can be compared.
     """
     before, after = found.days[-14:-7], found.days[-7:]
     if created is not None and created.astimezone(UTC).date() >= before[0].day:
@@ -173,7 +177,7 @@ def growth(found: Downloads, created: datetime | None) -> Growth:
         pair for pair in zip(before, after, strict=True) if gaps.isdisjoint(one.day for one in pair)
     ]
     if len(pairs) < 5:
-        raise Unmeasured(
+        raise MeasurementUnavailable(
             f"the downloads API has no figures of {len(gaps)} days: {', '.join(map(str, sorted(gaps)[-7:]))}"
         )
     was, now = (sum(pair[at].downloads for pair in pairs) for at in (0, 1))
@@ -186,9 +190,11 @@ def _require_row(days: Sequence[Day], today: date) -> None:
     first, last = _window(today)
     for one, following in pairwise(days):
         if following.day - one.day != timedelta(days=1):
-            raise Unmeasured(f"the downloads API's answer has {following.day} after {one.day}")
+            raise MeasurementUnavailable(
+                f"the downloads API's answer has {following.day} after {one.day}"
+            )
     if days and not first <= days[0].day <= days[-1].day <= last:
-        raise Unmeasured(
+        raise MeasurementUnavailable(
             f"the downloads API was asked for {first} to {last}, and answered for "
             f"{days[0].day} to {days[-1].day}"
         )

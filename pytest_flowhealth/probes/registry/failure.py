@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes.command import Completed
-from pytest_flowhealth.verdict.text import one_line
 
 _PLACED = re.compile(
     r"^npm silly placeDep (?P<where>.*?) (?P<name>@?[^@\s]+)@(?P<version>\S*) (?:OK|\w+) for: "
@@ -70,7 +70,7 @@ def failure(done: Completed, package: str) -> Failure:
     """Return why an installation of `package` (as ``name@version``) failed.
 
     Raises:
-        Unmeasured: The cause is not in the package: the registry did not answer, the disk is full.
+        MeasurementUnavailable: The cause is not in the package: the registry did not answer, the disk is full.
     """
     error = _error(done)
     code, summary = str(error.get("code", "")), str(error.get("summary", ""))
@@ -83,7 +83,9 @@ def failure(done: Completed, package: str) -> Failure:
     if "command failed" in summary:
         return _of_script(done, code, said)
     what = said or f"it ended with code {done.returncode}"
-    raise Unmeasured(f"`npm install {package}` could not be done: {code} {what}".replace("  ", " "))
+    raise MeasurementUnavailable(
+        f"`npm install {package}` could not be done: {code} {what}".replace("  ", " ")
+    )
 
 
 def _of_dependency(done: Completed, code: str, words: str, package: str) -> Failure:

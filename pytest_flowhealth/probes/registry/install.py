@@ -18,7 +18,8 @@ import msgspec
 
 from pytest_flowhealth.config.files import read_text
 from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
-from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
+from pytest_flowhealth.domain.text import format_number
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes import command, javascript, package
 from pytest_flowhealth.probes.command import Completed
 from pytest_flowhealth.probes.javascript import Source
@@ -26,7 +27,6 @@ from pytest_flowhealth.probes.registry import guard
 from pytest_flowhealth.probes.registry.failure import Failure, failure
 from pytest_flowhealth.probes.registry.scratch import go_on, scratch
 from pytest_flowhealth.probes.registry.settings import Settings
-from pytest_flowhealth.verdict.text import figure
 
 SECONDS = 300.0
 """What installing may take."""
@@ -79,8 +79,8 @@ def install_published(
     """Install what `npm install NAME` gives to anybody, and load it.
 
     Raises:
-        ProbeError: There is no npm.
-        Unmeasured: It could not be done, for a cause outside of the package.
+        CheckFailed: There is no npm.
+        MeasurementUnavailable: It could not be done, for a cause outside of the package.
     """
     with scratch() as folder:
         spec = f"{settings.package}@latest"
@@ -96,8 +96,8 @@ def install_packed(
     they would build into it.
 
     Raises:
-        ProbeError: There is no npm, or the tree can't be packed.
-        Unmeasured: It could not be done, for a cause outside of the package.
+        CheckFailed: There is no npm, or the tree can't be packed.
+        MeasurementUnavailable: It could not be done, for a cause outside of the package.
     """
     with scratch() as folder:
         place = _Place(folder, settings)
@@ -148,15 +148,17 @@ class _Place:
         """Run npm, which is ended and this folder removed when our process is no more.
 
         Raises:
-            Unmeasured: It did not end in time, or the run is ending.
+            MeasurementUnavailable: It did not end in time, or the run is ending.
         """
         go_on()
         guarded = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid()), str(self.folder)]
         try:
             return command.run([*guarded, *argv], cwd=cwd, timeout=seconds, env=self.environment)
-        except Unmeasured:
+        except MeasurementUnavailable:
             named = " ".join((*argv[:2], argv[-1]))
-            raise Unmeasured(f"`{named}` did not end within {figure(seconds)} s") from None
+            raise MeasurementUnavailable(
+                f"`{named}` did not end within {format_number(seconds)} s"
+            ) from None
 
     @property
     def registries(self) -> list[str]:
@@ -179,7 +181,7 @@ def _packed(root: Path, place: _Place) -> Path:
     if done.returncode or len(archives) != 1:
         lines = [line for line in done.stderr.splitlines() if "error" in line.lower()]
         said = (lines or [f"it ended with code {done.returncode}"])[0]
-        raise ProbeError(
+        raise CheckFailed(
             f"the working tree can't be packed: {said[:300]}", remedy="npm pack --dry-run"
         )
     return archives[0]
@@ -195,8 +197,10 @@ def _installed(place: _Place, name: str, spec: str, how: tuple[bool, float]) -> 
     folder = place.project / "node_modules" / name
     try:
         manifest = read_manifest(folder / "package.json", strict=False)
-    except ProbeError as error:
-        raise Unmeasured(f"npm installed {spec}, and left no {name}: {error.message}") from None
+    except CheckFailed as error:
+        raise MeasurementUnavailable(
+            f"npm installed {spec}, and left no {name}: {error.message}"
+        ) from None
     go_on()
     broken, notes = _examined(place, folder, name, manifest)
     return Installed(
@@ -212,7 +216,7 @@ def _installed(place: _Place, name: str, spec: str, how: tuple[bool, float]) -> 
 def _failed(done: Completed, named: str) -> Installed:
     if done.returncode < 0 or done.returncode > 128:
         ended = -done.returncode if done.returncode < 0 else done.returncode - 128
-        raise Unmeasured(f"`npm install {named}` was ended by signal {ended}")
+        raise MeasurementUnavailable(f"`npm install {named}` was ended by signal {ended}")
     why = failure(done, named)
     return Installed(package=_resolved(done.stderr) or named, seconds=done.seconds, failure=why)
 
@@ -245,7 +249,7 @@ def _commands(folder: Path, manifest: Manifest) -> Iterator[str]:
             yield f"its command {name} is not there: {path}"
         elif file.suffix in javascript.JAVASCRIPT:
             problem = javascript.syntax_problem(Source(file, path))
-            if isinstance(problem, ProbeError):
+            if isinstance(problem, CheckFailed):
                 yield f"its command {name} does not parse: {problem.message}"
 
 
@@ -267,7 +271,7 @@ def _count(modules: Path) -> int:
         text = read_text(modules / ".package-lock.json", largest=_LOCK_BYTES)
         packages = json.loads(text)["packages"]
     except (FlowHealthError, ValueError, RecursionError, KeyError, TypeError) as error:
-        raise Unmeasured(f"npm left no list of what it installed: {error}") from None
+        raise MeasurementUnavailable(f"npm left no list of what it installed: {error}") from None
     return len(packages) if isinstance(packages, Mapping) else 0
 
 

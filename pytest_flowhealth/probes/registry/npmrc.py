@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pytest_flowhealth.config.files import read_text
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 
 _VARIABLE = re.compile(r"(?<!\\)\$\{([^${}?]+)(\?)?\}")
 _ENVIRONMENT = re.compile(r"npm_config_(?=//)", re.IGNORECASE)
@@ -114,7 +114,7 @@ def _folder(place: str) -> str:
 def _read(path: Path, environ: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     try:
         text = read_text(path)
-    except ProbeError:
+    except CheckFailed:
         return
     for line in text.splitlines():
         key, equals, value = line.strip().partition("=")

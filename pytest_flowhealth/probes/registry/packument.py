@@ -9,9 +9,9 @@ from urllib.parse import quote
 import msgspec
 
 from pytest_flowhealth.config import semver
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.registry.client import Client, NotThere, Reply
-from pytest_flowhealth.verdict.text import one_line
 
 
 class Dist(msgspec.Struct, frozen=True):
@@ -76,13 +76,13 @@ def read_release(client: Client, package: str) -> tuple[Release, Reply]:
     """Ask the registry for a package.
 
     Raises:
-        ProbeError: It is not published, or can't be installed by its name.
-        Unmeasured: The registry did not answer, or not as documented.
+        CheckFailed: It is not published, or can't be installed by its name.
+        MeasurementUnavailable: The registry did not answer, or not as documented.
     """
     try:
         document, reply = client.get(path_of(package), Document)
     except NotThere as error:
-        raise ProbeError(
+        raise CheckFailed(
             f"{package} is not published: {error.message}",
             remedy='npm publish; or "private": true in package.json; or npm login, if it is there',
         ) from None
@@ -93,15 +93,15 @@ def release(document: Document, package: str) -> Release:
     """Return what a document tells of `package`.
 
     Raises:
-        ProbeError: It has no version, or none that `npm install NAME` would find.
-        Unmeasured: It is another package's.
+        CheckFailed: It has no version, or none that `npm install NAME` would find.
+        MeasurementUnavailable: It is another package's.
     """
     if document.name not in (None, package):
-        raise Unmeasured(
+        raise MeasurementUnavailable(
             f"the registry was asked for {package}, and answered with {one_line(str(document.name), 100)}"
         )
     if not document.versions:
-        raise ProbeError(f"every version of {package} was unpublished", remedy="npm publish")
+        raise CheckFailed(f"every version of {package} was unpublished", remedy="npm publish")
     latest = document.tags.get("latest")
     if latest not in document.versions:
         said = (
@@ -109,7 +109,7 @@ def release(document: Document, package: str) -> Release:
             if latest is None
             else f"has {latest} as `latest`, which is not there"
         )
-        raise ProbeError(
+        raise CheckFailed(
             f"{package} {one_line(said, 100)}", remedy=f"npm dist-tag add {package}@VERSION latest"
         )
     dist = document.versions[latest].dist

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable
 
 WEIGHTS = {
     "installable": 35,
@@ -58,7 +58,7 @@ def scored(figures: Mapping[str, float | Missing]) -> Score:
     """Return the score of figures by part: `installable` is 1 or 0, the others are percent.
 
     Raises:
-        Unmeasured: No part was measured.
+        MeasurementUnavailable: No part was measured.
     """
     parts = {
         name: Part(figure, _POINTS[name](figure), WEIGHTS[name])
@@ -66,7 +66,7 @@ def scored(figures: Mapping[str, float | Missing]) -> Score:
         if not isinstance(figure, Missing)
     }
     if not parts:
-        raise Unmeasured("none of the score's parts could be measured")
+        raise MeasurementUnavailable("none of the score's parts could be measured")
     whole = sum(part.weight for part in parts.values())
     return Score(
         value=sum(part.weight * part.points for part in parts.values()) / whole,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes import command
 
 PREFIX = "flowhealth-install-"
@@ -35,7 +35,7 @@ def scratch() -> Iterator[Path]:
     Python ends. What a killed run left is removed by the next.
 
     Raises:
-        Unmeasured: Python is ending.
+        MeasurementUnavailable: Python is ending.
     """
     _sweep(Path(tempfile.gettempdir()))
     with _lock:
@@ -51,9 +51,9 @@ def scratch() -> Iterator[Path]:
 
 
 def go_on() -> None:
-    """Raise Unmeasured where Python is ending: to be asked before another program is started."""
+    """Raise MeasurementUnavailable where Python is ending: to be asked before another program is started."""
     if _over.is_set():
-        raise Unmeasured("the run ended before it was done")
+        raise MeasurementUnavailable("the run ended before it was done")
 
 
 @atexit.register

@@ -16,7 +16,7 @@ import msgspec
 from pytest_flowhealth.config.decode import package_name
 from pytest_flowhealth.config.model import Npm
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes import command
 from pytest_flowhealth.probes.registry.npmrc import Credential, credential, settings_of
 
@@ -77,8 +77,8 @@ def read_settings(target: Target) -> Settings:
 
     Raises:
         NotApplicable: There is no package to look for: it is private, or has no name.
-        ProbeError: package.json can't be read, or there is no npm.
-        Unmeasured: npm's configuration can't be read.
+        CheckFailed: package.json can't be read, or there is no npm.
+        MeasurementUnavailable: npm's configuration can't be read.
     """
     package = package_of(target)
     key = (target.root, package, target.config.npm)
@@ -93,7 +93,7 @@ def package_of(target: Target) -> str:
 
     Raises:
         NotApplicable: It is private, or has no name, and none is configured.
-        ProbeError: package.json can't be read, or its name is none.
+        CheckFailed: package.json can't be read, or its name is none.
     """
     if target.config.npm.package:
         return target.config.npm.package
@@ -105,7 +105,7 @@ def package_of(target: Target) -> str:
     try:
         package_name(manifest.name)
     except ValueError as error:
-        raise ProbeError(f"package.json's name {error}", remedy="npm pkg set name=NAME") from None
+        raise CheckFailed(f"package.json's name {error}", remedy="npm pkg set name=NAME") from None
     return manifest.name
 
 
@@ -132,7 +132,7 @@ def _asked(target: Target, package: str) -> Settings:
     scope = package.partition("/")[0] if package.startswith("@") else ""
     address = ours.registry or told.get(f"{scope}:registry") or told.get("registry")
     if not isinstance(address, str) or urlsplit(address).scheme not in ("http", "https"):
-        raise Unmeasured("`npm config get registry` names no registry")
+        raise MeasurementUnavailable("`npm config get registry` names no registry")
     address = address if address.endswith("/") else f"{address}/"
     files = (_text(told, "userconfig"), _text(told, "globalconfig"))
     npmrc = [target.root / ".npmrc", *(Path(one) for one in files if one)]
@@ -155,7 +155,7 @@ def _npm_config(root: Path) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
-        raise Unmeasured(
+        raise MeasurementUnavailable(
             f"`npm config list --json` gave no answer (exit code {done.returncode})",
             remedy="npm config list",
         )

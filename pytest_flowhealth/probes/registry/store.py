@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_flowhealth.config.files import read_bytes
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes import usercache
 
 MOST_BYTES = 80 * 2**20
@@ -46,7 +46,7 @@ class Store:
         try:
             content = read_bytes(self._file(self._folder, name), "the kept answer", MOST_BYTES)
             return msgspec.msgpack.decode(content, type=Kept)
-        except (ProbeError, msgspec.DecodeError, ValueError):
+        except (CheckFailed, msgspec.DecodeError, ValueError):
             return None
 
     def save(self, name: str, kept: Kept) -> None:

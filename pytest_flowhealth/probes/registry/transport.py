@@ -13,11 +13,11 @@ import requests
 import urllib3
 from requests.utils import should_bypass_proxies
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes.deadline import within
 from pytest_flowhealth.probes.registry.npmrc import Credential
 from pytest_flowhealth.probes.registry.settings import Settings, Way, shown
-from pytest_flowhealth.verdict.text import one_line
 
 CONNECTING = 10.0
 """Seconds that a connection may take."""
@@ -84,10 +84,10 @@ def downloads_server(settings: Settings) -> Server:
     """Return the downloads API, which is told no credential.
 
     Raises:
-        Unmeasured: None is known for the registry.
+        MeasurementUnavailable: None is known for the registry.
     """
     if settings.downloads is None:
-        raise Unmeasured(
+        raise MeasurementUnavailable(
             f"no downloads API is known for the registry {shown(settings.registry)}",
             remedy='set it in flowhealth.toml: [npm] downloads = "https://..."',
         )
@@ -107,7 +107,7 @@ def exchange(server: Server, request: Request, seconds: float, most: int) -> Ans
 
     Raises:
         Again: There was no whole answer, for a cause that may pass.
-        Unmeasured: There was none, for another cause, or it has more than `most`.
+        MeasurementUnavailable: There was none, for another cause, or it has more than `most`.
     """
     opened: list[requests.Response] = []
 
@@ -154,7 +154,7 @@ def _exchange(
         with response:
             body = _read(response, most)
     if body is None:
-        raise Unmeasured(f"{server.named} answers with more than {most / 2**20:g} MiB")
+        raise MeasurementUnavailable(f"{server.named} answers with more than {most / 2**20:g} MiB")
     return Answer(response.status_code, response.headers, body)
 
 
@@ -171,7 +171,7 @@ def _read(response: requests.Response, most: int) -> bytes | None:
 def _meant(error: BaseException, server: Server) -> BaseException:
     """Return what an error of the exchange means."""
     if isinstance(error, requests.exceptions.SSLError):
-        return Unmeasured(
+        return MeasurementUnavailable(
             f"{server.named} can't be trusted: {_reason(error)}",
             remedy="npm config set cafile PATH, where the authority is one of your own",
         )
@@ -179,7 +179,7 @@ def _meant(error: BaseException, server: Server) -> BaseException:
     if passing is not None:
         return Again(passing)
     if isinstance(error, (requests.RequestException, urllib3.exceptions.HTTPError, ValueError)):
-        return Unmeasured(f"{server.named} gave no answer: {_reason(error)}")
+        return MeasurementUnavailable(f"{server.named} gave no answer: {_reason(error)}")
     return error
 
 

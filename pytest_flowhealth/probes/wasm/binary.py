@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_flowhealth.config.files import read_bytes
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.wasm.opcodes import Code, walk
 from pytest_flowhealth.probes.wasm.reader import Malformed, Reader
 
@@ -65,16 +65,16 @@ def read_evidence(path: Path, export: str | None) -> Evidence:
     """Return what the module at `path` shows; `export` None: of everything that it exports.
 
     Raises:
-        ProbeError: It is not there, or no WebAssembly module.
-        Unmeasured: It has code that this decoder does not know.
+        CheckFailed: It is not there, or no WebAssembly module.
+        MeasurementUnavailable: It has code that this decoder does not know.
     """
     content = read_bytes(path, largest=LARGEST)
     try:
         return evidence(content, export)
     except Malformed as error:
-        raise ProbeError(f"{path.name} is no WebAssembly module: {error}") from None
+        raise CheckFailed(f"{path.name} is no WebAssembly module: {error}") from None
     except NotImplementedError as error:
-        raise Unmeasured(f"{path.name} has code that can't be read: {error}") from None
+        raise MeasurementUnavailable(f"{path.name} has code that can't be read: {error}") from None
 
 
 def evidence(content: bytes, export: str | None) -> Evidence:

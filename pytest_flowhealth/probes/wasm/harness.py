@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes import command
 from pytest_flowhealth.probes.wasm.host import Host
 from pytest_flowhealth.probes.wasm.interval import FEWEST, Interval, interval
@@ -149,9 +149,9 @@ def benchmark(
     """Measure `subject`; `host` knows how long the sentinel took here before.
 
     Raises:
-        ProbeError: The module, the baseline or the adapter can't be used, traps,
+        CheckFailed: The module, the baseline or the adapter can't be used, traps,
             does not end, or the two sides give different results.
-        Unmeasured: Node gave no answer.
+        MeasurementUnavailable: Node gave no answer.
     """
     _require_files(subject)
     begun = clock()
@@ -266,8 +266,8 @@ def _sample(subject: Subject, n: int, effort: Effort) -> Sampled:
         argv = ["node", *_flags(), str(path), word, json.dumps(_spec(subject, n, effort))]
         try:
             done = command.run(argv, cwd=subject.module.parent, timeout=effort.process)
-        except Unmeasured:
-            raise ProbeError(
+        except MeasurementUnavailable:
+            raise CheckFailed(
                 f"{subject.module.name}: one measurement did not end within {effort.process:g} s: "
                 "a side loops for ever, or a call takes too long (fewer iterations: n)"
             ) from None
@@ -294,7 +294,7 @@ def _decoded(subject: Subject, word: str, done: command.Completed) -> Sampled:
     lines = [line.removeprefix(word) for line in done.stdout.split("\n") if line.startswith(word)]
     if not lines:
         said = (done.stderr.strip().splitlines() or ["nothing"])[-1][:300]
-        raise ProbeError(
+        raise CheckFailed(
             f"{subject.module.name}: Node ended with code {done.returncode} before it had measured: {said}"
         )
     told = json.loads(lines[-1])
@@ -322,12 +322,12 @@ _STAGES = {
 }
 
 
-def _explained(subject: Subject, error: dict[str, str]) -> ProbeError:
+def _explained(subject: Subject, error: dict[str, str]) -> CheckFailed:
     stage, message = error["stage"], error["message"]
     if stage in ("baseline", "js", "adapter"):
         path = subject.adapter or subject.baseline
-        return ProbeError(f"{path.name if path else 'the baseline'} can't be used: {message}")
-    return ProbeError(
+        return CheckFailed(f"{path.name if path else 'the baseline'} can't be used: {message}")
+    return CheckFailed(
         f"{subject.module.name} {_STAGES.get(stage, 'could not be measured')}: {message}"
     )
 
@@ -335,9 +335,9 @@ def _explained(subject: Subject, error: dict[str, str]) -> ProbeError:
 def _require_files(subject: Subject) -> None:
     for path in (subject.module, subject.baseline, subject.adapter):
         if path is not None and not path.is_file():
-            raise ProbeError(f"{path.name} is not there", remedy=f"build {path.name}")
+            raise CheckFailed(f"{path.name} is not there", remedy=f"build {path.name}")
     if subject.adapter is None and (subject.export is None or subject.baseline is None):
-        raise ProbeError("a WASM benchmark needs an adapter, or an export and a baseline")
+        raise CheckFailed("a WASM benchmark needs an adapter, or an export and a baseline")
 
 
 @cache

@@ -17,7 +17,7 @@ import msgspec
 import psutil
 
 from pytest_flowhealth.config.files import read_bytes
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes import usercache
 
 MOST = 20
@@ -51,7 +51,7 @@ class Host:
             return []
         try:
             kept = msgspec.json.decode(read_bytes(path, "the references", 10_000), type=list[float])
-        except (ProbeError, msgspec.DecodeError, UnicodeDecodeError):
+        except (CheckFailed, msgspec.DecodeError, UnicodeDecodeError):
             return []
         return [one for one in kept if 0 < one < math.inf][-MOST:]
 

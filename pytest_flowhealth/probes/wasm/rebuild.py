@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_flowhealth.config.files import read_bytes
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes import command
 from pytest_flowhealth.probes.wasm.binary import LARGEST
-from pytest_flowhealth.verdict.text import one_line
 
 OUTPUT = "{output}"
 """What stands for the file to write in the command."""
@@ -21,11 +21,11 @@ def rebuild(argv: Sequence[str], module: Path, root: Path, seconds: float = 120.
     """Build the module with `argv` in `root`, into a file of our own, and return the SHA-256 of both.
 
     Raises:
-        ProbeError: The module is another one than its source builds.
-        Unmeasured: It could not be built: a tool is missing, or it ended with an error.
+        CheckFailed: The module is another one than its source builds.
+        MeasurementUnavailable: It could not be built: a tool is missing, or it ended with an error.
     """
     if not any(OUTPUT in part for part in argv):
-        raise Unmeasured(
+        raise MeasurementUnavailable(
             f"[wasm.build] command names no {OUTPUT}, so that nothing of ours is built"
         )
     committed = _hash(module)
@@ -34,13 +34,15 @@ def rebuild(argv: Sequence[str], module: Path, root: Path, seconds: float = 120.
         built = [part.replace(OUTPUT, str(output)) for part in argv]
         try:
             done = command.run(built, cwd=root, timeout=seconds)
-        except ProbeError as error:
-            raise Unmeasured(f"the module can't be built: {error.message}") from None
+        except CheckFailed as error:
+            raise MeasurementUnavailable(f"the module can't be built: {error.message}") from None
         if done.returncode != 0 or not output.is_file():
             said = one_line((done.stderr or done.stdout).strip()[-300:])
-            raise Unmeasured(f"`{built[0]}` built no module (exit code {done.returncode}): {said}")
+            raise MeasurementUnavailable(
+                f"`{built[0]}` built no module (exit code {done.returncode}): {said}"
+            )
         if _hash(output) != committed:
-            raise ProbeError(
+            raise CheckFailed(
                 f"{module.name} is not what its source builds: {_hash(output)[:12]} was built, "
                 f"{committed[:12]} is there",
                 remedy=" ".join(argv).replace(OUTPUT, module.name),

@@ -12,7 +12,10 @@ import msgspec
 import pytest
 import requests
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.domain.measurements import measured
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.status import Outcome, Status
+from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.history.database import connect
 from pytest_flowhealth.history.entry import entry_of
 from pytest_flowhealth.history.reader import FileReader, Reader
@@ -21,9 +24,6 @@ from pytest_flowhealth.history.remote.reader import ServerReader
 from pytest_flowhealth.history.remote.samples import of_round, of_second, place
 from pytest_flowhealth.history.remote.shipper import Shipper
 from pytest_flowhealth.history.store import add_raw, add_run
-from pytest_flowhealth.verdict.measurement import measured
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.status import Outcome, Status
 from tests.alerts.test_engine import check
 from tests.formats.test_openmetrics import HEALTH
 from tests.kit.metric_servers import prometheus, victoria
@@ -32,7 +32,7 @@ MINE, OTHER = "f" * 16, "0" * 16
 Run = Callable[[Path], AbstractContextManager[str]]
 
 
-def run_at(at: float, number: int) -> tuple[Health, dict[str, tuple[float, ...]]]:
+def run_at(at: float, number: int) -> tuple[Report, dict[str, tuple[float, ...]]]:
     """Return a run that began then, with the samples of its series."""
     samples = tuple(float(number * 100 + one) for one in range(100))
     checks = (
@@ -198,6 +198,6 @@ def test_addresses(url: str, asked: str) -> None:
 def test_a_server_that_is_away_is_asked_once(url: str) -> None:
     remote = ServerReader(PromQL(url), "a", "shop")
     for _ in range(3):
-        with pytest.raises(Unmeasured, match="can't be read") as error:
+        with pytest.raises(MeasurementUnavailable, match="can't be read") as error:
             remote.past("redis.command", MINE)
         assert "pa55" not in str(error.value)

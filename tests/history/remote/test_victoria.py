@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.history.remote.promql import PromQL
 from pytest_flowhealth.history.remote.samples import of_round, of_second, place
 from pytest_flowhealth.history.remote.shipper import Shipper
@@ -118,7 +118,7 @@ def test_a_round_is_read_back(victoria: Victoria, tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_away_is_not_read() -> None:
-    with pytest.raises(Unmeasured, match="can't be read"):
+    with pytest.raises(MeasurementUnavailable, match="can't be read"):
         PromQL("http://127.0.0.1:1").series("redis.command", 0, 60)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import NotApplicable, ProbeError
+from pytest_flowhealth.errors import CheckFailed, NotApplicable
 from pytest_flowhealth.probes.dashboard import browser
 from pytest_flowhealth.probes.dashboard.site import of_target
 
@@ -88,13 +88,13 @@ def test_a_quiet_page(pages: tuple[str, Path], configure: Configure, chromium: s
 
 def test_no_page(configure: Configure, chromium: str) -> None:
     site = of_target(configure(url="http://127.0.0.1:9/", browser=chromium))
-    with pytest.raises(ProbeError, match="can't be shown in a browser"):
+    with pytest.raises(CheckFailed, match="can't be shown in a browser"):
         browser.show(site)
 
 
 def test_no_chromium(configure: Configure) -> None:
     site = of_target(configure(url="http://127.0.0.1:9/", browser="nothing-of-that-name"))
-    with pytest.raises(ProbeError, match="nothing-of-that-name"):
+    with pytest.raises(CheckFailed, match="nothing-of-that-name"):
         browser.show(site)
 
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.dashboard import browser
 from pytest_flowhealth.probes.dashboard.site import of_target
 from tests.probes.dashboard.test_browser import chromium
@@ -141,7 +141,7 @@ def test_a_page_that_leads_elsewhere(
 ) -> None:
     page, strange = place(), place()
     page.away = strange.at
-    with pytest.raises(ProbeError, match="can't be shown in a browser") as caught:
+    with pytest.raises(CheckFailed, match="can't be shown in a browser") as caught:
         show(f"http://{page.at}/away?key=Xk7-geheim")
     assert "geheim" not in f"{caught.value}{caught.value.remedy}"
     assert strange.asked == []
@@ -196,7 +196,7 @@ def test_a_browser_that_must_be_killed_leaves_nothing(
         monkeypatch.setattr(tempfile, "tempdir", temporary)
         monkeypatch.setattr(browser, "STARTING", 0.0)
         monkeypatch.setattr(browser, "_BESIDES", 0.0)
-        with pytest.raises(Unmeasured, match=r"gave no answer within 4\.5 s"):
+        with pytest.raises(MeasurementUnavailable, match=r"gave no answer within 4\.5 s"):
             show(f"http://{place().at}/", timeout="1.5 s")
         assert list(Path(temporary).iterdir()) == []
         assert not [one for one in psutil.process_iter() if temporary in _command(one)]
@@ -232,7 +232,7 @@ def test_pages_that_don_t_come_to_rest(
 ) -> None:
     server = place()
     server.pages["/"] = STAYS + page
-    with pytest.raises(ProbeError, match=said):
+    with pytest.raises(CheckFailed, match=said):
         show(f"http://{server.at}/", timeout="2 s")
 
 
@@ -270,7 +270,7 @@ def test_no_chromium_at_all(
 
 def test_the_variable_names_none(configure: Configure, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHROMIUM", "nothing-of-that-name")
-    with pytest.raises(ProbeError, match="CHROMIUM names 'nothing-of-that-name'"):
+    with pytest.raises(CheckFailed, match="CHROMIUM names 'nothing-of-that-name'"):
         browser.show(of_target(configure(url="http://127.0.0.1:9/")))
 
 
@@ -278,5 +278,5 @@ def test_a_browser_that_ends_at_once(configure: Configure, tmp_path: Path) -> No
     broken = tmp_path / "chromium"
     broken.write_text("#!/bin/sh\nexit 1\n")
     broken.chmod(0o755)
-    with pytest.raises(Unmeasured, match="can't be started"):
+    with pytest.raises(MeasurementUnavailable, match="can't be started"):
         browser.show(of_target(configure(url="http://127.0.0.1:9/", browser=str(broken))))

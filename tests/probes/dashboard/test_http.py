@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import FlowHealthError, NotApplicable, ProbeError, Unmeasured
+from pytest_flowhealth.errors import (
+    CheckFailed,
+    FlowHealthError,
+    MeasurementUnavailable,
+    NotApplicable,
+)
 from pytest_flowhealth.probes.dashboard import connections
 from pytest_flowhealth.probes.dashboard.page import look, measure
 from pytest_flowhealth.probes.dashboard.site import of_target, told_safely
@@ -45,13 +50,13 @@ def test_faults(
     serve: Serve, configure: Configure, plan: dict[str, object], path: str, said: str
 ) -> None:
     site = of_target(configure(url=f"http://{serve(**plan)}{path}", timeout="0.5 s"))
-    with pytest.raises(ProbeError, match=said):
+    with pytest.raises(CheckFailed, match=said):
         look(site)
 
 
 def test_another_page_is_not_taken_for_it(serve: Serve, configure: Configure) -> None:
     site = of_target(configure(url=f"http://{serve()}/", contains="Grafana"))
-    with pytest.raises(ProbeError, match="does not contain 'Grafana'"):
+    with pytest.raises(CheckFailed, match="does not contain 'Grafana'"):
         look(site)
 
 
@@ -60,7 +65,7 @@ def test_nobody_listens(configure: Configure) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     site = of_target(configure(url=f"http://127.0.0.1:{port}/"))
-    with pytest.raises(ProbeError, match="can't be reached: Connection refused"):
+    with pytest.raises(CheckFailed, match="can't be reached: Connection refused"):
         look(site)
 
 
@@ -81,14 +86,14 @@ def garbage(connection: socket.socket, _: object) -> None:
 def test_what_is_no_web_server(configure: Configure, talk: object, said: str) -> None:
     with tcp_server(talk) as port:  # type: ignore[arg-type]
         site = of_target(configure(url=f"http://127.0.0.1:{port}/", timeout="0.3 s"))
-        with pytest.raises(ProbeError, match=said):
+        with pytest.raises(CheckFailed, match=said):
             look(site)
 
 
 def test_nothing_is_configured(configure: Configure) -> None:
     with pytest.raises(NotApplicable):
         of_target(configure())
-    with pytest.raises(ProbeError, match=r"dashboard\.url is not set"):
+    with pytest.raises(CheckFailed, match=r"dashboard\.url is not set"):
         of_target(configure(websocket="ws://127.0.0.1:1/"))
 
 
@@ -105,7 +110,7 @@ def test_log_in(serve: Serve, configure: Configure, login: dict[str, object], wa
 
     assert look(site).reply.status == 200
     assert "s3cret" not in repr(site.access)
-    with pytest.raises(ProbeError, match="status 401") as caught:
+    with pytest.raises(CheckFailed, match="status 401") as caught:
         look(of_target(configure(url=f"http://{place}/")))
     assert "dashboard.login" in (caught.value.remedy or "")
 
@@ -115,10 +120,10 @@ def test_log_in_by_a_form(serve: Serve, configure: Configure) -> None:
     form = {"method": "form", "url": f"http://{place}/login", "user": "u"}
     site = of_target(configure(url=f"http://{place}/", login=form | {"secret": "s3cret"}))
     assert look(site).reply.status == 200
-    with pytest.raises(ProbeError, match="gives no cookie"):
+    with pytest.raises(CheckFailed, match="gives no cookie"):
         of_target(configure(url=f"http://{place}/", login=form | {"secret": "wrong"}))
     unset = form | {"secret_env": "FLOWHEALTH_TEST_UNSET"}
-    with pytest.raises(Unmeasured, match="FLOWHEALTH_TEST_UNSET"):
+    with pytest.raises(MeasurementUnavailable, match="FLOWHEALTH_TEST_UNSET"):
         of_target(configure(url=f"http://{place}/", login=unset))
 
 
@@ -138,7 +143,7 @@ def test_connections_as_the_server_tells_them(serve: Serve, configure: Configure
     counter = {"url": f"http://{place}/count", "field": "stats[0].open"}
     assert connections.told(of_target(configure(url=f"http://{place}/", connections=counter))) == 0
     wrong = counter | {"field": "stats.open"}
-    with pytest.raises(Unmeasured, match="no number"):
+    with pytest.raises(MeasurementUnavailable, match="no number"):
         connections.told(of_target(configure(url=f"http://{place}/", connections=wrong)))
 
 
@@ -161,9 +166,9 @@ def test_its_own_authority(serve: Serve, configure: Configure, tmp_path: Path) -
 
     page = measure(of_target(configure(url=f"https://{place}/", ca="c.pem", requests=20)))
     assert all(one.tls for one in page.fresh)
-    with pytest.raises(ProbeError, match="certificate can't be trusted"):
+    with pytest.raises(CheckFailed, match="certificate can't be trusted"):
         look(of_target(configure(url=f"https://{place}/")))
-    with pytest.raises(ProbeError, match=r"can't be reached|closes|no HTTP"):
+    with pytest.raises(CheckFailed, match=r"can't be reached|closes|no HTTP"):
         look(of_target(configure(url=f"http://{place}/", timeout="1 s")))
 
 

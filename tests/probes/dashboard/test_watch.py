@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.dashboard import connections
 from pytest_flowhealth.probes.dashboard.address import parsed
 from pytest_flowhealth.probes.dashboard.site import Site, of_target
@@ -61,13 +61,13 @@ def test_the_application_s_own_message(made: Made) -> None:
     ],
 )
 def test_faults(made: Made, plan: dict[str, object], path: str, said: str) -> None:
-    with pytest.raises(ProbeError, match=said):
+    with pytest.raises(CheckFailed, match=said):
         watch(made(plan, path, timeout="0.5 s"))
 
 
 def test_a_message_without_a_reply(made: Made) -> None:
     site = made({}, message={"send": "ping {id}", "reply": "never {id}"}, timeout="0.5 s")
-    with pytest.raises(ProbeError, match="got no answer"):
+    with pytest.raises(CheckFailed, match="got no answer"):
         watch(site)
 
 
@@ -75,7 +75,7 @@ def test_a_server_that_says_nothing(configure: Configure) -> None:
     with tcp_server(silent) as port:
         url = f"http://127.0.0.1:{port}/"
         site = of_target(configure(url=url, websocket=f"ws://127.0.0.1:{port}/", timeout="0.3 s"))
-        with pytest.raises(ProbeError, match=r"gives no whole answer within 0\.3 s"):
+        with pytest.raises(CheckFailed, match=r"gives no whole answer within 0\.3 s"):
             watch(site)
 
 
@@ -87,7 +87,7 @@ def test_no_websocket_is_configured(configure: Configure) -> None:
 def test_without_the_library(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     site = made({})
     monkeypatch.setitem(sys.modules, "websockets", None)
-    with pytest.raises(Unmeasured) as caught:
+    with pytest.raises(MeasurementUnavailable) as caught:
         watch(site)
     assert caught.value.remedy == "pip install 'pytest-flowhealth[web]'"
 

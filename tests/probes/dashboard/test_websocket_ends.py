@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.dashboard import connections, watch
 from pytest_flowhealth.probes.dashboard.site import Site, of_target
 
@@ -125,7 +125,7 @@ async def too_much(socket: Any) -> None:
 def test_it_ends_while_it_is_watched(
     made: Made, caplog: pytest.LogCaptureFixture, handler: Handler, said: str
 ) -> None:
-    with pytest.raises(ProbeError, match=said):
+    with pytest.raises(CheckFailed, match=said):
         watch.watch(made(handler))
     # asyncio logs the errors of tasks that nobody asked.
     assert caplog.records == []
@@ -181,5 +181,5 @@ def test_a_server_that_takes_its_time(made: Made, monkeypatch: pytest.MonkeyPatc
 def test_what_needs_a_websocket(configure: Configure, settings: dict[str, object]) -> None:
     site = of_target(configure(url="http://127.0.0.1:9/", **settings))
     probe = connections.hold if "connections" in settings else watch.watch
-    with pytest.raises(ProbeError, match=r"dashboard\.websocket is not"):
+    with pytest.raises(CheckFailed, match=r"dashboard\.websocket is not"):
         probe(site)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.fleet import figures
 from pytest_flowhealth.probes.fleet.reading import read
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
@@ -150,7 +150,7 @@ def test_the_only_queue_need_not_be_named(bull: BullMQApp, redis: RedisServer) -
     bull.queue(redis.port, "mail", count=2)
     assert source(redis, None).read().tasks.waiting == 2
     bull.queue(redis.port, "video", count=1)
-    with pytest.raises(ProbeError, match="mail, video"):
+    with pytest.raises(CheckFailed, match="mail, video"):
         source(redis, None).read()
 
 
@@ -158,7 +158,7 @@ def test_a_queue_that_is_not_there_is_told_with_those_that_are(
     bull: BullMQApp, redis: RedisServer
 ) -> None:
     bull.queue(redis.port, "mail")
-    with pytest.raises(ProbeError, match=r"no queue 'jobs'.*mail"):
+    with pytest.raises(CheckFailed, match=r"no queue 'jobs'.*mail"):
         source(redis).read()
 
 
@@ -220,10 +220,10 @@ def test_a_user_who_may_not_list_clients_still_reads_the_jobs(
 def test_a_user_without_rights_is_unmeasured(bull: BullMQApp, redis: RedisServer) -> None:
     bull.queue(redis.port, "jobs")
     redis.command("ACL", "SETUSER", "nobody", "on", ">pw", "~*", "+ping", "+select")
-    with pytest.raises(Unmeasured):
+    with pytest.raises(MeasurementUnavailable):
         BullMQ(Records(parse(redis.url_of(user="nobody", password="pw"))), "jobs").read()
 
 
 def test_a_redis_that_is_down_is_told() -> None:
-    with pytest.raises(ProbeError, match="no Redis listens"):
+    with pytest.raises(CheckFailed, match="no Redis listens"):
         BullMQ(Records(parse("redis://127.0.0.1:1/0")), "jobs").read()

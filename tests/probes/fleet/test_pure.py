@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.errors import NotApplicable, Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.fleet import figures, overview
 from pytest_flowhealth.probes.fleet.advice import Facts, recommendations
 from pytest_flowhealth.probes.fleet.reading import Reading
@@ -107,7 +107,7 @@ def test_what_a_source_can_never_know_is_not_applicable_else_unmeasured() -> Non
     found = snapshot(never={"waiting": "no `waiting`"})
     with pytest.raises(NotApplicable, match="no `waiting`"):
         found.known("waiting", None)
-    with pytest.raises(Unmeasured, match="active"):
+    with pytest.raises(MeasurementUnavailable, match="active"):
         found.known("active", None)
     assert found.known("waiting", 0) == 0
 

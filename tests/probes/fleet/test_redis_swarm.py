@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.fleet import figures
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.probes.fleet.sources.bullmq import BullMQ
@@ -281,14 +281,14 @@ def test_other_keys_can_be_configured(redis: RedisServer) -> None:
 
 @pytest.mark.parametrize("keys", [{"nonsense": "x"}, {"swarm": "swarm"}, {"agent": "a:{id}"}])
 def test_keys_that_can_not_be_meant_are_told(keys: dict[str, str]) -> None:
-    with pytest.raises(ProbeError, match=r"fleet\.keys"):
+    with pytest.raises(CheckFailed, match=r"fleet\.keys"):
         Keys(keys)
 
 
 def test_a_user_who_may_not_read_is_unmeasured(redis: RedisServer) -> None:
     redis.command("ACL", "SETUSER", "nobody", "on", ">pw", "~*", "+ping", "+select")
     records = Records(parse(redis.url_of(user="nobody", password="pw")))
-    with pytest.raises(Unmeasured):
+    with pytest.raises(MeasurementUnavailable):
         RedisSwarm(records, Keys({}), listening=0).read()
 
 
@@ -302,11 +302,11 @@ def test_a_user_who_may_not_subscribe_reads_the_records(redis: RedisServer) -> N
 
 
 def test_a_redis_that_is_down_or_stalls_is_told(redis: RedisServer) -> None:
-    with pytest.raises(ProbeError, match="no Redis listens"):
+    with pytest.raises(CheckFailed, match="no Redis listens"):
         RedisSwarm(Records(parse("redis://127.0.0.1:1/0")), Keys({})).read()
     redis.suspend()
     try:
-        with pytest.raises(ProbeError, match="no answer within"):
+        with pytest.raises(CheckFailed, match="no answer within"):
             RedisSwarm(Records(parse(redis.url), timeout=0.5), Keys({})).read()
     finally:
         redis.resume()
@@ -343,5 +343,5 @@ def test_of_a_cluster_a_queue_is_read_and_swarms_are_not(tmp_path: Path) -> None
         for address in addresses:
             found = BullMQ(Records(address), "jobs", prefix="{bull}").read()
             assert found.tasks.waiting == 2
-        with pytest.raises(Unmeasured, match="Cluster"):
+        with pytest.raises(MeasurementUnavailable, match="Cluster"):
             RedisSwarm(Records(addresses[0]), Keys({})).read()

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.descendants import MARK
 from pytest_flowhealth.probes.fleet.ready import sign_of
 from pytest_flowhealth.probes.fleet.spawn import Program, Start, starts, summary
@@ -220,7 +220,7 @@ def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("argv", [("no-such-program-at-all",), (os.devnull,), ("a\0b",)])
 def test_what_can_not_be_started_is_told(argv: tuple[str, ...], tmp_path: Path) -> None:
-    with pytest.raises(ProbeError, match="can't be started"):
+    with pytest.raises(CheckFailed, match="can't be started"):
         starts(
             Program(argv, tmp_path), lambda word: sign_of("stdout:x", lambda: parse(""), 1.0, word)
         )
@@ -238,7 +238,7 @@ def test_a_port_that_is_taken_can_not_be_a_sign(tmp_path: Path) -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ProbeError, match=f"listens at port {port} already"):
+        with pytest.raises(CheckFailed, match=f"listens at port {port} already"):
             run(READY, tmp_path, ready=f"port:{port}")
 
 
@@ -283,5 +283,5 @@ time.sleep(60)
         assert done[0].timed_out
 
     def test_a_redis_that_is_down_is_told_before_anything_starts(self, tmp_path: Path) -> None:
-        with pytest.raises(ProbeError, match="no Redis listens"):
+        with pytest.raises(CheckFailed, match="no Redis listens"):
             run(READY, tmp_path, ready="redis:agent")

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.fleet import figures
 from pytest_flowhealth.probes.fleet.reading import read
 from pytest_flowhealth.probes.fleet.sources.command import Command
@@ -134,7 +134,7 @@ def test_a_path_for_each_field(server: Server) -> None:
     assert [(one.id, one.state) for one in found.agents.members] == [("x", "busy"), ("y", None)]
     assert found.never["swarms"] == "fleet.fields names no `swarms`"
     assert found.bad == ("there is nothing at stats.nothing for `active`",)
-    with pytest.raises(Unmeasured):
+    with pytest.raises(MeasurementUnavailable):
         found.known("active", found.tasks.active)
     with pytest.raises(NotApplicable):
         found.known("swarms", found.swarms)
@@ -171,16 +171,16 @@ def test_hostile_values_are_told(body: object, server: Server) -> None:
 @pytest.mark.parametrize("body", [b"", b"<html>", b"NaN", b"5", b"[" * 100_000, b"\xff\x00"])
 def test_what_is_no_json_is_told(body: bytes, server: Server) -> None:
     server.body = body
-    with pytest.raises(ProbeError, match="JSON"):
+    with pytest.raises(CheckFailed, match="JSON"):
         Http(Place(server.url), {}).read()
 
 
 def test_errors_of_the_way_are_told_without_secrets(server: Server) -> None:
     server.status = 500
-    with pytest.raises(ProbeError, match="status 500"):
+    with pytest.raises(CheckFailed, match="status 500"):
         Http(Place(server.url), {}).read()
     server.status = 401
-    with pytest.raises(ProbeError) as denied:
+    with pytest.raises(CheckFailed) as denied:
         Http(Place(f"{server.url}/x?key=geheim"), {}).read()
     assert "token_env" in str(denied.value.remedy)
     assert "geheim" not in f"{denied.value}{denied.value.remedy}"
@@ -191,7 +191,7 @@ def test_no_other_address_is_asked(server: Server) -> None:
         thread = threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         server.status, server.location = 302, other.url
-        with pytest.raises(ProbeError, match="status 302"):
+        with pytest.raises(CheckFailed, match="status 302"):
             Http(Place(server.url, "tok"), {}).read()
         other.shutdown()
         thread.join()
@@ -200,12 +200,12 @@ def test_no_other_address_is_asked(server: Server) -> None:
 
 def test_too_much_is_told(server: Server) -> None:
     server.body = b" " * (LARGEST + 1)
-    with pytest.raises(ProbeError, match="more than 4 MiB"):
+    with pytest.raises(CheckFailed, match="more than 4 MiB"):
         Http(Place(server.url), {}).read()
 
 
 def test_a_server_that_is_down_drips_or_hangs_is_told() -> None:
-    with pytest.raises(ProbeError, match="can't be reached: Connection refused"):
+    with pytest.raises(CheckFailed, match="can't be reached: Connection refused"):
         Http(Place("http://127.0.0.1:1/"), {}).read()
 
     def drip(connection: socket.socket, over: threading.Event) -> None:
@@ -216,7 +216,7 @@ def test_a_server_that_is_down_drips_or_hangs_is_told() -> None:
 
     with (
         tcp_server(drip) as port,
-        pytest.raises(ProbeError, match=r"no whole answer within 0\.5 s"),
+        pytest.raises(CheckFailed, match=r"no whole answer within 0\.5 s"),
     ):
         Http(Place(f"http://127.0.0.1:{port}/", timeout=0.5), {}).read()
 
@@ -245,7 +245,7 @@ def test_metrics_in_the_text_format_are_summed(server: Server) -> None:
 )
 def test_what_holds_no_metrics_is_told(body: bytes, server: Server) -> None:
     server.body = body
-    with pytest.raises(ProbeError, match="no metrics"):
+    with pytest.raises(CheckFailed, match="no metrics"):
         Prometheus(Place(server.url), {"agents": "workers"}).read()
 
 
@@ -276,13 +276,13 @@ def test_promql_is_asked(server: Server) -> None:
 
 def test_a_query_that_fails_is_told(server: Server) -> None:
     server.queries = {"x(": {"status": "error", "error": "parse error"}}
-    with pytest.raises(ProbeError, match="`agents` failed: parse error"):
+    with pytest.raises(CheckFailed, match="`agents` failed: parse error"):
         Prometheus(Place(server.url), {"agents": "x("}, promql=True).read()
 
 
 @pytest.mark.parametrize("fields", [{}, {"nonsense": "x"}])
 def test_fields_that_can_not_be_meant(fields: dict[str, str]) -> None:
-    with pytest.raises(ProbeError, match=r"fleet\.fields"):
+    with pytest.raises(CheckFailed, match=r"fleet\.fields"):
         Prometheus(Place("http://127.0.0.1:1"), fields)
 
 
@@ -307,12 +307,12 @@ def test_a_program_prints_the_snapshot(tmp_path: Path) -> None:
     ],
 )
 def test_a_program_that_fails_is_told(code: str, says: str, tmp_path: Path) -> None:
-    with pytest.raises(ProbeError, match=says):
+    with pytest.raises(CheckFailed, match=says):
         program(code, tmp_path, 1.0).read()
 
 
 def test_a_program_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ProbeError, match="no `no-such-program`"):
+    with pytest.raises(CheckFailed, match="no `no-such-program`"):
         Command(("no-such-program",), tmp_path, {}).read()
 
 
@@ -341,7 +341,7 @@ def test_a_number_that_belongs_to_a_younger_process_is_not_the_agents(tmp_path: 
     try:
         agents = [{"id": "a", "pid": child.pid, "heartbeat": time.time() - 3_600}]
         found = program(f"print({json.dumps(json.dumps({'agents': agents}))})", tmp_path).read()
-        with pytest.raises(Unmeasured, match="no process"):
+        with pytest.raises(MeasurementUnavailable, match="no process"):
             Fleet(found)
     finally:
         child.kill()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_flowhealth.config.model import Configuration, PackageSection, Redis
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.redis.address import mask, of_target, parse
 
 
@@ -92,7 +92,7 @@ def test_addresses_of_several(url: str, place: str, service: str, database: int)
     ],
 )
 def test_what_is_no_address(url: str) -> None:
-    with pytest.raises(ProbeError) as caught:
+    with pytest.raises(CheckFailed) as caught:
         parse(url, "redis.url from environment")
     assert "redis.url from environment" in caught.value.message
     assert "s3" not in caught.value.message
@@ -136,7 +136,7 @@ def test_no_password_is_ever_shown(password: str, user: str) -> None:
 def test_any_text_is_an_address_or_a_problem(text: str) -> None:
     several = f"redis+cluster://{text}", f"redis+sentinel://h,{text}/m"
     for url in (text, f"redis://{text}", f"unix://{text}", f"rediss://{text}@h/0", *several):
-        with contextlib.suppress(ProbeError):
+        with contextlib.suppress(CheckFailed):
             assert parse(url).place
 
 
@@ -200,7 +200,9 @@ def test_no_client(tmp_path: Path, package: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("package", [None, "{", '{"dependencies": []}'])
 def test_a_package_json_that_can_not_tell(tmp_path: Path, package: str | None) -> None:
-    with pytest.raises(Unmeasured, match="whether this target uses Redis can't be told"):
+    with pytest.raises(
+        MeasurementUnavailable, match="whether this target uses Redis can't be told"
+    ):
         of_target(target(tmp_path, package))
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.domain.statistics import compute
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.redis import load as redis_load
 from pytest_flowhealth.probes.redis.load import Budget
 from pytest_flowhealth.probes.redis.probe import RedisProbe
-from pytest_flowhealth.verdict.statistics import compute
 from tests.kit import redis as servers
 from tests.kit.redis import RedisServer, Way, proxy, tcp_server
 
@@ -138,7 +138,7 @@ def test_a_pause_is_in_the_samples(server: RedisServer) -> None:
 def test_a_server_that_stalls_in_the_midst(server: RedisServer) -> None:
     with proxy(server.port, Way(stalls=100)) as port:
         probe = RedisProbe(f"redis://127.0.0.1:{port}/0", timeout=0.5)
-        with pytest.raises(ProbeError, match=r"no answer within 0\.5 s after 9\d answers"):
+        with pytest.raises(CheckFailed, match=r"no answer within 0\.5 s after 9\d answers"):
             probe.command_latency()
 
 
@@ -146,7 +146,7 @@ def test_a_server_that_stalls_in_the_midst(server: RedisServer) -> None:
 def test_half_an_answer_in_the_midst(server: RedisServer, load: str) -> None:
     with proxy(server.port, Way(cut=50)) as port:
         probe = RedisProbe(f"redis://127.0.0.1:{port}/0", timeout=2)
-        with pytest.raises(ProbeError, match=r"closed the connection after [\d,]+ answers"):
+        with pytest.raises(CheckFailed, match=r"closed the connection after [\d,]+ answers"):
             getattr(probe, load)(LONG)
 
 
@@ -155,7 +155,7 @@ def test_killed_in_the_midst(tmp_path: Path, load: str) -> None:
     with RedisServer(tmp_path / "r") as server:
         killer = threading.Timer(0.3, server.stop)
         killer.start()
-        with pytest.raises(ProbeError, match=r"closed the connection after [\d,]+ answers"):
+        with pytest.raises(CheckFailed, match=r"closed the connection after [\d,]+ answers"):
             getattr(RedisProbe(server.url), load)(LONG)
         killer.join()
 
@@ -165,7 +165,7 @@ def test_stopped_in_the_midst(tmp_path: Path, load: str) -> None:
     with RedisServer(tmp_path / "r") as server:
         stopper = threading.Timer(0.3, server.suspend)
         stopper.start()
-        with pytest.raises(ProbeError, match=r"no answer within 0\.5 s after [\d,]+ answers"):
+        with pytest.raises(CheckFailed, match=r"no answer within 0\.5 s after [\d,]+ answers"):
             getattr(RedisProbe(server.url, timeout=0.5), load)(LONG)
         stopper.join()
         server.resume()
@@ -180,7 +180,7 @@ def test_a_server_that_turns_into_something_else(load: str) -> None:
 
     with (
         tcp_server(talk) as port,
-        pytest.raises(ProbeError, match=r"is no Redis|not what"),
+        pytest.raises(CheckFailed, match=r"is no Redis|not what"),
     ):
         getattr(RedisProbe(f"redis://127.0.0.1:{port}/0"), load)()
 
@@ -205,7 +205,7 @@ def test_what_is_not_allowed_is_named(tmp_path: Path) -> None:
         assert probe.throughput().mix == ("PING",)
         probe = limited(server)
         for load in LOADS:
-            with pytest.raises(Unmeasured, match="no command is taken from us"):
+            with pytest.raises(MeasurementUnavailable, match="no command is taken from us"):
                 getattr(probe, load)()
 
 
@@ -283,7 +283,7 @@ def test_tls_and_a_unix_socket(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("load", LOADS)
 def test_down(load: str) -> None:
-    with pytest.raises(ProbeError, match="no Redis listens"):
+    with pytest.raises(CheckFailed, match="no Redis listens"):
         getattr(RedisProbe(f"redis://127.0.0.1:{servers.free_port()}/0"), load)()
 
 
@@ -295,5 +295,5 @@ def test_no_whole_answer(talk: Callable[..., None], load: str) -> None:
     budget = Budget(count=1, seconds=0.1, least=1, longest=0.1)
     with tcp_server(talk) as port:
         probe = RedisProbe(f"redis://127.0.0.1:{port}/0", timeout=0.3)
-        with pytest.raises(ProbeError, match=r"no answer within 0\.3 s"):
+        with pytest.raises(CheckFailed, match=r"no answer within 0\.3 s"):
             getattr(probe, load)(budget)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes.redis import key as redis_key
 from pytest_flowhealth.probes.redis.address import parse
 from pytest_flowhealth.probes.redis.probe import RedisProbe, State
@@ -30,7 +30,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
         yield server
 
 
-def failure(ask: Callable[[], object], kind: type[FlowHealthError] = ProbeError) -> FlowHealthError:
+def failure(
+    ask: Callable[[], object], kind: type[FlowHealthError] = CheckFailed
+) -> FlowHealthError:
     """Return the error of a question; it has no chain and its text no secret."""
     with pytest.raises(kind) as caught:
         ask()
@@ -89,7 +91,7 @@ def test_nothing_of_ours_outlives_its_time_even_when_cut_off(
         return 1 / 0 if command == "GET" else asked(key, session, command)
 
     monkeypatch.setattr(redis_key.Key, "ask", ask)
-    with pytest.raises(ProbeError):
+    with pytest.raises(CheckFailed):
         getattr(RedisProbe(shared.url, prefix="ours:"), question)()
     (key,) = shared.keys()
     assert key.startswith(b"ours:check:")
@@ -157,8 +159,8 @@ def test_a_user_without_rights(tmp_path: Path) -> None:
         assert list(probe.roundtrip().refused) == ["SET"]
         assert "user 'app' send SET" in probe.roundtrip().refused["SET"]
         for ask in (probe.state, lambda: probe.slow_log(60)):
-            assert "user 'app' send" in failure(ask, Unmeasured).message
-        assert "ACL SETUSER app +info" in str(failure(probe.state, Unmeasured).remedy)
+            assert "user 'app' send" in failure(ask, MeasurementUnavailable).message
+        assert "ACL SETUSER app +info" in str(failure(probe.state, MeasurementUnavailable).remedy)
         # What the remedy says must be what it takes.
         server.command("ACL", "SETUSER", "app", "+info")
         assert probe.state()[0].memory.used
@@ -168,7 +170,7 @@ def test_a_user_without_rights(tmp_path: Path) -> None:
         assert probe.roundtrip().refused == {}
         server.command("ACL", "SETUSER", "app", "-ping")
         probe.connect()  # it is connected, though not allowed to say PING
-        assert "send PING" in failure(probe.ping, Unmeasured).message
+        assert "send PING" in failure(probe.ping, MeasurementUnavailable).message
         server.command("ACL", "SETUSER", "app", "off")
         assert "refused the password of user 'app'" in failure(probe.connect).message
 

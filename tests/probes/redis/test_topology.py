@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.redis import topology as redis_topology
 from pytest_flowhealth.probes.redis.address import parse
 from pytest_flowhealth.probes.redis.probe import RedisProbe
@@ -86,7 +86,7 @@ def test_a_cluster_that_has_lost_a_node(tmp_path: Path) -> None:
         nodes[2].stop()
         nodes[0].until_said(b"cluster_state:fail", "CLUSTER INFO")
         probe = RedisProbe(address(nodes[:2]))
-        with pytest.raises(ProbeError, match=rf"no Redis listens at 127\.0\.0\.1:{nodes[2].port}"):
+        with pytest.raises(CheckFailed, match=rf"no Redis listens at 127\.0\.0\.1:{nodes[2].port}"):
             probe.connect()
         assert {one.problem for one in probe.seen()} == {"the cluster's state is fail"}
 
@@ -94,15 +94,15 @@ def test_a_cluster_that_has_lost_a_node(tmp_path: Path) -> None:
 def test_a_cluster_without_slots(tmp_path: Path) -> None:
     with RedisServer(tmp_path / "r", *servers.clustered(free_port())) as server:
         probe = RedisProbe(address([server]))
-        with pytest.raises(ProbeError, match="has given its slots to no node"):
+        with pytest.raises(CheckFailed, match="has given its slots to no node"):
             probe.connect()
 
 
 def test_a_server_that_is_no_cluster_and_no_sentinel(tmp_path: Path) -> None:
     with RedisServer(tmp_path / "r") as server:
-        with pytest.raises(ProbeError, match="is not a node of a cluster"):
+        with pytest.raises(CheckFailed, match="is not a node of a cluster"):
             RedisProbe(address([server])).connect()
-        with pytest.raises(ProbeError, match="is not a Sentinel"):
+        with pytest.raises(CheckFailed, match="is not a Sentinel"):
             RedisProbe(address([server], "redis+sentinel") + "/mymaster").connect()
 
 
@@ -110,7 +110,7 @@ def test_a_user_who_may_not_ask_the_cluster(tmp_path: Path) -> None:
     with servers.cluster(tmp_path / "c", nodes=1) as (server,):
         server.command("ACL", "SETUSER", "app", "on", ">s3cret", "+ping")
         probe = RedisProbe(f"redis+cluster://app:s3cret@127.0.0.1:{server.port}")
-        with pytest.raises(Unmeasured, match="'app' send CLUSTER"):
+        with pytest.raises(MeasurementUnavailable, match="'app' send CLUSTER"):
             probe.connect()
         server.command("ACL", "SETUSER", "app", "+cluster|slots")
         probe.connect()
@@ -122,7 +122,7 @@ def test_more_nodes_than_are_looked_at(
     three: list[RedisServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis_topology, "MOST_NODES", 2)
-    with pytest.raises(Unmeasured, match="has 3 primaries, more than 2"):
+    with pytest.raises(MeasurementUnavailable, match="has 3 primaries, more than 2"):
         RedisProbe(address(three)).connect()
 
 
@@ -140,7 +140,7 @@ def test_sentinel(tmp_path: Path) -> None:
         Sentinel(tmp_path / "s", primary, password="s3cret") as sentinel,
     ):
         url = f"redis+sentinel://:pw@127.0.0.1:{sentinel.port}/mymaster/2"
-        with pytest.raises(ProbeError, match="asks for a password"):
+        with pytest.raises(CheckFailed, match="asks for a password"):
             RedisProbe(url).connect()
         probe = RedisProbe(f"{url}?sentinel_password=s3cret")
         assert "s3cret" not in repr(probe)
@@ -168,14 +168,14 @@ def test_sentinels_some_of_which_say_nothing(tmp_path: Path) -> None:
         assert "no Redis listens" in down.problem
         assert "no answer within 0.5 s" in late.problem
         assert up.problem == ""
-        with pytest.raises(ProbeError, match="knows no service 'other'"):
+        with pytest.raises(CheckFailed, match="knows no service 'other'"):
             RedisProbe(f"redis+sentinel://{hosts}/other", timeout=1.5).ping()
 
 
 def test_sentinels_that_are_all_down() -> None:
     ports = free_port(), free_port()
     url = "redis+sentinel://" + ",".join(f"127.0.0.1:{port}" for port in ports) + "/mymaster"
-    with pytest.raises(ProbeError, match="no Sentinel tells where Redis is") as caught:
+    with pytest.raises(CheckFailed, match="no Sentinel tells where Redis is") as caught:
         RedisProbe(url).connect()
     assert all(str(port) in caught.value.message for port in ports)
 
@@ -187,7 +187,7 @@ def test_a_primary_that_is_down(tmp_path: Path) -> None:
     ):
         probe = RedisProbe(f"redis+sentinel://127.0.0.1:{sentinel.port}/mymaster")
         primary.stop()
-        with pytest.raises(ProbeError, match="no Redis listens"):
+        with pytest.raises(CheckFailed, match="no Redis listens"):
             probe.connect()
         while "down" not in probe.seen()[0].problem:
             time.sleep(0.05)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_flowhealth.errors import NotApplicable, Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.registry import adoption
 from pytest_flowhealth.probes.registry.adoption import Advisory
 from pytest_flowhealth.probes.registry.client import Client
@@ -84,7 +84,7 @@ def test_speaking_of() -> None:
 
 
 def test_range_that_is_none() -> None:
-    with pytest.raises(Unmeasured, match="can't be compared: all of them"):
+    with pytest.raises(MeasurementUnavailable, match="can't be compared: all of them"):
         adoption.speaking_of([Advisory("high", "all of them")], "1.0.0")
 
 
@@ -119,12 +119,15 @@ def test_question(package: str, path: str) -> None:
     ],
 )
 def test_no_answer(told: Any) -> None:
-    with Scripted([Told(body=msgspec.json.encode(told))]) as server, pytest.raises(Unmeasured):
+    with (
+        Scripted([Told(body=msgspec.json.encode(told))]) as server,
+        pytest.raises(MeasurementUnavailable),
+    ):
         adoption.read_versions(client(server), "express")
 
 
 def test_unknown_package() -> None:
-    with Scripted([Told(404)]) as server, pytest.raises(Unmeasured, match="by version"):
+    with Scripted([Told(404)]) as server, pytest.raises(MeasurementUnavailable, match="by version"):
         adoption.read_versions(client(server), "express")
 
 
@@ -166,5 +169,8 @@ def test_none_known() -> None:
     ],
 )
 def test_advisories_are_not_told(told: Told) -> None:
-    with Scripted([told]) as server, pytest.raises(Unmeasured, match="asked for advisories"):
+    with (
+        Scripted([told]) as server,
+        pytest.raises(MeasurementUnavailable, match="asked for advisories"),
+    ):
         adoption.read_advisories(client(server), "express", ["1.0.0"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes.registry.client import Client, NotThere, Time
 from pytest_flowhealth.probes.registry.downloads import Range
 from pytest_flowhealth.probes.registry.npmrc import Credential
@@ -105,7 +105,7 @@ def test_asked_to_wait_in_words(ask: Ask, clock: Clock, nonsense: str) -> None:
 def test_wait_beyond_patience(ask: Ask, clock: Clock) -> None:
     with (
         Scripted([Told(429, headers={"retry-after": "3600"})]) as server,
-        pytest.raises(Unmeasured, match=r"status 429, and asks to wait 3,600 s$"),
+        pytest.raises(MeasurementUnavailable, match=r"status 429, and asks to wait 3,600 s$"),
     ):
         ask(server).get("x", KIND)
 
@@ -116,7 +116,7 @@ def test_wait_beyond_patience(ask: Ask, clock: Clock) -> None:
 def test_gives_up(ask: Ask, clock: Clock) -> None:
     with (
         Scripted([Told(500)]) as server,
-        pytest.raises(Unmeasured, match=r"answered with status 500 \(4 attempts\)"),
+        pytest.raises(MeasurementUnavailable, match=r"answered with status 500 \(4 attempts\)"),
     ):
         ask(server).get("x", KIND)
 
@@ -128,7 +128,7 @@ def test_gives_up(ask: Ask, clock: Clock) -> None:
 def test_other_status(ask: Ask, status: int) -> None:
     with (
         Scripted([Told(status, b"")]) as server,
-        pytest.raises(Unmeasured, match=f"status {status}"),
+        pytest.raises(MeasurementUnavailable, match=f"status {status}"),
     ):
         ask(server).get("x", KIND)
 
@@ -144,7 +144,7 @@ def test_not_there(ask: Ask) -> None:
 def test_not_let_in(ask: Ask, status: int) -> None:
     with (
         Scripted([Told(status)]) as server,
-        pytest.raises(Unmeasured, match=f"status {status}") as caught,
+        pytest.raises(MeasurementUnavailable, match=f"status {status}") as caught,
     ):
         ask(server).get("x", KIND)
 
@@ -171,14 +171,17 @@ def test_not_let_in(ask: Ask, status: int) -> None:
     ],
 )
 def test_no_such_answer(ask: Ask, body: bytes, says: str) -> None:
-    with Scripted([Told(body=body)]) as server, pytest.raises(Unmeasured, match=says):
+    with Scripted([Told(body=body)]) as server, pytest.raises(MeasurementUnavailable, match=says):
         ask(server).get("x", Range)
 
 
 @pytest.mark.parametrize("fault", ["cut", "reset"])
 def test_broken_off(ask: Ask, fault: str) -> None:
     told = Told(body=b'{"a": 1', fault=fault)
-    with Scripted([told]) as server, pytest.raises(Unmeasured, match="broke off its answer"):
+    with (
+        Scripted([told]) as server,
+        pytest.raises(MeasurementUnavailable, match="broke off its answer"),
+    ):
         ask(server).get("x", KIND)
 
 
@@ -197,7 +200,7 @@ def test_endless(ask: Ask, fault: str) -> None:
     """However slowly it drips, the limit holds for all of it."""
     with (
         Scripted([Told(body=b'{"a"', fault=fault)]) as server,
-        pytest.raises(Unmeasured, match="gave no whole answer in time"),
+        pytest.raises(MeasurementUnavailable, match="gave no whole answer in time"),
     ):
         ask(server, seconds=1.0, at=Time()).get("x", KIND)
 
@@ -205,14 +208,16 @@ def test_endless(ask: Ask, fault: str) -> None:
 def test_nobody_there(ask: Ask) -> None:
     with Scripted([Told()]) as server:
         pass
-    with pytest.raises(Unmeasured, match=r"can't be reached: Connection refused \(4 attempts\)"):
+    with pytest.raises(
+        MeasurementUnavailable, match=r"can't be reached: Connection refused \(4 attempts\)"
+    ):
         ask(server).get("x", KIND)
 
 
 def test_no_such_host(tmp_path: Path, clock: Clock) -> None:
     server = Server("the downloads API", "http://api.flowhealth.invalid/")
     with pytest.raises(
-        Unmeasured, match=r"the downloads API api\.flowhealth\.invalid can't be reached"
+        MeasurementUnavailable, match=r"the downloads API api\.flowhealth\.invalid can't be reached"
     ):
         Client(server, Store(None), at=clock.time).get("x", KIND)
 
@@ -225,14 +230,14 @@ def test_huge(ask: Ask, *, compressed: bool) -> None:
     told = Told(body=gzip.compress(body), headers={"content-encoding": "gzip"})
     with (
         Scripted([told if compressed else Told(body=body)]) as server,
-        pytest.raises(Unmeasured, match="more than 1 MiB"),
+        pytest.raises(MeasurementUnavailable, match="more than 1 MiB"),
     ):
         ask(server, most=2**20).get("x", KIND)
 
 
 def test_garbled_compression(ask: Ask) -> None:
     told = Told(body=b"no gzip at all", headers={"content-encoding": "gzip"})
-    with Scripted([told]) as server, pytest.raises(Unmeasured, match="gave no"):
+    with Scripted([told]) as server, pytest.raises(MeasurementUnavailable, match="gave no"):
         ask(server).get("x", KIND)
 
 
@@ -274,7 +279,7 @@ def test_kept_answer_is_no_answer(ask: Ask, clock: Clock, fault: Told) -> None:
         client = ask(server)
         client.get("x", KIND)
         clock.date += 7_200
-        with pytest.raises(Unmeasured) as caught:
+        with pytest.raises(MeasurementUnavailable) as caught:
             client.get("x", KIND)
 
     if fault.body == b"{}":
@@ -284,7 +289,7 @@ def test_kept_answer_is_no_answer(ask: Ask, clock: Clock, fault: Told) -> None:
 def test_garbage_is_not_kept(ask: Ask) -> None:
     with Scripted([Told(body=b"<html>", headers={"etag": '"v1"'}), Told()]) as server:
         client = ask(server)
-        with pytest.raises(Unmeasured):
+        with pytest.raises(MeasurementUnavailable):
             client.get("x", KIND)
         client.get("x", KIND)
 
@@ -296,7 +301,7 @@ def test_credential_is_sent_and_told_to_nobody(ask: Ask, tmp_path: Path) -> None
     with Scripted([Told(headers={"etag": '"v1"'}), Told(401)]) as server:
         client = ask(server, credential=credential)
         _, reply = client.get("x", KIND)
-        with pytest.raises(Unmeasured) as caught:
+        with pytest.raises(MeasurementUnavailable) as caught:
             client.get("x", KIND)
 
     assert server.asked[0].headers["authorization"] == f"Bearer {SECRET}"
@@ -330,7 +335,7 @@ def test_post(ask: Ask) -> None:
 
 def test_asks_no_more_than_its_time(ask: Ask) -> None:
     started = time.monotonic()
-    with Scripted([Told(fault="hang")]) as server, pytest.raises(Unmeasured):
+    with Scripted([Told(fault="hang")]) as server, pytest.raises(MeasurementUnavailable):
         ask(server, seconds=0.5, at=Time()).get("x", KIND)
 
     assert len(server.asked) == 1

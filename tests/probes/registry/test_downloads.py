@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.errors import NotApplicable, Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.registry import downloads
 from pytest_flowhealth.probes.registry.client import Client
 from pytest_flowhealth.probes.registry.downloads import Day, figures, growth
@@ -75,7 +75,7 @@ def test_days_that_are_not_counted_yet(zeros: int) -> None:
 
 def test_outage_of_the_api() -> None:
     """Where 100 a day are usual, four days of 0 are a failure of the API."""
-    with pytest.raises(Unmeasured, match="no figures since 2026-11-18"):
+    with pytest.raises(MeasurementUnavailable, match="no figures since 2026-11-18"):
         figures(series([100] * (WINDOW - 4) + [0] * 4), TODAY)
 
 
@@ -127,7 +127,7 @@ def test_many_gaps() -> None:
     days = series([100] * WINDOW)
     for at in (-3, -4, -5):
         days[at] = Day(days[at].day, 0)
-    with pytest.raises(Unmeasured, match="no figures of 3 days: 2026-11-18"):
+    with pytest.raises(MeasurementUnavailable, match="no figures of 3 days: 2026-11-18"):
         grown(days)
 
 
@@ -176,7 +176,7 @@ def test_few_downloads() -> None:
     ],
 )
 def test_impossible_days(days: list[Day], says: str) -> None:
-    with pytest.raises(Unmeasured, match=says):
+    with pytest.raises(MeasurementUnavailable, match=says):
         figures(days, TODAY)
 
 
@@ -185,7 +185,7 @@ def test_any_counts(counts: list[int], late: int) -> None:
     """Figures are sums of what was told, of days one after the other; or there are none."""
     try:
         found = figures(series(counts, TODAY - timedelta(days=late)), TODAY)
-    except Unmeasured:
+    except MeasurementUnavailable:
         return
     told = counts[: len(found.days)]
     assert found.week == sum(told[-7:])
@@ -210,7 +210,7 @@ def test_another_package(tmp_path: Path) -> None:
     told = {"package": "koa", "downloads": series([7] * WINDOW)}
     with (
         Scripted([Told(body=msgspec.json.encode(told))]) as server,
-        pytest.raises(Unmeasured, match="asked for express, and answered for koa"),
+        pytest.raises(MeasurementUnavailable, match="asked for express, and answered for koa"),
     ):
         downloads.read_downloads(
             Client(Server("the downloads API", server.url), Store(None)), "express", TODAY
@@ -220,7 +220,7 @@ def test_another_package(tmp_path: Path) -> None:
 def test_unknown_package() -> None:
     with (
         Scripted([Told(404, b'{"error": "package express not found"}')]) as server,
-        pytest.raises(Unmeasured, match="status 404: it has no figures of express"),
+        pytest.raises(MeasurementUnavailable, match="status 404: it has no figures of express"),
     ):
         downloads.read_downloads(
             Client(Server("the downloads API", server.url), Store(None)), "express", TODAY

@@ -18,7 +18,7 @@ import pytest
 
 from pytest_flowhealth.config.model import Configuration, Npm
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.registry import scratch
 from pytest_flowhealth.probes.registry.install import Installed, install_packed, install_published
 from pytest_flowhealth.probes.registry.settings import read_settings
@@ -236,22 +236,25 @@ def test_scripts_see_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("get", ["500", "503", "hang", "html", "garbage", "nothing"])
 def test_registry_that_does_not_answer(tmp_path: Path, get: str) -> None:
     """That is nothing that the package can be blamed for."""
-    with RegistryFront(get=get) as front, pytest.raises(Unmeasured):
+    with RegistryFront(get=get) as front, pytest.raises(MeasurementUnavailable):
         published(tmp_path / "project", "express", front.url, seconds=15)
 
 
 def test_nobody_there(tmp_path: Path) -> None:
-    with pytest.raises(Unmeasured, match="could not be done: ECONNREFUSED"):
+    with pytest.raises(MeasurementUnavailable, match="could not be done: ECONNREFUSED"):
         published(tmp_path / "project", "express", "http://127.0.0.1:1/")
 
 
 def test_tree_that_can_not_be_packed(tmp_path: Path) -> None:
-    with pytest.raises(ProbeError, match="the working tree can't be packed"):
+    with pytest.raises(CheckFailed, match="the working tree can't be packed"):
         packed(tmp_path / "project", {}, version=None)
 
 
 def test_time_is_up(tmp_path: Path) -> None:
-    with RegistryFront(get="hang") as front, pytest.raises(Unmeasured, match="within 2 s"):
+    with (
+        RegistryFront(get="hang") as front,
+        pytest.raises(MeasurementUnavailable, match="within 2 s"),
+    ):
         published(tmp_path / "project", "express", front.url, seconds=2)
     assert not _ours(tmp_path)
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.registry.client import Client
 from pytest_flowhealth.probes.registry.packument import Release, is_older, read_release
 from pytest_flowhealth.probes.registry.store import Store
@@ -86,7 +86,7 @@ def test_created_by_the_oldest_version() -> None:
     ],
 )
 def test_not_as_it_must_be(told: Told, says: str) -> None:
-    with pytest.raises(ProbeError, match=says) as caught:
+    with pytest.raises(CheckFailed, match=says) as caught:
         asked(told)
     assert caught.value.remedy
 
@@ -104,7 +104,7 @@ def test_not_as_it_must_be(told: Told, says: str) -> None:
     ],
 )
 def test_no_document(told: Told) -> None:
-    with pytest.raises(Unmeasured):
+    with pytest.raises(MeasurementUnavailable):
         asked(told)
 
 

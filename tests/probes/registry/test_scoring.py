@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.errors import NotApplicable, Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.registry import scoring
 from pytest_flowhealth.probes.registry.reports import InstallReports
 from pytest_flowhealth.probes.registry.scoring import WEIGHTS, Missing, scored
@@ -63,7 +63,7 @@ def test_missing_parts_take_part_in_nothing() -> None:
 
 
 def test_nothing_measured() -> None:
-    with pytest.raises(Unmeasured):
+    with pytest.raises(MeasurementUnavailable):
         scored(dict.fromkeys(WEIGHTS, Missing("down")))
 
 

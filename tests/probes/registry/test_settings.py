@@ -10,7 +10,7 @@ import pytest
 
 from pytest_flowhealth.config.model import Configuration, Npm
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.registry.settings import derived, read_settings, shown
 from pytest_flowhealth.probes.registry.transport import downloads_server
 
@@ -56,7 +56,7 @@ def test_not_applicable(tmp_path: Path, manifest: dict[str, Any], says: str) -> 
 )
 def test_name_that_is_none(tmp_path: Path, name: str) -> None:
     """To npm it would mean something else."""
-    with pytest.raises(ProbeError, match="must be a package's name"):
+    with pytest.raises(CheckFailed, match="must be a package's name"):
         read_settings(target(tmp_path, {"name": name}))
 
 
@@ -67,7 +67,7 @@ def test_configured_package_of_a_private_project(tmp_path: Path) -> None:
 
 
 def test_no_manifest(tmp_path: Path) -> None:
-    with pytest.raises(ProbeError, match=r"package\.json"):
+    with pytest.raises(CheckFailed, match=r"package\.json"):
         read_settings(target(tmp_path, None))
 
 
@@ -97,7 +97,7 @@ def test_unscoped(tmp_path: Path) -> None:
     assert settings.registry == "http://127.0.0.1:9/all/"
     assert settings.downloads is None
     with pytest.raises(
-        Unmeasured, match=r"no downloads API is known for the registry 127"
+        MeasurementUnavailable, match=r"no downloads API is known for the registry 127"
     ) as caught:
         downloads_server(settings)
     assert "downloads" in str(caught.value.remedy)
@@ -129,9 +129,9 @@ def test_npm_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake.chmod(0o755)
     there = target(tmp_path, {"name": "a"})
     monkeypatch.setenv("PATH", f"{fake.parent}:/bin:/usr/bin")
-    with pytest.raises(Unmeasured, match="exit code 3"):
+    with pytest.raises(MeasurementUnavailable, match="exit code 3"):
         read_settings(there)
 
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ProbeError, match="no `npm`"):
+    with pytest.raises(CheckFailed, match="no `npm`"):
         read_settings(there)

@@ -10,7 +10,7 @@ import wasmtime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.wasm.binary import evidence, read_evidence
 from pytest_flowhealth.probes.wasm.reader import Malformed
 from tests.kit import wasm_modules as modules
@@ -57,7 +57,7 @@ def test_the_sample_is_read() -> None:
 
 
 def test_no_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ProbeError, match="is not there"):
+    with pytest.raises(CheckFailed, match="is not there"):
         read_evidence(tmp_path / "absent.wasm", None)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.wasm.harness import Benchmark, Effort, Subject, benchmark
 from tests.kit import wasm_modules as modules
 
@@ -89,13 +89,13 @@ def test_a_module_against_a_baseline(tmp_path: Path) -> None:
     ],
 )
 def test_what_misbehaves_is_told(tmp_path: Path, wat: str, baseline: str, said: str) -> None:
-    with pytest.raises(ProbeError, match=said):
+    with pytest.raises(CheckFailed, match=said):
         measure(tmp_path, wat, baseline)
     assert not [one for one in psutil.process_iter(["cmdline"]) if "bench.mjs" in str(one.cmdline)]
 
 
 def test_a_module_that_grows_without_end_is_ended(tmp_path: Path) -> None:
-    with pytest.raises(ProbeError, match=r"engine\.wasm"):
+    with pytest.raises(CheckFailed, match=r"engine\.wasm"):
         measure(tmp_path, modules.GROWS_WITHOUT_END)
 
 
@@ -110,10 +110,10 @@ def test_a_leak_is_seen(tmp_path: Path) -> None:
 def test_what_is_no_module(tmp_path: Path, content: bytes) -> None:
     module, script = modules.write(tmp_path, modules.XORSHIFT)
     module.write_bytes(content)
-    with pytest.raises(ProbeError, match=r"engine\.wasm"):
+    with pytest.raises(CheckFailed, match=r"engine\.wasm"):
         benchmark(Subject(module, "run", script), QUICK)
 
 
 def test_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(ProbeError, match=r"absent\.wasm is not there"):
+    with pytest.raises(CheckFailed, match=r"absent\.wasm is not there"):
         benchmark(Subject(tmp_path / "absent.wasm", "run", tmp_path / "b.mjs"))

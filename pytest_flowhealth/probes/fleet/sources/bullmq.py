@@ -15,13 +15,13 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.domain.text import format_number
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.fleet.snapshot import Agent, Agents, Snapshot, Tasks, Working
 from pytest_flowhealth.probes.fleet.sources import redis_reading
 from pytest_flowhealth.probes.fleet.sources.redis_reading import Records, hashes, many, one
 from pytest_flowhealth.probes.fleet.values import Notes, Taker, decoded
 from pytest_flowhealth.probes.redis.session import Session
-from pytest_flowhealth.verdict.text import figure
 
 STATES = (
     *("wait", "paused", "active", "completed", "failed"),
@@ -100,8 +100,8 @@ class BullMQ:
         """Return what the queue's keys tell now.
 
         Raises:
-            ProbeError: There is no connection, or no such queue.
-            Unmeasured: Our user may not read the keys.
+            CheckFailed: There is no connection, or no such queue.
+            MeasurementUnavailable: Our user may not read the keys.
         """
         key = f"{self.prefix}:{self.queue or ''}:meta"
         return self.records.ask(self._read, key=key)
@@ -149,7 +149,7 @@ class BullMQ:
         if len(found) == 1:
             return found[0]
         told = f"there are {', '.join(found[:10])}" if found else "there is none"
-        raise ProbeError(
+        raise CheckFailed(
             f"no queue is configured, and {told} at {self.records.address.shown}",
             remedy='name one: [fleet] queue = "..." in flowhealth.toml',
         )
@@ -180,10 +180,10 @@ class BullMQ:
                 sizes[name] -= isinstance(last, bytes) and last.startswith(b"0:")
         return sizes
 
-    def _absent(self, session: Session) -> ProbeError:
+    def _absent(self, session: Session) -> CheckFailed:
         found = self._queues(session)
         told = f"there are {', '.join(found[:10])}" if found else "there is no queue at all"
-        return ProbeError(
+        return CheckFailed(
             f"there is no queue {self.queue!r} with the prefix {self.prefix!r} "
             f"at {self.records.address.shown}: {told}",
             remedy="correct [fleet] queue, prefix or url in flowhealth.toml",
@@ -193,7 +193,7 @@ class BullMQ:
         """Return the workers by their connections, and what can't be known of them."""
         try:
             reply = one(session, "CLIENT", "LIST")
-        except Unmeasured as error:
+        except MeasurementUnavailable as error:
             why = f"our user may not send CLIENT LIST ({error.message})"
             return (), dict.fromkeys(("agents", "busy", "processes"), why)
         return tuple(self._agents(decoded_lines(reply), taker)), {}
@@ -258,7 +258,9 @@ class BullMQ:
         """
         since = int((now - self.window) * 1_000)
         if not self._removed(session, sizes):
-            return self._kept(session, since, f"that ended within {figure(self.window / 60)} min")
+            return self._kept(
+                session, since, f"that ended within {format_number(self.window / 60)} min"
+            )
         oldest = max(since, *(self._oldest(session, kind) for kind in ("completed", "failed")))
         kept = self._kept(session, oldest, f"of the last {_minutes(now, oldest)} min that are kept")
         heard = self._heard(session, now)
@@ -320,4 +322,4 @@ def decoded_lines(reply: object) -> list[str]:
 
 def _minutes(now: float, since: int) -> str:
     """Return the minutes from `since`, in ms, to `now`, in s."""
-    return figure(max(0.1, round((now - since / 1_000) / 60, 1)))
+    return format_number(max(0.1, round((now - since / 1_000) / 60, 1)))

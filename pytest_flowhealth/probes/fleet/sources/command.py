@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes import command
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.probes.fleet.sources.documents import snapshot_of
-from pytest_flowhealth.verdict.text import one_line
 
 LARGEST = 4 * 2**20
 """Bytes of output that are read."""
@@ -56,13 +56,13 @@ class Command:
         """Return what the program prints now.
 
         Raises:
-            ProbeError: It can't be run, fails, takes too long, or prints no JSON.
+            CheckFailed: It can't be run, fails, takes too long, or prints no JSON.
         """
         done = self._run()
         if done.returncode != 0:
             lines = (done.stderr or done.stdout).strip().splitlines()
             said = f": {one_line(lines[-1], 200)}" if lines else ""
-            raise ProbeError(
+            raise CheckFailed(
                 f"`{self.place}` ended with exit code {done.returncode}{said}",
                 remedy="run it by hand in the project's folder",
             )
@@ -77,6 +77,6 @@ class Command:
     def _run(self) -> command.Completed:
         try:
             return command.run(self.argv, cwd=self.folder, timeout=self.timeout, max_output=LARGEST)
-        except Unmeasured as error:
+        except MeasurementUnavailable as error:
             problem = error.message
-        raise ProbeError(problem, remedy="set [fleet] timeout, or make it quicker")
+        raise CheckFailed(problem, remedy="set [fleet] timeout, or make it quicker")

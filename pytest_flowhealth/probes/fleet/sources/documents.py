@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.fleet.snapshot import Agent, Agents, Snapshot, Swarm, Tasks, Working
 from pytest_flowhealth.probes.fleet.values import Notes, Taker
 
@@ -54,14 +54,14 @@ class Document:
         taker: Takes the values.
 
     Raises:
-        ProbeError: There is no such field.
+        CheckFailed: There is no such field.
     """
 
     def __init__(self, fields: Mapping[str, str], taker: Taker) -> None:
         known = {*PLACES, *(f"{part}.{name}" for part, names in NESTED.items() for name in names)}
         unknown = [name for name in fields if name not in known]
         if unknown:
-            raise ProbeError(
+            raise CheckFailed(
                 f"fleet.fields has no field {unknown[0][:40]!r}",
                 remedy=f"the fields are {', '.join(sorted(known))}",
             )
@@ -227,14 +227,14 @@ def snapshot_of(
     """Return the snapshot that a JSON text holds.
 
     Raises:
-        ProbeError: It is no JSON object, or `fields` has a field that there is not.
+        CheckFailed: It is no JSON object, or `fields` has a field that there is not.
     """
     notes = Notes()
     taker = Taker(times[0], notes)
     document = Document(fields, taker)
     found = taker.document(text, where)
     if not isinstance(found, (dict, list)):
-        raise ProbeError(
+        raise CheckFailed(
             notes.told()[0] if notes.told() else f"{where} is no JSON object",
             remedy="docs/fleet.md shows the form",
         )

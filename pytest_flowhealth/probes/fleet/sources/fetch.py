@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.domain.text import format_number, one_line
+from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.deadline import within
-from pytest_flowhealth.verdict.text import figure, one_line
 
 LARGEST = 4 * 2**20
 """Bytes of an answer that are read; a larger one is none."""
@@ -48,15 +48,15 @@ def fetch(place: Place, path: str = "", parameters: Mapping[str, str] | None = N
         parameters: The query.
 
     Raises:
-        ProbeError: There is no whole answer in time, a status other than 200, or too much of it.
+        CheckFailed: There is no whole answer in time, a status other than 200, or too much of it.
     """
     opened: list[Any] = []
     outcome = within(
         place.timeout, lambda: _get(place, path, parameters, opened), lambda: _cut(opened)
     )
     if outcome.late:
-        raise ProbeError(
-            f"{place.shown} gave no whole answer within {figure(place.timeout)} s",
+        raise CheckFailed(
+            f"{place.shown} gave no whole answer within {format_number(place.timeout)} s",
             remedy=f"curl -i {place.shown}{path}",
         )
     if outcome.error is not None:
@@ -85,14 +85,14 @@ def _get(place: Place, path: str, parameters: Mapping[str, str] | None, opened: 
         with response:
             body = _body(response)
     if response.status_code != 200:
-        raise ProbeError(
+        raise CheckFailed(
             f"{place.shown} answers with status {response.status_code}",
             remedy="set [fleet] token_env to the variable that holds the token"
             if response.status_code in (401, 403)
             else f"curl -i {place.shown}{path}",
         )
     if body is None:
-        raise ProbeError(f"{place.shown} answers with more than {LARGEST / 2**20:g} MiB")
+        raise CheckFailed(f"{place.shown} answers with more than {LARGEST / 2**20:g} MiB")
     return body
 
 
@@ -113,7 +113,7 @@ def _meant(error: BaseException, place: Place) -> BaseException:
     ours = (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
     if not isinstance(error, ours):
         return error
-    return ProbeError(
+    return CheckFailed(
         f"{place.shown} can't be reached: {_reason(error)}",
         remedy="start what serves it, or correct [fleet] url in flowhealth.toml",
     )

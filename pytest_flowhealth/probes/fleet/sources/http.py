@@ -44,7 +44,7 @@ class Http:
         """Return what the page tells now.
 
         Raises:
-            ProbeError: There is no whole answer, or it is no JSON.
+            CheckFailed: There is no whole answer, or it is no JSON.
         """
         text = fetch(self.address)
         return snapshot_of(

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.fleet.snapshot import Agents, Snapshot, Tasks
 from pytest_flowhealth.probes.fleet.sources.fetch import Place, fetch
 from pytest_flowhealth.probes.fleet.values import Notes, Taker
-from pytest_flowhealth.verdict.text import one_line
 
 FIELDS = ("agents", "busy", "completed", "failed", "active", "waiting", "delayed")
 """What may be read."""
@@ -46,7 +46,7 @@ class Prometheus:
         clock: Seconds that only go up.
 
     Raises:
-        ProbeError: There is no such field, or none at all.
+        CheckFailed: There is no such field, or none at all.
     """
 
     name = "prometheus"
@@ -63,7 +63,7 @@ class Prometheus:
         unknown = [name for name in fields if name not in FIELDS]
         if unknown or not fields:
             what = f"has no field {unknown[0][:40]!r}" if unknown else "names no metric"
-            raise ProbeError(f"fleet.fields {what}", remedy=f"the fields are {', '.join(FIELDS)}")
+            raise CheckFailed(f"fleet.fields {what}", remedy=f"the fields are {', '.join(FIELDS)}")
         self.address = address
         self.fields = fields
         self.promql = promql
@@ -79,7 +79,7 @@ class Prometheus:
         """Return what the metrics tell now.
 
         Raises:
-            ProbeError: There is no whole answer, or it holds no metrics.
+            CheckFailed: There is no whole answer, or it holds no metrics.
         """
         notes = Notes()
         taker = Taker(self._now(), notes)
@@ -120,7 +120,7 @@ class Prometheus:
         lines = fetch(self.address).decode("utf-8", "replace").splitlines()[:MOST_LINES]
         samples = [*_samples(lines, notes)]
         if not samples:
-            raise ProbeError(
+            raise CheckFailed(
                 f"{self.place} holds no metrics in the text format",
                 remedy="set promql = true in [fleet] where the address is a Prometheus server's",
             )
@@ -151,10 +151,10 @@ class Prometheus:
         """Return the sum of an instant vector, or a scalar."""
         told = Taker(0, notes).table(answer, f"the answer to the query for `{field}`")
         if told is None:
-            raise ProbeError(f"what answers at {self.place} is no Prometheus server")
+            raise CheckFailed(f"what answers at {self.place} is no Prometheus server")
         if told.get("status") != "success":
             said = one_line(str(told.get("error", "no reason")), 200)
-            raise ProbeError(f"the query for `{field}` failed: {said}")
+            raise CheckFailed(f"the query for `{field}` failed: {said}")
         data = told.get("data")
         values = [*_results(data if isinstance(data, dict) else {})]
         if not values:
@@ -199,7 +199,7 @@ def _samples(lines: list[str], notes: Notes) -> Iterator[tuple[str, dict[str, st
 def _selector(metric: str, field: str) -> tuple[str, dict[str, str]]:
     match = _SELECTOR.match(metric)
     if match is None:
-        raise ProbeError(
+        raise CheckFailed(
             f"fleet.fields.{field} is no metric: {metric[:80]!r}",
             remedy='write it as name or name{label="value"}, or set promql = true',
         )

@@ -11,7 +11,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_flowhealth.errors import FlowHealthError, NotApplicable, ProbeError, Unmeasured
+from pytest_flowhealth.errors import (
+    CheckFailed,
+    FlowHealthError,
+    MeasurementUnavailable,
+    NotApplicable,
+)
 from pytest_flowhealth.probes.redis import address as redis_address
 from pytest_flowhealth.probes.redis.address import Address
 from pytest_flowhealth.probes.redis.errors import code_of
@@ -49,8 +54,8 @@ def of_target(target: Target) -> Address:
     """Return the Redis that holds the records: `fleet.url`, else the target's own.
 
     Raises:
-        ProbeError: The URL can't be read, or is none of a Redis.
-        Unmeasured: None is configured, and package.json can't be read.
+        CheckFailed: The URL can't be read, or is none of a Redis.
+        MeasurementUnavailable: None is configured, and package.json can't be read.
     """
     url = target.config.fleet.url
     if url is None:
@@ -80,8 +85,8 @@ class Records:
         """Do `work` on a fresh connection to the server that holds `key`.
 
         Raises:
-            ProbeError: There is no connection, or it broke off.
-            Unmeasured: Our user may not send a command that is needed.
+            CheckFailed: There is no connection, or it broke off.
+            MeasurementUnavailable: Our user may not send a command that is needed.
         """
         node = self._node(key)
         dialer = Dialer(node.address, self.timeout)
@@ -97,7 +102,7 @@ class Records:
         held = (one for one in nodes if any(a <= slot <= b for a, b in one.slots or ()))
         found = next(held, None)
         if found is None:
-            raise ProbeError(f"no node of the cluster holds the keys of {key}")
+            raise CheckFailed(f"no node of the cluster holds the keys of {key}")
         return found
 
 
@@ -105,7 +110,7 @@ def many(session: Session, commands: Iterable[Command]) -> Iterator[Any]:
     """Yield the replies of commands that are sent in pipelines; an error reply is yielded as such.
 
     Raises:
-        Unmeasured: Our user may not send one of them.
+        MeasurementUnavailable: Our user may not send one of them.
     """
     batch: list[Command] = []
     for command in commands:
@@ -220,5 +225,5 @@ def _reply(connection: Any) -> Any:
 def _refused(session: Session, error: Exception) -> FlowHealthError:
     problem = session.explained(error)
     if code_of(error) == "NOPERM":
-        return Unmeasured(problem.message, remedy=problem.remedy)
+        return MeasurementUnavailable(problem.message, remedy=problem.remedy)
     return problem

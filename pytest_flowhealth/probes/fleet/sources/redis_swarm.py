@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes.fleet.snapshot import Agents, Snapshot, Swarm, Tasks
 from pytest_flowhealth.probes.fleet.sources import redis_reading
 from pytest_flowhealth.probes.fleet.sources.redis_reading import Records
@@ -67,11 +67,11 @@ class RedisSwarm:
         """Return what the records tell now.
 
         Raises:
-            ProbeError: There is no connection, or it broke off.
-            Unmeasured: Our user may not read the records.
+            CheckFailed: There is no connection, or it broke off.
+            MeasurementUnavailable: Our user may not read the records.
         """
         if self.records.address.kind == "cluster":
-            raise Unmeasured(
+            raise MeasurementUnavailable(
                 "swarms in a Redis Cluster are not read: their keys are spread over its nodes",
                 remedy="name one server: [fleet] url in flowhealth.toml",
             )
@@ -93,7 +93,7 @@ class RedisSwarm:
             self._heard = self.records.ask(
                 lambda session: listen(session, pattern, self.listening, taker), key=pattern
             )
-        except Unmeasured as error:
+        except MeasurementUnavailable as error:
             taker.notes.add(f"the events were not listened to: {error.message}")
         return self._heard
 

@@ -68,7 +68,7 @@ def listen(
     """Listen to the channels that match `pattern` for so many seconds, and return what was heard.
 
     Raises:
-        Unmeasured: Our user may not listen.
+        MeasurementUnavailable: Our user may not listen.
     """
     permitted(session, "PSUBSCRIBE", pattern)
     events = Events()

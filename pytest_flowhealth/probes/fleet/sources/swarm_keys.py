@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.errors import CheckFailed
 
 DEFAULTS = {
     "index": "swarm:index",
@@ -44,19 +44,19 @@ class Keys:
         changed: Keys by role.
 
     Raises:
-        ProbeError: There is no such role, or a key lacks what varies.
+        CheckFailed: There is no such role, or a key lacks what varies.
     """
 
     def __init__(self, changed: Mapping[str, str]) -> None:
         for role, key in changed.items():
             if role not in DEFAULTS:
-                raise ProbeError(
+                raise CheckFailed(
                     f"fleet.keys has no role {role[:40]!r}",
                     remedy=f"the roles are {', '.join(DEFAULTS)}",
                 )
             for part in NEEDED.get(role, ()):
                 if part not in key:
-                    raise ProbeError(f"fleet.keys: {role} must contain {part}")
+                    raise CheckFailed(f"fleet.keys: {role} must contain {part}")
         self._keys = {**DEFAULTS, **changed}
 
     def name(self, role: str, **parts: str) -> str:

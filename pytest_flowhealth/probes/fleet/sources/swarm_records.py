@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pytest_flowhealth.domain.text import format_number
 from pytest_flowhealth.probes.fleet.snapshot import (
     ACTIVE,
     FAILED,
@@ -20,7 +21,6 @@ from pytest_flowhealth.probes.fleet.snapshot import (
     Working,
 )
 from pytest_flowhealth.probes.fleet.values import Taker, decoded
-from pytest_flowhealth.verdict.text import figure
 
 if TYPE_CHECKING:
     from pytest_flowhealth.probes.fleet.sources.swarm_events import Events
@@ -83,13 +83,13 @@ class Parsed(msgspec.Struct):
 
     def tasks_with(self, heard: Events | None, window: float) -> Tasks:
         """Return the tasks; those that events tell of count where no record does."""
-        basis = f"the swarms with a sign of life within {figure(window / 60)} min"
+        basis = f"the swarms with a sign of life within {format_number(window / 60)} min"
         completed, failed, durations = self.completed, self.failed, self.durations
         if not self.tells_ended or completed + failed == 0:
             completed = heard.completed if heard else 0
             failed = heard.failed if heard else 0
             durations = heard.durations if heard else []
-            basis = f"{figure(heard.seconds)} s of events" if heard else "no record"
+            basis = f"{format_number(heard.seconds)} s of events" if heard else "no record"
         known = self.tells_ended or heard is not None
         return Tasks(
             completed=completed if known else None,

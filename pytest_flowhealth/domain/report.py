@@ -1,7 +1,7 @@
 """The JSON report's types; its JSON Schema is generated from them.
 
 The document is what pytest-json-report 1.5 writes (see its README, section
-"Format") plus the key `health`. `python -m pytest_flowhealth.verdict.report`
+"Format") plus the key `health`. `python -m pytest_flowhealth.domain.report`
 prints the schema that the package ships as ``report.schema.json``.
 """
 
@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.past import Comparison, Remembered, Trend
-from pytest_flowhealth.verdict.status import Outcome, Status
-from pytest_flowhealth.verdict.verdict import Component
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.root_causes import Component
+from pytest_flowhealth.domain.run_history import Comparison, Remembered, Trend
+from pytest_flowhealth.domain.status import Outcome, Status
 
 SCHEMA: Literal["flowhealth/1"] = "flowhealth/1"
 """The value of `health.schema`: changes when a reader would have to."""
@@ -56,7 +56,7 @@ def summary_of(counts: Mapping[Outcome, int]) -> Summary:
     return msgspec.convert({one.value: count for one, count in counts.items()}, Summary)
 
 
-class Health(msgspec.Struct, frozen=True):
+class Report(msgspec.Struct, frozen=True):
     """The verdict: `duration` in seconds, `started` RFC 3339 in UTC, `reasons` worst first."""
 
     status: Status
@@ -87,7 +87,7 @@ class Document(msgspec.Struct, frozen=True):
     environment: dict[str, Any]
     summary: dict[str, int]
     tests: tuple[dict[str, Any], ...]
-    health: Health
+    health: Report
 
 
 def schema() -> dict[str, Any]:

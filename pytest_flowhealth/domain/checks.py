@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.verdict.alerting import Alerting
-from pytest_flowhealth.verdict.measurement import Measurement
-from pytest_flowhealth.verdict.status import Outcome, Status
-from pytest_flowhealth.verdict.text import figure
-from pytest_flowhealth.verdict.threshold import Judged, Threshold
+from pytest_flowhealth.domain.alerting import Alerting
+from pytest_flowhealth.domain.measurements import Measurement
+from pytest_flowhealth.domain.status import Outcome, Status
+from pytest_flowhealth.domain.text import format_number
+from pytest_flowhealth.domain.thresholds import Threshold, ThresholdResult
 
 
 class Waiver(msgspec.Struct, frozen=True, gc=False):
@@ -23,7 +23,7 @@ class Waiver(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-class Declaration(msgspec.Struct, frozen=True, gc=False):
+class CheckSpec(msgspec.Struct, frozen=True, gc=False):
     """What a check's markers say; `timeout` in seconds, `location` is file:line."""
 
     id: str
@@ -67,9 +67,9 @@ class Phase(msgspec.Struct, frozen=True, gc=False):
 class Evidence(msgspec.Struct, frozen=True, gc=False):
     """What a check left behind besides its phases."""
 
-    declaration: Declaration
+    declaration: CheckSpec
     measurements: tuple[Measurement, ...] = ()
-    thresholds: tuple[Judged, ...] = ()
+    thresholds: tuple[ThresholdResult, ...] = ()
     warnings: tuple[str, ...] = ()
     remedy: str | None = None
     details: dict[str, Any] = {}
@@ -97,7 +97,7 @@ class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     blocked_by: str | None
     attempts: int
     measurements: tuple[Measurement, ...]
-    thresholds: tuple[Judged, ...]
+    thresholds: tuple[ThresholdResult, ...]
     details: dict[str, Any]
     requires: tuple[str, ...] = ()
     tolerated: bool = False
@@ -139,12 +139,12 @@ def judge_check(evidence: Evidence, phases: Sequence[Phase], today: datetime.dat
     return _result(evidence, phases, _waived(_worst(findings), evidence.declaration.waiver, today))
 
 
-def unreported(declaration: Declaration, message: str) -> CheckResult:
+def unreported(declaration: CheckSpec, message: str) -> CheckResult:
     """Return the result of a check of which nothing was heard."""
     return _result(Evidence(declaration), (), (Outcome.UNKNOWN, message, False))
 
 
-def limit_text(judged: Judged) -> str:
+def limit_text(judged: ThresholdResult) -> str:
     """Return what was observed against the limit that counts: ``p95 61 ms, fails above 50 ms``."""
     if judged.observed is None:
         return judged.note or f"{judged.name} has no value"
@@ -153,9 +153,9 @@ def limit_text(judged: Judged) -> str:
     which = ("warn", "fail") if judged.outcome is Outcome.WARN else ("fail", "warn")
     verb, limit = next((one, limits[one]) for one in which if limits[one] is not None)
     unit = unit_suffix(judged.unit)
-    observed = f"{judged.name} {figure(judged.observed)}{unit}"
+    observed = f"{judged.name} {format_number(judged.observed)}{unit}"
     sure = f" ({judged.note})" if judged.note else ""
-    return f"{observed}{sure}, {verb}s {side} {figure(limit or 0.0)}{unit}"
+    return f"{observed}{sure}, {verb}s {side} {format_number(limit or 0.0)}{unit}"
 
 
 def unit_suffix(unit: str | None) -> str:
@@ -222,7 +222,7 @@ def _of_body(evidence: Evidence, phases: Sequence[Phase]) -> list[Finding]:
     return findings
 
 
-def _overrun(declaration: Declaration, phases: Sequence[Phase]) -> list[Finding]:
+def _overrun(declaration: CheckSpec, phases: Sequence[Phase]) -> list[Finding]:
     """Return a failure where a check outlived its timeout, whatever it made of the signal."""
     seconds = sum(phase.duration for phase in phases)
     limit = declaration.timeout
@@ -233,7 +233,7 @@ def _overrun(declaration: Declaration, phases: Sequence[Phase]) -> list[Finding]
     return [
         Finding(
             Outcome.FAIL,
-            f"took {figure(seconds)} s, longer than its timeout of {figure(limit)} s",
+            f"took {format_number(seconds)} s, longer than its timeout of {format_number(limit)} s",
         )
     ]
 

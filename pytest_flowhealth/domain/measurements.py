@@ -8,9 +8,9 @@ from numbers import Real
 
 import msgspec
 
-from pytest_flowhealth.verdict import statistics
-from pytest_flowhealth.verdict.statistics import Statistics
-from pytest_flowhealth.verdict.units import UNITS
+from pytest_flowhealth.domain import statistics
+from pytest_flowhealth.domain.statistics import Statistics
+from pytest_flowhealth.domain.units import UNITS
 
 
 class Measurement(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

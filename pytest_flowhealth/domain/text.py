@@ -56,7 +56,7 @@ def one_line(text: str, limit: int = LIMIT) -> str:
     return " ".join(printable(text, limit).split())
 
 
-def inert(text: str) -> str:
+def escape_mentions(text: str) -> str:
     """Return a line of which GitHub and GitLab make no mention, reference or address.
 
     A space of no width breaks them: a backslash would not, for they look for them when all is rendered.
@@ -64,7 +64,7 @@ def inert(text: str) -> str:
     return _ACTS.sub(_GAP, text)
 
 
-def figure(value: float) -> str:
+def format_number(value: float) -> str:
     """Return `value` as people write it: four significant digits, 1,234 for thousands."""
     if abs(value) >= 1_000 or value == int(value):
         return f"{value:,.0f}"

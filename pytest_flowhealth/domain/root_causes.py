@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.requires import finder, root_cause
-from pytest_flowhealth.verdict.status import Outcome, Status, worst
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.dependencies import finder, root_cause
+from pytest_flowhealth.domain.status import Outcome, Status, worst
 
 
-class Problem(msgspec.Struct, frozen=True, gc=False):
+class RunProblem(msgspec.Struct, frozen=True, gc=False):
     """Something about the run itself, not one check, that keeps it from being healthy."""
 
     text: str
@@ -36,7 +36,7 @@ class Verdict(msgspec.Struct, frozen=True):
     checks: tuple[CheckResult, ...]
 
 
-def judge_run(checks: Sequence[CheckResult], problems: Sequence[Problem]) -> Verdict:
+def judge_run(checks: Sequence[CheckResult], problems: Sequence[RunProblem]) -> Verdict:
     """Return the verdict on `checks`, in their order, and on the run's `problems`.
 
     No check at all, or every check skipped, is unknown.
@@ -44,7 +44,7 @@ def judge_run(checks: Sequence[CheckResult], problems: Sequence[Problem]) -> Ver
     return judge_settled(settle(checks), problems)
 
 
-def judge_settled(settled: tuple[CheckResult, ...], problems: Sequence[Problem]) -> Verdict:
+def judge_settled(settled: tuple[CheckResult, ...], problems: Sequence[RunProblem]) -> Verdict:
     """Return the verdict on checks whose failures are laid to their causes already; as `judge_run`."""
     wrong = [*problems, *_emptiness(settled)]
     components = _components(settled)
@@ -114,11 +114,11 @@ def _with_cause(check: CheckResult, results: dict[str, CheckResult]) -> CheckRes
     return msgspec.structs.replace(check, blocked_by=cause.id)
 
 
-def _emptiness(checks: Sequence[CheckResult]) -> list[Problem]:
+def _emptiness(checks: Sequence[CheckResult]) -> list[RunProblem]:
     if not checks:
-        return [Problem("no check was run")]
+        return [RunProblem("no check was run")]
     if all(check.outcome is Outcome.SKIP for check in checks):
-        return [Problem("every check was skipped")]
+        return [RunProblem("every check was skipped")]
     return []
 
 
@@ -142,7 +142,7 @@ def _summary(checks: Sequence[CheckResult]) -> dict[Outcome, int]:
     return {outcome: counted[outcome] for outcome in Outcome}
 
 
-def _reasons(checks: Sequence[CheckResult], problems: Sequence[Problem]) -> tuple[str, ...]:
+def _reasons(checks: Sequence[CheckResult], problems: Sequence[RunProblem]) -> tuple[str, ...]:
     """Return why the run is not healthy: the worst first, then what blocks the most."""
     blocking = Counter(check.blocked_by for check in checks if check.blocked_by)
     told = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from pytest_flowhealth.verdict.check import CheckResult, Declaration
-from pytest_flowhealth.verdict.status import Outcome
+from pytest_flowhealth.domain.checks import CheckResult, CheckSpec
+from pytest_flowhealth.domain.status import Outcome
 
 
 def base(check_id: str) -> str:
@@ -37,7 +37,7 @@ class Index:
         return self._named.get(required, ())
 
 
-def ring(declarations: Sequence[Declaration]) -> list[str] | None:
+def ring(declarations: Sequence[CheckSpec]) -> list[str] | None:
     """Return the ids of one ring of requirements, the first repeated at the end, or None."""
     if not any(one.requires for one in declarations):
         return None
@@ -49,7 +49,7 @@ def ring(declarations: Sequence[Declaration]) -> list[str] | None:
     return None
 
 
-def in_order(declarations: Sequence[Declaration]) -> list[int]:
+def in_order(declarations: Sequence[CheckSpec]) -> list[int]:
     """Return the indices of `declarations`: requirements first, else as declared; exclusive ones last.
 
     Stable: what no requirement moves stays where it was.
@@ -80,7 +80,7 @@ def in_order(declarations: Sequence[Declaration]) -> list[int]:
     return list(order)
 
 
-def closure(wanted: Iterable[str], declarations: Sequence[Declaration]) -> set[str]:
+def closure(wanted: Iterable[str], declarations: Sequence[CheckSpec]) -> set[str]:
     """Return the ids in `wanted` and all that they require, directly or not."""
     index = Index(one.id for one in declarations)
     requires = {one.id: one.requires for one in declarations}
@@ -113,7 +113,7 @@ def finder(results: Mapping[str, CheckResult]) -> Callable[[str], list[CheckResu
     return lambda required: [results[one] for one in index.resolve(required)]
 
 
-def _sorter(declarations: Sequence[Declaration]) -> TopologicalSorter[str]:
+def _sorter(declarations: Sequence[CheckSpec]) -> TopologicalSorter[str]:
     index = Index(one.id for one in declarations)
     return TopologicalSorter(
         {

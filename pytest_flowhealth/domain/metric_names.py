@@ -11,10 +11,10 @@ from pathlib import PurePath
 
 import msgspec
 
-from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.measurement import Measurement
-from pytest_flowhealth.verdict.report import Health
-from pytest_flowhealth.verdict.status import Outcome, Status
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.measurements import Measurement
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.status import Outcome, Status
 
 PREFIX = "flowhealth"
 
@@ -80,12 +80,12 @@ def place(host: str, target: str) -> Labels:
     return (("host", host), ("target", target))
 
 
-def origin_of(health: Health) -> Labels:
+def origin_of(health: Report) -> Labels:
     """Return the labels that say where a run is from; a target without a name has its folder's."""
     return place(health.host.name, health.target.name or PurePath(health.target.path).name)
 
 
-def exposed(health: Health, where: Labels, fingerprint: str | None = None) -> Iterator[Sample]:
+def exposed(health: Report, where: Labels, fingerprint: str | None = None) -> Iterator[Sample]:
     """Yield what a run found, each series once: its verdict, its checks' outcomes, what they measured.
 
     Args:
@@ -139,7 +139,7 @@ def figures(one: Measurement) -> Iterator[tuple[str, float]]:
 
 
 def _verdict(
-    health: Health, fingerprint: str | None, at: float
+    health: Report, fingerprint: str | None, at: float
 ) -> Iterator[tuple[str, Labels, float]]:
     yield STATUS, (), STATUSES[health.status]
     yield DURATION, (), health.duration

@@ -8,12 +8,12 @@ from typing import Literal
 
 import msgspec
 
-from pytest_flowhealth.verdict import statistics
-from pytest_flowhealth.verdict.measurement import Measurement, Series
-from pytest_flowhealth.verdict.statistics import Unsupported
-from pytest_flowhealth.verdict.status import Outcome
-from pytest_flowhealth.verdict.text import figure
-from pytest_flowhealth.verdict.units import UNITS, convert, convertible
+from pytest_flowhealth.domain import statistics
+from pytest_flowhealth.domain.measurements import Measurement, Series
+from pytest_flowhealth.domain.statistics import Unsupported
+from pytest_flowhealth.domain.status import Outcome
+from pytest_flowhealth.domain.text import format_number
+from pytest_flowhealth.domain.units import UNITS, convert, convertible
 
 Better = Literal["lower", "higher"]
 
@@ -41,7 +41,7 @@ class Threshold(msgspec.Struct, frozen=True, gc=False):
         return f"{self.measurement}.{self.statistic}" if self.statistic else self.measurement
 
 
-class Judged(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class ThresholdResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """A threshold with what was observed; `note` says what is missing, or how sure it is."""
 
     measurement: str
@@ -120,7 +120,7 @@ def changed(
     return msgspec.structs.replace(kept, **limits, source=told)
 
 
-def judge(threshold: Threshold, series: Series | None) -> Judged:
+def judge(threshold: Threshold, series: Series | None) -> ThresholdResult:
     """Return how `series` stands to `threshold`; what is absent is unknown."""
     try:
         observed = _observed(threshold, series)
@@ -142,7 +142,7 @@ def _of_interval(
         return outcome, None
     wanted = threshold.unit or taken.unit
     ends = [convert(one, taken.unit, wanted) for one in taken.interval]
-    told = f"between {figure(ends[0])} and {figure(ends[1])}"
+    told = f"between {format_number(ends[0])} and {format_number(ends[1])}"
     if len({_outcome(threshold, one) for one in ends}) == 1:
         return _outcome(threshold, ends[0]), told
     return Outcome.WARN, f"{told}: too noisy to tell"
@@ -187,9 +187,9 @@ def _judged(
     *,
     series: Series | None = None,
     note: str | None = None,
-) -> Judged:
+) -> ThresholdResult:
     unit = threshold.unit or (series.measurement.unit if series else None)
-    return Judged(
+    return ThresholdResult(
         measurement=threshold.measurement,
         statistic=threshold.statistic
         or (statistics.DEFAULT if series and series.measurement.stats else None),
@@ -228,10 +228,14 @@ def _direction(warn: float | None, fail: float | None, better: object) -> Better
             raise ValueError("with one limit only, better='lower' or better='higher' is needed")
         return "lower" if better == "lower" else "higher"
     if warn == fail:
-        raise ValueError(f"warn and fail are both {figure(warn)}: equal limits have no direction")
+        raise ValueError(
+            f"warn and fail are both {format_number(warn)}: equal limits have no direction"
+        )
     meant: Better = "lower" if warn < fail else "higher"
     if better not in (None, meant):
-        raise ValueError(f"better={better!r} contradicts warn={figure(warn)}, fail={figure(fail)}")
+        raise ValueError(
+            f"better={better!r} contradicts warn={format_number(warn)}, fail={format_number(fail)}"
+        )
     return meant
 
 
@@ -256,6 +260,6 @@ def _in_order(warn: float | None, fail: float | None, better: Better) -> None:
         return
     if warn == fail or (warn < fail) != (better == "lower"):
         raise ValueError(
-            f"warn={figure(warn)}, fail={figure(fail)} does not fit: {better} is better, "
+            f"warn={format_number(warn)}, fail={format_number(fail)} does not fit: {better} is better, "
             f"so warn must be {'below' if better == 'lower' else 'above'} fail"
         )
