@@ -3,9 +3,11 @@
 Looked at are the root package and every workspace.
 """
 
+from concurrent.futures import Future
+
 import pytest
 
-from pytest_flowhealth import Answer, CheckFailed, Health, NotApplicable, Target, answer
+from pytest_flowhealth import CheckFailed, Health, NotApplicable, Target, prefetch
 from pytest_flowhealth.probes import artifacts, build, freshness
 from pytest_flowhealth.probes.listing import listed, raise_worst
 
@@ -26,13 +28,13 @@ def find(target: Target) -> build.Found:
     return build.find(promised, target.root)
 
 
-@answer
+@prefetch
 def build_artifacts(target: Target) -> build.Found:
     """The promised files that are there, and what is wrong with the others."""
     return find(target)
 
 
-@answer
+@prefetch
 def build_syntax(target: Target) -> build.Parsed:
     """How many artifacts were parsed, and what is wrong with them."""
     return build.syntax(find(target).files)
@@ -49,9 +51,9 @@ def build_command(target: Target) -> str:
 
 
 @pytest.mark.health("build", requires="package.manifest", timeout=60)
-def test_artifacts(health: Health, target: Target, build_artifacts: Answer[build.Found]) -> None:
+def test_artifacts(health: Health, target: Target, build_artifacts: Future[build.Found]) -> None:
     """Each is there, inside the target, a regular file and not empty."""
-    found = build_artifacts()
+    found = build_artifacts.result()
     health.detail(files=[source.label for source in found.files[:100]], count=len(found.files))
     if found.problems:
         message = listed(found.problems, "artifacts are not as promised")
@@ -59,9 +61,9 @@ def test_artifacts(health: Health, target: Target, build_artifacts: Answer[build
 
 
 @pytest.mark.health("build", requires=("build.artifacts", "system.node"), timeout=120)
-def test_syntax(health: Health, target: Target, build_syntax: Answer[build.Parsed]) -> None:
+def test_syntax(health: Health, target: Target, build_syntax: Future[build.Parsed]) -> None:
     """JavaScript parses (`node --check`), JSON too; add-ons and WebAssembly begin as such."""
-    found = build_syntax()
+    found = build_syntax.result()
     health.detail(parsed=found.count)
     raise_worst(
         found.errors,
@@ -74,10 +76,10 @@ def test_syntax(health: Health, target: Target, build_syntax: Answer[build.Parse
 
 
 @pytest.mark.health("build", critical=False, requires="build.artifacts", timeout=60)
-def test_fresh(health: Health, target: Target, build_artifacts: Answer[build.Found]) -> None:
+def test_fresh(health: Health, target: Target, build_artifacts: Future[build.Found]) -> None:
     """No artifact in build, dist, lib or out is older than the newest source in src."""
     folders = [package.path for package in target.packages]
-    found = freshness.compare(build_artifacts().files, folders, target.root)
+    found = freshness.compare(build_artifacts.result().files, folders, target.root)
     if not found.compared:
         health.not_applicable("no package has both artifacts in dist, build, lib or out, and src")
     health.detail(compared=found.compared)

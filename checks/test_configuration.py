@@ -4,11 +4,12 @@ Each is read to its end by a parser of its kind; none is run.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth import Answer, FlowHealthError, Health, NotApplicable, Target, answer
+from pytest_flowhealth import FlowHealthError, Health, NotApplicable, Target, prefetch
 from pytest_flowhealth.probes import files
 from pytest_flowhealth.probes.listing import raise_worst
 
@@ -21,7 +22,7 @@ def folders_of(target: Target) -> Sequence[Path]:
         return [target.root]
 
 
-@answer
+@prefetch
 def configuration_files(target: Target) -> tuple[files.Looked, ...]:
     """What was found of each file."""
     named = target.config.configuration.files
@@ -37,9 +38,9 @@ def configuration_files(target: Target) -> tuple[files.Looked, ...]:
 
 
 @pytest.mark.health("configuration", timeout=120)
-def test_files(health: Health, configuration_files: Answer[tuple[files.Looked, ...]]) -> None:
+def test_files(health: Health, configuration_files: Future[tuple[files.Looked, ...]]) -> None:
     """Every file is there and parses."""
-    found = configuration_files()
+    found = configuration_files.result()
     health.detail(
         parsed=[one.label for one in found if not one.error and one.kind != "text"],
         not_parsed=[one.label for one in found if not one.error and one.kind == "text"],

@@ -1,16 +1,17 @@
 """What the registry knows of the dependencies: vulnerabilities, newer versions, deprecations."""
 
+from concurrent.futures import Future
+
 import msgspec
 import pytest
 
 from pytest_flowhealth import (
-    Answer,
     CheckFailed,
     Health,
     MeasurementUnavailable,
     NotApplicable,
     Target,
-    answer,
+    prefetch,
 )
 from pytest_flowhealth.probes import lockfile, npm
 from pytest_flowhealth.probes.listing import listed
@@ -47,13 +48,13 @@ def ask_audit(target: Target) -> npm.Audit:
     return npm.audit(target.root)
 
 
-@answer
+@prefetch
 def npm_audit(target: Target) -> npm.Audit:
     """What `npm audit` says."""
     return ask_audit(target)
 
 
-@answer
+@prefetch
 def npm_outdated(target: Target) -> Outdated:
     """What `npm outdated` says."""
     if not target.config.dependencies.outdated:
@@ -76,18 +77,18 @@ def npm_outdated(target: Target) -> Outdated:
     timeout=60,
     remedy="npm audit; it asks the registry that `npm config get registry` names",
 )
-def test_audit(health: Health, npm_audit: Answer[npm.Audit]) -> None:
+def test_audit(health: Health, npm_audit: Future[npm.Audit]) -> None:
     """The registry's audit endpoint answers; without it nothing is known of vulnerabilities."""
-    health.detail(counts=npm_audit().counts)
+    health.detail(counts=npm_audit.result().counts)
 
 
 @pytest.mark.health("dependencies", requires="dependencies.audit", timeout=60)
 @pytest.mark.threshold("critical", fail=0, better="lower", unit="1")
 @pytest.mark.threshold("high", fail=0, better="lower", unit="1")
 @pytest.mark.threshold("moderate", warn=0, better="lower", unit="1")
-def test_vulnerabilities(health: Health, npm_audit: Answer[npm.Audit]) -> None:
+def test_vulnerabilities(health: Health, npm_audit: Future[npm.Audit]) -> None:
     """No installed package has a critical or a high vulnerability; a moderate one warns."""
-    found = npm_audit()
+    found = npm_audit.result()
     for severity in ("critical", "high", "moderate", "low"):
         health.measure(severity, found.counts[severity], "1")
     health.detail(
@@ -104,9 +105,9 @@ def test_vulnerabilities(health: Health, npm_audit: Answer[npm.Audit]) -> None:
     "dependencies", critical=False, requires=("package.node_modules", "system.npm"), timeout=60
 )
 @pytest.mark.threshold("outdated_major", warn=0, better="lower", unit="1")
-def test_outdated(health: Health, npm_outdated: Answer[Outdated]) -> None:
+def test_outdated(health: Health, npm_outdated: Future[Outdated]) -> None:
     """No direct dependency is a major version behind."""
-    found = npm_outdated()
+    found = npm_outdated.result()
     health.detail(
         outdated=[f"{one.name} {one.current} -> {one.latest}" for one in found.behind[:SHOWN]]
     )

@@ -5,11 +5,12 @@ project is kept, not whether the application works.
 """
 
 import os
+from concurrent.futures import Future
 from datetime import UTC, datetime
 
 import pytest
 
-from pytest_flowhealth import Answer, Health, MeasurementUnavailable, NotApplicable, Target, answer
+from pytest_flowhealth import Health, MeasurementUnavailable, NotApplicable, Target, prefetch
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.feedback.github import analytics
 from pytest_flowhealth.feedback.github.analytics import Responses, Week
@@ -32,19 +33,19 @@ def client(target: Target) -> Client:
         raise MeasurementUnavailable(error.message) from None
 
 
-@answer
+@prefetch
 def feedback_open(target: Target) -> list[Issue]:
     """The open issues."""
     return analytics.open_issues(client(target))
 
 
-@answer
+@prefetch
 def feedback_responses(target: Target) -> Responses:
     """When the newest issues were answered."""
     return analytics.responses(client(target), datetime.now(UTC))
 
 
-@answer
+@prefetch
 def feedback_weeks(target: Target) -> list[Week]:
     """How many were opened and closed in the last weeks."""
     return analytics.weeks(client(target), datetime.now(UTC))
@@ -54,12 +55,12 @@ def feedback_weeks(target: Target) -> list[Week]:
 @pytest.mark.threshold("open", warn=200, better="lower", unit="1")
 @pytest.mark.threshold("open_bug", warn=50, better="lower", unit="1")
 @pytest.mark.threshold("open_installation", warn=20, better="lower", unit="1")
-def test_open(health: Health, target: Target, feedback_open: Answer[list[Issue]]) -> None:
+def test_open(health: Health, target: Target, feedback_open: Future[list[Issue]]) -> None:
     """There are not too many open issues, nor too many of a label."""
     asked = client(target)
     health.detail(repository=asked.repository, with_token=asked.authorised)
     health.remedy("close what is done: gh issue list --state open")
-    issues = feedback_open()
+    issues = feedback_open.result()
     labels = analytics.by_label(issues)
     health.measure("open", len(issues), unit="1")
     for name in LABELS:
@@ -73,10 +74,10 @@ def test_open(health: Health, target: Target, feedback_open: Answer[list[Issue]]
 @pytest.mark.health("feedback", critical=False, requires="feedback.open", timeout=100)
 @pytest.mark.threshold("age_days.median", warn=180, better="lower", unit="1")
 @pytest.mark.threshold("age_days.max", warn=730, better="lower", unit="1")
-def test_age(health: Health, feedback_open: Answer[list[Issue]]) -> None:
+def test_age(health: Health, feedback_open: Future[list[Issue]]) -> None:
     """The open issues are not too old."""
     health.remedy("gh issue list --search 'is:open sort:created-asc' shows the oldest")
-    issues = feedback_open()
+    issues = feedback_open.result()
     if not issues:
         raise NotApplicable("no issue is open")
     health.measure("age_days", analytics.ages(issues, datetime.now(UTC)), unit="1")
@@ -86,10 +87,10 @@ def test_age(health: Health, feedback_open: Answer[list[Issue]]) -> None:
 
 @pytest.mark.health("feedback", critical=False, requires="feedback.open", timeout=100)
 @pytest.mark.threshold("response_days", warn=7, better="lower", unit="1")
-def test_response(health: Health, feedback_responses: Answer[Responses]) -> None:
+def test_response(health: Health, feedback_responses: Future[Responses]) -> None:
     """Half of the issues are answered by somebody within a week."""
     health.remedy("gh issue list --search 'is:open comments:0' shows who waits")
-    found = feedback_responses()
+    found = feedback_responses.result()
     health.detail(
         opened=found.opened,
         looked_at=found.looked,
@@ -110,10 +111,10 @@ def test_response(health: Health, feedback_responses: Answer[Responses]) -> None
 
 @pytest.mark.health("feedback", critical=False, requires="feedback.open", timeout=100)
 @pytest.mark.threshold("growth_week", warn=5, better="lower", unit="1")
-def test_flow(health: Health, feedback_weeks: Answer[list[Week]]) -> None:
+def test_flow(health: Health, feedback_weeks: Future[list[Week]]) -> None:
     """Not many more issues are opened than closed, over four full weeks."""
     health.remedy("gh issue list --search 'is:open sort:created-desc' shows what came in")
-    found = feedback_weeks()
+    found = feedback_weeks.result()
     opened, closed = sum(one.opened for one in found), sum(one.closed for one in found)
     health.measure("opened_week", opened / len(found), unit="1")
     health.measure("closed_week", closed / len(found), unit="1")

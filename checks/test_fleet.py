@@ -4,19 +4,19 @@ Where the records are, and what is started, says [fleet] in flowhealth.toml; wha
 is, and what is asked of the target: docs/fleet.md.
 """
 
+from concurrent.futures import Future
 from functools import partial
 from statistics import median
 
 import pytest
 
 from pytest_flowhealth import (
-    Answer,
     CheckFailed,
     FlowHealthError,
     Health,
     NotApplicable,
     Target,
-    answer,
+    prefetch,
 )
 from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.probes.fleet import figures, overview, source
@@ -35,7 +35,7 @@ SHOWN = 10
 """Agents, tasks and swarms that are named."""
 
 
-@answer
+@prefetch
 def fleet_reading(target: Target) -> Reading:
     """Two looks at the fleet's records, a second apart, and what its processes used in between."""
     return read(source.of_target(target))
@@ -76,12 +76,12 @@ def fleet_spawns(target: Target) -> Spawns:
 
 
 @pytest.mark.health("fleet", timeout=120)
-def test_source(health: Health, target: Target, fleet_reading: Answer[Reading]) -> None:
+def test_source(health: Health, target: Target, fleet_reading: Future[Reading]) -> None:
     """The fleet's records can be read; what of them can't be used is told."""
     health.remedy("see what wrote these records; docs/fleet.md has the form that is read")
     if source.reads_redis(target):
         health.depends_on("redis.connect")
-    found = fleet_reading()
+    found = fleet_reading.result()
     health.detail(
         source=found.source,
         place=found.place,
@@ -99,10 +99,10 @@ def test_source(health: Health, target: Target, fleet_reading: Answer[Reading]) 
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)
 @pytest.mark.threshold("completion", warn=95, fail=80, unit="%")
-def test_completion(health: Health, target: Target, fleet_reading: Answer[Reading]) -> None:
+def test_completion(health: Health, target: Target, fleet_reading: Future[Reading]) -> None:
     """Of the tasks that ended, as many as planned ended well."""
     health.remedy("the failed tasks' reasons tell; docs/fleet.md says which tasks count")
-    last = fleet_reading().last
+    last = fleet_reading.result().last
     done = last.known("completion", figures.completion(last.tasks))
     health.detail(completed=done.good, failed=done.all - done.good, counted=last.tasks.basis)
     if last.tasks.durations:
@@ -115,10 +115,10 @@ def test_completion(health: Health, target: Target, fleet_reading: Answer[Readin
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)
 @pytest.mark.threshold("utilisation", warn=70, fail=90, unit="%")
-def test_utilisation(health: Health, fleet_reading: Answer[Reading]) -> None:
+def test_utilisation(health: Health, fleet_reading: Future[Reading]) -> None:
     """The agents' processes leave room in the CPU time and the memory that they may use."""
     health.remedy("give the agents more cores or memory, or start fewer of them on this machine")
-    found = fleet_reading()
+    found = fleet_reading.result()
     if found.busy is not None:
         health.measure("busy", found.busy, unit="%")
     usage = found.usage
@@ -134,10 +134,10 @@ def test_utilisation(health: Health, fleet_reading: Answer[Reading]) -> None:
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)
 @pytest.mark.threshold("agents", warn=1, better="higher", unit="1")
-def test_agents(health: Health, fleet_reading: Answer[Reading]) -> None:
+def test_agents(health: Health, fleet_reading: Future[Reading]) -> None:
     """There are agents; where tasks wait and there is none, nothing is ever done."""
     health.remedy("start agents")
-    last = fleet_reading().last
+    last = fleet_reading.result().last
     total = last.known("agents", last.agents.total)
     states = [one.state or "state unknown" for one in last.agents.members]
     health.detail(
@@ -152,10 +152,10 @@ def test_agents(health: Health, fleet_reading: Answer[Reading]) -> None:
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)
 @pytest.mark.threshold("queue", warn=1_000, better="lower", unit="1")
-def test_queue(health: Health, fleet_reading: Answer[Reading]) -> None:
+def test_queue(health: Health, fleet_reading: Future[Reading]) -> None:
     """Few tasks wait for an agent; how quickly they become more is told."""
     health.remedy("raise the pool, or slow what adds tasks")
-    found = fleet_reading()
+    found = fleet_reading.result()
     tasks = found.last.tasks
     waiting = found.last.known("waiting", tasks.waiting)
     health.measure("queue", waiting, unit="1")
@@ -169,10 +169,10 @@ def test_queue(health: Health, fleet_reading: Answer[Reading]) -> None:
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)
 @pytest.mark.threshold("stuck", warn=0, better="lower", unit="1")
 @pytest.mark.threshold("abandoned", warn=0, better="lower", unit="1")
-def test_stuck(health: Health, target: Target, fleet_reading: Answer[Reading]) -> None:
+def test_stuck(health: Health, target: Target, fleet_reading: Future[Reading]) -> None:
     """No task is under way for too long, or without an agent that holds it."""
     health.remedy("see the logs of the agents that took them; give tasks a time limit")
-    found = fleet_reading()
+    found = fleet_reading.result()
     last = found.last
     working = last.known("working", last.tasks.working)
     limit = parse_duration(target.config.fleet.stuck)
@@ -190,10 +190,10 @@ def test_stuck(health: Health, target: Target, fleet_reading: Answer[Reading]) -
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)
 @pytest.mark.threshold("silent", warn=0, better="lower", unit="1")
-def test_silent(health: Health, target: Target, fleet_reading: Answer[Reading]) -> None:
+def test_silent(health: Health, target: Target, fleet_reading: Future[Reading]) -> None:
     """Every agent, and every swarm that has not ended, gave a sign of life lately."""
     health.remedy("restart the agents that are named, or remove their records")
-    last = fleet_reading().last
+    last = fleet_reading.result().last
     telling = figures.with_heartbeat(last)
     if not telling:
         last.known("heartbeat", None)
@@ -210,9 +210,9 @@ def test_silent(health: Health, target: Target, fleet_reading: Answer[Reading]) 
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)
 @pytest.mark.threshold("swarm_success", warn=95, fail=80, unit="%")
-def test_swarms(health: Health, fleet_reading: Answer[Reading]) -> None:
+def test_swarms(health: Health, fleet_reading: Future[Reading]) -> None:
     """Of the swarms that ended, as many as planned ended well."""
-    last = fleet_reading().last
+    last = fleet_reading.result().last
     swarms = last.known("swarms", last.swarms)
     states = [one.state or "state unknown" for one in swarms]
     health.detail(states={state: states.count(state) for state in sorted(set(states))[:SHOWN]})
@@ -228,7 +228,7 @@ def test_swarms(health: Health, fleet_reading: Answer[Reading]) -> None:
 @pytest.mark.health("fleet", timeout=480, exclusive=True)
 @pytest.mark.threshold("spawn", warn=3, fail=5, unit="s")
 def test_spawn(
-    health: Health, target: Target, fleet_reading: Answer[Reading], fleet_spawns: Spawns
+    health: Health, target: Target, fleet_reading: Future[Reading], fleet_spawns: Spawns
 ) -> None:
     """An agent is ready in time: really started, or else by the source's own records."""
     health.remedy("run [fleet.spawn] command by hand, and see what takes its time")
@@ -256,12 +256,12 @@ def test_spawn(
     told_of_detached(health, done)
 
 
-def recorded(health: Health, target: Target, reading: Answer[Reading]) -> None:
+def recorded(health: Health, target: Target, reading: Future[Reading]) -> None:
     """Measure the starts that the source recorded."""
     if target.config.fleet.source is None:
         raise NotApplicable(source.NONE)
     try:
-        last = reading().last
+        last = reading.result().last
     except FlowHealthError:
         raise NotApplicable(
             "nothing to start is configured, and the source can't be read (fleet.source)"
@@ -287,10 +287,10 @@ def told_of_detached(health: Health, done: tuple[Start, ...]) -> None:
 @pytest.mark.health("fleet", requires="fleet.source", timeout=480, exclusive=True)
 @pytest.mark.threshold("score", warn=70, fail=50, unit="1")
 def test_score(
-    health: Health, target: Target, fleet_reading: Answer[Reading], fleet_spawns: Spawns
+    health: Health, target: Target, fleet_reading: Future[Reading], fleet_spawns: Spawns
 ) -> None:
     """The parts above as one figure of 0 to 100, and what follows from them."""
-    found = fleet_reading()
+    found = fleet_reading.result()
     bounds = bounds_of(target)
     parts = overview.parts(found, bounds, spawned(found.last, fleet_spawns))
     health.detail(recommendations=recommendations(overview.facts(found, bounds, parts)))

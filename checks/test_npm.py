@@ -6,19 +6,19 @@ What is asked of whom, and what each figure is: docs/npm.md.
 import os
 import shlex
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pytest_flowhealth import (
-    Answer,
     CheckFailed,
     Health,
     MeasurementUnavailable,
     NotApplicable,
     Target,
-    answer,
+    prefetch,
 )
 from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.feedback.reports.store import Totals, totals
@@ -59,14 +59,14 @@ def client_of(target: Target, server: Callable[[Settings], Server]) -> Client:
     )
 
 
-@answer
+@prefetch
 def npm_release(target: Target) -> tuple[Release, Reply]:
     """What the registry has of the package."""
     client = client_of(target, registry_server)
     return packument.read_release(client, read_settings(target).package)
 
 
-@answer
+@prefetch
 def npm_installed(target: Target) -> Installed:
     """How the package installs into an empty folder."""
     settings, ours = read_settings(target), target.config.npm
@@ -76,7 +76,7 @@ def npm_installed(target: Target) -> Installed:
     return install.install_published(settings, scripts=ours.scripts, seconds=seconds)
 
 
-@answer
+@prefetch
 def npm_days(target: Target) -> tuple[Downloads, Reply]:
     """The downloads of the last weeks, by day."""
     package = read_settings(target).package
@@ -84,14 +84,14 @@ def npm_days(target: Target) -> tuple[Downloads, Reply]:
     return downloads.read_downloads(client, package, datetime.now(UTC).date())
 
 
-@answer
+@prefetch
 def npm_versions(target: Target) -> tuple[dict[str, int], Reply]:
     """The downloads of the last week, by version."""
     package = read_settings(target).package
     return adoption.read_versions(client_of(target, downloads_server), package)
 
 
-@answer
+@prefetch
 def npm_advisories(target: Target) -> tuple[Advisory, ...]:
     """The advisories that the registry knows of any version."""
     client = client_of(target, registry_server)
@@ -100,7 +100,7 @@ def npm_advisories(target: Target) -> tuple[Advisory, ...]:
     return adoption.read_advisories(client, package, release.versions)
 
 
-@answer
+@prefetch
 def npm_reports(target: Target) -> tuple[InstallReports, Totals]:
     """The installations that were reported to us."""
     package, window = read_settings(target).package, target.config.feedback.window
@@ -125,13 +125,13 @@ def reports_file(target: Target) -> Path:
 
 @pytest.mark.health("npm", requires=("package.manifest", "system.npm"), timeout=100)
 def test_published(
-    health: Health, target: Target, npm_release: Answer[tuple[Release, Reply]]
+    health: Health, target: Target, npm_release: Future[tuple[Release, Reply]]
 ) -> None:
     """The registry has it, `npm install NAME` finds a version, and that one is not deprecated."""
     settings = read_settings(target)
     health.detail(package=settings.package, registry=shown(settings.registry))
     health.remedy(f"npm view {settings.package}")
-    release, reply = npm_release()
+    release, reply = npm_release.result()
     health.detail(
         latest=release.latest,
         tags=release.tags,
@@ -162,9 +162,9 @@ def compare_with_manifest(health: Health, target: Target, release: Release) -> N
 
 
 @pytest.mark.health("npm", requires=("npm.published", "system.node"), timeout=720)
-def test_installable(health: Health, npm_installed: Answer[Installed]) -> None:
+def test_installable(health: Health, npm_installed: Future[Installed]) -> None:
     """It installs into an empty folder with an empty cache, and its entry points load."""
-    found = npm_installed()
+    found = npm_installed.result()
     health.detail(package=found.package, notes=list(found.notes))
     health.measure("install_time", found.seconds, unit="s")
     if found.failure is not None:
@@ -186,10 +186,10 @@ def test_installable(health: Health, npm_installed: Answer[Installed]) -> None:
 @pytest.mark.threshold("downloads_day", warn=0, better="higher", unit="1")
 @pytest.mark.threshold("downloads_week", warn=0, better="higher", unit="1")
 @pytest.mark.threshold("downloads_month", warn=0, better="higher", unit="1")
-def test_downloads(health: Health, npm_days: Answer[tuple[Downloads, Reply]]) -> None:
+def test_downloads(health: Health, npm_days: Future[tuple[Downloads, Reply]]) -> None:
     """The downloads API tells how often it is downloaded; how few are too few is yours to say."""
     health.remedy(UNANSWERED)
-    found, reply = npm_days()
+    found, reply = npm_days.result()
     health.measure("downloads_day", found.day, unit="1")
     health.measure("downloads_week", found.week, unit="1")
     health.measure("downloads_month", found.month, unit="1")
@@ -207,14 +207,14 @@ def test_downloads(health: Health, npm_days: Answer[tuple[Downloads, Reply]]) ->
 @pytest.mark.threshold("growth", warn=-20, better="higher", unit="%")
 def test_growth(
     health: Health,
-    npm_release: Answer[tuple[Release, Reply]],
-    npm_days: Answer[tuple[Downloads, Reply]],
+    npm_release: Future[tuple[Release, Reply]],
+    npm_days: Future[tuple[Downloads, Reply]],
 ) -> None:
     """The last week's downloads against those of the week before, weekday by weekday."""
     health.remedy(
         "npm view shows whether the release before is another; else nothing is to be done"
     )
-    found = downloads.growth(npm_days()[0], npm_release()[0].created)
+    found = downloads.growth(npm_days.result()[0], npm_release.result()[0].created)
     health.measure("growth", found.percent, unit="%")
     health.detail(week=found.after, week_before=found.before, days_compared=found.days)
     if found.few:
@@ -229,14 +229,14 @@ def test_growth(
 @pytest.mark.threshold("adoption_deprecated", warn=100, better="lower", unit="%")
 def test_adoption(
     health: Health,
-    npm_release: Answer[tuple[Release, Reply]],
-    npm_versions: Answer[tuple[dict[str, int], Reply]],
+    npm_release: Future[tuple[Release, Reply]],
+    npm_versions: Future[tuple[dict[str, int], Reply]],
 ) -> None:
     """Which versions the last week's downloads were of; which share is too small is yours to say."""
     health.remedy(UNANSWERED)
-    counts, reply = npm_versions()
+    counts, reply = npm_versions.result()
     health.remedy("npm deprecate tells the users of an old version to go on")
-    found = adoption.adoption(counts, npm_release()[0])
+    found = adoption.adoption(counts, npm_release.result()[0])
     health.measure("adoption", found.latest, unit="%")
     health.measure("adoption_major", found.major, unit="%")
     health.measure("adoption_deprecated", found.deprecated, unit="%")
@@ -249,20 +249,20 @@ def test_adoption(
 @pytest.mark.threshold("adoption_vulnerable", warn=100, better="lower", unit="%")
 def test_advisories(
     health: Health,
-    npm_release: Answer[tuple[Release, Reply]],
-    npm_versions: Answer[tuple[dict[str, int], Reply]],
-    npm_advisories: Answer[tuple[Advisory, ...]],
+    npm_release: Future[tuple[Release, Reply]],
+    npm_versions: Future[tuple[dict[str, int], Reply]],
+    npm_advisories: Future[tuple[Advisory, ...]],
 ) -> None:
     """No grave advisory speaks of the latest version; the share of those it speaks of is told."""
-    latest = npm_release()[0].latest
+    latest = npm_release.result()[0].latest
     health.remedy("npm config get registry names who is asked; not every registry has advisories")
-    known = npm_advisories()
+    known = npm_advisories.result()
     health.remedy("publish a version without the fault: npm version patch && npm publish")
     health.detail(advisories=[f"{one.severity}: {one.title} ({one.range})" for one in known[:100]])
     for one in adoption.speaking_of(known, latest):
         if one.severity in GRAVE:
             health.warn(f"{latest} has a known vulnerability ({one.severity}): {one.title}")
-    found = adoption.exposed(npm_versions()[0], known)
+    found = adoption.exposed(npm_versions.result()[0], known)
     health.measure("adoption_vulnerable", found, unit="%")
 
 
@@ -270,11 +270,11 @@ def test_advisories(
 @pytest.mark.threshold("install_success", warn=95, fail=80, unit="%")
 @pytest.mark.threshold("install_failures", warn=5, fail=20, unit="%")
 def test_install_success(
-    health: Health, npm_reports: Answer[tuple[InstallReports, Totals]]
+    health: Health, npm_reports: Future[tuple[InstallReports, Totals]]
 ) -> None:
     """Most installations that were reported to us went well."""
     health.remedy("the web page's Installations show which errors there are, and where")
-    found, parts = npm_reports()
+    found, parts = npm_reports.result()
     health.detail(reports=found.total, succeeded=found.succeeded, failed=found.failed)
     health.detail(
         within=found.within,
@@ -292,23 +292,27 @@ def test_install_success(
 @pytest.mark.threshold("score", warn=70, fail=40, unit="1")
 def test_score(
     health: Health,
-    npm_release: Answer[tuple[Release, Reply]],
-    npm_installed: Answer[Installed],
-    npm_days: Answer[tuple[Downloads, Reply]],
-    npm_versions: Answer[tuple[dict[str, int], Reply]],
-    npm_advisories: Answer[tuple[Advisory, ...]],
-    npm_reports: Answer[tuple[InstallReports, Totals]],
+    npm_release: Future[tuple[Release, Reply]],
+    npm_installed: Future[Installed],
+    npm_days: Future[tuple[Downloads, Reply]],
+    npm_versions: Future[tuple[dict[str, int], Reply]],
+    npm_advisories: Future[tuple[Advisory, ...]],
+    npm_reports: Future[tuple[InstallReports, Totals]],
 ) -> None:
     """One figure of 0 to 100 for the package, of the parts that could be measured (docs/npm.md)."""
     health.remedy("the parts are in the report: mend the one with the fewest points")
-    release, _ = npm_release()
+    release, _ = npm_release.result()
     parts: dict[str, Callable[[], float]] = {
-        "installable": lambda: float(npm_installed().works),
-        "install_success": lambda: npm_reports()[0].success,
-        "growth": lambda: telling_growth(npm_days()[0], release),
-        "latest_major": lambda: adoption.adoption(npm_versions()[0], release).major,
-        "not_deprecated": lambda: 100 - adoption.adoption(npm_versions()[0], release).deprecated,
-        "not_vulnerable": lambda: 100 - adoption.exposed(npm_versions()[0], npm_advisories()),
+        "installable": lambda: float(npm_installed.result().works),
+        "install_success": lambda: npm_reports.result()[0].success,
+        "growth": lambda: telling_growth(npm_days.result()[0], release),
+        "latest_major": lambda: adoption.adoption(npm_versions.result()[0], release).major,
+        "not_deprecated": lambda: (
+            100 - adoption.adoption(npm_versions.result()[0], release).deprecated
+        ),
+        "not_vulnerable": lambda: (
+            100 - adoption.exposed(npm_versions.result()[0], npm_advisories.result())
+        ),
     }
     found = scoring.scored({name: measured(ask) for name, ask in parts.items()})
     doubt = None

@@ -6,17 +6,17 @@ Looked at are the root package and every workspace.
 import os
 import shlex
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 
 import pytest
 
 from pytest_flowhealth import (
-    Answer,
     CheckFailed,
     FlowHealthError,
     Health,
     NotApplicable,
     Target,
-    answer,
+    prefetch,
 )
 from pytest_flowhealth.config.manifest import Package
 from pytest_flowhealth.probes import installed, lockfile, npm, package
@@ -77,7 +77,7 @@ def critical_names(target: Target, one: Package) -> list[str]:
     return list(package.dependencies_of(one.manifest))
 
 
-@answer
+@prefetch
 def package_dependencies(target: Target) -> list[Dependency]:
     """How each critical dependency of each package stands."""
     return [
@@ -87,7 +87,7 @@ def package_dependencies(target: Target) -> list[Dependency]:
     ]
 
 
-@answer
+@prefetch
 def package_files(target: Target) -> installed.Comparison:
     """How the installed files compare with what was published."""
     manager = lockfile.manager(target.root)
@@ -97,7 +97,7 @@ def package_files(target: Target) -> installed.Comparison:
     return installed.compare(modules, npm.cache(target.root))
 
 
-@answer
+@prefetch
 def package_tree(target: Target) -> npm.Tree:
     """What `npm ls --all` says."""
     package.require_own_tree(target.root)
@@ -130,10 +130,10 @@ def test_node_modules(health: Health, target: Target) -> None:
 
 @pytest.mark.health("package", requires=("package.node_modules", "system.node"), timeout=180)
 def test_dependencies(
-    health: Health, target: Target, package_dependencies: Answer[list[Dependency]]
+    health: Health, target: Target, package_dependencies: Future[list[Dependency]]
 ) -> None:
     """The critical ones are there, within the range that package.json asks for, and can be loaded."""
-    found = package_dependencies()
+    found = package_dependencies.result()
     health.detail(
         versions={one.name: one.version for one in found if one.version},
         notes=[one.note for one in found if one.note],
@@ -169,9 +169,9 @@ def repair(target: Target, broken: list[Dependency]) -> str:
 
 
 @pytest.mark.health("package", requires=("package.dependencies", "system.npm"), timeout=120)
-def test_files(health: Health, target: Target, package_files: Answer[installed.Comparison]) -> None:
+def test_files(health: Health, target: Target, package_files: Future[installed.Comparison]) -> None:
     """The files of all installed packages are as published, by the archives in npm's cache."""
-    found = package_files()
+    found = package_files.result()
     unknown = len(found.unheld) + len(found.unread) + len(found.late)
     health.detail(
         compared=found.compared,
@@ -219,12 +219,12 @@ def doubts(found: installed.Comparison) -> Iterator[str]:
 
 
 @pytest.mark.health("package", requires=("package.dependencies", "system.npm"), timeout=60)
-def test_tree(health: Health, target: Target, package_tree: Answer[npm.Tree]) -> None:
+def test_tree(health: Health, target: Target, package_tree: Future[npm.Tree]) -> None:
     """`npm ls --all` finds nothing missing or outside its range, and all is as npm locked it."""
     manager = lockfile.manager(target.root)
     if manager not in (None, "npm"):
         raise NotApplicable(f"`npm ls` can't tell of what {manager} installed")
-    tree = package_tree()
+    tree = package_tree.result()
     health.detail(extraneous=tree.extraneous[:100])
     wrong = [*tree.missing, *tree.invalid, *tree.other] or not_as_locked(target)
     if wrong:

@@ -6,19 +6,19 @@ The load that is put on it, and what each figure is: docs/redis.md.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from typing import NamedTuple, TypeVar
 
 import pytest
 
 from pytest_flowhealth import (
-    Answer,
     CheckFailed,
     FlowHealthError,
     Health,
     MeasurementUnavailable,
     NotApplicable,
     Target,
-    answer,
+    prefetch,
 )
 from pytest_flowhealth.domain.statistics import summarise
 from pytest_flowhealth.domain.units import parse_duration
@@ -70,7 +70,7 @@ class Load(NamedTuple):
 
 
 def kept(ask: Callable[[], Result]) -> Callable[[], Result]:
-    """Ask, and return what gives the answer, or raises its error."""
+    """Ask, and return what gives the prefetch, or raises its error."""
     try:
         result = ask()
     except FlowHealthError as error:
@@ -83,26 +83,26 @@ def kept(ask: Callable[[], Result]) -> Callable[[], Result]:
     return lambda: result
 
 
-@answer(quiet=True)
+@prefetch(quiet=True)
 def redis_load(target: Target) -> Load:
     """Fresh connections, commands one at a time and pipelines, while nothing else of ours runs."""
     probe = probe_of(target)
     return Load(probe.connect(), kept(probe.command_latency), kept(probe.throughput))
 
 
-@answer
+@prefetch
 def redis_state(target: Target) -> tuple[State, ...]:
     """What each server says of itself (INFO)."""
     return probe_of(target).state()
 
 
-@answer
+@prefetch
 def redis_slow(target: Target) -> tuple[Slow, ...]:
     """The slow commands of the last minutes."""
     return probe_of(target).slow_log(RECENT)
 
 
-@answer
+@prefetch
 def redis_seen(target: Target) -> tuple[Seen, ...]:
     """What the Sentinels, or the cluster's nodes, say; () for a single server."""
     return probe_of(target).seen()
@@ -110,12 +110,12 @@ def redis_seen(target: Target) -> tuple[Seen, ...]:
 
 @pytest.mark.health("redis", timeout=240)
 @pytest.mark.threshold("connect.p95", warn=10, fail=100, unit="ms")
-def test_connect(health: Health, target: Target, redis_load: Answer[Load]) -> None:
+def test_connect(health: Health, target: Target, redis_load: Future[Load]) -> None:
     """A fresh connection, with its TLS, password and database, gets its first answer in time."""
     address = redis_address.of_target(target)
     health.detail(address=address.shown, given_by=address.origin)
     health.remedy("redis-cli --latency shows whether the server or the network is slow")
-    health.measure("connect", redis_load().connect, unit="ms")
+    health.measure("connect", redis_load.result().connect, unit="ms")
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
@@ -138,10 +138,10 @@ def test_roundtrip(health: Health, target: Target) -> None:
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=240)
 @pytest.mark.threshold("command.p95", warn=5, fail=50, unit="ms")
-def test_command(health: Health, redis_load: Answer[Load]) -> None:
+def test_command(health: Health, redis_load: Future[Load]) -> None:
     """PING, SET, GET and DEL of a key of our own are answered in time, one at a time."""
     health.remedy("redis-cli SLOWLOG GET 10 shows what keeps the server busy")
-    taken = redis_load().command()
+    taken = redis_load.result().command()
     health.measure("command", taken.samples, unit="ms")
     stats = {name: summarise(samples) for name, samples in taken.by_command.items() if samples}
     health.detail(
@@ -159,12 +159,12 @@ def test_command(health: Health, redis_load: Answer[Load]) -> None:
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=240)
 @pytest.mark.threshold("throughput", warn=5_000, fail=1_000, unit="1/s")
-def test_throughput(health: Health, redis_load: Answer[Load]) -> None:
+def test_throughput(health: Health, redis_load: Future[Load]) -> None:
     """One connection gets enough commands through in pipelines."""
     health.remedy(
         "redis-cli INFO stats shows what else the server does; redis-cli --latency the way"
     )
-    done = redis_load().throughput()
+    done = redis_load.result().throughput()
     health.measure("throughput", done.commands / done.seconds, unit="1/s")
     health.detail(
         commands=done.commands,
@@ -181,10 +181,10 @@ def test_throughput(health: Health, redis_load: Answer[Load]) -> None:
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
 @pytest.mark.threshold("memory", warn=100, better="lower", unit="MB")
-def test_memory(health: Health, redis_state: Answer[tuple[State, ...]]) -> None:
+def test_memory(health: Health, redis_state: Future[tuple[State, ...]]) -> None:
     """The data take no more memory than is planned for them; evicted keys and waste are told."""
     health.remedy("redis-cli --bigkeys shows what takes it; redis-cli MEMORY DOCTOR says more")
-    states = redis_state()
+    states = redis_state.result()
     health.measure("memory", told(one.memory.used for one in states) / 1e6, unit="MB")
     health.measure("evicted", told(one.clients.evicted_keys for one in states), unit="1")
     health.detail(servers={one.place: one.memory for one in states})
@@ -195,10 +195,10 @@ def test_memory(health: Health, redis_state: Answer[tuple[State, ...]]) -> None:
 
 @pytest.mark.health("redis", requires="redis.memory", timeout=65)
 @pytest.mark.threshold("maxmemory", warn=80, fail=95, unit="%")
-def test_maxmemory(health: Health, redis_state: Answer[tuple[State, ...]]) -> None:
+def test_maxmemory(health: Health, redis_state: Future[tuple[State, ...]]) -> None:
     """Where writes are refused once memory is full, there is room left."""
     health.remedy("delete what is not needed, or: redis-cli CONFIG SET maxmemory 1gb")
-    shares = [share for one in redis_state() if (share := one.memory.share) is not None]
+    shares = [share for one in redis_state.result() if (share := one.memory.share) is not None]
     if not shares:
         health.not_applicable("no maxmemory is set, or a policy that evicts keys makes room")
     health.measure("maxmemory", max(shares), unit="%")
@@ -206,10 +206,10 @@ def test_maxmemory(health: Health, redis_state: Answer[tuple[State, ...]]) -> No
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
 @pytest.mark.threshold("clients_share", warn=80, fail=95, unit="%")
-def test_clients(health: Health, redis_state: Answer[tuple[State, ...]]) -> None:
+def test_clients(health: Health, redis_state: Future[tuple[State, ...]]) -> None:
     """There is room for more connections (maxclients); those that wait or were refused are told."""
     health.remedy("redis-cli CLIENT LIST shows who holds them")
-    states = redis_state()
+    states = redis_state.result()
     health.measure("clients", told(one.clients.connected for one in states), unit="1")
     health.measure("blocked_clients", told(one.clients.blocked for one in states), unit="1")
     health.measure("rejected_clients", told(one.clients.rejected for one in states), unit="1")
@@ -221,10 +221,10 @@ def test_clients(health: Health, redis_state: Answer[tuple[State, ...]]) -> None
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
-def test_persistence(health: Health, redis_state: Answer[tuple[State, ...]]) -> None:
+def test_persistence(health: Health, redis_state: Future[tuple[State, ...]]) -> None:
     """What is to be saved to disk is saved."""
     health.remedy("redis-cli INFO persistence; its log says why: disk full, folder not writable")
-    states = looked_at(redis_state)
+    states = looked_at(redis_state.result)
     health.detail(servers={one.place: one.persistence for one in states})
     for one in states:
         if one.persistence.loading:
@@ -239,11 +239,11 @@ def test_persistence(health: Health, redis_state: Answer[tuple[State, ...]]) -> 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
 def test_replication(
-    health: Health, target: Target, redis_state: Answer[tuple[State, ...]]
+    health: Health, target: Target, redis_state: Future[tuple[State, ...]]
 ) -> None:
     """A replica has its primary, and a primary's replicas keep up."""
     health.remedy("redis-cli INFO replication")
-    states = looked_at(redis_state)
+    states = looked_at(redis_state.result)
     health.detail(servers={one.place: one.replication for one in states})
     for one in states:
         for text in behind(one):
@@ -255,13 +255,13 @@ def test_replication(
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
-def test_topology(health: Health, target: Target, redis_seen: Answer[tuple[Seen, ...]]) -> None:
+def test_topology(health: Health, target: Target, redis_seen: Future[tuple[Seen, ...]]) -> None:
     """Sentinels agree on the primary and could replace it; a cluster serves all its slots."""
     kind = redis_address.of_target(target).kind
     if kind == "server":
         health.not_applicable("redis.url names one server, not Sentinels or a cluster")
     health.remedy("redis-cli -p 26379 SENTINEL MASTERS, or redis-cli CLUSTER INFO")
-    seen = redis_seen()
+    seen = redis_seen.result()
     health.detail(seen_by={one.place: one for one in seen})
     primaries = {one.primary for one in seen if one.primary}
     if len(primaries) > 1:
@@ -275,10 +275,10 @@ def test_topology(health: Health, target: Target, redis_seen: Answer[tuple[Seen,
 
 @pytest.mark.health("redis", critical=False, requires="redis.connect", timeout=65)
 @pytest.mark.threshold("slow_commands", warn=10, better="lower", unit="1")
-def test_slowlog(health: Health, redis_slow: Answer[tuple[Slow, ...]]) -> None:
+def test_slowlog(health: Health, redis_slow: Future[tuple[Slow, ...]]) -> None:
     """Few commands of the last five minutes are in the server's slow log."""
     health.remedy("redis-cli SLOWLOG GET 10")
-    slow = looked_at(redis_slow)
+    slow = looked_at(redis_slow.result)
     health.measure("slow_commands", len(slow), unit="1")
     health.detail(slowest=sorted(slow, key=lambda one: -one.milliseconds)[:10])
 
@@ -290,16 +290,16 @@ def test_slowlog(health: Health, redis_slow: Answer[tuple[Slow, ...]]) -> None:
     timeout=65,
     remedy="upgrade Redis to a supported release: redis.io/downloads",
 )
-def test_version(health: Health, redis_state: Answer[tuple[State, ...]]) -> None:
+def test_version(health: Health, redis_state: Future[tuple[State, ...]]) -> None:
     """Warns below 6.2, the oldest release that BullMQ documents as fully compatible."""
-    states = looked_at(redis_state)
+    states = looked_at(redis_state.result)
     server = min(states, key=lambda one: numbers(one.version))
     health.detail(version=server.version, mode=server.mode, role=server.replication.role)
     if numbers(server.version) < OLDEST:
         health.warn(f"Redis {server.version} is older than 6.2, and no longer supported")
 
 
-def looked_at(ask: Answer[Result]) -> Result:
+def looked_at(ask: Callable[[], Result]) -> Result:
     """Return an answer; what our user may not ask is told, not failed."""
     try:
         return ask()

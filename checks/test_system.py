@@ -1,8 +1,10 @@
 """The machine, or the part of it that a container may use, and the programs that run the target."""
 
+from concurrent.futures import Future
+
 import pytest
 
-from pytest_flowhealth import Answer, CheckFailed, Health, Target, answer
+from pytest_flowhealth import CheckFailed, Health, Target, prefetch
 from pytest_flowhealth.config import semver
 from pytest_flowhealth.probes import runtimes, system
 
@@ -13,25 +15,25 @@ NODE_RELEASES = (22, 24, 20, 18, 16)
 """Releases of Node to recommend: the first that is in the range."""
 
 
-@answer(quiet=True)
+@prefetch(quiet=True)
 def system_cpu(target: Target) -> system.Cpu:
     """CPU in use, before anything of ours runs."""
     return system.cpu(0.25)
 
 
-@answer
+@prefetch
 def node_version(target: Target) -> str:
     """The version of the Node on the PATH."""
     return runtimes.version("node")
 
 
-@answer
+@prefetch
 def npm_version(target: Target) -> str:
     """The version of the npm on the PATH."""
     return runtimes.version("npm")
 
 
-@answer
+@prefetch
 def host(target: Target) -> runtimes.Host:
     """The platform, as Node tells it."""
     return runtimes.host()
@@ -82,15 +84,15 @@ def install(program: str, wanted: str) -> str:
 
 
 @pytest.mark.health("system", timeout=20, remedy="nvm install 22")
-def test_node(health: Health, target: Target, node_version: Answer[str]) -> None:
+def test_node(health: Health, target: Target, node_version: Future[str]) -> None:
     """Node is there, and its version in system.node, else engines.node, else >=20."""
-    judge_version(health, target, "node", node_version())
+    judge_version(health, target, "node", node_version.result())
 
 
 @pytest.mark.health("system", requires="system.node", timeout=20, remedy="nvm install-latest-npm")
-def test_npm(health: Health, target: Target, npm_version: Answer[str]) -> None:
+def test_npm(health: Health, target: Target, npm_version: Future[str]) -> None:
     """The same of npm: system.npm, else engines.npm, else >=9."""
-    judge_version(health, target, "npm", npm_version())
+    judge_version(health, target, "npm", npm_version.result())
 
 
 @pytest.mark.health("system", timeout=10, remedy="see what holds memory: ps aux --sort=-rss | head")
@@ -116,9 +118,9 @@ def test_disk(health: Health, target: Target) -> None:
 
 @pytest.mark.health("system", timeout=10, remedy="see what takes it: top -o %CPU")
 @pytest.mark.threshold("cpu", warn=85, better="lower", unit="%")
-def test_cpu(health: Health, system_cpu: Answer[system.Cpu]) -> None:
+def test_cpu(health: Health, system_cpu: Future[system.Cpu]) -> None:
     """CPU in use over a quarter of a second, before the checks begin; never fails."""
-    found = system_cpu()
+    found = system_cpu.result()
     health.detail(scope=found.scope)
     health.measure("cpu", found.used, unit="%")
 
@@ -133,9 +135,9 @@ def test_load(health: Health) -> None:
 
 
 @pytest.mark.health("system", requires="package.manifest", timeout=20)
-def test_platform(health: Health, target: Target, host: Answer[runtimes.Host]) -> None:
+def test_platform(health: Health, target: Target, host: Future[runtimes.Host]) -> None:
     """What the target runs on; package.json's `os` and `cpu` may exclude it."""
-    found = host()
+    found = host.result()
     health.detail(
         platform=found.platform,
         architecture=found.architecture,

@@ -1,7 +1,7 @@
-"""Health checks for Node/npm applications as pytest tests: a green answer is true.
+"""Health checks for Node/npm applications as pytest tests.
 
-What a check or a conftest.py needs is imported from here; it is looked up when
-it is first used, so that an ordinary suite pays nothing for the plugin.
+Checks and conftest.py files import what they need from here and from `pytest_flowhealth.probes`.
+A name is imported when it is first used, so that an ordinary suite pays nothing for the plugin.
 """
 
 from __future__ import annotations
@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_flowhealth.config.target import Target
+    from pytest_flowhealth.domain.checks import CheckResult
+    from pytest_flowhealth.domain.report import Document, Report
+    from pytest_flowhealth.domain.statistics import Statistics, summarise
+    from pytest_flowhealth.domain.units import parse_duration, parse_size
     from pytest_flowhealth.errors import (
         CheckFailed,
         FlowHealthError,
@@ -17,29 +21,41 @@ if TYPE_CHECKING:
         NotApplicable,
         UsageError,
     )
-    from pytest_flowhealth.plugin.answers import Answer, answer
-    from pytest_flowhealth.plugin.health import Health
-    from pytest_flowhealth.plugin.runner import HealthWarning
+    from pytest_flowhealth.plugin.execution.fixture import Health
+    from pytest_flowhealth.plugin.execution.prefetch import prefetch
+    from pytest_flowhealth.plugin.execution.runner import HealthWarning
 
 __all__ = [
-    "Answer",
     "CheckFailed",
+    "CheckResult",
+    "Document",
     "FlowHealthError",
     "Health",
     "HealthWarning",
     "MeasurementUnavailable",
     "NotApplicable",
+    "Report",
+    "Statistics",
     "Target",
     "UsageError",
-    "answer",
+    "parse_duration",
+    "parse_size",
+    "prefetch",
+    "summarise",
 ]
 
-_HOMES = {
-    "Answer": "plugin.answers",
-    "Health": "plugin.health",
-    "HealthWarning": "plugin.runner",
+_MODULES = {
+    "CheckResult": "domain.checks",
+    "Document": "domain.report",
+    "Health": "plugin.execution.fixture",
+    "HealthWarning": "plugin.execution.runner",
+    "Report": "domain.report",
+    "Statistics": "domain.statistics",
     "Target": "config.target",
-    "answer": "plugin.answers",
+    "parse_duration": "domain.units",
+    "parse_size": "domain.units",
+    "prefetch": "plugin.execution.prefetch",
+    "summarise": "domain.statistics",
 }
 
 
@@ -48,4 +64,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'errors')}"), name)

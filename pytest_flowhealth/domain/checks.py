@@ -1,4 +1,4 @@
-"""One check: what is declared of it, what was seen of it, and how that is judged."""
+"""One check: what its markers declare, what a run of it left, and the result of both."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from pytest_flowhealth.domain.alerting import Alerting
-from pytest_flowhealth.domain.measurements import Measurement
+from pytest_flowhealth.domain.measurements import Measurement, Series
 from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.domain.text import format_number
-from pytest_flowhealth.domain.thresholds import Threshold, ThresholdResult
+from pytest_flowhealth.domain.thresholds import Threshold, ThresholdResult, evaluate
 
 
 class Waiver(msgspec.Struct, frozen=True, gc=False):
@@ -24,7 +24,12 @@ class Waiver(msgspec.Struct, frozen=True, gc=False):
 
 
 class CheckSpec(msgspec.Struct, frozen=True, gc=False):
-    """What a check's markers say; `timeout` in seconds, `location` is file:line."""
+    """What the markers of a check, and the threshold overrides, declare.
+
+    Attributes:
+        timeout: In seconds.
+        location: file:line, relative to pytest's root folder.
+    """
 
     id: str
     nodeid: str
@@ -40,14 +45,14 @@ class CheckSpec(msgspec.Struct, frozen=True, gc=False):
     alert: Alerting | None = None
 
 
-class Ending(StrEnum):
-    """How one phase (set-up, body, tear-down) of a check ended."""
+class PhaseOutcome(StrEnum):
+    """How one phase (setup, call, teardown, or a subtest) of a check ended."""
 
     PASSED = "passed"
     FAILED = "failed"
     TIMEOUT = "timeout"
     THRESHOLDS = "thresholds"
-    UNMEASURED = "unmeasured"
+    UNAVAILABLE = "unavailable"
     SKIPPED = "skipped"
     BLOCKED = "blocked"
     XFAILED = "xfailed"
@@ -56,34 +61,55 @@ class Ending(StrEnum):
 
 
 class Phase(msgspec.Struct, frozen=True, gc=False):
-    """One phase as it was reported; `when` is setup, call or teardown, `duration` in s."""
+    """One phase as pytest reported it.
+
+    Attributes:
+        when: setup, call, teardown or subtest.
+        outcome: How it ended.
+        duration: In seconds.
+        message: Why, in one line; empty for a phase that passed.
+    """
 
     when: str
-    ending: Ending
+    outcome: PhaseOutcome
     duration: float = 0.0
     message: str = ""
 
 
-class Evidence(msgspec.Struct, frozen=True, gc=False):
-    """What a check left behind besides its phases."""
+class CheckRun(msgspec.Struct, frozen=True, gc=False):
+    """What the last attempt at a check measured, warned of and raised.
 
-    declaration: CheckSpec
-    measurements: tuple[Measurement, ...] = ()
-    thresholds: tuple[ThresholdResult, ...] = ()
+    Attributes:
+        phases: In the order in which they were reported; subtests are phases of their own.
+        series: The measurements with their samples.
+        warnings: The texts given to `health.warn`.
+        remedy: The command or sentence that would fix it; None for the marker's.
+        details: Facts for the report.
+        attempts: How often the check was run; the phases are those of the last attempt.
+        blocked_by: The id of the check that kept it from running.
+        depends: Ids of checks to which a failure is attributed where they failed too.
+        doubts: Why a pass can't be relied on: each makes the check unknown.
+    """
+
+    phases: tuple[Phase, ...] = ()
+    series: tuple[Series, ...] = ()
     warnings: tuple[str, ...] = ()
     remedy: str | None = None
     details: dict[str, Any] = {}
     attempts: int = 1
     blocked_by: str | None = None
     depends: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """A judged check, as the report shows it; `duration` in seconds.
+    """An evaluated check, as the report shows it.
 
-    `tolerated` marks a warn that stands for a failure: waived, or an expected one. `depends` are
-    checks that a failure of this one is laid to, where they failed too. `location` is file:line, as
-    seen from pytest's root folder.
+    Attributes:
+        duration: In seconds, all phases together.
+        tolerated: Whether a warn stands for a failure that is waived or expected.
+        depends: Ids of checks to which a failure of this one is attributed where they failed too.
+        location: file:line, relative to pytest's root folder.
     """
 
     id: str
@@ -111,13 +137,13 @@ class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.outcome.status(critical=self.critical)
 
     @property
-    def holds(self) -> bool:
+    def is_satisfied(self) -> bool:
         """Whether a check that requires this one may run."""
         return self.outcome in (Outcome.PASS, Outcome.WARN) and not self.tolerated
 
 
-class Finding(msgspec.Struct, frozen=True, gc=False):
-    """One thing that speaks for an outcome, with its sentence."""
+class Reason(msgspec.Struct, frozen=True, gc=False):
+    """An outcome and the sentence that explains it."""
 
     outcome: Outcome
     message: str
@@ -127,192 +153,192 @@ _PHASES = ("setup", "call", "teardown")
 _NO_REASON = frozenset({"", "unconditional skip", "Skipped"})
 
 
-def judge_check(evidence: Evidence, phases: Sequence[Phase], today: datetime.date) -> CheckResult:
-    """Return how a check ended, from its phases; `today` (UTC) decides on its waiver.
+def evaluate_check(spec: CheckSpec, run: CheckRun, today: datetime.date) -> CheckResult:
+    """Return the result of a check.
 
-    A phase that was never reported makes it unknown: silence is no pass.
+    A phase that was never reported makes the check unknown.
+
+    Args:
+        spec: What its markers declare.
+        run: What its last attempt left.
+        today: The day (UTC) that decides whether a waiver still applies.
     """
-    findings = [finding for phase in phases for finding in _of_phase(phase, evidence)]
-    findings += _of_body(evidence, phases)
-    findings += _overrun(evidence.declaration, phases)
-    findings += _silence(phases)
-    return _result(evidence, phases, _waived(_worst(findings), evidence.declaration.waiver, today))
+    thresholds = evaluate_thresholds(spec, run)
+    reasons = [reason for phase in run.phases for reason in _explain_phase(phase, run)]
+    reasons += _explain_body(run, thresholds)
+    reasons += _explain_overrun(spec, run.phases)
+    reasons += _explain_missing_phases(run.phases)
+    reasons += [Reason(Outcome.UNKNOWN, text) for text in dict.fromkeys(run.doubts)]
+    outcome, message, waived = _apply_waiver(_choose_worst(reasons), spec.waiver, today)
+    blocked = outcome is Outcome.SKIP and any(
+        phase.outcome is PhaseOutcome.BLOCKED for phase in run.phases
+    )
+    return CheckResult(
+        id=spec.id,
+        nodeid=spec.nodeid,
+        component=spec.component,
+        outcome=outcome,
+        critical=spec.critical,
+        duration=sum(phase.duration for phase in run.phases),
+        message=message,
+        remedy=run.remedy or spec.remedy,
+        blocked_by=run.blocked_by if blocked else None,
+        attempts=run.attempts,
+        measurements=tuple(series.measurement for series in run.series),
+        thresholds=thresholds,
+        details=run.details,
+        requires=spec.requires,
+        alert=spec.alert,
+        depends=run.depends,
+        tolerated=waived or any(phase.outcome is PhaseOutcome.XFAILED for phase in run.phases),
+        location=spec.location,
+    )
 
 
-def unreported(declaration: CheckSpec, message: str) -> CheckResult:
-    """Return the result of a check of which nothing was heard."""
-    return _result(Evidence(declaration), (), (Outcome.UNKNOWN, message, False))
+def evaluate_thresholds(spec: CheckSpec, run: CheckRun) -> tuple[ThresholdResult, ...]:
+    """Return the result of each threshold; none where the body did not run."""
+    if not spec.thresholds or not any(phase.when == "call" for phase in run.phases):
+        return ()
+    measured = {series.measurement.name: series for series in run.series}
+    return tuple(evaluate(one, measured.get(one.measurement)) for one in spec.thresholds)
 
 
-def limit_text(judged: ThresholdResult) -> str:
+def make_unreported(spec: CheckSpec, message: str) -> CheckResult:
+    """Return the result of a check that never reported: unknown, because of `message`."""
+    run = CheckRun(phases=(Phase("call", PhaseOutcome.LOST, 0.0, message),))
+    never = msgspec.structs.replace(spec, thresholds=())
+    return evaluate_check(never, run, datetime.date.min)
+
+
+def describe_limit(result: ThresholdResult) -> str:
     """Return what was observed against the limit that counts: ``p95 61 ms, fails above 50 ms``."""
-    if judged.observed is None:
-        return judged.note or f"{judged.name} has no value"
-    side = "above" if judged.better == "lower" else "below"
-    limits = {"fail": judged.fail, "warn": judged.warn}
-    which = ("warn", "fail") if judged.outcome is Outcome.WARN else ("fail", "warn")
-    verb, limit = next((one, limits[one]) for one in which if limits[one] is not None)
-    unit = unit_suffix(judged.unit)
-    observed = f"{judged.name} {format_number(judged.observed)}{unit}"
-    sure = f" ({judged.note})" if judged.note else ""
-    return f"{observed}{sure}, {verb}s {side} {format_number(limit or 0.0)}{unit}"
+    if result.observed is None:
+        return result.note or f"{result.name} has no value"
+    side = "above" if result.better == "lower" else "below"
+    limits = {"fail": result.fail, "warn": result.warn}
+    which = ("warn", "fail") if result.outcome is Outcome.WARN else ("fail", "warn")
+    verb, limit = next((name, limits[name]) for name in which if limits[name] is not None)
+    unit = unit_suffix(result.unit)
+    observed = f"{result.name} {format_number(result.observed)}{unit}"
+    note = f" ({result.note})" if result.note else ""
+    return f"{observed}{note}, {verb}s {side} {format_number(limit or 0.0)}{unit}"
 
 
 def unit_suffix(unit: str | None) -> str:
-    """Return what follows a figure: a space and its unit; nothing for a count."""
+    """Return what follows a number: a space and its unit; nothing for a count."""
     return "" if unit in (None, "1") else f" {unit}"
 
 
-def _of_phase(phase: Phase, evidence: Evidence) -> list[Finding]:
-    match phase.ending:
-        case Ending.PASSED | Ending.THRESHOLDS:
-            return []  # what thresholds say, _of_body tells
-        case Ending.FAILED:
-            return [_failed(phase)]
-        case Ending.SKIPPED:
-            return [_skip(phase.message, evidence.attempts)]
-        case Ending.BLOCKED:
-            return [Finding(Outcome.SKIP, f"blocked by {evidence.blocked_by}")]
+def _explain_phase(phase: Phase, run: CheckRun) -> list[Reason]:
+    match phase.outcome:
+        case PhaseOutcome.PASSED | PhaseOutcome.THRESHOLDS:
+            return []  # _explain_body evaluates the thresholds
+        case PhaseOutcome.FAILED:
+            return [_explain_failure(phase)]
+        case PhaseOutcome.SKIPPED:
+            return [_explain_skip(phase, run.attempts)]
+        case PhaseOutcome.BLOCKED:
+            return [Reason(Outcome.SKIP, f"blocked by {run.blocked_by}")]
         case _:
-            return [Finding(_OUTCOMES[phase.ending], phase.message)]
+            return [Reason(_OUTCOMES[phase.outcome], phase.message)]
 
 
 _OUTCOMES = {
-    Ending.TIMEOUT: Outcome.FAIL,
-    Ending.UNMEASURED: Outcome.UNKNOWN,
-    Ending.LOST: Outcome.UNKNOWN,
-    Ending.XFAILED: Outcome.WARN,
-    Ending.XPASSED: Outcome.PASS,
+    PhaseOutcome.TIMEOUT: Outcome.FAIL,
+    PhaseOutcome.UNAVAILABLE: Outcome.UNKNOWN,
+    PhaseOutcome.LOST: Outcome.UNKNOWN,
+    PhaseOutcome.XFAILED: Outcome.WARN,
+    PhaseOutcome.XPASSED: Outcome.PASS,
 }
 
 
-def _failed(phase: Phase) -> Finding:
+def _explain_failure(phase: Phase) -> Reason:
     if phase.when in ("call", "subtest"):
-        return Finding(Outcome.FAIL, phase.message)
+        return Reason(Outcome.FAIL, phase.message)
     name = "set-up" if phase.when == "setup" else "tear-down"
-    return Finding(Outcome.UNKNOWN, f"its {name} failed: {phase.message}")
+    return Reason(Outcome.UNKNOWN, f"its {name} failed: {phase.message}")
 
 
-def _skip(reason: str, attempts: int) -> Finding:
+def _explain_skip(phase: Phase, attempts: int) -> Reason:
+    if phase.when == "subtest":
+        return Reason(
+            Outcome.UNKNOWN, f"a subtest was skipped: {phase.message or 'no reason given'}"
+        )
     if attempts > 1:
-        return Finding(Outcome.FAIL, f"skipped at attempt {attempts}, after it failed: {reason}")
-    if reason in _NO_REASON:
-        return Finding(Outcome.UNKNOWN, "skipped without a reason")
-    return Finding(Outcome.SKIP, reason)
+        text = f"skipped at attempt {attempts}, after it failed: {phase.message}"
+        return Reason(Outcome.FAIL, text)
+    if phase.message in _NO_REASON:
+        return Reason(Outcome.UNKNOWN, "skipped without a reason")
+    return Reason(Outcome.SKIP, phase.message)
 
 
-def _of_body(evidence: Evidence, phases: Sequence[Phase]) -> list[Finding]:
-    """Return what thresholds, warnings and retries say of a body that did not fail."""
-    call = next((phase for phase in phases if phase.when == "call"), None)
+def _explain_body(run: CheckRun, thresholds: Sequence[ThresholdResult]) -> list[Reason]:
+    """Return the reasons that thresholds, warnings and retries give."""
+    call = next((phase for phase in run.phases if phase.when == "call"), None)
     if call is None:
         return []
-    expected = call.ending in (Ending.XFAILED, Ending.XPASSED)
-    crossed = [
-        one for one in evidence.thresholds if one.outcome not in (Outcome.PASS, Outcome.SKIP)
-    ]
-    if call.ending not in (Ending.PASSED, Ending.THRESHOLDS):
-        # A body that ended early did not measure all; what it measured before still counts.
+    expected = call.outcome in (PhaseOutcome.XFAILED, PhaseOutcome.XPASSED)
+    crossed = [one for one in thresholds if one.outcome not in (Outcome.PASS, Outcome.SKIP)]
+    if call.outcome not in (PhaseOutcome.PASSED, PhaseOutcome.THRESHOLDS):
+        # A body that ended early did not measure everything; what it measured still counts.
         crossed = [one for one in crossed if one.observed is not None]
-    findings = [
-        Finding(Outcome.WARN if expected else one.outcome, limit_text(one)) for one in crossed
+    reasons = [
+        Reason(Outcome.WARN if expected else one.outcome, describe_limit(one)) for one in crossed
     ]
-    findings += [Finding(Outcome.WARN, text) for text in evidence.warnings]
-    if evidence.attempts > 1 and call.ending is Ending.PASSED:
-        findings.append(Finding(Outcome.WARN, f"passed at attempt {evidence.attempts}"))
-    return findings
+    reasons += [Reason(Outcome.WARN, text) for text in run.warnings]
+    if run.attempts > 1 and call.outcome is PhaseOutcome.PASSED:
+        reasons.append(Reason(Outcome.WARN, f"passed at attempt {run.attempts}"))
+    return reasons
 
 
-def _overrun(declaration: CheckSpec, phases: Sequence[Phase]) -> list[Finding]:
-    """Return a failure where a check outlived its timeout, whatever it made of the signal."""
+def _explain_overrun(spec: CheckSpec, phases: Sequence[Phase]) -> list[Reason]:
+    """Return a failure if a check outlived its timeout, for example because it caught the signal."""
     seconds = sum(phase.duration for phase in phases)
-    limit = declaration.timeout
-    if limit is None or seconds <= limit or any(phase.ending is Ending.TIMEOUT for phase in phases):
+    explained = (PhaseOutcome.TIMEOUT, PhaseOutcome.FAILED, PhaseOutcome.UNAVAILABLE)
+    if spec.timeout is None or seconds <= spec.timeout:
         return []
-    if any(phase.ending in (Ending.FAILED, Ending.UNMEASURED) for phase in phases):
+    if any(phase.outcome in explained for phase in phases):
         return []
-    return [
-        Finding(
-            Outcome.FAIL,
-            f"took {format_number(seconds)} s, longer than its timeout of {format_number(limit)} s",
-        )
-    ]
+    limit = format_number(spec.timeout)
+    text = f"took {format_number(seconds)} s, longer than its timeout of {limit} s"
+    return [Reason(Outcome.FAIL, text)]
 
 
-def _silence(phases: Sequence[Phase]) -> list[Finding]:
-    """Return an unknown where a phase that had to come was never reported."""
-    seen = {phase.when for phase in phases}
-    if any(phase.ending is Ending.LOST for phase in phases):
+def _explain_missing_phases(phases: Sequence[Phase]) -> list[Reason]:
+    """Return an unknown if a phase that had to come was never reported."""
+    if any(phase.outcome is PhaseOutcome.LOST for phase in phases):
         return []
     ended_at_setup = any(
-        phase.when == "setup" and phase.ending is not Ending.PASSED for phase in phases
+        phase.when == "setup" and phase.outcome is not PhaseOutcome.PASSED for phase in phases
     )
     needed = ("setup", "teardown") if ended_at_setup else _PHASES
+    seen = {phase.when for phase in phases}
     missing = [name for name in needed if name not in seen]
     if not missing:
         return []
-    return [Finding(Outcome.UNKNOWN, f"it never reported its {' and '.join(missing)}")]
+    return [Reason(Outcome.UNKNOWN, f"it never reported its {' and '.join(missing)}")]
 
 
-def _worst(findings: Sequence[Finding]) -> tuple[Outcome, str]:
-    """Return the worst outcome, and every different sentence that speaks for it."""
-    worst = max((finding.outcome.severity for finding in findings), default=0)
-    top = [finding for finding in findings if finding.outcome.severity == worst]
-    if worst == 0 and any(finding.outcome is Outcome.SKIP for finding in top):
-        top = [finding for finding in top if finding.outcome is Outcome.SKIP]
+def _choose_worst(reasons: Sequence[Reason]) -> tuple[Outcome, str]:
+    """Return the worst outcome, and every different sentence that explains it."""
+    severity = max((reason.outcome.severity for reason in reasons), default=0)
+    top = [reason for reason in reasons if reason.outcome.severity == severity]
+    if severity == 0 and any(reason.outcome is Outcome.SKIP for reason in top):
+        top = [reason for reason in top if reason.outcome is Outcome.SKIP]
     outcome = top[0].outcome if top else Outcome.PASS
-    return outcome, "; ".join(dict.fromkeys(finding.message for finding in top if finding.message))
+    return outcome, "; ".join(dict.fromkeys(reason.message for reason in top if reason.message))
 
 
-def _waived(
-    judged: tuple[Outcome, str], waiver: Waiver | None, today: datetime.date
+def _apply_waiver(
+    evaluated: tuple[Outcome, str], waiver: Waiver | None, today: datetime.date
 ) -> tuple[Outcome, str, bool]:
-    outcome, message = judged
-    if waiver is None or outcome in (Outcome.SKIP, Outcome.UNKNOWN):
+    """Return the outcome, its message and whether the waiver turned a failure into a warning."""
+    outcome, message = evaluated
+    if waiver is None or outcome in (Outcome.SKIP, Outcome.UNKNOWN, Outcome.WARN):
         return outcome, message, False
     if outcome is Outcome.PASS:
-        return (
-            outcome,
-            f"passes: its waiver until {waiver.until} ({waiver.reason}) is not needed",
-            False,
-        )
-    if outcome is Outcome.WARN:
-        return outcome, message, False
+        unneeded = f"passes: its waiver until {waiver.until} ({waiver.reason}) is not needed"
+        return outcome, unneeded, False
     if today > waiver.until:
         return outcome, f"{message} (its waiver ended on {waiver.until})", False
-    return (
-        Outcome.WARN,
-        f"{message} (waived until {waiver.until}: {waiver.reason})",
-        True,
-    )
-
-
-def _expected(phases: Sequence[Phase]) -> bool:
-    return any(phase.ending is Ending.XFAILED for phase in phases)
-
-
-def _result(
-    evidence: Evidence, phases: Sequence[Phase], judged: tuple[Outcome, str, bool]
-) -> CheckResult:
-    declaration = evidence.declaration
-    outcome, message, waived = judged
-    blocked = outcome is Outcome.SKIP and any(phase.ending is Ending.BLOCKED for phase in phases)
-    return CheckResult(
-        id=declaration.id,
-        nodeid=declaration.nodeid,
-        component=declaration.component,
-        outcome=outcome,
-        critical=declaration.critical,
-        duration=sum(phase.duration for phase in phases),
-        message=message,
-        remedy=evidence.remedy or declaration.remedy,
-        blocked_by=evidence.blocked_by if blocked else None,
-        attempts=evidence.attempts,
-        measurements=evidence.measurements,
-        thresholds=evidence.thresholds,
-        details=evidence.details,
-        requires=declaration.requires,
-        alert=declaration.alert,
-        depends=evidence.depends,
-        tolerated=waived or _expected(phases),
-        location=declaration.location,
-    )
+    return Outcome.WARN, f"{message} (waived until {waiver.until}: {waiver.reason})", True

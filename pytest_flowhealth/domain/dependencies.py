@@ -1,4 +1,4 @@
-"""Requirements between checks: resolving names, finding rings, order, root causes."""
+"""Requirements between checks: resolving names, finding cycles, ordering, root causes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pytest_flowhealth.domain.checks import CheckResult, CheckSpec
 from pytest_flowhealth.domain.status import Outcome
 
 
-def base(check_id: str) -> str:
+def base_id(check_id: str) -> str:
     """Return a check's id without a parametrisation's brackets."""
     return check_id.partition("[")[0]
 
 
 def resolve(required: str, ids: Iterable[str]) -> tuple[str, ...]:
     """Return the ids that a requirement names: itself, or every variant of it."""
-    return tuple(one for one in ids if required in (one, base(one)))
+    return tuple(one for one in ids if required in (one, base_id(one)))
 
 
 class Index:
@@ -26,8 +26,8 @@ class Index:
         self._named: dict[str, list[str]] = {}
         for one in ids:
             self._named.setdefault(one, []).append(one)
-            if base(one) != one:
-                self._named.setdefault(base(one), []).append(one)
+            if base_id(one) != one:
+                self._named.setdefault(base_id(one), []).append(one)
 
     def __contains__(self, required: str) -> bool:
         return required in self._named
@@ -37,27 +37,27 @@ class Index:
         return self._named.get(required, ())
 
 
-def ring(declarations: Sequence[CheckSpec]) -> list[str] | None:
-    """Return the ids of one ring of requirements, the first repeated at the end, or None."""
-    if not any(one.requires for one in declarations):
+def find_cycle(specs: Sequence[CheckSpec]) -> list[str] | None:
+    """Return the ids of one cycle of requirements, the first repeated at the end, or None."""
+    if not any(one.requires for one in specs):
         return None
     try:
-        tuple(_sorter(declarations).static_order())
+        tuple(_sorter(specs).static_order())
     except CycleError as error:
         found: list[str] = error.args[1]
         return found[::-1]
     return None
 
 
-def in_order(declarations: Sequence[CheckSpec]) -> list[int]:
-    """Return the indices of `declarations`: requirements first, else as declared; exclusive ones last.
+def order_topologically(specs: Sequence[CheckSpec]) -> list[int]:
+    """Return the indices of `specs`: requirements first, else as declared; exclusive ones last.
 
     Stable: what no requirement moves stays where it was.
     """
-    if not any(one.requires or one.exclusive for one in declarations):
-        return list(range(len(declarations)))
-    index = Index(one.id for one in declarations)
-    position = {one.id: number for number, one in enumerate(declarations)}
+    if not any(one.requires or one.exclusive for one in specs):
+        return list(range(len(specs)))
+    index = Index(one.id for one in specs)
+    position = {one.id: number for number, one in enumerate(specs)}
     order: dict[int, None] = {}
 
     def place(number: int) -> None:
@@ -66,7 +66,7 @@ def in_order(declarations: Sequence[CheckSpec]) -> list[int]:
             top = waiting[-1]
             needed = [
                 position[one]
-                for required in declarations[top].requires
+                for required in specs[top].requires
                 for one in index.resolve(required)
                 if position[one] not in order
             ]
@@ -75,15 +75,15 @@ def in_order(declarations: Sequence[CheckSpec]) -> list[int]:
             else:
                 order.setdefault(waiting.pop())
 
-    for number in sorted(position.values(), key=lambda number: declarations[number].exclusive):
+    for number in sorted(position.values(), key=lambda number: specs[number].exclusive):
         place(number)
     return list(order)
 
 
-def closure(wanted: Iterable[str], declarations: Sequence[CheckSpec]) -> set[str]:
+def transitive_closure(wanted: Iterable[str], specs: Sequence[CheckSpec]) -> set[str]:
     """Return the ids in `wanted` and all that they require, directly or not."""
-    index = Index(one.id for one in declarations)
-    requires = {one.id: one.requires for one in declarations}
+    index = Index(one.id for one in specs)
+    requires = {one.id: one.requires for one in specs}
     found: set[str] = set()
     waiting = list(wanted)
     while waiting:
@@ -94,30 +94,32 @@ def closure(wanted: Iterable[str], declarations: Sequence[CheckSpec]) -> set[str
     return found
 
 
-def root_cause(requires: Iterable[str], find: Callable[[str], Iterable[CheckResult]]) -> str | None:
+def find_root_cause(
+    requires: Iterable[str], find: Callable[[str], Iterable[CheckResult]]
+) -> str | None:
     """Return the id of the check that keeps one with these requirements from running, or None.
 
     A failed or unknown requirement comes before a skipped one; of a blocked one,
     what blocks it is the cause.
     """
-    broken = [one for required in requires for one in find(required) if not one.holds]
+    broken = [one for required in requires for one in find(required) if not one.is_satisfied]
     if not broken:
         return None
     first = min(broken, key=lambda one: one.outcome is Outcome.SKIP)
     return first.blocked_by or first.id
 
 
-def finder(results: Mapping[str, CheckResult]) -> Callable[[str], list[CheckResult]]:
+def make_finder(results: Mapping[str, CheckResult]) -> Callable[[str], list[CheckResult]]:
     """Return a function that gives the results which a requirement names."""
     index = Index(results)
     return lambda required: [results[one] for one in index.resolve(required)]
 
 
-def _sorter(declarations: Sequence[CheckSpec]) -> TopologicalSorter[str]:
-    index = Index(one.id for one in declarations)
+def _sorter(specs: Sequence[CheckSpec]) -> TopologicalSorter[str]:
+    index = Index(one.id for one in specs)
     return TopologicalSorter(
         {
             one.id: [name for required in one.requires for name in index.resolve(required)]
-            for one in declarations
+            for one in specs
         }
     )

@@ -38,7 +38,7 @@ class Series(msgspec.Struct, frozen=True, gc=False):
     samples: tuple[float, ...] = ()
 
 
-def measured(
+def make_series(
     name: str,
     value: object,
     unit: str,

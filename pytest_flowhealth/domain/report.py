@@ -51,7 +51,7 @@ class Summary(msgspec.Struct, frozen=True, rename={"passed": "pass"}):
     skip: int = 0
 
 
-def summary_of(counts: Mapping[Outcome, int]) -> Summary:
+def make_summary(counts: Mapping[Outcome, int]) -> Summary:
     """Return how many checks ended how, from the counts of a verdict."""
     return msgspec.convert({one.value: count for one, count in counts.items()}, Summary)
 

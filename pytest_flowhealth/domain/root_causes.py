@@ -1,81 +1,82 @@
-"""The verdict on a run: from judged checks and from what went wrong around them."""
+"""Attribute failures to their root causes, and derive the status of a run from its checks."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from pytest_flowhealth.domain.checks import CheckResult
-from pytest_flowhealth.domain.dependencies import finder, root_cause
+from pytest_flowhealth.domain.dependencies import find_root_cause, make_finder
 from pytest_flowhealth.domain.status import Outcome, Status, worst
 
 
 class RunProblem(msgspec.Struct, frozen=True, gc=False):
-    """Something about the run itself, not one check, that keeps it from being healthy."""
+    """Something about the run itself, not about one check, that keeps it from being healthy."""
 
     text: str
     status: Status = Status.UNKNOWN
 
 
 class Component(msgspec.Struct, frozen=True):
-    """A component's status (None where every check was skipped) and its checks' ids."""
+    """A component's status (None if every check was skipped) and the ids of its checks."""
 
     status: Status | None
     checks: tuple[str, ...]
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The status of a run with its reasons, the worst first."""
+    """The status of a run, its reasons (the worst first), and the checks it was derived from."""
 
     status: Status
     reasons: tuple[str, ...]
     components: dict[str, Component]
-    summary: dict[Outcome, int]
+    counts: dict[Outcome, int]
     checks: tuple[CheckResult, ...]
 
 
-def judge_run(checks: Sequence[CheckResult], problems: Sequence[RunProblem]) -> Verdict:
+def derive_verdict(checks: Sequence[CheckResult], problems: Sequence[RunProblem]) -> Verdict:
     """Return the verdict on `checks`, in their order, and on the run's `problems`.
 
     No check at all, or every check skipped, is unknown.
     """
-    return judge_settled(settle(checks), problems)
+    return derive_attributed_verdict(attribute_root_causes(checks), problems)
 
 
-def judge_settled(settled: tuple[CheckResult, ...], problems: Sequence[RunProblem]) -> Verdict:
-    """Return the verdict on checks whose failures are laid to their causes already; as `judge_run`."""
-    wrong = [*problems, *_emptiness(settled)]
-    components = _components(settled)
+def derive_attributed_verdict(
+    checks: tuple[CheckResult, ...], problems: Sequence[RunProblem]
+) -> Verdict:
+    """Return the verdict on checks whose root causes are attributed already."""
+    all_problems = [*problems, *_find_emptiness(checks)]
+    components = _group_by_component(checks)
     statuses = [one.status for one in components.values() if one.status is not None]
     return Verdict(
-        status=worst([*statuses, *(problem.status for problem in wrong)]),
-        reasons=_reasons(settled, wrong),
+        status=worst([*statuses, *(problem.status for problem in all_problems)]),
+        reasons=_explain(checks, all_problems),
         components=components,
-        summary=_summary(settled),
-        checks=settled,
+        counts=_count(checks),
+        checks=checks,
     )
 
 
-def settle(checks: Sequence[CheckResult]) -> tuple[CheckResult, ...]:
-    """Return the checks with failures laid to their root causes.
+def attribute_root_causes(checks: Sequence[CheckResult]) -> tuple[CheckResult, ...]:
+    """Return the checks with failures attributed to their root causes.
 
-    A check that ran although its requirement had failed elsewhere (another
-    worker) is blocked after the fact; one that says it is blocked by a check
-    which does not count is unknown.
+    A check that ran although its requirement had failed elsewhere (on another xdist worker) is
+    blocked after the fact. A check that says it is blocked by one that does not count is unknown.
     """
     results = {check.id: check for check in checks}
     for check in checks:
-        results[check.id] = _laid_to_cause(check, results)
-    return tuple(_with_cause(results[check.id], results) for check in checks)
+        results[check.id] = _attribute(check, results)
+    return tuple(_resolve_blocker(results[check.id], results) for check in checks)
 
 
-def _laid_to_cause(check: CheckResult, results: dict[str, CheckResult]) -> CheckResult:
+def _attribute(check: CheckResult, results: dict[str, CheckResult]) -> CheckResult:
     if check.outcome not in (Outcome.FAIL, Outcome.UNKNOWN):
         return check
-    cause = root_cause(check.requires, finder(results)) if check.requires else None
-    cause = cause or _depended_on(check, results)
+    cause = find_root_cause(check.requires, make_finder(results)) if check.requires else None
+    cause = cause or _find_declared_dependency(check, results)
     if cause is None or cause == check.id:
         return check
     return msgspec.structs.replace(
@@ -86,8 +87,8 @@ def _laid_to_cause(check: CheckResult, results: dict[str, CheckResult]) -> Check
     )
 
 
-def _depended_on(check: CheckResult, results: dict[str, CheckResult]) -> str | None:
-    """Return the check that a failure follows from, as it says itself: one that failed at least as badly."""
+def _find_declared_dependency(check: CheckResult, results: Mapping[str, CheckResult]) -> str | None:
+    """Return the check named by `health.depends_on` that failed at least as badly as this one."""
     for name in check.depends:
         cause = results.get(name)
         if cause is None or cause.outcome not in (Outcome.FAIL, Outcome.UNKNOWN):
@@ -98,13 +99,13 @@ def _depended_on(check: CheckResult, results: dict[str, CheckResult]) -> str | N
     return None
 
 
-def _with_cause(check: CheckResult, results: dict[str, CheckResult]) -> CheckResult:
+def _resolve_blocker(check: CheckResult, results: Mapping[str, CheckResult]) -> CheckResult:
     if check.blocked_by is None:
         return check
     cause = results.get(check.blocked_by)
     while cause is not None and cause.blocked_by is not None:
         cause = results.get(cause.blocked_by)
-    if cause is None or cause.holds:
+    if cause is None or cause.is_satisfied:
         return msgspec.structs.replace(
             check,
             outcome=Outcome.UNKNOWN,
@@ -114,7 +115,7 @@ def _with_cause(check: CheckResult, results: dict[str, CheckResult]) -> CheckRes
     return msgspec.structs.replace(check, blocked_by=cause.id)
 
 
-def _emptiness(checks: Sequence[CheckResult]) -> list[RunProblem]:
+def _find_emptiness(checks: Sequence[CheckResult]) -> list[RunProblem]:
     if not checks:
         return [RunProblem("no check was run")]
     if all(check.outcome is Outcome.SKIP for check in checks):
@@ -122,37 +123,37 @@ def _emptiness(checks: Sequence[CheckResult]) -> list[RunProblem]:
     return []
 
 
-def _components(checks: Sequence[CheckResult]) -> dict[str, Component]:
+def _group_by_component(checks: Sequence[CheckResult]) -> dict[str, Component]:
     grouped: dict[str, list[CheckResult]] = {}
     for check in checks:
         grouped.setdefault(check.component, []).append(check)
     return {
-        name: Component(_status(members), tuple(one.id for one in members))
+        name: Component(_find_worst(members), tuple(check.id for check in members))
         for name, members in grouped.items()
     }
 
 
-def _status(checks: Sequence[CheckResult]) -> Status | None:
+def _find_worst(checks: Sequence[CheckResult]) -> Status | None:
     statuses = [check.status for check in checks if check.status is not None]
     return worst(statuses) if statuses else None
 
 
-def _summary(checks: Sequence[CheckResult]) -> dict[Outcome, int]:
+def _count(checks: Sequence[CheckResult]) -> dict[Outcome, int]:
     counted = Counter(check.outcome for check in checks)
     return {outcome: counted[outcome] for outcome in Outcome}
 
 
-def _reasons(checks: Sequence[CheckResult], problems: Sequence[RunProblem]) -> tuple[str, ...]:
-    """Return why the run is not healthy: the worst first, then what blocks the most."""
+def _explain(checks: Sequence[CheckResult], problems: Sequence[RunProblem]) -> tuple[str, ...]:
+    """Return why the run is not healthy: the worst first, then what blocks the most checks."""
     blocking = Counter(check.blocked_by for check in checks if check.blocked_by)
-    told = [
+    reasons = [
         (status.severity, blocking[check.id], f"{check.id}: {check.message}")
         for check in checks
         if (status := check.status) not in (None, Status.HEALTHY)
     ]
-    told += [
+    reasons += [
         (problem.status.severity, 0, problem.text)
         for problem in problems
         if problem.status is not Status.HEALTHY
     ]
-    return tuple(text for _, _, text in sorted(told, key=lambda one: (-one[0], -one[1])))
+    return tuple(text for _, _, text in sorted(reasons, key=lambda one: (-one[0], -one[1])))

@@ -1,4 +1,4 @@
-"""Thresholds: what a declaration means, how another changes it, how it is judged."""
+"""Thresholds: parsing a declaration, overriding its limits, evaluating it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ThresholdResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True)
         return f"{self.measurement}.{self.statistic}" if self.statistic else self.measurement
 
 
-def declare(
+def parse_threshold(
     name: object,
     *,
     warn: object = None,
@@ -69,21 +69,21 @@ def declare(
     unit: object = None,
     better: object = None,
 ) -> Threshold:
-    """Return the threshold that a marker's arguments mean.
+    """Return the threshold that a marker's arguments declare.
 
     Raises:
-        ValueError: They can't be meant; the message says why.
+        ValueError: They are invalid; the message says why.
     """
     if not isinstance(name, str) or not _NAME.match(name):
         raise ValueError(f"its first argument must be a measurement's name, not {name!r}")
     if unit is not None and (not isinstance(unit, str) or unit not in UNITS):
         raise ValueError(f"unknown unit {unit!r}; known are {' '.join(UNITS)}")
     low, high = _limit("warn", warn), _limit("fail", fail)
-    measurement, statistic = split(name)
+    measurement, statistic = split_name(name)
     return Threshold(measurement, statistic, low, high, unit, _direction(low, high, better))
 
 
-def split(name: str) -> tuple[str, str | None]:
+def split_name(name: str) -> tuple[str, str | None]:
     """Return the measurement and the statistic in a name such as ``command.p99.9``."""
     parts = name.split(".")
     for size in (2, 1):
@@ -93,7 +93,7 @@ def split(name: str) -> tuple[str, str | None]:
     return name, None
 
 
-def changed(
+def override_threshold(
     threshold: Threshold,
     *,
     warn: float | None,
@@ -116,23 +116,23 @@ def changed(
     given = "warn" if warn is not None else "fail"
     other = "fail" if given == "warn" else "warn"
     mixed = not whole and limits[other] is not None
-    told = f"{given}: {source}, {other}: {threshold.source}" if mixed else source
-    return msgspec.structs.replace(kept, **limits, source=told)
+    sources = f"{given}: {source}, {other}: {threshold.source}" if mixed else source
+    return msgspec.structs.replace(kept, **limits, source=sources)
 
 
-def judge(threshold: Threshold, series: Series | None) -> ThresholdResult:
-    """Return how `series` stands to `threshold`; what is absent is unknown."""
+def evaluate(threshold: Threshold, series: Series | None) -> ThresholdResult:
+    """Return the result of `threshold` for `series`; a measurement that is absent is unknown."""
     try:
-        observed = _observed(threshold, series)
+        observed = _compute_observed(threshold, series)
     except Unsupported as missing:
-        return _judged(threshold, None, Outcome.UNKNOWN, note=str(missing))
-    outcome, note = _outcome(threshold, observed), None
+        return _make_result(threshold, None, Outcome.UNKNOWN, note=str(missing))
+    outcome, note = _compare(threshold, observed), None
     if series is not None:
-        outcome, note = _of_interval(threshold, outcome, series.measurement)
-    return _judged(threshold, observed, outcome, series=series, note=note)
+        outcome, note = _apply_interval(threshold, outcome, series.measurement)
+    return _make_result(threshold, observed, outcome, series=series, note=note)
 
 
-def _of_interval(
+def _apply_interval(
     threshold: Threshold, outcome: Outcome, taken: Measurement
 ) -> tuple[Outcome, str | None]:
     """Return the outcome where both ends of the interval agree on it; else, and in doubt, a warn."""
@@ -142,13 +142,13 @@ def _of_interval(
         return outcome, None
     wanted = threshold.unit or taken.unit
     ends = [convert(one, taken.unit, wanted) for one in taken.interval]
-    told = f"between {format_number(ends[0])} and {format_number(ends[1])}"
-    if len({_outcome(threshold, one) for one in ends}) == 1:
-        return _outcome(threshold, ends[0]), told
-    return Outcome.WARN, f"{told}: too noisy to tell"
+    bounds = f"between {format_number(ends[0])} and {format_number(ends[1])}"
+    if len({_compare(threshold, one) for one in ends}) == 1:
+        return _compare(threshold, ends[0]), bounds
+    return Outcome.WARN, f"{bounds}: too noisy to decide"
 
 
-def _observed(threshold: Threshold, series: Series | None) -> float:
+def _compute_observed(threshold: Threshold, series: Series | None) -> float:
     if series is None:
         raise Unsupported(f"{threshold.measurement} was not measured")
     taken = series.measurement
@@ -171,7 +171,7 @@ def _observed(threshold: Threshold, series: Series | None) -> float:
     return observed
 
 
-def _outcome(threshold: Threshold, observed: float) -> Outcome:
+def _compare(threshold: Threshold, observed: float) -> Outcome:
     sign = 1.0 if threshold.better == "lower" else -1.0
     if threshold.fail is not None and sign * observed > sign * threshold.fail:
         return Outcome.FAIL
@@ -180,7 +180,7 @@ def _outcome(threshold: Threshold, observed: float) -> Outcome:
     return Outcome.PASS
 
 
-def _judged(
+def _make_result(
     threshold: Threshold,
     observed: float | None,
     outcome: Outcome,

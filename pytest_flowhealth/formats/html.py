@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape as escape_markup
 from importlib import resources
 
-from pytest_flowhealth.domain.checks import CheckResult, limit_text, unit_suffix
+from pytest_flowhealth.domain.checks import CheckResult, describe_limit, unit_suffix
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.domain.text import format_number
@@ -102,7 +102,7 @@ def _figures(one: CheckResult) -> Iterator[str]:
     for each in one.thresholds:
         # Of a skipped check nothing was to be measured.
         if each.observed is not None or one.outcome is not Outcome.SKIP:
-            yield limit_text(each)
+            yield describe_limit(each)
     for reading in readings(one):
         if reading.judged is None:
             yield f"{reading.name} {format_number(reading.value)}{unit_suffix(reading.unit)}"

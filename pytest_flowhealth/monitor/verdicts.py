@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from pytest_flowhealth.domain.checks import CheckResult
-from pytest_flowhealth.domain.report import Report, summary_of
-from pytest_flowhealth.domain.root_causes import RunProblem, judge_settled
+from pytest_flowhealth.domain.report import Report, make_summary
+from pytest_flowhealth.domain.root_causes import RunProblem, derive_attributed_verdict
 from pytest_flowhealth.domain.status import Status, worst
 
 
@@ -166,14 +166,14 @@ class Verdicts:
             return None
         if self._whole is None:
             checks = tuple(check for ours in self._checks.values() for check in ours)
-            found = judge_settled(checks, self._problems())
+            found = derive_attributed_verdict(checks, self._problems())
             status = self.status or Status.UNKNOWN
             self._whole = msgspec.structs.replace(
                 self._health,
                 status=status,
                 exit_code=status.exit_code,
                 reasons=tuple(dict.fromkeys(found.reasons)),
-                summary=summary_of(found.summary),
+                summary=make_summary(found.counts),
                 components=found.components,
                 checks=checks,
             )

@@ -1,119 +1,116 @@
-"""The plugin as pytest finds it: a few lines a hook, each calling something with a name.
+"""The entry point of the plugin: each hook is a few lines that call named functions.
 
-Nothing heavy is imported before a health check is asked for or collected, so
-that an ordinary suite pays next to nothing (tests/plugin/test_unused.py).
+Nothing else is imported before a health check is asked for or collected, so that an ordinary suite
+pays next to nothing (a test checks this).
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Generator
 
 import pytest
 
-from pytest_flowhealth.plugin.options import (
-    COMMANDS,
-    add_options,
-    command,
-    given,
-    is_question,
-    wants_health,
-)
+from pytest_flowhealth.plugin.fixtures import health, target, wasm_benchmark
+from pytest_flowhealth.plugin.options import add_options, is_question, read_arguments, wants_health
+
+__all__ = ["health", "target", "wasm_benchmark"]
 
 MARKERS = (
     "health(component, *, critical=True, requires=(), timeout=None, remedy=None, exclusive=False): "
-    "this test is a health check of that component.",
+    "mark the test as a health check of this component. requires: ids of checks that must pass "
+    "first. timeout: in seconds. exclusive: run alone.",
     "threshold(measurement, *, warn=None, fail=None, unit=None, better=None): "
-    "the limits of one statistic of a measurement that this check takes.",
-    "waive(until, reason): a failing check counts as warn up to and including that day (UTC).",
+    "set the limits of one statistic of a measurement that the check records.",
+    "waive(until, reason): count a failing check as warn up to and including that day (UTC).",
     "alert(*, after=0, cooldown=None, severity=None, on=('fail', 'unknown'), runbook=None): "
-    "how the monitor tells that this check fails.",
+    "set how the monitor alerts when the check fails.",
 )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Add the options; where --health is given, replace the last run's report."""
-    add_options(parser)
+    """Add the options; with --health, first replace the report of the last run."""
     config: pytest.Config | None = pluginmanager.getplugin("pytestconfig")
-    if config is not None and any(one.startswith("--health") for one in given(config)):
-        from pytest_flowhealth.plugin.start import before_options
+    if config is not None and any(one.startswith("--health") for one in read_arguments(config)):
+        from pytest_flowhealth.plugin.lifecycle import claim_report
 
-        before_options(config)
+        claim_report(config)
+    add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the hooks that other plugins can implement."""
+    from pytest_flowhealth.plugin import newhooks
+
+    pluginmanager.add_hookspecs(newhooks)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
-    """Take over the terminal; a conftest.py that fails is a reason, not the end of it."""
+    """Take over the terminal; a conftest.py that fails is a reason, and does not end the process."""
     options = early_config.known_args_namespace
-    chosen = command(options)
-    if chosen is not None:
-        module, name = COMMANDS[chosen].split(":")
-        found = importlib.import_module(f"pytest_flowhealth.plugin.{module}")
-        early_config.pluginmanager.register(getattr(found, name)())
-        return (yield)
     if options.health_demo:
-        from pytest_flowhealth.plugin.demo import DemoCommand
+        from pytest_flowhealth.plugin.demo.command import DemoCommand
 
         early_config.pluginmanager.register(DemoCommand())
-    if options.health_demo or not wants_health(options):
         return (yield)
-    from pytest_flowhealth.plugin.start import before_conftests
-    from pytest_flowhealth.plugin.terminal import TerminalTakeover
+    if not wants_health(options):
+        return (yield)
+    from pytest_flowhealth.plugin.lifecycle import before_conftests, finish_without_conftest
+    from pytest_flowhealth.plugin.reporting.terminal import TerminalTakeover
 
     before_conftests(early_config)
     early_config.pluginmanager.register(TerminalTakeover(), "flowhealth-takeover")
     try:
         return (yield)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # a conftest.py may raise anything
-        from pytest_flowhealth.plugin.finish import after_conftest
-
-        raise SystemExit(after_conftest(early_config, error)) from None
+        raise SystemExit(finish_without_conftest(early_config, error)) from None
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Describe the markers; where a health check is asked for, take over."""
+    """Describe the markers; start a run if a health check is asked for."""
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     if wants_health(config.option):
-        from pytest_flowhealth.plugin.start import start_health
+        from pytest_flowhealth.plugin.lifecycle import start_health
 
         start_health(config)
     elif config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
-        from pytest_flowhealth.plugin.start import start_watching
+        from pytest_flowhealth.plugin.lifecycle import start_run
+        from pytest_flowhealth.plugin.run import Mode
 
-        start_watching(config)
+        start_run(config, Mode.WATCHING)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, int | None]:
-    """Guard the exit code: whatever happens inside, a health check ends with its own."""
+    """End a run of checks with its verdict: its report, and its exit code."""
     if hasattr(config, "workerinput"):
         return (yield)
     try:
-        result = yield
+        pytest_exit = yield
     except BaseException as error:
-        if not (wants_health(config.option) or decides(config)):
+        if not (wants_health(config.option) or _decides(config)):
             raise
-        from pytest_flowhealth.plugin.finish import after_error
+        from pytest_flowhealth.plugin.lifecycle import finish_with_error
 
-        return after_error(config, error)
-    from pytest_flowhealth.plugin.keys import RUN
+        return finish_with_error(config, error)
+    from pytest_flowhealth.plugin.run import RUN
 
     if RUN in config.stash:
-        from pytest_flowhealth.plugin.finish import final_exit_code
+        from pytest_flowhealth.plugin.lifecycle import finish_run
 
-        return final_exit_code(config, result)
+        return finish_run(config, pytest_exit)
     if config.option.health_demo or not wants_health(config.option):
-        return result
-    from pytest_flowhealth.plugin.finish import not_run
+        return pytest_exit
+    from pytest_flowhealth.plugin.lifecycle import abort_unknown
 
-    return not_run(config)
+    return abort_unknown(config, "nothing was run: a plugin or a conftest.py took pytest's place")
 
 
-def decides(config: pytest.Config) -> bool:
-    """Tell whether the exit code is that of a run of checks."""
-    from pytest_flowhealth.plugin.keys import RUN
+def _decides(config: pytest.Config) -> bool:
+    from pytest_flowhealth.plugin.run import RUN
 
     return RUN in config.stash and config.stash[RUN].decides
 
@@ -122,57 +119,32 @@ def decides(config: pytest.Config) -> bool:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None, object, object]:
-    """Read the markers of what was collected, before and after others choose from it."""
-    from pytest_flowhealth.plugin.keys import RUN
+    """Choose the checks to run, before and after other plugins change the selection."""
+    from pytest_flowhealth.plugin.run import RUN
 
     questions = config.option.collectonly or is_question(config.option)
-    if RUN not in config.stash and (questions or not any_check(items)):
+    if RUN not in config.stash and (questions or not _has_checks(items)):
         return (yield)
-    from pytest_flowhealth.plugin.selection import arrange, take_in
+    from pytest_flowhealth.plugin.lifecycle import arrange_checks, choose_checks
 
-    take_in(config, items)
+    choose_checks(config, items)
     result = yield
-    arrange(config, items)
+    arrange_checks(config, items)
     return result
 
 
-def any_check(items: list[pytest.Item]) -> bool:
-    """Tell whether one of `items` is a check; looks at each module and class once."""
+def _has_checks(items: list[pytest.Item]) -> bool:
+    """Tell whether one of `items` is a check; each module and class is looked at once."""
     seen: dict[pytest.Item | pytest.Collector, bool] = {}
 
-    def marked(node: pytest.Item | pytest.Collector) -> bool:
+    def is_marked(node: pytest.Item | pytest.Collector) -> bool:
         return any(mark.name == "health" for mark in node.own_markers)
 
-    def inherited(node: pytest.Item | pytest.Collector | None) -> bool:
+    def inherits(node: pytest.Item | pytest.Collector | None) -> bool:
         if node is None:
             return False
         if node not in seen:
-            seen[node] = marked(node) or inherited(node.parent)
+            seen[node] = is_marked(node) or inherits(node.parent)
         return seen[node]
 
-    return any(marked(item) or inherited(item.parent) for item in items)
-
-
-@pytest.fixture
-def health(request: pytest.FixtureRequest) -> object:
-    """The check's own hand: measure, warn, detail, remedy, not_applicable."""
-    from pytest_flowhealth.plugin.health import health_of
-
-    return health_of(request.node)
-
-
-@pytest.fixture(scope="session")
-def target(pytestconfig: pytest.Config) -> object:
-    """The npm project that is looked at, a `pytest_flowhealth.Target`."""
-    from pytest_flowhealth.plugin.begin import run_of
-
-    return run_of(pytestconfig).target
-
-
-@pytest.fixture(scope="session")
-def wasm_benchmark(pytestconfig: pytest.Config) -> object:
-    """Measures a WebAssembly module against JavaScript, a `pytest_flowhealth.plugin.wasm.WasmBenchmark`."""
-    from pytest_flowhealth.plugin.begin import run_of
-    from pytest_flowhealth.plugin.wasm import benchmark_of
-
-    return benchmark_of(pytestconfig, run_of(pytestconfig).target.root)
+    return any(is_marked(item) or inherits(item.parent) for item in items)

@@ -12,25 +12,22 @@ import pytest
 
 from pytest_flowhealth.config.environment import REPORT_TOKEN, SUBMIT
 from pytest_flowhealth.domain.report import Document
-from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.domain.text import one_line, secrets_in
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.feedback.reports.consent import (
     DO_NOT_TRACK,
     Consent,
     consent_of,
-    file_of,
     remember,
-    withdraw,
 )
 from pytest_flowhealth.feedback.reports.making import NoReport, encoded, report_of, this_machine
 from pytest_flowhealth.feedback.reports.report import InstallReport
 from pytest_flowhealth.feedback.reports.scrub import Scrubber
-from pytest_flowhealth.feedback.reports.sending import NotSent, Receiver, erase, receiver_of, send
-from pytest_flowhealth.plugin.messages import usage_error
-from pytest_flowhealth.plugin.options import given
-from pytest_flowhealth.plugin.state import Run
-from pytest_flowhealth.plugin.stdout import Stdout
+from pytest_flowhealth.feedback.reports.sending import NotSent, Receiver, receiver_of, send
+from pytest_flowhealth.plugin.options import read_arguments
+from pytest_flowhealth.plugin.reporting.messages import make_usage_error
+from pytest_flowhealth.plugin.reporting.stdout import StandardOutput
+from pytest_flowhealth.plugin.run import HealthRun
 
 SHOW = "-"
 """In the place of an address: what would be sent is shown."""
@@ -50,10 +47,10 @@ def require_receiver(config: pytest.Config) -> None:
     try:
         receiver_of(text, OPTION)
     except UsageError as error:
-        raise usage_error(str(error)) from None
+        raise make_usage_error(str(error)) from None
 
 
-def submit(run: Run, document: Document) -> None:
+def submit(run: HealthRun, document: Document) -> None:
     """Send what the command line asks for; whatever goes wrong is a line, and nothing of the verdict's."""
     try:
         told = _submitted(run, document)
@@ -67,51 +64,7 @@ def submit(run: Run, document: Document) -> None:
         _say(told)
 
 
-class EraseCommand:
-    """Takes the place of pytest's own run; the plugin object of --health-erase."""
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_cmdline_main(self, config: pytest.Config) -> int:
-        """Have the report erased; return 0, or 2 where it was not.
-
-        Raises:
-            pytest.UsageError: That is no address of a report.
-        """
-        try:
-            receiver = receiver_of(str(config.option.health_erase), ERASE)
-        except UsageError as error:
-            raise usage_error(str(error)) from None
-        try:
-            erase(receiver)
-        except NotSent as error:
-            _say(f"the report was not erased: {error}")
-            return Status.UNHEALTHY.exit_code
-        sys.stdout.write("the report was erased\n")
-        return 0
-
-
-class WithdrawCommand:
-    """Takes the place of pytest's own run; the plugin object of --health-withdraw."""
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_cmdline_main(self) -> int:
-        """Forget what was agreed to, and return 0.
-
-        Raises:
-            pytest.UsageError: It can't be forgotten.
-        """
-        try:
-            agreed = withdraw(os.environ)
-        except OSError as error:
-            raise pytest.UsageError(
-                f"--health-withdraw: {file_of(os.environ)} can't be removed: {error.strerror}"
-            ) from None
-        told = f"no longer agreed to: {', '.join(agreed)}" if agreed else "nothing was agreed to"
-        sys.stdout.write(f"{one_line(told)}\n")
-        return 0
-
-
-def _submitted(run: Run, document: Document) -> str:
+def _submitted(run: HealthRun, document: Document) -> str:
     text = str(run.config.option.health_submit)
     # What forbids it is known before anybody looks for Node and npm.
     receiver = None if text == SHOW else receiver_of(text, OPTION)
@@ -129,13 +82,13 @@ def _submitted(run: Run, document: Document) -> str:
     return f"a report was sent to {receiver.origin}; to have it erased: pytest {ERASE} {address}"
 
 
-def _require_allowed(run: Run, known: Consent) -> None:
+def _require_allowed(run: HealthRun, known: Consent) -> None:
     """Refuse to send where that is known to be unwanted.
 
     Raises:
         NotSent: It is, with the reason.
     """
-    if not any(one.startswith(OPTION) for one in given(run.config)):
+    if not any(one.startswith(OPTION) for one in read_arguments(run.config)):
         raise NotSent(f"{OPTION} has to be typed; in a configuration file it does not count")
     if known == "forbidden":
         raise NotSent(f"{DO_NOT_TRACK} is set")
@@ -164,8 +117,8 @@ def scrubber() -> Scrubber:
     )
 
 
-def _show(run: Run, content: bytes) -> None:
-    stdout = run.config.stash.get(Stdout.KEY, None)
+def _show(run: HealthRun, content: bytes) -> None:
+    stdout = run.config.stash.get(StandardOutput.KEY, None)
     if stdout is not None:
         stdout.write(content)
 

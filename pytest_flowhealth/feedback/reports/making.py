@@ -100,7 +100,7 @@ def report_of(health: Report, machine: Machine, scrub: Scrubber) -> InstallRepor
 
 def _installed(checks: Iterable[CheckResult]) -> bool:
     """Tell whether something speaks for an installation that works, and not only nothing against it."""
-    held = {one.id for one in checks if one.holds}
+    held = {one.id for one in checks if one.is_satisfied}
     return _MANIFEST in held and not held.isdisjoint(_STEPS)
 
 

@@ -1,0 +1,1 @@
+"""The console script `flowhealth`: one file per command."""

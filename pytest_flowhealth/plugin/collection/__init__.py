@@ -1,0 +1,1 @@
+"""Read what was collected: markers, selection, threshold overrides, checks that were not collected."""

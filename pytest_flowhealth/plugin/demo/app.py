@@ -1,0 +1,103 @@
+"""The demo's application under way: its server and its agents, for the components that look at them."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.errors import CheckFailed
+from pytest_flowhealth.plugin.demo.interruption import held
+
+_START_SECONDS = 20.0
+_END_SECONDS = 3.0
+
+
+class Program(msgspec.Struct, frozen=True):
+    """A program of the application: its command, and the line that tells it is ready."""
+
+    name: str
+    argv: tuple[str, ...]
+    ready: str
+
+
+SERVER = Program("server", ("node", "dist/index.js"), r"listening on (http://\S+/)")
+AGENTS = Program("agents", ("node", "agents/pool.js", "3", "20"), r"3 agents")
+
+
+def wanted(options: argparse.Namespace) -> list[Program]:
+    """Return the programs that the components which are asked for look at."""
+    asked = set(options.health_component)
+    programs = {"dashboard": SERVER, "fleet": AGENTS}
+    return [one for name, one in programs.items() if options.health_all or name in asked]
+
+
+@contextlib.contextmanager
+def running_app(
+    programs: list[Program], app: Path, environment: Mapping[str, str]
+) -> Iterator[dict[str, str]]:
+    """Start `programs` in the folder `app` and yield what the checks' environment gets of them.
+
+    Raises:
+        CheckFailed: One can't be started, or is not ready in time.
+    """
+    told: dict[str, str] = {}
+    with contextlib.ExitStack() as stack:
+        for program in programs:
+            log = app.parent / f"{program.name}.log"
+            with held():
+                process = _launch(program, app, log, {**environment, "PORT": "0"})
+                stack.callback(_end, process)
+            match = _ready(program, process, log)
+            if program is SERVER:
+                told["FLOWHEALTH_DASHBOARD_URL"] = match[1]
+                told["FLOWHEALTH_DASHBOARD_WEBSOCKET"] = f"ws{match[1].removeprefix('http')}ws"
+        yield told
+
+
+def _launch(
+    program: Program, app: Path, log: Path, environment: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    try:
+        with log.open("wb") as file:
+            return subprocess.Popen(  # noqa: S603  # no shell; the commands are those above
+                program.argv,
+                cwd=app,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,  # Ctrl-C is ours to handle: it is ended after the checks
+            )
+    except OSError as error:
+        raise CheckFailed(f"`{program.argv[0]}` can't be started: {error.strerror}") from None
+
+
+def _ready(program: Program, process: subprocess.Popen[bytes], log: Path) -> re.Match[str]:
+    end = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < end:
+        match = re.search(program.ready, log.read_text("utf-8", "replace"))
+        if match:
+            return match
+        time.sleep(0.05)
+    lines = log.read_text("utf-8", "replace").strip().splitlines()
+    said = one_line(lines[-1], 200) if lines else "it said nothing"
+    raise CheckFailed(f"the demo's {program.name} did not get ready: {said}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a program with all that it started."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_END_SECONDS)

@@ -1,0 +1,76 @@
+"""Watch whether a check's test function ran, and what it raised.
+
+A `pytest_pyfunc_call` of another plugin that returns True keeps the function from running, and a
+wrapper around `pytest_runtest_call` can catch what it raised: pytest then reports a pass.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from _pytest.unittest import TestCaseFunction
+
+from pytest_flowhealth.plugin.execution.running_check import Attempt
+
+
+@contextlib.contextmanager
+def watch_body(item: pytest.Item, attempt: Attempt) -> Iterator[None]:
+    """Note in `attempt` that the test function was entered, and what it raised.
+
+    Items that are not Python functions, and generators, are left alone.
+    """
+    body = getattr(item, "obj", None)
+    watcher = _make_watcher(item, body, attempt) if isinstance(item, pytest.Function) else None
+    if watcher is None:
+        yield
+        return
+    attempt.body_started = False
+    item.obj = watcher  # type: ignore[attr-defined]  # pytest.Function has a setter
+    try:
+        yield
+    finally:
+        item.obj = body  # type: ignore[attr-defined]  # as above
+
+
+def _make_watcher(
+    item: pytest.Function, body: object, attempt: Attempt
+) -> Callable[..., Any] | None:
+    if not callable(body) or inspect.isasyncgenfunction(body) or inspect.isgeneratorfunction(body):
+        return None
+    if not inspect.iscoroutinefunction(body):
+        return _watch_function(body, attempt)
+    # unittest looks up a coroutine by name on the TestCase, and never asks the item for it.
+    return None if isinstance(item, TestCaseFunction) else _watch_coroutine(body, attempt)
+
+
+def _watch_function(body: Callable[..., Any], attempt: Attempt) -> Callable[..., Any]:
+    @functools.wraps(body)
+    def watch(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        attempt.body_started, attempt.raised = True, None
+        try:
+            return body(*args, **kwargs)
+        except BaseException as error:
+            attempt.raised = error
+            raise
+
+    return watch
+
+
+def _watch_coroutine(body: Callable[..., Any], attempt: Attempt) -> Callable[..., Any]:
+    @functools.wraps(body)
+    async def watch(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        attempt.body_started, attempt.raised = True, None
+        try:
+            return await body(*args, **kwargs)
+        except BaseException as error:
+            attempt.raised = error
+            raise
+
+    return watch

@@ -1,0 +1,399 @@
+"""The hooks around each check: block it, run it, evaluate it, report its result.
+
+A check that fails, by its body or by a threshold, fails as a pytest test too, so that every other
+plugin and a mixed suite see the same.
+"""
+
+from __future__ import annotations
+
+import datetime
+import time
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from unittest.case import SkipTest
+
+import msgspec
+import pytest
+from _pytest.compat import NOTSET
+from _pytest.runner import runtestprotocol
+
+from pytest_flowhealth.domain.checks import (
+    CheckResult,
+    CheckRun,
+    Phase,
+    PhaseOutcome,
+    describe_limit,
+    evaluate_check,
+    evaluate_thresholds,
+)
+from pytest_flowhealth.domain.dependencies import Index, find_root_cause
+from pytest_flowhealth.domain.root_causes import RunProblem
+from pytest_flowhealth.domain.status import Outcome
+from pytest_flowhealth.domain.thresholds import ThresholdResult
+from pytest_flowhealth.errors import FlowHealthError, MeasurementUnavailable, NotApplicable
+from pytest_flowhealth.plugin.execution.body_watcher import watch_body
+from pytest_flowhealth.plugin.execution.exclusive import hold_lock
+from pytest_flowhealth.plugin.execution.fixture import inject_health
+from pytest_flowhealth.plugin.execution.observers import (
+    TaskErrorHandler,
+    explain_warning,
+    is_tuple_assertion,
+)
+from pytest_flowhealth.plugin.execution.prefetch import Prefetcher, forget_prefetched
+from pytest_flowhealth.plugin.execution.running_check import RUNNING, RunningCheck
+from pytest_flowhealth.plugin.execution.timeouts import start_timer, stop_timer
+from pytest_flowhealth.plugin.reporting.messages import sanitize_report, short_message, summarize
+from pytest_flowhealth.plugin.reporting.recorder import RESULT_ATTRIBUTE
+from pytest_flowhealth.plugin.run import HealthRun, Mode, is_worker
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 10.0
+
+# A check may leave a mock of these behind.
+_monotonic, _sleep, _datetime = time.monotonic, time.sleep, datetime.datetime
+
+
+class HealthWarning(UserWarning):
+    """A check of a mixed suite that would count as degraded."""
+
+
+class CheckRunner:
+    """Run the checks and report their results; the plugin `flowhealth-runner`.
+
+    Args:
+        run: The run that gets the results.
+        keep_samples: Whether a history wants the samples of the series.
+    """
+
+    def __init__(self, run: HealthRun, *, keep_samples: bool) -> None:
+        self._run = run
+        self._keep_samples = keep_samples
+        self._current: RunningCheck | None = None
+        self._item: pytest.Item | None = None
+        self._observer = TaskErrorHandler(self._report_task_error)
+        self.blockers = Blockers(run)
+        self._prefetcher = Prefetcher()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Start the prefetched probes of the selected checks before the first one runs."""
+        self._observer.install()
+        if not session.config.option.collectonly:
+            self._prefetcher.start(session)
+        try:
+            return (yield)
+        finally:
+            self._observer.remove()
+            self._prefetcher.stop()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Evaluate the check when everything about it has been reported."""
+        check = item.stash.get(RUNNING, None)
+        if check is None:
+            return (yield)
+        self._current, self._item = check, item
+        try:
+            return (yield)
+        finally:
+            self._current = self._item = None
+            self._finish(item, check)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None]:
+        """Give the check its `health`, and turn this package's errors into pytest's."""
+        check = item.stash.get(RUNNING, None)
+        if check is None:
+            return (yield)
+        with hold_lock(item.config, exclusive=check.spec.exclusive):
+            check.begin_setup()
+            inject_health(item, check)
+            return (yield from _translate_errors(check, "setup"))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
+        """Run the body, then evaluate the thresholds."""
+        check = item.stash.get(RUNNING, None)
+        if check is None:
+            return (yield)
+        check.begin_call()
+        with (
+            hold_lock(item.config, exclusive=check.spec.exclusive),
+            watch_body(item, check.attempt),
+        ):
+            try:
+                yield from _translate_errors(check, "call")
+                _require_body(item, check)
+                self._require_thresholds(check)
+            except (Exception, pytest.fail.Exception) as error:
+                _apply_waiver(check, error)
+                raise
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None]:
+        """Turn this package's errors into pytest's."""
+        check = item.stash.get(RUNNING, None)
+        return (yield) if check is None else (yield from _translate_errors(check, "teardown"))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Note how the phase ended, after every other plugin has had its say."""
+        report = yield
+        check = item.stash.get(RUNNING, None)
+        if check is not None and (report.when == "call" or call.excinfo or not report.passed):
+            check.attempt.outcomes[report.when or "call"] = _phase_outcome(check, report, call)
+            sanitize_report(report, self._run.sanitizer)
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add a phase to the current check."""
+        check = self._current
+        if check is None or report.nodeid != check.spec.nodeid:
+            return
+        if report.outcome == "rerun":  # type: ignore[comparison-overlap]  # of pytest-rerunfailures
+            return
+        attempt = check.attempt
+        is_subtest = hasattr(report, "context")
+        when: str = report.when or "call"
+        outcome, message = attempt.outcomes.get(when) or _reported_outcome(report)
+        if is_subtest:
+            attempt.subtests += 1
+            attempt.outcomes.pop(when, None)
+            when = "subtest"
+        attempt.phases.append(Phase(when, outcome, 0.0 if is_subtest else report.duration, message))
+        if when == "teardown" and self._item is not None and is_worker(self._item.config):
+            # So that the controller knows it even if this worker is killed later.
+            result = self._evaluate(self._item, check)
+            setattr(report, RESULT_ATTRIBUTE, msgspec.json.encode(result).decode())
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, when: str) -> None:
+        """Doubt a check whose body did not run, did not assert, or left errors behind."""
+        if when == "runtest" and self._current is not None:
+            if (doubt := explain_warning(warning_message)) is not None:
+                self._current.attempt.doubts.append(doubt)
+        elif when == "collect" and is_tuple_assertion(warning_message):
+            path, line = warning_message.filename, warning_message.lineno
+            text = f"{path}:{line}: an assertion on a tuple is always true; remove the parentheses"
+            self._run.problems.append(RunProblem(text))
+
+    def _report_task_error(self, text: str) -> None:
+        if self._current is not None:
+            self._current.attempt.doubts.append(text)
+        else:
+            self._run.problems.append(RunProblem(text))
+
+    def _require_thresholds(self, check: RunningCheck) -> None:
+        """Fail the pytest test if a threshold is past its fail limit, or has no value."""
+        if not check.spec.thresholds and self._run.mode is not Mode.MIXED:
+            return
+        series = tuple(check.attempt.series.values())
+        body = CheckRun(phases=(Phase("call", PhaseOutcome.PASSED),), series=series)
+        results = evaluate_thresholds(check.spec, body)
+        failed = [one for one in results if one.outcome in (Outcome.FAIL, Outcome.UNKNOWN)]
+        if failed:
+            check.note_outcome("call", PhaseOutcome.THRESHOLDS, "")
+            pytest.fail("; ".join(describe_limit(one) for one in failed), pytrace=False)
+        if self._run.mode is Mode.MIXED:
+            _warn(check, results)
+
+    def _evaluate(self, item: pytest.Item, check: RunningCheck) -> CheckResult:
+        doubts = list(_find_doubts(item, check))
+        run = check.to_run()
+        if doubts:
+            run = msgspec.structs.replace(run, doubts=(*run.doubts, *doubts))
+        result = evaluate_check(check.spec, run, _datetime.now(datetime.UTC).date())
+        return self._run.sanitizer.check(result)
+
+    def _finish(self, item: pytest.Item, check: RunningCheck) -> None:
+        """Evaluate a check that has ended, and tell whoever listens."""
+        result = self._evaluate(item, check)
+        self._run.results[item.nodeid] = result
+        self.blockers.add(check.spec.id, result)
+        if self._keep_samples:
+            self._run.samples.update(gather_samples(check))
+        item.config.hook.pytest_flowhealth_check_result(result=result)
+
+
+class Blockers:
+    """Skip a check whose requirement is not satisfied; the plugin `flowhealth-blockers`.
+
+    Separate from the wrappers above: other plugins' wrappers must have set up what they tear down.
+    """
+
+    def __init__(self, run: HealthRun) -> None:
+        self._run = run
+        self._results: dict[str, CheckResult] = {}
+        self._index: Index | None = None
+
+    def add(self, check_id: str, result: CheckResult) -> None:
+        """Add the result of a check that has ended."""
+        self._results[check_id] = result
+        self._index = None
+
+    def find(self, required: str) -> Sequence[CheckResult]:
+        """Return the results so far of the checks that a requirement names."""
+        if self._index is None:
+            self._index = Index(self._results)
+        return [self._results[check_id] for check_id in self._index.resolve(required)]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Skip a blocked check, and name the root cause."""
+        check = item.stash.get(RUNNING, None)
+        if check is None or not check.spec.requires:
+            return
+        cause = find_root_cause(check.spec.requires, self.find)
+        if cause is not None:
+            check.attempt.blocked_by = cause
+            check.note_outcome("setup", PhaseOutcome.BLOCKED, f"blocked by {cause}")
+            pytest.skip(f"blocked by {cause}")
+
+
+class Retrier:
+    """Run a failing check again while there is time; the plugin `flowhealth-retrier`.
+
+    Args:
+        seconds: How long the checks of the run may be retried, from the first failure on.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until: float | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:
+        """Run a check until it passes or the time is up, and report its last attempt."""
+        check = item.stash.get(RUNNING, None)
+        if check is None:
+            return None
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for report in self._run_attempts(item, nextitem, check):
+            item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    def _run_attempts(
+        self, item: pytest.Item, nextitem: pytest.Item | None, check: RunningCheck
+    ) -> list[pytest.TestReport]:
+        pause = _FIRST_PAUSE
+        while True:
+            reports = runtestprotocol(item, log=False, nextitem=nextitem)
+            failed = [report for report in reports if report.failed]
+            if not failed or not self._has_time(pause, check):
+                return reports
+            stop_timer(check)
+            _sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+            if failed[0].when == "call":
+                forget_prefetched(item)
+            else:
+                # A fixture of a wider scope keeps its error until it is torn down.
+                item.session._setupstate.teardown_exact(None)  # noqa: SLF001  # pytest has no public way
+            start_timer(check)
+
+    def _has_time(self, pause: float, check: RunningCheck) -> bool:
+        """Tell whether another attempt fits: one always does, then until the time is up."""
+        now = _monotonic()
+        if self._until is None:
+            self._until = now + self._seconds
+        return check.attempts == 1 or now + pause <= self._until
+
+
+def _find_doubts(item: pytest.Item, check: RunningCheck) -> Iterator[str]:
+    """Yield why a check that passed, or was skipped, has checked nothing."""
+    called = any(phase.when == "call" for phase in check.attempt.phases)
+    if "subtests" in getattr(item, "fixturenames", ()) and called and not check.attempt.subtests:
+        yield "it has subtests, and none of them ran"
+    call = getattr(item, "callspec", None)
+    if call is not None and any(value is NOTSET for value in call.params.values()):
+        yield "its parametrisation is empty, so nothing was checked"
+
+
+def gather_samples(check: RunningCheck) -> dict[str, tuple[float, ...]]:
+    """Return the samples of a check's series by metric name, for the history."""
+    from pytest_flowhealth.history.entry import metric_of, thinned
+
+    spec = check.spec
+    return {
+        metric_of(spec.id, spec.component, name): thinned(series.samples)
+        for name, series in check.attempt.series.items()
+        if series.samples
+    }
+
+
+def _require_body(item: pytest.Item, check: RunningCheck) -> None:
+    # unittest's setUp runs within the call; its errors and skips wait in the item.
+    if check.attempt.body_started is False and not getattr(item, "_excinfo", None):
+        message = "its body never ran: a hook or a plugin took its place"
+        check.note_outcome("call", PhaseOutcome.UNAVAILABLE, message)
+        pytest.fail(message, pytrace=False)
+
+
+def _translate_errors(check: RunningCheck, when: str) -> Iterator[None]:
+    """Yield once to the phase; this package's errors become a skip or a failure without traceback."""
+    try:
+        return (yield)
+    except NotApplicable as error:
+        pytest.skip(error.message or "not applicable")
+    except FlowHealthError as error:
+        unavailable = isinstance(error, MeasurementUnavailable)
+        outcome = PhaseOutcome.UNAVAILABLE if unavailable else PhaseOutcome.FAILED
+        check.note_outcome(when, outcome, error.message, error.remedy)
+        pytest.fail(error.message, pytrace=False)
+
+
+def _apply_waiver(check: RunningCheck, error: BaseException) -> None:
+    """Turn a waived failure into an expected one, so that it does not fail for pytest either."""
+    waiver = check.spec.waiver
+    outcome, _ = check.attempt.outcomes.get("call", (PhaseOutcome.FAILED, ""))
+    if waiver is None or outcome is PhaseOutcome.UNAVAILABLE:
+        return
+    if _datetime.now(datetime.UTC).date() > waiver.until:
+        return
+    if "call" not in check.attempt.outcomes:
+        check.note_outcome("call", PhaseOutcome.FAILED, summarize(error))
+    check.attempt.waived = True
+    pytest.xfail(f"waived until {waiver.until}: {waiver.reason}")
+
+
+def _phase_outcome(
+    check: RunningCheck, report: pytest.TestReport, call: pytest.CallInfo[None]
+) -> tuple[PhaseOutcome, str]:
+    """Return how a phase ended: as noted while it ran, otherwise as pytest reports it."""
+    attempt = check.attempt
+    error = call.excinfo.value if call.excinfo else None
+    expected = getattr(report, "wasxfail", None)
+    noted = attempt.outcomes.get(report.when or "")
+    if expected is not None and not attempt.waived:
+        outcome = PhaseOutcome.XFAILED if report.skipped else PhaseOutcome.XPASSED
+        return outcome, expected.removeprefix("reason: ") or "no reason given"
+    if noted is not None:
+        return noted
+    if error is None and report.when == "call":
+        # A hook of another plugin that catches what the body raised must not make it pass.
+        error, attempt.raised = attempt.raised, None
+    if isinstance(error, (pytest.skip.Exception, SkipTest)):
+        return PhaseOutcome.SKIPPED, str(getattr(error, "msg", None) or error)
+    if error is not None or not report.passed:
+        return PhaseOutcome.FAILED, summarize(error) if error else short_message(report)
+    return PhaseOutcome.PASSED, ""
+
+
+def _reported_outcome(report: pytest.TestReport) -> tuple[PhaseOutcome, str]:
+    """Return how a phase ended whose report another plugin made."""
+    if report.when not in ("setup", "call", "teardown"):
+        return PhaseOutcome.LOST, short_message(report)
+    if report.passed:
+        return PhaseOutcome.PASSED, ""
+    outcome = PhaseOutcome.FAILED if report.failed else PhaseOutcome.SKIPPED
+    return outcome, short_message(report)
+
+
+def _warn(check: RunningCheck, results: Sequence[ThresholdResult]) -> None:
+    texts = [describe_limit(one) for one in results if one.outcome is Outcome.WARN]
+    for text in [*texts, *check.attempt.warnings]:
+        warnings.warn(HealthWarning(f"{check.spec.id}: {text}"), stacklevel=2)

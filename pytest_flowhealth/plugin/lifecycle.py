@@ -1,0 +1,408 @@
+"""The life of a run: claim its report, start it, end it with its verdict.
+
+However it ends, the report that an earlier run left does not stay, and the exit code is that of
+the report: 0 to 3 for a verdict, 3 if something kept it from having one, 4 for a usage error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_flowhealth.config.load import load_target, locate
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.report import Document
+from pytest_flowhealth.domain.root_causes import RunProblem
+from pytest_flowhealth.domain.status import USAGE_ERROR, Status
+from pytest_flowhealth.domain.text import Redactor, one_line, password_in, secrets_in
+from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.plugin.collection import bundled
+from pytest_flowhealth.plugin.collection.selection import Selection
+from pytest_flowhealth.plugin.execution.exclusive import LockFile
+from pytest_flowhealth.plugin.execution.observers import enable_warnings
+from pytest_flowhealth.plugin.execution.runner import CheckRunner, Retrier
+from pytest_flowhealth.plugin.execution.timeouts import Timeouts
+from pytest_flowhealth.plugin.options import read_early_options, wants_health
+from pytest_flowhealth.plugin.reporting.exit_guard import guard_exit, settle_exit
+from pytest_flowhealth.plugin.reporting.messages import make_usage_error, summarize
+from pytest_flowhealth.plugin.reporting.monitor_pipe import MonitorPipe, read_request
+from pytest_flowhealth.plugin.reporting.recorder import Recorder
+from pytest_flowhealth.plugin.reporting.report_builder import build_report, build_unfinished
+from pytest_flowhealth.plugin.reporting.report_file import find_report_path
+from pytest_flowhealth.plugin.reporting.sanitizer import Sanitizer
+from pytest_flowhealth.plugin.reporting.sinks import Sink, make_sinks, make_valid_sinks
+from pytest_flowhealth.plugin.reporting.stdout import ensure_open, flush_stdout
+from pytest_flowhealth.plugin.reporting.terminal import show_verdict
+from pytest_flowhealth.plugin.reporting.test_entries import TestEntries
+from pytest_flowhealth.plugin.run import RUN, HealthRun, Mode, is_worker
+
+if TYPE_CHECKING:
+    from pytest_flowhealth.monitor.frames import Settled
+    from pytest_flowhealth.plugin.reporting.run_history import RunHistory
+
+_UNFINISHED = ("run did not finish",)
+
+SINKS: pytest.StashKey[list[Sink]] = pytest.StashKey()
+"""Where the report goes; there once the earlier report has been replaced."""
+
+_CLAIM_ERROR: pytest.StashKey[pytest.UsageError] = pytest.StashKey()
+_SELECTION: pytest.StashKey[Selection] = pytest.StashKey()
+_REPORTED: pytest.StashKey[bool] = pytest.StashKey()
+
+_REQUIRED_PLUGINS = {
+    "timeout": "pytest-timeout is switched off, and without it a check that hangs never ends",
+    "warnings": "pytest's warnings are switched off, and they report bodies that never ran",
+    "threadexception": "without it, errors in threads that a check starts are lost",
+}
+
+
+# -- the beginning
+
+
+def claim_report(config: pytest.Config) -> None:
+    """Replace the earlier report, before an option or a plugin can end pytest."""
+    options = read_early_options(config)
+    if options is None or not wants_health(options) or options.health_demo or _may_be_worker():
+        return
+    sys.excepthook = _exit_unknown
+    try:
+        _claim(config, options)
+    except pytest.UsageError as error:
+        # Raised here, pytest would show it with a traceback; before_conftests raises it.
+        config.stash[_CLAIM_ERROR] = error
+
+
+def before_conftests(config: pytest.Config) -> None:
+    """Guard the ways out of the process, before a conftest.py of the project runs."""
+    ensure_open()
+    guard_exit(lambda text: abort(config, text, Status.UNKNOWN.exit_code))
+    if _may_be_worker():
+        return
+    if _CLAIM_ERROR in config.stash:
+        raise config.stash[_CLAIM_ERROR]
+    if SINKS not in config.stash:
+        _claim(config, config.known_args_namespace)
+
+
+def start_health(config: pytest.Config) -> None:
+    """Start a run that was asked for with --health.
+
+    Raises:
+        pytest.UsageError: An option or the configuration is invalid.
+    """
+    if not is_worker(config) and SINKS not in config.stash:
+        _claim(config, config.option)
+    for name, reason in _REQUIRED_PLUGINS.items():
+        if not config.pluginmanager.hasplugin(name):
+            raise pytest.UsageError(f"{reason}; leave out -p no:{name}")
+    if config.option.health_submit is not None:
+        from pytest_flowhealth.plugin.submit import require_receiver
+
+        require_receiver(config)
+    # Other checks still report something if one file can't be imported.
+    config.option.continue_on_collection_errors = True
+    # It would end the process with exit code 1, which means degraded.
+    config._inicache["faulthandler_exit_on_timeout"] = False  # noqa: SLF001  # pytest has no public way
+    run = start_run(config, Mode.HEALTH)
+    config.pluginmanager.register(bundled.BundledCollection(), "flowhealth-bundled")
+    if is_implicit(config):
+        own = [str(run.target.root / path) for path in run.target.config.checks]
+        config.args[:] = [*map(str, bundled.find_files().values()), *own]
+
+
+def start_run(config: pytest.Config, mode: Mode) -> HealthRun:
+    """Start a run: read the project's configuration, register what runs and records the checks.
+
+    Raises:
+        pytest.UsageError: The configuration or an option is invalid.
+    """
+    request = None if is_worker(config) else read_request()
+    target = _load_target(config, request.settled if request else None)
+    urls = (target.config.redis.url, target.config.history.url, config.option.health_history)
+    secrets = secrets_in(os.environ) | {password_in(url or "") or "" for url in urls}
+    run = HealthRun(
+        config=config,
+        mode=mode,
+        target=target,
+        sanitizer=Sanitizer(Redactor(secrets)),
+        entries=TestEntries(),
+        report_path=None
+        if request
+        else find_report_path(config.option, config.invocation_params.dir),
+        started=datetime.datetime.now(datetime.UTC),
+        start=time.perf_counter(),
+        monitor=request,
+    )
+    if mode is not Mode.MIXED:
+        enable_warnings(config)
+        run.history = _open_history(run)
+    config.stash[RUN] = run
+    _register_parts(run)
+    return run
+
+
+def _register_parts(run: HealthRun) -> None:
+    config = run.config
+    keeps_samples = bool(run.history or run.monitor or is_worker(config))
+    recorder, runner = Recorder(run), CheckRunner(run, keep_samples=keeps_samples)
+    parts: dict[str, object] = {
+        "recorder": recorder,
+        "runner": runner,
+        "blockers": runner.blockers,
+        "timeouts": Timeouts(),
+    }
+    if config.option.health_retry is not None:
+        parts["retrier"] = Retrier(config.option.health_retry)
+    if not is_worker(config):
+        parts["lock"] = LockFile()
+    if run.monitor is not None:
+        pipe = MonitorPipe(run, run.monitor.pipe)
+        parts["monitor"] = pipe
+        sinks: list[Sink] = [pipe]
+        config.stash[SINKS] = sinks
+    for name, part in parts.items():
+        if config.pluginmanager.is_blocked(f"flowhealth-{name}"):
+            raise pytest.UsageError(
+                f"-p no:flowhealth-{name} takes a part out of the verdict; leave it out"
+            )
+        config.pluginmanager.register(part, f"flowhealth-{name}")
+    config.stash[_SELECTION] = Selection(run, recorder, implicit=is_implicit(config))
+
+
+def choose_checks(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Read the markers of `items` and choose the checks to run; start a run if there is none yet.
+
+    Raises:
+        pytest.UsageError: Markers, options or names are invalid.
+    """
+    if RUN not in config.stash:
+        every = all(item.get_closest_marker("health") for item in items)
+        start_run(config, Mode.AUTO if every else Mode.MIXED)
+        _catch_up(config, items)
+    config.stash[_SELECTION].choose(items)
+
+
+def arrange_checks(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the chosen checks."""
+    config.stash[_SELECTION].arrange(items)
+
+
+def is_implicit(config: pytest.Config) -> bool:
+    """Tell whether no path was given, so that the bundled checks are run."""
+    return config.args_source is not pytest.Config.ArgsSource.ARGS
+
+
+def _catch_up(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give the recorder, which starts only now, what pytest has collected so far."""
+    recorder: Recorder = config.pluginmanager.getplugin("flowhealth-recorder")
+    recorder.items += items
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    for report in reporter.stats.get("skipped", []) if reporter else []:
+        if isinstance(report, pytest.CollectReport):
+            recorder.pytest_collectreport(report)
+
+
+def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
+    if read_request() is not None:
+        return  # the monitor writes the report of its rounds
+    sinks = make_sinks(config, options)
+    unfinished = build_unfinished(config.invocation_params.dir, _UNFINISHED)
+    for sink in sinks:
+        sink.claim(unfinished)
+    config.stash[SINKS] = sinks
+
+    def leave_unknown() -> None:
+        """Let what is polled say unknown if pytest ends before there is a verdict."""
+        if _REPORTED not in config.stash:
+            for sink in sinks:
+                if sink.polled:
+                    sink.write(unfinished)
+
+    config.add_cleanup(leave_unknown)
+
+
+def _load_target(config: pytest.Config, settled: Settled | None) -> Target:
+    folder = Path(config.option.health_project) if config.option.health_project else None
+    here = config.invocation_params.dir
+    try:
+        if settled is not None:
+            from pytest_flowhealth.plugin.reporting.monitor_pipe import make_target
+
+            return make_target(settled, locate(folder, here))
+        return load_target(folder, os.environ, here)
+    except UsageError as error:
+        raise make_usage_error(str(error)) from None
+
+
+def _open_history(run: HealthRun) -> RunHistory | None:
+    """Return the history if one is asked for; a worker leaves it to its controller."""
+    option = run.config.option
+    asked = option.health_history or option.health_compare is not None
+    if not (asked or run.target.config.history.url) or is_worker(run.config) or run.monitor:
+        return None
+    from pytest_flowhealth.plugin.reporting.run_history import open_history
+
+    return open_history(run.config, run.target)
+
+
+def _may_be_worker() -> bool:
+    """Tell whether this looks like an xdist worker, which must not touch the report.
+
+    A worker is known for sure only later. The variable alone does not tell: what a worker starts
+    inherits it.
+    """
+    return "PYTEST_XDIST_WORKER" in os.environ and sys.argv[:1] == ["-c"]
+
+
+def _exit_unknown(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Print an exception that nothing caught, and exit with 3: Python's own 1 means degraded."""
+    traceback.print_exception(kind, error, trace)
+    flush_stdout()
+    os._exit(Status.UNKNOWN.exit_code)
+
+
+# -- the end
+
+
+def finish_run(config: pytest.Config, pytest_exit: int | None) -> int | None:
+    """End a run: build its report, deliver it, and return the exit code.
+
+    Args:
+        config: The session has ended, and everything is unconfigured.
+        pytest_exit: The exit code that pytest itself would end with.
+
+    Raises:
+        pytest.UsageError: An xdist worker found one.
+    """
+    run = config.stash[RUN]
+    if run.usage_error is not None:
+        abort(config, run.usage_error)
+        raise pytest.UsageError(run.usage_error)
+    if run.mode is Mode.WATCHING:
+        run.mode = _find_mode(config)
+    if not run.decides and not config.option.health_report:
+        return pytest_exit
+    document = _deliver(run, int(pytest_exit or 0))
+    if not run.decides:
+        return pytest_exit
+    show_verdict(run, document)
+    flush_stdout()
+    settle_exit(document.health.exit_code)
+    if config.option.health_submit is not None and run.monitor is None:
+        from pytest_flowhealth.plugin.submit import submit
+
+        submit(run, document)
+    return document.health.exit_code
+
+
+def finish_with_error(config: pytest.Config, error: BaseException) -> int | None:
+    """End a run that an exception ended outside its checks.
+
+    Raises:
+        pytest.UsageError: It was one; pytest shows it and exits with 4.
+    """
+    if isinstance(error, pytest.UsageError):
+        abort(config, str(error))
+        raise error
+    text = f"internal error: {type(error).__name__}: {one_line(str(error))}"
+    if RUN not in config.stash:
+        return abort_unknown(config, text)
+    config.stash[RUN].problems.append(RunProblem(text))
+    return finish_run(config, 0)
+
+
+def finish_without_conftest(config: pytest.Config, error: BaseException) -> int:
+    """End a run that a conftest.py, or its options, kept from starting.
+
+    Raises:
+        pytest.UsageError: It was one; pytest shows it and exits with 4.
+    """
+    if isinstance(error, pytest.UsageError):
+        abort(config, str(error))
+        raise error
+    cause = getattr(error, "cause", error)  # of pytest's ConftestImportFailure
+    if isinstance(error, SystemExit):
+        text = f"a conftest.py ended the process with exit code {error.code}"
+    else:
+        where = Path(getattr(error, "path", "conftest.py")).name
+        text = f"{where} can't be used: {one_line(summarize(cause))}"
+    return abort_unknown(config, text)
+
+
+def abort_unknown(config: pytest.Config, text: str) -> int:
+    """End a run that has no verdict, with the reason in the report and on standard error."""
+    text = Redactor(secrets_in(os.environ))(one_line(text))
+    abort(config, text, Status.UNKNOWN.exit_code)
+    sys.stderr.write(f"UNKNOWN  {text}\n")
+    return Status.UNKNOWN.exit_code
+
+
+def abort(config: pytest.Config, reason: str, exit_code: int = USAGE_ERROR) -> None:
+    """Leave a report that says why there is no verdict."""
+    run = config.stash.get(RUN, None)
+    root = run.target.root if run else config.invocation_params.dir
+    heading, *mistakes = [line.strip() for line in reason.splitlines()] or ["usage error"]
+    document = build_unfinished(root, mistakes or [heading], exit_code)
+    config.stash[_REPORTED] = True
+    request = read_request()
+    if request is not None and run is None:
+        MonitorPipe.refuse(request.pipe, document)
+        return
+    options = config.known_args_namespace
+    for sink in config.stash.get(SINKS, []) or make_valid_sinks(config, options):
+        with contextlib.suppress(pytest.UsageError):
+            sink.write(document)
+
+
+def _deliver(run: HealthRun, pytest_exit: int) -> Document:
+    """Build the report and write it to every sink; what fails makes the report unknown."""
+    config = run.config
+    sinks = config.stash.get(SINKS, None) or make_sinks(config, config.option)
+    config.stash[_REPORTED] = True
+    document = _build(run, pytest_exit)
+    try:
+        config.hook.pytest_flowhealth_report(report=document)
+    except Exception as error:  # noqa: BLE001  # a hook of another plugin may raise anything
+        run.problems.append(RunProblem(f"pytest_flowhealth_report: {one_line(summarize(error))}"))
+        document = _build(run, pytest_exit)
+    while True:
+        failures: dict[int, str] = {}
+        for sink in sinks:
+            # What is polled waits for a report that is not corrected any more.
+            if not (failures and sink.polled) and (failure := sink.write(document)):
+                failures[id(sink)] = failure
+        if not failures:
+            return document
+        for failure in failures.values():
+            sys.stderr.write(f"{failure}\n")
+        run.problems += [RunProblem(failure) for failure in failures.values()]
+        sinks = [sink for sink in sinks if id(sink) not in failures]
+        document = _build(run, pytest_exit)
+
+
+def _build(run: HealthRun, pytest_exit: int) -> Document:
+    document = build_report(run, pytest_exit)
+    return run.history.record(document, run.samples) if run.history else document
+
+
+def _find_mode(config: pytest.Config) -> Mode:
+    """Return the mode that xdist's workers found; if none reported, by what was reported."""
+    run = config.stash[RUN]
+    recorder: Recorder = config.pluginmanager.getplugin("flowhealth-recorder")
+    modes = {worker.mode for worker in recorder.workers}
+    if modes:
+        return Mode.AUTO if Mode.AUTO.value in modes else Mode.MIXED
+    only_checks = run.results and run.finished.keys() <= run.results.keys()
+    return Mode.AUTO if only_checks else Mode.MIXED

@@ -1,0 +1,1 @@
+"""Record what happened, build the report once, and pass it to the sinks."""

@@ -1,0 +1,123 @@
+"""A run that is a round of the monitor: send each component's results over a pipe when it is done.
+
+The monitor writes the report and the history itself, so that a full disk stops no round.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.dependencies import Index
+from pytest_flowhealth.domain.report import Document
+from pytest_flowhealth.domain.root_causes import attribute_root_causes
+from pytest_flowhealth.domain.status import Outcome
+from pytest_flowhealth.monitor import frames
+from pytest_flowhealth.monitor.frames import Ended, Order, Partly, Planned, Settled, order
+from pytest_flowhealth.plugin.reporting.report_file import encode_report
+from pytest_flowhealth.plugin.run import HealthRun
+
+
+def read_request() -> Order | None:
+    """Return what the monitor asks for; None if this run is not one of its rounds."""
+    return order()
+
+
+def make_target(settled: Settled, root: Path) -> Target:
+    """Return the target with the configuration that the monitor has read."""
+    return Target(root, **msgspec.structs.asdict(settled))
+
+
+class MonitorPipe:
+    """Send what a round finds to the monitor; the plugin `flowhealth-monitor`, and a sink.
+
+    Args:
+        run: The round.
+        pipe: The file descriptor that frames are written to.
+    """
+
+    polled = False
+
+    def __init__(self, run: HealthRun, pipe: int) -> None:
+        self._run = run
+        self._pipe = pipe
+        self._left: dict[str, set[str]] = {}
+        self._blocked: dict[str, tuple[str, ...]] = {}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self) -> None:
+        """Send what will be run."""
+        names = {}
+        for spec in self._run.specs.values():
+            name = self._run.sanitizer.name(spec.id)
+            names[name] = spec.component
+            self._left.setdefault(spec.component, set()).add(name)
+        frames.write(self._pipe, Planned(names))
+
+    def pytest_flowhealth_check_result(self, result: CheckResult) -> None:
+        """Send a component if this was the last of its checks that can be run."""
+        if result.component not in self._left:
+            return
+        if result.outcome in (Outcome.FAIL, Outcome.UNKNOWN):
+            self._blocked[result.id] = self._find_blocked(result.id)
+        self._left[result.component].discard(result.id)
+        waiting = self._left[result.component].difference(*self._blocked.values())
+        if not waiting:
+            del self._left[result.component]
+            self._send(result.component)
+
+    def claim(self, unfinished: Document) -> None:
+        """Do nothing: the monitor knows that the round has not finished."""
+
+    def write(self, document: Document) -> str | None:
+        """Send the verdict, and what the history keeps of it."""
+        from pytest_flowhealth.history.entry import entry_of
+
+        report = encode_report(document)
+        uid = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+        entry = entry_of(document.health, report, self._run.samples, "", uid)
+        frames.write(
+            self._pipe,
+            Ended(
+                report=msgspec.Raw(report),
+                problems=self._run.reported_problems,
+                exit_code=document.health.exit_code,
+                entry=msgspec.msgpack.encode(entry),
+            ),
+        )
+        return None
+
+    @staticmethod
+    def refuse(pipe: int, document: Document) -> None:
+        """Send that nothing was run, and why."""
+        report = document.health
+        frames.write(
+            pipe, Ended(msgspec.Raw(encode_report(document)), report.reasons, report.exit_code)
+        )
+
+    def _find_blocked(self, root: str) -> tuple[str, ...]:
+        """Return the checks that can't be run if `root` has failed."""
+        requires = {spec.id: spec.requires for spec in self._run.specs.values()}
+        index = Index(requires)
+        found = {root}
+        while True:
+            more = {
+                name
+                for name, required in requires.items()
+                if name not in found
+                and any(one in found for each in required for one in index.resolve(each))
+            }
+            if not more:
+                return tuple(sorted(found - {root}))
+            found |= more
+
+    def _send(self, component: str) -> None:
+        results = attribute_root_causes(list(self._run.results.values()))
+        checks = tuple(one for one in results if one.component == component)
+        frames.write(self._pipe, Partly(component, checks, self._blocked))

@@ -1,0 +1,203 @@
+"""Build the report of a run from its results and problems."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_flowhealth.domain.checks import CheckResult, make_unreported
+from pytest_flowhealth.domain.report import (
+    Document,
+    Host,
+    Report,
+    Summary,
+    TargetInfo,
+    make_summary,
+)
+from pytest_flowhealth.domain.root_causes import RunProblem, derive_verdict
+from pytest_flowhealth.domain.status import Outcome, Status
+from pytest_flowhealth.domain.text import printable
+from pytest_flowhealth.plugin.collection.uncollected import read_source
+from pytest_flowhealth.plugin.run import HealthRun, Mode
+
+# A check may leave a mock of these behind.
+_time, _perf_counter, _datetime = time.time, time.perf_counter, datetime.datetime
+
+COVERAGE = "cov_fail_under"
+
+
+def build_report(run: HealthRun, pytest_exit: int) -> Document:
+    """Return the report of a run.
+
+    Args:
+        run: What was collected, reported and went wrong.
+        pytest_exit: The exit code that pytest itself would end with.
+    """
+    results = list(_complete_results(run))
+    results, comparisons, trends = _look_back(run, results)
+    problems = [*run.problems, *_find_problems(run, results, pytest_exit)]
+    clean = run.sanitizer
+    problems = [clean.problem(one) for one in dict.fromkeys(problems)]
+    run.reported_problems = tuple(problem.text for problem in problems)
+    verdict = derive_verdict(results, problems)
+    allowed = run.config.option.health_allow == verdict.status.value
+    duration = _perf_counter() - run.start
+    report = Report(
+        status=verdict.status,
+        exit_code=0 if allowed else verdict.status.exit_code,
+        reasons=verdict.reasons,
+        started=run.started,
+        duration=duration,
+        target=_describe_target(run),
+        host=describe_host(),
+        summary=make_summary(verdict.counts),
+        components=verdict.components,
+        checks=verdict.checks,
+        not_asked=run.not_requested,
+        deselected=run.deselected,
+        trends=trends,
+        comparisons=comparisons,
+    )
+    return Document(
+        created=_time(),
+        duration=duration,
+        exitcode=report.exit_code,
+        root=printable(str(run.config.rootpath)),
+        environment=clean.tree(_read_environment(run.config)),
+        summary=run.entries.summary(collected=len(run.collected), deselected=run.deselected),
+        tests=clean.tree(run.entries.tests()),
+        health=report,
+    )
+
+
+def build_unfinished(root: Path, reasons: Iterable[str], exit_code: int = 3) -> Document:
+    """Return the report of a run that has no verdict: unknown, for `reasons`."""
+    shown = printable(str(root))
+    report = Report(
+        status=Status.UNKNOWN,
+        exit_code=exit_code,
+        reasons=tuple(reasons),
+        started=_datetime.now(datetime.UTC),
+        duration=0.0,
+        target=TargetInfo(None, None, shown),
+        host=describe_host(),
+        summary=Summary(),
+        components={},
+        checks=(),
+    )
+    counts = {"total": 0, "collected": 0}
+    return Document(_time(), 0.0, exit_code, shown, {}, counts, (), report)
+
+
+def describe_host() -> Host:
+    """Return what the report says of this machine."""
+    return Host(
+        name=platform.node(),
+        system=platform.system(),
+        release=platform.release(),
+        machine=platform.machine(),
+        python=platform.python_version(),
+        cpus=os.cpu_count(),
+    )
+
+
+def _complete_results(run: HealthRun) -> Iterator[CheckResult]:
+    """Yield a result for every check that was collected, whether it reported or not."""
+    for nodeid in dict.fromkeys([*run.collected, *run.results]):
+        if nodeid in run.results:
+            yield run.results[nodeid]
+        elif nodeid in run.specs:
+            missing = make_unreported(run.specs[nodeid], "it was collected, but never reported")
+            yield run.sanitizer.check(missing)
+
+
+def _find_problems(
+    run: HealthRun, results: list[CheckResult], pytest_exit: int
+) -> Iterator[RunProblem]:
+    """Yield what went wrong around the checks."""
+    found = [
+        *_find_skipped_files(run),
+        *_find_test_problems(run),
+        *_find_requirements_only(run, results),
+    ]
+    yield from found
+    if not found and not run.problems:
+        yield from _explain_exit_code(run, pytest_exit)
+
+
+def _find_skipped_files(run: HealthRun) -> Iterator[RunProblem]:
+    """Yield the files that skipped themselves at import: nobody knows which checks they hold."""
+    for nodeid, reason in run.skipped_files.items():
+        if run.mode is Mode.HEALTH or read_source(run.config.rootpath / nodeid).checks:
+            yield RunProblem(
+                f"{nodeid} skipped itself whole, so its checks did not report: {reason}; "
+                "a pytestmark with skipif skips each of them by name"
+            )
+
+
+def _find_test_problems(run: HealthRun) -> Iterator[RunProblem]:
+    """Yield the problems of tests that are not checks: they have no outcome of their own."""
+    for nodeid in run.collected:
+        if nodeid in run.specs or nodeid in run.results:
+            continue
+        if nodeid not in run.finished:
+            yield RunProblem(f"{nodeid} was collected, but never reported")
+        elif run.finished[nodeid]:
+            yield RunProblem(f"{nodeid}, which is not a check, failed", Status.UNHEALTHY)
+
+
+def _find_requirements_only(run: HealthRun, results: list[CheckResult]) -> Iterator[RunProblem]:
+    """Yield a problem if only what a requested component requires was checked, not the component."""
+    requested = set() if run.monitor else set(run.config.option.health_component)
+    ours = [one for one in results if one.component in requested]
+    if requested and len(ours) < len(results) and all(one.outcome is Outcome.SKIP for one in ours):
+        yield RunProblem(f"every check of {', '.join(sorted(requested))} was skipped")
+
+
+def _explain_exit_code(run: HealthRun, code: int) -> Iterator[RunProblem]:
+    """Yield a problem if pytest itself ends with an error that nothing else explains."""
+    if code in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        return
+    if code == pytest.ExitCode.TESTS_FAILED:
+        if any(run.finished.values()):
+            return
+        limit = getattr(run.config.option, COVERAGE, None)
+        if limit and run.config.pluginmanager.hasplugin("_cov"):
+            yield RunProblem(f"the coverage is below --cov-fail-under={limit:g}")
+            return
+        yield RunProblem("pytest ended with exit code 1, although no test failed")
+        return
+    yield RunProblem(f"pytest ended with exit code {int(code)}")
+
+
+def _look_back(run: HealthRun, results: list[CheckResult]) -> tuple[list[CheckResult], Any, Any]:
+    """Return the results, with regressions as warnings, and what earlier runs say of them."""
+    if run.history is None:
+        return results, (), ()
+    results, comparisons = run.history.compare_results(results, run.samples)
+    return results, comparisons, run.history.find_trends(results, run.samples)
+
+
+def _describe_target(run: HealthRun) -> TargetInfo:
+    clean, name, version = run.sanitizer, run.target.name, run.target.version
+    return TargetInfo(
+        name=None if name is None else clean.text(name),
+        version=None if version is None else clean.text(version),
+        path=printable(str(run.target.root)),
+    )
+
+
+def _read_environment(config: pytest.Config) -> dict[str, Any]:
+    """Return what pytest-metadata, which pytest-json-report requires, knows of the environment."""
+    try:
+        from pytest_metadata.plugin import metadata_key
+    except ImportError:
+        return {}
+    return dict(config.stash.get(metadata_key, {}))
