@@ -1,1 +1,1 @@
-"""The console script `flowhealth`: one file per command."""
+"""The console script `flowhealth`: one file per command, no logic of its own."""

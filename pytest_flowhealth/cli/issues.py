@@ -1,4 +1,4 @@
-"""`pytest --health-issues`: opens issues of what many installations report, and tells what it did."""
+"""`flowhealth issues`: open and update GitHub issues for errors that many installations report."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import pytest
+import click
 
+from pytest_flowhealth.cli.common import find_history, history_option, project_option, read_target
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.domain.text import printable
@@ -31,45 +32,41 @@ from pytest_flowhealth.feedback.github.settings import (
 from pytest_flowhealth.feedback.github.tend import Done, Policy, asked_for, over
 from pytest_flowhealth.feedback.reports.report import Kind
 from pytest_flowhealth.history.keeping import opened, said
-from pytest_flowhealth.monitor.settings import history_of, read
-from pytest_flowhealth.plugin.messages import usage_error
-from pytest_flowhealth.plugin.monitor import asked_of
 
-DRY_RUN = "dry-run"
 _WAIT = 5.0
 _TOO_FEW = "nothing was reported often enough, and from enough networks, to open an issue"
 
 
-class IssuesCommand:
-    """Takes the place of pytest's own run; the plugin object of --health-issues."""
+@click.command("issues")
+@click.option("--dry-run", is_flag=True, help="Only show the requests that would be sent.")
+@project_option
+@history_option
+@click.pass_context
+def command(ctx: click.Context, *, dry_run: bool, project: str | None, history: str | None) -> None:
+    """Open a GitHub issue for each error that many installations reported, and update the counts.
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_cmdline_main(self, config: pytest.Config) -> int:
-        """See to the issues, and return the exit code: 0; 2 where one failed; 3 where it is not known.
-
-        Raises:
-            pytest.UsageError: The configuration can't be meant, or names no repository.
-        """
-        try:
-            asked = asked_of(config)
-            settings = read(asked)
-            target, path = settings.target, history_of(asked, settings).path
-            repository_of(target)
-            token = token_of(os.environ)
-        except (UsageError, NotApplicable) as error:
-            remedy = f"; {error.remedy}" if error.remedy else ""
-            raise usage_error(f"--health-issues: {error}{remedy}") from None
-        if not path.is_file():
-            _complain(f"there is no history {path}: no report was received there")
-            return Status.UNKNOWN.exit_code
-        if config.option.health_issues == DRY_RUN:
-            return _with_reports(path, target, os.environ, _show)
-        if token is None:
-            return _with_reports(path, target, os.environ, _link)
-        return _told(chore.see_to(path, target, os.environ))
+    Without a token, print a link to the filled-in form for each of them.
+    """
+    target = read_target(project)
+    path = find_history(target, history).path
+    try:
+        repository_of(target)
+    except NotApplicable as error:
+        raise UsageError(f"{error}{f'; {error.remedy}' if error.remedy else ''}") from None
+    token = token_of(os.environ)
+    if not path.is_file():
+        _complain(f"there is no history {path}: no report was received there")
+        ctx.exit(Status.UNKNOWN.exit_code)
+    if dry_run:
+        code = _with_reports(path, target, os.environ, _show)
+    elif token is None:
+        code = _with_reports(path, target, os.environ, _link)
+    else:
+        code = _print_done(chore.see_to(path, target, os.environ))
+    ctx.exit(code)
 
 
-def _told(done: Done) -> int:
+def _print_done(done: Done) -> int:
     """Tell what was done, and return the exit code."""
     for one in done.did:
         number = f" #{one.number}" if one.number else ""

@@ -1,141 +1,137 @@
-"""`pytest --health-monitor`: this process becomes the monitor, which starts a pytest for each round."""
+"""`flowhealth monitor`: run the checks continuously."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+import click
 import msgspec
-import pytest
 
+from pytest_flowhealth.cli.common import Duration, history_option, project_option
+from pytest_flowhealth.config.atomic import FOLDER
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.monitor.settings import Asked, Settings, history_of, read
-from pytest_flowhealth.plugin.messages import usage_error
-from pytest_flowhealth.plugin.options import is_question
-from pytest_flowhealth.plugin.report_file import report_path, write_report
-from pytest_flowhealth.plugin.stdout import flush
-from pytest_flowhealth.plugin.written import unfinished
 
-MONITOR, DASHBOARD = "--health-monitor", "--health-dashboard"
-ADDOPTS = "PYTEST_ADDOPTS"
-_ALONE = ("--health", "--health-all")
-_WITH_VALUE = (
-    "--health-component",
-    "--health-history",
-    MONITOR,
-    DASHBOARD,
-    "--health-project",
-    "--health-report",
+_NOT_FOR_ROUNDS = {
+    "health_output": "--health-output belongs to one run; a monitor writes [monitor] openmetrics",
+    "health_submit": "--health-submit belongs to one run",
+    "health_compare": "--health-compare belongs to one run",
+}
+
+
+@click.command("monitor")
+@click.option(
+    "--interval",
+    type=Duration(),
+    help="How often each component is checked, as in 60s, unless `[monitor] intervals` names it.",
 )
+@click.option(
+    "--web",
+    metavar="[HOST:]PORT",
+    is_flag=False,
+    flag_value="",
+    default=None,
+    help="Serve the web page (without a value: 127.0.0.1:3001).",
+)
+@project_option
+@history_option
+@click.argument("pytest_options", nargs=-1, type=click.UNPROCESSED, metavar="[-- PYTEST OPTIONS]")
+def command(
+    interval: float | None,
+    web: str | None,
+    project: str | None,
+    history: str | None,
+    pytest_options: tuple[str, ...],
+) -> None:
+    """Run the checks continuously, with history, alerts and a web page.
+
+    Options of pytest after `--` are given to each round: --health-component NAME to choose the
+    components, paths, -k and others.
+    """
+    options, others = split_options(pytest_options)
+    asked = Asked(
+        folder=str(Path.cwd()),
+        project=project or options.health_project,
+        interval=interval,
+        components=tuple(options.health_component),
+        every=options.health_all,
+        arguments=tuple(others),
+        report=None,
+        history=history or options.health_history,
+        page=web,
+    )
+    settings = read(asked)
+    asked = msgspec.structs.replace(asked, report=_find_report(options.health_report, settings))
+    history_of(asked, settings)
+    _require_web(asked, settings)
+    _replace_report(asked)
+    sys.stdout.flush()
+    module = "pytest_flowhealth.monitor" if web is None else "pytest_flowhealth.web"
+    words = [sys.executable, "-m", module, msgspec.json.encode(asked).decode()]
+    os.execv(sys.executable, words)  # noqa: S606  # our own program; it needs nothing of this one
 
 
-class MonitorCommand:
-    """Takes the place of pytest's own run; the plugin object of --health-monitor."""
+def split_options(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Return the options of a health run that the monitor itself decides on, and all others.
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_cmdline_main(self, config: pytest.Config) -> int | None:
-        """Become the monitor; return only where pytest is asked about itself.
-
-        Raises:
-            pytest.UsageError: The configuration or an option can't be meant.
-        """
-        if is_question(config.option):
-            return None
-        try:
-            asked = asked_of(config)
-            settings = read(asked)
-            history_of(asked, settings)
-            _require_page(asked, settings)
-            _require_no_output(config.option)
-        except UsageError as error:
-            raise usage_error(str(error)) from None
-        _claim(asked)
-        flush()
-        if ADDOPTS in os.environ:
-            os.environ[ADDOPTS] = shlex.join(without(shlex.split(os.environ[ADDOPTS])))
-        words = [
-            sys.executable,
-            "-m",
-            "pytest_flowhealth.monitor" if asked.page is None else "pytest_flowhealth.web",
-            msgspec.json.encode(asked).decode(),
-        ]
-        os.execv(sys.executable, words)  # noqa: S606  # our own program
+    Raises:
+        UsageError: An option makes no sense for a monitor, or its value is missing.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--health", action="store_true")
+    parser.add_argument("--health-all", action="store_true")
+    parser.add_argument("--health-component", action="append", default=[])
+    for name in ("project", "history", "report", "output", "submit", "compare"):
+        parser.add_argument(f"--health-{name}")
+    try:
+        options, others = parser.parse_known_args(list(arguments))
+    except argparse.ArgumentError as error:
+        raise UsageError(str(error)) from None
+    for name, reason in _NOT_FOR_ROUNDS.items():
+        if getattr(options, name) is not None:
+            raise UsageError(f"{reason}; leave it out")
+    return options, others
 
 
-def _require_page(asked: Asked, settings: Settings) -> None:
-    """Refuse a page that can't be served."""
+def _find_report(option: str | None, settings: Settings) -> str | None:
+    if option == "-":
+        return None
+    default = settings.target.root / FOLDER / "report.json"
+    return str(Path.cwd() / option if option else default)
+
+
+def _require_web(asked: Asked, settings: Settings) -> None:
+    """Refuse a web page that can't be served."""
     if asked.page is None:
         return
     from pytest_flowhealth.web.settings import Secrets, read_address, served_of
 
     absent = [name for name in ("starlette", "uvicorn", "websockets") if find_spec(name) is None]
     if absent:
-        raise UsageError(
-            f"--health-dashboard needs {' and '.join(absent)}: pip install 'pytest-flowhealth[web]'"
-        )
+        names = " and ".join(absent)
+        raise UsageError(f"--web needs {names}: pip install 'pytest-flowhealth[web]'")
     served_of(read_address(asked.page), settings.target, Secrets.taken({**os.environ}))
 
 
-def _require_no_output(options: argparse.Namespace) -> None:
-    """Refuse what each round would overwrite: it may be of some components only."""
-    if options.health_output:
-        raise UsageError(
-            "--health-output is of one run; of a monitor, name the file in the configuration: "
-            "[monitor] openmetrics"
-        )
-    if options.health_submit is not None:
-        raise UsageError("--health-submit is of one run: leave it out here")
-
-
-def asked_of(config: pytest.Config) -> Asked:
-    """Return what the command line asks of the monitor."""
-    options: argparse.Namespace = config.option
-    params = config.invocation_params
-    report = None if options.health_report == "-" else report_path(options, params.dir)
-    return Asked(
-        folder=str(params.dir),
-        project=options.health_project,
-        interval=options.health_monitor or None,
-        components=tuple(options.health_component),
-        every=options.health_all,
-        arguments=tuple(without(params.args)),
-        report=None if report is None else str(report),
-        history=options.health_history,
-        page=options.health_dashboard,
-    )
-
-
-def without(arguments: Sequence[str]) -> list[str]:
-    """Return what a round is given of the command line: not what the monitor itself says."""
-    kept: list[str] = []
-    rest = iter(map(str, arguments))
-    for word in rest:
-        name, equals, _ = word.partition("=")
-        if name in _WITH_VALUE:
-            if not equals:
-                after = next(rest, None)
-                # Its value may be left out, as argparse has it.
-                if name in (MONITOR, DASHBOARD) and after is not None and after.startswith("-"):
-                    kept += without([after, *rest])
-        elif word not in _ALONE:
-            kept.append(word)
-    return kept
-
-
-def _claim(asked: Asked) -> None:
+def _replace_report(asked: Asked) -> None:
     """Replace an old report: it says nothing of what the monitor will find."""
     if asked.report is None:
         return
+    from pytest_flowhealth.plugin.reporting.report_builder import build_unfinished
+    from pytest_flowhealth.plugin.reporting.report_file import write_report
+
     path = Path(asked.report)
     try:
-        write_report(path, unfinished(path.parent, ("the monitor's first round did not finish",)))
+        write_report(
+            path, build_unfinished(path.parent, ("the monitor's first round did not finish",))
+        )
     except OSError as error:
-        raise pytest.UsageError(
+        raise UsageError(
             f"can't write the report {path}: {error.strerror or error}; "
-            "name another place with --health-report FILE"
+            "name another place with -- --health-report FILE"
         ) from None

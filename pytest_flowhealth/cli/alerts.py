@@ -1,0 +1,277 @@
+"""`flowhealth alerts`: list, silence, acknowledge and test alerts, and show the rules."""
+
+from __future__ import annotations
+
+import datetime
+import getpass
+import os
+import platform
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+
+import click
+
+from pytest_flowhealth.alerts import store
+from pytest_flowhealth.alerts.channels.failure import Undelivered
+from pytest_flowhealth.alerts.courier import sender
+from pytest_flowhealth.alerts.engine import Tracked
+from pytest_flowhealth.alerts.message import Message
+from pytest_flowhealth.alerts.observing import policy_of
+from pytest_flowhealth.alerts.replay import Replayed, replay
+from pytest_flowhealth.alerts.routing import matches
+from pytest_flowhealth.alerts.rules import switched_off
+from pytest_flowhealth.alerts.store import Hush
+from pytest_flowhealth.cli.common import (
+    Duration,
+    change_history,
+    echo,
+    find_history,
+    history_option,
+    project_option,
+    read_settings,
+)
+from pytest_flowhealth.config.alerts import Receiver
+from pytest_flowhealth.domain.status import Status
+from pytest_flowhealth.domain.text import format_number
+from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.history.keeping import asked
+from pytest_flowhealth.monitor.console import Console
+from pytest_flowhealth.monitor.logs import Logs
+from pytest_flowhealth.monitor.settings import Settings
+
+_WEEK = 7 * 86_400.0
+_SHOWN = 3
+
+
+@click.group("alerts", invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """List, silence, acknowledge and test alerts, and show the rules."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_alerts)
+
+
+@command.command("list")
+@project_option
+@history_option
+def list_alerts(project: str | None = None, history: str | None = None) -> None:
+    """List the alerts that are pending or firing."""
+    _, settings = read_settings(project, history)
+    path = find_history(settings.target, history).path
+    unknown: dict[str, Tracked] = {}
+    alerts, problem = asked(path, store.alerts, unknown)
+    rows = [(name, _describe_phase(one)) for name, one in alerts.items() if _is_active(one)]
+    for line in _align(rows):
+        echo(line)
+    if not rows:
+        echo(f"no alerts: {problem}" if problem else "no alerts")
+
+
+@command.command("silence")
+@click.argument("match")
+@click.argument("duration", type=Duration())
+@project_option
+@history_option
+def silence(match: str, duration: float, project: str | None, history: str | None) -> None:
+    """Silence the alerts whose name matches, as in: flowhealth alerts silence 'redis.*' 2h."""
+    _, settings = read_settings(project, history)
+    now = time.time()
+    silence = Hush("", match.strip(), now, now + duration, "", _find_author())
+    if not silence.pattern:
+        raise UsageError("MATCH must be the name of an alert, or a pattern such as 'redis.*'")
+
+    def add(connection: sqlite3.Connection) -> list[str]:
+        store.silence(connection, silence)
+        return [name for name in store.alerts(connection) if matches(name, silence.pattern)]
+
+    names = change_history(find_history(settings.target, history).path, add)
+    end = datetime.datetime.fromtimestamp(silence.ends, datetime.UTC)
+    known = f"; it matches {', '.join(names)}" if names else "; it matches no alert so far"
+    echo(f"silenced until {end:%Y-%m-%d %H:%M:%S} UTC: {silence.pattern}{known}")
+
+
+@command.command("ack")
+@click.argument("alert")
+@project_option
+@history_option
+def acknowledge(alert: str, project: str | None, history: str | None) -> None:
+    """Acknowledge a firing alert, by its name."""
+    _, settings = read_settings(project, history)
+
+    def add(connection: sqlite3.Connection) -> None:
+        firing = [
+            name
+            for name, one in store.alerts(connection).items()
+            if one.state.fires or one.state.flapping
+        ]
+        if alert not in firing:
+            known = f"firing: {', '.join(sorted(firing))}" if firing else "no alert is firing"
+            raise UsageError(f"{alert!r} is not firing; {known}")
+        store.acknowledge(connection, alert, time.time(), _find_author())
+
+    change_history(find_history(settings.target, history).path, add)
+    echo(f"acknowledged: {alert}")
+
+
+@command.command("rules")
+@project_option
+@history_option
+def rules(project: str | None, history: str | None) -> None:
+    """Show the rules, the state of their alerts, and when they would have fired in the last week."""
+    _, settings = read_settings(project, history)
+    path = find_history(settings.target, history).path
+    unknown: dict[str, Tracked] = {}
+    alerts, problem = asked(path, store.alerts, unknown)
+    for line in _describe_rules(settings, alerts):
+        echo(line)
+    nothing: list[str] = []
+    lines, broken = asked(path, lambda file: [*_backtest(settings, file)], nothing)
+    echo("")
+    for line in lines or [f"no history to test them on: {problem or broken or path}"]:
+        echo(line)
+
+
+@command.command("test")
+@project_option
+@click.pass_context
+def test(ctx: click.Context, project: str | None) -> None:
+    """Send a test message to each receiver, and print whether it was delivered."""
+    _, settings = read_settings(project)
+    if not settings.target.config.receivers:
+        echo("no receivers are configured: alerts go to the console and the log")
+    failed = 0
+    for receiver in settings.receivers:
+        began = time.monotonic()
+        failure = _send_test(receiver, settings)
+        took = 1_000 * (time.monotonic() - began)
+        result = f"delivered in {took:.0f} ms" if failure is None else f"failed: {failure}"
+        echo(f"{receiver.name} ({receiver.type}): {result}")
+        failed += failure is not None
+    ctx.exit(Status.UNHEALTHY.exit_code if failed else 0)
+
+
+def _send_test(receiver: Receiver, settings: Settings) -> str | None:
+    """Return why a test message was not delivered; None if it was."""
+    message = Message(
+        id=uuid.uuid4().hex,
+        kind="test",
+        receiver=receiver.name,
+        group="test",
+        at=datetime.datetime.now(datetime.UTC),
+        host=platform.node(),
+        target=settings.target.name or settings.target.root.name,
+    )
+    if receiver.type == "console":
+        console = Console()
+        console.message(message)
+        console.close()
+        return None
+    if receiver.type == "log":
+        logs = Logs(settings.target.root / settings.target.config.monitor.logs)
+        logs.write("info", "alerts", "test", message=message.id)
+        logs.close()
+        return logs.problem
+    try:
+        sender(receiver)(message, receiver, os.environ)
+    except Undelivered as error:
+        return str(error)
+    return None
+
+
+def _describe_rules(settings: Settings, alerts: dict[str, Tracked]) -> list[str]:
+    rows = [("rule", "condition", "for", "cooldown", "severity", "state")]
+    rows += [
+        (
+            rule.name,
+            f"{rule.spelled} {rule.limit}",
+            _describe_duration(rule.held),
+            _describe_duration(rule.cooldown),
+            rule.severity,
+            _describe_states(rule.name, alerts),
+        )
+        for rule in settings.rules
+    ]
+    rows += [(name, "", "", "", "", "off") for name in switched_off(settings.target.config.rules)]
+    rows += [
+        (
+            one.subject.name,
+            "its check fails",
+            _describe_duration(one.policy.held),
+            _describe_duration(one.policy.cooldown),
+            one.subject.severity,
+            _describe_phase(one),
+        )
+        for one in alerts.values()
+        if one.subject.kind != "rule" and _is_active(one)
+    ]
+    return _align(rows)
+
+
+def _align(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _backtest(settings: Settings, file: sqlite3.Connection) -> Iterator[str]:
+    now = time.time()
+    alerts = settings.target.config.alerts
+    yield "in the history of the last 7 days they would have fired:"
+    for rule in settings.rules:
+        policy = policy_of(alerts, rule.held, rule.cooldown)
+        found = replay(file, rule, policy, now - _WEEK, now)
+        if not found:
+            yield f"  {rule.name:<20} no values of {rule.metric}"
+        for one in found:
+            yield f"  {rule.name + one.metric[len(rule.metric) :]:<20} {_describe_times(one)}"
+
+
+def _describe_times(one: Replayed) -> str:
+    if not one.fired:
+        return f"never ({one.readings} values)"
+    shown = ", ".join(
+        f"{datetime.datetime.fromtimestamp(at, datetime.UTC):%Y-%m-%d %H:%M}"
+        for at in one.fired[-_SHOWN:]
+    )
+    more = "the last at " if len(one.fired) > _SHOWN else ""
+    times = "once" if len(one.fired) == 1 else f"{len(one.fired)} times"
+    return f"{times} ({one.readings} values): {more}{shown} UTC"
+
+
+def _describe_states(name: str, alerts: dict[str, Tracked]) -> str:
+    found = [one for key, one in alerts.items() if key.partition("[")[0] == name]
+    return ", ".join(_describe_phase(one) for one in found) or "inactive"
+
+
+def _describe_phase(one: Tracked) -> str:
+    marks = [
+        word
+        for word, applies in (
+            ("flapping", one.state.flapping),
+            ("acknowledged", one.state.acknowledged),
+        )
+        if applies
+    ]
+    return f"{one.state.phase} ({', '.join(marks)})" if marks else one.state.phase
+
+
+def _is_active(one: Tracked) -> bool:
+    return one.state.phase != "inactive" or one.state.flapping
+
+
+def _describe_duration(seconds: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{format_number(seconds / size)} {unit}"
+    return f"{format_number(seconds)} s" if seconds else "0"
+
+
+def _find_author() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""

@@ -1,0 +1,121 @@
+"""What several commands share: their options, and the monitor's settings and history."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from pytest_flowhealth.config.load import load_target
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.text import printable
+from pytest_flowhealth.domain.units import parse_duration
+from pytest_flowhealth.errors import FlowHealthError, UsageError
+from pytest_flowhealth.history.database import require_usable
+from pytest_flowhealth.history.keeping import opened, said
+from pytest_flowhealth.history.place import FILE, Place, place_of
+from pytest_flowhealth.monitor.settings import Asked, Settings, read
+
+Result = TypeVar("Result")
+
+_WAIT = 5.0
+"""Seconds that a command waits for the lock of the history."""
+
+project_option = click.option(
+    "--project",
+    metavar="DIR",
+    help="The npm project (default: the nearest folder at or above the current one that has a "
+    "package.json).",
+)
+history_option = click.option(
+    "--history",
+    metavar="URL",
+    help="The history: sqlite:///PATH, or the URL of a Prometheus-compatible server (default: "
+    "[history] url, or .flowhealth/history.db in the project).",
+)
+
+
+class Duration(click.ParamType[float] if TYPE_CHECKING else click.ParamType):  # type: ignore[misc]  # generic from click 8.2 on
+    """A duration such as 60s; its value is in seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds, or fail."""
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def read_target(project: str | None) -> Target:
+    """Return the project with its configuration.
+
+    Raises:
+        UsageError: There is no such folder, or the configuration is invalid.
+    """
+    return load_target(Path(project) if project else None, os.environ, Path.cwd())
+
+
+def read_settings(project: str | None, history: str | None = None) -> tuple[Asked, Settings]:
+    """Return what a monitor of this project goes by.
+
+    Raises:
+        UsageError: The configuration is invalid.
+    """
+    asked = Asked(
+        folder=str(Path.cwd()),
+        project=project,
+        interval=None,
+        components=(),
+        every=False,
+        arguments=(),
+        report=None,
+        history=history,
+    )
+    return asked, read(asked)
+
+
+def find_history(target: Target, history: str | None) -> Place:
+    """Return where the history is.
+
+    Raises:
+        UsageError: The address is invalid, or a newer version wrote the file.
+    """
+    place = place_of(history, Path.cwd(), target) or Place(target.root / FILE)
+    require_usable(place.path)
+    return place
+
+
+def change_history(path: Path, change: Callable[[sqlite3.Connection], Result]) -> Result:
+    """Return what `change` makes of the history, in a transaction.
+
+    Raises:
+        UsageError: There is no history.
+        FlowHealthError: It can't be written.
+    """
+    if not path.is_file():
+        raise UsageError(f"there is no history {path}: no monitor has run there")
+    try:
+        with opened(path, _WAIT) as connection:
+            return change(connection)
+    except sqlite3.Error as error:
+        raise FlowHealthError(f"the history {path} can't be used: {said(error)}") from None
+
+
+def echo(text: str, limit: int = 100_000) -> None:
+    """Print a line without control characters."""
+    click.echo(printable(text, limit))
+
+
+def complain(text: str) -> None:
+    """Print a line on standard error."""
+    click.echo(printable(text), err=True)

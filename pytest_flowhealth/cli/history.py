@@ -1,0 +1,152 @@
+"""`flowhealth history`: trends, suggested thresholds, and the samples of a metric."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import sys
+import time
+from collections.abc import Callable
+
+import click
+import msgspec
+
+from pytest_flowhealth.cli.common import (
+    Duration,
+    complain,
+    echo,
+    find_history,
+    history_option,
+    project_option,
+    read_target,
+)
+from pytest_flowhealth.domain.status import Status
+from pytest_flowhealth.domain.text import format_number
+from pytest_flowhealth.errors import MeasurementUnavailable
+from pytest_flowhealth.history.query import Past
+from pytest_flowhealth.history.reader import Reader, consulted
+from pytest_flowhealth.history.threshold_suggestions import suggest_thresholds
+
+_RUNS = 20
+
+
+@click.group("history", invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Show stored data: trends, suggested thresholds, the samples of a metric."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(trends)
+
+
+@command.command("trends")
+@click.option("--runs", default=_RUNS, show_default=True, help="How many runs to show.")
+@project_option
+@history_option
+@click.pass_context
+def trends(
+    ctx: click.Context, runs: int = _RUNS, project: str | None = None, history: str | None = None
+) -> None:
+    """List the last runs: when, status, duration."""
+
+    def read(reader: Reader) -> list[str]:
+        return [
+            f"{_format_time(run.started)}  {run.status:<9}  {format_number(run.duration):>6} s  {run.uid}"
+            for run in reader.runs(limit=runs)
+        ]
+
+    _print(ctx, project, history, read, "no run is recorded")
+
+
+@command.command("suggest")
+@project_option
+@history_option
+@click.pass_context
+def suggest(ctx: click.Context, project: str | None, history: str | None) -> None:
+    """Print thresholds that the recorded runs suggest, ready to paste into flowhealth.toml."""
+    target = read_target(project)
+    _print(
+        ctx,
+        project,
+        history,
+        lambda reader: suggest_thresholds(reader, target),
+        "no thresholds can be suggested: no run is recorded",
+    )
+
+
+@command.command("export")
+@click.argument("metric")
+@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv")
+@click.option(
+    "--since", type=Duration(), default="7d", help="How far back, as in 24h (default: 7d)."
+)
+@project_option
+@history_option
+@click.pass_context
+def export(  # each is a word of the user's
+    ctx: click.Context,
+    metric: str,
+    form: str,
+    since: float,
+    project: str | None,
+    history: str | None,
+) -> None:
+    """Export the samples of METRIC, such as redis.connect: time, run, samples."""
+    now = time.time()
+
+    def read(reader: Reader) -> list[str]:
+        found = reader.measured(metric, now - since, now)
+        return _format_csv(found) if form == "csv" else _format_json(metric, found)
+
+    _print(ctx, project, history, read, f"no samples of {metric}")
+
+
+def _print(
+    ctx: click.Context,
+    project: str | None,
+    history: str | None,
+    read: Callable[[Reader], list[str]],
+    nothing: str,
+) -> None:
+    """Print what is read from the history; exit with 3 if there is nothing."""
+    target = read_target(project)
+    place = find_history(target, history)
+    empty: list[str] = []
+    lines, problem = consulted(place.path, read, empty)
+    server = place.reader(target)
+    if not lines and server is not None:
+        try:
+            lines = read(server)
+        except MeasurementUnavailable as error:
+            problem = str(error)
+    for line in lines:
+        echo(line)
+    sys.stdout.flush()
+    if not lines:
+        complain(f"{nothing}: {problem}" if problem else nothing)
+        ctx.exit(Status.UNKNOWN.exit_code)
+
+
+def _format_csv(found: list[Past]) -> list[str]:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["time", "run", "sample"])
+    for one in found:
+        for sample in one.samples:
+            writer.writerow([_format_time(one.started), one.run, sample])
+    return text.getvalue().splitlines() if found else []
+
+
+def _format_json(metric: str, found: list[Past]) -> list[str]:
+    if not found:
+        return []
+    runs = [
+        {"time": _format_time(one.started), "run": one.run, "samples": list(one.samples)}
+        for one in found
+    ]
+    return [msgspec.json.encode({"metric": metric, "runs": runs}).decode()]
+
+
+def _format_time(seconds: float) -> str:
+    at = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
