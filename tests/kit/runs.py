@@ -177,6 +177,36 @@ def run_pytest(
     return left
 
 
+def run_checks_in(
+    folder: Path,
+    source: str,
+    *args: str,
+    health: bool = True,
+    files: Mapping[str, str] | None = None,
+    path: tuple[str, ...] = ("test_checks.py",),
+    **named: Any,
+) -> Run:
+    """Write a file of checks and run ``pytest --health`` on it.
+
+    Args:
+        folder: Where the file is written; its project's name is "app".
+        source: The checks; math, os, signal, sys, time and pytest are imported already.
+        args: Further arguments of pytest.
+        health: Whether --health is among them.
+        files: Other files to write, by their path.
+        path: The paths that pytest is given.
+        named: Named arguments of `run_pytest`.
+    """
+    head = "import math, os, signal, sys, time\nimport pytest\n"
+    package = '{"name": "app", "version": "1.2.3"}'
+    written = {"package.json": package, "test_checks.py": head + source, **(files or {})}
+    for name, text in written.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return run_pytest(folder, *(["--health"] if health else []), *path, *args, **named)
+
+
 def environment(changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
     """Return this process's environment without what would configure a run, and with `changes`."""
     kept = {n: text for n, text in os.environ.items() if not n.startswith(_CONFIGURES_RUNS)}

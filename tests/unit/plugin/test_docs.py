@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_flowhealth.plugin.options import OPTIONS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_every_option_occurs_in_the_docs() -> None:
