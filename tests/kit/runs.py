@@ -39,6 +39,9 @@ CALM = (
 )
 """Limits that a busy test machine keeps, so that only the fault under test counts."""
 
+WITHOUT = tuple(f"-pno:{name}" for name in ("cacheprovider", "randomly", "random_order"))
+"""What a run does without: the plugins that a developer has for the tests themselves, and the cache."""
+
 TIMEOUT = 120.0
 """Seconds after which a run is taken for hanging."""
 
@@ -160,7 +163,7 @@ def run_pytest(
         unguarded: Do not fail on tracebacks and passwords in what it prints.
     """
     begun = time.monotonic()
-    argv = ["-p", "no:cacheprovider", *args]
+    argv = [*WITHOUT, *args]
     reads = any(name.startswith("PYTHON") for name in env or {})
     run = run_interpreter if fresh or reads else run_fork
     ended = run(argv, cwd or folder, environment(env or {}))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.runs import Ended, environment, run_fork, run_interpreter
+from tests.kit.runs import WITHOUT, Ended, environment, run_fork, run_interpreter
 from tests.kit.waiting import wait_for
 from tests.kit.warm import CLOSED, start
 
@@ -61,7 +61,7 @@ def test_a_fork_ends_as_a_new_interpreter_does(tmp_path: Path, case: str) -> Non
     source, args = CASES[case]
     (tmp_path / "test_it.py").write_text(HEAD + source)
     env = {**environment(), "A_VARIABLE": "ü", "TZ": "Asia/Tokyo"}
-    argv = ["-p", "no:cacheprovider", *args, "test_it.py"]
+    argv = [*WITHOUT, *args, "test_it.py"]
 
     fork, fresh = (ended(run(argv, tmp_path, env)) for run in (run_fork, run_interpreter))
 

@@ -93,8 +93,7 @@ def test_an_id_has_the_name_of_the_function_with_the_parameters(pytester: pytest
     declared, mistakes = read(
         pytester,
         """
-pytestmark = pytest.mark.health("app")
-
+@pytest.mark.health("app")
 @pytest.mark.parametrize("page", ["home", "login"])
 def test_page(page): pass
 
