@@ -106,8 +106,8 @@ SWALLOWS = """
 
 
 def test_a_timeout_that_is_swallowed_again_and_again_ends_the_run(run_checks: RunChecks) -> None:
-    conftest = "from pytest_flowhealth.plugin import timeouts\ntimeouts._GRACE = 0.1\n"
-    source = f"@pytest.mark.health('app', timeout=0.1)\ndef test_it():{SWALLOWS}"
+    conftest = "from pytest_flowhealth.plugin import timeouts\ntimeouts._GRACE = 0.2\n"
+    source = f"@pytest.mark.health('app', timeout=0.5)\ndef test_it():{SWALLOWS}"
 
     result = run_checks(GOOD + source, files={**OLD, "conftest.py": conftest})
 

@@ -11,7 +11,7 @@ from tests.kit.runs import Run, RunChecks, run_checks_in
 WAIVE = "@pytest.mark.waive(until='2999-12-31', reason='ticket 7')"
 WAIVED = "(waived until 2999-12-31: ticket 7)"
 LIMIT = "@pytest.mark.threshold('x', warn=5, fail=9, unit='ms')"
-SHORT = "@pytest.mark.health('app', timeout=0.3)"
+SHORT = "@pytest.mark.health('app', timeout=0.5)"
 MINOR = "@pytest.mark.health('app', critical=False)"
 
 # By the check's name: its markers, fixtures and body; its outcome; words of its message.
@@ -39,12 +39,12 @@ CHECKS = {
     "SystemExit": ("sys.exit(0)", "fail", "SystemExit: 0"),
     "minor_failure": (f"{MINOR}\nassert 0", "fail", "assert 0"),
     "minor_unknown": (f"{MINOR}\n{LIMIT}\npass", "unknown", "x was not measured"),
-    "timeout": (f"{SHORT}\ntime.sleep(30)", "fail", "no end within its timeout of 0.3 s"),
-    "timeout_in_set_up": (f"{SHORT}\n#slow\npass", "fail", "no end within its timeout of 0.3 s"),
+    "timeout": (f"{SHORT}\ntime.sleep(30)", "fail", "no end within its timeout of 0.5 s"),
+    "timeout_in_set_up": (f"{SHORT}\n#slow\npass", "fail", "no end within its timeout of 0.5 s"),
     "timeout_swallowed": (
         f"{SHORT}\ntry:\n    time.sleep(30)\nexcept BaseException:\n    pass",
         "fail",
-        "no end within its timeout of 0.3 s",
+        "no end within its timeout of 0.5 s",
     ),
     "never_measured": (f"{LIMIT}\npass", "unknown", "x was not measured"),
     "NaN": (
