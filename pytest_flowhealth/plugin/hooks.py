@@ -1,7 +1,7 @@
 """The plugin as pytest finds it: a few lines a hook, each calling something with a name.
 
 Nothing heavy is imported before a health check is asked for or collected, so
-that an ordinary suite pays next to nothing (tests/plugin/test_unused.py).
+that an ordinary suite pays next to nothing (tests/integration/plugin/test_unused.py).
 """
 
 from __future__ import annotations

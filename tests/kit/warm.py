@@ -21,6 +21,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -92,6 +93,7 @@ class _Server:
     def __init__(self) -> None:
         self._link: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
 
     def start(
         self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], streams: Sequence[int]
@@ -103,7 +105,8 @@ class _Server:
             request.seek(0)
             opened = [stream for stream in streams if stream != CLOSED]
             fds = [theirs.fileno(), request.fileno(), *opened]
-            socket.send_fds(self._connected(), [b"."], fds)
+            with self._lock:
+                socket.send_fds(self._connected(), [b"."], fds)
         return Process(ours)
 
     def _connected(self) -> socket.socket:
@@ -113,6 +116,7 @@ class _Server:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", __name__, str(theirs.fileno())],
                     cwd=ROOT,
+                    env={name: os.environ[name] for name in os.environ if name[:7] != "PYTEST_"},
                     stdin=subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],
                 )
