@@ -6,6 +6,7 @@ run leaves `tests/slow` out; ``pytest -m slow`` or naming the folder runs it.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import shutil
@@ -14,13 +15,20 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.kit.app import App, copy, install
 from tests.kit.redis import RedisServer
 from tests.kit.registry import RegistryFront
-from tests.kit.runs import CALM, Run, RunChecks, RunHealth, run_pytest
+from tests.kit.runs import CALM, Run, RunChecks, RunHealth, run_checks_in, run_pytest
 from tests.kit.sharing import shared_folder
+
+# No test judges speed: on a busy machine, any example can take longer than its usual deadline.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("suite")
 
 SLOW = Path(__file__).with_name("slow")
 
@@ -60,30 +68,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def run_checks(tmp_path: Path) -> RunChecks:
-    """Return a function that writes a file of checks and runs ``pytest --health`` on it.
-
-    The file's usual imports are there already. `files` are others to write, `path` what pytest is
-    given; other named arguments are those of `run_pytest`.
-    """
-
-    def run(
-        source: str,
-        *args: str,
-        health: bool = True,
-        files: Mapping[str, str] | None = None,
-        path: tuple[str, ...] = ("test_checks.py",),
-        **named: object,
-    ) -> Run:
-        (tmp_path / "package.json").write_text('{"name": "app", "version": "1.2.3"}')
-        head = "import math, os, signal, sys, time\nimport pytest\n"
-        for name, text in {"test_checks.py": head + source, **(files or {})}.items():
-            file = tmp_path / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-        words = [*(["--health"] if health else []), *path, *args]
-        return run_pytest(tmp_path, *words, **named)  # type: ignore[arg-type]
-
-    return run
+    """Return the function `run_checks_in` of kit.runs for the test's own folder."""
+    return functools.partial(run_checks_in, tmp_path)
 
 
 @pytest.fixture(scope="session")

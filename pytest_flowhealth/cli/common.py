@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import click
 
@@ -39,7 +39,7 @@ history_option = click.option(
 )
 
 
-class Duration(click.ParamType[float] if TYPE_CHECKING else click.ParamType):  # type: ignore[misc]  # generic from click 8.2 on
+class Duration(click.ParamType):  # type: ignore[type-arg]  # generic only from click 8.2 on
     """A duration such as 60s; its value is in seconds."""
 
     name = "duration"

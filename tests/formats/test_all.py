@@ -15,13 +15,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from pytest_flowhealth.formats.readings import of_the_run
+from pytest_flowhealth.plugin.options import OPTIONS
 from pytest_flowhealth.domain.checks import Ending
 from pytest_flowhealth.domain.metric_names import WORDS
 from pytest_flowhealth.domain.report import Report
-from pytest_flowhealth.domain.root_causes import RunProblem
 from pytest_flowhealth.domain.status import Outcome, Status
-from pytest_flowhealth.formats.readings import of_the_run
-from pytest_flowhealth.plugin.options import OPTIONS
+from pytest_flowhealth.domain.root_causes import RunProblem
 from tests.formats.readers import (
     READERS,
     by_guidelines,

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from pytest_flowhealth.formats import github, health_json, json_lines, junit, markdown, nagios
+from pytest_flowhealth.plugin.outputs import GROUP
 from pytest_flowhealth.domain.checks import CheckResult, Ending
 from pytest_flowhealth.domain.measurements import measured
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Status
-from pytest_flowhealth.formats import github, health_json, json_lines, junit, markdown, nagios
-from pytest_flowhealth.plugin.outputs import GROUP
 from tests.formats.readers import READERS, by_guidelines, commands
 from tests.kit.reports import EVERY, HEALTHY, ILL, NOTHING, judged, limit, reported
 

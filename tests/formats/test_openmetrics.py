@@ -11,14 +11,14 @@ import pytest
 import requests
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from pytest_flowhealth.formats.openmetrics import render
 from pytest_flowhealth.domain.checks import CheckResult
-from pytest_flowhealth.domain.measurements import measured
 from pytest_flowhealth.domain.metric_names import name_of
-from pytest_flowhealth.domain.report import Host, Report, Summary, TargetInfo
-from pytest_flowhealth.domain.root_causes import Component
+from pytest_flowhealth.domain.measurements import measured
+from pytest_flowhealth.domain.report import Report, Host, Summary, TargetInfo
 from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.domain.units import UNITS
-from pytest_flowhealth.formats.openmetrics import render
+from pytest_flowhealth.domain.root_causes import Component
 from tests.alerts.test_engine import check
 from tests.kit.redis import free_port
 

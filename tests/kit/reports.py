@@ -16,9 +16,9 @@ from pytest_flowhealth.domain.checks import (
     judge_check,
 )
 from pytest_flowhealth.domain.measurements import Series, measured
-from pytest_flowhealth.domain.report import Host, Report, Summary, TargetInfo
-from pytest_flowhealth.domain.root_causes import RunProblem, judge_run
+from pytest_flowhealth.domain.report import Report, Host, Summary, TargetInfo
 from pytest_flowhealth.domain.thresholds import Threshold, declare, judge
+from pytest_flowhealth.domain.root_causes import RunProblem, judge_run
 
 DAY = datetime.date(2026, 1, 1)
 HOSTILE = (

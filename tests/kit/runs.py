@@ -1,19 +1,16 @@
 """Run pytest on a project, in a process of its own, and read what it left.
 
 A new interpreter needs 0.4 s of processor time before it runs the first check. `run_pytest`
-therefore forks a process that has imported pytest and the plugin already: arguments, environment,
-streams, signals and the exit code are those of a real process. With ``fresh=True`` it starts a new
-interpreter, for tests of what happens at its start and at its end (`python -O`, atexit, imports).
+therefore forks a process that has imported pytest and the plugin already (0.13 s): arguments,
+environment, streams, signals and the exit code are those of a real process. With ``fresh=True``, and
+where a variable is given that the interpreter itself reads (PYTHON*), it starts a new interpreter.
 """
 
 from __future__ import annotations
 
-import atexit
 import json
-import multiprocessing
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +24,7 @@ import msgspec
 
 from pytest_flowhealth.domain.report import schema
 from tests.kit.app import App
+from tests.kit.warm import start
 
 PASSWORD = "Xk7-aGeheim"
 """The password of every server in the tests; no run may print or write it."""
@@ -41,18 +39,14 @@ CALM = (
 )
 """Limits that a busy test machine keeps, so that only the fault under test counts."""
 
+WITHOUT = tuple(f"-pno:{name}" for name in ("cacheprovider", "randomly", "random_order"))
+"""What a run does without: the plugins that a developer has for the tests themselves, and the cache."""
+
 TIMEOUT = 120.0
 """Seconds after which a run is taken for hanging."""
 
 _TRACEBACK = re.compile(r"(?m)^\s*(Traceback \(most recent|INTERNALERROR)")
 _CONFIGURES_RUNS = ("PYTEST_", "FLOWHEALTH_", "REDIS_", "COV_", "npm_config_")
-_PRELOADED = [
-    *("pytest", "_pytest.junitxml", "_pytest.doctest", "_pytest.unittest", "_pytest.pytester"),
-    *("pytest_flowhealth.plugin.start", "pytest_flowhealth.plugin.begin"),
-    *("pytest_flowhealth.plugin.finish", "pytest_flowhealth.plugin.round"),
-    *("pytest_jsonreport.plugin", "pytest_metadata.plugin", "pytest_timeout", "xdist.plugin"),
-    *("anyio.pytest_plugin", "_hypothesis_pytestplugin", "testinfra.plugin"),
-]
 _VALIDATOR = jsonschema.Draft202012Validator(schema())
 
 
@@ -169,20 +163,51 @@ def run_pytest(
         unguarded: Do not fail on tracebacks and passwords in what it prints.
     """
     begun = time.monotonic()
-    argv = ["-p", "no:cacheprovider", *args]
-    start = run_interpreter if fresh else run_fork
-    ended = start(argv, cwd or folder, environment(env or {}))
+    argv = [*WITHOUT, *args]
+    reads = any(name.startswith("PYTHON") for name in env or {})
+    run = run_interpreter if fresh or reads else run_fork
+    ended = run(argv, cwd or folder, environment(env or {}))
     seconds = time.monotonic() - begun
     file = folder / report
     content = file.read_bytes() if file.is_file() else b"{}"
     out, err = (part.decode("utf-8", "strict") for part in (ended.stdout, ended.stderr))
-    run = Run(ended.exit_code, out, err, json.loads(content), seconds)
+    left = Run(ended.exit_code, out, err, json.loads(content), seconds)
     if not unguarded:
-        assert not _TRACEBACK.search(run.text), run.text
-        assert PASSWORD not in run.text + content.decode()
-    if run.report:
-        _VALIDATOR.validate(run.report)
-    return run
+        assert not _TRACEBACK.search(left.text), left.text
+        assert PASSWORD not in left.text + content.decode()
+    if left.report:
+        _VALIDATOR.validate(left.report)
+    return left
+
+
+def run_checks_in(
+    folder: Path,
+    source: str,
+    *args: str,
+    health: bool = True,
+    files: Mapping[str, str] | None = None,
+    path: tuple[str, ...] = ("test_checks.py",),
+    **named: Any,
+) -> Run:
+    """Write a file of checks and run ``pytest --health`` on it.
+
+    Args:
+        folder: Where the file is written; its project's name is "app".
+        source: The checks; math, os, signal, sys, time and pytest are imported already.
+        args: Further arguments of pytest.
+        health: Whether --health is among them.
+        files: Other files to write, by their path.
+        path: The paths that pytest is given.
+        named: Named arguments of `run_pytest`.
+    """
+    head = "import math, os, signal, sys, time\nimport pytest\n"
+    package = '{"name": "app", "version": "1.2.3"}'
+    written = {"package.json": package, "test_checks.py": head + source, **(files or {})}
+    for name, text in written.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return run_pytest(folder, *(["--health"] if health else []), *path, *args, **named)
 
 
 def environment(changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
@@ -216,41 +241,19 @@ def run_interpreter(argv: list[str], cwd: Path, env: Mapping[str, str]) -> Ended
 
 def run_fork(argv: list[str], cwd: Path, env: Mapping[str, str]) -> Ended:
     """Run pytest with `argv` in a fork of a process that has imported it."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        streams = [multiprocessing.reduction.DupFd(file.fileno()) for file in (out, err)]
-        process = context.Process(target=_become_pytest, args=(argv, str(cwd), dict(env), streams))
-        process.start()
-        process.join(TIMEOUT)
+    with (
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+        Path(os.devnull).open("rb") as nothing,
+    ):
+        process = start(argv, cwd, env, [file.fileno() for file in (nothing, out, err)])
         try:
-            assert process.exitcode is not None, f"pytest {argv} did not end"
-            for file in (out, err):
-                file.seek(0)
-            return Ended(process.exitcode, out.read(), err.read())
+            exit_code = process.wait(TIMEOUT)
         finally:
             process.kill()
-            process.join()
-
-
-def _become_pytest(argv: list[str], cwd: str, env: dict[str, str], streams: list[Any]) -> None:
-    """Do what ``python -m pytest`` does, from its start to its end."""
-    os.environ.clear()
-    os.environ.update(env)
-    os.chdir(cwd)
-    for number, stream in enumerate(streams, 1):
-        os.dup2(stream.detach(), number)
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", encoding="utf-8", closefd=False, buffering=1)  # noqa: SIM115
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.argv = ["pytest", *argv]
-    sys.path.insert(0, cwd)
-    import pytest
-
-    code = pytest.console_main()
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    os._exit(code)
+        for file in (out, err):
+            file.seek(0)
+        return Ended(exit_code, out.read(), err.read())
 
 
 RunChecks = Callable[..., Run]

@@ -10,12 +10,12 @@ from pytest_flowhealth.alerts.series import Reading
 from pytest_flowhealth.config.alerts import Receiver, Rule
 from pytest_flowhealth.config.model import Configuration
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.domain.report import Report
-from pytest_flowhealth.domain.root_causes import judge_run
-from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.monitor.verdicts import Verdicts
 from pytest_flowhealth.monitor.watch import Watch
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.status import Outcome, Status
+from pytest_flowhealth.domain.root_causes import judge_run
 from tests.alerts.test_engine import START, at, check
 
 

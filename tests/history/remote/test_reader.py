@@ -12,9 +12,6 @@ import msgspec
 import pytest
 import requests
 
-from pytest_flowhealth.domain.measurements import measured
-from pytest_flowhealth.domain.report import Report
-from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.history.database import connect
 from pytest_flowhealth.history.entry import entry_of
@@ -24,6 +21,9 @@ from pytest_flowhealth.history.remote.reader import ServerReader
 from pytest_flowhealth.history.remote.samples import of_round, of_second, place
 from pytest_flowhealth.history.remote.shipper import Shipper
 from pytest_flowhealth.history.store import add_raw, add_run
+from pytest_flowhealth.domain.measurements import measured
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.status import Outcome, Status
 from tests.alerts.test_engine import check
 from tests.formats.test_openmetrics import HEALTH
 from tests.kit.metric_servers import prometheus, victoria

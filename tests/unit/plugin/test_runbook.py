@@ -11,7 +11,7 @@ from pytest_flowhealth.alerts.observing import ROUND, link
 from pytest_flowhealth.alerts.rules import built_in
 from pytest_flowhealth.plugin import bundled
 
-PAGE = Path(__file__).parents[2] / "docs" / "runbook.md"
+PAGE = Path(__file__).parents[3] / "docs" / "runbook.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 PARTS = ("Look", "Do", "Causes")
 

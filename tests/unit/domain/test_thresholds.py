@@ -63,7 +63,7 @@ def test_what_is_no_number_is_never_a_pass(value: object) -> None:
     assert judged.note
 
 
-def test_what_was_not_measured_is_unknown() -> None:
+def test_what_was_not_measured_is_named() -> None:
     assert judge(declare("x", warn=1, fail=2), None).note == "x was not measured"
 
 
@@ -77,11 +77,11 @@ def test_what_was_not_measured_is_unknown() -> None:
         ("p95", ("p95", None)),
     ],
 )
-def test_names(name: str, parts: tuple[str, str | None]) -> None:
+def test_a_name_ends_in_a_statistic_or_not(name: str, parts: tuple[str, str | None]) -> None:
     assert split(name) == parts
 
 
-def test_changes() -> None:
+def test_limits_are_changed_in_any_unit_of_their_kind() -> None:
     declared = declare("x", warn=10, fail=100, unit="ms")
 
     in_seconds = changed(declared, warn=0.02, fail=None, unit="s", source="file")
@@ -110,7 +110,7 @@ def test_changes() -> None:
         {"warn": 10**400, "fail": 2},
     ],
 )
-def test_declarations_that_cannot_be_meant(arguments: dict[str, object]) -> None:
+def test_limits_that_are_invalid_are_refused(arguments: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         declare("x", **arguments)
 
@@ -134,7 +134,7 @@ def test_an_interval_is_judged_as_a_whole(interval: tuple[float, float], outcome
     assert "between" in str(judged.note)
 
 
-def test_a_doubt_warns_whatever_the_value() -> None:
+def test_a_measurement_in_doubt_warns_whatever_its_value() -> None:
     threshold = declare("multiplier", warn=40, fail=30, unit="x", better=None)
     for value in (10.0, 35.0, 100.0):
         judged = judge(threshold, measured("multiplier", value, "x", doubt="inconclusive"))
@@ -142,6 +142,31 @@ def test_a_doubt_warns_whatever_the_value() -> None:
 
 
 @pytest.mark.parametrize("interval", [(2.0, 1.0), (float("nan"), 1.0), (0.0, float("inf"))])
-def test_an_interval_that_is_none_leaves_the_value_unknown(interval: tuple[float, float]) -> None:
+def test_an_invalid_interval_leaves_the_value_unknown(interval: tuple[float, float]) -> None:
     threshold = declare("m", warn=1, fail=2, unit="1", better=None)
     assert judge(threshold, measured("m", 1.5, "1", interval=interval)).outcome is Outcome.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "unit", "observed"),
+    [
+        ("x", 0.01, "s", 10),
+        ("x", [1, 2, 9], "ms", 2),
+        ("x.max", [1, 2, 9], "ms", 9),
+        ("x.p95", [1] * 20, "ms", 1),
+        ("x.p95", [1] * 19, "ms", None),
+        ("x.p99", [1] * 99, "ms", None),
+        ("x", [1, math.nan], "ms", None),
+        ("x", [], "ms", None),
+        ("x", 1, "B", None),
+        ("x", 1, "parsec", None),
+        ("x", 1e308, "s", None),
+    ],
+)
+def test_a_measurement_is_observed_as_its_statistic_in_the_unit_of_its_limits(
+    name: str, value: object, unit: str, observed: float | None
+) -> None:
+    judged = judge(declare(name, warn=5, fail=9, unit="ms"), measured("x", value, unit))
+
+    assert judged.observed == observed
+    assert (judged.outcome is Outcome.UNKNOWN) is (observed is None)

@@ -32,7 +32,7 @@ def test_percentiles_are_interpolated_as_numpy_does(samples: list[float]) -> Non
 
 
 @given(SERIES)
-def test_summary(samples: list[float]) -> None:
+def test_a_summary_agrees_with_the_standard_library(samples: list[float]) -> None:
     summary = summarise(samples)
 
     assert summary.min <= summary.median <= summary.max
@@ -45,7 +45,7 @@ def test_summary(samples: list[float]) -> None:
 @pytest.mark.parametrize(
     ("rank", "count"), [(50, 1), (90, 10), (95, 20), (99, 100), (99.9, 1000), (5, 20)]
 )
-def test_samples_needed(rank: float, count: int) -> None:
+def test_a_percentile_needs_so_many_samples(rank: float, count: int) -> None:
     assert samples_needed(rank) == count
 
 
@@ -61,11 +61,11 @@ def test_samples_needed(rank: float, count: int) -> None:
         ("x", False),
     ],
 )
-def test_names(name: str, known: bool) -> None:
+def test_a_name_is_a_statistic_or_not(name: str, known: bool) -> None:
     assert is_statistic(name) is known
 
 
-def test_what_a_sample_cannot_support_is_said() -> None:
+def test_a_statistic_that_the_sample_cannot_support_is_refused() -> None:
     with pytest.raises(Unsupported, match="p99 needs at least 100 samples, there are 99"):
         compute("p99", [1.0] * 99)
     with pytest.raises(Unsupported, match="stdev needs at least 2"):

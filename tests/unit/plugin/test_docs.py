@@ -1,4 +1,4 @@
-"""The docs say what the program does."""
+"""The docs name every option, and files that exist."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pytest_flowhealth.plugin.options import OPTIONS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_every_option_occurs_in_the_docs() -> None:
@@ -16,12 +16,12 @@ def test_every_option_occurs_in_the_docs() -> None:
     assert [name for name, _ in OPTIONS if f"`{name}" not in text] == []
 
 
-def test_no_link_leads_nowhere() -> None:
+def test_every_link_to_a_file_has_its_file() -> None:
     for page in (ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")):
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
-def test_nothing_is_left_to_fill_in() -> None:
+def test_no_placeholder_is_left_in_the_docs() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         assert not re.search(r"\b(CAPTURE|OVERHEAD|[A-Z]+_FIGURES)\b", page.read_text()), page.name

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import time
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.domain.text import (
-    Redactor,
-    format_number,
-    password_in,
-    printable,
-    secrets_in,
-)
+from pytest_flowhealth.domain.text import Redactor, format_number, password_in, printable, secrets_in
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=())))
@@ -47,17 +40,17 @@ def test_plain_text_stays_and_long_text_is_cut() -> None:
         ("redis://u:@h", "redis://u:***@h"),
     ],
 )
-def test_passwords_in_urls(url: str, shown: str) -> None:
+def test_the_password_of_a_url_is_hidden(url: str, shown: str) -> None:
     assert Redactor()(url) == shown
 
 
-def test_known_secrets_in_each_of_their_forms() -> None:
+def test_a_known_secret_is_hidden_in_each_of_its_forms() -> None:
     redact = Redactor(["p%40ss/word"])
 
     assert redact("p%40ss/word p@ss/word p%40ss%2Fword") == "*** *** ***"
 
 
-def test_secrets_of_the_environment() -> None:
+def test_variables_that_are_named_like_secrets_and_passwords_in_urls_are_secrets() -> None:
     environ = {
         "DB_PASSWORD": "one1",
         "API_KEY": "two2",
@@ -82,15 +75,13 @@ def test_secrets_of_the_environment() -> None:
         (-3.0, "-3"),
     ],
 )
-def test_figures(value: float, shown: str) -> None:
+def test_a_figure_has_four_significant_digits(value: float, shown: str) -> None:
     assert format_number(value) == shown
 
 
+@pytest.mark.timeout(60)  # a pattern that backtracks would take hours
 @pytest.mark.parametrize(
     "text", ["http://h " + "x" * 1_000_000, "a://" * 250_000, "token" * 200_000]
 )
-def test_a_megabyte_of_anything_is_redacted_at_once(text: str) -> None:
-    start = time.monotonic()
-    Redactor(["p%40ss/word"])(text)
-
-    assert time.monotonic() - start < 20
+def test_a_megabyte_of_anything_is_redacted_without_backtracking(text: str) -> None:
+    assert Redactor(["p%40ss/word"])(text) == text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin.conftest import Health
+from tests.kit.runs import RunChecks
 
 SOURCE = """
 @pytest.mark.health("redis", remedy="redis-server --daemonize yes")
@@ -24,42 +24,41 @@ def test_memory(health):
 def test_artifacts(health):
     health.not_applicable("package.json promises no artifact " + "very " * 30 + "long")
 """
+PARTS = [
+    "UNHEALTHY  app 1.2.3  4 checks",
+    "  - redis.connect: no Redis listens at localhost:6379",
+    "  redis   unhealthy",
+    "  system  degraded   memory 90 % (warn above 85, fail above 95 %)",
+    "FAIL    redis.connect",
+    "blocks redis.ping",
+    "fix: redis-server --daemonize yes",
+    "WARN    system.memory",
+    "\nskipped\n",
+    "report: .flowhealth/report.json",
+]
 
 
-def test_the_verdict_comes_first_then_causes_then_components_then_problems(run: Health) -> None:
-    out = run(SOURCE).out
-    order = [
-        "UNHEALTHY  app 1.2.3  4 checks",
-        "  - redis.connect: no Redis listens at localhost:6379",
-        "  redis   unhealthy",
-        "  system  degraded   memory 90 % (warn above 85, fail above 95 %)",
-        "FAIL    redis.connect",
-        "blocks redis.ping",
-        "fix: redis-server --daemonize yes",
-        "WARN    system.memory",
-        "\nskipped\n",
-        "report: .flowhealth/report.json",
-    ]
-    places = [out.index(part) for part in order]
-    assert places == sorted(places), out
+@pytest.mark.parametrize("columns", [80, 60])
+def test_the_verdict_comes_first_then_causes_then_components_then_problems(
+    run_checks: RunChecks, columns: int
+) -> None:
+    out = run_checks(SOURCE, env={"COLUMNS": str(columns)}).out
+
+    assert max(len(line) for line in out.splitlines()) <= columns, out
+    assert "\x1b[" not in out
+    if columns == 80:
+        places = [out.index(part) for part in PARTS]
+        assert places == sorted(places), out
 
 
-@pytest.mark.parametrize("columns", ["80", "60"])
-def test_it_fits_the_terminal(run: Health, columns: str) -> None:
-    out = run(SOURCE, env={"COLUMNS": columns}).out
-
-    assert max(len(line) for line in out.splitlines()) <= int(columns), out
+def test_colour_is_the_option_of_pytest(run_checks: RunChecks) -> None:
+    assert "\x1b[" in run_checks(SOURCE, "--color=yes").out
 
 
-def test_colour_is_pytests_own_option(run: Health) -> None:
-    assert "\x1b[" not in run(SOURCE).out
-    assert "\x1b[" in run(SOURCE, "--color=yes").out
-
-
-def test_quiet_and_verbose(run: Health) -> None:
-    quiet = run(SOURCE, "-q").out
-    quieter = run(SOURCE, "-qq").out
-    verbose = run(SOURCE, "-v").out
+def test_quiet_shows_less_and_verbose_each_check(run_checks: RunChecks) -> None:
+    quiet = run_checks(SOURCE, "-q").out
+    quieter = run_checks(SOURCE, "-qq").out
+    verbose = run_checks(SOURCE, "-v").out
 
     assert "fix: redis-server" in quiet
     assert "skipped" not in quiet.replace("4 skipped", "")
@@ -68,12 +67,13 @@ def test_quiet_and_verbose(run: Health) -> None:
     assert "failed   redis.connect" in verbose
 
 
-def test_no_traceback_unless_asked_for(run: Health) -> None:
+def test_a_traceback_is_shown_only_where_it_is_asked_for(run_checks: RunChecks) -> None:
     source = "@pytest.mark.health('app')\ndef test_bad():\n    {}['x']\n"
+    plain, short = run_checks(source).out, run_checks(source, "--tb=short").out
 
-    assert "KeyError: 'x' (test_checks.py:5)" in run(source).out
-    assert "{}['x']" not in run(source).out
-    assert "{}['x']" in run(source, "--tb=short").out
+    assert "KeyError: 'x' (test_checks.py:5)" in plain
+    assert "{}['x']" not in plain
+    assert "{}['x']" in short
 
 
 FIGURES = """
@@ -91,9 +91,10 @@ def test_speed(health):
 
 @pytest.mark.parametrize("option", ["-v", "--health-component=app"])
 def test_every_figure_is_shown_with_its_limits_where_it_is_asked_for(
-    run: Health, option: str
+    run_checks: RunChecks, option: str
 ) -> None:
-    out = run(FIGURES, option).out
+    out = run_checks(FIGURES, option).out
+
     table = out[out.index("  measured") :].splitlines()
     assert [line.split() for line in table[1:5]] == [
         ["app.latency.p95", "1.4", "ms", ">", "5", ">", "50", "pass"],
@@ -104,5 +105,5 @@ def test_every_figure_is_shown_with_its_limits_where_it_is_asked_for(
     assert "recommendations\n  - raise the pool to 8" in out
 
 
-def test_no_table_of_figures_unless_asked_for(run: Health) -> None:
-    assert "  measured" not in run(FIGURES).out
+def test_no_table_of_figures_is_shown_otherwise(run_checks: RunChecks) -> None:
+    assert "  measured" not in run_checks(FIGURES).out

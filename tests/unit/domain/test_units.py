@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.domain.units import (
     UNITS,
     convert,
@@ -16,13 +17,12 @@ from pytest_flowhealth.domain.units import (
     parse_size,
     unit,
 )
-from pytest_flowhealth.errors import UsageError
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e12, max_value=1e12)
 
 
 @given(FINITE, st.sampled_from(sorted(UNITS)), st.sampled_from(sorted(UNITS)))
-def test_there_and_back(value: float, source: str, wanted: str) -> None:
+def test_a_conversion_can_be_reversed(value: float, source: str, wanted: str) -> None:
     if convertible(source, wanted):
         back = convert(convert(value, source, wanted), wanted, source)
         assert math.isclose(back, value, rel_tol=1e-12, abs_tol=1e-300)
@@ -32,11 +32,13 @@ def test_there_and_back(value: float, source: str, wanted: str) -> None:
     ("value", "source", "wanted", "result"),
     [(1, "s", "ms", 1000), (1, "GiB", "MiB", 1024), (1, "MB", "kB", 1000), (5, "%", "%", 5)],
 )
-def test_known_conversions(value: float, source: str, wanted: str, result: float) -> None:
+def test_a_value_is_converted_within_its_kind(
+    value: float, source: str, wanted: str, result: float
+) -> None:
     assert convert(value, source, wanted) == pytest.approx(result)
 
 
-def test_kinds_do_not_mix() -> None:
+def test_units_of_different_kinds_are_not_converted() -> None:
     assert not convertible("ms", "MB")
     assert not convertible("1", "%")
     assert not convertible("parsec", "parsec")
@@ -48,19 +50,19 @@ def test_kinds_do_not_mix() -> None:
     ("text", "seconds"),
     [("5 s", 5), ("250ms", 0.25), ("10 min", 600), ("1h", 3600), ("2 d", 172800)],
 )
-def test_durations(text: str, seconds: float) -> None:
+def test_a_duration_is_read_as_people_write_it(text: str, seconds: float) -> None:
     assert parse_duration(text) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(
     "text", ["", "5", "s", "-5 s", "0 s", "5 parsec", "1e400 s", "5 s 3", "nan s"]
 )
-def test_no_durations(text: str) -> None:
+def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected a duration"):
         parse_duration(text)
 
 
-def test_sizes() -> None:
+def test_a_size_is_read_in_the_wanted_unit() -> None:
     assert parse_size("512 MiB") == 512
     assert parse_size("1 GB", "MB") == 1000
     with pytest.raises(ValueError, match="expected a size"):

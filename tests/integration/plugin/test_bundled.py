@@ -1,0 +1,76 @@
+"""The bundled checks are collected without a path, whatever the target's own pytest settings are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_flowhealth.plugin import bundled
+from tests.kit.runs import RunChecks
+
+QUICK = set(bundled.QUICK)
+OWN = {
+    "health/test_own.py": "import pytest\n@pytest.mark.health('own')\n"
+    "def test_it(target):\n    assert target.name == 'app'\n",
+    "flowhealth.toml": 'checks = ["health/"]\n',
+}
+SETTINGS = {
+    "its own": {},
+    "other patterns of names": {
+        "pytest.ini": "[pytest]\npython_files = check_*.py\npython_functions = check_*\n"
+        "python_classes = Check*\n"
+    },
+    "strict": {
+        "pytest.ini": "[pytest]\naddopts = --strict-markers --strict-config\nfilterwarnings = error\n"
+    },
+    "another import mode": {"pytest.ini": "[pytest]\naddopts = --import-mode=append\n"},
+    "other paths": {"pytest.ini": "[pytest]\ntestpaths = nowhere elsewhere\n"},
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_the_quick_components_are_collected_with_any_settings_of_the_target(
+    run_checks: RunChecks, case: str
+) -> None:
+    same_name = {"test_system.py": "raise OSError('the same name as a bundled file')\n"}
+
+    result = run_checks("", "--collect-only", path=(), files={**SETTINGS[case], **same_name})
+
+    assert set(result.health["components"]) == QUICK, result.text
+    assert not [reason for reason in result.reasons if "could not collect" in reason]
+
+
+def test_the_checks_of_the_configuration_are_collected_too(run_checks: RunChecks) -> None:
+    collected = run_checks("", "--collect-only", path=(), files=OWN)
+    result = run_checks("", "--health-component", "own", path=(), files=OWN)
+
+    assert set(collected.health["components"]) == {*QUICK, "own"}
+    assert (result.exit_code, result.outcomes) == (0, {"own.it": "pass"})
+
+
+def test_one_component_runs_with_what_it_requires_and_the_others_are_named(
+    run_checks: RunChecks, tmp_path: Path
+) -> None:
+    (tmp_path / "src").mkdir()
+
+    result = run_checks("", "--health-component", "system", path=(), cwd=tmp_path / "src")
+
+    assert result.exit_code != 4
+    assert "system" in result.health["components"]
+    assert set(result.health["components"]) <= {"system", "package"}
+    assert "redis" in result.health["not_asked"]
+    assert result.health["target"]["path"] == str(tmp_path.resolve())
+
+
+def test_bundled_checks_that_a_plugin_drops_are_a_reason(run_checks: RunChecks) -> None:
+    plugin = (
+        "import pytest\n@pytest.hookimpl(tryfirst=True)\n"
+        "def pytest_pycollect_makeitem(collector):\n"
+        "    return [] if collector.path.name == 'test_redis.py' else None\n"
+    )
+
+    result = run_checks("", "-p", "drops", "--collect-only", path=(), files={"drops.py": plugin})
+
+    assert "the bundled checks of redis were not collected" in result.reasons
+    assert result.exit_code == 3

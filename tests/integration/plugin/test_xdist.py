@@ -1,0 +1,88 @@
+"""Under pytest-xdist: the same verdict, lost workers, and what cannot be serialised."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kit.runs import RunChecks
+
+FINE = """
+@pytest.mark.health("app")
+@pytest.mark.parametrize("number", range(6))
+@pytest.mark.threshold("x", warn=5, fail=9, unit="ms")
+def test_fine(health, number):
+    health.measure("x", [number / 2] * 5, "ms")
+    health.detail(number=number)
+"""
+ODD = """
+class Odd:
+    def __repr__(self):
+        raise ValueError
+
+@pytest.mark.health("app")
+def test_odd(health):
+    import logging
+    health.detail(odd=Odd(), lock=object, infinite=math.inf, nested={1: [object]})
+    logging.getLogger().warning("x", extra={"thing": object(), "lock": logging})
+"""
+
+
+def test_the_verdict_is_the_same_with_what_cannot_be_serialised_as_text(
+    run_checks: RunChecks,
+) -> None:
+    alone, shared = run_checks(FINE + ODD), run_checks(FINE + ODD, "-n", "2")
+
+    assert alone.exit_code == shared.exit_code == 0
+    assert shared.outcomes == alone.outcomes
+    assert shared.health["components"] == alone.health["components"]
+    assert shared.check("app.fine[3]")["measurements"][0]["stats"]["median"] == 1.5
+    assert shared.check("app.odd")["details"] == alone.check("app.odd")["details"]
+    assert shared.check("app.odd")["details"]["odd"] == "<Odd>"
+
+
+def test_a_log_record_that_cannot_be_serialised_harms_no_report_of_another_plugin(
+    run_checks: RunChecks,
+) -> None:
+    result = run_checks(ODD, "-n", "1", "--json-report", "--json-report-omit", "log")
+
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("end", "options"),
+    [("os._exit(0)", ()), ("os.kill(os.getpid(), signal.SIGKILL)", ("--max-worker-restart=0",))],
+    ids=["_exit", "killed, not replaced"],
+)
+def test_a_lost_worker_is_never_healthy(
+    run_checks: RunChecks, end: str, options: tuple[str, ...]
+) -> None:
+    lost = f"@pytest.mark.health('app')\ndef test_end():\n    {end}\n"
+
+    result = run_checks(FINE + lost, "-n", "2", *options)
+
+    assert result.exit_code in (2, 3), result.out
+    assert result.health["status"] in ("unhealthy", "unknown")
+    assert any("crashed" in reason or "was lost" in reason for reason in result.reasons)
+
+
+def test_a_run_that_loses_all_workers_while_collecting_is_not_healthy(
+    run_checks: RunChecks,
+) -> None:
+    result = run_checks(FINE + "os._exit(0)\n", "-n", "2", "--max-worker-restart=0")
+
+    assert result.exit_code in (2, 3), result.text
+    assert result.health["status"] != "healthy"
+
+
+@pytest.mark.parametrize("health", [True, False])
+def test_a_file_that_a_worker_cannot_import_is_a_reason(
+    run_checks: RunChecks, health: bool
+) -> None:
+    files = {"test_bad.py": "import not_there\n"}
+
+    result = run_checks(
+        FINE, "-n", "1", health=health, files=files, path=("test_checks.py", "test_bad.py")
+    )
+
+    assert result.exit_code == 3, result.out
+    assert "could not collect test_bad.py" in result.reasons[0]

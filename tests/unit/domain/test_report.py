@@ -1,0 +1,14 @@
+"""The schema of the report that the package ships."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_flowhealth.domain import report
+
+
+def test_the_shipped_schema_is_the_generated_one() -> None:
+    shipped = Path(report.__file__).with_name("report.schema.json")
+
+    command = f"python -m {report.__name__} > pytest_flowhealth/domain/{shipped.name}"
+    assert shipped.read_text() == report.schema_text(), f"run: {command}"
