@@ -1,6 +1,6 @@
 """Ten thousand simulated hosts that each end a round within one minute, written into a VictoriaMetrics.
 
-The figures of the rounds come from a seeded generator: what is measured is the way into the server,
+The figures of the rounds come from a seeded generator: what is make_series is the way into the server,
 through the plugin's own code (encoding, queue on disk, sending), and that nothing is lost on it.
 
     python benchmarks/remote_write.py [--hosts 10000] [--writers 2]
@@ -28,7 +28,7 @@ import psutil
 import requests
 
 from pytest_flowhealth.domain.checks import CheckResult
-from pytest_flowhealth.domain.measurements import Measurement, measured
+from pytest_flowhealth.domain.measurements import Measurement, make_series
 from pytest_flowhealth.domain.report import Host, Report, Summary, TargetInfo
 from pytest_flowhealth.domain.root_causes import Component
 from pytest_flowhealth.domain.status import Outcome, Status
@@ -101,7 +101,7 @@ def _run(
 
 def _write(url: str, hosts: range, folder: Path) -> tuple[int, float, float, float]:
     chance = random.Random(hosts.start)
-    made = [_round(chance) for _ in range(ROUNDS)]  # not part of what is measured
+    made = [_round(chance) for _ in range(ROUNDS)]  # not part of what is make_series
     before, begin = _used(), time.monotonic()
     shipper = Shipper(url, folder)
     count = 0
@@ -165,8 +165,8 @@ def _measured(chance: random.Random, name: str) -> tuple[Measurement, ...]:
     figure = name.rpartition(".")[2]
     if name in SERIES:
         values = [chance.lognormvariate(0, 1) for _ in range(100)]
-        return (measured(figure, values, "ms").measurement,)
-    return (measured(figure, chance.random(), "%").measurement,) if int(name[-1]) % 2 else ()
+        return (make_series(figure, values, "ms").measurement,)
+    return (make_series(figure, chance.random(), "%").measurement,) if int(name[-1]) % 2 else ()
 
 
 def _server(program: str, folder: Path) -> tuple[str, subprocess.Popen[bytes]]:

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from benchmarks.redis_latency import benchmark, redis_py
+from pytest_flowhealth.domain.statistics import compute
 from pytest_flowhealth.probes.redis.load import Budget
 from pytest_flowhealth.probes.redis.probe import RedisProbe
-from pytest_flowhealth.domain.statistics import compute
 from tests.kit.app import App
 from tests.kit.redis import (
     RedisServer,

@@ -19,8 +19,8 @@ from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from pytest_flowhealth.formats import github, json_lines
 from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.formats import github, json_lines
 
 PERL = shutil.which("perl")
 SCHEMA = xmlschema.XMLSchema(str(Path(__file__).with_name("junit.xsd")))

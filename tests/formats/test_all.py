@@ -15,13 +15,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pytest_flowhealth.formats.readings import of_the_run
-from pytest_flowhealth.plugin.options import OPTIONS
-from pytest_flowhealth.domain.checks import Ending
+from pytest_flowhealth.domain.checks import PhaseOutcome
 from pytest_flowhealth.domain.metric_names import WORDS
 from pytest_flowhealth.domain.report import Report
-from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.domain.root_causes import RunProblem
+from pytest_flowhealth.domain.status import Outcome, Status
+from pytest_flowhealth.formats.readings import of_the_run
+from pytest_flowhealth.plugin.options import OPTIONS
 from tests.formats.readers import (
     READERS,
     by_guidelines,
@@ -199,7 +199,7 @@ def test_a_hostile_check_breaks_no_format(name: str) -> None:
 
 def test_markdown_notifies_nobody_and_links_nowhere() -> None:
     acts = "@babel/core GH-7 #12 !3 _GH-8 www.evil.example _www.evil.example me@evil.example o/r#5"
-    checks = [judged(f"app.x[{acts}]", ending=Ending.FAILED, message=acts)]
+    checks = [judged(f"app.x[{acts}]", ending=PhaseOutcome.FAILED, message=acts)]
     text = rendered("markdown", reported(checks, (RunProblem(acts),)))
 
     plain = re.sub(r"(?ms)^```text.*?^```$", "", text).replace("\\", "")

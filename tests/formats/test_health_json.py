@@ -7,8 +7,8 @@ import json
 import msgspec
 import pytest
 
-from pytest_flowhealth.formats.health_json import render
 from pytest_flowhealth.domain.status import Status
+from pytest_flowhealth.formats.health_json import render
 from tests.formats.test_openmetrics import HEALTH
 
 

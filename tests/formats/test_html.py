@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 
 import msgspec
 
-from pytest_flowhealth.formats.html import render
 from pytest_flowhealth.domain.status import Outcome
+from pytest_flowhealth.formats.html import render
 from tests.alerts.test_engine import check
 from tests.formats.test_openmetrics import HEALTH
 

@@ -14,21 +14,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pytest_flowhealth.formats import github, health_json, json_lines, junit, markdown, nagios
-from pytest_flowhealth.plugin.outputs import GROUP
-from pytest_flowhealth.domain.checks import CheckResult, Ending
-from pytest_flowhealth.domain.measurements import measured
+from pytest_flowhealth.domain.checks import CheckResult, PhaseOutcome
+from pytest_flowhealth.domain.measurements import make_series
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Status
+from pytest_flowhealth.formats import github, health_json, json_lines, junit, markdown, nagios
+from pytest_flowhealth.plugin.reporting.outputs import GROUP
 from tests.formats.readers import READERS, by_guidelines, commands
 from tests.kit.reports import EVERY, HEALTHY, ILL, NOTHING, judged, limit, reported
 
 TEXTS = st.text(max_size=200)
 
 
-def failing(count: int, ending: Ending = Ending.FAILED) -> list[CheckResult]:
+def failing(count: int, ending: PhaseOutcome = PhaseOutcome.FAILED) -> list[CheckResult]:
     return [
-        judged(f"app.n{one}", measured(f"m{one}", 1.5, "ms"), ending=ending, message="no")
+        judged(f"app.n{one}", make_series(f"m{one}", 1.5, "ms"), ending=ending, message="no")
         for one in range(count)
     ]
 
@@ -48,13 +48,13 @@ def test_github_shows_ten_of_a_kind_and_the_last_says_how_many_more() -> None:
 
 def test_github_has_the_worst_first() -> None:
     blocked = [
-        judged(f"b.n{one}", ending=Ending.BLOCKED, evidence={"blocked_by": "a.root"})
+        judged(f"b.n{one}", ending=PhaseOutcome.BLOCKED, evidence={"blocked_by": "a.root"})
         for one in range(3)
     ]
-    light = judged("a.light", ending=Ending.FAILED, message="no", critical=False)
-    lost = judged("a.lost", ending=Ending.LOST, message="lost")
-    plain = judged("a.plain", ending=Ending.FAILED, message="no")
-    root = judged("a.root", ending=Ending.FAILED, message="no")
+    light = judged("a.light", ending=PhaseOutcome.FAILED, message="no", critical=False)
+    lost = judged("a.lost", ending=PhaseOutcome.LOST, message="lost")
+    plain = judged("a.plain", ending=PhaseOutcome.FAILED, message="no")
+    root = judged("a.root", ending=PhaseOutcome.FAILED, message="no")
     found = commands(github.render(reported([light, lost, plain, root, *blocked])))
 
     titles = [one.properties["title"] for one in found if one.name == "error"]
@@ -86,7 +86,7 @@ def test_github_is_told_of_files_that_it_has(location: str | None, told: dict[st
 @given(message=TEXTS, title=TEXTS)
 @settings(max_examples=200, deadline=None)
 def test_nothing_in_an_annotation_begins_another(message: str, title: str) -> None:
-    one = judged(f"app.x[{title}]", ending=Ending.FAILED, message=message)
+    one = judged(f"app.x[{title}]", ending=PhaseOutcome.FAILED, message=message)
     found = list(commands(github.render(reported([one]))))
 
     assert [each.name for each in found] == ["error", "notice"]
@@ -106,7 +106,7 @@ def test_a_summary_keeps_within_githubs_limit() -> None:
 @given(text=TEXTS)
 @settings(max_examples=200, deadline=None)
 def test_no_text_is_markup(text: str) -> None:
-    check = judged(f"app.x[{text}]", ending=Ending.FAILED, message=text, remedy=text)
+    check = judged(f"app.x[{text}]", ending=PhaseOutcome.FAILED, message=text, remedy=text)
     page = MarkdownIt("commonmark").enable("table").render(markdown.render(reported([check])))
 
     tags = set(re.findall(r"<(\w+)", page))
@@ -131,7 +131,7 @@ def test_nagios_cuts_no_figure_in_two() -> None:
 @given(name=TEXTS, message=TEXTS, value=st.floats(allow_nan=False, allow_infinity=False))
 @settings(max_examples=200, deadline=None)
 def test_nagios_figures_whatever_they_are(name: str, message: str, value: float) -> None:
-    series = measured("n", value, "ms")
+    series = make_series("n", value, "ms")
     check = judged(
         f"app.x[{name}]",
         series,
@@ -150,7 +150,7 @@ def test_nagios_figures_whatever_they_are(name: str, message: str, value: float)
 @given(text=TEXTS)
 @settings(max_examples=100, deadline=None)
 def test_junit_is_xml_whatever_is_said(text: str) -> None:
-    check = judged(f"app.x[{text}]", ending=Ending.FAILED, message=text, remedy=text)
+    check = judged(f"app.x[{text}]", ending=PhaseOutcome.FAILED, message=text, remedy=text)
     health = reported([check])
 
     assert READERS["junit"](junit.render(health), health).status == "unhealthy"
@@ -205,7 +205,9 @@ def test_a_lines_head_has_all_of_the_report_but_its_checks() -> None:
 
 
 def test_nagios_has_a_label_once() -> None:
-    twice = [judged(f"app.{name}", measured("n", size, "s")) for name, size in (("a", 1), ("b", 2))]
+    twice = [
+        judged(f"app.{name}", make_series("n", size, "s")) for name, size in (("a", 1), ("b", 2))
+    ]
 
     assert by_guidelines(nagios.render(reported(twice))) == {"app.n": (1, "s")}
 

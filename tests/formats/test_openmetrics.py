@@ -11,14 +11,14 @@ import pytest
 import requests
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from pytest_flowhealth.formats.openmetrics import render
 from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.measurements import make_series
 from pytest_flowhealth.domain.metric_names import name_of
-from pytest_flowhealth.domain.measurements import measured
-from pytest_flowhealth.domain.report import Report, Host, Summary, TargetInfo
+from pytest_flowhealth.domain.report import Host, Report, Summary, TargetInfo
+from pytest_flowhealth.domain.root_causes import Component
 from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.domain.units import UNITS
-from pytest_flowhealth.domain.root_causes import Component
+from pytest_flowhealth.formats.openmetrics import render
 from tests.alerts.test_engine import check
 from tests.kit.redis import free_port
 
@@ -29,15 +29,15 @@ CHECKS = (
         "redis.command",
         Outcome.WARN,
         measurements=(
-            measured("command", [float(one) for one in range(1, 101)], "ms").measurement,
+            make_series("command", [float(one) for one in range(1, 101)], "ms").measurement,
         ),
     ),
     check(
         'http.page[a"b\\c\nd]',
         Outcome.PASS,
-        measurements=(measured("size", 12, "kB").measurement,),
+        measurements=(make_series("size", 12, "kB").measurement,),
     ),
-    check("redis.lost", Outcome.UNKNOWN, measurements=(measured("x", [], "ms").measurement,)),
+    check("redis.lost", Outcome.UNKNOWN, measurements=(make_series("x", [], "ms").measurement,)),
     check("redis.none", Outcome.SKIP),
 )
 HEALTH = Report(
@@ -102,7 +102,7 @@ def test_every_unit_has_a_word() -> None:
 
 def measuring(check_id: str, **units: str) -> CheckResult:
     """Return a check with a figure for each name, in the unit given."""
-    taken = tuple(measured(name, 1.0, unit).measurement for name, unit in units.items())
+    taken = tuple(make_series(name, 1.0, unit).measurement for name, unit in units.items())
     return check(check_id, Outcome.PASS, measurements=taken)
 
 

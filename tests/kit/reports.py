@@ -9,16 +9,16 @@ import msgspec
 from pytest_flowhealth.domain.checks import (
     CheckResult,
     CheckSpec,
-    Ending,
-    Evidence,
+    CheckRun,
     Phase,
+    PhaseOutcome,
     Waiver,
-    judge_check,
+    evaluate_check,
 )
-from pytest_flowhealth.domain.measurements import Series, measured
-from pytest_flowhealth.domain.report import Report, Host, Summary, TargetInfo
-from pytest_flowhealth.domain.thresholds import Threshold, declare, judge
-from pytest_flowhealth.domain.root_causes import RunProblem, judge_run
+from pytest_flowhealth.domain.measurements import Series, make_series
+from pytest_flowhealth.domain.report import Host, Report, Summary, TargetInfo
+from pytest_flowhealth.domain.root_causes import RunProblem, derive_verdict
+from pytest_flowhealth.domain.thresholds import Threshold, parse_threshold
 
 DAY = datetime.date(2026, 1, 1)
 HOSTILE = (
@@ -32,7 +32,7 @@ def judged(
     check_id: str,
     *series: Series,
     thresholds: tuple[Threshold, ...] = (),
-    ending: Ending = Ending.PASSED,
+    ending: PhaseOutcome = PhaseOutcome.PASSED,
     message: str = "",
     evidence: dict[str, object] | None = None,
     **declared: object,
@@ -47,29 +47,23 @@ def judged(
         thresholds=thresholds,
         **declared,  # type: ignore[arg-type]
     )
-    taken = {one.measurement.name: one for one in series}
-    seen = Evidence(
-        declaration,
-        measurements=tuple(one.measurement for one in series),
-        thresholds=tuple(judge(one, taken.get(one.measurement)) for one in thresholds),
-        **(evidence or {}),  # type: ignore[arg-type]
-    )
-    when = "setup" if ending in (Ending.SKIPPED, Ending.BLOCKED) else "call"
+    when = "setup" if ending in (PhaseOutcome.SKIPPED, PhaseOutcome.BLOCKED) else "call"
     phases = [
-        Phase("setup", Ending.PASSED, 0.001),
-        Phase("call", Ending.PASSED, 0.25),
-        Phase("teardown", Ending.PASSED, 0.002),
+        Phase("setup", PhaseOutcome.PASSED, 0.001),
+        Phase("call", PhaseOutcome.PASSED, 0.25),
+        Phase("teardown", PhaseOutcome.PASSED, 0.002),
     ]
     phases[0 if when == "setup" else 1] = Phase(when, ending, 0.125, message)
     if when == "setup":
         del phases[1]
-    return judge_check(seen, phases, DAY)
+    run = CheckRun(phases=tuple(phases), series=tuple(series), **(evidence or {}))  # type: ignore[arg-type]
+    return evaluate_check(declaration, run, DAY)
 
 
 def reported(checks: list[CheckResult], problems: tuple[RunProblem, ...] = ()) -> Report:
     """Return a report on the checks, as the program itself judges them together."""
-    verdict = judge_run(checks, problems)
-    counts = {one.value.replace("pass", "passed"): n for one, n in verdict.summary.items()}
+    verdict = derive_verdict(checks, problems)
+    counts = {one.value.replace("pass", "passed"): n for one, n in verdict.counts.items()}
     return Report(
         status=verdict.status,
         exit_code=verdict.status.exit_code,
@@ -86,7 +80,7 @@ def reported(checks: list[CheckResult], problems: tuple[RunProblem, ...] = ()) -
 
 def limit(name: str, unit: str, **limits: object) -> Threshold:
     """Return a threshold."""
-    return declare(name, unit=unit, **limits)
+    return parse_threshold(name, unit=unit, **limits)
 
 
 RATES = [float(one) for one in range(1, 121)]
@@ -94,24 +88,24 @@ EVERY = reported(
     [
         judged(
             "system.load",
-            measured("load", 0.924317, "1"),
+            make_series("load", 0.924317, "1"),
             thresholds=(limit("load", "1", warn=2, fail=8),),
         ),
         judged(
             "system.memory_free",
-            measured("memory_available", 2048, "MiB"),
+            make_series("memory_available", 2048, "MiB"),
             thresholds=(limit("memory_available", "MiB", warn=1024, fail=512),),
         ),
         judged(
             "system.growth",
-            measured("growth", -12.5, "%"),
+            make_series("growth", -12.5, "%"),
             thresholds=(limit("growth", "%", warn=-20, fail=-50),),
         ),
         judged(
             "redis.command",
-            measured("command", RATES, "us"),
-            measured("throughput", 48_211.25, "1/s"),
-            measured("transfer", 1_250_000, "B/s"),
+            make_series("command", RATES, "us"),
+            make_series("throughput", 48_211.25, "1/s"),
+            make_series("transfer", 1_250_000, "B/s"),
             thresholds=(
                 limit("command.p95", "us", warn=100, fail=500),
                 limit("command.p99", "us", fail=1000, better="lower"),
@@ -121,58 +115,64 @@ EVERY = reported(
         ),
         judged(
             "redis.memory",
-            measured("memory", 123.5, "MB"),
+            make_series("memory", 123.5, "MB"),
             thresholds=(limit("memory", "MB", warn=90, fail=100),),
             remedy="redis-cli MEMORY DOCTOR",
         ),
         judged(
             "redis.connect",
-            ending=Ending.FAILED,
+            ending=PhaseOutcome.FAILED,
             message="no Redis listens at 127.0.0.1:6379\nConnection refused",
             remedy="redis-server --daemonize yes",
         ),
         judged(
             "redis.ping",
-            ending=Ending.BLOCKED,
+            ending=PhaseOutcome.BLOCKED,
             evidence={"blocked_by": "redis.connect"},
             requires=("redis.connect",),
         ),
-        judged("redis.replication", ending=Ending.SKIPPED, message="not applicable: no replica"),
-        judged("http.page[a:b|c]", measured("page", [1.5, 2.5, 4.0], "ms")),
+        judged(
+            "redis.replication", ending=PhaseOutcome.SKIPPED, message="not applicable: no replica"
+        ),
+        judged("http.page[a:b|c]", make_series("page", [1.5, 2.5, 4.0], "ms")),
         judged(
             "http.page[d]",
-            measured("page", [1e-7, 2e-7, 3e-7], "ms"),
+            make_series("page", [1e-7, 2e-7, 3e-7], "ms"),
             thresholds=(limit("page.max", "ms", warn=5, fail=50),),
         ),
         judged("http.retried", evidence={"attempts": 3}),
-        judged("http.lost", ending=Ending.LOST, message="it was collected, but never reported"),
         judged(
-            "build.size", measured("size", 0, "B"), thresholds=(limit("size", "B", warn=1, fail=0),)
+            "http.lost", ending=PhaseOutcome.LOST, message="it was collected, but never reported"
+        ),
+        judged(
+            "build.size",
+            make_series("size", 0, "B"),
+            thresholds=(limit("size", "B", warn=1, fail=0),),
         ),
         judged("build.age", thresholds=(limit("age", "s", warn=1, fail=9),)),
         judged(
             "dependencies.audit",
-            ending=Ending.FAILED,
+            ending=PhaseOutcome.FAILED,
             message="2 critical advisories",
             waiver=Waiver(datetime.date(2026, 12, 31), "upstream"),
         ),
         judged(
             "dependencies.outdated",
-            measured("outdated_major", 7, "1"),
+            make_series("outdated_major", 7, "1"),
             thresholds=(limit("outdated_major", "1", warn=0, fail=5),),
             critical=False,
         ),
         judged(
             "wasm.multiplier",
-            measured("multiplier", 36.5, "x", interval=(29.0, 44.0)),
+            make_series("multiplier", 36.5, "x", interval=(29.0, 44.0)),
             thresholds=(limit("multiplier", "x", warn=40, fail=30),),
         ),
         judged(
             "wasm.fps",
-            measured("fps", 59.94, "fps"),
+            make_series("fps", 59.94, "fps"),
             evidence={"warnings": ("the browser is headless",)},
         ),
-        judged("wasm.expected", ending=Ending.XFAILED, message="known to be slow"),
+        judged("wasm.expected", ending=PhaseOutcome.XFAILED, message="known to be slow"),
     ],
     (RunProblem("worker gw1 was lost"),),
 )
@@ -184,8 +184,8 @@ ILL = msgspec.structs.replace(
             msgspec.structs.replace(
                 judged(
                     f"app.one[{HOSTILE}]",
-                    measured("size", 12.5, "kB"),
-                    ending=Ending.FAILED,
+                    make_series("size", 12.5, "kB"),
+                    ending=PhaseOutcome.FAILED,
                     message=HOSTILE + "x" * 1_000_000,
                     remedy=HOSTILE,
                 ),
@@ -194,8 +194,8 @@ ILL = msgspec.structs.replace(
             ),
             judged(
                 f"app.two[{HOSTILE}]",
-                measured("size", 13.5, "kB"),
-                ending=Ending.SKIPPED,
+                make_series("size", 13.5, "kB"),
+                ending=PhaseOutcome.SKIPPED,
                 message=HOSTILE,
             ),
             judged(
@@ -214,4 +214,4 @@ ILL = msgspec.structs.replace(
 
 NOTHING = reported([])
 BROKEN = reported([judged("app.good")], (RunProblem("test_app.py could not be collected"),))
-HEALTHY = reported([judged("app.good", measured("latency", 1.5, "ms"))])
+HEALTHY = reported([judged("app.good", make_series("latency", 1.5, "ms"))])

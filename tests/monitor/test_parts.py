@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_flowhealth.plugin.monitor import without
 
 from pytest_flowhealth.monitor.clock import Clock
 from pytest_flowhealth.monitor.console import Console
@@ -14,7 +15,6 @@ from pytest_flowhealth.monitor.ring import Ring
 from pytest_flowhealth.monitor.sampler import UNITS, Sampler
 from pytest_flowhealth.monitor.schedule import REST, Schedule, interval_of
 from pytest_flowhealth.monitor.voice import WAITING
-from pytest_flowhealth.plugin.monitor import without
 
 
 def test_components_have_their_own_slots() -> None:

@@ -10,12 +10,12 @@ from pytest_flowhealth.alerts.series import Reading
 from pytest_flowhealth.config.alerts import Receiver, Rule
 from pytest_flowhealth.config.model import Configuration
 from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.root_causes import derive_verdict
+from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.monitor.verdicts import Verdicts
 from pytest_flowhealth.monitor.watch import Watch
-from pytest_flowhealth.domain.report import Report
-from pytest_flowhealth.domain.status import Outcome, Status
-from pytest_flowhealth.domain.root_causes import judge_run
 from tests.alerts.test_engine import START, at, check
 
 
@@ -71,7 +71,7 @@ def test_a_component_that_is_no_more_is_over_too(tmp_path: object) -> None:
 
 
 def health(*checks: object) -> Report:
-    verdict = judge_run(checks, ())  # type: ignore[arg-type]
+    verdict = derive_verdict(checks, ())  # type: ignore[arg-type]
     known: dict[str, Any] = dict.fromkeys(Report.__struct_fields__)
     known |= {name: getattr(verdict, name) for name in ("status", "components", "checks")}
     return Report(**known)

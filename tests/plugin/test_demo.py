@@ -19,8 +19,8 @@ import jsonschema
 import psutil
 import pytest
 
-from pytest_flowhealth.plugin import demo
 from pytest_flowhealth.domain.report import schema
+from pytest_flowhealth.plugin.demo import command as demo
 
 MACHINE = {
     *("dependencies.audit", "dependencies.outdated"),

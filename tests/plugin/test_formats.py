@@ -17,9 +17,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pytest_flowhealth.formats import github
-from pytest_flowhealth.plugin.outputs import POLLED
 from pytest_flowhealth.domain.report import Report as Report
+from pytest_flowhealth.formats import github
+from pytest_flowhealth.plugin.reporting.outputs import POLLED
 from tests.formats.readers import READERS, by_guidelines, commands, figures_of
 from tests.formats.test_all import PEOPLE, STATUSES
 from tests.kit.reports import HOSTILE

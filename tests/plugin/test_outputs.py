@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from pytest_flowhealth.plugin.own_files import require_own
+from pytest_flowhealth.plugin.reporting.own_files import require_own
 from tests.formats.readers import READERS
 from tests.plugin.conftest import Health
 

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_flowhealth.config.manifest import Package, read_manifest
 from pytest_flowhealth.config.workspaces import workspaces
-from pytest_flowhealth.errors import FlowHealthError, CheckFailed, MeasurementUnavailable
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes import artifacts, build, freshness
 from pytest_flowhealth.probes.build import Found
 from pytest_flowhealth.probes.javascript import Source

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.errors import FlowHealthError, CheckFailed, MeasurementUnavailable
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes import files, javascript
 from pytest_flowhealth.probes.files import Looked
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pytest_flowhealth.config.manifest import Package, read_manifest
 from pytest_flowhealth.config.workspaces import workspaces
-from pytest_flowhealth.errors import FlowHealthError, CheckFailed, MeasurementUnavailable
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes import lockfile
 from pytest_flowhealth.probes.lockfile import Lock
 

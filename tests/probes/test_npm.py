@@ -16,7 +16,7 @@ import pytest
 
 from pytest_flowhealth.config.manifest import read_manifest
 from pytest_flowhealth.config.workspaces import workspaces
-from pytest_flowhealth.errors import NotApplicable, CheckFailed, MeasurementUnavailable
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes import npm
 from pytest_flowhealth.probes import outdated as behind
 from pytest_flowhealth.probes.outdated import Outdated

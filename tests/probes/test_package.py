@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from pytest_flowhealth.config.manifest import Package, read_manifest
-from pytest_flowhealth.errors import NotApplicable, CheckFailed
+from pytest_flowhealth.errors import CheckFailed, NotApplicable
 from pytest_flowhealth.probes import loading, package
 from pytest_flowhealth.probes.package import Dependency
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.errors import FlowHealthError, CheckFailed
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError
 from pytest_flowhealth.probes import runtimes
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from pytest_flowhealth.config.model import Configuration
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.config.web import Web
-from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.domain.status import Status
+from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.web import passwords
 from pytest_flowhealth.web.attempts import CROWD, FREE, REFUSED, SLOWEST, WINDOW, Attempts
 from pytest_flowhealth.web.feed import REMEMBERED, Feed

@@ -12,6 +12,9 @@ import msgspec
 import pytest
 import requests
 
+from pytest_flowhealth.domain.measurements import make_series
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.history.database import connect
 from pytest_flowhealth.history.entry import entry_of
@@ -21,9 +24,6 @@ from pytest_flowhealth.history.remote.reader import ServerReader
 from pytest_flowhealth.history.remote.samples import of_round, of_second, place
 from pytest_flowhealth.history.remote.shipper import Shipper
 from pytest_flowhealth.history.store import add_raw, add_run
-from pytest_flowhealth.domain.measurements import measured
-from pytest_flowhealth.domain.report import Report
-from pytest_flowhealth.domain.status import Outcome, Status
 from tests.alerts.test_engine import check
 from tests.formats.test_openmetrics import HEALTH
 from tests.kit.metric_servers import prometheus, victoria
@@ -40,11 +40,13 @@ def run_at(at: float, number: int) -> tuple[Report, dict[str, tuple[float, ...]]
             "my-app.odd",
             Outcome.PASS,
             measurements=(
-                measured("speed", samples, "ms").measurement,
-                measured("size", 10 + number, "MiB").measurement,
+                make_series("speed", samples, "ms").measurement,
+                make_series("size", 10 + number, "MiB").measurement,
             ),
         ),
-        check("my-app.page[a]", Outcome.PASS, measurements=(measured("hits", 7, "1").measurement,)),
+        check(
+            "my-app.page[a]", Outcome.PASS, measurements=(make_series("hits", 7, "1").measurement,)
+        ),
     )
     health = msgspec.structs.replace(
         HEALTH,
@@ -110,7 +112,7 @@ def same_runs(file: Reader, remote: Reader) -> None:
 
 
 def same_values(file: Reader, remote: Reader, since: float) -> None:
-    """Compare what runs measured."""
+    """Compare what runs make_series."""
     third = file.runs()[2].uid
     for metric in ("my-app.speed", "my-app.size", "my-app.hits[a]", "my-app.hits", "no.such"):
         for limit, before in ((50, None), (2, None), (50, third)):

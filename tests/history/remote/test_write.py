@@ -10,9 +10,9 @@ from pathlib import Path
 import cramjam
 import pytest
 
+from pytest_flowhealth.domain.metric_names import Sample
 from pytest_flowhealth.history.remote.shipper import Shipper, retry_after, write_address
 from pytest_flowhealth.history.remote.write import _write_request, encoded, requests
-from pytest_flowhealth.domain.metric_names import Sample
 from tests.kit.webhook import Server, receiving
 
 SAMPLES = [Sample("flowhealth_x", (("host", "a"),), float(one), 1_000.0 + one) for one in range(3)]

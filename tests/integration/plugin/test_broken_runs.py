@@ -22,7 +22,7 @@ RUNS = {
     "a plain test fails": (
         GOOD + "def test_plain():\n    assert 0\n",
         2,
-        "which is no check, failed",
+        "which is not a check, failed",
     ),
     "SystemExit at import": (GOOD + "raise SystemExit(0)\n", 3, "SystemExit"),
     "pytest.exit at import": (GOOD + "pytest.exit('bye', returncode=0)\n", 3, "bye"),
@@ -201,7 +201,7 @@ def test_the_verdict_does_not_depend_on_pytest_json_report(run_checks: RunChecks
     [
         *[
             (f"flowhealth-{part}", "takes a part out of the verdict")
-            for part in ("runner", "recorder", "blocker", "timeouts")
+            for part in ("runner", "recorder", "blockers", "timeouts")
         ],
         ("warnings", "leave out -p no:warnings"),
         ("threadexception", "leave out -p no:threadexception"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.plugin import bundled
+from pytest_flowhealth.plugin.collection import bundled
 from tests.kit.runs import RunChecks
 
 QUICK = set(bundled.QUICK)

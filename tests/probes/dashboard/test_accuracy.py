@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.statistics import compute
 from pytest_flowhealth.probes.dashboard.page import measure
 from pytest_flowhealth.probes.dashboard.site import of_target
 from pytest_flowhealth.probes.dashboard.watch import watch
-from pytest_flowhealth.domain.statistics import compute
 from tests.probes.dashboard.conftest import Serve, truth
 
 Configure = Callable[..., Target]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import NotApplicable, CheckFailed
+from pytest_flowhealth.errors import CheckFailed, NotApplicable
 from pytest_flowhealth.probes.dashboard import browser
 from pytest_flowhealth.probes.dashboard.site import of_target
 

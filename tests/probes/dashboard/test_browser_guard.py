@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import NotApplicable, CheckFailed, MeasurementUnavailable
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.dashboard import browser
 from pytest_flowhealth.probes.dashboard.site import of_target
 from tests.probes.dashboard.test_browser import chromium

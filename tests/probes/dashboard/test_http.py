@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import FlowHealthError, NotApplicable, CheckFailed, MeasurementUnavailable
+from pytest_flowhealth.errors import (
+    CheckFailed,
+    FlowHealthError,
+    MeasurementUnavailable,
+    NotApplicable,
+)
 from pytest_flowhealth.probes.dashboard import connections
 from pytest_flowhealth.probes.dashboard.page import look, measure
 from pytest_flowhealth.probes.dashboard.site import of_target, told_safely

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import NotApplicable, CheckFailed, MeasurementUnavailable
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.dashboard import connections
 from pytest_flowhealth.probes.dashboard.address import parsed
 from pytest_flowhealth.probes.dashboard.site import Site, of_target

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.errors import NotApplicable, MeasurementUnavailable
+from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.fleet import figures, overview
 from pytest_flowhealth.probes.fleet.advice import Facts, recommendations
 from pytest_flowhealth.probes.fleet.reading import Reading

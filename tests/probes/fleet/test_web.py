@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from pytest_flowhealth.errors import NotApplicable, CheckFailed, MeasurementUnavailable
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.fleet import figures
 from pytest_flowhealth.probes.fleet.reading import read
 from pytest_flowhealth.probes.fleet.sources.command import Command

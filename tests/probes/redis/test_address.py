@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_flowhealth.config.model import Configuration, PackageSection, Redis
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import NotApplicable, CheckFailed, MeasurementUnavailable
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.redis.address import mask, of_target, parse
 
 
@@ -200,7 +200,9 @@ def test_no_client(tmp_path: Path, package: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("package", [None, "{", '{"dependencies": []}'])
 def test_a_package_json_that_can_not_tell(tmp_path: Path, package: str | None) -> None:
-    with pytest.raises(MeasurementUnavailable, match="whether this target uses Redis can't be told"):
+    with pytest.raises(
+        MeasurementUnavailable, match="whether this target uses Redis can't be told"
+    ):
         of_target(target(tmp_path, package))
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from pytest_flowhealth.domain.statistics import compute
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.redis import load as redis_load
 from pytest_flowhealth.probes.redis.load import Budget
 from pytest_flowhealth.probes.redis.probe import RedisProbe
-from pytest_flowhealth.domain.statistics import compute
 from tests.kit import redis as servers
 from tests.kit.redis import RedisServer, Way, proxy, tcp_server
 

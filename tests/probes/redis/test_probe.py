@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.errors import FlowHealthError, CheckFailed, MeasurementUnavailable
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes.redis import key as redis_key
 from pytest_flowhealth.probes.redis.address import parse
 from pytest_flowhealth.probes.redis.probe import RedisProbe, State
@@ -30,7 +30,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
         yield server
 
 
-def failure(ask: Callable[[], object], kind: type[FlowHealthError] = CheckFailed) -> FlowHealthError:
+def failure(
+    ask: Callable[[], object], kind: type[FlowHealthError] = CheckFailed
+) -> FlowHealthError:
     """Return the error of a question; it has no chain and its text no secret."""
     with pytest.raises(kind) as caught:
         ask()

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pytest_flowhealth.errors import NotApplicable, MeasurementUnavailable
+from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.registry import adoption
 from pytest_flowhealth.probes.registry.adoption import Advisory
 from pytest_flowhealth.probes.registry.client import Client
@@ -119,7 +119,10 @@ def test_question(package: str, path: str) -> None:
     ],
 )
 def test_no_answer(told: Any) -> None:
-    with Scripted([Told(body=msgspec.json.encode(told))]) as server, pytest.raises(MeasurementUnavailable):
+    with (
+        Scripted([Told(body=msgspec.json.encode(told))]) as server,
+        pytest.raises(MeasurementUnavailable),
+    ):
         adoption.read_versions(client(server), "express")
 
 
@@ -166,5 +169,8 @@ def test_none_known() -> None:
     ],
 )
 def test_advisories_are_not_told(told: Told) -> None:
-    with Scripted([told]) as server, pytest.raises(MeasurementUnavailable, match="asked for advisories"):
+    with (
+        Scripted([told]) as server,
+        pytest.raises(MeasurementUnavailable, match="asked for advisories"),
+    ):
         adoption.read_advisories(client(server), "express", ["1.0.0"])

@@ -178,7 +178,10 @@ def test_no_such_answer(ask: Ask, body: bytes, says: str) -> None:
 @pytest.mark.parametrize("fault", ["cut", "reset"])
 def test_broken_off(ask: Ask, fault: str) -> None:
     told = Told(body=b'{"a": 1', fault=fault)
-    with Scripted([told]) as server, pytest.raises(MeasurementUnavailable, match="broke off its answer"):
+    with (
+        Scripted([told]) as server,
+        pytest.raises(MeasurementUnavailable, match="broke off its answer"),
+    ):
         ask(server).get("x", KIND)
 
 
@@ -205,7 +208,9 @@ def test_endless(ask: Ask, fault: str) -> None:
 def test_nobody_there(ask: Ask) -> None:
     with Scripted([Told()]) as server:
         pass
-    with pytest.raises(MeasurementUnavailable, match=r"can't be reached: Connection refused \(4 attempts\)"):
+    with pytest.raises(
+        MeasurementUnavailable, match=r"can't be reached: Connection refused \(4 attempts\)"
+    ):
         ask(server).get("x", KIND)
 
 

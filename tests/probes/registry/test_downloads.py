@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.errors import NotApplicable, MeasurementUnavailable
+from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.registry import downloads
 from pytest_flowhealth.probes.registry.client import Client
 from pytest_flowhealth.probes.registry.downloads import Day, figures, growth

@@ -251,7 +251,10 @@ def test_tree_that_can_not_be_packed(tmp_path: Path) -> None:
 
 
 def test_time_is_up(tmp_path: Path) -> None:
-    with RegistryFront(get="hang") as front, pytest.raises(MeasurementUnavailable, match="within 2 s"):
+    with (
+        RegistryFront(get="hang") as front,
+        pytest.raises(MeasurementUnavailable, match="within 2 s"),
+    ):
         published(tmp_path / "project", "express", front.url, seconds=2)
     assert not _ours(tmp_path)
 

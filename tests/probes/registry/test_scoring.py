@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.errors import NotApplicable, MeasurementUnavailable
+from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.registry import scoring
 from pytest_flowhealth.probes.registry.reports import InstallReports
 from pytest_flowhealth.probes.registry.scoring import WEIGHTS, Missing, scored

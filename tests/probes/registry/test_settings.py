@@ -10,7 +10,7 @@ import pytest
 
 from pytest_flowhealth.config.model import Configuration, Npm
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import NotApplicable, CheckFailed, MeasurementUnavailable
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.registry.settings import derived, read_settings, shown
 from pytest_flowhealth.probes.registry.transport import downloads_server
 

@@ -6,11 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.domain.checks import CheckResult, CheckSpec, Ending, Waiver
-from pytest_flowhealth.domain.dependencies import closure, finder, in_order, ring, root_cause
+from pytest_flowhealth.domain.checks import CheckResult, CheckSpec, PhaseOutcome, Waiver
+from pytest_flowhealth.domain.dependencies import (
+    find_cycle,
+    find_root_cause,
+    make_finder,
+    order_topologically,
+    transitive_closure,
+)
 from tests.kit.reports import DAY, judged
 
-FAILED = Ending.FAILED
+FAILED = PhaseOutcome.FAILED
 
 
 def declare(check_id: str, *requires: str, exclusive: bool = False) -> CheckSpec:
@@ -25,7 +31,7 @@ PAGES = [declare("http.page[home]"), declare("http.page[login]"), declare("http.
 
 
 def order(*declarations: CheckSpec) -> list[str]:
-    return [declarations[index].id for index in in_order(declarations)]
+    return [declarations[index].id for index in order_topologically(declarations)]
 
 
 def test_requirements_run_first_and_the_rest_stays_as_declared() -> None:
@@ -54,23 +60,31 @@ def test_any_order_of_declarations_puts_requirements_first(links: list[tuple[int
 
 
 def test_checks_that_require_each_other_are_found_as_a_ring() -> None:
-    found = ring([declare("a.two", "a.three"), declare("a.three", "a.two"), declare("a.one")])
+    found = find_cycle([declare("a.two", "a.three"), declare("a.three", "a.two"), declare("a.one")])
 
     assert found is not None
     assert (found[0], sorted(found[1:])) == (found[-1], ["a.three", "a.two"])
-    assert ring([declare("a.one", "a.one")]) == ["a.one", "a.one"]
-    assert ring(CHAIN) is None
+    assert find_cycle([declare("a.one", "a.one")]) == ["a.one", "a.one"]
+    assert find_cycle(CHAIN) is None
 
 
 def test_a_selection_takes_along_all_that_it_requires() -> None:
-    assert closure(["b.third"], [*CHAIN, declare("c.other")]) == {"b.third", "a.second", "a.first"}
-    assert closure(["http.all"], PAGES) == {"http.all", "http.page[home]", "http.page[login]"}
+    assert transitive_closure(["b.third"], [*CHAIN, declare("c.other")]) == {
+        "b.third",
+        "a.second",
+        "a.first",
+    }
+    assert transitive_closure(["http.all"], PAGES) == {
+        "http.all",
+        "http.page[home]",
+        "http.page[login]",
+    }
 
 
 HOLDS = judged("a.base", evidence={"warnings": ("mind",)})
 FAILS = judged("a.bad", ending=FAILED)
-SKIPS = judged("a.skip", ending=Ending.SKIPPED, message="not here")
-BLOCKED = judged("a.blocked", ending=Ending.BLOCKED, evidence={"blocked_by": "z.root"})
+SKIPS = judged("a.skip", ending=PhaseOutcome.SKIPPED, message="not here")
+BLOCKED = judged("a.blocked", ending=PhaseOutcome.BLOCKED, evidence={"blocked_by": "z.root"})
 LOGIN = judged("http.page[login]", ending=FAILED)
 
 
@@ -96,9 +110,9 @@ def test_whatever_does_not_hold_blocks_and_the_root_cause_is_named(
 ) -> None:
     results: list[CheckResult] = [
         *(HOLDS, FAILS, SKIPS, BLOCKED, LOGIN, judged("http.page[home]")),
-        judged("a.unknown", ending=Ending.UNMEASURED),
-        judged("a.xfail", ending=Ending.XFAILED),
+        judged("a.unknown", ending=PhaseOutcome.UNAVAILABLE),
+        judged("a.xfail", ending=PhaseOutcome.XFAILED),
         judged("a.waived", ending=FAILED, waiver=Waiver(DAY, "ticket 7")),
     ]
 
-    assert root_cause(requires, finder({one.id: one for one in results})) == cause
+    assert find_root_cause(requires, make_finder({one.id: one for one in results})) == cause

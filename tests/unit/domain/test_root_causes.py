@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.domain.checks import CheckResult, Ending
+from pytest_flowhealth.domain.checks import CheckResult, PhaseOutcome
+from pytest_flowhealth.domain.root_causes import RunProblem, derive_verdict
 from pytest_flowhealth.domain.status import Outcome, Status
-from pytest_flowhealth.domain.root_causes import RunProblem, judge_run
 from tests.kit.reports import judged
 
-FAILED, UNMEASURED, SKIPPED = Ending.FAILED, Ending.UNMEASURED, Ending.SKIPPED
+FAILED, UNMEASURED, SKIPPED = PhaseOutcome.FAILED, PhaseOutcome.UNAVAILABLE, PhaseOutcome.SKIPPED
 PASSES = judged("app.passes")
 WARNS = judged("app.warns", evidence={"warnings": ("mind",)})
 FAILS = judged("app.fails", ending=FAILED, message="down")
@@ -41,7 +41,7 @@ LOST = RunProblem("worker gw1 was lost")
 def test_a_run_has_the_status_of_its_worst_check_and_problem(
     checks: list[CheckResult], problems: list[RunProblem], status: str, exit_code: int
 ) -> None:
-    verdict = judge_run(checks, problems)
+    verdict = derive_verdict(checks, problems)
 
     assert (verdict.status.value, verdict.status.exit_code) == (status, exit_code)
     assert bool(verdict.reasons) is (exit_code != 0)
@@ -51,31 +51,33 @@ def test_a_run_has_the_status_of_its_worst_check_and_problem(
 def test_another_check_that_is_not_well_never_improves_the_verdict(names: list[str]) -> None:
     ill = {"warns": WARNS, "fails": FAILS, "unknown": UNKNOWN}
     checks = [PASSES, *(ill[name] for name in names)]
-    severities = [judge_run(checks[:end], []).status.severity for end in range(1, len(checks) + 1)]
+    severities = [
+        derive_verdict(checks[:end], []).status.severity for end in range(1, len(checks) + 1)
+    ]
 
     assert severities == sorted(severities)
 
 
 def test_a_run_in_which_nothing_ran_says_so() -> None:
-    assert judge_run([], []).reasons == ("no check was run",)
-    assert judge_run([SKIPS], []).reasons == ("every check was skipped",)
+    assert derive_verdict([], []).reasons == ("no check was run",)
+    assert derive_verdict([SKIPS], []).reasons == ("every check was skipped",)
 
 
 def test_components_and_outcomes_are_counted() -> None:
     other = judged("other.skips", ending=SKIPPED, message="not here")
-    verdict = judge_run([PASSES, WARNS, SKIPS, other], [])
+    verdict = derive_verdict([PASSES, WARNS, SKIPS, other], [])
 
     assert verdict.components["app"].status is Status.DEGRADED
     assert verdict.components["app"].checks == ("app.passes", "app.warns", "app.skips")
     assert verdict.components["other"].status is None
-    assert [verdict.summary[outcome] for outcome in Outcome] == [1, 1, 0, 0, 2]
+    assert [verdict.counts[outcome] for outcome in Outcome] == [1, 1, 0, 0, 2]
 
 
 def test_reasons_name_the_worst_first_and_then_what_blocks_the_most() -> None:
     base = judged("base.it", ending=FAILED, message="down")
-    blocked = judged("app.it", ending=Ending.BLOCKED, evidence={"blocked_by": "base.it"})
+    blocked = judged("app.it", ending=PhaseOutcome.BLOCKED, evidence={"blocked_by": "base.it"})
 
-    assert judge_run([WARNS, FAILS, base, blocked, UNKNOWN], [LOST]).reasons == (
+    assert derive_verdict([WARNS, FAILS, base, blocked, UNKNOWN], [LOST]).reasons == (
         "base.it: down",
         "app.fails: down",
         "app.unknown: cannot look",
@@ -88,7 +90,7 @@ BASE = judged("redis.connect", ending=FAILED, message="no answer")
 
 
 def test_a_failure_that_ran_on_another_worker_is_attributed_to_its_root_cause() -> None:
-    verdict = judge_run(
+    verdict = derive_verdict(
         [
             BASE,
             judged("redis.ping", ending=FAILED, message="x", requires=("redis.connect",)),
@@ -103,9 +105,9 @@ def test_a_failure_that_ran_on_another_worker_is_attributed_to_its_root_cause() 
 
 
 def test_a_check_that_is_blocked_by_one_that_holds_is_unknown() -> None:
-    blocked = judged("app.it", ending=Ending.BLOCKED, evidence={"blocked_by": "app.passes"})
+    blocked = judged("app.it", ending=PhaseOutcome.BLOCKED, evidence={"blocked_by": "app.passes"})
 
-    (check, _) = judge_run([blocked, PASSES], []).checks
+    (check, _) = derive_verdict([blocked, PASSES], []).checks
 
     assert check.outcome is Outcome.UNKNOWN
     assert check.message == "blocked by app.passes, which does not count"
@@ -117,9 +119,11 @@ def follower(check_id: str, cause: str, **more: object) -> CheckResult:
 
 
 def test_a_failure_is_attributed_to_the_failed_check_that_it_depends_on() -> None:
-    queue = judged("fleet.queue", ending=Ending.BLOCKED, evidence={"blocked_by": "fleet.source"})
+    queue = judged(
+        "fleet.queue", ending=PhaseOutcome.BLOCKED, evidence={"blocked_by": "fleet.source"}
+    )
 
-    verdict = judge_run([BASE, follower("fleet.source", "redis.connect"), queue], [])
+    verdict = derive_verdict([BASE, follower("fleet.source", "redis.connect"), queue], [])
 
     assert verdict.status is Status.UNHEALTHY
     assert verdict.reasons == ("redis.connect: no answer",)
@@ -140,6 +144,6 @@ def test_a_failure_is_attributed_to_the_failed_check_that_it_depends_on() -> Non
 def test_a_run_stays_unhealthy_where_nothing_as_grave_explains_a_failure(
     others: tuple[CheckResult, ...],
 ) -> None:
-    verdict = judge_run([*others, follower("fleet.source", "redis.connect")], [])
+    verdict = derive_verdict([*others, follower("fleet.source", "redis.connect")], [])
 
     assert verdict.status is Status.UNHEALTHY

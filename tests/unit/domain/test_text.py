@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.domain.text import Redactor, format_number, password_in, printable, secrets_in
+from pytest_flowhealth.domain.text import (
+    Redactor,
+    format_number,
+    password_in,
+    printable,
+    secrets_in,
+)
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=())))

@@ -8,9 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.domain.measurements import measured
+from pytest_flowhealth.domain.measurements import make_series
 from pytest_flowhealth.domain.status import Outcome
-from pytest_flowhealth.domain.thresholds import changed, declare, judge, split
+from pytest_flowhealth.domain.thresholds import (
+    evaluate,
+    override_threshold,
+    parse_threshold,
+    split_name,
+)
 
 NUMBER = st.floats(-1e9, 1e9)
 
@@ -19,8 +24,8 @@ NUMBER = st.floats(-1e9, 1e9)
 def test_both_directions_mirror_each_other(value: float, warn: float, fail: float) -> None:
     if warn == fail:
         return
-    one = judge(declare("x", warn=warn, fail=fail), measured("x", value, "s"))
-    mirrored = judge(declare("x", warn=-warn, fail=-fail), measured("x", -value, "s"))
+    one = evaluate(parse_threshold("x", warn=warn, fail=fail), make_series("x", value, "s"))
+    mirrored = evaluate(parse_threshold("x", warn=-warn, fail=-fail), make_series("x", -value, "s"))
     assert one.outcome is mirrored.outcome
 
 
@@ -40,7 +45,10 @@ def test_both_directions_mirror_each_other(value: float, warn: float, fail: floa
 def test_a_value_equal_to_a_limit_is_inside(
     warn: float, fail: float, value: float, outcome: Outcome
 ) -> None:
-    assert judge(declare("x", warn=warn, fail=fail), measured("x", value, "1")).outcome is outcome
+    assert (
+        evaluate(parse_threshold("x", warn=warn, fail=fail), make_series("x", value, "1")).outcome
+        is outcome
+    )
 
 
 @given(
@@ -57,14 +65,14 @@ def test_a_value_equal_to_a_limit_is_inside(
     )
 )
 def test_what_is_no_number_is_never_a_pass(value: object) -> None:
-    judged = judge(declare("x", warn=1, fail=2), measured("x", value, "s"))
+    judged = evaluate(parse_threshold("x", warn=1, fail=2), make_series("x", value, "s"))
     assert judged.outcome is Outcome.UNKNOWN
     assert judged.observed is None
     assert judged.note
 
 
 def test_what_was_not_measured_is_named() -> None:
-    assert judge(declare("x", warn=1, fail=2), None).note == "x was not measured"
+    assert evaluate(parse_threshold("x", warn=1, fail=2), None).note == "x was not measured"
 
 
 @pytest.mark.parametrize(
@@ -78,21 +86,21 @@ def test_what_was_not_measured_is_named() -> None:
     ],
 )
 def test_a_name_ends_in_a_statistic_or_not(name: str, parts: tuple[str, str | None]) -> None:
-    assert split(name) == parts
+    assert split_name(name) == parts
 
 
 def test_limits_are_changed_in_any_unit_of_their_kind() -> None:
-    declared = declare("x", warn=10, fail=100, unit="ms")
+    declared = parse_threshold("x", warn=10, fail=100, unit="ms")
 
-    in_seconds = changed(declared, warn=0.02, fail=None, unit="s", source="file")
+    in_seconds = override_threshold(declared, warn=0.02, fail=None, unit="s", source="file")
 
     assert (in_seconds.warn, in_seconds.fail, in_seconds.unit) == (0.02, 0.1, "s")
     assert in_seconds.source == "warn: file, fail: marker"
     for limits in ({"warn": 200.0, "fail": None}, {"warn": 100.0, "fail": 10.0}):
         with pytest.raises(ValueError, match="lower is better"):
-            changed(declared, **limits, unit=None, source="file")
+            override_threshold(declared, **limits, unit=None, source="file")
     with pytest.raises(ValueError, match="can't tell"):
-        changed(declared, warn=1.0, fail=None, unit="MB", source="file")
+        override_threshold(declared, warn=1.0, fail=None, unit="MB", source="file")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +120,7 @@ def test_limits_are_changed_in_any_unit_of_their_kind() -> None:
 )
 def test_limits_that_are_invalid_are_refused(arguments: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"\w"):
-        declare("x", **arguments)
+        parse_threshold("x", **arguments)
 
 
 @pytest.mark.parametrize(
@@ -127,24 +135,27 @@ def test_limits_that_are_invalid_are_refused(arguments: dict[str, object]) -> No
     ],
 )
 def test_an_interval_is_judged_as_a_whole(interval: tuple[float, float], outcome: Outcome) -> None:
-    threshold = declare("multiplier", warn=40, fail=30, unit="x", better=None)
-    taken = measured("multiplier", sum(interval) / 2, "x", interval=interval)
-    judged = judge(threshold, taken)
+    threshold = parse_threshold("multiplier", warn=40, fail=30, unit="x", better=None)
+    taken = make_series("multiplier", sum(interval) / 2, "x", interval=interval)
+    judged = evaluate(threshold, taken)
     assert judged.outcome is outcome
     assert "between" in str(judged.note)
 
 
 def test_a_measurement_in_doubt_warns_whatever_its_value() -> None:
-    threshold = declare("multiplier", warn=40, fail=30, unit="x", better=None)
+    threshold = parse_threshold("multiplier", warn=40, fail=30, unit="x", better=None)
     for value in (10.0, 35.0, 100.0):
-        judged = judge(threshold, measured("multiplier", value, "x", doubt="inconclusive"))
+        judged = evaluate(threshold, make_series("multiplier", value, "x", doubt="inconclusive"))
         assert (judged.outcome, judged.note) == (Outcome.WARN, "inconclusive")
 
 
 @pytest.mark.parametrize("interval", [(2.0, 1.0), (float("nan"), 1.0), (0.0, float("inf"))])
 def test_an_invalid_interval_leaves_the_value_unknown(interval: tuple[float, float]) -> None:
-    threshold = declare("m", warn=1, fail=2, unit="1", better=None)
-    assert judge(threshold, measured("m", 1.5, "1", interval=interval)).outcome is Outcome.UNKNOWN
+    threshold = parse_threshold("m", warn=1, fail=2, unit="1", better=None)
+    assert (
+        evaluate(threshold, make_series("m", 1.5, "1", interval=interval)).outcome
+        is Outcome.UNKNOWN
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,7 +177,9 @@ def test_an_invalid_interval_leaves_the_value_unknown(interval: tuple[float, flo
 def test_a_measurement_is_observed_as_its_statistic_in_the_unit_of_its_limits(
     name: str, value: object, unit: str, observed: float | None
 ) -> None:
-    judged = judge(declare(name, warn=5, fail=9, unit="ms"), measured("x", value, unit))
+    judged = evaluate(
+        parse_threshold(name, warn=5, fail=9, unit="ms"), make_series("x", value, unit)
+    )
 
     assert judged.observed == observed
     assert (judged.outcome is Outcome.UNKNOWN) is (observed is None)

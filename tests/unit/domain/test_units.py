@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.domain.units import (
     UNITS,
     convert,
@@ -17,6 +16,7 @@ from pytest_flowhealth.domain.units import (
     parse_size,
     unit,
 )
+from pytest_flowhealth.errors import UsageError
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e12, max_value=1e12)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.plugin import bundled
+from pytest_flowhealth.plugin.collection import bundled
 
-FILES = bundled.files()
+FILES = bundled.find_files()
 
 
 def test_the_quick_components_come_first() -> None:

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from pytest_flowhealth.plugin.doubts import doubt_of
+from pytest_flowhealth.plugin.execution.observers import explain_warning
 
 IN_A_THREAD = """Exception in thread Thread-1 (work)
 
@@ -42,4 +42,4 @@ def test_a_warning_against_a_check_becomes_its_doubt(
 ) -> None:
     warning = warnings.WarningMessage(category(text), category, "t.py", 1)
 
-    assert doubt_of(warning) == doubt
+    assert explain_warning(warning) == doubt

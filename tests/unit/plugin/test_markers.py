@@ -6,9 +6,9 @@ import datetime
 
 import pytest
 
-from pytest_flowhealth.plugin.markers import Mistakes, read_markers
 from pytest_flowhealth.domain.alerting import Alerting
 from pytest_flowhealth.domain.checks import CheckSpec, Waiver
+from pytest_flowhealth.plugin.collection.markers import Mistakes, read_markers
 
 CHECK = "@pytest.mark.health('app')\n"
 MISTAKES = {

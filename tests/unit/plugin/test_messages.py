@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_flowhealth.plugin.messages import summary_of
+from pytest_flowhealth.plugin.reporting.messages import summarize
 
 
 class Broken(Exception):
@@ -30,13 +30,13 @@ class Broken(Exception):
 def test_a_failure_is_summed_up_with_its_type_where_it_is_no_assertion(
     error: BaseException, summary: str
 ) -> None:
-    assert summary_of(error) == summary
+    assert summarize(error) == summary
 
 
 def test_the_place_of_an_error_is_named() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         _ = 1 / 0
 
-    assert summary_of(caught.value).startswith(
+    assert summarize(caught.value).startswith(
         "ZeroDivisionError: division by zero (test_messages.py:"
     )

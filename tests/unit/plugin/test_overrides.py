@@ -1,4 +1,4 @@
-"""Thresholds that are changed from outside: the nearest source wins, and is named."""
+"""Thresholds that are changed from outside: the suggest_names source wins, and is named."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ import msgspec
 import pytest
 
 from pytest_flowhealth.config.load import load_target
-from pytest_flowhealth.plugin.overrides import apply, changes, nearest, unmatched
 from pytest_flowhealth.domain.checks import CheckSpec
-from pytest_flowhealth.domain.thresholds import Threshold, declare
+from pytest_flowhealth.domain.thresholds import Threshold, parse_threshold
+from pytest_flowhealth.plugin.collection.overrides import (
+    apply_overrides,
+    find_unmatched,
+    read_overrides,
+    suggest_names,
+)
 
 NAME = "app.latency.p95"
 FILE = f'[thresholds]\n"{NAME}" = {{ warn = 30, fail = 40 }}\n'
 ENVIRONMENT = {"FLOWHEALTH_THRESHOLDS": f"{NAME}=1:14"}
 CHECK = CheckSpec(
     *("app.speed", "t.py::test_speed", "app", "t.py:1"),
-    thresholds=(declare("latency.p95", warn=10, fail=20, unit="ms"),),
+    thresholds=(parse_threshold("latency.p95", warn=10, fail=20, unit="ms"),),
 )
 
 
@@ -28,12 +33,14 @@ def change(
     environ: dict[str, str] | None = None,
     check: CheckSpec = CHECK,
 ) -> tuple[Threshold, list[str]]:
-    """Return the threshold as it is changed, and the mistakes in what changes it."""
+    """Return the threshold as it is changed, and the mistakes in what read_overrides it."""
     (folder / "flowhealth.toml").write_text(file)
-    found, mistakes = changes(load_target(folder, environ or {}, folder), options, strict=True)
-    mistakes += unmatched([one for one in found if one.strict], [check])
+    found, mistakes = read_overrides(
+        load_target(folder, environ or {}, folder), options, strict=True
+    )
+    mistakes += find_unmatched([one for one in found if one.strict], [check])
     by_name = {one.name: [other for other in found if other.name == one.name] for one in found}
-    return apply(check, by_name, mistakes).thresholds[0], mistakes
+    return apply_overrides(check, by_name, mistakes).thresholds[0], mistakes
 
 
 @pytest.mark.parametrize(
@@ -83,7 +90,9 @@ def test_a_change_that_is_invalid_is_a_mistake(tmp_path: Path, option: str, mist
 
 
 def test_a_series_without_a_statistic_is_also_found_as_its_median(tmp_path: Path) -> None:
-    check = msgspec.structs.replace(CHECK, thresholds=(declare("latency", warn=10, fail=20),))
+    check = msgspec.structs.replace(
+        CHECK, thresholds=(parse_threshold("latency", warn=10, fail=20),)
+    )
 
     threshold, mistakes = change(tmp_path, "app.latency.median=1:2", check=check)
 
@@ -91,6 +100,6 @@ def test_a_series_without_a_statistic_is_also_found_as_its_median(tmp_path: Path
 
 
 def test_a_name_that_matches_nothing_comes_with_the_nearest_ones() -> None:
-    assert nearest("redis.conect", ["redis.connect", "wasm"]) == "did you mean redis.connect?"
-    assert nearest("x", ["redis.connect", "wasm"]) == "known are redis.connect, wasm"
-    assert nearest("x", []) == "there is none at all"
+    assert suggest_names("redis.conect", ["redis.connect", "wasm"]) == "did you mean redis.connect?"
+    assert suggest_names("x", ["redis.connect", "wasm"]) == "known are redis.connect, wasm"
+    assert suggest_names("x", []) == "there is none at all"

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.plugin.report_file import NotOurs, write_report
-from pytest_flowhealth.plugin.written import unfinished
+from pytest_flowhealth.plugin.reporting.report_builder import build_unfinished
+from pytest_flowhealth.plugin.reporting.report_file import NotOurs, write_report
 
 
 def write(path: Path) -> str:
     """Write a report to `path` and return its status."""
-    write_report(path, unfinished(path.parent, ("run did not finish",)))
+    write_report(path, build_unfinished(path.parent, ("run did not finish",)))
     return str(json.loads(path.read_text())["health"]["status"])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_flowhealth.alerts.observing import ROUND, link
 from pytest_flowhealth.alerts.rules import built_in
-from pytest_flowhealth.plugin import bundled
+from pytest_flowhealth.plugin.collection import bundled
 
 PAGE = Path(__file__).parents[3] / "docs" / "runbook.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -20,7 +20,7 @@ def bundled_checks() -> set[str]:
     """Return the ids of the bundled checks."""
     return {
         f"{path.stem.removeprefix('test_')}.{node.name.removeprefix('test_')}"
-        for path in bundled.folder().glob("test_*.py")
+        for path in bundled.find_folder().glob("test_*.py")
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
     }

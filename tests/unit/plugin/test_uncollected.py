@@ -1,0 +1,105 @@
+"""Checks that are written are found in the source, and compared with what pytest collected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_flowhealth.plugin.collection.uncollected import find_uncollected, read_source
+
+SOURCE = """
+import pytest
+pytest.importorskip("nothere")
+{mark}
+@pytest.mark.health("app", timeout=5)
+def test_own(): pass
+def test_plain(): pass
+@pytest.mark.health("app")
+def helper(): pass
+@pytest.mark.health("http")
+class TestPages:
+    async def test_page(self): pass
+    @pytest.mark.health("other")
+    def test_other(self): pass
+"""
+
+
+def ids(path: Path) -> list[str | None]:
+    return [check.id for check in read_source(path).checks]
+
+
+@pytest.mark.parametrize("mark", ["pytestmark = {0}", "pytestmark = [pytest.mark.slow, {0}]"])
+def test_markers_of_functions_classes_and_modules_declare_checks(tmp_path: Path, mark: str) -> None:
+    file = tmp_path / "test_it.py"
+    file.write_text(SOURCE.format(mark=""))
+    assert ids(file) == ["app.own", "app.helper", "http.page", "other.other"]
+
+    file.write_text(SOURCE.format(mark=mark.format("pytest.mark.health('all')")))
+    assert ids(file) == ["app.own", "all.plain", "app.helper", "http.page", "other.other"]
+
+
+@pytest.mark.parametrize("content", [b"def (", b"\0", b"\xff", b"(" * 100_000])
+def test_a_file_that_is_not_python_declares_nothing(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "test_it.py").write_bytes(content)
+
+    assert ids(tmp_path / "test_it.py") == []
+    assert ids(tmp_path / "not_there.py") == []
+
+
+HEAD = "import pytest\nfrom pytest import mark\nredis = mark.health('redis')\n"
+UP = "    assert 1\n"
+CASES = {
+    "collected": ("test_a.py", f"@redis\ndef test_up():\n{UP}", None),
+    "file name": ("shop.py", f"@redis\ndef test_up():\n{UP}", "python_files"),
+    "function name": ("test_a.py", f"@redis\ndef check_up():\n{UP}", "python_functions"),
+    "class name": (
+        "test_a.py",
+        f"@redis\nclass Shop:\n  def test_up(self):\n{UP}",
+        "python_classes",
+    ),
+    "__init__": (
+        "test_a.py",
+        f"class TestA:\n  def __init__(self): pass\n  @redis\n  def test_up(self):\n{UP}",
+        "has a method __init__",
+    ),
+    "__test__": (
+        "test_a.py",
+        f"class TestA:\n  __test__ = False\n  @redis\n  def test_up(self):\n{UP}",
+        "__test__ = False",
+    ),
+    "defined twice": (
+        "test_a.py",
+        f"@redis\ndef test_up():\n{UP}\n@redis\ndef test_up():\n{UP}",
+        "is defined again on line 9",
+    ),
+    "tuple": ("test_a.py", "@redis\ndef test_up():\n    assert (1 == 2, 'down')\n", "on a tuple"),
+    "unittest": (
+        "test_a.py",
+        f"import unittest\n@redis\nclass Shop(unittest.TestCase):\n  def test_up(self):\n{UP}",
+        None,
+    ),
+    "of a base class": (
+        "test_a.py",
+        f"class Base:\n  @redis\n  def test_up(self):\n{UP}\nclass TestShop(Base): pass\n",
+        None,
+    ),
+    "a helper": ("helpers.py", "def test_up(): pass\ndef up(): pass\n", "contains no check"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_check_that_pytest_did_not_collect_is_a_problem_with_the_reason(
+    pytester: pytest.Pytester, case: str
+) -> None:
+    name, source, reason = CASES[case]
+    folder = pytester.mkdir("health")
+    (folder / name).write_text(HEAD + source)
+    pytester.makeini("[pytest]\nfilterwarnings = default\n")
+    config = pytester.parseconfigure(folder)
+    items, _ = pytester.inline_genitems(folder)
+
+    problems = find_uncollected(config, items, [])
+
+    assert len(problems) == (reason is not None), problems
+    assert reason is None or reason in problems[0].text
