@@ -32,8 +32,11 @@ ROOT = Path(__file__).parents[2]
 PRELOADED = (
     *("_pytest.doctest", "_pytest.junitxml", "_pytest.pytester", "_pytest.setuponly"),
     *("execnet", "xdist.dsession", "xdist.workermanage", "email.parser", "faulthandler", "pdb"),
-    *("pytest_flowhealth.plugin.start", "pytest_flowhealth.plugin.selection"),
-    *("pytest_flowhealth.plugin.finish", "pytest_flowhealth.plugin.round"),
+    *("pytest_flowhealth.plugin.lifecycle", "pytest_flowhealth.plugin.submit"),
+    *(
+        "pytest_flowhealth.plugin.reporting.run_history",
+        "pytest_flowhealth.plugin.reporting.terminal",
+    ),
 )
 """Modules that a run imports besides pytest and its plugins."""
 
