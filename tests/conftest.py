@@ -115,6 +115,20 @@ def redis(redis_server: RedisServer) -> RedisServer:
 
 
 @pytest.fixture(scope="session")
+def breakable_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """Start a Redis for the tests of this worker that break one; `breakable_redis` is mended."""
+    with RedisServer(tmp_path_factory.mktemp("redis"), "--unixsocket", "s.sock") as server:
+        yield server
+
+
+@pytest.fixture
+def breakable_redis(breakable_server: RedisServer) -> Iterator[RedisServer]:
+    """Return a Redis for the test alone, which undoes users, settings, role, signals and a kill."""
+    yield breakable_server
+    breakable_server.reset()
+
+
+@pytest.fixture(scope="session")
 def registry() -> Iterator[RegistryFront]:
     """Start a registry that knows no advisory of anything in the application."""
     with RegistryFront(audit="none") as front:
