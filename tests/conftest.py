@@ -111,6 +111,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 def redis(redis_server: RedisServer) -> RedisServer:
     """Return a Redis that is well, and empty."""
     redis_server.command("FLUSHALL")
+    redis_server.command("SLOWLOG", "RESET")
     return redis_server
 
 

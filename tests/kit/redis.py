@@ -164,9 +164,7 @@ class RedisServer:
         """
         if self._client is None:
             user = {} if self._sentinel else {"username": USER, "password": "any"}
-            self._client = redis.Redis(
-                port=self.port, socket_timeout=TIMEOUT, protocol=2, **user
-            )
+            self._client = redis.Redis(port=self.port, socket_timeout=TIMEOUT, protocol=2, **user)
         execute: Any = self._client.execute_command
         return execute(*words)
 

@@ -21,7 +21,9 @@ DENIED = Unmeasured("Redis does not let user 'app' send INFO", remedy="allow it"
 URL = "redis://127.0.0.1:1/0"
 
 
-def judge(folder: Path, name: str, env: dict[str, str] | None = None, **answers: Any) -> CheckResult:
+def judge(
+    folder: Path, name: str, env: dict[str, str] | None = None, **answers: Any
+) -> CheckResult:
     """Run one check of a target whose Redis is never asked."""
     environment = {"FLOWHEALTH_REDIS_URL": URL, **(env or {})}
     return run_check(getattr(checks, f"test_{name}"), folder, env=environment, **answers)

@@ -55,7 +55,9 @@ def test_each_part_of_an_address_is_read(
         ("rediss+cluster://h/0", "h:6379", "", 0),
     ],
 )
-def test_an_address_of_sentinels_or_a_cluster_names_several_hosts(url: str, place: str, service: str, database: int) -> None:
+def test_an_address_of_sentinels_or_a_cluster_names_several_hosts(
+    url: str, place: str, service: str, database: int
+) -> None:
     found = parse(url)
     assert (found.place, found.service, found.database) == (place, service, database)
     assert found.kind == ("sentinel" if service else "cluster")
@@ -165,7 +167,9 @@ def test_a_configured_address_needs_no_package_json(tmp_path: Path, package: Any
         ("redis://h", None),
     ],
 )
-def test_the_configured_authority_is_used_unless_the_url_names_another(tmp_path: Path, url: str, authority: str | None) -> None:
+def test_the_configured_authority_is_used_unless_the_url_names_another(
+    tmp_path: Path, url: str, authority: str | None
+) -> None:
     config = Configuration(redis=Redis(url=url, ca="ca.pem"))
     found = of_target(Target(root=tmp_path, config=config)).options.get("ssl_ca_certs")
     assert found == (authority and str(tmp_path / authority))
@@ -175,7 +179,9 @@ def test_the_configured_authority_is_used_unless_the_url_names_another(tmp_path:
 @pytest.mark.parametrize(
     "field", ["dependencies", "devDependencies", "optionalDependencies"], ids=str
 )
-def test_a_client_in_the_dependencies_means_the_usual_address(tmp_path: Path, name: str, field: str) -> None:
+def test_a_client_in_the_dependencies_means_the_usual_address(
+    tmp_path: Path, name: str, field: str
+) -> None:
     found = of_target(target(tmp_path, {field: {name: "*"}}))
     assert found.place == "127.0.0.1:6379"
     assert f"`{name}`" in found.origin

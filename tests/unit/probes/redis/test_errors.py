@@ -44,7 +44,12 @@ def of_tls(kind: type[ssl.SSLError], text: str) -> ssl.SSLError:
             "no Redis listens at 127.0.0.1:6380",
             "redis-server --port 6380 --daemonize yes",
         ),
-        (ConnectionRefusedError(errno.ECONNREFUSED, "x"), FAR, "no Redis listens", "start Redis on"),
+        (
+            ConnectionRefusedError(errno.ECONNREFUSED, "x"),
+            FAR,
+            "no Redis listens",
+            "start Redis on",
+        ),
         (
             FileNotFoundError(errno.ENOENT, "x"),
             SOCKET,
@@ -52,7 +57,12 @@ def of_tls(kind: type[ssl.SSLError], text: str) -> ssl.SSLError:
             "redis-server --unixsocket '/run/my redis.sock' --daemonize yes",
         ),
         (PermissionError(errno.EACCES, "x"), SOCKET, "may not open the socket", "unixsocketperm"),
-        (OSError(errno.ENETUNREACH, "Network is unreachable"), FAR, "Network is unreachable", "url"),
+        (
+            OSError(errno.ENETUNREACH, "Network is unreachable"),
+            FAR,
+            "Network is unreachable",
+            "url",
+        ),
         (socket.gaierror(socket.EAI_NONAME, "x"), FAR, "there is no such host", "correct the host"),
         (socket.gaierror(socket.EAI_AGAIN, "x"), FAR, "name server gave no answer", "resolution"),
         (ConnectionResetError(errno.ECONNRESET, "x"), TCP, "closed the connection", "rediss://"),
@@ -62,7 +72,12 @@ def of_tls(kind: type[ssl.SSLError], text: str) -> ssl.SSLError:
             "closed the connection without an answer",
             "rediss://",
         ),
-        (of_tls(ssl.SSLCertVerificationError, "self-signed"), TLS, "is not accepted: self-signed", "redis.ca"),
+        (
+            of_tls(ssl.SSLCertVerificationError, "self-signed"),
+            TLS,
+            "is not accepted: self-signed",
+            "redis.ca",
+        ),
         (of_tls(ssl.SSLError, "WRONG_VERSION"), TLS, "wrong version", "not rediss://"),
         (
             exceptions.AuthenticationError("WRONGPASS invalid username-password pair"),
@@ -77,7 +92,9 @@ def of_tls(kind: type[ssl.SSLError], text: str) -> ssl.SSLError:
             "export FLOWHEALTH_REDIS_URL=redis://:PASSWORD@redis.example:6379/0",
         ),
         (
-            exceptions.AuthenticationError("AUTH <password> called without any password configured"),
+            exceptions.AuthenticationError(
+                "AUTH <password> called without any password configured"
+            ),
             TCP,
             "has no password",
             "requirepass",

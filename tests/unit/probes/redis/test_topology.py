@@ -164,5 +164,9 @@ def test_a_name_is_chosen_that_the_node_holds() -> None:
     numbers = iter(range(100_000))
     node = Node(parse("redis://h"), ((0, 99),))
     assert key_slot(node.name(lambda: f"k{next(numbers)}").encode()) <= 99
-    # A tag ties all names to one slot: any will do then, and the server refuses it.
-    assert node.name(lambda: "{tag}:1") == "{tag}:1"
+
+
+def test_a_tag_that_ties_all_names_to_one_slot_ends_the_search_at_once() -> None:
+    # Any will do then, and the server refuses it.
+    names = iter([f"{{tag}}:{number}" for number in range(5)])
+    assert Node(parse("redis://h"), ((0, 1),)).name(lambda: next(names)).startswith("{tag}:")
