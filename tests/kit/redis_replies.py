@@ -78,7 +78,7 @@ def scripted_dialer(servers: Mapping[int, Mapping[str, Any] | Exception]) -> Cal
             session = ScriptedSession(server, self.address)
             try:
                 return Timed(work(session), 0.0)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # as the real one does
                 raise session.explained(error) from None
 
     return ScriptedDialer

@@ -103,7 +103,7 @@ def test_commands_that_are_refused_are_left_out_with_the_reason(
 ) -> None:
     key = Key(lambda: "k")
     key.try_all(ScriptedSession({**WELL, "GET": None, **replies}))
-    assert {name: True for name in refused} == {
+    assert dict.fromkeys(refused, True) == {
         name: refused[name] in reason for name, reason in key.refused.items()
     }
     assert set(key.allowed) == {"PING", "SET", "GET", "DEL"} - set(refused)

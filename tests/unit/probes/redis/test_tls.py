@@ -44,5 +44,5 @@ def test_options_that_can_not_be_used_are_told(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "no.pem").write_text("no certificate")
-    with pytest.raises(ProbeError, match="ssl_ options of redis.url can't be used"):
+    with pytest.raises(ProbeError, match=r"ssl_ options of redis\.url can't be used"):
         context_of(parse(f"rediss://h/0?{options}", "redis.url"))
