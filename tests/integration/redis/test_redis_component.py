@@ -203,8 +203,7 @@ def test_a_sentinel_that_is_down_degrades_the_topology(
 ) -> None:
     port = closed_port()
     breakable_redis.command("ACL", "SETUSER", "default", "resetpass", f">{PASSWORD}")
-    login = f"sentinel auth-pass mymaster {PASSWORD}"
-    with Sentinel(tmp_path / "s", breakable_redis, "mymaster", None, login) as sentinel:
+    with Sentinel(tmp_path / "s", breakable_redis, login=PASSWORD) as sentinel:
         hosts = f"127.0.0.1:{port},127.0.0.1:{sentinel.port}"
         run = check(f"redis+sentinel://:{PASSWORD}@{hosts}/mymaster")
 

@@ -20,10 +20,10 @@ def test_a_failover_is_followed(tmp_path: Path, redis: RedisServer) -> None:
         two.command("REPLICAOF", "127.0.0.1", one.port)
         link_up(two)
         with Sentinel(tmp_path / "s", one) as sentinel:
-            sentinel.server.until_said(b"slave", "SENTINEL REPLICAS mymaster")
+            sentinel.until_said(b"slave", "SENTINEL REPLICAS mymaster")
             url = f"redis+sentinel://127.0.0.1:{sentinel.port}/mymaster"
             assert RedisProbe(url).nodes[0].address.port == one.port
-            wait_for(lambda: sentinel.server.raw("SENTINEL FAILOVER mymaster") == b"+OK\r\n")
+            wait_for(lambda: sentinel.raw("SENTINEL FAILOVER mymaster") == b"+OK\r\n")
             wait_for(lambda: RedisProbe(url).nodes[0].address.port == two.port)
             wait_for(lambda: two.raw("ROLE").startswith(b"*3\r\n$6\r\nmaster"))
             assert RedisProbe(url).roundtrip().refused == {}

@@ -55,7 +55,7 @@ SLOWLY = Latency((60.0,) * 40, {"PING": (60.0,) * 40}, (0.1,) * 40, {"DEL": "no"
         ("connect", {}, "pass", ""),
         ("connect", {"connect": (1.0,) * 18 + (40.0,) * 3}, "warn", "connect.p95"),
         ("connect", {"connect": (250.0,) * 20}, "fail", "connect.p95"),
-        ("connect", {"connect": (1.0,) * 19}, "unknown", "connect"),
+        ("connect", {"connect": (1.0,) * 19}, "unknown", "p95 needs at least 20"),
         ("connect", {"command": LOST}, "pass", ""),
         ("command", {}, "pass", ""),
         ("command", {"command": SLOWLY}, "fail", "command.p95"),

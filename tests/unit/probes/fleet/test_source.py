@@ -89,4 +89,4 @@ def test_a_token_and_the_time_of_an_answer_are_taken_from_the_configuration(
     for name, kind in (("http", Http), ("prometheus", Prometheus)):
         found = source.of_target(target(tmp_path, f'source = "{name}"\n{text}'), {"TOKEN": " tok "})
         assert isinstance(found, kind)
-        assert found.address == place  # type: ignore[attr-defined]
+        assert found.address == place

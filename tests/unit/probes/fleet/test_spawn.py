@@ -79,10 +79,11 @@ LATE = Start(None, "it was not ready in time, and still ran: no sign of 'ready'"
         ((WELL, WELL), ""),
         ((FAILED, FAILED), f"2 of 2 starts failed: {FAILED.problem}; its last line: b"),
         ((WELL, LATE), f"1 of 2 starts failed: {LATE.problem}"),
-        ((LATE, FAILED), f"2 of 2 starts failed: {LATE.problem}; {FAILED.problem}; its last line: b"),
+        (
+            (LATE, FAILED),
+            f"2 of 2 starts failed: {LATE.problem}; {FAILED.problem}; its last line: b",
+        ),
     ],
 )
-def test_failed_starts_are_counted_with_their_reasons(
-    starts: tuple[Start, ...], says: str
-) -> None:
+def test_failed_starts_are_counted_with_their_reasons(starts: tuple[Start, ...], says: str) -> None:
     assert summary(starts) == says

@@ -7,7 +7,8 @@ from redis.exceptions import NoPermissionError, OutOfMemoryError, ResponseError
 
 from pytest_flowhealth.errors import ProbeError, Unmeasured
 from pytest_flowhealth.probes.redis import load, probe
-from pytest_flowhealth.probes.redis.key import TTL_MS, Key, NotRedis, expected, random_name
+from pytest_flowhealth.probes.redis.errors import NotRedis
+from pytest_flowhealth.probes.redis.key import TTL_MS, Key, expected, random_name
 from pytest_flowhealth.probes.redis.load import Budget, Latency, Throughput
 from tests.kit.redis_replies import ScriptedSession
 

@@ -91,7 +91,11 @@ def test_hashes_of_tasks_count_instead_of_the_metrics() -> None:
     begin = str(MS - 60_000).encode()
     found = swarms(one=ended(999, 0))
     ready = str(MS - 58_500).encode()
-    found.agents["one", "dev"] = {b"status".decode(): b"busy", "spawnBegin": begin, "readyAt": ready}
+    found.agents["one", "dev"] = {
+        b"status".decode(): b"busy",
+        "spawnBegin": begin,
+        "readyAt": ready,
+    }
     found.agents["one", "gone"] = {"status": b"terminated"}
     for number in range(20):
         state = b"failed" if number < 2 else b"completed"
@@ -112,7 +116,10 @@ def test_archived_swarms_count_once_and_by_why_they_were_archived() -> None:
     found.ended = {"new": archived, "both": archived}
     parsed, _ = parse(found)
     assert (parsed.completed, parsed.failed) == (14, 2)
-    assert [(swarm.id, swarm.success) for swarm in parsed.swarms] == [("both", None), ("new", False)]
+    assert [(swarm.id, swarm.success) for swarm in parsed.swarms] == [
+        ("both", None),
+        ("new", False),
+    ]
 
 
 def test_a_swarm_without_a_sign_of_life_in_the_window_does_not_count_but_is_shown() -> None:
