@@ -81,23 +81,6 @@ def test_starts_that_fail_are_ended_counted_and_told(check: Callable[..., Run]) 
     assert len(json.dumps(run.check("fleet.spawn"))) < 10_000
 
 
-def test_a_program_that_forks_away_and_is_ready_passes_and_is_ended(
-    check: Callable[..., Run],
-) -> None:
-    code = (
-        "import os, time\n"
-        "if os.fork(): os._exit(0)\n"
-        "os.setsid()\n"
-        "if os.fork(): os._exit(0)\n"
-        "print('ready', flush=True)\n"
-        "time.sleep(60)"
-    )
-    run = check(f'[fleet.spawn]\ncommand = ["python3", "-c", {json.dumps(code)}]\ncount = 2\n')
-    assert run.outcomes["fleet.spawn"] in {"pass", "warn"}
-    assert "2 processes" in run.check("fleet.spawn")["details"]["detached"]
-    assert run.outcomes["fleet.source"] == "skip"
-
-
 def test_the_preset_reads_swarms_and_hostile_records_are_told(
     redis: RedisServer, tmp_path: Path, check: Callable[..., Run]
 ) -> None:

@@ -53,13 +53,6 @@ def read(url: str, *, listening: float = 0.0, **keys: str) -> Snapshot:
     return RedisSwarm(Records(parse(url)), Keys(keys), listening=listening).read()
 
 
-def test_an_empty_registry_is_nothing_and_no_guess(redis: RedisServer) -> None:
-    found = read(redis.url)
-    assert found.swarms == ()
-    assert (found.agents.total, found.tasks.completed, found.tasks.waiting) == (0, 0, 0)
-    assert found.bad == ()
-
-
 def test_a_registry_is_read_with_its_archive_and_its_hashes_without_a_write(
     breakable_redis: RedisServer,
 ) -> None:
@@ -104,13 +97,6 @@ def test_a_registry_is_read_with_its_archive_and_its_hashes_without_a_write(
         "new": False,
     }
     assert (found.facts["errors"], found.bad) == (4, ())
-
-
-def test_a_silent_swarm_is_shown(redis: RedisServer) -> None:
-    register(redis, "old", lastHeartbeat=now_ms() - 7_200_000, metrics={"tasksCompleted": 50})
-    found = read(redis.url)
-    assert found.tasks.completed == 0
-    assert [one.id for one in figures.silent(found, 300)] == ["old"]
 
 
 def test_events_are_listened_to(redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -242,12 +242,6 @@ time.sleep(60)
     wait_for(lambda: b"sub=1" not in redis.raw("CLIENT LIST"))
 
 
-def test_a_key_that_is_there_already_is_no_sign(redis: RedisServer, tmp_path: Path) -> None:
-    redis.command("SET", "agent", "old")
-    done = run(READY, tmp_path, ready="redis:agent", timeout=0.4, url=redis.url)
-    assert done[0].timed_out
-
-
 def test_a_redis_that_is_down_is_told_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(ProbeError, match="no Redis listens"):
         run(READY, tmp_path, ready="redis:agent", url=f"redis://127.0.0.1:{closed_port()}/0")

@@ -17,7 +17,6 @@ import pytest
 
 from tests.kit.redis import (
     RedisServer,
-    Sentinel,
     Way,
     closed_port,
     echoing,
@@ -35,10 +34,7 @@ AFTER_CONNECT = (
 NOT_HERE = {"redis.maxmemory", "redis.replication", "redis.topology"}
 """Checks that do not apply to a single server without limits."""
 
-KEYLESS = {
-    *("client", "hello", "ping", "info", "select", "auth", "quit", "command", "time", "role"),
-    "slowlog",
-}
+KEYLESS = {"client", "hello", "ping", "info", "select", "auth", "quit", "time", "role", "slowlog"}
 OF_ONE_KEY = {"set", "get", "del", "unlink", "exists", "expire", "pexpire", "ttl", "getdel"}
 
 
@@ -100,18 +96,13 @@ def test_a_whole_server_is_healthy_and_only_keys_of_ours_are_touched(
 
 
 def _assert_figures(run: Run) -> None:
-    found = {
-        one["name"]: one
-        for check in run.health["checks"]
-        for one in check["measurements"]
-        if check["id"].startswith("redis.")
-    }
-    connect, command = found["connect"]["stats"], found["command"]["stats"]
-    assert connect["count"] >= 20
-    assert command["count"] >= 20
+    measurements = [one for check in run.health["checks"] for one in check["measurements"]]
+    found = {one["name"]: one.get("value", one.get("stats")) for one in measurements}
+    assert min(found[name]["count"] for name in ("connect", "command")) >= 20
+    command = found["command"]
     assert 0 < command["median"] <= command["p95"] <= command["max"]
-    assert found["throughput"]["unit"] == "1/s"
-    assert 0 < found["memory"]["value"] < 100
+    assert found["throughput"] > 0
+    assert 0 < found["memory"] < 100
     details = run.check("redis.command")["details"]
     assert set(details["commands"]) == {"PING", "SET", "GET", "DEL"}
     assert all(one["p50_ms"] <= one["p95_ms"] for one in details["commands"].values())
@@ -196,20 +187,6 @@ def test_a_server_that_is_killed_midway_fails_the_commands_and_not_the_connectio
     assert run.outcomes["redis.connect"] == "pass"
     assert run.outcomes["redis.command"] == "fail"
     assert "closed the connection after" in run.check("redis.command")["message"]
-
-
-def test_a_sentinel_that_is_down_degrades_the_topology(
-    tmp_path: Path, breakable_redis: RedisServer, check: Callable[..., Run]
-) -> None:
-    port = closed_port()
-    breakable_redis.command("ACL", "SETUSER", "default", "resetpass", f">{PASSWORD}")
-    with Sentinel(tmp_path / "s", breakable_redis, login=PASSWORD) as sentinel:
-        hosts = f"127.0.0.1:{port},127.0.0.1:{sentinel.port}"
-        run = check(f"redis+sentinel://:{PASSWORD}@{hosts}/mymaster")
-
-    run.assert_fault("redis.topology", 1, str(port))
-    wrong = {name for name, outcome in run.outcomes.items() if outcome not in ("pass", "skip")}
-    assert wrong == {"redis.topology"}
 
 
 def test_a_run_that_is_killed_midway_leaves_a_key_that_expires_and_a_report_of_unknown(

@@ -50,14 +50,6 @@ class TestCluster:
         (seen,) = probe.seen()
         assert (seen.problem, seen.facts["slots_ok"]) == ("", "16384")
 
-    def test_a_seed_that_is_down_is_passed_over(self, nodes: list[RedisServer]) -> None:
-        url = f"redis+cluster://127.0.0.1:{closed_port()},127.0.0.1:{nodes[2].port}"
-        probe = RedisProbe(url)
-        probe.ping()
-        down, up = probe.seen()
-        assert "no Redis listens" in down.problem
-        assert up.problem == ""
-
     def test_a_prefix_whose_tag_ties_all_keys_to_one_node_is_told(
         self, nodes: list[RedisServer]
     ) -> None:
@@ -75,10 +67,9 @@ class TestCluster:
 
 
 def test_a_server_that_is_no_cluster_and_no_sentinel_is_told(redis: RedisServer) -> None:
-    with pytest.raises(ProbeError, match="is not a node of a cluster"):
-        RedisProbe(f"redis+cluster://127.0.0.1:{redis.port}").connect()
-    with pytest.raises(ProbeError, match="is not a Sentinel"):
-        RedisProbe(f"redis+sentinel://127.0.0.1:{redis.port}/mymaster").connect()
+    for url, says in (("cluster://{}", "a node of a cluster"), ("sentinel://{}/s", "a Sentinel")):
+        with pytest.raises(ProbeError, match=f"is not {says}"):
+            RedisProbe(f"redis+{url.format(f'127.0.0.1:{redis.port}')}").connect()
 
 
 def test_the_primary_behind_a_sentinel_with_a_password_is_measured(tmp_path: Path) -> None:
@@ -107,12 +98,10 @@ def test_sentinels_that_say_nothing_are_passed_over_until_the_primary_is_down(
         hosts = f"127.0.0.1:{closed_port()},127.0.0.1:{mute},127.0.0.1:{sentinel.port}"
         probe = RedisProbe(f"redis+sentinel://{hosts}/mymaster", timeout=1.5)
         probe.ping()
-        down, late, up = probe.seen()
-        assert "no Redis listens" in down.problem
-        assert "no answer within 0.5 s" in late.problem
-        assert up.problem == ""
-        with pytest.raises(ProbeError, match="knows no service 'other'"):
-            RedisProbe(f"redis+sentinel://{hosts}/other", timeout=1.5).ping()
+        problems = [seen.problem for seen in probe.seen()]
+        assert "no Redis listens" in problems[0]
+        assert "no answer within 0.5 s" in problems[1]
+        assert problems[2] == ""
 
         breakable_redis.stop()
         with pytest.raises(ProbeError, match="no Redis listens"):

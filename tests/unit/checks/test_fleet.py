@@ -14,7 +14,7 @@ from pytest_flowhealth.probes.fleet.snapshot import Agent, Agents, Snapshot, Swa
 from pytest_flowhealth.probes.fleet.spawn import Start
 from pytest_flowhealth.probes.fleet.utilisation import Share, Usage
 from pytest_flowhealth.verdict.check import CheckResult
-from tests.kit.checks import run_check
+from tests.kit.checks import assert_outcome, run_check
 
 NOW = 1_790_000_000.0
 SOURCE = 'source = "command"\ncommand = ["x"]'
@@ -94,8 +94,7 @@ LIVELY = Agent("lively", "busy", heartbeat=NOW - 299)
 def test_each_part_of_a_reading_is_judged(
     tmp_path: Path, check: str, found: object, outcome: str, says: str
 ) -> None:
-    result = judge(tmp_path, check, found)
-    assert (result.outcome, says in result.message) == (outcome, True), result
+    assert_outcome(judge(tmp_path, check, found), outcome, says)
 
 
 def test_what_is_stuck_or_silent_is_named(tmp_path: Path) -> None:
@@ -138,8 +137,7 @@ FAILED = Start(None, "it ended with exit code 3 before it was ready", 3)
 def test_starts_are_judged_by_their_time_their_failures_and_what_they_leave(
     tmp_path: Path, starts: object, outcome: str, says: str
 ) -> None:
-    result = judge(tmp_path, "spawn", DENIED, toml=SPAWN, fleet_spawns=starts)
-    assert (result.outcome, says in result.message) == (outcome, True), result
+    assert_outcome(judge(tmp_path, "spawn", DENIED, toml=SPAWN, fleet_spawns=starts), outcome, says)
 
 
 def test_processes_that_were_hard_to_end_are_told(tmp_path: Path) -> None:
@@ -162,5 +160,5 @@ def test_without_a_command_the_recorded_starts_count(
     tmp_path: Path, toml: str, found: object, outcome: str, says: str
 ) -> None:
     result = judge(tmp_path, "spawn", found, toml=toml, fleet_spawns=None)
-    assert (result.outcome, says in result.message) == (outcome, True)
+    assert_outcome(result, outcome, says)
     assert [one.name for one in result.measurements] == (["spawn"] if outcome == "pass" else [])

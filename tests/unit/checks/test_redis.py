@@ -14,7 +14,7 @@ from pytest_flowhealth.probes.redis.load import Latency, Throughput
 from pytest_flowhealth.probes.redis.probe import RedisProbe, Roundtrip
 from pytest_flowhealth.probes.redis.topology import Seen
 from pytest_flowhealth.verdict.check import CheckResult
-from tests.kit.checks import run_check
+from tests.kit.checks import assert_outcome, run_check
 from tests.kit.redis_replies import state
 
 DENIED = Unmeasured("Redis does not let user 'app' send INFO", remedy="allow it")
@@ -73,8 +73,7 @@ SLOWLY = Latency((60.0,) * 40, {"PING": (60.0,) * 40}, (0.1,) * 40, {"DEL": "no"
 def test_each_figure_of_the_load_is_judged_by_itself(
     tmp_path: Path, check: str, measured: dict[str, Any], outcome: str, says: str
 ) -> None:
-    result = judge(tmp_path, check, redis_load=load(**measured))
-    assert (result.outcome, says in result.message) == (outcome, True), result
+    assert_outcome(judge(tmp_path, check, redis_load=load(**measured)), outcome, says)
 
 
 def test_commands_that_were_left_out_are_named(tmp_path: Path) -> None:
@@ -85,7 +84,12 @@ def test_commands_that_were_left_out_are_named(tmp_path: Path) -> None:
 
 
 GB = 1_000_000_000
-REPLICA = {"role": "slave", "master_host": "10.0.0.1", "master_port": 7, "master_link_status": "up"}
+REPLICA: dict[str, Any] = {
+    "role": "slave",
+    "master_host": "10.0.0.1",
+    "master_port": 7,
+    "master_link_status": "up",
+}
 
 
 @pytest.mark.parametrize(
@@ -155,41 +159,36 @@ REPLICA = {"role": "slave", "master_host": "10.0.0.1", "master_port": 7, "master
 def test_what_a_server_tells_is_judged(
     tmp_path: Path, check: str, fields: dict[str, Any], outcome: str, says: str
 ) -> None:
-    result = judge(tmp_path, check, redis_state=(state(), state(**fields))[-1:])
-    assert (result.outcome, says in result.message) == (outcome, True), result
+    assert_outcome(judge(tmp_path, check, redis_state=(state(**fields),)), outcome, says)
 
 
 def test_a_primary_where_a_replica_is_meant_warns(tmp_path: Path) -> None:
     meant = {"FLOWHEALTH_REDIS_REPLICA": "true"}
     ours = state(connected_slaves=1, slave0="ip=h,port=7,state=online,lag=0")
-    result = judge(tmp_path, "replication", meant, redis_state=(ours,))
-    assert (result.outcome, "is a primary" in result.message) == ("warn", True)
-    replica = judge(tmp_path, "replication", meant, redis_state=(state(**REPLICA),))  # type: ignore[arg-type]
-    assert replica.outcome == "pass"
+    assert_outcome(judge(tmp_path, "replication", meant, redis_state=(ours,)), "warn", "a primary")
+    theirs = state(**REPLICA)
+    assert_outcome(judge(tmp_path, "replication", meant, redis_state=(theirs,)), "pass")
 
 
 @pytest.mark.parametrize(
-    ("check", "outcome"),
+    ("check", "answers", "outcome", "says"),
     [
-        *(("memory", "unknown"), ("maxmemory", "unknown"), ("clients", "unknown")),
-        *(("persistence", "skip"), ("replication", "skip"), ("version", "skip")),
+        ("memory", {"redis_state": DENIED}, "unknown", "'app' send INFO"),
+        ("maxmemory", {"redis_state": DENIED}, "unknown", "'app' send INFO"),
+        ("clients", {"redis_state": DENIED}, "unknown", "'app' send INFO"),
+        ("persistence", {"redis_state": DENIED}, "skip", "'app' send INFO"),
+        ("replication", {"redis_state": DENIED}, "skip", "'app' send INFO"),
+        ("version", {"redis_state": DENIED}, "skip", "'app' send INFO"),
+        ("slowlog", {"redis_slow": DENIED}, "skip", "'app' send INFO"),
+        ("slowlog", {"redis_slow": ()}, "pass", ""),
+        ("slowlog", {"redis_slow": (Slow("h:1", "KEYS", 20.0, 5.0),) * 11}, "warn", "slow_command"),
+        ("topology", {"redis_seen": ()}, "skip", "names one server"),
     ],
 )
-def test_what_may_not_be_asked_is_never_a_pass(tmp_path: Path, check: str, outcome: str) -> None:
-    result = judge(tmp_path, check, redis_state=DENIED)
-    assert (result.outcome, "'app' send INFO" in result.message) == (outcome, True)
-
-
-@pytest.mark.parametrize(
-    ("slow", "outcome"),
-    [
-        ((), "pass"),
-        ((Slow("h:1", "KEYS", 20.0, 5.0),) * 11, "warn"),
-        (DENIED, "skip"),
-    ],
-)
-def test_slow_commands_are_counted(tmp_path: Path, slow: object, outcome: str) -> None:
-    assert judge(tmp_path, "slowlog", redis_slow=slow).outcome == outcome
+def test_what_may_not_be_asked_is_never_a_pass(
+    tmp_path: Path, check: str, answers: dict[str, Any], outcome: str, says: str
+) -> None:
+    assert_outcome(judge(tmp_path, check, **answers), outcome, says)
 
 
 SENTINELS = {"FLOWHEALTH_REDIS_URL": "redis+sentinel://a,b/mymaster"}
@@ -207,12 +206,7 @@ SENTINELS = {"FLOWHEALTH_REDIS_URL": "redis+sentinel://a,b/mymaster"}
 def test_sentinels_must_agree_and_one_may_be_down(
     tmp_path: Path, seen: tuple[Seen, ...], outcome: str, says: str
 ) -> None:
-    result = judge(tmp_path, "topology", SENTINELS, redis_seen=seen)
-    assert (result.outcome, says in result.message) == (outcome, True)
-
-
-def test_a_single_server_has_no_topology(tmp_path: Path) -> None:
-    assert judge(tmp_path, "topology", redis_seen=()).outcome == "skip"
+    assert_outcome(judge(tmp_path, "topology", SENTINELS, redis_seen=seen), outcome, says)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +228,7 @@ def test_a_round_trip_that_is_not_allowed_is_no_failure(
 ) -> None:
     monkeypatch.setattr(RedisProbe, "roundtrip", lambda _: Roundtrip(refused))
     result = judge(tmp_path, "roundtrip", {"FLOWHEALTH_REDIS_REPLICA": replica})
-    assert (result.outcome, says in result.message) == (outcome, True)
+    assert_outcome(result, outcome, says)
     if outcome == "pass":
         assert result.details == ({"not_looked_at": refused} if refused else {})
 

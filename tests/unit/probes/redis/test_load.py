@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from redis.exceptions import NoPermissionError, OutOfMemoryError, ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
-from pytest_flowhealth.errors import ProbeError, Unmeasured
+from pytest_flowhealth.errors import ProbeError
 from pytest_flowhealth.probes.redis import load, probe
-from pytest_flowhealth.probes.redis.errors import NotRedis
-from pytest_flowhealth.probes.redis.key import TTL_MS, Key, expected, random_name
+from pytest_flowhealth.probes.redis.key import TTL_MS, Key, random_name
 from pytest_flowhealth.probes.redis.load import Budget, Latency, Throughput
 from tests.kit.redis_replies import ScriptedSession
 
-DENIED = NoPermissionError("this user has no permissions")
 FULL = OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
 WELL = {"PING": b"PONG", "SET": b"OK", "DEL": 1}
 
@@ -91,32 +89,6 @@ def test_each_key_has_a_random_name_and_expires_by_itself() -> None:
     assert TTL_MS <= 10_000
 
 
-@pytest.mark.parametrize(
-    ("replies", "refused"),
-    [
-        ({}, {}),
-        ({"SET": DENIED, "DEL": DENIED}, {"SET": "send SET", "DEL": "send DEL"}),
-        ({"SET": FULL}, {"SET": "is full"}),
-    ],
-)
-def test_commands_that_are_refused_are_left_out_with_the_reason(
-    replies: dict[str, object], refused: dict[str, str]
-) -> None:
-    key = Key(lambda: "k")
-    key.try_all(ScriptedSession({**WELL, "GET": None, **replies}))
-    assert dict.fromkeys(refused, True) == {
-        name: refused[name] in reason for name, reason in key.refused.items()
-    }
-    assert set(key.allowed) == {"PING", "SET", "GET", "DEL"} - set(refused)
-
-
-def test_a_user_without_any_right_leaves_the_load_unmeasured() -> None:
-    key = Key(lambda: "k")
-    key.try_all(ScriptedSession(dict.fromkeys(("PING", "SET", "GET", "DEL"), DENIED)))
-    with pytest.raises(Unmeasured, match="no command is taken from us"):
-        key.need()
-
-
 def test_another_name_is_tried_where_another_node_holds_the_key() -> None:
     names = iter(("a", "b", "c"))
     moved = ResponseError("MOVED 5 10.0.0.1:7000")
@@ -125,29 +97,6 @@ def test_another_name_is_tried_where_another_node_holds_the_key() -> None:
 
     assert key.ask(session, "SET") == b"OK"
     assert key.name == "c"
-
-
-def test_an_answer_that_no_redis_gives_is_noticed() -> None:
-    expected("PING", b"PONG", (b"PONG",))
-    with pytest.raises(NotRedis, match="answered PING with b'HTTP'"):
-        expected("PING", b"HTTP", (b"PONG",))
-
-
-@pytest.mark.parametrize(
-    ("replies", "refused"),
-    [
-        ({}, []),
-        ({"SET": DENIED}, ["SET"]),
-        ({"DEL": DENIED}, ["DEL"]),
-        ({"GET": DENIED}, ["GET"]),
-    ],
-)
-def test_a_round_trip_names_what_may_not_be_sent(
-    replies: dict[str, object], refused: list[str]
-) -> None:
-    key = Key(lambda: "k")
-    session = _Storing(key, {**WELL, **replies})
-    assert list(probe._roundtrip(session, key)) == refused
 
 
 @pytest.mark.parametrize(

@@ -87,29 +87,6 @@ def test_metrics_agents_and_tasks_of_swarms_are_added_up() -> None:
     assert [swarm.state for swarm in parsed.swarms] == ["active", "completed"]
 
 
-def test_hashes_of_tasks_count_instead_of_the_metrics() -> None:
-    begin = str(MS - 60_000).encode()
-    found = swarms(one=ended(999, 0))
-    ready = str(MS - 58_500).encode()
-    found.agents["one", "dev"] = {
-        b"status".decode(): b"busy",
-        "spawnBegin": begin,
-        "readyAt": ready,
-    }
-    found.agents["one", "gone"] = {"status": b"terminated"}
-    for number in range(20):
-        state = b"failed" if number < 2 else b"completed"
-        done = str(MS - 56_000).encode()
-        found.tasks["one", str(number)] = {"status": state, "startedAt": begin, "completedAt": done}
-    found.tasks["one", "w"] = {"status": b"pending"}
-    parsed, _ = parse(found)
-    told = parsed.tasks_with(None, 3_600.0)
-    assert (told.completed, told.failed, told.waiting) == (18, 2, 1)
-    assert set(told.durations) == {4.0}
-    assert [agent.id for agent in parsed.agents_with(None)] == ["dev"]
-    assert parsed.spawn_times() == (1_500.0,)
-
-
 def test_archived_swarms_count_once_and_by_why_they_were_archived() -> None:
     found = swarms(both=GOOD)
     archived = json.dumps({"archiveReason": "failed", **ended(5, 1)}).encode()
