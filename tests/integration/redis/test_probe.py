@@ -46,6 +46,11 @@ def failure(ask: Callable[[], object], kind: type[FlowHealthError] = ProbeError)
     return error
 
 
+def refuses_ping(probe: RedisProbe) -> bool:
+    """Tell whether this release answers PING with its fault: before 7 it does not."""
+    return int(probe.state()[0].version.partition(".")[0]) >= 7
+
+
 def test_a_whole_server_tells_what_it_is(redis: RedisServer) -> None:
     redis.command("SET", "flowhealth:theirs", "1")
     probe = RedisProbe(redis.url)
@@ -165,15 +170,17 @@ def test_a_full_server_refuses_the_round_trip_alone(breakable_redis: RedisServer
 def test_a_server_that_can_not_save_refuses_ping_and_writes(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
-    with RedisServer(tmp_path / "r", "--save", "3600 1", "--dir", str(gone)) as server:
+    with RedisServer(tmp_path / "r", "--dir", str(gone)) as server:
+        server.configure(save="3600 1")
         server.command("SET", "a", 1)
         gone.rmdir()
         server.command("BGSAVE")
         probe = RedisProbe(server.url)
         wait_for(lambda: probe.state()[0].persistence.rdb_status == "err")
         probe.connect(LITTLE)
-        assert "can't save its data" in failure(probe.ping).message
-        assert "refuses SET" in failure(probe.roundtrip).message
+        assert "refuses SET: it can't save its data" in failure(probe.roundtrip).message
+        if refuses_ping(probe):
+            assert "can't save its data" in failure(probe.ping).message
 
 
 def test_a_replica_takes_no_writes_and_tells_of_its_primary(
@@ -204,8 +211,9 @@ def test_a_replica_that_lost_its_primary_is_told(breakable_redis: RedisServer) -
     breakable_redis.command("REPLICAOF", "127.0.0.1", closed_port())
     probe = RedisProbe(breakable_redis.url)
     probe.connect(LITTLE)
-    assert "lost its primary" in failure(probe.ping).message
     assert probe.state()[0].replication.link == "down"
+    if refuses_ping(probe):
+        assert "lost its primary" in failure(probe.ping).message
 
 
 def test_more_clients_or_databases_than_there_are_is_told(breakable_redis: RedisServer) -> None:
