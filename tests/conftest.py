@@ -97,7 +97,22 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 def redis(redis_server: RedisServer) -> RedisServer:
     """Return a Redis that is well, and empty."""
     redis_server.command("FLUSHALL")
+    redis_server.command("SLOWLOG", "RESET")
     return redis_server
+
+
+@pytest.fixture(scope="session")
+def breakable_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """Start a Redis for the tests of this worker that break one; `breakable_redis` is mended."""
+    with RedisServer(tmp_path_factory.mktemp("redis"), "--unixsocket", "s.sock") as server:
+        yield server
+
+
+@pytest.fixture
+def breakable_redis(breakable_server: RedisServer) -> Iterator[RedisServer]:
+    """Return a Redis for the test alone, which undoes users, settings, role, signals and a kill."""
+    yield breakable_server
+    breakable_server.reset()
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ from pytest_flowhealth.probes.redis.address import mask, of_target, parse
         (" redis://h:6380/0\n", "h:6380", 0, None, None),
     ],
 )
-def test_addresses(
+def test_each_part_of_an_address_is_read(
     url: str, place: str, database: int, user: str | None, password: str | None
 ) -> None:
     found = parse(url)
@@ -55,7 +55,9 @@ def test_addresses(
         ("rediss+cluster://h/0", "h:6379", "", 0),
     ],
 )
-def test_addresses_of_several(url: str, place: str, service: str, database: int) -> None:
+def test_an_address_of_sentinels_or_a_cluster_names_several_hosts(
+    url: str, place: str, service: str, database: int
+) -> None:
     found = parse(url)
     assert (found.place, found.service, found.database) == (place, service, database)
     assert found.kind == ("sentinel" if service else "cluster")
@@ -91,7 +93,7 @@ def test_addresses_of_several(url: str, place: str, service: str, database: int)
         "redis://u:s3cret@h:x/0",
     ],
 )
-def test_what_is_no_address(url: str) -> None:
+def test_what_is_no_address_is_refused_without_showing_its_password(url: str) -> None:
     with pytest.raises(ProbeError) as caught:
         parse(url, "redis.url from environment")
     assert "redis.url from environment" in caught.value.message
@@ -121,7 +123,7 @@ def test_what_is_no_address(url: str) -> None:
         ("redis+sentinel://h/m?sentinel_password=x", "redis+sentinel://h/m?sentinel_password=***"),
     ],
 )
-def test_masked(url: str, shown: str) -> None:
+def test_a_password_is_masked_wherever_it_may_stand(url: str, shown: str) -> None:
     assert mask(url) == shown
 
 
@@ -165,7 +167,9 @@ def test_a_configured_address_needs_no_package_json(tmp_path: Path, package: Any
         ("redis://h", None),
     ],
 )
-def test_an_authority_for_tls(tmp_path: Path, url: str, authority: str | None) -> None:
+def test_the_configured_authority_is_used_unless_the_url_names_another(
+    tmp_path: Path, url: str, authority: str | None
+) -> None:
     config = Configuration(redis=Redis(url=url, ca="ca.pem"))
     found = of_target(Target(root=tmp_path, config=config)).options.get("ssl_ca_certs")
     assert found == (authority and str(tmp_path / authority))
@@ -175,13 +179,15 @@ def test_an_authority_for_tls(tmp_path: Path, url: str, authority: str | None) -
 @pytest.mark.parametrize(
     "field", ["dependencies", "devDependencies", "optionalDependencies"], ids=str
 )
-def test_a_client_means_the_usual_address(tmp_path: Path, name: str, field: str) -> None:
+def test_a_client_in_the_dependencies_means_the_usual_address(
+    tmp_path: Path, name: str, field: str
+) -> None:
     found = of_target(target(tmp_path, {field: {name: "*"}}))
     assert found.place == "127.0.0.1:6379"
     assert f"`{name}`" in found.origin
 
 
-def test_a_client_in_a_workspace(tmp_path: Path) -> None:
+def test_a_client_in_a_workspace_counts(tmp_path: Path) -> None:
     (tmp_path / "packages/a").mkdir(parents=True)
     (tmp_path / "packages/a/package.json").write_text('{"dependencies": {"ioredis": "*"}}')
     found = of_target(target(tmp_path, {"workspaces": ["packages/*"]}))
@@ -193,13 +199,13 @@ def test_a_client_in_a_workspace(tmp_path: Path) -> None:
     [{}, {"dependencies": {"redis-mock": "*"}}, {"peerDependencies": {"redis": "*"}}],
     ids=["nothing", "a-double", "a-peer"],
 )
-def test_no_client(tmp_path: Path, package: dict[str, Any]) -> None:
+def test_a_target_without_a_client_has_no_redis(tmp_path: Path, package: dict[str, Any]) -> None:
     with pytest.raises(NotApplicable, match="no Redis client"):
         of_target(target(tmp_path, package))
 
 
 @pytest.mark.parametrize("package", [None, "{", '{"dependencies": []}'])
-def test_a_package_json_that_can_not_tell(tmp_path: Path, package: str | None) -> None:
+def test_a_broken_package_json_leaves_it_unknown(tmp_path: Path, package: str | None) -> None:
     with pytest.raises(Unmeasured, match="whether this target uses Redis can't be told"):
         of_target(target(tmp_path, package))
 
