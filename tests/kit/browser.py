@@ -10,9 +10,10 @@ import asyncio
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from pytest_flowhealth.probes.dashboard.shown import ARGUMENTS
@@ -31,6 +32,15 @@ def require_chromium() -> str:
     if path is None:
         pytest.skip("no Chromium is installed: apt-get install chromium")
     return path
+
+
+def processes_with(word: str) -> list[str]:
+    """Return the command lines of the processes of this machine that contain `word`."""
+    lines = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            lines.append(" ".join(process.cmdline()))
+    return [line for line in lines if word in line]
 
 
 class SharedBrowser:

@@ -54,11 +54,19 @@ def _told(order: Order) -> Shown | Trouble:
         except Error as error:
             return Trouble(_said(error), browser=True)
         try:
-            return _Visit(order, browser).made()
-        except Error as error:
-            return Trouble(_said(error))
+            return visit(order, browser)
         finally:
             browser.close()
+
+
+def visit(order: Order, browser: Browser) -> Shown | Trouble:
+    """Show the page in a browser that runs; who may be asked is up to how it was started."""
+    from playwright.sync_api import Error
+
+    try:
+        return _Visit(order, browser).made()
+    except Error as error:
+        return Trouble(_said(error))
 
 
 def _said(error: BrowserError) -> str:

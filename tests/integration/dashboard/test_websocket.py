@@ -1,0 +1,130 @@
+"""The WebSocket: what is measured, and the message for each fault."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.probes.dashboard import connections, watch
+from pytest_flowhealth.probes.dashboard.site import Site
+from tests.kit.dashboard import DashboardServer, MakeSite
+from tests.kit.redis import silent, tcp_server
+
+PINGS = 10
+NUMBERED = {"send": "ping {id}", "reply": "pong {id}."}
+ENDED = "closes the WebSocket with code"
+
+
+@pytest.fixture(autouse=True)
+def _few_pings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "PINGS", PINGS)
+    monkeypatch.setattr(watch, "HANDSHAKES", 3)
+
+
+@pytest.fixture
+def planned(server: DashboardServer, make_site: MakeSite):
+    """Return a function that gives the server a plan and returns it as a site."""
+
+    def plan(plan: dict[str, object], path: str = "/ws", **settings: object) -> Site:
+        place = server.plan(**plan)
+        usual = {"window": "0.2 s", "timeout": "20 s", "update_interval": "50 ms"}
+        urls = {"url": f"http://{place}/", "websocket": f"ws://{place}{path}"}
+        return make_site(**urls, **{**usual, **settings})
+
+    return plan
+
+
+def test_pings_updates_and_bytes_are_measured_and_nothing_else_is_requested(
+    planned, server: DashboardServer
+) -> None:
+    found = watch.watch(planned({"updates": [0.05], "greeting": "welcome"}, window="1 s"))
+    assert (len(found.handshakes), len(found.pings), found.messages) == (3, PINGS, ())
+    assert len(found.updates) > 3
+    # A message on connecting is no update, unless this machine was so slow that it came late.
+    assert found.greetings <= 1
+    assert found.received == len("welcome") + len("update") * (
+        len(found.updates) + found.greetings - 1
+    )
+    assert not found.compression
+    assert set(server.truth()["requests"]) == {"/ws"}
+
+
+@pytest.mark.parametrize("reply", ["pong {id}.", "pong"])
+def test_replies_to_the_configured_message_are_timed_with_and_without_a_number(
+    planned, reply: str
+) -> None:
+    found = watch.watch(planned({"delays": [0.005]}, message=NUMBERED | {"reply": reply}))
+    assert len(found.messages) == PINGS
+    assert min(found.messages) >= 5
+
+
+@pytest.mark.parametrize(
+    ("plan", "path", "said"),
+    [
+        ({}, "/other", "refuses the WebSocket with status 503"),
+        ({"secret": "Bearer s3cret"}, "/ws", "refuses the WebSocket with status 401"),
+        ({"away": "ws://127.0.0.2:9/ws"}, "/ws", "redirects the WebSocket, which is not followed"),
+        ({"end": 4001}, "/ws", f"{ENDED} 4001 go away"),
+        ({"end": 1001}, "/ws", f"{ENDED} 1001"),
+        ({"end": "abort"}, "/ws", "breaks off the connection of the WebSocket"),
+        ({"end": "garbage"}, "/ws", "sends what can't be read: invalid opcode"),
+        ({"end": "oversized"}, "/ws", "sends what can't be read: frame .*exceeds limit"),
+    ],
+)
+def test_a_websocket_that_is_refused_or_ends_fails_with_the_reason(
+    planned,
+    caplog: pytest.LogCaptureFixture,
+    plan: dict[str, object],
+    path: str,
+    said: str,
+) -> None:
+    with pytest.raises(ProbeError, match=said):
+        watch.watch(planned(plan, path, window="60 s"))
+    # asyncio logs the errors of tasks that nobody awaited.
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"), [({"mute": True}, None), ({}, NUMBERED | {"reply": "never"})]
+)
+def test_pings_and_messages_without_an_answer_are_counted(
+    planned, plan: dict[str, object], message: dict[str, str] | None
+) -> None:
+    settings = {"message": message} if message else {}
+    with pytest.raises(ProbeError, match=f"of {PINGS} pings or messages got no answer within 2 s"):
+        watch.watch(planned(plan, timeout="2 s", **settings))
+
+
+def test_a_server_that_never_responds_fails_within_the_timeout(make_site: MakeSite) -> None:
+    with tcp_server(silent) as port:
+        place = f"127.0.0.1:{port}/"
+        site = make_site(url=f"http://{place}", websocket=f"ws://{place}", timeout="0.3 s")
+        with pytest.raises(ProbeError, match=r"gives no whole answer within 0\.3 s"):
+            watch.watch(site)
+
+
+def test_connections_are_opened_held_and_pinged(planned) -> None:
+    plan, asked = {"updates": [0.05]}, {"open": 50, "hold": "0.2 s"}
+    held = connections.hold(planned(plan, connections=asked))
+    assert (held.opened, held.stayed, held.refusals) == (50, 50, {})
+    assert (len(held.opening), len(held.pings)) == (50, 50)
+
+
+def test_connections_past_the_server_s_limit_are_counted_with_the_reason(planned) -> None:
+    held = connections.hold(planned({"most": 5}, connections={"open": 8, "hold": "0.1 s"}))
+    assert (held.opened, held.stayed) == (5, 5)
+    assert held.refusals == {"refuses the WebSocket with status 503": 3}
+
+
+def test_connections_that_the_server_closes_do_not_count(planned) -> None:
+    plan = {"end": 4001, "end_after": 0}
+    held = connections.hold(planned(plan, connections={"open": 8, "hold": "0.1 s"}))
+    assert (held.asked, held.opened, held.stayed, held.pings) == (8, 8, 0, ())
+
+
+def test_connections_whose_turn_does_not_come_in_time_are_refusals(
+    planned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "OPENING", 0.0)
+    held = connections.hold(planned({}, connections={"open": 8, "hold": "0.1 s"}))
+    assert (held.opened, held.refusals) == (0, {"opens no more within 0 s": 8})
