@@ -123,7 +123,6 @@ class Dashboard:
             self.open -= 1
 
     async def frames(self, reader: asyncio.StreamReader, writer: Any) -> None:
-        pings = 0
         while True:
             first, length = await reader.readexactly(2)
             length &= 0x7F
@@ -235,9 +234,7 @@ async def main() -> None:
     if len(sys.argv) > 1:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*sys.argv[1:])
-    server = await asyncio.start_server(
-        Server().talk, "127.0.0.1", 0, ssl=context, backlog=2_000
-    )
+    server = await asyncio.start_server(Server().talk, "127.0.0.1", 0, ssl=context, backlog=2_000)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

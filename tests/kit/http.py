@@ -74,9 +74,7 @@ class HttpServer:
         stopping: Set when the server stops; `respond` may wait for it.
     """
 
-    def __init__(
-        self, respond: Respond | Sequence[Reply] = OK, host: str = "127.0.0.1"
-    ) -> None:
+    def __init__(self, respond: Respond | Sequence[Reply] = OK, host: str = "127.0.0.1") -> None:
         self.respond = respond
         self.requests: list[Request] = []
         self.stopping = threading.Event()

@@ -84,9 +84,7 @@ def node_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
 def check(tmp_path: Path) -> Callable[..., Run]:
     """Return a function that runs the component's checks on the server at `place`."""
 
-    def run(
-        place: str, *args: str, env: dict[str, str] | None = None, **settings: object
-    ) -> Run:
+    def run(place: str, *args: str, env: dict[str, str] | None = None, **settings: object) -> Run:
         usual = {"update_interval": "100 ms", "requests": 20, "timeout": "20 s"}
         urls = {"url": f"http://{place}/", "websocket": f"ws://{place}/ws"}
         configure(tmp_path, **urls, **{**usual, **settings})
@@ -113,9 +111,7 @@ def test_a_dashboard_that_is_well_passes_every_check_and_no_browser_is_left(
     names = ("page", "response", "websocket", "message", "updates", "capacity")
     assert {run.outcomes[f"dashboard.{name}"] for name in names} == {"pass"}, run.text
     figures = {
-        one["name"]
-        for name in names
-        for one in run.check(f"dashboard.{name}")["measurements"]
+        one["name"] for name in names for one in run.check(f"dashboard.{name}")["measurements"]
     }
     assert figures == {
         *("response", "response_fresh", "transfer", "websocket", "handshake", "message"),
