@@ -39,7 +39,7 @@ def test_pings_updates_and_bytes_are_measured_and_nothing_else_is_requested(
 ) -> None:
     found = watch.watch(planned({"updates": [0.05], "greeting": "welcome"}, window="1 s"))
     assert (len(found.handshakes), len(found.pings), found.messages) == (3, PINGS, ())
-    assert len(found.updates) > 3
+    assert len(found.updates) >= 2
     # A message on connecting is no update, unless this machine was so slow that it came late.
     assert found.greetings <= 1
     assert found.received == len("welcome") + len("update") * (
