@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import gzip
 import hashlib
 import itertools
@@ -105,11 +106,18 @@ class Dashboard:
             return f"302 away\r\nLocation: {self.plan['away']}"
         return None
 
-    async def socket(self, key: str, reader: asyncio.StreamReader, writer: Any) -> None:
-        accept = base64.b64encode(hashlib.sha1(key.encode() + GUID).digest())
+    async def socket(
+        self, path: str, headers: dict[str, str], reader: asyncio.StreamReader, writer: Any
+    ) -> bool:
+        """Open a WebSocket and serve it until it ends, or refuse it and keep the connection."""
+        refusal = self.refusal(path, headers)
+        if refusal is not None:
+            writer.write(f"HTTP/1.1 {refusal}\r\nContent-Length: 0\r\n\r\n".encode())
+            return True
+        key = hashlib.sha1(headers["sec-websocket-key"].encode() + GUID).digest()
         writer.write(
             b"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+            b"Sec-WebSocket-Accept: " + base64.b64encode(key) + b"\r\n\r\n"
         )
         if "greeting" in self.plan:
             writer.write(frame(1, self.plan["greeting"].encode()))
@@ -121,13 +129,12 @@ class Dashboard:
             for task in tasks:
                 task.cancel()
             self.open -= 1
+        return False
 
     async def frames(self, reader: asyncio.StreamReader, writer: Any) -> None:
         while True:
             first, length = await reader.readexactly(2)
             length &= 0x7F
-            if length == 126:
-                (length,) = struct.unpack("!H", await reader.readexactly(2))
             mask = await reader.readexactly(4)
             masked = await reader.readexactly(length)
             data = bytes(a ^ b for a, b in zip(masked, itertools.cycle(mask), strict=False))
@@ -181,22 +188,19 @@ class Server:
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         dashboard = self.dashboard
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                if not await self.respond(dashboard, head.decode("latin-1"), reader, writer):
-                    break
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await self.respond(dashboard, reader, writer):
+                pass
+        writer.close()
 
     async def respond(
-        self, dashboard: Dashboard, head: str, reader: asyncio.StreamReader, writer: Any
+        self, dashboard: Dashboard, reader: asyncio.StreamReader, writer: Any
     ) -> bool:
-        first, *lines = head.split("\r\n")
-        target = first.split(" ")[1]
+        """Respond to one request; return whether the connection is kept."""
+        first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         named = (line.partition(":") for line in lines)
         headers = {name.lower(): value.strip() for name, _, value in named}
+        target = first.split(" ")[1]
         path = target.partition("?")[0]
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         if path == "/plan":
@@ -204,26 +208,15 @@ class Server:
         elif path != "/truth":
             dashboard.truth["requests"].append(target)
         if "upgrade" in headers:
-            refusal = dashboard.refusal(path, headers)
-            if refusal is None:
-                await dashboard.socket(headers["sec-websocket-key"], reader, writer)
-                return False
-            writer.write(f"HTTP/1.1 {refusal}\r\nContent-Length: 0\r\n\r\n".encode())
-            return True
+            return await dashboard.socket(path, headers, reader, writer)
         status, extra, content = dashboard.response(path, headers, body)
         plan = dashboard.plan if path == "/" else {}
         if path == "/":
             await dashboard.hold("http")
         close = plan.get("close") or headers.get("connection") == "close"
-        head = "\r\n".join(
-            [
-                f"HTTP/1.1 {status} x",
-                f"Content-Length: {len(content)}",
-                *extra,
-                *(["Connection: close"] if close else []),
-            ]
-        )
-        writer.write(f"{head}\r\n\r\n".encode() + content[: plan.get("cut")])
+        extra = [*extra, "Connection: close"] if close else extra
+        head = [f"HTTP/1.1 {status} x", f"Content-Length: {len(content)}", *extra]
+        writer.write("\r\n".join([*head, "", ""]).encode() + content[: plan.get("cut")])
         await writer.drain()
         return not close and "cut" not in plan
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import msgspec
@@ -17,19 +18,15 @@ SMOOTH, SLOW = (16.7,) * 60, (60.0,) * 20
 SHOWN = Shown(SMOOTH, (), None, (), (), "150.0", True, SMOOTH)
 
 
-class Recorded:
-    """A check's `health` whose notes can be read, and a dashboard with one prepared result."""
-
-    def __init__(self, result: object) -> None:
-        self.notes = Notes()
-        self.health = Health(self.notes)
-        self.dashboard = SimpleNamespace(asked=lambda _: result)
+def run_check(check: Callable[..., None], result: object) -> Notes:
+    """Run a check whose probe found `result`, and return what it noted."""
+    notes = Notes()
+    check(Health(notes), SimpleNamespace(asked=lambda _: result))
+    return notes
 
 
 def run_browser_check(**fields: object) -> Notes:
-    recorded = Recorded(msgspec.structs.replace(SHOWN, **fields))
-    checks.test_browser(recorded.health, recorded.dashboard)  # type: ignore[arg-type]
-    return recorded.notes
+    return run_check(checks.test_browser, msgspec.structs.replace(SHOWN, **fields))
 
 
 @pytest.mark.parametrize(
@@ -73,9 +70,9 @@ def test_a_page_without_a_frame_fails() -> None:
 def test_connections_that_do_not_stay_fail_with_the_reason(
     opened: int, stayed: int, refusals: dict[str, int], said: str
 ) -> None:
-    recorded = Recorded(Held(50, opened, stayed, 1.0, refusals, (), ()))
+    held = Held(50, opened, stayed, 1.0, refusals, (), ())
     with pytest.raises(ProbeError, match=said):
-        checks.test_capacity(recorded.health, recorded.dashboard)  # type: ignore[arg-type]
+        run_check(checks.test_capacity, held)
 
 
 def test_a_probe_runs_once_for_all_checks_and_again_for_one_that_is_retried(
