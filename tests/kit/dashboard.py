@@ -52,7 +52,7 @@ class DashboardServer:
 
 
 MakeSite = Callable[..., Site]
-"""The type of the fixture `make_site`."""
+"""The types of the fixtures `make_site` and `planned`."""
 
 
 def site_with(folder: Path, **settings: Any) -> Site:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from pytest_flowhealth.probes.dashboard.site import Site
 from tests.kit.dashboard import DashboardServer, MakeSite, site_with
 
 
@@ -29,3 +30,16 @@ def server(dashboard_program: DashboardServer) -> DashboardServer:
 def make_site(tmp_path: Path) -> MakeSite:
     """Return a function that configures `[dashboard]` and returns the site."""
     return functools.partial(site_with, tmp_path)
+
+
+@pytest.fixture
+def planned(server: DashboardServer, make_site: MakeSite) -> MakeSite:
+    """Return a function that gives the server a plan and returns it, with a WebSocket, as a site."""
+
+    def plan(plan: Mapping[str, object], path: str = "/ws", **settings: object) -> Site:
+        place = server.plan(**plan)
+        usual = {"window": "0.2 s", "timeout": "20 s", "update_interval": "50 ms"}
+        urls = {"url": f"http://{place}/", "websocket": f"ws://{place}{path}"}
+        return make_site(**urls, **{**usual, **settings})
+
+    return plan

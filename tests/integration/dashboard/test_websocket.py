@@ -6,7 +6,6 @@ import pytest
 
 from pytest_flowhealth.errors import ProbeError
 from pytest_flowhealth.probes.dashboard import connections, watch
-from pytest_flowhealth.probes.dashboard.site import Site
 from tests.kit.dashboard import DashboardServer, MakeSite
 from tests.kit.redis import silent, tcp_server
 
@@ -21,37 +20,26 @@ def _few_pings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "HANDSHAKES", 3)
 
 
-@pytest.fixture
-def planned(server: DashboardServer, make_site: MakeSite):
-    """Return a function that gives the server a plan and returns it as a site."""
-
-    def plan(plan: dict[str, object], path: str = "/ws", **settings: object) -> Site:
-        place = server.plan(**plan)
-        usual = {"window": "0.2 s", "timeout": "20 s", "update_interval": "50 ms"}
-        urls = {"url": f"http://{place}/", "websocket": f"ws://{place}{path}"}
-        return make_site(**urls, **{**usual, **settings})
-
-    return plan
-
-
 def test_pings_updates_and_bytes_are_measured_and_nothing_else_is_requested(
-    planned, server: DashboardServer
+    planned: MakeSite, server: DashboardServer
 ) -> None:
-    found = watch.watch(planned({"updates": [0.05], "greeting": "welcome"}, window="1 s"))
+    found = watch.watch(planned({"updates": [0.05]}, window="1 s"))
     assert (len(found.handshakes), len(found.pings), found.messages) == (3, PINGS, ())
     assert len(found.updates) >= 2
-    # A message on connecting is no update, unless this machine was so slow that it came late.
-    assert found.greetings <= 1
-    assert found.received == len("welcome") + len("update") * (
-        len(found.updates) + found.greetings - 1
-    )
+    assert found.received == len("update") * (len(found.updates) + found.greetings)
     assert not found.compression
     assert set(server.truth()["requests"]) == {"/ws"}
 
 
+def test_a_message_early_in_the_interval_is_no_update(planned: MakeSite) -> None:
+    plan = {"greeting": "welcome"}
+    found = watch.watch(planned(plan, update_interval="60 s", window="1 s"))
+    assert (found.greetings, found.updates, found.received) == (1, (), len("welcome"))
+
+
 @pytest.mark.parametrize("reply", ["pong {id}.", "pong"])
 def test_replies_to_the_configured_message_are_timed_with_and_without_a_number(
-    planned, reply: str
+    planned: MakeSite, reply: str
 ) -> None:
     found = watch.watch(planned({"delays": [0.005]}, message=NUMBERED | {"reply": reply}))
     assert len(found.messages) == PINGS
@@ -72,7 +60,7 @@ def test_replies_to_the_configured_message_are_timed_with_and_without_a_number(
     ],
 )
 def test_a_websocket_that_is_refused_or_ends_fails_with_the_reason(
-    planned,
+    planned: MakeSite,
     caplog: pytest.LogCaptureFixture,
     plan: dict[str, object],
     path: str,
@@ -88,7 +76,7 @@ def test_a_websocket_that_is_refused_or_ends_fails_with_the_reason(
     ("plan", "message"), [({"mute": True}, None), ({}, NUMBERED | {"reply": "never"})]
 )
 def test_pings_and_messages_without_an_answer_are_counted(
-    planned, plan: dict[str, object], message: dict[str, str] | None
+    planned: MakeSite, plan: dict[str, object], message: dict[str, str] | None
 ) -> None:
     settings = {"message": message} if message else {}
     with pytest.raises(ProbeError, match=f"of {PINGS} pings or messages got no answer within 2 s"):
@@ -103,27 +91,27 @@ def test_a_server_that_never_responds_fails_within_the_timeout(make_site: MakeSi
             watch.watch(site)
 
 
-def test_connections_are_opened_held_and_pinged(planned) -> None:
+def test_connections_are_opened_held_and_pinged(planned: MakeSite) -> None:
     plan, asked = {"updates": [0.05]}, {"open": 50, "hold": "0.2 s"}
     held = connections.hold(planned(plan, connections=asked))
     assert (held.opened, held.stayed, held.refusals) == (50, 50, {})
     assert (len(held.opening), len(held.pings)) == (50, 50)
 
 
-def test_connections_past_the_server_s_limit_are_counted_with_the_reason(planned) -> None:
+def test_connections_past_the_server_s_limit_are_counted_with_the_reason(planned: MakeSite) -> None:
     held = connections.hold(planned({"most": 5}, connections={"open": 8, "hold": "0.1 s"}))
     assert (held.opened, held.stayed) == (5, 5)
     assert held.refusals == {"refuses the WebSocket with status 503": 3}
 
 
-def test_connections_that_the_server_closes_do_not_count(planned) -> None:
+def test_connections_that_the_server_closes_do_not_count(planned: MakeSite) -> None:
     plan = {"end": 4001, "end_after": 0}
     held = connections.hold(planned(plan, connections={"open": 8, "hold": "0.1 s"}))
     assert (held.asked, held.opened, held.stayed, held.pings) == (8, 8, 0, ())
 
 
 def test_connections_whose_turn_does_not_come_in_time_are_refusals(
-    planned, monkeypatch: pytest.MonkeyPatch
+    planned: MakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "OPENING", 0.0)
     held = connections.hold(planned({}, connections={"open": 8, "hold": "0.1 s"}))

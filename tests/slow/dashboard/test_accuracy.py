@@ -44,11 +44,10 @@ def apart(found: Sequence[float], true: Sequence[float]) -> list[tuple[float, fl
 @pytest.mark.accuracy
 @pytest.mark.parametrize("kind", DELAYS)
 def test_request_times_are_those_of_the_server(
-    server: DashboardServer, make_site: MakeSite, kind: str
+    server: DashboardServer, planned: MakeSite, kind: str
 ) -> None:
     def attempt() -> tuple[bool, object]:
-        place = server.plan(delays=DELAYS[kind])
-        page = measure(make_site(url=f"http://{place}/", requests=100))
+        page = measure(planned({"delays": DELAYS[kind]}, requests=100))
         true = server.truth()["http"][4:]  # the first four found the page
         wrong = apart([one.whole for one in (*page.kept, *page.fresh)], true)
         return not wrong, wrong
@@ -59,12 +58,11 @@ def test_request_times_are_those_of_the_server(
 @pytest.mark.accuracy
 @pytest.mark.parametrize("kind", DELAYS)
 def test_round_trips_and_update_intervals_are_those_of_the_server(
-    server: DashboardServer, make_site: MakeSite, kind: str
+    server: DashboardServer, planned: MakeSite, kind: str
 ) -> None:
     def attempt() -> tuple[bool, object]:
-        place = server.plan(delays=DELAYS[kind], updates=[0.1])
-        urls = {"url": f"http://{place}/", "websocket": f"ws://{place}/ws"}
-        found = watch(make_site(**urls, window="20 s", update_interval="0.1 s"))
+        plan = {"delays": DELAYS[kind], "updates": [0.1]}
+        found = watch(planned(plan, window="20 s", update_interval="0.1 s"))
         true = server.truth()
         wrong = apart(found.pings, true["ping"]) + apart(found.distances, true["updates"])
         return not wrong, wrong
@@ -81,12 +79,9 @@ def waits(times: Sequence[float], interval: float) -> tuple[bool, object]:
 
 
 @pytest.mark.accuracy
-def test_a_stall_counts_in_every_request_that_waits_behind_it(
-    server: DashboardServer, make_site: MakeSite
-) -> None:
+def test_a_stall_counts_in_every_request_that_waits_behind_it(planned: MakeSite) -> None:
     def attempt() -> tuple[bool, object]:
-        place = server.plan(stall=30, seconds=1.0)
-        page = measure(make_site(url=f"http://{place}/", requests=100))
+        page = measure(planned({"stall": 30, "seconds": 1.0}, requests=100))
         samples = sorted((*page.kept, *page.fresh), key=lambda one: one.due)
         return waits([one.whole for one in samples], page.interval)
 
@@ -94,13 +89,9 @@ def test_a_stall_counts_in_every_request_that_waits_behind_it(
 
 
 @pytest.mark.accuracy
-def test_a_stall_counts_in_every_ping_that_waits_behind_it(
-    server: DashboardServer, make_site: MakeSite
-) -> None:
+def test_a_stall_counts_in_every_ping_that_waits_behind_it(planned: MakeSite) -> None:
     def attempt() -> tuple[bool, object]:
-        place = server.plan(stall=30, seconds=1.0)
-        urls = {"url": f"http://{place}/", "websocket": f"ws://{place}/ws"}
-        found = watch(make_site(**urls, window="5 s"))
+        found = watch(planned({"stall": 30, "seconds": 1.0}, window="5 s"))
         return waits(found.pings, 0.05)
 
     reached(attempt)

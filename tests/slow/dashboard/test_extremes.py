@@ -7,19 +7,13 @@ import pytest
 from pytest_flowhealth.errors import ProbeError
 from pytest_flowhealth.probes.dashboard import browser, connections
 from tests.kit.browser import require_chromium
-from tests.kit.dashboard import DashboardServer, MakeSite
+from tests.kit.dashboard import MakeSite
 from tests.kit.http import HttpServer, Reply
 
 
-def test_a_thousand_connections_are_held(server: DashboardServer, make_site: MakeSite) -> None:
-    place = server.plan(updates=[0.1])
-    site = make_site(
-        url=f"http://{place}/",
-        websocket=f"ws://{place}/ws",
-        connections={"open": 1_000, "hold": "1 s"},
-        timeout="30 s",
-    )
-    held = connections.hold(site)
+def test_a_thousand_connections_are_held(planned: MakeSite) -> None:
+    asked = {"open": 1_000, "hold": "1 s"}
+    held = connections.hold(planned({"updates": [0.1]}, connections=asked))
     assert (held.opened, held.stayed, held.refusals) == (1_000, 1_000, {})
 
 
