@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
@@ -29,6 +30,12 @@ hypothesis.settings.register_profile(
     "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("suite")
+
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.kit.browser import SharedBrowser
 
 SLOW = Path(__file__).with_name("slow")
 
@@ -113,6 +120,22 @@ def breakable_redis(breakable_server: RedisServer) -> Iterator[RedisServer]:
     """Return a Redis for the test alone, which undoes users, settings, role, signals and a kill."""
     yield breakable_server
     breakable_server.reset()
+
+
+def shared_browser() -> Iterator[SharedBrowser]:
+    """Start a Chromium for all tests of this worker; `browser` is the same, without pages."""
+    from tests.kit.browser import SharedBrowser
+
+    shared = SharedBrowser()
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def browser(shared_browser: SharedBrowser) -> Iterator[Browser]:
+    """Return a Chromium without pages; the contexts that the test opens are closed after it."""
+    with shared_browser.borrowed() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -45,18 +45,18 @@ def test_calls_are_followed_past_imports() -> None:
     assert (found.functions, found.simd_in_loops) == (3, 1)
 
 
-def test_signs_of_optimisation() -> None:
+def test_unoptimised_code_is_recognised() -> None:
     assert shown(UNOPTIMISED).optimisation == "unoptimised"
     assert shown(modules.XORSHIFT).optimisation != ""
     assert "too little" in shown('(module (func (export "run")))').optimisation
 
 
 def test_the_sample_is_read() -> None:
-    path = Path(__file__).parents[3] / "examples/app/wasm/engine.wasm"
+    path = Path(__file__).parents[4] / "examples/app/wasm/engine.wasm"
     assert read_evidence(path, "run").exports == ("run",)
 
 
-def test_no_file_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ProbeError, match="is not there"):
         read_evidence(tmp_path / "absent.wasm", None)
 

@@ -6,14 +6,11 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.probes.dashboard.page import measure
-from pytest_flowhealth.probes.dashboard.site import of_target
 from pytest_flowhealth.probes.dashboard.watch import watch
 from pytest_flowhealth.verdict.statistics import compute
-from tests.probes.dashboard.conftest import Serve, truth
+from tests.kit.dashboard import DashboardServer, MakeSite
 
-Configure = Callable[..., Target]
 Attempt = Callable[[], tuple[bool, object]]
 
 DELAYS = {
@@ -46,11 +43,12 @@ def apart(found: Sequence[float], true: Sequence[float]) -> list[tuple[float, fl
 
 @pytest.mark.accuracy
 @pytest.mark.parametrize("kind", DELAYS)
-def test_http(serve: Serve, configure: Configure, kind: str) -> None:
+def test_request_times_are_those_of_the_server(
+    server: DashboardServer, planned: MakeSite, kind: str
+) -> None:
     def attempt() -> tuple[bool, object]:
-        place = serve(delays=DELAYS[kind])
-        page = measure(of_target(configure(url=f"http://{place}/", requests=100)))
-        true = truth(place)["http"][4:]  # the first four found the page
+        page = measure(planned({"delays": DELAYS[kind]}, requests=100))
+        true = server.truth()["http"][4:]  # the first four found the page
         wrong = apart([one.whole for one in (*page.kept, *page.fresh)], true)
         return not wrong, wrong
 
@@ -59,13 +57,14 @@ def test_http(serve: Serve, configure: Configure, kind: str) -> None:
 
 @pytest.mark.accuracy
 @pytest.mark.parametrize("kind", DELAYS)
-def test_round_trips(serve: Serve, configure: Configure, kind: str) -> None:
+def test_round_trips_and_update_intervals_are_those_of_the_server(
+    server: DashboardServer, planned: MakeSite, kind: str
+) -> None:
     def attempt() -> tuple[bool, object]:
-        place = serve(delays=DELAYS[kind], updates=[0.1])
-        urls = {"url": f"http://{place}/", "websocket": f"ws://{place}/ws"}
-        found = watch(of_target(configure(**urls, window="20 s", update_interval="0.1 s")))
-        told = truth(place)
-        wrong = apart(found.pings, told["ping"]) + apart(found.distances, told["updates"])
+        plan = {"delays": DELAYS[kind], "updates": [0.1]}
+        found = watch(planned(plan, window="20 s", update_interval="0.1 s"))
+        true = server.truth()
+        wrong = apart(found.pings, true["ping"]) + apart(found.distances, true["updates"])
         return not wrong, wrong
 
     reached(attempt)
@@ -80,12 +79,9 @@ def waits(times: Sequence[float], interval: float) -> tuple[bool, object]:
 
 
 @pytest.mark.accuracy
-def test_a_stall_counts_in_every_request_that_waits_behind_it(
-    serve: Serve, configure: Configure
-) -> None:
+def test_a_stall_counts_in_every_request_that_waits_behind_it(planned: MakeSite) -> None:
     def attempt() -> tuple[bool, object]:
-        place = serve(delays=[0.0], stall=30, seconds=1.0)
-        page = measure(of_target(configure(url=f"http://{place}/", requests=100)))
+        page = measure(planned({"stall": 30, "seconds": 1.0}, requests=100))
         samples = sorted((*page.kept, *page.fresh), key=lambda one: one.due)
         return waits([one.whole for one in samples], page.interval)
 
@@ -93,13 +89,9 @@ def test_a_stall_counts_in_every_request_that_waits_behind_it(
 
 
 @pytest.mark.accuracy
-def test_a_stall_counts_in_every_ping_that_waits_behind_it(
-    serve: Serve, configure: Configure
-) -> None:
+def test_a_stall_counts_in_every_ping_that_waits_behind_it(planned: MakeSite) -> None:
     def attempt() -> tuple[bool, object]:
-        place = serve(delays=[0.0], stall=30, seconds=1.0)
-        urls = {"url": f"http://{place}/", "websocket": f"ws://{place}/ws"}
-        found = watch(of_target(configure(**urls, window="5 s")))
+        found = watch(planned({"stall": 30, "seconds": 1.0}, window="5 s"))
         return waits(found.pings, 0.05)
 
     reached(attempt)

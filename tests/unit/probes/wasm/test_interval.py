@@ -16,7 +16,7 @@ def test_ranks_are_those_of_the_tables(count: int, low: int, high: int) -> None:
     assert (found.low, found.high) == (low, high)
 
 
-def test_fewer_than_six_have_none() -> None:
+def test_fewer_than_six_values_have_no_interval() -> None:
     assert interval([1.0] * 5) is None
 
 
