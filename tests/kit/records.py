@@ -1,33 +1,44 @@
-"""Entries of runs, made by hand."""
+"""Results of checks and records of runs, made by hand."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
-import pytest
-
-from pytest_flowhealth.history.entry import Entry, Outcome, Taken
-
-Make = Callable[..., Entry]
+from pytest_flowhealth.history.entry import Entry, Taken
+from pytest_flowhealth.history.entry import Outcome as Ended
+from pytest_flowhealth.verdict.check import CheckResult
+from pytest_flowhealth.verdict.status import Outcome
 
 
-@pytest.fixture
-def entry() -> Make:
-    """Return a function that makes a run."""
+def check(name: str, outcome: Outcome, **more: object) -> CheckResult:
+    """Return the result of a check, whose fields are those of `CheckResult`."""
+    settings: dict[str, object] = {
+        "nodeid": name,
+        "component": name.partition(".")[0],
+        "critical": True,
+        "duration": 0.0,
+        "message": f"{name} is {outcome.value}",
+        "remedy": f"mend {name}",
+        "blocked_by": None,
+        "attempts": 1,
+        "measurements": (),
+        "thresholds": (),
+        "details": {},
+    }
+    return CheckResult(id=name, outcome=outcome, **(settings | more))  # type: ignore[arg-type]
 
-    def make(uid: str = "r1", started: float | None = None, **samples: tuple[float, ...]) -> Entry:
-        return Entry(
-            uid=uid,
-            started=time.time() if started is None else started,
-            duration=1.0,
-            status="healthy",
-            target="app",
-            version="1.0.0",
-            fingerprint="f",
-            outcomes=(Outcome("redis.command", "redis", "pass", 0.1, ""),),
-            taken=tuple(Taken(name, "ms", ones) for name, ones in samples.items()),
-            report=b"",
-        )
 
-    return make
+def entry(uid: str = "r1", started: float | None = None, **samples: tuple[float, ...]) -> Entry:
+    """Return the record of a run with samples (in ms) by the names of their metrics."""
+    return Entry(
+        uid=uid,
+        started=time.time() if started is None else started,
+        duration=1.0,
+        status="healthy",
+        target="app",
+        version="1.0.0",
+        fingerprint="f",
+        outcomes=(Ended("redis.command", "redis", "pass", 0.1, ""),),
+        taken=tuple(Taken(name, "ms", values) for name, values in samples.items()),
+        report=b"",
+    )

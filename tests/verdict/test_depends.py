@@ -4,7 +4,7 @@ import pytest
 
 from pytest_flowhealth.verdict.status import Outcome, Status
 from pytest_flowhealth.verdict.verdict import judge_run
-from tests.alerts.test_engine import check
+from tests.kit.records import check
 
 FOLLOWS = {"depends": ("redis.connect",)}
 

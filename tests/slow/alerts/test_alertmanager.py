@@ -1,113 +1,53 @@
-"""A real Alertmanager on loopback: what fires and what is over, its own repetition, its restart."""
+"""A real Alertmanager on loopback: firing and resolved, its own repetition, its restart."""
+
+from __future__ import annotations
 
 import datetime
-import json
 import random
-import shutil
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-import requests
 
 from pytest_flowhealth.alerts.channels import alertmanager
 from pytest_flowhealth.alerts.channels.failure import Unavailable
 from pytest_flowhealth.alerts.message import Alert, Message
 from pytest_flowhealth.config.alerts import Receiver
-from tests.alerts.test_channels import ALERT, MESSAGE
-from tests.kit.redis import free_port
+from tests.kit.alerts import ALERT, MESSAGE
+from tests.kit.metric_servers import MetricServer, alertmanager_server
+from tests.kit.waiting import wait_for
 from tests.kit.webhook import Server, receiving
-
-PROGRAM = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Alertmanager is installed (apt)")
-
-
-class Alertmanager:
-    """A real one, that tells a webhook of ours at once."""
-
-    def __init__(self, folder: Path, hook: str) -> None:
-        self.folder, self.port = folder, free_port()
-        folder.mkdir(exist_ok=True)
-        (folder / "am.yml").write_text(
-            f"""
-route: {{receiver: ours, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}
-receivers: [{{name: ours, webhook_configs: [{{url: '{hook}', send_resolved: true}}]}}]
-"""
-        )
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [
-                PROGRAM or "",
-                f"--config.file={self.folder}/am.yml",
-                f"--storage.path={self.folder}/data",
-                f"--web.listen-address=127.0.0.1:{self.port}",
-                "--cluster.listen-address=",
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
-            try:
-                if requests.get(f"{self.url}/-/ready", timeout=1).ok:
-                    return
-            except requests.RequestException:
-                time.sleep(0.05)
-        raise AssertionError("Alertmanager did not start")
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(10)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def receiver(self) -> Receiver:
-        return Receiver(name="am", type="alertmanager", url=self.url)
-
-    def firing(self) -> set[str]:
-        found = requests.get(f"{self.url}/api/v2/alerts", timeout=5).json()
-        return {one["labels"]["alertname"] for one in found}
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def hook() -> Iterator[Server]:
     with receiving() as found:
         yield found
 
 
 @pytest.fixture
-def manager(tmp_path: Path, server: Server) -> Iterator[Alertmanager]:
-    found = Alertmanager(tmp_path / "am", server.url)
-    yield found
-    found.stop()
+def manager(tmp_path: Path, hook: Server) -> Iterator[MetricServer]:
+    with alertmanager_server(tmp_path / "alertmanager", hook.url) as found:
+        yield found
 
 
-def told(server: Server) -> list[tuple[str, str]]:
-    """Return what Alertmanager has told: state and name of each alert."""
-    return [
-        (one["status"], one["labels"]["alertname"])
-        for _, _, content in server.requests
-        for one in json.loads(content)["alerts"]
-    ]
+@pytest.fixture
+def receiver(manager: MetricServer) -> Receiver:
+    return Receiver(name="am", type="alertmanager", url=manager.url)
 
 
-def wait_for(server: Server, wanted: set[tuple[str, str]], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not wanted <= set(told(server)):
-        assert time.monotonic() < end, wanted - set(told(server))
-        time.sleep(0.05)
+def notified(hook: Server) -> set[tuple[str, str]]:
+    """Return what Alertmanager has notified of: state and name of each alert."""
+    return {
+        (alert["status"], alert["labels"]["alertname"])
+        for request in [*hook.requests]
+        for alert in request.json["alerts"]
+    }
 
 
-def now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC)
+def wait_until_notified(hook: Server, *wanted: tuple[str, str]) -> None:
+    wait_for(lambda: {*wanted} <= notified(hook), message=lambda: {*wanted} - notified(hook))
 
 
 def message(alert: Alert) -> Message:
@@ -116,71 +56,80 @@ def message(alert: Alert) -> Message:
 
 
 def begun(name: str) -> Alert:
-    return msgspec.structs.replace(ALERT, name=name, since=now(), fired=now())
+    now = datetime.datetime.now(datetime.UTC)
+    return msgspec.structs.replace(ALERT, name=name, since=now, fired=now)
 
 
 def ended(alert: Alert) -> Alert:
-    return msgspec.structs.replace(alert, state="resolved", resolved=now())
+    return msgspec.structs.replace(
+        alert, state="resolved", resolved=datetime.datetime.now(datetime.UTC)
+    )
 
 
-def test_what_fires_and_its_end(manager: Alertmanager, server: Server) -> None:
+def test_alert_fires_with_remedy_and_severity_and_resolves(
+    manager: MetricServer, receiver: Receiver, hook: Server
+) -> None:
     alert = begun("redis.connect")
 
-    alertmanager.send(message(alert), manager.receiver, {})
-    wait_for(server, {("firing", "redis.connect")})
-    found = requests.get(f"{manager.url}/api/v2/alerts", timeout=5).json()
-    alertmanager.send(message(ended(alert)), manager.receiver, {})
-    wait_for(server, {("resolved", "redis.connect")})
+    alertmanager.send(message(alert), receiver, {})
+    wait_until_notified(hook, ("firing", "redis.connect"))
+    (found,) = manager.get("/api/v2/alerts")
+    alertmanager.send(message(ended(alert)), receiver, {})
+    wait_until_notified(hook, ("resolved", "redis.connect"))
 
-    assert found[0]["annotations"]["remedy"] == ALERT.remedy
-    assert found[0]["labels"]["severity"] == "critical"
+    assert found["annotations"]["remedy"] == ALERT.remedy
+    assert found["labels"]["severity"] == "critical"
 
 
-def test_it_is_told_again_before_it_takes_it_for_over(manager: Alertmanager) -> None:
+def test_alert_that_still_fires_is_extended_before_it_expires(
+    manager: MetricServer, receiver: Receiver
+) -> None:
     alert = begun("redis.connect")
-    alertmanager.send(message(alert), manager.receiver, {})
+    alertmanager.send(message(alert), receiver, {})
 
     def end() -> str:
-        (found,) = requests.get(f"{manager.url}/api/v2/alerts", timeout=5).json()
+        (found,) = manager.get("/api/v2/alerts")
         return str(found["endsAt"])
 
     first = end()
-    time.sleep(1.1)
-    alertmanager.refresh([alert], ("host", "shop"), manager.receiver, {})
+    alertmanager.refresh([alert], ("host", "shop"), receiver, {})
 
-    assert end() > first
+    wait_for(lambda: end() > first)
     assert alertmanager.AHEAD.total_seconds() >= 2 * alertmanager.AGAIN
 
 
-def test_a_restart_of_alertmanager_forgets_nothing(manager: Alertmanager, server: Server) -> None:
+def test_alert_resolves_though_alertmanager_was_restarted(
+    manager: MetricServer, receiver: Receiver, hook: Server
+) -> None:
     alert = begun("redis.connect")
-    alertmanager.send(message(alert), manager.receiver, {})
-    wait_for(server, {("firing", "redis.connect")})
+    alertmanager.send(message(alert), receiver, {})
+    wait_until_notified(hook, ("firing", "redis.connect"))
     manager.stop()
     with pytest.raises(Unavailable, match="connection refused"):
-        alertmanager.send(message(ended(alert)), manager.receiver, {})
+        alertmanager.send(message(ended(alert)), receiver, {})
     manager.start()
 
-    alertmanager.refresh([alert], ("host", "shop"), manager.receiver, {})
-    alertmanager.send(message(ended(alert)), manager.receiver, {})
+    alertmanager.refresh([alert], ("host", "shop"), receiver, {})
+    alertmanager.send(message(ended(alert)), receiver, {})
 
-    wait_for(server, {("resolved", "redis.connect")})
+    wait_until_notified(hook, ("resolved", "redis.connect"))
 
 
-def test_a_random_replay_loses_nothing(manager: Alertmanager, server: Server) -> None:
-    """Two hundred alerts that begin and end in any order: each is heard of, and each end."""
+def test_two_hundred_alerts_that_begin_and_end_in_any_order_are_all_notified(
+    receiver: Receiver, hook: Server
+) -> None:
     chance = random.Random(11)
     open_: dict[str, Alert] = {}
     names = [f"check{number}" for number in range(200)]
     for name in names:
         open_[name] = begun(name)
-        alertmanager.send(message(open_[name]), manager.receiver, {})
-        if open_ and chance.random() < 0.5:
+        alertmanager.send(message(open_[name]), receiver, {})
+        if chance.random() < 0.5:
             over = chance.choice(sorted(open_))
-            wait_for(server, {("firing", over)})
-            alertmanager.send(message(ended(open_.pop(over))), manager.receiver, {})
-    wait_for(server, {("firing", name) for name in names}, 60)
+            wait_until_notified(hook, ("firing", over))
+            alertmanager.send(message(ended(open_.pop(over))), receiver, {})
+    wait_until_notified(hook, *(("firing", name) for name in names))
     for alert in open_.values():
-        alertmanager.send(message(ended(alert)), manager.receiver, {})
+        alertmanager.send(message(ended(alert)), receiver, {})
 
-    wait_for(server, {("resolved", name) for name in names}, 60)
+    wait_until_notified(hook, *(("resolved", name) for name in names))

@@ -1,66 +1,21 @@
 """Many alerts: root causes, groups, receivers, restarts, and random histories."""
 
 import datetime
-import os
-import random
-from collections.abc import Sequence
 
-import msgspec
-import pytest
-
-from pytest_flowhealth.alerts.engine import Engine, Moment, Observation, Subject, Tracked
-from pytest_flowhealth.alerts.message import Message
-from pytest_flowhealth.alerts.observing import of_checks, of_round
+from pytest_flowhealth.alerts.engine import Engine, Observation, Subject
+from pytest_flowhealth.alerts.observing import of_round
 from pytest_flowhealth.alerts.routing import router
 from pytest_flowhealth.alerts.state import Policy
-from pytest_flowhealth.config.alerts import Alerts, Receiver
 from pytest_flowhealth.verdict.alerting import Alerting
-from pytest_flowhealth.verdict.check import CheckResult
 from pytest_flowhealth.verdict.status import Outcome
+from tests.kit.alerts import RECEIVERS, START, Kept, Story, at, replay_random_history
+from tests.kit.records import check
 
-START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-RECEIVERS = (
-    Receiver(name="ops", type="webhook", url="http://127.0.0.1/"),
-    Receiver(name="redis", type="webhook", url="http://127.0.0.1/", components=("redis",)),
-    Receiver(name="night", type="webhook", url="http://127.0.0.1/", severities=("critical",)),
-)
+HISTORIES = 200
+"""tests/slow/alerts replays ten thousand."""
 
 
-def at(now: float) -> Moment:
-    return Moment(now, START + datetime.timedelta(seconds=now))
-
-
-def check(name: str, outcome: Outcome, **more: object) -> CheckResult:
-    settings: dict[str, object] = {
-        "nodeid": name,
-        "component": name.partition(".")[0],
-        "critical": True,
-        "duration": 0.0,
-        "message": f"{name} is {outcome.value}",
-        "remedy": f"mend {name}",
-        "blocked_by": None,
-        "attempts": 1,
-        "measurements": (),
-        "thresholds": (),
-        "details": {},
-    }
-    return CheckResult(id=name, outcome=outcome, **(settings | more))  # type: ignore[arg-type]
-
-
-class Story:
-    """An engine that is told of rounds."""
-
-    def __init__(self, receivers: Sequence[Receiver] = RECEIVERS, **settings: object) -> None:
-        self.settings = Alerts(**settings)  # type: ignore[arg-type]
-        self.engine = Engine("host", "shop", router(receivers))
-
-    def round(self, now: float, *checks: CheckResult, silenced: str = "") -> list[Message]:
-        self.engine.observe(of_checks(checks, self.settings, over=True), at(now))
-        self.engine.pass_time(at(now))
-        return self.engine.messages(at(now), lambda subject: subject.name == silenced)
-
-
-def test_one_alert_for_a_root_cause_names_what_it_blocks() -> None:
+def test_root_cause_raises_one_alert_that_names_what_it_blocks() -> None:
     story = Story(RECEIVERS[:1])
     blocked = [
         check(f"redis.{name}", Outcome.SKIP, blocked_by="redis.connect")
@@ -76,7 +31,7 @@ def test_one_alert_for_a_root_cause_names_what_it_blocks() -> None:
     assert alert.runbook == "docs/runbook.md#redisconnect"
 
 
-def test_a_hundred_of_one_component_are_one_message() -> None:
+def test_hundred_alerts_of_one_component_are_one_message() -> None:
     story = Story(RECEIVERS[:1])
     checks = [check(f"http.page[{number}]", Outcome.FAIL) for number in range(100)]
 
@@ -87,7 +42,7 @@ def test_a_hundred_of_one_component_are_one_message() -> None:
     assert (over.kind, len(over.alerts)) == ("resolved", 100)
 
 
-def test_the_worst_of_a_message_comes_first() -> None:
+def test_worst_alert_of_a_message_comes_first() -> None:
     story = Story(RECEIVERS[:1])
 
     (message,) = story.round(0, check("redis.a", Outcome.UNKNOWN), check("redis.b", Outcome.FAIL))
@@ -96,7 +51,7 @@ def test_the_worst_of_a_message_comes_first() -> None:
     assert message.severity == message.alerts[0].severity == "critical"
 
 
-def test_receivers_get_what_is_theirs_and_its_end() -> None:
+def test_each_receiver_gets_what_it_subscribed_to_and_its_end_despite_a_silence() -> None:
     story = Story()
     told = story.round(0, check("redis.connect", Outcome.FAIL), check("npm.audit", Outcome.UNKNOWN))
     assert {(one.receiver, one.alerts[0].name) for one in told} == {
@@ -112,7 +67,7 @@ def test_receivers_get_what_is_theirs_and_its_end() -> None:
     assert {one.kind for one in over} == {"resolved"}
 
 
-def test_missing_data_does_not_resolve() -> None:
+def test_missing_data_does_not_resolve_an_alert() -> None:
     story = Story(RECEIVERS[:1])
     story.round(0, check("redis.connect", Outcome.FAIL))
 
@@ -123,7 +78,7 @@ def test_missing_data_does_not_resolve() -> None:
     assert [one.subject.name for one in story.engine.firing()] == ["redis.connect"]
 
 
-def test_a_marker_says_how() -> None:
+def test_marker_changes_when_and_how_a_check_alerts() -> None:
     story = Story(RECEIVERS[:1])
     said = Alerting(after=120.0, severity="info", on=("warn",))
     warns = check("fleet.queue", Outcome.WARN, alert=said)
@@ -135,7 +90,7 @@ def test_a_marker_says_how() -> None:
     assert message.severity == "info"
 
 
-def test_a_round_that_did_not_end_alerts() -> None:
+def test_round_that_did_not_finish_raises_an_alert() -> None:
     story = Story(RECEIVERS[:1])
     story.engine.observe([of_round(["the round was killed"], story.settings)], at(0))
 
@@ -145,7 +100,7 @@ def test_a_round_that_did_not_end_alerts() -> None:
     assert "the round was killed" in message.alerts[0].summary
 
 
-def test_a_check_that_is_no_more_ends_its_alert() -> None:
+def test_removed_check_resolves_its_alert() -> None:
     story = Story(RECEIVERS[:1])
     story.round(0, check("redis.connect", Outcome.FAIL))
 
@@ -156,7 +111,7 @@ def test_a_check_that_is_no_more_ends_its_alert() -> None:
     assert "no longer looked at" in message.alerts[0].summary
 
 
-def test_events_are_written_down_once() -> None:
+def test_each_change_of_an_alert_is_one_event() -> None:
     story = Story(RECEIVERS[:1])
     story.round(0, check("a.b", Outcome.FAIL))
     story.round(10, check("a.b", Outcome.FAIL))
@@ -164,120 +119,12 @@ def test_events_are_written_down_once() -> None:
 
     assert [one.what for one in story.engine.events] == ["firing", "resolved"]
 
-
-class Kept:
-    """What a store has of an engine: only what the engine says has changed is written."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, bytes] = {}
-
-    def write(self, engine: Engine) -> None:
-        for name in engine.changed:
-            one = engine.tracked.get(name)
-            if one is None:
-                self.rows.pop(name, None)
-            else:
-                self.rows[name] = msgspec.msgpack.encode(one)
-        engine.changed.clear()
-
-    def restarted(self, engine: Engine) -> Engine:
-        """Return the engine as it is after a restart."""
-        kept = {name: msgspec.msgpack.decode(row, type=Tracked) for name, row in self.rows.items()}
-        return Engine(engine.host, engine.target, engine.listeners, kept)
+def test_random_histories_keep_what_is_promised_of_messages() -> None:
+    for seed in range(HISTORIES):
+        replay_random_history(seed)
 
 
-HISTORIES = int(os.environ.get("FLOWHEALTH_TEST_HISTORIES", "10000"))
-PARTS = 5
-COOLDOWN = 120.0
-RANDOM, CALM = 18, 4
-ALERTING = {"redis.b": Alerting(after=60.0, on=("fail",))}
-OUTCOMES = (Outcome.PASS, Outcome.FAIL, Outcome.FAIL, Outcome.UNKNOWN, Outcome.SKIP)
-
-
-class Judge:
-    """Holds what was told against what was seen: one receiver and alert at a time."""
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-        self._open: set[tuple[str, str]] = set()
-        self._last: dict[tuple[str, str], float] = {}
-        self._held: dict[str, float | None] = {}
-
-    def saw(self, now: float, checks: Sequence[CheckResult]) -> None:
-        for one in checks:
-            on = ALERTING.get(one.id, Alerting()).on
-            if one.outcome.value in on:
-                if self._held.get(one.id) is None:
-                    self._held[one.id] = now
-            elif one.outcome is Outcome.PASS:
-                self._held[one.id] = None
-
-    def heard(self, now: float, messages: Sequence[Message]) -> None:
-        for message in messages:
-            assert len({one.name for one in message.alerts}) == len(message.alerts)
-            for alert in message.alerts:
-                key, held = (message.receiver, alert.name), self._held.get(alert.name)
-                where = (self._seed, now, key, message.kind)
-                if message.kind == "resolved":
-                    assert key in self._open, where
-                    assert held is None, where
-                    self._open.discard(key)
-                    continue
-                assert now - self._last.get(key, -1e9) >= COOLDOWN, where
-                if message.kind == "firing":
-                    assert key not in self._open, where
-                    after = ALERTING.get(alert.name, Alerting()).after
-                    assert held is not None, where
-                    assert now - held >= after, where
-                self._last[key] = now
-                self._open.add(key)
-
-    def ended(self) -> None:
-        assert not self._open, (self._seed, self._open)
-
-
-def replay(seed: int) -> None:
-    """Play a random history, once straight through, once with restarts; judge what was told."""
-    chance = random.Random(seed)
-    straight, again = Story(cooldown="2 min"), Story(cooldown="2 min")
-    judge, kept, now = Judge(seed), Kept(), 0.0
-    for number in range(RANDOM + CALM):
-        calm = number >= RANDOM
-        now += 600.0 if calm else chance.choice([1.0, 10.0, 60.0, 300.0])
-        checks = [
-            check(
-                name,
-                Outcome.PASS if calm else chance.choice(OUTCOMES),
-                alert=ALERTING.get(name),
-                message=f"round {number}",
-            )
-            for name in ("redis.a", "redis.b", "npm.c")
-            if calm or chance.random() < 0.9
-        ]
-        silenced = "" if calm else chance.choice(["", "", "redis.a"])
-        told = straight.round(now, *checks, silenced=silenced)
-        kept.write(again.engine)
-        if chance.random() < 0.3:
-            again.engine = kept.restarted(again.engine)
-        other = again.round(now, *checks, silenced=silenced)
-        assert [_plain(one) for one in told] == [_plain(one) for one in other], seed
-        judge.saw(now, checks)
-        judge.heard(now, told)
-    judge.ended()
-
-
-def _plain(one: Message) -> Message:
-    return msgspec.structs.replace(one, id="")
-
-
-@pytest.mark.parametrize("part", range(PARTS))
-def test_random_histories_break_no_promise(part: int) -> None:
-    """Ten thousand in all; FLOWHEALTH_TEST_HISTORIES is another number of them."""
-    for seed in range(part, HISTORIES, PARTS):
-        replay(seed)
-
-
-def test_what_is_unknown_does_not_end_an_alert_of_failures_only() -> None:
+def test_unknown_does_not_resolve_an_alert_for_failures_only() -> None:
     story = Story(RECEIVERS[:1])
     said = Alerting(on=("fail",))
     story.round(0, check("fleet.queue", Outcome.FAIL, alert=said))
@@ -288,7 +135,7 @@ def test_what_is_unknown_does_not_end_an_alert_of_failures_only() -> None:
     assert over.kind == "resolved"
 
 
-def test_the_newest_evidence_is_kept_for_after_a_restart() -> None:
+def test_restart_keeps_the_newest_evidence() -> None:
     story, kept = Story(RECEIVERS[:1]), Kept()
     for number in range(3):
         story.round(number, check("a.b", Outcome.FAIL, message=f"{number} of 3"))
@@ -300,7 +147,7 @@ def test_the_newest_evidence_is_kept_for_after_a_restart() -> None:
     assert over.alerts[0].summary == "2 of 3"
 
 
-def test_a_cooldown_of_days_is_not_forgotten_with_its_alert() -> None:
+def test_cooldown_of_days_outlives_its_alert() -> None:
     story = Story(RECEIVERS[:1], cooldown="7 d")
     fails = check("a.b", Outcome.FAIL, alert=Alerting(after=60.0))
     day = 86_400.0
@@ -317,7 +164,7 @@ def test_a_cooldown_of_days_is_not_forgotten_with_its_alert() -> None:
     assert [one.kind for one in story.round(8 * day, fails)] == ["firing"]
 
 
-def test_what_is_over_is_not_ended_again() -> None:
+def test_alert_is_resolved_only_once() -> None:
     story = Story(RECEIVERS[:1])
     story.round(0, check("a.b", Outcome.FAIL))
     for now in (10, 20):
@@ -327,7 +174,7 @@ def test_what_is_over_is_not_ended_again() -> None:
     assert story.engine.tracked["a.b"].subject.summary.count("no more") == 1
 
 
-def test_a_subject_is_told_with_its_newest_evidence() -> None:
+def test_message_has_the_newest_evidence_and_the_first_time() -> None:
     engine = Engine("host", "shop", router(RECEIVERS[:1]))
 
     for now, value in ((0.0, 90.0), (10.0, 99.0)):

@@ -29,7 +29,7 @@ def subject(name: str) -> Subject:
         ("highCPU", "high?PU", True),
     ],
 )
-def test_patterns(name: str, pattern: str, expected: bool) -> None:
+def test_pattern_matches_names_and_brackets_literally(name: str, pattern: str, expected: bool) -> None:
     assert matches(name, pattern) is expected
 
 
@@ -43,11 +43,11 @@ def test_patterns(name: str, pattern: str, expected: bool) -> None:
         (Silence("npm.*", until=NOW + HOUR), False),
     ],
 )
-def test_maintenance_windows_have_an_end(silence: Silence, expected: bool) -> None:
+def test_maintenance_window_silences_between_its_start_and_its_end(silence: Silence, expected: bool) -> None:
     assert silencer([silence], [], NOW)(subject("redis.connect")) is expected
 
 
-def test_silences_that_were_made() -> None:
+def test_silence_by_command_ends_at_its_end() -> None:
     at = NOW.timestamp()
 
     assert silencer([], [Hush("1", "redis.*", at - 1, at + 1)], NOW)(subject("redis.connect"))

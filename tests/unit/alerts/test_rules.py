@@ -1,5 +1,7 @@
 """The built-in rules, each driven over and under its limit; own rules and what is wrong with them."""
 
+import re
+
 import pytest
 
 from pytest_flowhealth.alerts.observing import of_rules
@@ -16,6 +18,7 @@ from pytest_flowhealth.alerts.series import MOST, USUAL, Reading, Series
 from pytest_flowhealth.alerts.state import Policy, State, step
 from pytest_flowhealth.config.alerts import Alerts, Rule
 from pytest_flowhealth.errors import UsageError
+from tests.kit.alerts import DOCUMENTATION
 
 UNITS = {
     "system.cpu": "%",
@@ -49,13 +52,17 @@ def named(name: str) -> Condition:
     return next(one for one in found if one.name == name)
 
 
-def test_the_eleven_are_there() -> None:
+def test_eleven_rules_are_built_in_and_low_downloads_is_off() -> None:
     assert [one.name for one in built_in()] == [*CASES]
     assert "lowDownloads" not in {one.name for one in conditions(())}
 
 
+def test_documentation_has_a_table_of_every_rule() -> None:
+    assert re.findall(r"^\| (\w+) \| `", DOCUMENTATION, re.MULTILINE) == [*CASES]
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_each_fires_after_its_time_and_resolves(name: str) -> None:
+def test_built_in_rule_fires_past_its_limit_after_its_time_and_resolves(name: str) -> None:
     """At its limit it is still inside it; over it, it fires after `for`, not before."""
     rule = named(name)
     inside, outside = CASES[name]
@@ -92,7 +99,7 @@ def own(**settings: object) -> Condition:
     return next(one for one in conditions([rule]) if one.name == "own")
 
 
-def test_a_window_takes_all_its_values() -> None:
+def test_window_takes_all_its_values() -> None:
     rule = own(metric="redis.command.max", above=9, window="2 min")
     series = series_of("redis.command", "ms", (1.0, 10.0), (1.0, 2.0), (1.0, 3.0), (1.0, 1.0))
 
@@ -100,7 +107,7 @@ def test_a_window_takes_all_its_values() -> None:
     assert not judge(rule, series, 180.0, 0)[0].breached
 
 
-def test_a_rate_of_change() -> None:
+def test_rule_on_a_rate_of_change_needs_two_values() -> None:
     rule = own(metric="redis.memory", above=50, window="10 min", per="1 h")
     growing = series_of("redis.memory", "MB", (100.0,), (101.0,), (102.0,))
     steady = series_of("redis.memory", "MB", (100.0,), (100.1,), (100.2,))
@@ -111,7 +118,7 @@ def test_a_rate_of_change() -> None:
     assert judge(rule, series_of("redis.memory", "MB", (1.0,)), 0.0, 0)[0].breached is None
 
 
-def test_absence() -> None:
+def test_absence_rule_fires_when_no_value_came_for_its_time() -> None:
     rule = own(metric="redis.connect", absent="5 min")
 
     assert judge(rule, Series(), 300.0, 0)[0].breached is None, "there may have been one before"
@@ -121,7 +128,7 @@ def test_absence() -> None:
     assert judge(rule, there, 301.0, 0)[0].breached
 
 
-def test_a_restart_does_not_end_an_absence() -> None:
+def test_restart_does_not_end_an_absence() -> None:
     rule = own(metric="redis.connect", absent="5 min")
     state = step(State(), judge(rule, Series(), 301.0, 0)[0].breached, 301.0, Policy())
     assert state.fires
@@ -131,7 +138,7 @@ def test_a_restart_does_not_end_an_absence() -> None:
         assert state.fires
 
 
-def test_the_absence_of_all_ends_with_the_first_of_a_parametrised_check() -> None:
+def test_absence_of_a_metric_ends_with_the_first_value_of_any_parameter() -> None:
     rule = own(metric="http.latency", absent="5 min")
     assert judge(rule, Series(), 301.0, 0)[0].breached
     series = Series()
@@ -147,7 +154,7 @@ def test_the_absence_of_all_ends_with_the_first_of_a_parametrised_check() -> Non
     }
 
 
-def test_a_long_window_is_judged_whole_and_others_are_not_kept_for_it() -> None:
+def test_long_window_is_judged_whole_and_other_metrics_are_not_kept_for_it() -> None:
     rule = own(metric="system.cpu.mean", above=50, window="6 h")
     series = Series(longest([rule]))
     hours = 3_600
@@ -163,7 +170,7 @@ def test_a_long_window_is_judged_whole_and_others_are_not_kept_for_it() -> None:
     assert series.last("system.cpu") == Reading(6 * hours - 1, (0.0,))
 
 
-def test_a_rule_may_name_one_of_a_parametrised_check() -> None:
+def test_rule_may_name_one_parameter_of_a_check() -> None:
     rule = own(metric="http.latency.max[login]", above=5)
     series = Series()
     series.add("http.latency[login]", "ms", Reading(0, (9.0,)))
@@ -177,7 +184,7 @@ def test_a_rule_may_name_one_of_a_parametrised_check() -> None:
     assert "http.latency.max[login] is 9 ms" in told.subject.summary
 
 
-def test_each_parametrised_check_is_judged_by_itself() -> None:
+def test_each_parameter_of_a_check_is_judged_by_itself() -> None:
     rule = own(metric="http.latency.max", above=5)
     series = Series()
     series.add("http.latency[login]", "ms", Reading(0, (9.0,)))
@@ -189,20 +196,20 @@ def test_each_parametrised_check_is_judged_by_itself() -> None:
     }
 
 
-def test_what_the_sample_can_not_support_is_not_known() -> None:
+def test_percentile_that_the_sample_cannot_support_is_unknown() -> None:
     rule = own(metric="redis.connect.p95", above=1)
 
     assert judge(rule, series_of("redis.connect", "ms", (9.0,) * 19), 0, 0)[0].breached is None
     assert judge(rule, series_of("redis.connect", "ms", (9.0,) * 20), 0, 0)[0].breached
 
 
-def test_a_unit_of_another_kind_is_not_known() -> None:
+def test_unit_of_another_kind_is_unknown() -> None:
     rule = own(metric="redis.connect", above=1, unit="MiB")
 
     assert judge(rule, series_of("redis.connect", "ms", (9.0,)), 0, 0)[0].breached is None
 
 
-def test_a_built_in_rule_is_changed_or_switched_off() -> None:
+def test_built_in_rule_can_be_changed_or_switched_off() -> None:
     found = {one.name: one for one in conditions([Rule(name="highCPU", above=70.0)])}
     assert (found["highCPU"].above, found["highCPU"].held) == (70.0, 300.0)
 
@@ -216,7 +223,7 @@ def test_a_built_in_rule_is_changed_or_switched_off() -> None:
         (Rule(name="a", metric="redis.connect"), "needs 'above', 'below' or 'absent'"),
     ],
 )
-def test_rules_that_say_too_little(rule: Rule, says: str) -> None:
+def test_incomplete_rule_is_a_usage_error(rule: Rule, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         conditions([rule])
 
@@ -231,6 +238,6 @@ def test_rules_that_say_too_little(rule: Rule, says: str) -> None:
         ("npm.downloads_day", ("npm.downloads_day", None)),
     ],
 )
-def test_statistics_in_names(spelled: str, expected: tuple[str, str | None]) -> None:
+def test_metric_name_is_split_into_metric_and_statistic_and_joined_again(spelled: str, expected: tuple[str, str | None]) -> None:
     assert split(spelled) == expected
     assert spell(*expected) == spelled
