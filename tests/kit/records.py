@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from pytest_flowhealth.history.entry import Entry, Taken
 from pytest_flowhealth.history.entry import Outcome as Ended
 from pytest_flowhealth.verdict.check import CheckResult
+from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Outcome
+from pytest_flowhealth.verdict.verdict import judge_run
 
 
 def check(name: str, outcome: Outcome, **more: object) -> CheckResult:
@@ -26,6 +29,14 @@ def check(name: str, outcome: Outcome, **more: object) -> CheckResult:
         "details": {},
     }
     return CheckResult(id=name, outcome=outcome, **(settings | more))  # type: ignore[arg-type]
+
+
+def health(*checks: CheckResult) -> Health:
+    """Return the part of a report that the monitor reads: status, components and checks."""
+    verdict = judge_run(checks, ())
+    known: dict[str, Any] = dict.fromkeys(Health.__struct_fields__)
+    known |= {name: getattr(verdict, name) for name in ("status", "components", "checks")}
+    return Health(**known)
 
 
 def entry(uid: str = "r1", started: float | None = None, **samples: tuple[float, ...]) -> Entry:

@@ -126,7 +126,10 @@ def test_apprise_delivers_title_and_remedy(server: Server) -> None:
 
 @pytest.mark.parametrize(
     ("url", "error", "says"),
-    [("nosuch://x", Refused, "can't use its address"), ("json://127.0.0.1:1/", Unavailable, "could not deliver it")],
+    [
+        ("nosuch://x", Refused, "can't use its address"),
+        ("json://127.0.0.1:1/", Unavailable, "could not deliver it"),
+    ],
 )
 def test_apprise_tells_a_wrong_address_from_an_outage(
     url: str, error: type[Exception], says: str

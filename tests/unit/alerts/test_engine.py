@@ -119,6 +119,7 @@ def test_each_change_of_an_alert_is_one_event() -> None:
 
     assert [one.what for one in story.engine.events] == ["firing", "resolved"]
 
+
 def test_random_histories_keep_what_is_promised_of_messages() -> None:
     for seed in range(HISTORIES):
         replay_random_history(seed)

@@ -181,7 +181,9 @@ class Play:
 
 @settings(max_examples=60, deadline=None)
 @given(STEPS)
-def test_stored_messages_arrive_in_order_over_failures_and_restarts(steps: list[tuple[str, str]]) -> None:
+def test_stored_messages_arrive_in_order_over_failures_and_restarts(
+    steps: list[tuple[str, str]],
+) -> None:
     play = Play()
     for what, group in steps:
         play.step(what, group)

@@ -29,7 +29,9 @@ def subject(name: str) -> Subject:
         ("highCPU", "high?PU", True),
     ],
 )
-def test_pattern_matches_names_and_brackets_literally(name: str, pattern: str, expected: bool) -> None:
+def test_pattern_matches_names_and_brackets_literally(
+    name: str, pattern: str, expected: bool
+) -> None:
     assert matches(name, pattern) is expected
 
 
@@ -43,7 +45,9 @@ def test_pattern_matches_names_and_brackets_literally(name: str, pattern: str, e
         (Silence("npm.*", until=NOW + HOUR), False),
     ],
 )
-def test_maintenance_window_silences_between_its_start_and_its_end(silence: Silence, expected: bool) -> None:
+def test_maintenance_window_silences_between_its_start_and_its_end(
+    silence: Silence, expected: bool
+) -> None:
     assert silencer([silence], [], NOW)(subject("redis.connect")) is expected
 
 

@@ -238,6 +238,8 @@ def test_incomplete_rule_is_a_usage_error(rule: Rule, says: str) -> None:
         ("npm.downloads_day", ("npm.downloads_day", None)),
     ],
 )
-def test_metric_name_is_split_into_metric_and_statistic_and_joined_again(spelled: str, expected: tuple[str, str | None]) -> None:
+def test_metric_name_is_split_into_metric_and_statistic_and_joined_again(
+    spelled: str, expected: tuple[str, str | None]
+) -> None:
     assert split(spelled) == expected
     assert spell(*expected) == spelled

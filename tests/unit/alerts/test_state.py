@@ -35,7 +35,9 @@ def phases(text: str, policy: Policy, seconds: float = 1.0) -> str:
         ("b-?????", 0, "frrrrri"),
     ],
 )
-def test_condition_history_leads_through_these_phases(history: str, held: float, expected: str) -> None:
+def test_condition_history_leads_through_these_phases(
+    history: str, held: float, expected: str
+) -> None:
     policy = Policy(held=held, cooldown=6 - 1, flap_changes=99)
 
     assert phases(history, policy) == expected
@@ -233,7 +235,9 @@ LISTENERS = (OPS, Listener("night", remind=400.0), Listener("boss", escalate=500
 
 @settings(max_examples=100, deadline=None)
 @given(LOOKS, POLICIES)
-def test_any_history_respects_cooldown_resolves_and_survives_restarts(looks: list[tuple[bool | None, float, bool, bool]], policy: Policy) -> None:
+def test_any_history_respects_cooldown_resolves_and_survives_restarts(
+    looks: list[tuple[bool | None, float, bool, bool]], policy: Policy
+) -> None:
     """On any history: no two messages in a cooldown, every one that fires has its end, restarts change nothing."""
     told, again = Told(policy, *LISTENERS), Told(policy, *LISTENERS)
     now = 0.0
