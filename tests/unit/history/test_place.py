@@ -17,17 +17,17 @@ def target(tmp_path: Path, **history: str) -> Target:
     return Target(tmp_path, Configuration(history=History(**history)), {}, {})
 
 
-def test_none_is_asked_for(tmp_path: Path) -> None:
+def test_there_is_no_history_unless_requested(tmp_path: Path) -> None:
     assert place_of(None, tmp_path, target(tmp_path), {}) is None
 
 
-def test_a_file(tmp_path: Path) -> None:
+def test_file_is_relative_to_the_current_folder(tmp_path: Path) -> None:
     found = place_of("sqlite:///h.db", tmp_path / "here", target(tmp_path), {})
     assert found is not None
     assert (found.path, found.server, found.shipper()) == (tmp_path / "here/h.db", None, None)
 
 
-def test_a_server_has_a_file_and_a_queue_in_the_project(tmp_path: Path) -> None:
+def test_server_has_a_file_and_a_queue_in_the_project(tmp_path: Path) -> None:
     one = target(tmp_path, url="http://h:8428", token_env="T", queue_size="1 MiB", queue_age="2 h")
     found = place_of(None, tmp_path / "here", one, {"T": " t0ken\n"})
     assert found is not None
@@ -40,12 +40,12 @@ def test_a_server_has_a_file_and_a_queue_in_the_project(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url", ["http://", "https://user:pa55@:80/", "http://h:pa55", "http://[::1"]
 )
-def test_what_is_no_address(tmp_path: Path, url: str) -> None:
+def test_wrong_address_is_a_usage_error_without_its_password(tmp_path: Path, url: str) -> None:
     with pytest.raises(UsageError, match="http://localhost:8428") as error:
         place_of(url, tmp_path, target(tmp_path), {})
     assert "pa55" not in str(error.value)
 
 
-def test_a_token_that_is_not_set(tmp_path: Path) -> None:
+def test_token_variable_that_is_not_set_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"the variable T, which history\.token_env names"):
         place_of("http://h", tmp_path, target(tmp_path, token_env="T"), {"T": ""})

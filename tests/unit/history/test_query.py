@@ -12,7 +12,7 @@ import pytest
 from pytest_flowhealth.history import query
 from pytest_flowhealth.history.database import connect
 from pytest_flowhealth.history.store import add_run, add_samples, purge
-from tests.history.conftest import Make
+from tests.kit.records import entry
 
 T0 = 1_700_000_000 // 3_600 * 3_600
 DAY = 86_400
@@ -25,7 +25,7 @@ def file(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     connection.close()
 
 
-def test_a_range_at_any_number_of_points(file: sqlite3.Connection) -> None:
+def test_range_is_read_at_any_number_of_points(file: sqlite3.Connection) -> None:
     add_samples(file, {"cpu": [(T0 + second, float(second % 60)) for second in range(7_200)]}, "%")
 
     for points in (7_200, 600, 120, 60, 2, 1):
@@ -40,7 +40,7 @@ def test_a_range_at_any_number_of_points(file: sqlite3.Connection) -> None:
     assert query.series(file, "unknown", T0, T0 + 10, 10) == []
 
 
-def test_samples_that_come_bit_by_bit_roll_up_all_the_same(file: sqlite3.Connection) -> None:
+def test_samples_written_one_by_one_roll_up_as_if_written_together(file: sqlite3.Connection) -> None:
     for second in range(180):
         add_samples(file, {"cpu": [(T0 + second, float(second))]})
     found = query.series(file, "cpu", T0, T0 + 180, 3)
@@ -51,7 +51,7 @@ def test_samples_that_come_bit_by_bit_roll_up_all_the_same(file: sqlite3.Connect
     ]
 
 
-def test_earlier_runs(file: sqlite3.Connection, entry: Make) -> None:
+def test_earlier_runs_are_those_of_the_same_machine_newest_last(file: sqlite3.Connection) -> None:
     for number in range(5):
         add_run(file, entry(f"r{number}", T0 + number, m=(1.0 * number, 2.0 * number)))
 
@@ -67,7 +67,7 @@ def test_earlier_runs(file: sqlite3.Connection, entry: Make) -> None:
     assert query.values_of(file, "r3")["m"].samples == (3.0, 6.0)
 
 
-def test_a_run_whose_verdict_changed_after_its_end(file: sqlite3.Connection, entry: Make) -> None:
+def test_run_whose_verdict_changed_after_its_end_is_updated(file: sqlite3.Connection) -> None:
     first = entry("r1", T0, m=(1.0, 2.0))
     assert add_run(file, first)
     assert not add_run(file, msgspec.structs.replace(first, status="unknown"))
@@ -76,7 +76,7 @@ def test_a_run_whose_verdict_changed_after_its_end(file: sqlite3.Connection, ent
     assert query.series(file, "m", T0, T0 + 60, 1)[0].count == 2
 
 
-def test_what_is_old_is_removed(file: sqlite3.Connection, entry: Make) -> None:
+def test_purge_removes_what_is_old_and_keeps_baselines(file: sqlite3.Connection) -> None:
     now = T0 + 200 * DAY
     for age in (200, 95, 80, 2, 0):
         at = now - age * DAY - 10
@@ -89,24 +89,15 @@ def test_what_is_old_is_removed(file: sqlite3.Connection, entry: Make) -> None:
     assert {one.uid for one in query.runs(file)} == {"run200", "run80", "run2", "run0"}
     assert file.execute("SELECT count(*) FROM samples").fetchone() == (1,)
     assert file.execute("SELECT min(hour) FROM minutes").fetchone()[0] >= now - 91 * DAY
-    assert {
-        uid
-        for (uid,) in file.execute(
-            "SELECT DISTINCT uid FROM measurements JOIN runs ON runs.id = run"
-        )
-    } == {
-        "run200",
-        "run80",
-        "run2",
-        "run0",
-    }
+    measured = file.execute("SELECT DISTINCT uid FROM measurements JOIN runs ON runs.id = run")
+    assert {uid for (uid,) in measured} == {"run200", "run80", "run2", "run0"}
     assert purge(file, now=now) == 0
 
 
-def test_removing_never_holds_the_lock_for_long(file: sqlite3.Connection) -> None:
-    add_samples(file, {"cpu": [(T0 + second, 1.0) for second in range(50_000)]})
+def test_purge_removes_single_rows_when_steps_take_long(file: sqlite3.Connection) -> None:
+    add_samples(file, {"cpu": [(T0 + second, 1.0) for second in range(10_000)]})
     ticks = iter(range(10**9))
 
     # Each step seems to take a second: so it becomes one row at a time.
     removed = purge(file, now=T0 + 90_000 + 86_400, clock=lambda: float(next(ticks)))
-    assert removed >= 50_000
+    assert removed >= 10_000

@@ -17,6 +17,12 @@ from pytest_flowhealth.history.trend import SHOWN, trend
 NUMBERS = random.Random(11)
 
 
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """Draw the same numbers in each test, in whatever order the tests run."""
+    NUMBERS.seed(11)
+
+
 def run(scale: float, noise: float = 0.02) -> tuple[float, ...]:
     """Return a run's samples: skewed to the slow side, and all of it drifting a little."""
     drift = NUMBERS.gauss(1, noise)
@@ -24,7 +30,7 @@ def run(scale: float, noise: float = 0.02) -> tuple[float, ...]:
 
 
 @pytest.mark.parametrize(("runs", "least"), [(12, 49), (50, 49)])
-def test_slower_work_is_found_and_unchanged_work_is_not(runs: int, least: int) -> None:
+def test_slower_work_is_found_and_unchanged_work_is_not_reported(runs: int, least: int) -> None:
     found = alarms = 0
     for _ in range(50):
         past = [run(10) for _ in range(runs)]
@@ -34,7 +40,7 @@ def test_slower_work_is_found_and_unchanged_work_is_not(runs: int, least: int) -
     assert alarms <= 1
 
 
-def test_which_direction_is_worse() -> None:
+def test_direction_decides_what_is_worse() -> None:
     past = [run(10) for _ in range(12)]
     outcomes = {
         (scale, better): compare("m", "x", run(scale), past, better).outcome
@@ -54,7 +60,7 @@ def test_which_direction_is_worse() -> None:
     }
 
 
-def test_too_few_runs_are_no_judge() -> None:
+def test_fewer_than_five_earlier_runs_are_neutral() -> None:
     found = compare("m", "ms", [50.0], [[1.0]] * (FEWEST - 1), "lower")
     assert (found.outcome, found.reason) == (
         "neutral",
@@ -64,12 +70,12 @@ def test_too_few_runs_are_no_judge() -> None:
     assert compare("m", "ms", [1.0], [], "lower").median is None
 
 
-def test_a_noisy_measurement_is_no_regression() -> None:
+def test_noisy_measurement_is_no_regression() -> None:
     past = [[value] for value in (5.0, 14.0, 8.0, 11.0, 9.0, 16.0, 4.0)]
     assert compare("m", "ms", [15.0], past, "lower").outcome == "steady"
 
 
-def test_which_figures_are_compared() -> None:
+def test_median_and_the_better_percentile_that_all_samples_support_are_compared() -> None:
     ten, five = [1.0] * 10, [1.0] * 5
     assert figures_of(ten, [ten], "lower") == ("median", "p10")
     assert figures_of(ten, [ten], "higher") == ("median", "p90")
@@ -77,20 +83,20 @@ def test_which_figures_are_compared() -> None:
     assert figures_of(five, [[1.0]], "lower") == figures_of(five, [ten], None) == ("median",)
 
 
-def test_other_work_in_the_midst_of_a_run_is_no_regression() -> None:
+def test_other_load_during_half_a_run_is_no_regression() -> None:
     past = [run(10) for _ in range(12)]
     found = compare("m", "ms", [*run(10)[:14], *run(20)[14:]], past, "lower")
     assert (found.outcome, found.limit and (found.change or 0) > found.limit) == ("steady", True)
     assert found.reason == "its median and its better samples don't say the same: noise"
 
 
-def test_a_machine_that_was_slow_at_times_may_be_so_again() -> None:
+def test_machine_that_was_slow_at_times_may_be_slow_again() -> None:
     past = [run(10 if number % 6 else 15) for number in range(24)]
     assert compare("m", "ms", run(14), past, "lower").outcome == "steady"
     assert compare("m", "ms", run(7), past, "higher").outcome == "worse"
 
 
-def test_a_slow_down_that_lasts_is_told_again_until_it_is_usual() -> None:
+def test_lasting_slow_down_is_reported_until_it_is_usual() -> None:
     past = [run(10) for _ in range(12)]
     told = []
     for _ in range(70):
@@ -103,21 +109,21 @@ def test_a_slow_down_that_lasts_is_told_again_until_it_is_usual() -> None:
     assert told[-1].outcome == "steady"
 
 
-def test_many_measurements_share_their_alarms() -> None:
+def test_limit_grows_with_the_number_of_measurements() -> None:
     past = [[10 + number / 10] for number in range(-6, 7)]
     assert compare("m", "ms", [12.0], past, "lower").outcome == "worse"
     assert compare("m", "ms", [12.0], past, "lower", among=400).outcome == "steady"
 
 
-def test_spread_and_deviations() -> None:
-    normal = [NUMBERS.gauss(100, 5) for _ in range(2_000)]
+def test_spread_and_deviations_match_known_distributions() -> None:
+    normal = [NUMBERS.gauss(100, 5) for _ in range(500)]
     assert spread(normal, "lower") == pytest.approx(5, rel=0.1)
     assert spread([100.0] * 9, None) == 1
     assert deviations(1_000_000, 0.005) == pytest.approx(2.576, abs=0.001)
     assert deviations(13, 0.005) > deviations(50, 0.005) > deviations(50, 0.02)
 
 
-def test_trends() -> None:
+def test_trend_has_median_change_and_sparkline() -> None:
     found = trend("m", "ms", [float(one) for one in range(1, 40)], 30.0)
     assert (len(found.values), found.median, found.change) == (SHOWN, 20, 0.5)
     assert trend("m", "ms", [], 1.0).median is None
@@ -129,7 +135,7 @@ def test_trends() -> None:
     st.lists(st.floats(0.001, 1e6), min_size=FEWEST, max_size=60),
     st.sampled_from(["lower", "higher"]),
 )
-def test_suggestions_are_toml_and_tell_the_truth(values: list[float], better: str) -> None:
+def test_suggested_limits_are_toml_and_count_what_they_would_have_done(values: list[float], better: str) -> None:
     found = suggest("a.b.p95", "ms", values, better)  # type: ignore[arg-type]
     table = tomllib.loads("\n".join(as_toml([found])))["thresholds"]
 
@@ -141,7 +147,7 @@ def test_suggestions_are_toml_and_tell_the_truth(values: list[float], better: st
     assert (found.warned + found.failed, found.failed) == (sum(past), sum(gone))
 
 
-def test_nothing_is_suggested_from_too_little() -> None:
+def test_nothing_is_suggested_from_too_few_runs() -> None:
     few = suggest("a.b", "1", [1.0], "lower")
     none = suggest("a.c", "1", [0.0] * 9, "lower")
     assert tomllib.loads("\n".join(as_toml([few, none])))["thresholds"] == {}

@@ -6,7 +6,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_flowhealth.history.rollup import FEWEST, figures, merged, packed, rolled_up, unpacked
@@ -16,14 +16,14 @@ NUMBERS = st.floats(-1e9, 1e9).filter(lambda one: one == 0 or abs(one) > 1e-9)
 
 
 @given(st.lists(NUMBERS, min_size=1, max_size=200), st.floats(0, 1))
-def test_a_quantile_is_within_two_percent(values: list[float], share: float) -> None:
+def test_quantile_is_within_two_percent(values: list[float], share: float) -> None:
     found = Sketch(values).quantile(share)
     true = sorted(values)[math.floor(share * (len(values) - 1))]
     assert found == pytest.approx(true, rel=ACCURACY * 1.0001, abs=1e-9)
 
 
 @given(st.lists(st.lists(NUMBERS, min_size=1), min_size=1, max_size=4), st.floats(0, 1))
-def test_the_upper_part_of_several_is_that_of_all(parts: list[list[float]], share: float) -> None:
+def test_upper_quantile_of_packed_sketches_is_that_of_all_values(parts: list[list[float]], share: float) -> None:
     whole = Sketch(value for part in parts for value in part)
     assert upper(
         [Sketch(part).packed() for part in parts], list(map(len, parts)), share
@@ -31,7 +31,7 @@ def test_the_upper_part_of_several_is_that_of_all(parts: list[list[float]], shar
 
 
 @given(st.lists(NUMBERS, min_size=1), st.lists(NUMBERS, min_size=1))
-def test_merging_is_as_if_they_had_been_one(first: list[float], second: list[float]) -> None:
+def test_merged_roll_ups_equal_one_roll_up_of_all_values(first: list[float], second: list[float]) -> None:
     one = merged([rolled_up(first), rolled_up(second)])
     whole = rolled_up([*first, *second])
     assert (one.count, one.least, one.greatest, one.sketch) == (
@@ -43,19 +43,20 @@ def test_merging_is_as_if_they_had_been_one(first: list[float], second: list[flo
     assert one.total == pytest.approx(whole.total, abs=1e-3)
 
 
+@settings(max_examples=25)
 @given(st.dictionaries(st.integers(0, 59), st.lists(NUMBERS, min_size=1).map(rolled_up)))
-def test_an_hour_is_packed_and_unpacked(minutes: dict[int, object]) -> None:
+def test_hour_of_roll_ups_is_the_same_after_packing(minutes: dict[int, object]) -> None:
     assert unpacked(packed(minutes)) == minutes  # type: ignore[arg-type]
 
 
-def test_what_is_no_block_is_refused() -> None:
+def test_bytes_that_are_no_block_are_refused() -> None:
     with pytest.raises(ValueError, match="no block of roll-ups"):
         unpacked(b"nonsense")
     with pytest.raises(ValueError, match="no quantile"):
         Sketch().quantile(0.5)
 
 
-def test_a_p95_needs_enough_values() -> None:
+def test_p95_needs_enough_values_and_is_within_two_percent() -> None:
     assert figures([rolled_up([1.0] * (FEWEST - 1))])[-1] is None
     numbers = random.Random(7)
     values = [numbers.lognormvariate(1, 1) for _ in range(5_000)]
