@@ -24,8 +24,8 @@ from pytest_flowhealth.feedback.reports.report import InstallReport
 from pytest_flowhealth.feedback.reports.sending import NotSent, Receiver, receiver_of, send
 from tests.feedback.harness import OPEN, count, receiving
 from tests.feedback.secrets import Planted
-from tests.kit.runs import environment
 from tests.kit.http import Reply
+from tests.kit.runs import environment
 from tests.kit.webhook import Server
 from tests.kit.webhook import receiving as answering
 

@@ -95,11 +95,13 @@ def prometheus_server(folder: Path) -> MetricServer:
     )
 
 
-def victoria_server(folder: Path) -> MetricServer:
-    """Return a VictoriaMetrics as its package runs it."""
+def victoria_server(folder: Path, *arguments: str) -> MetricServer:
+    """Return a VictoriaMetrics as its package runs it, with further arguments."""
     return MetricServer(
         ["victoria-metrics"],
-        lambda port: (f"-httpListenAddr=127.0.0.1:{port}", f"-storageDataPath={folder}"),
+        lambda port: (
+            *(f"-httpListenAddr=127.0.0.1:{port}", f"-storageDataPath={folder}", *arguments),
+        ),
         "/health",
     )
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 import time
 from typing import Any
+
+import msgspec
 
 from pytest_flowhealth.history.entry import Entry, Taken
 from pytest_flowhealth.history.entry import Outcome as Ended
 from pytest_flowhealth.verdict.check import CheckResult
-from pytest_flowhealth.verdict.report import Health
+from pytest_flowhealth.verdict.report import Health, Host, Summary, TargetInfo
 from pytest_flowhealth.verdict.status import Outcome
 from pytest_flowhealth.verdict.verdict import judge_run
 
@@ -31,12 +34,22 @@ def check(name: str, outcome: Outcome, **more: object) -> CheckResult:
     return CheckResult(id=name, outcome=outcome, **(settings | more))  # type: ignore[arg-type]
 
 
-def health(*checks: CheckResult) -> Health:
-    """Return the part of a report that the monitor reads: status, components and checks."""
+def health(*checks: CheckResult, **fields: Any) -> Health:
+    """Return the report on these checks, as the program itself judges them together."""
     verdict = judge_run(checks, ())
-    known: dict[str, Any] = dict.fromkeys(Health.__struct_fields__)
-    known |= {name: getattr(verdict, name) for name in ("status", "components", "checks")}
-    return Health(**known)
+    report = Health(
+        status=verdict.status,
+        exit_code=verdict.status.exit_code,
+        reasons=verdict.reasons,
+        started=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+        duration=1.5,
+        target=TargetInfo("shop", "1.0.0", "shop"),
+        host=Host("h", "Linux", "6", "x", "3.11", 2),
+        summary=Summary(),
+        components=verdict.components,
+        checks=verdict.checks,
+    )
+    return msgspec.structs.replace(report, **fields)
 
 
 def entry(uid: str = "r1", started: float | None = None, **samples: tuple[float, ...]) -> Entry:

@@ -1,221 +1,172 @@
-"""Remote write against servers that fail."""
+"""Remote write and queries against servers that fail."""
 
-import datetime
+from __future__ import annotations
+
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import cramjam
 import pytest
 
-from pytest_flowhealth.history.remote.shipper import Shipper, retry_after, write_address
-from pytest_flowhealth.history.remote.write import _write_request, encoded, requests
+from pytest_flowhealth.errors import Unmeasured
+from pytest_flowhealth.history.remote.promql import PromQL
+from pytest_flowhealth.history.remote.reader import ServerReader
+from pytest_flowhealth.history.remote.shipper import Shipper
 from pytest_flowhealth.verdict.exposition import Sample
-from tests.kit.webhook import Server, receiving
+from tests.kit.http import HttpServer, Reply
+from tests.kit.redis import tcp_server
+from tests.kit.waiting import wait_for
 
-SAMPLES = [Sample("flowhealth_x", (("host", "a"),), float(one), 1_000.0 + one) for one in range(3)]
+SAMPLES = [
+    Sample("flowhealth_x", (("host", "a"),), float(number), 1_000.0 + number) for number in range(3)
+]
+NOBODY = "http://user:pa55@127.0.0.1:1/"
+TAKEN = Reply(status=204)
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with receiving() as found:
+def server() -> Iterator[HttpServer]:
+    with HttpServer([TAKEN]) as found:
         yield found
 
 
-def until(done: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+def waiting(folder: Path) -> int:
+    """Return how many requests wait on the disk."""
+    return len(list((folder / "queue").glob("*.write")))
 
 
-def base(server: Server) -> str:
-    return server.url.removesuffix("/hook")
-
-
-def test_what_is_sent(server: Server, tmp_path: Path) -> None:
-    shipper = Shipper(base(server), tmp_path / "queue", token="t0ken")
+def test_samples_are_sent_as_remote_write_with_the_token_despite_a_netrc(
+    server: HttpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login other password other\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    shipper = Shipper(server.url, tmp_path / "queue", token="t0ken")
     shipper.put(SAMPLES)
-    assert shipper.close(5)
+    assert shipper.close(30)
 
-    ((path, headers, content),) = server.requests
-    assert path == "/api/v1/write"
-    assert headers["Content-Encoding"] == "snappy"
-    assert headers["X-Prometheus-Remote-Write-Version"] == "0.1.0"
-    assert headers["Authorization"] == "Bearer t0ken"
-    assert content
-    assert list((tmp_path / "queue").glob("*")) == []
+    (request,) = server.requests
+    assert request.path == "/api/v1/write"
+    assert request.headers["content-encoding"] == "snappy"
+    assert request.headers["x-prometheus-remote-write-version"] == "0.1.0"
+    assert request.headers["authorization"] == "Bearer t0ken"
+    assert request.body
+    assert waiting(tmp_path) == 0
 
 
-@pytest.mark.parametrize("code", [500, 503, 429])
-def test_it_is_tried_again(server: Server, tmp_path: Path, code: int) -> None:
-    server.answers = [(code, {}), (204, {})]
-    shipper = Shipper(base(server), tmp_path / "queue")
+@pytest.mark.parametrize("code", [500, 429])
+def test_error_of_the_server_is_retried_with_the_same_request(
+    server: HttpServer, tmp_path: Path, code: int
+) -> None:
+    server.respond = [Reply(status=code), TAKEN]
+    shipper = Shipper(server.url, tmp_path / "queue")
     shipper.put(SAMPLES)
-    until(lambda: not shipper.waiting)
+    wait_for(lambda: not shipper.waiting)
+    shipper.close(0)
 
-    assert len(server.requests) == 2
-    assert server.requests[0][2] == server.requests[1][2]
-
-
-def test_a_server_that_is_down_is_told_without_its_password(tmp_path: Path) -> None:
-    shipper = Shipper("http://user:pa55@127.0.0.1:1/", tmp_path / "queue")
-    shipper.put(SAMPLES)
-    until(lambda: shipper.problem)
-
-    assert "connection refused" in (shipper.problem or "")
-    assert "pa55" not in (shipper.problem or "")
-    assert not shipper.close(0.1)
-    assert len(list((tmp_path / "queue").glob("*.write"))) == 1
+    first, second = server.requests
+    assert first.body == second.body
 
 
-def test_what_waited_is_sent_by_the_next_one_in_order(server: Server, tmp_path: Path) -> None:
-    first = Shipper("http://127.0.0.1:1/", tmp_path / "queue")
-    for one in SAMPLES:
-        first.put([one])
-    first.close(0)
+def test_requests_of_a_server_that_was_down_are_sent_by_the_next_run(
+    server: HttpServer, tmp_path: Path
+) -> None:
+    first = Shipper(NOBODY, tmp_path / "queue")
+    for sample in SAMPLES:
+        first.put([sample])
+    problem = wait_for(lambda: first.problem)
+    assert not first.close(0)
+    assert "connection refused" in problem
+    assert "pa55" not in problem
+    assert waiting(tmp_path) == 3
 
-    assert Shipper(base(server), tmp_path / "queue").close(5)
+    assert Shipper(server.url, tmp_path / "queue").close(30)
 
     assert len(server.requests) == 3
 
 
-@pytest.mark.parametrize("code", [400, 401, 404, 302])
-def test_what_is_refused_is_told_and_not_tried_again(
-    server: Server, tmp_path: Path, code: int
+@pytest.mark.parametrize("code", [400, 401, 302])
+def test_refused_samples_are_reported_as_lost_and_not_sent_again(
+    server: HttpServer, tmp_path: Path, code: int
 ) -> None:
-    server.answers = [(code, {}), (204, {})]
-    shipper = Shipper(base(server), tmp_path / "queue", token="s3cret-t0ken")
+    server.respond = [Reply(status=code), TAKEN]
+    shipper = Shipper(server.url, tmp_path / "queue", token="s3cret-t0ken")
     shipper.put(SAMPLES)
-    until(lambda: not shipper.waiting)
+    wait_for(lambda: not shipper.waiting)
 
-    told = shipper.problem or ""
-    assert f"refused samples with HTTP {code}: they are lost" in told
-    assert ("history.token_env" in told) == (code == 401)
-    assert "s3cret" not in told
+    problem = shipper.problem or ""
+    assert f"refused samples with HTTP {code}: they are lost" in problem
+    assert ("history.token_env" in problem) == (code == 401)
+    assert "s3cret" not in problem
     assert len(server.requests) == 1
     shipper.put(SAMPLES)
-    assert shipper.close(20)
-    assert "lost" in (shipper.problem or "")  # it stays told for an hour
+    assert shipper.close(30)
+    assert "lost" in (shipper.problem or "")  # for an hour
 
 
-def test_it_waits_as_long_as_it_is_asked_to(server: Server, tmp_path: Path) -> None:
-    server.answers = [(429, {"Retry-After": "3"}), (204, {})]
-    shipper = Shipper(base(server), tmp_path / "queue")
+def test_retry_waits_as_long_as_the_server_asks(server: HttpServer, tmp_path: Path) -> None:
+    times: list[float] = []
+
+    def respond(_: object) -> Reply:
+        times.append(time.monotonic())
+        return TAKEN if len(times) > 1 else Reply(status=429, headers={"Retry-After": "2"})
+
+    server.respond = respond
+    shipper = Shipper(server.url, tmp_path / "queue")
     shipper.put(SAMPLES)
-    until(lambda: len(server.requests) == 1)
-    began = time.monotonic()
-    until(lambda: not shipper.waiting)
+    wait_for(lambda: not shipper.waiting)
+    shipper.close(0)
 
-    assert time.monotonic() - began > 2.5
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        (None, 0.0),
-        ("7", 7.0),
-        ("Thu, 01 Jan 2026 00:00:05 GMT", 5.0),
-        ("Wed, 31 Dec 2025 00:00:00 GMT", 0.0),
-        ("Thu, 01 Jan 2026 00:00:05", 0.0),
-        ("soon", 0.0),
-        ("\xb2", 0.0),
-        ("9" * 400, 1e12 - 1),
-    ],
-)
-def test_retry_after(text: str | None, seconds: float) -> None:
-    assert retry_after(text, datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)) == seconds
+    assert times[1] - times[0] > 1.9
 
 
-def test_a_server_that_hangs_holds_nobody(server: Server, tmp_path: Path) -> None:
-    server.pause = 30.0
-    shipper = Shipper(base(server), tmp_path / "queue")
-    began = time.monotonic()
+def test_server_that_hangs_blocks_neither_new_samples_nor_the_end(
+    server: HttpServer, tmp_path: Path
+) -> None:
+    server.respond = [Reply(fault="hang")]
+    shipper = Shipper(server.url, tmp_path / "queue")
     shipper.put(SAMPLES)
+    wait_for(lambda: server.requests)
     shipper.put(SAMPLES)
-    assert not shipper.close(0.3)
-    assert time.monotonic() - began < 10
-    assert len(list((tmp_path / "queue").glob("*.write"))) == 2
+
+    assert not shipper.close(0.1)
+    assert waiting(tmp_path) == 2
 
 
 @pytest.mark.parametrize("answer", [b"", b"\0\xff" * 50, b"HTTP/1.1 abc\r\n\r\n", b"SSH-2.0-x\r\n"])
-def test_a_server_that_talks_nonsense(tmp_path: Path, answer: bytes) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+def test_server_that_does_not_speak_http_is_reported(tmp_path: Path, answer: bytes) -> None:
+    def talk(connection: socket.socket, _: threading.Event) -> None:
+        connection.recv(65_536)
+        connection.sendall(answer)
 
-        def talk() -> None:
-            while True:
-                try:
-                    connection, _ = listening.accept()
-                except OSError:
-                    return
-                with connection:
-                    connection.recv(65_536)
-                    connection.sendall(answer)
-
-        threading.Thread(target=talk, daemon=True).start()
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        shipper = Shipper(url, tmp_path / "queue")
+    with tcp_server(talk) as port:
+        shipper = Shipper(f"http://127.0.0.1:{port}", tmp_path / "queue")
         shipper.put(SAMPLES)
-        until(lambda: shipper.problem)
-        assert "can't be written to" in (shipper.problem or "")
+        problem = wait_for(lambda: shipper.problem)
         assert not shipper.close(0)
-        listening.shutdown(socket.SHUT_RDWR)
+
+    assert "can't be written to" in problem
 
 
-def test_a_netrc_does_not_take_the_tokens_place(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "netrc").write_text("machine 127.0.0.1 login other password other\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    shipper = Shipper(base(server), tmp_path / "queue", token="ours")
-    shipper.put(SAMPLES)
-    assert shipper.close(5)
-
-    assert server.requests[0][1]["Authorization"] == "Bearer ours"
-
-
-def test_two_send_nothing_twice(server: Server, tmp_path: Path) -> None:
-    both = [Shipper(base(server), tmp_path / "queue") for _ in range(2)]
+def test_two_senders_of_one_queue_send_nothing_twice(server: HttpServer, tmp_path: Path) -> None:
+    both = [Shipper(server.url, tmp_path / "queue") for _ in range(2)]
     for number in range(20):
         both[number % 2].put([Sample("x", (("n", str(number)),), 1.0, 1_000.0)])
-    assert [one.close(20) for one in both] == [True, True]
 
-    assert len(server.requests) == len({content for *_, content in server.requests}) == 20
-
-
-def test_requests_are_bounded(tmp_path: Path) -> None:
-    many = [Sample("x", (("n", str(n)),), 1.0, 1_000.0) for n in range(12_000)]
-    sizes = [len(body) for body in requests(many)]
-
-    assert len(sizes) == 3
-    assert max(sizes) < 2**20
+    assert [shipper.close(30) for shipper in both] == [True, True]
+    assert len(server.requests) == len({request.body for request in server.requests}) == 20
 
 
-def test_labels_are_sorted_and_none_is_empty() -> None:
-    sample = Sample("x", (("z", "1"), ("a", "\ud800"), ("empty", "")), 2.5, 1_000.0004)
-    request = _write_request()()
-    request.ParseFromString(bytes(cramjam.snappy.decompress_raw(encoded([sample]))))
+def test_server_that_is_away_is_queried_only_once() -> None:
+    with HttpServer([Reply(fault="close")]) as server:
+        url = server.url.replace("://", "://user:pa55@")
+        reader = ServerReader(PromQL(url), "a", "shop")
+        counts = []
+        for _ in range(3):
+            with pytest.raises(Unmeasured, match="can't be read") as error:
+                reader.past("redis.command", "f" * 16)
+            assert "pa55" not in str(error.value)
+            counts.append(len(server.requests))
 
-    (series,) = request.timeseries
-    assert [(one.name, one.value) for one in series.labels] == [
-        ("__name__", "x"),
-        ("a", "\\ud800"),
-        ("z", "1"),
-    ]
-    assert [(one.value, one.timestamp) for one in series.samples] == [(2.5, 1_000_000)]
-
-
-@pytest.mark.parametrize(
-    ("url", "written"),
-    [
-        ("http://h:8428", "http://h:8428/api/v1/write"),
-        ("http://h:8428/", "http://h:8428/api/v1/write"),
-        ("http://h/prefix", "http://h/prefix/api/v1/write"),
-        ("http://mimir/api/v1/push", "http://mimir/api/v1/push"),
-        ("http://prom/api/v1/write", "http://prom/api/v1/write"),
-    ],
-)
-def test_addresses(url: str, written: str) -> None:
-    assert write_address(url) == written
+    assert counts[0] == counts[-1]

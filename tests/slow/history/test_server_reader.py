@@ -12,11 +12,10 @@ import msgspec
 import pytest
 import requests
 
-from pytest_flowhealth.errors import Unmeasured
 from pytest_flowhealth.history.database import connect
 from pytest_flowhealth.history.entry import entry_of
 from pytest_flowhealth.history.reader import FileReader, Reader
-from pytest_flowhealth.history.remote.promql import PromQL, read_address
+from pytest_flowhealth.history.remote.promql import PromQL
 from pytest_flowhealth.history.remote.reader import ServerReader
 from pytest_flowhealth.history.remote.samples import of_round, of_second, place
 from pytest_flowhealth.history.remote.shipper import Shipper
@@ -24,9 +23,8 @@ from pytest_flowhealth.history.store import add_raw, add_run
 from pytest_flowhealth.verdict.measurement import measured
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Outcome, Status
-from tests.alerts.test_engine import check
-from tests.formats.test_openmetrics import HEALTH
 from tests.kit.metric_servers import prometheus, victoria
+from tests.kit.records import check, health
 
 MINE, OTHER = "f" * 16, "0" * 16
 Run = Callable[[Path], AbstractContextManager[str]]
@@ -46,15 +44,14 @@ def run_at(at: float, number: int) -> tuple[Health, dict[str, tuple[float, ...]]
         ),
         check("my-app.page[a]", Outcome.PASS, measurements=(measured("hits", 7, "1").measurement,)),
     )
-    health = msgspec.structs.replace(
-        HEALTH,
+    report = health(
+        *checks,
         status=Status.UNHEALTHY if number == 2 else Status.HEALTHY,
         started=datetime.datetime.fromtimestamp(at, datetime.UTC),
         duration=0.3337,
         components={},
-        checks=checks,
     )
-    return health, {"my-app.speed": samples}
+    return report, {"my-app.speed": samples}
 
 
 def both(url: str, folder: Path, since: float) -> tuple[FileReader, ServerReader]:
@@ -62,12 +59,12 @@ def both(url: str, folder: Path, since: float) -> tuple[FileReader, ServerReader
     file = connect(folder / "h.db", wait=5)
     shipper = Shipper(url, folder / "queue")
     for number in range(5):
-        health, samples = run_at(since + 20.123456 * number, number)
+        report, samples = run_at(since + 20.123456 * number, number)
         fingerprint = OTHER if number == 0 else MINE
-        uid = time.strftime("%Y%m%dT%H%M%S", health.started.timetuple())
-        add_run(file, entry_of(health, b"{}", samples, fingerprint, uid))
-        shipper.put(of_round(health, place("a", "shop"), fingerprint))
-        shipper.put(of_round(health, place("b", "shop"), fingerprint))
+        uid = time.strftime("%Y%m%dT%H%M%S", report.started.timetuple())
+        add_run(file, entry_of(report, b"{}", samples, fingerprint, uid))
+        shipper.put(of_round(report, place("a", "shop"), fingerprint))
+        shipper.put(of_round(report, place("b", "shop"), fingerprint))
     for second in range(60):
         values = {"system.cpu": (float(second), "%")}
         add_raw(file, [(since + second, values)])
@@ -79,7 +76,9 @@ def both(url: str, folder: Path, since: float) -> tuple[FileReader, ServerReader
 
 
 @pytest.mark.parametrize("server", [victoria, prometheus])
-def test_what_is_read_back(server: Run, tmp_path: Path) -> None:
+def test_server_and_file_return_the_same_runs_values_and_ranges(
+    server: Run, tmp_path: Path
+) -> None:
     since = float(int(time.time()) - 100)
     with server(tmp_path / "server") as url:
         file, remote = both(url, tmp_path, since)
@@ -162,14 +161,16 @@ def same_ranges(file: Reader, remote: Reader, since: float) -> None:
 
 
 @pytest.mark.parametrize("server", [victoria, prometheus])
-def test_runs_in_quick_succession_and_one_that_is_sent_again(server: Run, tmp_path: Path) -> None:
+def test_runs_in_quick_succession_are_told_apart_and_a_resent_one_is_updated(
+    server: Run, tmp_path: Path
+) -> None:
     since = float(int(time.time()) - 100)
     with server(tmp_path / "server") as url:
         shipper = Shipper(url, tmp_path / "queue")
         every = [run_at(since + 0.3 * number, number)[0] for number in (0, 1, 2)]
         every.append(msgspec.structs.replace(every[-1], duration=0.5))
-        for health in every:
-            shipper.put(of_round(health, place("a", "shop"), MINE))
+        for report in every:
+            shipper.put(of_round(report, place("a", "shop"), MINE))
         assert shipper.close(30)
         requests.get(f"{url}/internal/force_flush", timeout=10)
         remote = ServerReader(PromQL(url), "a", "shop")
@@ -178,26 +179,3 @@ def test_runs_in_quick_succession_and_one_that_is_sent_again(server: Run, tmp_pa
         assert [one.started for one in runs] == pytest.approx([since + 0.6, since + 0.3, since])
         assert [one.duration for one in runs] == pytest.approx([0.5, 0.3337, 0.3337])
         assert [one.value for one in remote.past("my-app.size", MINE)] == [10, 11, 12]
-
-
-@pytest.mark.parametrize(
-    ("url", "asked"),
-    [
-        ("http://h:8428", "http://h:8428"),
-        ("http://h/prefix/", "http://h/prefix"),
-        ("http://h/api/v1/write", "http://h"),
-        ("http://mimir/api/v1/push", "http://mimir/prometheus"),
-        ("https://u:p@h/api/prom/push", "https://u:p@h/api/prom"),
-    ],
-)
-def test_addresses(url: str, asked: str) -> None:
-    assert read_address(url) == asked
-
-
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://user:pa55@127.0.0.1:1/api/v1/write"])
-def test_a_server_that_is_away_is_asked_once(url: str) -> None:
-    remote = ServerReader(PromQL(url), "a", "shop")
-    for _ in range(3):
-        with pytest.raises(Unmeasured, match="can't be read") as error:
-            remote.past("redis.command", MINE)
-        assert "pa55" not in str(error.value)

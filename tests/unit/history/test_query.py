@@ -40,7 +40,9 @@ def test_range_is_read_at_any_number_of_points(file: sqlite3.Connection) -> None
     assert query.series(file, "unknown", T0, T0 + 10, 10) == []
 
 
-def test_samples_written_one_by_one_roll_up_as_if_written_together(file: sqlite3.Connection) -> None:
+def test_samples_written_one_by_one_roll_up_as_if_written_together(
+    file: sqlite3.Connection,
+) -> None:
     for second in range(180):
         add_samples(file, {"cpu": [(T0 + second, float(second))]})
     found = query.series(file, "cpu", T0, T0 + 180, 3)

@@ -135,7 +135,9 @@ def test_trend_has_median_change_and_sparkline() -> None:
     st.lists(st.floats(0.001, 1e6), min_size=FEWEST, max_size=60),
     st.sampled_from(["lower", "higher"]),
 )
-def test_suggested_limits_are_toml_and_count_what_they_would_have_done(values: list[float], better: str) -> None:
+def test_suggested_limits_are_toml_and_count_what_they_would_have_done(
+    values: list[float], better: str
+) -> None:
     found = suggest("a.b.p95", "ms", values, better)  # type: ignore[arg-type]
     table = tomllib.loads("\n".join(as_toml([found])))["thresholds"]
 

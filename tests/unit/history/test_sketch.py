@@ -23,7 +23,9 @@ def test_quantile_is_within_two_percent(values: list[float], share: float) -> No
 
 
 @given(st.lists(st.lists(NUMBERS, min_size=1), min_size=1, max_size=4), st.floats(0, 1))
-def test_upper_quantile_of_packed_sketches_is_that_of_all_values(parts: list[list[float]], share: float) -> None:
+def test_upper_quantile_of_packed_sketches_is_that_of_all_values(
+    parts: list[list[float]], share: float
+) -> None:
     whole = Sketch(value for part in parts for value in part)
     assert upper(
         [Sketch(part).packed() for part in parts], list(map(len, parts)), share
@@ -31,7 +33,9 @@ def test_upper_quantile_of_packed_sketches_is_that_of_all_values(parts: list[lis
 
 
 @given(st.lists(NUMBERS, min_size=1), st.lists(NUMBERS, min_size=1))
-def test_merged_roll_ups_equal_one_roll_up_of_all_values(first: list[float], second: list[float]) -> None:
+def test_merged_roll_ups_equal_one_roll_up_of_all_values(
+    first: list[float], second: list[float]
+) -> None:
     one = merged([rolled_up(first), rolled_up(second)])
     whole = rolled_up([*first, *second])
     assert (one.count, one.least, one.greatest, one.sketch) == (
