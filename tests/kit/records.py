@@ -52,7 +52,7 @@ def health(*checks: CheckResult, **fields: Any) -> Health:
     return msgspec.structs.replace(report, **fields)
 
 
-def entry(uid: str = "r1", started: float | None = None, **samples: tuple[float, ...]) -> Entry:
+def entry(uid: str = "r1", started: float | None = None, /, **samples: tuple[float, ...]) -> Entry:
     """Return the record of a run with samples (in ms) by the names of their metrics."""
     return Entry(
         uid=uid,

@@ -75,7 +75,7 @@ def test_requests_of_a_server_that_was_down_are_sent_by_the_next_run(
     first = Shipper(NOBODY, tmp_path / "queue")
     for sample in SAMPLES:
         first.put([sample])
-    problem = wait_for(lambda: first.problem)
+    problem = wait_for(lambda: first.problem or "")
     assert not first.close(0)
     assert "connection refused" in problem
     assert "pa55" not in problem
@@ -143,7 +143,7 @@ def test_server_that_does_not_speak_http_is_reported(tmp_path: Path, answer: byt
     with tcp_server(talk) as port:
         shipper = Shipper(f"http://127.0.0.1:{port}", tmp_path / "queue")
         shipper.put(SAMPLES)
-        problem = wait_for(lambda: shipper.problem)
+        problem = wait_for(lambda: shipper.problem or "")
         assert not shipper.close(0)
 
     assert "can't be written to" in problem

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.kit.monitor import OWN_ONLY, Monitor, is_gone, own_project
@@ -33,7 +34,7 @@ def test_sigterm_ends_it_with_all_that_hangs_and_systemd_is_notified(
         own.start(*OWN_ONLY)
         assert systemd.recv(100) == b"READY=1"
         assert systemd.recv(100) == b"WATCHDOG=1"
-        detached = own.hung_child()
+        detached = psutil.Process(own.hung_child())
         child = own.child()
         family = [detached, child, *child.children(recursive=True)]
 

@@ -11,9 +11,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.kit.monitor import OWN, OWN_ONLY, Monitor, is_gone, own_project
+from tests.kit.monitor import CALM_REDIS, OWN, OWN_ONLY, Monitor, is_gone, own_project
 from tests.kit.redis import RedisServer, free_port
 from tests.kit.webhook import receiving
 
@@ -23,7 +24,7 @@ FIRING, RESOLVED = ("firing", "own.switch"), ("resolved", "own.switch")
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Monitor]:
-    with receiving() as hook, own_project(tmp_path / "own", hook) as monitor:
+    with receiving() as hook, own_project(tmp_path / "own", hook, more=CALM_REDIS) as monitor:
         yield monitor
 
 
@@ -162,7 +163,7 @@ def test_rounds_with_two_workers_find_the_failing_check(own: Monitor) -> None:
 def test_sigint_ends_it_within_five_seconds_whatever_runs(own: Monitor) -> None:
     own.mode("hang")
     own.start(*OWN_ONLY)
-    family = [own.hung_child(), own.child()]
+    family: list[psutil.Process | int] = [own.hung_child(), own.child()]
     began = time.monotonic()
 
     assert own.end(signal.SIGINT) == 0
