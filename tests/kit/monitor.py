@@ -232,10 +232,15 @@ def own_project(
 ) -> Iterator[Monitor]:
     """Make a project with the checks of `OWN`, which pass."""
     with project(folder, hook, env or {}, f'checks = ["health/"]\n{more}{CALM_RULES}') as monitor:
-        (folder / "health").mkdir()
-        (folder / "health" / "test_own.py").write_text(OWN)
+        write_own_checks(folder)
         monitor.mode("ok")
         yield monitor
+
+
+def write_own_checks(folder: Path, source: str = OWN) -> None:
+    """Write the project's file of checks."""
+    (folder / "health").mkdir(exist_ok=True)
+    (folder / "health" / "test_own.py").write_text(source)
 
 
 def is_gone(process: psutil.Process | int) -> bool:

@@ -13,6 +13,7 @@ from pytest_flowhealth.alerts.message import Message
 from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.config.model import Configuration
 from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.history.database import connect
 from pytest_flowhealth.history.place import Place
 from pytest_flowhealth.monitor import keeper, post
 from pytest_flowhealth.monitor.logs import Logs
@@ -39,12 +40,12 @@ class Service:
         place = Place(self.history)
         self.post = Post(settings, place, {}, self.messages.append, self.logs)
 
-    def round(self, outcome: Outcome) -> None:
-        """Take in a round with one check."""
+    def round(self, outcome: Outcome, component: str = "own") -> None:
+        """Take in a round of one component with one check."""
         self._rounds += 1
-        result = health(check("own.switch", outcome))
+        result = health(check(f"{component}.switch", outcome))
         moment = self.post.clock.moment()
-        self.post.round(result, entry(f"r{self._rounds}"), (), moment)
+        self.post.round(result, entry(f"r{self._rounds}"), (), moment, {component})
 
     def rows(self, question: str) -> list[tuple[object, ...]]:
         """Ask the history."""
@@ -119,11 +120,16 @@ def test_broken_history_is_moved_aside_and_the_alert_is_in_the_new_one(service: 
     service.assert_fired_and_resolved_once()
 
 
-def test_removed_history_is_begun_anew_with_the_alert(service: Service) -> None:
+@pytest.mark.parametrize("replaced", [False, True])
+def test_removed_history_is_begun_anew_with_the_alert_also_where_a_run_has_made_one(
+    service: Service, replaced: bool
+) -> None:
     service.round(Outcome.FAIL)
     for path in service.folder.glob("history.db*"):
-        path.unlink()
-    service.round(Outcome.FAIL)
+        path.rename(path.with_suffix(".old"))
+    if replaced:
+        connect(service.history, wait=1).close()
+    service.round(Outcome.PASS, "other")
 
     assert service.rows("SELECT name FROM alerts") == [("own.switch",)]
     service.assert_fired_and_resolved_once()
