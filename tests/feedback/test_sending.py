@@ -24,6 +24,7 @@ from pytest_flowhealth.feedback.reports.report import InstallReport
 from pytest_flowhealth.feedback.reports.sending import NotSent, Receiver, receiver_of, send
 from tests.feedback.harness import OPEN, count, receiving
 from tests.feedback.secrets import Planted
+from tests.kit.http import Reply
 from tests.kit.runs import environment
 from tests.kit.webhook import Server
 from tests.kit.webhook import receiving as answering
@@ -124,7 +125,7 @@ def test_the_same_bytes_are_sent_taken_and_erased(shop: Path, tmp_path: Path) ->
         assert "has none with this id" in told(gone)
     with answering() as stand_in:
         run(shop, *WORDS, "--health-submit", stand_in.url, FLOWHEALTH_SUBMIT="yes")
-        assert stand_in.requests[0][2] == shown.stdout
+        assert stand_in.requests[0].body == shown.stdout
 
 
 @pytest.mark.parametrize(
@@ -201,7 +202,7 @@ ELSEWHERE = {"Location": "http://127.0.0.1:1/"}
 )
 def test_other_answers(answer: tuple[int, dict[str, str]], said: str) -> None:
     with answering() as server:
-        server.answers = [answer]
+        server.respond = [Reply(b"", *answer)]
         with pytest.raises(NotSent, match=said):
             send(Receiver("x", server.url), b"{}", "token-x")
         assert len(server.requests) == 1
@@ -261,7 +262,7 @@ def test_a_token_goes_along_and_no_netrc(tmp_path: Path, monkeypatch: pytest.Mon
         for token in ("abc", None):
             with pytest.raises(NotSent):
                 send(Receiver("x", server.url), b"{}", token)
-        sent = [one[1].get("Authorization") for one in server.requests]
+        sent = [one.headers.get("authorization") for one in server.requests]
     assert sent == ["Bearer abc", None]
 
 

@@ -10,8 +10,8 @@ import msgspec
 
 from pytest_flowhealth.formats.html import render
 from pytest_flowhealth.verdict.status import Outcome
-from tests.alerts.test_engine import check
 from tests.formats.test_openmetrics import HEALTH
+from tests.kit.records import check
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 

@@ -19,7 +19,7 @@ from pytest_flowhealth.verdict.report import Health, Host, Summary, TargetInfo
 from pytest_flowhealth.verdict.status import Outcome, Status
 from pytest_flowhealth.verdict.units import UNITS
 from pytest_flowhealth.verdict.verdict import Component
-from tests.alerts.test_engine import check
+from tests.kit.records import check
 from tests.kit.redis import free_port
 
 PROMTOOL = shutil.which("promtool")
