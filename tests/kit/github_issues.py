@@ -1,8 +1,9 @@
-"""Kinds of errors for tests, and a history to note their issues in."""
+"""Kinds of errors that were reported, and a monitor that opens their issues at GitHub."""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,13 +11,13 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.feedback.github.client import Client, Time
 from pytest_flowhealth.feedback.github.notes import Notes
 from pytest_flowhealth.feedback.github.tend import Done, Policy, tend
 from pytest_flowhealth.feedback.reports import store
 from pytest_flowhealth.feedback.reports.report import InstallReport, Kind
-from pytest_flowhealth.history.database import connect
-from tests.kit.github import REPOSITORY, TOKEN, Clock, GitHubServer
+from pytest_flowhealth.history.database import MIGRATIONS, connect
+from tests.kit.clock import FakeClock
+from tests.kit.github import TOKEN, GitHub
 
 BASE = Kind(
     fingerprint="0123456789abcdef",
@@ -38,76 +39,86 @@ def kind(**named: Any) -> Kind:
     return msgspec.structs.replace(BASE, **named)
 
 
-def report(path: Path, kinds: Sequence[Kind] = (BASE,)) -> None:
+def add_reports(path: Path, kinds: Sequence[Kind] = (BASE,)) -> None:
     """Put the reports of which these kinds are made into a history."""
     path.parent.mkdir(exist_ok=True)
     with contextlib.closing(connect(path, wait=5.0)) as connection:
-        for one in kinds:
-            store.add(connection, [_kept(one, number) for number in range(one.count)])
+        for each in kinds:
+            store.add(connection, [_report(each, number) for number in range(each.count)])
 
 
-def _kept(one: Kind, number: int) -> store.Kept:
-    def of(parts: Sequence[tuple[str, int]]) -> str | None:
+def _report(kind: Kind, number: int) -> store.Kept:
+    def pick(parts: Sequence[tuple[str, int]]) -> str | None:
         names = [name for name, count in parts for _ in range(count)]
         return names[number] if number < len(names) else None
 
-    os, _, arch = (of(one.platforms) or "-").partition("-")
-    taken = InstallReport(
-        package=one.package,
-        version=of(one.versions),
-        node=of(one.nodes),
+    os, _, arch = (pick(kind.platforms) or "-").partition("-")
+    report = InstallReport(
+        package=kind.package,
+        version=pick(kind.versions),
+        node=pick(kind.nodes),
         os=os or None,
         arch=arch or None,
-        step=one.step,
+        step=kind.step,
         outcome="failure",
-        error=one.error,
+        error=kind.error,
     )
-    at = one.first + (one.last - one.first) * number / max(1, one.count - 1)
+    at = kind.first + (kind.last - kind.first) * number / max(1, kind.count - 1)
     proof = store.proof_of(store.new_id())
-    source = (number % max(1, one.sources)).to_bytes(2)
-    return store.Kept(proof, at, taken, one.fingerprint, source)
+    source = (number % max(1, kind.sources)).to_bytes(2)
+    return store.Kept(proof, at, report, kind.fingerprint, source)
 
 
-class Monitor:
-    """One who tends a repository: his own history, his own clock."""
+class IssueMonitor:
+    """A monitor that opens issues: its own notes, in memory, and its own clock.
 
-    def __init__(self, path: Path, github: GitHubServer, clock: Clock, **named: Any) -> None:
-        self.path, self.github, self.clock = path, github, clock
+    Attributes:
+        policy: When it opens an issue.
+        token: What it shows GitHub.
+    """
+
+    def __init__(self, github: GitHub, clock: FakeClock, **named: Any) -> None:
+        self.github, self.clock = github, clock
         self.policy = Policy(**named)
-        self.seconds = 20.0
         self.token: str | None = TOKEN
-
-    @property
-    def client(self) -> Client:
-        """Ask anew, as after a start."""
-        at = Time(self.clock.now, self.clock.now, self.clock.pass_by)
-        return Client(REPOSITORY, self.token, api=self.github.url, seconds=self.seconds, at=at)
-
-    def with_notes(self, do: Callable[[Notes], Any]) -> Any:
-        """Do something with the notes."""
-        connection = connect(self.path, wait=5.0)
-        try:
-            return do(Notes(connection, self.client.base))
-        finally:
-            connection.close()
-
-    def tend(self, *kinds: Kind) -> Done:
-        """Open and bring up to date."""
-        done: Done = self.with_notes(
-            lambda notes: tend(notes, kinds or (BASE,), self.client, self.policy)
-        )
-        return done
+        self.wipe()
 
     def wipe(self) -> None:
         """Lose the history."""
-        for end in ("", "-wal", "-shm"):
-            self.path.with_name(self.path.name + end).unlink(missing_ok=True)
+        self.history = sqlite3.connect(":memory:", isolation_level=None)
+        self.history.executescript(MIGRATIONS[-1])
+
+    def tend(self, *kinds: Kind) -> Done:
+        """Open issues and bring them up to date, as a monitor does after a start."""
+        client = self.github.client(self.clock, self.token)
+        return tend(Notes(self.history, client.base), kinds or (BASE,), client, self.policy)
 
 
-def rows(path: Path) -> list[Any]:
-    """Return all notes."""
-    connection = sqlite3.connect(path)
-    try:
-        return connection.execute("SELECT * FROM github_issues").fetchall()
-    finally:
-        connection.close()
+class Crash(BaseException):
+    """The process is killed."""
+
+
+def crash_at(github: GitHub, number: int, *, after: bool) -> Callable[[], None]:
+    """Kill the monitor at a request, before it is sent or after it was answered.
+
+    Returns:
+        A function that ends this.
+    """
+    real, count = github.exchange, 0
+
+    @functools.wraps(real)
+    def exchange(*words: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == number and not after:
+            raise Crash
+        answer = real(*words)
+        if count == number:
+            raise Crash
+        return answer
+
+    def restore() -> None:
+        github.exchange = real  # type: ignore[method-assign]
+
+    github.exchange = exchange  # type: ignore[method-assign]
+    return restore

@@ -6,7 +6,7 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_flowhealth.config.github import (
@@ -20,7 +20,7 @@ from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.feedback.github import compose
 from pytest_flowhealth.feedback.github.link import form
 from pytest_flowhealth.feedback.github.settings import token_of
-from tests.feedback.kinds import BASE, kind
+from tests.kit.github_issues import BASE, kind
 
 HOSTILE = (
     "@octocat #1 GH-2 acme/shop#3 https://github.com/acme/shop/issues/4 fixes #5\n"
@@ -59,7 +59,7 @@ def test_what_strangers_wrote_stays_in_code(error: str, name: str, version: str)
     assert not re.search(r"[@#]\w", compose.title(one))
 
 
-def test_a_hostile_error() -> None:
+def test_a_hostile_error_stays_within_code() -> None:
     text = compose.body(kind(error=HOSTILE))
     left = outside_code(text)
     assert left.count("<!--") == 1
@@ -68,8 +68,9 @@ def test_a_hostile_error() -> None:
     text.encode()
 
 
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 200_000), st.integers(0, 300))
-def test_everything_fits(size: int, many: int) -> None:
+def test_title_body_comment_and_link_keep_githubs_limits(size: int, many: int) -> None:
     pairs = tuple((f"{number}.0.0-{'x' * 150}", number) for number in range(many))
     one = kind(error="`" * size, versions=pairs, nodes=pairs, platforms=pairs, package="p" * 500)
     assert len(compose.body(one)) <= compose.LONGEST
@@ -78,7 +79,7 @@ def test_everything_fits(size: int, many: int) -> None:
     assert len(form(one, "acme/shop", "https://api.github.com", ("bug",))) <= 8_000
 
 
-def test_the_evidence_is_all_there() -> None:
+def test_the_body_has_all_evidence() -> None:
     text = compose.body(BASE)
     for part in (
         "7 installations reported that the install of `shop` ended with this error",
@@ -92,7 +93,7 @@ def test_the_evidence_is_all_there() -> None:
         assert part in text, text
 
 
-def test_nothing_is_known_but_the_error() -> None:
+def test_unknown_parts_are_named_as_unknown() -> None:
     one = kind(versions=(), nodes=(), platforms=(), error="", count=1)
     assert "1 installation reported" in compose.body(one)
     assert compose.body(one).count("not known") == 3
@@ -106,7 +107,7 @@ HOSTILE_VERSIONS = (
 
 
 @pytest.mark.parametrize("version", HOSTILE_VERSIONS)
-def test_a_strangers_version_is_no_command(version: str) -> None:
+def test_an_invalid_version_is_not_part_of_a_command(version: str) -> None:
     pairs = ((version, 6), ("2.0.0-rc.1+build.5", 1))
     for one in (kind(versions=pairs), kind(versions=pairs, nodes=pairs)):
         told = compose.reproduce(one)
@@ -118,27 +119,27 @@ def test_a_strangers_version_is_no_command(version: str) -> None:
 @pytest.mark.parametrize(
     "name", ["x; rm -rf ~", "-g", "../x", "@../x", "a/b", "@a/b/c", "a@b", "shop\n", "", "é"]
 )
-def test_a_name_that_is_none_is_no_command(name: str) -> None:
+def test_an_invalid_name_gives_no_command(name: str) -> None:
     assert compose.reproduce(kind(package=name)).startswith("# no command: ")
 
 
 @pytest.mark.parametrize("name", ["shop", "@acme/shop.js", "JSONStream", "a_b-c"])
-def test_a_name_that_is_one_is_installed(name: str) -> None:
+def test_a_valid_name_is_part_of_the_command(name: str) -> None:
     assert f"npm install {name}@2.1.0" in compose.reproduce(kind(package=name))
 
 
-def test_where_most_reports_come_from_is_told() -> None:
+def test_the_command_names_where_most_reports_come_from() -> None:
     assert compose.reproduce(BASE).startswith("# most reports: Node 20.11.1, linux-x64\n")
     odd = kind(nodes=(("$(id)", 1),), platforms=(("`id`", 1),))
     assert compose.reproduce(odd).startswith("cd ")
 
 
 @pytest.mark.parametrize("step", ["install", "build", "load", "check"])
-def test_each_step_has_its_command(step: str) -> None:
+def test_every_step_has_a_command(step: str) -> None:
     assert "npm install shop@2.1.0" in compose.reproduce(kind(step=step))
 
 
-def test_the_form_is_filled_in() -> None:
+def test_the_link_opens_the_filled_in_form() -> None:
     url = form(BASE, "acme/shop", "https://ghe.example.org/api/v3", ("bug", "installation"))
     parts = urlsplit(url)
     named = {name: one[0] for name, one in parse_qs(parts.query).items()}
@@ -160,7 +161,7 @@ def test_the_form_is_filled_in() -> None:
         ("https://api.acme.ghe.com", "https://acme.ghe.com"),
     ],
 )
-def test_where_the_pages_are(api: str, web: str) -> None:
+def test_the_web_address_is_derived_from_the_api(api: str, web: str) -> None:
     assert web_address(api) == web
 
 
@@ -186,7 +187,7 @@ def test_where_the_pages_are(api: str, web: str) -> None:
         (None, None),
     ],
 )
-def test_which_repository_package_json_names(text: str | None, found: str | None) -> None:
+def test_the_repository_of_package_json(text: str | None, found: str | None) -> None:
     assert repository_in(text) == found
 
 
@@ -198,7 +199,7 @@ def test_a_repository_of_an_enterprise_server() -> None:
 
 
 @pytest.mark.parametrize("text", ["acme", "a/b/c", "acme/..", "../x", "a b/c", "acme/shop?x", "/x"])
-def test_what_is_no_repository(text: str) -> None:
+def test_an_invalid_repository_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="owner/name"):
         require_repository(text)
 
@@ -214,7 +215,7 @@ def test_what_is_no_repository(text: str) -> None:
         "https://[",
     ],
 )
-def test_an_address_where_the_token_would_be_read(url: str) -> None:
+def test_an_api_address_without_tls_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="https"):
         require_api(url)
 
@@ -222,17 +223,17 @@ def test_an_address_where_the_token_would_be_read(url: str) -> None:
 @pytest.mark.parametrize(
     "url", ["https://ghe.example.org/api/v3", "http://127.0.0.1:80", "http://localhost"]
 )
-def test_an_address_where_it_would_not(url: str) -> None:
+def test_an_api_address_with_tls_or_on_loopback_is_accepted(url: str) -> None:
     require_api(url)
 
 
 @pytest.mark.parametrize("label", ["", " ", "a,b", "x" * 51, "a\nb"])
-def test_what_is_no_label(label: str) -> None:
+def test_an_invalid_label_is_refused(label: str) -> None:
     with pytest.raises(ValueError, match="a label has"):
         require_labels((label,))
 
 
-def test_the_nearest_token() -> None:
+def test_the_token_comes_from_the_first_variable_that_is_set() -> None:
     assert token_of({"GH_TOKEN": "c", "GITHUB_TOKEN": "b", "FLOWHEALTH_GITHUB_TOKEN": "a"}) == "a"
     assert token_of({"GH_TOKEN": "c", "GITHUB_TOKEN": " "}) == "c"
     assert token_of({}) is None

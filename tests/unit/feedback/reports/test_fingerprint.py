@@ -27,20 +27,20 @@ SAME = [
 
 
 @pytest.mark.parametrize("errors", SAME)
-def test_one_kind(errors: list[str]) -> None:
+def test_errors_that_differ_in_numbers_paths_and_versions_are_one_kind(errors: list[str]) -> None:
     assert len({fingerprint(one, "install", "shop") for one in errors}) == 1, [
         normal(one) for one in errors
     ]
 
 
-def test_other_kinds() -> None:
+def test_other_errors_steps_and_packages_are_other_kinds() -> None:
     errors = [one[0] for one in SAME]
     assert len({fingerprint(one, "install", "shop") for one in errors}) == len(SAME)
     assert len({fingerprint("x", step, name) for step in ("a", "b") for name in ("c", "d")}) == 4
 
 
 @given(st.text())
-def test_sixteen_digits_whatever_the_error(error: str) -> None:
+def test_a_fingerprint_has_sixteen_hexadecimal_digits(error: str) -> None:
     found = fingerprint(error, "install", "shop")
     assert len(found) == 16
     assert int(found, 16) >= 0

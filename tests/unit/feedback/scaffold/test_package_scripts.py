@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_flowhealth.errors import UsageError
@@ -68,13 +68,13 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_as_its_neighbours_are(case: str) -> None:
+def test_scripts_are_added_in_the_style_of_the_file(case: str) -> None:
     before, after = CASES[case]
 
     assert added(before) == after
 
 
-def test_the_last_of_two_scripts_and_an_escaped_key() -> None:
+def test_scripts_are_added_to_the_object_that_json_uses() -> None:
     text = '{"scripts": {"a": "1"}, "scr\\u0069pts": {"b": "2"}, "x": {"scripts": {}}, "y": "\\"scripts\\": {"}'
 
     assert json.loads(added(text)) == {
@@ -85,7 +85,7 @@ def test_the_last_of_two_scripts_and_an_escaped_key() -> None:
     assert '"a": "1"}' in added(text)
 
 
-def test_one_that_says_something_else_is_kept() -> None:
+def test_an_existing_script_is_kept() -> None:
     text = '{"scripts": {"monitor:a": "mine"}}'
     done = with_scripts(text, OURS)
 
@@ -95,7 +95,7 @@ def test_one_that_says_something_else_is_kept() -> None:
 
 
 @pytest.mark.parametrize("before", [before for before, _ in CASES.values()])
-def test_twice_is_once(before: str) -> None:
+def test_adding_twice_changes_nothing(before: str) -> None:
     once = added(before)
 
     assert with_scripts(once, OURS) == type(with_scripts(once, OURS))(once)
@@ -104,7 +104,7 @@ def test_twice_is_once(before: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", "{", '{"scripts": null}', '{"scripts": ["a"]}', '{"scripts": {"a": 1}}', "[" * 5000]
 )  # fmt: skip
-def test_what_can_not_be_added_to(text: str) -> None:
+def test_an_unusable_package_json_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError):
         added(text)
 
@@ -116,6 +116,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     others=st.dictionaries(st.text(), VALUES, max_size=5),
     scripts=st.none() | st.dictionaries(st.text(), st.text(), max_size=3),
@@ -125,7 +126,7 @@ VALUES = st.recursive(
     escaped=st.booleans(),
     ends=st.tuples(st.sampled_from(["", "\n", "  "]), st.sampled_from(["", "\n", " \n\n"])),
 )
-def test_whatever_it_looks_like(
+def test_every_byte_that_was_there_stays(
     others: dict[str, Any],
     scripts: dict[str, str] | None,
     indent: Any,

@@ -1,4 +1,4 @@
-"""What GitHub takes for an issue form, by its documentation.
+"""Projects for `--health-init`, and what GitHub takes for an issue form, by its documentation.
 
 "Syntax for issue forms", "Syntax for GitHub's form schema" and "Common validation errors
 when creating issue forms", docs.github.com.
@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+PLAIN = '{\n  "name": "a",\n  "main": "index.js"\n}\n'
 
 TOP = {"name", "description", "body", "assignees", "labels", "title", "projects", "type"}
 ATTRIBUTES = {
@@ -134,3 +137,21 @@ def _unique(body: list[dict[Any, Any]]) -> Iterator[str]:
 def _reference(label: str) -> str:
     """Return a label as GitHub makes a reference of it (Rails' `parameterize`)."""
     return re.sub(r"[^a-z0-9_-]+", "-", label.lower()).strip("-")
+
+
+def make(root: Path, manifest: str = PLAIN, **files: str) -> Path:
+    """Write a package.json and other files; return the folder."""
+    (root / "package.json").write_bytes(manifest.encode())
+    for path, text in files.items():
+        place = root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+    return root
+
+
+def listing(root: Path) -> dict[str, bytes]:
+    """Return everything below a folder, with its content."""
+    return {
+        str(path.relative_to(root)): path.read_bytes() if path.is_file() else b""
+        for path in root.rglob("*")
+    }
