@@ -18,6 +18,7 @@ from pytest_flowhealth.feedback.reports.report import InstallReport, Kind
 from pytest_flowhealth.history.database import MIGRATIONS, connect
 from tests.kit.clock import FakeClock
 from tests.kit.github import TOKEN, GitHub
+from tests.kit.runs import Run, environment, run_pytest
 
 BASE = Kind(
     fingerprint="0123456789abcdef",
@@ -67,6 +68,33 @@ def _report(kind: Kind, number: int) -> store.Kept:
     proof = store.proof_of(store.new_id())
     source = (number % max(1, kind.sources)).to_bytes(2)
     return store.Kept(proof, at, report, kind.fingerprint, source)
+
+
+class IssuesProject:
+    """A project with a history that has reports in it, and a repository at `api`."""
+
+    def __init__(self, folder: Path, api: str, kinds: Sequence[Kind] = (BASE,)) -> None:
+        folder.mkdir()
+        self.folder = folder
+        (folder / "package.json").write_text('{"name": "shop", "version": "1.0.0"}')
+        (folder / "flowhealth.toml").write_text(
+            f'[github]\nrepository = "acme/shop"\napi = "{api}"\n'
+        )
+        self.history = folder / ".flowhealth/history.db"
+        add_reports(self.history, kinds)
+
+    def environment(self, token: str | None) -> dict[str, str]:
+        """Return the environment of the command."""
+        return environment({"GITHUB_TOKEN": None, "GH_TOKEN": token})
+
+    def run(self, *words: str, token: str | None = TOKEN) -> Run:
+        """Run the command."""
+        env = {"GITHUB_TOKEN": None, "GH_TOKEN": token}
+        return run_pytest(self.folder, *(words or ("--health-issues",)), env=env)
+
+    def content(self) -> bytes:
+        """Return the content of all files."""
+        return b"".join(path.read_bytes() for path in self.folder.rglob("*") if path.is_file())
 
 
 class IssueMonitor:
