@@ -49,7 +49,7 @@ def test_many_old_issues_warn(project: Path) -> None:
         github.open(labels=["bug"], created=clock.at - 8_000 * 86_400)
     issues = analytics.open_issues(github.client(clock))
     for check in (checks.test_open, checks.test_age):
-        assert run(check, project, feedback_open=issues).outcome == "warn"
+        assert run_check(check, project, feedback_open=issues).outcome == "warn"
 
 
 def test_without_issues_there_is_no_age_and_no_growth(project: Path) -> None:

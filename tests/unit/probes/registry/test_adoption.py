@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from pytest_flowhealth.errors import NotApplicable, Unmeasured
 from pytest_flowhealth.probes.registry import adoption
 from pytest_flowhealth.probes.registry.adoption import Advisory
-from pytest_flowhealth.probes.registry.client import Client
 from pytest_flowhealth.probes.registry.packument import Release
-from pytest_flowhealth.probes.registry.store import Store
-from pytest_flowhealth.probes.registry.transport import Server
-from tests.probes.registry.scripted import Scripted, Told
+from pytest_flowhealth.probes.registry.transport import Answer
+from tests.kit.registry import Replies, reply
 
 RELEASE = Release(
     name="express",
@@ -30,11 +27,7 @@ RELEASE = Release(
 )
 
 
-def client(server: Scripted) -> Client:
-    return Client(Server("the registry", server.url), Store(None), seconds=1)
-
-
-def test_adoption() -> None:
+def test_adoption_is_the_share_of_downloads_by_version() -> None:
     counts = {"1.0.0": 10, "2.0.0": 30, "2.1.0": 50, "0.9.0": 10}
 
     found = adoption.adoption(counts, RELEASE)
@@ -45,12 +38,12 @@ def test_adoption() -> None:
 
 
 @pytest.mark.parametrize("counts", [{}, {"2.1.0": 0}])
-def test_no_downloads(counts: dict[str, int]) -> None:
+def test_without_downloads_there_is_no_adoption(counts: dict[str, int]) -> None:
     with pytest.raises(NotApplicable, match="nobody downloaded it"):
         adoption.adoption(counts, RELEASE)
 
 
-def test_versions_that_are_none() -> None:
+def test_an_unknown_version_is_counted_as_unpublished() -> None:
     found = adoption.adoption({"next": 5, "2.1.0": 5}, RELEASE)
 
     assert (found.major, found.gone) == (50, 50)
@@ -69,7 +62,9 @@ def test_versions_that_are_none() -> None:
         ((), 0),
     ],
 )
-def test_exposed(ranges: tuple[str, ...], share: float) -> None:
+def test_exposure_is_the_share_of_vulnerable_versions(
+    ranges: tuple[str, ...], share: float
+) -> None:
     counts = {"1.0.0": 1, "2.0.0": 1, "2.1.0-beta.1": 1, "2.1.0": 1}
     known = [Advisory("high", one) for one in ranges]
     expected = {("<2.1.0",): 75.0, (">=2.0.0 <2.1.0", "<1.0.1"): 75.0}.get(ranges, share)
@@ -77,13 +72,13 @@ def test_exposed(ranges: tuple[str, ...], share: float) -> None:
     assert adoption.exposed(counts, known) == expected
 
 
-def test_speaking_of() -> None:
+def test_an_advisory_speaks_of_the_versions_in_its_range() -> None:
     old, new = Advisory("high", "<2.0.0"), Advisory("low", ">=2.0.0")
 
     assert adoption.speaking_of([old, new], "2.1.0") == (new,)
 
 
-def test_range_that_is_none() -> None:
+def test_an_invalid_range_is_unknown() -> None:
     with pytest.raises(Unmeasured, match="can't be compared: all of them"):
         adoption.speaking_of([Advisory("high", "all of them")], "1.0.0")
 
@@ -91,17 +86,16 @@ def test_range_that_is_none() -> None:
 @pytest.mark.parametrize(
     ("package", "path"),
     [
-        ("fastify", "/versions/fastify/last-week"),
-        ("@slack/client", "/versions/@slack%2Fclient/last-week"),
+        ("fastify", "versions/fastify/last-week"),
+        ("@slack/client", "versions/@slack%2Fclient/last-week"),
     ],
 )
-def test_question(package: str, path: str) -> None:
-    body = msgspec.json.encode({"package": package, "downloads": {"1.0.0": 7}})
-    with Scripted([Told(body=body)]) as server:
-        counts, _ = adoption.read_versions(client(server), package)
+def test_the_request_has_the_scope_with_an_encoded_slash(package: str, path: str) -> None:
+    replies = Replies(reply({"package": package, "downloads": {"1.0.0": 7}}))
+    counts, _ = adoption.read_versions(replies.client(), package)
 
     assert counts == {"1.0.0": 7}
-    assert server.asked[0].path.replace("%40", "@") == path
+    assert replies.requests[0].path.replace("%40", "@") == path
 
 
 @pytest.mark.parametrize(
@@ -118,17 +112,17 @@ def test_question(package: str, path: str) -> None:
         [],
     ],
 )
-def test_no_answer(told: Any) -> None:
-    with Scripted([Told(body=msgspec.json.encode(told))]) as server, pytest.raises(Unmeasured):
-        adoption.read_versions(client(server), "express")
+def test_an_invalid_answer_is_unknown(told: Any) -> None:
+    with pytest.raises(Unmeasured):
+        adoption.read_versions(Replies(reply(told)).client(), "express")
 
 
-def test_unknown_package() -> None:
-    with Scripted([Told(404)]) as server, pytest.raises(Unmeasured, match="by version"):
-        adoption.read_versions(client(server), "express")
+def test_a_package_without_figures_is_unknown() -> None:
+    with pytest.raises(Unmeasured, match="by version"):
+        adoption.read_versions(Replies(reply({}, 404)).client(), "express")
 
 
-def test_advisories() -> None:
+def test_advisories_are_asked_for_by_version() -> None:
     told = {
         "express": [
             {
@@ -140,31 +134,30 @@ def test_advisories() -> None:
             }
         ]
     }
-    with Scripted([Told(body=msgspec.json.encode(told))]) as server:
-        found = adoption.read_advisories(client(server), "express", ["1.0.0", "2.0.0"])
+    replies = Replies(reply(told))
+    found = adoption.read_advisories(replies.client(), "express", ["1.0.0", "2.0.0"])
 
     assert found == (Advisory("high", "<2", "A fault"),)
-    assert server.asked[0].path == "/-/npm/v1/security/advisories/bulk"
-    assert server.asked[0].body == b'{"express":["1.0.0","2.0.0"]}'
+    assert replies.requests[0].path == "-/npm/v1/security/advisories/bulk"
+    assert replies.requests[0].body == b'{"express":["1.0.0","2.0.0"]}'
 
 
-def test_none_known() -> None:
-    with Scripted([Told(body=b"{}")]) as server:
-        assert adoption.read_advisories(client(server), "express", ["1.0.0"]) == ()
+def test_an_empty_answer_means_no_advisory() -> None:
+    assert adoption.read_advisories(Replies(reply({})).client(), "express", ["1.0.0"]) == ()
 
 
 @pytest.mark.parametrize(
-    "told",
+    "answer",
     [
-        Told(404),
-        Told(405),
-        Told(body=b"null"),
-        Told(body=b"[]"),
-        Told(body=b'{"express": {}}'),
-        Told(body=b'{"express": [{"severity": "high"}]}'),
-        Told(body=b'{"error": "not today"}'),
+        reply({}, 404),
+        reply({}, 405),
+        reply(b"null"),
+        reply(b"[]"),
+        reply(b'{"express": {}}'),
+        reply(b'{"express": [{"severity": "high"}]}'),
+        reply(b'{"error": "not today"}'),
     ],
 )
-def test_advisories_are_not_told(told: Told) -> None:
-    with Scripted([told]) as server, pytest.raises(Unmeasured, match="asked for advisories"):
-        adoption.read_advisories(client(server), "express", ["1.0.0"])
+def test_an_answer_without_advisories_is_unknown(answer: Answer) -> None:
+    with pytest.raises(Unmeasured, match="asked for advisories"):
+        adoption.read_advisories(Replies(answer).client(), "express", ["1.0.0"])

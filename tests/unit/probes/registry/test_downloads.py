@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
-import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_flowhealth.errors import NotApplicable, Unmeasured
 from pytest_flowhealth.probes.registry import downloads
-from pytest_flowhealth.probes.registry.client import Client
 from pytest_flowhealth.probes.registry.downloads import Day, figures, growth
-from pytest_flowhealth.probes.registry.store import Store
-from pytest_flowhealth.probes.registry.transport import Server
-from tests.probes.registry.scripted import Scripted, Told
+from pytest_flowhealth.probes.registry.transport import Answer
+from tests.kit.registry import Replies, reply
 
 TODAY = date(2026, 11, 23)
 """A Monday."""
@@ -41,7 +37,7 @@ def grown(days: Sequence[Day], created: datetime | None = OLD) -> downloads.Grow
     return growth(figures(days, TODAY), created)
 
 
-def test_figures() -> None:
+def test_figures_are_sums_of_the_last_days() -> None:
     days = series(range(1, WINDOW + 1))
 
     found = figures(days, TODAY)
@@ -56,7 +52,7 @@ def test_figures() -> None:
     assert found.gaps == ()
 
 
-def test_growth() -> None:
+def test_growth_compares_the_last_week_with_the_week_before() -> None:
     found = grown(series([100] * 52 + [120] * 7))
 
     assert (found.percent, found.after, found.before, found.days) == (20.0, 840, 700, 7)
@@ -64,7 +60,7 @@ def test_growth() -> None:
 
 
 @pytest.mark.parametrize("zeros", [1, 2])
-def test_days_that_are_not_counted_yet(zeros: int) -> None:
+def test_zeros_at_the_end_are_days_that_are_not_counted_yet(zeros: int) -> None:
     """A 0 at the end is no figure: the day before is the last one, and growth knows nothing of it."""
     found = figures(series([100] * (WINDOW - zeros) + [0] * zeros), TODAY)
 
@@ -73,13 +69,13 @@ def test_days_that_are_not_counted_yet(zeros: int) -> None:
     assert growth(found, OLD).percent == 0
 
 
-def test_outage_of_the_api() -> None:
+def test_four_zero_days_of_a_popular_package_are_an_outage() -> None:
     """Where 100 a day are usual, four days of 0 are a failure of the API."""
     with pytest.raises(Unmeasured, match="no figures since 2026-11-18"):
         figures(series([100] * (WINDOW - 4) + [0] * 4), TODAY)
 
 
-def test_days_without_downloads() -> None:
+def test_zero_days_of_a_rarely_used_package_are_true() -> None:
     """Of a package with few downloads they are true; only the last two may be late."""
     found = figures(series([1, 0, 0, 2, 0, 0, 0] * 8 + [0, 0, 0]), TODAY)
 
@@ -87,7 +83,7 @@ def test_days_without_downloads() -> None:
     assert (found.day, found.gaps) == (0, ())
 
 
-def test_nothing_ever() -> None:
+def test_a_package_without_downloads_has_no_growth() -> None:
     found = figures(series([0] * WINDOW), TODAY)
 
     assert (found.day, found.week, found.month, found.trend) == (0, 0, 0, None)
@@ -112,7 +108,7 @@ def test_weekends_without_downloads_are_no_gaps() -> None:
     assert growth(found, OLD).percent == 0
 
 
-def test_gap_in_the_data() -> None:
+def test_a_lost_day_is_left_out_of_both_weeks() -> None:
     """A day that the API lost is in neither week."""
     days = series([100] * WINDOW)
     days[-3] = Day(days[-3].day, 0)
@@ -123,7 +119,7 @@ def test_gap_in_the_data() -> None:
     assert growth(found, OLD) == downloads.Growth(0.0, 600, 600, 6)
 
 
-def test_many_gaps() -> None:
+def test_three_lost_days_leave_growth_unknown() -> None:
     days = series([100] * WINDOW)
     for at in (-3, -4, -5):
         days[at] = Day(days[at].day, 0)
@@ -132,7 +128,7 @@ def test_many_gaps() -> None:
 
 
 @pytest.mark.parametrize(("age", "grows"), [(3, False), (14, False), (15, True), (400, True)])
-def test_young_package(age: int, *, grows: bool) -> None:
+def test_a_young_package_has_figures_and_growth_after_two_weeks(age: int, *, grows: bool) -> None:
     """Its first day is no whole one; what it has is counted all the same."""
     first = TODAY - timedelta(days=age)
     days = [Day(one.day, 10 if one.day >= first else 0) for one in series([0] * WINDOW)]
@@ -150,14 +146,14 @@ def test_young_package(age: int, *, grows: bool) -> None:
             growth(found, created)
 
 
-def test_weeks_of_a_young_package() -> None:
+def test_weeks_begin_with_the_first_download() -> None:
     found = figures(series([0] * (WINDOW - 21) + [10] * 21), TODAY)
 
     assert found.weeks == (70, 70, 70)
     assert found.trend == 0
 
 
-def test_few_downloads() -> None:
+def test_below_two_hundred_downloads_a_week_growth_is_of_few() -> None:
     assert grown(series([28] * WINDOW)).few
     assert not grown(series([29] * WINDOW)).few
 
@@ -175,13 +171,14 @@ def test_few_downloads() -> None:
         (series([5] * 30) + series([5]), "2026-11-22 after 2026-11-22"),
     ],
 )
-def test_impossible_days(days: list[Day], says: str) -> None:
+def test_missing_doubled_or_old_days_are_unknown(days: list[Day], says: str) -> None:
     with pytest.raises(Unmeasured, match=says):
         figures(days, TODAY)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 10**9), min_size=32, max_size=WINDOW), st.integers(1, 3))
-def test_any_counts(counts: list[int], late: int) -> None:
+def test_figures_are_sums_of_the_given_counts_or_unknown(counts: list[int], late: int) -> None:
     """Figures are sums of what was told, of days one after the other; or there are none."""
     try:
         found = figures(series(counts, TODAY - timedelta(days=late)), TODAY)
@@ -195,33 +192,27 @@ def test_any_counts(counts: list[int], late: int) -> None:
 
 
 @pytest.mark.parametrize("package", ["express", "@slack/client"])
-def test_question(package: str) -> None:
-    """Names as the API's documentation has them: a scope's slash is a slash here."""
-    told = {"package": package, "downloads": series([7] * WINDOW)}
-    with Scripted([Told(body=msgspec.json.encode(told))]) as server:
-        client = Client(Server("the downloads API", server.url), Store(None))
-        found, _ = downloads.read_downloads(client, package, TODAY)
+def test_the_request_has_the_period_and_the_scope_with_its_slash(package: str) -> None:
+    replies = Replies(reply({"package": package, "downloads": series([7] * WINDOW)}))
+    found, _ = downloads.read_downloads(replies.client(), package, TODAY)
 
-    assert server.asked[0].path == f"/downloads/range/2026-09-25:2026-11-22/{package}"
+    assert replies.requests[0].path == f"downloads/range/2026-09-25:2026-11-22/{package}"
     assert found.week == 49
 
 
-def test_another_package(tmp_path: Path) -> None:
-    told = {"package": "koa", "downloads": series([7] * WINDOW)}
-    with (
-        Scripted([Told(body=msgspec.json.encode(told))]) as server,
-        pytest.raises(Unmeasured, match="asked for express, and answered for koa"),
-    ):
-        downloads.read_downloads(
-            Client(Server("the downloads API", server.url), Store(None)), "express", TODAY
-        )
-
-
-def test_unknown_package() -> None:
-    with (
-        Scripted([Told(404, b'{"error": "package express not found"}')]) as server,
-        pytest.raises(Unmeasured, match="status 404: it has no figures of express"),
-    ):
-        downloads.read_downloads(
-            Client(Server("the downloads API", server.url), Store(None)), "express", TODAY
-        )
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (
+            reply({"package": "koa", "downloads": series([7] * WINDOW)}),
+            "asked for express, and answered for koa",
+        ),
+        (
+            reply({"error": "package express not found"}, 404),
+            "status 404: it has no figures of express",
+        ),
+    ],
+)
+def test_an_answer_about_no_or_another_package_is_unknown(answer: Answer, says: str) -> None:
+    with pytest.raises(Unmeasured, match=says):
+        downloads.read_downloads(Replies(answer).client(), "express", TODAY)

@@ -39,7 +39,7 @@ BASIC = base64.b64encode(b"somebody:geheim").decode()
         ("", ""),
     ],
 )
-def test_credential(tmp_path: Path, line: str, header: str) -> None:
+def test_the_credential_of_an_address(tmp_path: Path, line: str, header: str) -> None:
     npmrc = tmp_path / ".npmrc"
     npmrc.write_text(f"fund=false\n{line}\n")
 
@@ -49,7 +49,7 @@ def test_credential(tmp_path: Path, line: str, header: str) -> None:
     assert bool(found) is bool(header)
 
 
-def test_nearest_wins(tmp_path: Path) -> None:
+def test_the_nearest_file_and_the_environment_win(tmp_path: Path) -> None:
     near, far = tmp_path / "near", tmp_path / "far"
     near.write_text("//registry.example.org/:_authToken=near\n")
     far.write_text("//registry.example.org/:_authToken=far\n")
@@ -59,7 +59,7 @@ def test_nearest_wins(tmp_path: Path) -> None:
     assert credential(ADDRESS, settings_of([near, far], environ)).header == "Bearer nearest"
 
 
-def test_longest_path_wins(tmp_path: Path) -> None:
+def test_the_longest_path_wins(tmp_path: Path) -> None:
     npmrc = tmp_path / ".npmrc"
     npmrc.write_text(
         "//registry.example.org/:_authToken=all\n//registry.example.org/team/:_authToken=team\n"
@@ -71,28 +71,28 @@ def test_longest_path_wins(tmp_path: Path) -> None:
     assert found.environment == {"npm_config_//registry.example.org/team/:_authToken": "team"}
 
 
-def test_user_in_the_address() -> None:
+def test_a_user_in_the_address_is_a_credential() -> None:
     found = credential("https://somebody:geheim@registry.example.org/npm/", {})
 
     assert found.header == f"Basic {BASIC}"
     assert found.environment == {"npm_config_//registry.example.org/npm/:_auth": BASIC}
 
 
-def test_shows_itself_to_nobody() -> None:
+def test_a_credential_does_not_show_itself() -> None:
     found = Credential("Bearer geheim", "//registry.example.org/")
 
     assert "geheim" not in f"{found} {found!r}"
 
 
 @pytest.mark.parametrize("token", ["a\nb", "a\rb", "\u20ac", "a\0"])
-def test_what_can_not_be_sent(token: str) -> None:
+def test_a_token_that_is_no_header_is_no_credential(token: str) -> None:
     environ = {"npm_config_//registry.example.org/:_authToken": token}
 
     assert not credential(ADDRESS, settings_of([], environ))
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"\0", b"=\n=x\n//\n//=\n//:=\n"])
-def test_unreadable_files(tmp_path: Path, content: bytes) -> None:
+def test_unreadable_files_give_no_credential(tmp_path: Path, content: bytes) -> None:
     npmrc = tmp_path / ".npmrc"
     npmrc.write_bytes(content)
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 import pytest
 
 from pytest_flowhealth.errors import ProbeError, Unmeasured
-from pytest_flowhealth.probes.registry.client import Client
 from pytest_flowhealth.probes.registry.packument import Release, is_older, read_release
-from pytest_flowhealth.probes.registry.store import Store
-from pytest_flowhealth.probes.registry.transport import Server
-from tests.probes.registry.scripted import Scripted, Told
+from pytest_flowhealth.probes.registry.transport import Answer
+from tests.kit.registry import Replies, reply
 
 DOCUMENT: dict[str, Any] = {
     "name": "@slack/client",
@@ -39,20 +36,19 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
-def asked(*told: Told, package: str = "@slack/client") -> tuple[Release, Scripted]:
-    with Scripted(list(told)) as server:
-        client = Client(Server("the registry", server.url), Store(None), seconds=1)
-        return read_release(client, package)[0], server
+def read(answer: Answer) -> Release:
+    return read_release(Replies(answer).client(), "@slack/client")[0]
 
 
-def document(**changes: Any) -> Told:
-    return Told(body=msgspec.json.encode(DOCUMENT | changes))
+def document(**changes: Any) -> Answer:
+    return reply(DOCUMENT | changes)
 
 
-def test_release() -> None:
-    found, server = asked(document())
+def test_the_document_is_read() -> None:
+    replies = Replies(document())
+    found, _ = read_release(replies.client(), "@slack/client")
 
-    assert server.asked[0].path == "/@slack%2Fclient"
+    assert replies.requests[0].path == "@slack%2Fclient"
     assert (found.latest, found.tags["next"]) == ("2.0.0", "3.0.0-beta.1")
     assert len(found.versions) == 5
     assert found.deprecated == {"1.0.0": "use 2"}
@@ -61,56 +57,56 @@ def test_release() -> None:
     assert (found.signatures, found.provenance, found.integrity) == (1, True, True)
 
 
-def test_bare_document() -> None:
+def test_a_document_of_versions_only_is_enough() -> None:
     """A mirror may tell nothing but versions."""
-    found, _ = asked(document(name=None, time={}, versions={"2.0.0": {}}))
+    found = read(document(name=None, time={}, versions={"2.0.0": {}}))
 
     assert (found.created, found.released) == (None, None)
     assert (found.signatures, found.provenance, found.integrity) == (0, False, False)
 
 
-def test_created_by_the_oldest_version() -> None:
+def test_without_a_date_of_creation_the_oldest_version_counts() -> None:
     times = dict.fromkeys(DOCUMENT["versions"], "2026-01-01T00:00:00Z")
-    found, _ = asked(document(time=times | {"1.0.0": "2019-05-05T00:00:00Z"}))
+    found = read(document(time=times | {"1.0.0": "2019-05-05T00:00:00Z"}))
 
     assert found.created == datetime(2019, 5, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("told", "says"),
+    ("answer", "says"),
     [
-        (Told(404, b'{"error": "Not found"}'), "@slack/client is not published"),
+        (reply({"error": "Not found"}, 404), "@slack/client is not published"),
         (document(versions={}), "every version of @slack/client was unpublished"),
         (document(**{"dist-tags": {}}), "no dist-tag `latest`"),
         (document(**{"dist-tags": {"latest": "9.9.9"}}), "9.9.9 as `latest`, which is not there"),
     ],
 )
-def test_not_as_it_must_be(told: Told, says: str) -> None:
+def test_an_unpublished_or_tagless_package_fails(answer: Answer, says: str) -> None:
     with pytest.raises(ProbeError, match=says) as caught:
-        asked(told)
+        read(answer)
     assert caught.value.remedy
 
 
 @pytest.mark.parametrize(
-    "told",
+    "answer",
     [
         document(name="express"),
         document(versions=[]),
         document(versions={"2.0.0": 5}),
         document(**{"dist-tags": {"latest": 2}}),
         document(time=None),
-        Told(body=b"null"),
-        Told(405),
+        reply(None),
+        reply({}, 405),
     ],
 )
-def test_no_document(told: Told) -> None:
+def test_an_invalid_document_is_unknown(answer: Answer) -> None:
     with pytest.raises(Unmeasured):
-        asked(told)
+        read(answer)
 
 
 @pytest.mark.parametrize("odd", [7, None, "yesterday", "2026-13-01", ["2026"], "0000-00-00"])
-def test_odd_dates(odd: object) -> None:
-    found, _ = asked(document(time={"created": odd, "2.0.0": odd}))
+def test_invalid_dates_are_unknown(odd: object) -> None:
+    found = read(document(time={"created": odd, "2.0.0": odd}))
 
     assert (found.created, found.released) == (None, None)
 
@@ -130,5 +126,5 @@ def test_odd_dates(odd: object) -> None:
         ("nonsense", "1.0.0", False),
     ],
 )
-def test_is_older(version: str, other: str, *, older: bool) -> None:
+def test_versions_are_compared_as_semver(version: str, other: str, *, older: bool) -> None:
     assert is_older(version, other) is older

@@ -11,8 +11,17 @@ import pytest
 from pytest_flowhealth.config.model import Configuration, Npm
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import NotApplicable, ProbeError, Unmeasured
+from pytest_flowhealth.probes.registry import settings
 from pytest_flowhealth.probes.registry.settings import derived, read_settings, shown
 from pytest_flowhealth.probes.registry.transport import downloads_server
+
+
+@pytest.fixture(autouse=True)
+def npm_config(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return npm's configuration, instead of asking npm."""
+    config: dict[str, Any] = {"registry": "https://registry.npmjs.example/"}
+    monkeypatch.setattr(settings, "_npm_config", lambda _: config)
+    return config
 
 
 def target(root: Path, manifest: dict[str, Any] | None, npmrc: str = "", **npm: Any) -> Target:
@@ -34,11 +43,11 @@ def target(root: Path, manifest: dict[str, Any] | None, npmrc: str = "", **npm: 
         ("http://127.0.0.1:4873/", None),
     ],
 )
-def test_derived(registry: str, api: str | None) -> None:
+def test_the_downloads_api_is_derived_from_the_registry(registry: str, api: str | None) -> None:
     assert derived(registry) == api
 
 
-def test_shown() -> None:
+def test_a_shown_address_has_no_user_and_no_query() -> None:
     assert shown("https://a:geheim@registry.example.org/npm/?x=1") == "registry.example.org/npm"
 
 
@@ -46,7 +55,9 @@ def test_shown() -> None:
     ("manifest", "says"),
     [({"name": "a", "private": True}, "private"), ({"version": "1.0.0"}, "no name")],
 )
-def test_not_applicable(tmp_path: Path, manifest: dict[str, Any], says: str) -> None:
+def test_a_private_or_nameless_package_is_not_applicable(
+    tmp_path: Path, manifest: dict[str, Any], says: str
+) -> None:
     with pytest.raises(NotApplicable, match=says):
         read_settings(target(tmp_path, manifest))
 
@@ -54,84 +65,68 @@ def test_not_applicable(tmp_path: Path, manifest: dict[str, Any], says: str) -> 
 @pytest.mark.parametrize(
     "name", ["../x", "a b", "file:/etc", "git+ssh://a/b", "-g", "a@latest", "@a", ".x", "a" * 215]
 )
-def test_name_that_is_none(tmp_path: Path, name: str) -> None:
+def test_an_invalid_name_is_not_given_to_npm(tmp_path: Path, name: str) -> None:
     """To npm it would mean something else."""
     with pytest.raises(ProbeError, match="must be a package's name"):
         read_settings(target(tmp_path, {"name": name}))
 
 
-def test_configured_package_of_a_private_project(tmp_path: Path) -> None:
+def test_a_private_project_may_configure_a_package(tmp_path: Path) -> None:
     there = target(tmp_path, {"name": "a", "private": True}, package="express")
 
     assert read_settings(there).package == "express"
 
 
-def test_no_manifest(tmp_path: Path) -> None:
+def test_a_missing_package_json_fails(tmp_path: Path) -> None:
     with pytest.raises(ProbeError, match=r"package\.json"):
         read_settings(target(tmp_path, None))
 
 
-def test_what_npm_says(tmp_path: Path) -> None:
-    npmrc = """\
-registry=http://127.0.0.1:9/all
-@team:registry=https://registry.team.example/npm/
-//registry.team.example/npm/:_authToken=${FLOWHEALTH_TEST_TOKEN}
-strict-ssl=false
-noproxy=a.example,b.example
-"""
-    settings = read_settings(target(tmp_path, {"name": "@team/a"}, npmrc))
+def test_a_registry_without_a_downloads_api_leaves_downloads_unknown(
+    tmp_path: Path, npm_config: dict[str, Any]
+) -> None:
+    npm_config |= {"registry": "http://127.0.0.1:9/all", "@team:registry": "https://team.example/"}
+    found = read_settings(target(tmp_path, {"name": "a"}))
 
-    assert settings.registry == "https://registry.team.example/npm/"
-    assert settings.downloads == "https://api.team.example/"
-    assert settings.scope == "@team"
-    assert settings.credential.header.startswith("Bearer ")
-    assert not settings.way.strict
-    assert settings.way.noproxy == "a.example,b.example"
-    assert downloads_server(settings).credential.header == ""
-
-
-def test_unscoped(tmp_path: Path) -> None:
-    npmrc = "registry=http://127.0.0.1:9/all\n@team:registry=https://registry.team.example/npm/\n"
-    settings = read_settings(target(tmp_path, {"name": "a"}, npmrc))
-
-    assert settings.registry == "http://127.0.0.1:9/all/"
-    assert settings.downloads is None
+    assert found.registry == "http://127.0.0.1:9/all/"
+    assert found.downloads is None
     with pytest.raises(
         Unmeasured, match=r"no downloads API is known for the registry 127"
     ) as caught:
-        downloads_server(settings)
+        downloads_server(found)
     assert "downloads" in str(caught.value.remedy)
 
 
-def test_configuration_wins(tmp_path: Path) -> None:
+def test_a_scope_has_its_own_registry(tmp_path: Path, npm_config: dict[str, Any]) -> None:
+    npm_config["@team:registry"] = "https://registry.team.example/npm/"
+    found = read_settings(target(tmp_path, {"name": "@team/a"}))
+
+    assert (found.registry, found.scope) == ("https://registry.team.example/npm/", "@team")
+    assert found.downloads == "https://api.team.example/"
+
+
+@pytest.mark.parametrize("address", [None, "", "file:///etc", 7])
+def test_without_a_registry_it_is_unknown(
+    tmp_path: Path, npm_config: dict[str, Any], address: object
+) -> None:
+    npm_config["registry"] = address
+    with pytest.raises(Unmeasured, match="names no registry"):
+        read_settings(target(tmp_path, {"name": "a"}))
+
+
+def test_the_configuration_goes_before_npm(tmp_path: Path) -> None:
     there = target(
         tmp_path,
         {"name": "a"},
-        "registry=http://127.0.0.1:9/\n",
         registry="https://u:geheim@registry.example.org",
         downloads="https://numbers.example.org/api",
     )
 
-    settings = read_settings(there)
+    found = read_settings(there)
 
-    assert settings.registry == "https://registry.example.org/"
-    assert settings.configured
-    assert downloads_server(settings).address == "https://numbers.example.org/api/"
-    assert settings.credential
-    assert "geheim" not in repr(settings)
-    assert settings.credential.header not in repr(settings)
-
-
-def test_npm_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = tmp_path / "bin" / "npm"
-    fake.parent.mkdir()
-    fake.write_text("#!/bin/sh\necho nonsense\nexit 3\n")
-    fake.chmod(0o755)
-    there = target(tmp_path, {"name": "a"})
-    monkeypatch.setenv("PATH", f"{fake.parent}:/bin:/usr/bin")
-    with pytest.raises(Unmeasured, match="exit code 3"):
-        read_settings(there)
-
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ProbeError, match="no `npm`"):
-        read_settings(there)
+    assert found.registry == "https://registry.example.org/"
+    assert found.configured
+    assert downloads_server(found).address == "https://numbers.example.org/api/"
+    assert found.credential
+    assert "geheim" not in repr(found)
+    assert found.credential.header not in repr(found)

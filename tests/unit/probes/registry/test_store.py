@@ -14,7 +14,7 @@ from pytest_flowhealth.probes.usercache import user_folder
 KEPT = Kept("http://127.0.0.1/", '"v1"', 1.0, b"{}")
 
 
-def test_round_trip(tmp_path: Path) -> None:
+def test_a_stored_answer_is_private_and_read_back(tmp_path: Path) -> None:
     store = Store(tmp_path / "a" / "b")
     store.save("x", KEPT)
 
@@ -24,7 +24,7 @@ def test_round_trip(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 99, b"\x84\xa3url\x05", b"null"])
-def test_spoilt(tmp_path: Path, content: bytes) -> None:
+def test_a_spoilt_file_is_replaced(tmp_path: Path, content: bytes) -> None:
     store = Store(tmp_path)
     store.save("x", KEPT)
     (file,) = tmp_path.iterdir()
@@ -35,7 +35,7 @@ def test_spoilt(tmp_path: Path, content: bytes) -> None:
     assert store.load("x") == KEPT
 
 
-def test_nowhere_to_write(tmp_path: Path) -> None:
+def test_without_a_writable_folder_nothing_is_stored(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for folder in (None, tmp_path / "file" / "below", Path("/proc/none")):
         store = Store(folder)
@@ -43,7 +43,7 @@ def test_nowhere_to_write(tmp_path: Path) -> None:
         assert store.load("x") is None
 
 
-def test_old_ones_are_removed(tmp_path: Path) -> None:
+def test_answers_older_than_a_month_are_removed(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.save("old", KEPT)
     (file,) = tmp_path.iterdir()
@@ -65,5 +65,5 @@ def test_old_ones_are_removed(tmp_path: Path) -> None:
         ({}, None),
     ],
 )
-def test_user_folder(environ: dict[str, str], folder: str | None) -> None:
+def test_the_folder_is_in_the_users_cache(environ: dict[str, str], folder: str | None) -> None:
     assert user_folder(environ, "npm") == (Path(folder) if folder else None)
