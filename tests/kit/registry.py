@@ -183,6 +183,17 @@ class RegistryFront:
         return {name: _advisories(name, *of) for name, of in given.items()}
 
 
+def package_document(name: str, **dependencies: str) -> dict[str, Any]:
+    """Return a package's document; its archive is nowhere, for npm never gets that far."""
+    version = {
+        "name": name,
+        "version": "1.0.0",
+        "dependencies": dependencies,
+        "dist": {"tarball": f"http://127.0.0.1:1/{name}.tgz", "integrity": "sha512-AAAA"},
+    }
+    return {"name": name, "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": version}}
+
+
 def advisory(name: str, severity: str, versions: str = "*") -> dict[str, Any]:
     """Return one advisory (docs.npmjs.com, "npm audit", "Bulk Advisory Endpoint").
 
