@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from pytest_flowhealth.config.model import Configuration, Npm
@@ -22,6 +21,7 @@ from pytest_flowhealth.errors import ProbeError, Unmeasured
 from pytest_flowhealth.probes.registry import scratch
 from pytest_flowhealth.probes.registry.install import Installed, install_packed, install_published
 from pytest_flowhealth.probes.registry.settings import read_settings
+from tests.kit.processes import processes_below
 from tests.kit.registry import RegistryFront, package_document
 from tests.kit.waiting import wait_for
 
@@ -178,15 +178,3 @@ def test_nothing_is_left_when_python_ends_or_is_killed(
         process.communicate()
         wait_for(lambda: not processes_below(temporary))
         wait_for(lambda: not list(temporary.glob(f"{scratch.PREFIX}*")))
-
-
-def processes_below(folder: Path) -> list[psutil.Process]:
-    """Return the processes that work below a folder."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.cwd().startswith(str(folder)):
-                found.append(process)
-        except (psutil.Error, OSError):
-            continue
-    return found
