@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from pytest_flowhealth.config.load import load_target
+from pytest_flowhealth.feedback.reports import intake
 from pytest_flowhealth.feedback.reports.fingerprint import fingerprint
 from pytest_flowhealth.feedback.reports.sealing import Vault
 from tests.kit.install_reports import OPEN, TOKEN, TOKENS, ReportPage, count, found_in, report
@@ -192,5 +195,17 @@ def test_a_history_that_can_not_be_written_refuses_and_recovers(
     assert (answer.status, answer.headers["retry-after"]) == (503, "60")
     assert "reports can't be kept" in repr(page.remarks)
     page.history.rmdir()
+    assert page.hand_in(report()).status == 201
+    assert count(page.history) == 1
+
+
+def test_a_locked_history_refuses_and_recovers(
+    page: ReportPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "_LOCK", 0.05)
+    with contextlib.closing(sqlite3.connect(page.history, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert page.hand_in(report()).status == 503
+        other.execute("ROLLBACK")
     assert page.hand_in(report()).status == 201
     assert count(page.history) == 1
