@@ -13,9 +13,7 @@ import pytest
 from pytest_flowhealth.errors import ProbeError
 from pytest_flowhealth.feedback.scaffold.files import differences, write
 from pytest_flowhealth.feedback.scaffold.plan import plan, service_unit
-from tests.kit.scaffold import listing, make
-
-TEMPLATES = Path(__file__).parents[3] / "pytest_flowhealth/feedback/scaffold/templates/checks"
+from tests.kit.scaffold import TEMPLATES, listing, make
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
