@@ -1,4 +1,4 @@
-"""`--health-init` from the command line: what it shows, asks, writes, and its exit codes."""
+"""`--health-init` as typed: what it shows, asks and writes, and its exit codes."""
 
 from __future__ import annotations
 
@@ -13,111 +13,82 @@ from pathlib import Path
 
 import pytest
 
-from tests.probes.test_unreadable import WITHOUT_RIGHTS
+from tests.kit.runs import run_pytest
 
 PLAIN = '{\n  "name": "shop",\n  "main": "index.js"\n}\n'
+WITHOUT_RIGHTS = ("--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override")
+"""Root's right to read everything, given away (setpriv(1), capabilities(7))."""
 
 
 @pytest.fixture
-def shop(pytester: pytest.Pytester) -> Path:
-    (pytester.path / "package.json").write_text(PLAIN)
-    return pytester.path
+def shop(tmp_path: Path) -> Path:
+    (tmp_path / "package.json").write_text(PLAIN)
+    return tmp_path
 
 
-def names(shop: Path) -> list[str]:
-    """Return what is in a folder, but for what pytester leaves there."""
-    found = (one.name for one in shop.iterdir())
-    return sorted(one for one in found if not one.startswith(("runpytest", "std")))
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("option", "code"), [("--health-init", 1), ("--health-init=ask", 1), ("--health-init=diff", 0)]
+    ("words", "code"), [(("--health-init",), 1), (("--health-init=diff", "--health"), 0)]
 )
-@pytest.mark.parametrize("more", [[], ["--health"]])
-def test_without_a_terminal_it_only_shows(
-    shop: Path, pytester: pytest.Pytester, option: str, code: int, more: list[str]
-) -> None:
-    done = pytester.runpytest_subprocess(option, *more)
+def test_without_a_terminal_it_only_shows(shop: Path, words: tuple[str, ...], code: int) -> None:
+    done = run_pytest(shop, *words)
 
-    assert done.ret == code
-    done.stdout.fnmatch_lines(
-        [
-            "+++ b/flowhealth.toml",
-            "+++ b/package.json",
-            '+    "monitor:all": *',
-            "*--health-init=write",
-        ]
-    )
+    assert done.exit_code == code
+    for part in ("+++ b/flowhealth.toml", "+++ b/package.json", '+    "monitor:all": '):
+        assert part in done.out
+    assert done.out.rstrip().endswith("--health-init=write")
     assert names(shop) == ["package.json"]
 
 
-def test_written_without_asking_and_then_nothing_to_do(
-    shop: Path, pytester: pytest.Pytester
-) -> None:
-    first = pytester.runpytest_subprocess("--health-init=write")
-    second = pytester.runpytest_subprocess("--health-init")
+def test_it_writes_without_asking_and_then_has_nothing_to_do(shop: Path) -> None:
+    first = run_pytest(shop, "--health-init=write")
+    second = run_pytest(shop, "--health-init")
 
-    assert (first.ret, second.ret) == (0, 0)
-    first.stdout.fnmatch_lines(["written: flowhealth.toml", "changed: package.json", "now: *"])
-    second.stdout.fnmatch_lines(["nothing to do in *"])
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    for part in ("written: flowhealth.toml\n", "changed: package.json\n", "now: pytest --health\n"):
+        assert part in first.out
+    assert second.out.startswith("nothing to do in ")
     assert names(shop) == [".github", "deploy", "flowhealth.toml", "health", "package.json"]
 
 
-def test_another_folder(shop: Path, pytester: pytest.Pytester) -> None:
+def test_another_folder_can_be_named(shop: Path) -> None:
     (shop / "app").mkdir()
     (shop / "app/package.json").write_text(PLAIN)
-    done = pytester.runpytest_subprocess("--health-init=write", "--health-project", "app")
+    done = run_pytest(shop, "--health-init=write", "--health-project", "app")
 
-    assert done.ret == 0
+    assert done.exit_code == 0
     assert names(shop) == ["app", "package.json"]
     assert "health" in names(shop / "app")
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("words", "manifest", "problem"),
     [
-        (["--health-init=maybe"], "invalid choice: 'maybe'"),
-        (["--health-init=write", "--health-project=none"], "is no folder"),
+        (["--health-init=maybe"], PLAIN, "invalid choice: 'maybe'"),
+        (["--health-init=write", "--health-project=none"], PLAIN, "is no folder"),
+        (["--health-init=write"], "{", "--health-init: package.json"),
     ],
 )
-def test_what_can_not_be_meant(
-    shop: Path, pytester: pytest.Pytester, words: list[str], says: str
+def test_what_can_not_be_used_is_a_usage_error(
+    shop: Path, words: list[str], manifest: str, problem: str
 ) -> None:
-    done = pytester.runpytest_subprocess(*words)
+    (shop / "package.json").write_text(manifest)
+    done = run_pytest(shop, *words)
 
-    assert done.ret == 4
-    assert says in done.stderr.str()
+    assert done.exit_code == 4
+    assert problem in done.err
     assert names(shop) == ["package.json"]
 
 
-@pytest.mark.parametrize("content", [None, "{", '{"scripts": 1}'])
-def test_no_package_json_or_a_broken_one(pytester: pytest.Pytester, content: str | None) -> None:
-    if content is not None:
-        (pytester.path / "package.json").write_text(content)
-    done = pytester.runpytest_subprocess("--health-init=write")
-
-    assert done.ret == 4
-    assert "--health-init: package.json" in done.stderr.str()
-    assert "Traceback" not in done.stderr.str()
-
-
-def test_what_is_in_the_way_is_a_usage_error(shop: Path, pytester: pytest.Pytester) -> None:
-    (shop / "health").write_text("")
-    done = pytester.runpytest_subprocess("--health-init=write")
-
-    assert done.ret == 4
-    assert "health is in the way: it is no folder" in done.stderr.str()
-    assert names(shop) == ["health", "package.json"]
-
-
-def test_a_question_about_pytest_is_answered(shop: Path, pytester: pytest.Pytester) -> None:
-    done = pytester.runpytest_subprocess("--health-init", "--version")
-
-    assert done.ret == 0
+def test_a_question_about_pytest_is_answered(shop: Path) -> None:
+    assert run_pytest(shop, "--health-init", "--version").exit_code == 0
     assert names(shop) == ["package.json"]
 
 
-def test_a_folder_that_may_not_be_written(shop: Path) -> None:
+def test_a_folder_that_may_not_be_written_fails_and_nothing_is_written(shop: Path) -> None:
     if os.geteuid() == 0 and not shutil.which("setpriv"):
         pytest.skip("root writes everywhere, and setpriv is not installed")
     (shop / "deploy").mkdir()
@@ -135,25 +106,27 @@ def test_a_folder_that_may_not_be_written(shop: Path) -> None:
     assert (shop / "package.json").read_text() == PLAIN
 
 
-@pytest.mark.parametrize(("answer", "code"), [(b"y\n", 0), (b"n\n", 1), (b"\n", 1), (b"\x04", 1)])
-def test_a_terminal_is_asked(shop: Path, answer: bytes, code: int) -> None:
-    returned, shown = _on_a_terminal(shop, answer)
+def test_on_a_terminal_yes_writes(shop: Path) -> None:
+    code, shown = on_a_terminal(shop, b"y\n")
 
     assert "write these 8 files? [y/N]" in shown, shown
-    assert returned == code
-    assert ("health" in names(shop)) == (code == 0)
-    assert ("nothing was written" in shown) == (code == 1)
+    assert (code, "health" in names(shop)) == (0, True)
 
 
-def test_what_a_file_says_can_not_drive_the_terminal(shop: Path) -> None:
+@pytest.mark.parametrize("answer", [b"\n", b"\x04"])
+def test_on_a_terminal_anything_else_writes_nothing_and_shows_no_control_characters(
+    shop: Path, answer: bytes
+) -> None:
     (shop / "package.json").write_text('{\n  "name": "a",\n  "x": "\u202e\x7f\u009b31m"\n}\n')
-    _, shown = _on_a_terminal(shop, b"n\n")
+    code, shown = on_a_terminal(shop, answer)
 
+    assert "nothing was written" in shown
+    assert (code, names(shop)) == (1, ["package.json"])
     assert "\\u202e\\x7f\\x9b31m" in shown
-    assert not {"\u202e", "\x7f", "\u009b"} & set(shown)
+    assert not {"\u202e", "\x7f", "\u009b"} & {*shown}
 
 
-def _on_a_terminal(folder: Path, answer: bytes) -> tuple[int, str]:
+def on_a_terminal(folder: Path, answer: bytes) -> tuple[int, str]:
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(folder)
@@ -177,7 +150,7 @@ def _on_a_terminal(folder: Path, answer: bytes) -> tuple[int, str]:
     return os.waitstatus_to_exitcode(status), shown.decode()
 
 
-def test_the_diff_of_a_file_with_other_ends_of_lines_can_be_applied(shop: Path) -> None:
+def test_the_shown_diff_of_a_file_with_crlf_can_be_applied(shop: Path) -> None:
     if not shutil.which("git"):
         pytest.skip("git is not installed")
     (shop / "package.json").write_bytes(b'{\r\n  "name": "shop"\r\n}\r\n')
