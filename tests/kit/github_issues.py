@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from pytest_flowhealth.feedback.github import transport
 from pytest_flowhealth.feedback.github.notes import Notes
 from pytest_flowhealth.feedback.github.tend import Done, Policy, tend
 from pytest_flowhealth.feedback.reports import store
@@ -134,13 +134,12 @@ def crash_at(github: GitHub, number: int, *, after: bool) -> Callable[[], None]:
     """
     real, count = github.exchange, 0
 
-    @functools.wraps(real)
-    def exchange(*words: Any) -> Any:
+    def exchange(request: transport.Request, token: str | None, seconds: float) -> transport.Answer:
         nonlocal count
         count += 1
         if count == number and not after:
             raise Crash
-        answer = real(*words)
+        answer = real(request, token, seconds)
         if count == number:
             raise Crash
         return answer

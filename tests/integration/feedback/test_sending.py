@@ -164,12 +164,14 @@ def test_consent_is_asked_once_remembered_and_withdrawn(
     shop: Path, receiver: HttpServer, answer: str, sent: int
 ) -> None:
     words = (*WORDS, "--health-submit", receiver.url)
-    first, second = on_terminal(shop, words, answer), on_terminal(shop, words, None)
+    first = on_terminal(shop, words, answer)
     assert "Send a report of this installation to http://127.0.0.1" in first
-    assert "[y/N]" not in second
-    assert len(receiver.requests) == sent
+    assert len(receiver.requests) == (answer == "y")
     if answer == "n":
+        assert "you said no" in last_line(run(shop, *words))
         return
+    assert "[y/N]" not in on_terminal(shop, words, None)
+    assert len(receiver.requests) == sent
     withdrawn = run(shop, "--health-withdraw")
     assert "no longer agreed to: http://127.0.0.1" in withdrawn.out
     assert "nobody agreed to it" in last_line(run(shop, *words))

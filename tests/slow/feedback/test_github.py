@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest_flowhealth.feedback.github import transport
 from pytest_flowhealth.feedback.github.client import Client, Time
 from pytest_flowhealth.feedback.github.notes import Notes
-from pytest_flowhealth.feedback.github.tend import tend
+from pytest_flowhealth.feedback.github.tend import Done, tend
 from tests.kit.clock import FakeClock
 from tests.kit.github import AFTER, BEFORE, REPOSITORY, TOKEN, GitHubServer
 from tests.kit.github_issues import BASE, IssueMonitor, IssuesProject, kind
@@ -38,6 +38,7 @@ def test_one_fault_at_any_request_over_http_leads_to_one_issue(fault: str, numbe
     with GitHubServer(now=clock.now, lag=5.0) as github:
         github.fault = lambda _, count: fault if count == number else None
         history = IssueMonitor(github, clock).history
+        done = Done()
         for wait in (0.0, 1.0, 10.0, 130.0, 3_600.0, 3_600.0):
             clock.sleep(wait)
             at = Time(clock.now, clock.now, clock.sleep)

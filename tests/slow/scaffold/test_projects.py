@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+import yaml
 
+from pytest_flowhealth.feedback.scaffold.plan import WORKFLOW
 from tests.integration.scaffold.test_projects import LIMITS, NPMRC
 from tests.kit.registry import RegistryFront
-from tests.kit.runs import run_pytest
+from tests.kit.runs import environment, run_pytest
 from tests.kit.scaffold import PROJECTS, make_project
 
 ENTRIES = {
@@ -37,6 +42,8 @@ def test_an_installed_project_is_healthy_until_it_is_broken(
     limits = [f"--health-threshold={limit}" for limit in LIMITS]
     whole = run_pytest(project, "--health", *limits, env=env)
     assert whole.exit_code == 0, whole.text
+    if name == "plain":
+        run_scripts_and_job(project, env)
     if name not in ENTRIES:  # its own check asks a server
         return
     assert whole.outcomes["app.load"] == "pass"
@@ -45,3 +52,28 @@ def test_an_installed_project_is_healthy_until_it_is_broken(
     broken = run_pytest(project, "--health", "health/", env=env)
     assert broken.exit_code == 2
     assert "the sky fell" in broken.check("app.load")["message"]
+
+
+def run_scripts_and_job(project: Path, env: dict[str, str]) -> None:
+    """Run what `--health-init` wrote: the steps of the CI job, and a script of package.json."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    typed = environment({**env, "PATH": path, "FLOWHEALTH_THRESHOLDS": ",".join(LIMITS)})
+    steps = yaml.safe_load((project / WORKFLOW).read_text())["jobs"]["health"]["steps"]
+    commands = [
+        step["run"] for step in steps if "pip install" not in step.get("run", "pip install")
+    ]
+    assert commands[0].startswith("npm ")
+    if "github" not in {entry.name for entry in entry_points(group="pytest_flowhealth.formats")}:
+        commands.pop()
+    for command in (*commands[1:], "npm run monitor:performance"):
+        done = subprocess.run(
+            ["bash", "-e", "-c", command],
+            cwd=project,
+            env=typed,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    assert (project / ".flowhealth/history.db").is_file()
