@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from pytest_flowhealth.feedback.scaffold.plan import WORKFLOW
-from tests.integration.scaffold.test_projects import LIMITS, NPMRC
+from tests.integration.scaffold.test_projects import CALM_SYSTEM, LIMITS, NPMRC
 from tests.kit.registry import RegistryFront
 from tests.kit.runs import environment, run_pytest
 from tests.kit.scaffold import PROJECTS, make_project
@@ -39,7 +39,9 @@ def test_an_installed_project_is_healthy_until_it_is_broken(
     subprocess.run(["npm", "pkg", "get", "scripts"], cwd=project, check=True, capture_output=True)
 
     env = {"npm_config_cache": str(npm_cache), **registry.environment}
-    limits = [f"--health-threshold={limit}" for limit in LIMITS]
+    limits = [
+        f"--health-threshold={limit}" for limit in (LIMITS if name in ENTRIES else CALM_SYSTEM)
+    ]
     whole = run_pytest(project, "--health", *limits, env=env)
     assert whole.exit_code == 0, whole.text
     if name == "plain":
@@ -57,7 +59,7 @@ def test_an_installed_project_is_healthy_until_it_is_broken(
 def run_scripts_and_job(project: Path, env: dict[str, str]) -> None:
     """Run what `--health-init` wrote: the steps of the CI job, and a script of package.json."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    typed = environment({**env, "PATH": path, "FLOWHEALTH_THRESHOLDS": ",".join(LIMITS)})
+    typed = environment({**env, "PATH": path, "FLOWHEALTH_THRESHOLDS": ",".join(CALM_SYSTEM)})
     steps = yaml.safe_load((project / WORKFLOW).read_text())["jobs"]["health"]["steps"]
     commands = [
         step["run"] for step in steps if "pip install" not in step.get("run", "pip install")
