@@ -19,7 +19,7 @@ from pytest_flowhealth.probes.registry.transport import downloads_server
 @pytest.fixture(autouse=True)
 def npm_config(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Return npm's configuration, instead of asking npm."""
-    config: dict[str, Any] = {"registry": "https://registry.npmjs.example/"}
+    config: dict[str, Any] = {"registry": "https://registry.npm.example/"}
     monkeypatch.setattr(settings, "_npm_config", lambda _: config)
     return config
 
