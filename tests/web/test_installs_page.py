@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.feedback.harness import OPEN, Sender, receiving, report
+from tests.kit.install_reports import OPEN, Sender, receiving, report
 from tests.kit.site import Site
 from tests.web import test_pages as pages
 
