@@ -16,10 +16,11 @@ from pytest_flowhealth.probes import command
 from pytest_flowhealth.probes.npm import (
     ANSWERED,
     SECONDS,
-    ask,
     is_registered,
     needed,
     own_manifest,
+    parse_object,
+    run,
     unreadable,
 )
 
@@ -65,7 +66,12 @@ def outdated(root: Path, packages: Sequence[Package], timeout: float = SECONDS) 
         ProbeError: There is no npm.
         Unmeasured: The registry did not answer, or npm's answer can't be read.
     """
-    done, answer = ask(root, ["outdated"], timeout)
+    return parse_outdated(run(root, ["outdated"], timeout), packages)
+
+
+def parse_outdated(done: command.Completed, packages: Sequence[Package]) -> Outdated:
+    """Return what `npm outdated --json` has printed for `packages`; as `outdated`."""
+    answer = parse_object("outdated", done)
     entries = [(name, one) for name, each in answer.items() for one in _listed(each)]
     if not all(_is_entry(one) for _, one in entries) or done.returncode not in (0, 1):
         raise unreadable("outdated", done, answer)
