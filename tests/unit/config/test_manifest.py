@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_flowhealth.config.manifest import Manifest, read_manifest
@@ -21,6 +19,7 @@ from pytest_flowhealth.errors import ProbeError, Unmeasured
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
 )
 FIELDS = st.sampled_from(
     [
@@ -45,7 +44,7 @@ def read(folder: Path, content: bytes | dict[str, object]) -> Manifest:
     return read_manifest(path)
 
 
-def test_the_parts_that_are_looked_at(tmp_path: Path) -> None:
+def test_each_part_of_a_manifest_is_read(tmp_path: Path) -> None:
     manifest = read(
         tmp_path,
         {
@@ -85,13 +84,15 @@ def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
         (b" " * (6 * 2**20), "more than 5 MiB"),
     ],
 )
-def test_what_is_wrong_is_said(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_broken_manifest_is_refused_with_the_place_and_a_remedy(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
     with pytest.raises(ProbeError, match=said) as caught:
         read(tmp_path, content)
     assert caught.value.remedy
 
 
-def test_absent_and_no_regular_file(tmp_path: Path) -> None:
+def test_an_absent_manifest_or_a_pipe_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProbeError, match="is not there"):
         read_manifest(tmp_path / "package.json")
     os.mkfifo(tmp_path / "package.json")
@@ -99,6 +100,7 @@ def test_absent_and_no_regular_file(tmp_path: Path) -> None:
         read_manifest(tmp_path / "package.json")
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     st.one_of(
         st.binary(),
@@ -127,7 +129,9 @@ def make(root: Path, *labels: str) -> None:
         (["nothing/*"], []),
     ],
 )
-def test_workspaces(tmp_path: Path, patterns: list[str], found: list[str]) -> None:
+def test_workspaces_are_found_by_their_patterns(
+    tmp_path: Path, patterns: list[str], found: list[str]
+) -> None:
     make(
         tmp_path,
         "packages/a",
@@ -142,50 +146,9 @@ def test_workspaces(tmp_path: Path, patterns: list[str], found: list[str]) -> No
 
 
 @pytest.mark.parametrize(
-    "patterns",
-    [
-        ["packages/{a,b}", "apps/*"],
-        ["{apps,packages}/*", "!packages/b"],
-        ["**"],
-        ["./packages/*/"],
-        [".hidden/x", "packages/?"],
-        ["*/*"],
-        ["linked/*"],
-        ["apps/*", "!apps/*", "apps/web"],
-        ["linked-one"],
-    ],
-)
-def test_workspaces_are_those_that_npm_finds(tmp_path: Path, patterns: list[str]) -> None:
-    make(tmp_path, "packages/a", "packages/b", "packages/b/inner", "apps/web", ".hidden/x")
-    make(tmp_path / "elsewhere", "deep/one")
-    (tmp_path / "linked-one").symlink_to("elsewhere/deep/one")
-    (tmp_path / "linked").symlink_to("elsewhere/deep")
-    manifest = read(tmp_path, {"name": "root", "workspaces": patterns})
-
-    found = {one.label for one in workspaces(tmp_path, manifest)} - {"."}
-
-    # Behind a link npm's ** sees nothing: we look at more, never at less.
-    missed = set(npm_finds(tmp_path, patterns)) - found
-    assert not missed
-    assert patterns == ["**"] or found == set(npm_finds(tmp_path, patterns))
-
-
-def npm_finds(root: Path, patterns: list[str]) -> list[str]:
-    """Ask the map-workspaces that npm itself brings."""
-    npm = Path(shutil.which("npm") or "").resolve().parent.parent
-    script = f"""
-      require({str(npm / "node_modules/@npmcli/map-workspaces")!r})({{
-        cwd: {str(root)!r}, pkg: {{workspaces: {json.dumps(patterns)}}}
-      }}).then(found => console.log(JSON.stringify([...found.values()])))
-    """
-    printed = subprocess.run(["node", "-e", script], capture_output=True, check=True, timeout=60)
-    return [os.path.relpath(path, root) for path in json.loads(printed.stdout)]
-
-
-@pytest.mark.parametrize(
     "pattern", ["packages/[ab]", "packages/+(a|b)", "p\\a", "{a,b}{c,d}" * 6, "packages/{a}"]
 )
-def test_a_pattern_that_is_not_understood_is_never_an_empty_one(
+def test_a_pattern_that_is_not_understood_leaves_the_workspaces_unmeasured(
     tmp_path: Path, pattern: str
 ) -> None:
     manifest = read(tmp_path, {"workspaces": [pattern]})
@@ -193,7 +156,9 @@ def test_a_pattern_that_is_not_understood_is_never_an_empty_one(
         workspaces(tmp_path, manifest)
 
 
-def test_too_many_folders_are_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_folders_leave_the_workspaces_unmeasured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make(tmp_path, *(f"packages/{number}" for number in range(20)))
     monkeypatch.setattr("pytest_flowhealth.config.workspaces._MOST_FOLDERS", 10)
     manifest = read(tmp_path, {"workspaces": ["packages/*"]})
@@ -210,7 +175,7 @@ def test_a_broken_workspace_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["../other", "/etc", "a/../../b"])
-def test_a_pattern_that_leads_out(tmp_path: Path, pattern: str) -> None:
+def test_a_pattern_that_leads_out_of_the_project_is_refused(tmp_path: Path, pattern: str) -> None:
     manifest = read(tmp_path, {"workspaces": [pattern]})
     with pytest.raises(ProbeError, match="leads out of the project"):
         workspaces(tmp_path, manifest)
