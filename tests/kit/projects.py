@@ -12,7 +12,7 @@ from typing import Any
 from pytest_flowhealth.config.manifest import Package, read_manifest
 
 
-def write(folder: Path, files: Mapping[str, str | bytes] = {}, **fields: Any) -> Path:
+def write(folder: Path, files: Mapping[str, str | bytes] = {}, /, **fields: Any) -> Path:
     """Write `files`, and where `fields` are given a package.json of them; return `folder`.
 
     Folders in between are made. ``write(root, {"index.js": "1"}, name="app", main="index.js")``.
@@ -41,7 +41,7 @@ def write_package(folder: Path, **fields: Any) -> Package:
     return package_in(write(folder, **{"name": "app", "version": "1.0.0", **fields}))
 
 
-def write_module(project: Path, name: str, files: Mapping[str, str] = {}, **fields: Any) -> Path:
+def write_module(project: Path, name: str, files: Mapping[str, str] = {}, /, **fields: Any) -> Path:
     """Write the package `name`, version 1.0.0 by default, into the node_modules of `project`."""
     folder = project / "node_modules" / name
     return write(folder, files, **{"name": name, "version": "1.0.0", **fields})

@@ -1,0 +1,37 @@
+"""A small project that npm installed, for tests of what npm and Node say of it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.kit.projects import npm, write
+from tests.kit.sharing import shared_folder
+
+
+def make(root: Path) -> None:
+    write(root / "packages/one", name="one", version="1.0.0", dependencies={"ms": "^1.0.0"})
+    write(
+        root,
+        name="app",
+        version="1.0.0",
+        workspaces=["packages/*"],
+        dependencies={"ms": "^2.0.0", "odd": "npm:is-number@^6", "debug": "^4"},
+    )
+    npm(root, "install", "--omit-lockfile-registry-resolved=true")
+
+
+@pytest.fixture(scope="session")
+def small_installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a project with a workspace, an alias and two versions of ms, as npm installed it."""
+    if not shutil.which("npm"):
+        pytest.skip("npm is not installed")
+    return shared_folder(tmp_path_factory, "small", make)
+
+
+@pytest.fixture
+def small(small_installed: Path, tmp_path: Path) -> Path:
+    """Return a copy of the small project that may be broken."""
+    return Path(shutil.copytree(small_installed, tmp_path / "app", symlinks=True))
