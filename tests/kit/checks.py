@@ -23,7 +23,6 @@ from pytest_flowhealth.verdict.check import (
     Phase,
     judge_check,
 )
-from pytest_flowhealth.verdict.status import Outcome
 from pytest_flowhealth.verdict.threshold import declare
 
 
@@ -40,16 +39,16 @@ def run_check(
         check: A function with the marker `health`.
         folder: The project.
         env: Variables that configure it.
-        answers: Results of `answer` functions, by name, instead of asking them.
+        answers: Results of `answer` functions, by name, instead of asking them; an exception is
+            raised.
     """
     targets._manifest.cache_clear()
     targets._packages.cache_clear()
     target = load_target(folder, env or {}, folder)
     state = CheckState(_declaration(check))
-    given: dict[str, Any] = {"health": Health(state.notes), "target": target}
-    for name in inspect.signature(check).parameters:
-        if name not in given:
-            given[name] = _answer(name, target, answers)
+    own: dict[str, Any] = {"health": Health(state.notes), "target": target}
+    names = inspect.signature(check).parameters
+    given = {name: own.get(name) or _answer(name, target, answers) for name in names}
     ending, message = _run(check, given, state)
 
     def passed(when: str) -> Phase:
@@ -62,13 +61,18 @@ def run_check(
     )
 
 
-def assert_fails(result: CheckResult, *says: str, remedy: str | None = None) -> None:
-    """Assert that a check failed with a message that has the words of `says`, and a remedy."""
-    assert result.outcome is Outcome.FAIL, result
+def assert_outcome(
+    result: CheckResult, outcome: str, *says: str, remedy: str | None = None
+) -> None:
+    """Assert how a check ended, and that its message has the words of `says`.
+
+    Anything but a pass or a skip must have a remedy; `remedy` is the expected one.
+    """
+    assert result.outcome == outcome, result
     for words in says:
         assert words in result.message, result.message
-    assert result.remedy, result
-    assert remedy in (None, result.remedy)
+    assert result.remedy or outcome in {"pass", "skip"}, result
+    assert remedy in (None, result.remedy), result.remedy
 
 
 def _declaration(check: Callable[..., object]) -> Declaration:
@@ -90,9 +94,13 @@ def _declaration(check: Callable[..., object]) -> Declaration:
 
 
 def _answer(name: str, target: targets.Target, answers: Mapping[str, Any]) -> Callable[[], Any]:
-    if name in answers:
-        return lambda: answers[name]
-    return lambda: _QUESTIONS[name].ask(target)
+    def give() -> Any:
+        given = answers[name] if name in answers else _QUESTIONS[name].ask(target)
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    return give
 
 
 def _run(

@@ -76,6 +76,9 @@ def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
         (b"\x00\xff\xfe", "not UTF-8"),
         (b"[" * 1_000_000, "nested too deep"),
         (b"[]", "a JSON list, not an object"),
+        (b"null", "not an object"),
+        (b"<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> other\n", "no JSON"),
+        ('{"name": "a"}'.encode("utf-16"), "not UTF-8"),
         (
             b'{"name": 5, "dependencies": ["redis"]}',
             "'name' must be a string, not number; 'dependencies' must be",
@@ -92,12 +95,21 @@ def test_a_broken_manifest_is_refused_with_the_place_and_a_remedy(
     assert caught.value.remedy
 
 
-def test_an_absent_manifest_or_a_pipe_is_refused(tmp_path: Path) -> None:
+def test_a_manifest_that_is_no_regular_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "package.json"
     with pytest.raises(ProbeError, match="is not there"):
-        read_manifest(tmp_path / "package.json")
-    os.mkfifo(tmp_path / "package.json")
+        read_manifest(path)
+    os.mkfifo(path)
     with pytest.raises(ProbeError, match="no regular file"):
-        read_manifest(tmp_path / "package.json")
+        read_manifest(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ProbeError, match="no regular file"):
+        read_manifest(path)
+    path.rmdir()
+    path.symlink_to("package.json")
+    with pytest.raises(ProbeError, match="can't be read"):
+        read_manifest(path)
 
 
 @settings(max_examples=30, deadline=None)
