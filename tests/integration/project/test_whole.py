@@ -1,49 +1,21 @@
-"""The application as it should be: healthy, and quickly told."""
+"""The application as it should be: healthy, unchanged, from any folder and in any form of output."""
 
 from __future__ import annotations
 
 import json
 import re
 
-import pytest
-
 from tests.kit.app import App
 from tests.kit.redis import RedisServer
 from tests.kit.runs import CALM, RunHealth, run_pytest
 
-MACHINE = {
-    *("dependencies.audit", "dependencies.outdated"),
-    *("system.cpu", "system.load", "system.memory", "system.disk"),
-    *("redis.connect", "redis.command", "redis.throughput", "redis.slowlog"),
-}
-"""Checks whose warning is the machine's load or the registry's affair, not the application's."""
-
 QUICK = ("system", "package", "redis", "build", "dependencies", "configuration")
+REDIS = ("--health-component", "redis")
 
 
-def test_whole(app: App, run_health: RunHealth) -> None:
-    run = run_health(app)
-
-    run.assert_healthy()
-    assert tuple(run.health["components"]) == QUICK
-    assert set(run.outcomes.values()) <= {"pass", "skip"}
-    assert run.health["target"]["name"] == "shop"
-    assert run.health["target"]["version"] == "1.0.0"
-    assert run.out.count("HEALTHY") == 1
-
-
-def test_with_the_machine_and_the_registry_as_they_are(
-    app: App, run_health: RunHealth, redis: RedisServer
+def test_a_whole_application_is_healthy_and_stays_as_it_was(
+    app: App, run_health: RunHealth
 ) -> None:
-    env = {"npm_config_registry": None, "npm_config_cache": None}
-    run = run_health(app, env=env, calm=False)
-
-    causes = {reason.partition(":")[0] for reason in run.reasons}
-    assert run.exit_code == (1 if causes else 0), run.text
-    assert causes <= MACHINE, run.text
-
-
-def test_changes_nothing_in_the_project(app: App, run_health: RunHealth) -> None:
     def listing() -> dict[str, tuple[int, float]]:
         return {
             str(path.relative_to(app.folder)): (path.stat().st_size, path.stat().st_mtime)
@@ -52,45 +24,49 @@ def test_changes_nothing_in_the_project(app: App, run_health: RunHealth) -> None
         }
 
     before = listing()
-    run_health(app).assert_healthy()
 
+    run = run_health(app)
+
+    run.assert_healthy()
+    assert tuple(run.health["components"]) == QUICK
+    assert set(run.outcomes.values()) <= {"pass", "skip"}
+    assert run.health["target"]["name"] == "shop"
+    assert run.health["target"]["version"] == "1.0.0"
+    assert run.out.count("HEALTHY") == 1
     assert listing() == before
 
 
-@pytest.mark.parametrize("component", QUICK)
-def test_one_component(app: App, run_health: RunHealth, component: str) -> None:
-    run = run_health(app, "--health-component", component)
+def test_workers_report_the_components_in_the_same_order(app: App, run_health: RunHealth) -> None:
+    chosen = ("system", "redis", "build", "configuration")
+    run = run_health(app, "-n", "2", *(f"--health-component={name}" for name in chosen))
 
-    assert component in run.health["components"]
-    assert run.exit_code == 0, run.text
+    run.assert_healthy()
+    assert tuple(name for name in run.health["components"] if name in chosen) == chosen
 
 
-def test_from_below_and_from_elsewhere(app: App, redis: RedisServer) -> None:
+def test_the_target_is_found_from_below_and_named_from_elsewhere(
+    app: App, redis: RedisServer
+) -> None:
     calm = ",".join(limit for limit in CALM if limit.startswith("redis."))
     env = {"FLOWHEALTH_REDIS_URL": redis.url, "FLOWHEALTH_THRESHOLDS": calm}
-    below = run_pytest(
-        *(app.folder, "--health", "--health-component=redis"), env=env, cwd=app.folder / "src"
-    )
-    elsewhere = run_pytest(
-        app.folder,
-        *("--health", "--health-component=redis", f"--health-project={app.folder}"),
-        env=env,
-        cwd=app.folder.parent,
-    )
+    words = ("--health", *REDIS)
 
-    below.assert_healthy()
-    elsewhere.assert_healthy()
+    run_pytest(app.folder, *words, env=env, cwd=app.folder / "src").assert_healthy()
+    elsewhere = f"--health-project={app.folder}"
+    run_pytest(app.folder, *words, elsewhere, env=env, cwd=app.folder.parent).assert_healthy()
 
 
-def test_redis_url_as_the_last_resort(app: App, run_health: RunHealth, redis: RedisServer) -> None:
-    env = {"FLOWHEALTH_REDIS_URL": None, "REDIS_URL": redis.url}
-    run = run_health(app, "--health-component", "redis", env=env)
-
+def test_redis_url_of_the_environment_is_the_last_resort(
+    app: App, run_health: RunHealth, redis: RedisServer
+) -> None:
+    run = run_health(app, *REDIS, env={"FLOWHEALTH_REDIS_URL": None, "REDIS_URL": redis.url})
     run.assert_healthy()
 
 
-def test_report_on_standard_output(app: App, run_health: RunHealth) -> None:
-    run = run_health(app, "--health-component", "redis", "--health-report", "-")
+def test_a_report_on_standard_output_leaves_everything_else_to_standard_error(
+    app: App, run_health: RunHealth
+) -> None:
+    run = run_health(app, *REDIS, "--health-report", "-")
 
     assert run.report == {}
     assert json.loads(run.out)["health"]["status"] == "healthy"
@@ -98,21 +74,17 @@ def test_report_on_standard_output(app: App, run_health: RunHealth) -> None:
 
 
 def test_lines_fit_80_columns_in_a_log(app: App, run_health: RunHealth) -> None:
-    run = run_health(app, env={"REDIS_URL": None, "FLOWHEALTH_REDIS_URL": "redis://127.0.0.1:1"})
+    app.remove("config/app.json")
+    env = {"REDIS_URL": None, "FLOWHEALTH_REDIS_URL": "redis://127.0.0.1:1"}
 
+    run = run_health(app, *REDIS, "--health-component=configuration", env=env)
+
+    assert run.exit_code == 2
     assert "\x1b" not in run.out
     too_long = [line for line in run.out.splitlines() if len(line) > 80 and " " in line.strip()]
     assert too_long == []
 
 
-def test_colour_where_pytest_is_told_so(app: App, run_health: RunHealth) -> None:
-    run = run_health(app, "--health-component", "redis", "--color=yes")
-
+def test_the_output_has_colours_where_pytest_is_told_so(app: App, run_health: RunHealth) -> None:
+    run = run_health(app, *REDIS, "--color=yes")
     assert re.search("\x1b\\[[0-9;]*m", run.out)
-
-
-def test_xdist(app: App, run_health: RunHealth) -> None:
-    run = run_health(app, "-n", "2")
-
-    run.assert_healthy()
-    assert tuple(run.health["components"]) == QUICK
