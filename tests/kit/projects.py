@@ -60,6 +60,23 @@ def npm(folder: Path, *words: str) -> str:
     return done.stdout
 
 
+def install_small(root: Path) -> None:
+    """Make a project with a workspace, an alias and two versions of ms, and install it.
+
+    It has four packages from the registry; `odd`, which is is-number, is a major version behind.
+    """
+    write(root / "packages/one", name="one", version="1.0.0", dependencies={"ms": "^1.0.0"})
+    write(
+        root,
+        {".npmrc": "omit-lockfile-registry-resolved=true\n"},
+        name="app",
+        version="1.0.0",
+        workspaces=["packages/*"],
+        dependencies={"ms": "^2.0.0", "odd": "npm:is-number@^6", "debug": "^4"},
+    )
+    npm(root, "install")
+
+
 def write_program(folder: Path, name: str, script: str) -> str:
     """Write a shell script into `folder`; return a PATH with that folder in front."""
     program = write(folder, {name: f"#!/bin/sh\n{script}\n"}) / name

@@ -7,20 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.projects import npm, write
+from tests.kit.projects import install_small
 from tests.kit.sharing import shared_folder
-
-
-def make(root: Path) -> None:
-    write(root / "packages/one", name="one", version="1.0.0", dependencies={"ms": "^1.0.0"})
-    write(
-        root,
-        name="app",
-        version="1.0.0",
-        workspaces=["packages/*"],
-        dependencies={"ms": "^2.0.0", "odd": "npm:is-number@^6", "debug": "^4"},
-    )
-    npm(root, "install", "--omit-lockfile-registry-resolved=true")
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +16,7 @@ def small_installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a project with a workspace, an alias and two versions of ms, as npm installed it."""
     if not shutil.which("npm"):
         pytest.skip("npm is not installed")
-    return shared_folder(tmp_path_factory, "small", make)
+    return shared_folder(tmp_path_factory, "small", install_small)
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 
 from pytest_flowhealth.errors import ProbeError, Unmeasured
 from pytest_flowhealth.probes import command
+from tests.kit.processes import is_running
 from tests.kit.waiting import wait_for
 
 TIMEOUT = 60.0
@@ -29,10 +29,7 @@ def shell(script: str) -> list[str]:
 
 def has_ended(file: Path) -> bool:
     """Tell whether the process whose id `file` holds has ended."""
-    try:
-        return psutil.Process(int(file.read_text())).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+    return not is_running(int(file.read_text()))
 
 
 def test_a_program_leaves_its_code_and_both_outputs(tmp_path: Path) -> None:

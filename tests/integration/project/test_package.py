@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from pytest_flowhealth.config.manifest import Package, read_manifest
 from pytest_flowhealth.errors import NotApplicable, ProbeError
 from pytest_flowhealth.probes import loading, package
 from pytest_flowhealth.probes.package import Dependency
+from tests.kit.processes import is_running
 from tests.kit.projects import write, write_module, write_package, write_program
 from tests.kit.waiting import wait_for
 
@@ -272,15 +272,7 @@ def test_a_node_that_hangs_is_ended_with_its_children(
     pids = tmp_path / "pids"
     ids = [int(line) for line in pids.read_text().split()] if pids.exists() else []
     assert len(ids) <= 3 * (1 + script.count("&"))
-    wait_for(lambda: not any(map(runs, ids)))
-
-
-def runs(process: int) -> bool:
-    """Tell whether a process runs."""
-    try:
-        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    wait_for(lambda: not any(map(is_running, ids)))
 
 
 def test_without_node_nothing_can_be_examined(

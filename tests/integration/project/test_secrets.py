@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -30,21 +30,30 @@ def test_leak(health, target):
 """
 
 
-@pytest.mark.parametrize("how", ["environment", "file", "REDIS_URL"])
-@pytest.mark.parametrize("whole", [True, False], ids=["well", "down"])
-def test_password(app: App, run_health: RunHealth, tmp_path: Path, how: str, whole: bool) -> None:
-    with RedisServer(tmp_path / "redis", password=PASSWORD) as server:
-        url = server.url
-        if not whole:
-            server.stop()
-        env: dict[str, str | None] = {"FLOWHEALTH_REDIS_URL": None}
-        if how == "file":
-            app.configure(f'[redis]\nurl = "{url}"\n')
-        else:
-            env |= {"FLOWHEALTH_REDIS_URL" if how == "environment" else how: url}
-        run = run_health(app, *ONLY, "-vv", "-rA", env=env)
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """Start a Redis that needs the password."""
+    with RedisServer(tmp_path_factory.mktemp("locked"), password=PASSWORD) as server:
+        yield server
 
-    assert run.exit_code == (0 if whole else 2), run.text
+
+@pytest.mark.parametrize(
+    ("how", "is_up"),
+    [("environment", True), ("file", True), ("REDIS_URL", True), ("environment", False)],
+)
+def test_the_password_of_the_address_is_shown_as_asterisks(
+    app: App, run_health: RunHealth, locked: RedisServer, how: str, is_up: bool
+) -> None:
+    url = locked.url if is_up else f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0"
+    env: dict[str, str | None] = {"FLOWHEALTH_REDIS_URL": None}
+    if how == "file":
+        app.configure(f'[redis]\nurl = "{url}"\n')
+    else:
+        env |= {"FLOWHEALTH_REDIS_URL" if how == "environment" else how: url}
+
+    run = run_health(app, *ONLY, "-vv", "-rA", env=env)
+
+    assert run.exit_code == (0 if is_up else 2), run.text
     assert "***" in str(run.check("redis.connect"))
 
 
@@ -58,8 +67,9 @@ def test_password(app: App, run_health: RunHealth, tmp_path: Path, how: str, who
         "{0}",
     ],
 )
-def test_address_that_is_none(app: App, run_health: RunHealth, form: str) -> None:
-    """Even what can't be understood is not repeated where it may hold a password."""
+def test_an_address_that_is_not_understood_is_not_repeated(
+    app: App, run_health: RunHealth, form: str
+) -> None:
     url = form.format(f"pass:{PASSWORD}" if "/{0}@" in form else PASSWORD, "127.0.0.1")
 
     run = run_health(app, *ONLY, env={"FLOWHEALTH_REDIS_URL": url})
@@ -67,52 +77,45 @@ def test_address_that_is_none(app: App, run_health: RunHealth, form: str) -> Non
     assert run.exit_code in {2, 3, 4}, run.text
 
 
-@pytest.mark.parametrize("arguments", [(), ("-vv", "-l", "-rA"), ("-n", "2")])
-def test_check_that_tells_it(
-    app: App, run_health: RunHealth, redis: RedisServer, arguments: tuple[str, ...]
+@pytest.mark.parametrize("arguments", [("-vv", "-l", "-rA"), ("-n", "2")])
+def test_the_password_that_a_check_prints_and_raises_is_hidden(
+    app: App, run_health: RunHealth, arguments: tuple[str, ...]
 ) -> None:
     app.write("health/test_own.py", OWN)
     app.write("flowhealth.toml", 'checks = ["health/"]\n' + app.read("flowhealth.toml"))
     url = f"redis://user:{PASSWORD}@127.0.0.1:{free_port()}/0"
+    own = ("--health-component", "own")
 
-    run = run_health(app, *arguments, env={"FLOWHEALTH_REDIS_URL": url})
+    run = run_health(app, *ONLY, *own, *arguments, env={"FLOWHEALTH_REDIS_URL": url})
 
     assert run.outcomes["own.leak"] == "fail"
     assert "no answer from redis://user:***@" in run.check("own.leak")["message"]
 
 
-def test_bundled_checks_print_nothing_themselves(
+def test_the_bundled_checks_print_no_password_themselves(
     app: App, run_health: RunHealth, redis: RedisServer
 ) -> None:
     """With -s, what a check prints is shown as it is: its author's affair, but not ours."""
-    run = run_health(app, "-s", env={"FLOWHEALTH_REDIS_URL": redis.url_of(password=PASSWORD)})
+    env = {"FLOWHEALTH_REDIS_URL": redis.url_of(password=PASSWORD)}
+    run = run_health(app, *ONLY, "-s", env=env)
 
     run.assert_fault("redis.connect", 2)
 
 
-def test_configuration_error(app: App, run_health: RunHealth) -> None:
-    app.write("flowhealth.toml", f'[redis]\nurl = "redis://:{PASSWORD}@localhost"\nulr = 1\n')
-
-    run = run_health(app)
-
-    assert run.exit_code == 4, run.text
-
-
-def test_file_that_can_not_be_parsed(app: App, run_health: RunHealth) -> None:
-    """A parser's message may quote the line; the password in a URL there is hidden."""
+def test_errors_of_the_configuration_hide_the_password(app: App, run_health: RunHealth) -> None:
+    """A parser's message may quote the line."""
     app.write("config/app.json", f'{{"url": "redis://:{PASSWORD}@localhost" oops\n')
-
     run = run_health(app, "--health-component", "configuration")
-
     run.assert_fault("configuration.files", 2, "config/app.json")
 
+    app.write("flowhealth.toml", f'[redis]\nurl = "redis://:{PASSWORD}@localhost"\nulr = 1\n')
+    assert run_health(app).exit_code == 4
 
-def test_registry_token(app: App, run_health: RunHealth) -> None:
+
+def test_the_user_part_of_the_registry_is_hidden(app: App, run_health: RunHealth) -> None:
     """Npm's own messages name the registry, and its user part."""
-    address = f"http://user:{PASSWORD}@127.0.0.1:1/"
-
-    run = run_health(
-        app, "--health-component", "dependencies", env={"npm_config_registry": address}
-    )
+    app.configure("[dependencies]\noutdated = false\n")
+    env = {"npm_config_registry": f"http://user:{PASSWORD}@127.0.0.1:1/"}
+    run = run_health(app, "--health-component", "dependencies", env=env)
 
     run.assert_fault("dependencies.audit", 1)

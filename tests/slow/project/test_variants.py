@@ -1,122 +1,98 @@
-"""Node and npm: too old, missing, hanging, talking nonsense."""
+"""Variants of faults that take long: programs that hang, other ways of installing, the real registry."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
+from pytest_flowhealth.probes import installed, npm
+from pytest_flowhealth.probes.installed import Comparison
+from tests.kit import projects
 from tests.kit.app import App
+from tests.kit.processes import is_running
+from tests.kit.projects import change, install_small, write_program
+from tests.kit.registry import RegistryFront
 from tests.kit.runs import RunHealth
+from tests.kit.waiting import wait_for
 
-NEED_NODE = ("system.npm", "build.syntax", "package.dependencies", "dependencies.audit")
-
-
-@pytest.fixture
-def bin_folder(tmp_path: Path) -> Path:
-    """Return a folder with the programs that scripts need, but neither node nor npm."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for name in ("sh", "env", "cat", "sleep", "dirname", "uname", "sed"):
-        found = shutil.which(name)
-        assert found, name
-        (folder / name).symlink_to(found)
-    return folder
+MACHINE = {
+    *("dependencies.audit", "dependencies.outdated"),
+    *("system.cpu", "system.load", "system.memory", "system.disk"),
+    *("redis.connect", "redis.command", "redis.throughput", "redis.slowlog"),
+}
+"""Checks whose warning is the machine's load or the registry's affair, not the application's."""
 
 
-def real(folder: Path, name: str) -> None:
-    """Put the machine's program into `folder`."""
-    found = shutil.which(name)
-    assert found, name
-    (folder / name).symlink_to(found)
+def test_with_the_machine_and_the_registry_as_they_are_only_they_degrade(
+    app: App, run_health: RunHealth
+) -> None:
+    env = {"npm_config_registry": None, "npm_config_cache": None}
+    run = run_health(app, env=env, calm=False)
+
+    causes = {reason.partition(":")[0] for reason in run.reasons}
+    assert run.exit_code == (1 if causes else 0), run.text
+    assert causes <= MACHINE, run.text
 
 
-def script(folder: Path, name: str, body: str) -> None:
-    """Put a shell script into `folder`."""
-    file = folder / name
-    file.write_text(f"#!/bin/sh\n{body}\n")
-    file.chmod(0o755)
+@pytest.mark.parametrize("name", ["npm", "node"])
+def test_a_program_that_hangs_is_ended_with_its_children_and_named(
+    app: App, run_health: RunHealth, tmp_path: Path, name: str
+) -> None:
+    note = tmp_path / "pids"
+    script = f"echo $$ >> {note}; sleep 600 & echo $! >> {note}; exec sleep 600"
+    path = write_program(tmp_path / "bin", name, script)
+
+    run = run_health(app, "--health-component", "system", env={"PATH": path})
+
+    assert run.exit_code in {2, 3}, run.text
+    assert run.reasons[0].startswith(f"system.{name}: ")
+    assert "gave no answer within" in run.check(f"system.{name}")["message"]
+    ids = [int(line) for line in note.read_text().split()]
+    assert len(ids) >= 2
+    wait_for(lambda: not any(map(is_running, ids)))
 
 
-def test_node_too_old(app: App, run_health: RunHealth, bin_folder: Path) -> None:
-    """By a shim that tells an old version, and is the real one for the rest."""
-    node = shutil.which("node")
-    script(bin_folder, "node", f'[ "$*" = --version ] && echo v16.20.2 || exec {node} "$@"')
-    real(bin_folder, "npm")
+def test_an_audit_endpoint_that_drips_leaves_the_rest_of_the_run_as_it_was(
+    app: App, run_health: RunHealth
+) -> None:
+    with RegistryFront(audit="drip") as front:
+        run = run_health(app, env=front.environment)
 
-    run = run_health(app, env={"PATH": str(bin_folder)})
-
-    run.assert_fault("system.node", 2, "16.20.2", ">=20", "engines.node")
-    assert run.check("system.node")["remedy"] == "nvm install 22"
-
-
-def test_no_node(app: App, run_health: RunHealth, bin_folder: Path) -> None:
-    real(bin_folder, "npm")
-
-    run = run_health(app, env={"PATH": str(bin_folder)})
-
-    run.assert_fault("system.node", 2, "there is no `node`", blocked=NEED_NODE)
+    run.assert_fault("dependencies.audit", 1, blocked=("dependencies.vulnerabilities",))
     assert run.status_of("redis") == "healthy"
 
 
-def test_neither_node_nor_npm(app: App, run_health: RunHealth, bin_folder: Path) -> None:
-    run = run_health(app, env={"PATH": str(bin_folder)})
-
-    run.assert_fault("system.node", 2, "there is no `node`", blocked=NEED_NODE)
-
-
-def test_no_npm(app: App, run_health: RunHealth, bin_folder: Path) -> None:
-    real(bin_folder, "node")
-
-    run = run_health(app, env={"PATH": str(bin_folder)})
-
-    run.assert_fault(
-        *("system.npm", 2, "there is no `npm`"),
-        blocked=("dependencies.audit", "dependencies.outdated", "package.tree"),
-    )
-    assert run.outcomes["build.syntax"] == "pass"
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    install_small(tmp_path / "app")
+    return tmp_path / "app"
 
 
-def test_npm_too_old(app: App, run_health: RunHealth) -> None:
-    app.manifest(engines={"node": ">=20", "npm": ">=99"})
-
-    run = run_health(app)
-
-    run.assert_fault("system.npm", 2, ">=99", "engines.npm")
+def compare(root: Path) -> Comparison:
+    return installed.compare(root / "node_modules", npm.cache(root))
 
 
-def test_range_that_is_none(app: App, run_health: RunHealth) -> None:
-    app.manifest(engines={"node": "the newest \x1b[31m"})
+@pytest.mark.parametrize("strategy", ["nested", "linked"])
+def test_packages_that_are_installed_in_another_way_are_compared_too(
+    small: Path, strategy: str
+) -> None:
+    shutil.rmtree(small / "node_modules")
+    projects.npm(small, "install", f"--install-strategy={strategy}")
 
-    run = run_health(app, "--health-component", "system")
+    found = compare(small)
 
-    run.assert_fault("system.node", 2, "engines.node")
-    assert "\x1b" not in run.text
-
-
-@pytest.mark.parametrize(
-    "body",
-    ["exit 1", "echo", "echo vNext", "kill -9 $$", "head -c 100000000 /dev/zero", "echo v22"],
-    ids=["fails", "silent", "words", "killed", "endless", "incomplete"],
-)
-def test_node_that_is_none(app: App, run_health: RunHealth, bin_folder: Path, body: str) -> None:
-    script(bin_folder, "node", body)
-    real(bin_folder, "npm")
-    real(bin_folder, "head")
-
-    run = run_health(app, env={"PATH": str(bin_folder)})
-
-    assert run.exit_code in {2, 3}, run.text
-    assert run.reasons[0].startswith("system.node: ")
-    assert run.check("system.node")["remedy"]
+    assert found.compared >= 4
+    assert found == Comparison(found.compared)
 
 
-def test_node_that_hangs(app: App, run_health: RunHealth, bin_folder: Path) -> None:
-    script(bin_folder, "node", "sleep 600")
-    real(bin_folder, "npm")
+def test_what_a_clean_install_for_production_left_out_is_not_compared(small: Path) -> None:
+    named = json.loads((small / "package.json").read_text())["dependencies"]
+    change(small, devDependencies={"debug": named.pop("debug")}, dependencies=named)
+    projects.npm(small, "install")
+    projects.npm(small, "ci", "--omit=dev")
+    assert not (small / "node_modules/debug").exists()
 
-    run = run_health(app, env={"PATH": str(bin_folder)})
-
-    assert run.exit_code in {2, 3}, run.text
-    assert run.reasons[0].startswith("system.node: ")
+    assert compare(small) == Comparison(3)
