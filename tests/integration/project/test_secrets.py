@@ -39,77 +39,70 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.mark.parametrize(
     ("how", "is_up"),
-    [("environment", True), ("file", True), ("REDIS_URL", True), ("environment", False)],
+    [("environment", True), ("REDIS_URL", True), ("file", False)],
 )
 def test_the_password_of_the_address_is_shown_as_asterisks(
-    app: App, run_health: RunHealth, locked: RedisServer, how: str, is_up: bool
+    bare_app: App, run_health: RunHealth, locked: RedisServer, how: str, is_up: bool
 ) -> None:
     url = locked.url if is_up else f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0"
     env: dict[str, str | None] = {"FLOWHEALTH_REDIS_URL": None}
     if how == "file":
-        app.configure(f'[redis]\nurl = "{url}"\n')
+        bare_app.configure(f'[redis]\nurl = "{url}"\n')
     else:
         env |= {"FLOWHEALTH_REDIS_URL" if how == "environment" else how: url}
 
-    run = run_health(app, *ONLY, "-vv", "-rA", env=env)
+    run = run_health(bare_app, *ONLY, "-vv", "-rA", env=env)
 
     assert run.exit_code == (0 if is_up else 2), run.text
     assert "***" in str(run.check("redis.connect"))
 
 
 @pytest.mark.parametrize(
-    "form",
-    [
-        "redis://:{0}@{1}:99999/0",
-        "redis://u:{0}@[{1}/0",
-        "redis:/{0}@{1}",
-        "redis://{0}@@{1}",
-        "{0}",
-    ],
+    "form", ["redis://:{0}@127.0.0.1:99999/0", "redis:/pass:{0}@127.0.0.1", "{0}"]
 )
 def test_an_address_that_is_not_understood_is_not_repeated(
-    app: App, run_health: RunHealth, form: str
+    bare_app: App, run_health: RunHealth, form: str
 ) -> None:
-    url = form.format(f"pass:{PASSWORD}" if "/{0}@" in form else PASSWORD, "127.0.0.1")
-
-    run = run_health(app, *ONLY, env={"FLOWHEALTH_REDIS_URL": url})
+    run = run_health(bare_app, *ONLY, env={"FLOWHEALTH_REDIS_URL": form.format(PASSWORD)})
 
     assert run.exit_code in {2, 3, 4}, run.text
 
 
 @pytest.mark.parametrize("arguments", [("-vv", "-l", "-rA"), ("-n", "2")])
 def test_the_password_that_a_check_prints_and_raises_is_hidden(
-    app: App, run_health: RunHealth, arguments: tuple[str, ...]
+    bare_app: App, run_health: RunHealth, arguments: tuple[str, ...]
 ) -> None:
-    app.write("health/test_own.py", OWN)
-    app.write("flowhealth.toml", 'checks = ["health/"]\n' + app.read("flowhealth.toml"))
+    bare_app.write("health/test_own.py", OWN)
+    bare_app.write("flowhealth.toml", 'checks = ["health/"]\n' + bare_app.read("flowhealth.toml"))
     url = f"redis://user:{PASSWORD}@127.0.0.1:{free_port()}/0"
     own = ("--health-component", "own")
 
-    run = run_health(app, *ONLY, *own, *arguments, env={"FLOWHEALTH_REDIS_URL": url})
+    run = run_health(bare_app, *ONLY, *own, *arguments, env={"FLOWHEALTH_REDIS_URL": url})
 
     assert run.outcomes["own.leak"] == "fail"
     assert "no answer from redis://user:***@" in run.check("own.leak")["message"]
 
 
 def test_the_bundled_checks_print_no_password_themselves(
-    app: App, run_health: RunHealth, redis: RedisServer
+    bare_app: App, run_health: RunHealth, redis: RedisServer
 ) -> None:
     """With -s, what a check prints is shown as it is: its author's affair, but not ours."""
     env = {"FLOWHEALTH_REDIS_URL": redis.url_of(password=PASSWORD)}
-    run = run_health(app, *ONLY, "-s", env=env)
+    run = run_health(bare_app, *ONLY, "-s", env=env)
 
     run.assert_fault("redis.connect", 2)
 
 
-def test_errors_of_the_configuration_hide_the_password(app: App, run_health: RunHealth) -> None:
+def test_errors_of_the_configuration_hide_the_password(
+    bare_app: App, run_health: RunHealth
+) -> None:
     """A parser's message may quote the line."""
-    app.write("config/app.json", f'{{"url": "redis://:{PASSWORD}@localhost" oops\n')
-    run = run_health(app, "--health-component", "configuration")
+    bare_app.write("config/app.json", f'{{"url": "redis://:{PASSWORD}@localhost" oops\n')
+    run = run_health(bare_app, "--health-component", "configuration")
     run.assert_fault("configuration.files", 2, "config/app.json")
 
-    app.write("flowhealth.toml", f'[redis]\nurl = "redis://:{PASSWORD}@localhost"\nulr = 1\n')
-    assert run_health(app).exit_code == 4
+    bare_app.write("flowhealth.toml", f'[redis]\nurl = "redis://:{PASSWORD}@localhost"\nulr = 1\n')
+    assert run_health(bare_app).exit_code == 4
 
 
 def test_the_user_part_of_the_registry_is_hidden(app: App, run_health: RunHealth) -> None:

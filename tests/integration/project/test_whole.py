@@ -7,10 +7,9 @@ import re
 
 from tests.kit.app import App
 from tests.kit.redis import RedisServer
-from tests.kit.runs import CALM, RunHealth, run_pytest
+from tests.kit.runs import RunHealth, run_pytest
 
 QUICK = ("system", "package", "redis", "build", "dependencies", "configuration")
-REDIS = ("--health-component", "redis")
 
 
 def test_a_whole_application_is_healthy_and_stays_as_it_was(
@@ -36,55 +35,53 @@ def test_a_whole_application_is_healthy_and_stays_as_it_was(
     assert listing() == before
 
 
-def test_workers_report_the_components_in_the_same_order(app: App, run_health: RunHealth) -> None:
-    chosen = ("system", "redis", "build", "configuration")
-    run = run_health(app, "-n", "2", *(f"--health-component={name}" for name in chosen))
+def test_workers_report_the_components_in_the_same_order(
+    bare_app: App, run_health: RunHealth
+) -> None:
+    chosen = ("system", "build", "configuration")
+    run = run_health(bare_app, "-n", "2", *(f"--health-component={name}" for name in chosen))
 
     run.assert_healthy()
     assert tuple(name for name in run.health["components"] if name in chosen) == chosen
 
 
-def test_the_target_is_found_from_below_and_named_from_elsewhere(
-    app: App, redis: RedisServer
+def test_the_target_is_found_from_below_and_named_from_elsewhere(bare_app: App) -> None:
+    folder = bare_app.folder
+    words = ("--health", "--health-component=configuration")
+
+    run_pytest(folder, *words, cwd=folder / "src").assert_healthy()
+    run_pytest(folder, *words, f"--health-project={folder}", cwd=folder.parent).assert_healthy()
+
+
+def test_redis_url_of_the_environment_is_the_last_resort_and_colours_can_be_had(
+    bare_app: App, run_health: RunHealth, redis: RedisServer
 ) -> None:
-    calm = ",".join(limit for limit in CALM if limit.startswith("redis."))
-    env = {"FLOWHEALTH_REDIS_URL": redis.url, "FLOWHEALTH_THRESHOLDS": calm}
-    words = ("--health", *REDIS)
+    env = {"FLOWHEALTH_REDIS_URL": None, "REDIS_URL": redis.url}
 
-    run_pytest(app.folder, *words, env=env, cwd=app.folder / "src").assert_healthy()
-    elsewhere = f"--health-project={app.folder}"
-    run_pytest(app.folder, *words, elsewhere, env=env, cwd=app.folder.parent).assert_healthy()
+    run = run_health(bare_app, "--health-component=redis", "--color=yes", env=env)
 
-
-def test_redis_url_of_the_environment_is_the_last_resort(
-    app: App, run_health: RunHealth, redis: RedisServer
-) -> None:
-    run = run_health(app, *REDIS, env={"FLOWHEALTH_REDIS_URL": None, "REDIS_URL": redis.url})
     run.assert_healthy()
+    assert re.search("\x1b\\[[0-9;]*m", run.out)
 
 
 def test_a_report_on_standard_output_leaves_everything_else_to_standard_error(
-    app: App, run_health: RunHealth
+    bare_app: App, run_health: RunHealth
 ) -> None:
-    run = run_health(app, *REDIS, "--health-report", "-")
+    run = run_health(bare_app, "--health-component=configuration", "--health-report", "-")
 
     assert run.report == {}
     assert json.loads(run.out)["health"]["status"] == "healthy"
     assert "HEALTHY" in run.err
 
 
-def test_lines_fit_80_columns_in_a_log(app: App, run_health: RunHealth) -> None:
-    app.remove("config/app.json")
-    env = {"REDIS_URL": None, "FLOWHEALTH_REDIS_URL": "redis://127.0.0.1:1"}
+def test_lines_fit_80_columns_in_a_log(bare_app: App, run_health: RunHealth) -> None:
+    bare_app.remove("config/app.json")
+    env = {"FLOWHEALTH_REDIS_URL": "redis://127.0.0.1:1"}
+    components = ("--health-component=redis", "--health-component=configuration")
 
-    run = run_health(app, *REDIS, "--health-component=configuration", env=env)
+    run = run_health(bare_app, *components, env=env)
 
     assert run.exit_code == 2
     assert "\x1b" not in run.out
     too_long = [line for line in run.out.splitlines() if len(line) > 80 and " " in line.strip()]
     assert too_long == []
-
-
-def test_the_output_has_colours_where_pytest_is_told_so(app: App, run_health: RunHealth) -> None:
-    run = run_health(app, *REDIS, "--color=yes")
-    assert re.search("\x1b\\[[0-9;]*m", run.out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,23 @@ def test_an_audit_endpoint_that_drips_leaves_the_rest_of_the_run_as_it_was(
 
     run.assert_fault("dependencies.audit", 1, blocked=("dependencies.vulnerabilities",))
     assert run.status_of("redis") == "healthy"
+
+
+def test_without_a_lock_file_the_remedy_removes_what_npm_would_leave_be(
+    installed: App, tmp_path: Path, run_health: RunHealth
+) -> None:
+    # No hard links here: npm writes its notes into the files that are there.
+    app = App(Path(shutil.copytree(installed.folder, tmp_path / "shop", symlinks=True)))
+    app.write("node_modules/iconv-lite/encodings/internal.js", "")
+    app.remove("package-lock.json")
+    cache = {"npm_config_cache": projects.npm(app.folder, "config", "get", "cache").strip()}
+    package = ("--health-component", "package")
+
+    remedy = run_health(app, *package, env=cache).check("package.files")["remedy"]
+
+    assert remedy == "rm -r node_modules && npm install"
+    subprocess.run(remedy, shell=True, cwd=app.folder, check=True, capture_output=True, timeout=300)
+    run_health(app, *package, env=cache).assert_healthy()
 
 
 @pytest.fixture
