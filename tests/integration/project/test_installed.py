@@ -17,13 +17,12 @@ def test_what_npm_installed_is_as_published(small: Path) -> None:
 
 
 def test_faults_in_the_root_and_in_a_workspace_are_found(small: Path) -> None:
-    for path, change in (
-        ("packages/one/node_modules/ms/index.js", lambda text: text[:100]),
-        ("node_modules/ms/index.js", lambda text: "}" + text),
-        ("node_modules/debug/src/index.js", lambda text: text + "// mine"),
-    ):
-        file = small / path
-        file.write_text(change(file.read_text()))
+    cut = small / "packages/one/node_modules/ms/index.js"
+    cut.write_text(cut.read_text()[:100])
+    broken = small / "node_modules/ms/index.js"
+    broken.write_text("}" + broken.read_text())
+    edited = small / "node_modules/debug/src/index.js"
+    edited.write_text(edited.read_text() + "// mine")
 
     found = compare(small)
 

@@ -8,6 +8,7 @@ import pytest
 
 from checks import test_system as checks
 from pytest_flowhealth.errors import ProbeError
+from pytest_flowhealth.probes import system
 from pytest_flowhealth.probes.runtimes import Host
 from tests.kit.checks import assert_outcome, run_check
 from tests.kit.projects import write, write_package
@@ -80,7 +81,7 @@ def test_a_platform_that_package_json_excludes_fails(
 def test_little_memory_fails_by_its_threshold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    memory = checks.system.Memory(511.0, "machine", 96.0, "machine", 9000.0)
-    monkeypatch.setattr(checks.system, "memory", lambda: memory)
+    memory = system.Memory(511.0, "machine", 96.0, "machine", 9000.0)
+    monkeypatch.setattr(system, "memory", lambda: memory)
     result = run_check(checks.test_memory, tmp_path)
     assert_outcome(result, "fail", "memory_available 511", "memory 96")

@@ -66,11 +66,10 @@ def test_cpu_of_a_group_is_a_share_of_its_quota(
     move_cpu_times(monkeypatch, user=1, idle=1)
     times = iter((10.0, 12.0))
 
-    found = system.cpu(
-        root=root,
-        clock=lambda: next(times),
-        sleep=lambda seconds: usage.write_text("usage_usec 1500000") and None,
-    )
+    def sleep(seconds: float) -> None:
+        usage.write_text("usage_usec 1500000")
+
+    found = system.cpu(root=root, clock=lambda: next(times), sleep=sleep)
 
     assert found.scope == "control group /a"
     assert found.used == pytest.approx(150.0)  # 1.5 s used of 2 s times half a CPU
