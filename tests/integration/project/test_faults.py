@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.app import App
-from tests.kit.projects import npm, write_program
+from tests.kit.projects import npm
 from tests.kit.registry import RegistryFront
 from tests.kit.runs import RunHealth
 
@@ -237,19 +237,6 @@ def link(folder: Path, name: str) -> None:
     found = shutil.which(name)
     assert found, name
     (folder / name).symlink_to(found)
-
-
-def test_a_node_that_is_too_old_fails_with_the_range_and_what_installs_another(
-    bare_app: App, run_health: RunHealth, tmp_path: Path
-) -> None:
-    """By a shim that tells an old version, and is the real Node for the rest."""
-    old = f'[ "$*" = --version ] && echo v16.20.2 || exec {shutil.which("node")} "$@"'
-    path = write_program(tmp_path / "bin", "node", old)
-
-    run = run_health(bare_app, *only("system"), env={"PATH": path})
-
-    run.assert_fault("system.node", 2, "16.20.2", ">=20", "engines.node")
-    assert run.check("system.node")["remedy"] == "nvm install 22"
 
 
 def test_without_node_what_needs_it_is_blocked(

@@ -93,11 +93,6 @@ def test_a_script_in_a_folder_with_a_broken_package_json_is_unmeasured(tmp_path:
     assert isinstance(found["a.js"].error, Unmeasured)
 
 
-def test_what_node_gives_up_on_is_unmeasured(tmp_path: Path) -> None:
-    found = look(tmp_path, {"a.js": "(" * 100_000})
-    assert isinstance(found["a.js"].error, Unmeasured)
-
-
 def test_a_node_that_hangs_leaves_a_script_unmeasured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pytest_flowhealth.config.manifest import Package, read_manifest
-from pytest_flowhealth.errors import NotApplicable, ProbeError
+from pytest_flowhealth.errors import ProbeError
 from pytest_flowhealth.probes import loading, package
 from pytest_flowhealth.probes.package import Dependency
 from tests.kit.processes import is_running
@@ -196,11 +196,6 @@ def test_a_spec_without_a_range_is_not_judged_by_version(tmp_path: Path) -> None
     assert [one.problem for one in found] == [None] * len(specs)
 
 
-def test_a_dependency_that_package_json_does_not_name_has_no_spec(tmp_path: Path) -> None:
-    (found,) = package.examine(project(tmp_path), ["redis"])
-    assert (found.problem, found.spec, found.wanted) == ("redis is missing", None, "redis")
-
-
 def test_a_package_of_pnpm_is_resolved_from_a_workspace_as_node_does(tmp_path: Path) -> None:
     store = tmp_path / "node_modules/.pnpm/thing@1.0.0/node_modules"
     write(
@@ -243,18 +238,6 @@ def test_an_add_on_for_another_node_is_broken_with_nodes_own_words(tmp_path: Pat
     write_module(tmp_path, "thing", {"index.js": code})
     (found,) = package.examine(project(tmp_path, thing="^1"), ["thing"])
     assert "NODE_MODULE_VERSION 72" in (found.problem or "")
-
-
-def test_node_modules_must_be_there_unless_yarn_keeps_archives(tmp_path: Path) -> None:
-    app = project(tmp_path, thing="^1")
-    with pytest.raises(ProbeError, match="is not there"):
-        package.require_node_modules(app)
-    (tmp_path / "node_modules/.bin").mkdir(parents=True)
-    with pytest.raises(ProbeError, match="is empty"):
-        package.require_node_modules(app)
-    (tmp_path / ".pnp.cjs").write_text("")
-    with pytest.raises(NotApplicable, match="Plug'n'Play"):
-        package.require_node_modules(app)
 
 
 @pytest.mark.parametrize(

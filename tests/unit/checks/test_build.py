@@ -48,43 +48,6 @@ def test_a_missing_artifact_fails_and_names_the_build_command(
     assert_outcome(result, "fail", "dist/index.js (main) is missing", remedy=remedy)
 
 
-def make_link(target: str) -> Any:
-    return lambda path: path.symlink_to(target)
-
-
-@pytest.mark.parametrize(
-    ("make", "says"),
-    [
-        (lambda path: path.write_text(""), "is empty"),
-        (os.mkfifo, "is a pipe"),
-        (make_link("index.js"), "missing"),
-        (make_link("/etc/passwd"), "leads outside the target"),
-    ],
-    ids=["empty", "pipe", "loop", "outside"],
-)
-def test_an_artifact_that_is_no_file_fails(app: Path, make: Any, says: str) -> None:
-    (app / "dist/index.js").unlink()
-    make(app / "dist/index.js")
-    result = run_check(checks.test_artifacts, app)
-    assert_outcome(result, "fail", "dist/index.js", says)
-    assert "root:" not in result.message
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"bin": "cli.js"},
-        {"bin": {"shop": "bin/cli.js"}},
-        {"exports": {".": {"import": "./dist/index.mjs", "require": "./dist/index.js"}}},
-        {"types": "dist/index.d.ts"},
-    ],
-    ids=["bin", "bin by name", "exports", "types"],
-)
-def test_each_field_promises_its_artifact(app: Path, fields: dict[str, Any]) -> None:
-    change(app, **fields)
-    assert_outcome(run_check(checks.test_artifacts, app), "fail", "is missing")
-
-
 def test_configured_artifacts_replace_those_of_package_json(app: Path) -> None:
     change(app, main="gone.js")
     write(app, {"flowhealth.toml": '[build]\nartifacts = ["dist/index.js", "dist/no.js"]\n'})

@@ -15,27 +15,15 @@ from hypothesis import strategies as st
 from pytest_flowhealth.config.manifest import Manifest, read_manifest
 from pytest_flowhealth.config.workspaces import workspaces
 from pytest_flowhealth.errors import ProbeError, Unmeasured
+from tests.kit.projects import write
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
 )
-FIELDS = st.sampled_from(
-    [
-        "name",
-        "version",
-        "dependencies",
-        "bin",
-        "main",
-        "engines",
-        "exports",
-        "workspaces",
-        "scripts",
-        "os",
-        "type",
-    ]
-)
+NAMES = "name version dependencies bin main engines exports workspaces scripts os type"
+FIELDS = st.sampled_from(NAMES.split())
 
 
 def read(folder: Path, content: bytes | dict[str, object]) -> Manifest:
@@ -127,8 +115,7 @@ def test_any_bytes_give_a_manifest_or_our_error(content: bytes) -> None:
 
 def make(root: Path, *labels: str) -> None:
     for label in labels:
-        (root / label).mkdir(parents=True)
-        (root / label / "package.json").write_text(json.dumps({"name": label.replace("/", "-")}))
+        write(root / label, name=label.replace("/", "-"))
 
 
 @pytest.mark.parametrize(
@@ -144,14 +131,8 @@ def make(root: Path, *labels: str) -> None:
 def test_workspaces_are_found_by_their_patterns(
     tmp_path: Path, patterns: list[str], found: list[str]
 ) -> None:
-    make(
-        tmp_path,
-        "packages/a",
-        "packages/b",
-        "packages/b/inner",
-        "apps/web",
-        "packages/a/node_modules/x",
-    )
+    make(tmp_path, "packages/a", "packages/b", "packages/b/inner", "apps/web")
+    make(tmp_path, "packages/a/node_modules/x")
     manifest = read(tmp_path, {"name": "root", "workspaces": patterns})
 
     assert [one.label for one in workspaces(tmp_path, manifest)] == [".", *found]

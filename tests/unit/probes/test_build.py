@@ -75,17 +75,10 @@ def test_a_file_that_three_fields_promise_is_one_promise(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("main", "file"),
     [
-        ("a.js", "a.js"),
-        ("./a", "a.js"),
-        ("a", "a"),
-        ("a", "a.json"),
-        ("a", "a.node"),
-        ("a", "a/index.js"),
-        ("a/", "a/index.json"),
-        (".", "index.js"),
-        ("./", "index.js"),
+        ("a.js", "a.js"), ("./a", "a.js"), ("a", "a"), ("a", "a.json"), ("a", "a.node"), ("a", "a/index.js"),
+        ("a/", "a/index.json"), (".", "index.js"), ("./", "index.js"),
     ],
-)
+)  # fmt: skip
 def test_main_is_found_as_node_finds_it(tmp_path: Path, main: str, file: str) -> None:
     assert found(tmp_path, main=main).problems
     write(tmp_path, file)
@@ -141,19 +134,13 @@ def test_a_pattern_that_fits_empty_files_only_is_broken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "expected"),
     [
-        ("dist/index.js", ["dist/index.js"]),
-        ("dist/*.js", ["dist/index.js", "dist/x.js"]),
-        ("dist/**/*.js", ["dist/deep/er/y.js", "dist/index.js", "dist/x.js"]),
-        ("dist/?.js", ["dist/x.js"]),
-        ("dist/[xy].js", ["dist/x.js"]),
-        ("**/y.js", ["dist/deep/er/y.js"]),
-        ("dist/**", ["dist/deep/er/y.js", "dist/index.js", "dist/x.js"]),
-        ("./dist/x.js", ["dist/x.js"]),
-        ("odd[1].js", ["odd[1].js"]),
-        ("dist/*.css", None),
-        ("dist/**/**/**/**/**/**/**/**/**/**/**/z.js", None),
+        ("dist/index.js", ["dist/index.js"]), ("dist/*.js", ["dist/index.js", "dist/x.js"]),
+        ("dist/**/*.js", ["dist/deep/er/y.js", "dist/index.js", "dist/x.js"]), ("dist/?.js", ["dist/x.js"]),
+        ("dist/[xy].js", ["dist/x.js"]), ("**/y.js", ["dist/deep/er/y.js"]),
+        ("dist/**", ["dist/deep/er/y.js", "dist/index.js", "dist/x.js"]), ("./dist/x.js", ["dist/x.js"]),
+        ("odd[1].js", ["odd[1].js"]), ("dist/*.css", None), ("dist/**/**/**/**/**/**/**/**/**/**/**/z.js", None),
     ],
-)
+)  # fmt: skip
 def test_a_configured_glob_names_files(
     tmp_path: Path, pattern: str, expected: list[str] | None
 ) -> None:
@@ -251,15 +238,6 @@ def test_json_webassembly_and_add_ons_are_recognised_by_their_content(tmp_path: 
     found = problems(tmp_path, "b.json", "b.wasm", "b.node")
     assert [type(one) for one in found] == [ProbeError] * 3
     assert [one.message.split()[0] for one in found] == ["b.json", "b.wasm", "b.node"]
-
-
-def test_without_node_a_script_is_unmeasured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    write(tmp_path, "a.js")
-    (problem,) = problems(tmp_path, "a.js")
-    assert isinstance(problem, Unmeasured)
 
 
 def compared(root: Path, *names: str) -> freshness.Comparison:

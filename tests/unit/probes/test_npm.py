@@ -81,84 +81,39 @@ def test_vulnerable_packages_are_counted_by_severity_with_the_command_that_fixes
     assert found.packages[0].titles == ("A high fault in ms",)
 
 
+def refused(status: int) -> Completed:
+    log = [ASKED, f"npm http fetch POST {status} {BULK} 95ms"]
+    return completed(error_report(f"{status} - POST {BULK}"), log, code=1)
+
+
+def reported(report: str, answer: object | None = None, code: int = 0) -> Completed:
+    """Return how npm ended after a registry that answered with status 200 and `report`."""
+    log = [ASKED, FETCHED, f"npm silly audit report {report}"]
+    return completed(audit_report() if answer is None else answer, log, code)
+
+
+CRASH = crash_report("Cannot create property 'name' on string 'f'")
+NO_JSON = error_report(f"invalid json response body at {BULK} reason: Unexpected token '<'")
+CUT_OFF = error_report(f"Invalid response while trying to fetch {BULK}: aborted")
+NEGATIVE = {"metadata": {"vulnerabilities": dict.fromkeys(npm.SEVERITIES, -1)}}
 NO_AUDIT: dict[str, tuple[Completed, str]] = {
-    "status 405": (
-        completed(
-            error_report(f"405 Method Not Allowed - POST {BULK}"),
-            [ASKED, f"npm http fetch POST 405 {BULK} 95ms"],
-            code=1,
-        ),
-        "audit endpoint answered with status 405",
-    ),
-    "status 500": (
-        completed(
-            error_report(f"500 Internal Server Error - POST {BULK}"),
-            [ASKED, f"npm http fetch POST 500 {BULK} 43ms"],
-            code=1,
-        ),
-        "audit endpoint answered with status 500",
-    ),
-    "null": (
-        completed(audit_report(), [ASKED, FETCHED, "npm silly audit report null"]),
-        "answered with no list: null",
-    ),
-    "list": (
-        completed(audit_report(), [ASKED, FETCHED, "npm silly audit report []"]),
-        r"answered with no list: \[\]",
-    ),
-    "garbage, HTML, nothing": (
-        completed(
-            error_report(f"invalid json response body at {BULK} reason: Unexpected token '<'"),
-            [ASKED, FETCHED],
-            code=1,
-        ),
-        "could not tell: invalid json response body",
-    ),
-    "text": (
-        completed(
-            crash_report("Cannot create property 'name' on string 'f'"),
-            [ASKED, FETCHED, "npm silly audit report fine"],
-            code=1,
-        ),
-        "could not tell: Cannot create property",
-    ),
-    "error": (
-        completed(
-            crash_report("Cannot create property 'name' on string 'n'"),
-            [ASKED, FETCHED, "npm silly audit report { error: 'not today' }"],
-            code=1,
-        ),
-        "could not tell: Cannot create property",
-    ),
-    "cut off": (
-        completed(
-            error_report(f"Invalid response while trying to fetch {BULK}: aborted"),
-            [ASKED, "npm silly audit report null"],
-            code=1,
-        ),
-        "could not tell: Invalid response",
-    ),
+    "status 405": (refused(405), "audit endpoint answered with status 405"),
+    "status 500": (refused(500), "audit endpoint answered with status 500"),
+    "null": (reported("null"), "answered with no list: null"),
+    "list": (reported("[]"), r"answered with no list: \[\]"),
+    "garbage": (completed(NO_JSON, [ASKED, FETCHED], 1), "could not tell: invalid json"),
+    "text": (reported("fine", CRASH, 1), "could not tell: Cannot create property"),
+    "error": (reported("{ error: 'not today' }", CRASH, 1), "could not tell: Cannot create"),
+    "cut off": (completed(CUT_OFF, [ASKED], 1), "could not tell: Invalid response"),
     "no question": (completed(audit_report()), "did not ask the registry"),
     "an empty question": (
         completed(audit_report(), ["npm silly audit bulk request {}"]),
         "asked the registry for nothing",
     ),
-    "a code of its own": (
-        completed(audit_report(), [ASKED, FETCHED, "npm silly audit report {}"], code=7),
-        "it ended with code 7",
-    ),
-    "a negative count": (
-        completed(
-            audit_report() | {"metadata": {"vulnerabilities": dict.fromkeys(npm.SEVERITIES, -1)}}
-        ),
-        "could not tell",
-    ),
+    "another code": (reported("{}", code=7), "it ended with code 7"),
+    "a negative count": (reported("{}", audit_report() | NEGATIVE), "could not tell"),
     "a list against its summary": (
-        completed(
-            audit_report(ms="high") | {"metadata": audit_report()["metadata"]},
-            [ASKED, FETCHED, "npm silly audit report {"],
-            code=1,
-        ),
+        reported("{", audit_report(ms="high") | {"metadata": audit_report()["metadata"]}, 1),
         "contradicts itself",
     ),
 }

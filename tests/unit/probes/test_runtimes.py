@@ -42,17 +42,12 @@ def test_an_answer_without_a_version_fails(said: str, code: int) -> None:
 @pytest.mark.parametrize(
     ("name", "allowed", "expected"),
     [
-        ("linux", [], False),
-        ("linux", ["any"], False),
-        ("linux", ["linux", "darwin"], False),
-        ("linux", ["darwin"], True),
-        ("linux", ["!win32"], False),
-        ("linux", ["!linux"], True),
-        ("linux", ["!win32", "linux"], False),
-        ("linux", ["!win32", "darwin"], True),
+        ("linux", [], False), ("linux", ["any"], False), ("linux", ["linux", "darwin"], False),
+        ("linux", ["darwin"], True), ("linux", ["!win32"], False), ("linux", ["!linux"], True),
+        ("linux", ["!win32", "linux"], False), ("linux", ["!win32", "darwin"], True),
         ("linux", ["linux", "!linux"], True),
     ],
-)
+)  # fmt: skip
 def test_a_platform_is_excluded_by_name_or_by_not_being_named(
     name: str, allowed: list[str], expected: bool
 ) -> None:

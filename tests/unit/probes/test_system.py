@@ -19,36 +19,25 @@ def test_memory_is_that_of_the_machine_where_no_group_limits_it(tmp_path: Path) 
     assert found.total == pytest.approx(psutil.virtual_memory().total / 2**20)
 
 
+def grouped(root: Path, limit: int, used: int, droppable: int = 0) -> system.Memory:
+    """Return the memory in a control group."""
+    files = {"memory.max": f"{limit}", "memory.current": f"{used}"}
+    files |= {"memory.stat": f"inactive_file {droppable}\n"}
+    return system.memory(v2(root, {f"a/{name}": text for name, text in files.items()}))
+
+
 def test_memory_is_that_of_the_group_where_its_limit_is_tighter(tmp_path: Path) -> None:
-    root = v2(
-        tmp_path,
-        {
-            "a/memory.max": str(100 << 20),
-            "a/memory.current": str(99 << 20),
-            "a/memory.stat": f"inactive_file {9 << 20}\n",
-        },
-    )
-    found = system.memory(root)
-    assert found.available == 10.0
-    assert found.used == 90.0
-    assert found.available_in == found.used_in == "control group /a"
-    assert found.total == 100.0
+    group = "control group /a"
+    found = grouped(tmp_path, 100 << 20, 99 << 20, droppable=9 << 20)
+    assert found == system.Memory(10.0, group, 90.0, group, 100.0)
 
 
 def test_a_group_over_its_limit_has_no_memory_left(tmp_path: Path) -> None:
-    root = v2(
-        tmp_path,
-        {"a/memory.max": "1000", "a/memory.current": "1200", "a/memory.stat": "inactive_file 0"},
-    )
-    assert system.memory(root).available == 0.0
+    assert grouped(tmp_path, 1000, 1200).available == 0.0
 
 
 def test_a_limit_above_the_memory_of_the_machine_does_not_count(tmp_path: Path) -> None:
-    root = v2(
-        tmp_path,
-        {"a/memory.max": str(1 << 59), "a/memory.current": "1", "a/memory.stat": "inactive_file 0"},
-    )
-    assert system.memory(root).available_in == "machine"
+    assert grouped(tmp_path, 1 << 59, 1).available_in == "machine"
 
 
 def test_cpu_of_the_machine_is_the_busy_share_of_both_readings(
