@@ -165,14 +165,14 @@ def test_outdated_names_what_is_behind_and_what_the_registry_does_not_have(
     unknown = "flowhealth-no-such-package-here"
     write_module(small, "types", name="@types/ms", version="0.7.0")
     write_module(small, unknown)
-    depend(small, debug="^99.0.0", a="npm:ms@77", types="npm:@types/ms@^0.7", **{unknown: "^1.0.0"})
+    depend(small, ms="^99.0.0", a="npm:ms@77", types="npm:@types/ms@^0.7", **{unknown: "^1.0.0"})
 
     found = outdated(small)
 
     newest = {one.name: one.newest for one in found.behind if one.major}
     assert newest["odd"] == "odd@npm:is-number@latest"
     assert newest["types"] == "types@npm:@types/ms@latest"
-    assert found.untold == ("a@npm:ms@77", "debug@^99.0.0", unknown)
+    assert found.untold == ("a@npm:ms@77", unknown, "ms@^99.0.0")
 
 
 def test_the_cache_of_npm_answers_outdated_while_offline(small: Path) -> None:

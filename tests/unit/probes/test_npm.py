@@ -216,6 +216,15 @@ def test_what_the_registry_does_not_know_or_does_not_have_is_untold(tmp_path: Pa
     assert found == Outdated((), ("@x/private", "a@npm:ms@77", "ms@^99.0.0"))
 
 
+def test_an_entry_of_another_workspace_does_not_stand_for_a_range_without_a_version(
+    tmp_path: Path,
+) -> None:
+    app = app_with(tmp_path, ms="^99.0.0")
+    entry = {"current": "1.0.0", "wanted": "1.0.0", "latest": "2.1.3"}
+    found = outdated.parse_outdated(completed({"ms": entry}, [REGISTRY], code=1), app)
+    assert found.untold == ("ms@^99.0.0",)
+
+
 def test_an_empty_answer_is_up_to_date_only_where_a_registry_was_asked(tmp_path: Path) -> None:
     write_module(tmp_path, "ms", version="2.0.0")
     app = app_with(tmp_path, ms="^2.0.0")
