@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from tests.kit.app import App, copy, install
+from tests.kit.app import App, copy, install, write_app
 from tests.kit.redis import RedisServer
 from tests.kit.registry import RegistryFront
 from tests.kit.runs import CALM, Run, RunChecks, RunHealth, run_checks_in, run_pytest
@@ -91,6 +91,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> App:
 def app(installed: App, tmp_path: Path) -> App:
     """Return a copy of the application of the test's own."""
     return copy(installed, tmp_path / "shop")
+
+
+@pytest.fixture
+def bare_app(tmp_path: Path) -> App:
+    """Return the application without dependencies, which costs no installation and no copy."""
+    return write_app(tmp_path / "shop")
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
 
 from pytest_flowhealth.probes.registry import transport
 from pytest_flowhealth.probes.registry.client import Client, Time
@@ -345,7 +347,13 @@ class _Handler(BaseHTTPRequestHandler):
 def _fetched(path: str, accept: str) -> tuple[bytes, int, str]:
     """Return body, status and type of what the real registry answers; it is far away."""
     address, certificates = real_registry()
-    told = requests.get(address + path, headers={"accept": accept}, timeout=60, verify=certificates)
+    # What is far away fails now and then; what it answered then must not be kept for the session.
+    retry = Retry(5, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
+    with requests.Session() as session:
+        session.mount(address, HTTPAdapter(max_retries=retry))
+        told = session.get(
+            address + path, headers={"accept": accept}, timeout=60, verify=certificates
+        )
     return told.content, told.status_code, told.headers.get("content-type", "")
 
 

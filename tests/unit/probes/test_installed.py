@@ -1,4 +1,4 @@
-"""Installed packages against what was published: real installs by npm, and archives of our own making."""
+"""Installed packages against what was published: archives and a cache made by hand."""
 
 from __future__ import annotations
 
@@ -10,21 +10,28 @@ import json
 import os
 import random
 import shutil
-import subprocess
 import tarfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_flowhealth.errors import NotApplicable
-from pytest_flowhealth.probes import archives, entries, installed, npm
+from pytest_flowhealth.probes import archives, installed
+from pytest_flowhealth.probes.command import Completed
 from pytest_flowhealth.probes.installed import Comparison
+from tests.kit.projects import write
 
 CODE = "module.exports = { a: 1 };\n" * 40
-INSTALL = ("npm", "install", "--no-audit", "--no-fund", "--omit-lockfile-registry-resolved=true")
+DATA = json.dumps({"a": list(range(300))})
+
+
+def compare_here(argv: Sequence[str], *, timeout: float, stdin: bytes) -> Completed:
+    """Do in this process what the comparing program does."""
+    lines = archives.compare_all(json.loads(stdin))
+    return Completed(tuple(argv), 0, "".join(lines), "", 0.0)
 
 
 def packed(files: Mapping[str, bytes | str | None], folder: str = "package") -> bytes:
@@ -71,10 +78,7 @@ class Project:
         """Install a package with `files`; its archive has the same ones, if it is not given."""
         manifest = json.dumps({"name": name, "version": "1.0.0", "main": "index.js"})
         whole = {"package.json": manifest, **files}
-        for file, content in whole.items():
-            path = self.modules / name / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content.encode() if isinstance(content, str) else content)
+        write(self.modules / name, whole)
         digest = self.keep(packed(whole) if archive is None else archive)
         place = f"node_modules/{name}"
         self.lock[place] = {"version": "1.0.0", "integrity": digest, **entry}
@@ -84,7 +88,7 @@ class Project:
         """Write the hidden lock file, and compare."""
         told = {"lockfileVersion": 3, "packages": self.lock}
         (self.modules / ".package-lock.json").write_text(json.dumps(told))
-        return installed.compare(self.modules, self.cache, **options)
+        return installed.compare(self.modules, self.cache, run=compare_here, **options)
 
     def faults(self) -> dict[str, str]:
         """Compare, and return the kind of each file's fault."""
@@ -102,15 +106,16 @@ def replace(path: Path, make: Callable[[], object]) -> None:
     make()
 
 
+# JSON, which is parsed without Node; integration/project/test_installed.py has scripts.
 FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "emptied": (lambda path: path.write_text(""), "empty"),
     "deleted": (Path.unlink, "missing"),
-    "cut off": (lambda path: path.write_text(CODE[: len(CODE) // 2]), "cut off"),
-    "zeroed": (lambda path: path.write_bytes(bytes(len(CODE))), "garbled"),
-    "does not parse": (lambda path: path.write_text("}" + CODE[1:]), "unparseable"),
-    "edited": (lambda path: path.write_text("//" + CODE), "altered"),
-    "longer": (lambda path: path.write_text(CODE + "//"), "altered"),
-    "same size": (lambda path: path.write_text(CODE.replace("a", "b")), "altered"),
+    "cut off": (lambda path: path.write_text(DATA[: len(DATA) // 2]), "cut off"),
+    "zeroed": (lambda path: path.write_bytes(bytes(len(DATA))), "garbled"),
+    "does not parse": (lambda path: path.write_text("}" + DATA[1:]), "unparseable"),
+    "edited": (lambda path: path.write_text("\n" + DATA), "altered"),
+    "longer": (lambda path: path.write_text(DATA + "\n"), "altered"),
+    "same size": (lambda path: path.write_text(DATA.replace("a", "b")), "altered"),
     "a folder": (lambda path: replace(path, path.mkdir), "no file"),
     "a pipe": (lambda path: replace(path, lambda: os.mkfifo(path)), "no file"),
     "a dead link": (lambda path: replace(path, lambda: path.symlink_to("nowhere")), "no file"),
@@ -118,27 +123,27 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("row", FAULTS)
-def test_fault(project: Project, row: str) -> None:
+def test_each_fault_of_a_file_has_its_kind(project: Project, row: str) -> None:
     fault, kind = FAULTS[row]
-    folder = project.add("thing", {"index.js": "1", "lib/deep/a.js": CODE})
-    fault(folder / "lib/deep/a.js")
+    folder = project.add("thing", {"index.js": "1", "lib/deep/a.json": DATA})
+    fault(folder / "lib/deep/a.json")
 
     found = project.compare()
 
     assert [(one.place, one.file, one.kind) for one in (*found.broken, *found.altered)] == [
-        ("node_modules/thing", "lib/deep/a.js", kind)
+        ("node_modules/thing", "lib/deep/a.json", kind)
     ]
     assert found.compared == 1
     assert (found.altered != ()) is (kind == "altered")
 
 
-def test_a_whole_folder_is_gone(project: Project) -> None:
+def test_each_file_of_a_folder_that_is_gone_is_missing(project: Project) -> None:
     folder = project.add("thing", {"index.js": "1", "lib/a.js": CODE, "lib/b.js": CODE})
     shutil.rmtree(folder / "lib")
     assert project.faults() == {"lib/a.js": "missing", "lib/b.js": "missing"}
 
 
-def test_json_that_does_not_parse(project: Project) -> None:
+def test_altered_json_is_unparseable_where_it_does_not_parse(project: Project) -> None:
     folder = project.add("thing", {"index.js": "1", "a.json": '{"a": 1}', "b.json": "[1]"})
     (folder / "a.json").write_text("{'a': 1}")
     (folder / "b.json").write_text("[2]")
@@ -148,11 +153,9 @@ def test_json_that_does_not_parse(project: Project) -> None:
 def patch(project: Project, name: str, file: str) -> Path:
     """Write the patch of a package's file as patch-package does."""
     folder = project.modules.parent / "patches"
-    folder.mkdir()
     path = f"node_modules/{name}/{file}"
     text = f"diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n@@ -1 +1 @@\n-1\n+2\n"
-    (folder / f"{name}+1.0.0.patch").write_text(text)
-    return folder
+    return write(folder, {f"{name}+1.0.0.patch": text})
 
 
 MEANT: dict[str, Callable[[Project, Path], object]] = {
@@ -196,7 +199,7 @@ def test_what_is_meant_is_no_fault(project: Project, row: str) -> None:
     assert (found.broken, found.altered, found.compared) == ((), (), 1)
 
 
-def test_emptied_in_spite_of_a_script_or_a_patch(project: Project) -> None:
+def test_an_emptied_file_is_a_fault_in_spite_of_a_script_or_a_patch(project: Project) -> None:
     for name in ("scripted", "patched"):
         folder = project.add(name, {"index.js": "1", "a.js": CODE}, hasInstallScript=True)
         (folder / "a.js").write_text("")
@@ -208,7 +211,7 @@ def test_emptied_in_spite_of_a_script_or_a_patch(project: Project) -> None:
     ]
 
 
-def test_what_npm_leaves_out_and_renames(project: Project) -> None:
+def test_what_npm_leaves_out_or_renames_is_no_fault(project: Project) -> None:
     manifest = '{"name": "thing", "version": "1.0.0"}'
     archive = packed(
         {
@@ -242,19 +245,19 @@ def test_what_npm_leaves_out_and_renames(project: Project) -> None:
 def test_of_two_entries_with_one_name_the_last_counts(project: Project) -> None:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
-        for content in (b"first", b"the last"):
-            info = tarfile.TarInfo("package/index.js")
+        for content in (b"[1]", b"[2]"):
+            info = tarfile.TarInfo("package/index.json")
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
-    folder = project.add("thing", {"index.js": "the last"}, out.getvalue())  # not even zipped
+    folder = project.add("thing", {"index.json": "[2]"}, out.getvalue())  # not even zipped
     assert project.compare().broken == project.compare().altered == ()
 
-    (folder / "index.js").write_text("first")
-    assert project.faults() == {"index.js": "altered"}
+    (folder / "index.json").write_text("[1]")
+    assert project.faults() == {"index.json": "altered"}
 
 
 @pytest.mark.parametrize("algorithm", ["sha512", "sha1"])
-def test_digests(project: Project, algorithm: str) -> None:
+def test_the_strongest_digest_with_an_archive_counts(project: Project, algorithm: str) -> None:
     folder = project.add("thing", {"index.js": CODE}, b"nothing")
     archive = packed({"package.json": (folder / "package.json").read_bytes(), "index.js": CODE})
     digest = project.keep(archive, algorithm)
@@ -281,7 +284,7 @@ UNHELD: dict[str, Callable[[Project, Path], object]] = {
 
 
 @pytest.mark.parametrize("row", UNHELD)
-def test_what_can_not_be_compared_is_told(project: Project, row: str) -> None:
+def test_a_package_that_can_not_be_compared_is_named(project: Project, row: str) -> None:
     folder = project.add("thing", {"index.js": CODE})
     UNHELD[row](project, folder)
 
@@ -291,12 +294,12 @@ def test_what_can_not_be_compared_is_told(project: Project, row: str) -> None:
     assert (found.broken, found.blank) == ((), ())
 
 
-def test_what_is_not_installed_is_another_check_s(project: Project) -> None:
+def test_a_package_that_is_not_installed_is_left_to_another_check(project: Project) -> None:
     shutil.rmtree(project.add("thing", {"index.js": CODE}))
     assert project.compare() == Comparison(0)
 
 
-def test_an_empty_entry_where_the_archive_is_gone(project: Project) -> None:
+def test_an_empty_entry_is_named_where_the_archive_is_gone(project: Project) -> None:
     project.add("thing", {"index.js": "", "lib/a.js": ""})
     project.add("whole", {"index.js": "1", "lib/a.js": ""})
     project.add("client-only", {"index.js": ""})
@@ -306,46 +309,6 @@ def test_an_empty_entry_where_the_archive_is_gone(project: Project) -> None:
 
     assert found.blank == ("node_modules/thing/index.js",)
     assert len(found.unheld) == 3
-
-
-ENTRIES: dict[str, tuple[dict[str, Any], str | None]] = {
-    "index": ({}, "index.js"),
-    "main": ({"main": "./lib/a.js"}, "lib/a.js"),
-    "main without its end": ({"main": "lib/a"}, "lib/a.js"),
-    "a main folder": ({"main": "lib"}, "lib/index.js"),
-    "a main that is not there": ({"main": "gone.js"}, "index.js"),
-    "exports": ({"exports": "./lib/a.js", "main": "full.js"}, "lib/a.js"),
-    "a dot": ({"exports": {".": {"import": "./full.js", "require": "./lib/a.js"}}}, "lib/a.js"),
-    "conditions": (
-        {"exports": {"types": "./a.d.ts", "browser": "./lib/a.js", "default": "./full.js"}},
-        None,
-    ),
-    "deep conditions": ({"exports": {".": {"node": [{"import": "./lib/a.js"}]}}}, "lib/a.js"),
-    "no dot": ({"exports": {"./a": "./lib/a.js"}}, None),
-    "full": ({"main": "full.js"}, None),
-    "types": ({"main": "a.d.ts"}, None),
-    "out of the package": ({"main": "../../../etc/hostname"}, "index.js"),
-    "for one platform": ({"os": ["linux"]}, None),
-    "no text": ({"main": 5, "exports": 5}, None),
-}
-
-
-@pytest.mark.parametrize("row", ENTRIES)
-def test_entry(tmp_path: Path, row: str) -> None:
-    manifest, empty = ENTRIES[row]
-    (tmp_path / "lib").mkdir()
-    for name in ("index.js", "lib/a.js", "lib/index.js", "a.d.ts"):
-        (tmp_path / name).write_text("")
-    (tmp_path / "full.js").write_text("1")
-    (tmp_path / "package.json").write_text(json.dumps({"name": "thing", **manifest}))
-
-    assert entries.empty_entry(tmp_path) == empty
-
-
-def test_an_empty_manifest(tmp_path: Path) -> None:
-    (tmp_path / "package.json").write_text("")
-    assert entries.empty_entry(tmp_path) == "package.json"
-    assert entries.empty_entry(tmp_path / "nowhere") is None
 
 
 def headed(kind: bytes, size: int, content: bytes = b"", times: int = 1) -> bytes:
@@ -370,7 +333,9 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("row", HOSTILE)
-def test_hostile_archive(project: Project, row: str) -> None:
+def test_a_hostile_archive_leaves_its_package_unread_and_the_others_compared(
+    project: Project, row: str
+) -> None:
     project.add("thing", {"index.js": CODE}, HOSTILE[row])
     (project.add("whole", {"index.js": CODE, "a.js": CODE}) / "a.js").unlink()
 
@@ -381,7 +346,9 @@ def test_hostile_archive(project: Project, row: str) -> None:
     assert found.unread[0].partition(": ")[2]
 
 
-def test_an_archive_with_too_much_in_it(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_archive_with_too_much_in_it_is_unread(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = {f"{number}.js": CODE for number in range(20)}
     folder = project.add("thing", files)
     one = archives.Package("thing", "1.0.0", project.lock["node_modules/thing"]["integrity"], [])
@@ -393,7 +360,7 @@ def test_an_archive_with_too_much_in_it(project: Project, monkeypatch: pytest.Mo
         assert words in told.said
 
 
-def test_hostile_lock_file(project: Project) -> None:
+def test_a_hostile_lock_file_leads_nowhere_outside(project: Project) -> None:
     outside = project.modules.parent.parent / "outside"
     outside.mkdir()
     folder = project.add("thing", {"index.js": CODE})
@@ -409,7 +376,7 @@ def test_hostile_lock_file(project: Project) -> None:
     assert "outside" not in str(found)
 
 
-def test_the_time_is_up(project: Project) -> None:
+def test_packages_that_are_not_reached_in_time_are_late(project: Project) -> None:
     for name in ("a", "b", "c"):
         project.add(name, {"index.js": CODE})
 
@@ -419,14 +386,14 @@ def test_the_time_is_up(project: Project) -> None:
     assert sorted(found.late) == [f"node_modules/{name}" for name in ("a", "b", "c")]
 
 
-def test_the_time_is_up_within_an_archive(project: Project) -> None:
+def test_a_package_is_late_where_the_time_is_up_within_its_archive(project: Project) -> None:
     folder = project.add("thing", {"index.js": CODE})
     one = archives.Package("thing", "1.0.0", project.lock["node_modules/thing"]["integrity"], [])
     told = archives.compare(one, folder.parent, project.cache, time.monotonic() - 1)
     assert told.state == "late"
 
 
-def test_names_that_are_no_utf_8(project: Project) -> None:
+def test_a_name_that_is_no_utf_8_is_shown_with_a_replacement(project: Project) -> None:
     out = io.BytesIO()
     with tarfile.open(
         fileobj=out, mode="w:gz", encoding="latin-1", format=tarfile.GNU_FORMAT
@@ -438,7 +405,7 @@ def test_names_that_are_no_utf_8(project: Project) -> None:
     assert project.faults() == {"\ufffd.js": "missing"}
 
 
-def test_no_lock_file(tmp_path: Path) -> None:
+def test_without_any_lock_file_nothing_is_compared(tmp_path: Path) -> None:
     (tmp_path / "node_modules").mkdir()
     with pytest.raises(NotApplicable, match="no lock file"):
         installed.compare(tmp_path / "node_modules", tmp_path)
@@ -448,7 +415,9 @@ def test_no_lock_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("hidden", [None, "{", "[]", '{"packages": 5}', "[" * 1_000_000])
-def test_without_the_hidden_lock_file(project: Project, hidden: str | None) -> None:
+def test_without_the_hidden_lock_file_the_other_one_counts(
+    project: Project, hidden: str | None
+) -> None:
     folder = project.add("thing", {"index.js": CODE})
     (folder / "index.js").unlink()
     told = {"lockfileVersion": 3, "packages": project.lock}
@@ -456,12 +425,12 @@ def test_without_the_hidden_lock_file(project: Project, hidden: str | None) -> N
     if hidden is not None:
         (project.modules / ".package-lock.json").write_text(hidden)
 
-    found = installed.compare(project.modules, project.cache)
+    found = installed.compare(project.modules, project.cache, run=compare_here)
 
     assert [one.kind for one in found.broken] == ["missing"]
 
 
-def test_digests_that_the_hidden_lock_file_has_lost(project: Project) -> None:
+def test_digests_that_the_hidden_lock_file_lost_are_taken_from_the_other(project: Project) -> None:
     """As npm leaves them out of what it found installed already."""
     folder = project.add("thing", {"index.js": CODE})
     (folder / "index.js").unlink()
@@ -470,74 +439,3 @@ def test_digests_that_the_hidden_lock_file_has_lost(project: Project) -> None:
     del project.lock["node_modules/thing"]["integrity"]
 
     assert project.faults() == {"index.js": "missing"}
-
-
-@pytest.fixture(scope="session")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with workspaces, aliases and commands, as npm installs it."""
-    root = tmp_path_factory.mktemp("real")
-    one = root / "packages/one"
-    one.mkdir(parents=True)
-    (one / "package.json").write_text(
-        '{"name": "one", "version": "1.0.0", "dependencies": {"ms": "^1.0.0"}}'
-    )
-    wanted = {"ms": "^2.0.0", "semver": "^7", "odd": "npm:is-number@^7", "debug": "^4"}
-    told = {"name": "app", "version": "1.0.0", "workspaces": ["packages/*"], "dependencies": wanted}
-    (root / "package.json").write_text(json.dumps(told))
-    subprocess.run(INSTALL, cwd=root, check=True, capture_output=True, timeout=120)
-    return root
-
-
-@pytest.fixture
-def app(real: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(real, tmp_path / "app", symlinks=True))
-
-
-def compare(root: Path) -> Comparison:
-    return installed.compare(root / "node_modules", npm.cache(root))
-
-
-def test_what_npm_installed_is_whole(app: Path) -> None:
-    found = compare(app)
-    assert found == Comparison(5)
-
-
-@pytest.mark.parametrize("strategy", ["nested", "linked"])
-def test_other_ways_of_installing(app: Path, strategy: str) -> None:
-    shutil.rmtree(app / "node_modules")
-    argv = [*INSTALL, f"--install-strategy={strategy}"]
-    subprocess.run(argv, cwd=app, check=True, capture_output=True, timeout=120)
-
-    found = compare(app)
-
-    assert found.compared >= 5
-    assert found == Comparison(found.compared)
-
-
-def test_a_clean_install_of_what_runs_in_production(app: Path) -> None:
-    told = json.loads((app / "package.json").read_text())
-    told["devDependencies"] = {"debug": told["dependencies"].pop("debug")}
-    (app / "package.json").write_text(json.dumps(told))
-    for argv in (INSTALL, ["npm", "ci", "--omit=dev", "--no-audit"]):
-        subprocess.run(argv, cwd=app, check=True, capture_output=True, timeout=120)
-    assert not (app / "node_modules/debug").exists()
-
-    assert compare(app) == Comparison(4)
-
-
-def test_a_file_of_a_workspace_s_package(app: Path) -> None:
-    path = app / "packages/one/node_modules/ms/index.js"
-    path.write_text(path.read_text()[:100])
-
-    assert [(one.place, one.kind) for one in compare(app).broken] == [
-        ("packages/one/node_modules/ms", "cut off")
-    ]
-
-
-def test_a_cache_without_archives(app: Path, tmp_path: Path) -> None:
-    (app / "node_modules/ms/index.js").write_text("")
-
-    found = installed.compare(app / "node_modules", tmp_path / "no-cache")
-
-    assert (found.compared, len(found.unheld)) == (0, 5)
-    assert found.blank == ("node_modules/ms/index.js",)

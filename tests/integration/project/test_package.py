@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import time
-from collections.abc import Mapping
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from pytest_flowhealth.config.manifest import Package, read_manifest
-from pytest_flowhealth.errors import NotApplicable, ProbeError
+from pytest_flowhealth.errors import ProbeError
 from pytest_flowhealth.probes import loading, package
 from pytest_flowhealth.probes.package import Dependency
+from tests.kit.processes import is_running
+from tests.kit.projects import write, write_module, write_package, write_program
+from tests.kit.waiting import wait_for
 
-
-def write(folder: Path, files: Mapping[str, str], **manifest: Any) -> Path:
-    """Write a package's folder: its package.json and `files`."""
-    for name, content in {"package.json": json.dumps(manifest), **files}.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-    return folder
+pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
 
 
 def project(root: Path, **dependencies: str) -> Package:
     """Write the package.json of a project, and return the project."""
-    write(root, {}, name="app", version="1.0.0", dependencies=dependencies)
-    return Package(root, ".", read_manifest(root / "package.json"))
-
-
-def one(root: Path, files: Mapping[str, str], **manifest: Any) -> Dependency:
-    """Return how a dependency stands whose folder has `files`."""
-    write(root / "node_modules/thing", files, **{"name": "thing", "version": "1.2.3", **manifest})
-    (found,) = package.examine(project(root, thing="^1.0.0"), ["thing"])
-    return found
+    return write_package(root, dependencies=dependencies)
 
 
 WHOLE: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
@@ -98,34 +85,51 @@ BROKEN: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def examined(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Dependency]:
+    """Return how each package of the tables stands: all of one project, examined at once.
+
+    Most are loaded by the same Node; each that ends its process makes another necessary.
+    """
+    root = tmp_path_factory.mktemp("examined")
+    rows: dict[str, tuple[dict[str, str], dict[str, Any]]] = WHOLE | NOT_JUDGED
+    rows |= {row: (files, manifest) for row, (files, manifest, _) in BROKEN.items()}
+    names = {f"thing{number}": row for number, row in enumerate(rows)}
+    for name, row in names.items():
+        files, manifest = rows[row]
+        write_module(root, name, files, **{"version": "1.2.3", **manifest})
+    found = package.examine(project(root, **dict.fromkeys(names, "^1.0.0")), list(names))
+    return {names[one.name]: one for one in found}
+
+
 @pytest.mark.parametrize("row", WHOLE)
-def test_whole(tmp_path: Path, row: str) -> None:
-    files, manifest = WHOLE[row]
-    found = one(tmp_path, files, **manifest)
+def test_a_package_that_loads_has_no_problem(examined: dict[str, Dependency], row: str) -> None:
+    found = examined[row]
     assert (found.problem, found.note, found.version) == (None, None, "1.2.3")
 
 
 @pytest.mark.parametrize("row", NOT_JUDGED)
-def test_not_judged_and_said_so(tmp_path: Path, row: str) -> None:
-    files, manifest = NOT_JUDGED[row]
-    found = one(tmp_path, files, **manifest)
-    assert found.problem is None
-    assert found.note
+def test_a_package_that_is_not_made_for_node_has_a_note_and_no_problem(
+    examined: dict[str, Dependency], row: str
+) -> None:
+    assert examined[row].problem is None
+    assert examined[row].note
 
 
 @pytest.mark.parametrize("row", BROKEN)
-def test_broken(tmp_path: Path, row: str) -> None:
-    files, manifest, problem = BROKEN[row]
-    found = one(tmp_path, files, **manifest)
+def test_a_broken_package_is_named_with_the_cause(
+    examined: dict[str, Dependency], row: str
+) -> None:
+    found = examined[row]
     assert found.problem
-    assert re.search(problem, found.problem), found.problem
+    says = BROKEN[row][2].replace("thing", found.name)
+    assert re.search(says, found.problem), found.problem
 
 
-def test_published_empty(tmp_path: Path) -> None:
-    """A package that is there to be left out by bundlers."""
-    name = "client-only"
-    write(tmp_path / "node_modules" / name, {"index.js": ""}, name=name, version="0.0.1")
-    (found,) = package.examine(project(tmp_path, **{name: "^0.0.1"}), [name])
+def test_a_package_that_is_published_empty_has_no_problem(tmp_path: Path) -> None:
+    """It is there to be left out by bundlers."""
+    write_module(tmp_path, "client-only", {"index.js": ""})
+    (found,) = package.examine(project(tmp_path, **{"client-only": "^1"}), ["client-only"])
     assert found.problem is None
 
 
@@ -139,14 +143,11 @@ STATES = {
 }
 
 
-def test_states(tmp_path: Path) -> None:
-    """They decide on what mends a package."""
-    modules = tmp_path / "node_modules"
-    write(modules / "old", {"index.js": "exports.a = 1"}, name="old", version="1.0.0")
-    write(modules / "throws", {"index.js": "throw 1"}, name="throws", version="2.0.0")
-    write(modules / "fine", {"index.js": "exports.a = 1"}, name="fine", version="2.0.0")
-    write(modules / "unread", {}, name="unread")
-    (modules / "unread/package.json").write_text("{")
+def test_each_problem_has_a_state_which_decides_on_the_remedy(tmp_path: Path) -> None:
+    write_module(tmp_path, "old", {"index.js": "exports.a = 1"})
+    write_module(tmp_path, "throws", {"index.js": "throw 1"}, version="2.0.0")
+    write_module(tmp_path, "fine", {"index.js": "exports.a = 1"}, version="2.0.0")
+    write(tmp_path / "node_modules/unread", {"package.json": "{"})
 
     found = package.examine(project(tmp_path, **dict.fromkeys(STATES, "^2.0.0")), list(STATES))
 
@@ -154,7 +155,7 @@ def test_states(tmp_path: Path) -> None:
     assert all((one.problem is None) is (one.state == "") for one in found)
 
 
-def test_what_to_install(tmp_path: Path) -> None:
+def test_a_dependency_is_installed_by_its_own_spec(tmp_path: Path) -> None:
     specs = {"a": "^1", "b": "npm:other@^2", "c": "file:../c", "d": "git+ssh://host/d.git"}
     found = package.examine(project(tmp_path, **specs), [*specs, "e"])
     assert [one.wanted for one in found] == [
@@ -163,7 +164,7 @@ def test_what_to_install(tmp_path: Path) -> None:
     ]
 
 
-def test_missing_emptied_and_dangling(tmp_path: Path) -> None:
+def test_what_is_no_package_folder_is_missing_or_broken(tmp_path: Path) -> None:
     modules = tmp_path / "node_modules"
     (modules / "emptied").mkdir(parents=True)
     (modules / "dangling").symlink_to(tmp_path / "nowhere")
@@ -185,24 +186,17 @@ def test_missing_emptied_and_dangling(tmp_path: Path) -> None:
     assert "no package's name" in said[6]
 
 
-def test_specs_without_a_range_are_not_judged_by_version(tmp_path: Path) -> None:
+def test_a_spec_without_a_range_is_not_judged_by_version(tmp_path: Path) -> None:
     specs = {"git": "git+ssh://host/x.git", "tag": "latest", "alias": "npm:other@^9", "file": "file:../x", "ws": "workspace:*"}  # fmt: skip
     for name in specs:
-        write(
-            tmp_path / "node_modules" / name, {"index.js": "exports.a = 1"}, name=name, version="0"
-        )
+        write_module(tmp_path, name, {"index.js": "exports.a = 1"}, version="0")
 
     found = package.examine(project(tmp_path, **specs), list(specs))
 
     assert [one.problem for one in found] == [None] * len(specs)
 
 
-def test_what_package_json_does_not_name(tmp_path: Path) -> None:
-    (found,) = package.examine(project(tmp_path), ["redis"])
-    assert (found.problem, found.spec, found.wanted) == ("redis is missing", None, "redis")
-
-
-def test_pnpm_and_workspaces_are_resolved_as_node_does(tmp_path: Path) -> None:
+def test_a_package_of_pnpm_is_resolved_from_a_workspace_as_node_does(tmp_path: Path) -> None:
     store = tmp_path / "node_modules/.pnpm/thing@1.0.0/node_modules"
     write(
         store / "thing",
@@ -220,16 +214,16 @@ def test_pnpm_and_workspaces_are_resolved_as_node_does(tmp_path: Path) -> None:
     assert package.require_node_modules(nested) == tmp_path / "node_modules"
 
 
-def test_each_is_told_of_whatever_the_others_do(tmp_path: Path) -> None:
+def test_each_package_has_a_state_whatever_the_others_do(tmp_path: Path) -> None:
     codes = {
         "good": "exports.a = 1",
         "later": "setImmediate(() => { throw new Error('later') }); exports.a = 1",
         "exits": "process.exit(0)",
-        "hangs": "for (;;);",
+        "hangs": "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)",
         "last": "exports.a = 1",
     }
     for name, code in codes.items():
-        write(tmp_path / "node_modules" / name, {"index.js": code}, name=name, version="1.0.0")
+        write_module(tmp_path, name, {"index.js": code})
 
     found = loading.load(list(codes), tmp_path, seconds=5)
 
@@ -239,60 +233,87 @@ def test_each_is_told_of_whatever_the_others_do(tmp_path: Path) -> None:
     assert (states["exits"], states["hangs"]) == ("ended", "hung")
 
 
-def test_an_add_on_for_another_node(tmp_path: Path) -> None:
+def test_an_add_on_for_another_node_is_broken_with_nodes_own_words(tmp_path: Path) -> None:
     code = "throw Object.assign(new Error('compiled against a different Node.js version using\\nNODE_MODULE_VERSION 72.\\nThis one requires\\n115.'), { code: 'ERR_DLOPEN_FAILED' })"
-    found = one(tmp_path, {"index.js": code})
+    write_module(tmp_path, "thing", {"index.js": code})
+    (found,) = package.examine(project(tmp_path, thing="^1"), ["thing"])
     assert "NODE_MODULE_VERSION 72" in (found.problem or "")
-
-
-def test_no_node_modules(tmp_path: Path) -> None:
-    app = project(tmp_path, thing="^1")
-    with pytest.raises(ProbeError, match="is not there"):
-        package.require_node_modules(app)
-    (tmp_path / "node_modules/.bin").mkdir(parents=True)
-    with pytest.raises(ProbeError, match="is empty"):
-        package.require_node_modules(app)
-    (tmp_path / ".pnp.cjs").write_text("")
-    with pytest.raises(NotApplicable, match="Plug'n'Play"):
-        package.require_node_modules(app)
 
 
 @pytest.mark.parametrize(
     "script", ["exec sleep 600", "sleep 600 & echo $! >> pids; exec sleep 600"]
 )
-def test_a_node_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    program = tmp_path / "bin/node"
-    program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\necho $$ >> pids\n{script}\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+def test_a_node_that_hangs_is_ended_with_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    path = write_program(tmp_path / "bin", "node", f"echo $$ >> pids\n{script}")
+    monkeypatch.setenv("PATH", path)
 
     found = loading.load(["a", "b"], tmp_path, seconds=0.5)
 
     assert [one.state for one in found] == ["hung", "hung"]
-    ids = [int(line) for line in (tmp_path / "pids").read_text().split()]
-    assert len(ids) == 3 * (1 + script.count("&"))
-    end = time.monotonic() + 20
-    while time.monotonic() < end and any(map(runs, ids)):
-        time.sleep(0.05)
-    assert not any(map(runs, ids))
+    pids = tmp_path / "pids"
+    ids = [int(line) for line in pids.read_text().split()] if pids.exists() else []
+    assert len(ids) <= 3 * (1 + script.count("&"))
+    wait_for(lambda: not any(map(is_running, ids)))
 
 
-def runs(process: int) -> bool:
-    """Tell whether a process runs."""
-    try:
-        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def test_no_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path / "node_modules/thing", {"index.js": ""}, name="thing", version="1.0.0")
+def test_without_node_nothing_can_be_examined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_module(tmp_path, "thing", {"index.js": ""})
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ProbeError, match="no `node` on the PATH"):
         package.examine(project(tmp_path, thing="^1"), ["thing"])
 
 
-def test_optional_ones_may_be_missing(tmp_path: Path) -> None:
-    write(tmp_path, {}, dependencies={"a": "1", "b": "1"}, optionalDependencies={"b": "1"})
+def test_an_optional_dependency_may_be_missing(tmp_path: Path) -> None:
+    write(tmp_path, dependencies={"a": "1", "b": "1"}, optionalDependencies={"b": "1"})
     assert package.dependencies_of(read_manifest(tmp_path / "package.json")) == {"a": "1"}
+
+
+WITHOUT_RIGHTS = ("--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override")
+"""Root's right to read everything, given away (setpriv(1), capabilities(7))."""
+
+LOOK = """
+import sys
+from pathlib import Path
+from pytest_flowhealth.config.manifest import Package, read_manifest
+from pytest_flowhealth.errors import FlowHealthError
+from pytest_flowhealth.probes import package
+for root in map(Path, sys.argv[1:]):
+    try:
+        app = Package(root, ".", read_manifest(root / "package.json"))
+        package.require_node_modules(app)
+        print([one.problem for one in package.examine(app, ["thing"])])
+    except FlowHealthError as error:
+        print(f"{type(error).__name__}: {error.message}")
+"""
+
+CLOSED = {
+    "node_modules": "ProbeError: node_modules can't be read: Permission denied",
+    "node_modules/thing": "thing is broken: package.json can't be read: Permission denied",
+    "node_modules/thing/index.js": "EACCES: permission denied",
+    "package.json": "ProbeError: package.json can't be read: Permission denied",
+}
+
+
+def test_what_the_user_may_not_read_is_neither_empty_nor_missing(tmp_path: Path) -> None:
+    if os.geteuid() == 0 and not shutil.which("setpriv"):
+        pytest.skip("root reads everything, and setpriv is not installed")
+    roots = [tmp_path / str(number) for number in range(len(CLOSED))]
+    for root, closed in zip(roots, CLOSED, strict=True):
+        project(root, thing="^1")
+        write_module(root, "thing", {"index.js": "module.exports = 1;"})
+        (root / closed).chmod(0)
+    without = ["setpriv", *WITHOUT_RIGHTS] if os.geteuid() == 0 else []
+
+    argv = [*without, sys.executable, "-c", LOOK, *map(str, roots)]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    for root, closed in zip(roots, CLOSED, strict=True):
+        (root / closed).chmod(0o755)
+
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(CLOSED), done.stderr
+    for line, says in zip(lines, CLOSED.values(), strict=True):
+        assert says in line

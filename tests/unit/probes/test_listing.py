@@ -6,18 +6,18 @@ from pytest_flowhealth.errors import ProbeError, Unmeasured
 from pytest_flowhealth.probes.listing import listed, raise_worst
 
 
-def test_one_finding_is_told_as_it_is() -> None:
+def test_a_single_finding_is_the_whole_message() -> None:
     assert listed(["a is missing"], "files are broken") == "a is missing"
 
 
-def test_several_are_counted_and_the_first_ten_told() -> None:
+def test_several_findings_are_counted_and_the_first_ten_named() -> None:
     assert listed(["a", "b"], "files are broken") == "2 files are broken: a; b"
     message = listed([str(number) for number in range(1_200)], "files are broken")
     assert message.startswith("1,200 files are broken: 0; 1; ")
     assert message.endswith("; 9; and 1,190 more")
 
 
-def test_what_is_broken_comes_before_what_is_not_known() -> None:
+def test_broken_is_raised_before_unmeasured() -> None:
     errors = [Unmeasured("u", remedy="r"), ProbeError("p"), ProbeError("q")]
     with pytest.raises(ProbeError, match="2 are broken: p; q") as broken:
         raise_worst(errors, broken="are broken", unread="are unread", remedy="mend")

@@ -7,23 +7,23 @@ import pytest
 from pytest_flowhealth.probes.deadline import within
 
 
-def test_a_result_in_time() -> None:
+def test_a_result_in_time_is_returned() -> None:
     outcome = within(10, lambda: 7, lambda: pytest.fail("given up"))
     assert outcome.results == [7]
     assert not outcome.late
 
 
-def test_nothing_is_a_result_too() -> None:
+def test_none_is_a_result_too() -> None:
     assert not within(10, lambda: None, lambda: None).late
 
 
-def test_an_error_is_kept_and_not_raised() -> None:
+def test_an_error_of_the_work_is_kept_and_not_raised() -> None:
     outcome = within(10, lambda: 1 / 0, lambda: None)
     assert isinstance(outcome.error, ZeroDivisionError)
     assert not outcome.late
 
 
-def test_what_is_late_is_given_up() -> None:
+def test_work_that_is_late_is_given_up_and_stays_late() -> None:
     given_up = threading.Event()
     outcome = within(0.01, given_up.wait, given_up.set)
     assert outcome.late

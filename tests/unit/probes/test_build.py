@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_flowhealth.config.manifest import Package, read_manifest
+from pytest_flowhealth.config.manifest import Package
 from pytest_flowhealth.config.workspaces import workspaces
 from pytest_flowhealth.errors import FlowHealthError, ProbeError, Unmeasured
 from pytest_flowhealth.probes import artifacts, build, freshness
 from pytest_flowhealth.probes.build import Found
 from pytest_flowhealth.probes.javascript import Source
-
-needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
-
-
-def package(root: Path, **fields: Any) -> Package:
-    """Write a package.json, and read it."""
-    root.mkdir(parents=True, exist_ok=True)
-    (root / "package.json").write_text(json.dumps({"name": "it", **fields}))
-    return Package(root, ".", read_manifest(root / "package.json"))
+from tests.kit.projects import write as write_files
+from tests.kit.projects import write_package
 
 
 def write(root: Path, *names: str, content: str | bytes = "1;\n") -> None:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    write_files(root, dict.fromkeys(names, content))
+
+
+def package(root: Path, **fields: Any) -> Package:
+    return write_package(root, **{"name": "it", **fields})
 
 
 def found(root: Path, **fields: Any) -> Found:
@@ -47,7 +39,7 @@ def paths(root: Path, **fields: Any) -> dict[str, str]:
     return {one.field: one.path for one in artifacts.promises(package(root, **fields))}
 
 
-def test_what_is_promised(tmp_path: Path) -> None:
+def test_each_field_of_a_manifest_promises_its_file(tmp_path: Path) -> None:
     assert paths(tmp_path) == {}
     assert paths(tmp_path, main="a.js", module="b.mjs") == {"main": "a.js", "module": "b.mjs"}
     assert paths(tmp_path, typings="c.d.ts", bin="d.js") == {"types": "c.d.ts", "bin.it": "d.js"}
@@ -69,11 +61,13 @@ def test_what_is_promised(tmp_path: Path) -> None:
         (7, {}),
     ],
 )
-def test_what_exports_promise(tmp_path: Path, exports: object, expected: dict[str, str]) -> None:
+def test_exports_promise_each_target_of_each_condition(
+    tmp_path: Path, exports: object, expected: dict[str, str]
+) -> None:
     assert paths(tmp_path, exports=exports) == expected
 
 
-def test_a_file_that_two_fields_promise_is_one_promise(tmp_path: Path) -> None:
+def test_a_file_that_three_fields_promise_is_one_promise(tmp_path: Path) -> None:
     promised = artifacts.promises(package(tmp_path, main="a.js", exports="./a.js", bin="a.js"))
     assert len(promised) == 1
 
@@ -81,18 +75,11 @@ def test_a_file_that_two_fields_promise_is_one_promise(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("main", "file"),
     [
-        ("a.js", "a.js"),
-        ("./a", "a.js"),
-        ("a", "a"),
-        ("a", "a.json"),
-        ("a", "a.node"),
-        ("a", "a/index.js"),
-        ("a/", "a/index.json"),
-        (".", "index.js"),
-        ("./", "index.js"),
+        ("a.js", "a.js"), ("./a", "a.js"), ("a", "a"), ("a", "a.json"), ("a", "a.node"), ("a", "a/index.js"),
+        ("a/", "a/index.json"), (".", "index.js"), ("./", "index.js"),
     ],
-)
-def test_main_as_node_finds_it(tmp_path: Path, main: str, file: str) -> None:
+)  # fmt: skip
+def test_main_is_found_as_node_finds_it(tmp_path: Path, main: str, file: str) -> None:
     assert found(tmp_path, main=main).problems
     write(tmp_path, file)
     assert labels(found(tmp_path, main=main).files) == [file]
@@ -101,7 +88,7 @@ def test_main_as_node_finds_it(tmp_path: Path, main: str, file: str) -> None:
 @pytest.mark.parametrize(
     ("types", "file"), [("a.d.ts", "a.d.ts"), ("a", "a.d.ts"), ("a", "a/index.d.ts")]
 )
-def test_types_as_typescript_finds_them(tmp_path: Path, types: str, file: str) -> None:
+def test_types_are_found_as_typescript_finds_them(tmp_path: Path, types: str, file: str) -> None:
     write(tmp_path, file, content="")
     assert labels(found(tmp_path, types=types).files) == [file]
 
@@ -113,13 +100,13 @@ def test_exports_and_bin_are_taken_by_the_letter(tmp_path: Path) -> None:
     assert sorted(result.problems) == ["a (exports) is missing", "b (bin.it) is missing"]
 
 
-def test_what_node_refuses_in_exports(tmp_path: Path) -> None:
+def test_an_export_that_does_not_begin_with_a_dot_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "a.js")
     (problem,) = found(tmp_path, exports={".": "a.js"}).problems
     assert "begin with ./" in problem
 
 
-def test_patterns(tmp_path: Path) -> None:
+def test_a_pattern_in_exports_promises_one_file_at_least(tmp_path: Path) -> None:
     write(tmp_path, "dist/a.js", "dist/deep/b.js", "dist/c.css", "other/d.js")
     write(tmp_path, "dist/empty.js", content="")
     result = found(tmp_path, exports={"./*": "./dist/*.js"})
@@ -139,7 +126,7 @@ def test_a_pattern_over_the_whole_package_promises_no_file_in_particular(tmp_pat
     assert found(tmp_path, exports={"./*": "./*"}) == Found((), ())
 
 
-def test_a_pattern_of_empty_files(tmp_path: Path) -> None:
+def test_a_pattern_that_fits_empty_files_only_is_broken(tmp_path: Path) -> None:
     write(tmp_path, "dist/a.js", "dist/b.js", content=" \n")
     assert "empty" in found(tmp_path, exports={"./*": "./dist/*.js"}).problems[0]
 
@@ -147,20 +134,16 @@ def test_a_pattern_of_empty_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "expected"),
     [
-        ("dist/index.js", ["dist/index.js"]),
-        ("dist/*.js", ["dist/index.js", "dist/x.js"]),
-        ("dist/**/*.js", ["dist/deep/er/y.js", "dist/index.js", "dist/x.js"]),
-        ("dist/?.js", ["dist/x.js"]),
-        ("dist/[xy].js", ["dist/x.js"]),
-        ("**/y.js", ["dist/deep/er/y.js"]),
-        ("dist/**", ["dist/deep/er/y.js", "dist/index.js", "dist/x.js"]),
-        ("./dist/x.js", ["dist/x.js"]),
-        ("odd[1].js", ["odd[1].js"]),
-        ("dist/*.css", None),
-        ("dist/**/**/**/**/**/**/**/**/**/**/**/z.js", None),
+        ("dist/index.js", ["dist/index.js"]), ("dist/*.js", ["dist/index.js", "dist/x.js"]),
+        ("dist/**/*.js", ["dist/deep/er/y.js", "dist/index.js", "dist/x.js"]), ("dist/?.js", ["dist/x.js"]),
+        ("dist/[xy].js", ["dist/x.js"]), ("**/y.js", ["dist/deep/er/y.js"]),
+        ("dist/**", ["dist/deep/er/y.js", "dist/index.js", "dist/x.js"]), ("./dist/x.js", ["dist/x.js"]),
+        ("odd[1].js", ["odd[1].js"]), ("dist/*.css", None), ("dist/**/**/**/**/**/**/**/**/**/**/**/z.js", None),
     ],
-)
-def test_configured_artifacts(tmp_path: Path, pattern: str, expected: list[str] | None) -> None:
+)  # fmt: skip
+def test_a_configured_glob_names_files(
+    tmp_path: Path, pattern: str, expected: list[str] | None
+) -> None:
     write(tmp_path, "dist/index.js", "dist/x.js", "dist/deep/er/y.js", "odd[1].js")
     result = build.find(artifacts.configured(tmp_path, (pattern,)), tmp_path)
     if expected is None:
@@ -180,7 +163,7 @@ def test_configured_artifacts(tmp_path: Path, pattern: str, expected: list[str] 
     ],
     ids=["nothing", "white", "mark", "long"],
 )
-def test_empty_artifacts(tmp_path: Path, content: str, problem: str) -> None:
+def test_a_file_of_white_space_is_empty(tmp_path: Path, content: str, problem: str) -> None:
     write(tmp_path, "a.js", content=content)
     assert found(tmp_path, main="a.js").problems == (f"a.js (main) {problem}",)
 
@@ -195,7 +178,7 @@ def test_nothing_outside_the_target_is_looked_at(tmp_path: Path, path: str) -> N
     assert "outside" in problem
 
 
-def test_a_link_that_leads_outside(tmp_path: Path) -> None:
+def test_a_link_is_followed_inside_the_target_only(tmp_path: Path) -> None:
     root = tmp_path / "it"
     write(tmp_path, "a.js", "it/real.js")
     (root / "out.js").symlink_to("../a.js")
@@ -206,7 +189,7 @@ def test_a_link_that_leads_outside(tmp_path: Path) -> None:
     assert "is missing" in found(root, main="nowhere.js").problems[0]
 
 
-def test_what_is_no_file(tmp_path: Path) -> None:
+def test_a_pipe_and_a_folder_are_no_artifacts(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.js")
     (tmp_path / "folder.js").mkdir()
     assert "is a pipe" in found(tmp_path, main="pipe.js").problems[0]
@@ -215,12 +198,12 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["a\0b", "\ud800", "x" * 5_000, "a/" * 3_000, "\n\x1b[31m"])
-def test_hostile_names(tmp_path: Path, path: str) -> None:
+def test_a_hostile_name_is_missing(tmp_path: Path, path: str) -> None:
     assert "is missing" in found(tmp_path, main=path).problems[0]
     assert found(tmp_path, exports={"./*": f"./{path}*"}).problems
 
 
-def test_exports_nested_as_deep_as_json_allows(tmp_path: Path) -> None:
+def test_deeply_nested_exports_give_a_short_message(tmp_path: Path) -> None:
     exports: object = "./a.js"
     for _ in range(400):
         exports = {"node": exports}
@@ -228,7 +211,7 @@ def test_exports_nested_as_deep_as_json_allows(tmp_path: Path) -> None:
     assert len(problem) < 300
 
 
-def test_workspaces(tmp_path: Path) -> None:
+def test_the_promises_of_each_workspace_count(tmp_path: Path) -> None:
     root = package(tmp_path, workspaces=["packages/*"], main="a.js")
     package(tmp_path / "packages/one", name="one", main="dist/index.js")
     package(tmp_path / "packages/two", name="two")
@@ -244,32 +227,7 @@ def problems(root: Path, *names: str) -> list[FlowHealthError]:
     return list(build.syntax([Source(root / name, name) for name in names]).errors)
 
 
-@needs_node
-def test_scripts_are_parsed_as_node_would(tmp_path: Path) -> None:
-    package(tmp_path, type="module")
-    package(tmp_path / "cjs", type="commonjs")
-    write(tmp_path, "a.js", "cjs/a.mjs", content="import x from 'x';\nawait x;\n")
-    write(tmp_path, "b.js", "cjs/a.cjs", content="#!/usr/bin/env node\nconst a = 1;\n")
-    write(tmp_path, "c.cjs", "cjs/c.js", content="const await = 1; with (await) {}\n")
-    names = ("a.js", "b.js", "c.cjs", "cjs/a.cjs", "cjs/a.mjs", "cjs/c.js")
-    assert problems(tmp_path, *names) == []
-    write(tmp_path, "d.js", content="const await = 1;\n")
-    write(tmp_path, "bad.cjs", content="const a = 1;\nconst b = ;\n")
-    first, second = problems(tmp_path, "d.js", "bad.cjs", "a.js")
-    assert first.message.startswith("d.js line 1, column 7: SyntaxError: ")
-    assert second.message.startswith("bad.cjs line 2, column 11: SyntaxError: ")
-
-
-@needs_node
-def test_programs_without_an_ending(tmp_path: Path) -> None:
-    write(tmp_path, "good", content="#!/usr/bin/env node\n1;\n")
-    write(tmp_path, "bad", content="#!/usr/bin/env node\n1 1;\n")
-    write(tmp_path, "shell", content="#!/bin/sh\nif then\n")
-    (problem,) = problems(tmp_path, "good", "bad", "shell")
-    assert problem.message.startswith("bad line 2")
-
-
-def test_content_that_needs_no_node(tmp_path: Path) -> None:
+def test_json_webassembly_and_add_ons_are_recognised_by_their_content(tmp_path: Path) -> None:
     write(tmp_path, "a.json", content='{"a": 1}')
     write(tmp_path, "a.wasm", content=b"\0asm\1\0\0\0")
     write(tmp_path, "a.node", content=b"\x7fELF\2\1\1")
@@ -282,13 +240,6 @@ def test_content_that_needs_no_node(tmp_path: Path) -> None:
     assert [one.message.split()[0] for one in found] == ["b.json", "b.wasm", "b.node"]
 
 
-def test_scripts_without_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    write(tmp_path, "a.js")
-    (problem,) = problems(tmp_path, "a.js")
-    assert isinstance(problem, Unmeasured)
-
-
 def compared(root: Path, *names: str) -> freshness.Comparison:
     return freshness.compare([Source(root / name, name) for name in names], [root], root)
 
@@ -299,7 +250,7 @@ def at(root: Path, when: float, *names: str) -> None:
         os.utime(root / name, (when, when))
 
 
-def test_an_artifact_older_than_its_sources(tmp_path: Path) -> None:
+def test_an_artifact_older_than_its_sources_is_stale(tmp_path: Path) -> None:
     at(tmp_path, 1_000, "dist/index.js", "src/old.ts")
     assert compared(tmp_path, "dist/index.js") == freshness.Comparison(1, ())
     at(tmp_path, 5_000, "src/deep/new.ts")
@@ -309,7 +260,7 @@ def test_an_artifact_older_than_its_sources(tmp_path: Path) -> None:
     assert compared(tmp_path, "dist/index.js").stale == ()
 
 
-def test_what_makes_no_artifact_old(tmp_path: Path) -> None:
+def test_tests_prose_and_other_folders_make_no_artifact_stale(tmp_path: Path) -> None:
     at(tmp_path, 1_000, "dist/index.js", "src/a.ts", ".x/dist/src/b.js")
     at(tmp_path, 1_001.5, "src/b.ts")
     at(tmp_path, 9_000, "src/a.test.ts", "src/__tests__/b.ts", "src/README.md", "src/native.cc")
@@ -337,7 +288,9 @@ def test_each_package_has_its_own_sources(tmp_path: Path) -> None:
     assert [stale.artifact for stale in found.stale] == ["packages/two/dist/b.js"]
 
 
-def test_a_folder_of_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_of_too_many_files_is_unmeasured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(freshness, "MAX_FILES", 2)
     monkeypatch.setattr(artifacts, "MAX_FILES", 2)
     at(tmp_path, 1_000, "dist/a.js", "src/a.ts", "src/b.ts", "src/c.ts")
