@@ -10,7 +10,7 @@ import pytest
 
 from tests.kit.http import Reply
 from tests.kit.monitor import CALM_REDIS, OWN_ONLY, Monitor, own_project
-from tests.kit.redis import REDIS_SERVER, RedisServer
+from tests.kit.redis import RedisServer
 from tests.kit.runs import Run, run_pytest
 from tests.kit.webhook import ACCEPTED, receiving
 
@@ -28,8 +28,6 @@ flap_changes = 99
 @pytest.fixture(scope="module")
 def redis_of_monitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """Start a Redis that tests may kill, unlike the one that they share."""
-    if REDIS_SERVER is None:
-        pytest.skip("redis-server is not installed")
     with RedisServer(tmp_path_factory.mktemp("redis")) as server:
         yield server
 
