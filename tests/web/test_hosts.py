@@ -12,7 +12,7 @@ import pytest
 from pytest_flowhealth.history.remote.samples import of_round, place
 from pytest_flowhealth.history.remote.shipper import Shipper
 from pytest_flowhealth.verdict.status import Status
-from tests.formats.test_openmetrics import HEALTH
+from tests.kit.reports import HEALTH
 from tests.kit.metric_servers import victoria
 from tests.kit.site import Visitor, site, wait_for
 

@@ -25,7 +25,7 @@ from pytest_flowhealth.web.feed import REMEMBERED, Feed
 from pytest_flowhealth.web.glimpse import Glimpse
 from pytest_flowhealth.web.sessions import LOCAL, MOST, Sessions
 from pytest_flowhealth.web.settings import Address, Secrets, access_of, read_address, served_of
-from tests.formats.test_openmetrics import HEALTH
+from tests.kit.reports import HEALTH
 
 HOURS = 3_600.0
 
