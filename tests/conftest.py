@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,6 +22,11 @@ from tests.kit.redis import RedisServer
 from tests.kit.registry import RegistryFront
 from tests.kit.runs import CALM, Run, RunChecks, RunHealth, run_pytest
 from tests.kit.sharing import shared_folder
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.kit.browser import SharedBrowser
 
 SLOW = Path(__file__).with_name("slow")
 
@@ -112,6 +118,23 @@ def redis(redis_server: RedisServer) -> RedisServer:
     """Return a Redis that is well, and empty."""
     redis_server.command("FLUSHALL")
     return redis_server
+
+
+@pytest.fixture(scope="session")
+def shared_browser() -> Iterator[SharedBrowser]:
+    """Start a Chromium for all tests of this worker; `browser` is the same, without pages."""
+    from tests.kit.browser import SharedBrowser
+
+    shared = SharedBrowser()
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def browser(shared_browser: SharedBrowser) -> Iterator[Browser]:
+    """Return a Chromium without pages; the contexts that the test opens are closed after it."""
+    with shared_browser.borrowed() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")
