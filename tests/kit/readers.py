@@ -14,11 +14,11 @@ from typing import Any
 import jsonschema
 import junitparser
 import msgspec
+import pytest
 import xmlschema
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
-from pytest import approx
 
 from pytest_flowhealth.formats import github, json_lines
 from pytest_flowhealth.verdict.report import Health
@@ -387,4 +387,6 @@ def assert_outputs(folder: Path, report: dict[str, Any], status: str, *left_out:
         assert reading.status == STATUSES.get(name, {}).get(status, status), name
         if name not in ("nagios", "openmetrics"):
             tolerance = 1e-3 if name in PEOPLE else 1e-12
-            assert reading.figures == approx(figures_of(report["checks"]), rel=tolerance), name
+            assert reading.figures == pytest.approx(figures_of(report["checks"]), rel=tolerance), (
+                name
+            )

@@ -65,11 +65,11 @@ def test_node_exporter_serves_the_file_from_its_textfile_folder(tmp_path: Path) 
     log = tmp_path / "exporter.log"
     with log.open("wb") as out, subprocess.Popen(argv, stderr=out, stdout=out) as exporter:
         try:
-            found = wait_for(
-                lambda: re.search(r"127\.0\.0\.1:[1-9]\d*", log.read_text()),
+            addresses = wait_for(
+                lambda: re.findall(r"127\.0\.0\.1:[1-9]\d*", log.read_text()),
                 message=log.read_text,
             )
-            page = requests.get(f"http://{found[0]}/metrics", timeout=20).text
+            page = requests.get(f"http://{addresses[0]}/metrics", timeout=20).text
         finally:
             exporter.terminate()
 
