@@ -40,9 +40,9 @@ from pytest_flowhealth.web.settings import Secrets, read_address
 from tests.kit.monitor import Monitor, project
 from tests.kit.reports import HOSTILE, judged, limit, reported
 from tests.kit.waiting import wait_for
+from tests.kit.web_app import PASSWORD, with_admin
 from tests.kit.webhook import receiving
 
-PASSWORD = "correct horse"
 HOSTILE_TEXT = HOSTILE.replace("\ud800", "")
 """`HOSTILE` as a round reports it: no JSON has half of a character."""
 
@@ -153,8 +153,8 @@ class Stage:
 
     Args:
         folder: The target's folder; what is there stays.
-        config: Its flowhealth.toml.
-        password, token: Those of the environment.
+        config: Its flowhealth.toml, as for `with_admin`.
+        token: That of the environment.
         address: As for --health-dashboard.
 
     Attributes:
@@ -168,13 +168,12 @@ class Stage:
         folder: Path,
         config: str = "",
         *,
-        password: str | None = PASSWORD,
         token: str | None = None,
         address: str = "127.0.0.1:0",
     ) -> None:
         (folder / "kept").mkdir(parents=True, exist_ok=True)
         (folder / "package.json").write_text('{"name": "shop", "version": "1.0.0"}')
-        (folder / "flowhealth.toml").write_text(config)
+        (folder / "flowhealth.toml").write_text(with_admin(config))
         self.folder, self.history = folder, folder / "kept/history.db"
         self._asked = Asked(
             folder=str(folder),
@@ -200,7 +199,7 @@ class Stage:
         self.quiet = threading.Event()
         self._lock = threading.Lock()
         self._end = threading.Event()
-        secrets = Secrets(password, token)
+        secrets = Secrets(token=token)
         self._page = Page(read_address(address), self.settings, place, secrets)
         self.url = self._page.url
         self._page.start(self._as_monitor)
@@ -254,7 +253,7 @@ class Stage:
 
     def reconfigure(self, config: str) -> None:
         """Read another configuration, as after SIGHUP."""
-        (self.folder / "flowhealth.toml").write_text(config)
+        (self.folder / "flowhealth.toml").write_text(with_admin(config))
         with self._lock:
             self.settings = read(self._asked, {})
             self._page.reconfigure(self._as_monitor)

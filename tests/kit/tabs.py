@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.kit.site import PASSWORD, Served, Visitor
+from tests.kit.site import Served, Visitor
+from tests.kit.web_app import PASSWORD
 
 NAVIGATION = ("/", "/fleet", "/alerts", "/npm", "/installs", "/hosts")
 SIZES = {"desktop": (1280, 800), "telephone": (360, 740)}
@@ -69,10 +70,11 @@ class Tab:
         """Load a page as somebody who has logged in."""
         visitor = Visitor(self.site)
         assert visitor.log_in().ok
-        (cookie,) = visitor.session.cookies
-        self.page.context.add_cookies(
-            [{"name": str(cookie.name), "value": str(cookie.value), "url": self.site.url}]
-        )
+        cookies = [
+            {"name": name, "value": value, "url": self.site.url}
+            for name, value in visitor.session.cookies.items()
+        ]
+        self.page.context.add_cookies(cookies)
         self.go(path)
 
     def log_in(self, password: str = PASSWORD) -> None:

@@ -50,6 +50,12 @@ def cheap_hash(password: str = PASSWORD) -> str:
     return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(password)
 
 
+def with_admin(config: str) -> str:
+    """Return a configuration with the user `admin`, unless it has a table [web] of its own."""
+    users = f'[web]\nusers = {{ admin = "{cheap_hash()}" }}\n'
+    return config if "[web]" in config else users + config
+
+
 def token_table(**scopes: str) -> str:
     """Return the configuration of tokens that are their own names, with one scope each."""
     lines = [
@@ -163,9 +169,8 @@ class WebVisitor(AsgiClient):
 
 @contextmanager
 def web_app(folder: Path, config: str = "", token: str | None = None) -> Iterator[WebApp]:
-    """Make an application with the user `admin`, unless `config` has a table [web] of its own."""
-    users = f'[web]\nusers = {{ admin = "{cheap_hash()}" }}\n'
-    app = WebApp(folder, config if "[web]" in config else users + config, token)
+    """Make an application; `config` is as for `with_admin`."""
+    app = WebApp(folder, with_admin(config), token)
     try:
         yield app
     finally:

@@ -25,7 +25,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def admin(page: Site) -> Visitor:
     visitor = Visitor(page)
     assert visitor.log_in().status_code == 200

@@ -19,7 +19,7 @@ from pytest_flowhealth.web import body, protocol
 from pytest_flowhealth.web.live import LOGGED_OUT
 from tests.kit.site import Stage, Visitor, cookie_of, own_report, port_of, staged
 from tests.kit.waiting import wait_for
-from tests.kit.web_app import token_table
+from tests.kit.web_app import token_table, with_admin
 
 TOKENS = token_table(machine="read")
 
@@ -188,13 +188,13 @@ def test_the_live_part_goes_on_without_a_history(stage: Stage) -> None:
 
 
 def test_a_session_survives_a_restart_and_its_file_is_for_its_owner_only(tmp_path: Path) -> None:
-    with staged(tmp_path / "app", password=None) as stage:
+    with staged(tmp_path / "app", "[web]\n") as stage:
         visitor = Visitor(stage)
         link = stage.link
         assert visitor.enter().status_code == 200
         wait_for(lambda: stage.link != link)
         port = port_of(stage)
-    with staged(tmp_path / "app", password=None, address=str(port)) as stage:
+    with staged(tmp_path / "app", "[web]\n", address=str(port)) as stage:
         assert visitor.get("api/state").status_code == 200
     assert oct((tmp_path / "app/kept/web-sessions.json").stat().st_mode)[-3:] == "600"
 
@@ -206,7 +206,7 @@ def test_with_a_certificate_it_is_served_to_all_addresses_over_tls(tmp_path: Pat
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
     made += ["-subj", "/CN=127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem"]
     subprocess.run(made, cwd=folder, check=True, capture_output=True)
-    words = '[web]\ncertificate = "cert.pem"\nkey = "key.pem"\n'
+    words = with_admin("") + 'certificate = "cert.pem"\nkey = "key.pem"\n'
     with staged(folder, words, address="0.0.0.0:0") as stage:
         assert stage.url.startswith("https://")
         visitor = Visitor(stage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import re
 from pathlib import Path
@@ -37,23 +38,24 @@ def test_a_failure_is_on_the_page_soon_after_its_alert(browser: Any, tmp_path: P
 
 
 def test_a_redis_that_stops_is_shown_before_its_next_round(browser: Any, tmp_path: Path) -> None:
-    with RedisServer(tmp_path / "redis") as redis:
-        with site(tmp_path / "app", f'[redis]\nurl = "{redis.url}"\n') as served:
-            served.start("--health-component", "redis", interval="1h")
-            with tab(browser, served) as page:
-                page.enter("/")
-                page.wait_until_live()
-                # A busy machine may make a figure warn.
-                page.see("component-redis")
-                assert page.page.locator('[data-test="problem-redis.connect"]').count() == 0
-                redis.stop()
-                problem = page.see("problem-redis.connect").inner_text()
-                assert "no Redis listens" in problem
-                assert "redis-server" in problem
-                assert page.see("status").get_attribute("data-status") == "unhealthy"
-                redis.start()
-                page.wait_for('h1:not([data-status="unhealthy"])', state="visible")
-                page.assert_quiet()
+    with RedisServer(tmp_path / "redis") as redis, contextlib.ExitStack() as opened:
+        more = f'[redis]\nurl = "{redis.url}"\n'
+        served = opened.enter_context(site(tmp_path / "app", more))
+        served.start("--health-component", "redis", interval="1h")
+        page = opened.enter_context(tab(browser, served))
+        page.enter("/")
+        page.wait_until_live()
+        # A busy machine may make a figure warn.
+        page.see("component-redis")
+        assert page.page.locator('[data-test="problem-redis.connect"]').count() == 0
+        redis.stop()
+        problem = page.see("problem-redis.connect").inner_text()
+        assert "no Redis listens" in problem
+        assert "redis-server" in problem
+        assert page.see("status").get_attribute("data-status") == "unhealthy"
+        redis.start()
+        page.wait_for('h1:not([data-status="unhealthy"])', state="visible")
+        page.assert_quiet()
 
 
 def test_rounds_that_no_longer_end_make_everything_unknown(tmp_path: Path) -> None:
