@@ -12,7 +12,7 @@ import requests
 from pytest_flowhealth.history.remote.promql import PromQL
 from pytest_flowhealth.history.remote.samples import of_round, of_second, place
 from pytest_flowhealth.history.remote.shipper import Shipper
-from tests.kit.reports import CHECKS, HEALTH
+from tests.formats.test_openmetrics import CHECKS, HEALTH
 from tests.kit.metric_servers import prometheus
 
 WHERE = place("host-a", "shop")

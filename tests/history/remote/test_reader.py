@@ -25,7 +25,7 @@ from pytest_flowhealth.verdict.measurement import measured
 from pytest_flowhealth.verdict.report import Health
 from pytest_flowhealth.verdict.status import Outcome, Status
 from tests.alerts.test_engine import check
-from tests.kit.reports import HEALTH
+from tests.formats.test_openmetrics import HEALTH
 from tests.kit.metric_servers import prometheus, victoria
 
 MINE, OTHER = "f" * 16, "0" * 16

@@ -13,7 +13,7 @@ from pytest_flowhealth.errors import Unmeasured
 from pytest_flowhealth.history.remote.promql import PromQL
 from pytest_flowhealth.history.remote.samples import of_round, of_second, place
 from pytest_flowhealth.history.remote.shipper import Shipper
-from tests.kit.reports import HEALTH
+from tests.formats.test_openmetrics import HEALTH
 from tests.kit.monitor import Monitor, project
 from tests.kit.redis import free_port
 from tests.kit.webhook import receiving
