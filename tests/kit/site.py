@@ -31,7 +31,6 @@ from pytest_flowhealth.monitor.ring import Ring
 from pytest_flowhealth.monitor.settings import Asked, history_of, read
 from pytest_flowhealth.monitor.verdicts import Verdicts
 from pytest_flowhealth.monitor.view import Remark
-from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.verdict.check import Ending
 from pytest_flowhealth.verdict.measurement import measured
 from pytest_flowhealth.verdict.report import Health
@@ -158,9 +157,7 @@ class Stage:
         address: As for --health-dashboard.
 
     Attributes:
-        alive_now: Whether rounds come to their end.
         remarks: What the monitor would write to its console.
-        quiet: While it is set, the monitor says nothing to the page.
     """
 
     def __init__(
@@ -194,9 +191,8 @@ class Stage:
         self.verdicts, self.ring = Verdicts(), Ring()
         self.fleet = SimpleNamespace(last=None)
         self.started = time.time()
-        self.running, self.late, self.alive_now = False, 0, True
+        self.running, self.late = False, 0
         self.remarks: list[Remark] = []
-        self.quiet = threading.Event()
         self._lock = threading.Lock()
         self._end = threading.Event()
         secrets = Secrets(token=token)
@@ -224,7 +220,7 @@ class Stage:
 
     def alive(self) -> bool:
         """Tell whether rounds come to their end."""
-        return self.alive_now
+        return True
 
     # -- what a test does
 
@@ -246,10 +242,6 @@ class Stage:
             self.verdicts.take(health, (), moment.wall, None, moment.now)
             self.post.round(health, entry, (), moment)
         self._second()
-
-    def show_fleet(self, snapshot: Snapshot) -> None:
-        """Let this be the last that was read of the fleet."""
-        self.fleet.last = snapshot
 
     def reconfigure(self, config: str) -> None:
         """Read another configuration, as after SIGHUP."""
@@ -273,8 +265,7 @@ class Stage:
 
     def _go_on(self) -> None:
         while not self._end.wait(0.5):
-            if not self.quiet.is_set():
-                self._second()
+            self._second()
 
     def _second(self) -> None:
         with self._lock:

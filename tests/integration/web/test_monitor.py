@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,22 +17,21 @@ from tests.kit.waiting import wait_for
 from tests.kit.web_app import token_table
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("web") / "app"
-    with site(folder, token_table(machine="read"), FLOWHEALTH_WEB_TOKEN="both") as found:
-        found.start(interval="2s")
-        yield found
+def test_what_rounds_find_reaches_the_page_and_what_visitors_do_reaches_the_monitor(
+    tmp_path: Path,
+) -> None:
+    config = token_table(machine="read")
+    with site(tmp_path / "app", config, FLOWHEALTH_WEB_TOKEN="both") as page:
+        page.start(interval="2s")
+        admin = Visitor(page)
+        assert admin.log_in().status_code == 200
+        look_at_a_round(page, admin)
+        follow_a_failure(page, admin)
+        take_a_token_back(page)
 
 
-@pytest.fixture(scope="module")
-def admin(page: Site) -> Visitor:
-    visitor = Visitor(page)
-    assert visitor.log_in().status_code == 200
-    return visitor
-
-
-def test_what_a_round_found_is_on_every_endpoint(page: Site, admin: Visitor) -> None:
+def look_at_a_round(page: Site, admin: Visitor) -> None:
+    """Find what a round measured on every endpoint."""
     machine = Visitor(page)
     machine.session.headers["Authorization"] = "Bearer both"
 
@@ -50,9 +49,8 @@ def test_what_a_round_found_is_on_every_endpoint(page: Site, admin: Visitor) -> 
     wait_for(lambda: any(event["user"] == "admin" for event in page.monitor.events("log-in")))
 
 
-def test_a_failure_is_told_to_the_page_acknowledged_silenced_and_over(
-    page: Site, admin: Visitor
-) -> None:
+def follow_a_failure(page: Site, admin: Visitor) -> None:
+    """Let a check fail, acknowledge and silence its alert, and let it pass again."""
     seen: dict[str, Any] = {}
 
     def state() -> dict[str, Any]:
@@ -90,7 +88,8 @@ def read_until_closed(opened: ClientConnection) -> None:
         opened.recv(timeout=60)
 
 
-def test_a_reload_voids_a_token_that_is_no_more_and_closes_its_socket(page: Site) -> None:
+def take_a_token_back(page: Site) -> None:
+    """Replace a token in the configuration, whose socket a reload closes."""
     address = page.url.replace("http", "ws", 1) + "api/live"
     headers = {"Authorization": "Bearer machine"}
     toml = page.monitor.project / "flowhealth.toml"
