@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_flowhealth.web.attempts import CROWD, FREE, REFUSED, SLOWEST, WINDOW, Attempts
+from pytest_flowhealth.web.attempts import CROWD, REFUSED, SLOWEST, Attempts
 from tests.kit.clock import FakeClock
-
-
-def test_an_address_is_slowed_then_refused() -> None:
-    clock = FakeClock()
-    attempts = Attempts(clock.now)
-    waits = [attempts.begin("192.0.2.1", "admin") for _ in range(REFUSED)]
-    assert [one.seconds for one in waits[: FREE + 1]] == [0.0] * FREE + [0.5]
-    assert waits[-1].seconds == SLOWEST
-    assert attempts.begin("192.0.2.1", "other").refused == WINDOW
-    assert attempts.begin("192.0.2.2", "admin").refused == 0
-    clock.at += WINDOW
-    assert attempts.begin("192.0.2.1", "admin").refused == 0
 
 
 def test_many_addresses_are_slowed_for_an_account_and_its_owner_is_not() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.web.sessions import LOCAL, Sessions
+from pytest_flowhealth.web.sessions import Sessions
 from tests.kit.clock import FakeClock
 
 HOURS = 3_600.0
@@ -16,17 +16,6 @@ def sessions(folder: Path, clock: FakeClock, **users: str) -> Sessions:
     found = Sessions(folder / "sessions.json", clock.now)
     found.admit(users, None)
     return found
-
-
-def test_a_session_ends_after_its_time(tmp_path: Path) -> None:
-    clock = FakeClock()
-    every = sessions(tmp_path, clock, admin="hash")
-    name, _ = every.begin("admin", 8 * HOURS, "a")
-    clock.at += 8 * HOURS - 1
-    assert every.find(name) is not None
-    clock.at += 1
-    assert every.find(name) is None
-    assert every.every() == []
 
 
 def test_a_clock_that_goes_back_gives_no_more_time(tmp_path: Path) -> None:
@@ -48,14 +37,6 @@ def test_another_password_ends_the_sessions_of_the_old_one(tmp_path: Path) -> No
     assert every.find(kept) is not None
     every.admit({"admin": "hash"}, None)
     assert every.find(kept) is None
-
-
-def test_who_came_by_the_link_is_out_once_there_are_passwords(tmp_path: Path) -> None:
-    every = sessions(tmp_path, FakeClock())
-    name, _ = every.begin(LOCAL, HOURS, "a")
-    assert every.find(name) is not None
-    every.admit({"admin": "hash"}, None)
-    assert every.find(name) is None
 
 
 def test_the_file_opens_no_session(tmp_path: Path) -> None:
