@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.kit.site import Served, Visitor
+from tests.kit.waiting import wait_for
 from tests.kit.web_app import PASSWORD
 
 NAVIGATION = ("/", "/fleet", "/alerts", "/npm", "/installs", "/hosts")
@@ -86,7 +87,14 @@ class Tab:
     def follow(self, path: str) -> None:
         """Go to a page by the navigation, which loads nothing but what is new."""
         self.page.click(f'#nav a[href="{path}"]')
-        self.page.wait_for_function("() => document.activeElement.id === 'main'")
+        self.wait_until("document.activeElement.id === 'main'")
+
+    def wait_until(self, expression: str) -> None:
+        """Wait until an expression of JavaScript is true.
+
+        Playwright's own `wait_for_function` evaluates it in the page, whose policy forbids that.
+        """
+        wait_for(lambda: self.page.evaluate(expression), message=expression)
 
     def wait_until_live(self, how: str = "live") -> None:
         """Wait until it says that it is live; or `stale`."""

@@ -88,7 +88,7 @@ def test_all_formats_at_once_say_what_the_report_says(
     checks = [{k: v for k, v in json.loads(line).items() if k not in ours} for line in lines[1:]]
     for line, check in zip(checks, run.health["checks"], strict=True):
         assert line | {"location": None} == check | {"location": None}
-    assert run.health["checks"][0]["location"] == "test_checks.py:4"
+    assert run.check("app.slow")["location"] == "test_checks.py:4"
     assert re.findall(r"(?m)^## .*$", (tmp_path / "summary.md").read_text()) == [
         "## Unhealthy: app 1.2.3"
     ]

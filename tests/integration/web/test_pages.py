@@ -86,17 +86,17 @@ def test_a_chart_has_its_limits_and_the_address_has_its_range(page: Tab, stage: 
     window.mouse.down()
     window.mouse.move(box["x"] + box["width"] * 0.999, box["y"] + 50, steps=5)
     window.mouse.up()
-    window.wait_for_function("location.search.includes('since=')")
+    page.wait_until("location.search.includes('since=')")
     # The address is the view: another tab shows the same.
     page.go(window.url.removeprefix(stage.url.rstrip("/")))
     page.wait_for(drawn)
     page.see("unzoom").click()
     page.wait_for('button[data-range="1h"][aria-pressed="true"]')
     window.go_back()
-    window.wait_for_function("location.search.includes('since=')")
+    page.wait_until("location.search.includes('since=')")
     page.wait_for(drawn)
     window.locator(".u-over").dblclick()
-    window.wait_for_function("location.search === '?range=1h'")
+    page.wait_until("location.search === '?range=1h'")
     window.locator("figure details summary").click()
     assert "3" in window.locator("figure details tbody tr").first.inner_text()
     page.assert_quiet()
@@ -221,7 +221,7 @@ def test_it_works_by_keyboard(page: Tab) -> None:
     window.locator("nav a", has_text="Alerts").focus()
     window.keyboard.press("Enter")
     window.wait_for_url("**/alerts")
-    window.wait_for_function("document.activeElement.id === 'main'")
+    page.wait_until("document.activeElement.id === 'main'")
 
 
 def test_the_first_load_is_small(page: Tab) -> None:
