@@ -1,7 +1,8 @@
-"""Tables in tables, and keys of every type: from the file, from the environment, in the reference."""
+"""Tables in tables and keys of every type: in the file, in the environment, in the reference."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -73,7 +74,7 @@ def test_keys_of_tables_in_tables_are_dotted() -> None:
     assert not {"fleet.spawn", "fleet.retry", "fleet"} & set(known_fields(Root))
 
 
-def test_a_table_in_a_table() -> None:
+def test_a_table_in_a_table_becomes_a_struct_in_a_struct() -> None:
     decoder = decode(
         {"fleet": {"spawn": {"command": ["node", "a.js"]}, "patterns": {"a": "b:*"}, "agents": 2}}
     )
@@ -120,13 +121,13 @@ def test_nearer_sources_win_key_by_key() -> None:
         ({"rules": [{"nam": "x"}]}, "rules: Object contains unknown field 'nam'"),
     ],
 )
-def test_what_is_wrong_is_said_with_the_whole_key(raw: dict[str, Any], said: str) -> None:
+def test_a_problem_is_named_with_the_whole_key(raw: dict[str, Any], said: str) -> None:
     decoder = decode(raw)
     assert decoder.values == {}
     assert [one for one in decoder.problems if said in one]
 
 
-def test_a_check_of_a_nested_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_nested_key_has_a_check_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(value: object) -> None:
         raise ValueError(f"{value} will not do")
 
@@ -136,14 +137,14 @@ def test_a_check_of_a_nested_key(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
-def test_required_keys() -> None:
+def test_a_required_key_is_missed_only_where_its_table_is_used() -> None:
     assert missing(decode({}).values, Root) == []
     assert missing(decode({"fleet": {"agents": 1}}).values, Root) == []
     lacking = decode({"fleet": {"spawn": {"ready": "stdout:x"}}}).values
     assert missing(lacking, Root) == ["fleet.spawn.command"]
 
 
-def test_each_type_from_the_environment() -> None:
+def test_each_type_is_read_from_the_environment() -> None:
     root, problems = environment(
         FLEET_SOURCE="http",
         FLEET_AGENTS=" 1_000 ",
@@ -167,7 +168,7 @@ def test_each_type_from_the_environment() -> None:
     )
 
 
-def test_json_in_the_environment_where_a_value_has_a_comma() -> None:
+def test_the_environment_takes_json_where_a_value_has_a_comma() -> None:
     root, problems = environment(
         FLEET_PATTERNS='{"Accept": "a, b"}', FLEET_SPAWN_COMMAND='["node", "-e", "f(1, 2)"]'
     )
@@ -196,7 +197,7 @@ def test_json_in_the_environment_where_a_value_has_a_comma() -> None:
         ("FLEET_RETRY_TIME", "1"),
     ],
 )
-def test_a_variable_that_cannot_be_meant(name: str, text: str) -> None:
+def test_a_variable_of_the_wrong_type_is_named(name: str, text: str) -> None:
     root, problems = environment(**{name: text})
     assert root == Root()
     assert len(problems) == 1
@@ -229,3 +230,10 @@ def test_msgspec_can_read_each_type() -> None:
     for field in known_fields().values():
         # It finds out late: limits belong on the number, not on its union with None.
         msgspec.inspect.type_info(field.type)
+
+
+def test_the_reference_in_docs_is_up_to_date() -> None:
+    written = (Path(__file__).parents[3] / "docs/configuration.md").read_text()
+
+    command = "python -m pytest_flowhealth.config.reference > docs/configuration.md"
+    assert written == render(), f"run: {command}"

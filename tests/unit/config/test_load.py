@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.config.load import load_target, locate, parse_threshold_option, presets
+from pytest_flowhealth.config.load import load_target, locate, presets
 from pytest_flowhealth.config.model import Limits
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import UsageError
@@ -23,7 +23,7 @@ def load(
     return load_target(None, env or {}, folder)
 
 
-def test_nothing_needs_configuring(tmp_path: Path) -> None:
+def test_without_a_configuration_the_defaults_apply(tmp_path: Path) -> None:
     target = load(tmp_path)
 
     assert (target.name, target.version, target.root) == ("app", "1.0.0", tmp_path.resolve())
@@ -49,14 +49,14 @@ def test_the_nearest_source_wins(tmp_path: Path) -> None:
     )
 
 
-def test_redis_url_is_the_last_resort(tmp_path: Path) -> None:
+def test_redis_url_is_used_where_nothing_else_names_an_address(tmp_path: Path) -> None:
     target = load(tmp_path, env={"REDIS_URL": "redis://last:3"})
 
     assert target.config.redis.url == "redis://last:3"
     assert target.sources["redis.url"] == "environment REDIS_URL"
 
 
-def test_the_environment_by_type(tmp_path: Path) -> None:
+def test_variables_are_read_by_the_type_of_their_key(tmp_path: Path) -> None:
     env = {
         "FLOWHEALTH_PACKAGE_CRITICAL": "redis, express",
         "FLOWHEALTH_DEPENDENCIES_AUDIT": "no",
@@ -75,7 +75,7 @@ def test_the_environment_by_type(tmp_path: Path) -> None:
     }
 
 
-def test_pyproject(tmp_path: Path) -> None:
+def test_pyproject_is_read_where_there_is_no_file_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.flowhealth.dependencies]\naudit = false\n")
     target = load(tmp_path)
 
@@ -142,13 +142,13 @@ def test_a_file_that_cannot_be_used(tmp_path: Path, content: bytes) -> None:
         load(tmp_path)
 
 
-def test_no_regular_file(tmp_path: Path) -> None:
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "flowhealth.toml")
     with pytest.raises(UsageError, match="no regular file"):
         load(tmp_path)
 
 
-def test_locating(tmp_path: Path) -> None:
+def test_the_target_is_the_nearest_folder_with_a_package_json(tmp_path: Path) -> None:
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
     (tmp_path / "package.json").write_text("broken")
@@ -163,11 +163,3 @@ def test_each_preset_is_valid(tmp_path: Path) -> None:
     assert "claude-flow-novice" in presets()
     for name in presets():
         load(tmp_path, name=name)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "x", "x=1", "=1:2", "x=a:b", "x=:", "x=1:2:3", "x=1ms:2s", "x=nan:1", "x=1parsec:"]
-)
-def test_threshold_options_that_cannot_be_meant(text: str) -> None:
-    with pytest.raises(UsageError):
-        parse_threshold_option(text)

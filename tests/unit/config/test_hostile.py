@@ -7,16 +7,19 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_flowhealth.config.decode import Decoder
+from pytest_flowhealth.config.environment import read_environment
 from pytest_flowhealth.config.fields import known_fields
 from pytest_flowhealth.config.limits import parse_threshold_option
 from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.config.wording import HINTS, PROBLEMS, shown
+from pytest_flowhealth.config.wording import HINTS, PROBLEMS, shown, usage_error
 from pytest_flowhealth.errors import UsageError
 
 LONG = "9" * 5_000
@@ -92,15 +95,15 @@ def test_a_file_that_cannot_be_looked_at_is_not_taken_as_absent(tmp_path: Path) 
 
 
 def test_of_thousands_of_unknown_names_the_first_are_told(tmp_path: Path) -> None:
-    toml = "".join(f"redis_url_{number} = 1\n" for number in range(10_000))
-    env = {f"FLOWHEALTH_REDIS_URL_{number}": "x" for number in range(10_000)}
+    toml = "".join(f"redis_url_{number} = 1\n" for number in range(1_000))
+    env = {f"FLOWHEALTH_REDIS_URL_{number}": "x" for number in range(1_000)}
 
     said = refused(tmp_path, toml, env)
     assert said.count("; did you mean") + said.count("known are") == 2 * HINTS
-    assert said.count(f"and {10_000 - HINTS - 1:,} more unknown ones") == 2
-    thresholds = ",".join(f"x{number}=1" for number in range(10_000))
+    assert said.count(f"and {1_000 - HINTS - 1:,} more unknown ones") == 2
+    thresholds = ",".join(f"x{number}=1" for number in range(1_000))
     said = refused(tmp_path, env={"FLOWHEALTH_THRESHOLDS": thresholds})
-    assert f"and {10_000 - PROBLEMS:,} more" in said
+    assert f"and {1_000 - PROBLEMS:,} more" in said
 
 
 @pytest.mark.parametrize(
@@ -115,37 +118,55 @@ def test_of_thousands_of_unknown_names_the_first_are_told(tmp_path: Path) -> Non
     ],
 )
 def test_no_message_holds_a_password(tmp_path: Path, address: str) -> None:
-    told: list[str] = []
-
-    def tell(call: Callable[[], object]) -> None:
-        with contextlib.suppress(UsageError):
-            call()
-            return
-        with pytest.raises(UsageError) as caught:
-            call()
-        told.append(str(caught.value))
-
     text = address.replace("\x1b", "\\u001b")
-    for field in known_fields().values():
-        table, _, key = field.key.rpartition(".")
-        head = f"[{table}]\n" if table else ""
-        tell(partial(load, tmp_path, f'{head}{key} = "{text}"\n'))
-        tell(partial(load, tmp_path, f'{head}{key} = ["{text}"]\n'))
-        tell(partial(load, tmp_path, env={field.variable or "FLOWHEALTH_X": address}))
+    variables = {field.variable: address for field in known_fields().values() if field.variable}
+    problems = problems_of_every_key(address) + read_environment(variables)[1]
+    messages = [str(usage_error(problem)) for problem in problems]
+    messages.append(refused(tmp_path, env=variables))
     for toml in (
+        f'[redis]\nurl = ["{text}"]\nurl2 = "{text}"\n',
+        f'preset = "{text}"\n',
+        f'checks = ["{text}"]\n',
         f'"{text}" = 1\n[redis]\n"{text}" = 1\n',
         f'[thresholds]\n"{text}" = {{ unit = "{text}", warn = 1 }}\n',
         f'[thresholds."x"]\n"{text}" = 1\n',
     ):
-        tell(partial(load, tmp_path, toml))
-    tell(partial(load, tmp_path, env={"FLOWHEALTH_THRESHOLDS": address}))
-    for option in (address, f"{address}=1:x", f"x={address}", f"x=1:2{address}", f"x=1:{address}"):
-        tell(partial(parse_threshold_option, option))
-    for path in (Path(address), Path("/") / address):
-        tell(partial(load_target, path, {}, tmp_path))
+        messages.append(refused(tmp_path, toml))
+    calls: list[Callable[[], object]] = [
+        *(
+            partial(parse_threshold_option, option)
+            for option in (address, f"{address}=1:x", f"x={address}", f"x=1:2{address}")
+        ),
+        partial(load, tmp_path, env={"FLOWHEALTH_THRESHOLDS": address}),
+        *(
+            partial(load_target, path, {}, tmp_path)
+            for path in (Path(address), Path("/") / address)
+        ),
+    ]
+    for call in calls:
+        with pytest.raises(UsageError) as caught:
+            call()
+        messages.append(str(caught.value))
 
-    assert len(told) > 15
-    assert not [one for one in told if PASSWORD in one or "\x1b" in one]
+    assert len(messages) > 100
+    assert not [message for message in messages if PASSWORD in message or "\x1b" in message]
+
+
+def problems_of_every_key(address: str) -> list[str]:
+    """Return what is said where the address is the value of each key, and in a list there."""
+    problems: list[str] = []
+    for value in (address, [address]):
+        decoder = Decoder("flowhealth.toml")
+        raw: dict[str, Any] = {}
+        for key in known_fields():
+            *names, last = key.split(".")
+            table = raw
+            for name in names:
+                table = table.setdefault(name, {})
+            table[last] = value
+        decoder.table(raw)
+        problems += decoder.problems
+    return problems
 
 
 def test_what_is_shown_of_a_value() -> None:
@@ -155,40 +176,9 @@ def test_what_is_shown_of_a_value() -> None:
     assert len(shown("x" * 1_000)) < 210
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["x=_:1", "x=1:_", "x=1e999:", "x=1__0:", "x=.:1", "x=1:1e", f"x={'9' * 400}:", f"x={LONG}:",
-     f"x=1:{'1' * 400} a b", "x=٣:", "x=1:1\ud800", "\x1b[2J", "x=+:", "x=nan:", "x=-inf:", "x= : "],
-)  # fmt: skip
-def test_threshold_options_that_cannot_be_meant(text: str) -> None:
-    with pytest.raises(UsageError):
-        parse_threshold_option(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "warn", "unit"),
-    [("1_000", 1000, None), ("1.", 1, None), (".5ms", 0.5, "ms"), ("-1e3 s", -1000, "s"), ("5%", 5, "%")],
-)  # fmt: skip
-def test_threshold_options_that_can(text: str, warn: float, unit: str | None) -> None:
-    limits = parse_threshold_option(f" a.b = {text} :")[1]
-    assert (limits.warn, limits.unit) == (warn, unit)
-
-
 PIECES = st.sampled_from(
     ["x", "=", ":", "1", "_", ".", "e", "9" * 400, " ", "ms", "-", "+", "%", "nan", "1/s", "\n"]
 )
-
-
-@settings(deadline=None)
-@given(
-    st.text()
-    | st.lists(PIECES).map("".join)
-    | st.lists(PIECES).map(lambda all_: "x=" + "".join(all_))
-)
-@example("x=_:1")
-def test_any_threshold_option_is_read_or_refused(text: str) -> None:
-    with contextlib.suppress(UsageError):
-        parse_threshold_option(text)
 
 
 KEYS = st.sampled_from(
@@ -227,7 +217,7 @@ CONTENT = st.lists(LINES, max_size=6).map(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=40)
 @given(
     content=CONTENT | st.binary(),
     env=VARIABLES,

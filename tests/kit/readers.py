@@ -1,4 +1,4 @@
-"""Readers that are not ours, one for each format: what they make of a text."""
+"""A reader by another author for each format, and what it makes of a text."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 import jsonschema
 import junitparser
 import msgspec
+import pytest
 import xmlschema
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
@@ -23,10 +24,26 @@ from pytest_flowhealth.formats import github, json_lines
 from pytest_flowhealth.verdict.report import Health
 
 PERL = shutil.which("perl")
-SCHEMA = xmlschema.XMLSchema(str(Path(__file__).with_name("junit.xsd")))
+JUNIT_SCHEMA = xmlschema.XMLSchema(str(Path(__file__).with_name("junit.xsd")))
+LINE_SCHEMA = jsonschema.Draft202012Validator(json_lines.schema())
+
+PEOPLE = ("github", "html", "markdown")
+"""Formats for people, whose figures have four significant digits."""
+
+STATUSES = {
+    "health+json": {"healthy": "pass", "degraded": "warn", "unhealthy": "fail", "unknown": "fail"},
+    "nagios": {
+        "healthy": "OK",
+        "degraded": "WARNING",
+        "unhealthy": "CRITICAL",
+        "unknown": "UNKNOWN",
+    },
+    "openmetrics": {"healthy": "0", "degraded": "1", "unhealthy": "2", "unknown": "3"},
+}
+"""How formats with words of their own name a status."""
 
 
-class Told(msgspec.Struct):
+class Reading(msgspec.Struct):
     """What a reader made of a text, in the format's own words: figures as they are, or as shown."""
 
     status: str
@@ -37,7 +54,7 @@ class Told(msgspec.Struct):
 # Nagios
 
 
-def nagios(text: str, health: Health) -> Told:
+def nagios(text: str, health: Health) -> Reading:
     first, *lines = text.splitlines()
     shown, _, figures = first.partition("|")
     assert "|" not in "".join([figures, *lines])
@@ -46,7 +63,7 @@ def nagios(text: str, health: Health) -> Told:
         match = re.match(r"(PASS|WARN|FAIL|UNKNOWN|SKIP) (\S+?):?(?: |$)", line)
         if match and match[2] != "the":
             outcomes[match[2]] = match[1].lower()
-    return Told(shown.partition(":")[0], outcomes, {})
+    return Reading(shown.partition(":")[0], outcomes, {})
 
 
 _PERL = """
@@ -99,8 +116,8 @@ def by_guidelines(text: str) -> dict[str, tuple[float, str]]:
 # JUnit
 
 
-def junit(text: str, health: Health) -> Told:
-    SCHEMA.validate(text)
+def junit(text: str, health: Health) -> Reading:
+    JUNIT_SCHEMA.validate(text)
     found = junitparser.JUnitXml.fromstring(text.encode())
     outcomes, figures, verdicts = {}, {}, set()
     for suite in found:
@@ -133,7 +150,7 @@ def junit(text: str, health: Health) -> Told:
                 ):
                     figures[f"{component}.{name}{bracket}{which}"] = float(value.partition(" ")[0])
     (verdict,) = verdicts
-    return Told(str(verdict), outcomes, figures)
+    return Reading(str(verdict), outcomes, figures)
 
 
 def _properties(case: junitparser.TestCase) -> list[junitparser.Property]:
@@ -172,7 +189,7 @@ def _plain(text: str) -> str:
     return text
 
 
-def workflow(text: str, health: Health) -> Told:
+def workflow(text: str, health: Health) -> Reading:
     outcomes = {}
     found = list(commands(text))
     for one in found:
@@ -184,13 +201,13 @@ def workflow(text: str, health: Health) -> Told:
     status = found[-1].properties["title"].partition(":")[0].lower()
     table = markdown(github.summary(health), health)
     assert table.status == status
-    return Told(status, outcomes, table.figures)
+    return Reading(status, outcomes, table.figures)
 
 
 # Markdown
 
 
-def markdown(text: str, health: Health) -> Told:
+def markdown(text: str, health: Health) -> Reading:
     tree = SyntaxTreeNode(MarkdownIt("commonmark").enable("table").parse(text))
     status, figures, outcomes, title = "", {}, {}, ""
     for node in tree.children:
@@ -213,7 +230,7 @@ def markdown(text: str, health: Health) -> Told:
     assert "<script" not in html
     assert "<a " not in html
     assert "<strong>b" not in html
-    return Told(status, outcomes, figures)
+    return Reading(status, outcomes, figures)
 
 
 def _shown(node: SyntaxTreeNode) -> str:
@@ -262,7 +279,7 @@ class Page(HTMLParser):
             self.rows[-1][-1] += data
 
 
-def html(text: str, health: Health) -> Told:
+def html(text: str, health: Health) -> Reading:
     page = Page()
     page.feed(text)
     page.close()
@@ -276,23 +293,23 @@ def html(text: str, health: Health) -> Told:
                 figures[f"{component}.{match[1]}{bracket}{which}"] = shown_figure(
                     match[2].rstrip(",")
                 )
-    return Told(page.status, outcomes, figures)
+    return Reading(page.status, outcomes, figures)
 
 
 # JSON
 
 
-def lines(text: str, health: Health) -> Told:
+def lines(text: str, health: Health) -> Reading:
     head, *checks = [json.loads(line) for line in text.split("\n")[:-1]]
     for one in (head, *checks):
-        jsonschema.validate(one, json_lines.schema())
+        LINE_SCHEMA.validate(one)
     assert head["kind"] == "run"
     assert {one["kind"] for one in checks} <= {"check"}
     told = msgspec.convert(checks, list[dict[str, Any]])
-    return Told(head["status"], {one["id"]: one["outcome"] for one in told}, figures_of(told))
+    return Reading(head["status"], {one["id"]: one["outcome"] for one in told}, figures_of(told))
 
 
-def health_json(text: str, health: Health) -> Told:
+def health_json(text: str, health: Health) -> Reading:
     found = json.loads(text)
     outcomes, figures = {}, {}
     for key, ones in found.get("checks", {}).items():
@@ -303,10 +320,10 @@ def health_json(text: str, health: Health) -> Told:
                 figures[f"{component}.{name}{bracket}{which}"] = one["observedValue"]
             else:
                 outcomes[one["componentId"]] = one["status"]
-    return Told(found["status"], outcomes, figures)
+    return Reading(found["status"], outcomes, figures)
 
 
-def openmetrics(text: str, health: Health) -> Told:
+def openmetrics(text: str, health: Health) -> Reading:
     outcomes, figures, status = {}, {}, ""
     words = {0: "pass", 1: "warn", 2: "fail", 3: "unknown"}
     for family in text_string_to_metric_families(text):
@@ -319,7 +336,7 @@ def openmetrics(text: str, health: Health) -> Told:
                 name = one.name.removesuffix(f"_{family.unit}") if family.unit else one.name
                 parameters = f"[{one.labels['parameters']}]" if "parameters" in one.labels else ""
                 figures[f"{name}.{one.labels['statistic']}{parameters}"] = one.value
-    return Told(status, outcomes, figures)
+    return Reading(status, outcomes, figures)
 
 
 def figures_of(checks: list[dict[str, Any]]) -> dict[str, float]:
@@ -342,7 +359,7 @@ def figures_of(checks: list[dict[str, Any]]) -> dict[str, float]:
     return found
 
 
-READERS: dict[str, Callable[[str, Health], Told]] = {
+READERS: dict[str, Callable[[str, Health], Reading]] = {
     "github": workflow,
     "health+json": health_json,
     "html": html,
@@ -352,3 +369,24 @@ READERS: dict[str, Callable[[str, Health], Told]] = {
     "nagios": nagios,
     "openmetrics": openmetrics,
 }
+
+
+def assert_outputs(folder: Path, report: dict[str, Any], status: str, *left_out: str) -> None:
+    """Assert that every file of `folder`, one for each format, says what the run's report says.
+
+    Args:
+        folder: A file for each format, with its name.
+        report: The key `health` of the run's report.
+        status: The status that all must have.
+        left_out: Formats that are not looked at.
+    """
+    health = msgspec.convert(report, Health)
+    assert health.status == status
+    for name in READERS.keys() - {*left_out}:
+        reading = READERS[name]((folder / name).read_text(), health)
+        assert reading.status == STATUSES.get(name, {}).get(status, status), name
+        if name not in ("nagios", "openmetrics"):
+            tolerance = 1e-3 if name in PEOPLE else 1e-12
+            assert reading.figures == pytest.approx(figures_of(report["checks"]), rel=tolerance), (
+                name
+            )
