@@ -87,11 +87,14 @@ def test_the_whole_demo_is_healthy_and_leaves_nothing_but_its_report(demo: Demo)
     assert [path.name for path in demo.place.iterdir()] == [".flowhealth"]
 
 
-def test_the_report_goes_where_it_is_asked_for(demo: Demo, quick_path: str) -> None:
+def test_the_report_goes_where_it_is_asked_for_and_no_conftest_of_this_folder_is_loaded(
+    demo: Demo, quick_path: str
+) -> None:
+    (demo.place / "conftest.py").write_text("import a_module_that_is_not_installed")
     demo.run("--health-report", "-", "--health-component=system", PATH=quick_path)
 
     assert json.loads(demo.out)["health"]["target"]["name"] == "flowhealth-demo", demo.err
-    assert list(demo.place.iterdir()) == []
+    assert [path.name for path in demo.place.iterdir()] == ["conftest.py"]
 
 
 def test_npm_missing_is_unknown(demo: Demo, tmp_path: Path) -> None:
