@@ -26,7 +26,7 @@ CONTENTS = (
 
 def test_the_wheel_contains_the_checks_and_the_data_and_nothing_else(tmp_path: Path) -> None:
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(ROOT)],
+        [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(ROOT)],
         check=True,
         timeout=300,
     )
