@@ -9,16 +9,18 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import re
 import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
 
+from pytest_flowhealth.plugin.demo_redis import NO_SERVER
 from tests.kit.app import App, copy, install, write_app
 from tests.kit.redis import RedisServer
 from tests.kit.registry import RegistryFront
@@ -58,19 +60,36 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Leave `tests/slow` out where neither it nor its markers are asked for."""
     if collection_path != SLOW:
         return None
-    wanted = {"slow", "accuracy"} & set(config.option.markexpr.split())
+    words = re.findall(r"(not\s+)?\b(?:slow|accuracy)\b", config.option.markexpr)
     named = any(
-        SLOW in (path := Path(arg.partition("::")[0]).resolve(), *path.parents)
+        SLOW.resolve() in (path := Path(arg.partition("::")[0]).resolve(), *path.parents)
         for arg in config.args
     )
-    return None if wanted or named else True
+    return None if "" in words or named else True
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests of `tests/slow`, except those of accuracy, which run alone."""
+    in_worker = hasattr(config, "workerinput")
     for item in items:
-        if SLOW in item.path.parents and not item.get_closest_marker("accuracy"):
+        accuracy = item.get_closest_marker("accuracy") is not None
+        if accuracy and in_worker:
+            item.add_marker(pytest.mark.skip(reason="runs alone: pytest -m accuracy"))
+        elif SLOW in item.path.parents and not accuracy:
             item.add_marker("slow")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Say in the last line how many tests were skipped because there is no Redis server."""
+    result = yield
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    reasons = [str(report.longrepr[2]) for report in skipped if NO_SERVER in str(report.longrepr)]
+    if reasons:
+        sentence = reasons[0].removeprefix("Skipped: ")
+        reporter.write_line(f"{len(reasons)} tests skipped: {sentence}")
+    return result
 
 
 @pytest.fixture

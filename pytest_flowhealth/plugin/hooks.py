@@ -55,6 +55,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         from pytest_flowhealth.plugin.demo import DemoCommand
 
         early_config.pluginmanager.register(DemoCommand())
+        # The demo checks an application of its own. A conftest.py here might need what is missing.
+        options.noconftest = True
     if options.health_demo or not wants_health(options):
         return (yield)
     from pytest_flowhealth.plugin.start import before_conftests
