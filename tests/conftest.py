@@ -147,6 +147,7 @@ def breakable_redis(breakable_server: RedisServer) -> Iterator[RedisServer]:
     breakable_server.reset()
 
 
+@pytest.fixture(scope="session")
 def shared_browser() -> Iterator[SharedBrowser]:
     """Start a Chromium for all tests of this worker; `browser` is the same, without pages."""
     from tests.kit.browser import SharedBrowser
