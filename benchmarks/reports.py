@@ -32,7 +32,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.feedback.secrets import Planted  # what the tests plant
+from tests.kit.planted import Planted  # what the tests plant
 
 CHECK = """
 import pytest

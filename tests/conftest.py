@@ -9,16 +9,19 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import re
 import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
 
-from tests.kit.app import App, copy, install
+from pytest_flowhealth.plugin.demo.redis import NO_SERVER
+from tests.kit.app import App, copy, install, write_app
 from tests.kit.redis import RedisServer
 from tests.kit.registry import RegistryFront
 from tests.kit.runs import CALM, Run, RunChecks, RunHealth, run_checks_in, run_pytest
@@ -29,6 +32,12 @@ hypothesis.settings.register_profile(
     "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("suite")
+
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.kit.browser import SharedBrowser
 
 SLOW = Path(__file__).with_name("slow")
 
@@ -51,19 +60,36 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Leave `tests/slow` out where neither it nor its markers are asked for."""
     if collection_path != SLOW:
         return None
-    wanted = {"slow", "accuracy"} & set(config.option.markexpr.split())
+    words = re.findall(r"(not\s+)?\b(?:slow|accuracy)\b", config.option.markexpr)
     named = any(
-        SLOW in (path := Path(arg.partition("::")[0]).resolve(), *path.parents)
+        SLOW.resolve() in (path := Path(arg.partition("::")[0]).resolve(), *path.parents)
         for arg in config.args
     )
-    return None if wanted or named else True
+    return None if "" in words or named else True
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests of `tests/slow`, except those of accuracy, which run alone."""
+    in_worker = hasattr(config, "workerinput")
     for item in items:
-        if SLOW in item.path.parents and not item.get_closest_marker("accuracy"):
+        accuracy = item.get_closest_marker("accuracy") is not None
+        if accuracy and in_worker:
+            item.add_marker(pytest.mark.skip(reason="runs alone: pytest -m accuracy"))
+        elif SLOW in item.path.parents and not accuracy:
             item.add_marker("slow")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Say in the last line how many tests were skipped because there is no Redis server."""
+    result = yield
+    reporter: Any = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    reasons = [str(report.longrepr[2]) for report in skipped if NO_SERVER in str(report.longrepr)]
+    if reasons:
+        sentence = reasons[0].removeprefix("Skipped: ")
+        reporter.write_line(f"{len(reasons)} tests skipped: {sentence}")
+    return result
 
 
 @pytest.fixture
@@ -86,6 +112,12 @@ def app(installed: App, tmp_path: Path) -> App:
     return copy(installed, tmp_path / "shop")
 
 
+@pytest.fixture
+def bare_app(tmp_path: Path) -> App:
+    """Return the application without dependencies, which costs no installation and no copy."""
+    return write_app(tmp_path / "shop")
+
+
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """Start a Redis for all tests of this worker; `redis` is the same, emptied."""
@@ -97,7 +129,39 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 def redis(redis_server: RedisServer) -> RedisServer:
     """Return a Redis that is well, and empty."""
     redis_server.command("FLUSHALL")
+    redis_server.command("SLOWLOG", "RESET")
     return redis_server
+
+
+@pytest.fixture(scope="session")
+def breakable_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """Start a Redis for the tests of this worker that break one; `breakable_redis` is mended."""
+    with RedisServer(tmp_path_factory.mktemp("redis"), "--unixsocket", "s.sock") as server:
+        yield server
+
+
+@pytest.fixture
+def breakable_redis(breakable_server: RedisServer) -> Iterator[RedisServer]:
+    """Return a Redis for the test alone, which undoes users, settings, role, signals and a kill."""
+    yield breakable_server
+    breakable_server.reset()
+
+
+@pytest.fixture(scope="session")
+def shared_browser() -> Iterator[SharedBrowser]:
+    """Start a Chromium for all tests of this worker; `browser` is the same, without pages."""
+    from tests.kit.browser import SharedBrowser
+
+    shared = SharedBrowser()
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def browser(shared_browser: SharedBrowser) -> Iterator[Browser]:
+    """Return a Chromium without pages; the contexts that the test opens are closed after it."""
+    with shared_browser.borrowed() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

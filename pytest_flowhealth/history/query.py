@@ -43,7 +43,7 @@ class Past(msgspec.Struct, frozen=True):
     samples: tuple[float, ...]
     statistics: dict[str, float] = {}
 
-    def format_number(self, statistic: str) -> float | None:
+    def figure(self, statistic: str) -> float | None:
         """Return a statistic of the run, None where it is not known or the samples don't support it."""
         if self.statistics:
             return self.statistics.get("median" if statistic == "p50" else statistic)

@@ -53,6 +53,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         from pytest_flowhealth.plugin.demo.command import DemoCommand
 
         early_config.pluginmanager.register(DemoCommand())
+        # The demo checks an application of its own. A conftest.py here might need what is missing.
+        options.noconftest = True
         return (yield)
     if not wants_health(options):
         return (yield)

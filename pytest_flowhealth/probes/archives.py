@@ -27,7 +27,7 @@ import sys
 import tarfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -329,12 +329,17 @@ def main() -> None:
 
         os.nice(5)  # checks measure times meanwhile
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    asked = json.load(sys.stdin)
-    deadline = time.monotonic() + asked["seconds"]
-    for raw in asked["packages"]:
-        found = compare(Package(**raw), Path(asked["folder"]), Path(asked["cache"]), deadline)
+    for line in compare_all(json.load(sys.stdin)):
+        sys.stdout.write(line)
+
+
+def compare_all(request: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line of JSON for each package of the request; see the module's docstring."""
+    deadline = time.monotonic() + request["seconds"]
+    for raw in request["packages"]:
+        found = compare(Package(**raw), Path(request["folder"]), Path(request["cache"]), deadline)
         faults = [one._asdict() | {"file": _shown(one.file)} for one in found.faults]
-        sys.stdout.write(json.dumps(found._asdict() | {"faults": faults}) + "\n")
+        yield json.dumps(found._asdict() | {"faults": faults}) + "\n"
 
 
 def _shown(name: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,9 @@ _MOST_PARSED = 20
 _MOST_PATCHES = 500
 _OF_ARCHIVE = ("integrity", "hasInstallScript")
 _PROGRAM = Path(archives.__file__)
+
+Run = Callable[..., command.Completed]
+"""Runs a program, as `command.run` does."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -84,7 +87,12 @@ class _Told(msgspec.Struct, frozen=True):
 
 
 def compare(
-    modules: Path, cache: Path, *, seconds: float = SECONDS, workers: int | None = None
+    modules: Path,
+    cache: Path,
+    *,
+    seconds: float = SECONDS,
+    workers: int | None = None,
+    run: Run = command.run,
 ) -> Comparison:
     """Compare what is installed in `modules`, and in the workspaces beside it.
 
@@ -93,13 +101,15 @@ def compare(
         cache: npm's cache.
         seconds: What it may take.
         workers: Processes at once; by default one for each processor, four at most.
+        run: Runs the comparing program.
 
     Raises:
         NotApplicable: No lock file tells what was installed.
     """
     lock = _lock(modules)
     packages, without = _packages(lock)
-    told = _compared(packages, modules.parent, cache, seconds, workers or _processors())
+    parts = _parts(packages, workers or _processors())
+    told = _compared(parts, modules.parent, cache, seconds, run)
     whole = _in_state(told, "compared")
     faults = list(_faults(whole, modules.parent, lock))
     held = {one.place for one in _in_state(told, "compared", "absent")}
@@ -178,19 +188,26 @@ def _processors() -> int:
     return min(4, os.cpu_count() or 1)
 
 
+def _parts(packages: Sequence[archives.Package], number: int) -> list[Sequence[archives.Package]]:
+    return [part for part in (packages[at::number] for at in range(number)) if part]
+
+
 def _compared(
-    packages: Sequence[archives.Package], folder: Path, cache: Path, seconds: float, workers: int
+    parts: Sequence[Sequence[archives.Package]],
+    folder: Path,
+    cache: Path,
+    seconds: float,
+    run: Run,
 ) -> list[_Told]:
-    parts = [part for part in (packages[at::workers] for at in range(workers)) if part]
     if not parts:
         return []
     with ThreadPoolExecutor(len(parts), "flowhealth archives") as pool:
-        told = pool.map(lambda part: _part(part, folder, cache, seconds), parts)
+        told = pool.map(lambda part: _part(part, folder, cache, seconds, run), parts)
         return [one for part in told for one in part]
 
 
 def _part(
-    packages: Sequence[archives.Package], folder: Path, cache: Path, seconds: float
+    packages: Sequence[archives.Package], folder: Path, cache: Path, seconds: float, run: Run
 ) -> list[_Told]:
     asked = {
         "folder": str(folder),
@@ -201,7 +218,7 @@ def _part(
     # Isolated, so that no module of the project is taken for one of Python's.
     argv = [sys.executable, "-I", "-S", str(_PROGRAM)]
     try:
-        done = command.run(argv, timeout=seconds + _GRACE, stdin=json.dumps(asked).encode())
+        done = run(argv, timeout=seconds + _GRACE, stdin=json.dumps(asked).encode())
     except FlowHealthError as error:
         return [_Told(one.place, "unread", error.message) for one in packages]
     told = [msgspec.convert(json.loads(line), _Told) for line in done.stdout.splitlines()]

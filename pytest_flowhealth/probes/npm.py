@@ -90,7 +90,12 @@ def ls(root: Path, timeout: float = SECONDS) -> Tree:
         CheckFailed: There is no npm.
         MeasurementUnavailable: npm gave no answer that can be read, or none about this project.
     """
-    done, answer = ask(root, ["ls", *_ALL], timeout)
+    return parse_tree(run(root, ["ls", *_ALL], timeout), root)
+
+
+def parse_tree(done: command.Completed, root: Path) -> Tree:
+    """Return what `npm ls --json`, run in `root`, has printed; as `ls`."""
+    answer = parse_object("ls", done)
     problems = answer.get("problems", [])
     if not isinstance(problems, list) or (done.returncode not in (0, 1)):
         raise unreadable("ls", done)
@@ -114,11 +119,16 @@ def audit(root: Path, timeout: float = SECONDS) -> Audit:
             (docs.npmjs.com, "npm audit"); zero is returned only where it was
             asked and said so.
     """
-    done, answer = ask(root, ["audit"], timeout)
+    return parse_audit(run(root, ["audit"], timeout), own_manifest(root))
+
+
+def parse_audit(done: command.Completed, manifest: Manifest) -> Audit:
+    """Return what `npm audit --json` has printed for a project with `manifest`; as `audit`."""
+    answer = parse_object("audit", done)
     counts = _counts(answer)
     if counts is None or done.returncode not in (0, 1):
         raise _unaudited(done, answer)
-    _require_answer(done, own_manifest(root))
+    _require_answer(done, manifest)
     packages = tuple(_vulnerable(answer["vulnerabilities"]))
     told = {severity: sum(one.severity == severity for one in packages) for severity in SEVERITIES}
     if told != counts:
@@ -134,26 +144,32 @@ def with_names(words: str, names: Sequence[str]) -> str:
     return shlex.join([*words.split(), *dashes, *names[:10]])
 
 
-def ask(
-    root: Path, arguments: list[str], timeout: float
-) -> tuple[command.Completed, dict[str, Any]]:
-    """Return how npm ended, and the object that it printed.
+def run(root: Path, arguments: list[str], timeout: float) -> command.Completed:
+    """Run npm in `root`, with JSON as its output and a log that tells what a registry answered.
 
     Raises:
         CheckFailed: There is no npm.
-        MeasurementUnavailable: It printed none, or did not end in time.
+        MeasurementUnavailable: It did not end in time.
     """
     environment = {**os.environ, "NO_COLOR": "1", "npm_config_color": "false"}
     patience = f"--fetch-timeout={timeout * 400:.0f}"  # ms; twice that and a pause fits in
     argv = ["npm", *arguments, "--json", *_FETCH, patience, *_QUIET, _LOG]
-    done = command.run(argv, cwd=root, timeout=timeout, env=environment)
+    return command.run(argv, cwd=root, timeout=timeout, env=environment)
+
+
+def parse_object(name: str, done: command.Completed) -> dict[str, Any]:
+    """Return the object that `npm NAME` has printed.
+
+    Raises:
+        MeasurementUnavailable: It printed none.
+    """
     try:
         answer = json.loads(done.stdout)
     except (ValueError, RecursionError):
-        raise unreadable(arguments[0], done) from None
+        raise unreadable(name, done) from None
     if not isinstance(answer, dict):
-        raise unreadable(arguments[0], done)
-    return done, answer
+        raise unreadable(name, done)
+    return answer
 
 
 def unreadable(

@@ -16,10 +16,11 @@ from pytest_flowhealth.probes import command
 from pytest_flowhealth.probes.npm import (
     ANSWERED,
     SECONDS,
-    ask,
     is_registered,
     needed,
     own_manifest,
+    parse_object,
+    run,
     unreadable,
 )
 
@@ -65,13 +66,18 @@ def outdated(root: Path, packages: Sequence[Package], timeout: float = SECONDS) 
         CheckFailed: There is no npm.
         MeasurementUnavailable: The registry did not answer, or npm's answer can't be read.
     """
-    done, answer = ask(root, ["outdated"], timeout)
+    return parse_outdated(run(root, ["outdated"], timeout), packages)
+
+
+def parse_outdated(done: command.Completed, packages: Sequence[Package]) -> Outdated:
+    """Return what `npm outdated --json` has printed for `packages`; as `outdated`."""
+    answer = parse_object("outdated", done)
     entries = [(name, one) for name, each in answer.items() for one in _listed(each)]
     if not all(_is_entry(one) for _, one in entries) or done.returncode not in (0, 1):
         raise unreadable("outdated", done, answer)
     behind = [_behind(name, one) for name, one in entries if "current" in one]
     _require_asked(done, packages)
-    told = {_names(name)[0] for name, _ in entries}
+    told = [(_names(name)[0], one["wanted"]) for name, one in entries]
     untold = _refused(done).union(*(_unmatched(one, told) for one in packages))
     return Outdated(tuple(dict.fromkeys(behind)), tuple(sorted(untold)))
 
@@ -134,16 +140,19 @@ def _refused(done: command.Completed) -> set[str]:
     }
 
 
-def _unmatched(package: Package, told: Collection[str]) -> set[str]:
+def _unmatched(package: Package, told: Collection[tuple[str, str]]) -> set[str]:
     """Return the dependencies of which no version fits their range (ETARGET).
 
     npm leaves these out too; but what it leaves out for being the latest is
-    installed, and within its range.
+    installed, and within its range. `told` are names and the newest versions within a range:
+    another workspace's range, if the version is outside of this package's.
     """
     found = set()
     for name, spec in needed(package.manifest).items():
         wanted = semver.range_of(_range(spec))
-        if name not in told and wanted is not None and not _fits(package.path, name, wanted):
+        if wanted is None or _fits(package.path, name, wanted):
+            continue
+        if not any(one == name and _satisfies(version, wanted) for one, version in told):
             found.add(f"{name}@{spec}")
     return found
 
@@ -158,8 +167,12 @@ def _fits(folder: Path, name: str, wanted: str) -> bool:
     for one in (folder, *folder.parents):
         version = own_manifest(one / "node_modules" / name).version
         if version is not None:
-            try:
-                return semver.satisfies(version, wanted)
-            except ValueError:
-                return False
+            return _satisfies(version, wanted)
     return False
+
+
+def _satisfies(version: str, wanted: str) -> bool:
+    try:
+        return semver.satisfies(version, wanted)
+    except ValueError:
+        return False

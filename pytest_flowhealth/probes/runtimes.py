@@ -58,6 +58,11 @@ def version(program: str, timeout: float = SECONDS) -> str:
         MeasurementUnavailable: It gave no answer in time.
     """
     done = command.run([program, "--version"], timeout=timeout, max_output=1 << 16)
+    return parse_version(program, done)
+
+
+def parse_version(program: str, done: command.Completed) -> str:
+    """Return the version that `PROGRAM --version` has printed; as `version`."""
     lines = done.stdout.strip().splitlines()
     found = _VERSION.match(lines[-1].strip()) if lines else None
     if done.returncode == 0 and found:

@@ -7,7 +7,7 @@ import hmac
 import math
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -47,14 +47,20 @@ class Entrance:
         visitors: Who is known.
         attempts: How often somebody may try.
         remark: Notes who came and went.
+        sleep: Delays an attempt, for so many seconds.
     """
 
     def __init__(
-        self, visitors: Visitors, attempts: Attempts, remark: Callable[[Remark], None]
+        self,
+        visitors: Visitors,
+        attempts: Attempts,
+        remark: Callable[[Remark], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._visitors = visitors
         self._attempts = attempts
         self._remark = remark
+        self._sleep = sleep
         # A hash takes 64 MiB: one at a time.
         self._comparing = asyncio.Lock()
         self._link: str | None = None
@@ -100,7 +106,7 @@ class Entrance:
         if wait.refused:
             self._crowded(given.user, address)
             raise Refused(429, "too many attempts; try again later", wait.refused)
-        await asyncio.sleep(wait.seconds)
+        await self._sleep(wait.seconds)
         async with self._comparing:
             known = users.get(given.user)
             right = bool(users) and await asyncio.to_thread(

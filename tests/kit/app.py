@@ -1,15 +1,15 @@
-"""A real npm application that tests break, and what a run of the real command on it told."""
+"""A real npm application, installed once, whose copies tests break."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from tests.kit.projects import change, npm, write
 
 MANIFEST: dict[str, Any] = {
     "name": "shop",
@@ -48,9 +48,7 @@ class App(msgspec.Struct, frozen=True):
     def write(self, path: str, data: str | bytes) -> None:
         """Replace the file, or the folder, at `path`."""
         self.remove(path)
-        file = self.folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data.encode() if isinstance(data, str) else data)
+        write(self.folder, {path: data})
 
     def remove(self, path: str) -> None:
         """Remove what is at `path`, if anything is."""
@@ -66,28 +64,25 @@ class App(msgspec.Struct, frozen=True):
 
     def manifest(self, **fields: Any) -> None:
         """Change fields of package.json; None removes one."""
-        changed = json.loads(self.read("package.json")) | fields
-        told = {name: value for name, value in changed.items() if value is not None}
-        self.write("package.json", json.dumps(told, indent=2))
+        text = self.read("package.json")
+        self.write("package.json", text)  # a file of its own, which `change` may edit
+        change(self.folder, **fields)
 
     def configure(self, text: str) -> None:
         """Append to flowhealth.toml."""
         self.write("flowhealth.toml", self.read("flowhealth.toml") + text)
 
 
+def write_app(folder: Path) -> App:
+    """Make the application without any dependency: for checks that do not look at them."""
+    write(folder, FILES, **MANIFEST)
+    return App(folder)
+
+
 def install(folder: Path) -> App:
     """Make the application, and install its dependencies from the registry."""
-    app = App(folder)
-    app.write("package.json", json.dumps(MANIFEST, indent=2))
-    for path, text in FILES.items():
-        app.write(path, text)
-    subprocess.run(
-        ["npm", "install", "--ignore-scripts", "express", "redis"],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        timeout=300,
-    )
+    app = write_app(folder)
+    npm(folder, "install", "--ignore-scripts", "express", "redis")
     return app
 
 

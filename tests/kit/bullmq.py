@@ -1,4 +1,4 @@
-"""Real BullMQ with ioredis, from the registry, with real workers in processes of their own."""
+"""Real BullMQ with ioredis, from the registry, in a Node process that does what a test asks for."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import contextlib
 import json
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Self
 
 import psutil
 import pytest
@@ -18,101 +18,127 @@ from pytest_flowhealth.probes.descendants import MARK
 PROGRAM = """\
 import { Queue, Worker } from "bullmq";
 import IORedis from "ioredis";
+import { createInterface } from "node:readline";
 
-const [role, port, queue, text] = process.argv.slice(2);
-const options = JSON.parse(text ?? "{}");
-const connection = new IORedis({ host: "127.0.0.1", port: Number(port), maxRetriesPerRequest: null });
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const connection = () => new IORedis({ host: "127.0.0.1", port, maxRetriesPerRequest: null });
+const states = ["wait", "active", "completed", "failed", "delayed", "prioritized"];
+const queues = new Map();
+const workers = [];
+let port;
+
+function queueOf(name) {
+  if (!queues.has(name)) queues.set(name, new Queue(name, { connection: connection() }));
+  return queues.get(name);
+}
 
 async function work(job) {
-  if (job.data.ms) await sleep(job.data.ms);
+  if (job.data.ms) await new Promise((resolve) => setTimeout(resolve, job.data.ms));
   if (job.data.n % 10 === 9) throw new Error("every tenth");
 }
 
-if (role === "worker") {
-  const worker = new Worker(queue, work, { connection, ...options });
-  worker.on("error", () => {});
-  await worker.waitUntilReady();
-  console.log("ready");
-} else {
-  const jobs = new Queue(queue, { connection });
-  const { count = 0, data = {}, paused, ...rest } = options;
-  if (paused) await jobs.pause();
-  for (let n = 0; n < count; n++) await jobs.add("task", { n, ...data }, rest);
-  const names = ["wait", "active", "completed", "failed", "delayed", "prioritized"];
-  console.log(JSON.stringify(await jobs.getJobCounts(...names)));
-  await jobs.close();
-  connection.disconnect();
+const actions = {
+  async open(options) {
+    for (const worker of workers.splice(0)) await worker.close(true);
+    for (const queue of queues.values()) await queue.close();
+    queues.clear();
+    port = options.port;
+  },
+  async add({ queue, count = 0, data = {}, ...rest }) {
+    for (let n = 0; n < count; n++) await queueOf(queue).add("task", { n, ...data }, rest);
+  },
+  async work({ queue, ...options }) {
+    const worker = new Worker(queue, work, { connection: connection(), ...options });
+    worker.on("error", () => {});
+    workers.push(worker);
+    await worker.waitUntilReady();
+  },
+  pause: ({ queue }) => queueOf(queue).pause(),
+  count: ({ queue }) => queueOf(queue).getJobCounts(...states),
+};
+
+process.on("unhandledRejection", () => {});
+for await (const line of createInterface({ input: process.stdin })) {
+  const { action, ...options } = JSON.parse(line);
+  console.log(JSON.stringify((await actions[action](options)) ?? null));
 }
+process.exit();
 """
 
 
-class BullMQApp:
-    """A folder with BullMQ and ioredis installed."""
+class BullMQ:
+    """A Node process with queues and workers.
+
+    ``with BullMQ(folder) as bullmq: bullmq.open(port)``
+
+    Args:
+        folder: Where BullMQ is installed (`install`).
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def queue(self, port: int, name: str, **options: object) -> dict[str, int]:
-        """Add `count` jobs, and return what BullMQ itself counts afterwards."""
-        done = subprocess.run(
-            ["node", "app.mjs", "queue", str(port), name, json.dumps(options)],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=120,
-        )
-        counts: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
-        return counts
-
-    @contextlib.contextmanager
-    def worker(self, port: int, queue: str, **options: object) -> Iterator[subprocess.Popen[str]]:
-        """Start a worker, and end it."""
-        process = subprocess.Popen(
-            ["node", "app.mjs", "worker", str(port), queue, json.dumps(options)],
-            cwd=self.folder,
+        self.process = subprocess.Popen(
+            ["node", "app.mjs"],
+            cwd=folder,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline().strip() == "ready"
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-            assert process.stdout is not None
-            process.stdout.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def open(self, port: int) -> None:
+        """Close all queues and workers; the next ones are at the Redis with this port."""
+        self._do("open", port=port)
+
+    def add(self, queue: str, count: int = 0, **options: object) -> dict[str, int]:
+        """Add jobs, and return what BullMQ itself counts afterwards.
+
+        A job waits for the milliseconds in ``data={"ms": ...}``; every tenth fails.
+        """
+        self._do("add", queue=queue, count=count, **options)
+        return self.count(queue)
+
+    def count(self, queue: str) -> dict[str, int]:
+        """Return what BullMQ itself counts, by state."""
+        counts: dict[str, int] = self._do("count", queue=queue)
+        return counts
+
+    def work(self, queue: str, **options: object) -> None:
+        """Start a worker, in this process."""
+        self._do("work", queue=queue, **options)
+
+    def pause(self, queue: str) -> None:
+        """Pause a queue."""
+        self._do("pause", queue=queue)
+
+    def _do(self, action: str, **options: object) -> Any:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps({"action": action, **options}) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
 
 
-def install(folder: Path) -> BullMQApp:
+def install(folder: Path) -> None:
     """Install BullMQ and ioredis; skip where there is no npm."""
     if not shutil.which("npm"):
         pytest.skip("npm is not installed")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "package.json").write_text('{"name": "queues", "private": true, "version": "1.0.0"}')
     (folder / "app.mjs").write_text(PROGRAM)
+    packages = ("bullmq@^6", "ioredis@^6")
     subprocess.run(
-        [
-            *("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund"),
-            *("bullmq@^6", "ioredis@^6"),
-        ],
+        ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", *packages],
         cwd=folder,
         check=True,
         capture_output=True,
         timeout=300,
     )
-    return BullMQApp(folder)
-
-
-def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it never came to hold"
-        time.sleep(0.05)
 
 
 RUN = "TESTS_FLEET_RUN"
@@ -121,11 +147,13 @@ RUN = "TESTS_FLEET_RUN"
 
 def marked(word: str) -> list[list[str]]:
     """Return the command lines of the processes that come from the test with this word."""
-    found = []
-    for one in psutil.process_iter():
+    return [*_marked(word)]
+
+
+def _marked(word: str) -> Iterator[list[str]]:
+    for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            environ = one.environ()
+            environ = process.environ()
             ours = environ.get(RUN) == word and MARK in environ
-            if ours and one.status() != psutil.STATUS_ZOMBIE:
-                found.append(one.cmdline())
-    return found
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
+                yield process.cmdline()

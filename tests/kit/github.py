@@ -1,26 +1,28 @@
-"""GitHub's REST API on loopback: issues, labels and comments as documented, and every way to fail.
+"""GitHub's REST API for tests: issues, labels and comments as documented, and every way to fail.
 
 As documented at docs.github.com, "REST API endpoints for issues", "... for labels", "Rate limits for
 the REST API", "Best practices": statuses, bodies and headers. Lists may lag behind, as they do there.
+`GitHub` is called in-process, in place of the client's transport; `GitHubServer` speaks HTTP.
 """
 
 from __future__ import annotations
 
-import contextlib
 import email.utils
 import itertools
-import json
-import os
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any, NamedTuple, Self
-from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+from typing import Any, Self
+from urllib.parse import unquote, urlencode, urlsplit
+
+from requests.structures import CaseInsensitiveDict
+
+from pytest_flowhealth.feedback.github import transport
+from pytest_flowhealth.feedback.github.client import Client, Time
+from pytest_flowhealth.feedback.github.failure import Lost
+from tests.kit.clock import FakeClock
+from tests.kit.http import HttpServer, Reply, Request
 
 TOKEN = "github_pat_planted_0123456789abcdef"
 REPOSITORY = "acme/shop"
@@ -32,44 +34,25 @@ BEFORE = ("500", "503", "cut", "half", "garbage", "primary", "secondary", "429",
 AFTER = ("done 502", "done cut", "done half", "done garbage", "done slow")
 """Faults of the answer to what was done."""
 
-TLS: dict[str, bytes] = {
-    "done alert": b"\x15\x03\x03\x00\x02\x02\x50",
-    "done plain": b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
-}
-"""What comes where an encrypted answer should: an alert that ends it, a proxy's own word."""
+Fault = Callable[[Request, int], str | None]
+"""Returns the fault of a request, given its number from 1; None for none."""
 
 
-class Asked(NamedTuple):
-    """One request as it came."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: Any
-
-
-class Clock:
-    """A time that passes when somebody waits."""
-
-    def __init__(self, at: float = 1_790_000_000.0) -> None:
-        self.at = at
-
-    def now(self) -> float:
-        return self.at
-
-    def pass_by(self, seconds: float) -> None:
-        self.at += max(0.0, seconds)
-
-
-class GitHubServer:
-    """``with GitHubServer() as github: Client(REPOSITORY, TOKEN, api=github.url)``.
+class GitHub:
+    """``Client(REPOSITORY, TOKEN, api=github.url, exchange=github.exchange)``: no connection is made.
 
     Args:
         now: Its time, in seconds since 1970.
         lag: Seconds until what was made is in lists.
         may_push: Whether the token may make labels and give them.
         per_page: The most that a page has.
-        certificate: A file with key and certificate: it speaks TLS then, as localhost.
+
+    Attributes:
+        requests: The requests that came, in order.
+        fault: How it fails.
+        link: What a proxy makes of the Link header; None leaves it as it is.
+        status: The status and the message of every answer below a path.
+        headers: The headers of these answers.
     """
 
     def __init__(
@@ -79,7 +62,6 @@ class GitHubServer:
         lag: float = 0.0,
         may_push: bool = True,
         per_page: int = 100,
-        certificate: Path | None = None,
     ) -> None:
         self.now = now
         self.lag = lag
@@ -88,47 +70,72 @@ class GitHubServer:
         self.issues: list[dict[str, Any]] = []
         self.labels: dict[str, dict[str, Any]] = {}
         self.comments: dict[int, list[dict[str, Any]]] = {}
-        self.asked: list[Asked] = []
+        self.requests: list[Request] = []
         self.has_issues = True
-        self.link: str | None = None  # what a proxy makes of the Link header
+        self.link: str | None = None
         self.status: dict[str, tuple[int, str]] = {}
         self.headers: dict[str, str] = {}
-        self.fault: Callable[[Asked, int], str | None] = lambda *_: None
-        self.seconds = 0.0
-        self.hold = threading.Event()
+        self.fault: Fault = lambda *_: None
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
-        self._server.github = self
-        self._secure = certificate is not None
-        if certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     @property
     def url(self) -> str:
         """The API's address."""
-        begin = "https://localhost" if self._secure else "http://127.0.0.1"
-        return f"{begin}:{self._server.server_address[1]}"
+        return "https://api.github.example"
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
+    def client(
+        self, clock: FakeClock, token: str | None = TOKEN, repository: str = REPOSITORY
+    ) -> Client:
+        """Return a client that asks here, by this clock."""
+        at = Time(clock.now, clock.now, clock.sleep)
+        return Client(repository, token, api=self.url, at=at, exchange=self.exchange)
 
-    def __exit__(self, *_: object) -> None:
-        self.hold.set()
-        self._server.shutdown()
-        self._server.server_close()
+    def exchange(
+        self, request: transport.Request, token: str | None, seconds: float
+    ) -> transport.Answer:
+        """Answer, or raise what the transport makes of the fault (test_github_transport.py)."""
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        target = request.url.removeprefix(self.url)
+        found = Request(request.method, target, headers, request.body or b"")
+        fault, reply = self._reply(found)
+        if fault == "slow":
+            raise Lost("it gave no whole answer in time")
+        if fault in ("cut", "half"):
+            raise Lost("the connection broke")
+        date = email.utils.formatdate(self.now(), usegmt=True)
+        named = CaseInsensitiveDict({"Date": date, **reply.headers})
+        return transport.Answer(reply.status, named, reply.body)
+
+    def _reply(self, request: Request) -> tuple[str, Reply]:
+        """Record a request; return a fault of the connection, or an answer."""
+        self.requests.append(request)
+        fault = self.fault(request, len(self.requests)) or ""
+        if fault and not fault.startswith("done "):
+            return fault, self._failure(fault)
+        status, body, headers = self.answer(request)
+        if fault:
+            return fault[5:], self._failure(fault[5:])
+        return "", Reply.of_json(body, status)._replace(headers={**_REMAINING, **headers})
+
+    def _failure(self, fault: str) -> Reply:
+        if fault in _LIMITS:
+            status, message, headers = _LIMITS[fault]
+            reset = str(int(self.now()) + 900)
+            named = {name: text.format(reset=reset) for name, text in headers.items()}
+            return Reply.of_json({"message": message}, status)._replace(headers=named)
+        if fault == "garbage":
+            return Reply(GARBAGE)
+        return Reply(b"<html>Unicorn!</html>", int(fault)) if fault.isdigit() else Reply()
 
     def about(self, fingerprint: str) -> list[dict[str, Any]]:
         """Return the issues of a fingerprint."""
         begin = f"<!-- flowhealth:{fingerprint} -->"
         return [one for one in self.issues if (one["body"] or "").startswith(begin)]
 
-    def posts(self, end: str) -> list[Asked]:
-        """Return what was asked to be made."""
-        return [one for one in self.asked if one.method == "POST" and one.path.endswith(end)]
+    def posts(self, end: str) -> list[Request]:
+        """Return what was request to be made."""
+        return [one for one in self.requests if one.method == "POST" and one.path.endswith(end)]
 
     def open(self, **named: Any) -> dict[str, Any]:
         """Open an issue, or a pull request, by somebody else."""
@@ -171,18 +178,16 @@ class GitHubServer:
         assert one is not None
         one["comments"] = len(found)
 
-    # -- what the handler asks
-
-    def answer(self, asked: Asked) -> tuple[int, Any, dict[str, str]]:
+    def answer(self, request: Request) -> tuple[int, Any, dict[str, str]]:
         """Return status, body and headers."""
         with self._lock:
-            return self._answer(asked)
+            return self._answer(request)
 
-    def _answer(self, asked: Asked) -> tuple[int, Any, dict[str, str]]:
-        token = asked.headers.get("authorization", "").removeprefix("Bearer ")
-        if (token or asked.method == "POST") and token != TOKEN:
+    def _answer(self, request: Request) -> tuple[int, Any, dict[str, str]]:
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if (token or request.method == "POST") and token != TOKEN:
             return 401, {"message": "Bad credentials", "status": "401"}, {}
-        path = urlsplit(asked.path).path
+        path = request.path
         prefix = f"/repos/{REPOSITORY}"
         for end, (status, message) in self.status.items():
             if path.endswith(end):
@@ -191,33 +196,33 @@ class GitHubServer:
             return 200, {"id": 1296269, "full_name": REPOSITORY}, {}
         if not path.lower().startswith(f"{prefix}/"):
             return 404, {"message": "Not Found", "status": "404"}, {}
-        return self._within(asked, path[len(prefix) + 1 :])
+        return self._within(request, path[len(prefix) + 1 :])
 
-    def _within(self, asked: Asked, path: str) -> tuple[int, Any, dict[str, str]]:
+    def _within(self, request: Request, path: str) -> tuple[int, Any, dict[str, str]]:
         if path.startswith("issues") and not self.has_issues:
             return 410, {"message": "Issues has been disabled in this repository."}, {}
         if path.startswith("labels"):
-            return self._labels(asked, path)
-        match (asked.method, path.split("/")):
+            return self._labels(request, path)
+        match (request.method, path.split("/")):
             case ("GET", ["issues"]):
-                return self._listed(asked)
+                return self._listed(request)
             case ("POST", ["issues"]):
-                return self._create(asked.body)
+                return self._create(request.json)
             case ("GET", ["issues", number]):
                 one = self.issue(int(number))
                 return (200, shown(one), {}) if one else (404, {"message": "Not Found"}, {})
             case ("GET", ["issues", number, "comments"]):
-                return self._paged(asked, self.comments.get(int(number), []))
+                return self._paged(request, self.comments.get(int(number), []))
             case ("POST", ["issues", number, "comments"]):
                 self.say(int(number), "us", self.now())
                 made = self.comments[int(number)][-1]
-                made["body"] = asked.body["body"]
+                made["body"] = request.json["body"]
                 return 201, made, {}
         return 404, {"message": "Not Found", "status": "404"}, {}
 
-    def _labels(self, asked: Asked, path: str) -> tuple[int, Any, dict[str, str]]:
-        if asked.method == "POST":
-            return self._label(asked.body)
+    def _labels(self, request: Request, path: str) -> tuple[int, Any, dict[str, str]]:
+        if request.method == "POST":
+            return self._label(request.json)
         found = self.labels.get(unquote(path.partition("/")[2]).lower())
         return (200, found, {}) if found else (404, {"message": "Not Found"}, {})
 
@@ -248,8 +253,8 @@ class GitHubServer:
         self.labels[name.lower()] = {"id": 1, **body}
         return 201, self.labels[name.lower()], {}
 
-    def _listed(self, asked: Asked) -> tuple[int, Any, dict[str, str]]:
-        named = {key: one[0] for key, one in parse_qs(urlsplit(asked.path).query).items()}
+    def _listed(self, request: Request) -> tuple[int, Any, dict[str, str]]:
+        named = request.query
         wanted = {one.lower() for one in named.get("labels", "").split(",") if one}
         state, since = named.get("state", "open"), named.get("since", "")
         found = [
@@ -261,11 +266,11 @@ class GitHubServer:
             and one["_at"] + self.lag <= self.now()
         ]
         found.sort(key=lambda one: one["_at"], reverse=named.get("direction", "desc") == "desc")
-        return self._paged(asked, [shown(one) for one in found])
+        return self._paged(request, [shown(one) for one in found])
 
-    def _paged(self, asked: Asked, found: Sequence[Any]) -> tuple[int, Any, dict[str, str]]:
-        parts = urlsplit(asked.path)
-        named = {key: one[0] for key, one in parse_qs(parts.query).items()}
+    def _paged(self, request: Request, found: Sequence[Any]) -> tuple[int, Any, dict[str, str]]:
+        parts = urlsplit(request.target)
+        named = request.query
         size = min(int(named.get("per_page", "30")), self.per_page)
         page = int(named.get("page", "1"))
         last = max(1, -(-len(found) // size))
@@ -300,6 +305,7 @@ def _wrong(body: Any) -> dict[str, str] | None:
     return None
 
 
+_REMAINING = {"X-RateLimit-Remaining": "4999"}
 _LIMITS: dict[str, tuple[int, str, dict[str, str]]] = {
     "primary": (
         403,
@@ -311,80 +317,35 @@ _LIMITS: dict[str, tuple[int, str, dict[str, str]]] = {
 }
 
 
-class _Server(ThreadingHTTPServer):
-    github: GitHubServer
-    daemon_threads = True
-    request_queue_size = 64
+class GitHubServer(GitHub):
+    """``with GitHubServer() as github: Client(REPOSITORY, TOKEN, api=github.url)``.
 
-    def handle_error(self, *_: object) -> None:
-        """Whoever asked has gone: that is a test's business."""
+    Attributes:
+        hold: Set, requests with the fault "slow" end.
+    """
 
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named)
+        self.hold = threading.Event()
+        self._server = HttpServer(self._respond)
 
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    timeout = 20
+    @property
+    def url(self) -> str:
+        """The API's address."""
+        return self._server.url
 
-    def do_GET(self) -> None:
-        self._serve()
+    def __enter__(self) -> Self:
+        self._server.__enter__()
+        return self
 
-    def do_POST(self) -> None:
-        self._serve()
+    def __exit__(self, *_: object) -> None:
+        self.hold.set()
+        self._server.__exit__()
 
-    def _serve(self) -> None:
-        github = self.server.github
-        size = int(self.headers.get("content-length", 0))
-        content = self.rfile.read(size)
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        asked = Asked(self.command, self.path, headers, json.loads(content) if content else None)
-        github.asked.append(asked)
-        fault = github.fault(asked, len(github.asked)) or ""
-        if fault and not fault.startswith("done"):
-            self._fail(fault)
-            return
-        status, body, more = github.answer(asked)
-        if fault in TLS:
-            with socket.socket(fileno=os.dup(self.connection.fileno())) as beneath:
-                beneath.sendall(TLS[fault])
-            self.close_connection = True
-            return
-        if fault:
-            self._fail(fault.removeprefix("done "))
-            return
-        self._send(status, json.dumps(body).encode(), more)
-
-    def _fail(self, fault: str) -> None:
-        github = self.server.github
-        reset = str(int(github.now()) + 900)
-        if fault in _LIMITS:
-            status, message, limits = _LIMITS[fault]
-            told = json.dumps({"message": message}).encode()
-            self._send(
-                status, told, {name: text.format(reset=reset) for name, text in limits.items()}
-            )
-        elif fault == "half":
-            self.wfile.write(b'HTTP/1.1 201 Created\r\nContent-Length: 5000\r\n\r\n{"num')
-        elif fault == "garbage":
-            self._send(200, GARBAGE, {})
-        elif fault.isdigit():
-            self._send(int(fault), b"<html>Unicorn!</html>", {})
-        else:
-            assert fault in ("slow", "cut")
-            if fault == "slow":
-                github.hold.wait(github.seconds)
-            self.close_connection = True
-            with contextlib.suppress(OSError):
-                self.connection.shutdown(2)
-
-    def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
-        github = self.server.github
-        self.send_response_only(status)
-        self.send_header("Date", email.utils.formatdate(github.now(), usegmt=True))
-        self.send_header("Content-Type", "application/json; charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
-        for name, value in {"X-RateLimit-Remaining": "4999", **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+    def _respond(self, request: Request) -> Reply:
+        fault, reply = self._reply(request)
+        if fault == "slow":
+            self.hold.wait()
+        if fault in ("slow", "cut"):
+            return Reply(fault="close")
+        return Reply(b'{"num', 201, fault="cut") if fault == "half" else reply

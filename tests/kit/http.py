@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -66,17 +67,19 @@ class HttpServer:
     Args:
         respond: Returns the reply to a request; called in the thread of the connection.
             Or a sequence of replies, given one after the other, the last one again and again.
+        host: The address to listen at; "::1" for IPv6.
 
     Attributes:
         requests: The requests that came, in order.
         stopping: Set when the server stops; `respond` may wait for it.
     """
 
-    def __init__(self, respond: Respond | Sequence[Reply] = OK) -> None:
+    def __init__(self, respond: Respond | Sequence[Reply] = OK, host: str = "127.0.0.1") -> None:
         self.respond = respond
         self.requests: list[Request] = []
         self.stopping = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = (_Server6 if ":" in host else _Server)((host, 0), _Handler)
+        self._host = f"[{host}]" if ":" in host else host
         self._server.owner = self
         self._lock = threading.Lock()
 
@@ -88,7 +91,7 @@ class HttpServer:
     @property
     def url(self) -> str:
         """The address, without a slash at its end."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self._host}:{self.port}"
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(
@@ -122,6 +125,10 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: clients that go away are what some tests are about."""
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,69 +1,139 @@
-"""Real servers of metrics, each in a folder and on a port of its own."""
+"""Real servers of metrics and alerts, each in a folder and on a port of its own."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 import requests
 
 from tests.kit.redis import free_port
+from tests.kit.waiting import wait_for
 
 
-@contextmanager
-def prometheus(folder: Path) -> Iterator[str]:
-    """Run a Prometheus that takes remote writes, and give its address."""
-    program = _program("prometheus")
+class MetricServer:
+    """A program that serves HTTP; stopped and started again, it keeps its port and its folder.
+
+    Args:
+        names: The program's name, in each of the distributions.
+        arguments: Returns its arguments for a port.
+        ready: The path that answers once it is ready.
+    """
+
+    def __init__(
+        self, names: Sequence[str], arguments: Callable[[int], Sequence[str]], ready: str
+    ) -> None:
+        found = next(filter(None, map(shutil.which, names)), None)
+        if found is None:
+            pytest.skip(f"no {names[0]} is installed (apt)")
+        self.port = free_port()
+        self._argv = (found, *arguments(self.port))
+        self._ready = ready
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        self._process = subprocess.Popen(
+            self._argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait_for(self._is_ready, message=f"{self._argv[0]} did not start")
+
+    def stop(self) -> None:
+        """Stop it in good order; without a process, do nothing."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(30)
+            self._process = None
+
+    def get(self, path: str, **query: str) -> Any:
+        """Return the JSON at a path."""
+        return requests.get(f"{self.url}{path}", params=query, timeout=10).json()
+
+    def values(self, query: str) -> list[float]:
+        """Return the values of a PromQL query, of what has been written so far too."""
+        # VictoriaMetrics shows what it has taken only a second later; Prometheus has no such path.
+        requests.get(f"{self.url}/internal/force_flush", timeout=10)
+        result = self.get("/api/v1/query", query=query)["data"]["result"]
+        return [float(series["value"][1]) for series in result]
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"{self._argv[0]} ended at once"
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(f"{self.url}{self._ready}", timeout=1).ok
+        return False
+
+
+def prometheus_server(folder: Path) -> MetricServer:
+    """Return a Prometheus that takes remote writes."""
     folder.mkdir()
     (folder / "empty.yml").write_text("")
-    url = f"http://127.0.0.1:{free_port()}"
-    argv = (
-        *(program, f"--config.file={folder}/empty.yml", "--web.enable-remote-write-receiver"),
-        *(f"--storage.tsdb.path={folder}/data", f"--web.listen-address={url[7:]}"),
+    return MetricServer(
+        ["prometheus"],
+        lambda port: (
+            *(f"--config.file={folder}/empty.yml", "--web.enable-remote-write-receiver"),
+            *(f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{port}"),
+        ),
+        "/-/ready",
     )
-    with _running(argv, f"{url}/-/ready"):
-        yield url
 
 
-@contextmanager
+def victoria_server(folder: Path, *arguments: str) -> MetricServer:
+    """Return a VictoriaMetrics as its package runs it, with further arguments."""
+    return MetricServer(
+        ["victoria-metrics"],
+        lambda port: (
+            *(f"-httpListenAddr=127.0.0.1:{port}", f"-storageDataPath={folder}", *arguments),
+        ),
+        "/health",
+    )
+
+
+def alertmanager_server(folder: Path, hook: str) -> MetricServer:
+    """Return an Alertmanager that notifies the webhook `hook` of each alert at once."""
+    folder.mkdir()
+    (folder / "am.yml").write_text(
+        f"""
+route: {{receiver: ours, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}
+receivers: [{{name: ours, webhook_configs: [{{url: '{hook}', send_resolved: true}}]}}]
+"""
+    )
+    return MetricServer(
+        ["prometheus-alertmanager", "alertmanager"],
+        lambda port: (
+            *(f"--config.file={folder}/am.yml", f"--storage.path={folder}/data"),
+            *(f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="),
+        ),
+        "/-/ready",
+    )
+
+
+@contextlib.contextmanager
+def prometheus(folder: Path) -> Iterator[str]:
+    """Run a Prometheus that takes remote writes, and give its address."""
+    with prometheus_server(folder) as server:
+        yield server.url
+
+
+@contextlib.contextmanager
 def victoria(folder: Path) -> Iterator[str]:
-    """Run a VictoriaMetrics as its package does, and give its address."""
-    program = _program("victoria-metrics")
-    url = f"http://127.0.0.1:{free_port()}"
-    argv = (program, f"-httpListenAddr={url[7:]}", f"-storageDataPath={folder}")
-    with _running(argv, f"{url}/health"):
-        yield url
-
-
-@contextmanager
-def _running(argv: Sequence[str], ready: str) -> Iterator[None]:
-    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            _wait(ready)
-            yield
-        finally:
-            process.terminate()
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(f"no {name} is installed (apt)")
-    return found
-
-
-def _wait(url: str) -> None:
-    end = time.monotonic() + 30
-    while True:
-        try:
-            if requests.get(url, timeout=1).ok:
-                return
-        except requests.RequestException:
-            pass
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    """Run a VictoriaMetrics, and give its address."""
+    with victoria_server(folder) as server:
+        yield server.url

@@ -1,4 +1,4 @@
-"""A real monitor on a small project, and what breaks things under it."""
+"""A real monitor on a small project, and the webhook that it notifies."""
 
 from __future__ import annotations
 
@@ -9,31 +9,74 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from tests.kit.runs import environment
+from tests.kit.waiting import TIMEOUT, wait_for
 from tests.kit.webhook import Server
 
-LIMIT = 40.0
-"""Seconds that anything may take before a test gives up; nothing is judged by it."""
+OWN = """
+import os, subprocess, time
+from pathlib import Path
+import pytest
+
+@pytest.mark.health("own", timeout=60)
+def test_switch(health):
+    mode = Path("mode").read_text()
+    if mode == "hang":
+        child = subprocess.Popen(["sleep", "100"], start_new_session=True)
+        Path("pid").write_text(str(child.pid))
+        os.rename("pid", "hangs")
+        time.sleep(50)
+    health.measure("figure", 1.0 if mode == "ok" else 9.0, unit="1")
+    assert not mode.startswith("broken"), f"the switch is at {mode}"
+
+@pytest.mark.health("own")
+def test_quiet():
+    assert Path("mode").read_text() != "broken, also quiet"
+"""
+"""Checks that do what the file `mode` says: ok, broken, hang (with a child that detaches itself)."""
+
+CALM_RULES = "".join(
+    f'[[rules]]\nname = "{name}"\nenabled = false\n'
+    for name in (
+        *("highCPU", "criticalCPU", "highMemory", "criticalMemory"),
+        *("redisLatency", "redisCommandLatency"),
+    )
+)
+"""Configuration without the rules that a busy test machine breaks."""
+
+CALM_REDIS = """
+[thresholds]
+"redis.connect.p95" = { warn = 500, fail = 5000 }
+"redis.command.p95" = { warn = 500, fail = 5000 }
+"redis.throughput" = { warn = 10, fail = 1 }
+"redis.slow_commands" = { warn = 1000, fail = 10000 }
+"""
+"""Configuration with limits of Redis that a busy test machine keeps."""
+
+OWN_ONLY = ("--health-component", "own")
 
 
 class Monitor:
-    """`pytest --health-monitor` in a project; its output and what it told the webhook."""
+    """`pytest --health-monitor` in a project; what it writes and what it sends to the webhook.
+
+    `events` and `told` are those since the last `forget`.
+    """
 
     def __init__(self, project: Path, hook: Server, env: dict[str, str]) -> None:
         self.project, self.hook = project, hook
         self.history = project / "kept" / "history.db"
-        self._env = {**os.environ, **env}
-        self._env.pop("PYTEST_ADDOPTS", None)
+        self._env = environment(env)
         self.process: subprocess.Popen[bytes] | None = None
         self._out = project / "monitor.out"
+        self._requests = self._lines = 0
 
-    def start(self, *words: str, interval: str = "2s") -> None:
+    def start(self, *words: str, interval: str = "1s") -> None:
         """Start it."""
         with self._out.open("ab") as out:
             self.process = subprocess.Popen(
@@ -51,19 +94,37 @@ class Monitor:
         """Set variables for the next start."""
         self._env |= variables
 
+    def mode(self, text: str) -> None:
+        """Change what the checks of `OWN` do."""
+        (self.project / "mode.new").write_text(text)
+        (self.project / "mode.new").rename(self.project / "mode")
+
+    def hung_child(self) -> int:
+        """Wait until a check hangs, and return the id of the process that it started."""
+        file = self.project / "hangs"
+        self.until(file.exists)
+        found = int(file.read_text())
+        file.unlink()
+        return found
+
+    def forget(self) -> None:
+        """Leave what was written and sent so far out of `events` and `told`."""
+        self._requests = len(self.hook.requests)
+        self._lines = len(self.text.splitlines())
+
     def events(self, event: str) -> list[dict[str, Any]]:
-        """Return what it has said of a kind."""
+        """Return what it has written of a kind."""
         found = []
-        for line in self._out.read_text().splitlines():
+        for line in self.text.splitlines()[self._lines :]:
             with contextlib.suppress(ValueError):
-                one = json.loads(line)
-                if one.get("event") == event:
-                    found.append(one)
+                decoded = json.loads(line)
+                if decoded.get("event") == event:
+                    found.append(decoded)
         return found
 
     @property
     def text(self) -> str:
-        """All that it has said."""
+        """All that it has written."""
         return self._out.read_text()
 
     def rounds(self, count: int) -> list[dict[str, Any]]:
@@ -72,32 +133,39 @@ class Monitor:
         self.until(lambda: len(self.events("round")) >= before + count)
         return self.events("round")
 
-    def until(self, done: Callable[[], object], seconds: float = LIMIT) -> None:
-        """Wait for something."""
-        end = time.monotonic() + seconds
-        while not done():
-            assert time.monotonic() < end, self.text[-3_000:]
+    def until(self, done: Callable[[], object], seconds: float = TIMEOUT) -> None:
+        """Wait for something while it runs."""
+
+        def is_done() -> object:
             assert self.process is not None
-            assert self.process.poll() is None, self.text[-3_000:]
-            time.sleep(0.05)
+            running = self.process.poll() is None
+            if not (found := done()):
+                assert running, self.text[-3_000:]
+            return found
+
+        wait_for(is_done, seconds, lambda: f"{self.told()} {self.text[-3_000:]}")
 
     def told(self) -> list[tuple[str, str]]:
-        """Return what the webhook was told: kind and names, in order, each message once."""
+        """Return what it has sent: kind and names of alerts, in order, each message once."""
         found: dict[str, tuple[str, str]] = {}
-        for _, headers, content in [*self.hook.requests]:
-            message = json.loads(content)
-            names = ",".join(one["name"] for one in message["alerts"])
-            found.setdefault(headers["X-FlowHealth-Id"], (message["kind"], names))
+        for message in self._messages():
+            names = ",".join(alert["name"] for alert in message["alerts"])
+            found.setdefault(message["id"], (message["kind"], names))
         return [*found.values()]
 
+    def until_told(self, *messages: tuple[str, str]) -> None:
+        """Wait until it has sent these messages, and no other."""
+        self.until(lambda: len(self.told()) >= len(messages))
+        assert self.told() == [*messages]
+
     def alert(self, name: str) -> dict[str, Any]:
-        """Return the first alert of a name that the webhook was told of."""
-        for _, _, content in self.hook.requests:
-            for one in json.loads(content)["alerts"]:
-                if one["name"] == name:
-                    found: dict[str, Any] = one
-                    return found
-        raise AssertionError(f"nothing was told of {name}")
+        """Return the first alert of a name that it has sent."""
+        alerts = [alert for message in self._messages() for alert in message["alerts"]]
+        found: dict[str, Any] = next(alert for alert in alerts if alert["name"] == name)
+        return found
+
+    def _messages(self) -> list[dict[str, Any]]:
+        return [request.json for request in self.hook.requests[self._requests :]]
 
     def children(self) -> list[psutil.Process]:
         """Return the processes that it started and that run."""
@@ -110,10 +178,10 @@ class Monitor:
 
         def under_way() -> bool:
             # The round leads a session of its own; other programs of the monitor's come and go.
-            for one in self.children():
-                with contextlib.suppress(psutil.Error):
-                    if "pytest" in one.cmdline() and os.getsid(one.pid) == one.pid:
-                        found.append(one)
+            for process in self.children():
+                with contextlib.suppress(psutil.Error, ProcessLookupError):
+                    if "pytest" in process.cmdline() and os.getsid(process.pid) == process.pid:
+                        found.append(process)
             return bool(found)
 
         self.until(under_way)
@@ -131,7 +199,7 @@ class Monitor:
         if self.process.poll() is None:
             self.process.send_signal(number)
         try:
-            return self.process.wait(20)
+            return self.process.wait(30)
         finally:
             self.process.kill()
 
@@ -156,3 +224,28 @@ def project(folder: Path, hook: Server, env: dict[str, str], more: str = "") -> 
         yield found
     finally:
         found.end(signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def own_project(
+    folder: Path, hook: Server, env: dict[str, str] | None = None, more: str = ""
+) -> Iterator[Monitor]:
+    """Make a project with the checks of `OWN`, which pass."""
+    with project(folder, hook, env or {}, f'checks = ["health/"]\n{more}{CALM_RULES}') as monitor:
+        write_own_checks(folder)
+        monitor.mode("ok")
+        yield monitor
+
+
+def write_own_checks(folder: Path, source: str = OWN) -> None:
+    """Write the project's file of checks."""
+    (folder / "health").mkdir(exist_ok=True)
+    (folder / "health" / "test_own.py").write_text(source)
+
+
+def is_gone(process: psutil.Process | int) -> bool:
+    """Tell whether a process has ended, reaped or not."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        found = psutil.Process(process) if isinstance(process, int) else process
+        return found.status() == psutil.STATUS_ZOMBIE
+    return True

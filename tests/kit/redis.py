@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
+import random
 import select
 import shutil
 import signal
@@ -16,10 +17,29 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-REDIS_SERVER = shutil.which("redis-server")
-"""The program; `None` where Redis is not installed (tests then skip)."""
+import pytest
+import redis
 
-_PATIENCE = 30.0
+from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.plugin.demo.redis import find_redis
+from tests.kit.waiting import TIMEOUT, wait_for
+
+USER = "tests"
+"""The user of `RedisServer.command`, which may do all, whatever the default user may."""
+
+CLUSTERED = ("--cluster-enabled", "yes")
+"""Arguments of a node of a cluster; its bus is at its port + 10,000."""
+
+SLOTS = 16_384
+"""Slots of a cluster."""
+
+
+def redis_program() -> str:
+    """Return the server's program; skip the test where there is none, saying what to install."""
+    try:
+        return find_redis()
+    except UsageError as error:
+        pytest.skip(str(error))
 
 
 class RedisServer:
@@ -52,6 +72,8 @@ class RedisServer:
         self.port = port or free_port()
         self.wait = wait
         self.process: subprocess.Popen[bytes] | None = None
+        self._client: redis.Redis | None = None
+        self._settings: dict[bytes, bytes] = {}
 
     @property
     def url(self) -> str:
@@ -73,17 +95,19 @@ class RedisServer:
 
     def start(self) -> Self:
         """Start the process, and wait until it takes commands."""
-        assert REDIS_SERVER, "redis-server is not installed"
         self.folder.mkdir(parents=True, exist_ok=True)
         log = self.folder / "redis.log"
         log.write_bytes(b"")
-        kept = () if "--sentinel" in self.program else ("--save", "")
         login = ("--requirepass", self.password) if self.password else ()
+        user = ("--user", USER, "on", "nopass", "~*", "&*", "+@all")
+        quick = ("--save", "", "--repl-diskless-sync-delay", "0")
+        own = () if self._sentinel else (*quick, *user)
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 [
-                    *(REDIS_SERVER, *self.program, "--bind", "127.0.0.1", "--port", str(self.port)),
-                    *(*kept, "--dir", str(self.folder), *login, *self.arguments),
+                    *(redis_program(), *self.program, "--bind", "127.0.0.1"),
+                    *("--port", str(self.port), "--dir", str(self.folder)),
+                    *(*own, *login, *self.arguments),
                 ],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -91,19 +115,39 @@ class RedisServer:
                 stderr=output,
                 start_new_session=True,
             )
-        if self.wait:
-            ready = b"Sentinel ID is" if "--sentinel" in self.program else b"Ready to accept"
-            self._until(lambda: ready in log.read_bytes())
-        else:
-            self._until(lambda: b"Running mode=" in log.read_bytes())
+        ready = b"Sentinel ID is" if self._sentinel else b"Ready to accept"
+        wait_for(lambda: self._logged(ready if self.wait else b"Running mode="))
+        if self.wait and not self._sentinel:
+            self._settings = self._settings or self.settings()
         return self
 
     def stop(self) -> None:
         """Kill the process; without one, do nothing."""
+        if self._client is not None:
+            self._client.connection_pool.disconnect()
+            self._client = None
         if self.process is not None:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def reset(self) -> None:
+        """Undo whatever a test did to it: settings, users, role, data, signals."""
+        if self.process is None or self.process.poll() is not None:
+            self.stop()
+            self.start()
+            return
+        self.resume()
+        self.command("REPLICAOF", "NO", "ONE")
+        for name, value in self.settings().items():
+            if value != self._settings[name]:
+                self.command("CONFIG", "SET", name, self._settings[name])
+        for user in {*self.command("ACL", "USERS")} - {b"default", USER.encode()}:
+            self.command("ACL", "DELUSER", user)
+        login = f">{self.password}" if self.password else "nopass"
+        self.command("ACL", "SETUSER", "default", "reset", "on", login, "~*", "&*", "+@all")
+        for words in (("FLUSHALL",), ("CONFIG", "RESETSTAT"), ("SLOWLOG", "RESET")):
+            self.command(*words)
 
     def suspend(self) -> None:
         """Send SIGSTOP: connections are still taken by the kernel, and never answered."""
@@ -114,34 +158,52 @@ class RedisServer:
         self._signal(signal.SIGCONT)
 
     def command(self, *words: str | int | bytes) -> Any:
-        """Send a command as the default user, and return its reply (bytes)."""
-        import redis
+        """Send a command as a user who may do all, and return its reply (bytes).
 
-        client = redis.Redis(
-            port=self.port, password=self.password, socket_timeout=_PATIENCE, protocol=2
-        )
-        try:
-            execute: Any = client.execute_command
-            return execute(*words)
-        finally:
-            client.connection_pool.disconnect()
+        The connection stays: it is one of those that `maxclients` counts.
+        """
+        if self._client is None:
+            self._client = redis.Redis(
+                port=self.port,
+                username=None if self._sentinel else USER,
+                password=None if self._sentinel else "any",
+                socket_timeout=TIMEOUT,
+                protocol=2,
+            )
+        execute: Any = self._client.execute_command
+        return execute(*words)
+
+    def configure(self, **settings: str | int) -> None:
+        """Change settings; ``_`` in a name stands for ``-``."""
+        for name, value in settings.items():
+            self.command("CONFIG", "SET", name.replace("_", "-"), value)
+
+    def settings(self) -> dict[bytes, bytes]:
+        """Return what CONFIG GET tells."""
+        pairs = iter(self.command("CONFIG", "GET", "*"))
+        return dict(zip(pairs, pairs, strict=True))
+
+    def add_user(self, name: str, *rights: str, password: str = "s3cret") -> str:
+        """Make a user with these rights and no others, and return an address of theirs."""
+        self.command("ACL", "SETUSER", name, "reset", "on", f">{password}", *rights)
+        return self.url_of(user=name, password=password)
+
+    def calls(self) -> dict[str, int]:
+        """Return how often each command came, by the server's own count since `reset`."""
+        stats = self.command("INFO", "commandstats").items()
+        return {name.removeprefix("cmdstat_"): stat["calls"] for name, stat in stats}
 
     def keys(self) -> list[bytes]:
         """Return every key of database 0."""
         return sorted(self.command("KEYS", "*"))
 
-    def fill(self) -> None:
-        """Write until a server started with `maxmemory` and `noeviction` refuses the smallest key."""
-        import redis
-
-        for size in (1_000, 1):
-            with contextlib.suppress(redis.exceptions.OutOfMemoryError):
-                for number in range(100_000):
-                    self.command("SET", f"{size}-{number}", "x" * size)
+    def dump(self) -> dict[bytes, bytes]:
+        """Return the content of every key of database 0."""
+        return {key: self.command("DUMP", key) for key in self.keys()}
 
     def until_said(self, words: bytes, command: str) -> None:
-        """Wait until the answer to `command` contains `words`."""
-        self._until(lambda: words in self.raw(command))
+        """Wait until the answer to `command`, sent as the default user, contains `words`."""
+        wait_for(lambda: words in self.raw(command), message=lambda: self.raw(command))
 
     def raw(self, command: str) -> bytes:
         """Send a command, and return the first piece of its reply as it is."""
@@ -149,26 +211,54 @@ class RedisServer:
             connection.sendall(command.encode() + b"\r\n")
             return connection.recv(10_000)
 
+    @property
+    def _sentinel(self) -> bool:
+        return "--sentinel" in self.program
+
     def _signal(self, number: signal.Signals) -> None:
         assert self.process is not None
         os.kill(self.process.pid, number)
 
-    def _until(self, ready: Callable[[], bool]) -> None:
-        end = time.monotonic() + _PATIENCE
-        while not ready():
-            assert self.process is not None
-            if self.process.poll() is not None or time.monotonic() > end:
-                self.stop()
-                raise RuntimeError((self.folder / "redis.log").read_text())
-            time.sleep(0.01)
+    def _logged(self, words: bytes) -> bool:
+        """Tell whether it has begun; raise what it says where it has ended instead."""
+        assert self.process is not None
+        ended = self.process.poll() is not None
+        log = (self.folder / "redis.log").read_bytes()
+        if ended and b"Bad directive" in log:
+            unknown = log.partition(b">>> '")[2].split()[0].decode()
+            pytest.skip(f"this redis-server does not know the setting {unknown}")
+        if ended:
+            raise RuntimeError(log.decode())
+        return words in log
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
+    """Return a TCP port of 127.0.0.1 that nobody listens at.
+
+    It is below those that the system gives to whoever asks for any: nobody gets it in between.
+    """
+    while True:
+        port = random.randrange(10_000, 20_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+_HELD: list[socket.socket] = []
+
+
+def closed_port() -> int:
+    """Return a TCP port of 127.0.0.1 that refuses connections, and that nobody can take."""
+    held = socket.socket()
+    held.bind(("127.0.0.1", 0))
+    _HELD.append(held)
+    port: int = held.getsockname()[1]
+    return port
+
+
+def link_up(replica: RedisServer) -> None:
+    """Wait until a replica is in step with its primary."""
+    replica.until_said(b"master_link_status:up", "INFO replication")
 
 
 @contextlib.contextmanager
@@ -317,7 +407,7 @@ def echoing(connection: socket.socket, over: threading.Event) -> None:
 
 def closing(connection: socket.socket, over: threading.Event) -> None:
     """Read once, then close the connection without a word."""
-    connection.settimeout(_PATIENCE)
+    connection.settimeout(TIMEOUT)
     connection.recv(4096)
 
 
@@ -328,7 +418,8 @@ HTTP_400 = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\
 def certificate(folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path]:
     """Make a key and a certificate that signs itself; return the certificate and the key."""
     openssl = shutil.which("openssl")
-    assert openssl, "openssl is not installed"
+    if not openssl:
+        pytest.skip("openssl is not installed")
     folder.mkdir(parents=True, exist_ok=True)
     cert, key = folder / "cert.pem", folder / "key.pem"
     kind = "IP" if name[0].isdigit() else "DNS"
@@ -352,73 +443,46 @@ def tls_arguments(cert: Path, key: Path, port: int) -> tuple[str, ...]:
     )
 
 
-class Sentinel:
+class Sentinel(RedisServer):
     """A redis-server in Sentinel mode that watches one primary.
 
     Args:
         folder: For itself alone.
-        primary: Whom it watches.
-        service: Under which name.
+        primary: The server that it watches, under the name ``mymaster``.
         password: Sentinel's own.
-        others: Further lines of its configuration.
+        login: The password of the primary, where it is not the one that it was started with.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        primary: RedisServer,
-        service: str = "mymaster",
-        password: str | None = None,
-        *others: str,
+        self, folder: Path, primary: RedisServer, password: str = "", login: str | None = None
     ) -> None:
+        login = login or primary.password
         lines = [
-            f"sentinel monitor {service} 127.0.0.1 {primary.port} 1",
-            f"sentinel down-after-milliseconds {service} 500",
+            f"sentinel monitor mymaster 127.0.0.1 {primary.port} 1",
+            "sentinel down-after-milliseconds mymaster 500",
             *([f"requirepass {password}"] if password else []),
-            *([f"sentinel auth-pass {service} {primary.password}"] if primary.password else []),
-            *others,
+            *([f"sentinel auth-pass mymaster {login}"] if login else []),
         ]
         folder.mkdir(parents=True)
         configuration = folder / "sentinel.conf"
         configuration.write_text("\n".join(lines) + "\n")
-        self.server = RedisServer(folder, password=None, program=(str(configuration), "--sentinel"))
-
-    @property
-    def port(self) -> int:
-        """Its port."""
-        return self.server.port
-
-    def __enter__(self) -> Self:
-        self.server.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.stop()
+        super().__init__(folder, program=(str(configuration), "--sentinel"))
 
 
 @contextlib.contextmanager
-def cluster(folder: Path, nodes: int = 3, replicas: int = 0) -> Iterator[list[RedisServer]]:
-    """Start a cluster by `redis-cli --cluster create`; with one node, by giving it all slots."""
+def cluster(folder: Path, nodes: int = 3) -> Iterator[list[RedisServer]]:
+    """Start the primaries of a cluster, each with an equal part of the slots."""
     with contextlib.ExitStack() as stack:
         servers = [
-            stack.enter_context(RedisServer(folder / str(number), *clustered(free_port())))
-            for number in range(nodes * (1 + replicas))
+            stack.enter_context(RedisServer(folder / str(number), *CLUSTERED))
+            for number in range(nodes)
         ]
-        if nodes == 1:
-            servers[0].command("CLUSTER", "ADDSLOTSRANGE", 0, 16_383)
-        else:
-            cli = shutil.which("redis-cli")
-            assert cli, "redis-cli is not installed"
-            places = [f"127.0.0.1:{server.port}" for server in servers]
-            words = ["--cluster", "create", *places, "--cluster-replicas", str(replicas)]
-            subprocess.run(
-                [cli, *words, "--cluster-yes"], check=True, capture_output=True, timeout=_PATIENCE
-            )
+        for number, server in enumerate(servers):
+            part = range(SLOTS * number // nodes, SLOTS * (number + 1) // nodes)
+            server.command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            server.command("CLUSTER", "ADDSLOTS", *part)
+            server.command("CLUSTER", "MEET", "127.0.0.1", servers[0].port)
         for server in servers:
+            server.until_said(b"cluster_slots_ok:16384", "CLUSTER INFO")
             server.until_said(b"cluster_state:ok", "CLUSTER INFO")
         yield servers
-
-
-def clustered(bus: int) -> tuple[str, ...]:
-    """Return redis-server's arguments for a node of a cluster."""
-    return ("--cluster-enabled", "yes", "--cluster-port", str(bus))

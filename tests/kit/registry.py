@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from pytest_flowhealth.probes.registry import transport
+from pytest_flowhealth.probes.registry.client import Client, Time
+from pytest_flowhealth.probes.registry.npmrc import Credential
+from pytest_flowhealth.probes.registry.store import Store
+from tests.kit.clock import FakeClock
 
 BULK = "/-/npm/v1/security/advisories/bulk"
 """Where npm 7 and later ask for advisories, by POST: ``{name: [version, ...]}``."""
@@ -39,6 +48,53 @@ Advisories = Mapping[str, Sequence[str]]
 
 Days = Callable[[date], int]
 """How often a package was downloaded on a day."""
+
+
+class Replies:
+    """Answers of a server, given one after the other, the last one again and again; no connection.
+
+    An exception is raised; a function gets the seconds of the request and returns an answer or an
+    exception.
+
+    Attributes:
+        requests: The requests that came, in order.
+    """
+
+    def __init__(self, *replies: Any) -> None:
+        self._replies = list(replies)
+        self.requests: list[transport.Request] = []
+
+    def exchange(
+        self, _: transport.Server, request: transport.Request, seconds: float, most: int
+    ) -> transport.Answer:
+        """Answer in place of `transport.exchange`."""
+        assert most > 0
+        self.requests.append(request)
+        reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+        if not isinstance(reply, (Exception, transport.Answer)):
+            reply = reply(seconds)
+        if isinstance(reply, Exception):
+            raise reply
+        answer: transport.Answer = reply
+        return answer
+
+    def client(
+        self,
+        clock: FakeClock | None = None,
+        cache: Path | None = None,
+        credential: Credential = Credential(),  # noqa: B008  # frozen
+    ) -> Client:
+        """Return a client that gets these answers, by this clock, with a store in `cache`."""
+        clock = clock or FakeClock()
+        server = transport.Server("the registry", "http://registry.example/", credential=credential)
+        at = Time(clock.now, clock.now, clock.sleep)
+        return Client(server, Store(cache), at=at, exchange=self.exchange)
+
+
+def reply(content: object, status: int = 200) -> transport.Answer:
+    """Return an answer with a JSON body, or with these bytes."""
+    body = content if isinstance(content, bytes) else msgspec.json.encode(content)
+    return transport.Answer(status, {"content-type": "application/json"}, body)
 
 
 class RegistryFront:
@@ -127,6 +183,17 @@ class RegistryFront:
         else:
             given = {name: list(self.audit[name]) for name in asked if name in self.audit}
         return {name: _advisories(name, *of) for name, of in given.items()}
+
+
+def package_document(name: str, **dependencies: str) -> dict[str, Any]:
+    """Return a package's document; its archive is nowhere, for npm never gets that far."""
+    version = {
+        "name": name,
+        "version": "1.0.0",
+        "dependencies": dependencies,
+        "dist": {"tarball": f"http://127.0.0.1:1/{name}.tgz", "integrity": "sha512-AAAA"},
+    }
+    return {"name": name, "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": version}}
 
 
 def advisory(name: str, severity: str, versions: str = "*") -> dict[str, Any]:
@@ -280,7 +347,13 @@ class _Handler(BaseHTTPRequestHandler):
 def _fetched(path: str, accept: str) -> tuple[bytes, int, str]:
     """Return body, status and type of what the real registry answers; it is far away."""
     address, certificates = real_registry()
-    told = requests.get(address + path, headers={"accept": accept}, timeout=60, verify=certificates)
+    # What is far away fails now and then; what it answered then must not be kept for the session.
+    retry = Retry(5, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
+    with requests.Session() as session:
+        session.mount(address, HTTPAdapter(max_retries=retry))
+        told = session.get(
+            address + path, headers={"accept": accept}, timeout=60, verify=certificates
+        )
     return told.content, told.status_code, told.headers.get("content-type", "")
 
 

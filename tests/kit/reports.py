@@ -8,8 +8,8 @@ import msgspec
 
 from pytest_flowhealth.domain.checks import (
     CheckResult,
-    CheckSpec,
     CheckRun,
+    CheckSpec,
     Phase,
     PhaseOutcome,
     Waiver,
@@ -17,8 +17,10 @@ from pytest_flowhealth.domain.checks import (
 )
 from pytest_flowhealth.domain.measurements import Series, make_series
 from pytest_flowhealth.domain.report import Host, Report, Summary, TargetInfo
-from pytest_flowhealth.domain.root_causes import RunProblem, derive_verdict
+from pytest_flowhealth.domain.root_causes import Component, RunProblem, derive_verdict
+from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.domain.thresholds import Threshold, parse_threshold
+from tests.kit.readers import figures_of
 
 DAY = datetime.date(2026, 1, 1)
 HOSTILE = (
@@ -76,6 +78,40 @@ def reported(checks: list[CheckResult], problems: tuple[RunProblem, ...] = ()) -
         components=verdict.components,
         checks=verdict.checks,
     )
+
+
+def forced(check_id: str, outcome: Outcome, *series: Series) -> CheckResult:
+    """Return a check with this outcome, however it would be judged."""
+    return msgspec.structs.replace(judged(check_id, *series), outcome=outcome)
+
+
+SIZES = {"MiB": 2**20, "MB": 10**6, "B": 1, "kB": 1000}
+
+
+def exposed_figures(health: Report) -> dict[str, float]:
+    """Return every statistic of every measurement, by its name in OpenMetrics without the unit."""
+    found = {}
+    for check in health.checks:
+        _, bracket, parameters = check.id.partition("[")
+        for taken in check.measurements:
+            name = f"flowhealth_{check.component}_{taken.name}"
+            values = {} if taken.stats is None else msgspec.structs.asdict(taken.stats)
+            for statistic, value in {"value": taken.value, **values}.items():
+                if value is not None:
+                    found[f"{name}.{statistic}{bracket}{parameters}"] = value
+    return found
+
+
+def nagios_figures(health: Report) -> dict[str, tuple[float, str]]:
+    """Return the figures that Nagios is to read, sizes in bytes, with their units."""
+    found = {}
+    for check in msgspec.to_builtins(health)["checks"]:
+        units = {taken["name"]: taken["unit"] for taken in check["measurements"]}
+        for name, value in figures_of([check]).items():
+            unit = next(units[known] for known in units if f".{known}" in name)
+            told = "B" if unit in SIZES else unit if unit in ("s", "ms", "us", "%") else ""
+            found[name.replace("|", "_")] = (value * SIZES.get(unit, 1), told)
+    return found
 
 
 def limit(name: str, unit: str, **limits: object) -> Threshold:
@@ -215,3 +251,31 @@ ILL = msgspec.structs.replace(
 NOTHING = reported([])
 BROKEN = reported([judged("app.good")], (RunProblem("test_app.py could not be collected"),))
 HEALTHY = reported([judged("app.good", make_series("latency", 1.5, "ms"))])
+DEGRADED = reported([judged("app.slow", evidence={"warnings": ("it is slow",)})])
+
+CHECKS = (
+    forced(
+        "redis.command",
+        Outcome.WARN,
+        make_series("command", [float(n) for n in range(1, 101)], "ms"),
+    ),
+    forced('http.page[a"b\\c\nd]', Outcome.PASS, make_series("size", 12, "kB")),
+    forced("redis.lost", Outcome.UNKNOWN, make_series("x", [], "ms")),
+    forced("redis.none", Outcome.SKIP),
+)
+HEALTH = Report(
+    status=Status.UNKNOWN,
+    exit_code=3,
+    reasons=(),
+    started=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+    duration=1.5,
+    target=TargetInfo("shop", "1.0.0", "shop"),
+    host=Host("h", "Linux", "6", "x", "3.11", 2),
+    summary=Summary(),
+    components={
+        "redis": Component(Status.UNKNOWN, ("redis.command",)),
+        "http": Component(Status.HEALTHY, ("http.page",)),
+    },
+    checks=CHECKS,
+)
+"""A small report for those who read figures by their names and labels."""

@@ -210,6 +210,25 @@ def run_checks_in(
     return run_pytest(folder, *(["--health"] if health else []), *path, *args, **named)
 
 
+def run_components(
+    folder: Path,
+    *components: str,
+    args: Collection[str] = (),
+    env: Mapping[str, str | None] | None = None,
+    calm: bool = True,
+) -> Run:
+    """Run the checks of these components alone; a folder without a package.json gets a small one.
+
+    `calm` raises the limits that depend on the machine's load.
+    """
+    if not (folder / "package.json").exists():
+        (folder / "package.json").write_text('{"name": "app", "version": "1.0.0"}')
+    chosen = [f"--health-component={name}" for name in components]
+    if calm:
+        chosen += [f"--health-threshold={one}" for one in CALM if one.startswith(components)]
+    return run_pytest(folder, "--health", *chosen, *args, env=env)
+
+
 def environment(changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
     """Return this process's environment without what would configure a run, and with `changes`."""
     kept = {n: text for n, text in os.environ.items() if not n.startswith(_CONFIGURES_RUNS)}

@@ -1,23 +1,50 @@
-"""A real monitor with its page, and somebody who asks it."""
+"""The web page behind a real address: of a real monitor, or of a stage on which a test plays the rounds.
+
+`site` starts a monitor, whose rounds are real and take their time. `staged` serves the same page from
+this process; a test says what a round found (`Stage.conclude`), and the page shows it at once.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import re
+import threading
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
+import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 
+from pytest_flowhealth.domain.checks import PhaseOutcome
+from pytest_flowhealth.domain.measurements import make_series
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.history.entry import entry_of
+from pytest_flowhealth.monitor.logs import Logs
+from pytest_flowhealth.monitor.loop import Monitor as RealMonitor
+from pytest_flowhealth.monitor.post import Post
+from pytest_flowhealth.monitor.ring import Ring
+from pytest_flowhealth.monitor.settings import Asked, history_of, read
+from pytest_flowhealth.monitor.verdicts import Verdicts
+from pytest_flowhealth.monitor.view import Remark
+from pytest_flowhealth.web.page import Page
+from pytest_flowhealth.web.settings import Secrets, read_address
 from tests.kit.monitor import Monitor, project
+from tests.kit.reports import HOSTILE, judged, limit, reported
+from tests.kit.waiting import wait_for
+from tests.kit.web_app import PASSWORD, with_admin
 from tests.kit.webhook import receiving
 
-PASSWORD = "correct horse"
+HOSTILE_TEXT = HOSTILE.replace("\ud800", "")
+"""`HOSTILE` as a round reports it: no JSON has half of a character."""
+
 OWN = """
 import pytest
 from pathlib import Path
@@ -31,6 +58,27 @@ def test_switch(health):
         health.warn("<img src=x onerror=alert(1)><script>alert(2)</script>\\u202e{{7*7}}")
     assert mode != "broken", "the switch is at broken"
 """
+
+
+class Served(Protocol):
+    """A page that is served; `url` ends with a slash."""
+
+    url: str
+
+    @property
+    def link(self) -> str:
+        """The last one-time link."""
+        ...
+
+
+def port_of(served: Served) -> int:
+    """Return where it listens."""
+    return urlsplit(served.url).port or 0
+
+
+def cookie_of(served: Served) -> str:
+    """Return the name of the session's cookie."""
+    return f"flowhealth-{port_of(served)}"
 
 
 class Site:
@@ -63,14 +111,14 @@ class Site:
         return str(found[-1])
 
     @property
-    def cookie(self) -> str:
-        """The name of the session's cookie."""
-        return f"flowhealth-{self.port}"
-
-    @property
     def port(self) -> int:
         """Where it listens."""
-        return urlsplit(self.url).port or 0
+        return port_of(self)
+
+    @property
+    def cookie(self) -> str:
+        """The name of the session's cookie."""
+        return cookie_of(self)
 
     def mode(self, text: str) -> None:
         """Turn the check's switch."""
@@ -82,10 +130,172 @@ class Site:
         return found
 
 
+def own_report(mode: str = "ok", message: str = "", remedy: str = "turn the switch") -> Report:
+    """Return what a round of `OWN` reports; `message` is what the check has to say."""
+    check = judged(
+        "own.switch",
+        make_series("figure", 3.0, "ms"),
+        thresholds=(limit("figure", "ms", warn=5, fail=20),),
+        ending=PhaseOutcome.FAILED if mode == "broken" else PhaseOutcome.PASSED,
+        message="the switch is at broken" if mode == "broken" else message,
+        remedy=remedy,
+        evidence={"warnings": (HOSTILE_TEXT,)} if mode == "hostile" else None,
+    )
+    now = datetime.datetime.now(datetime.UTC)
+    return msgspec.structs.replace(reported([check]), started=now)
+
+
+class Stage:
+    """A page on a loopback port of this process, and the monitor that it believes to see.
+
+    History, alerts, silences and log-ins are real; rounds are those that the test plays.
+
+    Args:
+        folder: The target's folder; what is there stays.
+        config: Its flowhealth.toml, as for `with_admin`.
+        token: That of the environment.
+        address: As for --health-dashboard.
+
+    Attributes:
+        remarks: What the monitor would write to its console.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: str = "",
+        *,
+        token: str | None = None,
+        address: str = "127.0.0.1:0",
+    ) -> None:
+        (folder / "kept").mkdir(parents=True, exist_ok=True)
+        (folder / "package.json").write_text('{"name": "shop", "version": "1.0.0"}')
+        (folder / "flowhealth.toml").write_text(with_admin(config))
+        self.folder, self.history = folder, folder / "kept/history.db"
+        self._asked = Asked(
+            folder=str(folder),
+            project=None,
+            interval=60.0,
+            components=(),
+            every=False,
+            arguments=(),
+            report=None,
+            history=f"sqlite:///{self.history}",
+            page=address,
+        )
+        self.settings = read(self._asked, {})
+        place = history_of(self._asked, self.settings)
+        self._logs = Logs(folder / "logs")
+        self.post = Post(self.settings, place, {}, lambda _: None, self._logs)
+        self.clock = self.post.clock
+        self.verdicts, self.ring = Verdicts(), Ring()
+        self.fleet = SimpleNamespace(last=None)
+        self.started = time.time()
+        self.running, self.late = False, 0
+        self.remarks: list[Remark] = []
+        self._lock = threading.Lock()
+        self._end = threading.Event()
+        secrets = Secrets(token=token)
+        self._page = Page(read_address(address), self.settings, place, secrets)
+        self.url = self._page.url
+        self._page.start(self._as_monitor)
+        self._thread = threading.Thread(target=self._go_on, daemon=True)
+        self._thread.start()
+        wait_for(self._answers)
+
+    @property
+    def _as_monitor(self) -> RealMonitor:
+        return cast(RealMonitor, self)
+
+    # -- what the page asks a monitor
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong around the checks."""
+        return self.post.problem
+
+    def next_round(self) -> float | None:
+        """Return when the next round is due."""
+        return time.time() + 60
+
+    def alive(self) -> bool:
+        """Tell whether rounds come to their end."""
+        return True
+
+    # -- what a test does
+
+    @property
+    def link(self) -> str:
+        """The last one-time link."""
+        return str(self.noted("page")[-1]["link"])
+
+    def noted(self, what: str) -> list[dict[str, Any]]:
+        """Return the facts of the remarks of a kind."""
+        return [dict(remark.facts) for remark in [*self.remarks] if remark.what == what]
+
+    def conclude(self, health: Report | None = None) -> None:
+        """End a round with this report; by default with that of `own_report`."""
+        health = health or own_report()
+        with self._lock:
+            moment = self.clock.moment()
+            entry = entry_of(health, b"{}", {}, "", uuid.uuid4().hex)
+            self.verdicts.take(health, (), moment.wall, None, moment.now)
+            self.post.round(health, entry, (), moment)
+        self._second()
+
+    def reconfigure(self, config: str) -> None:
+        """Read another configuration, as after SIGHUP."""
+        (self.folder / "flowhealth.toml").write_text(with_admin(config))
+        with self._lock:
+            self.settings = read(self._asked, {})
+            self._page.reconfigure(self._as_monitor)
+
+    def close(self) -> None:
+        """End, as after SIGTERM."""
+        self._end.set()
+        self._thread.join()
+        self._page.close()
+        self.post.close(0.0)
+        self._logs.close()
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(requests.ConnectionError):
+            return requests.get(f"{self.url}livez", timeout=5, verify=False).ok
+        return False
+
+    def _go_on(self) -> None:
+        while not self._end.wait(0.5):
+            self._second()
+
+    def _second(self) -> None:
+        with self._lock:
+            moment = self.clock.moment()
+            now = moment.wall.timestamp()
+            values = {"system.cpu": 12.5, "system.memory": 40.0}
+            self.ring.add(now, values)
+            self.post.second({name: (value, "%") for name, value in values.items()}, moment)
+            for remark in self._page.remarks():
+                self.remarks.append(remark)
+                if remark.urgent:
+                    self.post.hurry()
+            self._page.second(self._as_monitor, now)
+
+
+@contextlib.contextmanager
+def staged(folder: Path, config: str = "", **settings: Any) -> Iterator[Stage]:
+    """Serve a page whose first round has found that all is well; `settings` are those of `Stage`."""
+    stage = Stage(folder, config, **settings)
+    try:
+        stage.conclude()
+        yield stage
+    finally:
+        stage.close()
+
+
 class Visitor:
     """A browser without a page: its cookies, and its address."""
 
-    def __init__(self, site: Site, address: str = "127.0.0.1") -> None:
+    def __init__(self, site: Served, address: str = "127.0.0.1") -> None:
         self.site = site
         self.session = requests.Session()
         self.session.verify = self.session.trust_env = False
@@ -150,11 +360,3 @@ def site(
         (folder / "health/test_own.py").write_text(OWN)
         (folder / "mode").write_text("ok")
         yield Site(monitor)
-
-
-def wait_for(done: Any, seconds: float = 30.0) -> None:
-    """Wait for something."""
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.05)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
-import importlib
 import io
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -24,6 +24,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -141,8 +142,11 @@ def _preload() -> None:
     with tempfile.TemporaryDirectory() as folder:
         # As pytest itself imports its plugins: otherwise it warns that they were imported before.
         config = _prepareconfig(["--rootdir", folder, "-c", os.devnull, "--noconftest", folder])
-        for name in PRELOADED:
-            importlib.import_module(name)
+        probes = pkgutil.walk_packages(
+            import_module("pytest_flowhealth.probes").__path__, "pytest_flowhealth.probes."
+        )
+        for name in (*PRELOADED, *(module.name for module in probes)):
+            import_module(name)
         config._ensure_unconfigure()
     gc.collect()
     gc.freeze()

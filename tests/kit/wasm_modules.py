@@ -27,7 +27,7 @@ LOOP = """
 """
 
 XORSHIFT = f"(module {LOOP.format(step=STEP)})"
-LEAKING = f'(module (memory (export "memory") 1) {LOOP.format(step=STEP + "(drop (memory.grow (i32.const 0)))")})'
+GROWS_BY_NOTHING = f'(module (memory (export "memory") 1) {LOOP.format(step=STEP + "(drop (memory.grow (i32.const 0)))")})'
 TRAPS = LOOP.format(step="unreachable")
 FOR_EVER = (
     '(module (func (export "run") (param i32 i32) (result i32) (loop $l (br $l)) (i32.const 0)))'
@@ -67,13 +67,6 @@ DECOY = f"""
 
 BASELINE = """
 export function run(n, seed) {
-  let x = seed | 0;
-  for (let step = 0; step < n; step++) { x ^= x << 13; x ^= x >>> 17; x ^= x << 5; }
-  return x;
-}
-"""
-TWICE_BASELINE = """
-function once(n, seed) {
   let x = seed | 0;
   for (let step = 0; step < n; step++) { x ^= x << 13; x ^= x >>> 17; x ^= x << 5; }
   return x;

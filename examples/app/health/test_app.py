@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from pytest_flowhealth import Health, CheckFailed, Target
+from pytest_flowhealth import CheckFailed, Health, Target
 
 START_SECONDS = 10
 SAMPLES = 50

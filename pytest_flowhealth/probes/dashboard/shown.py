@@ -54,11 +54,19 @@ def _told(order: Order) -> Shown | Trouble:
         except Error as error:
             return Trouble(_said(error), browser=True)
         try:
-            return _Visit(order, browser).made()
-        except Error as error:
-            return Trouble(_said(error))
+            return visit(order, browser)
         finally:
             browser.close()
+
+
+def visit(order: Order, browser: Browser) -> Shown | Trouble:
+    """Show the page in a browser that runs; who may be asked is up to how it was started."""
+    from playwright.sync_api import Error
+
+    try:
+        return _Visit(order, browser).made()
+    except Error as error:
+        return Trouble(_said(error))
 
 
 def _said(error: BrowserError) -> str:
@@ -125,8 +133,13 @@ class _Visit:
     def made(self) -> Shown | Trouble:
         """Open the page, watch it, and return what was seen."""
         context = self._context()
-        empty = self._looked(context, "about:blank", _EMPTY_SECONDS)
-        seen = self._looked(context, self._order.url, self._order.seconds)
+        blank = context.new_page()
+        empty = self._looked(blank, "about:blank", _EMPTY_SECONDS)
+        blank.close()
+        page = context.new_page()
+        self._listen(page)
+        # It stays open until the browser ends: closing one that loads itself again may never return.
+        seen = self._looked(page, self._order.url, self._order.seconds)
         if empty is None or seen is None:
             return Trouble(
                 f"it was not still for {format_number(self._order.seconds)} s: its code does not end, "
@@ -143,21 +156,17 @@ class _Visit:
             empty=empty.frames,
         )
 
-    def _looked(self, context: BrowserContext, url: str, seconds: float) -> _Seen | None:
+    def _looked(self, page: Page, url: str, seconds: float) -> _Seen | None:
         """Return what a page saw of itself; None where it did not tell in time.
 
         It tells by itself: what asks it has no limit, and waits for ever for code that never ends.
         """
-        page = context.new_page()
-        if url == self._order.url:
-            self._listen(page)
         page.add_init_script(f"{_script()}({seconds});")
         self._told.clear()
         page.goto(url, wait_until="load", timeout=1_000.0 * self._order.timeout)
         end = time.monotonic() + seconds + self._order.timeout + 2.0
         while not self._told and time.monotonic() < end:
             page.wait_for_timeout(_TICK)
-        page.close()
         return self._told[0] if self._told else None
 
     def _context(self) -> BrowserContext:

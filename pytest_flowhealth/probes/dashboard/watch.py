@@ -209,17 +209,15 @@ class _Asker:
         pings = await self.asked(self.ping, pace)
         return pings, await self.asked(self.sender(message), pace) if message else ()
 
-    async def asked(
-        self, send: Callable[[int], Any], pace: float, count: int = PINGS
-    ) -> tuple[float, ...]:
-        """Send `count` times, `pace` seconds apart; return the round trips in ms.
+    async def asked(self, send: Callable[[int], Any], pace: float) -> tuple[float, ...]:
+        """Send `PINGS` times, `pace` seconds apart; return the round trips in ms.
 
         Raises:
             CheckFailed: Some got no answer in time.
         """
         start = self._loop.time() + pace
         answers: list[tuple[asyncio.Future[float], float]] = []
-        for number in range(count):
+        for number in range(PINGS):
             due = start + number * pace
             # The timer's own lateness is not the server's; that of a socket that takes nothing is.
             if due > self._loop.time():
@@ -233,7 +231,7 @@ class _Asker:
         lost = sum(not future.done() or future.cancelled() for future in futures)
         if lost:
             raise CheckFailed(
-                f"{lost} of {count} pings or messages got no answer within {format_number(self._timeout)} s",
+                f"{lost} of {PINGS} pings or messages got no answer within {format_number(self._timeout)} s",
                 remedy="look at the server's log, and at its event loop's delay",
             )
         return tuple(1_000.0 * (future.result() + late) for future, late in answers)

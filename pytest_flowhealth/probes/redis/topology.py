@@ -49,12 +49,14 @@ class Node(msgspec.Struct, frozen=True):
     def name(self, make: Callable[[], str]) -> str:
         """Return the first name made by `make` that this node holds, or just any.
 
-        Where the prefix holds a ``{tag}``, all names are in one slot.
+        Where the prefix holds a ``{tag}``, all names are in one slot: any further is no better.
         """
         if self.slots is None:
             return make()
         from redis.crc import key_slot
 
+        if len({key_slot(make().encode()) for _ in range(3)}) == 1:
+            return make()
         names = (make() for _ in range(_TRIES))
         ours = (one for one in names if self._holds(key_slot(one.encode())))
         return next(ours, make())

@@ -65,6 +65,10 @@ class Time(NamedTuple):
     sleep: Callable[[float], object] = time.sleep
 
 
+Exchange = Callable[[Server, Request, float, int], Answer]
+"""Sends one request, within some seconds, for at most so many bytes; `transport.exchange`."""
+
+
 class Client:
     """Asks one server.
 
@@ -74,6 +78,7 @@ class Client:
         seconds: What one answer may take, all attempts and pauses together.
         most: What one answer may have, in bytes.
         at: The clocks.
+        exchange: Sends one request and returns its answer.
     """
 
     def __init__(
@@ -84,12 +89,14 @@ class Client:
         seconds: float = SECONDS,
         most: int = MOST_BYTES,
         at: Time | None = None,
+        exchange: Exchange = exchange,
     ) -> None:
         self.server = server
         self._store = store
         self._seconds = seconds
         self._most = most
         self._at = at or Time()
+        self._exchange = exchange
 
     def get(self, path: str, kind: type[Decoded]) -> tuple[Decoded, Reply]:
         """Return the JSON at `path`, below the server's address, and how it came.
@@ -137,7 +144,7 @@ class Client:
     def _ask(self, request: Request, until: float, kept: Kept | None) -> Answer:
         """Ask once, and return an answer that is one."""
         rest = max(0.1, until - self._at.running())
-        answer = exchange(self.server, request, rest, self._most)
+        answer = self._exchange(self.server, request, rest, self._most)
         status = answer.status
         if status == 200 or (status == 304 and kept is not None):
             return answer

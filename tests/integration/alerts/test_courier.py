@@ -1,0 +1,98 @@
+"""Delivery to real servers: receivers do not wait for each other, and a fault is reported once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pytest_flowhealth.alerts.courier import Courier
+from pytest_flowhealth.alerts.outbox import Outbox
+from pytest_flowhealth.config.alerts import Receiver
+from tests.kit.alerts import message
+from tests.kit.http import Reply
+from tests.kit.waiting import wait_for
+from tests.kit.webhook import ACCEPTED, Server, receiving
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with receiving() as found:
+        yield found
+
+
+def deliver(
+    outbox: Outbox,
+    done: Callable[[], bool],
+    *servers: Server,
+    now: Callable[[], float] = lambda: 0.0,
+) -> list[str]:
+    """Deliver to servers named ops, other until something is so; return the problems reported."""
+    receivers = [
+        Receiver(name, "webhook", server.url)
+        for name, server in zip(("ops", "other"), servers, strict=False)
+    ]
+    courier = Courier(outbox, receivers, {}, {}, lambda _: ())
+    problems: list[str] = []
+
+    def ended() -> bool:
+        problems.extend(courier.tick(now()))
+        return done()
+
+    wait_for(ended, message=lambda: problems)
+    return problems + courier.close(0.0, now())
+
+
+def test_messages_arrive_in_order(server: Server) -> None:
+    outbox = Outbox()
+    outbox.put([message(str(number)) for number in range(120)], 0)
+
+    deliver(outbox, lambda: not len(outbox), server)
+
+    assert server.ids == [str(number) for number in range(120)]
+
+
+def test_outage_and_its_end_are_each_reported_once(server: Server) -> None:
+    server.respond = [*[Reply(status=500)] * 5, ACCEPTED]
+    outbox = Outbox()
+    outbox.put([message("1"), message("2")], 0)
+
+    problems = deliver(outbox, lambda: not len(outbox), server, now=time.monotonic_ns)
+
+    assert problems == [
+        "ops can't be told: HTTP 500 Internal Server Error; it is tried again",
+        "ops can be told again",
+    ]
+    assert server.ids == ["1"] * 6 + ["2"]
+
+
+def test_hung_receiver_delays_no_other() -> None:
+    arrived = threading.Event()
+    waited: list[bool] = []
+
+    def wait_for_the_other(_: object) -> Reply:
+        waited.append(arrived.wait(20.0))
+        return ACCEPTED
+
+    def accept(_: object) -> Reply:
+        arrived.set()
+        return ACCEPTED
+
+    with receiving(wait_for_the_other) as slow, receiving(accept) as quick:
+        outbox = Outbox()
+        outbox.put([message("1", "ops"), message("2", "other")], 0)
+        deliver(outbox, lambda: not len(outbox) and bool(waited), slow, quick)
+
+    assert waited == [True]
+
+
+def test_refused_message_delays_no_other(server: Server) -> None:
+    server.respond = [Reply(status=400), ACCEPTED]
+    outbox = Outbox()
+    outbox.put([message("bad", group="npm"), message("good", group="redis")], 0)
+
+    deliver(outbox, lambda: "good" in server.ids, server)
+
+    assert server.ids == ["bad", "good"]

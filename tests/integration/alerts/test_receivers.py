@@ -1,0 +1,140 @@
+"""Each type of receiver against a real server, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pytest_flowhealth.alerts.channels import apprise, webhook
+from pytest_flowhealth.alerts.channels.failure import Refused, Unavailable
+from pytest_flowhealth.config.alerts import Receiver
+from tests.kit.alerts import ALERT, MESSAGE, SIGNED, SIGNED_BODY, documented, signed_headers
+from tests.kit.http import Reply
+from tests.kit.webhook import Server, receiving
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with receiving() as found:
+        yield found
+
+
+def hook(server: Server, **more: Any) -> Receiver:
+    return Receiver(name="ops", type="webhook", url=server.url, **more)
+
+
+def test_webhook_sends_the_alert_signed_as_documented(server: Server) -> None:
+    receiver = Receiver(
+        name="ops", type="webhook", url_env="HOOK", secret_env="SECRET", token_env="TOKEN"
+    )
+
+    webhook.send(MESSAGE, receiver, {"HOOK": server.url, "SECRET": "s3cret", "TOKEN": "t0ken"})
+
+    (request,) = server.requests
+    assert request.path == "/hook"
+    assert server.ids == ["abc123"]
+    assert request.headers["authorization"] == "Bearer t0ken"
+    timestamp = request.headers["x-flowhealth-timestamp"]
+    signed = timestamp.encode() + b"." + request.body
+    expected = hmac.new(b"s3cret", signed, hashlib.sha256).hexdigest()
+    assert request.headers["x-flowhealth-signature"] == f"sha256={expected}"
+    assert abs(int(timestamp) - time.time()) < 60
+    assert request.json["alerts"][0]["remedy"] == ALERT.remedy
+    assert request.json["alerts"][0]["blocked"] == ["redis.ping", "redis.memory"]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
+def test_node_example_of_the_documentation_accepts_only_a_fresh_signature_of_the_body() -> None:
+    script = documented("javascript")
+    for case in SIGNED:
+        headers = {name.lower(): text for name, text in signed_headers(case).items()}
+        body = f"Buffer.from({json.dumps(SIGNED_BODY.decode())})"
+        script += f"\nconsole.log(verified('s3cret', {json.dumps(headers)}, {body}))"
+
+    done = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["true" if case == "right" else "false" for case in SIGNED]
+
+
+@pytest.mark.parametrize("code", [500, 502, 503, 429, 408])
+def test_error_of_the_server_is_retried_when_it_says(server: Server, code: int) -> None:
+    server.respond = [Reply(status=code, headers={"Retry-After": "17"})]
+
+    with pytest.raises(Unavailable, match=str(code)) as caught:
+        webhook.send(MESSAGE, hook(server), {})
+
+    assert caught.value.retry_after == 17
+
+
+@pytest.mark.parametrize("code", [400, 401, 404, 301])
+def test_refusal_is_not_retried_and_no_redirect_is_followed(server: Server, code: int) -> None:
+    server.respond = [Reply(status=code, headers={"Location": "http://127.0.0.1:1/"})]
+
+    with pytest.raises(Refused, match=str(code)):
+        webhook.send(MESSAGE, hook(server), {})
+
+    assert len(server.requests) == 1
+
+
+def test_closed_port_is_reported_without_the_secrets_of_the_address() -> None:
+    receiver = Receiver(name="ops", type="webhook", url="http://user:pa55@127.0.0.1:1/x?token=t0p")
+
+    with pytest.raises(Unavailable) as caught:
+        webhook.send(MESSAGE, receiver, {})
+
+    assert str(caught.value) == "connection refused"
+
+
+def test_server_that_hangs_is_given_up_after_the_timeout(server: Server) -> None:
+    server.respond = [Reply(fault="hang")]
+
+    with pytest.raises(Unavailable, match="no answer within 300 ms"):
+        webhook.send(MESSAGE, hook(server, timeout="300 ms"), {})
+
+
+def test_message_is_delivered_though_the_answer_never_ends(server: Server) -> None:
+    server.respond = [Reply(fault="drip")]
+
+    webhook.send(MESSAGE, hook(server), {})
+
+
+def test_secret_that_is_not_set_sends_nothing(server: Server) -> None:
+    with pytest.raises(Refused, match="the variable SECRET, which secret_env names, is not set"):
+        webhook.send(MESSAGE, hook(server, secret_env="SECRET"), {})
+
+    assert server.requests == []
+
+
+def test_apprise_delivers_title_and_remedy(server: Server) -> None:
+    pytest.importorskip("apprise")
+    receiver = Receiver(name="chat", type="apprise", url=f"json://127.0.0.1:{server.port}/x")
+
+    apprise.send(MESSAGE, receiver, {"PATH": ""})
+
+    (request,) = server.requests
+    assert "redis.connect" in request.json["title"]
+    assert "redis-server --daemonize yes" in request.json["message"]
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "says"),
+    [
+        ("nosuch://x", Refused, "can't use its address"),
+        ("json://127.0.0.1:1/", Unavailable, "could not deliver it"),
+    ],
+)
+def test_apprise_tells_a_wrong_address_from_an_outage(
+    url: str, error: type[Exception], says: str
+) -> None:
+    pytest.importorskip("apprise")
+
+    with pytest.raises(error, match=says):
+        apprise.send(MESSAGE, Receiver(name="chat", type="apprise", url=url), {})

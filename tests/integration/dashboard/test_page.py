@@ -1,0 +1,161 @@
+"""The page over HTTP: what is requested, and the message for each fault."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
+from pytest_flowhealth.probes.dashboard import connections, page
+from pytest_flowhealth.probes.dashboard.page import look, measure
+from pytest_flowhealth.probes.dashboard.site import told_safely
+from tests.kit.dashboard import DashboardServer, MakeSite
+from tests.kit.redis import saying, silent, tcp_server
+
+QUICK = "0.3 s"
+"""The timeout where the server never responds; elsewhere a busy machine must not reach it."""
+
+
+def test_the_page_is_found_behind_a_redirect_and_unpacked(
+    server: DashboardServer, make_site: MakeSite
+) -> None:
+    found = look(make_site(url=f"http://{server.place}/moved", contains="all is well"))
+    assert found.redirects == (f"http://{server.place}/moved", f"http://{server.place}/")
+    assert (found.content.encoding, found.kept) == ("gzip", True)
+    assert (found.content.ratio or 0) > 10
+    assert "all is well" in found.content.text
+
+
+@pytest.mark.parametrize(
+    ("plan", "path", "timeout", "said"),
+    [
+        ({"status": 500}, "/", "20 s", "answers with status 500"),
+        ({"status": 404}, "/", "20 s", "answers with status 404"),
+        ({"cut": 20}, "/", "20 s", "breaks off its answer"),
+        ({}, "/away", "20 s", "redirects to http://127.0.0.2:1, which is not configured"),
+        ({}, "/ring", "20 s", "redirects in a ring|more than 5 times"),
+        ({"delays": [9]}, "/", QUICK, f"gives no whole answer within {QUICK}"),
+    ],
+)
+def test_a_server_without_a_page_fails_with_the_reason(
+    server: DashboardServer,
+    make_site: MakeSite,
+    plan: dict[str, object],
+    path: str,
+    timeout: str,
+    said: str,
+) -> None:
+    site = make_site(url=f"http://{server.plan(**plan)}{path}", timeout=timeout)
+    with pytest.raises(CheckFailed, match=said):
+        look(site)
+
+
+def test_a_page_without_the_configured_text_is_another_page(
+    server: DashboardServer, make_site: MakeSite
+) -> None:
+    with pytest.raises(CheckFailed, match="does not contain 'Grafana'"):
+        look(make_site(url=f"http://{server.place}/", contains="Grafana"))
+
+
+@pytest.mark.parametrize(
+    ("talk", "timeout", "said"),
+    [
+        (saying(b"SSH-2.0-OpenSSH_9.2\r\n"), "20 s", "what is no HTTP"),
+        (silent, QUICK, f"no whole answer within {QUICK}"),
+        (lambda connection, _: connection.recv(1_000), "20 s", "closes the connection"),
+    ],
+)
+def test_a_server_that_does_not_speak_http_is_named(
+    make_site: MakeSite, talk: object, timeout: str, said: str
+) -> None:
+    with tcp_server(talk) as port:  # type: ignore[arg-type]
+        site = make_site(url=f"http://127.0.0.1:{port}/", timeout=timeout)
+        with pytest.raises(CheckFailed, match=said):
+            look(site)
+
+
+@pytest.mark.parametrize(
+    ("login", "wanted"),
+    [
+        ({"method": "bearer", "secret": "s3cret"}, "Bearer s3cret"),
+        ({"method": "cookie", "secret": "sid=k1"}, "sid=k1"),
+    ],
+)
+def test_a_token_or_a_cookie_opens_the_page(
+    server: DashboardServer, make_site: MakeSite, login: dict[str, str], wanted: str
+) -> None:
+    url = f"http://{server.plan(secret=wanted)}/"
+    site = make_site(url=url, login=login)
+    assert look(site).reply.status == 200
+    assert "s3cret" not in repr(site.access)
+    with pytest.raises(CheckFailed, match="status 401") as caught:
+        look(make_site(url=url))
+    assert "dashboard.login" in (caught.value.remedy or "")
+
+
+def test_a_form_is_filled_in_and_its_cookie_opens_the_page(
+    server: DashboardServer, make_site: MakeSite
+) -> None:
+    url = f"http://{server.plan(secret='sid=k1')}/"
+    form = {"method": "form", "url": f"{url}login", "user": "u"}
+    assert look(make_site(url=url, login=form | {"secret": "s3cret"})).reply.status == 200
+    with pytest.raises(CheckFailed, match="gives no cookie"):
+        make_site(url=url, login=form | {"secret": "wrong"})
+
+
+def test_a_server_that_repeats_the_token_does_not_get_it_into_the_message(
+    server: DashboardServer, make_site: MakeSite
+) -> None:
+    login = {"method": "bearer", "secret": "tok-99x"}
+    site = make_site(url=f"http://{server.place}/", login=login, contains="tok-99x no")
+    with pytest.raises(FlowHealthError) as caught, told_safely(site.settings, site.access):
+        look(site)
+    assert "tok-99x" not in str(caught.value)
+
+
+def test_the_server_s_own_count_of_connections_is_read(
+    server: DashboardServer, make_site: MakeSite
+) -> None:
+    url = f"http://{server.place}/"
+    counter = {"url": f"{url}count", "field": "stats[0].open"}
+    assert connections.told(make_site(url=url, connections=counter)) == 0
+    with pytest.raises(MeasurementUnavailable, match="no number"):
+        connections.told(make_site(url=url, connections=counter | {"field": "stats.open"}))
+
+
+def test_a_certificate_is_trusted_by_the_configured_authority_only(
+    make_site: MakeSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-days", "2", "-subj", "/CN=x", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-keyout", "k.pem", "-out", "c.pem"),
+        ],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    monkeypatch.setattr(page, "QUICKEST", 0.001)
+    with DashboardServer(str(tmp_path / "c.pem"), str(tmp_path / "k.pem")) as secure:
+        found = measure(make_site(url=f"https://{secure.place}/", ca="c.pem", requests=20))
+        assert len(found.fresh) == 20
+        assert all(one.tls for one in found.fresh)
+        with pytest.raises(CheckFailed, match="certificate can't be trusted"):
+            look(make_site(url=f"https://{secure.place}/"))
+        with pytest.raises(CheckFailed, match=r"can't be reached|closes|no HTTP"):
+            look(make_site(url=f"http://{secure.place}/"))
+
+
+@pytest.mark.parametrize("close", [False, True])
+def test_the_page_is_measured_over_fresh_connections_and_those_that_the_server_keeps(
+    server: DashboardServer, make_site: MakeSite, monkeypatch: pytest.MonkeyPatch, close: bool
+) -> None:
+    monkeypatch.setattr(page, "QUICKEST", 0.001)
+    found = measure(make_site(url=f"http://{server.plan(close=close)}/", requests=20))
+    assert (len(found.fresh), len(found.kept), found.failures) == (20, 0 if close else 20, {})
+    assert None not in [one.connect for one in found.fresh]
+    assert {one.connect for one in found.kept} <= {None}
+    assert set(server.truth()["requests"]) == {"/"}

@@ -1,0 +1,77 @@
+"""Formats as the programs read them that operators run: Monitoring::Plugin, promtool, node_exporter."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import requests
+
+from pytest_flowhealth.domain.status import Outcome
+from pytest_flowhealth.formats import nagios, openmetrics
+from tests.kit.readers import has_monitoring_plugin, perfdata
+from tests.kit.reports import EVERY, HEALTH, nagios_figures
+from tests.kit.waiting import wait_for
+
+PROMTOOL = shutil.which("promtool")
+EXPORTER = shutil.which("prometheus-node-exporter") or shutil.which("node_exporter")
+
+
+def test_monitoring_plugin_reads_each_nagios_figure_and_judges_it_as_the_report_does() -> None:
+    if not has_monitoring_plugin():
+        pytest.skip("no Monitoring::Plugin (apt: libmonitoring-plugin-perl)")
+    found = {figure["label"]: figure for figure in perfdata(nagios.render(EVERY))}
+    expected = nagios_figures(EVERY)
+
+    assert {name: figure["uom"] for name, figure in found.items()} == {
+        name: unit for name, (_, unit) in expected.items()
+    }
+    assert {name: figure["value"] for name, figure in found.items()} == pytest.approx(
+        {name: value for name, (value, _) in expected.items()}
+    )
+    states = {Outcome.PASS: 0, Outcome.WARN: 1, Outcome.FAIL: 2}
+    for check in EVERY.checks:
+        for threshold in check.thresholds:
+            if threshold.observed is not None:
+                _, bracket, parameters = check.id.partition("[")
+                name = f"{check.component}.{threshold.name}{bracket}{parameters}"
+                assert found[name]["state"] == states[threshold.outcome], name
+
+
+@pytest.mark.skipif(not PROMTOOL, reason="no promtool is installed (apt: prometheus)")
+def test_promtool_reads_openmetrics() -> None:
+    done = subprocess.run(
+        [str(PROMTOOL), "check", "metrics"],
+        input=openmetrics.render(HEALTH),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # 3: it read it, and has advice, such as on a unit that is no base unit.
+    assert done.returncode in (0, 3), done.stderr
+    assert "pars" not in done.stderr
+
+
+@pytest.mark.skipif(not EXPORTER, reason="no node_exporter is installed (apt)")
+def test_node_exporter_serves_the_file_from_its_textfile_folder(tmp_path: Path) -> None:
+    (tmp_path / "app.prom").write_text(openmetrics.render(HEALTH))
+    argv = [
+        *(str(EXPORTER), "--web.listen-address=127.0.0.1:0", "--collector.disable-defaults"),
+        *("--collector.textfile", f"--collector.textfile.directory={tmp_path}"),
+    ]
+    log = tmp_path / "exporter.log"
+    with log.open("wb") as out, subprocess.Popen(argv, stderr=out, stdout=out) as exporter:
+        try:
+            addresses = wait_for(
+                lambda: re.findall(r"127\.0\.0\.1:[1-9]\d*", log.read_text()),
+                message=log.read_text,
+            )
+            page = requests.get(f"http://{addresses[0]}/metrics", timeout=20).text
+        finally:
+            exporter.terminate()
+
+    assert "node_textfile_scrape_error 0" in page
+    assert 'flowhealth_status{host="h",target="shop"} 3' in page

@@ -1,0 +1,364 @@
+"""`--health-output` in whole runs: every format at once, however the run ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_flowhealth.plugin.reporting.outputs import GROUP, POLLED
+from tests.kit.readers import READERS, assert_outputs, by_guidelines, commands
+from tests.kit.reports import HEALTHY, HOSTILE
+from tests.kit.runs import RunChecks, environment
+from tests.kit.waiting import wait_for
+
+NEGATE = Path("/usr/lib/nagios/plugins/negate")
+CHECKS = """
+@pytest.mark.health("app", remedy="npm start")
+@pytest.mark.threshold("latency.max", warn=2, fail=50, unit="ms")
+def test_slow(health):
+    health.measure("latency", [1, 2, 3], "ms")
+    health.measure("rate", 12345.678, "1/s")
+
+@pytest.mark.health("app")
+@pytest.mark.threshold("free", warn=2, fail=1, unit="MiB")
+def test_absent(health):
+    pass
+
+@pytest.mark.health("app")
+def test_bad():
+    raise AssertionError("it is down")
+
+@pytest.mark.health("app", requires="app.bad")
+def test_blocked(): pass
+
+@pytest.mark.health("other")
+@pytest.mark.parametrize("page", ["login", "a,b"])
+def test_page(health, page):
+    health.measure("page", 1.25, "s")
+"""
+OUTPUTS = tuple(f"--health-output={name}:out/{name}" for name in READERS)
+
+
+def write_green_outputs(folder: Path) -> None:
+    """Write every output and the report as an earlier, healthy run left them."""
+    (folder / "out").mkdir()
+    for entry in entry_points(group=GROUP):
+        if entry.name in READERS:
+            (folder / "out" / entry.name).write_text(entry.load()(HEALTHY))
+
+
+def report_of(folder: Path) -> dict[str, Any]:
+    health: dict[str, Any] = json.loads((folder / ".flowhealth/report.json").read_text())["health"]
+    return health
+
+
+def test_all_formats_at_once_say_what_the_report_says(
+    run_checks: RunChecks, tmp_path: Path
+) -> None:
+    variables = {
+        "GITHUB_WORKSPACE": str(tmp_path.parent),
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+    }
+    run = run_checks(CHECKS, *OUTPUTS, env=variables)
+
+    assert run.exit_code == 2, run.text
+    assert_outputs(tmp_path / "out", run.health, "unhealthy")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == READERS.keys()
+    first = next(commands((tmp_path / "out/github").read_text()))
+    assert first.properties == {
+        "title": "fail: app.bad",
+        "file": f"{tmp_path.name}/test_checks.py",
+        "line": "15",
+    }
+    assert "it is down" in first.data
+    lines = (tmp_path / "out/json-lines").read_text().splitlines()
+    ours = {"kind", "started", "host", "target"}
+    checks = [{k: v for k, v in json.loads(line).items() if k not in ours} for line in lines[1:]]
+    for line, check in zip(checks, run.health["checks"], strict=True):
+        assert line | {"location": None} == check | {"location": None}
+    assert run.check("app.slow")["location"] == "test_checks.py:4"
+    assert re.findall(r"(?m)^## .*$", (tmp_path / "summary.md").read_text()) == [
+        "## Unhealthy: app 1.2.3"
+    ]
+
+
+def test_with_workers_each_output_is_written_once(run_checks: RunChecks, tmp_path: Path) -> None:
+    words = ("--health-output", "openmetrics:a.prom", "--health-output=openmetrics:b.prom")
+    run = run_checks(CHECKS, *words, "--health-output=openmetrics", "-k", "page", "-n", "2")
+
+    assert run.exit_code == 0, run.text
+    assert "flowhealth_status" in run.out
+    assert (tmp_path / "a.prom").read_text() == (tmp_path / "b.prom").read_text() == run.out
+    assert "HEALTHY" in run.err
+
+
+BREAKS = {
+    "collection": ("import nowhere\n", ()),
+    "interrupted": (CHECKS + "    raise KeyboardInterrupt\n", ("-k", "page")),
+    "killed": ("@pytest.mark.health('app')\ndef test_it(): os.kill(os.getpid(), 9)\n", ("-n", "1")),
+}
+
+
+@pytest.mark.parametrize("how", BREAKS)
+def test_a_broken_run_is_green_in_no_format(
+    run_checks: RunChecks, tmp_path: Path, how: str
+) -> None:
+    source, words = BREAKS[how]
+    run = run_checks(source, *words, *OUTPUTS)
+
+    assert run.exit_code == 3, run.text
+    assert_outputs(tmp_path / "out", run.health, "unknown")
+
+
+ENDS: dict[str, tuple[str, tuple[str, ...], dict[str, str], int]] = {
+    "an unknown option": ("", ("--bogus",), {}, 4),
+    "a missing plugin": ("", (), {"pytest.ini": "[pytest]\nrequired_plugins = nothere\n"}, 4),
+    "an unknown threshold": ("", ("--health-threshold=nothing",), {}, 4),
+    "an unknown format": ("", ("--health-output=nothing:x",), {}, 4),
+    "an error in conftest.py": ("", (), {"conftest.py": "raise RuntimeError('no')"}, 3),
+    "an exit in conftest.py": ("", (), {"conftest.py": "raise SystemExit(0)"}, 3),
+    "an exit in a check": (
+        "@pytest.mark.health('app')\ndef test_it(): os._exit(0)\n",
+        *((), {}, 3),
+    ),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_a_run_that_ends_early_leaves_no_earlier_green_output(
+    run_checks: RunChecks, tmp_path: Path, how: str
+) -> None:
+    source, words, files, exit_code = ENDS[how]
+    write_green_outputs(tmp_path)
+    run = run_checks(CHECKS + source, *OUTPUTS, *words, files=files, unguarded=True)
+
+    assert run.exit_code == exit_code, run.text
+    assert_outputs(tmp_path / "out", run.health, "unknown")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_a_signal_ends_is_green_in_no_format(
+    run_checks: RunChecks, tmp_path: Path, number: int
+) -> None:
+    source = (
+        "@pytest.mark.health('app')\n"
+        "def test_it():\n    open('there', 'w').close()\n    time.sleep(60)\n"
+    )
+    run_checks(source, "--collect-only")  # writes the files
+    argv = [sys.executable, "-m", "pytest", "--health", "test_checks.py", *OUTPUTS]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(
+        argv, cwd=tmp_path, env=environment(), stdout=quiet, stderr=quiet
+    ) as started:
+        wait_for((tmp_path / "there").exists)
+        started.send_signal(number)
+        assert started.wait(60) != 0
+    # A polled file keeps its earlier verdict, with its time, until there is a new one.
+    left_out = () if number == signal.SIGINT else POLLED
+    assert_outputs(tmp_path / "out", report_of(tmp_path), "unknown", *left_out)
+
+
+def test_hostile_texts_of_a_check_break_no_format(run_checks: RunChecks, tmp_path: Path) -> None:
+    source = f"""
+HOSTILE = {HOSTILE!a}
+
+@pytest.mark.health("app")
+@pytest.mark.parametrize("text", [HOSTILE], ids=["|'=:,"])
+def test_it(health, text):
+    health.measure("n", 1, "s")
+    health.remedy(HOSTILE)
+    raise AssertionError(HOSTILE + "x" * 1_000_000)
+
+@pytest.mark.health("app")
+def test_warned(health):
+    health.warn(HOSTILE)
+"""
+    run = run_checks(source, *OUTPUTS)
+
+    assert run.exit_code == 2, run.text
+    assert_outputs(tmp_path / "out", run.health, "unhealthy")
+    for name in READERS:
+        text = (tmp_path / "out" / name).read_text()
+        text = re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL)
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e\u2028]", text), name
+        assert len(text) < 100_000
+
+
+def test_an_output_that_cannot_be_written_makes_the_others_unknown(
+    run_checks: RunChecks, tmp_path: Path
+) -> None:
+    words = ("--health-output=openmetrics:a.prom", "--health-output=openmetrics:package.json/b")
+    run = run_checks(CHECKS, *words, "-k", "page")
+
+    assert run.exit_code == 3
+    assert "could not be" in run.out
+    assert re.search(r"(?m)^flowhealth_status\S* 3$", (tmp_path / "a.prom").read_text())
+
+
+MANY = """
+@pytest.mark.health("app")
+@pytest.mark.parametrize("n", range(COUNT))
+def test_many(health, n):
+    health.measure(f"m{n}", n, "ms")
+"""
+GREEN = re.compile(
+    r"\AOK: |\A\{\"status\":\"pass\"|^flowhealth_status\S* 0$|\A\{\"kind\":\"run\",\"status\":\"healthy\"|[ =]Healthy"
+    r"|verdict\" value=\"healthy\"|>Healthy",
+    re.MULTILINE,
+)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
+def test_on_a_full_disk_no_output_is_green(run_checks: RunChecks, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=96k", "none", str(disk)]
+    if subprocess.run(mount, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    words = [f"--health-output={name}:disk/{name}" for name in READERS]
+    codes = []
+    try:
+        for count in (1, 40, 120):
+            run = run_checks(MANY.replace("COUNT", str(count)), *words)
+            green = {path.name for path in disk.iterdir() if GREEN.search(path.read_text())}
+            assert (run.exit_code, green) in ((0, {*READERS}), (3, set())), count
+            codes.append(run.exit_code)
+        assert codes[-1] == 3
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_a_file_that_another_program_wrote_is_not_replaced(
+    run_checks: RunChecks, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to("notes.md")
+    words = ("--health-output=markdown:link", "--health-output=junit:j.xml")
+    run = run_checks(CHECKS, *words, files={"notes.md": "## Healthy: how to stay so\n"})
+
+    assert run.exit_code == 4
+    assert "link is there, and no markdown of an earlier run; name another file" in run.err
+    assert (tmp_path / "notes.md").read_text() == "## Healthy: how to stay so\n"
+
+
+FORMAT = {
+    "fh_test-1.dist-info/entry_points.txt": "[pytest_flowhealth.formats]\n"
+    "theirs = fh_theirs:render\nbroken = fh_theirs:broken\n",
+    "fh_test-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: fh-test\nVersion: 1\n",
+    "fh_theirs.py": "def render(health): return str(health.status)\n"
+    "def broken(health): raise SystemError('of theirs')\n",
+}
+
+
+@pytest.mark.parametrize("place", ["", ":x"], ids=["standard output", "file"])
+def test_a_format_of_another_package_that_breaks_makes_the_run_unknown(
+    run_checks: RunChecks, tmp_path: Path, place: str
+) -> None:
+    words = (f"--health-output=broken{place}", "--health-output=theirs:y")
+    run = run_checks(CHECKS, *words, "-k", "page", files=FORMAT, env={"PYTHONPATH": str(tmp_path)})
+
+    assert run.exit_code == 3, run.text
+    assert "SystemError: of theirs" in run.text
+    assert run.health["exit_code"] == 3
+    assert (tmp_path / "y").read_text() == "unknown"
+
+
+def test_an_output_alone_means_a_health_run(run_checks: RunChecks) -> None:
+    mixed = CHECKS + "\ndef test_ordinary(): assert 0\n"
+    run = run_checks(mixed, "--health-output=nagios", "-k", "page or ordinary", health=False)
+
+    assert run.exit_code == 2, run.text
+    assert run.out.startswith("CRITICAL: ")
+
+
+def test_a_monitor_refuses_an_output_and_names_its_own_setting(run_checks: RunChecks) -> None:
+    run = run_checks(CHECKS, "--health-monitor=1h", "--health-output=openmetrics:x")
+    assert run.exit_code == 4
+    assert "[monitor] openmetrics" in run.text
+
+
+def test_nagios_has_standard_output_to_itself(run_checks: RunChecks) -> None:
+    run = run_checks("print('at import')\n" + CHECKS, "--health-output=nagios", "-s")
+
+    assert run.exit_code == 2
+    assert run.out.startswith(
+        "CRITICAL: app 1.2.3 is unhealthy: 2 pass, 1 warn, 1 fail, 1 unknown, 1 skip"
+    )
+    assert by_guidelines(run.out)["app.latency.max"] == (3, "ms")
+    assert "at import" not in run.out
+
+    for words in (("--health-threshold", "nothing=1:2"), ("-k", "nothing")):
+        run = run_checks(CHECKS, "--health-output=nagios", *words)
+        assert run.exit_code in (3, 4)
+        assert run.out.startswith("UNKNOWN: "), run.out
+
+
+@pytest.mark.skipif(not NEGATE.exists(), reason="no monitoring-plugins-basic (apt)")
+def test_a_monitoring_plugin_runs_it_as_another_plugin(
+    run_checks: RunChecks, tmp_path: Path
+) -> None:
+    run_checks(CHECKS, "--collect-only")  # writes the files
+    python = str(shutil.which(sys.executable))
+    argv = [str(NEGATE), *("-s", "-t", "60", "-o", "CRITICAL", "-c", "OK"), python, "-m", "pytest"]
+    words = ["--health", "--health-output=nagios", "-p", "no:cacheprovider", "test_checks.py"]
+
+    # It puts its own state in the place of the plugin's word, and leaves the rest.
+    for more, expected in ((("-k", "page"), (2, "CRITICAL: app")), ((), (0, "OK: app"))):
+        done = subprocess.run(
+            [*argv, *words, *more],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        code, start = expected
+        assert (done.returncode, done.stdout[: len(start)]) == (code, start), done.stderr
+
+
+def test_a_summary_that_cannot_be_written_makes_the_run_unknown(
+    run_checks: RunChecks, tmp_path: Path
+) -> None:
+    words = ("--health-output=github", "--health-output=junit:out/junit")
+    run = run_checks(CHECKS, *words, "-k", "page", env={"GITHUB_STEP_SUMMARY": str(tmp_path)})
+
+    assert run.exit_code == 3
+    assert "summary" in next(commands(run.out)).data
+    left_out = READERS.keys() - {"junit"}
+    assert_outputs(tmp_path / "out", run.health, "unknown", *left_out)
+
+
+def test_a_verdict_that_could_not_be_printed_is_green_nowhere(
+    run_checks: RunChecks, tmp_path: Path
+) -> None:
+    run_checks(CHECKS, "--collect-only")  # writes the files
+    (tmp_path / "summary.md").write_text("# Before\n")
+    argv = [sys.executable, "-m", "pytest", "--health", "test_checks.py", "-k", "page"]
+    words = ["--health-output=github", *OUTPUTS, "--health-history=sqlite:///h.db"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*argv, *words],
+            cwd=tmp_path,
+            env=environment({"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}),
+            stdout=full,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+
+    assert done.returncode == 3
+    assert_outputs(tmp_path / "out", report_of(tmp_path), "unknown")
+    headings = re.findall(r"(?m)^##? .*$", (tmp_path / "summary.md").read_text())
+    assert headings == ["# Before", "## Unknown: app 1.2.3"]
+    with contextlib.closing(sqlite3.connect(tmp_path / "h.db")) as history:
+        assert history.execute("SELECT status FROM runs").fetchall() == [("unknown",)]

@@ -1,0 +1,96 @@
+"""The monitor's commands from the command line: rules, test messages, silences; and mistakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.kit.runs import RunChecks, run_pytest
+from tests.kit.webhook import receiving
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    (tmp_path / "package.json").write_text('{"name": "shop", "version": "1.0.0"}')
+    return tmp_path
+
+
+def test_rules_are_listed_without_a_history_and_nothing_is_written(shop: Path) -> None:
+    done = run_pytest(shop, "--health-rules")
+
+    assert done.exit_code == 0
+    rows = {line.split()[0]: line for line in done.out.splitlines() if line}
+    assert "system.cpu.mean above 85" in rows["highCPU"]
+    assert rows["highCPU"].endswith("inactive")
+    assert rows["lowDownloads"].endswith("off")
+    assert "no history to try" in done.out
+    assert not (shop / ".flowhealth").exists()
+
+
+@pytest.mark.parametrize("option", ["--health-rules", "--health-monitor=1s"])
+def test_mistake_in_the_configuration_is_a_usage_error(shop: Path, option: str) -> None:
+    (shop / "flowhealth.toml").write_text('[[rules]]\nname = "a"\n')
+
+    done = run_pytest(shop, option)
+
+    assert done.exit_code == 4
+    assert "rules: a: 'metric' is missing" in done.err
+
+
+def test_test_message_is_sent_to_each_receiver_and_a_failure_is_unhealthy(shop: Path) -> None:
+    with receiving() as hook:
+        (shop / "flowhealth.toml").write_text(
+            f"""
+            receivers = [
+                {{name = "ops", type = "webhook", url = "{hook.url}"}},
+                {{name = "dead", type = "webhook", url = "http://127.0.0.1:1/"}},
+            ]
+            """
+        )
+        done = run_pytest(shop, "--health-notify-test")
+
+    assert done.exit_code == 2
+    ops, dead = done.out.splitlines()
+    assert ops.startswith("ops (webhook): delivered in ")
+    assert dead == "dead (webhook): failed: connection refused"
+    (request,) = hook.requests
+    assert request.json["kind"] == "test"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("=2h", "--health-silence"),
+        ("redis.*=soon", "--health-silence"),
+        ("redis.*=1h", "no monitor has begun there"),
+    ],
+)
+def test_silence_needs_a_pattern_a_duration_and_a_monitor(shop: Path, text: str, says: str) -> None:
+    done = run_pytest(shop, "--health-silence", text)
+
+    assert done.exit_code == 4
+    assert says in done.err
+
+
+def test_each_mistake_in_an_alert_marker_is_a_usage_error(run_checks: RunChecks) -> None:
+    markers = {
+        'after="soon"': "after=: expected a duration",
+        'severity="bad"': "severity= must be one of",
+        'on="pass"': "on= must be one or several of",
+        "cooldown=-1": "cooldown= must be seconds",
+        "nonsense=1": "got an unexpected keyword argument 'nonsense'",
+    }
+    source = ""
+    for number, marker in enumerate(markers):
+        source += f"""
+@pytest.mark.health("own")
+@pytest.mark.alert({marker})
+def test_{number}(): pass
+"""
+
+    done = run_checks(source)
+
+    assert done.exit_code == 4
+    for says in markers.values():
+        assert f"@pytest.mark.alert: {says}" in done.err

@@ -1,0 +1,75 @@
+"""Ends of a monitor and of its history; each test starts monitors of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.kit.monitor import OWN_ONLY, Monitor, is_gone, own_project
+from tests.kit.webhook import receiving
+
+FIRING, RESOLVED = ("firing", "own.switch"), ("resolved", "own.switch")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Monitor]:
+    with receiving() as hook, own_project(tmp_path / "own", hook) as monitor:
+        yield monitor
+
+
+def test_sigterm_ends_it_with_all_that_hangs_and_systemd_is_notified(
+    own: Monitor, tmp_path: Path
+) -> None:
+    own.mode("hang")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(60)
+        own.add_environment(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="5000000")
+        own.start(*OWN_ONLY)
+        assert systemd.recv(100) == b"READY=1"
+        assert systemd.recv(100) == b"WATCHDOG=1"
+        detached = psutil.Process(own.hung_child())
+        child = own.child()
+        family = [detached, child, *child.children(recursive=True)]
+
+        assert own.end(signal.SIGTERM) == 0
+
+        while systemd.recv(100) != b"STOPPING=1":
+            pass
+    assert [process for process in family if not is_gone(process)] == []
+
+
+def test_monitor_killed_between_firing_and_recovery_sends_each_once(own: Monitor) -> None:
+    own.mode("broken")
+    own.start(*OWN_ONLY)
+    own.until_told(FIRING)
+    own.end(signal.SIGKILL)
+    own.mode("ok")
+    own.start(*OWN_ONLY)
+    own.until(lambda: len(own.told()) >= 2)
+    own.rounds(1)
+
+    assert own.told() == [FIRING, RESOLVED]
+
+
+def test_broken_history_is_moved_aside_and_forgets_no_alert(own: Monitor) -> None:
+    own.mode("broken")
+    own.start(*OWN_ONLY)
+    own.until_told(FIRING)
+    with own.history.open("r+b") as file:
+        file.write(b"garbage" * 2_000)
+    for end in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            Path(f"{own.history}{end}").write_bytes(b"")
+    own.until(lambda: list(own.history.parent.glob("history.db.corrupt-*")))
+    own.mode("ok")
+    own.until(lambda: len(own.told()) >= 2)
+    own.until(lambda: own.history.is_file() and own.rows("SELECT count(*) FROM runs")[0][0] >= 1)
+
+    assert own.told() == [FIRING, RESOLVED]

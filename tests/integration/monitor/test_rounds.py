@@ -1,0 +1,65 @@
+"""One round of the monitor, which is a pytest in a child process, without the monitor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_flowhealth.monitor.frames import Order
+from pytest_flowhealth.monitor.rounds import Result, Round
+from tests.kit.monitor import OWN_ONLY, is_gone, write_own_checks
+from tests.kit.waiting import wait_for
+
+LIMIT = 600.0
+
+
+def begin(folder: Path, mode: str) -> Round:
+    (folder / "package.json").write_text('{"name": "shop", "version": "1.0.0"}')
+    (folder / "flowhealth.toml").write_text('checks = ["health/"]')
+    (folder / "mode").write_text(mode)
+    words = ["--health", "--health-project", str(folder), *OWN_ONLY]
+    return Round(words, folder, Order(pipe=-1), 0.0, LIMIT)
+
+
+def result_of(round_: Round, now: float = 0.0) -> tuple[Result, list[str]]:
+    """Wait for the end, at a time of the monitor's clock; return it and the kinds of frames."""
+    frames: list[str] = []
+
+    def over() -> Result | None:
+        frames.extend(type(frame).__name__ for frame in round_.read())
+        return round_.over(now)
+
+    found = wait_for(over)
+    assert found is not None
+    return found, frames
+
+
+def test_round_reports_its_plan_each_component_and_its_verdict(tmp_path: Path) -> None:
+    write_own_checks(tmp_path)
+
+    result, frames = result_of(begin(tmp_path, "broken"))
+
+    assert (result.problems, frames) == ((), ["Planned", "Partly", "Ended"])
+    assert result.ended is not None
+    assert result.ended.exit_code == 2
+
+
+def test_round_past_its_limit_is_ended_with_a_child_that_detached_itself(tmp_path: Path) -> None:
+    write_own_checks(tmp_path)
+    round_ = begin(tmp_path, "hang")
+    hangs = tmp_path / "hangs"
+    wait_for(hangs.exists)
+    assert round_.over(LIMIT) is None
+
+    result, _ = result_of(round_, LIMIT + 1)
+
+    assert result.problems == ("the round took longer than its limit of 600 s and was ended",)
+    assert result.ended is None
+    wait_for(lambda: is_gone(int(hangs.read_text())))
+
+
+def test_file_of_checks_that_cannot_be_imported_is_a_problem_of_the_round(tmp_path: Path) -> None:
+    write_own_checks(tmp_path, "import nothing_of_that_name\n")
+
+    result, _ = result_of(begin(tmp_path, "ok"))
+
+    assert result.problems != ()

@@ -1,0 +1,154 @@
+"""Faults that a monitor survives: one monitor runs for all tests of a worker that only observe it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.kit.http import Reply
+from tests.kit.monitor import CALM_REDIS, OWN_ONLY, Monitor, own_project
+from tests.kit.redis import RedisServer
+from tests.kit.runs import Run, run_pytest
+from tests.kit.webhook import ACCEPTED, receiving
+
+FIRING, RESOLVED = ("firing", "own.switch"), ("resolved", "own.switch")
+SETTINGS = f"""
+{CALM_REDIS}
+[monitor.intervals]
+redis = "1 h"
+[alerts]
+cooldown = "1 s"
+flap_changes = 99
+"""
+
+
+@pytest.fixture(scope="module")
+def redis_of_monitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """Start a Redis that tests may kill, unlike the one that they share."""
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def running(
+    tmp_path_factory: pytest.TempPathFactory, redis_of_monitor: RedisServer
+) -> Iterator[Monitor]:
+    folder = tmp_path_factory.mktemp("monitor") / "own"
+    env = {"FLOWHEALTH_REDIS_URL": redis_of_monitor.url}
+    with receiving() as hook, own_project(folder, hook, env, SETTINGS) as monitor:
+        monitor.start(*OWN_ONLY, "--health-component", "redis")
+        monitor.rounds(1)
+        yield monitor
+        assert monitor.end() == 0
+
+
+@pytest.fixture
+def own(running: Monitor) -> Monitor:
+    """Return the monitor, which reports nothing but what happens from now on."""
+    running.mode("ok")
+    running.hook.respond = [ACCEPTED]
+    running.forget()
+    return running
+
+
+def command(monitor: Monitor, *words: str) -> Run:
+    return run_pytest(monitor.project, *words, "--health-history", f"sqlite:///{monitor.history}")
+
+
+def test_failing_check_fires_with_its_message_and_resolves_despite_silence_and_acknowledgement(
+    own: Monitor,
+) -> None:
+    silenced = command(own, "--health-silence", "own.quiet=1h")
+    assert "silenced until" in silenced.out
+    own.rounds(2)  # the end of the first one reads the silence
+
+    own.mode("broken, also quiet")
+    own.until_told(FIRING)
+    assert "the switch is at broken" in own.alert("own.switch")["summary"]
+    assert "acknowledged: own.switch" in command(own, "--health-acknowledge", "own.switch").out
+    assert "does not fire" in command(own, "--health-acknowledge", "own.other").err
+    own.rounds(2)
+    assert "acknowledged" in command(own, "--health-rules").out
+
+    own.mode("ok")
+    own.until(lambda: len(own.told()) >= 2)
+    own.rounds(1)
+    assert own.told() == [FIRING, RESOLVED]
+
+
+def test_killed_round_is_unknown_and_alerts_until_a_round_ends(own: Monitor) -> None:
+    own.mode("hang")
+    detached = psutil.Process(own.hung_child())
+    own.child().kill()
+    detached.kill()
+    own.mode("ok")
+    own.until(lambda: len(own.told()) >= 2)
+
+    assert own.told() == [("firing", "monitor.round"), ("resolved", "monitor.round")]
+    assert "signal 9" in own.alert("monitor.round")["summary"]
+    assert "unknown" in {round_["status"] for round_ in own.events("round")}
+
+
+def test_bad_configuration_is_reported_and_the_old_one_stays_in_force(own: Monitor) -> None:
+    toml = own.project / "flowhealth.toml"
+    good = toml.read_text()
+    toml.write_text(good + "\nnonsense = [")
+    own.send(signal.SIGHUP)
+    own.until(lambda: own.events("problem"))
+    own.rounds(2)
+    assert "stays as it was" in own.events("problem")[0]["text"]
+    assert own.events("round")[-1]["status"] == "healthy"
+
+    rule = '\n[[rules]]\nname = "mine"\nmetric = "own.figure"\nabove = 0.5\n'
+    toml.write_text(good + rule)
+    own.send(signal.SIGHUP)
+    own.until_told(("firing", "mine"))
+
+    toml.write_text(good)
+    own.send(signal.SIGHUP)
+    own.until_told(("firing", "mine"), ("resolved", "mine"))
+
+
+def test_redis_that_goes_and_comes_back_is_noticed_between_its_rounds(
+    own: Monitor, redis_of_monitor: RedisServer
+) -> None:
+    """Its interval is an hour; all that the failed connection blocks is named in its one alert."""
+    redis_of_monitor.stop()
+    own.until_told(("firing", "redis.connect"))
+    redis_of_monitor.start()
+    own.until_told(("firing", "redis.connect"), ("resolved", "redis.connect"))
+
+    alert = own.alert("redis.connect")
+    assert {"redis.ping", "redis.command", "redis.memory"} <= set(alert["blocked"])
+    assert "redis-server" in alert["remedy"]
+
+
+def test_receiver_that_is_down_gets_the_same_message_later(own: Monitor) -> None:
+    own.hook.respond = [Reply(status=500), Reply(status=500), ACCEPTED]
+    own.mode("broken")
+    own.until(lambda: len(own.hook.ids) - len(set(own.hook.ids)) >= 2)
+    own.mode("ok")
+    own.until_told(FIRING, RESOLVED)
+    own.until(lambda: own.rows("SELECT count(*) FROM outbox") == [(0,)])
+
+
+def test_second_monitor_on_the_same_history_is_refused(own: Monitor) -> None:
+    assert own.process is not None
+    second = command(own, "--health-monitor=1s", *OWN_ONLY)
+
+    assert second.exit_code == 4
+    assert f"another monitor (process {own.process.pid})" in second.err
+
+
+def test_rounds_leave_no_process_and_no_open_file_behind(own: Monitor) -> None:
+    assert own.process is not None
+    parent = psutil.Process(own.process.pid)
+    own.until(lambda: not own.children())
+    before = parent.num_fds()
+    own.rounds(3)
+
+    # The history is open while something is written to it.
+    own.until(lambda: not own.children() and parent.num_fds() <= before + 1)

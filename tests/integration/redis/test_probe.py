@@ -1,0 +1,341 @@
+"""The probe on a real Redis, whole and with every fault, and on servers that are no Redis."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
+from pytest_flowhealth.probes.redis import key as redis_key
+from pytest_flowhealth.probes.redis.address import parse
+from pytest_flowhealth.probes.redis.load import Budget
+from pytest_flowhealth.probes.redis.probe import RedisProbe
+from pytest_flowhealth.probes.redis.session import Session
+from tests.kit import redis as servers
+from tests.kit.redis import RedisServer, closed_port, free_port, link_up, tcp_server
+from tests.kit.waiting import wait_for
+
+LITTLE = Budget(count=40, seconds=60.0, least=40, longest=60.0)
+"""A load that shows that there is an answer."""
+
+QUESTIONS: dict[str, Callable[[RedisProbe], object]] = {
+    "connect": lambda probe: probe.connect(LITTLE),
+    "ping": RedisProbe.ping,
+    "roundtrip": RedisProbe.roundtrip,
+    "state": RedisProbe.state,
+    "command_latency": lambda probe: probe.command_latency(LITTLE),
+    "throughput": lambda probe: probe.throughput(LITTLE),
+    "slow_log": lambda probe: probe.slow_log(60),
+}
+
+
+def failure(
+    ask: Callable[[], object], kind: type[FlowHealthError] = CheckFailed
+) -> FlowHealthError:
+    """Return the error of a question; it has no chain and its text no secret."""
+    with pytest.raises(kind) as caught:
+        ask()
+    error = caught.value
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    assert "s3cret" not in "".join(traceback.format_exception(error)) + str(error.remedy)
+    return error
+
+
+def refuses_ping(probe: RedisProbe) -> bool:
+    """Tell whether this release answers PING with its fault: before 7 it does not."""
+    return int(probe.state()[0].version.partition(".")[0]) >= 7
+
+
+def test_a_whole_server_tells_what_it_is(redis: RedisServer) -> None:
+    redis.command("SET", "flowhealth:theirs", "1")
+    probe = RedisProbe(redis.url)
+    assert 20 <= len(probe.connect()) <= 50
+    assert probe.roundtrip().refused == {}
+    (found,) = probe.state()
+    assert (found.mode, found.place) == ("standalone", f"127.0.0.1:{redis.port}")
+    assert (found.memory.policy, found.persistence.rdb_status) == ("noeviction", "ok")
+    assert all((found.version, found.memory.used, found.clients.most))
+    assert (found.replication.role, found.replication.primary) == ("master", "")
+    assert redis.keys() == [b"flowhealth:theirs"]
+
+
+def test_only_these_commands_are_sent(breakable_redis: RedisServer) -> None:
+    breakable_redis.command("ACL", "SETUSER", "default", "resetpass", ">pw")
+    breakable_redis.command("CONFIG", "RESETSTAT")
+    probe = RedisProbe(breakable_redis.url_of(password="pw", db=3))
+    for ask in QUESTIONS.values():
+        ask(probe)
+    sent = set(breakable_redis.calls()) - {"config|resetstat", "config"}  # the test's own
+    asked = {"auth", "select", "ping", "set", "get", "del", "info", "time"}
+    assert {name.partition("|")[0] for name in sent} == {*asked, "slowlog"}
+
+
+@pytest.mark.parametrize("question", ["roundtrip", "command_latency", "throughput"])
+def test_a_key_of_ours_expires_even_when_we_are_cut_off(
+    redis: RedisServer, monkeypatch: pytest.MonkeyPatch, question: str
+) -> None:
+    asked = redis_key.Key.ask
+
+    def ask(key: redis_key.Key, session: Session, command: str) -> object:
+        return 1 / 0 if command == "GET" else asked(key, session, command)
+
+    monkeypatch.setattr(redis_key.Key, "ask", ask)
+    with pytest.raises(CheckFailed):
+        QUESTIONS[question](RedisProbe(redis.url, prefix="ours:"))
+    (key,) = redis.keys()
+    assert key.startswith(b"ours:check:")
+    assert 0 < redis.command("PTTL", key) <= redis_key.TTL_MS
+
+
+def test_a_stopped_server_fails_each_question_in_time(breakable_redis: RedisServer) -> None:
+    breakable_redis.suspend()
+    probe = RedisProbe(breakable_redis.url, timeout=0.2)
+    for ask in QUESTIONS.values():
+        error = failure(lambda ask=ask: ask(probe))  # type: ignore[misc]
+        assert "no answer within 0.2 s" in error.message
+        assert "kill -CONT" in str(error.remedy)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_where_nobody_listens_the_start_is_the_remedy(question: str) -> None:
+    port = closed_port()
+    probe = RedisProbe(f"redis://127.0.0.1:{port}/0")
+    error = failure(lambda: QUESTIONS[question](probe))
+    assert f"no Redis listens at 127.0.0.1:{port}" in error.message
+    assert error.remedy == f"redis-server --port {port} --daemonize yes"
+
+
+def test_a_socket_or_a_host_that_is_not_there_is_told(tmp_path: Path) -> None:
+    error = failure(RedisProbe(f"unix://{tmp_path}/none.sock").connect)
+    assert "--unixsocket" in str(error.remedy)
+    error = failure(RedisProbe("redis://no-such-host.invalid:6379/0").connect)
+    assert "'no-such-host.invalid'" in error.message
+
+
+def test_a_password_is_checked(breakable_redis: RedisServer) -> None:
+    unasked = failure(RedisProbe(breakable_redis.url_of(password="s3cret")).connect)
+    assert "has no password" in unasked.message
+    breakable_redis.configure(requirepass="p@ss:w/rd#s3cret%")
+    right = breakable_redis.url_of(password="p%40ss%3Aw%2Frd%23s3cret%25")
+    RedisProbe(right).roundtrip()
+    assert "asks for a password" in failure(RedisProbe(breakable_redis.url_of()).connect).message
+    wrong = parse(breakable_redis.url_of(password="s3cret"), "redis.url from environment")
+    message = failure(RedisProbe(wrong).connect).message
+    assert "refused the password of the default user that redis.url from environment" in message
+
+
+def test_the_remedy_for_a_user_without_rights_is_what_it_takes(
+    breakable_redis: RedisServer,
+) -> None:
+    def allow(*rights: str) -> None:
+        breakable_redis.command("ACL", "SETUSER", "app", *rights)
+
+    probe = RedisProbe(breakable_redis.add_user("app", "+ping"))
+    probe.connect()
+    probe.ping()
+    assert list(probe.roundtrip().refused) == ["SET"]
+    assert "user 'app' send SET" in probe.roundtrip().refused["SET"]
+    for ask in (probe.state, lambda: probe.slow_log(60)):
+        assert "user 'app' send" in failure(ask, MeasurementUnavailable).message
+    assert "ACL SETUSER app +info" in str(failure(probe.state, MeasurementUnavailable).remedy)
+    allow("+info")
+    assert probe.state()[0].memory.used
+    allow("+set", "+get", "~flowhealth:*")
+    assert list(probe.roundtrip().refused) == ["DEL"]
+    allow("+del")
+    assert probe.roundtrip().refused == {}
+    allow("-ping")
+    probe.connect()  # it is connected, though not allowed to say PING
+    assert "send PING" in failure(probe.ping, MeasurementUnavailable).message
+    allow("off")
+    assert "refused the password of user 'app'" in failure(probe.connect).message
+
+
+def test_a_full_server_refuses_the_round_trip_alone(breakable_redis: RedisServer) -> None:
+    breakable_redis.configure(maxmemory=1)
+    probe = RedisProbe(breakable_redis.url)
+    probe.connect(LITTLE)
+    probe.ping()
+    assert "is full" in failure(probe.roundtrip).message
+    assert "is full" in probe.command_latency(LITTLE).refused["SET"]
+    assert probe.throughput(LITTLE).mix == ("GET",)
+    assert (probe.state()[0].memory.share or 0) > 95
+
+
+def test_a_server_that_can_not_save_refuses_ping_and_writes(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    with RedisServer(tmp_path / "r", "--dir", str(gone)) as server:
+        server.configure(save="3600 1")
+        server.command("SET", "a", 1)
+        gone.rmdir()
+        server.command("BGSAVE")
+        probe = RedisProbe(server.url)
+        wait_for(lambda: probe.state()[0].persistence.rdb_status == "err")
+        probe.connect(LITTLE)
+        assert "refuses SET: it can't save its data" in failure(probe.roundtrip).message
+        if refuses_ping(probe):
+            assert "can't save its data" in failure(probe.ping).message
+
+
+def test_a_replica_takes_no_writes_and_tells_of_its_primary(
+    redis: RedisServer, breakable_redis: RedisServer
+) -> None:
+    breakable_redis.command("REPLICAOF", "127.0.0.1", redis.port)
+    link_up(breakable_redis)
+    probe = RedisProbe(breakable_redis.url)
+    probe.ping()
+    assert "read-only replica" in failure(probe.roundtrip).message
+    assert "read-only replica" in probe.command_latency(LITTLE).refused["SET"]
+    assert probe.throughput(LITTLE).mix == ("GET",)
+    theirs = probe.state()[0].replication
+    assert (theirs.primary, theirs.link) == (f"127.0.0.1:{redis.port}", "up")
+    primary = RedisProbe(redis.url)
+    wait_for(lambda: [one.state for one in primary.state()[0].replication.replicas] == ["online"])
+    (ours,) = primary.state()[0].replication.replicas
+    assert ours.place == f"127.0.0.1:{breakable_redis.port}"
+
+    breakable_redis.command("CONFIG", "RESETSTAT")
+    taken = RedisProbe(breakable_redis.url, writes=False).command_latency(LITTLE)
+    assert set(taken.by_command) == {"PING", "GET"}
+    assert "set" not in breakable_redis.calls()
+
+
+def test_a_replica_that_lost_its_primary_is_told(breakable_redis: RedisServer) -> None:
+    breakable_redis.configure(replica_serve_stale_data="no")
+    breakable_redis.command("REPLICAOF", "127.0.0.1", closed_port())
+    probe = RedisProbe(breakable_redis.url)
+    probe.connect(LITTLE)
+    assert probe.state()[0].replication.link == "down"
+    if refuses_ping(probe):
+        assert "lost its primary" in failure(probe.ping).message
+
+
+def test_more_clients_or_databases_than_there_are_is_told(breakable_redis: RedisServer) -> None:
+    other = RedisProbe(breakable_redis.url_of(db=99))
+    assert "no database 99" in failure(other.connect).message
+    breakable_redis.configure(maxclients=1)
+    error = failure(RedisProbe(breakable_redis.url).connect)
+    assert "maxclients is reached" in error.message
+
+
+def test_a_server_that_is_loading_is_told(tmp_path: Path) -> None:
+    file = ("--dbfilename", "d.rdb")
+    with RedisServer(tmp_path, *file) as server:
+        server.command("EVAL", "for i=1,300 do redis.call('SET',i,string.rep('x',3000)) end", 0)
+        server.command("SAVE")
+    slow = ("--key-load-delay", "100000", "--loading-process-events-interval-bytes", "1024")
+    with RedisServer(tmp_path, *file, *slow, wait=False) as server:
+        assert "still loading" in failure(RedisProbe(server.url).connect).message
+
+
+def test_slow_commands_are_read(breakable_redis: RedisServer) -> None:
+    breakable_redis.configure(slowlog_log_slower_than=0)
+    breakable_redis.command("ECHO", "s3cret")
+    found = RedisProbe(breakable_redis.url).slow_log(60)
+    assert "ECHO" in {one.command for one in found}
+    assert all(0 <= one.age <= 60 for one in found)
+    assert "s3cret" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        pytest.param(servers.saying(servers.HTTP_400), id="http"),
+        pytest.param(servers.saying(b"ERROR\r\n"), id="memcached"),
+        pytest.param(servers.saying(b"+OK POP3 ready\r\n"), id="pop3"),
+        pytest.param(servers.saying(b"$x\r\n"), id="no-length"),
+        pytest.param(servers.saying(b"*1\r\n" * 100_000), id="deep"),
+        pytest.param(servers.saying(b"\xff\xfe\x00\r\n"), id="binary"),
+        pytest.param(servers.saying(b":" + b"9" * 10_000 + b"\r\n"), id="long-number"),
+        pytest.param(servers.echoing, id="echo"),
+    ],
+)
+def test_what_is_no_redis_is_told(talk: Callable[[socket.socket, threading.Event], None]) -> None:
+    with tcp_server(talk) as port:
+        for password in ("", ":s3cret@"):
+            error = failure(RedisProbe(f"redis://{password}127.0.0.1:{port}/0").connect)
+            assert "is no Redis" in error.message
+            assert len(error.message) < 400
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss"])
+@pytest.mark.parametrize("talk", [servers.silent, servers.dripping])
+def test_an_answer_that_never_ends_is_not_waited_for(
+    talk: Callable[[socket.socket, threading.Event], None], scheme: str
+) -> None:
+    before = set(threading.enumerate())
+    with tcp_server(talk) as port:
+        failure(RedisProbe(f"{scheme}://:s3cret@127.0.0.1:{port}/0", timeout=0.3).connect)
+        for thread in set(threading.enumerate()) - before:
+            if thread.name == "flowhealth probe":
+                thread.join(10)
+                assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("scheme", "talk", "says"),
+    [
+        ("redis", servers.closing, "closed the connection"),
+        ("redis", servers.saying(b"-ERR unknown command 'AUTH' with s3cret\r\n"), r"\*\*\*"),
+        ("rediss", servers.saying(servers.HTTP_400), "no TLS connection"),
+    ],
+    ids=["closes", "echoes the password", "http for tls"],
+)
+def test_what_listens_there_is_told_without_the_password(
+    scheme: str, talk: Callable[[socket.socket, threading.Event], None], says: str
+) -> None:
+    with tcp_server(talk) as port:
+        error = failure(RedisProbe(f"{scheme}://:s3cret@127.0.0.1:{port}/0").connect)
+    assert re.search(says, error.message)
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RedisServer, int, Path]]:
+    """Start a server with TLS, a password and a socket; yield it, its port for TLS and the authority."""
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = servers.certificate(folder / "ca")
+    port = free_port()
+    arguments = (*servers.tls_arguments(cert, key, port), "--unixsocket", "s.sock")
+    with RedisServer(folder / "redis", *arguments, password="pw") as server:
+        yield server, port, cert
+
+
+def test_tls_and_a_unix_socket_work_as_a_plain_port(tls: tuple[RedisServer, int, Path]) -> None:
+    server, port, authority = tls
+    for url in (
+        f"rediss://:pw@127.0.0.1:{port}/2?ssl_ca_certs={authority}",
+        f"unix://:pw@{server.folder}/s.sock?db=2",
+    ):
+        for ask in QUESTIONS.values():
+            ask(RedisProbe(url))
+
+
+def test_a_certificate_must_be_trusted_and_for_this_host_unless_that_is_switched_off(
+    tls: tuple[RedisServer, int, Path],
+) -> None:
+    _, port, authority = tls
+    error = failure(RedisProbe(f"rediss://:pw@127.0.0.1:{port}/0").connect)
+    assert "certificate" in error.message
+    assert "ssl_ca_certs" in str(error.remedy)
+    RedisProbe(f"rediss://:pw@127.0.0.1:{port}/0?ssl_cert_reqs=none").roundtrip()
+    other = f"rediss://:pw@localhost:{port}/0?ssl_ca_certs={authority}"
+    assert "certificate" in failure(RedisProbe(other).connect).message
+    RedisProbe(f"{other}&ssl_check_hostname=false").ping()
+
+
+def test_plain_text_for_tls_and_tls_for_plain_text_name_the_other_scheme(
+    tls: tuple[RedisServer, int, Path],
+) -> None:
+    server, port, _ = tls
+    plain = failure(RedisProbe(f"redis://127.0.0.1:{port}/0").connect)
+    assert "rediss://" in str(plain.remedy)
+    late = failure(RedisProbe(server.url_of(scheme="rediss"), timeout=0.3).connect)
+    assert "does not speak TLS" in late.message

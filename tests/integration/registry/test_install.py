@@ -1,0 +1,186 @@
+"""Installing with the real npm: what works, what does not, and what is left when it is ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_flowhealth.config.model import Configuration, Npm
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
+from pytest_flowhealth.probes.registry import scratch
+from pytest_flowhealth.probes.registry.install import Installed, install_packed, install_published
+from pytest_flowhealth.probes.registry.settings import read_settings
+from tests.kit.processes import processes_below
+from tests.kit.registry import RegistryFront, package_document
+from tests.kit.waiting import wait_for
+
+pytestmark = pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for temporary files, in which nothing may be left over."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    assert list(folder.glob(f"{scratch.PREFIX}*")) == []
+
+
+def published(root: Path, name: str, registry: str | None = None, **how: Any) -> Installed:
+    root.mkdir(exist_ok=True)
+    (root / "package.json").write_text(json.dumps({"name": name}))
+    target = Target(root, Configuration(npm=Npm(registry=registry)))
+    return install_published(read_settings(target), **how)
+
+
+def packed(root: Path, files: dict[str, str], **fields: Any) -> Installed:
+    root.mkdir(exist_ok=True)
+    (root / "package.json").write_text(json.dumps({"name": "mine", "version": "1.2.3", **fields}))
+    for name, text in files.items():
+        (root / name).write_text(text)
+    return install_packed(read_settings(Target(root, Configuration())), root)
+
+
+def test_a_scoped_package_without_an_entry_point_works(tmp_path: Path) -> None:
+    found = published(tmp_path / "project", "@types/ms")
+
+    assert found.works, found
+    assert found.package.startswith("@types/ms@")
+    assert found.notes == ("@types/ms has no entry point to load",)
+    assert found.packages == 1
+    assert found.size > 1_000
+
+
+def test_a_missing_dependency_of_a_dependency_names_who_asks_for_it(tmp_path: Path) -> None:
+    missing = "@nobody-flowhealth/nothing@^1.0.0"
+    documents = {
+        "outer": package_document("outer", inner="^1.0.0"),
+        "inner": package_document("inner", **{"@nobody-flowhealth/nothing": "^1.0.0"}),
+    }
+    with RegistryFront(documents=documents, unknown=["@nobody-flowhealth/nothing"]) as front:
+        found = published(tmp_path / "project", "outer", front.url)
+
+    assert found.failure is not None
+    assert (found.package, found.failure.dependency) == ("outer@1.0.0", missing)
+    assert found.failure.asked_by == "inner@1.0.0"
+    assert found.failure.remedy == "npm view @nobody-flowhealth/nothing"
+
+
+def test_a_packed_tree_is_installed_with_its_scripts_and_without_building_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDIS_PASSWORD", "geheim")
+    out = tmp_path / "environment"
+    files = {
+        "index.mjs": "import 'ms'; export const a = 1;",
+        "tool.mjs": "#!/usr/bin/env node\nexport {};",
+    }
+    own = dict.fromkeys(("prepack", "prepare", "prepublishOnly"), "touch built")
+
+    found = packed(
+        tmp_path / "project",
+        files,
+        exports="./index.mjs",
+        bin={"tool": "tool.mjs"},
+        dependencies={"ms": "^2.0.0"},
+        scripts={**own, "postinstall": f"env > {out}"},
+    )
+
+    assert found.works, found
+    assert (found.package, found.packages) == ("mine@1.2.3", 2)
+    assert {path.name for path in (tmp_path / "project").iterdir()} == {*files, "package.json"}
+    assert "geheim" not in out.read_text()
+    assert f"HOME={os.environ['HOME']}\n" not in out.read_text()
+
+
+def test_a_failing_script_fails_the_installation(tmp_path: Path) -> None:
+    scripts = {"postinstall": "echo this is why >&2; exit 3"}
+    found = packed(tmp_path / "project", {"index.js": "exports.a = 1"}, scripts=scripts)
+
+    assert found.failure is not None
+    assert "a script of mine" in found.failure.why
+    assert "this is why" in found.failure.why
+
+
+def test_every_broken_entry_point_is_named(tmp_path: Path) -> None:
+    files = {"index.js": "throw new Error('not today')", "tool.js": "{{"}
+    found = packed(
+        tmp_path / "project", files, bin={"absent": "bin/tool.js", "unparsable": "tool.js"}
+    )
+
+    assert found.failure is None
+    says = ("not today", "its command absent is not there", "its command unparsable does not parse")
+    assert len(found.broken) == len(says)
+    for words, broken in zip(says, found.broken, strict=True):
+        assert words in broken
+    assert str(tmp_path) not in "".join(found.broken)
+
+
+def test_a_registry_that_answers_with_a_page_is_unknown(tmp_path: Path) -> None:
+    with (
+        RegistryFront(get="html") as front,
+        pytest.raises(MeasurementUnavailable, match="could not be done"),
+    ):
+        published(tmp_path / "project", "express", front.url)
+
+
+def test_a_registry_that_hangs_is_unknown_and_npm_is_ended(tmp_path: Path) -> None:
+    with (
+        RegistryFront(get="hang") as front,
+        pytest.raises(MeasurementUnavailable, match="within 2 s"),
+    ):
+        published(tmp_path / "project", "express", front.url, seconds=2)
+    assert not processes_below(tmp_path)
+
+
+def test_a_tree_that_can_not_be_packed_fails(tmp_path: Path) -> None:
+    with pytest.raises(CheckFailed, match="the working tree can't be packed"):
+        packed(tmp_path / "project", {}, version=None)
+
+
+PROGRAM = """
+import sys, threading
+from pathlib import Path
+from pytest_flowhealth.config.model import Configuration, Npm
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.probes.registry.install import install_published
+from pytest_flowhealth.probes.registry.settings import read_settings
+root = Path(sys.argv[1])
+settings = read_settings(Target(root, Configuration(npm=Npm(registry=sys.argv[2]))))
+threading.Thread(target=install_published, args=(settings,), daemon=True).start()
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("how", ["end", "kill"])
+def test_nothing_is_left_when_python_ends_or_is_killed(
+    tmp_path: Path, temporary: Path, how: str
+) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "package.json").write_text('{"name": "express"}')
+    with RegistryFront(get="hang") as front:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(root), front.url],
+            env={**os.environ, "TMPDIR": str(temporary)},
+            stdin=subprocess.PIPE,
+        )
+        wait_for(lambda: front.asked)
+        assert processes_below(temporary)
+        if how == "kill":
+            process.send_signal(signal.SIGKILL)
+        process.communicate()
+        wait_for(lambda: not processes_below(temporary))
+        wait_for(lambda: not list(temporary.glob(f"{scratch.PREFIX}*")))

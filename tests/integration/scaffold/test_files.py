@@ -1,0 +1,69 @@
+"""What is written by `--health-init`, judged by git and systemd, and on a full disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pytest_flowhealth.errors import CheckFailed
+from pytest_flowhealth.feedback.scaffold.files import differences, write
+from pytest_flowhealth.feedback.scaffold.plan import plan, service_unit
+from tests.kit.scaffold import listing, make
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_diff_can_be_applied_by_git(tmp_path: Path, end: str) -> None:
+    if not shutil.which("git"):
+        pytest.skip("git is not installed")
+    project, copy = tmp_path / "a", tmp_path / "b"
+    for folder in (project, copy):
+        folder.mkdir()
+        make(folder)
+        text = '{\n\t"name": "a"\n}'.replace("\n", end)
+        (folder / "package.json").write_bytes(text.encode())
+    planned = plan(project)
+    diff = "".join(f"{line}\n" for line in differences(planned))
+    subprocess.run(["git", "apply"], cwd=copy, input=diff.encode(), check=True)
+    write(planned)
+
+    assert listing(copy) == listing(project)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="mounts a small disk")
+@pytest.mark.parametrize("room", [4, 12, 20, 28])
+def test_a_full_disk_leaves_the_project_unchanged(tmp_path: Path, room: int) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    argv = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
+    if subprocess.run(argv, check=False).returncode:
+        pytest.skip("a tmpfs can't be mounted here")
+    try:
+        planned = plan(make(disk))
+        with (disk / "filler").open("wb", buffering=0) as filler:
+            free = os.statvfs(disk)
+            filler.write(b"x" * (free.f_bavail * free.f_bsize - room * 1024))
+        before = listing(disk)
+
+        with pytest.raises(CheckFailed, match="No space left on device; nothing was written"):
+            write(planned)
+        assert listing(disk) == before
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("redis", [True, False])
+def test_systemd_accepts_the_unit(tmp_path: Path, redis: bool) -> None:
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd is not installed")
+    text = service_unit("shop", redis=redis).replace("/opt/flowhealth/bin/pytest", "/bin/true")
+    unit = tmp_path / "flowhealth.service"
+    unit.write_text(text)
+
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False, timeout=60
+    )  # fmt: skip
+    assert "flowhealth.service" not in done.stderr, done.stderr

@@ -1,0 +1,101 @@
+"""The benchmark of real modules in Node: what it measures, and what it says of modules that misbehave."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pytest_flowhealth.errors import CheckFailed
+from pytest_flowhealth.probes.wasm.harness import Benchmark, Effort, Subject, benchmark
+from pytest_flowhealth.probes.wasm.interval import FEWEST
+from tests.kit import wasm_modules as modules
+from tests.kit.browser import processes_with
+
+pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="Node.js is not installed")
+
+ONE_PROCESS = Effort(iterations=1, hard=0.0, process=60.0, rounds=5, sample=0.2, warm_up=1.0)
+
+
+def measure(
+    folder: Path, wat: str, baseline: str = modules.BASELINE, effort: Effort = ONE_PROCESS
+) -> Benchmark:
+    module, script = modules.write(folder, wat, baseline)
+    return benchmark(Subject(module, "run", script, n=1_024), effort)
+
+
+def test_a_module_is_measured_against_its_baseline_until_the_time_is_over(tmp_path: Path) -> None:
+    module, script = modules.write(tmp_path, modules.XORSHIFT)
+    effort = msgspec.structs.replace(ONE_PROCESS, hard=3.0)
+    # The clock moves by a second with each process: the third is no longer started.
+    found = benchmark(Subject(module, "run", script), effort, clock=itertools.count().__next__)
+    assert found.processes == 2
+    assert found.js > 0
+    assert found.wasm > 0
+    assert found.baselines == ("idiomatic",)
+    assert found.iterations >= 2 * ONE_PROCESS.rounds * found.n
+    assert found.interval is None
+    assert f"{FEWEST} are needed" in (found.doubt or "")
+
+
+@pytest.mark.parametrize(
+    ("wat", "baseline", "said"),
+    [
+        (modules.XORSHIFT, "export function run() { return 7; }", "gives other results"),
+        (modules.TRAPS, modules.BASELINE, "unreachable"),
+        (modules.XORSHIFT, "export const other = 1;", "exports no function run"),
+        (modules.XORSHIFT, "export function run( {", "SyntaxError"),
+        (modules.XORSHIFT, "export function run() { throw new Error('no'); }", "Error: no"),
+        ('(module (func (export "walk")))', modules.BASELINE, "it exports walk"),
+        ("(module)", modules.BASELINE, "it exports none"),
+        (
+            '(module (import "env" "thing" (func)) (func (export "run")))',
+            modules.BASELINE,
+            "imports env.thing",
+        ),
+    ],
+)
+def test_a_module_or_a_baseline_that_cannot_be_measured_is_named_with_the_reason(
+    tmp_path: Path, wat: str, baseline: str, said: str
+) -> None:
+    with pytest.raises(CheckFailed, match=said):
+        measure(tmp_path, wat, baseline)
+
+
+def test_a_module_that_never_returns_is_ended_with_its_process(tmp_path: Path) -> None:
+    effort = msgspec.structs.replace(ONE_PROCESS, process=1.0)
+    with pytest.raises(CheckFailed, match="did not end within 1 s"):
+        measure(tmp_path, modules.FOR_EVER, effort=effort)
+    assert processes_with(str(tmp_path)) == []
+
+
+def test_a_module_that_grows_without_end_is_ended(tmp_path: Path) -> None:
+    effort = msgspec.structs.replace(ONE_PROCESS, process=2.0)
+    with pytest.raises(CheckFailed, match=r"engine\.wasm"):
+        measure(tmp_path, modules.GROWS_WITHOUT_END, effort=effort)
+
+
+@pytest.mark.parametrize(
+    ("wat", "baseline", "leaks"),
+    [
+        (modules.GROWS, "export const run = (n, seed) => seed;", True),
+        (modules.GROWS_BY_NOTHING, modules.BASELINE, False),
+    ],
+)
+def test_a_leak_is_linear_memory_that_grows_with_the_calls(
+    tmp_path: Path, wat: str, baseline: str, leaks: bool
+) -> None:
+    found = measure(tmp_path, wat, baseline)
+    assert found.memory_exported
+    assert found.leaks is leaks
+
+
+@pytest.mark.parametrize("content", [b"", b"\0asm\2\0\0\0", b"garbage" * 50])
+def test_a_file_that_is_no_module_is_named(tmp_path: Path, content: bytes) -> None:
+    module, script = modules.write(tmp_path, modules.XORSHIFT)
+    module.write_bytes(content)
+    with pytest.raises(CheckFailed, match=r"engine\.wasm is no module that can be run"):
+        benchmark(Subject(module, "run", script, n=1_024), ONE_PROCESS)

@@ -1,0 +1,130 @@
+"""Run one check on a project in this process, and judge it as a run of the command would.
+
+What a check requires is not looked at: only its own outcome, message and remedy count here.
+"""
+
+from __future__ import annotations
+
+import datetime
+import inspect
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from pytest_flowhealth.config import target as targets
+from pytest_flowhealth.config.load import load_target
+from pytest_flowhealth.domain.checks import (
+    CheckResult,
+    CheckRun,
+    CheckSpec,
+    Phase,
+    PhaseOutcome,
+    evaluate_check,
+    evaluate_thresholds,
+)
+from pytest_flowhealth.domain.thresholds import parse_threshold
+from pytest_flowhealth.errors import FlowHealthError, MeasurementUnavailable, NotApplicable
+from pytest_flowhealth.plugin.execution.fixture import Health
+from pytest_flowhealth.plugin.execution.running_check import RunningCheck
+
+
+def run_check(
+    check: Callable[..., object],
+    folder: Path,
+    *,
+    env: Mapping[str, str] | None = None,
+    **answers: Any,
+) -> CheckResult:
+    """Run the function `check` on the project in `folder`, whose flowhealth.toml is read.
+
+    Args:
+        check: A function with the marker `health`.
+        folder: The project.
+        env: Variables that configure it.
+        answers: Results of prefetched fixtures, by name, instead of asking them; an exception is
+            raised.
+    """
+    targets._manifest.cache_clear()
+    targets._packages.cache_clear()
+    target = load_target(folder, env or {}, folder)
+    state = RunningCheck(_declaration(check))
+    own: dict[str, Any] = {"health": Health(state), "target": target}
+    names = inspect.signature(check).parameters
+    given = {name: own.get(name) or _prefetched(check, name, target, answers) for name in names}
+    ending, message = _run(check, given, state)
+
+    def passed(when: str) -> Phase:
+        return Phase(when, PhaseOutcome.PASSED)
+
+    phases = [passed("setup"), Phase("call", ending, 0.0, message), passed("teardown")]
+    state.attempt.phases += phases
+    return evaluate_check(state.spec, state.to_run(), datetime.date(2026, 1, 1))
+
+
+def assert_outcome(
+    result: CheckResult, outcome: str, *says: str, remedy: str | None = None
+) -> None:
+    """Assert how a check ended, and that its message has the words of `says`.
+
+    Anything but a pass or a skip must have a remedy; `remedy` is the expected one.
+    """
+    assert result.outcome == outcome, result
+    for words in says:
+        assert words in result.message, result.message
+    assert result.remedy or outcome in {"pass", "skip"}, result
+    assert remedy in (None, result.remedy), result.remedy
+
+
+def _declaration(check: Callable[..., object]) -> CheckSpec:
+    # pytest keeps the marks in the order of application: the last decorator first.
+    marks = list(reversed(check.pytestmark))  # type: ignore[attr-defined]
+    health = next(mark for mark in marks if mark.name == "health")
+    (component,) = health.args
+    return CheckSpec(
+        f"{component}.{check.__name__.removeprefix('test_')}",
+        nodeid="",
+        component=component,
+        location="",
+        critical=health.kwargs.get("critical", True),
+        remedy=health.kwargs.get("remedy"),
+        thresholds=tuple(
+            parse_threshold(*mark.args, **mark.kwargs) for mark in marks if mark.name == "threshold"
+        ),
+    )
+
+
+def _prefetched(
+    check: Callable[..., object], name: str, target: targets.Target, answers: Mapping[str, Any]
+) -> Future[Any]:
+    """Return the future of a prefetched fixture: with a given result, or with what it does."""
+    if name not in answers:
+        fixture = check.__globals__[name]
+        started: Future[Any] = fixture._get_wrapped_function()(target=target)
+        return started
+    future: Future[Any] = Future()
+    if isinstance(answers[name], Exception):
+        future.set_exception(answers[name])
+    else:
+        future.set_result(answers[name])
+    return future
+
+
+def _run(
+    check: Callable[..., object], given: Mapping[str, Any], state: RunningCheck
+) -> tuple[PhaseOutcome, str]:
+    try:
+        check(**given)
+    except NotApplicable as error:
+        return PhaseOutcome.SKIPPED, error.message
+    except FlowHealthError as error:
+        ending = (
+            PhaseOutcome.UNAVAILABLE
+            if isinstance(error, MeasurementUnavailable)
+            else PhaseOutcome.FAILED
+        )
+        state.note_outcome("call", ending, error.message, error.remedy)
+        return ending, error.message
+    run = CheckRun((Phase("call", PhaseOutcome.PASSED),), tuple(state.attempt.series.values()))
+    past = any(one.outcome.severity > 1 for one in evaluate_thresholds(state.spec, run))
+    return (PhaseOutcome.THRESHOLDS if past else PhaseOutcome.PASSED), ""

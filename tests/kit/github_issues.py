@@ -1,0 +1,151 @@
+"""Kinds of errors that were reported, and a monitor that opens their issues at GitHub."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pytest_flowhealth.feedback.github import transport
+from pytest_flowhealth.feedback.github.notes import Notes
+from pytest_flowhealth.feedback.github.tend import Done, Policy, tend
+from pytest_flowhealth.feedback.reports import store
+from pytest_flowhealth.feedback.reports.report import InstallReport, Kind
+from pytest_flowhealth.history.database import MIGRATIONS, connect
+from tests.kit.clock import FakeClock
+from tests.kit.github import TOKEN, GitHub
+from tests.kit.runs import Run, environment, run_pytest
+
+BASE = Kind(
+    fingerprint="0123456789abcdef",
+    package="shop",
+    error="npm error code ENOTARGET cerebras@^1.0.0 is not in the registry",
+    step="install",
+    count=7,
+    first=1_789_000_000.0,
+    last=1_789_900_000.0,
+    versions=(("2.1.0", 5), ("2.0.0", 2)),
+    nodes=(("20.11.1", 7),),
+    platforms=(("linux-x64", 6), ("darwin-arm64", 1)),
+    sources=7,
+)
+
+
+def kind(**named: Any) -> Kind:
+    """Return a kind that differs."""
+    return msgspec.structs.replace(BASE, **named)
+
+
+def add_reports(path: Path, kinds: Sequence[Kind] = (BASE,)) -> None:
+    """Put the reports of which these kinds are made into a history."""
+    path.parent.mkdir(exist_ok=True)
+    with contextlib.closing(connect(path, wait=5.0)) as connection:
+        for each in kinds:
+            store.add(connection, [_report(each, number) for number in range(each.count)])
+
+
+def _report(kind: Kind, number: int) -> store.Kept:
+    def pick(parts: Sequence[tuple[str, int]]) -> str | None:
+        names = [name for name, count in parts for _ in range(count)]
+        return names[number] if number < len(names) else None
+
+    os, _, arch = (pick(kind.platforms) or "-").partition("-")
+    report = InstallReport(
+        package=kind.package,
+        version=pick(kind.versions),
+        node=pick(kind.nodes),
+        os=os or None,
+        arch=arch or None,
+        step=kind.step,
+        outcome="failure",
+        error=kind.error,
+    )
+    at = kind.first + (kind.last - kind.first) * number / max(1, kind.count - 1)
+    proof = store.proof_of(store.new_id())
+    source = (number % max(1, kind.sources)).to_bytes(2)
+    return store.Kept(proof, at, report, kind.fingerprint, source)
+
+
+class IssuesProject:
+    """A project with a history that has reports in it, and a repository at `api`."""
+
+    def __init__(self, folder: Path, api: str, kinds: Sequence[Kind] = (BASE,)) -> None:
+        folder.mkdir()
+        self.folder = folder
+        (folder / "package.json").write_text('{"name": "shop", "version": "1.0.0"}')
+        (folder / "flowhealth.toml").write_text(
+            f'[github]\nrepository = "acme/shop"\napi = "{api}"\n'
+        )
+        self.history = folder / ".flowhealth/history.db"
+        add_reports(self.history, kinds)
+
+    def environment(self, token: str | None) -> dict[str, str]:
+        """Return the environment of the command."""
+        return environment({"GITHUB_TOKEN": None, "GH_TOKEN": token})
+
+    def run(self, *words: str, token: str | None = TOKEN) -> Run:
+        """Run the command."""
+        env = {"GITHUB_TOKEN": None, "GH_TOKEN": token}
+        return run_pytest(self.folder, *(words or ("--health-issues",)), env=env)
+
+    def content(self) -> bytes:
+        """Return the content of all files."""
+        return b"".join(path.read_bytes() for path in self.folder.rglob("*") if path.is_file())
+
+
+class IssueMonitor:
+    """A monitor that opens issues: its own notes, in memory, and its own clock.
+
+    Attributes:
+        policy: When it opens an issue.
+        token: What it shows GitHub.
+    """
+
+    def __init__(self, github: GitHub, clock: FakeClock, **named: Any) -> None:
+        self.github, self.clock = github, clock
+        self.policy = Policy(**named)
+        self.token: str | None = TOKEN
+        self.wipe()
+
+    def wipe(self) -> None:
+        """Lose the history."""
+        self.history = sqlite3.connect(":memory:", isolation_level=None)
+        self.history.executescript(MIGRATIONS[-1])
+
+    def tend(self, *kinds: Kind) -> Done:
+        """Open issues and bring them up to date, as a monitor does after a start."""
+        client = self.github.client(self.clock, self.token)
+        return tend(Notes(self.history, client.base), kinds or (BASE,), client, self.policy)
+
+
+class Crash(BaseException):
+    """The process is killed."""
+
+
+def crash_at(github: GitHub, number: int, *, after: bool) -> Callable[[], None]:
+    """Kill the monitor at a request, before it is sent or after it was answered.
+
+    Returns:
+        A function that ends this.
+    """
+    real, count = github.exchange, 0
+
+    def exchange(request: transport.Request, token: str | None, seconds: float) -> transport.Answer:
+        nonlocal count
+        count += 1
+        if count == number and not after:
+            raise Crash
+        answer = real(request, token, seconds)
+        if count == number:
+            raise Crash
+        return answer
+
+    def restore() -> None:
+        github.exchange = real  # type: ignore[method-assign]
+
+    github.exchange = exchange  # type: ignore[method-assign]
+    return restore

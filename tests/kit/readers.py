@@ -1,0 +1,392 @@
+"""A reader by another author for each format, and what it makes of a text."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import junitparser
+import msgspec
+import pytest
+import xmlschema
+from markdown_it import MarkdownIt
+from markdown_it.tree import SyntaxTreeNode
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.formats import github, json_lines
+
+PERL = shutil.which("perl")
+JUNIT_SCHEMA = xmlschema.XMLSchema(str(Path(__file__).with_name("junit.xsd")))
+LINE_SCHEMA = jsonschema.Draft202012Validator(json_lines.schema())
+
+PEOPLE = ("github", "html", "markdown")
+"""Formats for people, whose figures have four significant digits."""
+
+STATUSES = {
+    "health+json": {"healthy": "pass", "degraded": "warn", "unhealthy": "fail", "unknown": "fail"},
+    "nagios": {
+        "healthy": "OK",
+        "degraded": "WARNING",
+        "unhealthy": "CRITICAL",
+        "unknown": "UNKNOWN",
+    },
+    "openmetrics": {"healthy": "0", "degraded": "1", "unhealthy": "2", "unknown": "3"},
+}
+"""How formats with words of their own name a status."""
+
+
+class Reading(msgspec.Struct):
+    """What a reader made of a text, in the format's own words: figures as they are, or as shown."""
+
+    status: str
+    outcomes: dict[str, str]
+    figures: dict[str, float]
+
+
+# Nagios
+
+
+def nagios(text: str, health: Report) -> Reading:
+    first, *lines = text.splitlines()
+    shown, _, figures = first.partition("|")
+    assert "|" not in "".join([figures, *lines])
+    outcomes = {}
+    for line in lines:
+        match = re.match(r"(PASS|WARN|FAIL|UNKNOWN|SKIP) (\S+?):?(?: |$)", line)
+        if match and match[2] != "the":
+            outcomes[match[2]] = match[1].lower()
+    return Reading(shown.partition(":")[0], outcomes, {})
+
+
+_PERL = """
+use Monitoring::Plugin::Performance; use JSON::PP; local $/; my @found;
+for my $p (Monitoring::Plugin::Performance->parse_perfstring(<STDIN>)) {
+  my $t = ($p->warning || $p->critical) ? $p->threshold : undef;
+  push @found, {label => $p->label, value => $p->value, uom => $p->uom,
+    state => $t ? $t->get_status($p->value) : 0};
+}
+print encode_json(\\@found);
+"""
+
+
+def has_monitoring_plugin() -> bool:
+    """Tell whether Perl's Monitoring::Plugin is here."""
+    argv = [str(PERL), "-MMonitoring::Plugin::Performance", "-e", "1"]
+    return (
+        PERL is not None and subprocess.run(argv, capture_output=True, check=False).returncode == 0
+    )
+
+
+def perfdata(text: str) -> list[dict[str, Any]]:
+    """Return what Monitoring::Plugin::Performance reads, and how it judges each value by its ranges."""
+    figures = text.splitlines()[0].partition("|")[2].strip()
+    done = subprocess.run(
+        [str(PERL), "-e", _PERL], input=figures, capture_output=True, text=True, check=True
+    )
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
+
+
+_FIGURE = re.compile(
+    r"'([^'=|]+)'=(-?[0-9]+(?:\.[0-9]+)?)(us|ms|s|%|B)?"
+    r"(?:;((?:~:)?-?[0-9.]+:?)?)?(?:;((?:~:)?-?[0-9.]+:?)?)?(?: |\Z)"
+)
+
+
+def by_guidelines(text: str) -> dict[str, tuple[float, str]]:
+    """Return the figures by the grammar of the guidelines; raise where something else is there."""
+    figures = text.splitlines()[0].partition("|")[2].strip()
+    found, at = {}, 0
+    while at < len(figures):
+        match = _FIGURE.match(figures, at)
+        assert match, figures[at : at + 80]
+        found[match[1]] = (float(match[2]), match[3] or "")
+        at = match.end()
+    return found
+
+
+# JUnit
+
+
+def junit(text: str, health: Report) -> Reading:
+    JUNIT_SCHEMA.validate(text)
+    found = junitparser.JUnitXml.fromstring(text.encode())
+    outcomes, figures, verdicts = {}, {}, set()
+    for suite in found:
+        verdicts |= {one.value for one in suite.properties() if one.name == "verdict"}
+        for case in suite:
+            component = str(case.classname).removeprefix("flowhealth.")
+            (*results,) = case.result
+            kinds = [type(one).__name__.lower() for one in results]
+            assert len(kinds) <= 1
+            word = (
+                {"failure": "fail", "error": "unknown", "skipped": "skip"}[kinds[0]]
+                if kinds
+                else "pass"
+            )
+            if component == "run":
+                outcomes[f"run {case.name}"] = word
+                continue
+            facts = {one.name: one.value for one in _properties(case)}
+            if word == "pass" and facts["outcome"] == "warn":
+                assert str(case.system_out).startswith("WARN: ")
+                word = "warn"
+            assert facts["outcome"] == word
+            outcomes[f"{component}.{case.name}"] = word
+            _, bracket, which = str(case.name).partition("[")
+            for name, value in facts.items():
+                if (
+                    not name.endswith((".warns", ".fails"))
+                    and re.match(r"-?\d", value)
+                    and name != "attempts"
+                ):
+                    figures[f"{component}.{name}{bracket}{which}"] = float(value.partition(" ")[0])
+    (verdict,) = verdicts
+    return Reading(str(verdict), outcomes, figures)
+
+
+def _properties(case: junitparser.TestCase) -> list[junitparser.Property]:
+    return [one for group in case.iterchildren(junitparser.Properties) for one in group]
+
+
+# GitHub: how its runner reads a line (ActionCommand.TryParseV2 in actions/runner)
+
+
+class Command(msgspec.Struct):
+    """A workflow command."""
+
+    name: str
+    properties: dict[str, str]
+    data: str
+
+
+def commands(text: str) -> Iterator[Command]:
+    """Yield the commands that the runner finds: a line each, as .NET reads lines."""
+    for line in re.split(r"\r\n|\r|\n", text):
+        stripped = line.lstrip()
+        end = stripped.find("::", 2)
+        if not stripped.startswith("::") or end < 0:
+            assert stripped == "", stripped
+            continue
+        name, _, told = stripped[2:end].partition(" ")
+        pairs = [one.partition("=")[::2] for one in told.strip().split(",") if one]
+        yield Command(
+            name, {key: _plain(value) for key, value in pairs}, _plain(stripped[end + 2 :])
+        )
+
+
+def _plain(text: str) -> str:
+    for escaped, meant in (("%0D", "\r"), ("%0A", "\n"), ("%3A", ":"), ("%2C", ","), ("%25", "%")):
+        text = text.replace(escaped, meant)
+    return text
+
+
+def workflow(text: str, health: Report) -> Reading:
+    outcomes = {}
+    found = list(commands(text))
+    for one in found:
+        assert one.name in ("error", "warning", "notice")
+        assert set(one.properties) <= {"file", "line", "title"}
+        word, _, name = one.properties["title"].partition(": ")
+        if one.name != "notice" and name:
+            outcomes[name.removesuffix(" (not critical)")] = word
+    status = found[-1].properties["title"].partition(":")[0].lower()
+    table = markdown(github.summary(health), health)
+    assert table.status == status
+    return Reading(status, outcomes, table.figures)
+
+
+# Markdown
+
+
+def markdown(text: str, health: Report) -> Reading:
+    tree = SyntaxTreeNode(MarkdownIt("commonmark").enable("table").parse(text))
+    status, figures, outcomes, title = "", {}, {}, ""
+    for node in tree.children:
+        assert node.type in ("heading", "paragraph", "bullet_list", "fence", "table"), node.type
+        if node.type == "heading":
+            title = _shown(node)
+            status = status or title.partition(":")[0].lower()
+        if node.type == "table":
+            head, *rows = [
+                [_shown(cell) for cell in row.children]
+                for part in node.children
+                for row in part.children
+            ]
+            assert all(len(row) == len(head) for row in rows)
+            if title == "Checks":
+                outcomes = {row[0]: row[1] for row in rows}
+            if title == "Figures":
+                figures = {row[0]: shown_figure(row[1]) for row in rows}
+    html = MarkdownIt("commonmark").enable("table").render(text)
+    assert "<script" not in html
+    assert "<a " not in html
+    assert "<strong>b" not in html
+    return Reading(status, outcomes, figures)
+
+
+def _shown(node: SyntaxTreeNode) -> str:
+    inline = node.children[0] if node.children else None
+    pieces = inline.children if inline else []
+    assert all(one.type in ("text", "text_special", "strong") for one in pieces), [
+        one.type for one in pieces
+    ]
+    return "".join(one.content for one in pieces if one.type != "strong")
+
+
+def shown_figure(text: str) -> float:
+    """Return a figure as people write it: 1,234 ms."""
+    return float(text.partition(" ")[0].replace(",", ""))
+
+
+# HTML
+
+
+class Page(HTMLParser):
+    """The heading's status, and the cells of every table's rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status = ""
+        self.rows: list[list[str]] = []
+        self.tags: set[str] = set()
+        self._cell = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag == "h1":
+            self.status = str(dict(attrs)["data-status"])
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self._cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self._cell = False
+
+    def handle_data(self, data: str) -> None:
+        if self._cell:
+            self.rows[-1][-1] += data
+
+
+def html(text: str, health: Report) -> Reading:
+    page = Page()
+    page.feed(text)
+    page.close()
+    assert page.tags & {"script", "img", "iframe", "a"} == set()
+    outcomes, figures = {}, {}
+    for name, outcome, told in (row for row in page.rows if row[0] != "Check"):
+        outcomes[name] = outcome[1:]  # after its sign
+        component, (_, bracket, which) = name.partition(".")[0], name.partition("[")
+        for piece in told.split("; "):
+            if match := re.match(r"([\w.]+) (-?[\d.,e-]+)(?: [\w/%]+)?(?: \(|,? |,|\Z)", piece):
+                figures[f"{component}.{match[1]}{bracket}{which}"] = shown_figure(
+                    match[2].rstrip(",")
+                )
+    return Reading(page.status, outcomes, figures)
+
+
+# JSON
+
+
+def lines(text: str, health: Report) -> Reading:
+    head, *checks = [json.loads(line) for line in text.split("\n")[:-1]]
+    for one in (head, *checks):
+        LINE_SCHEMA.validate(one)
+    assert head["kind"] == "run"
+    assert {one["kind"] for one in checks} <= {"check"}
+    told = msgspec.convert(checks, list[dict[str, Any]])
+    return Reading(head["status"], {one["id"]: one["outcome"] for one in told}, figures_of(told))
+
+
+def health_json(text: str, health: Report) -> Reading:
+    found = json.loads(text)
+    outcomes, figures = {}, {}
+    for key, ones in found.get("checks", {}).items():
+        component, name = key.split(":")
+        for one in ones:
+            _, bracket, which = one["componentId"].partition("[")
+            if "observedValue" in one:
+                figures[f"{component}.{name}{bracket}{which}"] = one["observedValue"]
+            else:
+                outcomes[one["componentId"]] = one["status"]
+    return Reading(found["status"], outcomes, figures)
+
+
+def openmetrics(text: str, health: Report) -> Reading:
+    outcomes, figures, status = {}, {}, ""
+    words = {0: "pass", 1: "warn", 2: "fail", 3: "unknown"}
+    for family in text_string_to_metric_families(text):
+        for one in family.samples:
+            if one.name == "flowhealth_status":
+                status = str(int(one.value))
+            elif one.name == "flowhealth_check_status":
+                outcomes[one.labels["check"]] = words[int(one.value)]
+            elif "statistic" in one.labels:
+                name = one.name.removesuffix(f"_{family.unit}") if family.unit else one.name
+                parameters = f"[{one.labels['parameters']}]" if "parameters" in one.labels else ""
+                figures[f"{name}.{one.labels['statistic']}{parameters}"] = one.value
+    return Reading(status, outcomes, figures)
+
+
+def figures_of(checks: list[dict[str, Any]]) -> dict[str, float]:
+    """Return the figures of a JSON report's checks: by threshold, else the value or the median."""
+    found = {}
+    for one in checks:
+        _, bracket, which = one["id"].partition("[")
+        judged = set()
+        for limit in one["thresholds"]:
+            if limit["observed"] is not None:
+                judged.add(limit["measurement"])
+                name = ".".join(filter(None, (limit["measurement"], limit["statistic"])))
+                found[f"{one['component']}.{name}{bracket}{which}"] = limit["observed"]
+        for taken in one["measurements"]:
+            name = f"{one['component']}.{taken['name']}"
+            if taken["name"] not in judged and "stats" in taken:
+                found[f"{name}.median{bracket}{which}"] = taken["stats"]["median"]
+            elif taken["name"] not in judged and "value" in taken:
+                found[f"{name}{bracket}{which}"] = taken["value"]
+    return found
+
+
+READERS: dict[str, Callable[[str, Report], Reading]] = {
+    "github": workflow,
+    "health+json": health_json,
+    "html": html,
+    "json-lines": lines,
+    "junit": junit,
+    "markdown": markdown,
+    "nagios": nagios,
+    "openmetrics": openmetrics,
+}
+
+
+def assert_outputs(folder: Path, report: dict[str, Any], status: str, *left_out: str) -> None:
+    """Assert that every file of `folder`, one for each format, says what the run's report says.
+
+    Args:
+        folder: A file for each format, with its name.
+        report: The key `health` of the run's report.
+        status: The status that all must have.
+        left_out: Formats that are not looked at.
+    """
+    health = msgspec.convert(report, Report)
+    assert health.status == status
+    for name in READERS.keys() - {*left_out}:
+        reading = READERS[name]((folder / name).read_text(), health)
+        assert reading.status == STATUSES.get(name, {}).get(status, status), name
+        if name not in ("nagios", "openmetrics"):
+            tolerance = 1e-3 if name in PEOPLE else 1e-12
+            assert reading.figures == pytest.approx(figures_of(report["checks"]), rel=tolerance), (
+                name
+            )

@@ -1,0 +1,68 @@
+"""Results of checks and records of runs, made by hand."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from typing import Any
+
+import msgspec
+
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.report import Host, Report, Summary, TargetInfo
+from pytest_flowhealth.domain.root_causes import derive_verdict
+from pytest_flowhealth.domain.status import Outcome
+from pytest_flowhealth.history.entry import Entry, Taken
+from pytest_flowhealth.history.entry import Outcome as Ended
+
+
+def check(name: str, outcome: Outcome, **more: object) -> CheckResult:
+    """Return the result of a check, whose fields are those of `CheckResult`."""
+    settings: dict[str, object] = {
+        "nodeid": name,
+        "component": name.partition(".")[0],
+        "critical": True,
+        "duration": 0.0,
+        "message": f"{name} is {outcome.value}",
+        "remedy": f"mend {name}",
+        "blocked_by": None,
+        "attempts": 1,
+        "measurements": (),
+        "thresholds": (),
+        "details": {},
+    }
+    return CheckResult(id=name, outcome=outcome, **(settings | more))  # type: ignore[arg-type]
+
+
+def health(*checks: CheckResult, **fields: Any) -> Report:
+    """Return the report on these checks, as the program itself judges them together."""
+    verdict = derive_verdict(checks, ())
+    report = Report(
+        status=verdict.status,
+        exit_code=verdict.status.exit_code,
+        reasons=verdict.reasons,
+        started=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+        duration=1.5,
+        target=TargetInfo("shop", "1.0.0", "shop"),
+        host=Host("h", "Linux", "6", "x", "3.11", 2),
+        summary=Summary(),
+        components=verdict.components,
+        checks=verdict.checks,
+    )
+    return msgspec.structs.replace(report, **fields)
+
+
+def entry(uid: str = "r1", started: float | None = None, /, **samples: tuple[float, ...]) -> Entry:
+    """Return the record of a run with samples (in ms) by the names of their metrics."""
+    return Entry(
+        uid=uid,
+        started=time.time() if started is None else started,
+        duration=1.0,
+        status="healthy",
+        target="app",
+        version="1.0.0",
+        fingerprint="f",
+        outcomes=(Ended("redis.command", "redis", "pass", 0.1, ""),),
+        taken=tuple(Taken(name, "ms", values) for name, values in samples.items()),
+        report=b"",
+    )

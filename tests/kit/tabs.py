@@ -1,0 +1,159 @@
+"""A tab of the shared Chromium on a page of ours: what it shows, complains of, and asks others for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kit.site import Served, Visitor
+from tests.kit.waiting import wait_for
+from tests.kit.web_app import PASSWORD
+
+NAVIGATION = ("/", "/fleet", "/alerts", "/npm", "/installs", "/hosts")
+SIZES = {"desktop": (1280, 800), "telephone": (360, 740)}
+LONGEST = 60_000
+"""Milliseconds after which a tab gives up; nothing is judged by it."""
+
+
+class Tab:
+    """A tab.
+
+    Attributes:
+        page: Playwright's own page.
+        complaints: Errors and warnings of its console.
+        foreign: Addresses of other servers that it asked.
+        scripts: The paths of scripts that it loaded.
+    """
+
+    def __init__(self, page: Any, site: Served) -> None:
+        self.page, self.site = page, site
+        self.complaints: list[str] = []
+        self.foreign: list[str] = []
+        self.scripts: set[str] = set()
+        page.set_default_timeout(LONGEST)
+        page.on("console", self._complained)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", self._asked)
+
+    def _complained(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(f"{message.text} {message.location}")
+
+    def _asked(self, request: Any) -> None:
+        url = self.site.url
+        if not request.url.startswith((url, "data:", url.replace("http", "ws"))):
+            self.foreign.append(request.url)
+        elif request.url.endswith(".js"):
+            self.scripts.add(request.url.removeprefix(url))
+
+    def go(self, path: str) -> None:
+        """Load a page."""
+        self.page.goto(f"{self.site.url.rstrip('/')}{path}")
+
+    def see(self, name: str, **state: Any) -> Any:
+        """Wait for the element that is marked for tests by this name, and return it."""
+        found = self.page.locator(f'[data-test="{name}"]').first
+        found.wait_for(**state)
+        return found
+
+    def wait_for(self, selector: str, **state: Any) -> None:
+        """Wait for an element."""
+        self.page.wait_for_selector(selector, **state)
+
+    def enter(self, path: str) -> None:
+        """Load a page as somebody who has logged in."""
+        visitor = Visitor(self.site)
+        assert visitor.log_in().ok
+        cookies = [
+            {"name": name, "value": value, "url": self.site.url}
+            for name, value in visitor.session.cookies.items()
+        ]
+        self.page.context.add_cookies(cookies)
+        self.go(path)
+
+    def log_in(self, password: str = PASSWORD) -> None:
+        """Fill in the form of the page for logging in, and send it."""
+        self.page.fill("#user", "admin")
+        self.page.fill("#password", password)
+        self.page.click("button[type=submit]")
+
+    def follow(self, path: str) -> None:
+        """Go to a page by the navigation, which loads nothing but what is new."""
+        self.page.click(f'#nav a[href="{path}"]')
+        self.wait_until("document.activeElement.id === 'main'")
+
+    def wait_until(self, expression: str) -> None:
+        """Wait until an expression of JavaScript is true.
+
+        Playwright's own `wait_for_function` evaluates it in the page, whose policy forbids that.
+        """
+        wait_for(lambda: self.page.evaluate(expression), message=expression)
+
+    def wait_until_live(self, how: str = "live") -> None:
+        """Wait until it says that it is live; or `stale`."""
+        self.wait_for(f'html[data-live="{how}"]')
+
+    def settle(self) -> None:
+        """Wait until the page shows what it has loaded: no request, and every spinner gone."""
+        self.page.wait_for_load_state("networkidle")
+
+    def assert_quiet(self) -> None:
+        """Assert that it complained of nothing, and asked nobody else."""
+        assert self.complaints == []
+        assert self.foreign == []
+
+    def look_at_every_page(self, axe: str) -> None:
+        """Go to every page, and assert that each is accessible and fits."""
+        self.go("/login")
+        self.assert_accessible(axe)
+        self.enter("/check/own.switch")
+        for path in ("", *NAVIGATION):
+            if path:
+                self.follow(path)
+            self.wait_until_live()
+            self.settle()
+            self.assert_accessible(axe)
+        self.assert_quiet()
+
+    def assert_accessible(self, axe: str) -> None:
+        """Assert that axe-core finds nothing serious, and that nothing is wider than the window."""
+        width = self.page.viewport_size["width"]
+        assert self.page.evaluate("document.documentElement.scrollWidth") <= width, self.page.url
+        # By the debugger's way: the page's own policy allows no foreign script.
+        self.page.evaluate(axe)
+        text = self.page.evaluate("axe.run().then(found => JSON.stringify(found.violations))")
+        findings = [
+            f"{finding['id']}: {[node['html'] for node in finding['nodes']][:3]}"
+            for finding in json.loads(text)
+            if finding["impact"] in ("serious", "critical")
+        ]
+        assert findings == [], self.page.url
+
+
+@contextmanager
+def tab(browser: Any, site: Served, **settings: Any) -> Iterator[Tab]:
+    """Open a tab with cookies of its own; `settings` are those of a browser context."""
+    context = browser.new_context(**settings)
+    try:
+        yield Tab(context.new_page(), site)
+    finally:
+        context.close()
+
+
+def fetch_axe(folder: Path) -> None:
+    """Fetch axe-core into `folder`; skip the test if the registry does not have it."""
+    folder.mkdir()
+    done = subprocess.run(
+        ["npm", "pack", "--silent", "axe-core@4.14.1"], cwd=folder, capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("axe-core can't be had from the registry")
+    (archive,) = folder.glob("*.tgz")
+    shutil.unpack_archive(archive, folder)

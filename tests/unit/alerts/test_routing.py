@@ -1,0 +1,58 @@
+"""Who is told, and what is silenced."""
+
+import datetime
+
+import pytest
+
+from pytest_flowhealth.alerts.engine import Subject
+from pytest_flowhealth.alerts.routing import matches, silencer
+from pytest_flowhealth.alerts.store import Hush
+from pytest_flowhealth.config.alerts import Silence
+
+NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
+HOUR = datetime.timedelta(hours=1)
+
+
+def subject(name: str) -> Subject:
+    return Subject(name, "check", "redis", "critical", "it fails")
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "expected"),
+    [
+        ("redis.connect", "redis.*", True),
+        ("redis.connect", "redis.connect", True),
+        ("npm.audit", "redis.*", False),
+        ("http.page[login]", "http.page[*]", True),
+        ("http.page[login]", "http.page[login]", True),
+        ("http.pagel", "http.page[login]", False),
+        ("highCPU", "high?PU", True),
+    ],
+)
+def test_pattern_matches_names_and_brackets_literally(
+    name: str, pattern: str, expected: bool
+) -> None:
+    assert matches(name, pattern) is expected
+
+
+@pytest.mark.parametrize(
+    ("silence", "expected"),
+    [
+        (Silence("redis.*", until=NOW + HOUR), True),
+        (Silence("redis.*", until=NOW), False),
+        (Silence("redis.*", until=NOW + 2 * HOUR, start=NOW + HOUR), False),
+        (Silence("redis.*", until=NOW + HOUR, start=NOW - HOUR), True),
+        (Silence("npm.*", until=NOW + HOUR), False),
+    ],
+)
+def test_maintenance_window_silences_between_its_start_and_its_end(
+    silence: Silence, expected: bool
+) -> None:
+    assert silencer([silence], [], NOW)(subject("redis.connect")) is expected
+
+
+def test_silence_by_command_ends_at_its_end() -> None:
+    at = NOW.timestamp()
+
+    assert silencer([], [Hush("1", "redis.*", at - 1, at + 1)], NOW)(subject("redis.connect"))
+    assert not silencer([], [Hush("1", "redis.*", at - 2, at)], NOW)(subject("redis.connect"))

@@ -1,0 +1,172 @@
+"""The client of GitHub: when it asks again, how long it waits, and what it never repeats."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_flowhealth.feedback.github.answers import Issue, Label
+from pytest_flowhealth.feedback.github.client import Client, Time
+from pytest_flowhealth.feedback.github.failure import GitHubError, Limited, Lost, Refused
+from pytest_flowhealth.feedback.github.transport import Answer
+from tests.kit.clock import FakeClock
+from tests.kit.github import REPOSITORY, TOKEN, GitHub
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def github(clock: FakeClock) -> GitHub:
+    return GitHub(clock.now)
+
+
+@pytest.fixture
+def client(github: GitHub, clock: FakeClock) -> Client:
+    return github.client(clock)
+
+
+@pytest.mark.parametrize("fault", ["500", "503", "cut", "half"])
+def test_a_get_is_repeated(github: GitHub, client: Client, fault: str) -> None:
+    github.open()
+    github.fault = lambda _, count: fault if count < 3 else None
+
+    assert len(client.pages("issues", Issue, 1)) == 1
+    assert len(github.requests) == 3
+
+
+def test_a_get_is_repeated_three_times_at_most(
+    github: GitHub, client: Client, clock: FakeClock
+) -> None:
+    github.fault = lambda *_: "503"
+
+    with pytest.raises(Lost, match="answers with status 503"):
+        client.get("issues/1", Issue)
+
+    assert len(github.requests) == 4
+    assert sum(clock.waited) < 20
+
+
+@pytest.mark.parametrize("fault", ["500", "done cut", "garbage", "done 502"])
+def test_a_post_that_may_have_succeeded_is_not_repeated(
+    github: GitHub, client: Client, fault: str
+) -> None:
+    github.fault = lambda *_: fault
+
+    with pytest.raises(Lost):
+        client.post("labels", {"name": "x"}, Label)
+
+    assert len(github.requests) == 1
+
+
+def test_a_post_that_was_refused_by_a_rate_limit_is_repeated(
+    github: GitHub, client: Client
+) -> None:
+    github.fault = lambda _, count: "429" if count < 3 else None
+
+    assert client.post("labels", {"name": "x"}, Label).name == "x"
+    assert len(github.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "wait"),
+    [
+        (403, {"Retry-After": "30"}, 30.0),
+        (429, {"Retry-After": "30"}, 30.0),
+        (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "{now+120}"}, 120.0),
+        (403, {"X-RateLimit-Remaining": "0"}, 60.0),
+        (429, {}, 60.0),
+        (429, {"Retry-After": "soon"}, 60.0),
+        (403, {"Retry-After": "999999999"}, 86_400.0),
+        (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1"}, 1.0),
+    ],
+)
+def test_a_rate_limit_says_how_long_to_wait(
+    github: GitHub,
+    client: Client,
+    clock: FakeClock,
+    status: int,
+    headers: dict[str, str],
+    wait: float,
+) -> None:
+    reset = str(int(clock.at) + 120)
+    github.headers = {name: text.replace("{now+120}", reset) for name, text in headers.items()}
+    github.status["/issues/1"] = (status, "Please wait.")
+    before = clock.at
+
+    with pytest.raises(Limited) as caught:
+        client.get("issues/1", Issue)
+
+    if wait > 20:
+        assert caught.value.until == pytest.approx(before + wait, abs=1.1)
+    assert len(github.requests) == (1 if wait > 20 else 4)
+
+
+def test_a_missing_permission_is_not_a_rate_limit(github: GitHub, client: Client) -> None:
+    github.status["/issues/1"] = (403, "Resource not accessible by integration")
+    with pytest.raises(Refused, match="does not allow that") as caught:
+        client.get("issues/1", Issue)
+    assert "Issues: read and write" in (caught.value.remedy or "")
+
+
+def test_a_link_to_another_host_is_not_followed(github: GitHub, client: Client) -> None:
+    github.link = '<https://other.example/x>; rel="next"'
+    with pytest.raises(GitHubError, match="another host"):
+        client.pages("issues", Issue, 5)
+    assert len(github.requests) == 1
+
+
+def test_a_token_that_the_server_repeats_is_not_shown(github: GitHub, client: Client) -> None:
+    github.status["/issues/1"] = (400, f"Bearer {TOKEN} \x1b[31m is odd")
+    with pytest.raises(Refused) as caught:
+        client.get("issues/1", Issue)
+    assert "Bearer ***" in str(caught.value)
+    assert TOKEN not in repr(caught.value) + caught.value.said
+    assert "\x1b" not in str(caught.value)
+
+
+def test_a_wrong_clock_is_corrected_by_githubs_date(github: GitHub, clock: FakeClock) -> None:
+    client = github.client(FakeClock(clock.at - 50_000))
+    client.pages("issues", Issue, 1)
+    assert client.now == pytest.approx(clock.at, abs=1.0)
+
+
+@pytest.mark.parametrize("link", ["", "<x>", '<https://cdn.example/x.css>; rel="preload"'])
+@pytest.mark.parametrize(("count", "requests"), [(99, 1), (100, 2), (250, 3), (300, 4)])
+def test_a_full_page_without_a_link_is_not_the_whole_list(
+    github: GitHub, client: Client, count: int, requests: int, link: str
+) -> None:
+    github.link = link
+    for _ in range(count):
+        github.open()
+
+    found = client.pages("issues", Issue, 5, state="open", labels="")
+
+    assert sorted(issue.number for issue in found) == list(range(1, count + 1))
+    assert len(github.requests) == requests
+
+
+@pytest.mark.parametrize("link", [None, ""])
+def test_a_list_has_at_most_the_given_number_of_pages(
+    github: GitHub, client: Client, link: str | None
+) -> None:
+    github.link = link
+    for _ in range(200):
+        github.open()
+    if link is None:  # the last full page has no `next`
+        assert len(client.pages("issues", Issue, 2)) == 200
+    else:
+        with pytest.raises(GitHubError, match="has more than 200"):
+            client.pages("issues", Issue, 2)
+    assert len(github.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"null", b"[]", b"{}", b'{"number": "x"}', b"[" * 100_000, b'{"number": 1e999}']
+)
+def test_an_answer_that_is_not_as_documented_is_an_error(clock: FakeClock, body: bytes) -> None:
+    at = Time(clock.now, clock.now, clock.sleep)
+    client = Client(REPOSITORY, TOKEN, at=at, exchange=lambda *_: Answer(200, {}, body))
+    with pytest.raises(GitHubError):
+        client.get("issues/1", Issue)

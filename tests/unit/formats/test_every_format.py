@@ -1,0 +1,213 @@
+"""Every format: its own reader reads what the JSON report says; hostile texts break none; golden files.
+
+A format is found through its entry point, and so needs a golden file here. To write them anew, look at
+the difference afterwards: FLOWHEALTH_GOLDEN=write pytest tests/unit/formats/test_every_format.py
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pytest_flowhealth.domain.checks import PhaseOutcome
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.root_causes import RunProblem
+from pytest_flowhealth.domain.status import Outcome, Status
+from pytest_flowhealth.formats.readings import of_the_run
+from pytest_flowhealth.plugin.options import OPTIONS
+from tests.kit.readers import PEOPLE, READERS, STATUSES, by_guidelines, commands, figures_of
+from tests.kit.reports import (
+    BROKEN,
+    DEGRADED,
+    EVERY,
+    HEALTHY,
+    ILL,
+    NOTHING,
+    exposed_figures,
+    judged,
+    nagios_figures,
+    reported,
+)
+
+OURS = {
+    one.name: one
+    for one in entry_points(group="pytest_flowhealth.formats")
+    if one.value.startswith("pytest_flowhealth.")
+}
+FORMATS = sorted(OURS)
+GOLDEN = Path(__file__).with_name("golden")
+ENDINGS = {
+    "github": "txt",
+    "health+json": "json",
+    "html": "html",
+    "json-lines": "jsonl",
+    "junit": "xml",
+    "markdown": "md",
+    "nagios": "txt",
+    "openmetrics": "prom",
+}
+
+
+def rendered(name: str, health: Report) -> str:
+    render: Callable[[Report], str] = OURS[name].load()
+    text = render(health)
+    text.encode()  # no lone surrogates
+    return text
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_its_reader_reads_the_outcomes_and_figures_of_the_report(name: str) -> None:
+    report = msgspec.to_builtins(EVERY)
+    told = READERS[name](rendered(name, EVERY), EVERY)
+
+    outcomes = {one["id"]: one["outcome"] for one in report["checks"]}
+    assert set(outcomes.values()) == {one.value for one in Outcome}
+    assert {
+        key: value for key, value in told.outcomes.items() if not key.startswith("run ")
+    } == expected_outcomes(name, outcomes)
+    if name != "nagios":  # below, for its units are others
+        figures = figures_of(report["checks"])
+        wanted = exposed_figures(EVERY) if name == "openmetrics" else figures
+        if name == "health+json":  # a colon is no part of a name there
+            assert len(figures) == len(told.figures)
+        assert told.figures == pytest.approx(wanted, rel=1e-3 if name in PEOPLE else 1e-12)
+
+
+def expected_outcomes(name: str, outcomes: dict[str, str]) -> dict[str, str]:
+    if name == "github":  # what is well, or was not looked at, is no annotation
+        return {key: one for key, one in outcomes.items() if one not in ("pass", "skip")}
+    if name == "openmetrics":
+        return {key: one for key, one in outcomes.items() if one != "skip"}
+    if name == "health+json":  # which has no word for what is not known
+        known = {key: one for key, one in outcomes.items() if one != "skip"}
+        return {key: "fail" if one == "unknown" else one for key, one in known.items()}
+    if name == "nagios":
+        return {key.replace("|", "/"): one for key, one in outcomes.items()}
+    return outcomes
+
+
+def test_nagios_figures_keep_to_the_grammar_of_the_guidelines() -> None:
+    found = by_guidelines(rendered("nagios", EVERY))
+
+    assert {name: unit for name, (_, unit) in found.items()} == {
+        name: unit for name, (_, unit) in nagios_figures(EVERY).items()
+    }
+    assert {name: one for name, (one, _) in found.items()} == pytest.approx(
+        {name: one for name, (one, _) in nagios_figures(EVERY).items()}
+    )
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_hostile_check_breaks_no_format(name: str) -> None:
+    text = rendered(name, ILL)
+    told = READERS[name](text, ILL)
+
+    outcomes = sorted(one for key, one in told.outcomes.items() if not key.startswith("run "))
+    ours = expected_outcomes(name, {one.id: one.outcome.value for one in ILL.checks})
+    if name == "nagios":  # an id has spaces here
+        outcomes = sorted(re.findall(r"(?m)^(PASS|WARN|FAIL|SKIP|UNKNOWN) app\.", text))
+        assert outcomes == sorted(one.upper() for one in ours.values())
+    else:
+        assert outcomes == sorted(ours.values())
+    assert len(text) < 400_000 or name in ("health+json", "json-lines")
+    if name not in ("health+json", "json-lines", "openmetrics"):  # they quote what they hold
+        assert not re.search(
+            r"[\x00-\x09\x0b-\x1f\x7f\u202e\u2028\ud800]",
+            re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL),
+        )
+
+
+def test_markdown_notifies_nobody_and_links_nowhere() -> None:
+    acts = "@babel/core GH-7 #12 !3 _GH-8 www.evil.example _www.evil.example me@evil.example o/r#5"
+    checks = [judged(f"app.x[{acts}]", ending=PhaseOutcome.FAILED, message=acts)]
+    text = rendered("markdown", reported(checks, (RunProblem(acts),)))
+
+    plain = re.sub(r"(?ms)^```text.*?^```$", "", text).replace("\\", "")
+    assert plain.count("babel/core") == 4
+    assert not re.search(r"@\w|#\d|!\d|GH-\d|www\.", plain)
+
+
+REPORTS = {
+    "healthy": (HEALTHY,),
+    "degraded": (DEGRADED,),
+    "unhealthy": (EVERY, ILL),
+    "unknown": (NOTHING, BROKEN),
+}
+
+
+@pytest.mark.parametrize("status", REPORTS)
+@pytest.mark.parametrize("name", FORMATS)
+def test_each_status_is_read_as_itself(name: str, status: str) -> None:
+    for health in REPORTS[status]:
+        reading = READERS[name](rendered(name, health), health)
+        assert reading.status == STATUSES.get(name, {}).get(status, status)
+        if status == "healthy":
+            assert set(reading.outcomes.values()) <= {"pass"}
+
+
+@pytest.mark.parametrize("health", REPORTS["unknown"])
+def test_a_run_without_a_verdict_is_an_error_in_junit_and_github(health: Report) -> None:
+    outcomes = READERS["junit"](rendered("junit", health), health).outcomes
+
+    assert [outcome for key, outcome in outcomes.items() if key.startswith("run ")] == ["unknown"]
+    assert next(commands(rendered("github", health))).name == "error"
+
+
+class References(HTMLParser):
+    """Collects what a page loads, links to or runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = [name for name, _ in attrs]
+        self.found += [name for name in names if name in ("src", "href") or name.startswith("on")]
+        self.found += [tag] if tag in ("script", "link", "img", "iframe") else []
+
+
+@pytest.mark.parametrize("health", [EVERY, ILL])
+def test_the_html_page_loads_nothing_and_runs_nothing(health: Report) -> None:
+    text = rendered("html", health)
+    references = References()
+    references.feed(text)
+
+    assert references.found == []
+    assert "url(" not in text
+    assert "@import" not in text
+    assert "default-src 'none'" in text
+
+
+@pytest.mark.parametrize("status", [Status.UNHEALTHY, Status.UNKNOWN])
+def test_a_verdict_worse_than_its_checks_is_never_without_a_reason(status: Status) -> None:
+    for reasons in ((), ("app.good: it is fine",), ("something else",)):
+        worse = msgspec.structs.replace(HEALTHY, status=status, reasons=reasons)
+        assert of_the_run(worse), reasons
+    assert of_the_run(HEALTHY) == ()
+    assert of_the_run(EVERY) == ("worker gw1 was lost",)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_it_renders_its_golden_file(name: str) -> None:
+    file = GOLDEN / f"{name}.{ENDINGS.get(name, 'txt')}"
+    # The style is the web page's, and tested there.
+    text = re.sub(r"<style>.*?</style>", "<style></style>", rendered(name, EVERY), flags=re.DOTALL)
+    if os.environ.get("FLOWHEALTH_GOLDEN") == "write":
+        file.write_text(text)
+
+    assert file.is_file(), f"{name} has no golden file: see the head of this file"
+    assert text == file.read_text()
+
+
+def test_the_help_names_every_format() -> None:
+    told = dict(OPTIONS)["--health-output"]["help"]
+
+    assert [name for name in FORMATS if name not in told] == []
+    assert set(FORMATS) == set(READERS)

@@ -1,0 +1,69 @@
+"""Sketches and roll-ups: a quantile is right within 2 %, merged or not."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_flowhealth.history.rollup import FEWEST, figures, merged, packed, rolled_up, unpacked
+from pytest_flowhealth.history.sketch import ACCURACY, Sketch, upper
+
+NUMBERS = st.floats(-1e9, 1e9).filter(lambda one: one == 0 or abs(one) > 1e-9)
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=200), st.floats(0, 1))
+def test_quantile_is_within_two_percent(values: list[float], share: float) -> None:
+    found = Sketch(values).quantile(share)
+    true = sorted(values)[math.floor(share * (len(values) - 1))]
+    assert found == pytest.approx(true, rel=ACCURACY * 1.0001, abs=1e-9)
+
+
+@given(st.lists(st.lists(NUMBERS, min_size=1), min_size=1, max_size=4), st.floats(0, 1))
+def test_upper_quantile_of_packed_sketches_is_that_of_all_values(
+    parts: list[list[float]], share: float
+) -> None:
+    whole = Sketch(value for part in parts for value in part)
+    assert upper(
+        [Sketch(part).packed() for part in parts], list(map(len, parts)), share
+    ) == whole.quantile(share)
+
+
+@given(st.lists(NUMBERS, min_size=1), st.lists(NUMBERS, min_size=1))
+def test_merged_roll_ups_equal_one_roll_up_of_all_values(
+    first: list[float], second: list[float]
+) -> None:
+    one = merged([rolled_up(first), rolled_up(second)])
+    whole = rolled_up([*first, *second])
+    assert (one.count, one.least, one.greatest, one.sketch) == (
+        whole.count,
+        whole.least,
+        whole.greatest,
+        whole.sketch,
+    )
+    assert one.total == pytest.approx(whole.total, abs=1e-3)
+
+
+@settings(max_examples=25)
+@given(st.dictionaries(st.integers(0, 59), st.lists(NUMBERS, min_size=1).map(rolled_up)))
+def test_hour_of_roll_ups_is_the_same_after_packing(minutes: dict[int, object]) -> None:
+    assert unpacked(packed(minutes)) == minutes  # type: ignore[arg-type]
+
+
+def test_bytes_that_are_no_block_are_refused() -> None:
+    with pytest.raises(ValueError, match="no block of roll-ups"):
+        unpacked(b"nonsense")
+    with pytest.raises(ValueError, match="no quantile"):
+        Sketch().quantile(0.5)
+
+
+def test_p95_needs_enough_values_and_is_within_two_percent() -> None:
+    assert figures([rolled_up([1.0] * (FEWEST - 1))])[-1] is None
+    numbers = random.Random(7)
+    values = [numbers.lognormvariate(1, 1) for _ in range(5_000)]
+    parts = [rolled_up(values[start::10]) for start in range(10)]
+    true = sorted(values)[math.floor(0.95 * 4_999)]
+    assert figures(parts)[-1] == pytest.approx(true, rel=ACCURACY)

@@ -1,0 +1,31 @@
+"""Mistakes in the configuration of the monitor, its rules, receivers and silences."""
+
+from pathlib import Path
+
+import pytest
+
+from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.monitor.settings import Asked, read
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[[rules]]\nname = "a"\n', "rules: a: 'metric' is missing"),
+        ('[[rules]]\nname = "a"\nmetric = "x"\n', "must be such as 'redis.connect.p95'"),
+        ('[[rules]]\nname = "a"\nmetric = "a.b"\nabove = 1\nbelow = 2\n', "can't both be given"),
+        ('[[rules]]\nname = "a"\nmetric = "a.b"\nabove = 1\nfor = "soon"\n', "a duration such as"),
+        ('[[rules]]\nname = "a"\nnonsense = 1\n', "nonsense"),
+        ('[[receivers]]\nname = "a"\ntype = "pigeon"\n', "pigeon"),
+        ('[[receivers]]\nname = "a"\ntype = "webhook"\n', "needs 'url' or 'url_env'"),
+        ('[monitor]\nintervals = { redis = "often" }\n', "redis: expected a duration"),
+        ('[[silences]]\nmatch = "a"\nuntil = 2026-01-01T00:00:00\n', "time"),
+    ],
+)
+def test_mistake_is_a_usage_error_that_names_it(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "package.json").write_text('{"name": "shop", "version": "1.0.0"}')
+    (tmp_path / "flowhealth.toml").write_text(text)
+    asked = Asked(str(tmp_path), None, None, (), False, (), None, None)
+
+    with pytest.raises(UsageError, match=says):
+        read(asked, {})

@@ -1,0 +1,126 @@
+"""Figures that follow from two looks at a fleet."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
+from pytest_flowhealth.probes.fleet import figures, overview
+from pytest_flowhealth.probes.fleet.reading import Reading, read
+from pytest_flowhealth.probes.fleet.snapshot import Agent, Agents, Snapshot, Swarm, Tasks, Working
+from pytest_flowhealth.probes.fleet.utilisation import Fleet
+from tests.kit.clock import FakeClock
+
+NOW = 1_790_000_000.0
+
+
+def snapshot(**parts: Any) -> Snapshot:
+    return Snapshot(taken=NOW, clock=0.0, **parts)
+
+
+def test_what_a_source_can_never_know_is_not_applicable_else_unmeasured() -> None:
+    found = snapshot(never={"waiting": "no `waiting`"})
+    with pytest.raises(NotApplicable, match="no `waiting`"):
+        found.known("waiting", None)
+    with pytest.raises(MeasurementUnavailable, match="active"):
+        found.known("active", None)
+    assert found.known("waiting", 0) == 0
+
+
+def test_agents_that_are_gone_do_not_count_and_unknown_states_leave_busy_unknown() -> None:
+    told = Agents.of((Agent("a", "busy"), Agent("b", "idle"), Agent("c", "terminated")))
+    assert (told.total, told.busy) == (2, 1)
+    assert Agents.of((Agent("a", "busy"), Agent("b", "odd"))).busy is None
+
+
+def test_tasks_and_agents_are_stuck_abandoned_or_silent_by_both_looks() -> None:
+    working = (
+        Working("new", NOW - 5, held=False),
+        Working("old", NOW - 700, held=True),
+        Working("unknown"),
+    )
+    assert [one.id for one in figures.stuck(working, NOW, 600)] == ["old"]
+    assert figures.abandoned(working, (Working("new", held=False), Working("x", held=False))) == [
+        "new"
+    ]
+    found = snapshot(
+        agents=Agents.of((Agent("a", "idle", heartbeat=NOW - 400), Agent("b", heartbeat=NOW))),
+        swarms=(
+            Swarm("s", "active", heartbeat=NOW - 301),
+            Swarm("done", "completed", heartbeat=NOW - 900),
+        ),
+    )
+    assert [one.id for one in figures.silent(found, 300)] == ["a", "s"]
+    assert figures.with_heartbeat(found) == 3
+
+
+@pytest.mark.parametrize(
+    ("waiting", "agents", "durations", "expected"),
+    [
+        (0, 0, (), 0.0),
+        (10, 2, (1.0, 3.0), 10.0),
+        (10, 0, (1.0,), math.inf),
+        (10, 2, (), None),
+        (None, 2, (1.0,), None),
+    ],
+)
+def test_the_queue_drains_by_the_mean_duration_and_the_agents(
+    waiting: int | None, agents: int, durations: tuple[float, ...], expected: float | None
+) -> None:
+    found = snapshot(agents=Agents(agents), tasks=Tasks(waiting=waiting, durations=durations))
+    assert figures.drain(found) == expected
+
+
+def test_growth_and_busy_come_from_both_looks() -> None:
+    first = Snapshot(NOW, 10.0, Agents(4, 2), Tasks(waiting=10))
+    last = Snapshot(NOW + 2, 12.0, Agents(4, 4), Tasks(waiting=16, completed=9, failed=1))
+    found = Reading("http", "here", first, last, 0.1, NotApplicable("elsewhere"))
+    assert (found.growth, found.busy) == (3.0, 75.0)
+    parts = overview.parts(found, overview.Bounds(tasks=11), None)
+    assert parts["completion"] == "10 tasks ended, fewer than fleet.tasks = 11"
+    assert parts["utilisation"] == "elsewhere"
+    facts = overview.facts(found, overview.Bounds(), parts)
+    assert (facts.grown, facts.growth, facts.waiting) == (6, 180.0, 16)
+
+
+class Scripted:
+    """A source that gives these snapshots in turn."""
+
+    name, place = "scripted", "here"
+
+    def __init__(self, *snapshots: Snapshot) -> None:
+        self._left = [*snapshots]
+
+    def read(self) -> Snapshot:
+        return self._left.pop(0)
+
+
+def test_a_fleet_is_looked_at_twice_a_second_apart() -> None:
+    clock = FakeClock()
+    first, last = snapshot(tasks=Tasks(waiting=1)), snapshot(tasks=Tasks(waiting=2))
+    found = read(Scripted(first, last), sleep=clock.sleep, clock=clock.now)
+    assert (found.first, found.last, clock.waited) == (first, last, [1.0])
+    assert isinstance(found.usage, NotApplicable)
+
+
+@pytest.mark.parametrize(
+    ("agent", "local", "says"),
+    [
+        (Agent("a", pid=1, host="another-machine"), True, "no agent's process is on this machine"),
+        (Agent("a", pid=1), False, "no agent's process is on this machine"),
+        (Agent("a"), True, "no agent's process is on this machine"),
+    ],
+)
+def test_agents_elsewhere_are_not_applicable(agent: Agent, local: bool, says: str) -> None:
+    with pytest.raises(NotApplicable, match=says):
+        Fleet(snapshot(agents=Agents.of((agent,)), local=local))
+
+
+def test_a_number_of_no_process_or_of_a_younger_one_is_not_the_agents() -> None:
+    parent = Agent("a", pid=1, heartbeat=1.0)  # long before this machine was started
+    for agent in (parent, Agent("b", pid=2**22 + 1)):
+        with pytest.raises(MeasurementUnavailable, match="no process of 1 agents was found"):
+            Fleet(snapshot(agents=Agents.of((agent,)), local=True))

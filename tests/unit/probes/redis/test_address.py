@@ -1,0 +1,219 @@
+"""Addresses of Redis: read, shown without their password, and found for a target."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_flowhealth.config.model import Configuration, PackageSection, Redis
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
+from pytest_flowhealth.probes.redis.address import mask, of_target, parse
+
+
+@pytest.mark.parametrize(
+    ("url", "place", "database", "user", "password"),
+    [
+        ("redis://localhost", "localhost:6379", 0, None, None),
+        ("redis://", "localhost:6379", 0, None, None),
+        ("redis://h:6380/3", "h:6380", 3, None, None),
+        ("redis://h/?db=4", "h:6379", 4, None, None),
+        ("redis://h:1/2?family=6&tls=x", "h:1", 2, None, None),
+        ("redis://[::1]:6380/0", "[::1]:6380", 0, None, None),
+        ("redis://:p%40s%2Fs@h/0", "h:6379", 0, None, "p@s/s"),
+        ("redis://app:a%3Ab@h/0", "h:6379", 0, "app", "a:b"),
+        ("redis://app:p@ss@h/0", "h:6379", 0, "app", "p@ss"),
+        ("redis://h/0?username=u&password=p%26q", "h:6379", 0, "u", "p&q"),
+        ("rediss://u@h:1/0", "h:1", 0, "u", None),
+        ("unix:///run/my%20redis.sock?db=5", "/run/my redis.sock", 5, None, None),
+        ("unix://u:p@/run/redis.sock", "/run/redis.sock", 0, "u", "p"),
+        (" redis://h:6380/0\n", "h:6380", 0, None, None),
+    ],
+)
+def test_each_part_of_an_address_is_read(
+    url: str, place: str, database: int, user: str | None, password: str | None
+) -> None:
+    found = parse(url)
+    assert found.place == place
+    assert found.database == database
+    assert found.username == user
+    assert (found.password.reveal() if found.password else None) == password
+    assert found.tls == url.strip().startswith("rediss")
+
+
+@pytest.mark.parametrize(
+    ("url", "place", "service", "database"),
+    [
+        ("redis+sentinel://h/my", "h:26379", "my", 0),
+        ("redis+sentinel://u:p@h1:1,h2,[::1]:3/my%2Fown/2", "h1:1, h2:26379, [::1]:3", "my/own", 2),
+        ("rediss+sentinel://h/my?db=3&sentinel_password=s3cret", "h:26379", "my", 3),
+        ("redis+cluster://:s3cret@h1:7000,h2", "h1:7000, h2:6379", "", 0),
+        ("rediss+cluster://h/0", "h:6379", "", 0),
+    ],
+)
+def test_an_address_of_sentinels_or_a_cluster_names_several_hosts(
+    url: str, place: str, service: str, database: int
+) -> None:
+    found = parse(url)
+    assert (found.place, found.service, found.database) == (place, service, database)
+    assert found.kind == ("sentinel" if service else "cluster")
+    assert found.tls == url.startswith("rediss")
+    assert "s3cret" not in repr(found)
+    assert "s3cret" not in found.scrub("a s3cret" if "s3cret" in url else "")
+    one = found.at("h9", 9, "told")
+    assert (one.place, one.kind, one.password) == ("h9:9", "server", found.password)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "redis+sentinel://h:26379",
+        "redis+sentinel://h:x,h2/my",
+        "redis+cluster://h/1",
+        "redis+cluster://h:s3cret,h2",
+        "unix+cluster://h",
+        "localhost:6379",
+        "http://h/0",
+        "redis://h:port/0",
+        "redis://h:99999999/0",
+        "redis://h/cache",
+        "redis://:s3/cret@h/0",
+        "redis://:12/s3cret@h/0",
+        "redis://:12#s3cret@h/0",
+        "redis://:12?s3cret@h/0",
+        "redis://:s3cret",
+        "redis://[::1/0",
+        "redis://h:s3cret/0",
+        "unix://",
+        "redis://u:s3cret@h:x/0",
+    ],
+)
+def test_what_is_no_address_is_refused_without_showing_its_password(url: str) -> None:
+    with pytest.raises(CheckFailed) as caught:
+        parse(url, "redis.url from environment")
+    assert "redis.url from environment" in caught.value.message
+    assert "s3" not in caught.value.message
+    assert "cret" not in caught.value.message
+    assert caught.value.remedy
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://h:6379/0", "redis://h:6379/0"),
+        ("redis://:x@h:6379/0", "redis://:***@h:6379/0"),
+        ("redis://u:x@h:6379/0", "redis://u:***@h:6379/0"),
+        ("redis://x@h:6379/0", "redis://***@h:6379/0"),
+        ("redis://u:a/b#c?d@e@h/0", "redis://u:***@h/0"),
+        ("redis://h/0?password=x&db=1", "redis://h/0?password=***&db=1"),
+        ("u:x@h:1", "u:***@h:1"),
+        ("redis://[::1]:6379/0", "redis://[::1]:6379/0"),
+        ("redis://:x/0", "redis://:***"),
+        ("unix:///run/r.sock", "unix:///run/r.sock"),
+        ("redis+cluster://h1:1,h2,[::1]:3/0", "redis+cluster://h1:1,h2,[::1]:3/0"),
+        ("redis+cluster://u:x@h1:1,h2", "redis+cluster://u:***@h1:1,h2"),
+        ("redis://u:1,x/0", "redis://u:***"),
+        ("redis+cluster://u:1,x@", "redis+cluster://u:***@"),
+        ("redis+sentinel://h/m?sentinel_password=x", "redis+sentinel://h/m?sentinel_password=***"),
+    ],
+)
+def test_a_password_is_masked_wherever_it_may_stand(url: str, shown: str) -> None:
+    assert mask(url) == shown
+
+
+@given(st.text(min_size=1), st.text(alphabet="abc", max_size=3))
+def test_no_password_is_ever_shown(password: str, user: str) -> None:
+    marked = f"<{password}>"
+    assert marked not in mask(f"redis://{user}:{marked}@host:6379/0")
+    assert marked not in mask(f"redis+cluster://{user}:{marked}@host:6379,other:1")
+
+
+@given(st.text())
+def test_any_text_is_an_address_or_a_problem(text: str) -> None:
+    several = f"redis+cluster://{text}", f"redis+sentinel://h,{text}/m"
+    for url in (text, f"redis://{text}", f"unix://{text}", f"rediss://{text}@h/0", *several):
+        with contextlib.suppress(CheckFailed):
+            assert parse(url).place
+
+
+def target(root: Path, package: dict[str, Any] | str | None, url: str | None = None) -> Target:
+    if package is not None:
+        text = package if isinstance(package, str) else json.dumps(package)
+        (root / "package.json").write_text(text)
+    sources = {"redis.url": "environment"} if url else {}
+    return Target(root=root, config=Configuration(redis=Redis(url=url)), sources=sources)
+
+
+@pytest.mark.parametrize("package", [None, "{", {"dependencies": {"express": "*"}}])
+def test_a_configured_address_needs_no_package_json(tmp_path: Path, package: Any) -> None:
+    found = of_target(target(tmp_path, package, "redis://:s3cret@h:6380/0"))
+    assert found.place == "h:6380"
+    assert found.origin == "redis.url from environment"
+    assert "s3cret" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("url", "authority"),
+    [
+        ("rediss://h", "ca.pem"),
+        ("rediss+cluster://h", "ca.pem"),
+        ("rediss://h?ssl_ca_certs=/own.pem", "/own.pem"),
+        ("redis://h", None),
+    ],
+)
+def test_the_configured_authority_is_used_unless_the_url_names_another(
+    tmp_path: Path, url: str, authority: str | None
+) -> None:
+    config = Configuration(redis=Redis(url=url, ca="ca.pem"))
+    found = of_target(Target(root=tmp_path, config=config)).options.get("ssl_ca_certs")
+    assert found == (authority and str(tmp_path / authority))
+
+
+@pytest.mark.parametrize("name", ["redis", "ioredis", "bullmq", "@redis/client", "connect-redis"])
+@pytest.mark.parametrize(
+    "field", ["dependencies", "devDependencies", "optionalDependencies"], ids=str
+)
+def test_a_client_in_the_dependencies_means_the_usual_address(
+    tmp_path: Path, name: str, field: str
+) -> None:
+    found = of_target(target(tmp_path, {field: {name: "*"}}))
+    assert found.place == "127.0.0.1:6379"
+    assert f"`{name}`" in found.origin
+
+
+def test_a_client_in_a_workspace_counts(tmp_path: Path) -> None:
+    (tmp_path / "packages/a").mkdir(parents=True)
+    (tmp_path / "packages/a/package.json").write_text('{"dependencies": {"ioredis": "*"}}')
+    found = of_target(target(tmp_path, {"workspaces": ["packages/*"]}))
+    assert "`ioredis` is in the dependencies of packages/a" in found.origin
+
+
+@pytest.mark.parametrize(
+    "package",
+    [{}, {"dependencies": {"redis-mock": "*"}}, {"peerDependencies": {"redis": "*"}}],
+    ids=["nothing", "a-double", "a-peer"],
+)
+def test_a_target_without_a_client_has_no_redis(tmp_path: Path, package: dict[str, Any]) -> None:
+    with pytest.raises(NotApplicable, match="no Redis client"):
+        of_target(target(tmp_path, package))
+
+
+@pytest.mark.parametrize("package", [None, "{", '{"dependencies": []}'])
+def test_a_broken_package_json_leaves_it_unknown(tmp_path: Path, package: str | None) -> None:
+    with pytest.raises(
+        MeasurementUnavailable, match="whether this target uses Redis can't be told"
+    ):
+        of_target(target(tmp_path, package))
+
+
+def test_a_client_that_the_configuration_names_needs_a_redis(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text('{"name": "app"}')
+    critical = PackageSection(critical=("express", "redis"))
+    target = Target(tmp_path, Configuration(package=critical))
+    assert "`redis` is a critical dependency" in of_target(target).origin

@@ -1,0 +1,151 @@
+"""What each error of redis-py, and of the socket below it, means for the user."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+import traceback
+from typing import Any
+
+import pytest
+from redis import exceptions
+
+from pytest_flowhealth.errors import MeasurementUnavailable
+from pytest_flowhealth.probes.redis.address import parse
+from pytest_flowhealth.probes.redis.errors import NotRedis, code_of, explain, only_refuses_ping
+
+TCP = "redis://app:s3cret@127.0.0.1:6380/5"
+FAR = "redis://redis.example/0"
+TLS = "rediss://127.0.0.1:6380/0"
+SOCKET = "unix:///run/my%20redis.sock"
+
+Reply = exceptions.ResponseError
+Login = exceptions.AuthenticationError
+Network = exceptions.ConnectionError
+START = "redis-server --port 6380 --daemonize yes"
+START_SOCKET = "redis-server --unixsocket '/run/my redis.sock' --daemonize yes"
+ALLOW = "ACL SETUSER app +set +get +del '~flowhealth:*'"
+LOG_IN = "export FLOWHEALTH_REDIS_URL=redis://:PASSWORD@redis.example:6379/0"
+
+
+def of_tls(kind: type[ssl.SSLError], text: str) -> ssl.SSLError:
+    """Return an error as OpenSSL makes it."""
+    error: Any = kind(1, text)
+    error.reason = error.verify_message = text
+    return error  # type: ignore[no-any-return]
+
+
+def of_system(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
+
+
+@pytest.mark.parametrize(
+    ("error", "url", "message", "remedy"),
+    [
+        (None, TCP, "no answer within 2 s", "redis-cli -h 127.0.0.1 -p 6380 ping; a stopped"),
+        (None, TLS, "it does not speak TLS (redis:// then)", "--tls ping"),
+        (None, FAR, "or a firewall drops the packets", "redis-cli -h redis.example -p 6379 ping"),
+        (TimeoutError(), TCP, "no answer within 2 s", "kill -CONT"),
+        (exceptions.TimeoutError("x"), TCP, "no answer within 2 s", "kill -CONT"),
+        (of_system(errno.ECONNREFUSED), TCP, "no Redis listens at 127.0.0.1:6380", START),
+        (of_system(errno.ECONNREFUSED), FAR, "no Redis listens", "start Redis on redis.example"),
+        (of_system(errno.ENOENT), SOCKET, "no Redis listens at /run/my redis.sock", START_SOCKET),
+        (of_system(errno.EACCES), SOCKET, "may not open the socket", "unixsocketperm"),
+        (of_system(errno.ENETUNREACH), FAR, "Network is unreachable", "correct the address"),
+        (of_system(errno.ECONNRESET), TCP, "closed the connection without an answer", "rediss://"),
+        (socket.gaierror(socket.EAI_NONAME, "x"), FAR, "there is no such host", "correct the host"),
+        (socket.gaierror(socket.EAI_AGAIN, "x"), FAR, "name server gave no answer", "resolution"),
+        (Network("Connection closed by server."), TCP, "closed the connection", "rediss://"),
+        (of_tls(ssl.SSLCertVerificationError, "bad"), TLS, "is not accepted: bad", "redis.ca"),
+        (of_tls(ssl.SSLError, "WRONG_VERSION"), TLS, "wrong version", "not rediss://"),
+        (Login("WRONGPASS invalid"), TCP, "refused the password of user 'app'", "redis.url"),
+        (Login("Authentication required."), FAR, "asks for a password", LOG_IN),
+        (Login("called without any password configured"), TCP, "has no password", "requirepass"),
+        (exceptions.AuthenticationWrongNumberOfArgsError("x"), FAR, "the default user", "password"),
+        (exceptions.NoPermissionError("x"), TCP, "does not let user 'app' send SET", ALLOW),
+        (exceptions.ReadOnlyError("x"), TCP, "read-only replica", "redis.replica = true"),
+        (exceptions.OutOfMemoryError("x"), TCP, "is full", "CONFIG SET maxmemory"),
+        (Reply("MISCONF Redis is configured to save"), TCP, "can't save its data", "its log"),
+        (exceptions.BusyLoadingError("x"), TCP, "still loading", "INFO persistence"),
+        (Network("max number of clients reached"), TCP, "maxclients is reached", "CLIENT LIST"),
+        (Reply("DB index is out of range"), TCP, "no database 5", "CONFIG GET databases"),
+        (Reply("DENIED Redis is in protected mode"), FAR, "protected mode", "requirepass"),
+        (exceptions.MasterDownError("x"), TCP, "lost its primary", "INFO replication"),
+        (Reply("NOREPLICAS Not enough good"), TCP, "too few replicas", "INFO replication"),
+        (exceptions.ClusterDownError("x"), TCP, "a cluster that is down", "CLUSTER INFO"),
+        (exceptions.MovedError("5 10.0.0.1:7000"), TCP, "none of its keys", "CLUSTER NODES"),
+        (Reply("ERR something new s3cret"), TCP, "refused SET: ERR something new ***", None),
+        (exceptions.InvalidResponse("Protocol Error: b'HTTP'"), TCP, "it said 'HTTP'", "address"),
+        (NotRedis("it answered PING with 5"), TCP, "no Redis", "address"),
+        (RecursionError(), TCP, "is no Redis (here): its answer is not in Redis's", "address"),
+    ],
+)
+def test_each_error_has_a_message_and_a_remedy(
+    error: Exception | None, url: str, message: str, remedy: str | None
+) -> None:
+    key = "flowhealth:check:1"
+    meant = explain(error, parse(url, "here"), 2.0, "SET", key=key)
+
+    assert message in meant.message
+    assert (remedy in str(meant.remedy)) if remedy else meant.remedy is None
+    shown = "".join(traceback.format_exception(meant)) + str(meant.remedy)
+    assert "s3cret" not in shown
+    assert (meant.__cause__, meant.__context__) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (of_system(errno.ECONNRESET), "closed the connection after 1,234 answers"),
+        (ssl.SSLEOFError(), "closed the connection after 1,234 answers"),
+        (None, "no answer within 0.5 s after 1,234 answers"),
+        (of_tls(ssl.SSLError, "BAD_RECORD"), "no TLS connection"),
+    ],
+)
+def test_a_connection_that_breaks_off_is_told_with_its_answers(
+    error: Exception | None, message: str
+) -> None:
+    assert message in explain(error, parse(TCP), 0.5, "SET", answered=1_234).message
+
+
+def test_the_cause_below_an_error_of_the_library_counts() -> None:
+    error = Network("Error 111 connecting")
+    error.__cause__ = of_system(errno.ECONNREFUSED)
+
+    assert "no Redis listens" in explain(error, parse(TCP), 1.0).message
+
+
+def test_an_error_of_ours_stays_as_it_is() -> None:
+    error = MeasurementUnavailable("x")
+
+    assert explain(error, parse(TCP), 1.0) is error
+
+
+def test_a_long_or_unprintable_answer_is_shown_in_part() -> None:
+    message = explain(NotRedis("\x1b[31m" + "x" * 10_000), parse(TCP), 1.0).message
+
+    assert len(message) < 400
+    assert message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("error", "connected"),
+    [
+        (exceptions.NoPermissionError("x"), True),
+        (Reply("MISCONF x"), True),
+        (exceptions.MasterDownError("x"), True),
+        (Reply("ERR x"), False),
+        (exceptions.BusyLoadingError("x"), False),
+    ],
+)
+def test_a_redis_that_only_refuses_ping_is_connected(error: Exception, connected: bool) -> None:
+    assert only_refuses_ping(error) is connected
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("BUSY Redis is busy", "BUSY"), ("no code", ""), ("Ab x", "")]
+)
+def test_the_code_of_a_reply_is_its_first_word_in_capitals(text: str, code: str) -> None:
+    assert code_of(Reply(text)) == code

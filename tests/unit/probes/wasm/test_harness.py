@@ -1,0 +1,111 @@
+"""When enough has been measured, which samples count, and what makes a figure doubtful."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pytest_flowhealth.errors import CheckFailed
+from pytest_flowhealth.probes.wasm.harness import (
+    Effort,
+    Sampled,
+    Subject,
+    _doubt,
+    _enough,
+    _ratios,
+    _result,
+    benchmark,
+)
+
+EFFORT = Effort(iterations=6, hard=15.0)
+
+
+def sampled(sentinel: float = 2.0, js: float = 30.0, **fields: object) -> Sampled:
+    """Return what one process measured, all of its samples alike."""
+    usual = Sampled(
+        js=((js, sentinel),) * 11,
+        wasm=((1.0, sentinel),) * 11,
+        growth={"js": 2.0, "wasm": 2.0},
+        steady={"js": True, "wasm": True},
+        iterations=1,
+        baselines=(),
+        blocks=(),
+        memory_exported=False,
+        rss=(),
+        node="v20",
+    )
+    return msgspec.structs.replace(usual, **fields)
+
+
+def test_a_steady_load_shows_beside_what_the_host_was_before() -> None:
+    found = [sampled(2.0)] * 6
+    assert len(_ratios(found, None)) == 6  # within the benchmark nothing shows
+    assert len(_ratios(found, 1.9)) == 6
+    assert _ratios(found, 1.0) == []
+
+
+def test_a_process_with_too_few_undisturbed_samples_has_no_ratio() -> None:
+    disturbed = sampled(js=30.0, wasm=((1.0, 2.0),) * 4 + ((1.0, 9.0),) * 7)
+    assert _ratios([sampled()] * 6 + [disturbed], None) == [30.0] * 6
+
+
+@pytest.mark.parametrize(
+    ("found", "seconds", "enough"),
+    [
+        ([], 15.0, False),  # without a single process there is nothing to tell
+        ([sampled()], 15.0, True),
+        ([sampled()] * 5, 1.0, False),
+        ([sampled()] * 6, 1.0, True),
+        ([sampled()] * 7, 1.0, False),  # not one of the counts at which it may stop
+        ([sampled(js=js) for js in (20, 25, 30, 35, 40, 45)], 1.0, False),  # not precise
+        ([sampled(js=20 + number) for number in range(18)], 1.0, True),
+        ([sampled(iterations=0)] * 6, 1.0, False),
+    ],
+)
+def test_processes_are_started_until_the_figure_is_precise_or_the_time_is_over(
+    found: list[Sampled], seconds: float, enough: bool
+) -> None:
+    assert _enough(found, None, EFFORT, seconds) is enough
+
+
+@pytest.mark.parametrize(
+    ("ratios", "growth", "said"),
+    [
+        ([30.0] * 6, 2.0, None),
+        ([30.0] * 5, 2.0, "only 5 of 6 processes were undisturbed"),
+        ([30.0] * 6, 1.5, "twice the work took 1.50 times as long on the js side"),
+        ([30.0] * 6, 3.1, "twice the work took 3.10 times as long on the js side"),
+    ],
+)
+def test_a_figure_is_doubtful_under_load_or_if_not_the_work_was_measured(
+    ratios: list[float], growth: float, said: str | None
+) -> None:
+    doubt = _doubt([sampled(growth={"js": growth, "wasm": 2.0})] * 6, ratios, 0.0)
+    assert doubt is None if said is None else said in (doubt or "")
+
+
+@pytest.mark.parametrize(
+    ("blocks", "leaks"),
+    [((1, 1, 1, 1), False), ((1, 2, 3, 3), False), ((1, 2, 3, 4), True), ((4, 5, 6, 6, 7), True)],
+)
+def test_memory_that_grows_in_three_blocks_of_calls_is_a_leak(
+    blocks: tuple[int, ...], leaks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_flowhealth.probes.wasm.harness._flags", lambda: ())
+    found = _result(Subject(Path("engine.wasm")), 1, ([sampled(blocks=blocks)], None), 1.0)
+    assert found.leaks is leaks
+
+
+def test_a_missing_file_is_named_with_what_builds_it(tmp_path: Path) -> None:
+    subject = Subject(tmp_path / "absent.wasm", "run", tmp_path / "b.mjs")
+    with pytest.raises(CheckFailed, match=r"absent\.wasm is not there"):
+        benchmark(subject)
+
+
+def test_a_module_without_a_baseline_or_an_adapter_cannot_be_measured(tmp_path: Path) -> None:
+    module = tmp_path / "engine.wasm"
+    module.touch()
+    with pytest.raises(CheckFailed, match="needs an adapter, or an export and a baseline"):
+        benchmark(Subject(module, "run"))

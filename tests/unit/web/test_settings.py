@@ -1,0 +1,107 @@
+"""Where the page may be served, and what the environment and `[web]` set."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pytest_flowhealth.config.load import load_target
+from pytest_flowhealth.config.model import Configuration
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.config.web import Web
+from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.web.settings import Address, Secrets, access_of, read_address, served_of
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", Address("127.0.0.1", 3001)),
+        ("3002", Address("127.0.0.1", 3002)),
+        ("0.0.0.0:80", Address("0.0.0.0", 80)),
+        ("[::1]:3001", Address("::1", 3001)),
+        ("localhost:9", Address("localhost", 9)),
+    ],
+)
+def test_an_address_is_a_port_or_a_host_and_a_port(text: str, found: Address) -> None:
+    assert read_address(text) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "70000", "1.2.3.4", "a:b", ":", "::1:3001", "http://x:80", "a b:1"]
+)
+def test_anything_else_is_no_address(text: str) -> None:
+    with pytest.raises(UsageError, match="is no address"):
+        read_address(text)
+
+
+HASH = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$aGFzaA"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "health.example.org"])
+def test_it_is_not_opened_to_others_without_a_password_and_tls(host: str, tmp_path: Path) -> None:
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).touch()
+    tls: dict[str, object] = {"certificate": "cert.pem", "key": "key.pem"}
+    users: dict[str, object] = {"users": {"admin": HASH}}
+    cases: list[tuple[dict[str, object], str | None, str | None]] = [
+        ({}, None, "a password (FLOWHEALTH_WEB_PASSWORD) and TLS"),
+        (tls, None, "needs a password"),
+        (users, None, "needs TLS"),
+        ({}, "given", "needs TLS"),
+        ({**tls, **users}, None, None),
+        (tls, "given", None),
+        ({"insecure": True}, None, None),
+    ]
+    for settings, password, said in cases:
+        target = Target(tmp_path, Configuration(web=Web(**settings)))  # type: ignore[arg-type]
+        if said is None:
+            served_of(Address(host, 1), target, Secrets(password))
+        else:
+            with pytest.raises(UsageError, match=re.escape(said)):
+                served_of(Address(host, 1), target, Secrets(password))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_its_own_machine_needs_neither(host: str, tmp_path: Path) -> None:
+    served_of(Address(host, 1), Target(tmp_path, Configuration()), Secrets())
+
+
+def test_the_password_of_the_environment_keeps_its_hash(tmp_path: Path) -> None:
+    first = access_of(Web(), Secrets("secret")).users["admin"]
+    assert access_of(Web(), Secrets("secret"), first).users["admin"] == first
+    assert access_of(Web(), Secrets("other"), first).users["admin"] != first
+
+
+def test_secrets_are_taken_out_of_the_environment() -> None:
+    environ = {"FLOWHEALTH_WEB_PASSWORD": "a", "FLOWHEALTH_WEB_TOKEN": "b", "PATH": "c"}
+    assert Secrets.taken(environ) == Secrets("a", "b")
+    assert environ == {"PATH": "c"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('users = { admin = "plain" }', "'admin' needs an argon2 hash"),
+        ('tokens = { a = { sha256 = "x" } }', "'a' needs the token's SHA-256"),
+        ('tokens = { a = { sha256 = "x", scopes = ["all"] } }', "tokens"),
+        ('origins = ["example.org"]', "expected origins such as 'https://"),
+        ('session = "long"', "web.session"),
+    ],
+)
+def test_a_wrong_setting_is_a_usage_error_that_repeats_no_password(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "flowhealth.toml").write_text(f"[web]\n{text}\n")
+    with pytest.raises(UsageError) as caught:
+        load_target(None, {}, tmp_path)
+    assert message in str(caught.value)
+    assert "plain" not in str(caught.value)
+
+
+def test_a_certificate_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    web = Web(certificate="a.pem", key="b.pem")
+    with pytest.raises(UsageError, match="there is no file"):
+        served_of(Address("127.0.0.1", 0), Target(tmp_path, Configuration(web=web)), Secrets())
