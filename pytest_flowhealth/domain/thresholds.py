@@ -145,7 +145,7 @@ def _apply_interval(
     bounds = f"between {format_number(ends[0])} and {format_number(ends[1])}"
     if len({_compare(threshold, one) for one in ends}) == 1:
         return _compare(threshold, ends[0]), bounds
-    return Outcome.WARN, f"{bounds}: too noisy to decide"
+    return Outcome.WARN, f"{bounds}: too noisy to tell"
 
 
 def _compute_observed(threshold: Threshold, series: Series | None) -> float:

@@ -26,6 +26,7 @@ from pytest_flowhealth.domain.checks import (
 from pytest_flowhealth.domain.thresholds import parse_threshold
 from pytest_flowhealth.errors import FlowHealthError, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.plugin.execution.fixture import Health
+from pytest_flowhealth.plugin.execution.prefetch import _names
 from pytest_flowhealth.plugin.execution.running_check import RunningCheck
 
 
@@ -96,8 +97,10 @@ def _declaration(check: Callable[..., object]) -> CheckSpec:
 
 def _prefetched(
     check: Callable[..., object], name: str, target: targets.Target, answers: Mapping[str, Any]
-) -> Future[Any]:
-    """Return the future of a prefetched fixture: with a given result, or with what it does."""
+) -> Any:
+    """Return the value of a fixture: a future if it is prefetched, a function for any other."""
+    if name in answers and name not in _names:
+        return lambda: answers[name]
     if name not in answers:
         fixture = check.__globals__[name]
         started: Future[Any] = fixture._get_wrapped_function()(target=target)

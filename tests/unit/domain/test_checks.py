@@ -18,9 +18,9 @@ from pytest_flowhealth.domain.checks import (
     evaluate_check,
     make_unreported,
 )
-from pytest_flowhealth.domain.measurements import make_series
+from pytest_flowhealth.domain.measurements import Series, make_series
 from pytest_flowhealth.domain.status import Outcome
-from pytest_flowhealth.domain.thresholds import ThresholdResult, evaluate, parse_threshold
+from pytest_flowhealth.domain.thresholds import parse_threshold
 
 DAY = datetime.date(2026, 6, 1)
 PASSED = {
@@ -47,10 +47,12 @@ def end(
     return evaluate_check(declaration, CheckRun(phases=tuple(phases), **(evidence or {})), DAY)  # type: ignore[arg-type]
 
 
-def judged(value: float | None) -> tuple[ThresholdResult, ...]:
-    """Return a threshold on `value`, warn=5 and fail=9; None was not make_series."""
-    series = None if value is None else make_series("x", value, "ms")
-    return (evaluate(parse_threshold("x", warn=5, fail=9, unit="ms"), series),)
+LIMIT = parse_threshold("x", warn=5, fail=9, unit="ms")
+
+
+def series(value: float | None) -> tuple[Series, ...]:
+    """Return the measurement `x`; nothing was measured for None."""
+    return () if value is None else (make_series("x", value, "ms"),)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def test_the_worst_phase_counts_and_equal_ones_are_all_named() -> None:
         (6, PhaseOutcome.PASSED, Outcome.WARN),
         (10, PhaseOutcome.THRESHOLDS, Outcome.FAIL),
         (None, PhaseOutcome.THRESHOLDS, Outcome.UNKNOWN),
-        (10, PhaseOutcome.SKIPPED, Outcome.FAIL),  # what was make_series before a skip still counts
+        (10, PhaseOutcome.SKIPPED, Outcome.FAIL),  # what was measured before a skip still counts
         (None, PhaseOutcome.SKIPPED, Outcome.SKIP),
         (None, PhaseOutcome.FAILED, Outcome.FAIL),  # a body that ended early did not measure all
         (10, PhaseOutcome.XFAILED, Outcome.WARN),
@@ -122,11 +124,18 @@ def test_the_worst_phase_counts_and_equal_ones_are_all_named() -> None:
 def test_thresholds_count_beside_the_ending_of_the_body(
     value: float | None, ending: PhaseOutcome, outcome: Outcome
 ) -> None:
-    assert end({"call": ending}, evidence={"thresholds": judged(value)}).outcome is outcome
+    assert (
+        end({"call": ending}, evidence={"series": series(value)}, thresholds=(LIMIT,)).outcome
+        is outcome
+    )
 
 
 def test_a_limit_is_named_with_what_was_observed() -> None:
-    assert [describe_limit(one) for value in (6, 10, None) for one in judged(value)] == [
+    assert [
+        describe_limit(one)
+        for value in (6, 10, None)
+        for one in end(evidence={"series": series(value)}, thresholds=(LIMIT,)).thresholds
+    ] == [
         "x 6 ms, warns above 5 ms",
         "x 10 ms, fails above 9 ms",
         "x was not measured",
