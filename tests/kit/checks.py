@@ -6,6 +6,7 @@ What a check requires is not looked at: only its own outcome, message and remedy
 from __future__ import annotations
 
 import datetime
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -100,7 +101,7 @@ def _prefetched(
 ) -> Any:
     """Return the value of a fixture: a future if it is prefetched, a function for any other."""
     if name in answers and name not in _names:
-        return lambda: answers[name]
+        return functools.partial(_give, answers[name])
     if name not in answers:
         fixture = check.__globals__[name]
         started: Future[Any] = fixture._get_wrapped_function()(target=target)
@@ -111,6 +112,12 @@ def _prefetched(
     else:
         future.set_result(answers[name])
     return future
+
+
+def _give(result: Any) -> Any:
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 def _run(
