@@ -215,8 +215,13 @@ def _catch_up(config: pytest.Config, items: list[pytest.Item]) -> None:
 def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
     if read_request() is not None:
         return  # the monitor writes the report of its rounds
-    sinks = make_sinks(config, options)
     unfinished = build_unfinished(config.invocation_params.dir, _UNFINISHED)
+    try:
+        sinks = make_sinks(config, options)
+    except pytest.UsageError:
+        for sink in make_valid_sinks(config, options):
+            sink.claim(unfinished)
+        raise
     for sink in sinks:
         sink.claim(unfinished)
     config.stash[SINKS] = sinks

@@ -170,9 +170,14 @@ def read_early_options(config: pytest.Config) -> argparse.Namespace | None:
         return None
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for name, settings in OPTIONS:
-        # As texts: a value that pytest will refuse must not keep the old report alive.
-        known = ("action", "default", "nargs", "const")
-        parser.add_argument(name, **{key: settings[key] for key in known if key in settings})
+        # As texts: a value that pytest will refuse, or miss, must not keep the old report alive.
+        action = settings.get("action")
+        if action == "store_true":
+            parser.add_argument(name, action=action)
+        elif action == "append":
+            parser.add_argument(name, action=action, nargs="?", const="", default=[])
+        else:
+            parser.add_argument(name, nargs="?", const="")
     try:
         options, others = parser.parse_known_args(arguments)
     except (argparse.ArgumentError, SystemExit):

@@ -42,7 +42,7 @@ def test_waits():
 WAITING_INTERPRETER = """
 import os, pathlib, signal, sys
 
-if any(word.endswith("demo_checks.py") for word in sys.orig_argv):
+if any(word.endswith("checks_process.py") for word in sys.orig_argv):
     pathlib.Path(os.environ["MARK"]).touch()
     while signal.SIGINT not in signal.sigpending():
         pass

@@ -106,13 +106,13 @@ SWALLOWS = """
 
 
 def test_a_timeout_that_is_swallowed_again_and_again_ends_the_run(run_checks: RunChecks) -> None:
-    conftest = "from pytest_flowhealth.plugin import timeouts\ntimeouts._GRACE = 0.2\n"
+    conftest = "from pytest_flowhealth.plugin.execution import timeouts\ntimeouts._GRACE = 0.2\n"
     source = f"@pytest.mark.health('app', timeout=0.5)\ndef test_it():{SWALLOWS}"
 
     result = run_checks(GOOD + source, files={**OLD, "conftest.py": conftest})
 
     assert (result.exit_code, result.health["status"]) == (3, "unknown")
-    assert "app.it swallowed its timeout again and again" in result.err
+    assert "app.it caught its timeout again and again" in result.err
 
 
 def test_a_forked_child_that_falls_through_does_not_speak_for_the_run(

@@ -36,7 +36,7 @@ LINES = [
     "health checks: 4 mistakes",
     "test_checks.py:4: @pytest.mark.health: got an unexpected keyword argument 'timout'",
     "test_checks.py:13: the id app.same is taken by the check at test_checks.py:8",
-    "test_checks.py:17: app.first requires 'app.smae', which is no check; did you mean app.same",
+    "test_checks.py:17: app.first requires 'app.smae', which is not a check; did you mean app.same",
     "these checks require each other: app.t",
 ]
 

@@ -63,8 +63,8 @@ def test_quiet_shows_less_and_verbose_each_check(run_checks: RunChecks) -> None:
     assert "fix: redis-server" in quiet
     assert "skipped" not in quiet.replace("4 skipped", "")
     assert len(quieter.strip().splitlines()) == 1
-    assert "passed   redis" not in verbose
-    assert "failed   redis.connect" in verbose
+    assert "pass     redis" not in verbose
+    assert "fail     redis.connect" in verbose
 
 
 def test_a_traceback_is_shown_only_where_it_is_asked_for(run_checks: RunChecks) -> None:
