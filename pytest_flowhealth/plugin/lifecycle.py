@@ -213,27 +213,30 @@ def _catch_up(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
+    """Replace what the last run left; what is polled says unknown if there is no verdict."""
     if read_request() is not None:
         return  # the monitor writes the report of its rounds
     unfinished = build_unfinished(config.invocation_params.dir, _UNFINISHED)
     try:
         sinks = make_sinks(config, options)
     except pytest.UsageError:
-        for sink in make_valid_sinks(config, options):
-            sink.claim(unfinished)
+        _claim_sinks(make_valid_sinks(config, options), unfinished)
         raise
-    for sink in sinks:
-        sink.claim(unfinished)
+    _claim_sinks(sinks, unfinished)
     config.stash[SINKS] = sinks
 
     def leave_unknown() -> None:
-        """Let what is polled say unknown if pytest ends before there is a verdict."""
         if _REPORTED not in config.stash:
             for sink in sinks:
                 if sink.polled:
                     sink.write(unfinished)
 
     config.add_cleanup(leave_unknown)
+
+
+def _claim_sinks(sinks: list[Sink], unfinished: Document) -> None:
+    for sink in sinks:
+        sink.claim(unfinished)
 
 
 def _load_target(config: pytest.Config, settled: Settled | None) -> Target:

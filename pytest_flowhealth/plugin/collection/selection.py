@@ -25,7 +25,7 @@ from pytest_flowhealth.plugin.collection.overrides import (
     read_overrides,
     suggest_names,
 )
-from pytest_flowhealth.plugin.collection.uncollected import find_uncollected, read_ids
+from pytest_flowhealth.plugin.collection.uncollected import find_uncollected, read_ids, read_source
 from pytest_flowhealth.plugin.execution.running_check import RUNNING, RunningCheck
 from pytest_flowhealth.plugin.reporting.messages import make_usage_error
 from pytest_flowhealth.plugin.reporting.recorder import Recorder
@@ -171,6 +171,11 @@ class Selection:
     def _report_absent(self, specs: dict[pytest.Item, CheckSpec]) -> None:
         """Report what was written and not collected, and what asserts nothing."""
         run = self._run
+        if run.mode is not Mode.HEALTH:
+            root = run.config.rootpath
+            for nodeid in [*run.skipped_files]:
+                if not read_source(root / nodeid).checks:
+                    del run.skipped_files[nodeid]
         if run.mode is Mode.MIXED:
             return
         if run.mode is Mode.HEALTH and self._implicit:

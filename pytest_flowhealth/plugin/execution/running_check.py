@@ -10,6 +10,7 @@ import pytest
 
 from pytest_flowhealth.domain.checks import CheckRun, CheckSpec, Phase, PhaseOutcome
 from pytest_flowhealth.domain.measurements import Series
+from pytest_flowhealth.plugin.reporting.messages import safe_repr
 
 
 @dataclasses.dataclass
@@ -115,11 +116,3 @@ def make_serialisable(details: dict[str, Any]) -> dict[str, Any]:
     except Exception:  # noqa: BLE001  # an object's own __str__ may raise anything
         return {str(key): safe_repr(value) for key, value in details.items()}
     return plain
-
-
-def safe_repr(value: object) -> str:
-    """Return the repr of `value`, at most 2,000 characters, whatever its own methods do."""
-    try:
-        return repr(value)[:2_000]
-    except Exception:  # noqa: BLE001  # as above
-        return f"<{type(value).__name__}>"

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.domain.text import Redactor, one_line, printable, secrets_in
-from pytest_flowhealth.plugin.execution.running_check import safe_repr
 from pytest_flowhealth.plugin.reporting.sanitizer import Sanitizer
 
 _LINES = 6
@@ -87,3 +86,11 @@ def _text(error: BaseException) -> str:
 def _location(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+
+
+def safe_repr(value: object) -> str:
+    """Return the repr of `value`, at most 2,000 characters, whatever its own methods do."""
+    try:
+        return repr(value)[:2_000]
+    except Exception:  # noqa: BLE001  # an object's own __repr__ may raise anything
+        return f"<{type(value).__name__}>"

@@ -24,8 +24,7 @@ from pytest_flowhealth.domain.report import (
 from pytest_flowhealth.domain.root_causes import RunProblem, derive_verdict
 from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.domain.text import printable
-from pytest_flowhealth.plugin.collection.uncollected import read_source
-from pytest_flowhealth.plugin.run import HealthRun, Mode
+from pytest_flowhealth.plugin.run import HealthRun
 
 # A check may leave a mock of these behind.
 _time, _perf_counter, _datetime = time.time, time.perf_counter, datetime.datetime
@@ -135,11 +134,10 @@ def _find_problems(
 def _find_skipped_files(run: HealthRun) -> Iterator[RunProblem]:
     """Yield the files that skipped themselves at import: nobody knows which checks they hold."""
     for nodeid, reason in run.skipped_files.items():
-        if run.mode is Mode.HEALTH or read_source(run.config.rootpath / nodeid).checks:
-            yield RunProblem(
-                f"{nodeid} skipped itself whole, so its checks did not report: {reason}; "
-                "a pytestmark with skipif skips each of them by name"
-            )
+        yield RunProblem(
+            f"{nodeid} skipped itself whole, so its checks did not report: {reason}; "
+            "a pytestmark with skipif skips each of them by name"
+        )
 
 
 def _find_test_problems(run: HealthRun) -> Iterator[RunProblem]:
