@@ -28,7 +28,7 @@ def title(message: Message) -> str:
 def body(message: Message) -> str:
     """Return the alerts with their evidence, each with its cause and what to type."""
     if message.kind == "test":
-        return "Sent by pytest --health-notify-test."
+        return "Sent by flowhealth alerts test."
     parts = ["\n".join(_alert(one)) for one in message.alerts[:_SHOWN]]
     if len(message.alerts) > _SHOWN:
         names = ", ".join(one.name for one in message.alerts[_SHOWN:])

@@ -15,7 +15,6 @@ from pytest_flowhealth.errors import FlowHealthError, UsageError
 _COMMANDS = {
     "alerts": "alerts",
     "config": "config",
-    "export": "export",
     "hash-password": "hash_password",
     "history": "history",
     "init": "init",

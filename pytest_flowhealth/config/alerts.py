@@ -17,7 +17,7 @@ class Monitor(msgspec.Struct, frozen=True):
     intervals: Annotated[
         dict[str, str],
         Meta(
-            description="The interval of a component; else that of `--health-monitor`, else 60 s "
+            description="The interval of a component; else that of `--interval`, else 60 s "
             "for fleet, redis and dashboard, 1 h for npm and feedback, 24 h for wasm, 5 min for the "
             "rest.",
             examples=[{"redis": "60 s", "npm": "1 h", "wasm": "24 h"}],

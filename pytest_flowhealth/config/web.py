@@ -39,7 +39,7 @@ class Web(msgspec.Struct, frozen=True):
         dict[str, str],
         Meta(
             description="Who may log in, with the argon2 hash of the password as "
-            "`pytest --health-hash` makes it. `FLOWHEALTH_WEB_PASSWORD` sets that of `admin`. Without "
+            "`flowhealth hash-password` makes it. `FLOWHEALTH_WEB_PASSWORD` sets that of `admin`. Without "
             "any, a link with a one-time token is printed.",
             examples=[{"admin": "$argon2id$..."}],
         ),
@@ -104,7 +104,7 @@ def require_users(users: Mapping[str, str]) -> None:
     for name, text in users.items():
         if not name.strip() or not _HASH.match(text):
             told = _told(name, "a user")
-            raise ValueError(f"{told} needs an argon2 hash: `pytest --health-hash` makes one")
+            raise ValueError(f"{told} needs an argon2 hash: `flowhealth hash-password` makes one")
 
 
 def require_tokens(tokens: Mapping[str, Token]) -> None:

@@ -1,1 +1,1 @@
-"""What comes back: reports of installations, the issues made of them, and what `--health-init` writes."""
+"""What comes back: reports of installations, the issues made of them, and what `flowhealth init` writes."""

@@ -1,4 +1,4 @@
-"""The monitor's process: `pytest --health-monitor` becomes it, so that no pytest stays in memory."""
+"""The monitor's process: `pytest --interval` becomes it, so that no pytest stays in memory."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def interval_of(
 
     Args:
         component: Its name.
-        general: That of `--health-monitor`, None where none was given.
+        general: That of `--interval`, None where none was given.
         named: Those of the configuration.
         all_of_them: Whether `--health-all` chose it, not somebody by its name.
     """

@@ -29,13 +29,13 @@ class Asked(msgspec.Struct, frozen=True):
     Attributes:
         folder: Where it was typed.
         project: --health-project, None for the nearest.
-        interval: --health-monitor's, in seconds; None where none was named.
+        interval: --interval's, in seconds; None where none was named.
         components: Those that were named.
         every: Whether --health-all was given.
         arguments: What every round is given besides.
         report: Where the last round's report goes, absolute; None for nowhere.
         history: --health-history.
-        page: --health-dashboard; None where there is to be none.
+        page: --web; None where there is to be none.
     """
 
     folder: str

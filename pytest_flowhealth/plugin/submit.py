@@ -32,7 +32,8 @@ from pytest_flowhealth.plugin.run import HealthRun
 SHOW = "-"
 """In the place of an address: what would be sent is shown."""
 
-OPTION, ERASE = "--health-submit", "--health-erase"
+OPTION = "--health-submit"
+ERASE = "flowhealth reports erase"
 
 
 def require_receiver(config: pytest.Config) -> None:
@@ -79,7 +80,7 @@ def _submitted(run: HealthRun, document: Document) -> str:
     if known == "unknown" and not _asked(receiver, report):
         return _not_agreed()
     address = send(receiver, content, os.environ.get(REPORT_TOKEN, "").strip() or None)
-    return f"a report was sent to {receiver.origin}; to have it erased: pytest {ERASE} {address}"
+    return f"a report was sent to {receiver.origin}; to erase it: {ERASE} {address}"
 
 
 def _require_allowed(run: HealthRun, known: Consent) -> None:
@@ -93,7 +94,7 @@ def _require_allowed(run: HealthRun, known: Consent) -> None:
     if known == "forbidden":
         raise NotSent(f"{DO_NOT_TRACK} is set")
     if known == "no":
-        raise NotSent(f"you said no; {SUBMIT}=yes, or --health-withdraw to be asked again")
+        raise NotSent(f"you said no; {SUBMIT}=yes, or flowhealth reports withdraw to be asked again")
 
 
 def scrubber() -> Scrubber:
@@ -130,7 +131,7 @@ def _asked(receiver: Receiver, report: InstallReport) -> bool:
     _say(
         f"Send a report of this installation to {receiver.origin}? It has the versions of "
         f"{report.package}, Node and npm, the platform, how it went and what the failing checks said, "
-        f"scrubbed; `{OPTION} -` shows it. The answer is remembered; --health-withdraw takes it back."
+        f"scrubbed; `{OPTION} -` shows it. The answer is remembered; flowhealth reports withdraw takes it back."
     )
     sys.stderr.write("[y/N] ")
     sys.stderr.flush()

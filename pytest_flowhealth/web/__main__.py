@@ -1,4 +1,4 @@
-"""The process of a monitor with a web page: `pytest --health-dashboard` becomes it."""
+"""The process of a monitor with a web page: `pytest --web` becomes it."""
 
 from __future__ import annotations
 

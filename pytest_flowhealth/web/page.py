@@ -251,8 +251,8 @@ def _bound(address: Address) -> socket.socket:
         return socket.create_server((address.host, address.port), family=family, backlog=_BACKLOG)
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        other = "; name another port, as in --health-dashboard 3002"
+        other = "; name another port, as in --web 3002"
         more = other if getattr(error, "errno", None) == errno.EADDRINUSE else ""
         raise UsageError(
-            f"--health-dashboard: {address.host}:{address.port} can't be listened on: {reason}{more}"
+            f"--web: {address.host}:{address.port} can't be listened on: {reason}{more}"
         ) from None

@@ -81,7 +81,7 @@ class Served(msgspec.Struct, frozen=True):
 
 
 def read_address(text: str) -> Address:
-    """Return what --health-dashboard names: PORT, HOST:PORT, [IPV6]:PORT, or nothing.
+    """Return what --web names: PORT, HOST:PORT, [IPV6]:PORT, or nothing.
 
     Raises:
         UsageError: It is none of these.
@@ -91,7 +91,7 @@ def read_address(text: str) -> Address:
     match = _ADDRESS.match(text)
     if match is None or int(match["port"]) > 65_535:
         raise UsageError(
-            f"--health-dashboard: {text!r} is no address; type PORT or HOST:PORT, as in 127.0.0.1:3001"
+            f"--web: {text!r} is no address; type PORT or HOST:PORT, as in 127.0.0.1:3001"
         )
     return Address((match["host"] or HOST).strip("[]"), int(match["port"]))
 
@@ -111,7 +111,7 @@ def served_of(address: Address, target: Target, secrets: Secrets) -> Served:
         missing += [] if tls else ["TLS (web.certificate and web.key)"]
         if missing:
             raise UsageError(
-                f"--health-dashboard: {address.host} can be reached from elsewhere, and that needs "
+                f"--web: {address.host} can be reached from elsewhere, and that needs "
                 f"{' and '.join(missing)}; or bind to 127.0.0.1, or set web.insecure = true"
             )
     return Served(address, tls, web.proxies)

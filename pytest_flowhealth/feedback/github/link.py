@@ -14,7 +14,7 @@ LONGEST = 8_000
 """Characters of an address; GitHub refuses more than about 8 kB (414 URI Too Long)."""
 
 TEMPLATE = "installation_issue.yml"
-"""The form that `--health-init` writes."""
+"""The form that `flowhealth init` writes."""
 
 
 def form(kind: Kind, repository: str, api: str, labels: Sequence[str]) -> str:

@@ -1,1 +1,1 @@
-"""What `--health-init` writes into a project: looked for, planned, shown, written."""
+"""What `flowhealth init` writes into a project: looked for, planned, shown, written."""

@@ -1,4 +1,4 @@
-"""What `--health-init` would write: a plan, made of the project as it is. Writing it is for another module."""
+"""What `flowhealth init` would write: a plan, made of the project as it is. Writing it is for another module."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FORMS = tuple(
     for name in ("bug_report", "feature_request", "installation_issue")
 )
 SCRIPTS = {
-    "monitor:dashboard": "pytest --health --health-dashboard",
+    "monitor:dashboard": "flowhealth monitor --web",
     "monitor:health": "pytest --health",
     "monitor:performance": "pytest --health --health-history sqlite:///.flowhealth/history.db --health-compare",
     "monitor:npm": "pytest --health --health-component npm",
@@ -64,7 +64,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def plan(root: Path) -> Plan:
-    """Return what `--health-init` would do in `root`; changes nothing, runs nothing.
+    """Return what `flowhealth init` would do in `root`; changes nothing, runs nothing.
 
     Raises:
         UsageError: There is no package.json, it is broken, or a file can't be where it should
@@ -74,7 +74,7 @@ def plan(root: Path) -> Plan:
         found = look(root)
         manifest = read_bytes(root / MANIFEST)
     except FlowHealthError as error:
-        raise UsageError(_with_remedy(f"--health-init: {error.message}", error.remedy)) from None
+        raise UsageError(_with_remedy(f"flowhealth init: {error.message}", error.remedy)) from None
     planner = _Planner(root)
     _settings(planner, found)
     planner.file(CHECK, _filled(f"checks/{found.kind}.py"))
@@ -87,7 +87,7 @@ def plan(root: Path) -> Plan:
     planner.file(UNIT, service_unit(found.word, redis=found.redis is not None))
     _scripts(planner, manifest)
     if planner.problems:
-        raise UsageError("--health-init: nothing was written", problems=planner.problems)
+        raise UsageError("flowhealth init: nothing was written", problems=planner.problems)
     return Plan(root, tuple(planner.changes), tuple(planner.kept), tuple(planner.hints))
 
 

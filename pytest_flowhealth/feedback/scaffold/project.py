@@ -1,4 +1,4 @@
-"""What `--health-init` finds out of a project: what it is, and what its files and package.json tell."""
+"""What `flowhealth init` finds out of a project: what it is, and what its files and package.json tell."""
 
 from __future__ import annotations
 

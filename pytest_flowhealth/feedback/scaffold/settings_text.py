@@ -21,7 +21,7 @@ from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.feedback.scaffold.project import Found
 
 _HEAD = """\
-# What `pytest --health` looks at. Written by `pytest --health-init` from what this project says of itself.
+# What `pytest --health` looks at. Written by `flowhealth init` from what this project says of itself.
 # A line behind a # shows the default, or an example (e.g.): take away its #, and that of its [section].
 # What each key means: docs/configuration.md of pytest-flowhealth. A wrong key or value is told, exit code 4.
 """

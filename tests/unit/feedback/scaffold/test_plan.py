@@ -1,4 +1,4 @@
-"""What `--health-init` plans: valid files, nothing overwritten, and what is in the way."""
+"""What `flowhealth init` plans: valid files, nothing overwritten, and what is in the way."""
 
 from __future__ import annotations
 

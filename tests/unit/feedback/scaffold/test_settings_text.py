@@ -1,4 +1,4 @@
-"""The settings that `--health-init` writes: valid TOML that names every key."""
+"""The settings that `flowhealth init` writes: valid TOML that names every key."""
 
 from __future__ import annotations
 
