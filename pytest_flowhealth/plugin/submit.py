@@ -94,7 +94,9 @@ def _require_allowed(run: HealthRun, known: Consent) -> None:
     if known == "forbidden":
         raise NotSent(f"{DO_NOT_TRACK} is set")
     if known == "no":
-        raise NotSent(f"you said no; {SUBMIT}=yes, or flowhealth reports withdraw to be asked again")
+        raise NotSent(
+            f"you said no; {SUBMIT}=yes, or flowhealth reports withdraw to be asked again"
+        )
 
 
 def scrubber() -> Scrubber:

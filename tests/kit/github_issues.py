@@ -18,7 +18,7 @@ from pytest_flowhealth.feedback.reports.report import InstallReport, Kind
 from pytest_flowhealth.history.database import MIGRATIONS, connect
 from tests.kit.clock import FakeClock
 from tests.kit.github import TOKEN, GitHub
-from tests.kit.runs import Run, environment, run_pytest
+from tests.kit.runs import Run, environment, run_flowhealth
 
 BASE = Kind(
     fingerprint="0123456789abcdef",
@@ -90,7 +90,7 @@ class IssuesProject:
     def run(self, *words: str, token: str | None = TOKEN) -> Run:
         """Run the command."""
         env = {"GITHUB_TOKEN": None, "GH_TOKEN": token}
-        return run_pytest(self.folder, *(words or ("--health-issues",)), env=env)
+        return run_flowhealth(self.folder, "issues", *words, env=env)
 
     def content(self) -> bytes:
         """Return the content of all files."""

@@ -8,14 +8,13 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from tests.kit.runs import environment
+from tests.kit.runs import FLOWHEALTH, environment
 from tests.kit.waiting import TIMEOUT, wait_for
 from tests.kit.webhook import Server
 
@@ -63,7 +62,7 @@ OWN_ONLY = ("--health-component", "own")
 
 
 class Monitor:
-    """`pytest --health-monitor` in a project; what it writes and what it sends to the webhook.
+    """`flowhealth monitor` in a project; what it writes and what it sends to the webhook.
 
     `events` and `told` are those since the last `forget`.
     """
@@ -76,13 +75,14 @@ class Monitor:
         self._out = project / "monitor.out"
         self._requests = self._lines = 0
 
-    def start(self, *words: str, interval: str = "1s") -> None:
-        """Start it."""
+    def start(self, *words: str, interval: str = "1s", web: str | None = None) -> None:
+        """Start it; `words` are options of pytest, `web` is the address of its page."""
+        page = () if web is None else ("--web", web)
         with self._out.open("ab") as out:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "pytest", "--health", f"--health-monitor={interval}"),
-                    *("--health-history", f"sqlite:///{self.history}", *words),
+                    *(*FLOWHEALTH, "monitor", "--interval", interval, *page),
+                    *("--history", f"sqlite:///{self.history}", "--", *words),
                 ],
                 cwd=self.project,
                 env=self._env,

@@ -45,6 +45,9 @@ WITHOUT = tuple(f"-pno:{name}" for name in ("cacheprovider", "randomly", "random
 TIMEOUT = 120.0
 """Seconds after which a run is taken for hanging."""
 
+FLOWHEALTH = (sys.executable, "-m", "pytest_flowhealth.cli")
+"""The console script, whichever way it was installed."""
+
 _TRACEBACK = re.compile(r"(?m)^\s*(Traceback \(most recent|INTERNALERROR)")
 _CONFIGURES_RUNS = ("PYTEST_", "FLOWHEALTH_", "REDIS_", "COV_", "npm_config_")
 _VALIDATOR = jsonschema.Draft202012Validator(schema())
@@ -227,6 +230,28 @@ def run_components(
     if calm:
         chosen += [f"--health-threshold={one}" for one in CALM if one.startswith(components)]
     return run_pytest(folder, "--health", *chosen, *args, env=env)
+
+
+def run_flowhealth(
+    folder: Path,
+    *words: str,
+    env: Mapping[str, str | None] | None = None,
+    input: str = "",  # noqa: A002  # as subprocess.run names it
+) -> Run:
+    """Run the console script `flowhealth` in `folder`; its `report` is empty."""
+    begun = time.monotonic()
+    done = subprocess.run(
+        [*FLOWHEALTH, *words],
+        cwd=folder,
+        env=environment(env or {}),
+        capture_output=True,
+        text=True,
+        input=input,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert not _TRACEBACK.search(done.stdout + done.stderr), done.stdout + done.stderr
+    return Run(done.returncode, done.stdout, done.stderr, {}, time.monotonic() - begun)
 
 
 def environment(changes: Mapping[str, str | None] | None = None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Projects for `--health-init`, its example checks, and what GitHub takes for an issue form.
+"""Projects for `flowhealth init`, its example checks, and what GitHub takes for an issue form.
 
 "Syntax for issue forms", "Syntax for GitHub's form schema" and "Common validation errors
 when creating issue forms", docs.github.com.

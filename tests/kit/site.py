@@ -92,8 +92,7 @@ class Site:
         """Start it, and wait until its first round has ended."""
         (self.monitor.project / "monitor.out").touch()
         before = len(self.monitor.events("page"))
-        more = ("--health-component", "own", "--health-dashboard", dashboard, *words)
-        self.monitor.start(*more, interval=interval)
+        self.monitor.start(*("--health-component", "own", *words), interval=interval, web=dashboard)
         self.monitor.until(lambda: len(self.monitor.events("page")) > before)
         told = self.monitor.events("page")[-1]
         self.url = re.sub(r"\?.*", "", told.get("url") or told["link"])
@@ -154,7 +153,7 @@ class Stage:
         folder: The target's folder; what is there stays.
         config: Its flowhealth.toml, as for `with_admin`.
         token: That of the environment.
-        address: As for --health-dashboard.
+        address: As for --web.
 
     Attributes:
         remarks: What the monitor would write to its console.

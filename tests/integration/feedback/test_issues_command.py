@@ -1,11 +1,10 @@
-"""`--health-issues` as typed, killed in between, and a monitor that opens issues by itself."""
+"""`flowhealth issues` as typed, killed in between, and a monitor that opens issues by itself."""
 
 from __future__ import annotations
 
 import json
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from pytest_flowhealth.feedback.github import chore
 from tests.kit.github import TOKEN, GitHubServer
 from tests.kit.github_issues import BASE, IssuesProject, add_reports, kind
+from tests.kit.runs import FLOWHEALTH
 from tests.kit.site import site
 from tests.kit.waiting import wait_for
 
@@ -53,7 +53,7 @@ def test_secrets_of_this_machine_are_not_in_the_issue(github: GitHubServer, tmp_
 
 
 def test_a_dry_run_shows_what_would_be_sent(github: GitHubServer, project: IssuesProject) -> None:
-    shown = project.run("--health-issues=dry-run", token=None)
+    shown = project.run("--dry-run", token=None)
 
     assert shown.exit_code == 0
     assert "2 requests would be sent; GitHub was not asked" in shown.err
@@ -64,7 +64,7 @@ def test_a_dry_run_shows_what_would_be_sent(github: GitHubServer, project: Issue
     body = json.loads(shown.out.partition(heads[1])[2])
     project.run()
     assert github.posts("/issues")[0].json == body
-    assert project.run("--health-issues=dry-run").out == ""
+    assert project.run("--dry-run").out == ""
 
 
 def test_reports_of_one_network_open_no_issue_unless_that_is_enough(
@@ -72,7 +72,7 @@ def test_reports_of_one_network_open_no_issue_unless_that_is_enough(
 ) -> None:
     project = IssuesProject(tmp_path / "shop", github.url, [kind(count=300, sources=1)])
 
-    shown = project.run("--health-issues=dry-run", token=None)
+    shown = project.run("--dry-run", token=None)
     assert (shown.exit_code, shown.out) == (0, "")
     needed = "an issue takes 5 reports of one kind, from 2 networks; 0 of 1 kinds have that"
     assert needed in shown.err
@@ -97,7 +97,7 @@ def test_without_a_token_a_link_opens_the_form(github: GitHubServer, tmp_path: P
 
 def test_what_can_not_be_used_is_a_usage_error(project: IssuesProject) -> None:
     for words, token, problem in (
-        (["--health-issues=later"], TOKEN, "invalid choice: 'later'"),
+        (["--later"], TOKEN, "No such option"),
         ([], "not one", "a token has no spaces"),
     ):
         found = project.run(*words, token=token)
@@ -149,7 +149,7 @@ def test_killed_between_the_creation_and_the_note_the_issue_is_found(
         "done slow" if request.method == "POST" and request.path.endswith("/issues") else None
     )
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "--health-issues"],
+        [*FLOWHEALTH, "issues"],
         cwd=project.folder,
         env=project.environment(TOKEN),
         stdout=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ import pytest
 
 from tests.kit.install_reports import OPEN, TOKENS, Sender, count, found_in, receiving, report
 from tests.kit.planted import Planted
-from tests.kit.runs import run_pytest
+from tests.kit.runs import run_flowhealth, run_pytest
 from tests.kit.site import Site, Visitor
 from tests.kit.waiting import wait_for
 
@@ -97,11 +97,11 @@ def test_a_report_is_sent_accepted_and_erased_by_the_command(
 
     assert done.exit_code == 2
     line = done.err.strip().splitlines()[-1]
-    assert line.startswith(f"a report was sent to {url}; to have it erased: pytest --health-erase")
+    assert line.startswith(f"a report was sent to {url}; to erase it: flowhealth reports erase")
     assert count(monitor_site.monitor.history) == before + 1
-    erased = run_pytest(tmp_path, "--health-erase", line.split()[-1])
+    erased = run_flowhealth(tmp_path, "reports", "erase", line.split()[-1])
     assert (erased.exit_code, erased.out) == (0, "the report was erased\n")
     assert count(monitor_site.monitor.history) == before
-    again = run_pytest(tmp_path, "--health-erase", line.split()[-1])
-    assert again.exit_code == 2
+    again = run_flowhealth(tmp_path, "reports", "erase", line.split()[-1])
+    assert again.exit_code == 3
     assert "has none with this id" in again.err

@@ -19,7 +19,7 @@ from pytest_flowhealth.feedback.reports.report import InstallReport
 from pytest_flowhealth.feedback.reports.sending import NotSent, Receiver, send
 from tests.kit.http import HttpServer, Reply
 from tests.kit.planted import Planted
-from tests.kit.runs import Run, environment, run_pytest
+from tests.kit.runs import Run, environment, run_flowhealth, run_pytest
 
 CHECK = """
 import pytest
@@ -105,7 +105,7 @@ def test_an_unusable_address_runs_no_check_and_a_monitor_sends_nothing(shop: Pat
     done = run(shop, *WORDS, "--health-submit", "https://me:secretpw@a")
     assert done.exit_code == 4
     assert "secretpw" not in done.text
-    assert run(shop, "--health-monitor=60s", "--health-submit", "https://a").exit_code == 4
+    assert run_flowhealth(shop, "monitor", "--", "--health-submit", "https://a").exit_code == 4
 
 
 def test_a_receiver_that_is_down_changes_no_verdict(shop: Path) -> None:
@@ -172,8 +172,10 @@ def test_consent_is_asked_once_remembered_and_withdrawn(
         return
     assert "[y/N]" not in on_terminal(shop, words, None)
     assert len(receiver.requests) == sent
-    withdrawn = run(shop, "--health-withdraw")
-    assert "no longer agreed to: http://127.0.0.1" in withdrawn.out
+    withdrawn = run_flowhealth(
+        shop, "reports", "withdraw", env={"XDG_CONFIG_HOME": str(shop.parent / "config")}
+    )
+    assert "consent withdrawn: http://127.0.0.1" in withdrawn.out
     assert "nobody agreed to it" in last_line(run(shop, *words))
     assert len(receiver.requests) == sent
 

@@ -20,7 +20,7 @@ import pytest
 from pytest_flowhealth.plugin.reporting.outputs import GROUP, POLLED
 from tests.kit.readers import READERS, assert_outputs, by_guidelines, commands
 from tests.kit.reports import HEALTHY, HOSTILE
-from tests.kit.runs import RunChecks, environment
+from tests.kit.runs import RunChecks, environment, run_flowhealth
 from tests.kit.waiting import wait_for
 
 NEGATE = Path("/usr/lib/nagios/plugins/negate")
@@ -282,8 +282,8 @@ def test_an_output_alone_means_a_health_run(run_checks: RunChecks) -> None:
     assert run.out.startswith("CRITICAL: ")
 
 
-def test_a_monitor_refuses_an_output_and_names_its_own_setting(run_checks: RunChecks) -> None:
-    run = run_checks(CHECKS, "--health-monitor=1h", "--health-output=openmetrics:x")
+def test_a_monitor_refuses_an_output_and_names_its_own_setting(tmp_path: Path) -> None:
+    run = run_flowhealth(tmp_path, "monitor", "--", "--health-output=openmetrics:x")
     assert run.exit_code == 4
     assert "[monitor] openmetrics" in run.text
 

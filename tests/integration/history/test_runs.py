@@ -1,4 +1,4 @@
-"""--health-history, --health-compare and --health-suggest with a file: whole runs."""
+"""--health-history, --health-compare and `flowhealth history suggest` with a file: whole runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.runs import RunChecks, run_pytest
+from tests.kit.runs import RunChecks, run_flowhealth
 
 CHECK = """
 @pytest.mark.health("app")
@@ -48,7 +48,9 @@ def test_kept_runs_show_trends_find_a_regression_and_suggest_thresholds(
     assert row(tmp_path, "SELECT count(*) FROM runs") == (5,)
     assert row(tmp_path, "SELECT min(count) FROM measurements WHERE count > 1") == (40,)
 
-    suggested = run_pytest(tmp_path, "--health-suggest", *KEEP)
+    suggested = run_flowhealth(
+        tmp_path, "history", "suggest", "--history", KEEP[-1].removeprefix("--health-history=")
+    )
     assert suggested.exit_code == 0, suggested.err
     limits = tomllib.loads(suggested.out)["thresholds"]["app.latency.p95"]
     assert 10 < limits["warn"] < limits["fail"] < 50
@@ -71,7 +73,6 @@ def test_kept_runs_show_trends_find_a_regression_and_suggest_thresholds(
     ("words", "says"),
     [
         (("--health-compare",), "needs a history: --health-history sqlite:///"),
-        (("--health-suggest",), "needs a history: --health-history sqlite:///"),
         (("--health-history", "h.db"), "sqlite:///PATH"),
     ],
 )

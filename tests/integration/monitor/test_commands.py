@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.runs import RunChecks, run_pytest
+from tests.kit.runs import RunChecks, run_flowhealth
 from tests.kit.webhook import receiving
 
 
@@ -17,22 +17,22 @@ def shop(tmp_path: Path) -> Path:
 
 
 def test_rules_are_listed_without_a_history_and_nothing_is_written(shop: Path) -> None:
-    done = run_pytest(shop, "--health-rules")
+    done = run_flowhealth(shop, "alerts", "rules")
 
     assert done.exit_code == 0
     rows = {line.split()[0]: line for line in done.out.splitlines() if line}
     assert "system.cpu.mean above 85" in rows["highCPU"]
     assert rows["highCPU"].endswith("inactive")
     assert rows["lowDownloads"].endswith("off")
-    assert "no history to try" in done.out
+    assert "no history to test" in done.out
     assert not (shop / ".flowhealth").exists()
 
 
-@pytest.mark.parametrize("option", ["--health-rules", "--health-monitor=1s"])
-def test_mistake_in_the_configuration_is_a_usage_error(shop: Path, option: str) -> None:
+@pytest.mark.parametrize("words", [("alerts", "rules"), ("monitor", "--interval", "1s")])
+def test_mistake_in_the_configuration_is_a_usage_error(shop: Path, words: tuple[str, ...]) -> None:
     (shop / "flowhealth.toml").write_text('[[rules]]\nname = "a"\n')
 
-    done = run_pytest(shop, option)
+    done = run_flowhealth(shop, *words)
 
     assert done.exit_code == 4
     assert "rules: a: 'metric' is missing" in done.err
@@ -48,7 +48,7 @@ def test_test_message_is_sent_to_each_receiver_and_a_failure_is_unhealthy(shop: 
             ]
             """
         )
-        done = run_pytest(shop, "--health-notify-test")
+        done = run_flowhealth(shop, "alerts", "test")
 
     assert done.exit_code == 2
     ops, dead = done.out.splitlines()
@@ -59,15 +59,17 @@ def test_test_message_is_sent_to_each_receiver_and_a_failure_is_unhealthy(shop: 
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("words", "says"),
     [
-        ("=2h", "--health-silence"),
-        ("redis.*=soon", "--health-silence"),
-        ("redis.*=1h", "no monitor has begun there"),
+        (("", "2h"), "MATCH must be"),
+        (("redis.*", "soon"), "expected a duration"),
+        (("redis.*", "1h"), "no monitor has run there"),
     ],
 )
-def test_silence_needs_a_pattern_a_duration_and_a_monitor(shop: Path, text: str, says: str) -> None:
-    done = run_pytest(shop, "--health-silence", text)
+def test_silence_needs_a_pattern_a_duration_and_a_monitor(
+    shop: Path, words: tuple[str, ...], says: str
+) -> None:
+    done = run_flowhealth(shop, "alerts", "silence", *words)
 
     assert done.exit_code == 4
     assert says in done.err

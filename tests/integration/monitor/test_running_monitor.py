@@ -11,7 +11,7 @@ import pytest
 from tests.kit.http import Reply
 from tests.kit.monitor import CALM_REDIS, OWN_ONLY, Monitor, own_project
 from tests.kit.redis import RedisServer
-from tests.kit.runs import Run, run_pytest
+from tests.kit.runs import Run, run_flowhealth
 from tests.kit.webhook import ACCEPTED, receiving
 
 FIRING, RESOLVED = ("firing", "own.switch"), ("resolved", "own.switch")
@@ -55,23 +55,23 @@ def own(running: Monitor) -> Monitor:
 
 
 def command(monitor: Monitor, *words: str) -> Run:
-    return run_pytest(monitor.project, *words, "--health-history", f"sqlite:///{monitor.history}")
+    return run_flowhealth(monitor.project, *words, "--history", f"sqlite:///{monitor.history}")
 
 
 def test_failing_check_fires_with_its_message_and_resolves_despite_silence_and_acknowledgement(
     own: Monitor,
 ) -> None:
-    silenced = command(own, "--health-silence", "own.quiet=1h")
+    silenced = command(own, "alerts", "silence", "own.quiet", "1h")
     assert "silenced until" in silenced.out
     own.rounds(2)  # the end of the first one reads the silence
 
     own.mode("broken, also quiet")
     own.until_told(FIRING)
     assert "the switch is at broken" in own.alert("own.switch")["summary"]
-    assert "acknowledged: own.switch" in command(own, "--health-acknowledge", "own.switch").out
-    assert "does not fire" in command(own, "--health-acknowledge", "own.other").err
+    assert "acknowledged: own.switch" in command(own, "alerts", "ack", "own.switch").out
+    assert "is not firing" in command(own, "alerts", "ack", "own.other").err
     own.rounds(2)
-    assert "acknowledged" in command(own, "--health-rules").out
+    assert "acknowledged" in command(own, "alerts", "rules").out
 
     own.mode("ok")
     own.until(lambda: len(own.told()) >= 2)
@@ -137,7 +137,7 @@ def test_receiver_that_is_down_gets_the_same_message_later(own: Monitor) -> None
 
 def test_second_monitor_on_the_same_history_is_refused(own: Monitor) -> None:
     assert own.process is not None
-    second = command(own, "--health-monitor=1s", *OWN_ONLY)
+    second = command(own, "monitor", "--interval", "1s")
 
     assert second.exit_code == 4
     assert f"another monitor (process {own.process.pid})" in second.err

@@ -1,4 +1,4 @@
-"""What is written by `--health-init`, judged by git and systemd, and on a full disk."""
+"""What is written by `flowhealth init`, judged by git and systemd, and on a full disk."""
 
 from __future__ import annotations
 

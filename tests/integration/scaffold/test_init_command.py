@@ -1,4 +1,4 @@
-"""`--health-init` as typed: what it shows, asks and writes, and its exit codes."""
+"""`flowhealth init` as typed: what it shows, asks and writes, and its exit codes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.runs import run_pytest
+from tests.kit.runs import FLOWHEALTH, run_flowhealth
 
 PLAIN = '{\n  "name": "shop",\n  "main": "index.js"\n}\n'
 WITHOUT_RIGHTS = ("--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override")
@@ -31,24 +31,31 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("words", "code"), [(("--health-init",), 1), (("--health-init=diff", "--health"), 0)]
+    ("words", "code", "last"),
+    [((), 4, "there is no terminal to ask on"), (("--diff",), 0, "flowhealth init --write")],
 )
-def test_without_a_terminal_it_only_shows(shop: Path, words: tuple[str, ...], code: int) -> None:
-    done = run_pytest(shop, *words)
+def test_without_a_terminal_it_only_shows(
+    shop: Path, words: tuple[str, ...], code: int, last: str
+) -> None:
+    done = run_flowhealth(shop, "init", *words)
 
     assert done.exit_code == code
     for part in ("+++ b/flowhealth.toml", "+++ b/package.json", '+    "monitor:all": '):
         assert part in done.out
-    assert done.out.rstrip().endswith("--health-init=write")
+    assert last in done.text
     assert names(shop) == ["package.json"]
 
 
 def test_it_writes_without_asking_and_then_has_nothing_to_do(shop: Path) -> None:
-    first = run_pytest(shop, "--health-init=write")
-    second = run_pytest(shop, "--health-init")
+    first = run_flowhealth(shop, "init", "--write")
+    second = run_flowhealth(shop, "init")
 
     assert (first.exit_code, second.exit_code) == (0, 0)
-    for part in ("written: flowhealth.toml\n", "changed: package.json\n", "now: pytest --health\n"):
+    for part in (
+        "written: flowhealth.toml\n",
+        "changed: package.json\n",
+        "next: pytest --health\n",
+    ):
         assert part in first.out
     assert second.out.startswith("nothing to do in ")
     assert names(shop) == [".github", "deploy", "flowhealth.toml", "health", "package.json"]
@@ -57,7 +64,7 @@ def test_it_writes_without_asking_and_then_has_nothing_to_do(shop: Path) -> None
 def test_another_folder_can_be_named(shop: Path) -> None:
     (shop / "app").mkdir()
     (shop / "app/package.json").write_text(PLAIN)
-    done = run_pytest(shop, "--health-init=write", "--health-project", "app")
+    done = run_flowhealth(shop, "init", "--write", "--project", "app")
 
     assert done.exit_code == 0
     assert names(shop) == ["app", "package.json"]
@@ -67,24 +74,19 @@ def test_another_folder_can_be_named(shop: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "manifest", "problem"),
     [
-        (["--health-init=maybe"], PLAIN, "invalid choice: 'maybe'"),
-        (["--health-init=write", "--health-project=none"], PLAIN, "is no folder"),
-        (["--health-init=write"], "{", "--health-init: package.json"),
+        (["--diff", "--write"], PLAIN, "exclude each other"),
+        (["--write", "--project=none"], PLAIN, "is no folder"),
+        (["--write"], "{", "flowhealth init: package.json"),
     ],
 )
 def test_what_can_not_be_used_is_a_usage_error(
     shop: Path, words: list[str], manifest: str, problem: str
 ) -> None:
     (shop / "package.json").write_text(manifest)
-    done = run_pytest(shop, *words)
+    done = run_flowhealth(shop, "init", *words)
 
     assert done.exit_code == 4
     assert problem in done.err
-    assert names(shop) == ["package.json"]
-
-
-def test_a_question_about_pytest_is_answered(shop: Path) -> None:
-    assert run_pytest(shop, "--health-init", "--version").exit_code == 0
     assert names(shop) == ["package.json"]
 
 
@@ -96,11 +98,11 @@ def test_a_folder_that_may_not_be_written_fails_and_nothing_is_written(shop: Pat
     before = names(shop)
     without = ["setpriv", *WITHOUT_RIGHTS] if os.geteuid() == 0 else []
 
-    argv = [*without, sys.executable, "-m", "pytest", "--health-init=write"]
+    argv = [*without, *FLOWHEALTH, "init", "--write"]
     done = subprocess.run(argv, cwd=shop, capture_output=True, text=True, check=False, timeout=60)
     (shop / "deploy").chmod(0o755)
 
-    assert done.returncode == 2, done.stderr
+    assert done.returncode == 3, done.stderr
     assert "deploy/flowhealth.service can't be written: Permission denied; nothing was written" in done.stderr  # fmt: skip
     assert names(shop) == before
     assert (shop / "package.json").read_text() == PLAIN
@@ -120,8 +122,9 @@ def test_on_a_terminal_anything_else_writes_nothing_and_shows_no_control_charact
     (shop / "package.json").write_text('{\n  "name": "a",\n  "x": "\u202e\x7f\u009b31m"\n}\n')
     code, shown = on_a_terminal(shop, answer)
 
-    assert "nothing was written" in shown
-    assert (code, names(shop)) == (1, ["package.json"])
+    assert ("interrupted" if answer == b"\x04" else "nothing was written") in shown
+    assert code == (3 if answer == b"\x04" else 0)
+    assert names(shop) == ["package.json"]
     assert "\\u202e\\x7f\\x9b31m" in shown
     assert not {"\u202e", "\x7f", "\u009b"} & {*shown}
 
@@ -130,7 +133,7 @@ def on_a_terminal(folder: Path, answer: bytes) -> tuple[int, str]:
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(folder)
-        os.execv(sys.executable, [sys.executable, "-m", "pytest", "--health-init"])
+        os.execv(sys.executable, [*FLOWHEALTH, "init"])
     shown, asked, end = b"", False, time.monotonic() + 60
     while time.monotonic() < end:
         if not select.select([terminal], [], [], 0.2)[0]:
@@ -154,7 +157,7 @@ def test_the_shown_diff_of_a_file_with_crlf_can_be_applied(shop: Path) -> None:
     if not shutil.which("git"):
         pytest.skip("git is not installed")
     (shop / "package.json").write_bytes(b'{\r\n  "name": "shop"\r\n}\r\n')
-    words = [sys.executable, "-m", "pytest", "--health-init=diff"]
+    words = [*FLOWHEALTH, "init", "--diff"]
     diff = subprocess.run(words, cwd=shop, capture_output=True, check=True).stdout
     subprocess.run(["git", "apply"], cwd=shop, input=diff, check=True)
 

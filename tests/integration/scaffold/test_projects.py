@@ -1,4 +1,4 @@
-"""`--health-init` on projects, and what `pytest --health` and the example checks say then."""
+"""`flowhealth init` on projects, and what `pytest --health` and the example checks say then."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_flowhealth.feedback.scaffold.plan import plan
 from tests.kit.checks import run_check
 from tests.kit.http import HttpServer, Reply
 from tests.kit.registry import RegistryFront
-from tests.kit.runs import CALM, run_pytest
+from tests.kit.runs import CALM, run_flowhealth, run_pytest
 from tests.kit.scaffold import example_check, make_project
 
 pytestmark = pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")
@@ -31,8 +31,8 @@ def test_an_installed_project_is_healthy_and_init_is_done_once(
     project = make_project(tmp_path / "app", "plain")
     (project / ".npmrc").write_text(NPMRC)
     subprocess.run(["npm", "install"], cwd=project, check=True, capture_output=True, timeout=300)
-    assert run_pytest(project, "--health-init=write").exit_code == 0
-    again = run_pytest(project, "--health-init=write")
+    assert run_flowhealth(project, "init", "--write").exit_code == 0
+    again = run_flowhealth(project, "init", "--write")
     assert (again.exit_code, "nothing to do" in again.out) == (0, True)
 
     npm = {"npm_config_cache": str(npm_cache), **registry.environment}

@@ -1,16 +1,14 @@
-"""`--health-dashboard` and `--health-hash` as they are typed."""
+"""`flowhealth monitor --web` and `flowhealth hash-password` as they are typed."""
 
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from pytest_flowhealth.web.passwords import require_passwords
-from tests.kit.runs import environment, run_pytest
+from tests.kit.runs import run_flowhealth
 
 
 @pytest.mark.parametrize(
@@ -23,38 +21,28 @@ from tests.kit.runs import environment, run_pytest
 def test_an_address_that_cannot_be_served_is_a_usage_error(
     tmp_path: Path, address: str, message: str
 ) -> None:
-    run = run_pytest(tmp_path, f"--health-dashboard={address}")
+    run = run_flowhealth(tmp_path, "monitor", "--web", address)
     assert run.exit_code == 4
     assert message in run.text
 
 
 def test_a_port_that_is_taken_is_a_usage_error_that_names_another(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        run = run_pytest(tmp_path, "--health-dashboard", str(taken.getsockname()[1]))
+        run = run_flowhealth(tmp_path, "monitor", "--web", str(taken.getsockname()[1]))
     assert run.exit_code == 4
-    assert "name another port, as in --health-dashboard 3002" in run.err
+    assert "name another port, as in --web 3002" in run.err
 
 
 def test_a_wrong_setting_of_the_page_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "flowhealth.toml").write_text('[web]\nusers = { admin = "plain" }\n')
-    run = run_pytest(tmp_path, "--health-dashboard=0")
+    run = run_flowhealth(tmp_path, "monitor", "--web=0")
     assert run.exit_code == 4
     assert "'admin' needs an argon2 hash" in run.text
     assert "plain" not in run.text
 
 
 def test_a_password_from_a_pipe_is_hashed(tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", "pytest", "--health-hash"]
-    done = subprocess.run(
-        argv,
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        input="geheim\n",
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert require_passwords().agrees(done.stdout.strip(), "geheim")
-    assert not require_passwords().agrees(done.stdout.strip(), "Geheim")
+    done = run_flowhealth(tmp_path, "hash-password", input="geheim\n")
+    assert done.exit_code == 0, done.err
+    assert require_passwords().agrees(done.out.strip(), "geheim")
+    assert not require_passwords().agrees(done.out.strip(), "Geheim")

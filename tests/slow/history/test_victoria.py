@@ -22,7 +22,7 @@ from pytest_flowhealth.history.remote.shipper import Shipper
 from tests.kit.metric_servers import MetricServer, prometheus_server, victoria_server
 from tests.kit.monitor import project
 from tests.kit.records import check, health
-from tests.kit.runs import RunChecks, run_pytest
+from tests.kit.runs import RunChecks, run_flowhealth
 from tests.kit.waiting import wait_for
 from tests.kit.webhook import receiving
 
@@ -134,14 +134,14 @@ def test_server_remembers_runs_whose_file_is_gone(
     latest = run_checks(SPEED, *words, "--health-compare=latest")
     assert latest.exit_code == 0, latest.text
     (tmp_path / ".flowhealth/history.db").unlink()
-    suggested = run_pytest(tmp_path, "--health-suggest", *words)
+    suggested = run_flowhealth(tmp_path, "history", "suggest", "--history", words[-1])
     assert suggested.exit_code == 0, suggested.err
     assert '"app.latency.p95" = { warn = ' in suggested.out
 
     missing = run_checks(SPEED, *words, "--health-compare=2001")
     assert missing.exit_code == 4
     assert "there is no run '2001'; the newest are 20" in missing.err
-    suggested = run_pytest(tmp_path, "--health-suggest", *words)
+    suggested = run_flowhealth(tmp_path, "history", "suggest", "--history", words[-1])
     assert "no report here has a threshold" in suggested.out
 
 

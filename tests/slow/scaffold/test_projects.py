@@ -1,4 +1,4 @@
-"""Five unlike projects, really installed and built: healthy after `--health-init`, and told when broken."""
+"""Five unlike projects, really installed and built: healthy after `flowhealth init`, and told when broken."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import yaml
 from pytest_flowhealth.feedback.scaffold.plan import WORKFLOW
 from tests.integration.scaffold.test_projects import CALM_SYSTEM, LIMITS, NPMRC
 from tests.kit.registry import RegistryFront
-from tests.kit.runs import environment, run_pytest
+from tests.kit.runs import environment, run_flowhealth, run_pytest
 from tests.kit.scaffold import PROJECTS, make_project
 
 ENTRIES = {
@@ -35,7 +35,7 @@ def test_an_installed_project_is_healthy_until_it_is_broken(
     (project / ".npmrc").write_text(NPMRC)
     for command in (["npm", "install"], ["npm", "run", "build", "--if-present"]):
         subprocess.run(command, cwd=project, check=True, capture_output=True, timeout=300)
-    assert run_pytest(project, "--health-init=write").exit_code == 0
+    assert run_flowhealth(project, "init", "--write").exit_code == 0
     subprocess.run(["npm", "pkg", "get", "scripts"], cwd=project, check=True, capture_output=True)
 
     env = {"npm_config_cache": str(npm_cache), **registry.environment}
@@ -57,7 +57,7 @@ def test_an_installed_project_is_healthy_until_it_is_broken(
 
 
 def run_scripts_and_job(project: Path, env: dict[str, str]) -> None:
-    """Run what `--health-init` wrote: the steps of the CI job, and a script of package.json."""
+    """Run what `flowhealth init` wrote: the steps of the CI job, and a script of package.json."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     typed = environment({**env, "PATH": path, "FLOWHEALTH_THRESHOLDS": ",".join(CALM_SYSTEM)})
     steps = yaml.safe_load((project / WORKFLOW).read_text())["jobs"]["health"]["steps"]
