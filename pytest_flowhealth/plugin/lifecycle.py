@@ -217,21 +217,20 @@ def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
     if read_request() is not None:
         return  # the monitor writes the report of its rounds
     unfinished = build_unfinished(config.invocation_params.dir, _UNFINISHED)
-    try:
-        sinks = make_sinks(config, options)
-    except pytest.UsageError:
-        _claim_sinks(make_valid_sinks(config, options), unfinished)
-        raise
-    _claim_sinks(sinks, unfinished)
-    config.stash[SINKS] = sinks
 
     def leave_unknown() -> None:
         if _REPORTED not in config.stash:
-            for sink in sinks:
+            for sink in config.stash.get(SINKS, None) or make_valid_sinks(config, options):
                 if sink.polled:
                     sink.write(unfinished)
 
     config.add_cleanup(leave_unknown)
+    try:
+        config.stash[SINKS] = make_sinks(config, options)
+    except pytest.UsageError:
+        _claim_sinks(make_valid_sinks(config, options), unfinished)
+        raise
+    _claim_sinks(config.stash[SINKS], unfinished)
 
 
 def _claim_sinks(sinks: list[Sink], unfinished: Document) -> None:
@@ -388,8 +387,8 @@ def _deliver(run: HealthRun, pytest_exit: int) -> Document:
     while True:
         failures: dict[int, str] = {}
         for sink in sinks:
-            # What is polled waits for a report that is not corrected any more.
-            if not (failures and sink.polled) and (failure := sink.write(document)):
+            # A final one waits for a report that is not corrected any more.
+            if not (failures and sink.final) and (failure := sink.write(document)):
                 failures[id(sink)] = failure
         if not failures:
             return document

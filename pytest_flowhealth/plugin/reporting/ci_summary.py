@@ -42,7 +42,7 @@ class CiSummary:
         others: Where the report and the outputs are.
     """
 
-    polled = False
+    polled = final = False
 
     def __init__(self, path: Path, others: Iterable[Path]) -> None:
         self._path = path

@@ -42,7 +42,7 @@ class MonitorPipe:
         pipe: The file descriptor that frames are written to.
     """
 
-    polled = False
+    polled = final = False
 
     def __init__(self, run: HealthRun, pipe: int) -> None:
         self._run = run

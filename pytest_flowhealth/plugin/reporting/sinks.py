@@ -34,11 +34,14 @@ class Sink(Protocol):
     """Takes the report of a run.
 
     Attributes:
-        polled: Whether others look at it all the time, so that it never shows a report that is
-            to be corrected.
+        polled: Whether others read it all the time, so that the last verdict stays there during a
+            run.
+        final: Whether it must not get a report that may have to be corrected: it is written when
+            all others have been.
     """
 
     polled: bool
+    final: bool
 
     def claim(self, unfinished: Document) -> None:
         """Replace what an earlier run left with a report that says that the run did not finish.
@@ -54,7 +57,7 @@ class Sink(Protocol):
 class ReportFile:
     """The JSON report on disk."""
 
-    polled = False
+    polled = final = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -95,7 +98,7 @@ class OutputFile:
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self.polled = output.format in POLLED
+        self.polled = self.final = output.format in POLLED
 
     def claim(self, unfinished: Document) -> None:
         """Write that the run did not finish; a polled file keeps the last verdict until the end."""
@@ -111,6 +114,7 @@ class StdoutSink:
     """The report, or one further format, on standard output, where nothing else is printed."""
 
     polled = False
+    final = True
 
     def __init__(self, stdout: StandardOutput, output: Output | None) -> None:
         self._stdout = stdout
@@ -155,7 +159,7 @@ def make_sinks(config: pytest.Config, options: argparse.Namespace) -> list[Sink]
         sinks.append(StdoutSink(take_stdout(config), to_stdout))
     elif options.health_submit == STDOUT:
         take_stdout(config)
-    return sorted(sinks, key=lambda sink: sink.polled)
+    return sorted(sinks, key=lambda sink: sink.final)
 
 
 def make_valid_sinks(config: pytest.Config, options: argparse.Namespace) -> list[Sink]:

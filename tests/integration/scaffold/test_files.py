@@ -59,7 +59,7 @@ def test_a_full_disk_leaves_the_project_unchanged(tmp_path: Path, room: int) -> 
 def test_systemd_accepts_the_unit(tmp_path: Path, redis: bool) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd is not installed")
-    text = service_unit("shop", redis=redis).replace("/opt/flowhealth/bin/pytest", "/bin/true")
+    text = service_unit("shop", redis=redis).replace("/opt/flowhealth/bin/flowhealth", "/bin/true")
     unit = tmp_path / "flowhealth.service"
     unit.write_text(text)
 
