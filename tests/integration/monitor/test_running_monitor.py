@@ -42,7 +42,7 @@ def running(
         monitor.start(*OWN_ONLY, "--health-component", "redis")
         monitor.rounds(1)
         yield monitor
-        assert monitor.end() == 0
+        assert monitor.end(signal.SIGINT) == 0
 
 
 @pytest.fixture

@@ -37,8 +37,8 @@ def look_at_a_round(page: Site, admin: Visitor) -> None:
 
     assert page.state(admin)["check:own.switch"]["outcome"] == "pass"
     assert admin.get("api/report").json()["health"]["checks"][0]["id"] == "own.switch"
-    assert machine.get("health").json()["checks"]["own:figure"][0]["observedValue"] == 3.0
-    assert "flowhealth_own_figure_milliseconds" in machine.get("metrics").text
+    assert machine.get("health").json()["checks"]["own:figure"][0]["observedValue"] == 1.0
+    assert "flowhealth_own_figure" in machine.get("metrics").text
     assert admin.get("api/runs").json()["runs"]
     now = time.time()
     series = f"api/series?metric=own.figure&since={now - 60}&until={now + 60}"
@@ -59,7 +59,7 @@ def follow_a_failure(page: Site, admin: Visitor) -> None:
     address = page.url.replace("http", "ws", 1) + "api/live"
     headers = {"Authorization": "Bearer both"}
     with connect(address, additional_headers=headers, proxy=None, max_size=2**24) as opened:
-        page.mode("broken")
+        page.monitor.mode("broken")
         while not {"check:own.switch", "alert:own.switch"} <= seen.keys():
             message = json.loads(opened.recv(timeout=60))
             seen |= message.get("set", {})
@@ -78,7 +78,7 @@ def follow_a_failure(page: Site, admin: Visitor) -> None:
         (line,) = page.monitor.events(event)
         assert (line["user"], line["address"]) == ("admin", "127.0.0.1")
 
-    page.mode("ok")
+    page.monitor.mode("ok")
     wait_for(lambda: "alert:own.switch" not in state())
     assert state()["monitor"]["status"] == "healthy"
 

@@ -67,22 +67,6 @@ def test_samples_have_no_gap_after_the_server_was_away(
     assert victoria.values(count) == [300.0]
 
 
-def test_round_is_read_back_with_its_statistics(victoria: MetricServer, tmp_path: Path) -> None:
-    at = time.time() - 30
-    shipper = Shipper(victoria.url, tmp_path / "queue")
-    started = datetime.datetime.fromtimestamp(at, datetime.UTC)
-    shipper.put(of_round(health(COMMAND, started=started), WHERE))
-    assert shipper.close(60)
-    assert victoria.values('flowhealth_check_status{check="redis.command"}') == [1.0]
-
-    server = PromQL(victoria.url)
-    found = server.series("redis.command", at - 60, at + 60, points=2, labels={"host": "host-a"})
-
-    assert [(point.min, point.max, point.mean) for point in found][-1] == (1.0, 100.0, 50.5)
-    assert found[-1].p95 == 95.05
-    assert server.series("redis.command", at - 60, at + 60, labels={"host": "other"}) == []
-
-
 def test_monitor_sends_its_rounds_and_samples(victoria: MetricServer, tmp_path: Path) -> None:
     with receiving() as hook, project(tmp_path / "shop", hook, {}) as monitor:
         monitor.start("--health-history", victoria.url, "--health-component", "system")
