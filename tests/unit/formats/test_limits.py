@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pytest_flowhealth.formats import github, health_json, json_lines, junit, markdown, nagios
+from pytest_flowhealth.formats import github, health_json, json_lines, markdown, nagios
 from pytest_flowhealth.verdict.check import CheckResult, Ending
 from pytest_flowhealth.verdict.measurement import measured
 from pytest_flowhealth.verdict.report import Health
@@ -80,15 +80,6 @@ def test_github_is_told_of_files_that_it_has(location: str | None, told: dict[st
     assert {key: value for key, value in found.properties.items() if key != "title"} == told
 
 
-@given(message=TEXTS, title=TEXTS)
-@settings(max_examples=60, deadline=None)
-def test_nothing_in_an_annotation_begins_another(message: str, title: str) -> None:
-    one = judged(f"app.x[{title}]", ending=Ending.FAILED, message=message)
-    found = list(commands(github.render(reported([one]))))
-
-    assert [each.name for each in found] == ["error", "notice"]
-
-
 def test_a_summary_keeps_within_the_room_that_is_left() -> None:
     many = reported(failing(400))
     text = github.summary(many, 20_000)
@@ -143,15 +134,6 @@ def test_nagios_figures_whatever_they_are(name: str, message: str, value: float)
         assert told == pytest.approx(value)
         assert unit == "ms"
     assert len([line for line in text.splitlines() if re.match("[A-Z]+: ", line)]) == 1
-
-
-@given(text=TEXTS)
-@settings(max_examples=60, deadline=None)
-def test_junit_is_xml_whatever_is_said(text: str) -> None:
-    check = judged(f"app.x[{text}]", ending=Ending.FAILED, message=text, remedy=text)
-    health = reported([check])
-
-    assert READERS["junit"](junit.render(health), health).status == "unhealthy"
 
 
 @pytest.mark.parametrize(
