@@ -86,13 +86,3 @@ def test_hung_receiver_delays_no_other() -> None:
         deliver(outbox, lambda: not len(outbox) and bool(waited), slow, quick)
 
     assert waited == [True]
-
-
-def test_refused_message_delays_no_other(server: Server) -> None:
-    server.respond = [Reply(status=400), ACCEPTED]
-    outbox = Outbox()
-    outbox.put([message("bad", group="npm"), message("good", group="redis")], 0)
-
-    deliver(outbox, lambda: "good" in server.ids, server)
-
-    assert server.ids == ["bad", "good"]

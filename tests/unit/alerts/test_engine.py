@@ -3,7 +3,6 @@
 import datetime
 
 from pytest_flowhealth.alerts.engine import Engine, Observation, Subject
-from pytest_flowhealth.alerts.observing import of_round
 from pytest_flowhealth.alerts.routing import router
 from pytest_flowhealth.alerts.state import Policy
 from pytest_flowhealth.verdict.alerting import Alerting
@@ -88,27 +87,6 @@ def test_marker_changes_when_and_how_a_check_alerts() -> None:
     (message,) = story.round(120, warns)
 
     assert message.severity == "info"
-
-
-def test_round_that_did_not_finish_raises_an_alert() -> None:
-    story = Story(RECEIVERS[:1])
-    story.engine.observe([of_round(["the round was killed"], story.settings)], at(0))
-
-    (message,) = story.engine.messages(at(0), lambda _: False)
-
-    assert (message.alerts[0].name, message.alerts[0].severity) == ("monitor.round", "critical")
-    assert "the round was killed" in message.alerts[0].summary
-
-
-def test_removed_check_resolves_its_alert() -> None:
-    story = Story(RECEIVERS[:1])
-    story.round(0, check("redis.connect", Outcome.FAIL))
-
-    story.engine.end(["redis.connect"], "it is no longer looked at", at(60))
-    (message,) = story.engine.messages(at(60), lambda _: False)
-
-    assert message.kind == "resolved"
-    assert "no longer looked at" in message.alerts[0].summary
 
 
 def test_each_change_of_an_alert_is_one_event() -> None:
