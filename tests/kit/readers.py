@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,11 +38,10 @@ STATUSES = {
 
 
 class Reading(NamedTuple):
-    """What a reader made of a text, in the format's own words; figures of formats for programs."""
+    """What a reader made of a text, in the format's own words; figures are in the golden files."""
 
     status: str
     outcomes: dict[str, str]
-    figures: Mapping[str, float] = {}
 
 
 # Nagios
@@ -105,7 +104,7 @@ def by_guidelines(text: str) -> dict[str, tuple[float, str]]:
 def junit(text: str, health: Health) -> Reading:
     JUNIT_SCHEMA.validate(text)
     found = junitparser.JUnitXml.fromstring(text.encode())
-    outcomes, figures, verdicts = {}, {}, set()
+    outcomes, verdicts = {}, set()
     for suite in found:
         verdicts |= {one.value for one in suite.properties() if one.name == "verdict"}
         for case in suite:
@@ -127,16 +126,8 @@ def junit(text: str, health: Health) -> Reading:
                 word = "warn"
             assert facts["outcome"] == word
             outcomes[f"{component}.{case.name}"] = word
-            _, bracket, which = str(case.name).partition("[")
-            for name, value in facts.items():
-                if (
-                    not name.endswith((".warns", ".fails"))
-                    and re.match(r"-?\d", value)
-                    and name != "attempts"
-                ):
-                    figures[f"{component}.{name}{bracket}{which}"] = float(value.partition(" ")[0])
     (verdict,) = verdicts
-    return Reading(str(verdict), outcomes, figures)
+    return Reading(str(verdict), outcomes)
 
 
 def _properties(case: junitparser.TestCase) -> list[junitparser.Property]:
@@ -277,26 +268,22 @@ def html(text: str, health: Health) -> Reading:
 
 def lines(text: str, health: Health) -> Reading:
     head, *checks = [json.loads(line) for line in text.split("\n")[:-1]]
-    for one in (head, *checks):
-        LINE_SCHEMA.validate(one)
+    for line in (head, *checks):
+        LINE_SCHEMA.validate(line)
     assert head["kind"] == "run"
-    assert {one["kind"] for one in checks} <= {"check"}
-    told = msgspec.convert(checks, list[dict[str, Any]])
-    return Reading(head["status"], {one["id"]: one["outcome"] for one in told}, figures_of(told))
+    assert {check["kind"] for check in checks} <= {"check"}
+    return Reading(head["status"], {check["id"]: check["outcome"] for check in checks})
 
 
 def health_json(text: str, health: Health) -> Reading:
     found = json.loads(text)
-    outcomes, figures = {}, {}
-    for key, ones in found.get("checks", {}).items():
-        component, name = key.split(":")
-        for one in ones:
-            _, bracket, which = one["componentId"].partition("[")
-            if "observedValue" in one:
-                figures[f"{component}.{name}{bracket}{which}"] = one["observedValue"]
-            else:
-                outcomes[one["componentId"]] = one["status"]
-    return Reading(found["status"], outcomes, figures)
+    results = [result for results in found.get("checks", {}).values() for result in results]
+    outcomes = {
+        result["componentId"]: result["status"]
+        for result in results
+        if "observedValue" not in result
+    }
+    return Reading(found["status"], outcomes)
 
 
 def openmetrics(text: str, health: Health) -> Reading:
@@ -309,26 +296,6 @@ def openmetrics(text: str, health: Health) -> Reading:
             elif sample.name == "flowhealth_check_status":
                 outcomes[sample.labels["check"]] = words[int(sample.value)]
     return Reading(status, outcomes)
-
-
-def figures_of(checks: list[dict[str, Any]]) -> dict[str, float]:
-    """Return the figures of a JSON report's checks: by threshold, else the value or the median."""
-    found = {}
-    for one in checks:
-        _, bracket, which = one["id"].partition("[")
-        judged = set()
-        for limit in one["thresholds"]:
-            if limit["observed"] is not None:
-                judged.add(limit["measurement"])
-                name = ".".join(filter(None, (limit["measurement"], limit["statistic"])))
-                found[f"{one['component']}.{name}{bracket}{which}"] = limit["observed"]
-        for taken in one["measurements"]:
-            name = f"{one['component']}.{taken['name']}"
-            if taken["name"] not in judged and "stats" in taken:
-                found[f"{name}.median{bracket}{which}"] = taken["stats"]["median"]
-            elif taken["name"] not in judged and "value" in taken:
-                found[f"{name}{bracket}{which}"] = taken["value"]
-    return found
 
 
 READERS: dict[str, Callable[[str, Health], Reading]] = {

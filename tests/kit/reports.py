@@ -20,7 +20,6 @@ from pytest_flowhealth.verdict.report import Health, Host, TargetInfo
 from pytest_flowhealth.verdict.status import Outcome
 from pytest_flowhealth.verdict.threshold import Threshold, declare, judge
 from pytest_flowhealth.verdict.verdict import Problem
-from tests.kit.readers import figures_of
 from tests.kit.records import health
 
 DAY = datetime.date(2026, 1, 1)
@@ -84,21 +83,6 @@ def reported(checks: list[CheckResult], problems: tuple[Problem, ...] = ()) -> H
 def forced(check_id: str, outcome: Outcome, *series: Series) -> CheckResult:
     """Return a check with this outcome, however it would be judged."""
     return msgspec.structs.replace(judged(check_id, *series), outcome=outcome)
-
-
-SIZES = {"MiB": 2**20, "MB": 10**6, "B": 1, "kB": 1000}
-
-
-def nagios_figures(report: Health) -> dict[str, tuple[float, str]]:
-    """Return the figures that Nagios is to read, sizes in bytes, with their units."""
-    found = {}
-    for check in msgspec.to_builtins(report)["checks"]:
-        units = {taken["name"]: taken["unit"] for taken in check["measurements"]}
-        for name, value in figures_of([check]).items():
-            unit = next(units[known] for known in units if f".{known}" in name)
-            shown = "B" if unit in SIZES else unit if unit in ("s", "ms", "us", "%") else ""
-            found[name.replace("|", "_")] = (value * SIZES.get(unit, 1), shown)
-    return found
 
 
 def limit(name: str, unit: str, **limits: object) -> Threshold:

@@ -12,8 +12,8 @@ import requests
 
 from pytest_flowhealth.formats import nagios, openmetrics
 from pytest_flowhealth.verdict.status import Outcome
-from tests.kit.readers import perfdata
-from tests.kit.reports import EVERY, HEALTH, nagios_figures
+from tests.kit.readers import by_guidelines, perfdata
+from tests.kit.reports import EVERY, HEALTH
 from tests.kit.waiting import wait_for
 
 PROMTOOL = shutil.which("promtool")
@@ -27,14 +27,10 @@ def test_monitoring_plugin_reads_each_nagios_figure_and_judges_it_as_the_report_
         or subprocess.run(argv, capture_output=True, check=False).returncode
     ):
         pytest.skip("no Monitoring::Plugin (apt: libmonitoring-plugin-perl)")
-    found = {figure["label"]: figure for figure in perfdata(nagios.render(EVERY))}
-    expected = nagios_figures(EVERY)
-
-    assert {name: figure["uom"] for name, figure in found.items()} == {
-        name: unit for name, (_, unit) in expected.items()
-    }
-    assert {name: figure["value"] for name, figure in found.items()} == pytest.approx(
-        {name: value for name, (value, _) in expected.items()}
+    text = nagios.render(EVERY)
+    found = {figure["label"]: figure for figure in perfdata(text)}
+    assert {name: (figure["value"], figure["uom"]) for name, figure in found.items()} == (
+        by_guidelines(text)
     )
     states = {Outcome.PASS: 0, Outcome.WARN: 1, Outcome.FAIL: 2}
     for check in EVERY.checks:

@@ -18,7 +18,7 @@ import pytest
 from pytest_flowhealth.plugin.outputs import GROUP, POLLED
 from tests.kit.disks import small_disk
 from tests.kit.readers import READERS, assert_outputs, by_guidelines, commands
-from tests.kit.reports import HEALTHY, HOSTILE
+from tests.kit.reports import HEALTHY
 from tests.kit.runs import RunChecks, environment
 from tests.kit.waiting import wait_for
 
@@ -46,15 +46,8 @@ def test_blocked(): pass
 def test_page(health, page):
     health.measure("page", 1.25, "s")
 """
+IN_CHECK = "@pytest.mark.health('app')\ndef test_it(): "
 OUTPUTS = tuple(f"--health-output={name}:out/{name}" for name in READERS)
-
-
-def write_green_outputs(folder: Path) -> None:
-    """Write every output and the report as an earlier, healthy run left them."""
-    (folder / "out").mkdir()
-    for entry in entry_points(group=GROUP):
-        if entry.name in READERS:
-            (folder / "out" / entry.name).write_text(entry.load()(HEALTHY))
 
 
 def report_of(folder: Path) -> dict[str, Any]:
@@ -102,24 +95,6 @@ def test_with_workers_each_output_is_written_once(run_checks: RunChecks, tmp_pat
     assert "HEALTHY" in run.err
 
 
-BREAKS = {
-    "collection": ("import nowhere\n", ()),
-    "interrupted": (CHECKS + "    raise KeyboardInterrupt\n", ("-k", "page")),
-    "killed": ("@pytest.mark.health('app')\ndef test_it(): os.kill(os.getpid(), 9)\n", ("-n", "1")),
-}
-
-
-@pytest.mark.parametrize("how", BREAKS)
-def test_a_broken_run_is_green_in_no_format(
-    run_checks: RunChecks, tmp_path: Path, how: str
-) -> None:
-    source, words = BREAKS[how]
-    run = run_checks(source, *words, *OUTPUTS)
-
-    assert run.exit_code == 3, run.text
-    assert_outputs(tmp_path / "out", run.health, "unknown")
-
-
 ENDS: dict[str, tuple[str, tuple[str, ...], dict[str, str], int]] = {
     "an unknown option": ("", ("--bogus",), {}, 4),
     "a missing plugin": ("", (), {"pytest.ini": "[pytest]\nrequired_plugins = nothere\n"}, 4),
@@ -127,20 +102,28 @@ ENDS: dict[str, tuple[str, tuple[str, ...], dict[str, str], int]] = {
     "an unknown format": ("", ("--health-output=nothing:x",), {}, 4),
     "an error in conftest.py": ("", (), {"conftest.py": "raise RuntimeError('no')"}, 3),
     "an exit in conftest.py": ("", (), {"conftest.py": "raise SystemExit(0)"}, 3),
-    "an exit in a check": (
-        "@pytest.mark.health('app')\ndef test_it(): os._exit(0)\n",
-        *((), {}, 3),
+    "an exit in a check": (IN_CHECK + "os._exit(0)\n", (), {}, 3),
+    "an error of collection": ("import nowhere\n", (), {}, 3),
+    "an interruption": (IN_CHECK + "raise KeyboardInterrupt\n", ("-k", "page or test_it"), {}, 3),
+    "a killed worker": (
+        IN_CHECK + "os.kill(os.getpid(), 9)\n",
+        ("-n", "1", "-k", "test_it"),
+        {},
+        3,
     ),
 }
 
 
 @pytest.mark.parametrize("how", ENDS)
-def test_a_run_that_ends_early_leaves_no_earlier_green_output(
+def test_a_run_that_breaks_off_is_unknown_and_leaves_no_earlier_green_output(
     run_checks: RunChecks, tmp_path: Path, how: str
 ) -> None:
     source, words, files, exit_code = ENDS[how]
-    write_green_outputs(tmp_path)
-    run = run_checks(CHECKS + source, *OUTPUTS, *words, files=files, unguarded=True)
+    (tmp_path / "out").mkdir()
+    for entry in entry_points(group=GROUP):
+        if entry.name in READERS:
+            (tmp_path / "out" / entry.name).write_text(entry.load()(HEALTHY))
+    run = run_checks(CHECKS + source, *OUTPUTS, *words, files=files, unguarded="conftest" in how)
 
     assert run.exit_code == exit_code, run.text
     assert_outputs(tmp_path / "out", run.health, "unknown")
@@ -166,32 +149,6 @@ def test_a_run_that_a_signal_ends_is_green_in_no_format(
     # A polled file keeps its earlier verdict, with its time, until there is a new one.
     left_out = () if number == signal.SIGINT else POLLED
     assert_outputs(tmp_path / "out", report_of(tmp_path), "unknown", *left_out)
-
-
-def test_hostile_texts_of_a_check_break_no_format(run_checks: RunChecks, tmp_path: Path) -> None:
-    source = f"""
-HOSTILE = {HOSTILE!a}
-
-@pytest.mark.health("app")
-@pytest.mark.parametrize("text", [HOSTILE], ids=["|'=:,"])
-def test_it(health, text):
-    health.measure("n", 1, "s")
-    health.remedy(HOSTILE)
-    raise AssertionError(HOSTILE + "x" * 1_000_000)
-
-@pytest.mark.health("app")
-def test_warned(health):
-    health.warn(HOSTILE)
-"""
-    run = run_checks(source, *OUTPUTS)
-
-    assert run.exit_code == 2, run.text
-    assert_outputs(tmp_path / "out", run.health, "unhealthy")
-    for name in READERS:
-        text = (tmp_path / "out" / name).read_text()
-        text = re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL)
-        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e\u2028]", text), name
-        assert len(text) < 100_000
 
 
 def test_an_output_that_cannot_be_written_makes_the_others_unknown(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,21 +33,6 @@ def test_redis_that_stands_still_alerts_and_resolves(own: Monitor, tmp_path: Pat
         own.until(lambda: len(own.told()) == 2)
 
     assert [kind for kind, _ in own.told()] == ["firing", "resolved"]
-
-
-def test_locked_history_stops_no_round_and_gets_them_later(own: Monitor) -> None:
-    own.start(*OWN_ONLY)
-    own.rounds(1)
-    own.until(lambda: own.rows("SELECT count(*) FROM runs") != [(0,)])
-    with contextlib.closing(sqlite3.connect(own.history, isolation_level=None)) as other:
-        other.execute("PRAGMA busy_timeout = 10000")
-        other.execute("BEGIN EXCLUSIVE")
-        rounds = own.rounds(3)
-        other.execute("ROLLBACK")
-    own.until(lambda: own.rows("SELECT count(*) FROM runs")[0][0] >= len(rounds))
-
-    assert "write lock" in str(own.events("problem"))
-    assert own.rows("PRAGMA integrity_check") == [("ok",)]
 
 
 def test_full_disk_loses_no_alert_and_no_round(own: Monitor) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.kit.site import Visitor, site
+from tests.kit.site import site
 from tests.kit.tabs import tab
-from tests.kit.waiting import wait_for
 
 
 @pytest.mark.accuracy
@@ -35,17 +33,3 @@ def test_a_failure_is_on_the_page_two_seconds_after_its_alert(browser: Any, tmp_
             delay = seen - datetime.datetime.fromisoformat(fired).timestamp()
             assert delay < 2.0
             page.assert_quiet()
-
-
-def test_rounds_that_no_longer_end_make_everything_unknown(tmp_path: Path) -> None:
-    with site(tmp_path / "app", FLOWHEALTH_WEB_TOKEN="machine") as served:
-        served.start()
-        visitor = Visitor(served)
-        visitor.session.headers["Authorization"] = "Bearer machine"
-        assert visitor.get("livez").status_code == 200
-        checks = served.monitor.project / "health/test_own.py"
-        checks.write_text(checks.read_text() + "\n\nimport time\n\ntime.sleep(60)\n")
-        wait_for(lambda: visitor.get("livez").status_code == 503)
-        assert visitor.get("health").json()["status"] == "fail"
-        assert re.search(r"(?m)^flowhealth_status{.*} 3$", visitor.get("metrics").text)
-        assert "no round has ended" in served.state(visitor)["monitor"]["reasons"][0]

@@ -70,14 +70,6 @@ def test_cooldown_delays_the_next_message_and_hides_no_firing_alert() -> None:
     assert told.notes[2:] == [(100, "ops", "firing")]
 
 
-def test_alert_that_was_not_notified_has_no_resolved_message() -> None:
-    told = Told(Policy(cooldown=100.0, flap_changes=99))
-    for now, breached in ((0, True), (10, False), (20, True), (30, False)):
-        told.look(breached, now)
-
-    assert told.kinds() == ["firing", "resolved"]
-
-
 def test_silence_holds_back_firing_but_not_resolved() -> None:
     told = Told(Policy())
     told.look(True, 0, silenced=True)

@@ -76,9 +76,3 @@ def test_names_that_mean_something_to_a_parser_stay_apart_from_ours() -> None:
     assert found["flowhealth_round_duration_seconds", ""] == 1.5
     assert found["flowhealth_measured_round_duration_seconds", "round,value"] == 1
     assert found["flowhealth_measured_check_status", "check,value"] == 1
-
-
-def test_a_run_without_checks_has_a_status() -> None:
-    empty = msgspec.structs.replace(HEALTH, checks=(), components={})
-
-    assert samples(empty)["flowhealth_status", ""] == 3

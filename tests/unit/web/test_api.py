@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import sqlite3
@@ -15,6 +16,7 @@ from pytest_flowhealth.alerts import store
 from pytest_flowhealth.history.remote.promql import ReportingHost
 from pytest_flowhealth.verdict.status import Status
 from pytest_flowhealth.web import past
+from pytest_flowhealth.web.app import STATIC
 from pytest_flowhealth.web.body import LARGEST
 from pytest_flowhealth.web.glimpse import QUIET
 from pytest_flowhealth.web.past import SILENCES, SILENT
@@ -221,3 +223,8 @@ def test_the_websocket_begins_with_the_changes_that_a_page_has_missed(
     assert first["type"] == "snapshot"
     assert missed["set"]["monitor"]["status"] == "unhealthy"
     assert visitor.listen(f"/api/live?{strange}")[1][0]["type"] == "snapshot"
+
+
+def test_all_that_a_first_load_could_need_is_small() -> None:
+    files = [path.read_bytes() for path in STATIC.rglob("*") if path.is_file()]
+    assert 5_000 < sum(len(gzip.compress(content)) for content in files) < 150_000
