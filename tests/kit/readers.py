@@ -110,22 +110,18 @@ def junit(text: str, health: Health) -> Reading:
         for case in suite:
             component = str(case.classname).removeprefix("flowhealth.")
             (*results,) = case.result
-            kinds = [type(one).__name__.lower() for one in results]
+            kinds = [type(result).__name__.lower() for result in results]
             assert len(kinds) <= 1
-            word = (
-                {"failure": "fail", "error": "unknown", "skipped": "skip"}[kinds[0]]
-                if kinds
-                else "pass"
-            )
+            words = {"failure": "fail", "error": "unknown", "skipped": "skip"}
+            word = words[kinds[0]] if kinds else "pass"
             if component == "run":
                 outcomes[f"run {case.name}"] = word
                 continue
-            facts = {one.name: one.value for one in _properties(case)}
-            if word == "pass" and facts["outcome"] == "warn":
+            (outcome,) = (one.value for one in _properties(case) if one.name == "outcome")
+            if outcome == "warn":
                 assert str(case.system_out).startswith("WARN: ")
-                word = "warn"
-            assert facts["outcome"] == word
-            outcomes[f"{component}.{case.name}"] = word
+            assert word == ("pass" if outcome == "warn" else outcome)
+            outcomes[f"{component}.{case.name}"] = outcome
     (verdict,) = verdicts
     return Reading(str(verdict), outcomes)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -68,3 +71,9 @@ def entry(uid: str = "r1", started: float | None = None, /, **samples: tuple[flo
         taken=tuple(Taken(name, "ms", values) for name, values in samples.items()),
         report=b"",
     )
+
+
+def uids(path: Path) -> set[str]:
+    """Return the runs in a history, as any reader sees them."""
+    with closing(sqlite3.connect(path)) as file:
+        return {uid for (uid,) in file.execute("SELECT uid FROM runs")}

@@ -40,7 +40,6 @@ from tests.kit.monitor import Monitor, own_project
 from tests.kit.reports import HOSTILE, judged, limit, reported
 from tests.kit.waiting import wait_for
 from tests.kit.web_app import PASSWORD, with_admin
-from tests.kit.webhook import receiving
 
 HOSTILE_TEXT = HOSTILE.replace("\ud800", "")
 """`HOSTILE` as a round reports it: no JSON has half of a character."""
@@ -269,6 +268,5 @@ class _From(HTTPAdapter):
 @contextlib.contextmanager
 def site(folder: Path, more: str = "", **env: str) -> Iterator[Site]:
     """Make a project with the checks of `kit.monitor.OWN`, whose monitor has a page."""
-    known = {"FLOWHEALTH_WEB_PASSWORD": PASSWORD, **env}
-    with receiving() as hook, own_project(folder, hook, known, more) as monitor:
+    with own_project(folder, more, **{"FLOWHEALTH_WEB_PASSWORD": PASSWORD, **env}) as monitor:
         yield Site(monitor)

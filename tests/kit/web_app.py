@@ -112,7 +112,7 @@ class WebApp:
         )
         self.reports.look()
         self.api.endpoints = endpoints_of(self.api, self._entrance, self.reports)
-        self.asgi = application(
+        self.asgi: Any = application(
             self.api.endpoints, self.visitors, Live(self.feed), self._entrance, self.new_link
         )
         self.runner = asyncio.Runner()

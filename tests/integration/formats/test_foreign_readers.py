@@ -16,7 +16,6 @@ from tests.kit.readers import by_guidelines, perfdata
 from tests.kit.reports import EVERY, HEALTH
 from tests.kit.waiting import wait_for
 
-PROMTOOL = shutil.which("promtool")
 EXPORTER = shutil.which("prometheus-node-exporter") or shutil.which("node_exporter")
 
 
@@ -39,20 +38,6 @@ def test_monitoring_plugin_reads_each_nagios_figure_and_judges_it_as_the_report_
                 _, bracket, parameters = check.id.partition("[")
                 name = f"{check.component}.{threshold.name}{bracket}{parameters}"
                 assert found[name]["state"] == states[threshold.outcome], name
-
-
-@pytest.mark.skipif(not PROMTOOL, reason="no promtool is installed (apt: prometheus)")
-def test_promtool_reads_openmetrics() -> None:
-    done = subprocess.run(
-        [str(PROMTOOL), "check", "metrics"],
-        input=openmetrics.render(HEALTH),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    # 3: it read it, and has advice, such as on a unit that is no base unit.
-    assert done.returncode in (0, 3), done.stderr
-    assert "pars" not in done.stderr
 
 
 @pytest.mark.skipif(not EXPORTER, reason="no node_exporter is installed (apt)")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.runs import run_pytest
-from tests.kit.webhook import receiving
+from tests.kit.webhook import WebhookServer
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_mistake_in_the_configuration_is_a_usage_error(shop: Path, option: str) 
 
 
 def test_test_message_is_sent_to_each_receiver_and_a_failure_is_unhealthy(shop: Path) -> None:
-    with receiving() as hook:
+    with WebhookServer() as hook:
         (shop / "flowhealth.toml").write_text(
             f"""
             receivers = [
@@ -71,4 +71,3 @@ def test_silence_needs_a_pattern_a_duration_and_a_monitor(shop: Path, text: str,
 
     assert done.exit_code == 4
     assert says in done.err
-

@@ -11,14 +11,13 @@ import psutil
 import pytest
 
 from tests.kit.monitor import OWN_ONLY, Monitor, is_gone, own_project
-from tests.kit.webhook import receiving
 
 FIRING, RESOLVED = ("firing", "own.switch"), ("resolved", "own.switch")
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Monitor]:
-    with receiving() as hook, own_project(tmp_path / "own", hook) as monitor:
+    with own_project(tmp_path / "own") as monitor:
         yield monitor
 
 

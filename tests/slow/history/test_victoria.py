@@ -24,7 +24,6 @@ from tests.kit.monitor import project
 from tests.kit.records import check, health
 from tests.kit.runs import RunChecks, run_pytest
 from tests.kit.waiting import wait_for
-from tests.kit.webhook import receiving
 
 WHERE = place("host-a", "shop")
 HUNDRED = measured("command", [float(number) for number in range(1, 101)], "ms").measurement
@@ -68,7 +67,7 @@ def test_samples_have_no_gap_after_the_server_was_away(
 
 
 def test_monitor_sends_its_rounds_and_samples(victoria: MetricServer, tmp_path: Path) -> None:
-    with receiving() as hook, project(tmp_path / "shop", hook, {}) as monitor:
+    with project(tmp_path / "shop") as monitor:
         monitor.start("--health-history", victoria.url, "--health-component", "system")
         monitor.rounds(2)
         assert monitor.end() == 0

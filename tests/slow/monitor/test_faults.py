@@ -11,14 +11,13 @@ import pytest
 from tests.kit.disks import fill, small_disk
 from tests.kit.monitor import CALM_REDIS, OWN_ONLY, Monitor, own_project
 from tests.kit.redis import RedisServer
-from tests.kit.webhook import receiving
 
 FIRING, RESOLVED = ("firing", "own.switch"), ("resolved", "own.switch")
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Monitor]:
-    with receiving() as hook, own_project(tmp_path / "own", hook, more=CALM_REDIS) as monitor:
+    with own_project(tmp_path / "own", CALM_REDIS) as monitor:
         yield monitor
 
 
