@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import sqlite3
 import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,7 +17,7 @@ from pytest_flowhealth.history.entry import Outcome as Ended
 from pytest_flowhealth.verdict.check import CheckResult
 from pytest_flowhealth.verdict.report import Health, Host, Summary, TargetInfo
 from pytest_flowhealth.verdict.status import Outcome
-from pytest_flowhealth.verdict.verdict import judge_run
+from pytest_flowhealth.verdict.verdict import Problem, judge_run
 
 
 def check(name: str, outcome: Outcome, **more: object) -> CheckResult:
@@ -34,9 +38,10 @@ def check(name: str, outcome: Outcome, **more: object) -> CheckResult:
     return CheckResult(id=name, outcome=outcome, **(settings | more))  # type: ignore[arg-type]
 
 
-def health(*checks: CheckResult, **fields: Any) -> Health:
+def health(*checks: CheckResult, problems: Sequence[Problem] = (), **fields: Any) -> Health:
     """Return the report on these checks, as the program itself judges them together."""
-    verdict = judge_run(checks, ())
+    verdict = judge_run(checks, problems)
+    counts = {one.value.replace("pass", "passed"): n for one, n in verdict.summary.items()}
     report = Health(
         status=verdict.status,
         exit_code=verdict.status.exit_code,
@@ -45,7 +50,7 @@ def health(*checks: CheckResult, **fields: Any) -> Health:
         duration=1.5,
         target=TargetInfo("shop", "1.0.0", "shop"),
         host=Host("h", "Linux", "6", "x", "3.11", 2),
-        summary=Summary(),
+        summary=Summary(**counts),
         components=verdict.components,
         checks=verdict.checks,
     )
@@ -66,3 +71,9 @@ def entry(uid: str = "r1", started: float | None = None, /, **samples: tuple[flo
         taken=tuple(Taken(name, "ms", values) for name, values in samples.items()),
         report=b"",
     )
+
+
+def uids(path: Path) -> set[str]:
+    """Return the runs in a history, as any reader sees them."""
+    with closing(sqlite3.connect(path)) as file:
+        return {uid for (uid,) in file.execute("SELECT uid FROM runs")}

@@ -16,11 +16,11 @@ from pytest_flowhealth.verdict.check import (
     judge_check,
 )
 from pytest_flowhealth.verdict.measurement import Series, measured
-from pytest_flowhealth.verdict.report import Health, Host, Summary, TargetInfo
-from pytest_flowhealth.verdict.status import Outcome, Status
+from pytest_flowhealth.verdict.report import Health, Host, TargetInfo
+from pytest_flowhealth.verdict.status import Outcome
 from pytest_flowhealth.verdict.threshold import Threshold, declare, judge
-from pytest_flowhealth.verdict.verdict import Component, Problem, judge_run
-from tests.kit.readers import figures_of
+from pytest_flowhealth.verdict.verdict import Problem
+from tests.kit.records import health
 
 DAY = datetime.date(2026, 1, 1)
 HOSTILE = (
@@ -70,19 +70,13 @@ def judged(
 
 def reported(checks: list[CheckResult], problems: tuple[Problem, ...] = ()) -> Health:
     """Return a report on the checks, as the program itself judges them together."""
-    verdict = judge_run(checks, problems)
-    counts = {one.value.replace("pass", "passed"): n for one, n in verdict.summary.items()}
-    return Health(
-        status=verdict.status,
-        exit_code=verdict.status.exit_code,
-        reasons=verdict.reasons,
+    return health(
+        *checks,
+        problems=problems,
         started=datetime.datetime(2026, 1, 1, 12, 30, tzinfo=datetime.UTC),
         duration=4.75,
         target=TargetInfo("shop", "1.0.0", "/srv/shop"),
         host=Host("web-1", "Linux", "6.1", "x86_64", "3.11.2", 2),
-        summary=Summary(**counts),
-        components=verdict.components,
-        checks=verdict.checks,
     )
 
 
@@ -91,41 +85,11 @@ def forced(check_id: str, outcome: Outcome, *series: Series) -> CheckResult:
     return msgspec.structs.replace(judged(check_id, *series), outcome=outcome)
 
 
-SIZES = {"MiB": 2**20, "MB": 10**6, "B": 1, "kB": 1000}
-
-
-def exposed_figures(health: Health) -> dict[str, float]:
-    """Return every statistic of every measurement, by its name in OpenMetrics without the unit."""
-    found = {}
-    for check in health.checks:
-        _, bracket, parameters = check.id.partition("[")
-        for taken in check.measurements:
-            name = f"flowhealth_{check.component}_{taken.name}"
-            values = {} if taken.stats is None else msgspec.structs.asdict(taken.stats)
-            for statistic, value in {"value": taken.value, **values}.items():
-                if value is not None:
-                    found[f"{name}.{statistic}{bracket}{parameters}"] = value
-    return found
-
-
-def nagios_figures(health: Health) -> dict[str, tuple[float, str]]:
-    """Return the figures that Nagios is to read, sizes in bytes, with their units."""
-    found = {}
-    for check in msgspec.to_builtins(health)["checks"]:
-        units = {taken["name"]: taken["unit"] for taken in check["measurements"]}
-        for name, value in figures_of([check]).items():
-            unit = next(units[known] for known in units if f".{known}" in name)
-            told = "B" if unit in SIZES else unit if unit in ("s", "ms", "us", "%") else ""
-            found[name.replace("|", "_")] = (value * SIZES.get(unit, 1), told)
-    return found
-
-
 def limit(name: str, unit: str, **limits: object) -> Threshold:
     """Return a threshold."""
     return declare(name, unit=unit, **limits)
 
 
-RATES = [float(one) for one in range(1, 121)]
 EVERY = reported(
     [
         judged(
@@ -145,7 +109,7 @@ EVERY = reported(
         ),
         judged(
             "redis.command",
-            measured("command", RATES, "us"),
+            measured("command", [float(n) for n in range(1, 121)], "us"),
             measured("throughput", 48_211.25, "1/s"),
             measured("transfer", 1_250_000, "B/s"),
             thresholds=(
@@ -253,27 +217,12 @@ BROKEN = reported([judged("app.good")], (Problem("test_app.py could not be colle
 HEALTHY = reported([judged("app.good", measured("latency", 1.5, "ms"))])
 DEGRADED = reported([judged("app.slow", evidence={"warnings": ("it is slow",)})])
 
-CHECKS = (
+HEALTH = health(
     forced(
         "redis.command", Outcome.WARN, measured("command", [float(n) for n in range(1, 101)], "ms")
     ),
     forced('http.page[a"b\\c\nd]', Outcome.PASS, measured("size", 12, "kB")),
     forced("redis.lost", Outcome.UNKNOWN, measured("x", [], "ms")),
     forced("redis.none", Outcome.SKIP),
-)
-HEALTH = Health(
-    status=Status.UNKNOWN,
-    exit_code=3,
-    reasons=(),
-    started=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
-    duration=1.5,
-    target=TargetInfo("shop", "1.0.0", "shop"),
-    host=Host("h", "Linux", "6", "x", "3.11", 2),
-    summary=Summary(),
-    components={
-        "redis": Component(Status.UNKNOWN, ("redis.command",)),
-        "http": Component(Status.HEALTHY, ("http.page",)),
-    },
-    checks=CHECKS,
 )
 """A small report for those who read figures by their names and labels."""
