@@ -12,7 +12,7 @@ from benchmarks.redis_latency import benchmark, redis_py
 from pytest_flowhealth.probes.redis.load import Budget
 from pytest_flowhealth.probes.redis.probe import RedisProbe
 from pytest_flowhealth.verdict.statistics import compute
-from tests.kit.redis import RedisServer, Way, proxy
+from tests.kit.redis import RedisServer, proxy
 
 pytestmark = pytest.mark.accuracy
 
@@ -53,7 +53,7 @@ def test_ping_takes_as_long_as_redis_benchmark_measures(redis: RedisServer) -> N
 
 def test_a_delay_of_20_ms_is_measured_as_20_ms(redis: RedisServer) -> None:
     def measure() -> list[str]:
-        with proxy(redis.port, Way(delay=0.02)) as port:
+        with proxy(redis.port, 0.02) as port:
             samples = RedisProbe(f"redis://127.0.0.1:{port}/0").command_latency().samples
         p50 = compute("p50", samples)
         return [] if 20 <= p50 <= 21.5 else [f"{p50} ms"]
