@@ -6,7 +6,6 @@ import contextlib
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -147,13 +146,11 @@ RUN = "TESTS_FLEET_RUN"
 
 def marked(word: str) -> list[list[str]]:
     """Return the command lines of the processes that come from the test with this word."""
-    return [*_marked(word)]
-
-
-def _marked(word: str) -> Iterator[list[str]]:
+    found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             environ = process.environ()
             ours = environ.get(RUN) == word and MARK in environ
             if ours and process.status() != psutil.STATUS_ZOMBIE:
-                yield process.cmdline()
+                found.append(process.cmdline())
+    return found
