@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from pytest_flowhealth.probes.descendants import MARK
+from tests.kit.projects import npm, write
 
 PROGRAM = """\
 import { Queue, Worker } from "bullmq";
@@ -127,17 +128,8 @@ def install(folder: Path) -> None:
     """Install BullMQ and ioredis; skip where there is no npm."""
     if not shutil.which("npm"):
         pytest.skip("npm is not installed")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "package.json").write_text('{"name": "queues", "private": true, "version": "1.0.0"}')
-    (folder / "app.mjs").write_text(PROGRAM)
-    packages = ("bullmq@^6", "ioredis@^6")
-    subprocess.run(
-        ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", *packages],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        timeout=300,
-    )
+    write(folder, {"app.mjs": PROGRAM}, name="queues", version="1.0.0")
+    npm(folder, "install", "--ignore-scripts", "bullmq@^6", "ioredis@^6")
 
 
 RUN = "TESTS_FLEET_RUN"
