@@ -21,15 +21,6 @@ def snapshot(**parts: Any) -> Snapshot:
     return Snapshot(taken=NOW, clock=0.0, **parts)
 
 
-def test_what_a_source_can_never_know_is_not_applicable_else_unmeasured() -> None:
-    found = snapshot(never={"waiting": "no `waiting`"})
-    with pytest.raises(NotApplicable, match="no `waiting`"):
-        found.known("waiting", None)
-    with pytest.raises(Unmeasured, match="active"):
-        found.known("active", None)
-    assert found.known("waiting", 0) == 0
-
-
 def test_agents_that_are_gone_do_not_count_and_unknown_states_leave_busy_unknown() -> None:
     told = Agents.of((Agent("a", "busy"), Agent("b", "idle"), Agent("c", "terminated")))
     assert (told.total, told.busy) == (2, 1)
