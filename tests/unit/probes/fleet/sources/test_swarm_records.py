@@ -101,6 +101,11 @@ def test_a_swarm_without_a_sign_of_life_in_the_window_does_not_count_but_is_show
     assert [swarm.id for swarm in parsed.swarms] == ["old"]
 
 
+def test_an_empty_registry_tells_that_there_is_nothing() -> None:
+    told = parse(Found())[0].tasks_with(None, 3_600.0)
+    assert (told.completed, told.failed, told.active, told.waiting) == (0, 0, 0, 0)
+
+
 def test_the_state_that_a_swarm_is_kept_by_counts_where_its_record_has_none() -> None:
     found = swarms(s={"lastHeartbeat": MS})
     found.states = {"s": "failed"}
