@@ -201,6 +201,11 @@ class RedisServer:
         """Return the content of every key of database 0."""
         return {key: self.command("DUMP", key) for key in self.keys()}
 
+    def follow(self, primary: RedisServer) -> None:
+        """Become a replica, and wait until it is in step with its primary."""
+        self.command("REPLICAOF", "127.0.0.1", primary.port)
+        self.until_said(b"master_link_status:up", "INFO replication")
+
     def until_said(self, words: bytes, command: str) -> None:
         """Wait until the answer to `command`, sent as the default user, contains `words`."""
         wait_for(lambda: words in self.raw(command), message=lambda: self.raw(command))
@@ -254,11 +259,6 @@ def closed_port() -> int:
     _HELD.append(held)
     port: int = held.getsockname()[1]
     return port
-
-
-def link_up(replica: RedisServer) -> None:
-    """Wait until a replica is in step with its primary."""
-    replica.until_said(b"master_link_status:up", "INFO replication")
 
 
 @contextlib.contextmanager

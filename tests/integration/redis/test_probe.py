@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from pytest_flowhealth.probes.redis.load import Budget
 from pytest_flowhealth.probes.redis.probe import RedisProbe
 from pytest_flowhealth.probes.redis.session import Session
 from tests.kit import redis as servers
-from tests.kit.redis import RedisServer, Talk, closed_port, free_port, link_up, tcp_server
+from tests.kit.redis import RedisServer, Talk, closed_port, free_port, tcp_server
 from tests.kit.waiting import wait_for
 
 LITTLE = Budget(count=40, seconds=60.0, least=40, longest=60.0)
@@ -166,16 +166,14 @@ def test_a_server_that_can_not_save_refuses_ping_and_writes(tmp_path: Path) -> N
             assert "can't save its data" in failure(probe.ping).message
 
 
-def test_a_replica_takes_no_writes_and_tells_of_its_primary(
+def test_a_replica_takes_no_writes_and_tells_of_its_primary_even_when_that_is_lost(
     redis: RedisServer, breakable_redis: RedisServer
 ) -> None:
-    breakable_redis.command("REPLICAOF", "127.0.0.1", redis.port)
-    link_up(breakable_redis)
+    breakable_redis.follow(redis)
     probe = RedisProbe(breakable_redis.url)
     probe.ping()
     assert "read-only replica" in failure(probe.roundtrip).message
     assert "read-only replica" in probe.command_latency(LITTLE).refused["SET"]
-    assert probe.throughput(LITTLE).mix == ("GET",)
     theirs = probe.state()[0].replication
     assert (theirs.primary, theirs.link) == (f"127.0.0.1:{redis.port}", "up")
     primary = RedisProbe(redis.url)
@@ -188,11 +186,8 @@ def test_a_replica_takes_no_writes_and_tells_of_its_primary(
     assert set(taken.by_command) == {"PING", "GET"}
     assert "set" not in breakable_redis.calls()
 
-
-def test_a_replica_that_lost_its_primary_is_told(breakable_redis: RedisServer) -> None:
     breakable_redis.configure(replica_serve_stale_data="no")
     breakable_redis.command("REPLICAOF", "127.0.0.1", closed_port())
-    probe = RedisProbe(breakable_redis.url)
     probe.connect(LITTLE)
     assert probe.state()[0].replication.link == "down"
     if refuses_ping(probe):
@@ -256,48 +251,31 @@ def test_an_answer_that_never_ends_is_not_waited_for(talk: Talk, scheme: str) ->
                 assert not thread.is_alive()
 
 
-@pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RedisServer, int, Path]]:
-    """Start a server with TLS, a password and a socket; yield it, its port for TLS and the authority."""
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = servers.certificate(folder / "ca")
+def test_tls_and_a_unix_socket_work_as_a_plain_port_and_a_certificate_must_be_trusted(
+    tmp_path: Path,
+) -> None:
+    cert, key = servers.certificate(tmp_path / "ca")
     port = free_port()
     arguments = (*servers.tls_arguments(cert, key, port), "--unixsocket", "s.sock")
-    with RedisServer(folder / "redis", *arguments, password="pw") as server:
-        yield server, port, cert
+    with RedisServer(tmp_path / "r", *arguments, password="pw") as server:
+        tls = f"rediss://:pw@127.0.0.1:{port}"
+        for url in (f"{tls}/2?ssl_ca_certs={cert}", f"unix://:pw@{server.folder}/s.sock?db=2"):
+            for ask in QUESTIONS.values():
+                ask(RedisProbe(url))
+        error = failure(RedisProbe(f"{tls}/0").connect)
+        assert "certificate" in error.message
+        assert "ssl_ca_certs" in str(error.remedy)
+        RedisProbe(f"{tls}/0?ssl_cert_reqs=none").roundtrip()
+        other = f"rediss://:pw@localhost:{port}/0?ssl_ca_certs={cert}"
+        assert "certificate" in failure(RedisProbe(other).connect).message
+        RedisProbe(f"{other}&ssl_check_hostname=false").ping()
+        plain = failure(RedisProbe(f"redis://127.0.0.1:{port}/0").connect)
+        assert "rediss://" in str(plain.remedy)
 
 
-def test_tls_and_a_unix_socket_work_as_a_plain_port(tls: tuple[RedisServer, int, Path]) -> None:
-    server, port, authority = tls
-    for url in (
-        f"rediss://:pw@127.0.0.1:{port}/2?ssl_ca_certs={authority}",
-        f"unix://:pw@{server.folder}/s.sock?db=2",
-    ):
-        for ask in QUESTIONS.values():
-            ask(RedisProbe(url))
-
-
-def test_a_certificate_must_be_trusted_and_for_this_host_unless_that_is_switched_off(
-    tls: tuple[RedisServer, int, Path],
-) -> None:
-    _, port, authority = tls
-    error = failure(RedisProbe(f"rediss://:pw@127.0.0.1:{port}/0").connect)
-    assert "certificate" in error.message
-    assert "ssl_ca_certs" in str(error.remedy)
-    RedisProbe(f"rediss://:pw@127.0.0.1:{port}/0?ssl_cert_reqs=none").roundtrip()
-    other = f"rediss://:pw@localhost:{port}/0?ssl_ca_certs={authority}"
-    assert "certificate" in failure(RedisProbe(other).connect).message
-    RedisProbe(f"{other}&ssl_check_hostname=false").ping()
-
-
-def test_plain_text_for_tls_and_tls_for_plain_text_name_the_other_scheme(
-    tls: tuple[RedisServer, int, Path],
-) -> None:
-    server, port, _ = tls
-    plain = failure(RedisProbe(f"redis://127.0.0.1:{port}/0").connect)
-    assert "rediss://" in str(plain.remedy)
-    late = failure(RedisProbe(server.url_of(scheme="rediss"), timeout=0.3).connect)
+def test_a_server_without_tls_names_the_other_scheme(redis: RedisServer) -> None:
+    late = failure(RedisProbe(redis.url_of(scheme="rediss"), timeout=0.3).connect)
     assert "does not speak TLS" in late.message
-    with tcp_server(servers.saying(servers.HTTP_400)) as other:
-        error = failure(RedisProbe(f"rediss://:s3cret@127.0.0.1:{other}/0").connect)
+    with tcp_server(servers.saying(servers.HTTP_400)) as port:
+        error = failure(RedisProbe(f"rediss://:s3cret@127.0.0.1:{port}/0").connect)
     assert "no TLS connection" in error.message

@@ -8,15 +8,14 @@ import pytest
 
 from pytest_flowhealth.errors import ProbeError
 from pytest_flowhealth.probes.redis.probe import RedisProbe
-from tests.kit.redis import RedisServer, Sentinel, closed_port, cluster, link_up
+from tests.kit.redis import RedisServer, Sentinel, closed_port, cluster
 from tests.kit.runs import PASSWORD, run_components
 from tests.kit.waiting import wait_for
 
 
 def test_a_failover_is_followed(tmp_path: Path) -> None:
     with RedisServer(tmp_path / "one") as one, RedisServer(tmp_path / "two") as two:
-        two.command("REPLICAOF", "127.0.0.1", one.port)
-        link_up(two)
+        two.follow(one)
         with Sentinel(tmp_path / "s", one) as sentinel:
             sentinel.until_said(b"slave", "SENTINEL REPLICAS mymaster")
             url = f"redis+sentinel://127.0.0.1:{sentinel.port}/mymaster"

@@ -66,6 +66,8 @@ def test_each_field_has_a_path() -> None:
     with pytest.raises(NotApplicable, match="names no `swarms`"):
         found.known("swarms", found.swarms)
     assert found.known("active", 0) == 0
+    with pytest.raises(ProbeError, match=r"fleet\.fields has no field 'nonsense'"):
+        read({}, {"nonsense": "x"})
 
 
 @pytest.mark.parametrize("path", ["a.x", "[0]", "a.b[2]", "a.b[99999999999]", "a.b.c"])
