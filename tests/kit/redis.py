@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import select
 import shutil
@@ -137,7 +136,7 @@ class RedisServer:
             self.stop()
             self.start()
             return
-        self.resume()
+        self.process.send_signal(signal.SIGCONT)
         self.command("REPLICAOF", "NO", "ONE")
         for name, value in self.settings().items():
             if value != self._settings[name]:
@@ -151,11 +150,8 @@ class RedisServer:
 
     def suspend(self) -> None:
         """Send SIGSTOP: connections are still taken by the kernel, and never answered."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        """Send SIGCONT."""
-        self._signal(signal.SIGCONT)
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
 
     def command(self, *words: str | int | bytes) -> Any:
         """Send a command as a user who may do all, and return its reply (bytes).
@@ -219,10 +215,6 @@ class RedisServer:
     @property
     def _sentinel(self) -> bool:
         return "--sentinel" in self.program
-
-    def _signal(self, number: signal.Signals) -> None:
-        assert self.process is not None
-        os.kill(self.process.pid, number)
 
     def _logged(self, words: bytes) -> bool:
         """Tell whether it has begun; raise what it says where it has ended instead."""
