@@ -71,8 +71,8 @@ def test_each_figure_of_the_load_is_judged_by_itself(
 
 
 GB = 1_000_000_000
-PRIMARY = {"role": "slave", "master_host": "10.0.0.1", "master_port": 7}
-REPLICA = {**PRIMARY, "master_link_status": "up"}
+PRIMARY: dict[str, Any] = {"role": "slave", "master_host": "10.0.0.1", "master_port": 7}
+REPLICA: dict[str, Any] = {**PRIMARY, "master_link_status": "up"}
 LOST_LINK = {**PRIMARY, "master_link_status": "down", "master_link_down_since_seconds": 1_234}
 FILLED = {**PRIMARY, "master_link_status": "down", "master_sync_in_progress": 1}
 

@@ -169,9 +169,7 @@ def test_the_configured_authority_is_used_unless_the_url_names_another(
 
 
 @pytest.mark.parametrize("name", ["redis", "ioredis", "bullmq", "@redis/client", "connect-redis"])
-@pytest.mark.parametrize(
-    "field", ["dependencies", "devDependencies", "optionalDependencies"], ids=str
-)
+@pytest.mark.parametrize("field", ["dependencies", "devDependencies", "optionalDependencies"])
 def test_a_client_in_the_dependencies_means_the_usual_address(
     tmp_path: Path, name: str, field: str
 ) -> None:
@@ -191,9 +189,7 @@ def test_a_client_in_a_workspace_or_in_the_configuration_counts(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "package",
-    [{}, {"dependencies": {"redis-mock": "*"}}, {"peerDependencies": {"redis": "*"}}],
-    ids=["nothing", "a-double", "a-peer"],
+    "package", [{}, {"dependencies": {"redis-mock": "*"}}, {"peerDependencies": {"redis": "*"}}]
 )
 def test_a_target_without_a_client_has_no_redis(tmp_path: Path, package: dict[str, Any]) -> None:
     with pytest.raises(NotApplicable, match="no Redis client"):
