@@ -94,6 +94,8 @@ def test_a_pause_of_the_server_is_in_the_samples() -> None:
     ("load", "answers", "says"),
     [
         ("command_latency", [b"?!\r\n"], "is no Redis"),
+        ("command_latency", [b"+odd\r\n"], "it answered PING with b'odd'"),
+        ("throughput", [b"$0\r\n\r\n", b"+odd\r\n"], "it answered SET with b'odd'"),
         ("throughput", [b"$0\r\n\r\n", b"?!\r\n"], "is no Redis"),
         ("command_latency", [b"+PONG\r\n", b"+O"], "closed the connection after 1 answers"),
         ("throughput", [b"$0\r\n\r\n", b"+OK\r\n$"], "closed the connection after 1 answers"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from redis.exceptions import OutOfMemoryError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from pytest_flowhealth.errors import ProbeError
 from pytest_flowhealth.probes.redis import load, probe
@@ -87,6 +87,14 @@ def test_each_key_has_a_random_name_and_expires_by_itself() -> None:
     key = Key(lambda: "k")
     assert key.words("SET") == ("SET", "k", key.value, "PX", TTL_MS)
     assert TTL_MS <= 10_000
+
+
+def test_other_names_are_tried_where_another_node_holds_the_key_but_not_for_ever() -> None:
+    names = (f"k{number}" for number in range(1_000))
+    session = ScriptedSession({"SET": ResponseError("MOVED 5 10.0.0.1:7000")})
+    with pytest.raises(ResponseError, match="MOVED"):
+        Key(lambda: next(names)).ask(session, "SET")
+    assert len({words.split()[1] for words in session.asked}) == len(session.asked) > 2
 
 
 @pytest.mark.parametrize(
