@@ -51,12 +51,9 @@ def test_unoptimised_code_is_recognised() -> None:
     assert "too little" in shown('(module (func (export "run")))').optimisation
 
 
-def test_the_sample_is_read() -> None:
+def test_the_sample_is_read_and_a_missing_file_is_named(tmp_path: Path) -> None:
     path = Path(__file__).parents[4] / "examples/app/wasm/engine.wasm"
     assert read_evidence(path, "run").exports == ("run",)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ProbeError, match="is not there"):
         read_evidence(tmp_path / "absent.wasm", None)
 
