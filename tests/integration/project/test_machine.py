@@ -12,8 +12,7 @@ import pytest
 
 from pytest_flowhealth.errors import FlowHealthError, ProbeError
 from pytest_flowhealth.probes import cgroup, runtimes, system
-from tests.kit.control_groups import write
-from tests.kit.projects import write_program
+from tests.kit.projects import write, write_program
 
 
 def test_cpu_of_this_machine_is_a_share(tmp_path: Path) -> None:
