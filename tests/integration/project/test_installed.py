@@ -31,12 +31,3 @@ def test_faults_in_the_root_and_in_a_workspace_are_found(small: Path) -> None:
         ("node_modules/ms", "unparseable"),
     }
     assert [(one.file, one.kind) for one in found.altered] == [("src/index.js", "altered")]
-
-
-def test_without_archives_an_empty_entry_is_named(small: Path, tmp_path: Path) -> None:
-    (small / "node_modules/ms/index.js").write_text("")
-
-    found = installed.compare(small / "node_modules", tmp_path / "no-cache")
-
-    assert (found.compared, len(found.unheld)) == (0, 4)
-    assert found.blank == ("node_modules/ms/index.js",)
