@@ -8,13 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.app import App
+from tests.kit.app import App, copy
 from tests.kit.projects import npm
 from tests.kit.registry import RegistryFront
 from tests.kit.runs import RunHealth
-
-INNER = "node_modules/iconv-lite/encodings/internal.js"
-"""A file of a package that only body-parser needs, which loads it at its first request."""
 
 
 def only(*components: str) -> list[str]:
@@ -65,9 +62,8 @@ def test_missing_node_modules_block_the_dependencies(app: App, run_health: RunHe
 def test_an_emptied_file_of_a_package_is_mended_by_the_remedy(
     installed: App, tmp_path: Path, run_health: RunHealth
 ) -> None:
-    # No hard links here: npm writes its notes into the files that are there.
-    app = App(Path(shutil.copytree(installed.folder, tmp_path / "shop", symlinks=True)))
-    app.write(INNER, "")
+    app = copy(installed, tmp_path / "shop", linked=False)
+    app.write("node_modules/iconv-lite/encodings/internal.js", "")  # body-parser's, loaded late
     cache = {"npm_config_cache": npm(app.folder, "config", "get", "cache").strip()}
 
     run = run_health(app, *only("package"), env=cache)
@@ -102,18 +98,6 @@ def test_an_audit_endpoint_that_fails_makes_the_run_degraded(
 
     run.assert_fault("dependencies.audit", 1, "500", blocked=("dependencies.vulnerabilities",))
     assert run.outcomes["dependencies.audit"] == "unknown"
-
-
-def test_dependencies_that_are_switched_off_ask_no_registry(
-    app: App, run_health: RunHealth
-) -> None:
-    app.configure("[dependencies]\naudit = false\noutdated = false\n")
-    with RegistryFront(audit="500", get="500") as front:
-        run = run_health(app, *only("dependencies"), env=front.environment)
-
-        assert front.asked == []
-    run.assert_healthy()
-    assert run.outcomes["dependencies.vulnerabilities"] == "skip"
 
 
 def test_a_missing_artifact_fails_and_blocks_its_other_checks(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import subprocess
@@ -12,7 +11,7 @@ import pytest
 
 from pytest_flowhealth.errors import ProbeError, Unmeasured
 from pytest_flowhealth.probes import cgroup, runtimes, system
-from tests.kit.projects import write, write_program
+from tests.kit.projects import write_program
 
 
 def test_cpu_and_control_groups_of_this_machine_have_plausible_figures(tmp_path: Path) -> None:
@@ -34,23 +33,6 @@ def test_disk_is_as_df_shows_it(tmp_path: Path) -> None:
     if found.inodes_used is not None:
         assert found.inodes_used == pytest.approx(float(inodes.rstrip("%")), abs=1.1)
     assert found.free > 0
-
-
-@pytest.mark.skipif(
-    not os.access("/sys/fs/cgroup/memory/cgroup.procs", os.W_OK), reason="needs version 1 and root"
-)
-def test_the_limit_of_a_real_group_of_version_1_is_read(tmp_path: Path) -> None:
-    group = Path(f"/sys/fs/cgroup/memory/flowhealth-test-{os.getpid()}")
-    group.mkdir()
-    try:
-        (group / "memory.limit_in_bytes").write_text(str(64 << 20))
-        mounts = Path("/proc/self/mountinfo").read_text()
-        membership = f"4:memory:/{group.name}\n"
-        write(tmp_path, {"proc/self/cgroup": membership, "proc/self/mountinfo": mounts})
-        (tmp_path / "sys").symlink_to("/sys")
-        assert cgroup.MemoryLimit(f"/{group.name}", 64 << 20, 0) in cgroup.memory_limits(tmp_path)
-    finally:
-        group.rmdir()
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")

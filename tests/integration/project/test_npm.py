@@ -10,8 +10,9 @@ import pytest
 
 from pytest_flowhealth.config.workspaces import workspaces
 from pytest_flowhealth.errors import NotApplicable, Unmeasured
-from pytest_flowhealth.probes import lockfile, npm
+from pytest_flowhealth.probes import installed, lockfile, npm
 from pytest_flowhealth.probes import outdated as behind
+from pytest_flowhealth.probes.installed import Comparison
 from pytest_flowhealth.probes.outdated import Outdated
 from tests.kit import projects
 from tests.kit.projects import change, package_in, write, write_module, write_program
@@ -22,12 +23,36 @@ def outdated(root: Path) -> Outdated:
     return behind.outdated(root, workspaces(root, package_in(root).manifest))
 
 
-def test_an_installation_by_npm_is_whole_and_in_step(small: Path) -> None:
+def compare(root: Path) -> Comparison:
+    return installed.compare(root / "node_modules", npm.cache(root))
+
+
+def test_an_installation_by_npm_is_whole_in_step_and_as_published(small: Path) -> None:
     lock = lockfile.read_lock(small)
     assert lock
     assert npm.ls(small) == npm.ls(small / "packages/one") == npm.Tree()
     assert lockfile.out_of_step(lock, workspaces(small, package_in(small).manifest)) == []
     assert lockfile.not_as_locked(lock, small) == []
+    assert compare(small) == Comparison(4)
+
+
+def test_files_that_differ_from_the_archives_are_found_in_the_root_and_in_a_workspace(
+    small: Path,
+) -> None:
+    cut = small / "packages/one/node_modules/ms/index.js"
+    cut.write_text(cut.read_text()[:100])
+    broken = small / "node_modules/ms/index.js"
+    broken.write_text("}" + broken.read_text())
+    edited = small / "node_modules/debug/src/index.js"
+    edited.write_text(edited.read_text() + "// mine")
+
+    found = compare(small)
+
+    assert {(one.place, one.kind) for one in found.broken} == {
+        ("packages/one/node_modules/ms", "cut off"),
+        ("node_modules/ms", "unparseable"),
+    }
+    assert [(one.file, one.kind) for one in found.altered] == [("src/index.js", "altered")]
 
 
 def test_local_packages_of_every_kind_are_in_step_and_need_no_audit(tmp_path: Path) -> None:

@@ -211,52 +211,49 @@ def test_json_webassembly_and_add_ons_are_recognised_by_their_content(tmp_path: 
     assert [error.message.split()[0] for error in parsed.errors] == list(broken)
 
 
-def compared(root: Path, *names: str) -> freshness.Comparison:
-    return freshness.compare([Source(root / name, name) for name in names], [root], root)
-
-
-def at(root: Path, when: float, *names: str) -> None:
-    for name in names:
+def compared(root: Path, times: dict[str, float], *names: str) -> freshness.Comparison:
+    """Write files with their times of modification, and compare the artifacts `names`."""
+    for name, when in times.items():
         write(root, name)
         os.utime(root / name, (when, when))
+    packages = [root, root / "packages/one", root / "packages/two"]
+    return freshness.compare([Source(root / name, name) for name in names], packages, root)
 
 
-def test_an_artifact_older_than_its_sources_is_stale(tmp_path: Path) -> None:
-    at(tmp_path, 1_000, "dist/index.js", "src/old.ts")
-    assert compared(tmp_path, "dist/index.js") == freshness.Comparison(1, ())
-    at(tmp_path, 5_000, "src/deep/new.ts")
-    (stale,) = compared(tmp_path, "dist/index.js").stale
-    assert stale == freshness.Stale("dist/index.js", "src/deep/new.ts", 4_000)
-    at(tmp_path, 5_000, "dist/other.js")  # a build that writes only what changed
-    assert compared(tmp_path, "dist/index.js").stale == ()
+FRESH = {"dist/index.js": 1_000, "src/a.ts": 1_000, "src/b.ts": 1_001.5}
+NATIVE = {"build/a.node": 1_000, "src/a.ts": 9_000}
+WORKSPACE = {"packages/one/dist/a.js": 1_000, "packages/two/src/b.ts": 9_000, "src/c.ts": 9_000}
+NO_SOURCES = ("src/a.test.ts", "src/__tests__/b.ts", "src/README.md", "src/native.cc", "other/d.ts")
 
 
-def test_tests_prose_and_other_folders_make_no_artifact_stale(tmp_path: Path) -> None:
-    at(tmp_path, 1_000, "dist/index.js", "src/a.ts", ".x/dist/src/b.js")
-    at(tmp_path, 1_001.5, "src/b.ts")
-    at(tmp_path, 9_000, "src/a.test.ts", "src/__tests__/b.ts", "src/README.md", "src/native.cc")
-    at(tmp_path, 9_000, "src/node_modules/c.ts", "other/d.ts")
-    assert compared(tmp_path, "dist/index.js", ".x/dist/src/b.js").stale == ()
-    assert compared(tmp_path, "index.js").compared == 0
-
-
-def test_add_ons_are_compared_with_their_own_sources(tmp_path: Path) -> None:
-    at(tmp_path, 1_000, "build/a.node", "build/a.wasm")
-    at(tmp_path, 9_000, "src/a.ts")
-    assert compared(tmp_path, "build/a.node").compared == 0
-    at(tmp_path, 9_000, "src/a.cc")
-    assert [one.source for one in compared(tmp_path, "build/a.node").stale] == ["src/a.cc"]
-
-
-def test_each_package_has_its_own_sources(tmp_path: Path) -> None:
-    one, two = tmp_path / "packages/one", tmp_path / "packages/two"
-    at(tmp_path, 1_000, "packages/one/dist/a.js", "packages/one/src/a.ts", "packages/two/dist/b.js")
-    at(tmp_path, 9_000, "packages/two/src/b.ts", "src/c.ts")
-    names = ("packages/one/dist/a.js", "packages/two/dist/b.js")
-    sources = [Source(tmp_path / name, name) for name in names]
-    found = freshness.compare(sources, [tmp_path, one, two], tmp_path)
-    assert found.compared == 2
-    assert [stale.artifact for stale in found.stale] == ["packages/two/dist/b.js"]
+@pytest.mark.parametrize(
+    ("times", "artifact", "stale"),
+    [
+        (FRESH, "dist/index.js", []),
+        (FRESH | {"src/deep/new.ts": 5_000}, "dist/index.js", [("src/deep/new.ts", 4_000)]),
+        (FRESH | {"src/new.ts": 5_000, "dist/other.js": 5_000}, "dist/index.js", []),
+        (FRESH | dict.fromkeys(NO_SOURCES, 9_000), "dist/index.js", []),
+        (FRESH | {"src/node_modules/c.ts": 9_000}, "dist/index.js", []),
+        (FRESH, "index.js", None),
+        ({".x/dist/src/b.js": 1_000, **FRESH}, ".x/dist/src/b.js", []),
+        (NATIVE, "build/a.node", None),
+        (NATIVE | {"src/a.cc": 9_000}, "build/a.node", [("src/a.cc", 8_000)]),
+        (WORKSPACE | {"packages/one/src/a.ts": 1_000}, "packages/one/dist/a.js", []),
+        (
+            WORKSPACE | {"packages/two/dist/b.js": 1_000},
+            "packages/two/dist/b.js",
+            [("packages/two/src/b.ts", 8_000)],
+        ),
+    ],
+    ids=range(11),
+)
+def test_an_artifact_older_than_the_sources_of_its_kind_and_package_is_stale(
+    tmp_path: Path, times: dict[str, float], artifact: str, stale: list[tuple[str, float]] | None
+) -> None:
+    found = compared(tmp_path, times, artifact)
+    assert found.compared == (0 if stale is None else 1)
+    assert [(one.source, one.seconds) for one in found.stale] == (stale or [])
+    assert all(one.artifact == artifact for one in found.stale)
 
 
 def test_a_folder_of_too_many_files_is_unmeasured(
@@ -264,7 +261,7 @@ def test_a_folder_of_too_many_files_is_unmeasured(
 ) -> None:
     monkeypatch.setattr(freshness, "MAX_FILES", 2)
     monkeypatch.setattr(artifacts, "MAX_FILES", 2)
-    at(tmp_path, 1_000, "dist/a.js", "src/a.ts", "src/b.ts", "src/c.ts")
+    times = dict.fromkeys(("dist/a.js", "src/a.ts", "src/b.ts", "src/c.ts"), 1_000.0)
     with pytest.raises(Unmeasured, match="more than 2 files"):
-        compared(tmp_path, "dist/a.js")
+        compared(tmp_path, times, "dist/a.js")
     assert "more than 2 files" in found(tmp_path, exports={"./*": "./src/*.ts"}).problems[0]

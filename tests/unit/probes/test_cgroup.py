@@ -20,24 +20,32 @@ def below(group: str, files: dict[str, str]) -> dict[str, str]:
     return {f"{group}/{name}": text for name, text in files.items()}
 
 
-def test_version_2_memory_leaves_out_what_the_kernel_can_drop(tmp_path: Path) -> None:
-    root = v2(tmp_path, below("a/b", memory(1048576, 700000, droppable=200000)))
-    assert cgroup.memory_limits(root) == (cgroup.MemoryLimit("/a/b", 1048576, 500000),)
+def test_version_2_memory_of_each_group_leaves_out_what_the_kernel_can_drop(
+    tmp_path: Path,
+) -> None:
+    files = below("a/b", memory(1048576, 700000, droppable=200000))
+    files |= below("a", memory(4096, 1024)) | memory("max", 1)
+    assert cgroup.memory_limits(v2(tmp_path, files)) == (
+        cgroup.MemoryLimit("/a/b", 1048576, 500000),
+        cgroup.MemoryLimit("/a", 4096, 1024),
+    )
 
 
-def test_the_limit_of_a_parent_counts_too(tmp_path: Path) -> None:
-    root = v2(tmp_path, below("a/b", memory("max", 1)) | below("a", memory(4096, 1024)))
-    assert cgroup.memory_limits(root) == (cgroup.MemoryLimit("/a", 4096, 1024),)
-
-
-def test_version_1_memory_leaves_out_what_the_kernel_can_drop(tmp_path: Path) -> None:
+def test_version_1_has_the_same_figures_under_other_names(tmp_path: Path) -> None:
     files = {
         "memory/a/memory.limit_in_bytes": "8192",
         "memory/a/memory.usage_in_bytes": "6000",
         "memory/a/memory.stat": "inactive_file 7\ntotal_inactive_file 1000\n",
-        "memory/memory.limit_in_bytes": "9223372036854771712",
+        "memory/memory.limit_in_bytes": "9223372036854771712",  # none
+        "cpu/a/cpu.cfs_quota_us": "25000",
+        "cpu/a/cpu.cfs_period_us": "100000",
+        "cpu/a/cpuacct.usage": "3000000000",
+        "cpu/cpu.cfs_quota_us": "-1",
     }
-    assert cgroup.memory_limits(v1(tmp_path, files)) == (cgroup.MemoryLimit("/a", 8192, 5000),)
+    root = v1(tmp_path, files)
+    assert cgroup.memory_limits(root) == (cgroup.MemoryLimit("/a", 8192, 5000),)
+    assert cgroup.cpu_limits(root) == (cgroup.CpuLimit("/a", 0.25),)
+    assert cgroup.cpu_seconds(root) == {"/a": 3.0}
 
 
 def test_a_container_that_sees_only_its_own_group_has_its_limit(tmp_path: Path) -> None:
@@ -74,14 +82,6 @@ def test_version_2_cpu_is_quota_and_usage_of_each_group(tmp_path: Path) -> None:
     root = v2(tmp_path, files)
     assert cgroup.cpu_limits(root) == (cgroup.CpuLimit("/a/b", 1.5), cgroup.CpuLimit("/a", 0.5))
     assert cgroup.cpu_seconds(root) == {"/a/b": 2.5, "/a": 9.0}
-
-
-def test_version_1_cpu_is_quota_and_usage_of_each_group(tmp_path: Path) -> None:
-    files = {"cpu.cfs_quota_us": "25000", "cpu.cfs_period_us": "100000"}
-    files |= {"cpuacct.usage": "3000000000"}
-    root = v1(tmp_path, {"cpu/cpu.cfs_quota_us": "-1"} | below("cpu/a", files))
-    assert cgroup.cpu_limits(root) == (cgroup.CpuLimit("/a", 0.25),)
-    assert cgroup.cpu_seconds(root) == {"/a": 3.0}
 
 
 @pytest.mark.parametrize(

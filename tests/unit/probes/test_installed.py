@@ -102,7 +102,7 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
-# JSON, which is parsed without Node; integration/project/test_installed.py has scripts.
+# JSON, which is parsed without Node; integration/project/test_npm.py has scripts.
 FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "emptied": (lambda path: path.write_text(""), "empty"),
     "deleted": (Path.unlink, "missing"),
