@@ -20,21 +20,9 @@ MANIFEST: dict[str, Any] = {
     "engines": {"node": ">=20"},
 }
 
-SERVER = """\
-const { readFileSync } = require("node:fs");
-const { join } = require("node:path");
-const express = require("express");
-const { createClient } = require("redis");
-
-const settings = JSON.parse(readFileSync(join(__dirname, "../config/app.json"), "utf8"));
-const client = createClient({ url: process.env.REDIS_URL });
-const app = express();
-app.get("/", async (_request, response) => response.json(await client.hGetAll(settings.orders)));
-client.connect().then(() => app.listen(settings.port));
-"""
 
 FILES = {
-    "src/index.js": SERVER,
+    "src/index.js": 'const express = require("express");\nconst redis = require("redis");\n',
     "config/app.json": '{"port": 3000, "orders": "shop:orders"}\n',
     "flowhealth.toml": '[configuration]\nfiles = ["config/app.json"]\n',
     ".npmrc": "omit-lockfile-registry-resolved=true\naudit=false\nfund=false\n",

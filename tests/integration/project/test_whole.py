@@ -54,16 +54,3 @@ def test_a_report_on_standard_output_leaves_everything_else_to_standard_error(
     assert run.report == {}
     assert json.loads(run.out)["health"]["status"] == "healthy"
     assert "HEALTHY" in run.err
-
-
-def test_lines_fit_80_columns_in_a_log(bare_app: App, run_health: RunHealth) -> None:
-    bare_app.remove("config/app.json")
-    env = {"FLOWHEALTH_REDIS_URL": "redis://127.0.0.1:1"}
-    components = ("--health-component=redis", "--health-component=configuration")
-
-    run = run_health(bare_app, *components, env=env)
-
-    assert run.exit_code == 2
-    assert "\x1b" not in run.out
-    too_long = [line for line in run.out.splitlines() if len(line) > 80 and " " in line.strip()]
-    assert too_long == []

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from pytest_flowhealth.config.decode import CHECKS, Decoder, built
+from pytest_flowhealth.config.decode import Decoder, built
 from pytest_flowhealth.config.environment import read_environment
-from pytest_flowhealth.config.fields import known_fields, missing, tables
+from pytest_flowhealth.config.fields import known_fields
 from pytest_flowhealth.config.reference import render
 
 
@@ -68,12 +68,6 @@ def environment(**variables: str) -> tuple[Root, list[str]]:
     return built(values, Root), problems
 
 
-def test_keys_of_tables_in_tables_are_dotted() -> None:
-    assert list(tables(Root)) == ["", "fleet", "fleet.spawn", "fleet.retry"]
-    assert {"fleet.spawn.command", "fleet.retry.wait", "checks"} <= set(known_fields(Root))
-    assert not {"fleet.spawn", "fleet.retry", "fleet"} & set(known_fields(Root))
-
-
 def test_a_table_in_a_table_becomes_a_struct_in_a_struct() -> None:
     decoder = decode({"fleet": {"spawn": {"command": ["node"]}, "patterns": {"a": "b:*"}}})
 
@@ -114,23 +108,6 @@ def test_a_problem_is_named_with_the_whole_key(raw: dict[str, Any], problem: str
     decoder = decode(raw)
     assert decoder.values == {}
     assert [line for line in decoder.problems if problem in line]
-
-
-def test_a_nested_key_has_a_check_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(value: object) -> None:
-        raise ValueError(f"{value} will not do")
-
-    monkeypatch.setitem(CHECKS, "fleet.spawn.ready", refuse)
-    assert decode({"fleet": {"spawn": {"ready": "x"}}}).problems == [
-        "file: fleet.spawn.ready: x will not do"
-    ]
-
-
-def test_a_required_key_is_missed_only_where_its_table_is_used() -> None:
-    assert missing(decode({}).values, Root) == []
-    assert missing(decode({"fleet": {"agents": 1}}).values, Root) == []
-    lacking = decode({"fleet": {"spawn": {"ready": "stdout:x"}}}).values
-    assert missing(lacking, Root) == ["fleet.spawn.command"]
 
 
 def test_each_type_is_read_from_the_environment() -> None:

@@ -74,12 +74,7 @@ def test_every_mistake_is_named_at_once_and_no_password(tmp_path: Path) -> None:
 node = ">=20"
 [redis]
 url = "http://user:geheim@host"
-timeot = "5 s"
 timeout = "soon"
-[dependencies]
-audit = "yes"
-[package]
-critical = "redis"
 [thresholds]
 "redis.connect" = { warm = 5 }
 "a.b" = { warn = inf }
@@ -93,10 +88,7 @@ critical = "redis"
     for part in (
         "unknown key 'sytem'; did you mean 'system'?",
         "redis.url: must be a Redis address",
-        "unknown key 'timeot' in [redis]; did you mean 'timeout'?",
         "redis.timeout: expected a duration",
-        "dependencies.audit: Expected 'bool', got 'str'",
-        "package.critical",
         "unknown key 'warm'; did you mean 'warn'?",
         "limits must be finite numbers",
         "unknown unit 'parsec'",
@@ -111,6 +103,7 @@ critical = "redis"
 def test_the_target_is_the_nearest_folder_with_a_package_json(tmp_path: Path) -> None:
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
+    assert locate(None, below) == below.resolve()
     (tmp_path / "package.json").write_text("broken")
 
     assert locate(None, below) == locate(Path(), tmp_path) == tmp_path.resolve()

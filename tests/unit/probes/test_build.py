@@ -154,23 +154,31 @@ def test_nothing_outside_the_target_is_looked_at(tmp_path: Path, path: str) -> N
     assert "outside" in problem
 
 
-def test_a_link_is_followed_inside_the_target_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"main": "out.js"}, "leads outside"),
+        ({"main": "nowhere.js"}, "is missing"),
+        ({"main": "pipe.js"}, "is a pipe"),
+        ({"bin": "folder.js"}, "is a folder"),
+        ({"main": "folder.js"}, "is missing"),
+    ],
+)
+def test_a_link_is_followed_inside_the_target_and_only_a_regular_file_is_an_artifact(
+    tmp_path: Path, fields: dict[str, str], says: str
+) -> None:
     root = tmp_path / "it"
     write(tmp_path, "a.js", "it/real.js")
-    (root / "out.js").symlink_to("../a.js")
-    (root / "in.js").symlink_to("real.js")
-    (root / "nowhere.js").symlink_to("absent.js")
-    assert "leads outside" in found(root, main="out.js").problems[0]
+    for name, target in {
+        "out.js": "../a.js",
+        "in.js": "real.js",
+        "nowhere.js": "absent.js",
+    }.items():
+        (root / name).symlink_to(target)
+    os.mkfifo(root / "pipe.js")
+    (root / "folder.js").mkdir()
     assert labels(found(root, main="in.js")) == ["in.js"]
-    assert "is missing" in found(root, main="nowhere.js").problems[0]
-
-
-def test_a_pipe_and_a_folder_are_no_artifacts(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.js")
-    (tmp_path / "folder.js").mkdir()
-    assert "is a pipe" in found(tmp_path, main="pipe.js").problems[0]
-    assert "is a folder" in found(tmp_path, bin="folder.js").problems[0]
-    assert "is missing" in found(tmp_path, main="folder.js").problems[0]
+    assert says in found(root, **fields).problems[0]
 
 
 @pytest.mark.parametrize("path", ["a\0b", "\ud800", "x" * 5_000, "a/" * 3_000, "\n\x1b[31m"])

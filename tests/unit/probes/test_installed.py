@@ -368,10 +368,14 @@ def test_without_any_lock_file_nothing_is_compared(tmp_path: Path) -> None:
         installed.compare(tmp_path / "node_modules", tmp_path)
 
 
+WITHOUT_DIGEST = '{"packages": {"node_modules/thing": {"version": "1.0.0"}}}'
+"""As npm notes what it found installed already."""
+
+
 @pytest.mark.parametrize(
-    "hidden", [None, "{", "[]", '{"packages": 5}', "[" * 1_000_000], ids=range(5)
+    "hidden", [None, "{", "[]", '{"packages": 5}', "[" * 1_000_000, WITHOUT_DIGEST], ids=range(6)
 )
-def test_without_the_hidden_lock_file_the_other_one_counts(
+def test_without_a_hidden_lock_file_that_has_digests_the_other_one_counts(
     project: Project, hidden: str | None
 ) -> None:
     folder = project.add("thing", {"index.js": CODE})
@@ -383,13 +387,3 @@ def test_without_the_hidden_lock_file_the_other_one_counts(
     found = installed.compare(project.modules, project.cache, run=compare_here)
 
     assert [one.kind for one in found.broken] == ["missing"]
-
-
-def test_digests_that_the_hidden_lock_file_lost_are_taken_from_the_other(project: Project) -> None:
-    """As npm leaves them out of what it found installed already."""
-    folder = project.add("thing", {"index.js": CODE})
-    (folder / "index.js").unlink()
-    project.write_lock(project.modules.parent / "package-lock.json")
-    del project.lock["node_modules/thing"]["integrity"]
-
-    assert project.faults() == {"index.js": "missing"}

@@ -58,11 +58,6 @@ def audit_report(**severities: str) -> dict[str, Any]:
     return {"auditReportVersion": 2, "vulnerabilities": found, "metadata": metadata}
 
 
-def test_an_empty_list_of_the_registry_is_no_vulnerability() -> None:
-    expected = npm.Audit(dict.fromkeys(npm.SEVERITIES, 0), ())
-    assert npm.parse_audit(answered("{}"), APP) == expected
-
-
 def test_vulnerable_packages_are_counted_by_severity_with_the_command_that_fixes_them() -> None:
     report = audit_report(ms="high", debug="critical", semver="low")
     report["vulnerabilities"]["ms"]["fixAvailable"] = True
@@ -109,12 +104,12 @@ def test_an_audit_that_the_registry_did_not_answer_is_unmeasured(row: str) -> No
         npm.parse_audit(done, APP)
 
 
-def test_an_audit_of_packages_from_no_registry_is_not_applicable() -> None:
+def test_an_empty_list_is_no_vulnerability_and_without_a_registry_there_is_no_audit() -> None:
+    expected = npm.Audit(dict.fromkeys(npm.SEVERITIES, 0), ())
+    assert npm.parse_audit(answered("{}"), APP) == expected
+    local = Manifest(name="app", dependencies={"one": "file:one"})
     with pytest.raises(NotApplicable, match="comes from a registry"):
-        npm.parse_audit(
-            completed(audit_report(), NOTHING),
-            Manifest(name="app", dependencies={"one": "file:one"}),
-        )
+        npm.parse_audit(completed(audit_report(), NOTHING), local)
 
 
 @pytest.mark.parametrize("output", ["", "null", "{", '{"problems": 5}'])
@@ -190,18 +185,11 @@ def test_what_the_registry_does_not_know_or_does_not_have_is_untold(tmp_path: Pa
     write_module(tmp_path, "fits")
     write_module(tmp_path, "@x/private")
     refused = "npm http fetch GET 403 http://127.0.0.1:4873/@x%2fprivate 29ms"
+    of_another_workspace = {"ms": {"current": "1.0.0", "wanted": "1.0.0", "latest": "2.1.3"}}
 
-    found = parse(tmp_path, {}, REGISTRY, refused, **specs)
-
-    assert found == Outdated((), ("@x/private", "a@npm:ms@77", "ms@^99.0.0"))
-
-
-def test_an_entry_of_another_workspace_does_not_stand_for_a_range_without_a_version(
-    tmp_path: Path,
-) -> None:
-    entry = {"current": "1.0.0", "wanted": "1.0.0", "latest": "2.1.3"}
-    found = parse(tmp_path, {"ms": entry}, REGISTRY, code=1, ms="^99.0.0")
-    assert found.untold == ("ms@^99.0.0",)
+    for answer in ({}, of_another_workspace):
+        found = parse(tmp_path, answer, REGISTRY, refused, code=1 if answer else 0, **specs)
+        assert found.untold == ("@x/private", "a@npm:ms@77", "ms@^99.0.0")
 
 
 def test_an_empty_answer_is_up_to_date_only_where_a_registry_was_asked(tmp_path: Path) -> None:
