@@ -125,7 +125,7 @@ def test_deprecated_packages_are_listed_with_the_direct_ones_first(tmp_path: Pat
     ]  # fmt: skip
 
 
-def test_the_manager_is_told_by_its_lock_file(tmp_path: Path) -> None:
+def test_the_manager_follows_from_the_lock_file(tmp_path: Path) -> None:
     assert lockfile.manager(tmp_path) is None
     assert lockfile.read_lock(tmp_path) is None
     for name, manager in lockfile.OTHERS.items():

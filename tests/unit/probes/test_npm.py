@@ -202,7 +202,7 @@ def test_an_empty_answer_is_up_to_date_only_where_a_registry_was_asked(tmp_path:
 
 
 @pytest.mark.parametrize("entry", [5, {"wanted": "1"}, {"wanted": 1, "latest": "2"}, [[]]])
-def test_an_entry_that_is_none_leaves_outdated_unmeasured(tmp_path: Path, entry: object) -> None:
+def test_an_invalid_entry_leaves_outdated_unmeasured(tmp_path: Path, entry: object) -> None:
     with pytest.raises(FlowHealthError, match="npm outdated"):
         parse(tmp_path, {"ms": entry}, REGISTRY, code=1, ms="^2")
 

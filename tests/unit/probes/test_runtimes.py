@@ -1,4 +1,4 @@
-"""What Node and npm tell of themselves, and what package.json's os and cpu exclude."""
+"""The versions that Node and npm print, and what package.json's os and cpu exclude."""
 
 from __future__ import annotations
 
