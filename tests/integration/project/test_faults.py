@@ -79,7 +79,7 @@ def test_an_emptied_file_of_a_package_is_mended_by_the_remedy(
 
 def test_a_critical_advisory_makes_the_run_unhealthy(app: App, run_health: RunHealth) -> None:
     app.configure("[dependencies]\noutdated = false\n")
-    with RegistryFront(audit={"express": ["low"], "redis": ["critical"]}) as front:
+    with RegistryFront(audit={"express": ["low"], "redis": ["moderate", "critical"]}) as front:
         run = run_health(app, *only("dependencies"), env=front.environment)
 
     run.assert_fault("dependencies.vulnerabilities", 2, "critical")

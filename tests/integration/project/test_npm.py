@@ -102,19 +102,6 @@ def test_dependencies_that_npm_was_told_to_omit_are_not_missing(small: Path) -> 
     assert npm.ls(small).missing == ()
 
 
-def test_vulnerabilities_are_counted_by_package_with_its_worst_severity(
-    small: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given = {"ms": ["low", "moderate"], "is-number": ["high"], "debug": ["critical"]}
-    with RegistryFront(audit=given) as front:
-        monkeypatch.setenv("npm_config_registry", front.url)
-        found = npm.audit(small)
-
-    severities = {one.name: one.severity for one in found.packages}
-    assert (severities["ms"], severities["debug"]) == ("moderate", "critical")
-    assert (found.counts["high"], found.counts["critical"]) == (1, 1)
-
-
 @pytest.mark.parametrize(
     ("answer", "seconds", "says"),
     [("405", 60.0, "status 405"), ("null", 60.0, "no list: null"), ("hang", 3.0, "npm audit")],
