@@ -102,6 +102,11 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
+def replace(path: Path, make: Callable[[], object]) -> None:
+    path.unlink()
+    make()
+
+
 # JSON, which is parsed without Node; integration/project/test_npm.py has scripts.
 FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "emptied": (lambda path: path.write_text(""), "empty"),
@@ -112,9 +117,9 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "does not parse": (lambda path: path.write_text("}" + DATA[1:]), "unparseable"),
     "edited": (lambda path: path.write_text("\n" + DATA), "altered"),
     "longer": (lambda path: path.write_text(DATA + "\n"), "altered"),
-    "a folder": (lambda path: (path.unlink(), path.mkdir()), "no file"),
-    "a pipe": (lambda path: (path.unlink(), os.mkfifo(path)), "no file"),
-    "a dead link": (lambda path: (path.unlink(), path.symlink_to("nowhere")), "no file"),
+    "a folder": (lambda path: replace(path, path.mkdir), "no file"),
+    "a pipe": (lambda path: replace(path, lambda: os.mkfifo(path)), "no file"),
+    "a dead link": (lambda path: replace(path, lambda: path.symlink_to("nowhere")), "no file"),
 }
 
 
