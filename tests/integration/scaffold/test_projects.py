@@ -28,7 +28,7 @@ NPMRC = "omit-lockfile-registry-resolved=true\naudit=false\nfund=false\n"
 def test_an_installed_project_is_healthy_and_init_is_done_once(
     tmp_path: Path, registry: RegistryFront, npm_cache: Path
 ) -> None:
-    project = make_project(tmp_path / "app", "plain")
+    project = write_files(tmp_path / "app", PROJECTS["plain"])
     (project / ".npmrc").write_text(NPMRC)
     subprocess.run(["npm", "install"], cwd=project, check=True, capture_output=True, timeout=300)
     assert run_pytest(project, "--health-init=write").exit_code == 0
@@ -48,7 +48,7 @@ def test_an_installed_project_is_healthy_and_init_is_done_once(
 
 
 def test_a_server_that_is_not_configured_is_not_applicable(tmp_path: Path) -> None:
-    project = make_project(tmp_path, "own .github")
+    project = write_files(tmp_path, PROJECTS["own .github"])
     write(plan(project))
     run = run_pytest(project, "--health", "health/")
     assert run.outcomes["app.response"] == "skip"

@@ -31,7 +31,7 @@ ENTRIES = {
 def test_an_installed_project_is_healthy_until_it_is_broken(
     tmp_path: Path, registry: RegistryFront, npm_cache: Path, name: str
 ) -> None:
-    project = make_project(tmp_path / "app", name)
+    project = write_files(tmp_path / "app", PROJECTS[name])
     (project / ".npmrc").write_text(NPMRC)
     for command in (["npm", "install"], ["npm", "run", "build", "--if-present"]):
         subprocess.run(command, cwd=project, check=True, capture_output=True, timeout=300)
