@@ -32,21 +32,16 @@ def accept(content: object) -> InstallReport:
         report(seconds="long"),
         report(seconds=-1),
         report(error="x" * 1_001),
-        report(os="x" * 101),
         report(version="ghp_" + "aB3" * 12),
-        report(version="attacker/evil"),
         report(version="npm:evil@1.0.0"),
         report(version="^1.0.0"),
-        report(version="1.0"),
         report(version="1.0.0\n"),
         report(node="20.11.1 or so"),
         report(npm="10.2.4+x"),
         report(os="linux/x"),
         report(arch="--x"),
-        report(node="203.0.113.77"),
-        report(npm="10\n::error::x"),
     ],
-    ids=range(23),
+    ids=range(18),
 )
 def test_an_invalid_report_is_refused(content: object) -> None:
     with pytest.raises((msgspec.DecodeError, ValueError, Unwanted)):
