@@ -7,12 +7,9 @@ when creating issue forms", docs.github.com.
 from __future__ import annotations
 
 import importlib.util
-import re
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
-
-import jsonschema
 
 from pytest_flowhealth.feedback import scaffold
 from tests.kit.projects import write
@@ -89,101 +86,59 @@ PROJECTS: dict[str, dict[str, str]] = {
 TEMPLATES = Path(scaffold.__file__).parent / "templates/checks"
 
 
-TEXT = {"type": "string", "pattern": r"\S"}
-OPTION = {**TEXT, "not": {"pattern": "(?i)^(none|y|yes|n|no|true|false|on|off)$"}}
-BOX = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["label"],
-    "properties": {"label": OPTION, "required": {"type": "boolean"}},
+RESERVED = {"none", "y", "yes", "n", "no", "true", "false", "on", "off"}
+TEXTS = {"label", "description", "placeholder", "value"}
+ELEMENTS = {
+    "markdown": ({"value"}, {"value"}),
+    "input": ({"label"}, TEXTS),
+    "textarea": ({"label"}, {*TEXTS, "render"}),
+    "dropdown": ({"label", "options"}, {"label", "description", "multiple", "options", "default"}),
+    "checkboxes": ({"label", "options"}, {"label", "description", "options"}),
 }
-
-
-def _element(kind: str, *required: str, **attributes: Any) -> dict[str, Any]:
-    """Return the schema of an element of a form's body."""
-    field = {"id": {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}}
-    if kind != "checkboxes":  # those are required box by box
-        field["validations"] = {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {"required": {"type": "boolean"}},
-        }
-    content = {
-        "type": "object",
-        "additionalProperties": False,
-        "required": list(required),
-        "properties": attributes,
-    }
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["type", "attributes"],
-        "properties": {
-            "type": {"const": kind},
-            "attributes": content,
-            **({} if kind == "markdown" else field),
-        },
-    }
-
-
-LABELS = {"label": TEXT, "description": TEXT}
-WRITTEN = {
-    **LABELS,
-    "label": {**TEXT, "not": {"pattern": "(?i)password"}},
-    "placeholder": TEXT,
-    "value": TEXT,
-}
-OPTIONS = {"type": "array", "minItems": 1, "uniqueItems": True}
-ELEMENTS = [
-    _element("markdown", "value", value=TEXT),
-    _element("input", "label", **WRITTEN),
-    _element("textarea", "label", **WRITTEN, render=TEXT),
-    _element(
-        "dropdown",
-        *("label", "options"),
-        **LABELS,
-        multiple={"type": "boolean"},
-        options={**OPTIONS, "items": OPTION},
-        default={"type": "integer"},
-    ),
-    _element("checkboxes", "label", "options", **LABELS, options={**OPTIONS, "items": BOX}),
-]
-FORM = jsonschema.Draft202012Validator(
-    {
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["name", "description", "body"],
-        "properties": {
-            "name": TEXT,
-            "description": TEXT,
-            "title": TEXT,
-            "labels": {"type": "array", "items": TEXT},
-            "body": {
-                "type": "array",
-                "items": {"oneOf": ELEMENTS},
-                "contains": {"properties": {"type": {"not": {"const": "markdown"}}}},
-            },
-        },
-    }
-)
+"""The attributes of each type of element that are required, and those that are permitted."""
 
 
 def problems_of(form: Any) -> list[str]:
-    """Return what GitHub would refuse of a form: the place and the problem."""
-    found = [f"{error.json_path}: {error.message}" for error in FORM.iter_errors(form)]
-    if found:
-        return found
-    fields = [element for element in form["body"] if element["type"] != "markdown"]
-    ids = [field["id"] for field in fields if "id" in field]
-    labels = [field["attributes"]["label"] for field in fields]
-    for field in fields:
-        if field["type"] == "checkboxes":
-            labels += [box["label"] for box in field["attributes"]["options"]]
-    # GitHub makes a reference of a label as Rails' `parameterize` does.
-    references = {re.sub(r"[^a-z0-9_-]+", "-", label.lower()).strip("-") for label in labels}
-    if len(set(ids)) < len(ids) or len(references) < len(labels):
-        return ["body must have unique ids and labels"]
-    return []
+    """Return what GitHub would refuse of a form."""
+    permitted = {"name", "description", "body", "assignees", "labels", "title", "projects", "type"}
+    found = [f"{key} is not permitted" for key in form.keys() - permitted]
+    found += [f"{key} must be a text" for key in ("name", "description") if not _is_text(form, key)]
+    names: list[str] = []
+    for element in form["body"]:
+        found += _problems_of_element(element)
+        if element["type"] != "markdown":
+            attributes = element["attributes"]
+            names += [element.get("id", "no id"), attributes.get("label", "")]
+            if element["type"] == "checkboxes":
+                names += [box["label"] for box in attributes["options"]]
+    names = [name for name in names if name != "no id"]
+    if len({*names}) < len(names) or not names:
+        found.append("body must have fields with unique ids and labels")
+    return found
+
+
+def _problems_of_element(element: Any) -> list[str]:
+    kind, attributes = element["type"], element["attributes"]
+    required, permitted = ELEMENTS.get(kind, (set(), set()))
+    options = attributes.get("options", [])
+    if kind == "checkboxes":
+        options = [box["label"] for box in options]
+    wrong = {
+        "other keys": element.keys() - {"type", "id", "attributes", "validations"},
+        "other attributes": not required <= attributes.keys() <= permitted,
+        "attributes without a text": not all(
+            _is_text(attributes, key) for key in TEXTS & {*attributes}
+        ),
+        "options that are no texts": not all(isinstance(option, str) for option in options),
+        "reserved words as options": RESERVED & {str(option).lower() for option in options},
+        "options twice": len({*map(str, options)}) < len(options),
+        "a forbidden word": "password" in str(attributes.get("label")).lower(),
+    }
+    return [f"{kind} has {problem}" for problem, is_so in wrong.items() if is_so]
+
+
+def _is_text(mapping: dict[str, Any], key: str) -> bool:
+    return isinstance(mapping.get(key), str) and bool(mapping[key].strip())
 
 
 def make(root: Path, manifest: str = PLAIN, **files: str) -> Path:

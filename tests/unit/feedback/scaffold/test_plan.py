@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -177,25 +176,14 @@ def test_issue_forms_are_valid_and_have_their_label_and_sections(
     assert {*sections.split()} <= {element.get("id") for element in form["body"]}
 
 
-INPUT = {"type": "input", "attributes": {"label": "a"}}
-
-
-@pytest.mark.parametrize(
-    ("changes", "place"),
-    [
-        ({"name": None}, "$.name"),
-        ({"hello": 1}, "$"),
-        ({"body": []}, "$.body"),
-        ({"body": [{**INPUT, "type": "x"}]}, "$.body[0]"),
-        ({"body": [{**INPUT, "attributes": {"label": "a password"}}]}, "$.body[0]"),
-        ({"body": [INPUT, INPUT]}, "body must have unique"),
-    ],
-    ids=range(6),
-)
-def test_the_rules_for_forms_find_faults(changes: dict[str, Any], place: str) -> None:
-    form = {"name": "a", "description": "b", "body": [INPUT]}
+def test_the_rules_for_forms_find_faults() -> None:
+    field = {"type": "input", "attributes": {"label": "a"}}
+    form = {"name": "a", "description": "b", "body": [field]}
     assert problems_of(form) == []
-    assert any(problem.startswith(place) for problem in problems_of({**form, **changes}))
+    for changes in ({"name": None}, {"hello": 1}, {"body": []}, {"body": [field, field]}):
+        assert problems_of({**form, **changes})
+    for element in ({**field, "type": "x"}, {**field, "attributes": {"label": "a password"}}):
+        assert problems_of({**form, "body": [element]})
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_a_wait_that_is_too_long_is_not_begun(make: MakeClient, clock: FakeClock
 @pytest.mark.parametrize(
     ("status", "error", "says"),
     [
-        (404, NotThere, ""),
+        (404, NotThere, "registry"),
         *((status, Unmeasured, f"status {status}") for status in (400, 405, 410, 204, 304)),
         *((status, Unmeasured, f"status {status}: it does not let us in") for status in (401, 403)),
     ],
