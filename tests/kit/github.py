@@ -49,7 +49,7 @@ class GitHub:
         requests: The requests that came, in order.
         fault: How it fails.
         link: What a proxy makes of the Link header; None leaves it as it is.
-        status: The status and the message of every answer below a path.
+        status: The status and the message of every answer to a path that ends so.
         headers: The headers of these answers.
     """
 
@@ -114,9 +114,8 @@ class GitHub:
     def _failure(self, fault: str) -> Reply:
         if fault in _LIMITS:
             status, message, headers = _LIMITS[fault]
-            reset = str(int(self.now()) + 900)
-            named = {name: text.format(reset=reset) for name, text in headers.items()}
-            return Reply.of_json({"message": message}, status)._replace(headers=named)
+            reset = {"X-RateLimit-Reset": str(int(self.now()) + 900)}
+            return Reply.of_json({"message": message}, status)._replace(headers=headers | reset)
         if fault == "garbage":
             return Reply(GARBAGE)
         return Reply(b"<html>Unicorn!</html>", int(fault)) if fault.isdigit() else Reply()
@@ -191,7 +190,7 @@ class GitHub:
                 return self._create(request.json)
             case ("GET", ["issues", number]):
                 found = [issue for issue in self.issues if issue["number"] == int(number)]
-                return (200, shown(found[0]), {}) if found else _ABSENT
+                return (200, found[0], {}) if found else _ABSENT
             case ("GET", ["issues", number, "comments"]):
                 return self._paged(request, self.comments.get(int(number), []))
             case ("POST", ["issues", number, "comments"]):
@@ -213,7 +212,7 @@ class GitHub:
             self.labels.setdefault(name.lower(), {"name": name, "description": None})
         user = {"login": "us", "type": "User"}
         made = self.open(title=body["title"], body=body["body"], labels=labels, user=user)
-        return 201, shown(made), {}
+        return 201, made, {}
 
     def _label(self, body: Any) -> tuple[int, Any, dict[str, str]]:
         name = body["name"]
@@ -238,7 +237,7 @@ class GitHub:
             and issue["_at"] + self.lag <= self.now()
         ]
         found.sort(key=lambda issue: issue["_at"], reverse=named.get("direction") != "asc")
-        return self._paged(request, [shown(issue) for issue in found])
+        return self._paged(request, found)
 
     def _paged(self, request: Request, found: Sequence[Any]) -> tuple[int, Any, dict[str, str]]:
         parts = urlsplit(request.target)
@@ -257,11 +256,6 @@ class GitHub:
         return 200, [*found[(page - 1) * size : page * size]], headers
 
 
-def shown(issue: dict[str, Any]) -> dict[str, Any]:
-    """Return an issue as it is answered."""
-    return {key: value for key, value in issue.items() if not key.startswith("_")}
-
-
 def stamp(seconds: float) -> str:
     """Return a time as GitHub writes it."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -270,11 +264,7 @@ def stamp(seconds: float) -> str:
 _ABSENT: tuple[int, Any, dict[str, str]] = (404, {"message": "Not Found", "status": "404"}, {})
 _REMAINING = {"X-RateLimit-Remaining": "4999"}
 _LIMITS: dict[str, tuple[int, str, dict[str, str]]] = {
-    "primary": (
-        403,
-        "API rate limit exceeded for user ID 1.",
-        {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "{reset}"},
-    ),
+    "primary": (403, "API rate limit exceeded.", {"X-RateLimit-Remaining": "0"}),
     "secondary": (403, "You have exceeded a secondary rate limit.", {"Retry-After": "60"}),
     "429": (429, "Too Many Requests", {"Retry-After": "2"}),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,6 @@ from tests.kit.runs import Run, run_pytest
 
 DAY = 86_400.0
 CHECKS = ("open", "age", "response", "flow")
-
-
-@pytest.fixture
-def github() -> Iterator[GitHubServer]:
-    with GitHubServer() as server:
-        yield server
 
 
 def run(folder: Path, settings: str, *args: str, token: str | None = TOKEN, **fields: Any) -> Run:

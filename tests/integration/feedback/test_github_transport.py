@@ -35,12 +35,6 @@ def client(api: str, token: str | None = TOKEN, repository: str = REPOSITORY) ->
     return Client(repository, token, api=api, at=Time(clock.now, clock.now, clock.sleep))
 
 
-@pytest.fixture
-def github() -> Iterator[GitHubServer]:
-    with GitHubServer() as server:
-        yield server
-
-
 @pytest.mark.parametrize("body", [None, b"{}"])
 @pytest.mark.parametrize(
     ("fault", "meaning"),

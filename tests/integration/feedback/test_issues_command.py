@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,6 @@ from tests.kit.github_issues import BASE, IssuesProject, add_reports, kind
 from tests.kit.runs import environment
 from tests.kit.site import site
 from tests.kit.waiting import wait_for
-
-
-@pytest.fixture
-def github() -> Iterator[GitHubServer]:
-    with GitHubServer() as server:
-        yield server
 
 
 @pytest.fixture

@@ -19,16 +19,6 @@ from tests.kit.github import GitHub
 DAY = 86_400.0
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def github(clock: FakeClock) -> GitHub:
-    return GitHub(clock.now)
-
-
 def now(clock: FakeClock) -> datetime:
     return datetime.fromtimestamp(clock.at, UTC)
 
