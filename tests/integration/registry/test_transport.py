@@ -22,9 +22,10 @@ def ask(
     request: Request = Request("x"),  # noqa: B008  # immutable
     *,
     seconds: float = SECONDS,
-    **named: Credential,
+    credential: Credential = Credential(),  # noqa: B008  # frozen
 ) -> Answer:
-    return exchange(Server("the registry", f"{server.url}/", **named), request, seconds, 2**20)
+    address = f"{server.url}/"
+    return exchange(Server("the registry", address, credential=credential), request, seconds, 2**20)
 
 
 @pytest.mark.parametrize(

@@ -180,8 +180,8 @@ def test_the_rules_for_forms_find_faults() -> None:
     field = {"type": "input", "attributes": {"label": "a"}}
     form = {"name": "a", "description": "b", "body": [field]}
     assert problems_of(form) == []
-    for changes in ({"name": None}, {"hello": 1}, {"body": []}, {"body": [field, field]}):
-        assert problems_of({**form, **changes})
+    for key, value in (("name", None), ("hello", 1), ("body", []), ("body", [field, field])):
+        assert problems_of({**form, key: value})
     for element in ({**field, "type": "x"}, {**field, "attributes": {"label": "a password"}}):
         assert problems_of({**form, "body": [element]})
 

@@ -111,6 +111,7 @@ def test_invalid_dates_are_unknown(odd: object) -> None:
         ("1.0.0", "1.0.0", False),
         ("2.0.0-beta.1", "2.0.0", True),
         ("2.0.0-beta.1", "2.0.0-beta.2", True),
+        ("1.9.9", "2.0.0-beta.1", True),
         ("9.0.0", "10.0.0", True),
         ("nonsense", "1.0.0", False),
     ],
