@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import json
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -27,6 +26,7 @@ from pytest_flowhealth.web.reports import Reports
 from pytest_flowhealth.web.sessions import Sessions
 from pytest_flowhealth.web.settings import Secrets, access_of
 from pytest_flowhealth.web.visitors import Visitors
+from tests.kit.asgi import AsgiClient, Response
 from tests.kit.site import Site, Visitor, site
 
 TOKEN = "reporter"
@@ -58,19 +58,6 @@ def report(**changes: Any) -> dict[str, Any]:
 def encoded(content: object) -> bytes:
     """Return bytes as they are, anything else as JSON."""
     return content if isinstance(content, bytes) else msgspec.json.encode(content)
-
-
-class Answer(NamedTuple):
-    """An answer of the page in-process; `headers` have lower-case names."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        """The body, decoded."""
-        return json.loads(self.body)
 
 
 class ReportPage:
@@ -113,12 +100,12 @@ class ReportPage:
         self._app = application(
             endpoints_of(self.reports), self._visitors, unused, unused, lambda: None
         )
-        self._loop = asyncio.new_event_loop()
+        self._runner = asyncio.Runner()
 
     def close(self) -> None:
         """End the thread that writes."""
         self._intake.close()
-        self._loop.close()
+        self._runner.close()
 
     def log_in(self) -> dict[str, str]:
         """Return the headers of a session."""
@@ -131,11 +118,9 @@ class ReportPage:
         token: str | None = None,
         address: str = "203.0.113.7",
         **headers: str,
-    ) -> Answer:
+    ) -> Response:
         """Hand in a report, or bytes."""
-        named = {"content-type": "application/json"}
-        named |= {} if token is None else {"authorization": f"Bearer {token}"}
-        named |= {name.replace("_", "-").lower(): text for name, text in headers.items()}
+        named = _named(token, headers)
         return self.ask("POST", "/api/reports", encoded(content), named, address)
 
     def ask(
@@ -145,38 +130,16 @@ class ReportPage:
         body: bytes = b"",
         headers: Mapping[str, str] | None = None,
         address: str = "203.0.113.7",
-    ) -> Answer:
-        """Send a request (ASGI 3.0, "HTTP connection scope")."""
+    ) -> Response:
+        """Send a request."""
+        client = AsgiClient(self._app, self._runner, address, "http://localhost:80")
         named = {"content-length": str(len(body)), **(headers or {})}
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": method,
-            "scheme": "http",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": b"",
-            "root_path": "",
-            "headers": [(name.encode(), text.encode()) for name, text in named.items()],
-            "client": (address, 1),
-            "server": ("localhost", 80),
-        }
-        sent: list[Any] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        self._loop.run_until_complete(self._app(scope, receive, send))
-        found = {name.decode(): text.decode() for name, text in sent[0]["headers"]}
-        return Answer(sent[0]["status"], found, b"".join(part["body"] for part in sent[1:]))
+        return client.request(method, path, body, named)
 
     def rows(self, question: str) -> list[Any]:
         """Ask the history."""
-        return rows(self.history, question)
+        with contextlib.closing(sqlite3.connect(self.history)) as file:
+            return file.execute(question).fetchall()
 
 
 class Sender(Visitor):
@@ -184,11 +147,8 @@ class Sender(Visitor):
 
     def hand_in(self, content: object, token: str | None = None, **headers: str) -> Any:
         """Hand in a report, or bytes."""
-        sent = {"Content-Type": "application/json"}
-        sent |= {} if token is None else {"Authorization": f"Bearer {token}"}
-        sent |= {name.replace("_", "-"): text for name, text in headers.items()}
-        address = f"{self.site.url}api/reports"
-        return self.session.post(address, data=encoded(content), headers=sent, timeout=60)
+        address, named = f"{self.site.url}api/reports", _named(token, headers)
+        return self.session.post(address, data=encoded(content), headers=named, timeout=60)
 
     def erase(self, name: str) -> int:
         """Have a report erased; return the answer's status."""
@@ -196,29 +156,30 @@ class Sender(Visitor):
         return int(self.session.delete(address, timeout=30).status_code)
 
 
+def _named(token: str | None, headers: Mapping[str, str]) -> dict[str, str]:
+    named = {"content-type": "application/json"}
+    named |= {} if token is None else {"authorization": f"Bearer {token}"}
+    return named | {name.replace("_", "-").lower(): text for name, text in headers.items()}
+
+
 @contextlib.contextmanager
-def receiving(folder: Path, more: str = TOKENS, **env: str) -> Iterator[Site]:
+def receiving(folder: Path, more: str = TOKENS) -> Iterator[Site]:
     """Start a monitor that receives reports."""
-    with site(folder, more, **env) as found:
+    with site(folder, more) as found:
         found.start(interval="30s")
         yield found
 
 
-def rows(path: Path, question: str) -> list[Any]:
-    """Ask a history."""
-    with contextlib.closing(sqlite3.connect(path)) as file:
-        return file.execute(question).fetchall()
-
-
 def count(path: Path) -> int:
     """Return how many reports a history has."""
-    return int(rows(path, "SELECT count(*) FROM reports")[0][0])
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        return int(file.execute("SELECT count(*) FROM reports").fetchone()[0])
 
 
 def found_in(folder: Path, *texts: str) -> list[tuple[str, str]]:
     """Return which texts are in which files below a folder, in whatever case."""
-    wanted = [(text, text.lower().encode()) for text in texts]
-    contents = [
-        (path.name, path.read_bytes().lower()) for path in folder.rglob("*") if path.is_file()
-    ]
-    return [(name, text) for name, content in contents for text, raw in wanted if raw in content]
+    found = []
+    for path in filter(Path.is_file, folder.rglob("*")):
+        content = path.read_bytes().lower()
+        found += [(path.name, text) for text in texts if text.lower().encode() in content]
+    return found

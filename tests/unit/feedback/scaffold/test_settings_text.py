@@ -89,7 +89,7 @@ HOSTILE = st.text(st.characters(codec="utf-8")) | st.sampled_from(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     value=st.recursive(
         HOSTILE | st.booleans() | st.integers(-(2**63), 2**63 - 1),
