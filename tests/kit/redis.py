@@ -136,7 +136,7 @@ class RedisServer:
             self.stop()
             self.start()
             return
-        self.process.send_signal(signal.SIGCONT)
+        self.resume()
         self.command("REPLICAOF", "NO", "ONE")
         for name, value in self.settings().items():
             if value != self._settings[name]:
@@ -152,6 +152,11 @@ class RedisServer:
         """Send SIGSTOP: connections are still taken by the kernel, and never answered."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Send SIGCONT."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
     def command(self, *words: str | int | bytes) -> Any:
         """Send a command as a user who may do all, and return its reply (bytes).
