@@ -1,7 +1,5 @@
 """Alerts made by hand, an engine that is told of rounds, and random histories with a judge."""
 
-from __future__ import annotations
-
 import datetime
 import random
 import re

@@ -1,7 +1,5 @@
 """A real npm application, installed once, whose copies tests break."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

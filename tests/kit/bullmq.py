@@ -1,7 +1,5 @@
 """Real BullMQ with ioredis, from the registry, in a Node process that does what a test asks for."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import shutil

@@ -1,7 +1,5 @@
 """Trees of control groups, made up as the kernel makes them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.kit.projects import write

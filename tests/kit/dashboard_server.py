@@ -18,8 +18,6 @@ Keys of the plan, all optional; times are in seconds:
 - `end`: how the WebSocket ends: a close code, "abort", "garbage" or "oversized"; `end_after` when.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib

@@ -5,8 +5,6 @@ the REST API", "Best practices": statuses, bodies and headers. Lists may lag beh
 `GitHub` is called in-process, in place of the client's transport; `GitHubServer` speaks HTTP.
 """
 
-from __future__ import annotations
-
 import email.utils
 import itertools
 import threading

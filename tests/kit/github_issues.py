@@ -1,7 +1,5 @@
 """Kinds of errors that were reported, and a monitor that opens their issues at GitHub."""
 
-from __future__ import annotations
-
 import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence

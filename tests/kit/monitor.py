@@ -1,7 +1,5 @@
 """A real monitor on a small project, and the webhook that it notifies."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Write npm projects: their files, their package.json, what is installed in them."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

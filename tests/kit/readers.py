@@ -1,7 +1,5 @@
 """A reader by another author for each format, and what it makes of a text."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

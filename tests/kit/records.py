@@ -1,7 +1,5 @@
 """Results of checks and records of runs, made by hand."""
 
-from __future__ import annotations
-
 import datetime
 import sqlite3
 import time

@@ -1,7 +1,5 @@
 """Sessions with a Redis that is not there: each command has the reply, or the error, that a test gives."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """A registry in front of the real one: it hands on what is read, and answers audits by itself."""
 
-from __future__ import annotations
-
 import functools
 import gzip
 import json

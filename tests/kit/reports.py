@@ -1,7 +1,5 @@
 """Reports to render: one with every kind of check, one that wishes its readers ill, one of a broken run."""
 
-from __future__ import annotations
-
 import datetime
 
 import msgspec

@@ -4,8 +4,6 @@
 when creating issue forms", docs.github.com.
 """
 
-from __future__ import annotations
-
 import importlib.util
 from importlib.machinery import SourceFileLoader
 from pathlib import Path

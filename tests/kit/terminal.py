@@ -1,7 +1,5 @@
 """Run a command on a terminal, and answer its question."""
 
-from __future__ import annotations
-
 import os
 import pty
 import select

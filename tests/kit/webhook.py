@@ -1,7 +1,5 @@
 """A receiver of alerts: a real HTTP server that takes messages and answers as a test decides."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from tests.kit.http import HttpServer, Reply, Respond

@@ -1,7 +1,5 @@
 """Delivery to real servers: receivers do not wait for each other, and a fault is reported once."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator

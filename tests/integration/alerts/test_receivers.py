@@ -1,7 +1,5 @@
 """Each type of receiver against a real server, and what goes wrong on the way."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import json

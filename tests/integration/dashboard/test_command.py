@@ -1,7 +1,5 @@
 """The component `dashboard` through the whole command, once for each class of outcome."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import tempfile

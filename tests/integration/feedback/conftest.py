@@ -1,7 +1,5 @@
 """GitHub at a port of this machine."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """The component feedback by the real command: one run for each class of outcome."""
 
-from __future__ import annotations
-
 import json
 import time
 from pathlib import Path

@@ -3,8 +3,6 @@
 `tests.kit.github.GitHub.exchange` raises the same exceptions for the tests that need no connection.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """`--health-submit`: what is sent, when nothing is, and that the verdict never depends on it."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The sources http, prometheus and command on real servers and real programs."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

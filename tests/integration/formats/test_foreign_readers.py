@@ -1,7 +1,5 @@
 """Formats as the programs read them that operators run: Monitoring::Plugin, promtool, node_exporter."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """`--health-output` in whole runs: every format at once, however the run ends."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import re

@@ -1,7 +1,5 @@
 """The history and the queue with several processes, kills and a full disk."""
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing
 from pathlib import Path

@@ -1,7 +1,5 @@
 """--health-history, --health-compare and --health-suggest with a file: whole runs."""
 
-from __future__ import annotations
-
 import sqlite3
 import tomllib
 from contextlib import closing

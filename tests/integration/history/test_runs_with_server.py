@@ -1,7 +1,5 @@
 """--health-history http://...: the verdict of a run never depends on the server."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from tests.kit.http import HttpServer, Reply

@@ -1,7 +1,5 @@
 """The monitor's commands from the command line: rules, test messages, silences; and mistakes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

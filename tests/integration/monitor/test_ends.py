@@ -1,7 +1,5 @@
 """Ends of a monitor and of its history; each test starts monitors of its own."""
 
-from __future__ import annotations
-
 import signal
 import socket
 from collections.abc import Iterator

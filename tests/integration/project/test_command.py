@@ -1,7 +1,5 @@
 """Programs that end, hang, talk without end, leave children behind, or are not there."""
 
-from __future__ import annotations
-
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

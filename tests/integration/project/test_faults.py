@@ -1,7 +1,5 @@
 """Each class of fault once through the whole command; what varies within one is in tests/unit/checks."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from pathlib import Path

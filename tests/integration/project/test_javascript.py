@@ -1,7 +1,5 @@
 """JavaScript and TypeScript as Node, or the project's own compiler, parses them."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Mapping

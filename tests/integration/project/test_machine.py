@@ -1,7 +1,5 @@
 """The figures of this machine: its memory, CPU, disk, control groups, Node and npm."""
 
-from __future__ import annotations
-
 import platform
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The real npm: what it says of a tree, of a registry and of its cache."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Version ranges and workspace patterns against the modules that npm itself contains."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import os

@@ -1,7 +1,5 @@
 """Dependencies that are missing, broken, out of their range, not loadable: in real folders, by real Node."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """The application as it should be: healthy, unchanged, from any folder and in any form of output."""
 
-from __future__ import annotations
-
 import json
 
 from tests.kit.app import App

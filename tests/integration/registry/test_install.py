@@ -1,7 +1,5 @@
 """Installing with the real npm: what works, what does not, and what is left when it is ended."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

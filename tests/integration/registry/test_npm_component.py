@@ -1,7 +1,5 @@
 """The component npm by the real command: one run for each class of outcome."""
 
-from __future__ import annotations
-
 import functools
 import shutil
 import signal

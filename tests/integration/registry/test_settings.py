@@ -1,7 +1,5 @@
 """What the real npm says about a package's registry."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

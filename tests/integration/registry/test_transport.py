@@ -1,7 +1,5 @@
 """One request to a real server: what each fault of the connection becomes."""
 
-from __future__ import annotations
-
 import gzip
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What is written by `--health-init`, judged by git and systemd, and on a full disk."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """`--health-init` as typed: what it shows, asks and writes, and its exit codes."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

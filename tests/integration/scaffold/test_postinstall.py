@@ -1,7 +1,5 @@
 """The post-install script of examples/: with a real `npm install`, and alone for each kind of fault."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

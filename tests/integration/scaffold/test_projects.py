@@ -1,7 +1,5 @@
 """`--health-init` on projects, and what `pytest --health` and the example checks say then."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The benchmark of real modules in Node: what it measures, and what it says of modules that misbehave."""
 
-from __future__ import annotations
-
 import itertools
 import shutil
 from pathlib import Path

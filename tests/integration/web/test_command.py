@@ -1,7 +1,5 @@
 """`--health-dashboard` and `--health-hash` as they are typed."""
 
-from __future__ import annotations
-
 import socket
 import subprocess
 import sys

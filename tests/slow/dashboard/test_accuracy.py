@@ -1,7 +1,5 @@
 """Servers with known delays: what is measured is the truth within 5 % or 1 ms."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import pytest

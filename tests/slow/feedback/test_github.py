@@ -1,7 +1,5 @@
 """One issue of each kind: hundreds of random histories, and processes at once."""
 
-from __future__ import annotations
-
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

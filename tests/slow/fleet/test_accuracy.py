@@ -1,7 +1,5 @@
 """Figures of a fleet beside what is known of it."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Variants of faults that take long: programs that hang, other ways of installing, the real registry."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from pathlib import Path

@@ -1,7 +1,5 @@
 """More real installations: well-known packages, npm's other errors, and other ends of a run."""
 
-from __future__ import annotations
-
 import signal
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Five unlike projects, installed, built and broken; and the CI jobs, run as GitHub runs them."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

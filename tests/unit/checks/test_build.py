@@ -1,7 +1,5 @@
 """The checks of the build: which outcome and remedy each finding has."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The check of configuration files; tests/unit/probes/test_files.py has what parses."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from checks import test_configuration as checks

@@ -1,7 +1,5 @@
 """The checks of the dependencies: what an audit and a list of newer versions are judged by."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The checks of GitHub's issues: what warns, and what is too early to tell."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

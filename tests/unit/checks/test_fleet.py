@@ -1,7 +1,5 @@
 """The checks of the fleet, judged on two looks at its records and on the starts of an agent."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

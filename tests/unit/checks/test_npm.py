@@ -1,7 +1,5 @@
 """The checks of the npm package: what warns, fails or is unknown, and what the score is made of."""
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path

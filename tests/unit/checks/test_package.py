@@ -1,7 +1,5 @@
 """The checks of the package: which outcome, message and remedy each finding has."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from pathlib import Path

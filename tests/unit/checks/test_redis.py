@@ -1,7 +1,5 @@
 """The checks of Redis, judged on what a server tells and on what was measured."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

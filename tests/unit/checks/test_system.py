@@ -1,7 +1,5 @@
 """The checks of Node, npm and the platform: which range counts, and what installs it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

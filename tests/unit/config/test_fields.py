@@ -1,7 +1,5 @@
 """Tables in tables and keys of every type: in the file, in the environment, in the reference."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any, Literal
 

@@ -1,7 +1,5 @@
 """Configuration that is hostile or absurd ends as a usage error, in a bounded time, and leaks nothing."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`NAME=WARN:FAIL`, as an option and in the environment."""
 
-from __future__ import annotations
-
 import pytest
 
 from pytest_flowhealth.config.limits import parse_threshold_option

@@ -1,7 +1,5 @@
 """Sources of the configuration, their order, and every mistake in one go."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

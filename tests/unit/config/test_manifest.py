@@ -1,7 +1,5 @@
 """package.json and workspaces, whatever is in them."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -4,8 +4,6 @@ A format is found through its entry point, and so needs a golden file here. To w
 the difference afterwards: FLOWHEALTH_GOLDEN=write pytest tests/unit/formats/test_every_format.py
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What readers take at most, and what they act on: GitHub, Nagios, Markdown, the draft of health+json."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

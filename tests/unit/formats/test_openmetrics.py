@@ -1,7 +1,5 @@
 """OpenMetrics, read by a strict parser of another author."""
 
-from __future__ import annotations
-
 import msgspec
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 

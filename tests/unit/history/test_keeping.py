@@ -1,7 +1,5 @@
 """Keeping a run in a history, whatever is wrong with the file."""
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Sketches and roll-ups: a quantile is right within 2 %, merged or not."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """`--health-hash`: which passwords it takes."""
 
-from __future__ import annotations
-
 import getpass
 import io
 from types import SimpleNamespace

@@ -1,7 +1,5 @@
 """What the markers of a test declare, and every mistake in them with its place."""
 
-from __future__ import annotations
-
 import datetime
 
 import pytest

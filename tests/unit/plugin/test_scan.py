@@ -1,7 +1,5 @@
 """Checks are found in the source of files that are not imported."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """What a package.json promises, and whether it is there, whole, parseable and fresh."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The entry file of a package, where it is empty."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

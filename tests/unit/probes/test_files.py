@@ -1,7 +1,5 @@
 """Configuration files of every kind that needs no Node: whole, broken and hostile."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable

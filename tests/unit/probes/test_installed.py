@@ -1,7 +1,5 @@
 """Installed packages against what was published: archives and a cache made by hand."""
 
-from __future__ import annotations
-
 import base64
 import gzip
 import hashlib

@@ -1,7 +1,5 @@
 """Lock files: in step or not, hostile, of other package managers."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

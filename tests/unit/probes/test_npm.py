@@ -1,7 +1,5 @@
 """What npm printed, and what it logged of the registry: recorded from npm 11."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The versions that Node and npm print, and what package.json's os and cpu exclude."""
 
-from __future__ import annotations
-
 import pytest
 
 from pytest_flowhealth.errors import ProbeError

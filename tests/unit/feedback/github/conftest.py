@@ -1,7 +1,5 @@
 """GitHub in this process, by a clock that only waiting moves."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.kit.clock import FakeClock

@@ -1,7 +1,5 @@
 """The figures of GitHub's issues, and when they are not known."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 

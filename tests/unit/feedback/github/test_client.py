@@ -1,7 +1,5 @@
 """The client of GitHub: when it asks again, how long it waits, and what it never repeats."""
 
-from __future__ import annotations
-
 import pytest
 
 from pytest_flowhealth.feedback.github.answers import Issue, Label

@@ -1,7 +1,5 @@
 """What is written at GitHub: nothing of a stranger's acts there, and everything fits."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any

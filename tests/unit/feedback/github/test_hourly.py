@@ -1,7 +1,5 @@
 """When a monitor looks after the issues, and what it reports of that."""
 
-from __future__ import annotations
-
 import sqlite3
 import threading
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One issue for each fingerprint: each fault at each request, crashes, and several monitors."""
 
-from __future__ import annotations
-
 import contextlib
 from typing import Any
 

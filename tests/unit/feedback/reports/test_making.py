@@ -1,7 +1,5 @@
 """The report of a run: only of what is known, scrubbed, and small enough to be accepted."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 

@@ -1,7 +1,5 @@
 """Secrets, names and addresses are found in a text by their form, whatever stands around them."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """The key of contexts: made once, private, and needed to read them."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Addresses that reports are sent to."""
 
-from __future__ import annotations
-
 import pytest
 
 from pytest_flowhealth.errors import UsageError

@@ -1,7 +1,5 @@
 """Reports in the history: counted by kind, without what went well, and removed in time."""
 
-from __future__ import annotations
-
 import sqlite3
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The example checks that look at files only."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Writing a plan: all of it or nothing, and nothing that changed since it was planned."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

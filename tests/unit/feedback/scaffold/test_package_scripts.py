@@ -1,7 +1,5 @@
 """Scripts are added to package.json; every byte that was there stays."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

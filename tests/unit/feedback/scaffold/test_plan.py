@@ -1,7 +1,5 @@
 """What `--health-init` plans: valid files, nothing overwritten, and what is in the way."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path

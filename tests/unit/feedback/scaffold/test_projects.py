@@ -1,7 +1,5 @@
 """Five unlike projects: every byte that was there stays, what is written is valid, once is enough."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The settings that `--health-init` writes: valid TOML that names every key."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How often the page is requested, and what an error of a connection means."""
 
-from __future__ import annotations
-
 import http.client
 import socket
 from pathlib import Path

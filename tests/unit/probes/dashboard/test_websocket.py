@@ -1,7 +1,5 @@
 """What is spoken over a WebSocket, for how long it is watched, and when there is none to open."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Figures that follow from two looks at a fleet."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The score: points of each part, and their weighted mean."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

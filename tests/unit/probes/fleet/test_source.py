@@ -1,7 +1,5 @@
 """Which source a configuration names, and what is said of one that lacks something."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Signs that a started agent is ready, and what is said of starts that fail."""
 
-from __future__ import annotations
-
 from typing import NoReturn
 
 import pytest

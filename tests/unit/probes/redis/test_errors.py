@@ -1,7 +1,5 @@
 """What each error of redis-py, and of the socket below it, means for the user."""
 
-from __future__ import annotations
-
 import errno
 import os
 import socket

@@ -1,7 +1,5 @@
 """INFO and the slow log, read with care."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """How much load there is, and what becomes of what several servers took."""
 
-from __future__ import annotations
-
 import pytest
 from redis.exceptions import OutOfMemoryError, ResponseError
 

@@ -1,7 +1,5 @@
 """The TLS options of a Redis URL."""
 
-from __future__ import annotations
-
 import ssl
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What Sentinels and nodes of a cluster answer, and which servers that means."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Shares of downloads by version."""
 
-from __future__ import annotations
-
 import pytest
 
 from pytest_flowhealth.errors import NotApplicable, Unmeasured

@@ -1,7 +1,5 @@
 """The client of a registry: when it asks again, what it accepts, and that nothing old passes as new."""
 
-from __future__ import annotations
-
 import email.utils
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What days of downloads amount to: every figure equals what the answer implies."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 

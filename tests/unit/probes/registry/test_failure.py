@@ -1,7 +1,5 @@
 """Why an installation failed, from npm's own words; recorded with npm 10, addresses shortened."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

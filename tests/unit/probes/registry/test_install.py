@@ -1,7 +1,5 @@
 """How npm is called to install a package: its arguments, its environment, and what its end means."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Credentials from npm's files: the right one for an address, shown to nobody."""
 
-from __future__ import annotations
-
 import base64
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What the registry's document of a package amounts to."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

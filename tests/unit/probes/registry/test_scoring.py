@@ -1,7 +1,5 @@
 """The score: its published formula, and what is missing in it."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Which package, which registry: from the configuration, else from npm itself."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

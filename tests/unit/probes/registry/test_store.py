@@ -1,7 +1,5 @@
 """Answers kept on disk: by nobody else to be read, and no harm where they are spoilt."""
 
-from __future__ import annotations
-
 import os
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a binary shows, and that no bytes can upset its reader."""
 
-from __future__ import annotations
-
 import contextlib
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """When enough has been measured, which samples count, and what makes a figure doubtful."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import msgspec

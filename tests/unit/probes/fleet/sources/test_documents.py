@@ -1,7 +1,5 @@
 """A snapshot out of a JSON document."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """Metrics in the text format, and answers to PromQL."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from typing import Any

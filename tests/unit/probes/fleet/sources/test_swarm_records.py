@@ -1,7 +1,5 @@
 """Records and events of swarms, parsed: whole ones and hostile ones."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
