@@ -188,6 +188,7 @@ def test_what_the_registry_does_not_know_or_does_not_have_is_untold(tmp_path: Pa
     for answer in ({}, of_another_workspace):
         found = parse(tmp_path, answer, REGISTRY, refused, code=1 if answer else 0, **specs)
         assert found.untold == ("@x/private", "a@npm:ms@77", "ms@^99.0.0")
+        assert [one.name for one in found.behind] == list(answer)
 
 
 def test_an_empty_answer_is_up_to_date_only_where_a_registry_was_asked(tmp_path: Path) -> None:
