@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from pytest_flowhealth.domain.statistics import compute
 from pytest_flowhealth.probes.redis.load import Budget
 from pytest_flowhealth.probes.redis.probe import RedisProbe
-from tests.kit.redis import Way, proxy
+from tests.kit.redis import proxy
 
 PINGS = 2_000
 SIZES = (100, 1_000, 10_000)
@@ -53,7 +53,7 @@ def main() -> None:
         probe = RedisProbe(f"redis://127.0.0.1:{port}/0")
         rounds = [_round(probe, port) for _ in range(options.rounds)]
         _print(rounds)
-        with proxy(port, Way(delay=0.02)) as way:
+        with proxy(port, 0.02) as way:
             far = RedisProbe(f"redis://127.0.0.1:{way}/0").command_latency()
         _say(f"through a proxy that adds 20 ms: p50 {compute('p50', far.samples):.2f} ms")
 

@@ -62,7 +62,9 @@ def _confirm(planned: Plan) -> bool:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("there is no terminal to ask on: use --write, or --diff")
     count = len(planned.changes)
-    if click.confirm(f"write {'this file' if count == 1 else f'these {count} files'}?"):
+    if click.confirm(
+        f"write {'this file' if count == 1 else f'these {count} files'}?", prompt_suffix=" "
+    ):
         return True
     _echo("nothing was written")
     return False

@@ -1,7 +1,5 @@
 """Alerts made by hand, an engine that is told of rounds, and random histories with a judge."""
 
-from __future__ import annotations
-
 import datetime
 import random
 import re
@@ -42,6 +40,13 @@ RECEIVERS = (
     Receiver(name="redis", type="webhook", url="http://127.0.0.1/", components=("redis",)),
     Receiver(name="night", type="webhook", url="http://127.0.0.1/", severities=("critical",)),
 )
+
+LATER_RECEIVERS = (
+    RECEIVERS[0],
+    msgspec.structs.replace(RECEIVERS[1], remind="10 min"),
+    msgspec.structs.replace(RECEIVERS[2], escalate="5 min"),
+)
+"""Receivers of which one is reminded, and one notified only of what nobody acknowledges."""
 
 
 def message(
@@ -146,7 +151,7 @@ class Judge:
 def replay_random_history(seed: int) -> None:
     """Play a random history, once without and once with restarts, and judge its messages."""
     chance = random.Random(seed)
-    straight, again = Story(cooldown="2 min"), Story(cooldown="2 min")
+    straight, again = (Story(LATER_RECEIVERS, cooldown="2 min") for _ in range(2))
     judge, kept, now = Judge(seed), Kept(), 0.0
     for number in range(RANDOM_ROUNDS + CALM_ROUNDS):
         calm = number >= RANDOM_ROUNDS

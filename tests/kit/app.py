@@ -1,7 +1,6 @@
 """A real npm application, installed once, whose copies tests break."""
 
-from __future__ import annotations
-
+import json
 import os
 import shutil
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tests.kit.projects import change, npm, write
+from tests.kit.projects import npm, write
 
 MANIFEST: dict[str, Any] = {
     "name": "shop",
@@ -19,21 +18,9 @@ MANIFEST: dict[str, Any] = {
     "engines": {"node": ">=20"},
 }
 
-SERVER = """\
-const { readFileSync } = require("node:fs");
-const { join } = require("node:path");
-const express = require("express");
-const { createClient } = require("redis");
-
-const settings = JSON.parse(readFileSync(join(__dirname, "../config/app.json"), "utf8"));
-const client = createClient({ url: process.env.REDIS_URL });
-const app = express();
-app.get("/", async (_request, response) => response.json(await client.hGetAll(settings.orders)));
-client.connect().then(() => app.listen(settings.port));
-"""
 
 FILES = {
-    "src/index.js": SERVER,
+    "src/index.js": 'const express = require("express");\nconst redis = require("redis");\n',
     "config/app.json": '{"port": 3000, "orders": "shop:orders"}\n',
     "flowhealth.toml": '[configuration]\nfiles = ["config/app.json"]\n',
     ".npmrc": "omit-lockfile-registry-resolved=true\naudit=false\nfund=false\n",
@@ -63,10 +50,8 @@ class App(msgspec.Struct, frozen=True):
         return (self.folder / path).read_text()
 
     def manifest(self, **fields: Any) -> None:
-        """Change fields of package.json; None removes one."""
-        text = self.read("package.json")
-        self.write("package.json", text)  # a file of its own, which `change` may edit
-        change(self.folder, **fields)
+        """Set fields of package.json."""
+        self.write("package.json", json.dumps(json.loads(self.read("package.json")) | fields))
 
     def configure(self, text: str) -> None:
         """Append to flowhealth.toml."""
@@ -86,7 +71,8 @@ def install(folder: Path) -> App:
     return app
 
 
-def copy(app: App, folder: Path) -> App:
-    """Return a copy of `app` in `folder`, made of hard links."""
-    shutil.copytree(app.folder, folder, copy_function=os.link, symlinks=True)
+def copy(app: App, folder: Path, *, linked: bool = True) -> App:
+    """Return a copy of `app` in `folder`, made of hard links; not `linked`: npm may write into it."""
+    copy_file = os.link if linked else shutil.copy2
+    shutil.copytree(app.folder, folder, copy_function=copy_file, symlinks=True)
     return App(folder)

@@ -1,12 +1,9 @@
 """Real BullMQ with ioredis, from the registry, in a Node process that does what a test asks for."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +11,7 @@ import psutil
 import pytest
 
 from pytest_flowhealth.probes.descendants import MARK
+from tests.kit.projects import npm, write
 
 PROGRAM = """\
 import { Queue, Worker } from "bullmq";
@@ -128,17 +126,8 @@ def install(folder: Path) -> None:
     """Install BullMQ and ioredis; skip where there is no npm."""
     if not shutil.which("npm"):
         pytest.skip("npm is not installed")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "package.json").write_text('{"name": "queues", "private": true, "version": "1.0.0"}')
-    (folder / "app.mjs").write_text(PROGRAM)
-    packages = ("bullmq@^6", "ioredis@^6")
-    subprocess.run(
-        ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", *packages],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        timeout=300,
-    )
+    write(folder, {"app.mjs": PROGRAM}, name="queues", version="1.0.0")
+    npm(folder, "install", "--ignore-scripts", "bullmq@^6", "ioredis@^6")
 
 
 RUN = "TESTS_FLEET_RUN"
@@ -147,13 +136,11 @@ RUN = "TESTS_FLEET_RUN"
 
 def marked(word: str) -> list[list[str]]:
     """Return the command lines of the processes that come from the test with this word."""
-    return [*_marked(word)]
-
-
-def _marked(word: str) -> Iterator[list[str]]:
+    found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             environ = process.environ()
             ours = environ.get(RUN) == word and MARK in environ
             if ours and process.status() != psutil.STATUS_ZOMBIE:
-                yield process.cmdline()
+                found.append(process.cmdline())
+    return found

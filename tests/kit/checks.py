@@ -3,8 +3,6 @@
 What a check requires is not looked at: only its own outcome, message and remedy count here.
 """
 
-from __future__ import annotations
-
 import datetime
 import functools
 import inspect

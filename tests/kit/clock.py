@@ -1,7 +1,5 @@
 """A clock that only waiting moves."""
 
-from __future__ import annotations
-
 
 class FakeClock:
     """A clock for code that takes its time as an argument.

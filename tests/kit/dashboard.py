@@ -1,7 +1,5 @@
 """A dashboard whose delays and faults are known, and its configuration."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

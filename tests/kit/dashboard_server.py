@@ -14,11 +14,9 @@ Keys of the plan, all optional; times are in seconds:
 - `secret`: what the header Authorization or Cookie must be; a rejected one is repeated in the response.
 - `most`: WebSocket connections at once. `away`: where the WebSocket redirects to.
 - `updates`: the times between updates, over and over. `greeting`: a message on connecting.
-- `mute`: pings get no pong. `slow_pings`: how many of the first pongs come 0.8 s late.
+- `mute`: pings get no pong.
 - `end`: how the WebSocket ends: a close code, "abort", "garbage" or "oversized"; `end_after` when.
 """
-
-from __future__ import annotations
 
 import asyncio
 import base64
@@ -142,10 +140,7 @@ class Dashboard:
             if kind == 8:
                 writer.write(frame(8, data))
                 return
-            if kind == 9 and self.plan.get("slow_pings", 0) > len(self.truth["ping"]):
-                self.truth["ping"].append(800)
-                asyncio.get_running_loop().call_later(0.8, writer.write, frame(10, data))
-            elif kind == 9 and not self.plan.get("mute"):
+            if kind == 9 and not self.plan.get("mute"):
                 await self.hold("ping")
                 writer.write(frame(10, data))
             if kind == 1 and data.startswith(b"ping "):

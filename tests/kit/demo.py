@@ -1,7 +1,5 @@
 """`pytest --health-demo`, started as a user without a project starts it."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -5,8 +5,6 @@ the REST API", "Best practices": statuses, bodies and headers. Lists may lag beh
 `GitHub` is called in-process, in place of the client's transport; `GitHubServer` speaks HTTP.
 """
 
-from __future__ import annotations
-
 import email.utils
 import itertools
 import threading
@@ -44,34 +42,26 @@ class GitHub:
     Args:
         now: Its time, in seconds since 1970.
         lag: Seconds until what was made is in lists.
-        may_push: Whether the token may make labels and give them.
-        per_page: The most that a page has.
 
     Attributes:
         requests: The requests that came, in order.
         fault: How it fails.
         link: What a proxy makes of the Link header; None leaves it as it is.
-        status: The status and the message of every answer below a path.
+        status: The status and the message of every answer to a path that ends so.
         headers: The headers of these answers.
     """
 
     def __init__(
         self,
         now: Callable[[], float] = time.time,
-        *,
         lag: float = 0.0,
-        may_push: bool = True,
-        per_page: int = 100,
     ) -> None:
         self.now = now
         self.lag = lag
-        self.may_push = may_push
-        self.per_page = per_page
         self.issues: list[dict[str, Any]] = []
         self.labels: dict[str, dict[str, Any]] = {}
         self.comments: dict[int, list[dict[str, Any]]] = {}
         self.requests: list[Request] = []
-        self.has_issues = True
         self.link: str | None = None
         self.status: dict[str, tuple[int, str]] = {}
         self.headers: dict[str, str] = {}
@@ -113,7 +103,8 @@ class GitHub:
         fault = self.fault(request, len(self.requests)) or ""
         if fault and not fault.startswith("done "):
             return fault, self._failure(fault)
-        status, body, headers = self.answer(request)
+        with self._lock:
+            status, body, headers = self._answer(request)
         if fault:
             return fault[5:], self._failure(fault[5:])
         return "", Reply.of_json(body, status)._replace(headers={**_REMAINING, **headers})
@@ -121,9 +112,8 @@ class GitHub:
     def _failure(self, fault: str) -> Reply:
         if fault in _LIMITS:
             status, message, headers = _LIMITS[fault]
-            reset = str(int(self.now()) + 900)
-            named = {name: text.format(reset=reset) for name, text in headers.items()}
-            return Reply.of_json({"message": message}, status)._replace(headers=named)
+            reset = {"X-RateLimit-Reset": str(int(self.now()) + 900)}
+            return Reply.of_json({"message": message}, status)._replace(headers=headers | reset)
         if fault == "garbage":
             return Reply(GARBAGE)
         return Reply(b"<html>Unicorn!</html>", int(fault)) if fault.isdigit() else Reply()
@@ -131,17 +121,18 @@ class GitHub:
     def about(self, fingerprint: str) -> list[dict[str, Any]]:
         """Return the issues of a fingerprint."""
         begin = f"<!-- flowhealth:{fingerprint} -->"
-        return [one for one in self.issues if (one["body"] or "").startswith(begin)]
+        return [issue for issue in self.issues if (issue["body"] or "").startswith(begin)]
 
     def posts(self, end: str) -> list[Request]:
-        """Return what was request to be made."""
-        return [one for one in self.requests if one.method == "POST" and one.path.endswith(end)]
+        """Return the requests to make something."""
+        return [each for each in self.requests if each.method == "POST" and each.path.endswith(end)]
 
     def open(self, **named: Any) -> dict[str, Any]:
         """Open an issue, or a pull request, by somebody else."""
-        at = named.pop("created", self.now())
-        one = {
-            "number": next(self._numbers),
+        at, number = named.pop("created", self.now()), next(self._numbers)
+        labels = [{"id": 1, "name": name} for name in named.pop("labels", ())]
+        issue = {
+            "number": number,
             "title": "something",
             "body": None,
             "state": "open",
@@ -151,37 +142,26 @@ class GitHub:
             "locked": False,
             "comments": 0,
             "user": {"login": "somebody", "type": "User"},
+            "labels": labels,
+            "html_url": f"{self.url}/{REPOSITORY}/issues/{number}",
             "_at": at,
             **named,
         }
-        one["labels"] = [{"id": 1, "name": name} for name in one.get("labels", ())]
-        one.setdefault("html_url", f"{self.url}/{REPOSITORY}/issues/{one['number']}")
-        self.issues.append(one)
-        return one
+        self.issues.append(issue)
+        return issue
 
     def close(self, number: int, reason: str = "completed", at: float | None = None) -> None:
         """Close an issue."""
-        one = self.issue(number)
-        assert one is not None
-        one.update(state="closed", state_reason=reason, closed_at=stamp(at or self.now()))
+        closed = {"state": "closed", "state_reason": reason, "closed_at": stamp(at or self.now())}
+        self.issues[number - 1].update(closed)
 
-    def issue(self, number: int) -> dict[str, Any] | None:
-        """Return an issue."""
-        return next((one for one in self.issues if one["number"] == number), None)
-
-    def say(self, number: int, login: str, at: float, kind: str = "User") -> None:
-        """Comment on an issue."""
+    def say(self, number: int, login: str, at: float, kind: str = "User", body: str = "Hm.") -> Any:
+        """Comment on an issue; return the comment."""
         found = self.comments.setdefault(number, [])
         user = {"login": login, "type": kind}
-        found.append({"id": len(found) + 1, "created_at": stamp(at), "user": user, "body": "Hm."})
-        one = self.issue(number)
-        assert one is not None
-        one["comments"] = len(found)
-
-    def answer(self, request: Request) -> tuple[int, Any, dict[str, str]]:
-        """Return status, body and headers."""
-        with self._lock:
-            return self._answer(request)
+        found.append({"id": len(found) + 1, "created_at": stamp(at), "user": user, "body": body})
+        self.issues[number - 1]["comments"] = len(found)
+        return found[-1]
 
     def _answer(self, request: Request) -> tuple[int, Any, dict[str, str]]:
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
@@ -195,12 +175,10 @@ class GitHub:
         if path.lower() == prefix:
             return 200, {"id": 1296269, "full_name": REPOSITORY}, {}
         if not path.lower().startswith(f"{prefix}/"):
-            return 404, {"message": "Not Found", "status": "404"}, {}
+            return _ABSENT
         return self._within(request, path[len(prefix) + 1 :])
 
     def _within(self, request: Request, path: str) -> tuple[int, Any, dict[str, str]]:
-        if path.startswith("issues") and not self.has_issues:
-            return 410, {"message": "Issues has been disabled in this repository."}, {}
         if path.startswith("labels"):
             return self._labels(request, path)
         match (request.method, path.split("/")):
@@ -209,41 +187,32 @@ class GitHub:
             case ("POST", ["issues"]):
                 return self._create(request.json)
             case ("GET", ["issues", number]):
-                one = self.issue(int(number))
-                return (200, shown(one), {}) if one else (404, {"message": "Not Found"}, {})
+                found = [issue for issue in self.issues if issue["number"] == int(number)]
+                return (200, found[0], {}) if found else _ABSENT
             case ("GET", ["issues", number, "comments"]):
                 return self._paged(request, self.comments.get(int(number), []))
             case ("POST", ["issues", number, "comments"]):
-                self.say(int(number), "us", self.now())
-                made = self.comments[int(number)][-1]
-                made["body"] = request.json["body"]
-                return 201, made, {}
-        return 404, {"message": "Not Found", "status": "404"}, {}
+                return 201, self.say(int(number), "us", self.now(), body=request.json["body"]), {}
+        return _ABSENT
 
     def _labels(self, request: Request, path: str) -> tuple[int, Any, dict[str, str]]:
         if request.method == "POST":
             return self._label(request.json)
         found = self.labels.get(unquote(path.partition("/")[2]).lower())
-        return (200, found, {}) if found else (404, {"message": "Not Found"}, {})
+        return (200, found, {}) if found else _ABSENT
 
     def _create(self, body: Any) -> tuple[int, Any, dict[str, str]]:
-        problem = _wrong(body)
-        if problem is not None:
+        if not body.get("title") or len(body["title"]) > 256 or len(body.get("body", "")) > 65_536:
+            problem = {"resource": "Issue", "code": "custom", "field": "title"}
             return 422, {"message": "Validation Failed", "errors": [problem]}, {}
-        labels = body.get("labels", []) if self.may_push else []
+        labels = body.get("labels", [])
         for name in labels:
             self.labels.setdefault(name.lower(), {"name": name, "description": None})
-        one = self.open(
-            title=body["title"],
-            body=body["body"],
-            labels=labels,
-            user={"login": "us", "type": "User"},
-        )
-        return 201, shown(one), {}
+        user = {"login": "us", "type": "User"}
+        made = self.open(title=body["title"], body=body["body"], labels=labels, user=user)
+        return 201, made, {}
 
     def _label(self, body: Any) -> tuple[int, Any, dict[str, str]]:
-        if not self.may_push:
-            return 403, {"message": "Resource not accessible by personal access token"}, {}
         name = body["name"]
         assert len(name) <= 50
         assert len(body.get("description", "")) <= 100
@@ -255,39 +224,34 @@ class GitHub:
 
     def _listed(self, request: Request) -> tuple[int, Any, dict[str, str]]:
         named = request.query
-        wanted = {one.lower() for one in named.get("labels", "").split(",") if one}
+        wanted = {label.lower() for label in named.get("labels", "").split(",") if label}
         state, since = named.get("state", "open"), named.get("since", "")
         found = [
-            one
-            for one in self.issues
-            if wanted <= {label["name"].lower() for label in one["labels"]}
-            and state in ("all", one["state"])
-            and (not since or max(one["created_at"], one["closed_at"] or "") >= since)
-            and one["_at"] + self.lag <= self.now()
+            issue
+            for issue in self.issues
+            if wanted <= {label["name"].lower() for label in issue["labels"]}
+            and state in ("all", issue["state"])
+            and (not since or max(issue["created_at"], issue["closed_at"] or "") >= since)
+            and issue["_at"] + self.lag <= self.now()
         ]
-        found.sort(key=lambda one: one["_at"], reverse=named.get("direction", "desc") == "desc")
-        return self._paged(request, [shown(one) for one in found])
+        found.sort(key=lambda issue: issue["_at"], reverse=named.get("direction") != "asc")
+        return self._paged(request, found)
 
     def _paged(self, request: Request, found: Sequence[Any]) -> tuple[int, Any, dict[str, str]]:
         parts = urlsplit(request.target)
         named = request.query
-        size = min(int(named.get("per_page", "30")), self.per_page)
+        size = int(named.get("per_page", "30"))
         page = int(named.get("page", "1"))
         last = max(1, -(-len(found) // size))
-        others = [(page - 1, "prev"), (1, "first")] if page > 1 else []
-        others += [(page + 1, "next"), (last, "last")] if page < last else []
+        pages = {"prev": page - 1, "next": page + 1, "last": last}
         links = [
             f'<{self.url}{parts.path}?{urlencode({**named, "page": number})}>; rel="{rel}"'
-            for number, rel in others
+            for rel, number in pages.items()
+            if 1 <= number <= last and number != page
         ]
         link = ", ".join(links) if self.link is None else self.link
         headers = {"Link": link} if link else {}
         return 200, [*found[(page - 1) * size : page * size]], headers
-
-
-def shown(one: dict[str, Any]) -> dict[str, Any]:
-    """Return an issue as it is answered."""
-    return {key: value for key, value in one.items() if not key.startswith("_")}
 
 
 def stamp(seconds: float) -> str:
@@ -295,23 +259,10 @@ def stamp(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _wrong(body: Any) -> dict[str, str] | None:
-    if not isinstance(body, dict) or not body.get("title"):
-        return {"resource": "Issue", "code": "missing_field", "field": "title"}
-    if len(body["title"]) > 256:
-        return {"resource": "Issue", "code": "custom", "message": "title is too long"}
-    if len(body.get("body", "")) > 65_536:
-        return {"resource": "Issue", "code": "custom", "message": "body is too long"}
-    return None
-
-
+_ABSENT: tuple[int, Any, dict[str, str]] = (404, {"message": "Not Found", "status": "404"}, {})
 _REMAINING = {"X-RateLimit-Remaining": "4999"}
 _LIMITS: dict[str, tuple[int, str, dict[str, str]]] = {
-    "primary": (
-        403,
-        "API rate limit exceeded for user ID 1.",
-        {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "{reset}"},
-    ),
+    "primary": (403, "API rate limit exceeded.", {"X-RateLimit-Remaining": "0"}),
     "secondary": (403, "You have exceeded a secondary rate limit.", {"Retry-After": "60"}),
     "429": (429, "Too Many Requests", {"Retry-After": "2"}),
 }

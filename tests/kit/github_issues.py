@@ -1,7 +1,5 @@
 """Kinds of errors that were reported, and a monitor that opens their issues at GitHub."""
 
-from __future__ import annotations
-
 import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -18,7 +16,8 @@ from pytest_flowhealth.feedback.reports.report import InstallReport, Kind
 from pytest_flowhealth.history.database import MIGRATIONS, connect
 from tests.kit.clock import FakeClock
 from tests.kit.github import TOKEN, GitHub
-from tests.kit.runs import Run, environment, run_flowhealth
+from tests.kit.projects import write
+from tests.kit.runs import Run, run_flowhealth
 
 BASE = Kind(
     fingerprint="0123456789abcdef",
@@ -53,39 +52,30 @@ def _report(kind: Kind, number: int) -> store.Kept:
         names = [name for name, count in parts for _ in range(count)]
         return names[number] if number < len(names) else None
 
-    os, _, arch = (pick(kind.platforms) or "-").partition("-")
+    os, _, arch = (pick(kind.platforms) or "linux-x64").partition("-")
     report = InstallReport(
         package=kind.package,
         version=pick(kind.versions),
         node=pick(kind.nodes),
-        os=os or None,
-        arch=arch or None,
+        os=os,
+        arch=arch,
         step=kind.step,
         outcome="failure",
         error=kind.error,
     )
-    at = kind.first + (kind.last - kind.first) * number / max(1, kind.count - 1)
+    source = (number % kind.sources).to_bytes(2)
     proof = store.proof_of(store.new_id())
-    source = (number % max(1, kind.sources)).to_bytes(2)
-    return store.Kept(proof, at, report, kind.fingerprint, source)
+    return store.Kept(proof, kind.first + number, report, kind.fingerprint, source)
 
 
 class IssuesProject:
     """A project with a history that has reports in it, and a repository at `api`."""
 
     def __init__(self, folder: Path, api: str, kinds: Sequence[Kind] = (BASE,)) -> None:
-        folder.mkdir()
-        self.folder = folder
-        (folder / "package.json").write_text('{"name": "shop", "version": "1.0.0"}')
-        (folder / "flowhealth.toml").write_text(
-            f'[github]\nrepository = "acme/shop"\napi = "{api}"\n'
-        )
+        settings = f'[github]\nrepository = "acme/shop"\napi = "{api}"\n'
+        self.folder = write(folder, {"flowhealth.toml": settings}, name="shop", version="1.0.0")
         self.history = folder / ".flowhealth/history.db"
         add_reports(self.history, kinds)
-
-    def environment(self, token: str | None) -> dict[str, str]:
-        """Return the environment of the command."""
-        return environment({"GITHUB_TOKEN": None, "GH_TOKEN": token})
 
     def run(self, *words: str, token: str | None = TOKEN) -> Run:
         """Run the command."""

@@ -1,7 +1,5 @@
 """A real HTTP server on loopback whose replies, and faults, a test decides."""
 
-from __future__ import annotations
-
 import json
 import socket
 import threading

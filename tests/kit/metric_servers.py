@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -123,17 +123,3 @@ receivers: [{{name: ours, webhook_configs: [{{url: '{hook}', send_resolved: true
         ),
         "/-/ready",
     )
-
-
-@contextlib.contextmanager
-def prometheus(folder: Path) -> Iterator[str]:
-    """Run a Prometheus that takes remote writes, and give its address."""
-    with prometheus_server(folder) as server:
-        yield server.url
-
-
-@contextlib.contextmanager
-def victoria(folder: Path) -> Iterator[str]:
-    """Run a VictoriaMetrics, and give its address."""
-    with victoria_server(folder) as server:
-        yield server.url

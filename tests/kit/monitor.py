@@ -1,7 +1,5 @@
 """A real monitor on a small project, and the webhook that it notifies."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -16,7 +14,7 @@ import psutil
 
 from tests.kit.runs import FLOWHEALTH, environment
 from tests.kit.waiting import TIMEOUT, wait_for
-from tests.kit.webhook import Server
+from tests.kit.webhook import WebhookServer
 
 OWN = """
 import os, subprocess, time
@@ -67,7 +65,7 @@ class Monitor:
     `events` and `told` are those since the last `forget`.
     """
 
-    def __init__(self, project: Path, hook: Server, env: dict[str, str]) -> None:
+    def __init__(self, project: Path, hook: WebhookServer, env: dict[str, str]) -> None:
         self.project, self.hook = project, hook
         self.history = project / "kept" / "history.db"
         self._env = environment(env)
@@ -210,28 +208,27 @@ class Monitor:
 
 
 @contextlib.contextmanager
-def project(folder: Path, hook: Server, env: dict[str, str], more: str = "") -> Iterator[Monitor]:
-    """Make a project whose alerts go to `hook`; its monitor is ended in any case."""
+def project(folder: Path, more: str = "", **env: str) -> Iterator[Monitor]:
+    """Make a project whose alerts go to a webhook; its monitor is ended in any case."""
     folder.mkdir()
     (folder / "package.json").write_text(
         json.dumps({"name": "shop", "version": "1.0.0", "dependencies": {"redis": "*"}})
     )
-    (folder / "flowhealth.toml").write_text(
-        f'{more}\n[[receivers]]\nname = "ops"\ntype = "webhook"\nurl = "{hook.url}"\n'
-    )
-    found = Monitor(folder, hook, env)
-    try:
-        yield found
-    finally:
-        found.end(signal.SIGKILL)
+    with WebhookServer() as hook:
+        (folder / "flowhealth.toml").write_text(
+            f'{more}\n[[receivers]]\nname = "ops"\ntype = "webhook"\nurl = "{hook.url}"\n'
+        )
+        monitor = Monitor(folder, hook, env)
+        try:
+            yield monitor
+        finally:
+            monitor.end(signal.SIGKILL)
 
 
 @contextlib.contextmanager
-def own_project(
-    folder: Path, hook: Server, env: dict[str, str] | None = None, more: str = ""
-) -> Iterator[Monitor]:
+def own_project(folder: Path, more: str = "", **env: str) -> Iterator[Monitor]:
     """Make a project with the checks of `OWN`, which pass."""
-    with project(folder, hook, env or {}, f'checks = ["health/"]\n{more}{CALM_RULES}') as monitor:
+    with project(folder, f'checks = ["health/"]\n{more}{CALM_RULES}', **env) as monitor:
         write_own_checks(folder)
         monitor.mode("ok")
         yield monitor

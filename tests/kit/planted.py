@@ -1,7 +1,5 @@
 """Secrets, names and addresses that must be in nothing that is sent, kept or logged."""
 
-from __future__ import annotations
-
 import base64
 import random
 import string

@@ -1,7 +1,5 @@
 """Ask whether processes still run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import psutil

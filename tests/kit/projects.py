@@ -1,7 +1,5 @@
 """Write npm projects: their files, their package.json, what is installed in them."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -60,7 +58,7 @@ def npm(folder: Path, *words: str) -> str:
     return done.stdout
 
 
-def install_small(root: Path) -> None:
+def install_small(root: Path, *options: str) -> None:
     """Make a project with a workspace, an alias and two versions of ms, and install it.
 
     It has four packages from the registry; `odd`, which is is-number, is a major version behind.
@@ -74,7 +72,7 @@ def install_small(root: Path) -> None:
         workspaces=["packages/*"],
         dependencies={"ms": "^2.0.0", "odd": "npm:is-number@^6", "debug": "^4"},
     )
-    npm(root, "install")
+    npm(root, "install", *options)
 
 
 def write_program(folder: Path, name: str, script: str) -> str:

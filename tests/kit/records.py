@@ -1,16 +1,18 @@
 """Results of checks and records of runs, made by hand."""
 
-from __future__ import annotations
-
 import datetime
+import sqlite3
 import time
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.report import Host, Report, Summary, TargetInfo
-from pytest_flowhealth.domain.root_causes import derive_verdict
+from pytest_flowhealth.domain.root_causes import RunProblem, derive_verdict
 from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.history.entry import Entry, Taken
 from pytest_flowhealth.history.entry import Outcome as Ended
@@ -34,9 +36,10 @@ def check(name: str, outcome: Outcome, **more: object) -> CheckResult:
     return CheckResult(id=name, outcome=outcome, **(settings | more))  # type: ignore[arg-type]
 
 
-def health(*checks: CheckResult, **fields: Any) -> Report:
+def health(*checks: CheckResult, problems: Sequence[RunProblem] = (), **fields: Any) -> Report:
     """Return the report on these checks, as the program itself judges them together."""
-    verdict = derive_verdict(checks, ())
+    verdict = derive_verdict(checks, problems)
+    counts = {one.value.replace("pass", "passed"): n for one, n in verdict.counts.items()}
     report = Report(
         status=verdict.status,
         exit_code=verdict.status.exit_code,
@@ -45,7 +48,7 @@ def health(*checks: CheckResult, **fields: Any) -> Report:
         duration=1.5,
         target=TargetInfo("shop", "1.0.0", "shop"),
         host=Host("h", "Linux", "6", "x", "3.11", 2),
-        summary=Summary(),
+        summary=Summary(**counts),
         components=verdict.components,
         checks=verdict.checks,
     )
@@ -66,3 +69,9 @@ def entry(uid: str = "r1", started: float | None = None, /, **samples: tuple[flo
         taken=tuple(Taken(name, "ms", values) for name, values in samples.items()),
         report=b"",
     )
+
+
+def uids(path: Path) -> set[str]:
+    """Return the runs in a history, as any reader sees them."""
+    with closing(sqlite3.connect(path)) as file:
+        return {uid for (uid,) in file.execute("SELECT uid FROM runs")}

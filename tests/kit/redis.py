@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
-import os
 import random
 import select
 import shutil
@@ -15,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import pytest
 import redis
@@ -32,6 +30,9 @@ CLUSTERED = ("--cluster-enabled", "yes")
 
 SLOTS = 16_384
 """Slots of a cluster."""
+
+Talk = Callable[[socket.socket, threading.Event], object]
+"""What serves a connection, until the event is set when the test is over."""
 
 
 def redis_program() -> str:
@@ -51,7 +52,6 @@ class RedisServer:
         folder: Its working folder, for itself alone; made if need be.
         arguments: Further arguments of redis-server.
         password: Sets `requirepass`, and is in `url`.
-        port: TCP port; a free one by default.
         wait: Wait in `start` until it takes commands; off to see it loading.
         program: Arguments that come first: a configuration file, `--sentinel`.
     """
@@ -61,7 +61,6 @@ class RedisServer:
         folder: Path,
         *arguments: str,
         password: str | None = None,
-        port: int | None = None,
         wait: bool = True,
         program: tuple[str, ...] = (),
     ) -> None:
@@ -69,7 +68,7 @@ class RedisServer:
         self.folder = folder
         self.arguments = arguments
         self.password = password
-        self.port = port or free_port()
+        self.port = free_port()
         self.wait = wait
         self.process: subprocess.Popen[bytes] | None = None
         self._client: redis.Redis | None = None
@@ -151,11 +150,13 @@ class RedisServer:
 
     def suspend(self) -> None:
         """Send SIGSTOP: connections are still taken by the kernel, and never answered."""
-        self._signal(signal.SIGSTOP)
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Send SIGCONT."""
-        self._signal(signal.SIGCONT)
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
     def command(self, *words: str | int | bytes) -> Any:
         """Send a command as a user who may do all, and return its reply (bytes).
@@ -201,6 +202,11 @@ class RedisServer:
         """Return the content of every key of database 0."""
         return {key: self.command("DUMP", key) for key in self.keys()}
 
+    def follow(self, primary: RedisServer) -> None:
+        """Become a replica, and wait until it is in step with its primary."""
+        self.command("REPLICAOF", "127.0.0.1", primary.port)
+        self.until_said(b"master_link_status:up", "INFO replication")
+
     def until_said(self, words: bytes, command: str) -> None:
         """Wait until the answer to `command`, sent as the default user, contains `words`."""
         wait_for(lambda: words in self.raw(command), message=lambda: self.raw(command))
@@ -214,10 +220,6 @@ class RedisServer:
     @property
     def _sentinel(self) -> bool:
         return "--sentinel" in self.program
-
-    def _signal(self, number: signal.Signals) -> None:
-        assert self.process is not None
-        os.kill(self.process.pid, number)
 
     def _logged(self, words: bytes) -> bool:
         """Tell whether it has begun; raise what it says where it has ended instead."""
@@ -256,17 +258,9 @@ def closed_port() -> int:
     return port
 
 
-def link_up(replica: RedisServer) -> None:
-    """Wait until a replica is in step with its primary."""
-    replica.until_said(b"master_link_status:up", "INFO replication")
-
-
 @contextlib.contextmanager
-def tcp_server(talk: Callable[[socket.socket, threading.Event], None]) -> Iterator[int]:
-    """Listen at a free port, and give each connection to `talk` in a thread.
-
-    `talk` gets the connection and an event that is set when the test is over.
-    """
+def tcp_server(talk: Talk) -> Iterator[int]:
+    """Listen at a free port, and give each connection to `talk` in a thread."""
     over = threading.Event()
     threads: list[threading.Thread] = []
 
@@ -294,76 +288,28 @@ def tcp_server(talk: Callable[[socket.socket, threading.Event], None]) -> Iterat
                 thread.join()
 
 
-class Way(NamedTuple):
-    """What lies between a client and a server, on the answers' way.
-
-    Attributes:
-        delay: Seconds that each answer takes longer.
-        stalls: After so many pieces of answers nothing comes for `for_` seconds.
-        for_: Endless by default.
-        cut: After so many pieces the connection is closed, in the midst of the next one.
-    """
-
-    delay: float = 0.0
-    stalls: int | None = None
-    for_: float = float("inf")
-    cut: int | None = None
-
-
 @contextlib.contextmanager
-def proxy(port: int, way: Way) -> Iterator[int]:
-    """Stand in front of the server at `port`, both directions at the same time."""
+def proxy(port: int, delay: float) -> Iterator[int]:
+    """Stand in front of the server at `port`; each piece of its answers takes `delay` s longer.
+
+    One thread for both directions, since each hand-over between threads takes time.
+    """
 
     def talk(client: socket.socket, over: threading.Event) -> None:
         with socket.create_connection(("127.0.0.1", port)) as server:
-            for one in (client, server):
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _Passage(client, server, way).run(over)
+            for side in (client, server):
+                side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while not over.is_set():
+                for side in select.select([client, server], [], [], 0.05)[0]:
+                    data = side.recv(1 << 20)
+                    if not data:
+                        return
+                    if side is server:
+                        time.sleep(delay)
+                    (client if side is server else server).sendall(data)
 
     with tcp_server(talk) as number:
         yield number
-
-
-class _Passage:
-    """One connection through the proxy; one thread for both directions, since each hand-over takes time."""
-
-    def __init__(self, client: socket.socket, server: socket.socket, way: Way) -> None:
-        self.client, self.server, self.way = client, server, way
-        self.pieces: collections.deque[tuple[float, bytes]] = collections.deque()
-        self.delivered = 0
-
-    def run(self, over: threading.Event) -> None:
-        """Hand on what comes, until one side is closed or the test is over."""
-        going = True
-        while going and not over.is_set():
-            readable, _, _ = select.select([self.client, self.server], [], [], self._patience())
-            going = all(self._take(one) for one in readable) and self._deliver()
-
-    def _patience(self) -> float:
-        due = self._due() - time.perf_counter() if self.pieces else 0.05
-        return min(0.05, max(0.0, due))
-
-    def _due(self) -> float:
-        held = self.way.for_ if self.delivered == self.way.stalls else self.way.delay
-        return self.pieces[0][0] + held
-
-    def _take(self, source: socket.socket) -> bool:
-        data = source.recv(1 << 20)
-        if source is self.client:
-            self.server.sendall(data)
-        else:
-            self.pieces.append((time.perf_counter(), data))
-        return bool(data) or source is self.server
-
-    def _deliver(self) -> bool:
-        while self.pieces and self._due() <= time.perf_counter():
-            _, data = self.pieces.popleft()
-            if not data or self.delivered == self.way.cut:
-                self.client.sendall(data[:1])
-                return False
-            self.client.sendall(data)
-            self.delivered += 1
-        return True
 
 
 def silent(connection: socket.socket, over: threading.Event) -> None:
@@ -378,56 +324,45 @@ def dripping(connection: socket.socket, over: threading.Event) -> None:
         connection.sendall(b"x")
 
 
-def saying(reply: bytes) -> Callable[[socket.socket, threading.Event], None]:
-    """Answer whatever comes with `reply`, until the other side closes."""
+def answering(answer: Callable[[bytes], bytes]) -> Talk:
+    """Return what answers whatever comes, until the other side closes."""
 
     def talk(connection: socket.socket, over: threading.Event) -> None:
         connection.settimeout(0.05)
         while not over.is_set():
-            try:
-                if not connection.recv(4096):
+            with contextlib.suppress(TimeoutError):
+                data = connection.recv(4096)
+                if not data:
                     return
-            except TimeoutError:
-                continue
-            connection.sendall(reply)
+                connection.sendall(answer(data))
 
     return talk
 
 
-def echoing(connection: socket.socket, over: threading.Event) -> None:
-    """Send back what comes, passwords too."""
-    connection.settimeout(0.05)
-    while not over.is_set():
-        with contextlib.suppress(TimeoutError):
-            data = connection.recv(4096)
-            if not data:
-                return
-            connection.sendall(data)
+def saying(reply: bytes) -> Talk:
+    """Return what answers whatever comes with `reply`."""
+    return answering(lambda _: reply)
 
 
-def closing(connection: socket.socket, over: threading.Event) -> None:
-    """Read once, then close the connection without a word."""
-    connection.settimeout(TIMEOUT)
-    connection.recv(4096)
-
+echoing = answering(lambda data: data)
+"""Sends back what comes, passwords too."""
 
 HTTP_400 = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 """What an HTTP server answers to Redis's protocol."""
 
 
-def certificate(folder: Path, name: str = "127.0.0.1") -> tuple[Path, Path]:
-    """Make a key and a certificate that signs itself; return the certificate and the key."""
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """Make a key and a certificate of 127.0.0.1 that signs itself; return certificate and key."""
     openssl = shutil.which("openssl")
     if not openssl:
         pytest.skip("openssl is not installed")
     folder.mkdir(parents=True, exist_ok=True)
     cert, key = folder / "cert.pem", folder / "key.pem"
-    kind = "IP" if name[0].isdigit() else "DNS"
     subprocess.run(
         [
             *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-keyout", str(key), "-out", str(cert), "-subj", f"/CN={name}"),
-            *("-addext", f"subjectAltName={kind}:{name}"),
+            *("-keyout", str(key), "-out", str(cert), "-subj", "/CN=127.0.0.1"),
+            *("-addext", "subjectAltName=IP:127.0.0.1"),
         ],
         check=True,
         capture_output=True,

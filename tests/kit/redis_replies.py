@@ -1,9 +1,7 @@
 """Sessions with a Redis that is not there: each command has the reply, or the error, that a test gives."""
 
-from __future__ import annotations
-
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pytest_flowhealth.probes.redis import info
@@ -40,7 +38,8 @@ class ScriptedSession(Session):
     """A session that is never connected.
 
     Args:
-        replies: The reply to each command that begins with these words; an exception is raised.
+        replies: The reply to each command that begins with these words; an exception is raised,
+            an iterator gives a reply each time.
         address: Where the server would be.
 
     Attributes:
@@ -59,6 +58,8 @@ class ScriptedSession(Session):
         self.command, self.key = words[0], words[1] if words[1:] else ""
         self.asked.append(" ".join(words))
         reply = next(self.replies[one] for one in self.replies if self.asked[-1].startswith(one))
+        if isinstance(reply, Iterator):
+            reply = next(reply)
         if isinstance(reply, Exception):
             raise reply
         return reply

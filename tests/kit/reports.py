@@ -1,7 +1,5 @@
 """Reports to render: one with every kind of check, one that wishes its readers ill, one of a broken run."""
 
-from __future__ import annotations
-
 import datetime
 
 import msgspec
@@ -16,11 +14,11 @@ from pytest_flowhealth.domain.checks import (
     evaluate_check,
 )
 from pytest_flowhealth.domain.measurements import Series, make_series
-from pytest_flowhealth.domain.report import Host, Report, Summary, TargetInfo
-from pytest_flowhealth.domain.root_causes import Component, RunProblem, derive_verdict
-from pytest_flowhealth.domain.status import Outcome, Status
+from pytest_flowhealth.domain.report import Host, Report, TargetInfo
+from pytest_flowhealth.domain.root_causes import RunProblem
+from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.domain.thresholds import Threshold, parse_threshold
-from tests.kit.readers import figures_of
+from tests.kit.records import health
 
 DAY = datetime.date(2026, 1, 1)
 HOSTILE = (
@@ -64,19 +62,13 @@ def judged(
 
 def reported(checks: list[CheckResult], problems: tuple[RunProblem, ...] = ()) -> Report:
     """Return a report on the checks, as the program itself judges them together."""
-    verdict = derive_verdict(checks, problems)
-    counts = {one.value.replace("pass", "passed"): n for one, n in verdict.counts.items()}
-    return Report(
-        status=verdict.status,
-        exit_code=verdict.status.exit_code,
-        reasons=verdict.reasons,
+    return health(
+        *checks,
+        problems=problems,
         started=datetime.datetime(2026, 1, 1, 12, 30, tzinfo=datetime.UTC),
         duration=4.75,
         target=TargetInfo("shop", "1.0.0", "/srv/shop"),
         host=Host("web-1", "Linux", "6.1", "x86_64", "3.11.2", 2),
-        summary=Summary(**counts),
-        components=verdict.components,
-        checks=verdict.checks,
     )
 
 
@@ -85,41 +77,11 @@ def forced(check_id: str, outcome: Outcome, *series: Series) -> CheckResult:
     return msgspec.structs.replace(judged(check_id, *series), outcome=outcome)
 
 
-SIZES = {"MiB": 2**20, "MB": 10**6, "B": 1, "kB": 1000}
-
-
-def exposed_figures(health: Report) -> dict[str, float]:
-    """Return every statistic of every measurement, by its name in OpenMetrics without the unit."""
-    found = {}
-    for check in health.checks:
-        _, bracket, parameters = check.id.partition("[")
-        for taken in check.measurements:
-            name = f"flowhealth_{check.component}_{taken.name}"
-            values = {} if taken.stats is None else msgspec.structs.asdict(taken.stats)
-            for statistic, value in {"value": taken.value, **values}.items():
-                if value is not None:
-                    found[f"{name}.{statistic}{bracket}{parameters}"] = value
-    return found
-
-
-def nagios_figures(health: Report) -> dict[str, tuple[float, str]]:
-    """Return the figures that Nagios is to read, sizes in bytes, with their units."""
-    found = {}
-    for check in msgspec.to_builtins(health)["checks"]:
-        units = {taken["name"]: taken["unit"] for taken in check["measurements"]}
-        for name, value in figures_of([check]).items():
-            unit = next(units[known] for known in units if f".{known}" in name)
-            told = "B" if unit in SIZES else unit if unit in ("s", "ms", "us", "%") else ""
-            found[name.replace("|", "_")] = (value * SIZES.get(unit, 1), told)
-    return found
-
-
 def limit(name: str, unit: str, **limits: object) -> Threshold:
     """Return a threshold."""
     return parse_threshold(name, unit=unit, **limits)
 
 
-RATES = [float(one) for one in range(1, 121)]
 EVERY = reported(
     [
         judged(
@@ -139,7 +101,7 @@ EVERY = reported(
         ),
         judged(
             "redis.command",
-            make_series("command", RATES, "us"),
+            make_series("command", [float(n) for n in range(1, 121)], "us"),
             make_series("throughput", 48_211.25, "1/s"),
             make_series("transfer", 1_250_000, "B/s"),
             thresholds=(
@@ -253,7 +215,7 @@ BROKEN = reported([judged("app.good")], (RunProblem("test_app.py could not be co
 HEALTHY = reported([judged("app.good", make_series("latency", 1.5, "ms"))])
 DEGRADED = reported([judged("app.slow", evidence={"warnings": ("it is slow",)})])
 
-CHECKS = (
+HEALTH = health(
     forced(
         "redis.command",
         Outcome.WARN,
@@ -262,20 +224,5 @@ CHECKS = (
     forced('http.page[a"b\\c\nd]', Outcome.PASS, make_series("size", 12, "kB")),
     forced("redis.lost", Outcome.UNKNOWN, make_series("x", [], "ms")),
     forced("redis.none", Outcome.SKIP),
-)
-HEALTH = Report(
-    status=Status.UNKNOWN,
-    exit_code=3,
-    reasons=(),
-    started=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
-    duration=1.5,
-    target=TargetInfo("shop", "1.0.0", "shop"),
-    host=Host("h", "Linux", "6", "x", "3.11", 2),
-    summary=Summary(),
-    components={
-        "redis": Component(Status.UNKNOWN, ("redis.command",)),
-        "http": Component(Status.HEALTHY, ("http.page",)),
-    },
-    checks=CHECKS,
 )
 """A small report for those who read figures by their names and labels."""

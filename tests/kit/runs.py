@@ -6,8 +6,6 @@ environment, streams, signals and the exit code are those of a real process. Wit
 where a variable is given that the interpreter itself reads (PYTHON*), it starts a new interpreter.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

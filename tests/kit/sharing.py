@@ -1,7 +1,5 @@
 """What all workers of a session make once and then share."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

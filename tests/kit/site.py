@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -36,49 +36,13 @@ from pytest_flowhealth.monitor.verdicts import Verdicts
 from pytest_flowhealth.monitor.view import Remark
 from pytest_flowhealth.web.page import Page
 from pytest_flowhealth.web.settings import Secrets, read_address
-from tests.kit.monitor import Monitor, project
+from tests.kit.monitor import Monitor, own_project
 from tests.kit.reports import HOSTILE, judged, limit, reported
 from tests.kit.waiting import wait_for
 from tests.kit.web_app import PASSWORD, with_admin
-from tests.kit.webhook import receiving
 
 HOSTILE_TEXT = HOSTILE.replace("\ud800", "")
 """`HOSTILE` as a round reports it: no JSON has half of a character."""
-
-OWN = """
-import pytest
-from pathlib import Path
-
-@pytest.mark.health("own")
-@pytest.mark.threshold("figure", warn=5, fail=20, unit="ms")
-def test_switch(health):
-    mode = Path("mode").read_text()
-    health.measure("figure", 3.0, unit="ms")
-    if mode == "hostile":
-        health.warn("<img src=x onerror=alert(1)><script>alert(2)</script>\\u202e{{7*7}}")
-    assert mode != "broken", "the switch is at broken"
-"""
-
-
-class Served(Protocol):
-    """A page that is served; `url` ends with a slash."""
-
-    url: str
-
-    @property
-    def link(self) -> str:
-        """The last one-time link."""
-        ...
-
-
-def port_of(served: Served) -> int:
-    """Return where it listens."""
-    return urlsplit(served.url).port or 0
-
-
-def cookie_of(served: Served) -> str:
-    """Return the name of the session's cookie."""
-    return f"flowhealth-{port_of(served)}"
 
 
 class Site:
@@ -88,40 +52,20 @@ class Site:
         self.monitor = monitor
         self.url = ""
 
-    def start(self, *words: str, interval: str = "1s", dashboard: str = "0") -> None:
+    def start(self, *words: str, interval: str = "1s") -> None:
         """Start it, and wait until its first round has ended."""
         (self.monitor.project / "monitor.out").touch()
         before = len(self.monitor.events("page"))
-        self.monitor.start(*("--health-component", "own", *words), interval=interval, web=dashboard)
+        self.monitor.start("--health-component", "own", *words, interval=interval, web="0")
         self.monitor.until(lambda: len(self.monitor.events("page")) > before)
-        told = self.monitor.events("page")[-1]
-        self.url = re.sub(r"\?.*", "", told.get("url") or told["link"])
+        page = self.monitor.events("page")[-1]
+        self.url = re.sub(r"\?.*", "", page.get("url") or page["link"])
         self.monitor.rounds(1)
         # What a round found is to be seen a second later.
         self.monitor.until(self._ready)
 
     def _ready(self) -> bool:
         return requests.get(f"{self.url}readyz", timeout=5, verify=False).status_code == 200
-
-    @property
-    def link(self) -> str:
-        """The last one-time link."""
-        found = [one["link"] for one in self.monitor.events("page") if "link" in one]
-        return str(found[-1])
-
-    @property
-    def port(self) -> int:
-        """Where it listens."""
-        return port_of(self)
-
-    @property
-    def cookie(self) -> str:
-        """The name of the session's cookie."""
-        return cookie_of(self)
-
-    def mode(self, text: str) -> None:
-        """Turn the check's switch."""
-        (self.monitor.project / "mode").write_text(text)
 
     def state(self, visitor: Visitor) -> dict[str, Any]:
         """Return what the pages show."""
@@ -130,7 +74,7 @@ class Site:
 
 
 def own_report(mode: str = "ok", message: str = "", remedy: str = "turn the switch") -> Report:
-    """Return what a round of `OWN` reports; `message` is what the check has to say."""
+    """Return what a round finds that has one check; `message` is what the check has to say."""
     check = judged(
         "own.switch",
         make_series("figure", 3.0, "ms"),
@@ -152,38 +96,21 @@ class Stage:
     Args:
         folder: The target's folder; what is there stays.
         config: Its flowhealth.toml, as for `with_admin`.
-        token: That of the environment.
         address: As for --web.
 
     Attributes:
         remarks: What the monitor would write to its console.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        config: str = "",
-        *,
-        token: str | None = None,
-        address: str = "127.0.0.1:0",
-    ) -> None:
+    def __init__(self, folder: Path, config: str = "", address: str = "127.0.0.1:0") -> None:
         (folder / "kept").mkdir(parents=True, exist_ok=True)
         (folder / "package.json").write_text('{"name": "shop", "version": "1.0.0"}')
         (folder / "flowhealth.toml").write_text(with_admin(config))
-        self.folder, self.history = folder, folder / "kept/history.db"
-        self._asked = Asked(
-            folder=str(folder),
-            project=None,
-            interval=60.0,
-            components=(),
-            every=False,
-            arguments=(),
-            report=None,
-            history=f"sqlite:///{self.history}",
-            page=address,
-        )
-        self.settings = read(self._asked, {})
-        place = history_of(self._asked, self.settings)
+        self.history = folder / "kept/history.db"
+        kept = f"sqlite:///{self.history}"
+        asked = Asked(str(folder), None, 60.0, (), False, (), None, kept, address)
+        self.settings = read(asked, {})
+        place = history_of(asked, self.settings)
         self._logs = Logs(folder / "logs")
         self.post = Post(self.settings, place, {}, lambda _: None, self._logs)
         self.clock = self.post.clock
@@ -194,17 +121,12 @@ class Stage:
         self.remarks: list[Remark] = []
         self._lock = threading.Lock()
         self._end = threading.Event()
-        secrets = Secrets(token=token)
-        self._page = Page(read_address(address), self.settings, place, secrets)
+        self._page = Page(read_address(address), self.settings, place, Secrets())
         self.url = self._page.url
-        self._page.start(self._as_monitor)
+        self._page.start(cast(RealMonitor, self))
         self._thread = threading.Thread(target=self._go_on, daemon=True)
         self._thread.start()
         wait_for(self._answers)
-
-    @property
-    def _as_monitor(self) -> RealMonitor:
-        return cast(RealMonitor, self)
 
     # -- what the page asks a monitor
 
@@ -223,11 +145,6 @@ class Stage:
 
     # -- what a test does
 
-    @property
-    def link(self) -> str:
-        """The last one-time link."""
-        return str(self.noted("page")[-1]["link"])
-
     def noted(self, what: str) -> list[dict[str, Any]]:
         """Return the facts of the remarks of a kind."""
         return [dict(remark.facts) for remark in [*self.remarks] if remark.what == what]
@@ -241,13 +158,6 @@ class Stage:
             self.verdicts.take(health, (), moment.wall, None, moment.now)
             self.post.round(health, entry, (), moment)
         self._second()
-
-    def reconfigure(self, config: str) -> None:
-        """Read another configuration, as after SIGHUP."""
-        (self.folder / "flowhealth.toml").write_text(with_admin(config))
-        with self._lock:
-            self.settings = read(self._asked, {})
-            self._page.reconfigure(self._as_monitor)
 
     def close(self) -> None:
         """End, as after SIGTERM."""
@@ -277,7 +187,7 @@ class Stage:
                 self.remarks.append(remark)
                 if remark.urgent:
                     self.post.hurry()
-            self._page.second(self._as_monitor, now)
+            self._page.second(cast(RealMonitor, self), now)
 
 
 @contextlib.contextmanager
@@ -289,6 +199,19 @@ def staged(folder: Path, config: str = "", **settings: Any) -> Iterator[Stage]:
         yield stage
     finally:
         stage.close()
+
+
+Served = Site | Stage
+
+
+def port_of(served: Served) -> int:
+    """Return where it listens."""
+    return urlsplit(served.url).port or 0
+
+
+def cookie_of(served: Served) -> str:
+    """Return the name of the session's cookie."""
+    return f"flowhealth-{port_of(served)}"
 
 
 class Visitor:
@@ -306,12 +229,6 @@ class Visitor:
         answer = self.change("api/login", {"user": user, "password": password})
         if answer.ok:
             self.csrf = answer.json()["csrf"]
-        return answer
-
-    def enter(self) -> requests.Response:
-        """Log in by the link."""
-        answer = self.session.get(self.site.link, timeout=10)
-        self.csrf = self.get("api/session").json()["csrf"]
         return answer
 
     def get(self, path: str, **named: Any) -> requests.Response:
@@ -348,14 +265,7 @@ class _From(HTTPAdapter):
 
 
 @contextlib.contextmanager
-def site(
-    folder: Path, more: str = "", password: str | None = PASSWORD, **env: str
-) -> Iterator[Site]:
-    """Make a project with one check, whose monitor has a page."""
-    known = {"FLOWHEALTH_WEB_PASSWORD": password} if password else {}
-    words = f'checks = ["health/"]\n{more}'
-    with receiving() as hook, project(folder, hook, known | env, words) as monitor:
-        (folder / "health").mkdir()
-        (folder / "health/test_own.py").write_text(OWN)
-        (folder / "mode").write_text("ok")
+def site(folder: Path, more: str = "", **env: str) -> Iterator[Site]:
+    """Make a project with the checks of `kit.monitor.OWN`, whose monitor has a page."""
+    with own_project(folder, more, **{"FLOWHEALTH_WEB_PASSWORD": PASSWORD, **env}) as monitor:
         yield Site(monitor)

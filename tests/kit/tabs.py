@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit.sharing import shared_folder
 from tests.kit.site import Served, Visitor
 from tests.kit.waiting import wait_for
 from tests.kit.web_app import PASSWORD
@@ -147,13 +148,19 @@ def tab(browser: Any, site: Served, **settings: Any) -> Iterator[Tab]:
         context.close()
 
 
-def fetch_axe(folder: Path) -> None:
-    """Fetch axe-core into `folder`; skip the test if the registry does not have it."""
+def _fetch_axe(folder: Path) -> None:
     folder.mkdir()
-    done = subprocess.run(
-        ["npm", "pack", "--silent", "axe-core@4.14.1"], cwd=folder, capture_output=True, check=False
-    )
-    if done.returncode:
+    argv = ["npm", "pack", "--silent", "axe-core@4.14.1"]
+    if subprocess.run(argv, cwd=folder, capture_output=True, check=False).returncode:
         pytest.skip("axe-core can't be had from the registry")
     (archive,) = folder.glob("*.tgz")
     shutil.unpack_archive(archive, folder)
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the script of axe-core, which is fetched once for all workers."""
+    if not shutil.which("npm"):
+        pytest.skip("npm is not installed")
+    folder = shared_folder(tmp_path_factory, "axe", _fetch_axe)
+    return (folder / "package/axe.min.js").read_text()

@@ -5,8 +5,6 @@ the arguments, environment, folder and streams that the caller names, no other o
 process id. The environment variables that the interpreter itself reads (PYTHON*) are without effect.
 """
 
-from __future__ import annotations
-
 import atexit
 import contextlib
 import gc

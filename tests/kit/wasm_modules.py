@@ -1,7 +1,5 @@
 """Small WebAssembly modules, written as text, and their JavaScript counterparts."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import wasmtime

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
+import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from functools import cache
+from http.cookies import SimpleCookie
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import msgspec
 from argon2 import PasswordHasher
@@ -37,11 +41,11 @@ from pytest_flowhealth.web.reports import Reports
 from pytest_flowhealth.web.sessions import Sessions
 from pytest_flowhealth.web.settings import Secrets, access_of
 from pytest_flowhealth.web.visitors import Visitors
-from tests.kit.asgi import AsgiClient, Response
 from tests.kit.clock import FakeClock
 from tests.kit.reports import HEALTHY
 
 PASSWORD = "correct horse"
+ORIGIN = "http://127.0.0.1:3001"
 
 
 @cache
@@ -72,6 +76,7 @@ class WebApp:
         folder: The target's folder, which may be empty.
         config: The text of its flowhealth.toml.
         token: The token of the environment.
+        key: The key of contexts from the environment.
 
     Attributes:
         clock: That of sessions and attempts; `clock.waited` are the delays of attempts.
@@ -79,8 +84,10 @@ class WebApp:
         links: The one-time links' secrets, in order.
     """
 
-    def __init__(self, folder: Path, config: str = "", token: str | None = None) -> None:
-        (folder / "kept").mkdir(parents=True)
+    def __init__(
+        self, folder: Path, config: str = "", token: str | None = None, key: str | None = None
+    ) -> None:
+        (folder / "kept").mkdir(parents=True, exist_ok=True)
         (folder / "package.json").write_text('{"name": "shop", "version": "1.0.0"}')
         (folder / "flowhealth.toml").write_text(config)
         self.target: Target = load_target(None, {}, folder)
@@ -100,14 +107,15 @@ class WebApp:
         )
         self.api = Api(self.feed, Glimpse("shop", "host-a"), past, self.remarks.append)
         self._intake = Intake(self.history)
-        reports = Reports(
-            self.visitors, past, self._intake, self.target, key=None, remark=self.remarks.append
+        self.reports = Reports(
+            self.visitors, past, self._intake, self.target, key=key, remark=self.remarks.append
         )
-        self.api.endpoints = endpoints_of(self.api, self._entrance, reports)
-        self._app = application(
+        self.reports.look()
+        self.api.endpoints = endpoints_of(self.api, self._entrance, self.reports)
+        self.asgi: Any = application(
             self.api.endpoints, self.visitors, Live(self.feed), self._entrance, self.new_link
         )
-        self._runner = asyncio.Runner()
+        self.runner = asyncio.Runner()
         self.new_link()
 
     def new_link(self) -> None:
@@ -133,9 +141,9 @@ class WebApp:
         with opened(self.history, 3.0) as file:
             add_run(file, entry_of(health, b"{}", {}, "f", f"run-{time.monotonic_ns()}"))
 
-    def visitor(self, address: str = "127.0.0.1", **settings: str) -> WebVisitor:
-        """Return a browser that nobody has logged in with."""
-        return WebVisitor(self._app, self._runner, address, **settings)
+    def visitor(self, address: str = "127.0.0.1", token: str = "") -> WebVisitor:
+        """Return a browser that nobody has logged in with; or a program with a token."""
+        return WebVisitor(self, address, token)
 
     def admin(self) -> WebVisitor:
         """Return a browser that the administrator has logged in with."""
@@ -147,17 +155,50 @@ class WebApp:
         """Return the facts of the remarks of a kind."""
         return [dict(remark.facts) for remark in self.remarks if remark.what == what]
 
+    def rows(self, question: str) -> list[Any]:
+        """Ask the history."""
+        with closing(sqlite3.connect(self.history)) as file:
+            return file.execute(question).fetchall()
+
     def close(self) -> None:
         """End."""
-        self._runner.close()
+        self.runner.close()
         self._intake.close()
 
     async def _sleep(self, seconds: float) -> None:
         self.clock.sleep(seconds)
 
 
-class WebVisitor(AsgiClient):
-    """A browser that can log in."""
+class Response(NamedTuple):
+    """What the application answered; `headers` have lower-case names."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body, decoded."""
+        return self.body.decode()
+
+    @property
+    def json(self) -> Any:
+        """The body, decoded from JSON."""
+        return json.loads(self.body)
+
+
+class WebVisitor:
+    """A browser, with cookies, or another client of the application: no socket and no server.
+
+    Attributes:
+        cookies: The cookies that the application has set.
+        headers: Sent with each request.
+    """
+
+    def __init__(self, app: WebApp, address: str, token: str) -> None:
+        self._app, self._address = app, address
+        self.cookies: dict[str, str] = {}
+        self.headers = {"authorization": f"Bearer {token}"} if token else {}
 
     def log_in(self, password: str = PASSWORD, user: str = "admin", **headers: str) -> Response:
         """Log in by a password."""
@@ -166,11 +207,101 @@ class WebVisitor(AsgiClient):
             self.headers["x-csrf-token"] = response.json["csrf"]
         return response
 
+    def request(
+        self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """Send a request and return the response."""
+        return self._app.runner.run(self._request(method, target, body, headers or {}))
+
+    def get(self, target: str, **headers: str) -> Response:
+        """Send a GET request; ``_`` in a header's name stands for ``-``."""
+        return self.request("GET", target, headers=_named(headers))
+
+    def change(
+        self, target: str, content: object = None, method: str = "POST", **headers: str
+    ) -> Response:
+        """Send JSON as the page's own scripts do; an empty header is left out."""
+        usual = {"origin": ORIGIN, "content-type": "application/json"}
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        return self.request(method, target, body, {**usual, **_named(headers)})
+
+    def listen(self, target: str, count: int = 1, **headers: str) -> tuple[int, list[Any]]:
+        """Open a WebSocket and return its status (101: accepted) with the first `count` messages."""
+        return self._app.runner.run(self._listen(target, count, _named(headers)))
+
+    async def _request(
+        self, method: str, target: str, body: bytes, headers: Mapping[str, str]
+    ) -> Response:
+        parts = [{"type": "http.request", "body": body}]
+        sent: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return parts.pop() if parts else await asyncio.Future()
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        await self._app.asgi(self._scope("http", target, headers, method=method), receive, send)
+        found = [(name.decode(), text.decode()) for name, text in sent[0]["headers"]]
+        for name, text in found:
+            if name == "set-cookie":
+                self.cookies |= {key: part.value for key, part in SimpleCookie(text).items()}
+        content = b"".join(message.get("body", b"") for message in sent[1:])
+        return Response(sent[0]["status"], dict(found), content)
+
+    async def _listen(
+        self, target: str, count: int, headers: Mapping[str, str]
+    ) -> tuple[int, list[Any]]:
+        incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        incoming.put_nowait({"type": "websocket.connect"})
+        status, received = 0, []
+
+        async def send(message: dict[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "websocket.accept":
+                status = 101
+            elif message["type"] == "websocket.http.response.start":
+                status = message["status"]
+            elif message["type"] == "websocket.send":
+                received.append(json.loads(message["text"]))
+            if len(received) >= count:
+                incoming.put_nowait({"type": "websocket.disconnect", "code": 1000})
+
+        scope = self._scope("websocket", target, headers, state={}, subprotocols=[])
+        await self._app.asgi(scope, incoming.get, send)
+        return status, received
+
+    def _scope(
+        self, kind: str, target: str, headers: Mapping[str, str], **more: object
+    ) -> dict[str, Any]:
+        path, _, query = target.partition("?")
+        sent = {"host": "127.0.0.1:3001", **self.headers, **headers}
+        if self.cookies and "cookie" not in sent:
+            sent["cookie"] = "; ".join(f"{name}={text}" for name, text in self.cookies.items())
+        return {
+            "type": kind,
+            "http_version": "1.1",
+            "scheme": "ws" if kind == "websocket" else "http",
+            "path": unquote(path),
+            "raw_path": path.encode(),
+            "root_path": "",
+            "query_string": query.encode(),
+            "headers": [(name.encode(), text.encode()) for name, text in sent.items() if text],
+            "client": (self._address, 50_000),
+            "server": ("127.0.0.1", 3001),
+            "extensions": {"websocket.http.response": {}},
+            **more,
+        }
+
+
+def _named(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower().replace("_", "-"): text for name, text in headers.items()}
+
 
 @contextmanager
-def web_app(folder: Path, config: str = "", token: str | None = None) -> Iterator[WebApp]:
-    """Make an application; `config` is as for `with_admin`."""
-    app = WebApp(folder, with_admin(config), token)
+def web_app(folder: Path, config: str = "", **secrets: str) -> Iterator[WebApp]:
+    """Make an application; `config` is as for `with_admin`, `secrets` are as for `WebApp`."""
+    app = WebApp(folder, with_admin(config), **secrets)
     try:
         yield app
     finally:

@@ -1,16 +1,13 @@
 """A receiver of alerts: a real HTTP server that takes messages and answers as a test decides."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from tests.kit.http import HttpServer, Reply, Respond
 
 ACCEPTED = Reply(status=204)
 
 
-class Server(HttpServer):
+class WebhookServer(HttpServer):
     """Accepts what it gets, unless `respond` says otherwise."""
 
     def __init__(self, respond: Respond | Sequence[Reply] = (ACCEPTED,)) -> None:
@@ -25,10 +22,3 @@ class Server(HttpServer):
     def ids(self) -> list[str]:
         """The id of each message that came, in order; a repeated message occurs again."""
         return [request.headers["x-flowhealth-id"] for request in [*self.requests]]
-
-
-@contextmanager
-def receiving(respond: Respond | Sequence[Reply] = (ACCEPTED,)) -> Iterator[Server]:
-    """Run a server."""
-    with Server(respond) as server:
-        yield server

@@ -1,7 +1,5 @@
 """Processes that write to a history or to a queue until they are killed."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import multiprocessing

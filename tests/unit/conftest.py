@@ -1,7 +1,5 @@
 """Tests in this folder start no process and open no connection; here that is enforced."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Each type of receiver against a real server, and what goes wrong on the way."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import json
@@ -18,20 +16,20 @@ from pytest_flowhealth.alerts.channels.failure import Refused, Unavailable
 from pytest_flowhealth.config.alerts import Receiver
 from tests.kit.alerts import ALERT, MESSAGE, SIGNED, SIGNED_BODY, documented, signed_headers
 from tests.kit.http import Reply
-from tests.kit.webhook import Server, receiving
+from tests.kit.webhook import WebhookServer
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with receiving() as found:
+def server() -> Iterator[WebhookServer]:
+    with WebhookServer() as found:
         yield found
 
 
-def hook(server: Server, **more: Any) -> Receiver:
+def hook(server: WebhookServer, **more: Any) -> Receiver:
     return Receiver(name="ops", type="webhook", url=server.url, **more)
 
 
-def test_webhook_sends_the_alert_signed_as_documented(server: Server) -> None:
+def test_webhook_sends_the_alert_signed_as_documented(server: WebhookServer) -> None:
     receiver = Receiver(
         name="ops", type="webhook", url_env="HOOK", secret_env="SECRET", token_env="TOKEN"
     )
@@ -65,7 +63,7 @@ def test_node_example_of_the_documentation_accepts_only_a_fresh_signature_of_the
 
 
 @pytest.mark.parametrize("code", [500, 502, 503, 429, 408])
-def test_error_of_the_server_is_retried_when_it_says(server: Server, code: int) -> None:
+def test_error_of_the_server_is_retried_when_it_says(server: WebhookServer, code: int) -> None:
     server.respond = [Reply(status=code, headers={"Retry-After": "17"})]
 
     with pytest.raises(Unavailable, match=str(code)) as caught:
@@ -75,7 +73,9 @@ def test_error_of_the_server_is_retried_when_it_says(server: Server, code: int) 
 
 
 @pytest.mark.parametrize("code", [400, 401, 404, 301])
-def test_refusal_is_not_retried_and_no_redirect_is_followed(server: Server, code: int) -> None:
+def test_refusal_is_not_retried_and_no_redirect_is_followed(
+    server: WebhookServer, code: int
+) -> None:
     server.respond = [Reply(status=code, headers={"Location": "http://127.0.0.1:1/"})]
 
     with pytest.raises(Refused, match=str(code)):
@@ -93,27 +93,27 @@ def test_closed_port_is_reported_without_the_secrets_of_the_address() -> None:
     assert str(caught.value) == "connection refused"
 
 
-def test_server_that_hangs_is_given_up_after_the_timeout(server: Server) -> None:
+def test_server_that_hangs_is_given_up_after_the_timeout(server: WebhookServer) -> None:
     server.respond = [Reply(fault="hang")]
 
     with pytest.raises(Unavailable, match="no answer within 300 ms"):
         webhook.send(MESSAGE, hook(server, timeout="300 ms"), {})
 
 
-def test_message_is_delivered_though_the_answer_never_ends(server: Server) -> None:
+def test_message_is_delivered_though_the_answer_never_ends(server: WebhookServer) -> None:
     server.respond = [Reply(fault="drip")]
 
     webhook.send(MESSAGE, hook(server), {})
 
 
-def test_secret_that_is_not_set_sends_nothing(server: Server) -> None:
+def test_secret_that_is_not_set_sends_nothing(server: WebhookServer) -> None:
     with pytest.raises(Refused, match="the variable SECRET, which secret_env names, is not set"):
         webhook.send(MESSAGE, hook(server, secret_env="SECRET"), {})
 
     assert server.requests == []
 
 
-def test_apprise_delivers_title_and_remedy(server: Server) -> None:
+def test_apprise_delivers_title_and_remedy(server: WebhookServer) -> None:
     pytest.importorskip("apprise")
     receiver = Receiver(name="chat", type="apprise", url=f"json://127.0.0.1:{server.port}/x")
 

@@ -1,7 +1,5 @@
 """The dashboard of this worker, and sites that a test configures."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SECRET = "Xk7-geheim"
 QUIET = '<!doctype html><link rel="icon" href="data:,"><h1>Fleet</h1>'
+Web = Callable[..., HttpServer]
 Visit = Callable[..., Shown | Trouble]
 
 
@@ -41,7 +42,7 @@ def html(text: str, status: int = 200, **headers: str) -> Reply:
 
 
 @pytest.fixture
-def web() -> Iterator[Callable[..., HttpServer]]:
+def web() -> Iterator[Web]:
     """Return a function that starts a server with pages by their path; others are quiet."""
     with ExitStack() as stack:
 
@@ -66,9 +67,7 @@ def visit(browser: Browser, make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
     return visit
 
 
-def test_a_quiet_page_draws_frames_has_no_errors_and_gets_the_token(
-    web: Callable[..., HttpServer], visit: Visit
-) -> None:
+def test_a_quiet_page_draws_frames_has_no_errors_and_gets_the_token(web: Web, visit: Visit) -> None:
     server = web()
     login = {"method": "bearer", "secret": SECRET}
     found = visit(f"{server.url}/", seconds=1, empty=1, login=login)
@@ -82,7 +81,7 @@ def test_a_quiet_page_draws_frames_has_no_errors_and_gets_the_token(
 
 
 def test_a_busy_page_has_long_frames_and_long_tasks_even_if_it_replaces_what_measures_them(
-    web: Callable[..., HttpServer], visit: Visit
+    web: Web, visit: Visit
 ) -> None:
     script = """
       const now = performance.now.bind(performance);
@@ -99,7 +98,7 @@ def test_a_busy_page_has_long_frames_and_long_tasks_even_if_it_replaces_what_mea
 
 
 def test_errors_of_the_console_and_missing_files_are_named_without_a_query(
-    web: Callable[..., HttpServer], visit: Visit
+    web: Web, visit: Visit
 ) -> None:
     page = html(
         "<!doctype html><h1>Fleet</h1><img src=/missing?token=t0ken><script>"
@@ -121,7 +120,7 @@ def test_errors_of_the_console_and_missing_files_are_named_without_a_query(
 
 @pytest.mark.parametrize("script", ["for (;;);", "location.reload()"])
 def test_a_page_that_does_not_come_to_rest_is_trouble(
-    web: Callable[..., HttpServer], visit: Visit, monkeypatch: pytest.MonkeyPatch, script: str
+    web: Web, visit: Visit, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     # One second of the clock passes with each look, of which there are twenty a second.
     clock = SimpleNamespace(monotonic=itertools.count().__next__)
@@ -138,9 +137,7 @@ def test_a_page_that_does_not_come_to_rest_is_trouble(
         wait_for(lambda: len(server.requests) > before)
 
 
-def test_a_page_that_never_finishes_loading_is_trouble(
-    web: Callable[..., HttpServer], visit: Visit
-) -> None:
+def test_a_page_that_never_finishes_loading_is_trouble(web: Web, visit: Visit) -> None:
     page = html(f"{QUIET}<script>for (;;);</script>")
     found = visit(f"{web({'/': page}).url}/", timeout="1 s")
     assert isinstance(found, Trouble)
@@ -168,10 +165,7 @@ ASKS = """<!doctype html><title>x</title><link rel="icon" href="data:,"><h1>Flee
 
 
 def test_nobody_but_the_configured_servers_is_reached_by_a_redirect_a_worker_or_a_socket(
-    web: Callable[..., HttpServer],
-    make_site: MakeSite,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    web: Web, make_site: MakeSite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     require_chromium()
     monkeypatch.setattr(probe, "SECONDS", 1.0)
@@ -208,7 +202,7 @@ def test_nobody_but_the_configured_servers_is_reached_by_a_redirect_a_worker_or_
 
 
 def test_a_browser_that_must_be_killed_leaves_no_process_and_no_file(
-    web: Callable[..., HttpServer], make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
+    web: Web, make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     require_chromium()
     site = make_site(url=f"{web().url}/", timeout="1 s")

@@ -1,7 +1,5 @@
 """`pytest --health-demo`, as a user without any project types it."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import json

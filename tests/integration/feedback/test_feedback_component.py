@@ -1,32 +1,23 @@
 """The component feedback by the real command: one run for each class of outcome."""
 
-from __future__ import annotations
-
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.kit.github import TOKEN, GitHubServer
+from tests.kit.projects import write
 from tests.kit.runs import Run, run_pytest
 
 DAY = 86_400.0
 CHECKS = ("open", "age", "response", "flow")
 
 
-@pytest.fixture
-def github() -> Iterator[GitHubServer]:
-    with GitHubServer() as server:
-        yield server
-
-
 def run(folder: Path, settings: str, *args: str, token: str | None = TOKEN, **fields: Any) -> Run:
     """Run the component on a project."""
-    (folder / "package.json").write_text(json.dumps({"name": "shop", **fields}))
-    (folder / "flowhealth.toml").write_text(f"[github]\n{settings}")
+    write(folder, {"flowhealth.toml": f"[github]\n{settings}"}, name="shop", **fields)
     env = {"GITHUB_TOKEN": None, "GH_TOKEN": None, "FLOWHEALTH_GITHUB_TOKEN": token}
     return run_pytest(folder, "--health", "--health-component", "feedback", *args, env=env)
 
@@ -92,28 +83,22 @@ def test_without_a_repository_every_check_is_skipped(tmp_path: Path) -> None:
         ("slow", TOKEN, "in time"),
         ("", "wrong", "does not accept the token"),
         ("", "a b", "a token has no spaces"),
+        ("403", TOKEN, "does not allow that (status 403: Bearer ***)"),
     ],
 )
 def test_what_can_not_be_asked_is_unknown_and_degrades(
     github: GitHubServer, tmp_path: Path, fault: str, token: str, message: str
 ) -> None:
-    github.fault = lambda *_: fault
+    if fault == "403":
+        github.status["/issues"] = (403, f"Bearer {TOKEN}")
+    else:
+        github.fault = lambda *_: fault
 
-    found = run(tmp_path, settings(github), token=token)
+    found = run(tmp_path, settings(github), "--health-history", "sqlite:///h.db", token=token)
 
     assert found.outcomes["feedback.open"] == "unknown", found.text
     assert message in found.check("feedback.open")["message"]
     assert found.exit_code == 1  # not critical
     assert "pass" not in outcomes(found).values()
-
-
-def test_a_refusal_that_repeats_the_token_does_not_reach_the_history(
-    github: GitHubServer, tmp_path: Path
-) -> None:
-    github.status["/issues"] = (403, f"Bearer {TOKEN} is not allowed")
-
-    found = run(tmp_path, settings(github), "--health-history", "sqlite:///h.db")
-
-    assert found.outcomes["feedback.open"] == "unknown"
     written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert TOKEN.encode() not in b"".join([found.text.encode(), *written])

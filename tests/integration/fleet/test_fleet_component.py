@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.kit.redis import RedisServer, closed_port
+from tests.kit.redis import closed_port
 from tests.kit.runs import PASSWORD, Run, run_components
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
+
+Check = Callable[..., Run]
 
 REST = (
     *("fleet.completion", "fleet.utilisation", "fleet.agents", "fleet.queue"),
@@ -22,7 +23,7 @@ REST = (
 
 
 @pytest.fixture
-def check(tmp_path: Path) -> Callable[..., Run]:
+def check(tmp_path: Path) -> Check:
     """Return a function that runs the fleet's checks with a configuration and a Redis."""
 
     def run(configuration: str, *components: str, url: str = "redis://127.0.0.1:1/0") -> Run:
@@ -34,7 +35,7 @@ def check(tmp_path: Path) -> Callable[..., Run]:
     return run
 
 
-def test_without_a_fleet_every_check_is_skipped_with_one_reason(check: Callable[..., Run]) -> None:
+def test_without_a_fleet_every_check_is_skipped_with_one_reason(check: Check) -> None:
     run = check("")
     assert set(run.outcomes.values()) == {"skip"}
     assert "no fleet is configured" in run.check("fleet.source")["message"]
@@ -48,24 +49,17 @@ def test_without_a_fleet_every_check_is_skipped_with_one_reason(check: Callable[
     [
         ('source = "redis-swarm"', "no Redis listens at 127.0.0.1"),
         ('source = "http"\nurl = "http://127.0.0.1:{}/x"', "can't be reached: Connection refused"),
-        (
-            'source = "command"\ncommand = ["sh", "-c", "echo down >&2; exit 3"]',
-            "exit code 3: down",
-        ),
+        ('source = "command"\ncommand = ["sh", "-c", "echo down; exit 3"]', "exit code 3"),
     ],
     ids=["redis", "web", "command"],
 )
-def test_a_source_that_fails_is_the_root_cause(
-    toml: str, says: str, check: Callable[..., Run]
-) -> None:
+def test_a_source_that_fails_is_the_root_cause(toml: str, says: str, check: Check) -> None:
     port = closed_port()
     run = check(f"[fleet]\n{toml.format(port)}", url=f"redis://:{PASSWORD}@127.0.0.1:{port}/0")
     run.assert_fault("fleet.source", 2, says, blocked=REST)
 
 
-def test_a_redis_that_is_down_is_the_root_cause_of_its_source_too(
-    check: Callable[..., Run],
-) -> None:
+def test_a_redis_that_is_down_is_the_root_cause_of_its_source_too(check: Check) -> None:
     url = f"redis://127.0.0.1:{closed_port()}/0"
     run = check('[fleet]\nsource = "bullmq"\n', "redis", url=url)
     assert run.reasons[0].startswith("redis.connect: ")
@@ -73,38 +67,9 @@ def test_a_redis_that_is_down_is_the_root_cause_of_its_source_too(
     assert len(run.reasons) == 1
 
 
-def test_starts_that_fail_are_ended_counted_and_told(check: Callable[..., Run]) -> None:
+def test_starts_that_fail_are_ended_counted_and_told(check: Check) -> None:
     command = ["sh", "-c", "yes no model | head -n 20000; exit 7"]
     run = check(f"[fleet.spawn]\ncommand = {json.dumps(command)}\ncount = 3\n")
     says = "3 of 3 starts failed: it ended with exit code 7 before it was ready"
     run.assert_fault("fleet.spawn", 2, says, "its last line: no model")
     assert len(json.dumps(run.check("fleet.spawn"))) < 10_000
-
-
-def test_the_preset_reads_swarms_and_hostile_records_are_told(
-    redis: RedisServer, tmp_path: Path, check: Callable[..., Run]
-) -> None:
-    (tmp_path / "package.json").write_text('{"name": "claude-flow-novice"}')
-    now = int(time.time() * 1_000)
-    record = {
-        "status": "active",
-        "agents": [{"id": "a", "status": "busy", "health": {}, "lastActive": now}],
-        "tasks": [],
-        "metrics": {"tasksCompleted": 96, "tasksFailed": 4},
-        "lastHeartbeat": now,
-    }
-    texts = {f"bad{number}": b"\x1b[31m no JSON" for number in range(50)}
-    texts["wrong"] = b'{"metrics": {"tasksCompleted": -1, "tasksFailed": "NaN"}}'
-    for name, text in {"good": json.dumps(record).encode(), **texts}.items():
-        redis.command("SET", f"swarm:{name}", text)
-        redis.command("ZADD", "swarm:index", now, name)
-    run = check("", url=redis.url)
-    (completion,) = run.check("fleet.completion")["measurements"]
-    assert completion["value"] == 96.0
-    assert run.outcomes["fleet.source"] == "warn"
-    told = run.check("fleet.source")["details"]["unusable"]
-    assert len(told) == 11
-    assert "more" in told[-1]
-    assert "\x1b" not in run.out
-    assert run.outcomes["fleet.utilisation"] == "skip"
-    assert "process ids" in run.check("fleet.utilisation")["message"]

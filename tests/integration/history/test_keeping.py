@@ -1,7 +1,5 @@
 """The history and the queue with several processes, kills and a full disk."""
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +8,7 @@ from pytest_flowhealth.history import query, spool
 from pytest_flowhealth.history.keeping import asked, keep
 from pytest_flowhealth.history.remote.queue import Queue
 from tests.kit.disks import fill, small_disk
-from tests.kit.records import entry
+from tests.kit.records import entry, uids
 from tests.kit.waiting import wait_for
 from tests.kit.writers import (
     assert_kills_lose_no_requests,
@@ -19,12 +17,6 @@ from tests.kit.writers import (
     write_samples,
     writing,
 )
-
-
-def uids(path: Path) -> set[str]:
-    """Return the runs in a history, as any reader sees them."""
-    with closing(sqlite3.connect(path)) as file:
-        return {uid for (uid,) in file.execute("SELECT uid FROM runs")}
 
 
 def read_m1(file: sqlite3.Connection) -> list[query.Point] | None:

@@ -55,11 +55,10 @@ def test_samples_are_sent_as_remote_write_with_the_token_despite_a_netrc(
     assert waiting(tmp_path) == 0
 
 
-@pytest.mark.parametrize("code", [500, 429])
 def test_error_of_the_server_is_retried_with_the_same_request(
-    server: HttpServer, tmp_path: Path, code: int
+    server: HttpServer, tmp_path: Path
 ) -> None:
-    server.respond = [Reply(status=code), TAKEN]
+    server.respond = [Reply(status=500), TAKEN]
     shipper = Shipper(server.url, tmp_path / "queue")
     shipper.put(SAMPLES)
     wait_for(lambda: not shipper.waiting)
@@ -134,7 +133,7 @@ def test_server_that_hangs_blocks_neither_new_samples_nor_the_end(
     assert waiting(tmp_path) == 2
 
 
-@pytest.mark.parametrize("answer", [b"", b"\0\xff" * 50, b"HTTP/1.1 abc\r\n\r\n", b"SSH-2.0-x\r\n"])
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 abc\r\n\r\n", b"SSH-2.0-x\r\n"])
 def test_server_that_does_not_speak_http_is_reported(tmp_path: Path, answer: bytes) -> None:
     def talk(connection: socket.socket, _: threading.Event) -> None:
         connection.recv(65_536)
@@ -147,15 +146,6 @@ def test_server_that_does_not_speak_http_is_reported(tmp_path: Path, answer: byt
         assert not shipper.close(0)
 
     assert "can't be written to" in problem
-
-
-def test_two_senders_of_one_queue_send_nothing_twice(server: HttpServer, tmp_path: Path) -> None:
-    both = [Shipper(server.url, tmp_path / "queue") for _ in range(2)]
-    for number in range(20):
-        both[number % 2].put([Sample("x", (("n", str(number)),), 1.0, 1_000.0)])
-
-    assert [shipper.close(30) for shipper in both] == [True, True]
-    assert len(server.requests) == len({request.body for request in server.requests}) == 20
 
 
 def test_server_that_is_away_is_queried_only_once() -> None:

@@ -1,7 +1,5 @@
 """--health-history, --health-compare and `flowhealth history suggest` with a file: whole runs."""
 
-from __future__ import annotations
-
 import sqlite3
 import tomllib
 from contextlib import closing
@@ -98,13 +96,3 @@ def test_history_that_is_broken_or_cannot_be_written_changes_no_verdict(
     result = run_checks(CHECK, "--health-history", "sqlite:///folder/h.db")
     assert (result.exit_code, result.health["history"]["kept"]) == (0, False)
     assert "history: not kept as" in result.out
-
-
-def test_history_of_a_newer_version_is_a_usage_error(run_checks: RunChecks, tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / "h.db")) as file:
-        file.execute("PRAGMA user_version = 99")
-
-    result = run_checks(CHECK, *KEEP)
-
-    assert result.exit_code == 4
-    assert "newer version" in result.err

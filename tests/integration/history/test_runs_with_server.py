@@ -1,10 +1,6 @@
 """--health-history http://...: the verdict of a run never depends on the server."""
 
-from __future__ import annotations
-
 from pathlib import Path
-
-import pytest
 
 from tests.kit.http import HttpServer, Reply
 from tests.kit.runs import RunChecks
@@ -17,20 +13,13 @@ def test_it(health):
 TAKEN = [Reply(status=204)]
 
 
-def test_run_is_sent_and_kept_also_where_the_file_was_broken(
-    run_checks: RunChecks, tmp_path: Path
-) -> None:
+def test_run_is_sent_and_kept(run_checks: RunChecks, tmp_path: Path) -> None:
     with HttpServer(TAKEN) as server:
         result = run_checks(CHECK, "--health-history", server.url)
         assert result.exit_code == 0
         assert result.health["history"] == {"run": result.health["history"]["run"], "kept": True}
         assert [request.path for request in server.requests] == ["/api/v1/write"]
         assert list((tmp_path / ".flowhealth/history.db.remote").iterdir()) == []
-
-        (tmp_path / ".flowhealth/history.db").write_bytes(b"no database" * 99)
-        result = run_checks(CHECK, "--health-history", server.url)
-        assert "was broken" in result.health["history"]["problem"]
-        assert len(server.requests) == 2
 
 
 def test_run_that_a_server_did_not_get_is_sent_by_the_next_one(
@@ -51,16 +40,15 @@ def test_run_that_a_server_did_not_get_is_sent_by_the_next_one(
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("code", [401, 500])
 def test_refusal_of_the_server_is_reported_without_the_token(
-    run_checks: RunChecks, code: int
+    run_checks: RunChecks,
 ) -> None:
     env = {"METRICS": "s3cret-t0ken", "FLOWHEALTH_HISTORY_TOKEN_ENV": "METRICS"}
-    with HttpServer([Reply(status=code)]) as server:
+    with HttpServer([Reply(status=401)]) as server:
         result = run_checks(CHECK, "--health-history", server.url, env=env)
 
     assert result.exit_code == 0
-    assert f"HTTP {code}" in result.health["history"]["problem"]
+    assert "HTTP 401" in result.health["history"]["problem"]
     assert server.requests[0].headers["authorization"] == "Bearer s3cret-t0ken"
     assert "s3cret" not in result.text + str(result.report)
 
@@ -70,11 +58,3 @@ def test_comparison_with_a_server_that_is_away_is_reported(run_checks: RunChecks
     problem = run_checks(CHECK, *words).health["history"]["problem"]
 
     assert "the server of the history can't be read" in problem
-
-
-def test_token_variable_that_is_not_set_is_a_usage_error(run_checks: RunChecks) -> None:
-    toml = '[history]\nurl = "http://127.0.0.1:1"\ntoken_env = "METRICS"\n'
-    result = run_checks(CHECK, files={"flowhealth.toml": toml})
-
-    assert result.exit_code == 4
-    assert "the variable METRICS, which history.token_env names" in result.err

@@ -1,7 +1,5 @@
 """A forked run of pytest behaves as ``python -m pytest`` does."""
 
-from __future__ import annotations
-
 import re
 import signal
 import subprocess

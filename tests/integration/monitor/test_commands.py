@@ -1,13 +1,11 @@
 """The monitor's commands from the command line: rules, test messages, silences; and mistakes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
 
-from tests.kit.runs import RunChecks, run_flowhealth
-from tests.kit.webhook import receiving
+from tests.kit.runs import run_flowhealth
+from tests.kit.webhook import WebhookServer
 
 
 @pytest.fixture
@@ -39,7 +37,7 @@ def test_mistake_in_the_configuration_is_a_usage_error(shop: Path, words: tuple[
 
 
 def test_test_message_is_sent_to_each_receiver_and_a_failure_is_unhealthy(shop: Path) -> None:
-    with receiving() as hook:
+    with WebhookServer() as hook:
         (shop / "flowhealth.toml").write_text(
             f"""
             receivers = [
@@ -73,26 +71,3 @@ def test_silence_needs_a_pattern_a_duration_and_a_monitor(
 
     assert done.exit_code == 4
     assert says in done.err
-
-
-def test_each_mistake_in_an_alert_marker_is_a_usage_error(run_checks: RunChecks) -> None:
-    markers = {
-        'after="soon"': "after=: expected a duration",
-        'severity="bad"': "severity= must be one of",
-        'on="pass"': "on= must be one or several of",
-        "cooldown=-1": "cooldown= must be seconds",
-        "nonsense=1": "got an unexpected keyword argument 'nonsense'",
-    }
-    source = ""
-    for number, marker in enumerate(markers):
-        source += f"""
-@pytest.mark.health("own")
-@pytest.mark.alert({marker})
-def test_{number}(): pass
-"""
-
-    done = run_checks(source)
-
-    assert done.exit_code == 4
-    for says in markers.values():
-        assert f"@pytest.mark.alert: {says}" in done.err

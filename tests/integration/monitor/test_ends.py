@@ -1,8 +1,5 @@
 """Ends of a monitor and of its history; each test starts monitors of its own."""
 
-from __future__ import annotations
-
-import contextlib
 import signal
 import socket
 from collections.abc import Iterator
@@ -12,14 +9,13 @@ import psutil
 import pytest
 
 from tests.kit.monitor import OWN_ONLY, Monitor, is_gone, own_project
-from tests.kit.webhook import receiving
 
 FIRING, RESOLVED = ("firing", "own.switch"), ("resolved", "own.switch")
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Monitor]:
-    with receiving() as hook, own_project(tmp_path / "own", hook) as monitor:
+    with own_project(tmp_path / "own") as monitor:
         yield monitor
 
 
@@ -54,22 +50,5 @@ def test_monitor_killed_between_firing_and_recovery_sends_each_once(own: Monitor
     own.start(*OWN_ONLY)
     own.until(lambda: len(own.told()) >= 2)
     own.rounds(1)
-
-    assert own.told() == [FIRING, RESOLVED]
-
-
-def test_broken_history_is_moved_aside_and_forgets_no_alert(own: Monitor) -> None:
-    own.mode("broken")
-    own.start(*OWN_ONLY)
-    own.until_told(FIRING)
-    with own.history.open("r+b") as file:
-        file.write(b"garbage" * 2_000)
-    for end in ("-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            Path(f"{own.history}{end}").write_bytes(b"")
-    own.until(lambda: list(own.history.parent.glob("history.db.corrupt-*")))
-    own.mode("ok")
-    own.until(lambda: len(own.told()) >= 2)
-    own.until(lambda: own.history.is_file() and own.rows("SELECT count(*) FROM runs")[0][0] >= 1)
 
     assert own.told() == [FIRING, RESOLVED]

@@ -1,7 +1,5 @@
 """One round of the monitor, which is a pytest in a child process, without the monitor."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from pytest_flowhealth.monitor.frames import Order

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.kit.http import Reply
 from tests.kit.monitor import CALM_REDIS, OWN_ONLY, Monitor, own_project
 from tests.kit.redis import RedisServer
 from tests.kit.runs import Run, run_flowhealth
-from tests.kit.webhook import ACCEPTED, receiving
+from tests.kit.webhook import ACCEPTED
 
 FIRING, RESOLVED = ("firing", "own.switch"), ("resolved", "own.switch")
 SETTINGS = f"""
@@ -37,12 +36,12 @@ def running(
     tmp_path_factory: pytest.TempPathFactory, redis_of_monitor: RedisServer
 ) -> Iterator[Monitor]:
     folder = tmp_path_factory.mktemp("monitor") / "own"
-    env = {"FLOWHEALTH_REDIS_URL": redis_of_monitor.url}
-    with receiving() as hook, own_project(folder, hook, env, SETTINGS) as monitor:
+    url = redis_of_monitor.url
+    with own_project(folder, SETTINGS, FLOWHEALTH_REDIS_URL=url) as monitor:
         monitor.start(*OWN_ONLY, "--health-component", "redis")
         monitor.rounds(1)
         yield monitor
-        assert monitor.end() == 0
+        assert monitor.end(signal.SIGINT) == 0
 
 
 @pytest.fixture
@@ -124,15 +123,6 @@ def test_redis_that_goes_and_comes_back_is_noticed_between_its_rounds(
     alert = own.alert("redis.connect")
     assert {"redis.ping", "redis.command", "redis.memory"} <= set(alert["blocked"])
     assert "redis-server" in alert["remedy"]
-
-
-def test_receiver_that_is_down_gets_the_same_message_later(own: Monitor) -> None:
-    own.hook.respond = [Reply(status=500), Reply(status=500), ACCEPTED]
-    own.mode("broken")
-    own.until(lambda: len(own.hook.ids) - len(set(own.hook.ids)) >= 2)
-    own.mode("ok")
-    own.until_told(FIRING, RESOLVED)
-    own.until(lambda: own.rows("SELECT count(*) FROM outbox") == [(0,)])
 
 
 def test_second_monitor_on_the_same_history_is_refused(own: Monitor) -> None:

@@ -1,7 +1,5 @@
 """Whatever keeps a check from reporting is never healthy: errors, ends of the process, plugins, options."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.kit.runs import RunChecks

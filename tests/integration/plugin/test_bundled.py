@@ -1,7 +1,5 @@
 """The bundled checks are collected without a path, whatever the target's own pytest settings are."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

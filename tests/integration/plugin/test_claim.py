@@ -1,7 +1,5 @@
 """The report is claimed before anything can end the run, and never at the cost of another file."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

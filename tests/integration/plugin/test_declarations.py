@@ -1,7 +1,5 @@
 """Mistakes in markers, ids and requirements are all named at once, with their place; exit code 4."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.kit.runs import RunChecks

@@ -1,7 +1,5 @@
 """Every way in which a check can end, in one run of the command; and one run for each exit code."""
 
-from __future__ import annotations
-
 import textwrap
 
 import pytest

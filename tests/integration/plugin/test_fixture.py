@@ -1,7 +1,5 @@
 """The `health` fixture reaches a check however it is requested; the user's own of that name stays."""
 
-from __future__ import annotations
-
 from tests.kit.runs import RunChecks
 
 LIMIT = "@pytest.mark.threshold('m', warn=5, fail=50, unit='ms')"

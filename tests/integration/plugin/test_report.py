@@ -1,7 +1,5 @@
 """The report: its document, standard output, secrets and hostile text."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 

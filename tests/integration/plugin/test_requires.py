@@ -1,7 +1,5 @@
 """Requirements between checks: order, blocking and root causes through the whole command."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.kit.runs import RunChecks

@@ -1,7 +1,5 @@
 """--health-retry runs failing checks only, until they pass or the time is up."""
 
-from __future__ import annotations
-
 from tests.kit.runs import RunChecks
 
 COUNT = """

@@ -1,7 +1,5 @@
 """Standard output that is closed, full or no longer read; Ctrl-C; a disk that is full."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

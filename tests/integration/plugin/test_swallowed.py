@@ -1,7 +1,5 @@
 """A failure that a hook of the target's conftest.py hides, or a file that skips itself, still counts."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.kit.runs import RunChecks

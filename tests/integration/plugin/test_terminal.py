@@ -1,7 +1,5 @@
 """What a person reads: verdict first, causes, components, problems, remedies."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.kit.runs import RunChecks

@@ -1,7 +1,5 @@
 """Limits that are changed from outside, and who decides the exit code, through the whole command."""
 
-from __future__ import annotations
-
 from tests.kit.runs import RunChecks
 
 CHECK = """

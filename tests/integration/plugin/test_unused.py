@@ -1,7 +1,5 @@
 """An ordinary suite pays next to nothing for the plugin."""
 
-from __future__ import annotations
-
 from tests.kit.runs import RunChecks
 
 SUITE = """

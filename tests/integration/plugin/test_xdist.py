@@ -1,7 +1,5 @@
 """Under pytest-xdist: the same verdict, lost workers, and what cannot be serialised."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.kit.runs import RunChecks

@@ -1,7 +1,5 @@
 """A small project that npm installed, for tests of what npm and Node say of it."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,22 +1,15 @@
 """Each class of fault once through the whole command; what varies within one is in tests/unit/checks."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.kit.app import App
+from tests.kit.app import App, copy
 from tests.kit.projects import npm
 from tests.kit.registry import RegistryFront
 from tests.kit.runs import RunHealth
-
-INNER = "node_modules/iconv-lite/encodings/internal.js"
-"""A file of a package that only body-parser needs, which loads it at its first request."""
-
-NEED_NODE = ("system.npm", "build.syntax", "package.dependencies", "dependencies.audit")
 
 
 def only(*components: str) -> list[str]:
@@ -36,12 +29,6 @@ def test_a_broken_package_json_blocks_what_reads_it_and_nothing_else(
     )
     assert "\x1b" not in run.text
     assert run.status_of("redis") == "healthy"
-
-
-def test_a_named_folder_without_a_package_json_fails(app: App, run_health: RunHealth) -> None:
-    app.remove("package.json")
-    run = run_health(app, *only("package"), "--health-project", str(app.folder))
-    run.assert_fault("package.manifest", 2, "package.json", blocked=("package.node_modules",))
 
 
 def test_a_missing_dependency_of_a_dependency_is_named_with_npm_ci_as_remedy(
@@ -73,9 +60,8 @@ def test_missing_node_modules_block_the_dependencies(app: App, run_health: RunHe
 def test_an_emptied_file_of_a_package_is_mended_by_the_remedy(
     installed: App, tmp_path: Path, run_health: RunHealth
 ) -> None:
-    # No hard links here: npm writes its notes into the files that are there.
-    app = App(Path(shutil.copytree(installed.folder, tmp_path / "shop", symlinks=True)))
-    app.write(INNER, "")
+    app = copy(installed, tmp_path / "shop", linked=False)
+    app.write("node_modules/iconv-lite/encodings/internal.js", "")  # body-parser's, loaded late
     cache = {"npm_config_cache": npm(app.folder, "config", "get", "cache").strip()}
 
     run = run_health(app, *only("package"), env=cache)
@@ -91,7 +77,7 @@ def test_an_emptied_file_of_a_package_is_mended_by_the_remedy(
 
 def test_a_critical_advisory_makes_the_run_unhealthy(app: App, run_health: RunHealth) -> None:
     app.configure("[dependencies]\noutdated = false\n")
-    with RegistryFront(audit={"express": ["low"], "redis": ["critical"]}) as front:
+    with RegistryFront(audit={"express": ["low"], "redis": ["moderate", "critical"]}) as front:
         run = run_health(app, *only("dependencies"), env=front.environment)
 
     run.assert_fault("dependencies.vulnerabilities", 2, "critical")
@@ -110,18 +96,6 @@ def test_an_audit_endpoint_that_fails_makes_the_run_degraded(
 
     run.assert_fault("dependencies.audit", 1, "500", blocked=("dependencies.vulnerabilities",))
     assert run.outcomes["dependencies.audit"] == "unknown"
-
-
-def test_dependencies_that_are_switched_off_ask_no_registry(
-    app: App, run_health: RunHealth
-) -> None:
-    app.configure("[dependencies]\naudit = false\noutdated = false\n")
-    with RegistryFront(audit="500", get="500") as front:
-        run = run_health(app, *only("dependencies"), env=front.environment)
-
-        assert front.asked == []
-    run.assert_healthy()
-    assert run.outcomes["dependencies.vulnerabilities"] == "skip"
 
 
 def test_a_missing_artifact_fails_and_blocks_its_other_checks(
@@ -151,114 +125,68 @@ def test_an_artifact_that_does_not_parse_fails_and_one_beyond_node_is_unknown(
     assert "\x1b" not in run.text
 
 
-@pytest.mark.parametrize("content", [None, "\x1b[2J"])
-def test_a_configuration_file_that_is_missing_or_broken_fails(
-    bare_app: App, run_health: RunHealth, content: str | None
+def test_a_broken_configuration_file_fails_and_no_name_or_content_acts_on_the_terminal(
+    bare_app: App, run_health: RunHealth
 ) -> None:
-    bare_app.remove("config/app.json")
-    if content is not None:
-        bare_app.write("config/app.json", content)
+    bare_app.write("config/app.json", "\x1b[2J")
+    bare_app.manifest(name="\x1b[31m\u202e::error::evil", version="\r1\n::set-output name=x::y")
 
     run = run_health(bare_app, *only("configuration"))
 
     run.assert_fault("configuration.files", 2, "config/app.json")
     assert len(run.reasons) == 1
-    assert "\x1b" not in run.text
-
-
-@pytest.mark.parametrize(
-    ("toml", "env", "option", "says"),
-    [
-        ("[redsi]\nurl = 'redis://localhost'\n", {}, None, "redsi"),
-        ("[redis\n", {}, None, "flowhealth.toml"),
-        ("[thresholds]\n'redis.conect.p95' = { warn = 1 }\n", {}, None, "redis.connect.p95"),
-        ("", {"FLOWHEALTH_REDIS_ULR": "redis://localhost"}, None, "FLOWHEALTH_REDIS_ULR"),
-        ("", {}, "--health-threshold=redis.conect.p95=1:2", "redis.connect.p95"),
-        ("", {}, "--health-threshold=redis.connect.p95=2:2", "redis.connect.p95"),
-        ("", {}, "--health-component=rediss", "redis"),
-        ("", {}, "--health-project=no/such", "no/such"),
-    ],
-)
-def test_a_mistake_of_the_user_is_a_usage_error_that_names_it(
-    bare_app: App,
-    run_health: RunHealth,
-    toml: str,
-    env: dict[str, str],
-    option: str | None,
-    says: str,
-) -> None:
-    bare_app.write("flowhealth.toml", toml)
-
-    run = run_health(bare_app, *([option] if option else []), env=env, calm=False)
-
-    assert run.exit_code == 4, run.text
-    assert says in run.text
-    if option != "--health-project=no/such":
-        assert run.health["status"] == "unknown"
-
-
-def test_a_check_of_the_project_that_can_not_be_imported_makes_the_run_unknown(
-    bare_app: App, run_health: RunHealth
-) -> None:
-    bare_app.write("health/test_own.py", "import no_such_module\n")
-    bare_app.write("flowhealth.toml", 'checks = ["health/"]\n' + bare_app.read("flowhealth.toml"))
-
-    run = run_health(bare_app, *only("configuration"))
-
-    assert run.exit_code == 3, run.text
-    assert "no_such_module" in run.text
-    assert run.status_of("configuration") == "healthy"
-
-
-def test_a_name_in_package_json_does_not_act_on_the_terminal(
-    bare_app: App, run_health: RunHealth
-) -> None:
-    bare_app.manifest(name="\x1b[31m\u202e::error::evil", version="\r1\n::set-output name=x::y")
-
-    run = run_health(bare_app, *only("configuration"))
-
-    assert "\x1b" not in run.text
-    assert "\u202e" not in run.text
+    assert not {"\x1b", "\u202e"} & set(run.text)
     assert not any(line.startswith("::") for line in run.out.splitlines())
 
 
-@pytest.fixture
-def programs(tmp_path: Path) -> Path:
-    """Return a folder with the programs that scripts need, but neither Node nor npm."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for name in ("sh", "env", "cat", "sleep", "dirname", "uname", "sed"):
-        link(folder, name)
-    return folder
-
-
-def link(folder: Path, name: str) -> None:
-    """Put the machine's program into `folder`."""
-    found = shutil.which(name)
-    assert found, name
-    (folder / name).symlink_to(found)
-
-
-def test_without_node_what_needs_it_is_blocked(
-    app: App, run_health: RunHealth, programs: Path
+@pytest.mark.parametrize(
+    ("toml", "env", "says"),
+    [
+        ("[redsi]\nurl = 'redis://localhost'\n", {}, "redsi"),
+        ("[thresholds]\n'redis.conect.p95' = { warn = 1 }\n", {}, "redis.connect.p95"),
+        ("", {"FLOWHEALTH_REDIS_ULR": "redis://localhost"}, "FLOWHEALTH_REDIS_ULR"),
+    ],
+)
+def test_a_mistake_of_the_user_is_a_usage_error_that_names_it(
+    bare_app: App, run_health: RunHealth, toml: str, env: dict[str, str], says: str
 ) -> None:
-    link(programs, "npm")
+    bare_app.write("flowhealth.toml", toml)
+
+    run = run_health(bare_app, env=env, calm=False)
+
+    assert run.exit_code == 4, run.text
+    assert says in run.text
+    assert run.health["status"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("absent", "present", "blocked"),
+    [
+        *[
+            (
+                "node",
+                "npm",
+                ("system.npm", "build.syntax", "package.dependencies", "dependencies.audit"),
+            )
+        ],
+        *[("npm", "node", ("dependencies.audit", "dependencies.outdated", "package.tree"))],
+    ],
+)
+def test_without_node_or_npm_what_needs_it_is_blocked(
+    app: App,
+    run_health: RunHealth,
+    tmp_path: Path,
+    absent: str,
+    present: str,
+    blocked: tuple[str, ...],
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("sh", "env", "cat", "sleep", "dirname", "uname", "sed", present):
+        (programs / name).symlink_to(shutil.which(name) or pytest.fail(name))
 
     run = run_health(app, env={"PATH": str(programs)})
 
-    run.assert_fault("system.node", 2, "there is no `node`", blocked=NEED_NODE)
+    run.assert_fault(f"system.{absent}", 2, f"there is no `{absent}`", blocked=blocked)
     assert run.status_of("redis") == "healthy"
-
-
-def test_without_npm_what_needs_it_is_blocked(
-    app: App, run_health: RunHealth, programs: Path
-) -> None:
-    link(programs, "node")
-
-    run = run_health(app, env={"PATH": str(programs)})
-
-    run.assert_fault(
-        *("system.npm", 2, "there is no `npm`"),
-        blocked=("dependencies.audit", "dependencies.outdated", "package.tree"),
-    )
-    assert run.outcomes["build.syntax"] == "pass"
+    assert (run.outcomes["build.syntax"] == "pass") is (present == "node")

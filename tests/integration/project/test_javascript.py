@@ -1,7 +1,5 @@
 """JavaScript and TypeScript as Node, or the project's own compiler, parses them."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Mapping
@@ -36,7 +34,7 @@ process.exit(1);
 """
 
 
-def look(root: Path, content: Mapping[str, str | bytes]) -> dict[str, Looked]:
+def look(root: Path, content: Mapping[str, str]) -> dict[str, Looked]:
     """Write files, and look at each."""
     write(root, content)
     found = files.look(files.configured(root, list(content)), root)
@@ -50,42 +48,31 @@ def message(found: Looked) -> str:
     return found.error.message
 
 
-def test_a_script_that_node_would_run_parses(tmp_path: Path) -> None:
+def test_a_script_that_node_would_run_parses_and_does_not_run(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
-    found = look(
-        tmp_path,
-        {
-            "jest.config.js": "module.exports = { a: 1 };",
-            "jest.config.mjs": "import a from 'a';\nexport default await a;",
-            "a.cjs": "#!/usr/bin/env node\nreturn;",
-            "-e.js": "1",
-            "run.js": f"require('fs').writeFileSync({json.dumps(str(ran))}, '')",
-        },
-    )
-    assert {name: one.error for name, one in found.items()} == dict.fromkeys(found)
-    assert not ran.exists()  # parsing runs nothing
-
-
-def test_a_script_that_does_not_parse_is_broken_with_line_and_column(tmp_path: Path) -> None:
-    expected = {
-        "jest.config.js": "line 2, column 6: SyntaxError: Unex",
-        "a.mjs": "SyntaxError: Unexpected end of input",
-        "a.cjs": "SyntaxError: Cannot use import",
-        "a.js": "is empty",
-        "b.js": "not UTF-8",
+    content = {
+        "jest.config.js": "module.exports = { a: 1 };",
+        "jest.config.mjs": "import a from 'a';\nexport default await a;",
+        "a.cjs": "#!/usr/bin/env node\nreturn;",
+        "-e.js": "1",
+        "run.js": f"require('fs').writeFileSync({json.dumps(str(ran))}, '')",
     }
-    found = look(
-        tmp_path,
-        {
-            "jest.config.js": "module.exports = {\n  a: ,\n};",
-            "a.mjs": "export default {",
-            "a.cjs": "import a from 'a';",
-            "a.js": "",
-            "b.js": b"\xff\xfe\0\0",
-        },
-    )
-    for name, words in expected.items():
-        assert words in message(found[name])
+    assert [one.error for one in look(tmp_path, content).values()] == [None] * len(content)
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("jest.config.js", "module.exports = {\n  a: ,\n};", "line 2, column 6: SyntaxError: Unex"),
+        ("a.mjs", "export default {", "SyntaxError: Unexpected end of input"),
+        ("a.cjs", "import a from 'a';", "SyntaxError: Cannot use import"),
+    ],
+)
+def test_a_script_that_does_not_parse_is_broken_with_line_and_column(
+    tmp_path: Path, name: str, content: str, says: str
+) -> None:
+    assert says in message(look(tmp_path, {name: content})[name])
 
 
 def test_a_script_in_a_folder_with_a_broken_package_json_is_unmeasured(tmp_path: Path) -> None:
@@ -102,37 +89,33 @@ def test_a_node_that_hangs_leaves_a_script_unmeasured(
     assert isinstance(problem, MeasurementUnavailable)
 
 
-def artifact_errors(root: Path, *names: str) -> list[str]:
-    """Parse build artifacts, and return the message of each that is broken."""
-    errors = build.syntax([Source(root / name, name) for name in names]).errors
-    assert {type(error) for error in errors} <= {CheckFailed}, errors
-    return [error.message for error in errors]
-
-
-def test_an_artifact_is_parsed_by_the_type_of_its_nearest_package_json(tmp_path: Path) -> None:
+def test_an_artifact_is_parsed_by_its_nearest_package_json_ending_or_first_line(
+    tmp_path: Path,
+) -> None:
     write(tmp_path, type="module")
     write(tmp_path / "cjs", type="commonjs")
     module = "import x from 'x';\nawait x;\n"
     script = "#!/usr/bin/env node\nconst a = 1;\n"
     sloppy = "const await = 1; with (await) {}\n"
     whole = {"a.js": module, "cjs/a.mjs": module, "b.js": script, "cjs/a.cjs": script}
-    whole |= {"c.cjs": sloppy, "cjs/c.js": sloppy}
-    broken = {"d.js": "const await = 1;\n", "bad.cjs": "const a = 1;\nconst b = ;\n"}
-    write(tmp_path, whole | broken)
+    whole |= {
+        "c.cjs": sloppy,
+        "cjs/c.js": sloppy,
+        "program": script,
+        "shell": "#!/bin/sh\nif then\n",
+    }
+    broken = {
+        "d.js": ("const await = 1;\n", "line 1, column 7: SyntaxError: "),
+        "bad.cjs": ("const a = 1;\nconst b = ;\n", "line 2, column 11: SyntaxError: "),
+        "bad": ("#!/usr/bin/env node\n1 1;\n", "line 2"),
+    }
+    write(tmp_path, whole | {name: content for name, (content, _) in broken.items()})
 
-    first, second = artifact_errors(tmp_path, *whole, *broken)
+    errors = build.syntax([Source(tmp_path / name, name) for name in (*whole, *broken)]).errors
 
-    assert first.startswith("d.js line 1, column 7: SyntaxError: ")
-    assert second.startswith("bad.cjs line 2, column 11: SyntaxError: ")
-
-
-def test_a_program_without_an_ending_is_parsed_where_its_first_line_names_node(
-    tmp_path: Path,
-) -> None:
-    write(tmp_path, {"good": "#!/usr/bin/env node\n1;\n", "bad": "#!/usr/bin/env node\n1 1;\n"})
-    write(tmp_path, {"shell": "#!/bin/sh\nif then\n"})
-    (error,) = artifact_errors(tmp_path, "good", "bad", "shell")
-    assert error.startswith("bad line 2")
+    assert {type(error) for error in errors} == {CheckFailed}
+    for error, (name, (_, says)) in zip(errors, broken.items(), strict=True):
+        assert error.message.startswith(f"{name} {says}")
 
 
 def test_typescript_is_parsed_by_the_compiler_of_the_target(tmp_path: Path) -> None:
@@ -158,21 +141,17 @@ def test_typescript_is_parsed_by_a_compiler_that_is_a_program(tmp_path: Path) ->
         assert "TS5023" in one.error.message
 
 
-@pytest.mark.parametrize(
-    "code", ["process.stdout.write('x'.repeat(1e6))", "throw 1", "process.exit(0)"]
-)
-def test_a_compiler_that_does_not_work_breaks_no_file(tmp_path: Path, code: str) -> None:
-    write_module(tmp_path, "typescript", {"index.js": code})
-    error = look(tmp_path, {"a.ts": "let a: number = 1"})["a.ts"].error
-    assert error is None or isinstance(error, MeasurementUnavailable)
-
-
-def test_typescript_without_a_compiler_is_parsed_by_node_or_unmeasured(tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", ["process.stdout.write('x'.repeat(1e6))", "throw 1", None])
+def test_without_a_compiler_that_works_typescript_is_parsed_by_node_or_unmeasured(
+    tmp_path: Path, code: str | None
+) -> None:
+    if code:
+        write_module(tmp_path, "typescript", {"index.js": code})
     content = {"a.ts": "enum A { B = 1 }\nlet a: number = 1", "b.ts": "let a: = 1"}
-    whole, other = (one.error for one in look(tmp_path, content).values())
+    whole, broken = (one.error for one in look(tmp_path, content).values())
     if isinstance(whole, MeasurementUnavailable):  # a Node that can't read types
-        assert whole.remedy == "npm install --save-dev typescript"
-        assert isinstance(other, MeasurementUnavailable)
+        assert code or whole.remedy == "npm install --save-dev typescript"
+        assert isinstance(broken, MeasurementUnavailable)
     else:
         assert whole is None
-        assert isinstance(other, CheckFailed)
+        assert isinstance(broken, CheckFailed)

@@ -1,49 +1,56 @@
 """The real npm: what it says of a tree, of a registry and of its cache."""
 
-from __future__ import annotations
-
-import json
-import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from pytest_flowhealth.config.workspaces import workspaces
-from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
-from pytest_flowhealth.probes import lockfile, npm
+from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
+from pytest_flowhealth.probes import installed, lockfile, npm
 from pytest_flowhealth.probes import outdated as behind
+from pytest_flowhealth.probes.installed import Comparison
 from pytest_flowhealth.probes.outdated import Outdated
 from tests.kit import projects
 from tests.kit.projects import change, package_in, write, write_module, write_program
 from tests.kit.registry import RegistryFront
-from tests.kit.waiting import wait_for
 
 
 def outdated(root: Path) -> Outdated:
     return behind.outdated(root, workspaces(root, package_in(root).manifest))
 
 
-def depend(root: Path, **specs: str) -> None:
-    """Add dependencies to package.json."""
-    named = json.loads((root / "package.json").read_text())["dependencies"]
-    change(root, dependencies=named | specs)
+def compare(root: Path) -> Comparison:
+    return installed.compare(root / "node_modules", npm.cache(root))
 
 
-def configure(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> None:
-    for name, text in variables.items():
-        monkeypatch.setenv(name, text)
-
-
-def test_an_installation_by_npm_is_whole_and_in_step(small: Path) -> None:
+def test_an_installation_by_npm_is_whole_in_step_and_as_published(small: Path) -> None:
     lock = lockfile.read_lock(small)
     assert lock
     assert npm.ls(small) == npm.ls(small / "packages/one") == npm.Tree()
     assert lockfile.out_of_step(lock, workspaces(small, package_in(small).manifest)) == []
     assert lockfile.not_as_locked(lock, small) == []
+    assert compare(small) == Comparison(4)
+
+
+def test_files_that_differ_from_the_archives_are_found_in_the_root_and_in_a_workspace(
+    small: Path,
+) -> None:
+    cut = small / "packages/one/node_modules/ms/index.js"
+    cut.write_text(cut.read_text()[:100])
+    broken = small / "node_modules/ms/index.js"
+    broken.write_text("}" + broken.read_text())
+    edited = small / "node_modules/debug/src/index.js"
+    edited.write_text(edited.read_text() + "// mine")
+
+    found = compare(small)
+
+    assert {(one.place, one.kind) for one in found.broken} == {
+        ("packages/one/node_modules/ms", "cut off"),
+        ("node_modules/ms", "unparseable"),
+    }
+    assert [(one.file, one.kind) for one in found.altered] == [("src/index.js", "altered")]
 
 
 def test_local_packages_of_every_kind_are_in_step_and_need_no_audit(tmp_path: Path) -> None:
@@ -93,55 +100,35 @@ def test_dependencies_that_npm_was_told_to_omit_are_not_missing(small: Path) -> 
     assert npm.ls(small).missing == ()
 
 
-def test_vulnerabilities_are_counted_by_package_with_its_worst_severity(
-    small: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("answer", "seconds", "says"),
+    [("405", 60.0, "status 405"), ("null", 60.0, "no list: null"), ("hang", 3.0, "npm audit")],
+)
+def test_an_audit_endpoint_that_is_broken_or_hangs_is_never_zero_vulnerabilities(
+    small: Path, monkeypatch: pytest.MonkeyPatch, answer: str, seconds: float, says: str
 ) -> None:
-    given = {"ms": ["low", "moderate"], "is-number": ["high"], "debug": ["critical"]}
-    with RegistryFront(audit=given) as front:
-        configure(monkeypatch, front.environment)
-        found = npm.audit(small)
-
-    severities = {one.name: one.severity for one in found.packages}
-    assert (severities["ms"], severities["debug"]) == ("moderate", "critical")
-    assert (found.counts["high"], found.counts["critical"]) == (1, 1)
-
-
-@pytest.mark.parametrize(("how", "says"), [("405", "status 405"), ("null", "no list: null")])
-def test_a_broken_audit_endpoint_is_never_zero_vulnerabilities(
-    small: Path, monkeypatch: pytest.MonkeyPatch, how: str, says: str
-) -> None:
-    with RegistryFront(audit=how) as front:
-        configure(monkeypatch, front.environment)
+    with RegistryFront(audit=answer) as front:
+        monkeypatch.setenv("npm_config_registry", front.url)
         with pytest.raises(MeasurementUnavailable, match=says):
-            npm.audit(small)
+            npm.audit(small, seconds)
 
 
-def test_an_audit_endpoint_that_hangs_is_unmeasured(
-    small: Path, monkeypatch: pytest.MonkeyPatch
+def test_offline_or_without_a_lock_file_with_packages_nothing_is_audited(
+    small: Path, registry: RegistryFront, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with RegistryFront(audit="hang") as front:
-        configure(monkeypatch, front.environment)
-        with pytest.raises(MeasurementUnavailable):
-            npm.audit(small, 3.0)
-
-
-def test_without_a_lock_file_or_offline_nothing_is_audited(small: Path) -> None:
+    lock = small / "package-lock.json"
+    npmrc = (small / ".npmrc").read_text()
     (small / ".npmrc").write_text("offline=true\n")
     with pytest.raises(MeasurementUnavailable):
         npm.audit(small)
-    (small / "package-lock.json").unlink()
+    (small / ".npmrc").write_text(npmrc)
+    monkeypatch.setenv("npm_config_registry", registry.url)
+    lock.write_text('{"name": "app", "lockfileVersion": 3, "packages": {"": {"name": "app"}}}')
+    with pytest.raises(MeasurementUnavailable):
+        npm.audit(small)
+    lock.unlink()
     with pytest.raises(MeasurementUnavailable, match="lock"):
         npm.audit(small)
-
-
-def test_a_lock_file_with_nothing_in_it_is_no_audit(small: Path) -> None:
-    entries = {"": {"name": "app", "version": "1.0.0"}}
-    lock = {"name": "app", "lockfileVersion": 3, "packages": entries}
-    (small / "package-lock.json").write_text(json.dumps(lock))
-    with RegistryFront(audit="none") as front:
-        front.configure(small)
-        with pytest.raises(MeasurementUnavailable):
-            npm.audit(small)
 
 
 def test_a_registry_that_can_not_be_reached_or_fails_leaves_both_questions_open(
@@ -161,11 +148,12 @@ def test_a_registry_that_can_not_be_reached_or_fails_leaves_both_questions_open(
 def test_outdated_names_what_is_behind_and_what_the_registry_does_not_have(
     small: Path, registry: RegistryFront, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    configure(monkeypatch, registry.environment)
+    monkeypatch.setenv("npm_config_registry", registry.url)
     unknown = "flowhealth-no-such-package-here"
     write_module(small, "types", name="@types/ms", version="0.7.0")
     write_module(small, unknown)
-    depend(small, ms="^99.0.0", a="npm:ms@77", types="npm:@types/ms@^0.7", **{unknown: "^1.0.0"})
+    specs = {"ms": "^99.0.0", "a": "npm:ms@77", "types": "npm:@types/ms@^0.7", unknown: "^1.0.0"}
+    change(small, dependencies={"odd": "npm:is-number@^6", "debug": "^4", **specs})
 
     found = outdated(small)
 
@@ -189,37 +177,3 @@ def test_the_cache_is_the_folder_that_npm_names(
         monkeypatch.setenv("PATH", write_program(small / "bin", "npm", f"printf '{said}'"))
         with pytest.raises(MeasurementUnavailable):
             npm.cache(small)
-
-
-def test_without_npm_its_questions_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(CheckFailed, match="no `npm` on the PATH"):
-        npm.ls(tmp_path)
-
-
-@pytest.mark.parametrize(
-    "script", ["exec sleep 600", "sleep 600 & exec sleep 600", "sleep 600 & wait"]
-)
-def test_an_npm_that_hangs_is_ended_with_its_children(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
-) -> None:
-    note = tmp_path / "pid"
-    monkeypatch.setenv("PATH", write_program(tmp_path, "npm", f"echo $$ > {note}\n{script}"))
-    with pytest.raises(MeasurementUnavailable, match="gave no answer within 1 s"):
-        npm.ls(tmp_path, 1.0)
-    if note.exists():  # not where the machine was so busy that it had not begun
-        group = int(note.read_text())
-        wait_for(lambda: not members(group), message=lambda: members(group))
-
-
-def members(group: int) -> list[int]:
-    """Return the processes of a group that still run."""
-    found = []
-    for process in psutil.process_iter(["pid", "status"]):
-        try:
-            same = os.getpgid(process.info["pid"]) == group
-        except ProcessLookupError:
-            continue
-        if same and process.info["status"] != psutil.STATUS_ZOMBIE:
-            found.append(process.info["pid"])
-    return found

@@ -1,7 +1,5 @@
 """Dependencies that are missing, broken, out of their range, not loadable: in real folders, by real Node."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -13,12 +11,9 @@ from typing import Any
 import pytest
 
 from pytest_flowhealth.config.manifest import Package, read_manifest
-from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes import loading, package
 from pytest_flowhealth.probes.package import Dependency
-from tests.kit.processes import is_running
-from tests.kit.projects import write, write_module, write_package, write_program
-from tests.kit.waiting import wait_for
+from tests.kit.projects import write, write_module, write_package
 
 pytestmark = pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
 
@@ -30,7 +25,6 @@ def project(root: Path, **dependencies: str) -> Package:
 
 WHOLE: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
     "CommonJS": ({"index.js": "exports.a = 1"}, {}),
-    "a function": ({"index.js": "module.exports = () => 1"}, {}),
     "a main folder": ({"lib/index.js": "exports.a = 1"}, {"main": "lib"}),
     "ESM": ({"m.js": "export const a = 1"}, {"type": "module", "exports": {"import": "./m.js"}}),
     "nothing on purpose": ({"index.js": "globalThis.thing = 1"}, {}),
@@ -43,7 +37,6 @@ NOT_JUDGED: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
     "types": ({"index.d.ts": "export {}"}, {"types": "index.d.ts", "main": ""}),
     "types as main": ({"index.d.ts": "export {}"}, {"main": "index.d.ts"}),
     "assets": ({"a.css": "a {}"}, {}),
-    "a style sheet": ({"a.css": "a {}"}, {"main": "a.css"}),
     "for bundlers": ({"esm/a.js": "export {}"}, {"module": "esm/a.js"}),
     "a command": ({"cli.js": "1"}, {"bin": "cli.js"}),
     "a command with types": (
@@ -81,6 +74,7 @@ BROKEN: dict[str, tuple[dict[str, str], dict[str, Any], str]] = {
     "another range": ({"index.js": "exports.a = 1"}, {"version": "2.0.0"}, r"thing 2\.0\.0 is outside its range \^1"),
     "no version": ({"index.js": "exports.a = 1"}, {"version": None}, "no version"),
     "no true version": ({"index.js": "exports.a = 1"}, {"version": "one"}, "'one' is none"),
+    "an add-on for another Node": ({"index.js": "throw Object.assign(new Error('compiled against a different Node.js version using\\nNODE_MODULE_VERSION 72.'), { code: 'ERR_DLOPEN_FAILED' })"}, {}, "NODE_MODULE_VERSION 72"),
     "add-on": ({"index.js": "require('./a.node')", "a.node": "\x7fELF no library"}, {}, "ERR_DLOPEN_FAILED|invalid ELF|a.node"),
 }  # fmt: skip
 
@@ -102,18 +96,13 @@ def examined(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Dependency]:
     return {names[one.name]: one for one in found}
 
 
-@pytest.mark.parametrize("row", WHOLE)
-def test_a_package_that_loads_has_no_problem(examined: dict[str, Dependency], row: str) -> None:
-    found = examined[row]
-    assert (found.problem, found.note, found.version) == (None, None, "1.2.3")
-
-
-@pytest.mark.parametrize("row", NOT_JUDGED)
-def test_a_package_that_is_not_made_for_node_has_a_note_and_no_problem(
+@pytest.mark.parametrize("row", [*WHOLE, *NOT_JUDGED])
+def test_a_package_that_loads_has_no_problem_and_one_that_is_not_made_for_node_has_a_note(
     examined: dict[str, Dependency], row: str
 ) -> None:
-    assert examined[row].problem is None
-    assert examined[row].note
+    found = examined[row]
+    assert (found.problem, found.version) == (None, "1.2.3")
+    assert (found.note is None) is (row in WHOLE)
 
 
 @pytest.mark.parametrize("row", BROKEN)
@@ -126,32 +115,26 @@ def test_a_broken_package_is_named_with_the_cause(
     assert re.search(says, found.problem), found.problem
 
 
-def test_a_package_that_is_published_empty_has_no_problem(tmp_path: Path) -> None:
-    """It is there to be left out by bundlers."""
-    write_module(tmp_path, "client-only", {"index.js": ""})
-    (found,) = package.examine(project(tmp_path, **{"client-only": "^1"}), ["client-only"])
-    assert found.problem is None
-
-
-STATES = {
-    "gone": "missing",
-    "old": "out of range",
-    "throws": "broken",
-    "unread": "broken",
-    "fine": "",
-    "a b": "named wrongly",
-}
-
-
-def test_each_problem_has_a_state_which_decides_on_the_remedy(tmp_path: Path) -> None:
+def test_each_problem_has_a_state_and_a_spec_without_a_range_is_not_judged_by_version(
+    tmp_path: Path,
+) -> None:
+    """Of client-only, the entry is empty on purpose: bundlers leave it out."""
     write_module(tmp_path, "old", {"index.js": "exports.a = 1"})
     write_module(tmp_path, "throws", {"index.js": "throw 1"}, version="2.0.0")
     write_module(tmp_path, "fine", {"index.js": "exports.a = 1"}, version="2.0.0")
+    write_module(tmp_path, "client-only", {"index.js": ""}, version="2.0.0")
     write(tmp_path / "node_modules/unread", {"package.json": "{"})
+    states = {"gone": "missing", "old": "out of range", "throws": "broken", "unread": "broken"}
+    states |= {"fine": "", "client-only": "", "a b": "named wrongly"}
+    specs = dict.fromkeys(states, "^2.0.0")
+    for spec in ("git+ssh://host/x.git", "latest", "npm:other@^9", "file:../x", "workspace:*"):
+        name = f"unranged{len(specs)}"
+        write_module(tmp_path, name, {"index.js": "exports.a = 1"}, version="0")
+        states[name], specs[name] = "", spec
 
-    found = package.examine(project(tmp_path, **dict.fromkeys(STATES, "^2.0.0")), list(STATES))
+    found = package.examine(project(tmp_path, **specs), list(specs))
 
-    assert {one.name: one.state for one in found} == STATES
+    assert {one.name: one.state for one in found} == states
     assert all((one.problem is None) is (one.state == "") for one in found)
 
 
@@ -165,35 +148,25 @@ def test_a_dependency_is_installed_by_its_own_spec(tmp_path: Path) -> None:
 
 
 def test_what_is_no_package_folder_is_missing_or_broken(tmp_path: Path) -> None:
-    modules = tmp_path / "node_modules"
-    (modules / "emptied").mkdir(parents=True)
+    modules = write(tmp_path / "node_modules", {"file": "", "deep/package.json": "[" * 1_000_000})
+    (modules / "emptied").mkdir()
     (modules / "dangling").symlink_to(tmp_path / "nowhere")
-    (modules / "file").write_text("")
     (modules / "pipe").mkdir()
     os.mkfifo(modules / "pipe/package.json")
-    (modules / "deep").mkdir()
-    (modules / "deep/package.json").write_text("[" * 1_000_000)
-    names = ["absent", "emptied", "dangling", "file", "pipe", "deep", "../../etc"]
+    expected = {
+        "absent": "absent is missing",
+        "emptied": "package.json is not there",
+        "dangling": "dangling is missing",
+        "file": "file is missing",
+        "pipe": "no regular file",
+        "deep": "nested too deep",
+        "../../etc": "no package's name",
+    }
 
-    found = package.examine(project(tmp_path, **dict.fromkeys(names, "*")), names)
+    found = package.examine(project(tmp_path, **dict.fromkeys(expected, "*")), list(expected))
 
-    said = [one.problem or "" for one in found]
-    assert said[0] == "absent is missing"
-    assert "package.json is not there" in said[1]
-    assert said[2:4] == ["dangling is missing", "file is missing"]
-    assert "no regular file" in said[4]
-    assert "nested too deep" in said[5]
-    assert "no package's name" in said[6]
-
-
-def test_a_spec_without_a_range_is_not_judged_by_version(tmp_path: Path) -> None:
-    specs = {"git": "git+ssh://host/x.git", "tag": "latest", "alias": "npm:other@^9", "file": "file:../x", "ws": "workspace:*"}  # fmt: skip
-    for name in specs:
-        write_module(tmp_path, name, {"index.js": "exports.a = 1"}, version="0")
-
-    found = package.examine(project(tmp_path, **specs), list(specs))
-
-    assert [one.problem for one in found] == [None] * len(specs)
+    for one in found:
+        assert expected[one.name] in (one.problem or "")
 
 
 def test_a_package_of_pnpm_is_resolved_from_a_workspace_as_node_does(tmp_path: Path) -> None:
@@ -231,40 +204,6 @@ def test_each_package_has_a_state_whatever_the_others_do(tmp_path: Path) -> None
     assert list(states) == list(codes)
     assert {name: states[name] for name in ("good", "last")} == {"good": "loaded", "last": "loaded"}
     assert (states["exits"], states["hangs"]) == ("ended", "hung")
-
-
-def test_an_add_on_for_another_node_is_broken_with_nodes_own_words(tmp_path: Path) -> None:
-    code = "throw Object.assign(new Error('compiled against a different Node.js version using\\nNODE_MODULE_VERSION 72.\\nThis one requires\\n115.'), { code: 'ERR_DLOPEN_FAILED' })"
-    write_module(tmp_path, "thing", {"index.js": code})
-    (found,) = package.examine(project(tmp_path, thing="^1"), ["thing"])
-    assert "NODE_MODULE_VERSION 72" in (found.problem or "")
-
-
-@pytest.mark.parametrize(
-    "script", ["exec sleep 600", "sleep 600 & echo $! >> pids; exec sleep 600"]
-)
-def test_a_node_that_hangs_is_ended_with_its_children(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
-) -> None:
-    path = write_program(tmp_path / "bin", "node", f"echo $$ >> pids\n{script}")
-    monkeypatch.setenv("PATH", path)
-
-    found = loading.load(["a", "b"], tmp_path, seconds=0.5)
-
-    assert [one.state for one in found] == ["hung", "hung"]
-    pids = tmp_path / "pids"
-    ids = [int(line) for line in pids.read_text().split()] if pids.exists() else []
-    assert len(ids) <= 3 * (1 + script.count("&"))
-    wait_for(lambda: not any(map(is_running, ids)))
-
-
-def test_without_node_nothing_can_be_examined(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_module(tmp_path, "thing", {"index.js": ""})
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(CheckFailed, match="no `node` on the PATH"):
-        package.examine(project(tmp_path, thing="^1"), ["thing"])
 
 
 def test_an_optional_dependency_may_be_missing(tmp_path: Path) -> None:

@@ -37,35 +37,21 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
         yield server
 
 
-@pytest.mark.parametrize(
-    ("how", "is_up"),
-    [("environment", True), ("REDIS_URL", True), ("file", False)],
-)
+@pytest.mark.parametrize("is_up", [True, False])
 def test_the_password_of_the_address_is_shown_as_asterisks(
-    bare_app: App, run_health: RunHealth, locked: RedisServer, how: str, is_up: bool
+    bare_app: App, run_health: RunHealth, locked: RedisServer, is_up: bool
 ) -> None:
-    url = locked.url if is_up else f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0"
     env: dict[str, str | None] = {"FLOWHEALTH_REDIS_URL": None}
-    if how == "file":
-        bare_app.configure(f'[redis]\nurl = "{url}"\n')
+    if is_up:
+        env["REDIS_URL"] = locked.url
     else:
-        env |= {"FLOWHEALTH_REDIS_URL" if how == "environment" else how: url}
+        url = f"redis://:{PASSWORD}@127.0.0.1:{free_port()}/0"
+        bare_app.configure(f'[redis]\nurl = "{url}"\n')
 
-    run = run_health(bare_app, *ONLY, "-vv", "-rA", env=env)
+    run = run_health(bare_app, *ONLY, "-vv", "-rA", "--color=yes", env=env)
 
     assert run.exit_code == (0 if is_up else 2), run.text
     assert "***" in str(run.check("redis.connect"))
-
-
-@pytest.mark.parametrize(
-    "form", ["redis://:{0}@127.0.0.1:99999/0", "redis:/pass:{0}@127.0.0.1", "{0}"]
-)
-def test_an_address_that_is_not_understood_is_not_repeated(
-    bare_app: App, run_health: RunHealth, form: str
-) -> None:
-    run = run_health(bare_app, *ONLY, env={"FLOWHEALTH_REDIS_URL": form.format(PASSWORD)})
-
-    assert run.exit_code in {2, 3, 4}, run.text
 
 
 @pytest.mark.parametrize("arguments", [("-vv", "-l", "-rA"), ("-n", "2")])
@@ -73,7 +59,7 @@ def test_the_password_that_a_check_prints_and_raises_is_hidden(
     bare_app: App, run_health: RunHealth, arguments: tuple[str, ...]
 ) -> None:
     bare_app.write("health/test_own.py", OWN)
-    bare_app.write("flowhealth.toml", 'checks = ["health/"]\n' + bare_app.read("flowhealth.toml"))
+    bare_app.write("flowhealth.toml", 'checks = ["health/"]\n')
     url = f"redis://user:{PASSWORD}@127.0.0.1:{free_port()}/0"
     own = ("--health-component", "own")
 

@@ -1,12 +1,8 @@
 """The application as it should be: healthy, unchanged, from any folder and in any form of output."""
 
-from __future__ import annotations
-
 import json
-import re
 
 from tests.kit.app import App
-from tests.kit.redis import RedisServer
 from tests.kit.runs import RunHealth, run_pytest
 
 QUICK = ("system", "package", "redis", "build", "dependencies", "configuration")
@@ -45,43 +41,14 @@ def test_workers_report_the_components_in_the_same_order(
     assert tuple(name for name in run.health["components"] if name in chosen) == chosen
 
 
-def test_the_target_is_found_from_below_and_named_from_elsewhere(bare_app: App) -> None:
-    folder = bare_app.folder
-    words = ("--health", "--health-component=configuration")
-
-    run_pytest(folder, *words, cwd=folder / "src").assert_healthy()
-    run_pytest(folder, *words, f"--health-project={folder}", cwd=folder.parent).assert_healthy()
-
-
-def test_redis_url_of_the_environment_is_the_last_resort_and_colours_can_be_had(
-    bare_app: App, run_health: RunHealth, redis: RedisServer
-) -> None:
-    env = {"FLOWHEALTH_REDIS_URL": None, "REDIS_URL": redis.url}
-
-    run = run_health(bare_app, "--health-component=redis", "--color=yes", env=env)
-
-    run.assert_healthy()
-    assert re.search("\x1b\\[[0-9;]*m", run.out)
-
-
 def test_a_report_on_standard_output_leaves_everything_else_to_standard_error(
-    bare_app: App, run_health: RunHealth
+    bare_app: App,
 ) -> None:
-    run = run_health(bare_app, "--health-component=configuration", "--health-report", "-")
+    folder = bare_app.folder
+    words = ("--health", "--health-component=configuration", "--health-report=-")
+
+    run = run_pytest(folder, *words, f"--health-project={folder}", cwd=folder.parent)
 
     assert run.report == {}
     assert json.loads(run.out)["health"]["status"] == "healthy"
     assert "HEALTHY" in run.err
-
-
-def test_lines_fit_80_columns_in_a_log(bare_app: App, run_health: RunHealth) -> None:
-    bare_app.remove("config/app.json")
-    env = {"FLOWHEALTH_REDIS_URL": "redis://127.0.0.1:1"}
-    components = ("--health-component=redis", "--health-component=configuration")
-
-    run = run_health(bare_app, *components, env=env)
-
-    assert run.exit_code == 2
-    assert "\x1b" not in run.out
-    too_long = [line for line in run.out.splitlines() if len(line) > 80 and " " in line.strip()]
-    assert too_long == []

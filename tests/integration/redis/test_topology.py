@@ -50,26 +50,12 @@ class TestCluster:
         (seen,) = probe.seen()
         assert (seen.problem, seen.facts["slots_ok"]) == ("", "16384")
 
-    def test_a_prefix_whose_tag_ties_all_keys_to_one_node_is_told(
-        self, nodes: list[RedisServer]
-    ) -> None:
-        url = f"redis+cluster://127.0.0.1:{nodes[0].port}"
-        taken = RedisProbe(url, prefix="{tag}:").command_latency(LITTLE)
-        assert set(taken.by_command) == {"PING", "SET", "GET", "DEL"}
-        assert "MOVED" in taken.refused["SET"] or "holds none" in taken.refused["SET"]
-
     def test_a_node_by_its_own_address_takes_the_keys_that_it_holds(
         self, nodes: list[RedisServer]
     ) -> None:
         probe = RedisProbe(nodes[1].url)
         assert_whole(probe)
         assert probe.state()[0].mode == "cluster"
-
-
-def test_a_server_that_is_no_cluster_and_no_sentinel_is_told(redis: RedisServer) -> None:
-    for url, says in (("cluster://{}", "a node of a cluster"), ("sentinel://{}/s", "a Sentinel")):
-        with pytest.raises(CheckFailed, match=f"is not {says}"):
-            RedisProbe(f"redis+{url.format(f'127.0.0.1:{redis.port}')}").connect()
 
 
 def test_the_primary_behind_a_sentinel_with_a_password_is_measured(tmp_path: Path) -> None:

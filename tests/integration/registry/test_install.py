@@ -1,8 +1,5 @@
 """Installing with the real npm: what works, what does not, and what is left when it is ended."""
 
-from __future__ import annotations
-
-import json
 import os
 import shutil
 import signal
@@ -22,6 +19,7 @@ from pytest_flowhealth.probes.registry import scratch
 from pytest_flowhealth.probes.registry.install import Installed, install_packed, install_published
 from pytest_flowhealth.probes.registry.settings import read_settings
 from tests.kit.processes import processes_below
+from tests.kit.projects import write
 from tests.kit.registry import RegistryFront, package_document
 from tests.kit.waiting import wait_for
 
@@ -39,17 +37,12 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def published(root: Path, name: str, registry: str | None = None, **how: Any) -> Installed:
-    root.mkdir(exist_ok=True)
-    (root / "package.json").write_text(json.dumps({"name": name}))
-    target = Target(root, Configuration(npm=Npm(registry=registry)))
+    target = Target(write(root, name=name), Configuration(npm=Npm(registry=registry)))
     return install_published(read_settings(target), **how)
 
 
 def packed(root: Path, files: dict[str, str], **fields: Any) -> Installed:
-    root.mkdir(exist_ok=True)
-    (root / "package.json").write_text(json.dumps({"name": "mine", "version": "1.2.3", **fields}))
-    for name, text in files.items():
-        (root / name).write_text(text)
+    write(root, files, **{"name": "mine", "version": "1.2.3", **fields})
     return install_packed(read_settings(Target(root, Configuration())), root)
 
 
@@ -105,15 +98,6 @@ def test_a_packed_tree_is_installed_with_its_scripts_and_without_building_it(
     assert f"HOME={os.environ['HOME']}\n" not in out.read_text()
 
 
-def test_a_failing_script_fails_the_installation(tmp_path: Path) -> None:
-    scripts = {"postinstall": "echo this is why >&2; exit 3"}
-    found = packed(tmp_path / "project", {"index.js": "exports.a = 1"}, scripts=scripts)
-
-    assert found.failure is not None
-    assert "a script of mine" in found.failure.why
-    assert "this is why" in found.failure.why
-
-
 def test_every_broken_entry_point_is_named(tmp_path: Path) -> None:
     files = {"index.js": "throw new Error('not today')", "tool.js": "{{"}
     found = packed(
@@ -128,26 +112,31 @@ def test_every_broken_entry_point_is_named(tmp_path: Path) -> None:
     assert str(tmp_path) not in "".join(found.broken)
 
 
-def test_a_registry_that_answers_with_a_page_is_unknown(tmp_path: Path) -> None:
+def test_a_failing_script_fails_the_installation_and_so_does_a_tree_that_is_no_package(
+    tmp_path: Path,
+) -> None:
+    scripts = {"postinstall": "echo this is why >&2; exit 3"}
+    found = packed(tmp_path / "project", {"index.js": "exports.a = 1"}, scripts=scripts)
+
+    assert found.failure is not None
+    assert "a script of mine" in found.failure.why
+    assert "this is why" in found.failure.why
+    with pytest.raises(CheckFailed, match="the working tree can't be packed"):
+        packed(tmp_path / "project", {}, version=None)
+
+
+def test_a_registry_that_hangs_or_answers_with_a_page_is_unknown(tmp_path: Path) -> None:
     with (
         RegistryFront(get="html") as front,
         pytest.raises(MeasurementUnavailable, match="could not be done"),
     ):
         published(tmp_path / "project", "express", front.url)
-
-
-def test_a_registry_that_hangs_is_unknown_and_npm_is_ended(tmp_path: Path) -> None:
     with (
         RegistryFront(get="hang") as front,
         pytest.raises(MeasurementUnavailable, match="within 2 s"),
     ):
         published(tmp_path / "project", "express", front.url, seconds=2)
     assert not processes_below(tmp_path)
-
-
-def test_a_tree_that_can_not_be_packed_fails(tmp_path: Path) -> None:
-    with pytest.raises(CheckFailed, match="the working tree can't be packed"):
-        packed(tmp_path / "project", {}, version=None)
 
 
 PROGRAM = """
@@ -168,9 +157,7 @@ sys.stdin.read()
 def test_nothing_is_left_when_python_ends_or_is_killed(
     tmp_path: Path, temporary: Path, how: str
 ) -> None:
-    root = tmp_path / "project"
-    root.mkdir()
-    (root / "package.json").write_text('{"name": "express"}')
+    root = write(tmp_path / "project", name="express")
     with RegistryFront(get="hang") as front:
         process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(root), front.url],

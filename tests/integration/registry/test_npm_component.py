@@ -1,9 +1,6 @@
 """The component npm by the real command: one run for each class of outcome."""
 
-from __future__ import annotations
-
 import functools
-import json
 import shutil
 import signal
 import subprocess
@@ -17,6 +14,7 @@ import pytest
 import requests
 
 from tests.kit.processes import processes_below
+from tests.kit.projects import write
 from tests.kit.registry import RegistryFront, real_registry
 from tests.kit.runs import PASSWORD, Run, environment, run_pytest
 from tests.kit.waiting import wait_for
@@ -40,9 +38,10 @@ def steady(day: date) -> int:
 def document() -> dict[str, Any]:
     """Return the package's real document, as npm's registry words its dates."""
     address, certificates = real_registry()
-    answer = requests.get(f"{address}/{NAME}", timeout=60, verify=certificates).json()
-    answer["time"]["created"] = "2011-12-21T19:38:26.538Z"
-    found: dict[str, Any] = answer
+    found: dict[str, Any] = requests.get(
+        f"{address}/{NAME}", timeout=60, verify=certificates
+    ).json()
+    found["time"]["created"] = "2011-12-21T19:38:26.538Z"
     return found
 
 
@@ -55,10 +54,13 @@ def front(**how: Any) -> RegistryFront:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A checkout of the package: nothing but its package.json."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "package.json").write_text(json.dumps({"name": NAME, "version": "2.1.3"}))
-    return folder
+    return write(tmp_path / "project", name=NAME, version="2.1.3")
+
+
+def variables_for(registry: RegistryFront, folder: Path) -> dict[str, str]:
+    cache = str(folder / "cache")
+    downloads = {"XDG_CACHE_HOME": cache, "FLOWHEALTH_NPM_DOWNLOADS": registry.url}
+    return {**downloads, **registry.environment}
 
 
 @pytest.fixture
@@ -66,13 +68,7 @@ def run_npm(project: Path, tmp_path: Path, npm_cache: Path) -> RunNpm:
     """Return the function that runs the component with a front as its registry."""
 
     def run(registry: RegistryFront, *args: str, **variables: str | None) -> Run:
-        env = {
-            "npm_config_cache": str(npm_cache),
-            "XDG_CACHE_HOME": str(tmp_path / "cache"),
-            "FLOWHEALTH_NPM_DOWNLOADS": registry.url,
-            **registry.environment,
-            **variables,
-        }
+        env = {"npm_config_cache": str(npm_cache), **variables_for(registry, tmp_path), **variables}
         return run_pytest(project, *ONLY, *args, env=env)
 
     return run
@@ -80,12 +76,8 @@ def run_npm(project: Path, tmp_path: Path, npm_cache: Path) -> RunNpm:
 
 def values(run: Run) -> dict[str, float]:
     """Return every figure of the component."""
-    return {
-        measurement["name"]: measurement["value"]
-        for check in run.health["checks"]
-        if check["component"] == "npm"
-        for measurement in check["measurements"]
-    }
+    checks = [check for check in run.health["checks"] if check["component"] == "npm"]
+    return {each["name"]: each["value"] for check in checks for each in check["measurements"]}
 
 
 def test_every_figure_follows_from_the_answers_and_the_token_stays_secret(
@@ -135,10 +127,7 @@ def test_a_downloads_api_that_fails_is_unknown_and_no_part_of_the_score(run_npm:
 
 @pytest.mark.parametrize(
     ("how", "code", "says"),
-    [
-        ({"get": "405"}, 3, "status 405"),
-        ({"unknown": [NAME]}, 2, "ms is not published"),
-    ],
+    [({"get": "405"}, 3, "status 405"), ({"unknown": [NAME]}, 2, "ms is not published")],
 )
 def test_a_registry_that_fails_is_unknown_and_a_missing_package_fails(
     run_npm: RunNpm, how: dict[str, Any], code: int, says: str
@@ -152,7 +141,7 @@ def test_a_registry_that_fails_is_unknown_and_a_missing_package_fails(
 
 
 def test_a_private_package_asks_nobody(run_npm: RunNpm, project: Path) -> None:
-    (project / "package.json").write_text(json.dumps({"name": NAME, "private": True}))
+    write(project, name=NAME, private=True)
     with front() as registry:
         run = run_npm(registry)
         assert registry.asked == []
@@ -166,8 +155,7 @@ def test_a_private_package_asks_nobody(run_npm: RunNpm, project: Path) -> None:
 def test_a_packed_tree_that_does_not_work_fails_and_limits_can_be_set(
     run_npm: RunNpm, project: Path
 ) -> None:
-    manifest = {"name": NAME, "version": "2.1.3", "main": "dist/index.js"}
-    (project / "package.json").write_text(json.dumps(manifest))
+    write(project, name=NAME, version="2.1.3", main="dist/index.js")
     with front() as registry:
         run = run_npm(
             registry, "--health-threshold=npm.adoption=80:75", FLOWHEALTH_NPM_INSTALL="packed"
@@ -186,12 +174,7 @@ def interrupt(project: Path, tmp_path: Path, number: int) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     with front(get="hang") as registry:
-        env = {
-            "TMPDIR": str(temporary),
-            "XDG_CACHE_HOME": str(tmp_path / "cache"),
-            "FLOWHEALTH_NPM_DOWNLOADS": registry.url,
-            **registry.environment,
-        }
+        env = {"TMPDIR": str(temporary), **variables_for(registry, tmp_path)}
         argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *ONLY]
         process = subprocess.Popen(
             argv, cwd=project, env=environment(env), stdout=subprocess.DEVNULL

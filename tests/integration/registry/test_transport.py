@@ -1,9 +1,6 @@
 """One request to a real server: what each fault of the connection becomes."""
 
-from __future__ import annotations
-
 import gzip
-import socket
 from pathlib import Path
 
 import pytest
@@ -15,6 +12,7 @@ from tests.kit.http import HttpServer, Reply
 
 SECRET = "npm_geheim4711"
 SECONDS = 60.0
+LARGE = b'{"a": "' + b"x" * 3_000_000 + b'"}'
 
 
 def ask(
@@ -22,11 +20,10 @@ def ask(
     request: Request = Request("x"),  # noqa: B008  # immutable
     *,
     seconds: float = SECONDS,
-    most: int = 2**20,
     credential: Credential = Credential(),  # noqa: B008  # frozen
 ) -> Answer:
     address = f"{server.url}/"
-    return exchange(Server("the registry", address, credential=credential), request, seconds, most)
+    return exchange(Server("the registry", address, credential=credential), request, seconds, 2**20)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +41,7 @@ def test_a_request_has_its_path_headers_and_body(request_: Request, method: str)
     assert sent.headers.get("if-none-match") == request_.etag
 
 
-@pytest.mark.parametrize("status", [304, 404, 405, 429, 500])
+@pytest.mark.parametrize("status", [304, 404, 500])
 def test_any_status_is_an_answer(status: int) -> None:
     with HttpServer([Reply(status=status, headers={"retry-after": "7"})]) as server:
         answer = ask(server)
@@ -66,35 +63,29 @@ def test_an_answer_that_is_not_whole_may_be_asked_for_again(fault: str, says: st
         ask(server, seconds=seconds)
 
 
-def test_a_refused_connection_may_be_asked_for_again() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    with pytest.raises(Again, match="can't be reached: Connection refused"):
-        exchange(Server("the registry", f"http://127.0.0.1:{port}/"), Request("x"), SECONDS, 2**20)
+def test_a_server_that_can_not_be_reached_may_be_asked_again() -> None:
+    for address, says in (("127.0.0.1:9", ": Connection refused"), ("api.flowhealth.invalid", "")):
+        server = Server("the registry", f"http://{address}/")
+        with pytest.raises(Again, match=f"can't be reached{says}"):
+            exchange(server, Request("x"), SECONDS, 2**20)
 
 
-def test_a_host_without_an_address_may_be_asked_for_again() -> None:
-    server = Server("the downloads API", "http://api.flowhealth.invalid/")
-    with pytest.raises(Again, match="can't be reached"):
-        exchange(server, Request("x"), SECONDS, 2**20)
-
-
-@pytest.mark.parametrize("compressed", [False, True])
-def test_an_answer_that_is_too_large_is_unknown(compressed: bool) -> None:
-    body = b'{"a": "' + b"x" * 3_000_000 + b'"}'
-    packed = Reply(gzip.compress(body), headers={"content-encoding": "gzip"})
+@pytest.mark.parametrize(
+    ("body", "compressed", "says"),
+    [
+        (LARGE, False, "more than 1 MiB"),
+        (gzip.compress(LARGE), True, "more than 1 MiB"),
+        (b"no gzip at all", True, "gave no answer"),
+    ],
+    ids=["large", "large when unpacked", "garbled"],
+)
+def test_an_answer_that_is_too_large_or_garbled_is_unknown(
+    body: bytes, compressed: bool, says: str
+) -> None:
+    headers = {"content-encoding": "gzip"} if compressed else {}
     with (
-        HttpServer([packed if compressed else Reply(body)]) as server,
-        pytest.raises(MeasurementUnavailable, match="more than 1 MiB"),
-    ):
-        ask(server)
-
-
-def test_garbled_compression_is_unknown() -> None:
-    reply = Reply(b"no gzip at all", headers={"content-encoding": "gzip"})
-    with (
-        HttpServer([reply]) as server,
-        pytest.raises(MeasurementUnavailable, match="gave no answer"),
+        HttpServer([Reply(body, headers=headers)]) as server,
+        pytest.raises(MeasurementUnavailable, match=says),
     ):
         ask(server)
 

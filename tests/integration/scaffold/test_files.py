@@ -1,7 +1,5 @@
 """What is written by `flowhealth init`, judged by git and systemd, and on a full disk."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
@@ -12,6 +10,7 @@ import pytest
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.feedback.scaffold.files import differences, write
 from pytest_flowhealth.feedback.scaffold.plan import plan, service_unit
+from tests.kit.disks import small_disk
 from tests.kit.scaffold import listing, make
 
 
@@ -22,9 +21,7 @@ def test_the_diff_can_be_applied_by_git(tmp_path: Path, end: str) -> None:
     project, copy = tmp_path / "a", tmp_path / "b"
     for folder in (project, copy):
         folder.mkdir()
-        make(folder)
-        text = '{\n\t"name": "a"\n}'.replace("\n", end)
-        (folder / "package.json").write_bytes(text.encode())
+        make(folder, '{\n\t"name": "a"\n}'.replace("\n", end))
     planned = plan(project)
     diff = "".join(f"{line}\n" for line in differences(planned))
     subprocess.run(["git", "apply"], cwd=copy, input=diff.encode(), check=True)
@@ -33,26 +30,17 @@ def test_the_diff_can_be_applied_by_git(tmp_path: Path, end: str) -> None:
     assert listing(copy) == listing(project)
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="mounts a small disk")
 @pytest.mark.parametrize("room", [4, 12, 20, 28])
 def test_a_full_disk_leaves_the_project_unchanged(tmp_path: Path, room: int) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    argv = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(disk)]
-    if subprocess.run(argv, check=False).returncode:
-        pytest.skip("a tmpfs can't be mounted here")
-    try:
+    with small_disk(tmp_path / "disk", 256) as disk:
         planned = plan(make(disk))
-        with (disk / "filler").open("wb", buffering=0) as filler:
-            free = os.statvfs(disk)
-            filler.write(b"x" * (free.f_bavail * free.f_bsize - room * 1024))
+        free = os.statvfs(disk)
+        (disk / "filler").write_bytes(b"x" * (free.f_bavail * free.f_bsize - room * 1024))
         before = listing(disk)
 
         with pytest.raises(CheckFailed, match="No space left on device; nothing was written"):
             write(planned)
         assert listing(disk) == before
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
 
 
 @pytest.mark.parametrize("redis", [True, False])

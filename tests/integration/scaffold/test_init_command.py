@@ -1,19 +1,15 @@
 """`flowhealth init` as typed: what it shows, asks and writes, and its exit codes."""
 
-from __future__ import annotations
-
 import os
-import pty
-import select
 import shutil
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.kit.projects import write
 from tests.kit.runs import FLOWHEALTH, run_flowhealth
+from tests.kit.terminal import run_on_terminal
 
 PLAIN = '{\n  "name": "shop",\n  "main": "index.js"\n}\n'
 WITHOUT_RIGHTS = ("--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override")
@@ -22,8 +18,7 @@ WITHOUT_RIGHTS = ("--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    (tmp_path / "package.json").write_text(PLAIN)
-    return tmp_path
+    return write(tmp_path / "shop", {"package.json": PLAIN})
 
 
 def names(folder: Path) -> list[str]:
@@ -46,8 +41,10 @@ def test_without_a_terminal_it_only_shows(
     assert names(shop) == ["package.json"]
 
 
-def test_it_writes_without_asking_and_then_has_nothing_to_do(shop: Path) -> None:
-    first = run_flowhealth(shop, "init", "--write")
+def test_it_writes_into_the_named_folder_without_asking_and_then_has_nothing_to_do(
+    shop: Path,
+) -> None:
+    first = run_flowhealth(shop.parent, "init", "--write", "--project", shop.name)
     second = run_flowhealth(shop, "init")
 
     assert (first.exit_code, second.exit_code) == (0, 0)
@@ -59,16 +56,6 @@ def test_it_writes_without_asking_and_then_has_nothing_to_do(shop: Path) -> None
         assert part in first.out
     assert second.out.startswith("nothing to do in ")
     assert names(shop) == [".github", "deploy", "flowhealth.toml", "health", "package.json"]
-
-
-def test_another_folder_can_be_named(shop: Path) -> None:
-    (shop / "app").mkdir()
-    (shop / "app/package.json").write_text(PLAIN)
-    done = run_flowhealth(shop, "init", "--write", "--project", "app")
-
-    assert done.exit_code == 0
-    assert names(shop) == ["app", "package.json"]
-    assert "health" in names(shop / "app")
 
 
 @pytest.mark.parametrize(
@@ -108,60 +95,17 @@ def test_a_folder_that_may_not_be_written_fails_and_nothing_is_written(shop: Pat
     assert (shop / "package.json").read_text() == PLAIN
 
 
-def test_on_a_terminal_yes_writes(shop: Path) -> None:
-    code, shown = on_a_terminal(shop, b"y\n")
+@pytest.mark.parametrize(("answer", "exit_code"), [(b"y\n", 0), (b"\n", 0), (b"\x04", 3)])
+def test_on_a_terminal_only_yes_writes_and_no_control_characters_are_shown(
+    shop: Path, answer: bytes, exit_code: int
+) -> None:
+    write(shop, {"package.json": '{\n  "name": "a",\n  "x": "\u202e\x7f\u009b31m"\n}\n'})
+    code, shown = run_on_terminal(shop, "init", answer=answer, module="pytest_flowhealth.cli")
 
     assert "write these 8 files? [y/N]" in shown, shown
-    assert (code, "health" in names(shop)) == (0, True)
-
-
-@pytest.mark.parametrize("answer", [b"\n", b"\x04"])
-def test_on_a_terminal_anything_else_writes_nothing_and_shows_no_control_characters(
-    shop: Path, answer: bytes
-) -> None:
-    (shop / "package.json").write_text('{\n  "name": "a",\n  "x": "\u202e\x7f\u009b31m"\n}\n')
-    code, shown = on_a_terminal(shop, answer)
-
-    assert ("interrupted" if answer == b"\x04" else "nothing was written") in shown
-    assert code == (3 if answer == b"\x04" else 0)
-    assert names(shop) == ["package.json"]
     assert "\\u202e\\x7f\\x9b31m" in shown
     assert not {"\u202e", "\x7f", "\u009b"} & {*shown}
-
-
-def on_a_terminal(folder: Path, answer: bytes) -> tuple[int, str]:
-    process, terminal = pty.fork()
-    if process == 0:
-        os.chdir(folder)
-        os.execv(sys.executable, [*FLOWHEALTH, "init"])
-    shown, asked, end = b"", False, time.monotonic() + 60
-    while time.monotonic() < end:
-        if not select.select([terminal], [], [], 0.2)[0]:
-            continue
-        try:
-            part = os.read(terminal, 65536)
-        except OSError:  # the other side is closed
-            break
-        shown += part
-        if not part:
-            break
-        if not asked and b"[y/N]" in shown:
-            asked = True
-            os.write(terminal, answer)
-    _, status = os.waitpid(process, 0)
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(status), shown.decode()
-
-
-def test_the_shown_diff_of_a_file_with_crlf_can_be_applied(shop: Path) -> None:
-    if not shutil.which("git"):
-        pytest.skip("git is not installed")
-    (shop / "package.json").write_bytes(b'{\r\n  "name": "shop"\r\n}\r\n')
-    words = [*FLOWHEALTH, "init", "--diff"]
-    diff = subprocess.run(words, cwd=shop, capture_output=True, check=True).stdout
-    subprocess.run(["git", "apply"], cwd=shop, input=diff, check=True)
-
-    text = (shop / "package.json").read_bytes()
-    assert b'"name": "shop",\r\n' in text
-    assert text.count(b"\r\n") == text.count(b"\n")
-    assert (shop / "flowhealth.toml").is_file()
+    agreed = answer == b"y\n"
+    assert ("nothing was written" in shown) is (answer == b"\n")
+    assert (code, "health" in names(shop)) == (exit_code, agreed)
+    assert agreed or names(shop) == ["package.json"]

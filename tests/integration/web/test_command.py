@@ -1,29 +1,16 @@
 """`flowhealth monitor --web` and `flowhealth hash-password` as they are typed."""
 
-from __future__ import annotations
-
 import socket
 from pathlib import Path
-
-import pytest
 
 from pytest_flowhealth.web.passwords import require_passwords
 from tests.kit.runs import run_flowhealth
 
 
-@pytest.mark.parametrize(
-    ("address", "message"),
-    [
-        ("0.0.0.0:3999", "that needs a password (FLOWHEALTH_WEB_PASSWORD) and TLS"),
-        ("nonsense", "'nonsense' is no address"),
-    ],
-)
-def test_an_address_that_cannot_be_served_is_a_usage_error(
-    tmp_path: Path, address: str, message: str
-) -> None:
-    run = run_flowhealth(tmp_path, "monitor", "--web", address)
+def test_an_address_that_cannot_be_served_is_a_usage_error(tmp_path: Path) -> None:
+    run = run_flowhealth(tmp_path, "monitor", "--web", "0.0.0.0:3999")
     assert run.exit_code == 4
-    assert message in run.text
+    assert "that needs a password (FLOWHEALTH_WEB_PASSWORD) and TLS" in run.text
 
 
 def test_a_port_that_is_taken_is_a_usage_error_that_names_another(tmp_path: Path) -> None:
@@ -31,14 +18,6 @@ def test_a_port_that_is_taken_is_a_usage_error_that_names_another(tmp_path: Path
         run = run_flowhealth(tmp_path, "monitor", "--web", str(taken.getsockname()[1]))
     assert run.exit_code == 4
     assert "name another port, as in --web 3002" in run.err
-
-
-def test_a_wrong_setting_of_the_page_is_a_usage_error(tmp_path: Path) -> None:
-    (tmp_path / "flowhealth.toml").write_text('[web]\nusers = { admin = "plain" }\n')
-    run = run_flowhealth(tmp_path, "monitor", "--web=0")
-    assert run.exit_code == 4
-    assert "'admin' needs an argon2 hash" in run.text
-    assert "plain" not in run.text
 
 
 def test_a_password_from_a_pipe_is_hashed(tmp_path: Path) -> None:

@@ -5,35 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import requests
-
+from tests.kit.install_reports import OPEN, Sender, report
 from tests.kit.site import Stage, staged
 from tests.kit.tabs import SIZES, tab
 
-OPEN = '[feedback]\nreceive = "open"\nper_minute = 10_000\n'
 HOSTILE = "<img src=x onerror=alert(1)>{{7*7}} of shop@1.0.0 can't be unpacked"
 
 
 def hand_in_reports(stage: Stage) -> None:
     """Hand in 24 reports: three failures, two of them with a hostile error."""
+    sender = Sender(stage)
     for number in range(24):
-        failed = number % 8 == 0
         error = HOSTILE if number % 16 == 0 else f"build.artifacts: dist/{number}.js is not there"
-        report = {
-            "schema": "flowhealth-install/1",
-            "package": "shop",
-            "version": f"1.{number % 3}.0",
-            "node": ("18.19.1", "20.11.1", "22.3.0")[number % 3],
-            "npm": None if number == 23 else "10.2.4",
-            "os": ("linux", "darwin")[number % 2],
-            "arch": ("x64", "arm64")[number % 2],
-            "step": "install",
-            "outcome": "failure" if failed else "success",
-            "seconds": 3.5 if number % 2 else None,
-            "error": error if failed else "",
-            "context": f"fail {error}\nwarn package.lock: there is no lock file" if failed else "",
+        failure = {
+            "error": error,
+            "context": f"fail {error}\nwarn package.lock: there is no lock file",
         }
-        response = requests.post(f"{stage.url}api/reports", json=report, timeout=60)
+        success = {"outcome": "success", "error": "", "context": ""}
+        response = sender.hand_in(
+            report(
+                version=f"1.{number % 3}.0",
+                node=("18.19.1", "20.11.1", "22.3.0")[number % 3],
+                npm=None if number == 23 else "10.2.4",
+                os=("linux", "darwin")[number % 2],
+                **(success if number % 8 else failure),
+            )
+        )
         assert response.status_code == 201, response.text
 
 

@@ -224,20 +224,6 @@ def test_it_works_by_keyboard(page: Tab) -> None:
     page.wait_until("document.activeElement.id === 'main'")
 
 
-def test_the_first_load_is_small(page: Tab) -> None:
-    client = page.page.context.new_cdp_session(page.page)
-    client.send("Network.enable")
-    client.send("Network.setCacheDisabled", {"cacheDisabled": True})
-    sizes: list[float] = []
-    client.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
-    for path in ("/", "/check/own.switch"):
-        sizes.clear()
-        page.go(path)
-        page.wait_until_live()
-        page.settle()
-        assert 5_000 < sum(sizes) < 150_000, path
-
-
 def test_every_page_is_accessible_and_fits_and_every_script_loads(
     browser: Any, stage: Stage, axe: str
 ) -> None:

@@ -1,7 +1,5 @@
 """Servers with known delays: what is measured is the truth within 5 % or 1 ms."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -10,6 +8,8 @@ from pytest_flowhealth.domain.statistics import compute
 from pytest_flowhealth.probes.dashboard.page import measure
 from pytest_flowhealth.probes.dashboard.watch import watch
 from tests.kit.dashboard import DashboardServer, MakeSite
+
+pytestmark = pytest.mark.accuracy
 
 Attempt = Callable[[], tuple[bool, object]]
 
@@ -41,7 +41,6 @@ def apart(found: Sequence[float], true: Sequence[float]) -> list[tuple[float, fl
     return [(one, other) for one, other in pairs if abs(one - other) > max(1.0, 0.05 * other)]
 
 
-@pytest.mark.accuracy
 @pytest.mark.parametrize("kind", DELAYS)
 def test_request_times_are_those_of_the_server(
     server: DashboardServer, planned: MakeSite, kind: str
@@ -55,7 +54,6 @@ def test_request_times_are_those_of_the_server(
     reached(attempt)
 
 
-@pytest.mark.accuracy
 @pytest.mark.parametrize("kind", DELAYS)
 def test_round_trips_and_update_intervals_are_those_of_the_server(
     server: DashboardServer, planned: MakeSite, kind: str
@@ -78,20 +76,13 @@ def waits(times: Sequence[float], interval: float) -> tuple[bool, object]:
     return near and abs(len(waited) - 0.95 / interval) <= 2, waited
 
 
-@pytest.mark.accuracy
-def test_a_stall_counts_in_every_request_that_waits_behind_it(planned: MakeSite) -> None:
-    def attempt() -> tuple[bool, object]:
-        page = measure(planned({"stall": 30, "seconds": 1.0}, requests=100))
-        samples = sorted((*page.kept, *page.fresh), key=lambda one: one.due)
-        return waits([one.whole for one in samples], page.interval)
+def test_a_stall_counts_in_every_request_and_ping_that_waits_behind_it(planned: MakeSite) -> None:
+    stall = {"stall": 30, "seconds": 1.0}
 
-    reached(attempt)
+    def request() -> tuple[bool, object]:
+        page = measure(planned(stall, requests=100))
+        samples = sorted((*page.kept, *page.fresh), key=lambda sample: sample.due)
+        return waits([sample.whole for sample in samples], page.interval)
 
-
-@pytest.mark.accuracy
-def test_a_stall_counts_in_every_ping_that_waits_behind_it(planned: MakeSite) -> None:
-    def attempt() -> tuple[bool, object]:
-        found = watch(planned({"stall": 30, "seconds": 1.0}, window="5 s"))
-        return waits(found.pings, 0.05)
-
-    reached(attempt)
+    reached(request)
+    reached(lambda: waits(watch(planned(stall, window="5 s")).pings, 0.05))

@@ -1,7 +1,5 @@
 """The most connections, and a redirect of the whole page in a browser of its own."""
 
-from __future__ import annotations
-
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed

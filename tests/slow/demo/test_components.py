@@ -1,7 +1,5 @@
 """The demo with components whose programs it starts itself."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import psutil

@@ -1,70 +1,91 @@
-"""One issue of each kind: more random histories, every fault over HTTP, and processes at once."""
+"""One issue of each kind: hundreds of random histories, and processes at once."""
 
-from __future__ import annotations
-
-import threading
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_flowhealth.feedback.github import transport
-from pytest_flowhealth.feedback.github.client import Client, Time
-from pytest_flowhealth.feedback.github.notes import Notes
-from pytest_flowhealth.feedback.github.tend import Done, tend
 from tests.kit.clock import FakeClock
-from tests.kit.github import AFTER, BEFORE, REPOSITORY, TOKEN, GitHubServer
-from tests.kit.github_issues import BASE, IssueMonitor, IssuesProject, kind
-from tests.kit.github_trial import STEPS, run_trial
-from tests.kit.runs import Run
+from tests.kit.github import AFTER, BEFORE, Fault, GitHub, GitHubServer
+from tests.kit.github_issues import BASE, Crash, IssueMonitor, IssuesProject, crash_at, kind
+from tests.kit.http import Request
+
+KINDS = (BASE, kind(fingerprint="f" * 16))
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, 2),  # the monitor
+        st.dictionaries(st.integers(1, 9), st.sampled_from([*BEFORE, *AFTER]), max_size=3),
+        st.sampled_from([None, None, 1, 2, 3, 4, 5, 6, 7]),  # killed at this request
+        st.booleans(),  # after it was answered
+        st.sampled_from([None, None, None, 1, 2, 3, 4, 5, 6]),  # another monitor starts there
+        st.sampled_from([0.0, 1.0, 40.0, 125.0, 1_000.0, 1_900.0, 4_000.0]),  # then passes
+        st.sampled_from([False, False, False, True]),  # the history is lost
+    ),
+    min_size=2,
+    max_size=8,
+)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def faults_of(
+    github: GitHub, faults: dict[int, str], between: int | None, other: IssueMonitor
+) -> Fault:
+    """Return faults by the number of the request from now on; at `between`, another monitor starts."""
+    begin, started = len(github.requests), False
+
+    def fault(_: Request, count: int) -> str | None:
+        nonlocal started
+        if started:
+            return None
+        if count - begin == between:
+            started = True
+            with contextlib.suppress(Crash):
+                other.tend(*KINDS)
+        return faults.get(count - begin)
+
+    return fault
+
+
+@settings(max_examples=400)
 @given(steps=STEPS, lag=st.sampled_from([0.0, 3.0, 60.0]))
-def test_hundreds_of_random_histories_lead_to_one_issue(steps: list[Any], lag: float) -> None:
-    run_trial(steps, lag)
-
-
-@pytest.mark.parametrize("number", range(1, 8))
-@pytest.mark.parametrize("fault", [*BEFORE, *AFTER])
-def test_one_fault_at_any_request_over_http_leads_to_one_issue(fault: str, number: int) -> None:
+def test_random_faults_crashes_and_monitors_lead_to_one_issue_of_each_kind(
+    steps: list[Any], lag: float
+) -> None:
     clock = FakeClock()
+    github = GitHub(clock.now, lag=lag)
+    monitors = [IssueMonitor(github, clock) for _ in range(3)]
 
-    def exchange(request: transport.Request, token: str | None, _: float) -> transport.Answer:
-        return transport.exchange(request, token, 0.5 if "slow" in fault else 60.0)
+    def counts() -> list[int]:
+        return [len(github.about(each.fingerprint)) for each in KINDS]
 
-    with GitHubServer(now=clock.now, lag=5.0) as github:
-        github.fault = lambda _, count: fault if count == number else None
-        history = IssueMonitor(github, clock).history
-        done = Done()
-        for wait in (0.0, 1.0, 10.0, 130.0, 3_600.0, 3_600.0):
-            clock.sleep(wait)
-            at = Time(clock.now, clock.now, clock.sleep)
-            client = Client(REPOSITORY, TOKEN, api=github.url, at=at, exchange=exchange)
-            done = tend(
-                Notes(history, client.base), [BASE], client, IssueMonitor(github, clock).policy
-            )
-            assert len(github.about(BASE.fingerprint)) <= 1
-        assert [each.what for each in done.did] == ["unchanged"]
-        assert len(github.issues) == 1
+    for number, faults, killed, after, between, wait, wipe in steps:
+        restore = crash_at(github, killed or 0, after=after)
+        github.fault = faults_of(github, faults, between, monitors[(number + 1) % 3])
+        with contextlib.suppress(Crash):
+            monitors[number].tend(*KINDS)
+        assert max(counts()) <= 1
+        restore()
+        if wipe:
+            monitors[number].wipe()
+        clock.sleep(wait)
+
+    github.fault = lambda *_: None
+    for _ in range(4):
+        clock.sleep(4_000.0)
+        for monitor in monitors:
+            monitor.tend(*KINDS)
+            assert max(counts()) <= 1
+    assert counts() == [1, 1]
 
 
 def test_three_processes_with_three_histories_open_one_issue_of_each_kind(tmp_path: Path) -> None:
     kinds = [kind(fingerprint=f"{number:016x}") for number in range(4)]
-    runs: list[Run] = []
-    with GitHubServer() as github:
+    with GitHubServer() as github, ThreadPoolExecutor() as pool:
         projects = [IssuesProject(tmp_path / name, github.url, kinds) for name in ("a", "b", "c")]
-        threads = [
-            threading.Thread(target=lambda each=each: runs.append(each.run())) for each in projects
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        runs = [*pool.map(IssuesProject.run, projects)]
 
     text = [run.text for run in runs]
-    assert len(runs) == 3
     assert [len(github.about(each.fingerprint)) for each in kinds] == [1] * 4, text
     assert sum(run.out.count("opened #") for run in runs) == len(github.issues) == 4, text

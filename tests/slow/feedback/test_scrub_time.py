@@ -1,7 +1,5 @@
 """Scrubbing takes linear time, whatever the text: an attacker chooses it."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

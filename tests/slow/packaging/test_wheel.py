@@ -1,7 +1,5 @@
 """What the wheel contains. `.ci/run` installs it in an environment of its own and runs it there."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import zipfile

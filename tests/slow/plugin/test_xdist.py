@@ -1,7 +1,5 @@
 """Further ways to distribute checks and to lose workers; each run starts and loses several."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.integration.plugin.test_requires import CHAIN, OTHER, OUTCOMES

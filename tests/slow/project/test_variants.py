@@ -1,9 +1,6 @@
 """Variants of faults that take long: programs that hang, other ways of installing, the real registry."""
 
-from __future__ import annotations
-
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,7 +9,7 @@ import pytest
 from pytest_flowhealth.probes import installed, npm
 from pytest_flowhealth.probes.installed import Comparison
 from tests.kit import projects
-from tests.kit.app import App
+from tests.kit.app import App, copy
 from tests.kit.processes import is_running
 from tests.kit.projects import change, install_small, write_program
 from tests.kit.registry import RegistryFront
@@ -69,8 +66,7 @@ def test_an_audit_endpoint_that_drips_leaves_the_rest_of_the_run_as_it_was(
 def test_without_a_lock_file_the_remedy_removes_what_npm_would_leave_be(
     installed: App, tmp_path: Path, run_health: RunHealth
 ) -> None:
-    # No hard links here: npm writes its notes into the files that are there.
-    app = App(Path(shutil.copytree(installed.folder, tmp_path / "shop", symlinks=True)))
+    app = copy(installed, tmp_path / "shop", linked=False)
     app.write("node_modules/iconv-lite/encodings/internal.js", "")
     app.remove("package-lock.json")
     cache = {"npm_config_cache": projects.npm(app.folder, "config", "get", "cache").strip()}
@@ -83,34 +79,28 @@ def test_without_a_lock_file_the_remedy_removes_what_npm_would_leave_be(
     run_health(app, *package, env=cache).assert_healthy()
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Path:
-    install_small(tmp_path / "app")
-    return tmp_path / "app"
-
-
 def compare(root: Path) -> Comparison:
     return installed.compare(root / "node_modules", npm.cache(root))
 
 
 @pytest.mark.parametrize("strategy", ["nested", "linked"])
 def test_packages_that_are_installed_in_another_way_are_compared_too(
-    small: Path, strategy: str
+    tmp_path: Path, strategy: str
 ) -> None:
-    shutil.rmtree(small / "node_modules")
-    projects.npm(small, "install", f"--install-strategy={strategy}")
+    install_small(tmp_path, f"--install-strategy={strategy}")
 
-    found = compare(small)
+    found = compare(tmp_path)
 
     assert found.compared >= 4
     assert found == Comparison(found.compared)
 
 
-def test_what_a_clean_install_for_production_left_out_is_not_compared(small: Path) -> None:
-    named = json.loads((small / "package.json").read_text())["dependencies"]
-    change(small, devDependencies={"debug": named.pop("debug")}, dependencies=named)
-    projects.npm(small, "install")
-    projects.npm(small, "ci", "--omit=dev")
-    assert not (small / "node_modules/debug").exists()
+def test_what_a_clean_install_for_production_left_out_is_not_compared(tmp_path: Path) -> None:
+    install_small(tmp_path)
+    named = json.loads((tmp_path / "package.json").read_text())["dependencies"]
+    change(tmp_path, devDependencies={"debug": named.pop("debug")}, dependencies=named)
+    projects.npm(tmp_path, "install")
+    projects.npm(tmp_path, "ci", "--omit=dev")
+    assert not (tmp_path / "node_modules/debug").exists()
 
-    assert compare(small) == Comparison(3)
+    assert compare(tmp_path) == Comparison(3)

@@ -1,24 +1,21 @@
-"""Redis servers that change under way: a failover, a lost node, keys that are evicted."""
+"""Redis servers that change under way: a failover, a lost node, a Sentinel that is down."""
 
 from __future__ import annotations
 
-import threading
-import time
 from pathlib import Path
 
 import pytest
-import redis as library
 
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.redis.probe import RedisProbe
-from tests.kit.redis import RedisServer, Sentinel, cluster, link_up
+from tests.kit.redis import RedisServer, Sentinel, closed_port, cluster
+from tests.kit.runs import PASSWORD, run_components
 from tests.kit.waiting import wait_for
 
 
-def test_a_failover_is_followed(tmp_path: Path, redis: RedisServer) -> None:
+def test_a_failover_is_followed(tmp_path: Path) -> None:
     with RedisServer(tmp_path / "one") as one, RedisServer(tmp_path / "two") as two:
-        two.command("REPLICAOF", "127.0.0.1", one.port)
-        link_up(two)
+        two.follow(one)
         with Sentinel(tmp_path / "s", one) as sentinel:
             sentinel.until_said(b"slave", "SENTINEL REPLICAS mymaster")
             url = f"redis+sentinel://127.0.0.1:{sentinel.port}/mymaster"
@@ -40,32 +37,19 @@ def test_a_cluster_that_has_lost_a_node_fails_and_says_which(tmp_path: Path) -> 
         probe = RedisProbe(f"redis+cluster://{url}")
         with pytest.raises(CheckFailed, match=rf"no Redis listens at 127\.0\.0\.1:{nodes[2].port}"):
             probe.connect()
-        assert {one.problem for one in probe.seen()} == {"the cluster's state is fail"}
+        assert {seen.problem for seen in probe.seen()} == {"the cluster's state is fail"}
 
 
-@pytest.mark.parametrize("load", ["command_latency", "throughput"])
-def test_a_server_that_evicts_our_key_is_measured_all_the_same(
-    breakable_redis: RedisServer, load: str
-) -> None:
-    breakable_redis.configure(maxmemory="3mb", maxmemory_policy="allkeys-random")
-    probe = RedisProbe(breakable_redis.url)
-    stop = threading.Event()
-
-    def write() -> None:
-        client = library.Redis(port=breakable_redis.port)
-        while not stop.is_set():
-            pipeline = client.pipeline(transaction=False)
-            for number in range(1_000):
-                pipeline.set(f"{time.monotonic()}-{number}", "x" * 2_000)
-            pipeline.execute()
-        client.close()
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        wait_for(lambda: probe.state()[0].clients.evicted_keys)
-        getattr(probe, load)()
-    finally:
-        stop.set()
-        writer.join()
-    assert probe.state()[0].memory.share is None
+def test_a_primary_behind_sentinels_is_healthy_until_a_sentinel_is_down(tmp_path: Path) -> None:
+    with (
+        RedisServer(tmp_path / "primary", password=PASSWORD) as primary,
+        Sentinel(tmp_path / "sentinel", primary) as sentinel,
+    ):
+        login, service = f"redis+sentinel://:{PASSWORD}@", f"127.0.0.1:{sentinel.port}/mymaster"
+        whole = run_components(tmp_path, "redis", env={"FLOWHEALTH_REDIS_URL": login + service})
+        whole.assert_healthy()
+        assert whole.outcomes["redis.topology"] == "pass"
+        down = f"127.0.0.1:{closed_port()}"
+        url = f"{login}{down},{service}"
+        run = run_components(tmp_path, "redis", env={"FLOWHEALTH_REDIS_URL": url})
+        run.assert_fault("redis.topology", 1, down)

@@ -1,9 +1,8 @@
 """More real installations: well-known packages, npm's other errors, and other ends of a run."""
 
-from __future__ import annotations
-
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,18 +35,23 @@ def test_a_release_with_a_missing_dependency_is_explained(tmp_path: Path) -> Non
     assert found.failure.remedy == "npm view cerebras"
 
 
-def test_a_missing_version_is_explained(tmp_path: Path) -> None:
-    found = packed(tmp_path / "app", {"index.js": ""}, dependencies={"ms": "^99.0.0"})
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        (
+            {"dependencies": {"ms": "^99.0.0"}},
+            "ms@^99.0.0 has no version in that range; mine@1.2.3 asks for it",
+        ),
+        ({"os": ["plan9"]}, "mine@1.2.3 is not made for this system"),
+    ],
+)
+def test_a_missing_version_and_another_platform_are_explained(
+    tmp_path: Path, fields: dict[str, Any], why: str
+) -> None:
+    found = packed(tmp_path / "app", {"index.js": ""}, **fields)
 
     assert found.failure is not None
-    assert found.failure.why == "ms@^99.0.0 has no version in that range; mine@1.2.3 asks for it"
-
-
-def test_another_platform_is_explained(tmp_path: Path) -> None:
-    found = packed(tmp_path / "app", {"index.js": "exports.a = 1"}, os=["plan9"])
-
-    assert found.failure is not None
-    assert "mine@1.2.3 is not made for this system" in found.failure.why
+    assert why in found.failure.why
 
 
 def test_peers_that_disagree_are_explained(tmp_path: Path) -> None:
@@ -67,16 +71,13 @@ def test_peers_that_disagree_are_explained(tmp_path: Path) -> None:
     assert "can't be had together" in found.failure.why
 
 
-@pytest.mark.parametrize("get", ["500", "nothing", "garbage"])
+@pytest.mark.parametrize("get", ["500", "nothing"])
 def test_a_registry_that_does_not_answer_is_unknown(tmp_path: Path, get: str) -> None:
     with (
         RegistryFront(get=get) as front,
         pytest.raises(MeasurementUnavailable, match="could not be done"),
     ):
         published(tmp_path / "app", "express", front.url)
-
-
-def test_a_registry_that_refuses_the_connection_is_unknown(tmp_path: Path) -> None:
     with pytest.raises(MeasurementUnavailable, match="could not be done: ECONNREFUSED"):
         published(tmp_path / "app", "express", "http://127.0.0.1:1/")
 

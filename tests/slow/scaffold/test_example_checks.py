@@ -1,7 +1,5 @@
 """The example checks are as tidy as our own."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The multiplier of a pair of functions whose factor is known."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.web.test_installs_page import OPEN, hand_in_reports
+from tests.integration.web.test_installs_page import hand_in_reports
+from tests.kit.install_reports import OPEN
 from tests.kit.site import own_report, staged
 from tests.kit.tabs import SIZES, tab
 

@@ -11,7 +11,7 @@ import msgspec
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.history.remote.samples import of_round, place
 from pytest_flowhealth.history.remote.shipper import Shipper
-from tests.kit.metric_servers import victoria
+from tests.kit.metric_servers import victoria_server
 from tests.kit.reports import HEALTH
 from tests.kit.site import Visitor, site
 from tests.kit.waiting import wait_for
@@ -27,11 +27,11 @@ def report(url: str, folder: Path, host: str, age: float, status: Status) -> Non
 
 
 def test_a_host_that_fell_silent_is_not_healthy(tmp_path: Path) -> None:
-    with victoria(tmp_path / "metrics") as url:
-        report(url, tmp_path, "near", 60.0, Status.DEGRADED)
-        report(url, tmp_path, "silent", 7_200.0, Status.HEALTHY)
+    with victoria_server(tmp_path / "metrics") as server:
+        report(server.url, tmp_path, "near", 60.0, Status.DEGRADED)
+        report(server.url, tmp_path, "silent", 7_200.0, Status.HEALTHY)
         with site(tmp_path / "app") as page:
-            page.start("--health-history", url)
+            page.start("--health-history", server.url)
             visitor = Visitor(page)
             visitor.log_in()
 

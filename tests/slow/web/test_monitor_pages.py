@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.kit.redis import RedisServer
-from tests.kit.site import Visitor, site
+from tests.kit.site import site
 from tests.kit.tabs import tab
-from tests.kit.waiting import wait_for
 
 
 @pytest.mark.accuracy
@@ -29,7 +25,7 @@ def test_a_failure_is_on_the_page_two_seconds_after_its_alert(browser: Any, tmp_
                     window.seen = Date.now() / 1000;
                   else requestAnimationFrame(look); }; look(); }"""
             )
-            served.mode("broken")
+            served.monitor.mode("broken")
             page.see("problem-own.switch")
             seen = page.page.evaluate("window.seen")
             served.monitor.until(served.monitor.told)
@@ -37,38 +33,3 @@ def test_a_failure_is_on_the_page_two_seconds_after_its_alert(browser: Any, tmp_
             delay = seen - datetime.datetime.fromisoformat(fired).timestamp()
             assert delay < 2.0
             page.assert_quiet()
-
-
-def test_a_redis_that_stops_is_shown_before_its_next_round(browser: Any, tmp_path: Path) -> None:
-    with RedisServer(tmp_path / "redis") as redis, contextlib.ExitStack() as opened:
-        more = f'[redis]\nurl = "{redis.url}"\n'
-        served = opened.enter_context(site(tmp_path / "app", more))
-        served.start("--health-component", "redis", interval="1h")
-        page = opened.enter_context(tab(browser, served))
-        page.enter("/")
-        page.wait_until_live()
-        # A busy machine may make a figure warn.
-        page.see("component-redis")
-        assert page.page.locator('[data-test="problem-redis.connect"]').count() == 0
-        redis.stop()
-        problem = page.see("problem-redis.connect").inner_text()
-        assert "no Redis listens" in problem
-        assert "redis-server" in problem
-        assert page.see("status").get_attribute("data-status") == "unhealthy"
-        redis.start()
-        page.wait_for('h1:not([data-status="unhealthy"])', state="visible")
-        page.assert_quiet()
-
-
-def test_rounds_that_no_longer_end_make_everything_unknown(tmp_path: Path) -> None:
-    with site(tmp_path / "app", FLOWHEALTH_WEB_TOKEN="machine") as served:
-        served.start()
-        visitor = Visitor(served)
-        visitor.session.headers["Authorization"] = "Bearer machine"
-        assert visitor.get("livez").status_code == 200
-        checks = served.monitor.project / "health/test_own.py"
-        checks.write_text(checks.read_text() + "\n\nimport time\n\ntime.sleep(60)\n")
-        wait_for(lambda: visitor.get("livez").status_code == 503)
-        assert visitor.get("health").json()["status"] == "fail"
-        assert re.search(r"(?m)^flowhealth_status{.*} 3$", visitor.get("metrics").text)
-        assert "no round has ended" in served.state(visitor)["monitor"]["reasons"][0]

@@ -3,12 +3,11 @@
 import datetime
 
 from pytest_flowhealth.alerts.engine import Engine, Observation, Subject
-from pytest_flowhealth.alerts.observing import of_round
 from pytest_flowhealth.alerts.routing import router
 from pytest_flowhealth.alerts.state import Policy
 from pytest_flowhealth.domain.alerting import Alerting
 from pytest_flowhealth.domain.status import Outcome
-from tests.kit.alerts import RECEIVERS, START, Kept, Story, at, replay_random_history
+from tests.kit.alerts import RECEIVERS, START, Story, at, replay_random_history
 from tests.kit.records import check
 
 HISTORIES = 200
@@ -67,17 +66,6 @@ def test_each_receiver_gets_what_it_subscribed_to_and_its_end_despite_a_silence(
     assert {one.kind for one in over} == {"resolved"}
 
 
-def test_missing_data_does_not_resolve_an_alert() -> None:
-    story = Story(RECEIVERS[:1])
-    story.round(0, check("redis.connect", Outcome.FAIL))
-
-    skipped = check("redis.connect", Outcome.SKIP, blocked_by="redis.other")
-    assert story.round(60, skipped) == []
-    assert story.round(120) == []
-
-    assert [one.subject.name for one in story.engine.firing()] == ["redis.connect"]
-
-
 def test_marker_changes_when_and_how_a_check_alerts() -> None:
     story = Story(RECEIVERS[:1])
     said = Alerting(after=120.0, severity="info", on=("warn",))
@@ -90,62 +78,9 @@ def test_marker_changes_when_and_how_a_check_alerts() -> None:
     assert message.severity == "info"
 
 
-def test_round_that_did_not_finish_raises_an_alert() -> None:
-    story = Story(RECEIVERS[:1])
-    story.engine.observe([of_round(["the round was killed"], story.settings)], at(0))
-
-    (message,) = story.engine.messages(at(0), lambda _: False)
-
-    assert (message.alerts[0].name, message.alerts[0].severity) == ("monitor.round", "critical")
-    assert "the round was killed" in message.alerts[0].summary
-
-
-def test_removed_check_resolves_its_alert() -> None:
-    story = Story(RECEIVERS[:1])
-    story.round(0, check("redis.connect", Outcome.FAIL))
-
-    story.engine.end(["redis.connect"], "it is no longer looked at", at(60))
-    (message,) = story.engine.messages(at(60), lambda _: False)
-
-    assert message.kind == "resolved"
-    assert "no longer looked at" in message.alerts[0].summary
-
-
-def test_each_change_of_an_alert_is_one_event() -> None:
-    story = Story(RECEIVERS[:1])
-    story.round(0, check("a.b", Outcome.FAIL))
-    story.round(10, check("a.b", Outcome.FAIL))
-    story.round(20, check("a.b", Outcome.PASS))
-
-    assert [one.what for one in story.engine.events] == ["firing", "resolved"]
-
-
 def test_random_histories_keep_what_is_promised_of_messages() -> None:
     for seed in range(HISTORIES):
         replay_random_history(seed)
-
-
-def test_unknown_does_not_resolve_an_alert_for_failures_only() -> None:
-    story = Story(RECEIVERS[:1])
-    said = Alerting(on=("fail",))
-    story.round(0, check("fleet.queue", Outcome.FAIL, alert=said))
-
-    assert story.round(60, check("fleet.queue", Outcome.UNKNOWN, alert=said)) == []
-
-    (over,) = story.round(120, check("fleet.queue", Outcome.PASS, alert=said))
-    assert over.kind == "resolved"
-
-
-def test_restart_keeps_the_newest_evidence() -> None:
-    story, kept = Story(RECEIVERS[:1]), Kept()
-    for number in range(3):
-        story.round(number, check("a.b", Outcome.FAIL, message=f"{number} of 3"))
-        kept.write(story.engine)
-
-    story.engine = kept.restarted(story.engine)
-    (over,) = story.round(60, check("a.b", Outcome.PASS))
-
-    assert over.alerts[0].summary == "2 of 3"
 
 
 def test_cooldown_of_days_outlives_its_alert() -> None:

@@ -1,7 +1,5 @@
 """The checks of the build: which outcome and remedy each finding has."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import pytest
 
 from checks import test_build as checks
-from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes.build import Parsed
 from tests.kit.checks import assert_outcome, run_check
 from tests.kit.projects import change, write, write_package
@@ -24,9 +22,12 @@ def app(tmp_path: Path) -> Path:
     return write(tmp_path, {"src/index.js": "1", "dist/index.js": "1"})
 
 
-def test_an_artifact_that_is_there_passes(app: Path) -> None:
+def test_an_artifact_that_is_there_passes_and_one_older_than_its_source_warns(app: Path) -> None:
     assert_outcome(run_check(checks.test_artifacts, app), "pass")
     assert_outcome(run_check(checks.test_fresh, app), "pass")
+    os.utime(app / "dist/index.js", (1_000_000_000, 1_000_000_000))
+    says = "dist/index.js is older than src/index.js"
+    assert_outcome(run_check(checks.test_fresh, app), "warn", says, remedy="npm run build")
 
 
 @pytest.mark.parametrize(
@@ -49,40 +50,31 @@ def test_a_missing_artifact_fails_and_names_the_build_command(
 
 
 def test_configured_artifacts_replace_those_of_package_json(app: Path) -> None:
-    change(app, main="gone.js")
+    write_package(app)
+    assert_outcome(run_check(checks.test_artifacts, app), "skip", "promises no file")
+    write_package(app, main="gone.js")
     write(app, {"flowhealth.toml": '[build]\nartifacts = ["dist/index.js", "dist/no.js"]\n'})
     result = run_check(checks.test_artifacts, app)
     assert_outcome(result, "fail", "dist/no.js")
     assert "gone.js" not in result.message
 
 
-def test_a_package_that_promises_nothing_has_no_artifacts(tmp_path: Path) -> None:
-    write_package(tmp_path)
-    assert_outcome(run_check(checks.test_artifacts, tmp_path), "skip", "promises no file")
-
-
 @pytest.mark.parametrize(
-    ("parsed", "outcome", "says"),
+    ("count", "errors", "outcome", "says"),
     [
-        (Parsed(1, ()), "pass", ""),
-        (Parsed(0, ()), "skip", "no artifact is JavaScript"),
+        (1, (), "pass", ""),
+        (0, (), "skip", "no artifact is JavaScript"),
         (
-            Parsed(2, (MeasurementUnavailable("b", remedy="r"), CheckFailed("a.js line 1"))),
+            2,
+            (MeasurementUnavailable("b", remedy="r"), CheckFailed("a.js line 1")),
             "fail",
             "a.js line 1",
         ),
-        (Parsed(1, (MeasurementUnavailable("not parsed", remedy="r"),)), "unknown", "not parsed"),
+        (1, (MeasurementUnavailable("not parsed", remedy="r"),), "unknown", "not parsed"),
     ],
 )
 def test_an_artifact_that_does_not_parse_fails(
-    app: Path, parsed: Parsed, outcome: str, says: str
+    app: Path, count: int, errors: tuple[FlowHealthError, ...], outcome: str, says: str
 ) -> None:
-    result = run_check(checks.test_syntax, app, build_syntax=parsed)
+    result = run_check(checks.test_syntax, app, build_syntax=Parsed(count, errors))
     assert_outcome(result, outcome, says)
-
-
-def test_an_artifact_older_than_its_source_warns(app: Path) -> None:
-    os.utime(app / "dist/index.js", (1_000_000_000, 1_000_000_000))
-    result = run_check(checks.test_fresh, app)
-    says = "dist/index.js is older than src/index.js"
-    assert_outcome(result, "warn", says, remedy="npm run build")

@@ -1,7 +1,5 @@
 """What the dashboard's checks make of what the probes measured."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from types import SimpleNamespace
 

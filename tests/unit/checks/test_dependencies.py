@@ -1,7 +1,5 @@
 """The checks of the dependencies: what an audit and a list of newer versions are judged by."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -21,37 +19,30 @@ def app(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def audit(*severities: str, fix: str | None = None) -> Audit:
-    packages = tuple(Vulnerable(f"p{one}", one, "*", ("A fault",), fix) for one in severities)
-    return Audit({one: severities.count(one) for one in SEVERITIES}, packages)
-
-
 @pytest.mark.parametrize(
-    ("severities", "outcome"),
+    ("severities", "fix", "outcome", "remedy"),
     [
-        (("critical",), "fail"), (("high",), "fail"), (("moderate",), "warn"), (("low",), "pass"),
-        (("low", "moderate", "critical"), "fail"), ((), "pass"),
+        (("high",), "npm i a", "fail", "npm i a"),
+        (("moderate",), "npm audit fix", "warn", "npm audit fix"),
+        (("low",), None, "pass", None),
+        (("low", "moderate", "critical"), None, "fail", "npm audit"),
+        ((), None, "pass", None),
     ],
-)  # fmt: skip
-def test_the_worst_severity_decides(app: Path, severities: tuple[str, ...], outcome: str) -> None:
-    result = run_check(checks.test_vulnerabilities, app, npm_audit=audit(*severities))
+)
+def test_the_worst_severity_decides_and_the_fix_that_npm_has_is_the_remedy(
+    app: Path, severities: tuple[str, ...], fix: str | None, outcome: str, remedy: str | None
+) -> None:
+    packages = tuple(Vulnerable(f"p{one}", one, "*", ("A fault",), fix) for one in severities)
+    counts = {one: severities.count(one) for one in SEVERITIES}
 
-    worst = next((one for one in SEVERITIES if one in severities), "")
-    assert_outcome(result, outcome, worst if outcome in {"fail", "warn"} else "")
+    result = run_check(checks.test_vulnerabilities, app, npm_audit=Audit(counts, packages))
+
+    worst = next((one for one in SEVERITIES if one in severities and outcome != "pass"), "")
+    assert_outcome(result, outcome, worst, remedy=remedy)
     assert {one.name: one.value for one in result.measurements} == {
         one: severities.count(one) for one in ("critical", "high", "moderate", "low")
     }
     assert [text.split(": ")[1] for text in result.details["packages"]] == list(severities)
-
-
-@pytest.mark.parametrize(
-    ("fix", "remedy"), [(None, "npm audit"), ("npm audit fix", "npm audit fix"), ("npm i a", "npm i a")]
-)  # fmt: skip
-def test_the_remedy_of_a_vulnerability_is_the_fix_that_npm_has(
-    app: Path, fix: str | None, remedy: str
-) -> None:
-    result = run_check(checks.test_vulnerabilities, app, npm_audit=audit("high", fix=fix))
-    assert result.remedy == remedy
 
 
 def test_an_audit_without_an_answer_is_unknown_and_degrades_only(app: Path) -> None:
@@ -77,26 +68,22 @@ def test_an_audit_that_can_not_be_asked_says_why(
 
 
 def test_a_major_version_behind_warns_with_the_command_that_installs_it(app: Path) -> None:
-    found = Outdated(
-        (
-            Behind("minor", "1.0.0", "1.1.0", "1.1.0", major=False),
-            Behind("odd", "6.0.0", "6.0.0", "7.0.0", major=True, alias="is-number"),
-        ),
-        (),
+    behind = (
+        Behind("minor", "1.0.0", "1.1.0", "1.1.0", major=False),
+        Behind("odd", "6.0.0", "6.0.0", "7.0.0", major=True, alias="is-number"),
     )
-    result = run_check(checks.test_outdated, app, npm_outdated=found)
+    result = run_check(checks.test_outdated, app, npm_outdated=Outdated(behind, ()))
     remedy = "npm install odd@npm:is-number@latest"
     assert_outcome(result, "warn", "outdated_major 1", remedy=remedy)
     assert result.details["outdated"] == ["minor 1.0.0 -> 1.1.0", "odd 6.0.0 -> 7.0.0"]
 
 
-def test_dependencies_that_the_registry_does_not_have_are_unknown(app: Path) -> None:
+def test_outdated_is_unknown_where_the_registry_has_no_answer_and_can_be_switched_off(
+    app: Path,
+) -> None:
     found = Outdated((), ("@x/y@^99.0.0", "b"))
     result = run_check(checks.test_outdated, app, npm_outdated=found)
     assert_outcome(result, "unknown", "@x/y@^99.0.0, b", remedy="npm view @x/y versions")
-
-
-def test_outdated_that_is_switched_off_asks_nothing(app: Path) -> None:
     write(app, {"flowhealth.toml": "[dependencies]\noutdated = false\n"})
     assert_outcome(run_check(checks.test_outdated, app), "skip", "switched off")
 

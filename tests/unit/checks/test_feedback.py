@@ -1,7 +1,5 @@
 """The checks of GitHub's issues: what warns, and what is too early to tell."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -12,13 +10,13 @@ from pytest_flowhealth.feedback.github.analytics import Responses, Week
 from tests.kit.checks import run_check
 from tests.kit.clock import FakeClock
 from tests.kit.github import GitHub
+from tests.kit.projects import write
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    (tmp_path / "package.json").write_text('{"name": "shop", "version": "1.0.0"}')
-    (tmp_path / "flowhealth.toml").write_text('[github]\nrepository = "acme/shop"\n')
-    return tmp_path
+    settings = {"flowhealth.toml": '[github]\nrepository = "acme/shop"\n'}
+    return write(tmp_path, settings, name="shop", version="1.0.0")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Tables in tables and keys of every type: in the file, in the environment, in the reference."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,9 +7,9 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from pytest_flowhealth.config.decode import CHECKS, Decoder, built
+from pytest_flowhealth.config.decode import Decoder, built
 from pytest_flowhealth.config.environment import read_environment
-from pytest_flowhealth.config.fields import known_fields, missing, tables
+from pytest_flowhealth.config.fields import known_fields
 from pytest_flowhealth.config.reference import render
 
 
@@ -68,134 +66,81 @@ def environment(**variables: str) -> tuple[Root, list[str]]:
     return built(values, Root), problems
 
 
-def test_keys_of_tables_in_tables_are_dotted() -> None:
-    assert list(tables(Root)) == ["", "fleet", "fleet.spawn", "fleet.retry"]
-    assert {"fleet.spawn.command", "fleet.retry.wait", "checks"} <= set(known_fields(Root))
-    assert not {"fleet.spawn", "fleet.retry", "fleet"} & set(known_fields(Root))
-
-
 def test_a_table_in_a_table_becomes_a_struct_in_a_struct() -> None:
-    decoder = decode(
-        {"fleet": {"spawn": {"command": ["node", "a.js"]}, "patterns": {"a": "b:*"}, "agents": 2}}
-    )
-    fleet = built(decoder.values, Root).fleet
+    decoder = decode({"fleet": {"spawn": {"command": ["node"]}, "patterns": {"a": "b:*"}}})
 
     assert decoder.problems == []
-    assert fleet == Fleet(
-        agents=2, patterns={"a": "b:*"}, spawn=Spawn(("node", "a.js")), retry=Retry(times=7)
-    )
     assert decoder.values["fleet.spawn.command"].source == "file"
+    fleet = built(decoder.values, Root).fleet
+    assert fleet == Fleet(patterns={"a": "b:*"}, spawn=Spawn(("node",)), retry=Retry(times=7))
 
 
-def test_what_is_not_set_stays_as_its_table_has_it() -> None:
-    assert built({}, Root) == Root()
-    partly = built(decode({"fleet": {"retry": {"wait": 2}}}).values, Root).fleet.retry
-    assert partly == Retry(times=7, wait=2)
-
-
-def test_nearer_sources_win_key_by_key() -> None:
-    far = decode({"fleet": {"spawn": {"command": ["node"], "ready": "port:1"}}}).values
+def test_nearer_sources_win_key_by_key_and_what_is_not_set_stays() -> None:
+    far = decode(
+        {"fleet": {"spawn": {"command": ["node"], "ready": "port:1"}, "retry": {"wait": 2}}}
+    )
     near, _ = read_environment({"FLOWHEALTH_FLEET_SPAWN_READY": "port:2"}, Root)
 
-    assert built(far | near, Root).fleet.spawn == Spawn(("node",), "port:2")
+    fleet = built(far.values | near, Root).fleet
+
+    assert fleet == Fleet(spawn=Spawn(("node",), "port:2"), retry=Retry(times=7, wait=2))
 
 
 @pytest.mark.parametrize(
-    ("raw", "said"),
+    ("raw", "problem"),
     [
         (
             {"fleet": {"spawn": {"comand": []}}},
             "unknown key 'comand' in [fleet.spawn]; did you mean 'command'?",
         ),
-        ({"fleet": {"spwan": {}}}, "unknown key 'spwan' in [fleet]; did you mean 'spawn'?"),
         ({"fleet": {"spawn": 5}}, "[fleet.spawn] must be a table"),
         ({"fleet.spawn": {}}, "unknown key 'fleet.spawn'"),
-        ({"fleet": {"spawn.ready": "x"}}, "unknown key 'spawn.ready' in [fleet]"),
         ({"fleet": {"spawn": {"ready": 5}}}, "fleet.spawn.ready: Expected 'str', got 'int'"),
-        ({"fleet": {"patterns": {"a": 5}}}, "fleet.patterns: Expected 'str', got 'int'"),
-        ({"fleet": {"patterns": "x"}}, "fleet.patterns: Expected 'object', got 'str'"),
         ({"fleet": {"agents": "2"}}, "fleet.agents: Expected 'int | null', got 'str'"),
         ({"fleet": {"load": float("nan")}}, "fleet.load: must be a finite number"),
-        ({"fleet": {"source": "x"}}, "fleet.source: Invalid enum value 'x'"),
         ({"fleet": {"retry": {"wait": -1}}}, "fleet.retry.wait: Expected 'float' >= 0"),
         ({"rules": [{"nam": "x"}]}, "rules: Object contains unknown field 'nam'"),
     ],
 )
-def test_a_problem_is_named_with_the_whole_key(raw: dict[str, Any], said: str) -> None:
+def test_a_problem_is_named_with_the_whole_key(raw: dict[str, Any], problem: str) -> None:
     decoder = decode(raw)
     assert decoder.values == {}
-    assert [one for one in decoder.problems if said in one]
-
-
-def test_a_nested_key_has_a_check_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(value: object) -> None:
-        raise ValueError(f"{value} will not do")
-
-    monkeypatch.setitem(CHECKS, "fleet.spawn.ready", refuse)
-    assert decode({"fleet": {"spawn": {"ready": "x"}}}).problems == [
-        "file: fleet.spawn.ready: x will not do"
-    ]
-
-
-def test_a_required_key_is_missed_only_where_its_table_is_used() -> None:
-    assert missing(decode({}).values, Root) == []
-    assert missing(decode({"fleet": {"agents": 1}}).values, Root) == []
-    lacking = decode({"fleet": {"spawn": {"ready": "stdout:x"}}}).values
-    assert missing(lacking, Root) == ["fleet.spawn.command"]
+    assert [line for line in decoder.problems if problem in line]
 
 
 def test_each_type_is_read_from_the_environment() -> None:
     root, problems = environment(
+        CHECKS="[ab]*/, x",
         FLEET_SOURCE="http",
         FLEET_AGENTS=" 1_000 ",
         FLEET_LOAD="2.5e-1",
         FLEET_WANTED="No",
         FLEET_PATTERNS="agents = agent:*, keys=a=b",
-        FLEET_LIMITS="a=1,b=2",
-        FLEET_SPAWN_COMMAND="node, agent.js",
-        FLEET_RETRY_TIMES="0",
+        FLEET_LIMITS='{"a, b": 1}',
+        FLEET_SPAWN_COMMAND='["node", "-e", "f(1, 2)"]',
     )
     assert problems == []
+    assert root.checks == ("[ab]*/", "x")
     assert root.fleet == Fleet(
         source="http",
         agents=1_000,
         load=0.25,
         wanted=False,
         patterns={"agents": "agent:*", "keys": "a=b"},
-        limits={"a": 1, "b": 2},
-        spawn=Spawn(("node", "agent.js")),
-        retry=Retry(times=0),
+        limits={"a, b": 1},
+        spawn=Spawn(("node", "-e", "f(1, 2)")),
     )
-
-
-def test_the_environment_takes_json_where_a_value_has_a_comma() -> None:
-    root, problems = environment(
-        FLEET_PATTERNS='{"Accept": "a, b"}', FLEET_SPAWN_COMMAND='["node", "-e", "f(1, 2)"]'
-    )
-    assert problems == []
-    assert root.fleet.patterns == {"Accept": "a, b"}
-    assert root.fleet.spawn == Spawn(("node", "-e", "f(1, 2)"))
-    assert environment(CHECKS="[ab]*/, x")[0].checks == ("[ab]*/", "x")
 
 
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("FLEET_AGENTS", "many"),
-        ("FLEET_AGENTS", "9" * 5_000),
-        ("FLEET_AGENTS", "1.5"),
-        ("FLEET_LOAD", "nan"),
-        ("FLEET_LOAD", "1e999"),
-        ("FLEET_WANTED", "perhaps"),
-        ("FLEET_PATTERNS", "x"),
-        ("FLEET_PATTERNS", "=x"),
-        ("FLEET_PATTERNS", '{"a": ['),
-        ("FLEET_PATTERNS", "{" * 100_000),
-        ("FLEET_PATTERNS", '{"\udcff'),
-        ("FLEET_SPAWN", "x"),
-        ("RULES", "x"),
-        ("FLEET_RETRY_TIME", "1"),
+        *(("FLEET_AGENTS", "many"), ("FLEET_AGENTS", "9" * 5_000), ("FLEET_AGENTS", "1.5")),
+        *(("FLEET_LOAD", "nan"), ("FLEET_WANTED", "perhaps"), ("FLEET_PATTERNS", "x")),
+        *(("FLEET_PATTERNS", "=x"), ("FLEET_PATTERNS", "{" * 100_000)),
+        *(("FLEET_PATTERNS", '{"\udcff'), ("FLEET_SPAWN", "x"), ("FLEET_RETRY_TIME", "1")),
     ],
+    ids=range(11),
 )
 def test_a_variable_of_the_wrong_type_is_named(name: str, text: str) -> None:
     root, problems = environment(**{name: text})
@@ -221,12 +166,9 @@ def test_the_reference_has_tables_in_tables_and_every_type() -> None:
     assert "| `spawn` |" not in text
 
 
-def test_no_two_keys_share_a_variable() -> None:
-    variables = [one.variable for one in known_fields().values() if one.variable]
+def test_each_key_has_a_variable_of_its_own_and_a_type_that_msgspec_can_read() -> None:
+    variables = [field.variable for field in known_fields().values() if field.variable]
     assert len(variables) == len(set(variables))
-
-
-def test_msgspec_can_read_each_type() -> None:
     for field in known_fields().values():
         # It finds out late: limits belong on the number, not on its union with None.
         msgspec.inspect.type_info(field.type)

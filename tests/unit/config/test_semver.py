@@ -1,7 +1,5 @@
 """Version ranges; tests/integration/project/test_npms_rules.py compares them with npm's own module."""
 
-from __future__ import annotations
-
 import pytest
 
 from pytest_flowhealth.config.semver import range_of, satisfies

@@ -1,7 +1,5 @@
 """How a check's phases, thresholds, warnings and attempts become its outcome."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """Requirements between checks: names, order, rings and root causes."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """The schema of the report that the package ships."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from pytest_flowhealth.domain import report

@@ -1,7 +1,5 @@
 """The verdict on a run: exit codes, reasons, and failures that are attributed to their cause."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Statistics against the standard library, and what a sample can support."""
 
-from __future__ import annotations
-
 import math
 import statistics
 

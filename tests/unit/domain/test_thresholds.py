@@ -1,7 +1,5 @@
 """Thresholds: direction, limits that are inside, changes from outside."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

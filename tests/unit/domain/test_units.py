@@ -1,7 +1,5 @@
 """Units: conversion within a kind, durations and sizes as people write them."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """Keeping a run in a history, whatever is wrong with the file."""
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,13 +10,7 @@ from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history import query
 from pytest_flowhealth.history.database import connect, path_of, require_usable
 from pytest_flowhealth.history.keeping import keep
-from tests.kit.records import entry
-
-
-def uids(path: Path) -> set[str]:
-    """Return the runs in a history, as any reader sees them."""
-    with closing(sqlite3.connect(path)) as file:
-        return {uid for (uid,) in file.execute("SELECT uid FROM runs")}
+from tests.kit.records import entry, uids
 
 
 def test_run_that_comes_twice_is_kept_once_with_its_samples(tmp_path: Path) -> None:

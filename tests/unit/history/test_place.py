@@ -1,7 +1,5 @@
 """Where a history is: a file, a server with a file beside it, or a usage error that tells no secret."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

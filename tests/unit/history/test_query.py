@@ -1,7 +1,5 @@
 """Ranges from samples and roll-ups, earlier runs, and what is removed when it is old."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path

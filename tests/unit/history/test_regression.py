@@ -1,7 +1,5 @@
 """Comparisons with earlier runs, trends, and what thresholds they suggest."""
 
-from __future__ import annotations
-
 import random
 import tomllib
 

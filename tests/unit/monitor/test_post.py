@@ -1,7 +1,5 @@
 """A history that is locked, broken, removed or newer stops no round and loses no alert."""
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing

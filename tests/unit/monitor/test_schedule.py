@@ -1,8 +1,6 @@
 """When each component is due."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pytest_flowhealth.monitor.schedule import REST, Schedule, interval_of
 
@@ -57,18 +55,6 @@ def test_new_plan_keeps_the_slots_of_unchanged_components() -> None:
 
     assert schedule.due(10.0) == {"redis"}
     assert schedule.due(67.0) == {"redis", "npm"}
-
-
-@given(st.lists(st.floats(0.1, 100.0), max_size=50))
-def test_slots_are_never_queued(pauses: list[float]) -> None:
-    schedule = Schedule()
-    schedule.plan({"a": 7.0, "b": 13.0}, 0.0)
-    now = 0.0
-    for pause in pauses:
-        now += pause
-        schedule.due(now)
-        assert schedule.due(now) == frozenset()
-        assert (schedule.next() or 0) > now
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pytest_flowhealth.monitor.settings import Asked, read
     ("text", "says"),
     [
         ('[[rules]]\nname = "a"\n', "rules: a: 'metric' is missing"),
+        ('[[rules]]\nname = "a"\nmetric = "a.b"\n', "needs 'above', 'below' or 'absent'"),
         ('[[rules]]\nname = "a"\nmetric = "x"\n', "must be such as 'redis.connect.p95'"),
         ('[[rules]]\nname = "a"\nmetric = "a.b"\nabove = 1\nbelow = 2\n', "can't both be given"),
         ('[[rules]]\nname = "a"\nmetric = "a.b"\nabove = 1\nfor = "soon"\n', "a duration such as"),

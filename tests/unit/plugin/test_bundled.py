@@ -1,7 +1,5 @@
 """The bundled checks are well declared."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

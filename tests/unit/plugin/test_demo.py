@@ -1,7 +1,5 @@
 """The demo's pure parts: its command line, its choice of a Redis, its exit codes."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -1,7 +1,5 @@
 """The docs name every option, and files that exist."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Which warnings of pytest say that a check's body did not run, did not assert or left errors."""
 
-from __future__ import annotations
-
 import warnings
 
 import pytest

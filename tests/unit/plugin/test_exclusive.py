@@ -1,7 +1,5 @@
 """An exclusive check holds the lock of all workers alone; other checks share it."""
 
-from __future__ import annotations
-
 import fcntl
 from pathlib import Path
 from types import SimpleNamespace

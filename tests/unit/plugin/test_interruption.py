@@ -1,7 +1,5 @@
 """Signals that end the demo's work."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Iterator
 

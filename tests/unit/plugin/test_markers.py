@@ -1,7 +1,5 @@
 """What the markers of a test declare, and every mistake in them with its place."""
 
-from __future__ import annotations
-
 import datetime
 
 import pytest
@@ -35,6 +33,7 @@ MISTAKES = {
     CHECK + "@pytest.mark.waive(until='2026-12-31', reason=' ')": "reason= must say why",
     CHECK + "@pytest.mark.alert(after='soon')": "after=: expected a duration",
     CHECK + "@pytest.mark.alert(severity='bad')": "severity= must be one of",
+    CHECK + "@pytest.mark.alert(cooldown=-1)": "cooldown= must be seconds",
     CHECK + "@pytest.mark.alert(on='pass')": "on= must be one or several of warn, fail, unknown",
     "@pytest.mark.threshold('x', warn=1, fail=2)": "threshold without @pytest.mark.health",
     "@pytest.mark.waive(until='2026-12-31', reason='x')": "waive without @pytest.mark.health",

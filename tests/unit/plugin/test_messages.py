@@ -1,7 +1,5 @@
 """What a failure says in one sentence."""
 
-from __future__ import annotations
-
 import pytest
 
 from pytest_flowhealth.plugin.reporting.messages import summarize

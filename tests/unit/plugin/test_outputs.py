@@ -1,7 +1,5 @@
 """`--health-output`: what it accepts, and formats of other packages."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

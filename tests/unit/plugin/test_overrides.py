@@ -1,7 +1,5 @@
 """Thresholds that are changed from outside: the suggest_names source wins, and is named."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import msgspec

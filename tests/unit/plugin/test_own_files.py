@@ -1,7 +1,5 @@
 """Which files an output may replace."""
 
-from __future__ import annotations
-
 import os
 from importlib.metadata import entry_points
 from pathlib import Path

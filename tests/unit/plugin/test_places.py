@@ -1,7 +1,5 @@
 """GitHub's job summary, and paths as CI names them."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The report replaces only what is a report."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The runbook has a section for each alert that there can be, and alerts' links lead there."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections import Counter

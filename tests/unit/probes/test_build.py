@@ -1,9 +1,6 @@
 """What a package.json promises, and whether it is there, whole, parseable and fresh."""
 
-from __future__ import annotations
-
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +8,7 @@ import pytest
 
 from pytest_flowhealth.config.manifest import Package
 from pytest_flowhealth.config.workspaces import workspaces
-from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes import artifacts, build, freshness
 from pytest_flowhealth.probes.build import Found
 from pytest_flowhealth.probes.javascript import Source
@@ -31,19 +28,20 @@ def found(root: Path, **fields: Any) -> Found:
     return build.find(artifacts.promises(package(root, **fields)), root)
 
 
-def labels(sources: Iterable[Source]) -> list[str]:
-    return sorted(source.label for source in sources)
+def labels(found: Found) -> list[str]:
+    return sorted(source.label for source in found.files)
 
 
 def paths(root: Path, **fields: Any) -> dict[str, str]:
     return {one.field: one.path for one in artifacts.promises(package(root, **fields))}
 
 
-def test_each_field_of_a_manifest_promises_its_file(tmp_path: Path) -> None:
+def test_each_field_of_a_manifest_promises_its_file_once(tmp_path: Path) -> None:
     assert paths(tmp_path) == {}
     assert paths(tmp_path, main="a.js", module="b.mjs") == {"main": "a.js", "module": "b.mjs"}
     assert paths(tmp_path, typings="c.d.ts", bin="d.js") == {"types": "c.d.ts", "bin.it": "d.js"}
     assert paths(tmp_path, bin={"x": "./x.js", "y": "y.js"}) == {"bin.x": "./x.js", "bin.y": "y.js"}
+    assert paths(tmp_path, main="a.js", exports="./a.js", bin="a.js") == {"bin.it": "a.js"}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +56,6 @@ def test_each_field_of_a_manifest_promises_its_file(tmp_path: Path) -> None:
         ({"./x": ["./a.js", None], "./y": None}, {'exports["./x"]': "./a.js"}),
         ({"./f/*": "./dist/*.js"}, {'exports["./f/*"]': "./dist/*.js"}),
         ([], {}),
-        (7, {}),
     ],
 )
 def test_exports_promise_each_target_of_each_condition(
@@ -67,30 +64,21 @@ def test_exports_promise_each_target_of_each_condition(
     assert paths(tmp_path, exports=exports) == expected
 
 
-def test_a_file_that_three_fields_promise_is_one_promise(tmp_path: Path) -> None:
-    promised = artifacts.promises(package(tmp_path, main="a.js", exports="./a.js", bin="a.js"))
-    assert len(promised) == 1
-
-
 @pytest.mark.parametrize(
-    ("main", "file"),
+    ("field", "path", "file"),
     [
-        ("a.js", "a.js"), ("./a", "a.js"), ("a", "a"), ("a", "a.json"), ("a", "a.node"), ("a", "a/index.js"),
-        ("a/", "a/index.json"), (".", "index.js"), ("./", "index.js"),
+        *(("main", "./a", "a.js"), ("main", "a", "a"), ("main", "a", "a.json")),
+        *(("main", "a", "a.node"), ("main", "a", "a/index.js"), ("main", "a/", "a/index.json")),
+        *(("main", ".", "index.js"), ("types", "a.d.ts", "a.d.ts")),
+        *(("types", "a", "a.d.ts"), ("types", "a", "a/index.d.ts")),
     ],
-)  # fmt: skip
-def test_main_is_found_as_node_finds_it(tmp_path: Path, main: str, file: str) -> None:
-    assert found(tmp_path, main=main).problems
-    write(tmp_path, file)
-    assert labels(found(tmp_path, main=main).files) == [file]
-
-
-@pytest.mark.parametrize(
-    ("types", "file"), [("a.d.ts", "a.d.ts"), ("a", "a.d.ts"), ("a", "a/index.d.ts")]
 )
-def test_types_are_found_as_typescript_finds_them(tmp_path: Path, types: str, file: str) -> None:
-    write(tmp_path, file, content="")
-    assert labels(found(tmp_path, types=types).files) == [file]
+def test_main_and_types_are_found_as_node_and_typescript_find_them(
+    tmp_path: Path, field: str, path: str, file: str
+) -> None:
+    assert found(tmp_path, **{field: path}).problems
+    write(tmp_path, file, content="" if field == "types" else "1;\n")
+    assert labels(found(tmp_path, **{field: path})) == [file]
 
 
 def test_exports_and_bin_are_taken_by_the_letter(tmp_path: Path) -> None:
@@ -98,37 +86,32 @@ def test_exports_and_bin_are_taken_by_the_letter(tmp_path: Path) -> None:
     result = found(tmp_path, exports="./a", bin="b")
     assert result.files == ()
     assert sorted(result.problems) == ["a (exports) is missing", "b (bin.it) is missing"]
-
-
-def test_an_export_that_does_not_begin_with_a_dot_is_refused(tmp_path: Path) -> None:
-    write(tmp_path, "a.js")
     (problem,) = found(tmp_path, exports={".": "a.js"}).problems
     assert "begin with ./" in problem
 
 
-def test_a_pattern_in_exports_promises_one_file_at_least(tmp_path: Path) -> None:
-    write(tmp_path, "dist/a.js", "dist/deep/b.js", "dist/c.css", "other/d.js")
+@pytest.mark.parametrize(
+    ("pattern", "files"),
+    [
+        ("./dist/*.js", ["dist/a.js", "dist/deep/b.js", "dist/x/x.js"]),
+        ("./dist/*/*.js", ["dist/x/x.js"]),
+        ("./*", []),  # the whole package: no file in particular
+    ],
+)
+def test_a_pattern_in_exports_is_kept_by_one_whole_file(
+    tmp_path: Path, pattern: str, files: list[str]
+) -> None:
+    write(tmp_path, "dist/a.js", "dist/deep/b.js", "dist/x/x.js", "dist/c.css", "other/d.js")
     write(tmp_path, "dist/empty.js", content="")
-    result = found(tmp_path, exports={"./*": "./dist/*.js"})
-    assert labels(result.files) == ["dist/a.js", "dist/deep/b.js"]
-    assert result.problems == ()
-    (problem,) = found(tmp_path, exports={"./*": "./lib/*.js"}).problems
-    assert 'lib/*.js (exports["./*"]) is missing' in problem
-    result = found(tmp_path, exports={"./*": "./dist/*/*.js"})
-    assert result.problems
-    write(tmp_path, "dist/x/x.js")
-    result = found(tmp_path, exports={"./*": "./dist/*/*.js"})
-    assert labels(result.files) == ["dist/x/x.js"]
+    result = found(tmp_path, exports={"./*": pattern})
+    assert (labels(result), result.problems) == (files, ())
 
 
-def test_a_pattern_over_the_whole_package_promises_no_file_in_particular(tmp_path: Path) -> None:
-    write(tmp_path, "a.js", "node_modules/b/c.js")
-    assert found(tmp_path, exports={"./*": "./*"}) == Found((), ())
-
-
-def test_a_pattern_that_fits_empty_files_only_is_broken(tmp_path: Path) -> None:
+def test_a_pattern_that_fits_nothing_or_empty_files_only_is_broken(tmp_path: Path) -> None:
     write(tmp_path, "dist/a.js", "dist/b.js", content=" \n")
-    assert "empty" in found(tmp_path, exports={"./*": "./dist/*.js"}).problems[0]
+    for pattern, says in (("./lib/*.js", 'lib/*.js (exports["./*"]) is missing'), ("./dist/*.js", "empty")):  # fmt: skip
+        (problem,) = found(tmp_path, exports={"./*": pattern}).problems
+        assert says in problem
 
 
 @pytest.mark.parametrize(
@@ -149,23 +132,14 @@ def test_a_configured_glob_names_files(
     if expected is None:
         assert result.problems == (f"{pattern} (build.artifacts) is missing",)
     else:
-        assert labels(result.files) == expected
+        assert labels(result) == expected
         assert result.problems == ()
 
 
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        ("", "is empty"),
-        (" \n\t\r\n", "is empty"),
-        ("\ufeff\n", "is empty"),
-        (" " * (2 << 20), "is empty"),
-    ],
-    ids=["nothing", "white", "mark", "long"],
-)
-def test_a_file_of_white_space_is_empty(tmp_path: Path, content: str, problem: str) -> None:
+@pytest.mark.parametrize("content", ["", " \n\t\r\n", "\ufeff\n", " " * (2 << 20)], ids=range(4))
+def test_a_file_of_white_space_is_empty(tmp_path: Path, content: str) -> None:
     write(tmp_path, "a.js", content=content)
-    assert found(tmp_path, main="a.js").problems == (f"a.js (main) {problem}",)
+    assert found(tmp_path, main="a.js").problems == ("a.js (main) is empty",)
 
 
 @pytest.mark.parametrize("path", ["../a.js", "/etc/hostname", "x/../../a.js", "../*.js", "/*"])
@@ -178,23 +152,31 @@ def test_nothing_outside_the_target_is_looked_at(tmp_path: Path, path: str) -> N
     assert "outside" in problem
 
 
-def test_a_link_is_followed_inside_the_target_only(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"main": "out.js"}, "leads outside"),
+        ({"main": "nowhere.js"}, "is missing"),
+        ({"main": "pipe.js"}, "is a pipe"),
+        ({"bin": "folder.js"}, "is a folder"),
+        ({"main": "folder.js"}, "is missing"),
+    ],
+)
+def test_a_link_is_followed_inside_the_target_and_only_a_regular_file_is_an_artifact(
+    tmp_path: Path, fields: dict[str, str], says: str
+) -> None:
     root = tmp_path / "it"
     write(tmp_path, "a.js", "it/real.js")
-    (root / "out.js").symlink_to("../a.js")
-    (root / "in.js").symlink_to("real.js")
-    (root / "nowhere.js").symlink_to("absent.js")
-    assert "leads outside" in found(root, main="out.js").problems[0]
-    assert labels(found(root, main="in.js").files) == ["in.js"]
-    assert "is missing" in found(root, main="nowhere.js").problems[0]
-
-
-def test_a_pipe_and_a_folder_are_no_artifacts(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe.js")
-    (tmp_path / "folder.js").mkdir()
-    assert "is a pipe" in found(tmp_path, main="pipe.js").problems[0]
-    assert "is a folder" in found(tmp_path, bin="folder.js").problems[0]
-    assert "is missing" in found(tmp_path, main="folder.js").problems[0]
+    for name, target in {
+        "out.js": "../a.js",
+        "in.js": "real.js",
+        "nowhere.js": "absent.js",
+    }.items():
+        (root / name).symlink_to(target)
+    os.mkfifo(root / "pipe.js")
+    (root / "folder.js").mkdir()
+    assert labels(found(root, main="in.js")) == ["in.js"]
+    assert says in found(root, **fields).problems[0]
 
 
 @pytest.mark.parametrize("path", ["a\0b", "\ud800", "x" * 5_000, "a/" * 3_000, "\n\x1b[31m"])
@@ -214,78 +196,75 @@ def test_deeply_nested_exports_give_a_short_message(tmp_path: Path) -> None:
 def test_the_promises_of_each_workspace_count(tmp_path: Path) -> None:
     root = package(tmp_path, workspaces=["packages/*"], main="a.js")
     package(tmp_path / "packages/one", name="one", main="dist/index.js")
-    package(tmp_path / "packages/two", name="two")
     write(tmp_path, "a.js")
     everything = workspaces(tmp_path, root.manifest)
-    promised = [promise for one in everything for promise in artifacts.promises(one)]
-    result = build.find(promised, tmp_path)
-    assert labels(result.files) == ["a.js"]
+    result = build.find([file for one in everything for file in artifacts.promises(one)], tmp_path)
+    assert labels(result) == ["a.js"]
     assert result.problems == ("packages/one/dist/index.js (main) is missing",)
 
 
-def problems(root: Path, *names: str) -> list[FlowHealthError]:
-    return list(build.syntax([Source(root / name, name) for name in names]).errors)
-
-
 def test_json_webassembly_and_add_ons_are_recognised_by_their_content(tmp_path: Path) -> None:
-    write(tmp_path, "a.json", content='{"a": 1}')
-    write(tmp_path, "a.wasm", content=b"\0asm\1\0\0\0")
-    write(tmp_path, "a.node", content=b"\x7fELF\2\1\1")
-    write(tmp_path, "a.css", "a.d.ts", content="}}}")
-    assert problems(tmp_path, "a.json", "a.wasm", "a.node", "a.css", "a.d.ts") == []
-    write(tmp_path, "b.json", content="{")
-    write(tmp_path, "b.wasm", "b.node", content="<html>")
-    found = problems(tmp_path, "b.json", "b.wasm", "b.node")
-    assert [type(one) for one in found] == [CheckFailed] * 3
-    assert [one.message.split()[0] for one in found] == ["b.json", "b.wasm", "b.node"]
+    whole: dict[str, str | bytes] = {"a.json": "{}", "a.wasm": b"\0asm\1", "a.node": b"\x7fELF\2"}
+    others = {"a.css": "}}}", "a.d.ts": "}}}"}
+    broken = {"b.json": "{", "b.wasm": "<html>", "b.node": "<html>"}
+    files = whole | others | broken
+    write_files(tmp_path, files)
+
+    parsed = build.syntax([Source(tmp_path / name, name) for name in files])
+
+    assert parsed.count == len(whole | broken)
+    assert {type(error) for error in parsed.errors} == {CheckFailed}
+    assert [error.message.split()[0] for error in parsed.errors] == list(broken)
 
 
-def compared(root: Path, *names: str) -> freshness.Comparison:
-    return freshness.compare([Source(root / name, name) for name in names], [root], root)
-
-
-def at(root: Path, when: float, *names: str) -> None:
-    for name in names:
+def compared(root: Path, times: dict[str, float], *names: str) -> freshness.Comparison:
+    """Write files with their times of modification, and compare the artifacts `names`."""
+    for name, when in times.items():
         write(root, name)
         os.utime(root / name, (when, when))
+    packages = [root, root / "packages/one", root / "packages/two"]
+    return freshness.compare([Source(root / name, name) for name in names], packages, root)
 
 
-def test_an_artifact_older_than_its_sources_is_stale(tmp_path: Path) -> None:
-    at(tmp_path, 1_000, "dist/index.js", "src/old.ts")
-    assert compared(tmp_path, "dist/index.js") == freshness.Comparison(1, ())
-    at(tmp_path, 5_000, "src/deep/new.ts")
-    (stale,) = compared(tmp_path, "dist/index.js").stale
-    assert stale == freshness.Stale("dist/index.js", "src/deep/new.ts", 4_000)
-    at(tmp_path, 5_000, "dist/other.js")  # a build that writes only what changed
-    assert compared(tmp_path, "dist/index.js").stale == ()
+FRESH = {"dist/index.js": 1_000, "src/a.ts": 1_000, "src/b.ts": 1_001.5}
+NATIVE = {"build/a.node": 1_000, "src/a.ts": 9_000}
+WORKSPACE = {"packages/one/dist/a.js": 1_000, "packages/two/src/b.ts": 9_000, "src/c.ts": 9_000}
+NO_SOURCES = ("src/a.test.ts", "src/__tests__/b.ts", "src/README.md", "src/native.cc", "other/d.ts")
 
 
-def test_tests_prose_and_other_folders_make_no_artifact_stale(tmp_path: Path) -> None:
-    at(tmp_path, 1_000, "dist/index.js", "src/a.ts", ".x/dist/src/b.js")
-    at(tmp_path, 1_001.5, "src/b.ts")
-    at(tmp_path, 9_000, "src/a.test.ts", "src/__tests__/b.ts", "src/README.md", "src/native.cc")
-    at(tmp_path, 9_000, "src/node_modules/c.ts", "other/d.ts")
-    assert compared(tmp_path, "dist/index.js", ".x/dist/src/b.js").stale == ()
-    assert compared(tmp_path, "index.js").compared == 0
-
-
-def test_add_ons_are_compared_with_their_own_sources(tmp_path: Path) -> None:
-    at(tmp_path, 1_000, "build/a.node", "build/a.wasm")
-    at(tmp_path, 9_000, "src/a.ts")
-    assert compared(tmp_path, "build/a.node").compared == 0
-    at(tmp_path, 9_000, "src/a.cc")
-    assert [one.source for one in compared(tmp_path, "build/a.node").stale] == ["src/a.cc"]
-
-
-def test_each_package_has_its_own_sources(tmp_path: Path) -> None:
-    one, two = tmp_path / "packages/one", tmp_path / "packages/two"
-    at(tmp_path, 1_000, "packages/one/dist/a.js", "packages/one/src/a.ts", "packages/two/dist/b.js")
-    at(tmp_path, 9_000, "packages/two/src/b.ts", "src/c.ts")
-    names = ("packages/one/dist/a.js", "packages/two/dist/b.js")
-    sources = [Source(tmp_path / name, name) for name in names]
-    found = freshness.compare(sources, [tmp_path, one, two], tmp_path)
-    assert found.compared == 2
-    assert [stale.artifact for stale in found.stale] == ["packages/two/dist/b.js"]
+@pytest.mark.parametrize(
+    ("times", "built", "stale"),
+    [
+        (FRESH, "dist/index.js", []),
+        (FRESH | {"src/deep/new.ts": 5_000}, "dist/index.js", [("src/deep/new.ts", 4_000)]),
+        (FRESH | {"src/new.ts": 5_000, "dist/other.js": 5_000}, "dist/index.js", []),
+        (FRESH | dict.fromkeys(NO_SOURCES, 9_000), "dist/index.js", []),
+        (FRESH | {"src/node_modules/c.ts": 9_000}, "dist/index.js", []),
+        (
+            FRESH | {"dist/b.js": 1_000, "src/b.ts": 9_000},
+            "dist/index.js dist/b.js",
+            [("src/b.ts", 8_000)],
+        ),
+        (FRESH, "index.js", None),
+        ({".x/dist/src/b.js": 1_000, **FRESH}, ".x/dist/src/b.js", []),
+        (NATIVE, "build/a.node", None),
+        (NATIVE | {"src/a.cc": 9_000}, "build/a.node", [("src/a.cc", 8_000)]),
+        (WORKSPACE | {"packages/one/src/a.ts": 1_000}, "packages/one/dist/a.js", []),
+        (
+            WORKSPACE | {"packages/two/dist/b.js": 1_000},
+            "packages/two/dist/b.js",
+            [("packages/two/src/b.ts", 8_000)],
+        ),
+    ],
+    ids=range(12),
+)
+def test_an_artifact_older_than_the_sources_of_its_kind_and_package_is_stale(
+    tmp_path: Path, times: dict[str, float], built: str, stale: list[tuple[str, float]] | None
+) -> None:
+    found = compared(tmp_path, times, *built.split())
+    assert found.compared == (0 if stale is None else len(built.split()))
+    assert [(one.source, one.seconds) for one in found.stale] == (stale or [])
+    assert all(built.startswith(one.artifact) for one in found.stale)
 
 
 def test_a_folder_of_too_many_files_is_unmeasured(
@@ -293,7 +272,7 @@ def test_a_folder_of_too_many_files_is_unmeasured(
 ) -> None:
     monkeypatch.setattr(freshness, "MAX_FILES", 2)
     monkeypatch.setattr(artifacts, "MAX_FILES", 2)
-    at(tmp_path, 1_000, "dist/a.js", "src/a.ts", "src/b.ts", "src/c.ts")
+    times = dict.fromkeys(("dist/a.js", "src/a.ts", "src/b.ts", "src/c.ts"), 1_000.0)
     with pytest.raises(MeasurementUnavailable, match="more than 2 files"):
-        compared(tmp_path, "dist/a.js")
+        compared(tmp_path, times, "dist/a.js")
     assert "more than 2 files" in found(tmp_path, exports={"./*": "./src/*.ts"}).problems[0]

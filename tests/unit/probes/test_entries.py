@@ -1,7 +1,5 @@
 """The entry file of a package, where it is empty."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +10,6 @@ from tests.kit.projects import write
 
 ENTRIES: dict[str, tuple[dict[str, Any], str | None]] = {
     "index": ({}, "index.js"),
-    "main": ({"main": "./lib/a.js"}, "lib/a.js"),
     "main without its end": ({"main": "lib/a"}, "lib/a.js"),
     "a main folder": ({"main": "lib"}, "lib/index.js"),
     "a main that is not there": ({"main": "gone.js"}, "index.js"),
@@ -24,7 +21,6 @@ ENTRIES: dict[str, tuple[dict[str, Any], str | None]] = {
     ),
     "deep conditions": ({"exports": {".": {"node": [{"import": "./lib/a.js"}]}}}, "lib/a.js"),
     "no dot": ({"exports": {"./a": "./lib/a.js"}}, None),
-    "full": ({"main": "full.js"}, None),
     "types": ({"main": "a.d.ts"}, None),
     "out of the package": ({"main": "../../../etc/hostname"}, "index.js"),
     "for one platform": ({"os": ["linux"]}, None),

@@ -1,9 +1,8 @@
 """Configuration files of every kind that needs no Node: whole, broken and hostile."""
 
-from __future__ import annotations
-
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,34 +28,28 @@ def broken(found: Looked) -> str:
     return found.error.message
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "kind"),
-    [
-        ("a.json", '{"a": 1}', "json"),
-        ("a.json", '\ufeff{"a": 1}', "json"),
-        ("tsconfig.json", '{"a": 1, /* c */ }', "jsonc"),
-        ("tsconfig.build.json", "{} // c", "jsonc"),
+WHOLE = [
+    *(("a.json", '{"a": 1}', "json"), ("a.json", '\ufeff{"a": 1}', "json")),
+    *(
+        ("tsconfig.build.json", '{"a": 1, /* c */ } // c', "jsonc"),
         (".swcrc", '{"jsc": {},}', "jsonc"),
-        (".eslintrc", '{"a": 1} // c', "rc"),
-        (".eslintrc", "root: true\n", "rc"),
-        (".prettierrc", "semi: false", "rc"),
-        (".babelrc", "{presets: ['a'],}", "json5"),
-        ("config/a.yaml", "a: &x [1]\nb: *x\n---\nc: !Ref d\n", "yaml"),
-        ("docker-compose.yml", "services: {}\n", "yaml"),
-        ("a.toml", "[a]\nb = 1\n", "toml"),
-        (".env", "A=1\nexport B='x\ny'\n\n# c\n", "env"),
-        (".env", "", "env"),
-        (".npmrc", "a=b\n[c]\nd\n", "ini"),
-        (".npmrc", "", "ini"),
-        ("notes.txt", "whatever {", "text"),
-    ],
-)
+    ),
+    *((".eslintrc", '{"a": 1} // c', "rc"), (".prettierrc", "semi: false", "rc")),
+    (".babelrc", "{presets: ['a'],}", "json5"),
+    ("config/a.yaml", "a: &x [1]\nb: *x\n---\nc: !Ref d\n", "yaml"),
+    ("docker-compose.yml", "services: {}\n", "yaml"),
+    ("a.toml", "[a]\nb = 1\n", "toml"),
+    *((".env", "A=1\nexport B='x\ny'\n\n# c\n", "env"), (".env", "", "env")),
+    *((".npmrc", "a=b\n[c]\nd\n", "ini"), ("notes.txt", "whatever {", "text")),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "kind"), WHOLE)
 def test_a_whole_file_parses_as_its_name_says(
     tmp_path: Path, name: str, content: str, kind: str
 ) -> None:
     found = look(tmp_path, name, content)
-    assert found.error is None
-    assert found.kind == kind
+    assert (found.error, found.kind) == (None, kind)
 
 
 @pytest.mark.parametrize(
@@ -108,22 +101,24 @@ def test_without_pyyaml_yaml_is_unmeasured_with_the_extra_as_remedy(
     assert error.remedy == "pip install pytest-flowhealth[yaml]"
 
 
-def test_what_is_no_regular_file_is_broken(tmp_path: Path) -> None:
-    assert broken(look(tmp_path, "absent.json")).endswith("is not there")
-    (tmp_path / "folder.json").mkdir()
-    assert "is a folder" in broken(look(tmp_path, "folder.json"))
-    os.mkfifo(tmp_path / "pipe.js")
-    assert "is a pipe" in broken(look(tmp_path, "pipe.js"))
-    (tmp_path / "ring.json").symlink_to("ring.json")
-    assert "can't be read" in broken(look(tmp_path, "ring.json"))
-    (tmp_path / "dangling.json").symlink_to("nowhere")
-    assert "leads nowhere" in broken(look(tmp_path, "dangling.json"))
-    (tmp_path / "endless.json").symlink_to("/dev/zero")
-    assert "is a device" in broken(look(tmp_path, "endless.json"))
-    assert "can't be read" in broken(look(tmp_path, "x" * 300 + ".json"))
-    assert "can't be read" in broken(look(tmp_path, "nul\0.json"))
-    (tmp_path / "file").write_text("x")
-    assert "can't be read" in broken(look(tmp_path, "file/below.json"))
+SPECIAL: dict[str, tuple[Callable[[Path], object], str]] = {
+    "absent.json": (lambda path: None, "is not there"),
+    "folder.json": (Path.mkdir, "is a folder"),
+    "pipe.js": (os.mkfifo, "is a pipe"),
+    "ring.json": (lambda path: path.symlink_to("ring.json"), "can't be read"),
+    "dangling.json": (lambda path: path.symlink_to("nowhere"), "leads nowhere"),
+    "endless.json": (lambda path: path.symlink_to("/dev/zero"), "is a device"),
+    "x" * 300 + ".json": (lambda path: None, "can't be read"),
+    "nul\0.json": (lambda path: None, "can't be read"),
+    "file/below.json": (lambda path: path.parent.touch(), "can't be read"),
+}
+
+
+@pytest.mark.parametrize("name", SPECIAL, ids=range(9))
+def test_what_is_no_regular_file_is_broken(tmp_path: Path, name: str) -> None:
+    make, says = SPECIAL[name]
+    make(tmp_path / name)
+    assert says in broken(look(tmp_path, name))
 
 
 def test_without_node_a_script_is_unmeasured_and_json_is_still_read(
@@ -138,26 +133,24 @@ def test_without_node_a_script_is_unmeasured_and_json_is_still_read(
 
 
 def test_well_known_files_are_found_in_the_packages_and_in_config(tmp_path: Path) -> None:
-    package = tmp_path / "packages/a"
-    names = (
-        *(".swcrc", "jest.config.js", "jest.config.js.bak", "tsconfig.json", "README.md"),
-        *("config/default.yaml", "config/notes.txt", "src/jest.config.js", "data.json"),
-        *("packages/a/tsconfig.json", "packages/b/tsconfig.json"),
-    )
-    write(tmp_path, dict.fromkeys(names, "{}"))
-    (tmp_path / ".prettierrc.json").mkdir()
-    found = files.well_known(tmp_path, [tmp_path, package])
-    assert [source.label for source in found] == [
+    found = [
         ".swcrc",
         "jest.config.js",
         "tsconfig.json",
         "config/default.yaml",
         "packages/a/tsconfig.json",
     ]
-
-
-def test_a_folder_without_well_known_files_has_none(tmp_path: Path) -> None:
-    assert files.well_known(tmp_path, [tmp_path, tmp_path / "absent"]) == ()
+    others = (
+        "jest.config.js.bak",
+        "README.md",
+        "config/notes.txt",
+        "src/jest.config.js",
+        "data.json",
+    )
+    write(tmp_path, dict.fromkeys((*found, *others, "packages/b/tsconfig.json"), "{}"))
+    (tmp_path / ".prettierrc.json").mkdir()
+    packages = [tmp_path, tmp_path / "packages/a", tmp_path / "absent"]
+    assert [source.label for source in files.well_known(tmp_path, packages)] == found
 
 
 def test_each_file_has_one_answer_in_order(tmp_path: Path) -> None:

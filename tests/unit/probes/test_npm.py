@@ -1,15 +1,13 @@
 """What npm printed, and what it logged of the registry: recorded from npm 11."""
 
-from __future__ import annotations
-
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_flowhealth.config.manifest import Manifest, Package
+from pytest_flowhealth.config.manifest import Manifest
 from pytest_flowhealth.errors import FlowHealthError, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes import npm, outdated
 from pytest_flowhealth.probes.command import Completed
@@ -20,13 +18,25 @@ from tests.kit.projects import write_module, write_package
 BULK = "http://127.0.0.1:4873/-/npm/v1/security/advisories/bulk"
 APP = Manifest(name="app", dependencies={"ms": "^2.0.0", "is-number": "^6.0.0"})
 ASKED = "npm silly audit bulk request { 'is-number': [ '6.0.0' ], ms: [ '2.1.3' ] }"
+NOTHING = "npm silly audit bulk request {}"
 FETCHED = f"npm http fetch POST 200 {BULK} 56ms"
 
 
-def completed(stdout: object, log: Sequence[str] = (), code: int = 0) -> Completed:
+def completed(stdout: object, *log: str, code: int = 0) -> Completed:
     """Return how npm ended: its object (or text) and the lines of its log."""
     text = stdout if isinstance(stdout, str) else json.dumps(stdout)
     return Completed(("npm",), code, text, "\n".join(log), 0.5)
+
+
+def answered(report: str, stdout: object | None = None, code: int = 0) -> Completed:
+    """Return how npm ended after a registry that answered with status 200 and `report`."""
+    stdout = audit_report() if stdout is None else stdout
+    return completed(stdout, ASKED, FETCHED, f"npm silly audit report {report}", code=code)
+
+
+def failed(message: str, *log: str) -> Completed:
+    """Return how npm ended with an error instead of a report."""
+    return completed({"message": message, "error": {}}, ASKED, *log, code=1)
 
 
 def audit_report(**severities: str) -> dict[str, Any]:
@@ -42,37 +52,19 @@ def audit_report(**severities: str) -> dict[str, Any]:
         for name, severity in severities.items()
     }
     counts = {one: list(severities.values()).count(one) for one in npm.SEVERITIES}
-    total = {"total": len(severities)}
-    metadata = {"vulnerabilities": counts | total}
+    metadata = {"vulnerabilities": {**counts, "total": len(severities)}}
     return {"auditReportVersion": 2, "vulnerabilities": found, "metadata": metadata}
-
-
-def error_report(message: str) -> dict[str, Any]:
-    return {"message": message, "error": {"summary": "", "detail": ""}}
-
-
-def crash_report(summary: str) -> dict[str, Any]:
-    return {"error": {"summary": summary, "detail": ""}}
-
-
-def test_an_empty_list_of_the_registry_is_no_vulnerability() -> None:
-    done = completed(audit_report(), [ASKED, FETCHED, "npm silly audit report {}"])
-    assert npm.parse_audit(done, APP) == npm.Audit(dict.fromkeys(npm.SEVERITIES, 0), ())
 
 
 def test_vulnerable_packages_are_counted_by_severity_with_the_command_that_fixes_them() -> None:
     report = audit_report(ms="high", debug="critical", semver="low")
     report["vulnerabilities"]["ms"]["fixAvailable"] = True
     report["vulnerabilities"]["semver"]["fixAvailable"] = {"name": "semver", "version": "8.0.0"}
-    log = [ASKED, FETCHED, "npm silly audit report {", "npm silly audit report   'ms': ["]
 
-    found = npm.parse_audit(completed(report, log, code=1), APP)
+    found = npm.parse_audit(answered("{\nnpm silly audit report   'ms': [", report, code=1), APP)
 
-    assert {name: count for name, count in found.counts.items() if count} == {
-        "high": 1,
-        "critical": 1,
-        "low": 1,
-    }
+    counts = {"critical": 1, "high": 1, "moderate": 0, "low": 1, "info": 0}
+    assert found.counts == counts
     assert [(one.name, one.severity, one.fix) for one in found.packages] == [
         ("ms", "high", "npm audit fix"),
         ("debug", "critical", None),
@@ -81,39 +73,23 @@ def test_vulnerable_packages_are_counted_by_severity_with_the_command_that_fixes
     assert found.packages[0].titles == ("A high fault in ms",)
 
 
-def refused(status: int) -> Completed:
-    log = [ASKED, f"npm http fetch POST {status} {BULK} 95ms"]
-    return completed(error_report(f"{status} - POST {BULK}"), log, code=1)
-
-
-def reported(report: str, answer: object | None = None, code: int = 0) -> Completed:
-    """Return how npm ended after a registry that answered with status 200 and `report`."""
-    log = [ASKED, FETCHED, f"npm silly audit report {report}"]
-    return completed(audit_report() if answer is None else answer, log, code)
-
-
-CRASH = crash_report("Cannot create property 'name' on string 'f'")
-NO_JSON = error_report(f"invalid json response body at {BULK} reason: Unexpected token '<'")
-CUT_OFF = error_report(f"Invalid response while trying to fetch {BULK}: aborted")
+CRASH = {"error": {"summary": "Cannot create property 'name' on string 'f'", "detail": ""}}
 NEGATIVE = {"metadata": {"vulnerabilities": dict.fromkeys(npm.SEVERITIES, -1)}}
 NO_AUDIT: dict[str, tuple[Completed, str]] = {
-    "status 405": (refused(405), "audit endpoint answered with status 405"),
-    "status 500": (refused(500), "audit endpoint answered with status 500"),
-    "null": (reported("null"), "answered with no list: null"),
-    "list": (reported("[]"), r"answered with no list: \[\]"),
-    "garbage": (completed(NO_JSON, [ASKED, FETCHED], 1), "could not tell: invalid json"),
-    "text": (reported("fine", CRASH, 1), "could not tell: Cannot create property"),
-    "error": (reported("{ error: 'not today' }", CRASH, 1), "could not tell: Cannot create"),
-    "cut off": (completed(CUT_OFF, [ASKED], 1), "could not tell: Invalid response"),
-    "no question": (completed(audit_report()), "did not ask the registry"),
-    "an empty question": (
-        completed(audit_report(), ["npm silly audit bulk request {}"]),
-        "asked the registry for nothing",
+    "status 500": (
+        failed(f"500 - POST {BULK}", f"npm http fetch POST 500 {BULK} 95ms"),
+        "audit endpoint answered with status 500",
     ),
-    "another code": (reported("{}", code=7), "it ended with code 7"),
-    "a negative count": (reported("{}", audit_report() | NEGATIVE), "could not tell"),
+    "null": (answered("null"), "answered with no list: null"),
+    "garbage": (failed("invalid json response body", FETCHED), "could not tell: invalid json"),
+    "text": (answered("fine", CRASH, 1), "could not tell: Cannot create property"),
+    "cut off": (failed("Invalid response: aborted"), "could not tell: Invalid response"),
+    "no question": (completed(audit_report()), "did not ask the registry"),
+    "an empty question": (completed(audit_report(), NOTHING), "asked the registry for nothing"),
+    "another code": (answered("{}", code=7), "it ended with code 7"),
+    "a negative count": (answered("{}", audit_report() | NEGATIVE), "could not tell"),
     "a list against its summary": (
-        reported("{", audit_report(ms="high") | {"metadata": audit_report()["metadata"]}, 1),
+        answered("{", audit_report(ms="high") | {"metadata": audit_report()["metadata"]}, 1),
         "contradicts itself",
     ),
 }
@@ -126,16 +102,18 @@ def test_an_audit_that_the_registry_did_not_answer_is_unmeasured(row: str) -> No
         npm.parse_audit(done, APP)
 
 
-def test_an_audit_of_packages_from_no_registry_is_not_applicable() -> None:
-    done = completed(audit_report(), ["npm silly audit bulk request {}"])
+def test_an_empty_list_is_no_vulnerability_and_without_a_registry_there_is_no_audit() -> None:
+    expected = npm.Audit(dict.fromkeys(npm.SEVERITIES, 0), ())
+    assert npm.parse_audit(answered("{}"), APP) == expected
+    local = Manifest(name="app", dependencies={"one": "file:one"})
     with pytest.raises(NotApplicable, match="comes from a registry"):
-        npm.parse_audit(done, Manifest(name="app", dependencies={"one": "file:one"}))
+        npm.parse_audit(completed(audit_report(), NOTHING), local)
 
 
-@pytest.mark.parametrize("said", ["", "null", "[1]", "{", '{"problems": 5}', "<html>"])
-def test_an_output_that_is_not_npms_is_unmeasured(tmp_path: Path, said: str) -> None:
+@pytest.mark.parametrize("output", ["", "null", "{", '{"problems": 5}'])
+def test_an_output_that_is_not_npms_is_unmeasured(tmp_path: Path, output: str) -> None:
     app = write_package(tmp_path, dependencies=APP.dependencies)
-    done = completed(said, ["npm error code E500"], code=1)
+    done = completed(output, "npm error code E500", code=1)
     for parse in (
         lambda: npm.parse_tree(done, tmp_path),
         lambda: npm.parse_audit(done, APP),
@@ -145,26 +123,20 @@ def test_an_output_that_is_not_npms_is_unmeasured(tmp_path: Path, said: str) -> 
             parse()
 
 
-PROBLEMS = ["missing: ms@^2, required by app@1.0.0", "invalid: is-number@5.0.0 /app/node_modules/is-number"]  # fmt: skip
-
-
 def test_the_problems_of_a_tree_are_sorted_by_their_kind(tmp_path: Path) -> None:
     write_package(tmp_path, dependencies=APP.dependencies)
-    problems = [*PROBLEMS, f"extraneous: other@1 {tmp_path}/node_modules/other", "odd"]
-    done = completed({"name": "app", "problems": problems}, code=1)
+    missing, invalid = "missing: ms@^2, required by app@1.0.0", "invalid: is-number@5.0.0 /app"
+    problems = [missing, invalid, f"extraneous: other@1 {tmp_path}/node_modules/other", "odd"]
 
-    assert npm.parse_tree(done, tmp_path) == Tree(
-        missing=(PROBLEMS[0],),
-        invalid=(PROBLEMS[1],),
-        extraneous=("extraneous: other@1 node_modules/other",),
-        other=("odd",),
-    )
+    tree = npm.parse_tree(completed({"name": "app", "problems": problems}, code=1), tmp_path)
+
+    extraneous = ("extraneous: other@1 node_modules/other",)
+    assert tree == Tree((missing,), (invalid,), extraneous, other=("odd",))
 
 
 @pytest.mark.parametrize(
-    "said",
+    "output",
     [
-        "{}",
         '{"name": "app"}',
         '{"name": "other", "dependencies": {"ms": {}, "is-number": {}}}',
         '{"name": "app", "dependencies": {"ms": {"version": "2.0.0"}}}',
@@ -172,10 +144,10 @@ def test_the_problems_of_a_tree_are_sorted_by_their_kind(tmp_path: Path) -> None
         '{"name": "app", "problems": ["extraneous: a@1 /a"]}',
     ],
 )
-def test_a_tree_that_is_not_of_this_project_is_unmeasured(tmp_path: Path, said: str) -> None:
+def test_a_tree_that_is_not_of_this_project_is_unmeasured(tmp_path: Path, output: str) -> None:
     write_package(tmp_path, dependencies=APP.dependencies)
     with pytest.raises(MeasurementUnavailable, match=r"npm ls.*could not tell"):
-        npm.parse_tree(completed(said), tmp_path)
+        npm.parse_tree(completed(output), tmp_path)
 
 
 LATEST: Mapping[str, Any] = {
@@ -187,67 +159,57 @@ LATEST: Mapping[str, Any] = {
 REGISTRY = "npm http fetch GET 200 http://127.0.0.1:4873/is-number 338ms (cache miss)"
 
 
-def app_with(root: Path, **dependencies: str) -> tuple[Package, ...]:
-    return (write_package(root, dependencies=dependencies),)
+def parse(root: Path, answer: object, *log: str, code: int = 0, **dependencies: str) -> Outdated:
+    """Parse how `npm outdated` ended in a project with these dependencies."""
+    package = write_package(root, dependencies=dependencies)
+    return outdated.parse_outdated(completed(answer, *log, code=code), (package,))
 
 
 def test_what_is_behind_is_named_with_what_installs_it(tmp_path: Path) -> None:
-    app = app_with(tmp_path, **{"is-number": "^6", "odd": "npm:is-number@^6"})
+    specs = {"is-number": "^6", "odd": "npm:is-number@^6"}
 
-    found = outdated.parse_outdated(completed(LATEST, [REGISTRY], code=1), app)
+    found = parse(tmp_path, LATEST, REGISTRY, code=1, **specs)
 
-    assert {one.name: one.newest for one in found.behind} == {
-        "is-number": "is-number@latest",
-        "odd": "odd@npm:is-number@latest",
-        "types": "types@npm:@types/ms@latest",
+    assert {one.name: (one.newest, one.major) for one in found.behind} == {
+        "is-number": ("is-number@latest", True),
+        "odd": ("odd@npm:is-number@latest", True),
+        "types": ("types@npm:@types/ms@latest", True),
     }
-    assert all(one.major for one in found.behind)
     assert found.untold == ()
 
 
 def test_what_the_registry_does_not_know_or_does_not_have_is_untold(tmp_path: Path) -> None:
-    app = app_with(tmp_path, ms="^99.0.0", a="npm:ms@77", fits="^1", **{"@x/private": "^1"})
+    specs = {"ms": "^99.0.0", "a": "npm:ms@77", "fits": "^1", "@x/private": "^1"}
     write_module(tmp_path, "fits")
     write_module(tmp_path, "@x/private")
     refused = "npm http fetch GET 403 http://127.0.0.1:4873/@x%2fprivate 29ms"
+    of_another_workspace = {"ms": {"current": "1.0.0", "wanted": "1.0.0", "latest": "2.1.3"}}
 
-    found = outdated.parse_outdated(completed({}, [REGISTRY, refused]), app)
-
-    assert found == Outdated((), ("@x/private", "a@npm:ms@77", "ms@^99.0.0"))
-
-
-def test_an_entry_of_another_workspace_does_not_stand_for_a_range_without_a_version(
-    tmp_path: Path,
-) -> None:
-    app = app_with(tmp_path, ms="^99.0.0")
-    entry = {"current": "1.0.0", "wanted": "1.0.0", "latest": "2.1.3"}
-    found = outdated.parse_outdated(completed({"ms": entry}, [REGISTRY], code=1), app)
-    assert found.untold == ("ms@^99.0.0",)
+    for answer in ({}, of_another_workspace):
+        found = parse(tmp_path, answer, REGISTRY, refused, code=1 if answer else 0, **specs)
+        assert found.untold == ("@x/private", "a@npm:ms@77", "ms@^99.0.0")
+        assert [one.name for one in found.behind] == list(answer)
 
 
 def test_an_empty_answer_is_up_to_date_only_where_a_registry_was_asked(tmp_path: Path) -> None:
     write_module(tmp_path, "ms", version="2.0.0")
-    app = app_with(tmp_path, ms="^2.0.0")
-    cached = "npm http cache http://127.0.0.1:4873/ms 12ms (cache hit)"
-    for line in (REGISTRY, cached):
-        assert outdated.parse_outdated(completed({}, [line]), app) == Outdated((), ())
+    for line in (REGISTRY, "npm http cache http://127.0.0.1:4873/ms 12ms (cache hit)"):
+        assert parse(tmp_path, {}, line, ms="^2.0.0") == Outdated((), ())
     with pytest.raises(MeasurementUnavailable, match="did not ask"):
-        outdated.parse_outdated(completed({}, ["npm info ok"]), app)
-    local = app_with(tmp_path, one="file:one")
-    assert outdated.parse_outdated(completed({}), local) == Outdated((), ())
+        parse(tmp_path, {}, "npm info ok", ms="^2.0.0")
+    assert parse(tmp_path, {}, one="file:one") == Outdated((), ())
 
 
 @pytest.mark.parametrize("entry", [5, {"wanted": "1"}, {"wanted": 1, "latest": "2"}, [[]]])
-def test_an_entry_that_is_none_leaves_outdated_unmeasured(tmp_path: Path, entry: object) -> None:
-    app = app_with(tmp_path, ms="^2")
+def test_an_invalid_entry_leaves_outdated_unmeasured(tmp_path: Path, entry: object) -> None:
     with pytest.raises(FlowHealthError, match="npm outdated"):
-        outdated.parse_outdated(completed({"ms": entry}, [REGISTRY], code=1), app)
+        parse(tmp_path, {"ms": entry}, REGISTRY, code=1, ms="^2")
 
 
 @pytest.mark.parametrize(
     ("current", "latest", "major"),
     [("1.2.3", "2.0.0", True), ("1.2.3", "1.9.0", False), ("0.1.0", "0.2.0", True), ("0.1.0", "0.1.9", False),
-     ("2.0.0", "1.0.0", False), ("0.9.0", "1.0.0", True), ("linked", "1.0.0", False)],
+     ("2.0.0", "1.0.0", False), ("linked", "1.0.0", False)],
 )  # fmt: skip
 def test_a_major_behind_is_another_first_number_that_is_not_zero(
     current: str, latest: str, major: bool

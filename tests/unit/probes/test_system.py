@@ -19,32 +19,24 @@ def test_memory_is_that_of_the_machine_where_no_group_limits_it(tmp_path: Path) 
     assert found.total == pytest.approx(psutil.virtual_memory().total / 2**20)
 
 
-def grouped(root: Path, limit: int, used: int, droppable: int = 0) -> system.Memory:
-    """Return the memory in a control group."""
-    files = {"memory.max": f"{limit}", "memory.current": f"{used}"}
-    files |= {"memory.stat": f"inactive_file {droppable}\n"}
-    return system.memory(v2(root, {f"a/{name}": text for name, text in files.items()}))
+GROUP = {"available_in": "control group /a", "used_in": "control group /a"}
 
 
-def test_memory_is_that_of_the_group_where_its_limit_is_tighter(tmp_path: Path) -> None:
-    group = "control group /a"
-    found = grouped(tmp_path, 100 << 20, 99 << 20, droppable=9 << 20)
-    assert found == system.Memory(10.0, group, 90.0, group, 100.0)
-
-
-def test_a_group_over_its_limit_has_no_memory_left(tmp_path: Path) -> None:
-    assert grouped(tmp_path, 1000, 1200).available == 0.0
-
-
-def test_a_limit_above_the_memory_of_the_machine_does_not_count(tmp_path: Path) -> None:
-    assert grouped(tmp_path, 1 << 59, 1).available_in == "machine"
-
-
-def test_cpu_of_the_machine_is_the_busy_share_of_both_readings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("limit", "used", "droppable", "figures"),
+    [
+        (100 << 20, 99 << 20, 9 << 20, {"available": 10.0, "used": 90.0, "total": 100.0, **GROUP}),
+        (1000, 1200, 0, {"available": 0.0, **GROUP}),
+        (1 << 59, 1, 0, {"available_in": "machine"}),
+    ],
+)
+def test_memory_is_that_of_the_group_where_its_limit_is_tighter(
+    tmp_path: Path, limit: int, used: int, droppable: int, figures: dict[str, float | str]
 ) -> None:
-    move_cpu_times(monkeypatch, user=3, idle=1)
-    assert system.cpu(0.0, root=tmp_path) == system.Cpu(75.0, "machine")
+    files = {"a/memory.max": f"{limit}", "a/memory.current": f"{used}"}
+    files |= {"a/memory.stat": f"inactive_file {droppable}\n"}
+    found = system.memory(v2(tmp_path, files))
+    assert {name: getattr(found, name) for name in figures} == figures
 
 
 def test_cpu_of_a_group_is_a_share_of_its_quota(
@@ -64,9 +56,11 @@ def test_cpu_of_a_group_is_a_share_of_its_quota(
     assert found.used == pytest.approx(150.0)  # 1.5 s used of 2 s times half a CPU
 
 
-def test_cpu_times_that_do_not_move_are_unmeasured(
+def test_cpu_of_the_machine_is_the_busy_share_of_both_readings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    move_cpu_times(monkeypatch, user=3, idle=1)
+    assert system.cpu(0.0, root=tmp_path) == system.Cpu(75.0, "machine")
     move_cpu_times(monkeypatch, user=0, idle=0)
     with pytest.raises(MeasurementUnavailable, match="did not move"):
         system.cpu(0.0, root=tmp_path)
@@ -74,6 +68,7 @@ def test_cpu_times_that_do_not_move_are_unmeasured(
 
 def move_cpu_times(monkeypatch: pytest.MonkeyPatch, user: float, idle: float) -> None:
     """Let the CPU times move by `user` and `idle` seconds on each CPU between two readings."""
+    monkeypatch.undo()
     first = psutil.cpu_times(percpu=True)
     second = [one._replace(user=one.user + user, idle=one.idle + idle) for one in first]
     readings = iter((first, second))
@@ -86,12 +81,9 @@ def test_load_is_divided_by_the_cpus_of_the_machine() -> None:
     assert found.per_cpu == pytest.approx(found.average / found.cpus)
 
 
-def test_disk_of_an_absent_folder_is_unmeasured(tmp_path: Path) -> None:
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs proc")
+def test_a_file_system_that_is_absent_or_without_a_size_is_unmeasured(tmp_path: Path) -> None:
     with pytest.raises(MeasurementUnavailable):
         system.disk(tmp_path / "absent")
-
-
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs proc")
-def test_a_file_system_without_a_size_is_unmeasured() -> None:
     with pytest.raises(MeasurementUnavailable, match="no size"):
         system.disk(Path("/proc"))

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_flowhealth.web.attempts import WINDOW
 from tests.kit.reports import HEALTHY
-from tests.kit.web_app import PASSWORD, WebApp, cheap_hash, web_app
+from tests.kit.web_app import ORIGIN, PASSWORD, WebApp, cheap_hash, web_app
 
 OPEN = {"/livez", "/readyz", "/api/openapi.json", "/api/login", "/api/reports", "/api/reports/{id}"}
 SILENCE = {"pattern": "own.*", "seconds": 60}
@@ -30,14 +30,10 @@ def test_nothing_but_the_open_endpoints_answers_without_a_session(app: WebApp, c
 
 def test_what_is_open_reveals_nothing_of_the_target(app: WebApp) -> None:
     visitor = app.visitor()
-    assert [
-        (visitor.get(path).status, visitor.get(path).text) for path in ("/livez", "/readyz")
-    ] == [
-        (200, "alive"),
-        (503, "not ready"),
-    ]
+    assert visitor.get("/livez")[::2] == (200, b"alive")
+    assert visitor.get("/readyz")[::2] == (503, b"not ready")
     app.show()
-    assert (visitor.get("/readyz").status, visitor.get("/readyz").text) == (200, "ready")
+    assert visitor.get("/readyz")[::2] == (200, b"ready")
     shell = visitor.get("/")
     assert shell.status == 200
     assert "shop" not in shell.text
@@ -57,38 +53,22 @@ def test_the_right_password_begins_a_session_of_eight_hours(app: WebApp) -> None
     assert visitor.get("/api/session").status == 401
 
 
-def test_under_tls_the_cookie_is_secure_and_browsers_are_told_to_stay_with_tls(app: WebApp) -> None:
-    visitor = app.visitor(origin="https://127.0.0.1:3001")
-    response = visitor.log_in()
-
-    assert response.headers["set-cookie"].startswith("__Host-flowhealth-3001=")
-    assert "; Secure" in response.headers["set-cookie"]
-    assert response.headers["strict-transport-security"] == "max-age=31536000"
-    assert visitor.get("/api/session").status == 200
-
-
-def test_a_log_in_begins_a_new_session_whatever_cookie_came_along(app: WebApp) -> None:
+def test_a_log_in_begins_a_new_session_that_a_log_out_ends(app: WebApp) -> None:
     visitor = app.visitor()
-    visitor.cookies = {"flowhealth-3001": "chosen"}
-    visitor.log_in()
-    assert visitor.cookies["flowhealth-3001"] != "chosen"
-    first = dict(visitor.cookies)
-    visitor.log_in()
-
-    for cookies in ({"flowhealth-3001": "chosen"}, first):
-        other = app.visitor()
-        other.cookies = cookies
-        assert other.get("/api/state").status == 401
-
-
-def test_a_log_out_ends_the_session(app: WebApp) -> None:
-    visitor = app.admin()
-    cookies = dict(visitor.cookies)
+    seen = []
+    for _ in range(2):
+        visitor.cookies.setdefault("flowhealth-3001", "chosen")
+        seen.append(dict(visitor.cookies))
+        visitor.log_in()
+    seen.append(dict(visitor.cookies))
     response = visitor.change("/api/logout")
     assert response.status == 204
     assert "Max-Age=0" in response.headers["set-cookie"]
-    visitor.cookies = cookies
-    assert visitor.get("/api/state").status == 401
+
+    assert len({cookies["flowhealth-3001"] for cookies in seen}) == 3
+    for cookies in seen:
+        visitor.cookies = cookies
+        assert visitor.get("/api/state").status == 401
 
 
 def test_a_session_is_ended_from_another(app: WebApp) -> None:
@@ -106,10 +86,8 @@ def test_a_session_is_ended_from_another(app: WebApp) -> None:
 @pytest.mark.parametrize(
     ("headers", "error"),
     [
-        ({"x_csrf_token": ""}, "CSRF token is missing or wrong"),
         ({"x_csrf_token": "0" * 64}, "CSRF token is missing or wrong"),
         ({"origin": "https://evil.example"}, "another site's page"),
-        ({"origin": "null"}, "another site's page"),
         ({"origin": ""}, "another site's page"),
     ],
 )
@@ -146,15 +124,14 @@ def test_the_websocket_needs_a_session_of_the_own_page_or_a_token_that_may_read(
     app: WebApp,
 ) -> None:
     app.show()
-    visitor, nobody = app.admin(), app.visitor()
-    own = visitor.origin
+    admin = app.admin()
 
-    assert visitor.listen("/api/live", origin=own)[0] == 101
-    assert visitor.listen("/api/live", origin="https://evil.example")[0] == 403
-    assert visitor.listen("/api/live")[0] == 403
-    assert nobody.listen("/api/live", origin=own)[0] == 401
-    assert nobody.listen("/api/live", authorization="Bearer reader")[0] == 101
-    assert nobody.listen("/api/live", authorization="Bearer scraper")[0] == 403
+    assert admin.listen("/api/live", origin=ORIGIN)[0] == 101
+    assert admin.listen("/api/live", origin="https://evil.example")[0] == 403
+    assert admin.listen("/api/live")[0] == 403
+    assert app.visitor().listen("/api/live", origin=ORIGIN)[0] == 401
+    assert app.visitor(token="reader").listen("/api/live")[0] == 101
+    assert app.visitor(token="scraper").listen("/api/live")[0] == 403
 
 
 @pytest.mark.parametrize(
@@ -172,8 +149,7 @@ def test_a_token_opens_its_scope_and_changes_nothing(
     app: WebApp, token: str, codes: dict[str, int]
 ) -> None:
     app.show(HEALTHY)
-    visitor = app.visitor()
-    visitor.headers["authorization"] = f"Bearer {token}"
+    visitor = app.visitor(token=token)
     assert {path: visitor.get(path).status for path in codes} == codes
     assert visitor.change("/api/silences", SILENCE).status in (401, 403)
 

@@ -1,7 +1,5 @@
 """How attempts to log in are slowed and refused."""
 
-from __future__ import annotations
-
 from pytest_flowhealth.web.attempts import CROWD, REFUSED, SLOWEST, Attempts
 from tests.kit.clock import FakeClock
 

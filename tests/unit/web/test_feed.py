@@ -1,7 +1,5 @@
 """The feed of changes that pages and their WebSocket read."""
 
-from __future__ import annotations
-
 import json
 
 import msgspec

@@ -1,7 +1,5 @@
 """How much an address may ask for."""
 
-from __future__ import annotations
-
 import pytest
 
 from pytest_flowhealth.web.quota import Quota

@@ -1,7 +1,5 @@
 """Sessions: how long they hold, what ends them, and what their file reveals."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Where the page may be served, and what the environment and `[web]` set."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -54,7 +54,8 @@ def fetch(place: Place, path: str = "", parameters: Mapping[str, str] | None = N
     outcome = within(
         place.timeout, lambda: _get(place, path, parameters, opened), lambda: _cut(opened)
     )
-    if outcome.late:
+    # On a busy machine, the library's own limit can be seen first.
+    if outcome.late or isinstance(_cause(outcome.error), TimeoutError):
         raise CheckFailed(
             f"{place.shown} gave no whole answer within {format_number(place.timeout)} s",
             remedy=f"curl -i {place.shown}{path}",
@@ -119,15 +120,19 @@ def _meant(error: BaseException, place: Place) -> BaseException:
     )
 
 
-def _reason(error: BaseException) -> str:
+def _cause(error: BaseException | None) -> BaseException | None:
     """Return the innermost cause; the outer ones repeat the address, with its query."""
     seen: list[BaseException] = []
-    cause: BaseException | None = error
+    cause = error
     while cause is not None and cause not in seen:
         seen.append(cause)
         cause = getattr(cause, "reason", None) if not isinstance(cause, OSError) else None
         cause = cause if isinstance(cause, BaseException) else _below(seen[-1])
-    last = seen[-1]
+    return seen[-1] if seen else None
+
+
+def _reason(error: BaseException) -> str:
+    last = _cause(error)
     if isinstance(last, OSError) and last.strerror:
         return one_line(last.strerror, 200)
     return one_line(f"{type(last).__name__}" if "://" in str(last) else str(last), 200)

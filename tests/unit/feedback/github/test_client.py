@@ -1,7 +1,5 @@
 """The client of GitHub: when it asks again, how long it waits, and what it never repeats."""
 
-from __future__ import annotations
-
 import pytest
 
 from pytest_flowhealth.feedback.github.answers import Issue, Label
@@ -13,39 +11,24 @@ from tests.kit.github import REPOSITORY, TOKEN, GitHub
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def github(clock: FakeClock) -> GitHub:
-    return GitHub(clock.now)
-
-
-@pytest.fixture
 def client(github: GitHub, clock: FakeClock) -> Client:
     return github.client(clock)
 
 
-@pytest.mark.parametrize("fault", ["500", "503", "cut", "half"])
-def test_a_get_is_repeated(github: GitHub, client: Client, fault: str) -> None:
-    github.open()
-    github.fault = lambda _, count: fault if count < 3 else None
-
-    assert len(client.pages("issues", Issue, 1)) == 1
-    assert len(github.requests) == 3
-
-
+@pytest.mark.parametrize("fault", ["503", "cut"])
 def test_a_get_is_repeated_three_times_at_most(
-    github: GitHub, client: Client, clock: FakeClock
+    github: GitHub, client: Client, clock: FakeClock, fault: str
 ) -> None:
-    github.fault = lambda *_: "503"
-
-    with pytest.raises(Lost, match="answers with status 503"):
-        client.get("issues/1", Issue)
-
+    github.open()
+    github.fault = lambda _, count: fault if count < 4 else None
+    assert len(client.pages("issues", Issue, 1)) == 1
     assert len(github.requests) == 4
-    assert sum(clock.waited) < 20
+
+    github.fault = lambda *_: fault
+    with pytest.raises(Lost, match=r"answers with status 503|the connection broke"):
+        client.get("issues/1", Issue)
+    assert len(github.requests) == 8
+    assert sum(clock.waited) < 40
 
 
 @pytest.mark.parametrize("fault", ["500", "done cut", "garbage", "done 502"])
@@ -73,8 +56,11 @@ def test_a_post_that_was_refused_by_a_rate_limit_is_repeated(
     ("status", "headers", "wait"),
     [
         (403, {"Retry-After": "30"}, 30.0),
-        (429, {"Retry-After": "30"}, 30.0),
-        (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "{now+120}"}, 120.0),
+        (
+            403,
+            {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(FakeClock().at) + 120)},
+            120.0,
+        ),
         (403, {"X-RateLimit-Remaining": "0"}, 60.0),
         (429, {}, 60.0),
         (429, {"Retry-After": "soon"}, 60.0),
@@ -83,23 +69,16 @@ def test_a_post_that_was_refused_by_a_rate_limit_is_repeated(
     ],
 )
 def test_a_rate_limit_says_how_long_to_wait(
-    github: GitHub,
-    client: Client,
-    clock: FakeClock,
-    status: int,
-    headers: dict[str, str],
-    wait: float,
+    github: GitHub, client: Client, status: int, headers: dict[str, str], wait: float
 ) -> None:
-    reset = str(int(clock.at) + 120)
-    github.headers = {name: text.replace("{now+120}", reset) for name, text in headers.items()}
+    github.headers = headers
     github.status["/issues/1"] = (status, "Please wait.")
-    before = clock.at
 
     with pytest.raises(Limited) as caught:
         client.get("issues/1", Issue)
 
     if wait > 20:
-        assert caught.value.until == pytest.approx(before + wait, abs=1.1)
+        assert caught.value.until == pytest.approx(FakeClock().at + wait, abs=1.1)
     assert len(github.requests) == (1 if wait > 20 else 4)
 
 
@@ -132,8 +111,8 @@ def test_a_wrong_clock_is_corrected_by_githubs_date(github: GitHub, clock: FakeC
     assert client.now == pytest.approx(clock.at, abs=1.0)
 
 
-@pytest.mark.parametrize("link", ["", "<x>", '<https://cdn.example/x.css>; rel="preload"'])
-@pytest.mark.parametrize(("count", "requests"), [(99, 1), (100, 2), (250, 3), (300, 4)])
+@pytest.mark.parametrize("link", ["", '<https://cdn.example/x.css>; rel="preload"'])
+@pytest.mark.parametrize(("count", "requests"), [(99, 1), (300, 4)])
 def test_a_full_page_without_a_link_is_not_the_whole_list(
     github: GitHub, client: Client, count: int, requests: int, link: str
 ) -> None:
@@ -147,24 +126,17 @@ def test_a_full_page_without_a_link_is_not_the_whole_list(
     assert len(github.requests) == requests
 
 
-@pytest.mark.parametrize("link", [None, ""])
-def test_a_list_has_at_most_the_given_number_of_pages(
-    github: GitHub, client: Client, link: str | None
-) -> None:
-    github.link = link
+def test_a_list_has_at_most_the_given_number_of_pages(github: GitHub, client: Client) -> None:
     for _ in range(200):
         github.open()
-    if link is None:  # the last full page has no `next`
-        assert len(client.pages("issues", Issue, 2)) == 200
-    else:
-        with pytest.raises(GitHubError, match="has more than 200"):
-            client.pages("issues", Issue, 2)
-    assert len(github.requests) == 2
+    assert len(client.pages("issues", Issue, 2)) == 200  # the last full page has no `next`
+    github.link = ""
+    with pytest.raises(GitHubError, match="has more than 200"):
+        client.pages("issues", Issue, 2)
+    assert len(github.requests) == 4
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"null", b"[]", b"{}", b'{"number": "x"}', b"[" * 100_000, b'{"number": 1e999}']
-)
+@pytest.mark.parametrize("body", [b"", b"null", b"{}", b"[" * 100_000, b'{"number": 1e999}'])
 def test_an_answer_that_is_not_as_documented_is_an_error(clock: FakeClock, body: bytes) -> None:
     at = Time(clock.now, clock.now, clock.sleep)
     client = Client(REPOSITORY, TOKEN, at=at, exchange=lambda *_: Answer(200, {}, body))

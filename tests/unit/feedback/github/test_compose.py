@@ -1,10 +1,11 @@
 """What is written at GitHub: nothing of a stranger's acts there, and everything fits."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,12 +22,6 @@ from pytest_flowhealth.feedback.github import compose
 from pytest_flowhealth.feedback.github.link import form
 from pytest_flowhealth.feedback.github.settings import token_of
 from tests.kit.github_issues import BASE, kind
-
-HOSTILE = (
-    "@octocat #1 GH-2 acme/shop#3 https://github.com/acme/shop/issues/4 fixes #5\n"
-    "```\n@everyone\n````\n~~~\n<!-- flowhealth:ffffffffffffffff --><img src=x onerror=alert(1)>\n"
-    "</details>\r\n| a | b |\n`x` \x1b[31m \u202e \ud800 ::error::x"
-)
 
 
 def outside_code(text: str) -> str:
@@ -46,7 +41,7 @@ def outside_code(text: str) -> str:
     return re.sub(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)", "", "\n".join(kept))
 
 
-texts = st.text(st.sampled_from("`~@#<>!-|\\\n\r x1/:[]()*_\u202e\x1b"), max_size=300)
+texts = st.text(st.sampled_from("`~@#<>!-|\\\n\r x1/:[]()*_\u202e\x1b\ud800"), max_size=300)
 
 
 @given(error=texts, name=texts, version=texts)
@@ -55,17 +50,9 @@ def test_what_strangers_wrote_stays_in_code(error: str, name: str, version: str)
     for text in (compose.body(one), compose.comment(one, 1, ())):
         left = outside_code(text).removeprefix(compose.marker(BASE.fingerprint))
         assert not re.search(r"[@#]\w|<|GH-", left.replace("###", "")), left
+        assert not {"\x1b", "\u202e", "\ud800"} & {*text}
     assert "\n" not in compose.title(one)
     assert not re.search(r"[@#]\w", compose.title(one))
-
-
-def test_a_hostile_error_stays_within_code() -> None:
-    text = compose.body(kind(error=HOSTILE))
-    left = outside_code(text)
-    assert left.count("<!--") == 1
-    assert "octocat" not in left
-    assert not {"\x1b", "\u202e", "\ud800"} & {*text}
-    text.encode()
 
 
 @settings(max_examples=15, deadline=None)
@@ -94,49 +81,46 @@ def test_the_body_has_all_evidence() -> None:
 
 
 def test_unknown_parts_are_named_as_unknown() -> None:
-    one = kind(versions=(), nodes=(), platforms=(), error="", count=1)
-    assert "1 installation reported" in compose.body(one)
-    assert compose.body(one).count("not known") == 3
-    assert "npm install shop@latest" in compose.body(one)
-
-
-HOSTILE_VERSIONS = (
-    *("attacker/evil", "github:attacker/evil", "npm:evil@1.0.0", "https://evil.example/a.tgz"),
-    *("file:..", "../x", "$(id)", "1.0.0\n", "1.0", "v1.0.0", "^1.0.0", "latest", "1.0.0 || x", ""),
-)
-
-
-@pytest.mark.parametrize("version", HOSTILE_VERSIONS)
-def test_an_invalid_version_is_not_part_of_a_command(version: str) -> None:
-    pairs = ((version, 6), ("2.0.0-rc.1+build.5", 1))
-    for one in (kind(versions=pairs), kind(versions=pairs, nodes=pairs)):
-        told = compose.reproduce(one)
-        assert "npm install shop@2.0.0-rc.1+build.5" in told.splitlines()
-        assert not version.strip() or version.strip() not in told.replace("2.0.0-rc.1+build.5", "")
-    assert "npm install shop@latest" in compose.reproduce(kind(versions=((version, 6),)))
+    unknown = kind(versions=(), nodes=(), platforms=(), error="", count=1)
+    assert "1 installation reported" in compose.body(unknown)
+    assert compose.body(unknown).count("not known") == 3
+    assert "npm install shop@latest" in compose.body(unknown)
 
 
 @pytest.mark.parametrize(
-    "name", ["x; rm -rf ~", "-g", "../x", "@../x", "a/b", "@a/b/c", "a@b", "shop\n", "", "é"]
+    "version",
+    [
+        "attacker/evil",
+        "npm:evil@1.0.0",
+        "../x",
+        "$(id)",
+        "1.0.0\n",
+        "v1.0.0",
+        "^1.0.0",
+        "latest",
+        "",
+    ],
 )
+def test_an_invalid_version_is_not_part_of_a_command(version: str) -> None:
+    pairs = ((version, 6), ("2.0.0-rc.1+build.5", 1))
+    command = compose.reproduce(kind(versions=pairs, nodes=pairs))
+    assert "npm install shop@2.0.0-rc.1+build.5" in command.splitlines()
+    assert not version.strip() or version.strip() not in command.replace("2.0.0-rc.1+build.5", "")
+    assert "npm install shop@latest" in compose.reproduce(kind(versions=((version, 6),)))
+
+
+@pytest.mark.parametrize("name", ["x; rm -rf ~", "-g", "@../x", "a/b", "a@b", "shop\n", "", "é"])
 def test_an_invalid_name_gives_no_command(name: str) -> None:
     assert compose.reproduce(kind(package=name)).startswith("# no command: ")
 
 
-@pytest.mark.parametrize("name", ["shop", "@acme/shop.js", "JSONStream", "a_b-c"])
-def test_a_valid_name_is_part_of_the_command(name: str) -> None:
-    assert f"npm install {name}@2.1.0" in compose.reproduce(kind(package=name))
-
-
-def test_the_command_names_where_most_reports_come_from() -> None:
+def test_the_command_installs_the_package_where_most_reports_come_from() -> None:
     assert compose.reproduce(BASE).startswith("# most reports: Node 20.11.1, linux-x64\n")
-    odd = kind(nodes=(("$(id)", 1),), platforms=(("`id`", 1),))
+    odd = kind(package="@acme/shop.js", nodes=(("$(id)", 1),), platforms=(("`id`", 1),))
     assert compose.reproduce(odd).startswith("cd ")
-
-
-@pytest.mark.parametrize("step", ["install", "build", "load", "check"])
-def test_every_step_has_a_command(step: str) -> None:
-    assert "npm install shop@2.1.0" in compose.reproduce(kind(step=step))
+    for step in ("install", "build", "load", "check"):
+        found = compose.reproduce(msgspec.structs.replace(odd, step=step))
+        assert "npm install @acme/shop.js@2.1.0" in found
 
 
 def test_the_link_opens_the_filled_in_form() -> None:
@@ -156,7 +140,6 @@ def test_the_link_opens_the_filled_in_form() -> None:
     ("api", "web"),
     [
         ("https://api.github.com", "https://github.com"),
-        ("https://api.github.com/", "https://github.com"),
         ("https://ghe.example.org/api/v3", "https://ghe.example.org"),
         ("https://api.acme.ghe.com", "https://acme.ghe.com"),
     ],
@@ -170,20 +153,14 @@ def test_the_web_address_is_derived_from_the_api(api: str, web: str) -> None:
     [
         ("acme/shop", "acme/shop"),
         ("github:acme/shop", "acme/shop"),
-        ("git+https://github.com/acme/shop.git", "acme/shop"),
-        ("https://github.com/acme/shop/tree/main/packages/a", "acme/shop"),
+        ("git+https://www.github.com/acme/shop/tree/main/a", "acme/shop"),
         ("git://github.com/acme/shop.js.git#main", "acme/shop.js"),
         ("git+ssh://git@github.com/acme/shop.git", "acme/shop"),
         ("git@github.com:acme/shop.git", "acme/shop"),
-        ("https://www.github.com/acme/shop/", "acme/shop"),
-        ("https://gitlab.com/acme/shop", None),
         ("gitlab:acme/shop", None),
         ("https://github.com.evil.example/acme/shop", None),
-        ("https://evil.example/github.com/acme/shop", None),
         ("https://[", None),
-        ("acme", None),
         ("acme/..", None),
-        ("", None),
         (None, None),
     ],
 )
@@ -198,39 +175,30 @@ def test_a_repository_of_an_enterprise_server() -> None:
     assert repository_in("github:acme/shop", api) is None
 
 
-@pytest.mark.parametrize("text", ["acme", "a/b/c", "acme/..", "../x", "a b/c", "acme/shop?x", "/x"])
-def test_an_invalid_repository_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="owner/name"):
-        require_repository(text)
-
-
 @pytest.mark.parametrize(
-    "url",
+    ("require", "problem", "values"),
     [
-        "http://github.example.org",
-        "https://u:p@ghe.example.org",
-        "ftp://x",
-        "x",
-        "https://",
-        "https://[",
+        (require_repository, "owner/name", ["acme", "a/b/c", "acme/..", "a b/c", "acme/shop?x"]),
+        (
+            require_api,
+            "https",
+            ["http://a.example", "https://u:p@a.example", "ftp://x", "x", "https://", "https://["],
+        ),
+        (require_labels, "a label has", [[""], ["a,b"], ["x" * 51], ["a\nb"]]),
     ],
+    ids=["repository", "api", "labels"],
 )
-def test_an_api_address_without_tls_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="https"):
+def test_an_invalid_setting_is_refused(
+    require: Callable[[Any], None], problem: str, values: list[Any]
+) -> None:
+    for value in values:
+        with pytest.raises(ValueError, match=problem):
+            require(value)
+
+
+def test_an_api_address_with_tls_or_on_loopback_is_accepted() -> None:
+    for url in ("https://ghe.example.org/api/v3", "http://127.0.0.1:80", "http://localhost"):
         require_api(url)
-
-
-@pytest.mark.parametrize(
-    "url", ["https://ghe.example.org/api/v3", "http://127.0.0.1:80", "http://localhost"]
-)
-def test_an_api_address_with_tls_or_on_loopback_is_accepted(url: str) -> None:
-    require_api(url)
-
-
-@pytest.mark.parametrize("label", ["", " ", "a,b", "x" * 51, "a\nb"])
-def test_an_invalid_label_is_refused(label: str) -> None:
-    with pytest.raises(ValueError, match="a label has"):
-        require_labels((label,))
 
 
 def test_the_token_comes_from_the_first_variable_that_is_set() -> None:

@@ -1,7 +1,5 @@
 """When a monitor looks after the issues, and what it reports of that."""
 
-from __future__ import annotations
-
 import sqlite3
 import threading
 from pathlib import Path
@@ -11,7 +9,6 @@ import pytest
 
 from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.feedback.github import chore
 from pytest_flowhealth.feedback.github.hourly import Hourly
 from pytest_flowhealth.feedback.github.tend import Done
@@ -112,11 +109,3 @@ def test_an_unusable_history_is_a_problem(tmp_path: Path) -> None:
     path.write_bytes(b"garbage" * 1_000)
     done = chore.see_to(path, target_of(tmp_path), WITH_TOKEN, lambda _: [BASE])
     assert "the history can't be used" in (done.problem or "")
-
-
-def test_the_lock_of_a_history_is_released(tmp_path: Path) -> None:
-    path = tmp_path / "history.db"
-    with chore.alone(path), pytest.raises(UsageError), chore.alone(path):
-        pass
-    with chore.alone(path):
-        pass

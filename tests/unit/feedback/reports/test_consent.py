@@ -1,7 +1,5 @@
 """Consent to send reports: for one receiver, remembered, and withdrawn at any time."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

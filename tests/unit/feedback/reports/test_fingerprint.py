@@ -1,7 +1,5 @@
 """Errors that differ only in numbers, paths, versions, hashes and addresses are one; others are not."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Networks that stand for senders: cut, salted, and unknown the next day."""
 
-from __future__ import annotations
-
 import pytest
 
 from pytest_flowhealth.feedback.reports.origin import DAY, Origins, network

@@ -1,7 +1,5 @@
 """Secrets, names and addresses are found in a text by their form, whatever stands around them."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +9,7 @@ from tests.kit.planted import Planted
 
 
 @given(st.integers(0, 2**32), st.integers(0, 19))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_nothing_planted_remains(seed: int, turn: int) -> None:
     planted = Planted(seed)
     lines = planted.log.splitlines()
@@ -21,26 +19,27 @@ def test_nothing_planted_remains(seed: int, turn: int) -> None:
 
 
 @given(st.integers(0, 2**32), st.sampled_from([" ", "'", '"', ",", "(", "\t", "é", "\u202e"]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_secret_is_found_between_any_characters(seed: int, around: str) -> None:
-    planted = Planted(seed)
-    for one in (planted.texts[place] for place in (6, 7, 8, 10, 12)):
-        assert one not in Scrubber()(f"before{around}{one}{around}after")
+    for secret in (Planted(seed).texts[place] for place in (6, 7, 8, 10, 12)):
+        assert secret not in Scrubber()(f"before{around}{secret}{around}after")
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=40, deadline=None)
-def test_own_user_host_and_home_are_replaced(seed: int) -> None:
+@settings(max_examples=40)
+def test_own_user_host_and_home_are_replaced_unless_they_are_common_words(seed: int) -> None:
     planted = Planted(seed)
     scrub = Scrubber(
         users=[planted.user], hosts=[planted.host], homes=[f"/srv/people/{planted.user}"]
     )
     text = f"{planted.user}@{planted.host.upper()}: no rights in /srv/people/{planted.user}/app"
     assert scrub(text) == "<user>@<host>: no rights in ~/app"
+    common = Scrubber(users=["root", "node"], hosts=["localhost"])
+    assert common("node at localhost is root") == "node at localhost is root"
 
 
 @given(st.text() | st.integers(0, 2**32).map(lambda seed: Planted(seed).log))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_scrubbing_twice_changes_nothing_more(text: str) -> None:
     scrub = Scrubber(users=["somebody"], hosts=["somewhere"])
     once = scrub(text)
@@ -61,11 +60,6 @@ def test_scrubbing_twice_changes_nothing_more(text: str) -> None:
 )
 def test_useful_text_is_kept(text: str) -> None:
     assert Scrubber()(text) == text
-
-
-def test_common_user_and_host_names_are_kept() -> None:
-    scrub = Scrubber(users=["root", "node"], hosts=["localhost"])
-    assert scrub("node at localhost is root") == "node at localhost is root"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Addresses that reports are sent to."""
 
-from __future__ import annotations
-
 import pytest
 
 from pytest_flowhealth.errors import UsageError
@@ -11,15 +9,8 @@ from pytest_flowhealth.feedback.reports.sending import Receiver, receiver_of
 @pytest.mark.parametrize(
     "address",
     [
-        *(
-            "http://health.example.org",
-            "ftp://a",
-            "nonsense",
-            "https://user:secretpw@a",
-            "https://",
-        ),
-        *("", "https://a/?token=secretpw", "http://localhost.evil.example", "https://["),
-        "http://127.0.0.1.evil.example",
+        *("", "nonsense", "https://", "https://[", "http://health.example.org"),
+        *("https://user:secretpw@a", "https://a/?token=secretpw", "http://127.0.0.1.evil.example"),
     ],
 )
 def test_an_unusable_address_is_a_usage_error_that_does_not_show_it(address: str) -> None:
@@ -29,14 +20,12 @@ def test_an_unusable_address_is_a_usage_error_that_does_not_show_it(address: str
 
 
 @pytest.mark.parametrize(
-    ("address", "url"),
+    ("address", "name", "url"),
     [
-        ("https://health.example.org", "https://health.example.org/api/reports"),
-        ("https://health.example.org/", "https://health.example.org/api/reports"),
-        ("https://health.example.org/own/path", "https://health.example.org/own/path"),
-        ("http://localhost:3001", "http://localhost:3001/api/reports"),
+        ("https://a.example/", "https://a.example", "https://a.example/api/reports"),
+        ("https://a.example/own/path", "https://a.example", "https://a.example/own/path"),
+        ("http://localhost:3001", "http://localhost:3001", "http://localhost:3001/api/reports"),
     ],
 )
-def test_an_address_without_a_path_is_a_monitors_page(address: str, url: str) -> None:
-    found = receiver_of(address, "--health-submit")
-    assert found == Receiver(url.split("/api", maxsplit=1)[0].split("/own", maxsplit=1)[0], url)
+def test_an_address_without_a_path_is_a_monitors_page(address: str, name: str, url: str) -> None:
+    assert receiver_of(address, "--health-submit") == Receiver(name, url)

@@ -1,12 +1,11 @@
 """Reports in the history: counted by kind, without what went well, and removed in time."""
 
-from __future__ import annotations
-
 import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.fernet import Fernet
 
@@ -29,16 +28,16 @@ def file(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def failure(number: int, at: float, **changes: object) -> store.Kept:
-    known: dict[str, object] = {
-        "package": "shop",
-        "version": "1.0.0",
-        "node": f"{18 + number % 2}.0.0",
-        "os": "linux",
-        "arch": "x64",
-        "outcome": "failure",
-        "error": f"exit code {number}",
-    }
-    report = InstallReport(**(known | changes))  # type: ignore[arg-type]
+    known = InstallReport(
+        package="shop",
+        version="1.0.0",
+        node=f"{18 + number % 2}.0.0",
+        os="linux",
+        arch="x64",
+        outcome="failure",
+        error=f"exit code {number}",
+    )
+    report = msgspec.structs.replace(known, **changes)
     return kept(cleaned(report, Scrubber()), store.new_id(), at, bytes([number % 3]), VAULT)
 
 

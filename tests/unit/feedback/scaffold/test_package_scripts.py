@@ -1,7 +1,5 @@
 """Scripts are added to package.json; every byte that was there stays."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
@@ -30,20 +28,10 @@ CASES = {
         '{\n\t"name": "a",\n\t"scripts": {\n\t\t"monitor:a": "pytest --health",\n'
         '\t\t"monitor:b": "pytest --health --health-all"\n\t}\n}',
     ),
-    "CRLF": (
-        '{\r\n  "scripts": {\r\n    "a": "b"\r\n  }\r\n}\r\n',
-        '{\r\n  "scripts": {\r\n    "a": "b",\r\n    "monitor:a": "pytest --health",\r\n'
-        '    "monitor:b": "pytest --health --health-all"\r\n  }\r\n}\r\n',
-    ),
     "empty scripts": (
         '{\n    "scripts": {},\n    "b": 1\n}\n',
         '{\n    "scripts": {\n        "monitor:a": "pytest --health",\n'
         '        "monitor:b": "pytest --health --health-all"\n    },\n    "b": 1\n}\n',
-    ),
-    "empty scripts over lines": (
-        '{\n  "scripts": {\n  }\n}\n',
-        '{\n  "scripts": {\n    "monitor:a": "pytest --health",\n'
-        '    "monitor:b": "pytest --health --health-all"\n  }\n}\n',
     ),
     "one line, tight": (
         '{"name":"a","scripts":{"t":"x"}}',
@@ -67,10 +55,8 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_scripts_are_added_in_the_style_of_the_file(case: str) -> None:
-    before, after = CASES[case]
-
+@pytest.mark.parametrize(("before", "after"), CASES.values(), ids=CASES)
+def test_scripts_are_added_in_the_style_of_the_file(before: str, after: str) -> None:
     assert added(before) == after
 
 
@@ -90,20 +76,15 @@ def test_an_existing_script_is_kept() -> None:
     done = with_scripts(text, OURS)
 
     assert done.kept == {"monitor:a": "mine"}
+    again = with_scripts(done.text, OURS)
+    assert (again.text, again.names) == (done.text, ())
     assert done.names == ("monitor:b",)
     assert json.loads(done.text)["scripts"]["monitor:a"] == "mine"
 
 
-@pytest.mark.parametrize("before", [before for before, _ in CASES.values()])
-def test_adding_twice_changes_nothing(before: str) -> None:
-    once = added(before)
-
-    assert with_scripts(once, OURS) == type(with_scripts(once, OURS))(once)
-
-
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", '{"scripts": null}', '{"scripts": ["a"]}', '{"scripts": {"a": 1}}', "[" * 5000]
-)  # fmt: skip
+    "text", ["", "[]", "{", '{"scripts": null}', '{"scripts": {"a": 1}}', "[" * 5000]
+)
 def test_an_unusable_package_json_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError):
         added(text)
@@ -135,9 +116,8 @@ def test_every_byte_that_was_there_stays(
     escaped: bool,
     ends: tuple[str, str],
 ) -> None:
+    others.pop("scripts", None)
     raw = others if scripts is None else {**others, "scripts": scripts}
-    if scripts is None:
-        raw.pop("scripts", None)
     text = json.dumps(raw, indent=indent, separators=separators, ensure_ascii=escaped)
     text = ends[0] + text.replace("\n", newline) + ends[1]
 

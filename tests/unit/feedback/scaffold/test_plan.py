@@ -1,11 +1,8 @@
 """What `flowhealth init` plans: valid files, nothing overwritten, and what is in the way."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -28,14 +25,13 @@ ROOT = Path(__file__).parents[4]
 ALL = ["flowhealth.toml", CHECK, *FORMS, WORKFLOW, UNIT, MANIFEST]
 
 
-def test_the_manifest_is_changed_last(tmp_path: Path) -> None:
-    assert [one.path for one in plan(make(tmp_path)).changes] == ALL
+def planned_files(root: Path) -> dict[str, str]:
+    return {change.path: change.after.decode() for change in plan(root).changes}
 
 
-def test_planning_changes_nothing(tmp_path: Path) -> None:
+def test_planning_changes_nothing_and_the_manifest_comes_last(tmp_path: Path) -> None:
     before = listing(make(tmp_path))
-    plan(tmp_path)
-
+    assert [change.path for change in plan(tmp_path).changes] == ALL
     assert listing(tmp_path) == before
 
 
@@ -50,13 +46,14 @@ def test_existing_files_with_other_content_are_kept(tmp_path: Path) -> None:
     assert any("bug_report.md is there already" in one for one in planned.kept)
     before = listing(tmp_path)
     write(planned)
-    assert {name: one for name, one in listing(tmp_path).items() if name in before} | {MANIFEST: b""} == before | {MANIFEST: b""}  # fmt: skip
+    after = listing(tmp_path)
+    assert [name for name in before if after[name] != before[name]] == [MANIFEST]
 
 
 def test_existing_settings_are_kept_with_a_hint(tmp_path: Path) -> None:
     planned = plan(make(tmp_path, **{"flowhealth.toml": "[dependencies]\naudit = false\n"}))
 
-    assert any('checks = ["health/"]' in one for one in planned.hints)
+    assert any('checks = ["health/"]' in hint for hint in planned.hints)
     assert "flowhealth.toml is there already and says something else" in planned.kept
 
 
@@ -111,12 +108,9 @@ def test_everything_in_the_way_is_named_at_once(tmp_path: Path) -> None:
     ("manifest", "says"),
     [
         (None, "package.json is not there (npm init)"),
-        ("", "no JSON"),
         ("{", "no JSON"),
         ("[]", "not an object"),
-        ('{"scripts": []}', "'scripts' must be an object"),
         ('{"scripts": null}', "'scripts' must be an object of strings"),
-        ('{"workspaces": 3}', "'workspaces' must be a list"),
         ('{"workspaces": ["../*"]}', "leads out of the project"),
         (b"\xff\xfe", "not UTF-8"),
     ],
@@ -134,62 +128,60 @@ def test_an_unusable_package_json_is_a_usage_error(
 
 
 @pytest.mark.parametrize(
-    "name", ["@acme/shop", "a\\nb", "%n", "$word", "a: [b", "\\ud800", "../../etc", "", "x" * 300]
+    "name", ["@acme/shop", "a\\nb", "%n", "$word", "a: [b", "\\ud800", "../../etc", ""]
 )
 def test_hostile_names_give_valid_files(tmp_path: Path, name: str) -> None:
     make(tmp_path, f'{{"name": "{name}", "dependencies": {{"{name}": "1"}}, "main": "{name}.js"}}')
-    planned = plan(tmp_path)
-    files = {one.path: one.after.decode() for one in planned.changes}
+    files = planned_files(tmp_path)
 
     tomllib.loads(files["flowhealth.toml"])
     yaml.safe_load(files[WORKFLOW])
-    words = {"@acme/shop": "shop", "../../etc": "etc", "x" * 300: "x" * 300}
-    word = words.get(name, "app")
+    word = {"@acme/shop": "shop", "../../etc": "etc"}.get(name, "app")
     assert f"Description=Health of {word}\n" in files[UNIT]
     assert "%" not in files[UNIT]
 
 
-@pytest.mark.parametrize("path", FORMS)
-def test_issue_forms_are_valid_and_have_their_label(tmp_path: Path, path: str) -> None:
-    form = yaml.safe_load(
-        next(one.after for one in plan(make(tmp_path)).changes if one.path == path)
-    )
+@pytest.mark.parametrize(
+    ("path", "label", "sections"),
+    [
+        (
+            FORMS[0],
+            "bug",
+            "npm node os arch steps expected actual logs method configuration impact solutions",
+        ),
+        (
+            FORMS[1],
+            "enhancement",
+            "problem proposal alternatives use_cases implementation impact breaking_changes "
+            "performance documentation willingness",
+        ),
+        (
+            FORMS[2],
+            "installation",
+            "method requirements error npm_debug_log network dependencies build_tools redis "
+            "diagnostics timeline",
+        ),
+    ],
+    ids=["bug", "feature", "installation"],
+)
+def test_issue_forms_are_valid_and_have_their_label_and_sections(
+    tmp_path: Path, path: str, label: str, sections: str
+) -> None:
+    form = yaml.safe_load(planned_files(make(tmp_path))[path])
 
     assert problems_of(form) == []
-    assert form["labels"] == [{"bug": "bug", "feat": "enhancement", "inst": "installation"}[
-        next(one for one in ("bug", "feat", "inst") if one in path.rpartition("/")[2][:4])
-    ]]  # fmt: skip
+    assert form["labels"] == [label]
+    assert {*sections.split()} <= {element.get("id") for element in form["body"]}
 
 
-SECTIONS = {
-    FORMS[0]: "npm node os arch steps expected actual logs method configuration impact solutions",
-    FORMS[1]: "problem proposal alternatives use_cases implementation impact breaking_changes "
-    "performance documentation willingness",
-    FORMS[2]: "method requirements error npm_debug_log network dependencies build_tools redis "
-    "diagnostics timeline",
-}
-
-
-@pytest.mark.parametrize("path", FORMS)
-def test_issue_forms_have_their_sections(tmp_path: Path, path: str) -> None:
-    form = yaml.safe_load(
-        next(one.after for one in plan(make(tmp_path)).changes if one.path == path)
-    )
-
-    assert set(SECTIONS[path].split()) <= {one.get("id") for one in form["body"]}
-
-
-@pytest.mark.parametrize(
-    ("form", "says"),
-    [
-        ({"description": "a", "body": [{"type": "input", "attributes": {"label": "a"}}]}, "name"),
-        ({"name": "a", "description": True, "body": []}, "description must be a string"),
-        ({"name": "a", "description": "b", "hello": 1, "body": []}, "hello is not a permitted key"),
-        ({"name": "a", "description": "b", "body": [{"type": "x"}]}, "not a valid input type"),
-    ],
-)
-def test_the_form_rules_find_faults(form: dict[str, Any], says: str) -> None:
-    assert any(says in one for one in problems_of(form))
+def test_the_rules_for_forms_find_faults() -> None:
+    field = {"type": "input", "attributes": {"label": "a"}}
+    form = {"name": "a", "description": "b", "body": [field]}
+    assert problems_of(form) == []
+    for key, value in (("name", None), ("hello", 1), ("body", []), ("body", [field, field])):
+        assert problems_of({**form, key: value})
+    for element in ({**field, "type": "x"}, {**field, "attributes": {"label": "a password"}}):
+        assert problems_of({**form, "body": [element]})
 
 
 @pytest.mark.parametrize(
@@ -206,14 +198,13 @@ def test_the_job_runs_on_the_node_versions_of_engines(
     tmp_path: Path, engines: str, nodes: list[str]
 ) -> None:
     make(tmp_path, f'{{"name": "a"{engines}}}', **{"package-lock.json": "{}"})
-    text = next(one.after for one in plan(tmp_path).changes if one.path == WORKFLOW)
-    job = yaml.safe_load(text)["jobs"]["health"]
-    runs = [one["run"] for one in job["steps"] if "run" in one]
-    uses = [one["uses"] for one in job["steps"] if "uses" in one]
+    job = yaml.safe_load(planned_files(tmp_path)[WORKFLOW])["jobs"]["health"]
+    runs = [step["run"] for step in job["steps"] if "run" in step]
+    uses = [step["uses"] for step in job["steps"] if "uses" in step]
 
     assert job["strategy"]["matrix"]["node"] == nodes
     assert runs[0] == "npm ci"
-    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", one) for one in uses)
+    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", action) for action in uses)
     assert "!cancelled()" in job["steps"][-1]["if"]
 
 

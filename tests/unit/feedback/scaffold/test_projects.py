@@ -1,7 +1,5 @@
 """Five unlike projects: every byte that was there stays, what is written is valid, once is enough."""
 
-from __future__ import annotations
-
 import json
 import tomllib
 from pathlib import Path
@@ -20,38 +18,34 @@ from pytest_flowhealth.feedback.scaffold.plan import (
     WORKFLOW,
     plan,
 )
-from tests.kit.scaffold import PROJECTS, listing, make_project, problems_of
+from tests.kit.projects import write as write_files
+from tests.kit.scaffold import PROJECTS, listing, problems_of
 
 
 @pytest.mark.parametrize("name", PROJECTS)
-def test_what_was_there_stays_byte_by_byte(tmp_path: Path, name: str) -> None:
-    before = listing(make_project(tmp_path, name))
+def test_what_was_there_stays_and_what_is_written_is_valid_and_written_once(
+    tmp_path: Path, name: str
+) -> None:
+    before = listing(write_files(tmp_path, PROJECTS[name]))
     write(plan(tmp_path))
-    after = listing(tmp_path)
+    files = listing(tmp_path)
 
-    assert [path for path in before if after[path] != before[path]] == [MANIFEST]
-    old, new = before[MANIFEST], after[MANIFEST]
+    assert [path for path in before if files[path] != before[path]] == [MANIFEST]
+    old, new = before[MANIFEST], files[MANIFEST]
     grown = len(new) - len(old)
     assert any(new[:at] + new[at + grown :] == old for at in range(len(old) + 1))
     own = json.loads(old.decode("utf-8-sig")).get("scripts", {})
     assert json.loads(new.decode("utf-8-sig"))["scripts"] == {**own, **SCRIPTS, **own}
 
-
-@pytest.mark.parametrize("name", PROJECTS)
-def test_what_is_written_is_valid_and_written_once(tmp_path: Path, name: str) -> None:
-    before = listing(make_project(tmp_path, name))
-    write(plan(tmp_path))
-    files = {path: content for path, content in listing(tmp_path).items() if content}
-
     expected = {CHECK, WORKFLOW, UNIT, *FORMS, "flowhealth.toml"}
     if name == "own .github":
         expected -= {"flowhealth.toml", FORMS[0], FORMS[1]}
-    new = {path for path in files if path not in before}
-    assert new == expected
+    created = {path for path, content in files.items() if content and path not in before}
+    assert created == expected
     decoder = Decoder("flowhealth.toml")
     decoder.table(tomllib.loads(files["flowhealth.toml"].decode()))
     assert decoder.problems == []
-    for path in new & {*FORMS}:
+    for path in created & {*FORMS}:
         assert problems_of(yaml.safe_load(files[path])) == []
     assert yaml.safe_load(files[WORKFLOW])["jobs"]["health"]["steps"]
     compile(files[CHECK], CHECK, "exec")

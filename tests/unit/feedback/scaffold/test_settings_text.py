@@ -1,7 +1,5 @@
 """The settings that `flowhealth init` writes: valid TOML that names every key."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path
@@ -89,7 +87,7 @@ HOSTILE = st.text(st.characters(codec="utf-8")) | st.sampled_from(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     value=st.recursive(
         HOSTILE | st.booleans() | st.integers(-(2**63), 2**63 - 1),

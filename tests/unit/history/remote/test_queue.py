@@ -1,7 +1,5 @@
 """What waits for a server: bounded, in order, sent by one process at a time."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from pytest_flowhealth.history.remote.queue import Limits, Queue

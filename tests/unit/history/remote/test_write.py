@@ -54,8 +54,6 @@ def test_retry_after_is_seconds_or_a_date(text: str | None, seconds: float) -> N
     ("url", "written"),
     [
         ("http://h:8428", "http://h:8428/api/v1/write"),
-        ("http://h:8428/", "http://h:8428/api/v1/write"),
-        ("http://h/prefix", "http://h/prefix/api/v1/write"),
         ("http://mimir/api/v1/push", "http://mimir/api/v1/push"),
         ("http://prom/api/v1/write", "http://prom/api/v1/write"),
     ],

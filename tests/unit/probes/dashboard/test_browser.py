@@ -1,7 +1,5 @@
 """Which browser is started, and what its report becomes."""
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 

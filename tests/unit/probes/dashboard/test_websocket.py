@@ -1,9 +1,8 @@
 """What is spoken over a WebSocket, for how long it is watched, and when there is none to open."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,18 +27,14 @@ def test_socket_io_is_joined_and_its_events_are_updates() -> None:
     assert not dialect.is_update('42["other",1]', '["metrics"')
 
 
-def test_engine_io_without_socket_io_counts_its_messages() -> None:
+def test_engine_io_counts_its_messages_and_a_plain_websocket_all_and_answers_nothing() -> None:
     dialect = dialect_of(parsed("w", "ws://h/engine.io/?EIO=4"), ("4hi",))
     assert dialect == Dialect(engine=True, hello=("4hi",))
     seen = [dialect.is_update(one, None) for one in ("4x", b"x", "0{}", "2")]
     assert seen == [True, True, False, False]
-
-
-def test_a_plain_websocket_sends_the_configured_texts_and_answers_nothing() -> None:
-    dialect = dialect_of(parsed("w", "ws://h/ws"), ("hi",))
-    assert dialect == Dialect(hello=("hi",))
-    assert dialect.answer("2") is None
-    assert dialect.is_update("2", None)
+    plain = dialect_of(parsed("w", "ws://h/ws"), ("hi",))
+    assert plain == Dialect(hello=("hi",))
+    assert (plain.answer("2"), plain.is_update("2", None)) == (None, True)
 
 
 @pytest.mark.parametrize("interval", [0.1, 1.0, 27.0, 60.0])
@@ -60,23 +55,18 @@ def test_a_configured_window_counts_up_to_its_limit(
     assert watch.window_of(site_with(tmp_path, url=URL, **settings)) == seconds
 
 
-def test_without_a_websocket_the_check_does_not_apply(tmp_path: Path) -> None:
-    with pytest.raises(NotApplicable, match="no WebSocket is configured"):
-        watch.watch(site_with(tmp_path, url=URL))
-
-
 @pytest.mark.parametrize(
-    ("settings", "probe"),
+    ("settings", "probe", "error", "said"),
     [
-        ({"connections": {"open": 5}}, connections.hold),
-        ({"message": {"send": "a", "reply": "b"}}, watch.watch),
-        ({"subscribe": ["x"]}, watch.watch),
+        ({}, watch.watch, NotApplicable, "no WebSocket is configured"),
+        ({"connections": {"open": 5}}, connections.hold, CheckFailed, "dashboard.websocket is not"),
+        ({"subscribe": ["x"]}, watch.watch, CheckFailed, "dashboard.websocket is not"),
     ],
 )
-def test_settings_that_need_a_websocket_fail_without_its_address(
-    tmp_path: Path, settings: dict[str, object], probe
+def test_without_a_websocket_nothing_applies_but_what_needs_its_address(
+    tmp_path: Path, settings: dict[str, object], probe: Any, error: type[Exception], said: str
 ) -> None:
-    with pytest.raises(CheckFailed, match=r"dashboard\.websocket is not"):
+    with pytest.raises(error, match=said):
         probe(site_with(tmp_path, url=URL, **settings))
 
 

@@ -1,7 +1,5 @@
 """Recommendations, and the facts that they follow from."""
 
-from __future__ import annotations
-
 import pytest
 
 from pytest_flowhealth.probes.fleet.advice import Facts, recommendations

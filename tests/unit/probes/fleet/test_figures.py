@@ -1,7 +1,5 @@
 """Figures that follow from two looks at a fleet."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -19,15 +17,6 @@ NOW = 1_790_000_000.0
 
 def snapshot(**parts: Any) -> Snapshot:
     return Snapshot(taken=NOW, clock=0.0, **parts)
-
-
-def test_what_a_source_can_never_know_is_not_applicable_else_unmeasured() -> None:
-    found = snapshot(never={"waiting": "no `waiting`"})
-    with pytest.raises(NotApplicable, match="no `waiting`"):
-        found.known("waiting", None)
-    with pytest.raises(MeasurementUnavailable, match="active"):
-        found.known("active", None)
-    assert found.known("waiting", 0) == 0
 
 
 def test_agents_that_are_gone_do_not_count_and_unknown_states_leave_busy_unknown() -> None:
@@ -107,20 +96,28 @@ def test_a_fleet_is_looked_at_twice_a_second_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("agent", "local", "says"),
+    ("agent", "local", "error", "says"),
     [
-        (Agent("a", pid=1, host="another-machine"), True, "no agent's process is on this machine"),
-        (Agent("a", pid=1), False, "no agent's process is on this machine"),
-        (Agent("a"), True, "no agent's process is on this machine"),
+        (Agent("a", pid=1, host="another-machine"), True, NotApplicable, "is on this machine"),
+        (Agent("a", pid=1), False, NotApplicable, "is on this machine"),
+        (Agent("a"), True, NotApplicable, "is on this machine"),
+        # The process is younger than the heartbeat, or there is none.
+        (
+            Agent("a", pid=1, heartbeat=1.0),
+            True,
+            MeasurementUnavailable,
+            "no process of 1 agents was found",
+        ),
+        (
+            Agent("a", pid=2**22 + 1),
+            True,
+            MeasurementUnavailable,
+            "no process of 1 agents was found",
+        ),
     ],
 )
-def test_agents_elsewhere_are_not_applicable(agent: Agent, local: bool, says: str) -> None:
-    with pytest.raises(NotApplicable, match=says):
+def test_agents_elsewhere_are_not_applicable_and_without_a_process_unmeasured(
+    agent: Agent, local: bool, error: type[Exception], says: str
+) -> None:
+    with pytest.raises(error, match=says):
         Fleet(snapshot(agents=Agents.of((agent,)), local=local))
-
-
-def test_a_number_of_no_process_or_of_a_younger_one_is_not_the_agents() -> None:
-    parent = Agent("a", pid=1, heartbeat=1.0)  # long before this machine was started
-    for agent in (parent, Agent("b", pid=2**22 + 1)):
-        with pytest.raises(MeasurementUnavailable, match="no process of 1 agents was found"):
-            Fleet(snapshot(agents=Agents.of((agent,)), local=True))

@@ -1,24 +1,16 @@
 """Signs that a started agent is ready, and what is said of starts that fail."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from typing import NoReturn
 
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.probes.fleet.ready import Key, Message, Port, Sign, sign_of
-from pytest_flowhealth.probes.fleet.spawn import Start, _ended, summary
-from pytest_flowhealth.probes.redis.address import Address, parse
+from pytest_flowhealth.probes.fleet.ready import sign_of
+from pytest_flowhealth.probes.fleet.spawn import Start, summary
 
 
 def no_redis() -> NoReturn:
     raise AssertionError("this sign needs no Redis")
-
-
-def redis() -> Address:
-    return parse("redis://127.0.0.1:1/0")
 
 
 @pytest.mark.parametrize(
@@ -39,33 +31,9 @@ def test_a_line_is_a_sign_where_it_has_the_text_as_a_word(line: str, seen: bool)
     assert (sign.at is not None, sign.wake.is_set()) == (seen, seen)
 
 
-@pytest.mark.parametrize(
-    ("ready", "address", "kind", "what"),
-    [
-        ("port:3001", no_redis, Port, "3001"),
-        ("redis:agents:{spawn}", redis, Key, "agents:word"),
-        ("event:agents", redis, Message, "agents"),
-    ],
-)
-def test_a_sign_is_named_by_its_kind(
-    ready: str, address: Callable[[], Address], kind: type[Sign], what: str
-) -> None:
-    sign = sign_of(ready, address, 1.0, "word")
-    assert (type(sign), sign.what) == (kind, what)
-
-
 def test_there_is_no_other_sign() -> None:
     with pytest.raises(CheckFailed, match="no ready sign 'file:x'"):
         sign_of("file:x", no_redis, 1.0, "word")
-
-
-@pytest.mark.parametrize(
-    ("code", "says"),
-    [(3, "it ended with exit code 3"), (0, "with exit code 0"), (-9, "it ended by signal 9")],
-)
-def test_an_early_end_is_told_with_its_code_or_signal(code: int, says: str) -> None:
-    assert says in _ended(code)
-    assert _ended(code).endswith("before it was ready")
 
 
 WELL = Start(12.0, last_lines=("ready",))

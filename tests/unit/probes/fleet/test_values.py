@@ -1,7 +1,5 @@
 """Values of records that anyone may have written."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -77,13 +77,10 @@ def test_an_address_of_sentinels_or_a_cluster_names_several_hosts(
         "redis+cluster://h/1",
         "redis+cluster://h:s3cret,h2",
         "unix+cluster://h",
-        "localhost:6379",
         "http://h/0",
-        "redis://h:port/0",
         "redis://h:99999999/0",
         "redis://h/cache",
         "redis://:s3/cret@h/0",
-        "redis://:12/s3cret@h/0",
         "redis://:12#s3cret@h/0",
         "redis://:12?s3cret@h/0",
         "redis://:s3cret",
@@ -106,18 +103,14 @@ def test_what_is_no_address_is_refused_without_showing_its_password(url: str) ->
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
-        ("redis://h:6379/0", "redis://h:6379/0"),
-        ("redis://:x@h:6379/0", "redis://:***@h:6379/0"),
         ("redis://u:x@h:6379/0", "redis://u:***@h:6379/0"),
         ("redis://x@h:6379/0", "redis://***@h:6379/0"),
         ("redis://u:a/b#c?d@e@h/0", "redis://u:***@h/0"),
         ("redis://h/0?password=x&db=1", "redis://h/0?password=***&db=1"),
         ("u:x@h:1", "u:***@h:1"),
-        ("redis://[::1]:6379/0", "redis://[::1]:6379/0"),
         ("redis://:x/0", "redis://:***"),
         ("unix:///run/r.sock", "unix:///run/r.sock"),
         ("redis+cluster://h1:1,h2,[::1]:3/0", "redis+cluster://h1:1,h2,[::1]:3/0"),
-        ("redis+cluster://u:x@h1:1,h2", "redis+cluster://u:***@h1:1,h2"),
         ("redis://u:1,x/0", "redis://u:***"),
         ("redis+cluster://u:1,x@", "redis+cluster://u:***@"),
         ("redis+sentinel://h/m?sentinel_password=x", "redis+sentinel://h/m?sentinel_password=***"),
@@ -176,9 +169,7 @@ def test_the_configured_authority_is_used_unless_the_url_names_another(
 
 
 @pytest.mark.parametrize("name", ["redis", "ioredis", "bullmq", "@redis/client", "connect-redis"])
-@pytest.mark.parametrize(
-    "field", ["dependencies", "devDependencies", "optionalDependencies"], ids=str
-)
+@pytest.mark.parametrize("field", ["dependencies", "devDependencies", "optionalDependencies"])
 def test_a_client_in_the_dependencies_means_the_usual_address(
     tmp_path: Path, name: str, field: str
 ) -> None:
@@ -187,17 +178,18 @@ def test_a_client_in_the_dependencies_means_the_usual_address(
     assert f"`{name}`" in found.origin
 
 
-def test_a_client_in_a_workspace_counts(tmp_path: Path) -> None:
+def test_a_client_in_a_workspace_or_in_the_configuration_counts(tmp_path: Path) -> None:
     (tmp_path / "packages/a").mkdir(parents=True)
     (tmp_path / "packages/a/package.json").write_text('{"dependencies": {"ioredis": "*"}}')
     found = of_target(target(tmp_path, {"workspaces": ["packages/*"]}))
     assert "`ioredis` is in the dependencies of packages/a" in found.origin
+    critical = PackageSection(critical=("express", "redis"))
+    found = of_target(Target(tmp_path, Configuration(package=critical)))
+    assert "`redis` is a critical dependency" in found.origin
 
 
 @pytest.mark.parametrize(
-    "package",
-    [{}, {"dependencies": {"redis-mock": "*"}}, {"peerDependencies": {"redis": "*"}}],
-    ids=["nothing", "a-double", "a-peer"],
+    "package", [{}, {"dependencies": {"redis-mock": "*"}}, {"peerDependencies": {"redis": "*"}}]
 )
 def test_a_target_without_a_client_has_no_redis(tmp_path: Path, package: dict[str, Any]) -> None:
     with pytest.raises(NotApplicable, match="no Redis client"):
@@ -210,10 +202,3 @@ def test_a_broken_package_json_leaves_it_unknown(tmp_path: Path, package: str | 
         MeasurementUnavailable, match="whether this target uses Redis can't be told"
     ):
         of_target(target(tmp_path, package))
-
-
-def test_a_client_that_the_configuration_names_needs_a_redis(tmp_path: Path) -> None:
-    (tmp_path / "package.json").write_text('{"name": "app"}')
-    critical = PackageSection(critical=("express", "redis"))
-    target = Target(tmp_path, Configuration(package=critical))
-    assert "`redis` is a critical dependency" in of_target(target).origin

@@ -1,7 +1,5 @@
 """What each error of redis-py, and of the socket below it, means for the user."""
 
-from __future__ import annotations
-
 import errno
 import os
 import socket
@@ -14,7 +12,7 @@ from redis import exceptions
 
 from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes.redis.address import parse
-from pytest_flowhealth.probes.redis.errors import NotRedis, code_of, explain, only_refuses_ping
+from pytest_flowhealth.probes.redis.errors import NotRedis, explain, only_refuses_ping
 
 TCP = "redis://app:s3cret@127.0.0.1:6380/5"
 FAR = "redis://redis.example/0"
@@ -110,17 +108,12 @@ def test_a_connection_that_breaks_off_is_told_with_its_answers(
     assert message in explain(error, parse(TCP), 0.5, "SET", answered=1_234).message
 
 
-def test_the_cause_below_an_error_of_the_library_counts() -> None:
+def test_the_cause_below_an_error_of_the_library_counts_and_an_error_of_ours_stays() -> None:
     error = Network("Error 111 connecting")
     error.__cause__ = of_system(errno.ECONNREFUSED)
-
     assert "no Redis listens" in explain(error, parse(TCP), 1.0).message
-
-
-def test_an_error_of_ours_stays_as_it_is() -> None:
-    error = MeasurementUnavailable("x")
-
-    assert explain(error, parse(TCP), 1.0) is error
+    ours = MeasurementUnavailable("x")
+    assert explain(ours, parse(TCP), 1.0) is ours
 
 
 def test_a_long_or_unprintable_answer_is_shown_in_part() -> None:
@@ -142,10 +135,3 @@ def test_a_long_or_unprintable_answer_is_shown_in_part() -> None:
 )
 def test_a_redis_that_only_refuses_ping_is_connected(error: Exception, connected: bool) -> None:
     assert only_refuses_ping(error) is connected
-
-
-@pytest.mark.parametrize(
-    ("text", "code"), [("BUSY Redis is busy", "BUSY"), ("no code", ""), ("Ab x", "")]
-)
-def test_the_code_of_a_reply_is_its_first_word_in_capitals(text: str, code: str) -> None:
-    assert code_of(Reply(text)) == code

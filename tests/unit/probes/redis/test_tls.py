@@ -1,7 +1,5 @@
 """The TLS options of a Redis URL."""
 
-from __future__ import annotations
-
 import ssl
 from pathlib import Path
 
@@ -30,10 +28,7 @@ def test_the_certificate_and_its_name_are_checked_unless_the_url_says_otherwise(
     assert context is not None
     assert (context.verify_mode, context.check_hostname) == (required, name_checked)
     assert arguments(address)["ssl_check_hostname"] is name_checked
-
-
-def test_without_tls_there_is_no_context() -> None:
-    assert context_of(parse("redis://h/0")) is None
+    assert context_of(parse(f"redis://h/0{options}")) is None
 
 
 @pytest.mark.parametrize(

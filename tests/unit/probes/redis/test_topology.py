@@ -1,7 +1,5 @@
 """What Sentinels and nodes of a cluster answer, and which servers that means."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +16,7 @@ from tests.kit.redis_replies import scripted_dialer
 
 CLUSTER = "redis+cluster://:pw@a:1,b:2"
 SENTINEL = "redis+sentinel://:pw@a:1,b:2/mymaster/3?sentinel_password=s3cret"
+MANY = [[slot, slot, [b"h", slot]] for slot in range(65)]
 DOWN = CheckFailed("no Redis listens there", remedy="start it")
 DENIED = NoPermissionError("this user has no permissions")
 UNKNOWN = ResponseError("ERR unknown command")
@@ -106,9 +105,9 @@ def test_a_sentinel_is_asked_with_its_own_password() -> None:
         (CLUSTER, {1: {"CLUSTER": DENIED}, 2: DOWN}, CheckFailed, "no node of the cluster"),
         (
             "redis+cluster://a:1",
-            {1: {"CLUSTER": [[n, n, [b"h", n]] for n in range(65)]}},
+            {1: {"CLUSTER": MANY}},
             MeasurementUnavailable,
-            "has 65 primaries, more than 64",
+            "has 65 primaries, more than",
         ),
     ],
 )

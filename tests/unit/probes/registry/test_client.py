@@ -1,7 +1,5 @@
 """The client of a registry: when it asks again, what it accepts, and that nothing old passes as new."""
 
-from __future__ import annotations
-
 import email.utils
 from collections.abc import Callable
 from pathlib import Path
@@ -58,23 +56,18 @@ def test_an_answer_comes_with_its_date(make: MakeClient) -> None:
     "failure",
     [*(answer(status) for status in (429, 500, 502, 503, 504)), Again("broke off its answer")],
 )
-def test_a_failure_that_may_pass_is_repeated_after_a_growing_pause(
+def test_a_failure_that_may_pass_is_repeated_up_to_four_times_after_growing_pauses(
     make: MakeClient, clock: FakeClock, failure: Any
 ) -> None:
     found, reply = make(Replies(failure, failure, answer(body=b'{"a": 1}'))).get("x", KIND)
 
-    assert found == {"a": 1}
-    assert reply.attempts == 3
+    assert (found, reply.attempts) == ({"a": 1}, 3)
     assert clock.waited == [0.5, 1.0]
-
-
-def test_after_four_attempts_it_gives_up(make: MakeClient, clock: FakeClock) -> None:
-    replies = Replies(answer(500))
-    with pytest.raises(MeasurementUnavailable, match=r"answered with status 500 \(4 attempts\)"):
-        make(replies).get("x", KIND)
-
-    assert len(replies.requests) == 4
-    assert clock.waited == [0.5, 1.0, 2.0]
+    replies = Replies(failure)
+    with pytest.raises(MeasurementUnavailable, match=r"\(4 attempts\)"):
+        make(replies).post("bulk", {"a": ["1.0.0"]}, KIND)
+    assert [request.body for request in replies.requests] == [b'{"a":["1.0.0"]}'] * 4
+    assert clock.waited == [0.5, 1.0, 0.5, 1.0, 2.0]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +76,7 @@ def test_after_four_attempts_it_gives_up(make: MakeClient, clock: FakeClock) -> 
         (429, "7", 7.0),
         (503, "7", 7.0),
         (429, email.utils.formatdate(START + 9, usegmt=True), 9.0),
-        *((429, text, 0.5) for text in ("soon", "-5", "nan", "1e9", "²", "Thu, 99 Foo 2026")),
+        *((429, text, 0.5) for text in ("soon", "-5", "nan", "²", "Thu, 99 Foo 2026")),
     ],
 )
 def test_retry_after_is_obeyed_if_it_is_valid(
@@ -103,26 +96,28 @@ def test_a_wait_that_is_too_long_is_not_begun(make: MakeClient, clock: FakeClock
     assert len(replies.requests) == 1
 
 
-@pytest.mark.parametrize("status", [400, 402, 405, 410, 204, 304, 418])
-def test_any_other_status_is_unknown_at_once(make: MakeClient, status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "error", "says"),
+    [
+        (404, NotThere, "registry"),
+        *(
+            (status, MeasurementUnavailable, f"status {status}")
+            for status in (400, 405, 410, 204, 304)
+        ),
+        *(
+            (status, MeasurementUnavailable, f"status {status}: it does not let us in")
+            for status in (401, 403)
+        ),
+    ],
+)
+def test_any_other_status_is_an_error_at_once(
+    make: MakeClient, status: int, error: type[Exception], says: str
+) -> None:
     replies = Replies(answer(status, b""))
-    with pytest.raises(MeasurementUnavailable, match=f"status {status}"):
+    with pytest.raises(error, match=says) as caught:
         make(replies).get("x", KIND)
     assert len(replies.requests) == 1
-
-
-def test_404_is_not_there(make: MakeClient) -> None:
-    with pytest.raises(NotThere):
-        make(Replies(answer(404, b'{"error": "Not found"}'))).get("x", KIND)
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_refusal_names_npm_login(make: MakeClient, status: int) -> None:
-    with pytest.raises(
-        MeasurementUnavailable, match=f"status {status}: it does not let us in"
-    ) as caught:
-        make(Replies(answer(status))).get("x", KIND)
-    assert "npm login" in str(caught.value.remedy)
+    assert ("npm login" in str(getattr(caught.value, "remedy", ""))) == (status in (401, 403))
 
 
 DAYS = b'{"package": "x", "downloads": %b}'
@@ -133,16 +128,12 @@ DAYS = b'{"package": "x", "downloads": %b}'
     [
         (b"<!doctype html>", "no JSON"),
         (b"", "no JSON that can be read \\(0 bytes"),
-        (b"\x00\xff\x17", "no JSON"),
         (b'{"package": ' + b"[" * 200_000, "no JSON|not as documented"),
         (b"null", "not as documented"),
-        (b"[]", "not as documented"),
-        (b'{"error": "not today"}', "not as documented"),
         (b'{"package": "x"}', "missing required field 'downloads'"),
         (DAYS % b"5", "Expected 'array', got 'int'"),
         (DAYS % b'[{"day": "2026-01-01", "downloads": NaN}]', "no JSON"),
         (DAYS % b'[{"day": "2026-01-01", "downloads": "7"}]', "'int'"),
-        (DAYS % b'[{"day": "2026-01-01", "downloads": null}]', "'int'"),
         (DAYS % b'[{"day": "2026-01-01", "downloads": -7}]', ">= 0"),
         (DAYS % b'[{"day": "2026-01-01", "downloads": 1.5}]', "'int'"),
         (
@@ -150,9 +141,8 @@ DAYS = b'{"package": "x", "downloads": %b}'
             "not as documented|no JSON",
         ),
         (DAYS % b'[{"day": "2026-02-30", "downloads": 7}]', "date"),
-        (DAYS % b'[{"day": 20260101, "downloads": 7}]', "date"),
     ],
-    ids=range(17),
+    ids=range(12),
 )
 def test_an_answer_that_is_not_as_documented_is_unknown(
     make: MakeClient, body: bytes, says: str
@@ -164,8 +154,16 @@ def test_an_answer_that_is_not_as_documented_is_unknown(
 def test_a_stored_answer_is_used_if_the_server_confirms_it(
     make: MakeClient, clock: FakeClock
 ) -> None:
-    replies = Replies(answer(body=b'{"a": 1}', etag='"v1"'), answer(304))
+    replies = Replies(
+        answer(body=b"<html>", etag='"v0"'),  # garbage is not stored
+        answer(body=b'{"a": 1}', etag='"v1"'),
+        answer(304),
+        answer(body=b'{"a": 2}', etag='"v2"'),  # a newer answer takes its place
+        answer(304),
+    )
     client = make(replies)
+    with pytest.raises(MeasurementUnavailable):
+        client.get("x", KIND)
     client.get("x", KIND)
     clock.sleep(3_600)
     found, reply = client.get("x", KIND)
@@ -173,23 +171,13 @@ def test_a_stored_answer_is_used_if_the_server_confirms_it(
     assert found == {"a": 1}
     assert (reply.age, reply.confirmed) == (3_600, True)
     assert reply.fetched == "2027-01-15T08:00:00+00:00"
-    assert [request.etag for request in replies.requests] == [None, '"v1"']
-
-
-def test_a_newer_answer_replaces_the_stored_one(make: MakeClient) -> None:
-    replies = Replies(
-        answer(body=b'{"a": 1}', etag='"v1"'), answer(body=b'{"a": 2}', etag='"v2"'), answer(304)
-    )
-    client = make(replies)
-    client.get("x", KIND)
-    assert client.get("x", KIND)[0] == {"a": 2}
-    assert client.get("x", KIND)[0] == {"a": 2}
-    assert replies.requests[2].etag == '"v2"'
+    assert [client.get("x", KIND)[0] for _ in range(2)] == [{"a": 2}, {"a": 2}]
+    assert [request.etag for request in replies.requests] == [None, None, '"v1"', '"v1"', '"v2"']
 
 
 @pytest.mark.parametrize(
     "failure",
-    [answer(500), answer(429), answer(405), answer(body=b"<html>"), Again("broke off its answer")],
+    [answer(500), answer(405), answer(body=b"<html>"), Again("broke off its answer")],
 )
 def test_a_stored_answer_is_not_used_after_a_failure(
     make: MakeClient, clock: FakeClock, failure: Any
@@ -201,15 +189,6 @@ def test_a_stored_answer_is_not_used_after_a_failure(
         client.get("x", KIND)
     if not (isinstance(failure, Answer) and failure.status == 200):
         assert "2 h old, is not passed off as new" in str(caught.value)
-
-
-def test_garbage_is_not_stored(make: MakeClient) -> None:
-    replies = Replies(answer(body=b"<html>", etag='"v1"'), answer())
-    client = make(replies)
-    with pytest.raises(MeasurementUnavailable):
-        client.get("x", KIND)
-    client.get("x", KIND)
-    assert replies.requests[1].etag is None
 
 
 def test_a_credential_is_neither_shown_nor_stored(make: MakeClient, tmp_path: Path) -> None:
@@ -225,14 +204,6 @@ def test_a_credential_is_neither_shown_nor_stored(make: MakeClient, tmp_path: Pa
     for path in stored:
         assert SECRET.encode() not in path.read_bytes()
         assert path.stat().st_mode & 0o077 == 0
-
-
-def test_a_post_is_repeated_too(make: MakeClient) -> None:
-    replies = Replies(answer(503), answer(body=b'{"a": []}'))
-    found, _ = make(replies).post("bulk", {"a": ["1.0.0"]}, KIND)
-
-    assert found == {"a": []}
-    assert [request.body for request in replies.requests] == [b'{"a":["1.0.0"]}'] * 2
 
 
 def test_all_attempts_together_keep_the_time_limit(make: MakeClient, clock: FakeClock) -> None:

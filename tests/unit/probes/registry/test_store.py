@@ -1,7 +1,5 @@
 """Answers kept on disk: by nobody else to be read, and no harm where they are spoilt."""
 
-from __future__ import annotations
-
 import os
 import time
 from pathlib import Path
@@ -23,7 +21,7 @@ def test_a_stored_answer_is_private_and_read_back(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff" * 99, b"\x84\xa3url\x05", b"null"])
+@pytest.mark.parametrize("content", [b"", b"\xff" * 99, b"null"])
 def test_a_spoilt_file_is_replaced(tmp_path: Path, content: bytes) -> None:
     store = Store(tmp_path)
     store.save("x", KEPT)
@@ -60,8 +58,6 @@ def test_answers_older_than_a_month_are_removed(tmp_path: Path) -> None:
     [
         ({"XDG_CACHE_HOME": "/c", "HOME": "/h"}, "/c/pytest-flowhealth/npm"),
         ({"XDG_CACHE_HOME": "relative", "HOME": "/h"}, "/h/.cache/pytest-flowhealth/npm"),
-        ({"HOME": "/h"}, "/h/.cache/pytest-flowhealth/npm"),
-        ({"HOME": ""}, None),
         ({}, None),
     ],
 )

@@ -1,7 +1,5 @@
 """What a binary shows, and that no bytes can upset its reader."""
 
-from __future__ import annotations
-
 import contextlib
 from pathlib import Path
 
@@ -51,12 +49,9 @@ def test_unoptimised_code_is_recognised() -> None:
     assert "too little" in shown('(module (func (export "run")))').optimisation
 
 
-def test_the_sample_is_read() -> None:
+def test_the_sample_is_read_and_a_missing_file_is_named(tmp_path: Path) -> None:
     path = Path(__file__).parents[4] / "examples/app/wasm/engine.wasm"
     assert read_evidence(path, "run").exports == ("run",)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckFailed, match="is not there"):
         read_evidence(tmp_path / "absent.wasm", None)
 

@@ -1,7 +1,5 @@
 """When enough has been measured, which samples count, and what makes a figure doubtful."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import msgspec
@@ -98,14 +96,12 @@ def test_memory_that_grows_in_three_blocks_of_calls_is_a_leak(
     assert found.leaks is leaks
 
 
-def test_a_missing_file_is_named_with_what_builds_it(tmp_path: Path) -> None:
-    subject = Subject(tmp_path / "absent.wasm", "run", tmp_path / "b.mjs")
-    with pytest.raises(CheckFailed, match=r"absent\.wasm is not there"):
-        benchmark(subject)
-
-
-def test_a_module_without_a_baseline_or_an_adapter_cannot_be_measured(tmp_path: Path) -> None:
+def test_a_missing_module_or_one_without_a_baseline_or_an_adapter_cannot_be_measured(
+    tmp_path: Path,
+) -> None:
     module = tmp_path / "engine.wasm"
+    with pytest.raises(CheckFailed, match=r"engine\.wasm is not there"):
+        benchmark(Subject(module, "run", tmp_path / "b.mjs"))
     module.touch()
     with pytest.raises(CheckFailed, match="needs an adapter, or an export and a baseline"):
         benchmark(Subject(module, "run"))

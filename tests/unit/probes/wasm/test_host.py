@@ -1,7 +1,5 @@
 """The sentinel's references that a host keeps from one benchmark to the next."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from pytest_flowhealth.probes.wasm.host import FEWEST, MOST, Host

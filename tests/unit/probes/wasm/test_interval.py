@@ -1,7 +1,5 @@
 """The interval: known ranks, and that it holds the median as often as it says."""
 
-from __future__ import annotations
-
 import random
 
 import pytest

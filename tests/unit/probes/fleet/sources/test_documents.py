@@ -1,7 +1,5 @@
 """A snapshot out of a JSON document."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 
@@ -61,13 +59,11 @@ def test_each_field_has_a_path() -> None:
     assert [(one.id, one.state) for one in found.agents.members] == [("x", "busy"), ("y", None)]
     assert found.never["swarms"] == "fleet.fields names no `swarms`"
     assert found.bad == ("there is nothing at stats.nothing for `active`",)
-    with pytest.raises(MeasurementUnavailable):
+    with pytest.raises(MeasurementUnavailable, match="active"):
         found.known("active", found.tasks.active)
-    with pytest.raises(NotApplicable):
+    with pytest.raises(NotApplicable, match="names no `swarms`"):
         found.known("swarms", found.swarms)
-
-
-def test_there_is_no_other_field() -> None:
+    assert found.known("active", 0) == 0
     with pytest.raises(CheckFailed, match=r"fleet\.fields has no field 'nonsense'"):
         read({}, {"nonsense": "x"})
 
@@ -83,10 +79,8 @@ def test_nothing_is_where_a_path_leads_nowhere(path: str) -> None:
     "document",
     [
         {"agents": [{"pid": -1, "id": ["x"]}, 5, None]},
-        {"agents": 1e40},
         {"tasks": {"completed": -1, "failed": 2.5}},
         {"tasks": {"durations": ["x", -1, None, 3]}},
-        {"tasks": {"completed": "NaN"}},
         {"swarms": [{"confidence": 2}]},
         {"spawn_times": [{"a": 1}]},
         {"agents": [{"heartbeat": "soon"}]},
@@ -99,7 +93,7 @@ def test_hostile_values_are_told(document: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"", b"<html>", b"NaN", b"5", b"[" * 100_000, b"\xff\x00"], ids=range(6)
+    "text", [b"<html>", b"NaN", b"5", b"[" * 100_000, b"\xff\x00"], ids=range(5)
 )
 def test_what_is_no_json_is_told(text: bytes) -> None:
     with pytest.raises(CheckFailed, match="JSON"):

@@ -1,7 +1,5 @@
 """Records and events of swarms, parsed: whole ones and hostile ones."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
@@ -40,14 +38,9 @@ GOOD = ended(9, 1)
 
 HOSTILE = [
     b"no json",
-    b"\xff\xfe",
-    b"[]",
     b"null",
-    b"{",
     b'{"metrics": 5}',
-    b'{"metrics": {"tasksCompleted": NaN, "tasksFailed": 1}}',
     b'{"metrics": {"tasksCompleted": -3, "tasksFailed": 1}}',
-    b'{"metrics": {"tasksCompleted": 1e308, "tasksFailed": 1}}',
     b'{"metrics": {"tasksCompleted": "many", "tasksFailed": 1}}',
     b'{"metrics": {"tasksCompleted": 1.5, "tasksFailed": 1}}',
     b'{"metrics": {"tasksCompleted": true, "tasksFailed": [1]}}',
@@ -56,7 +49,6 @@ HOSTILE = [
     b'{"confidence": 17}',
     b'{"lastHeartbeat": 9e99}',
     b'{"tasks": [{"status": 5, "startedAt": "never"}]}',
-    b"[" * 50_000,
     ValueError("larger than 1,048,576 B"),
 ]
 
@@ -71,18 +63,14 @@ def test_hostile_records_are_told_and_nothing_is_made_of_them(record: bytes | Ex
 def test_metrics_agents_and_tasks_of_swarms_are_added_up() -> None:
     tasks = [{"id": "t1", "status": "in_progress", "startedAt": MS - 5_000}]
     tasks += [{"id": "t2", "status": "pending"}, {"id": "t3", "status": "queued"}]
-    agents = [{"id": "a1", "status": "busy", "pid": 7}, {"id": "a2", "status": "idle"}, "a3"]
+    agents = [{"id": "a1", "status": "busy", "pid": 7}, "a2"]
     one = ended(30, 2, agents=agents, tasks=tasks)
     one["metrics"] |= {"agentsSpawned": 3, "errors": 4}
     parsed, bad = parse(swarms(one=one, two=ended(60, 8, status="completed")))
     told = parsed.tasks_with(None, 3_600.0)
     assert (told.completed, told.failed, told.active, told.waiting) == (90, 10, 1, 2)
     assert [task.since for task in told.working or ()] == [NOW - 5]
-    assert {agent.id: agent.pid for agent in parsed.agents_with(None)} == {
-        "a1": 7,
-        "a2": None,
-        "a3": None,
-    }
+    assert {agent.id: agent.pid for agent in parsed.agents_with(None)} == {"a1": 7, "a2": None}
     assert (parsed.errors, parsed.spawned, bad) == (4, 3, ())
     assert [swarm.state for swarm in parsed.swarms] == ["active", "completed"]
 
@@ -107,14 +95,8 @@ def test_a_swarm_without_a_sign_of_life_in_the_window_does_not_count_but_is_show
     assert [swarm.id for swarm in parsed.swarms] == ["old"]
 
 
-def test_a_swarm_whose_record_expired_is_nothing() -> None:
-    parsed, bad = parse(swarms(gone=None))
-    assert (parsed.swarms, bad) == ((), ())
-
-
 def test_an_empty_registry_tells_that_there_is_nothing() -> None:
-    parsed, _ = parse(Found())
-    told = parsed.tasks_with(None, 3_600.0)
+    told = parse(Found())[0].tasks_with(None, 3_600.0)
     assert (told.completed, told.failed, told.active, told.waiting) == (0, 0, 0, 0)
 
 
