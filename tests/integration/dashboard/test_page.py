@@ -1,7 +1,5 @@
 """The page over HTTP: what is requested, and the message for each fault."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

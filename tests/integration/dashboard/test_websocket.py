@@ -1,7 +1,5 @@
 """The WebSocket: what is measured, and the message for each fault."""
 
-from __future__ import annotations
-
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed

@@ -1,7 +1,5 @@
 """`flowhealth issues` as typed, killed in between, and a monitor that opens issues by itself."""
 
-from __future__ import annotations
-
 import json
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """Reports at a real monitor's page: what is written to its disk, and what is erased from it."""
 
-from __future__ import annotations
-
 import stat
 from collections.abc import Iterator
 from pathlib import Path

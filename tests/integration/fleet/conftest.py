@@ -1,7 +1,5 @@
 """What the tests of fleets share."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Iterator
 from pathlib import Path

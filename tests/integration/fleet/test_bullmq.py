@@ -1,7 +1,5 @@
 """The source bullmq on real queues with real workers."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The component `fleet` by the whole command: one run for each kind of outcome."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The source redis-swarm on a real Redis, filled as claude-flow-novice fills it."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

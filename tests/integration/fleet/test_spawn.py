@@ -1,7 +1,5 @@
 """Real programs, started and ended: quick, slow, dying, flooding and forking away."""
 
-from __future__ import annotations
-
 import os
 import socket
 import sys

@@ -1,7 +1,5 @@
 """Remote write and queries against servers that fail."""
 
-from __future__ import annotations
-
 import socket
 import threading
 import time

@@ -1,7 +1,5 @@
 """Faults that a monitor survives: one monitor runs for all tests of a worker that only observe it."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Iterator
 

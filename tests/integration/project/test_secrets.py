@@ -1,7 +1,5 @@
 """A password appears in no output. Every run of these tests looks for it; see `run_pytest`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

@@ -1,7 +1,5 @@
 """The load on a real Redis: how much it is, what it measures, and what becomes of it when it breaks."""
 
-from __future__ import annotations
-
 import itertools
 import socket
 import threading

@@ -1,7 +1,5 @@
 """The probe on a real Redis, whole and with every fault, and on servers that are no Redis."""
 
-from __future__ import annotations
-
 import threading
 import traceback
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The component `redis` by the whole command: one run for each kind of outcome, and what it leaves."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Real Sentinels and a real cluster; what they may answer is a table in tests/unit."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

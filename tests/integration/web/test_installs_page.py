@@ -1,7 +1,5 @@
 """The page of installations in a real Chromium, with reports that were really handed in."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

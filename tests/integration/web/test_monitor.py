@@ -1,7 +1,5 @@
 """The page of a real monitor: it shows what rounds find, and what is done there reaches the monitor."""
 
-from __future__ import annotations
-
 import json
 import signal
 import time

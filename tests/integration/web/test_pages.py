@@ -1,7 +1,5 @@
 """The pages in a real Chromium: what a maintainer sees and does, and what is shown when something breaks."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The page's server over real connections: slow, large and hostile ones, TLS, and live updates."""
 
-from __future__ import annotations
-
 import json
 import socket
 import subprocess

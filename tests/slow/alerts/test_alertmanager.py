@@ -1,7 +1,5 @@
 """A real Alertmanager on loopback: firing and resolved, its own repetition, its restart."""
 
-from __future__ import annotations
-
 import datetime
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Many reports at once, a kill and a full disk: nothing that was accepted is lost."""
 
-from __future__ import annotations
-
 import contextlib
 import signal
 from concurrent.futures import ThreadPoolExecutor

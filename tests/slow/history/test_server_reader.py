@@ -1,7 +1,5 @@
 """The same runs in a file and in real servers are read back as the same."""
 
-from __future__ import annotations
-
 import datetime
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Real servers: written, away for a while, back again without a gap, and read back."""
 
-from __future__ import annotations
-
 import contextlib
 import datetime
 import shutil

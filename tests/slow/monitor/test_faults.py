@@ -1,7 +1,5 @@
 """Further faults under a real monitor; tests/integration/monitor has one of each class."""
 
-from __future__ import annotations
-
 import signal
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The figures of Redis beside those of independent tools, on the same server in the same run."""
 
-from __future__ import annotations
-
 import shutil
 import statistics
 from collections.abc import Callable

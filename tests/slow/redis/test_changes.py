@@ -1,7 +1,5 @@
 """Redis servers that change under way: a failover, a lost node, a Sentinel that is down."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

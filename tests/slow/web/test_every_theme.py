@@ -1,7 +1,5 @@
 """Every page in both themes and at both sizes, with reports of installations and a failing check."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

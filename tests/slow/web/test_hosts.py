@@ -1,7 +1,5 @@
 """Several hosts that report to one server: the state of each, and of those that fell silent."""
 
-from __future__ import annotations
-
 import datetime
 import time
 from pathlib import Path

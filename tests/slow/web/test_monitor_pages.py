@@ -1,7 +1,5 @@
 """Real monitors and their pages in a real Chromium: an outage, and rounds that no longer end."""
 
-from __future__ import annotations
-
 import datetime
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """`flowhealth hash-password`: which passwords it takes."""
 
-from __future__ import annotations
-
 from click.testing import CliRunner
 
 from pytest_flowhealth.cli.hash_password import command

@@ -1,7 +1,5 @@
 """Which of pytest's options the monitor decides on itself, and which it gives to its rounds."""
 
-from __future__ import annotations
-
 import pytest
 
 from pytest_flowhealth.cli.monitor import split_options

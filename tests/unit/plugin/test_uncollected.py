@@ -1,7 +1,5 @@
 """Checks that are written are found in the source, and compared with what pytest collected."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The web page's application, in-process."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

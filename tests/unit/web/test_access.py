@@ -1,7 +1,5 @@
 """Who gets in, and what each of them may do: sessions, CSRF, tokens, one-time links, attempts."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

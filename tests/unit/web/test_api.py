@@ -1,7 +1,5 @@
 """What the API answers: reports, silences, queries and bodies that are wrong, a history that is gone."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import re

@@ -1,7 +1,5 @@
 """Receiving install reports: who may hand them in, what is refused, and what becomes of contexts."""
 
-from __future__ import annotations
-
 import gzip
 import sqlite3
 from collections.abc import Callable, Iterator

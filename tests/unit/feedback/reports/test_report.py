@@ -1,7 +1,5 @@
 """Which reports are accepted: only names and versions where those are expected, within limits."""
 
-from __future__ import annotations
-
 import msgspec
 import pytest
 
