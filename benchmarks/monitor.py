@@ -141,7 +141,13 @@ def _rounds(folder: Path) -> int:
 def _monitor(folder: Path, interval: int) -> Iterator[psutil.Process]:
     with (folder / "out").open("wb") as out:
         started = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *WORDS, f"--health-monitor={interval}s"],
+            [
+                *(sys.executable, "-m", "pytest_flowhealth.cli", "monitor"),
+                "--interval",
+                f"{interval}s",
+                "--",
+                *WORDS,
+            ],
             cwd=folder,
             stdout=out,
         )

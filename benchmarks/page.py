@@ -81,9 +81,8 @@ def with_page(folder: Path, clients: int, seconds: float) -> dict[str, float]:
     (folder / "health").mkdir()
     (folder / "health/test_app.py").write_text(CHECK)
     port = free_port()
-    words = ["--health", "--health-component", "app", "--health-monitor=60s"]
-    words.append(f"--health-dashboard={port}")
-    command = [sys.executable, "-m", "pytest", *words]
+    words = ["--interval", "60s", "--web", str(port), "--", "--health-component", "app"]
+    command = [sys.executable, "-m", "pytest_flowhealth.cli", "monitor", *words]
     environ = {**os.environ, "FLOWHEALTH_WEB_TOKEN": TOKEN}
     with subprocess.Popen(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL) as process:
         try:

@@ -52,9 +52,9 @@ def main() -> None:
         taken.close()
         folder = Path(name)
         prepare(folder)
-        words = ["--health", "--health-component", "app", f"--health-dashboard={port}"]
+        words = ["--web", str(port), "--", "--health-component", "app"]
         environ = {**os.environ, "FLOWHEALTH_WEB_PASSWORD": PASSWORD}
-        command = [sys.executable, "-m", "pytest", *words]
+        command = [sys.executable, "-m", "pytest_flowhealth.cli", "monitor", *words]
         with subprocess.Popen(
             command, cwd=folder, env=environ, stdout=subprocess.DEVNULL
         ) as monitor:

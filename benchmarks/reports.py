@@ -114,8 +114,8 @@ def monitor(folder: Path) -> Any:
     (folder / "health/test_app.py").write_text(CHECK)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    words = ["--health", "--health-component", "app", "--health-monitor=60s"]
-    command = [sys.executable, "-m", "pytest", *words, f"--health-dashboard={port}"]
+    words = ["--interval", "60s", "--web", str(port), "--", "--health-component", "app"]
+    command = [sys.executable, "-m", "pytest_flowhealth.cli", "monitor", *words]
     environ = {**os.environ, "FLOWHEALTH_WEB_TOKEN": TOKEN}
     out = (folder / "monitor.out").open("wb")
     with out, subprocess.Popen(command, cwd=folder, env=environ, stdout=out, stderr=out) as process:
