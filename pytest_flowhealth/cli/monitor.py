@@ -62,7 +62,7 @@ def command(
         every=options.health_all,
         arguments=tuple(others),
         report=None,
-        history=history or options.health_history,
+        history=options.health_history or history,
         page=web,
     )
     settings = read(asked)
