@@ -8,6 +8,7 @@ prints the schema that the package ships as ``report.schema.json``.
 from __future__ import annotations
 
 import datetime
+import inspect
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -95,7 +96,21 @@ def schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "pytest-flowhealth report",
-        **msgspec.json.schema(Document),
+        **_dedent_descriptions(msgspec.json.schema(Document)),
+    }
+
+
+def _dedent_descriptions(node: Any) -> Any:
+    """Return a schema whose descriptions are indented as Python 3.13 does, on every version."""
+    if isinstance(node, list):
+        return [_dedent_descriptions(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: inspect.cleandoc(value)
+        if key == "description" and isinstance(value, str)
+        else _dedent_descriptions(value)
+        for key, value in node.items()
     }
 
 

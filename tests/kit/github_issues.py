@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,7 @@ class IssueMonitor:
     def wipe(self) -> None:
         """Lose the history."""
         self.history = sqlite3.connect(":memory:", isolation_level=None)
+        weakref.finalize(self, self.history.close)
         self.history.executescript(MIGRATIONS[-1])
 
     def tend(self, *kinds: Kind) -> Done:
