@@ -58,7 +58,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         return (yield)
     if not wants_health(options):
         return (yield)
-    from pytest_flowhealth.plugin.lifecycle import before_conftests, finish_without_conftest
+    from pytest_flowhealth.plugin.ending import finish_without_conftest
+    from pytest_flowhealth.plugin.lifecycle import before_conftests
     from pytest_flowhealth.plugin.reporting.terminal import TerminalTakeover
 
     before_conftests(early_config)
@@ -95,18 +96,18 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
     except BaseException as error:
         if not (wants_health(config.option) or _decides(config)):
             raise
-        from pytest_flowhealth.plugin.lifecycle import finish_with_error
+        from pytest_flowhealth.plugin.ending import finish_with_error
 
         return finish_with_error(config, error)
     from pytest_flowhealth.plugin.run import RUN
 
     if RUN in config.stash:
-        from pytest_flowhealth.plugin.lifecycle import finish_run
+        from pytest_flowhealth.plugin.ending import finish_run
 
         return finish_run(config, pytest_exit)
     if config.option.health_demo or not wants_health(config.option):
         return pytest_exit
-    from pytest_flowhealth.plugin.lifecycle import abort_unknown
+    from pytest_flowhealth.plugin.ending import abort_unknown
 
     return abort_unknown(config, "nothing was run: a plugin or a conftest.py took pytest's place")
 

@@ -1,13 +1,8 @@
-"""The life of a run: claim its report, start it, end it with its verdict.
-
-However it ends, the report that an earlier run left does not stay, and the exit code is that of
-the report: 0 to 3 for a verdict, 3 if something kept it from having one, 4 for a usage error.
-"""
+"""The start of a run: replace the report of the last one, read the configuration, register the parts."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
 import os
 import sys
@@ -22,27 +17,32 @@ import pytest
 from pytest_flowhealth.config.load import load_target, locate
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.report import Document
-from pytest_flowhealth.domain.root_causes import RunProblem
-from pytest_flowhealth.domain.status import USAGE_ERROR, Status
-from pytest_flowhealth.domain.text import Redactor, one_line, password_in, secrets_in
+from pytest_flowhealth.domain.status import Status
+from pytest_flowhealth.domain.text import Redactor, password_in, secrets_in
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.plugin.collection import bundled
 from pytest_flowhealth.plugin.collection.selection import Selection
+from pytest_flowhealth.plugin.ending import abort
 from pytest_flowhealth.plugin.execution.exclusive import LockFile
 from pytest_flowhealth.plugin.execution.observers import enable_warnings
 from pytest_flowhealth.plugin.execution.runner import CheckRunner, Retrier
 from pytest_flowhealth.plugin.execution.timeouts import Timeouts
 from pytest_flowhealth.plugin.options import read_early_options, wants_health
-from pytest_flowhealth.plugin.reporting.exit_guard import guard_exit, settle_exit
-from pytest_flowhealth.plugin.reporting.messages import make_usage_error, summarize
+from pytest_flowhealth.plugin.reporting.exit_guard import guard_exit
+from pytest_flowhealth.plugin.reporting.messages import make_usage_error
 from pytest_flowhealth.plugin.reporting.monitor_pipe import MonitorPipe, read_request
 from pytest_flowhealth.plugin.reporting.recorder import Recorder
-from pytest_flowhealth.plugin.reporting.report_builder import build_report, build_unfinished
+from pytest_flowhealth.plugin.reporting.report_builder import build_unfinished
 from pytest_flowhealth.plugin.reporting.report_file import find_report_path
 from pytest_flowhealth.plugin.reporting.sanitizer import Sanitizer
-from pytest_flowhealth.plugin.reporting.sinks import Sink, make_sinks, make_valid_sinks
+from pytest_flowhealth.plugin.reporting.sinks import (
+    REPORTED,
+    SINKS,
+    Sink,
+    make_sinks,
+    make_valid_sinks,
+)
 from pytest_flowhealth.plugin.reporting.stdout import ensure_open, flush_stdout
-from pytest_flowhealth.plugin.reporting.terminal import show_verdict
 from pytest_flowhealth.plugin.reporting.test_entries import TestEntries
 from pytest_flowhealth.plugin.run import RUN, HealthRun, Mode, is_worker
 
@@ -52,21 +52,14 @@ if TYPE_CHECKING:
 
 _UNFINISHED = ("run did not finish",)
 
-SINKS: pytest.StashKey[list[Sink]] = pytest.StashKey()
-"""Where the report goes; there once the earlier report has been replaced."""
-
 _CLAIM_ERROR: pytest.StashKey[pytest.UsageError] = pytest.StashKey()
 _SELECTION: pytest.StashKey[Selection] = pytest.StashKey()
-_REPORTED: pytest.StashKey[bool] = pytest.StashKey()
 
 _REQUIRED_PLUGINS = {
     "timeout": "pytest-timeout is switched off, and without it a check that hangs never ends",
     "warnings": "pytest's warnings are switched off, and they report bodies that never ran",
     "threadexception": "without it, errors in threads that a check starts are lost",
 }
-
-
-# -- the beginning
 
 
 def claim_report(config: pytest.Config) -> None:
@@ -219,7 +212,7 @@ def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
     unfinished = build_unfinished(config.invocation_params.dir, _UNFINISHED)
 
     def leave_unknown() -> None:
-        if _REPORTED not in config.stash:
+        if REPORTED not in config.stash:
             for sink in config.stash.get(SINKS, None) or make_valid_sinks(config, options):
                 if sink.polled:
                     sink.write(unfinished)
@@ -278,138 +271,3 @@ def _exit_unknown(
     traceback.print_exception(kind, error, trace)
     flush_stdout()
     os._exit(Status.UNKNOWN.exit_code)
-
-
-# -- the end
-
-
-def finish_run(config: pytest.Config, pytest_exit: int | None) -> int | None:
-    """End a run: build its report, deliver it, and return the exit code.
-
-    Args:
-        config: The session has ended, and everything is unconfigured.
-        pytest_exit: The exit code that pytest itself would end with.
-
-    Raises:
-        pytest.UsageError: An xdist worker found one.
-    """
-    run = config.stash[RUN]
-    if run.usage_error is not None:
-        abort(config, run.usage_error)
-        raise pytest.UsageError(run.usage_error)
-    if run.mode is Mode.WATCHING:
-        run.mode = _find_mode(config)
-    if not run.decides and not config.option.health_report:
-        return pytest_exit
-    document = _deliver(run, int(pytest_exit or 0))
-    if not run.decides:
-        return pytest_exit
-    show_verdict(run, document)
-    flush_stdout()
-    settle_exit(document.health.exit_code)
-    if config.option.health_submit is not None and run.monitor is None:
-        from pytest_flowhealth.plugin.submit import submit
-
-        submit(run, document)
-    return document.health.exit_code
-
-
-def finish_with_error(config: pytest.Config, error: BaseException) -> int | None:
-    """End a run that an exception ended outside its checks.
-
-    Raises:
-        pytest.UsageError: It was one; pytest shows it and exits with 4.
-    """
-    if isinstance(error, pytest.UsageError):
-        abort(config, str(error))
-        raise error
-    text = f"internal error: {type(error).__name__}: {one_line(str(error))}"
-    if RUN not in config.stash:
-        return abort_unknown(config, text)
-    config.stash[RUN].problems.append(RunProblem(text))
-    return finish_run(config, 0)
-
-
-def finish_without_conftest(config: pytest.Config, error: BaseException) -> int:
-    """End a run that a conftest.py, or its options, kept from starting.
-
-    Raises:
-        pytest.UsageError: It was one; pytest shows it and exits with 4.
-    """
-    if isinstance(error, pytest.UsageError):
-        abort(config, str(error))
-        raise error
-    cause = getattr(error, "cause", error)  # of pytest's ConftestImportFailure
-    if isinstance(error, SystemExit):
-        text = f"a conftest.py ended the process with exit code {error.code}"
-    else:
-        where = Path(getattr(error, "path", "conftest.py")).name
-        text = f"{where} can't be used: {one_line(summarize(cause))}"
-    return abort_unknown(config, text)
-
-
-def abort_unknown(config: pytest.Config, text: str) -> int:
-    """End a run that has no verdict, with the reason in the report and on standard error."""
-    text = Redactor(secrets_in(os.environ))(one_line(text))
-    abort(config, text, Status.UNKNOWN.exit_code)
-    sys.stderr.write(f"UNKNOWN  {text}\n")
-    return Status.UNKNOWN.exit_code
-
-
-def abort(config: pytest.Config, reason: str, exit_code: int = USAGE_ERROR) -> None:
-    """Leave a report that says why there is no verdict."""
-    run = config.stash.get(RUN, None)
-    root = run.target.root if run else config.invocation_params.dir
-    heading, *mistakes = [line.strip() for line in reason.splitlines()] or ["usage error"]
-    document = build_unfinished(root, mistakes or [heading], exit_code)
-    config.stash[_REPORTED] = True
-    request = read_request()
-    if request is not None and run is None:
-        MonitorPipe.refuse(request.pipe, document)
-        return
-    options = config.known_args_namespace
-    for sink in config.stash.get(SINKS, []) or make_valid_sinks(config, options):
-        with contextlib.suppress(pytest.UsageError):
-            sink.write(document)
-
-
-def _deliver(run: HealthRun, pytest_exit: int) -> Document:
-    """Build the report and write it to every sink; what fails makes the report unknown."""
-    config = run.config
-    sinks = config.stash.get(SINKS, None) or make_sinks(config, config.option)
-    config.stash[_REPORTED] = True
-    document = _build(run, pytest_exit)
-    try:
-        config.hook.pytest_flowhealth_report(report=document)
-    except Exception as error:  # noqa: BLE001  # a hook of another plugin may raise anything
-        run.problems.append(RunProblem(f"pytest_flowhealth_report: {one_line(summarize(error))}"))
-        document = _build(run, pytest_exit)
-    while True:
-        failures: dict[int, str] = {}
-        for sink in sinks:
-            # A final one waits for a report that is not corrected any more.
-            if not (failures and sink.final) and (failure := sink.write(document)):
-                failures[id(sink)] = failure
-        if not failures:
-            return document
-        for failure in failures.values():
-            sys.stderr.write(f"{failure}\n")
-        run.problems += [RunProblem(failure) for failure in failures.values()]
-        sinks = [sink for sink in sinks if id(sink) not in failures]
-        document = _build(run, pytest_exit)
-
-
-def _build(run: HealthRun, pytest_exit: int) -> Document:
-    document = build_report(run, pytest_exit)
-    return run.history.record(document, run.samples) if run.history else document
-
-
-def _find_mode(config: pytest.Config) -> Mode:
-    """Return the mode that xdist's workers found; if none reported, by what was reported."""
-    run = config.stash[RUN]
-    recorder: Recorder = config.pluginmanager.getplugin("flowhealth-recorder")
-    modes = {worker.mode for worker in recorder.workers}
-    if modes:
-        return Mode.AUTO if Mode.AUTO.value in modes else Mode.MIXED
-    only_checks = run.results and run.finished.keys() <= run.results.keys()
-    return Mode.AUTO if only_checks else Mode.MIXED

@@ -10,13 +10,25 @@ from typing import Any
 import pytest
 
 _QUESTIONS = frozenset(
-    (
-        *("-h", "--help", "-V", "--version", "--markers", "--fixtures", "--funcargs"),
-        *("--fixtures-per-test", "--cache-show"),
-    )
+    [
+        "-h",
+        "--help",
+        "-V",
+        "--version",
+        "--markers",
+        "--fixtures",
+        "--funcargs",
+        "--fixtures-per-test",
+        "--cache-show",
+    ]
 )
 _QUESTION_NAMES = (
-    *("help", "version", "markers", "showfixtures", "show_fixtures_per_test", "cacheshow"),
+    "help",
+    "version",
+    "markers",
+    "showfixtures",
+    "show_fixtures_per_test",
+    "cacheshow",
 )
 """What pytest answers about itself: no run, and so no verdict and no report."""
 

@@ -54,6 +54,13 @@ class Sink(Protocol):
         """Write the report, and return what went wrong."""
 
 
+SINKS: pytest.StashKey[list[Sink]] = pytest.StashKey()
+"""Where the report goes; there once the earlier report has been replaced."""
+
+REPORTED: pytest.StashKey[bool] = pytest.StashKey()
+"""Whether the sinks have been given how the run ended."""
+
+
 class ReportFile:
     """The JSON report on disk."""
 
