@@ -1,6 +1,6 @@
 """Ten thousand simulated hosts that each end a round within one minute, written into a VictoriaMetrics.
 
-The figures of the rounds come from a seeded generator: what is make_series is the way into the server,
+The figures of the rounds come from a seeded generator: what is measured is the way into the server,
 through the plugin's own code (encoding, queue on disk, sending), and that nothing is lost on it.
 
     python benchmarks/remote_write.py [--hosts 10000] [--writers 2]
@@ -101,7 +101,7 @@ def _run(
 
 def _write(url: str, hosts: range, folder: Path) -> tuple[int, float, float, float]:
     chance = random.Random(hosts.start)
-    made = [_round(chance) for _ in range(ROUNDS)]  # not part of what is make_series
+    made = [_round(chance) for _ in range(ROUNDS)]  # not part of what is measured
     before, begin = _used(), time.monotonic()
     shipper = Shipper(url, folder)
     count = 0

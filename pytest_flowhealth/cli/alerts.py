@@ -58,7 +58,7 @@ def command(ctx: click.Context) -> None:
 @history_option
 def list_alerts(project: str | None = None, history: str | None = None) -> None:
     """List the alerts that are pending or firing."""
-    _, settings = read_settings(project, history)
+    settings = read_settings(project)
     path = find_history(settings.target, history).path
     unknown: dict[str, Tracked] = {}
     alerts, problem = asked(path, store.alerts, unknown)
@@ -76,7 +76,7 @@ def list_alerts(project: str | None = None, history: str | None = None) -> None:
 @history_option
 def silence(match: str, duration: float, project: str | None, history: str | None) -> None:
     """Silence the alerts whose name matches, as in: flowhealth alerts silence 'redis.*' 2h."""
-    _, settings = read_settings(project, history)
+    settings = read_settings(project)
     now = time.time()
     silence = Hush("", match.strip(), now, now + duration, "", _find_author())
     if not silence.pattern:
@@ -98,7 +98,7 @@ def silence(match: str, duration: float, project: str | None, history: str | Non
 @history_option
 def acknowledge(alert: str, project: str | None, history: str | None) -> None:
     """Acknowledge a firing alert, by its name."""
-    _, settings = read_settings(project, history)
+    settings = read_settings(project)
 
     def add(connection: sqlite3.Connection) -> None:
         firing = [
@@ -120,7 +120,7 @@ def acknowledge(alert: str, project: str | None, history: str | None) -> None:
 @history_option
 def rules(project: str | None, history: str | None) -> None:
     """Show the rules, the state of their alerts, and when they would have fired in the last week."""
-    _, settings = read_settings(project, history)
+    settings = read_settings(project)
     path = find_history(settings.target, history).path
     unknown: dict[str, Tracked] = {}
     alerts, problem = asked(path, store.alerts, unknown)
@@ -138,7 +138,7 @@ def rules(project: str | None, history: str | None) -> None:
 @click.pass_context
 def test(ctx: click.Context, project: str | None) -> None:
     """Send a test message to each receiver, and print whether it was delivered."""
-    _, settings = read_settings(project)
+    settings = read_settings(project)
     if not settings.target.config.receivers:
         echo("no receivers are configured: alerts go to the console and the log")
     failed = 0

@@ -15,9 +15,8 @@ from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.text import printable
 from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import FlowHealthError, UsageError
-from pytest_flowhealth.history.database import require_usable
 from pytest_flowhealth.history.keeping import opened, said
-from pytest_flowhealth.history.place import FILE, Place, place_of
+from pytest_flowhealth.history.place import Place, usable_place_of
 from pytest_flowhealth.monitor.settings import Asked, Settings, read
 
 Result = TypeVar("Result")
@@ -65,23 +64,24 @@ def read_target(project: str | None) -> Target:
     return load_target(Path(project) if project else None, os.environ, Path.cwd())
 
 
-def read_settings(project: str | None, history: str | None = None) -> tuple[Asked, Settings]:
+def read_settings(project: str | None) -> Settings:
     """Return what a monitor of this project goes by.
 
     Raises:
         UsageError: The configuration is invalid.
     """
-    asked = Asked(
-        folder=str(Path.cwd()),
-        project=project,
-        interval=None,
-        components=(),
-        every=False,
-        arguments=(),
-        report=None,
-        history=history,
+    return read(
+        Asked(
+            folder=str(Path.cwd()),
+            project=project,
+            interval=None,
+            components=(),
+            every=False,
+            arguments=(),
+            report=None,
+            history=None,
+        )
     )
-    return asked, read(asked)
 
 
 def find_history(target: Target, history: str | None) -> Place:
@@ -90,9 +90,7 @@ def find_history(target: Target, history: str | None) -> Place:
     Raises:
         UsageError: The address is invalid, or a newer version wrote the file.
     """
-    place = place_of(history, Path.cwd(), target) or Place(target.root / FILE)
-    require_usable(place.path)
-    return place
+    return usable_place_of(history, Path.cwd(), target)
 
 
 def change_history(path: Path, change: Callable[[sqlite3.Connection], Result]) -> Result:

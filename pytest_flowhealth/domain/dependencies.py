@@ -14,11 +14,6 @@ def base_id(check_id: str) -> str:
     return check_id.partition("[")[0]
 
 
-def resolve(required: str, ids: Iterable[str]) -> tuple[str, ...]:
-    """Return the ids that a requirement names: itself, or every variant of it."""
-    return tuple(one for one in ids if required in (one, base_id(one)))
-
-
 class Index:
     """Checks by id and by id without brackets, to resolve requirements at once."""
 

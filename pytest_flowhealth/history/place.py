@@ -14,7 +14,7 @@ import msgspec
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.units import parse_duration, parse_size
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.history.database import is_server, path_of
+from pytest_flowhealth.history.database import is_server, path_of, require_usable
 from pytest_flowhealth.history.remote.queue import Limits
 
 if TYPE_CHECKING:
@@ -62,6 +62,17 @@ class Place(msgspec.Struct, frozen=True):
 
         server = PromQL(self.server, self.token, timeout)
         return ServerReader(server, platform.node(), target.name or target.root.name)
+
+
+def usable_place_of(url: str | None, folder: Path, target: Target) -> Place:
+    """Return where a monitor's history is: as `place_of`, else the file in the project.
+
+    Raises:
+        UsageError: The address is none, or a newer version wrote the file.
+    """
+    place = place_of(url, folder, target) or Place(target.root / FILE)
+    require_usable(place.path)
+    return place
 
 
 def place_of(

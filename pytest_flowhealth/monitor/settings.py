@@ -14,8 +14,7 @@ from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.units import parse_duration
-from pytest_flowhealth.history.database import require_usable
-from pytest_flowhealth.history.place import FILE, Place, place_of
+from pytest_flowhealth.history.place import Place, usable_place_of
 from pytest_flowhealth.history.remote.write import require
 from pytest_flowhealth.monitor.frames import Settled
 
@@ -89,9 +88,7 @@ def history_of(asked: Asked, settings: Settings) -> Place:
     Raises:
         UsageError: The address is none, or what is there can't be used.
     """
-    target = settings.target
-    place = place_of(asked.history, Path(asked.folder), target) or Place(target.root / FILE)
-    require_usable(place.path)
+    place = usable_place_of(asked.history, Path(asked.folder), settings.target)
     if place.server is not None:
         require()
     return place

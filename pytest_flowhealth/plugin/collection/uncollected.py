@@ -17,6 +17,7 @@ import pytest
 
 from pytest_flowhealth.domain.root_causes import RunProblem
 from pytest_flowhealth.plugin.collection import bundled
+from pytest_flowhealth.plugin.reporting.messages import describe_tuple_assertion, show_path
 
 _MOST_FILES = 2_000
 _NOT_SEARCHED = frozenset({"node_modules", "__pycache__", "site-packages"})
@@ -85,7 +86,9 @@ def find_uncollected(
             if file not in not_read:
                 problems += _compare(file, known, config, given=path.is_file())
         if path.is_dir() and not problems and not _holds_any(path, collected, not_read):
-            problems.append(RunProblem(f"{_show(path, config)} contains no check"))
+            problems.append(
+                RunProblem(f"{show_path(path, config.invocation_params.dir)} contains no check")
+            )
     return list(dict.fromkeys(problems))
 
 
@@ -152,7 +155,7 @@ class _Reader:
             elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 own = self._mark(node.decorator_list)
                 mark = own or (outer if node.name.startswith("test") else None)
-                if mark is not None and not _is_overload(node):
+                if mark is not None and not _is_fixture(node):
                     yield self._make(node, classes, mark, last[node.name], base)
 
     def _make(
@@ -203,7 +206,7 @@ def _assigned_names(node: ast.Assign) -> list[str]:
     return [target.id for target in node.targets if isinstance(target, ast.Name)]
 
 
-def _is_overload(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+def _is_fixture(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any("fixture" in ast.unparse(one) for one in node.decorator_list)
 
 
@@ -227,18 +230,17 @@ def _compare(
     file: Path, known: set[tuple[str, int | str]], config: pytest.Config, *, given: bool
 ) -> Iterator[RunProblem]:
     """Yield what is wrong with the checks of one file."""
-    source = read_source(file)
+    source, folder = read_source(file), config.invocation_params.dir
     for check in source.checks:
         path = str(file.resolve())
         found = {(path, check.line), (path, check.qualified_name)} & known
         if found and not (check.redefined and (path, check.line) not in known):
             continue
         why = _explain(check, config, given=given)
-        where = f"{_show(file, config)}:{check.line}"
+        where = f"{show_path(file, folder)}:{check.line}"
         yield RunProblem(f"{where}: the check {check.qualified_name} was not collected: {why}")
     for line in source.tuple_assertions:
-        text = "an assertion on a tuple is always true; remove the parentheses"
-        yield RunProblem(f"{_show(file, config)}:{line}: {text}")
+        yield RunProblem(describe_tuple_assertion(file, line, folder))
 
 
 def _explain(check: WrittenCheck, config: pytest.Config, *, given: bool) -> str:
@@ -303,11 +305,3 @@ def _python_files(path: Path) -> list[Path]:
         if len(found) == _MOST_FILES:
             break
     return found
-
-
-def _show(path: Path, config: pytest.Config) -> str:
-    """Return a path relative to the folder where the command was typed, if it is in there."""
-    try:
-        return str(path.resolve().relative_to(config.invocation_params.dir.resolve()))
-    except ValueError:
-        return str(path)

@@ -10,6 +10,7 @@ import datetime
 import time
 import warnings
 from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
 from unittest.case import SkipTest
 
 import msgspec
@@ -42,7 +43,12 @@ from pytest_flowhealth.plugin.execution.observers import (
 from pytest_flowhealth.plugin.execution.prefetch import Prefetcher, forget_prefetched
 from pytest_flowhealth.plugin.execution.running_check import RUNNING, RunningCheck
 from pytest_flowhealth.plugin.execution.timeouts import start_timer, stop_timer
-from pytest_flowhealth.plugin.reporting.messages import sanitize_report, short_message, summarize
+from pytest_flowhealth.plugin.reporting.messages import (
+    describe_tuple_assertion,
+    sanitize_report,
+    short_message,
+    summarize,
+)
 from pytest_flowhealth.plugin.reporting.recorder import RESULT_ATTRIBUTE
 from pytest_flowhealth.plugin.run import HealthRun, Mode, is_worker
 
@@ -71,7 +77,7 @@ class CheckRunner:
         self._current: RunningCheck | None = None
         self._item: pytest.Item | None = None
         self._observer = TaskErrorHandler(self._report_task_error)
-        self.blockers = Blockers(run)
+        self.blockers = Blockers()
         self._prefetcher = Prefetcher()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -176,8 +182,8 @@ class CheckRunner:
             if (doubt := explain_warning(warning_message)) is not None:
                 self._current.attempt.doubts.append(doubt)
         elif when == "collect" and is_tuple_assertion(warning_message):
-            path, line = warning_message.filename, warning_message.lineno
-            text = f"{path}:{line}: an assertion on a tuple is always true; remove the parentheses"
+            path, line = Path(warning_message.filename), warning_message.lineno
+            text = describe_tuple_assertion(path, line, self._run.config.invocation_params.dir)
             self._run.problems.append(RunProblem(text))
 
     def _report_task_error(self, text: str) -> None:
@@ -224,8 +230,7 @@ class Blockers:
     Separate from the wrappers above: other plugins' wrappers must have set up what they tear down.
     """
 
-    def __init__(self, run: HealthRun) -> None:
-        self._run = run
+    def __init__(self) -> None:
         self._results: dict[str, CheckResult] = {}
         self._index: Index | None = None
 

@@ -109,7 +109,7 @@ def same_runs(file: Reader, remote: Reader) -> None:
 
 
 def same_values(file: Reader, remote: Reader, since: float) -> None:
-    """Compare what runs make_series."""
+    """Compare what runs measured."""
     third = file.runs()[2].uid
     for metric in ("my-app.speed", "my-app.size", "my-app.hits[a]", "my-app.hits", "no.such"):
         for limit, before in ((50, None), (2, None), (50, third)):

@@ -1,4 +1,4 @@
-"""Thresholds that are changed from outside: the suggest_names source wins, and is named."""
+"""Thresholds that are changed from outside: the nearest source wins, and is named."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def change(
     environ: dict[str, str] | None = None,
     check: CheckSpec = CHECK,
 ) -> tuple[Threshold, list[str]]:
-    """Return the threshold as it is changed, and the mistakes in what read_overrides it."""
+    """Return the threshold as it is changed, and the mistakes in what changes it."""
     (folder / "flowhealth.toml").write_text(file)
     found, mistakes = read_overrides(
         load_target(folder, environ or {}, folder), options, strict=True
