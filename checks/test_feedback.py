@@ -10,13 +10,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pytest_flowhealth import Health, MeasurementUnavailable, NotApplicable, Target, prefetch
-from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.feedback.github import analytics
-from pytest_flowhealth.feedback.github.analytics import Responses, Week
-from pytest_flowhealth.feedback.github.answers import Issue
-from pytest_flowhealth.feedback.github.client import Client
-from pytest_flowhealth.feedback.github.settings import client_of
+from pytest_flowhealth import (
+    Health,
+    MeasurementUnavailable,
+    NotApplicable,
+    Target,
+    UsageError,
+    prefetch,
+)
+from pytest_flowhealth.probes import github
+from pytest_flowhealth.probes.github import GitHubClient, Issue, Responses, Week
 
 LABELS = ("bug", "installation")
 """Labels that have a figure of their own; all are in the details."""
@@ -25,10 +28,10 @@ PATIENCE = 7
 """Days that an issue may wait before a median that can't be told yet is told as "more than"."""
 
 
-def client(target: Target) -> Client:
-    """Return who asks GitHub."""
+def client(target: Target) -> GitHubClient:
+    """Return a client of the target's repository."""
     try:
-        return client_of(target, os.environ)
+        return github.client_of(target, os.environ)
     except UsageError as error:
         raise MeasurementUnavailable(error.message) from None
 
@@ -36,19 +39,19 @@ def client(target: Target) -> Client:
 @prefetch
 def feedback_open(target: Target) -> list[Issue]:
     """The open issues."""
-    return analytics.open_issues(client(target))
+    return github.read_open_issues(client(target))
 
 
 @prefetch
 def feedback_responses(target: Target) -> Responses:
     """When the newest issues were answered."""
-    return analytics.responses(client(target), datetime.now(UTC))
+    return github.read_responses(client(target), datetime.now(UTC))
 
 
 @prefetch
 def feedback_weeks(target: Target) -> list[Week]:
     """How many were opened and closed in the last weeks."""
-    return analytics.weeks(client(target), datetime.now(UTC))
+    return github.read_weeks(client(target), datetime.now(UTC))
 
 
 @pytest.mark.health("feedback", critical=False, timeout=100)
@@ -61,7 +64,7 @@ def test_open(health: Health, target: Target, feedback_open: Future[list[Issue]]
     health.detail(repository=asked.repository, with_token=asked.authorised)
     health.remedy("close what is done: gh issue list --state open")
     issues = feedback_open.result()
-    labels = analytics.by_label(issues)
+    labels = github.count_by_label(issues)
     health.measure("open", len(issues), unit="1")
     for name in LABELS:
         health.measure(f"open_{name}", labels.get(name, 0), unit="1")
@@ -80,7 +83,7 @@ def test_age(health: Health, feedback_open: Future[list[Issue]]) -> None:
     issues = feedback_open.result()
     if not issues:
         raise NotApplicable("no issue is open")
-    health.measure("age_days", analytics.ages(issues, datetime.now(UTC)), unit="1")
+    health.measure("age_days", github.ages_in_days(issues, datetime.now(UTC)), unit="1")
     oldest = sorted(issues, key=lambda one: one.created_at)[:5]
     health.detail(oldest=[{"number": one.number, "title": one.title} for one in oldest])
 
@@ -98,7 +101,7 @@ def test_response(health: Health, feedback_responses: Future[Responses]) -> None
         longest_waiting_days=max(found.waiting, default=None),
     )
     if not found.looked:
-        raise NotApplicable(f"no issue was opened in the last {analytics.DAYS} days")
+        raise NotApplicable(f"no issue was opened in the last {github.RECENT_DAYS} days")
     if found.median is not None:
         health.measure("response_days", found.median, unit="1")
         return

@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -21,10 +20,6 @@ from pytest_flowhealth import (
     prefetch,
 )
 from pytest_flowhealth.domain.units import parse_duration
-from pytest_flowhealth.feedback.reports.store import Totals, totals
-from pytest_flowhealth.history.keeping import asked
-from pytest_flowhealth.history.place import FILE, place_of
-from pytest_flowhealth.monitor.frames import order
 from pytest_flowhealth.probes.listing import listed
 from pytest_flowhealth.probes.registry import adoption, downloads, install, packument, scoring
 from pytest_flowhealth.probes.registry.adoption import Advisory
@@ -98,29 +93,6 @@ def npm_advisories(target: Target) -> tuple[Advisory, ...]:
     package = read_settings(target).package
     release, _ = packument.read_release(client, package)
     return adoption.read_advisories(client, package, release.versions)
-
-
-@prefetch
-def npm_reports(target: Target) -> tuple[InstallReports, Totals]:
-    """The installations that were reported to us."""
-    package, window = read_settings(target).package, target.config.feedback.window
-    now = datetime.now(UTC).timestamp()
-    since = now - parse_duration(window)
-    found, problem = asked(
-        reports_file(target), lambda file: totals(file, (package,), since, now + 1), Totals(0, 0)
-    )
-    if problem is not None:
-        raise MeasurementUnavailable(f"the reports of installations can't be read: {problem}")
-    return InstallReports(found.succeeded, found.failed, window), found
-
-
-def reports_file(target: Target) -> Path:
-    """Return the history with the reports: in a round the monitor's, else the configured one."""
-    told = order()
-    if told is not None and told.history is not None:
-        return Path(told.history)
-    place = place_of(None, target.root, target)
-    return target.root / FILE if place is None else place.path
 
 
 @pytest.mark.health("npm", requires=("package.manifest", "system.npm"), timeout=100)
@@ -270,17 +242,17 @@ def test_advisories(
 @pytest.mark.threshold("install_success", warn=95, fail=80, unit="%")
 @pytest.mark.threshold("install_failures", warn=5, fail=20, unit="%")
 def test_install_success(
-    health: Health, npm_reports: Future[tuple[InstallReports, Totals]]
+    health: Health, target: Target, install_reports: Callable[[str], InstallReports]
 ) -> None:
     """Most installations that were reported to us went well."""
     health.remedy("the web page's Installations show which errors there are, and where")
-    found, parts = npm_reports.result()
+    found = install_reports(read_settings(target).package)
     health.detail(reports=found.total, succeeded=found.succeeded, failed=found.failed)
     health.detail(
         within=found.within,
-        versions=parts.versions,
-        nodes=parts.nodes,
-        platforms=parts.platforms,
+        versions=found.versions,
+        nodes=found.nodes,
+        platforms=found.platforms,
     )
     health.measure("install_success", found.success, unit="%")
     health.measure("install_failures", found.failures, unit="%")
@@ -292,19 +264,20 @@ def test_install_success(
 @pytest.mark.threshold("score", warn=70, fail=40, unit="1")
 def test_score(
     health: Health,
+    target: Target,
     npm_release: Future[tuple[Release, Reply]],
     npm_installed: Future[Installed],
     npm_days: Future[tuple[Downloads, Reply]],
     npm_versions: Future[tuple[dict[str, int], Reply]],
     npm_advisories: Future[tuple[Advisory, ...]],
-    npm_reports: Future[tuple[InstallReports, Totals]],
+    install_reports: Callable[[str], InstallReports],
 ) -> None:
     """One figure of 0 to 100 for the package, of the parts that could be measured (docs/npm.md)."""
     health.remedy("the parts are in the report: mend the one with the fewest points")
     release, _ = npm_release.result()
     parts: dict[str, Callable[[], float]] = {
         "installable": lambda: float(npm_installed.result().works),
-        "install_success": lambda: npm_reports.result()[0].success,
+        "install_success": lambda: install_reports(read_settings(target).package).success,
         "growth": lambda: telling_growth(npm_days.result()[0], release),
         "latest_major": lambda: adoption.adoption(npm_versions.result()[0], release).major,
         "not_deprecated": lambda: (

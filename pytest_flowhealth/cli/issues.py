@@ -22,16 +22,15 @@ from pytest_flowhealth.feedback.github.compose import title
 from pytest_flowhealth.feedback.github.link import form
 from pytest_flowhealth.feedback.github.notes import Notes
 from pytest_flowhealth.feedback.github.preview import preview
-from pytest_flowhealth.feedback.github.settings import (
-    TOKENS,
-    client_of,
-    policy_of,
-    repository_of,
-    token_of,
-)
 from pytest_flowhealth.feedback.github.tend import Done, Policy, asked_for, over
 from pytest_flowhealth.feedback.reports.report import Kind
 from pytest_flowhealth.history.keeping import opened, said
+from pytest_flowhealth.probes.github.settings import (
+    TOKENS,
+    client_of,
+    repository_of,
+    token_of,
+)
 
 _WAIT = 5.0
 _TOO_FEW = "nothing was reported often enough, and from enough networks, to open an issue"
@@ -101,7 +100,7 @@ def _with_reports(
 
 def _show(connection: sqlite3.Connection, kinds: Sequence[Kind], target: Target) -> None:
     """Print what would be sent."""
-    client, policy = client_of(target, {}), policy_of(target)
+    client, policy = client_of(target, {}), Policy.from_target(target)
     found = preview(Notes(connection, client.base), kinds, policy, time.time())
     for one in found:
         _say(f"POST {client.base}/{one.path}")
@@ -122,7 +121,7 @@ def _count(kinds: Sequence[Kind], policy: Policy) -> str:
 def _link(_: sqlite3.Connection, kinds: Sequence[Kind], target: Target) -> None:
     """Print a link to the filled-in form for each kind."""
     ours = target.config.github
-    found = over(kinds, policy_of(target))
+    found = over(kinds, Policy.from_target(target))
     for one in found:
         _say(f"{title(one)}\n  {form(one, repository_of(target), ours.api, ours.labels)}")
     names = f"{', '.join(TOKENS[:-1])} or {TOKENS[-1]}"

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_flowhealth.config.target import Target
     from pytest_flowhealth.plugin.execution.fixture import Health
     from pytest_flowhealth.plugin.wasm_benchmark import WasmBenchmark
+    from pytest_flowhealth.probes.processes import ProcessProbe
+    from pytest_flowhealth.probes.registry.reports import InstallReports
 
 
 @pytest.fixture
@@ -27,6 +31,24 @@ def health(request: pytest.FixtureRequest) -> Health:
 def target(pytestconfig: pytest.Config) -> Target:
     """The npm project that is checked, with its configuration: a `pytest_flowhealth.Target`."""
     return _target(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def install_reports(pytestconfig: pytest.Config) -> Callable[[str], InstallReports]:
+    """Count the install reports of a package in the project's history: `install_reports(NAME)`."""
+    from functools import partial
+
+    from pytest_flowhealth.plugin.install_reports import count_install_reports
+
+    return partial(count_install_reports, _target(pytestconfig))
+
+
+@pytest.fixture(scope="session")
+def process_probe() -> ProcessProbe:
+    """Measure CPU and memory of processes: see `pytest_flowhealth.probes.processes.ProcessProbe`."""
+    from pytest_flowhealth.probes.processes import ProcessProbe
+
+    return ProcessProbe()
 
 
 @pytest.fixture(scope="session")

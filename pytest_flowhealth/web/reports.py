@@ -21,9 +21,9 @@ from pytest_flowhealth.feedback.reports.receiving import Unwanted, cleaned, kept
 from pytest_flowhealth.feedback.reports.report import InstallReport, Kind
 from pytest_flowhealth.feedback.reports.scrub import Scrubber
 from pytest_flowhealth.feedback.reports.sealing import Unsealable, Vault, vault_of
-from pytest_flowhealth.feedback.reports.store import Kept, Part, Received, new_id
+from pytest_flowhealth.feedback.reports.store import Kept, Received, new_id
 from pytest_flowhealth.monitor.view import Remark
-from pytest_flowhealth.probes.registry.reports import FEWEST, InstallReports
+from pytest_flowhealth.probes.registry.reports import FEWEST, InstallCount, InstallReports
 from pytest_flowhealth.web import shapes
 from pytest_flowhealth.web.answers import answer, nothing
 from pytest_flowhealth.web.api import LIMIT, count_of, moment, read
@@ -282,7 +282,7 @@ def _share(found: InstallReports) -> tuple[float | None, float | None, float | N
         return None, None, None
 
 
-def _parts(found: Sequence[Part]) -> list[shapes.InstallPart]:
+def _parts(found: Sequence[InstallCount]) -> list[shapes.InstallPart]:
     return [shapes.InstallPart(one.name, one.succeeded, one.failed) for one in found]
 
 

@@ -27,6 +27,7 @@ from pytest_flowhealth.errors import FlowHealthError, MeasurementUnavailable, No
 from pytest_flowhealth.plugin.execution.fixture import Health
 from pytest_flowhealth.plugin.execution.prefetch import _names
 from pytest_flowhealth.plugin.execution.running_check import RunningCheck
+from pytest_flowhealth.plugin.install_reports import count_install_reports
 
 
 def run_check(
@@ -98,6 +99,8 @@ def _prefetched(
     check: Callable[..., object], name: str, target: targets.Target, answers: Mapping[str, Any]
 ) -> Any:
     """Return the value of a fixture: a future if it is prefetched, a function for any other."""
+    if name == "install_reports" and name not in answers:
+        return functools.partial(count_install_reports, target)
     if name in answers and name not in _names:
         return functools.partial(_give, answers[name])
     if name not in answers:

@@ -16,9 +16,9 @@ from urllib.parse import unquote, urlencode, urlsplit
 
 from requests.structures import CaseInsensitiveDict
 
-from pytest_flowhealth.feedback.github import transport
-from pytest_flowhealth.feedback.github.client import Client, Time
-from pytest_flowhealth.feedback.github.failure import Lost
+from pytest_flowhealth.probes.github import transport
+from pytest_flowhealth.probes.github.client import GitHubClient, Time
+from pytest_flowhealth.probes.github.failure import Lost
 from tests.kit.clock import FakeClock
 from tests.kit.http import HttpServer, Reply, Request
 
@@ -37,7 +37,7 @@ Fault = Callable[[Request, int], str | None]
 
 
 class GitHub:
-    """``Client(REPOSITORY, TOKEN, api=github.url, exchange=github.exchange)``: no connection is made.
+    """``GitHubClient(REPOSITORY, TOKEN, api=github.url, exchange=github.exchange)``: no connection is made.
 
     Args:
         now: Its time, in seconds since 1970.
@@ -76,10 +76,10 @@ class GitHub:
 
     def client(
         self, clock: FakeClock, token: str | None = TOKEN, repository: str = REPOSITORY
-    ) -> Client:
+    ) -> GitHubClient:
         """Return a client that asks here, by this clock."""
         at = Time(clock.now, clock.now, clock.sleep)
-        return Client(repository, token, api=self.url, at=at, exchange=self.exchange)
+        return GitHubClient(repository, token, api=self.url, at=at, exchange=self.exchange)
 
     def exchange(
         self, request: transport.Request, token: str | None, seconds: float
@@ -269,7 +269,7 @@ _LIMITS: dict[str, tuple[int, str, dict[str, str]]] = {
 
 
 class GitHubServer(GitHub):
-    """``with GitHubServer() as github: Client(REPOSITORY, TOKEN, api=github.url)``.
+    """``with GitHubServer() as github: GitHubClient(REPOSITORY, TOKEN, api=github.url)``.
 
     Attributes:
         hold: Set, requests with the fault "slow" end.

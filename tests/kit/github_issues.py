@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.feedback.github import transport
 from pytest_flowhealth.feedback.github.notes import Notes
 from pytest_flowhealth.feedback.github.tend import Done, Policy, tend
 from pytest_flowhealth.feedback.reports import store
 from pytest_flowhealth.feedback.reports.report import InstallReport, Kind
 from pytest_flowhealth.history.database import MIGRATIONS, connect
+from pytest_flowhealth.probes.github import transport
 from tests.kit.clock import FakeClock
 from tests.kit.github import TOKEN, GitHub
 from tests.kit.projects import write

@@ -15,11 +15,11 @@ from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.text import Redactor, secrets_in
 from pytest_flowhealth.errors import FlowHealthError, UsageError
 from pytest_flowhealth.feedback.github.notes import Notes
-from pytest_flowhealth.feedback.github.settings import client_of, policy_of
-from pytest_flowhealth.feedback.github.tend import Done, tend
+from pytest_flowhealth.feedback.github.tend import Done, Policy, tend
 from pytest_flowhealth.feedback.reports import store
 from pytest_flowhealth.feedback.reports.report import Kind
 from pytest_flowhealth.history.keeping import opened, said
+from pytest_flowhealth.probes.github.settings import client_of
 
 _WAIT = 5.0
 
@@ -49,7 +49,7 @@ def see_to(
         ask: Reads what was reported; by default what the page received.
     """
     try:
-        client, policy = client_of(target, environ), policy_of(target)
+        client, policy = client_of(target, environ), Policy.from_target(target)
         with alone(path), opened(path, _WAIT) as connection:
             kinds = scrubbed((ask or reported)(connection), environ)
             return tend(Notes(connection, client.base), kinds, client, policy)

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 
-from pytest_flowhealth.feedback.github.answers import Label
-from pytest_flowhealth.feedback.github.client import Client
 from pytest_flowhealth.feedback.github.compose import own_label
-from pytest_flowhealth.feedback.github.failure import GitHubError, Lost, Refused
+from pytest_flowhealth.probes.github.answers import Label
+from pytest_flowhealth.probes.github.client import GitHubClient
+from pytest_flowhealth.probes.github.failure import GitHubError, Lost, Refused
 
 GOOD = 1_800.0
 """Seconds for which a claim is good, by GitHub's clock."""
@@ -42,7 +42,7 @@ def label(fingerprint: str, claim: str, now: float, generation: int = 1) -> dict
     }
 
 
-def held(client: Client, fingerprint: str, claim: str) -> bool:
+def held(client: GitHubClient, fingerprint: str, claim: str) -> bool:
     """Claim a kind's issue; tell whether we may make it now. Else another is at it.
 
     Raises:
@@ -66,7 +66,7 @@ def held(client: Client, fingerprint: str, claim: str) -> bool:
     raise GitHubError(f"{client.repository} has too many labels {own_label(fingerprint)}")
 
 
-def _holder(client: Client, name: str) -> tuple[str, float]:
+def _holder(client: GitHubClient, name: str) -> tuple[str, float]:
     """Return who made a label, and when."""
     try:
         found = client.get(f"labels/{name}", Label)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from pytest_flowhealth.feedback.github.answers import Issue
-from pytest_flowhealth.feedback.github.client import Client
 from pytest_flowhealth.feedback.github.compose import LABEL, own_label
+from pytest_flowhealth.probes.github.answers import Issue
+from pytest_flowhealth.probes.github.client import GitHubClient
 
 PAGES = 20
 """Pages of 100 issues that are looked at; where there are more, none is made."""
@@ -28,7 +28,7 @@ class Found:
         client: Asks.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: GitHubClient) -> None:
         self._client = client
         self._known: dict[str, Issue] | None = None
 
@@ -60,7 +60,7 @@ def fingerprints(issue: Issue) -> set[str]:
     return found | {first[1]} if first else found
 
 
-def _listed(client: Client, label: str) -> list[Issue]:
+def _listed(client: GitHubClient, label: str) -> list[Issue]:
     named = {"labels": label, "state": "all", "sort": "created", "direction": "asc"}
     return client.pages("issues", Issue, PAGES, **named)
 

@@ -78,7 +78,7 @@ class Hourly:
     def _see_to(self, target: Target) -> None:
         # Not before: most monitors have no repository, and no need of all this.
         from pytest_flowhealth.feedback.github import chore
-        from pytest_flowhealth.feedback.github.settings import token_of
+        from pytest_flowhealth.probes.github.settings import token_of
 
         try:
             if token_of(self._environ) is None:

@@ -14,19 +14,21 @@ from typing import Any, Literal
 
 import msgspec
 
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.feedback.github import claims, compose
-from pytest_flowhealth.feedback.github.answers import Comment, Issue, Repository
-from pytest_flowhealth.feedback.github.client import Client
-from pytest_flowhealth.feedback.github.failure import (
+from pytest_flowhealth.feedback.github.finding import Found
+from pytest_flowhealth.feedback.github.notes import Note, Notes
+from pytest_flowhealth.feedback.reports.report import Kind
+from pytest_flowhealth.probes.github.answers import Comment, Issue, Repository
+from pytest_flowhealth.probes.github.client import GitHubClient
+from pytest_flowhealth.probes.github.failure import (
     GitHubError,
     Limited,
     Lost,
     Refused,
     Unreachable,
 )
-from pytest_flowhealth.feedback.github.finding import Found
-from pytest_flowhealth.feedback.github.notes import Note, Notes
-from pytest_flowhealth.feedback.reports.report import Kind
 
 SETTLE = 120.0
 """Seconds until what may have been made is in GitHub's lists for certain."""
@@ -53,6 +55,18 @@ class Policy(msgspec.Struct, frozen=True):
     labels: tuple[str, ...] = ("bug", "installation")
     per_day: int = 5
     comment_every: float = DAY
+
+    @classmethod
+    def from_target(cls, target: Target) -> Policy:
+        """Return what a target's `[github]` says."""
+        ours = target.config.github
+        return cls(
+            limit=ours.limit,
+            networks=ours.networks,
+            labels=ours.labels,
+            per_day=ours.per_day,
+            comment_every=parse_duration(ours.comment_every),
+        )
 
 
 class Did(msgspec.Struct, frozen=True):
@@ -123,7 +137,7 @@ def is_given_up(note: Note, now: float) -> bool:
     return lately or note.refusals >= REFUSALS
 
 
-def tend(notes: Notes, kinds: Sequence[Kind], client: Client, policy: Policy) -> Done:
+def tend(notes: Notes, kinds: Sequence[Kind], client: GitHubClient, policy: Policy) -> Done:
     """Open and bring up to date; what goes wrong is in what is returned.
 
     Args:
@@ -152,7 +166,7 @@ def tend(notes: Notes, kinds: Sequence[Kind], client: Client, policy: Policy) ->
 class _Tender:
     """Sees to one kind after the other."""
 
-    def __init__(self, notes: Notes, client: Client, policy: Policy) -> None:
+    def __init__(self, notes: Notes, client: GitHubClient, policy: Policy) -> None:
         self._notes, self._client, self._policy = notes, client, policy
         self._found = Found(client)
         self._made = 0

@@ -12,6 +12,7 @@ import msgspec
 
 from pytest_flowhealth.feedback.reports.report import InstallReport, Kind
 from pytest_flowhealth.history.database import erasing, transaction
+from pytest_flowhealth.probes.registry.reports import InstallCount
 
 MOST = 20
 """Versions, and the like, that are told of one kind, or of all, at the most."""
@@ -37,22 +38,14 @@ class Kept(msgspec.Struct, frozen=True):
     context: bytes | None = None
 
 
-class Part(msgspec.Struct, frozen=True):
-    """Installations that have something in common: a version, a platform; None where nobody told it."""
-
-    name: str | None
-    succeeded: int
-    failed: int
-
-
 class Totals(msgspec.Struct, frozen=True):
     """How installations of a package went."""
 
     succeeded: int
     failed: int
-    versions: tuple[Part, ...] = ()
-    nodes: tuple[Part, ...] = ()
-    platforms: tuple[Part, ...] = ()
+    versions: tuple[InstallCount, ...] = ()
+    nodes: tuple[InstallCount, ...] = ()
+    platforms: tuple[InstallCount, ...] = ()
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -211,13 +204,13 @@ def _which(packages: Sequence[str]) -> str:
 
 def _parts(
     connection: sqlite3.Connection, column: str, which: str, chosen: tuple[object, ...]
-) -> tuple[Part, ...]:
+) -> tuple[InstallCount, ...]:
     rows = connection.execute(
         f"SELECT {column}, sum(ok), sum(1 - ok) FROM reports WHERE {which} "  # noqa: S608  # as above
         f"GROUP BY {column} ORDER BY count(*) DESC, {column} LIMIT {MOST}",
         chosen,
     )
-    return tuple(Part(*row) for row in rows)
+    return tuple(InstallCount(*row) for row in rows)
 
 
 def _by_kind(

@@ -14,12 +14,27 @@ FEWEST = 20
 _NORMAL_95 = 1.959964
 
 
+class InstallCount(msgspec.Struct, frozen=True):
+    """Installations with the same version or platform; `name` is None where none was reported."""
+
+    name: str | None
+    succeeded: int
+    failed: int
+
+
 class InstallReports(msgspec.Struct, frozen=True):
-    """How many installations were reported within a time, by how they ended."""
+    """How many installations were reported within a time, by how they ended.
+
+    `versions`, `nodes` and `platforms` divide them by the package's version, Node's version, and
+    the operating system with its architecture; the most frequent first.
+    """
 
     succeeded: int
     failed: int
     within: str = "all time"
+    versions: tuple[InstallCount, ...] = ()
+    nodes: tuple[InstallCount, ...] = ()
+    platforms: tuple[InstallCount, ...] = ()
 
     @property
     def total(self) -> int:

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 import pytest
 
-from pytest_flowhealth.feedback.github import transport
-from pytest_flowhealth.feedback.github.answers import Issue, Label
-from pytest_flowhealth.feedback.github.client import Client, Time
-from pytest_flowhealth.feedback.github.failure import GitHubError, Lost, Refused, Unreachable
+from pytest_flowhealth.probes.github import transport
+from pytest_flowhealth.probes.github.answers import Issue, Label
+from pytest_flowhealth.probes.github.client import GitHubClient, Time
+from pytest_flowhealth.probes.github.failure import GitHubError, Lost, Refused, Unreachable
 from tests.kit.clock import FakeClock
 from tests.kit.github import GARBAGE, REPOSITORY, TOKEN, GitHubServer
 from tests.kit.http import HttpServer, Reply
@@ -27,10 +27,10 @@ from tests.kit.http import HttpServer, Reply
 LABEL = {"name": "x"}
 
 
-def client(api: str, token: str | None = TOKEN, repository: str = REPOSITORY) -> Client:
+def client(api: str, token: str | None = TOKEN, repository: str = REPOSITORY) -> GitHubClient:
     """Return a client that does not wait between attempts."""
     clock = FakeClock()
-    return Client(repository, token, api=api, at=Time(clock.now, clock.now, clock.sleep))
+    return GitHubClient(repository, token, api=api, at=Time(clock.now, clock.now, clock.sleep))
 
 
 @pytest.mark.parametrize("body", [None, b"{}"])

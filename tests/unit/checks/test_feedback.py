@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from checks import test_feedback as checks
-from pytest_flowhealth.feedback.github import analytics
-from pytest_flowhealth.feedback.github.analytics import Responses, Week
+from pytest_flowhealth.probes.github import analytics
+from pytest_flowhealth.probes.github.analytics import Responses, Week
 from tests.kit.checks import run_check
 from tests.kit.clock import FakeClock
 from tests.kit.github import GitHub
@@ -45,7 +45,7 @@ def test_many_old_issues_warn(project: Path) -> None:
     github = GitHub(clock.now)
     for _ in range(60):
         github.open(labels=["bug"], created=clock.at - 8_000 * 86_400)
-    issues = analytics.open_issues(github.client(clock))
+    issues = analytics.read_open_issues(github.client(clock))
     for check in (checks.test_open, checks.test_age):
         assert run_check(check, project, feedback_open=issues).outcome == "warn"
 

@@ -20,7 +20,7 @@ from pytest_flowhealth.config.github import (
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.feedback.github import compose
 from pytest_flowhealth.feedback.github.link import form
-from pytest_flowhealth.feedback.github.settings import token_of
+from pytest_flowhealth.probes.github.settings import token_of
 from tests.kit.github_issues import BASE, kind
 
 

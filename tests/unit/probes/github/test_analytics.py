@@ -7,10 +7,10 @@ import pytest
 
 from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.errors import NotApplicable
-from pytest_flowhealth.feedback.github import analytics
-from pytest_flowhealth.feedback.github.analytics import Responses
-from pytest_flowhealth.feedback.github.failure import Limited
-from pytest_flowhealth.feedback.github.settings import repository_of
+from pytest_flowhealth.probes.github import analytics
+from pytest_flowhealth.probes.github.analytics import Responses
+from pytest_flowhealth.probes.github.failure import Limited
+from pytest_flowhealth.probes.github.settings import repository_of
 from tests.kit.clock import FakeClock
 from tests.kit.github import GitHub
 
@@ -40,17 +40,19 @@ def test_open_issues_are_counted_by_label_without_pull_requests(
     github: GitHub, clock: FakeClock
 ) -> None:
     fill(github, clock.at)
-    issues = analytics.open_issues(github.client(clock))
+    issues = analytics.read_open_issues(github.client(clock))
     assert len(issues) == 3
-    assert analytics.by_label(issues) == {"bug": 2, "installation": 1}
-    assert sorted(analytics.ages(issues, now(clock))) == pytest.approx([1, 10, 40], abs=0.01)
+    assert analytics.count_by_label(issues) == {"bug": 2, "installation": 1}
+    assert sorted(analytics.ages_in_days(issues, now(clock))) == pytest.approx(
+        [1, 10, 40], abs=0.01
+    )
 
 
 def test_the_first_response_is_by_somebody_else_who_is_no_bot(
     github: GitHub, clock: FakeClock
 ) -> None:
     fill(github, clock.at)
-    found = analytics.responses(github.client(clock), now(clock))
+    found = analytics.read_responses(github.client(clock), now(clock))
     assert sorted(found.answered) == pytest.approx([2, 3, 4], abs=0.01)
     assert found.waiting == pytest.approx((1,), abs=0.01)
     assert found.opened == found.looked == 4
@@ -59,7 +61,7 @@ def test_the_first_response_is_by_somebody_else_who_is_no_bot(
 
 def test_weeks_are_the_last_four_full_weeks(github: GitHub, clock: FakeClock) -> None:
     fill(github, clock.at)
-    found = analytics.weeks(github.client(clock), now(clock))
+    found = analytics.read_weeks(github.client(clock), now(clock))
     monday = now(clock).date() - timedelta(days=now(clock).weekday())
     assert [week.begin for week in found] == [
         (monday - timedelta(weeks=back)).isoformat() for back in (4, 3, 2, 1)
@@ -72,7 +74,7 @@ def test_a_rate_limit_in_between_gives_no_partial_figure(github: GitHub, clock: 
     fill(github, clock.at)
     github.fault = lambda _, count: "primary" if count >= 3 else None
     with pytest.raises(Limited, match="was asked too often"):
-        analytics.responses(github.client(clock), now(clock))
+        analytics.read_responses(github.client(clock), now(clock))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the issues tell of how a project is kept: pure but for asking, and bounded in that.
+"""Figures of a repository's issues, from a bounded number of requests.
 
 How each figure is made: docs/github.md.
 """
@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from pytest_flowhealth.feedback.github.answers import Comment, Issue
-from pytest_flowhealth.feedback.github.client import Client
+from pytest_flowhealth.probes.github.answers import Comment, Issue
+from pytest_flowhealth.probes.github.client import GitHubClient
 
 PAGES = 20
 """Pages of 100 that are read of one list; more is not counted in part."""
@@ -21,7 +21,7 @@ PAGES = 20
 LOOKED = 25
 """Issues whose comments are read at the most: an hour's requests are 60 without a token."""
 
-DAYS = 90
+RECENT_DAYS = 90
 """How far back issues count for the time to the first response."""
 
 WEEKS = 4
@@ -72,7 +72,7 @@ class Week(msgspec.Struct, frozen=True):
     closed: int
 
 
-def open_issues(client: Client) -> list[Issue]:
+def read_open_issues(client: GitHubClient) -> list[Issue]:
     """Return all open issues.
 
     Raises:
@@ -81,24 +81,24 @@ def open_issues(client: Client) -> list[Issue]:
     return _issues(client, state="open")
 
 
-def by_label(issues: Iterable[Issue]) -> dict[str, int]:
+def count_by_label(issues: Iterable[Issue]) -> dict[str, int]:
     """Return how many have each label, the most frequent first; an issue may count for several."""
     counts = Counter(name.lower() for one in issues for name in set(one.label_names))
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def ages(issues: Iterable[Issue], now: datetime) -> list[float]:
+def ages_in_days(issues: Iterable[Issue], now: datetime) -> list[float]:
     """Return how old each is, in days."""
     return [_days(now - one.created_at) for one in issues]
 
 
-def responses(client: Client, now: datetime) -> Responses:
+def read_responses(client: GitHubClient, now: datetime) -> Responses:
     """Ask for the first comment by somebody else, of the newest issues; programs count as nobody.
 
     Raises:
         GitHubError: It can't be had.
     """
-    begin = now - timedelta(days=DAYS)
+    begin = now - timedelta(days=RECENT_DAYS)
     found = [
         one for one in _issues(client, state="all", since=_stamp(begin)) if one.created_at >= begin
     ]
@@ -111,7 +111,7 @@ def responses(client: Client, now: datetime) -> Responses:
     return Responses(tuple(answered), tuple(waiting), len(found))
 
 
-def weeks(client: Client, now: datetime) -> list[Week]:
+def read_weeks(client: GitHubClient, now: datetime) -> list[Week]:
     """Return the last full weeks, the oldest first.
 
     Raises:
@@ -135,12 +135,12 @@ def weeks(client: Client, now: datetime) -> list[Week]:
     ]
 
 
-def _issues(client: Client, **named: str) -> list[Issue]:
+def _issues(client: GitHubClient, **named: str) -> list[Issue]:
     found = client.pages("issues", Issue, PAGES, **named)
     return [one for one in found if one.pull_request is None]
 
 
-def _first_response(client: Client, issue: Issue) -> datetime | None:
+def _first_response(client: GitHubClient, issue: Issue) -> datetime | None:
     """Return when somebody else commented first; of the first 100 comments."""
     path = f"issues/{issue.number}/comments?per_page=100"
     author = issue.user.login if issue.user else None

@@ -14,8 +14,8 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import urllib3
 
-from pytest_flowhealth.feedback.github.failure import Lost, Refused, Unreachable
 from pytest_flowhealth.probes.deadline import within
+from pytest_flowhealth.probes.github.failure import Lost, Refused, Unreachable
 
 CONNECTING = 10.0
 """Seconds that a connection may take."""

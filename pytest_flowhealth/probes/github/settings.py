@@ -10,8 +10,7 @@ from pytest_flowhealth.config.github import repository_in
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, NotApplicable, UsageError
-from pytest_flowhealth.feedback.github.client import Client, Time
-from pytest_flowhealth.feedback.github.tend import Policy
+from pytest_flowhealth.probes.github.client import GitHubClient, Time
 
 TOKENS = (GITHUB_TOKEN, "GITHUB_TOKEN", "GH_TOKEN")
 """The variables that may hold the token, the nearest first."""
@@ -60,7 +59,7 @@ def repository_of(target: Target) -> str:
     return found
 
 
-def client_of(target: Target, environ: Mapping[str, str], at: Time | None = None) -> Client:
+def client_of(target: Target, environ: Mapping[str, str], at: Time | None = None) -> GitHubClient:
     """Return who asks about the target's repository.
 
     Raises:
@@ -70,16 +69,4 @@ def client_of(target: Target, environ: Mapping[str, str], at: Time | None = None
     ours = target.config.github
     seconds = min(LONGEST, parse_duration(ours.timeout))
     token = token_of(environ)
-    return Client(repository_of(target), token, api=ours.api, seconds=seconds, at=at)
-
-
-def policy_of(target: Target) -> Policy:
-    """Return when something is told."""
-    ours = target.config.github
-    return Policy(
-        limit=ours.limit,
-        networks=ours.networks,
-        labels=ours.labels,
-        per_day=ours.per_day,
-        comment_every=parse_duration(ours.comment_every),
-    )
+    return GitHubClient(repository_of(target), token, api=ours.api, seconds=seconds, at=at)

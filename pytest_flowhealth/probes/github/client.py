@@ -14,15 +14,15 @@ from requests.utils import parse_header_links
 
 from pytest_flowhealth.config.github import PUBLIC, web_address
 from pytest_flowhealth.domain.text import HIDDEN, format_number, one_line
-from pytest_flowhealth.feedback.github.answers import Complaint
-from pytest_flowhealth.feedback.github.failure import (
+from pytest_flowhealth.probes.github.answers import Complaint
+from pytest_flowhealth.probes.github.failure import (
     GitHubError,
     Limited,
     Lost,
     Refused,
     Unreachable,
 )
-from pytest_flowhealth.feedback.github.transport import Answer, Request, exchange, origin
+from pytest_flowhealth.probes.github.transport import Answer, Request, exchange, origin
 
 Decoded = TypeVar("Decoded")
 
@@ -62,7 +62,7 @@ Exchange = Callable[[Request, str | None, float], Answer]
 """Sends one request with a token, within some seconds; `transport.exchange`."""
 
 
-class Client:
+class GitHubClient:
     """Asks about one repository.
 
     Args:

@@ -1,0 +1,48 @@
+"""The `install_reports` fixture: count the install reports that the history holds."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.units import parse_duration
+from pytest_flowhealth.errors import MeasurementUnavailable
+from pytest_flowhealth.feedback.reports.store import Totals, totals
+from pytest_flowhealth.history.keeping import asked
+from pytest_flowhealth.history.place import FILE, place_of
+from pytest_flowhealth.monitor.frames import order
+from pytest_flowhealth.probes.registry.reports import InstallReports
+
+
+def count_install_reports(target: Target, package: str) -> InstallReports:
+    """Return how many installations of `package` were reported within `[feedback] window`.
+
+    Raises:
+        MeasurementUnavailable: The history can't be read.
+    """
+    window = target.config.feedback.window
+    now = time.time()
+    since = now - parse_duration(window)
+    found, problem = asked(
+        _find_history(target), lambda file: totals(file, (package,), since, now + 1), Totals(0, 0)
+    )
+    if problem is not None:
+        raise MeasurementUnavailable(f"the install reports can't be read: {problem}")
+    return InstallReports(
+        succeeded=found.succeeded,
+        failed=found.failed,
+        within=window,
+        versions=found.versions,
+        nodes=found.nodes,
+        platforms=found.platforms,
+    )
+
+
+def _find_history(target: Target) -> Path:
+    """Return the history with the reports: in a round the monitor's, else the configured one."""
+    request = order()
+    if request is not None and request.history is not None:
+        return Path(request.history)
+    place = place_of(None, target.root, target)
+    return target.root / FILE if place is None else place.path
