@@ -9,6 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pytest_flowhealth.alerts.channels.failure import (
+        DeliveryError,
+        PermanentError,
+        RetryableError,
+    )
+    from pytest_flowhealth.alerts.message import Alert, Message
     from pytest_flowhealth.config.target import Target
     from pytest_flowhealth.domain.checks import CheckResult
     from pytest_flowhealth.domain.report import Document, Report
@@ -26,15 +32,20 @@ if TYPE_CHECKING:
     from pytest_flowhealth.plugin.execution.runner import HealthWarning
 
 __all__ = [
+    "Alert",
     "CheckFailed",
     "CheckResult",
+    "DeliveryError",
     "Document",
     "FlowHealthError",
     "Health",
     "HealthWarning",
     "MeasurementUnavailable",
+    "Message",
     "NotApplicable",
+    "PermanentError",
     "Report",
+    "RetryableError",
     "Statistics",
     "Target",
     "UsageError",
@@ -45,11 +56,16 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Alert": "alerts.message",
     "CheckResult": "domain.checks",
+    "DeliveryError": "alerts.channels.failure",
     "Document": "domain.report",
     "Health": "plugin.execution.fixture",
     "HealthWarning": "plugin.execution.runner",
+    "Message": "alerts.message",
+    "PermanentError": "alerts.channels.failure",
     "Report": "domain.report",
+    "RetryableError": "alerts.channels.failure",
     "Statistics": "domain.statistics",
     "Target": "config.target",
     "parse_duration": "domain.units",

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 SLOW = Path(__file__).with_name("slow")
 
+collect_ignore = ["kit/third_party"]
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background of a shell: what the tests start would not hear Ctrl-C either.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -11,17 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from pytest_flowhealth.alerts.channels import alertmanager
-from pytest_flowhealth.alerts.channels.failure import Refused, Unavailable, Undelivered
+from pytest_flowhealth.alerts.channels.failure import DeliveryError, PermanentError, RetryableError
 from pytest_flowhealth.alerts.message import Alert, Message
 from pytest_flowhealth.alerts.outbox import Outbox, Pending
 from pytest_flowhealth.config.alerts import Receiver
+from pytest_flowhealth.config.extensions import BUILT_IN, RECEIVERS, make_receiver
 
 BATCH = 100
 """Messages that a thread takes along at the most."""
 
 _HERE = ("console", "log")
-
-Send = Callable[[Message, Receiver, Mapping[str, str]], None]
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -29,7 +28,7 @@ class Done(msgspec.Struct, frozen=True):
 
     receiver: str
     message: str | None
-    failure: Undelivered | None
+    failure: DeliveryError | None
 
 
 class Courier:
@@ -128,26 +127,21 @@ class Courier:
         if again:
             self._refresh(receiver, again)
 
-    def _sent(self, message: Message, receiver: Receiver) -> Undelivered | None:
+    def _sent(self, message: Message, receiver: Receiver) -> DeliveryError | None:
         try:
             if receiver.type in _HERE:
                 self._local[receiver.type](message)
             else:
-                sender(receiver)(message, receiver, self._environ)
-        except Undelivered as error:
-            return error
+                return attempt(message, receiver, self._environ)
         except OSError as error:
-            return Unavailable(error.strerror or type(error).__name__)
-        except Exception as error:  # noqa: BLE001  # a receiver of any kind: it must not end the courier
-            # What is wrong with the message itself will be wrong the next time, too.
-            return Refused(f"it can't be told at all: {type(error).__name__}")
+            return RetryableError(error.strerror or type(error).__name__)
         return None
 
     def _refresh(self, receiver: Receiver, again: Sequence[tuple[Alert, tuple[str, str]]]) -> None:
         place = again[0][1]
         try:
             alertmanager.refresh([one for one, _ in again], place, receiver, self._environ)
-        except Undelivered as error:
+        except DeliveryError as error:
             self._done.put(Done(receiver.name, None, error))
 
     def _collect(self, now: float) -> list[str]:
@@ -167,11 +161,11 @@ class Courier:
             self._outbox.delivered(one.message or "")
             failing = self._failing.pop(one.receiver, 0)
             return f"{one.receiver} can be told again" if failing else None
-        if isinstance(one.failure, Refused) and one.message is not None:
+        if isinstance(one.failure, PermanentError) and one.message is not None:
             if self._outbox.refused(one.message, now):
                 return f"{one.receiver} does not take message {one.message}: {one.failure}; it is given up"
         elif one.message is not None:
-            wait = one.failure.retry_after if isinstance(one.failure, Unavailable) else None
+            wait = one.failure.retry_after if isinstance(one.failure, RetryableError) else None
             self._outbox.failed(one.message, now, wait)
         failing = self._failing.get(one.receiver, 0)
         self._failing[one.receiver] = failing + 1
@@ -180,8 +174,25 @@ class Courier:
         )
 
 
-def sender(receiver: Receiver) -> Send:
-    """Return what sends to receivers of a type."""
-    module = importlib.import_module(f"pytest_flowhealth.alerts.channels.{receiver.type}")
-    send: Send = module.send
-    return send
+def attempt(
+    message: Message, receiver: Receiver, environ: Mapping[str, str]
+) -> DeliveryError | None:
+    """Send a message once; return why it was not delivered, None if it was."""
+    try:
+        _send(message, receiver, environ)
+    except DeliveryError as error:
+        return error
+    except OSError as error:
+        return RetryableError(error.strerror or type(error).__name__)
+    except Exception as error:  # noqa: BLE001  # a receiver of any kind: it must not end the courier
+        # What is wrong with the message itself will be wrong the next time, too.
+        return PermanentError(f"it can't be told at all: {type(error).__name__}")
+    return None
+
+
+def _send(message: Message, receiver: Receiver, environ: Mapping[str, str]) -> None:
+    if receiver.type in BUILT_IN[RECEIVERS]:
+        module = importlib.import_module(f"pytest_flowhealth.alerts.channels.{receiver.type}")
+        module.send(message, receiver, environ)
+    else:
+        make_receiver(receiver.type, receiver.options).send(message)

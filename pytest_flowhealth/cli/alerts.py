@@ -14,8 +14,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from pytest_flowhealth.alerts import store
-from pytest_flowhealth.alerts.channels.failure import Undelivered
-from pytest_flowhealth.alerts.courier import sender
+from pytest_flowhealth.alerts.courier import attempt
 from pytest_flowhealth.alerts.engine import Tracked
 from pytest_flowhealth.alerts.message import Message
 from pytest_flowhealth.alerts.observing import policy_of
@@ -173,11 +172,8 @@ def _send_test(receiver: Receiver, settings: Settings) -> str | None:
         logs.write("info", "alerts", "test", message=message.id)
         logs.close()
         return logs.problem
-    try:
-        sender(receiver)(message, receiver, os.environ)
-    except Undelivered as error:
-        return str(error)
-    return None
+    failure = attempt(message, receiver, os.environ)
+    return None if failure is None else str(failure)
 
 
 def _describe_rules(settings: Settings, alerts: dict[str, Tracked]) -> list[str]:

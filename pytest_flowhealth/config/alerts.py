@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -132,8 +132,13 @@ class Receiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(description="Its name.", examples=["ops"])]
     type: Annotated[
-        Literal["console", "log", "webhook", "alertmanager", "apprise"],
-        Meta(description="How it is told, see alerts.md.", examples=["webhook"]),
+        str,
+        Meta(
+            description="How it is told, see alerts.md: `alertmanager`, `apprise`, `console`, `log`, "
+            "`webhook`, or one that an installed package provides (extending.md); its other keys are "
+            "then that package's options.",
+            examples=["webhook"],
+        ),
     ]
     url: Annotated[
         str | None,
@@ -173,6 +178,8 @@ class Receiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ),
     ] = None
     timeout: Annotated[str, Meta(description="How long one delivery may take.")] = "10 s"
+    options: dict[str, Any] = {}
+    """The keys that another package's receiver understands; they stand in the table itself."""
 
 
 class Silence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from"}):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from pytest_flowhealth.config.extensions import FLEET_SOURCES, require_known, split_options
 from pytest_flowhealth.config.feedback import require_keep
 from pytest_flowhealth.config.fields import (
     THRESHOLDS,
@@ -87,7 +88,8 @@ class Decoder:
     def set(self, key: str, value: Any, *, strict: bool = True) -> None:
         """Decode one value by its dotted key; not `strict`: numbers may be texts."""
         try:
-            decoded = msgspec.convert(value, self._fields[key].type, strict=strict)
+            raw = split_options(value) if key == "receivers" else value
+            decoded = msgspec.convert(raw, self._fields[key].type, strict=strict)
             _finite(decoded)
             CHECKS.get(key, _anything)(decoded)
         except (msgspec.ValidationError, ValueError) as error:
@@ -216,6 +218,11 @@ def _fleet_url(url: str | None) -> None:
     (_redis_url if redis else _web_address)(url)
 
 
+def _fleet_source(name: str | None) -> None:
+    if name is not None:
+        require_known(FLEET_SOURCES, name)
+
+
 def _ready_sign(text: str) -> None:
     kind, _, what = text.partition(":")
     if kind not in ("stdout", "redis", "event", "port") or not what.strip():
@@ -260,6 +267,7 @@ CHECKS: dict[str, Callable[[Any], object]] = {
     "fleet.listen": parse_duration,
     "fleet.prefix": _not_blank,
     "fleet.queue": _not_blank,
+    "fleet.source": _fleet_source,
     "fleet.spawn.command": _program,
     "fleet.spawn.ready": _ready_sign,
     "fleet.spawn.timeout": parse_duration,

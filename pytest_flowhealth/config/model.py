@@ -263,8 +263,12 @@ class Fleet(msgspec.Struct, frozen=True):
     """The application's agents, their tasks and swarms, and where they are recorded."""
 
     source: Annotated[
-        Literal["redis-swarm", "bullmq", "prometheus", "http", "command"] | None,
-        Meta(description="What the records are read from, see fleet.md.", examples=["bullmq"]),
+        str | None,
+        Meta(
+            description="What the records are read from, see fleet.md: `bullmq`, `command`, `http`, "
+            "`prometheus`, `redis-swarm`, or one that an installed package provides (extending.md).",
+            examples=["bullmq"],
+        ),
     ] = None
     url: Annotated[
         str | None,

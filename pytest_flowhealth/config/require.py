@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from pytest_flowhealth.config.alerts import Receiver, Rule, Silence
+from pytest_flowhealth.config.extensions import BUILT_IN, RECEIVERS, make_receiver
 from pytest_flowhealth.domain.units import UNITS, parse_duration
 
 METRIC = re.compile(r"[A-Za-z][\w-]*(?:\.[\w.\-]+)(?:\[.*\])?\Z", re.ASCII)
@@ -37,9 +38,14 @@ def require_rules(rules: Sequence[Rule]) -> None:
 def require_receivers(receivers: Sequence[Receiver]) -> None:
     """Refuse receivers that can't be told anything."""
     _require_names([one.name for one in receivers])
+    problems = []
     for one in receivers:
-        with _about(one.name):
+        try:
             _require_receiver(one)
+        except ValueError as error:
+            problems.append(f"{one.name}: {error}")
+    if problems:
+        raise ValueError("; ".join(problems))
 
 
 def require_silences(silences: Sequence[Silence]) -> None:
@@ -73,6 +79,11 @@ def _require_receiver(receiver: Receiver) -> None:
     for text in receiver.components:
         if not text.strip():
             raise ValueError("'components' must be names")
+    if receiver.type not in BUILT_IN[RECEIVERS]:
+        make_receiver(receiver.type, receiver.options)
+        return
+    if receiver.options:
+        raise ValueError("unknown key 'options'")
     if receiver.type in ("console", "log"):
         return
     if not (receiver.url or receiver.url_env):

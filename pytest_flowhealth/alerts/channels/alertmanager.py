@@ -27,8 +27,8 @@ def send(message: Message, receiver: Receiver, environ: Mapping[str, str]) -> No
     """Send a message's alerts.
 
     Raises:
-        Unavailable: It may go better later.
-        Refused: It won't.
+        RetryableError: It may go better later.
+        PermanentError: It won't.
     """
     if message.kind == "test":
         _post([_test(message)], receiver, environ)
@@ -50,8 +50,8 @@ def refresh(
         environ: Where its secrets are.
 
     Raises:
-        Unavailable: It may go better later.
-        Refused: It won't.
+        RetryableError: It may go better later.
+        PermanentError: It won't.
     """
     _post([_told(one, *place) for one in alerts], receiver, environ)
 

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_flowhealth.alerts.channels.failure import Refused, Unavailable
+from pytest_flowhealth.alerts.channels.failure import PermanentError, RetryableError
 from pytest_flowhealth.alerts.channels.web import address_of
 from pytest_flowhealth.alerts.message import Message
 from pytest_flowhealth.alerts.text import body, title
@@ -32,11 +32,11 @@ def send(message: Message, receiver: Receiver, environ: Mapping[str, str]) -> No
     """Send a message.
 
     Raises:
-        Unavailable: It may go better later.
-        Refused: It won't.
+        RetryableError: It may go better later.
+        PermanentError: It won't.
     """
     if importlib.util.find_spec("apprise") is None:
-        raise Refused("Apprise is missing: pip install 'pytest-flowhealth[notify]'")
+        raise PermanentError("Apprise is missing: pip install 'pytest-flowhealth[notify]'")
     kind = "success" if message.kind == "resolved" else _KINDS[message.severity]
     told = {
         "url": address_of(receiver, environ),
@@ -46,11 +46,13 @@ def send(message: Message, receiver: Receiver, environ: Mapping[str, str]) -> No
     }
     code = _run(json.dumps(told).encode(), parse_duration(receiver.timeout) + _START, environ)
     if code is None:
-        raise Unavailable(f"no answer within {receiver.timeout}")
+        raise RetryableError(f"no answer within {receiver.timeout}")
     if code == _UNUSABLE:
-        raise Refused("Apprise can't use its address; see https://github.com/caronc/apprise/wiki")
+        raise PermanentError(
+            "Apprise can't use its address; see https://github.com/caronc/apprise/wiki"
+        )
     if code != 0:
-        raise Unavailable("Apprise could not deliver it")
+        raise RetryableError("Apprise could not deliver it")
 
 
 def _run(told: bytes, seconds: float, environ: Mapping[str, str]) -> int | None:

@@ -1,18 +1,25 @@
-"""Why a receiver was not told; no reason holds a secret."""
+"""Why a receiver did not accept a message; no message of these errors holds a secret.
+
+::
+
+    DeliveryError
+    |-- RetryableError   the message is sent again later
+    `-- PermanentError   the receiver does not accept this message
+"""
 
 from __future__ import annotations
 
 
-class Undelivered(Exception):  # a state, and told as one
-    """A message has not arrived."""
+class DeliveryError(Exception):
+    """A message was not delivered."""
 
 
-class Unavailable(Undelivered):
-    """It may go better later: refused, too slow, an error of the server's.
+class RetryableError(DeliveryError):
+    """It may be accepted later: the receiver is down, too slow, or has an error of its own.
 
     Args:
-        reason: What happened.
-        retry_after: Seconds that the receiver asks for.
+        reason: What happened, without secrets.
+        retry_after: Seconds that the receiver asks to wait; None for the usual backoff.
     """
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
@@ -20,5 +27,5 @@ class Unavailable(Undelivered):
         self.retry_after = retry_after
 
 
-class Refused(Undelivered):
-    """It won't: the receiver does not want it, or can't be told for want of something here."""
+class PermanentError(DeliveryError):
+    """It will not be accepted: the receiver rejects it, or something that it needs is missing here."""

@@ -7,7 +7,7 @@ import email.utils
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pytest_flowhealth.alerts.channels.failure import Refused, Unavailable
+from pytest_flowhealth.alerts.channels.failure import PermanentError, RetryableError
 from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.domain.units import parse_duration
 
@@ -21,7 +21,7 @@ def address_of(receiver: Receiver, environ: Mapping[str, str]) -> str:
     """Return a receiver's address, from where it is configured.
 
     Raises:
-        Refused: The variable that should hold it is not set.
+        PermanentError: The variable that should hold it is not set.
     """
     if receiver.url_env is None:
         return receiver.url or ""
@@ -32,11 +32,11 @@ def variable(name: str, key: str, environ: Mapping[str, str]) -> str:
     """Return what an environment variable holds.
 
     Raises:
-        Refused: It is not set.
+        PermanentError: It is not set.
     """
     value = environ.get(name, "").strip()
     if not value:
-        raise Refused(f"the variable {name}, which {key} names, is not set")
+        raise PermanentError(f"the variable {name}, which {key} names, is not set")
     return value
 
 
@@ -50,8 +50,8 @@ def post(
     """Send `content` as JSON.
 
     Raises:
-        Unavailable: The server can't be reached, does not answer in time, or has an error.
-        Refused: It does not want it.
+        RetryableError: The server can't be reached, does not answer in time, or has an error.
+        PermanentError: It does not want it.
     """
     import requests
 
@@ -67,15 +67,15 @@ def post(
             with answer:  # its body is nobody's business: not read, it can't hold us
                 _judge(answer)
     except requests.exceptions.SSLError:
-        raise Unavailable("its certificate is not trusted, or the connection broke") from None
+        raise RetryableError("its certificate is not trusted, or the connection broke") from None
     except requests.exceptions.Timeout:
-        raise Unavailable(f"no answer within {receiver.timeout}") from None
+        raise RetryableError(f"no answer within {receiver.timeout}") from None
     except requests.exceptions.ConnectionError as error:
-        raise Unavailable(_why(error)) from None
+        raise RetryableError(_why(error)) from None
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, ValueError):
-        raise Refused("its address can't be used") from None
+        raise PermanentError("its address can't be used") from None
     except requests.exceptions.RequestException:
-        raise Unavailable("the connection broke") from None
+        raise RetryableError("the connection broke") from None
 
 
 def _judge(answer: requests.Response) -> None:
@@ -84,8 +84,8 @@ def _judge(answer: requests.Response) -> None:
         return
     said = f"HTTP {code} {answer.reason or ''}".strip()
     if code in _LATER or code >= 500:
-        raise Unavailable(said, retry_after(answer.headers.get("Retry-After")))
-    raise Refused(said)
+        raise RetryableError(said, retry_after(answer.headers.get("Retry-After")))
+    raise PermanentError(said)
 
 
 def retry_after(text: str | None, now: datetime.datetime | None = None) -> float | None:

@@ -22,8 +22,8 @@ def send(message: Message, receiver: Receiver, environ: Mapping[str, str]) -> No
     """Send a message.
 
     Raises:
-        Unavailable: It may go better later.
-        Refused: It won't.
+        RetryableError: It may go better later.
+        PermanentError: It won't.
     """
     content = msgspec.json.encode(message)
     headers = {ID: message.id, TIMESTAMP: str(int(time.time()))}

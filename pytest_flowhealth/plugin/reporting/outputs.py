@@ -6,20 +6,17 @@ import argparse
 import contextlib
 import os
 from collections.abc import Callable, Sequence
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from pytest_flowhealth.config.atomic import replace_file
+from pytest_flowhealth.config.extensions import FORMATS, load_extension
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.plugin.reporting.own_files import is_same_file, require_own
 from pytest_flowhealth.plugin.reporting.report_file import find_report_path
-
-GROUP = "pytest_flowhealth.formats"
-"""The group of entry points: each names a function `render(health) -> str`."""
 
 POLLED = ("health+json", "nagios", "openmetrics")
 """Formats whose file others read all the time: during a run the last verdict stays there."""
@@ -38,7 +35,7 @@ class Output(msgspec.Struct, frozen=True):
             FormatError: The format is another package's, and does not work.
         """
         try:
-            render: Callable[[Report], str] = _find_format(self.format).load()
+            render: Callable[[Report], str] = load_extension(FORMATS, self.format)
             return render(health).encode("utf-8", "backslashreplace")
         except Exception as error:
             # Whatever somebody else's code raises, the verdict is told.
@@ -154,18 +151,12 @@ def find_stdout_output(outputs: Sequence[Output]) -> Output | None:
 
 def _parse(text: str, folder: Path) -> Output:
     name, colon, path = text.partition(":")
-    _find_format(name)
+    try:
+        load_extension(FORMATS, name)
+    except ValueError as error:
+        raise pytest.UsageError(f"--health-output: {error}") from None
     if colon and not path:
         raise pytest.UsageError(f"--health-output: {text!r} names no file after the colon")
     if not path or path == "-":
         return Output(name, None)
     return Output(name, folder / path)
-
-
-def _find_format(name: str) -> EntryPoint:
-    known = {one.name: one for one in entry_points(group=GROUP)}
-    if name not in known:
-        raise pytest.UsageError(
-            f"--health-output: there is no format {name!r}; there are {', '.join(sorted(known))}"
-        )
-    return known[name]

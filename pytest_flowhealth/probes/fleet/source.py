@@ -12,6 +12,7 @@ from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.probes.fleet.sources import redis_reading
 from pytest_flowhealth.probes.fleet.sources.bullmq import BullMQ
 from pytest_flowhealth.probes.fleet.sources.command import Command
+from pytest_flowhealth.probes.fleet.sources.extension import ExtensionSource
 from pytest_flowhealth.probes.fleet.sources.fetch import Place
 from pytest_flowhealth.probes.fleet.sources.http import Http
 from pytest_flowhealth.probes.fleet.sources.prometheus import Prometheus
@@ -71,7 +72,9 @@ def of_target(
         return _of_redis(target, listen=listen)
     if name == "command":
         return _program(target)
-    return _of_web(target, environ)
+    if name in ("http", "prometheus"):
+        return _of_web(target, environ)
+    return ExtensionSource(name, target)
 
 
 def reads_redis(target: Target) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_flowhealth.alerts.channels import apprise, webhook
-from pytest_flowhealth.alerts.channels.failure import Refused, Unavailable
+from pytest_flowhealth.alerts.channels.failure import PermanentError, RetryableError
 from pytest_flowhealth.config.alerts import Receiver
 from tests.kit.alerts import ALERT, MESSAGE, SIGNED, SIGNED_BODY, documented, signed_headers
 from tests.kit.http import Reply
@@ -66,7 +66,7 @@ def test_node_example_of_the_documentation_accepts_only_a_fresh_signature_of_the
 def test_error_of_the_server_is_retried_when_it_says(server: WebhookServer, code: int) -> None:
     server.respond = [Reply(status=code, headers={"Retry-After": "17"})]
 
-    with pytest.raises(Unavailable, match=str(code)) as caught:
+    with pytest.raises(RetryableError, match=str(code)) as caught:
         webhook.send(MESSAGE, hook(server), {})
 
     assert caught.value.retry_after == 17
@@ -78,7 +78,7 @@ def test_refusal_is_not_retried_and_no_redirect_is_followed(
 ) -> None:
     server.respond = [Reply(status=code, headers={"Location": "http://127.0.0.1:1/"})]
 
-    with pytest.raises(Refused, match=str(code)):
+    with pytest.raises(PermanentError, match=str(code)):
         webhook.send(MESSAGE, hook(server), {})
 
     assert len(server.requests) == 1
@@ -87,7 +87,7 @@ def test_refusal_is_not_retried_and_no_redirect_is_followed(
 def test_closed_port_is_reported_without_the_secrets_of_the_address() -> None:
     receiver = Receiver(name="ops", type="webhook", url="http://user:pa55@127.0.0.1:1/x?token=t0p")
 
-    with pytest.raises(Unavailable) as caught:
+    with pytest.raises(RetryableError) as caught:
         webhook.send(MESSAGE, receiver, {})
 
     assert str(caught.value) == "connection refused"
@@ -96,7 +96,7 @@ def test_closed_port_is_reported_without_the_secrets_of_the_address() -> None:
 def test_server_that_hangs_is_given_up_after_the_timeout(server: WebhookServer) -> None:
     server.respond = [Reply(fault="hang")]
 
-    with pytest.raises(Unavailable, match="no answer within 300 ms"):
+    with pytest.raises(RetryableError, match="no answer within 300 ms"):
         webhook.send(MESSAGE, hook(server, timeout="300 ms"), {})
 
 
@@ -107,7 +107,9 @@ def test_message_is_delivered_though_the_answer_never_ends(server: WebhookServer
 
 
 def test_secret_that_is_not_set_sends_nothing(server: WebhookServer) -> None:
-    with pytest.raises(Refused, match="the variable SECRET, which secret_env names, is not set"):
+    with pytest.raises(
+        PermanentError, match="the variable SECRET, which secret_env names, is not set"
+    ):
         webhook.send(MESSAGE, hook(server, secret_env="SECRET"), {})
 
     assert server.requests == []
@@ -127,8 +129,8 @@ def test_apprise_delivers_title_and_remedy(server: WebhookServer) -> None:
 @pytest.mark.parametrize(
     ("url", "error", "says"),
     [
-        ("nosuch://x", Refused, "can't use its address"),
-        ("json://127.0.0.1:1/", Unavailable, "could not deliver it"),
+        ("nosuch://x", PermanentError, "can't use its address"),
+        ("json://127.0.0.1:1/", RetryableError, "could not deliver it"),
     ],
 )
 def test_apprise_tells_a_wrong_address_from_an_outage(

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from pytest_flowhealth.plugin.reporting.outputs import GROUP, POLLED
+from pytest_flowhealth.config.extensions import FORMATS
+from pytest_flowhealth.plugin.reporting.outputs import POLLED
 from tests.kit.disks import small_disk
 from tests.kit.readers import READERS, assert_outputs, by_guidelines, commands
 from tests.kit.reports import HEALTHY
@@ -118,7 +119,7 @@ def test_a_run_that_breaks_off_is_unknown_and_leaves_no_earlier_green_output(
 ) -> None:
     source, words, files, exit_code = ENDS[how]
     (tmp_path / "out").mkdir()
-    for entry in entry_points(group=GROUP):
+    for entry in entry_points(group=FORMATS):
         if entry.name in READERS:
             (tmp_path / "out" / entry.name).write_text(entry.load()(HEALTHY))
     run = run_checks(CHECKS + source, *OUTPUTS, *words, files=files, unguarded="conftest" in how)

@@ -40,13 +40,13 @@ def test_a_process_is_measured_with_its_descendants(parent: psutil.Process, by: 
     probe = ProcessProbe()
     named = {"pid": parent.pid} if by == "pid" else {"command": MARK}
 
-    usage = probe.measure(**named, seconds=0.5)  # type: ignore[arg-type]
+    usage = probe.measure(**named, seconds=0.5)
 
     assert usage.number == 2
     assert parent.pid in usage.pids
     assert usage.memory > 50 * 2**20
     assert usage.cpu > 5  # of a core that others share
-    assert probe.find(**named) == usage.pids  # type: ignore[arg-type]
+    assert probe.find(**named) == usage.pids
 
 
 def test_processes_are_found_by_the_name_of_their_program() -> None:
@@ -108,4 +108,4 @@ def test_a_process_that_ends_while_it_is_measured_fails() -> None:
 @pytest.mark.parametrize("named", [{}, {"name": "node", "command": "server.js"}, {"command": ""}])
 def test_exactly_one_argument_names_the_processes(named: dict[str, str]) -> None:
     with pytest.raises(TypeError, match="one of pid, name and command"):
-        ProcessProbe().measure(**named)  # type: ignore[arg-type]
+        ProcessProbe().measure(**named)

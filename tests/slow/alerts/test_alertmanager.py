@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from pytest_flowhealth.alerts.channels import alertmanager
-from pytest_flowhealth.alerts.channels.failure import Unavailable
+from pytest_flowhealth.alerts.channels.failure import RetryableError
 from pytest_flowhealth.alerts.message import Alert, Message
 from pytest_flowhealth.config.alerts import Receiver
 from tests.kit.alerts import ALERT, MESSAGE
@@ -86,7 +86,7 @@ def test_alert_resolves_though_alertmanager_was_restarted(
     alertmanager.send(message(alert), receiver, {})
     wait_until_notified(hook, ("firing", "redis.connect"))
     manager.stop()
-    with pytest.raises(Unavailable, match="connection refused"):
+    with pytest.raises(RetryableError, match="connection refused"):
         alertmanager.send(message(ended(alert)), receiver, {})
     manager.start()
 

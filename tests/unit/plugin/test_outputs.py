@@ -54,7 +54,10 @@ def test_what_can_be_read_of_wrong_options_still_gets_the_verdict(tmp_path: Path
     [
         ("theirs", None),
         ("broken", "the format broken does not work: SystemError: of theirs"),
-        ("missing", "the format missing does not work: ModuleNotFoundError: No module named 'fh_n"),
+        (
+            "missing",
+            "'missing' of the distribution fh-test can't be imported: ModuleNotFoundError: No module",
+        ),
     ],
 )
 def test_a_format_of_another_package_writes_or_is_named(

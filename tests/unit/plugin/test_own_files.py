@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.plugin.reporting.outputs import GROUP
+from pytest_flowhealth.config.extensions import FORMATS
 from pytest_flowhealth.plugin.reporting.own_files import is_same_file, require_own
 from tests.kit.readers import READERS
 from tests.kit.reports import BROKEN, DEGRADED, EVERY, HEALTHY, ILL, NOTHING
@@ -32,7 +32,7 @@ def test_a_file_that_another_program_wrote_is_refused(tmp_path: Path, name: str)
 
 @pytest.mark.parametrize("name", READERS)
 def test_what_the_format_wrote_earlier_may_be_replaced(tmp_path: Path, name: str) -> None:
-    (entry,) = (entry for entry in entry_points(group=GROUP) if entry.name == name)
+    (entry,) = (entry for entry in entry_points(group=FORMATS) if entry.name == name)
     file = tmp_path / "file"
     require_own(file, name)
     for health in (HEALTHY, DEGRADED, EVERY, ILL, NOTHING, BROKEN):

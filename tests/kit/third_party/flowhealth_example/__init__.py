@@ -1,0 +1,1 @@
+"""A package that extends pytest-flowhealth in every way that docs/extending.md describes."""

@@ -1,0 +1,1 @@
+"""A check suite: `pytest --health --pyargs flowhealth_example.checks`."""
