@@ -108,4 +108,4 @@ def test_a_process_that_ends_while_it_is_measured_fails() -> None:
 @pytest.mark.parametrize("named", [{}, {"name": "node", "command": "server.js"}, {"command": ""}])
 def test_exactly_one_argument_names_the_processes(named: dict[str, str]) -> None:
     with pytest.raises(TypeError, match="one of pid, name and command"):
-        ProcessProbe().measure(**named)
+        ProcessProbe().measure(**named)  # type: ignore[arg-type]
