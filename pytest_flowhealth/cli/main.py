@@ -15,6 +15,7 @@ from pytest_flowhealth.errors import FlowHealthError, UsageError
 _COMMANDS = {
     "alerts": "alerts",
     "config": "config",
+    "export": "export",
     "hash-password": "hash_password",
     "history": "history",
     "init": "init",

@@ -1,6 +1,8 @@
-"""What a run is called in Prometheus: the names, labels and values that are written, scraped and read back.
+"""Metric names, labels and values of a run in Prometheus: written, scraped and read back.
 
-Names by https://prometheus.io/docs/practices/naming/ and OpenMetrics 1.0: the unit is the end of the name.
+By https://prometheus.io/docs/practices/naming/ and OpenMetrics 1.0, values are in base units (seconds,
+bytes), and the unit is the end of the name. Where a check measures in another unit, such as ms, the
+label `unit` has it.
 """
 
 from __future__ import annotations
@@ -15,20 +17,13 @@ from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.measurements import Measurement
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Outcome, Status
+from pytest_flowhealth.domain.units import UNITS
 
 PREFIX = "flowhealth"
 
 WORDS = {
-    "s": "seconds",
-    "ms": "milliseconds",
-    "us": "microseconds",
-    "B": "bytes",
-    "KiB": "kibibytes",
-    "MiB": "mebibytes",
-    "GiB": "gibibytes",
-    "kB": "kilobytes",
-    "MB": "megabytes",
-    "GB": "gigabytes",
+    **dict.fromkeys(("s", "ms", "us"), "seconds"),
+    **dict.fromkeys(("B", "KiB", "MiB", "GiB", "kB", "MB", "GB"), "bytes"),
     "%": "percent",
     "1/s": "per_second",
     "B/s": "bytes_per_second",
@@ -36,7 +31,7 @@ WORDS = {
     "fps": "frames_per_second",
     "1": "",
 }
-"""The word for each of our units (verdict/units.py)."""
+"""The word for each unit's base unit."""
 
 STATUSES = {Status.HEALTHY: 0, Status.DEGRADED: 1, Status.UNHEALTHY: 2, Status.UNKNOWN: 3}
 OUTCOMES = {Outcome.PASS: 0, Outcome.WARN: 1, Outcome.FAIL: 2, Outcome.UNKNOWN: 3}
@@ -105,8 +100,23 @@ def exposed(health: Report, where: Labels, fingerprint: str | None = None) -> It
                 yield Sample(name, (*where, *labels), value, at)
 
 
+def scale_of(unit: str) -> float:
+    """Return how many base units (seconds, bytes) a unit has; 1 for units of other kinds."""
+    return UNITS[unit].factor if WORDS.get(unit) in ("seconds", "bytes") else 1.0
+
+
+def to_base(value: float, unit: str, statistic: str) -> float:
+    """Return a statistic of a series, or a value, in the base unit; a count has no unit."""
+    return value if statistic == "count" else value * scale_of(unit)
+
+
+def from_base(value: float, unit: str, statistic: str) -> float:
+    """Return what `to_base` was given."""
+    return value if statistic == "count" else value / scale_of(unit)
+
+
 def name_of(metric: str, unit: str) -> str:
-    """Return the name of a metric: `redis.connect` in ms is flowhealth_redis_connect_milliseconds."""
+    """Return the name of a metric: `redis.connect` in ms is flowhealth_redis_connect_seconds."""
     plain = re.sub(r"[^A-Za-z0-9_]", "_", metric.partition("[")[0])
     word = WORDS.get(unit, "")
     ending = "" if not word or plain.endswith(f"_{word}") else f"_{word}"
@@ -120,11 +130,12 @@ def unit_of(name: str) -> str:
     return next((word for word in words if name.endswith(f"_{word}")), "")
 
 
-def labels_of(metric: str, component: str, statistic: str) -> Labels:
+def labels_of(metric: str, component: str, statistic: str, unit: str) -> Labels:
     """Return the labels of a figure, besides those of the host and the target."""
     _, bracket, which = metric.partition("[")
     found = (("component", component), ("statistic", statistic))
-    return (*found, ("parameters", which.removesuffix("]"))) if bracket else found
+    scaled = () if scale_of(unit) == 1 else (("unit", unit),)
+    return (*found, *scaled, *((("parameters", which.removesuffix("]")),) if bracket else ()))
 
 
 def figures(one: Measurement) -> Iterator[tuple[str, float]]:
@@ -160,5 +171,5 @@ def _measured(check: CheckResult) -> Iterator[tuple[str, Labels, float]]:
     for one in check.measurements:
         metric = f"{check.component}.{one.name}"
         for statistic, value in figures(one):
-            labels = labels_of(f"{metric}{bracket}{which}", check.component, statistic)
-            yield name_of(metric, one.unit), labels, value
+            labels = labels_of(f"{metric}{bracket}{which}", check.component, statistic, one.unit)
+            yield name_of(metric, one.unit), labels, to_base(value, one.unit, statistic)

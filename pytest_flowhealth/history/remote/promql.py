@@ -72,7 +72,9 @@ class PromQL:
         points: int = POINTS,
         labels: dict[str, str] | None = None,
     ) -> list[Point]:
-        """Return what a metric was, in at most about `points` stretches; those without values left out.
+        """Return what a metric was, in base units, in at most about `points` stretches.
+
+        Stretches without values are left out.
 
         p95 of what is read every second is that of the stretch's values; of rounds, the greatest of
         theirs, which that of all their values does not exceed.

@@ -13,6 +13,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
+
 from pytest_flowhealth.domain.metric_names import (
     DURATION,
     ENDED,
@@ -20,7 +22,9 @@ from pytest_flowhealth.domain.metric_names import (
     STATUS,
     STATUSES,
     WORDS,
+    from_base,
     name_of,
+    scale_of,
     unit_of,
 )
 from pytest_flowhealth.history.query import POINTS, KeptRun, Past, Point
@@ -56,7 +60,9 @@ class ServerReader:
 
     def series(self, metric: str, since: float, until: float, points: int = POINTS) -> list[Point]:
         """Return what a metric was between two times; p95 is the greatest of its runs'."""
-        return self._server.series(metric, since, until, points, self._labels)
+        unit = dict(self.metrics(metric.partition("[")[0])).get(metric, "1")
+        found = self._server.series(metric, since, until, points, self._labels)
+        return found if scale_of(unit) == 1 else [_scale_point(one, unit) for one in found]
 
     def past(
         self, metric: str, fingerprint: str, *, limit: int = 50, before: str | None = None
@@ -92,7 +98,9 @@ class ServerReader:
     def metrics(self, name: str) -> list[tuple[str, str]]:
         """Return the metrics of a name, those of its parametrised checks too, each with its unit."""
         chosen = within(selector(name, self._labels, which=None), SPANS[-1])
-        found = self._server.vector(f"group by (__name__, parameters) (last_over_time({chosen}))")
+        found = self._server.vector(
+            f"group by (__name__, parameters, unit) (last_over_time({chosen}))"
+        )
         return sorted({(_metric(name, labels), _unit(name, labels)) for labels in found})
 
     def runs(self, *, limit: int = 50, fingerprint: str | None = None) -> list[KeptRun]:
@@ -168,7 +176,8 @@ class ServerReader:
         found: dict[float, dict[str, float]] = defaultdict(dict)
         for labels, samples in self._server.raw(chosen, last + 1, last - first + 2):
             for at, value in samples:
-                found[at][labels.get("statistic", "")] = value
+                statistic = labels.get("statistic", "")
+                found[at][statistic] = from_base(value, labels.get("unit", "1"), statistic)
         return [one for run in runs for one in _past(run, found.get(self._ends[run.uid], {}))]
 
 
@@ -202,8 +211,19 @@ def _metric(name: str, labels: dict[str, str]) -> str:
 
 
 def _unit(name: str, labels: dict[str, str]) -> str:
-    """Return the unit of a metric, by how its name ends."""
+    """Return the unit of a metric: that of its label, else by how its name ends."""
     units = (unit for unit in WORDS if name_of(name, unit) == labels.get("__name__"))
     word = unit_of(labels.get("__name__", ""))
     by_word = next((unit for unit, one in WORDS.items() if one == word and word), None)
-    return by_word or next(units, "1")
+    return labels.get("unit") or by_word or next(units, "1")
+
+
+def _scale_point(point: Point, unit: str) -> Point:
+    """Return a point of base units in `unit`."""
+    return msgspec.structs.replace(
+        point,
+        min=point.min / scale_of(unit),
+        max=point.max / scale_of(unit),
+        mean=point.mean / scale_of(unit),
+        p95=None if point.p95 is None else point.p95 / scale_of(unit),
+    )

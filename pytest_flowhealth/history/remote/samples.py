@@ -12,6 +12,7 @@ from pytest_flowhealth.domain.metric_names import (
     name_of,
     origin_of,
     place,
+    to_base,
 )
 
 __all__ = ["of_round", "of_second", "origin_of", "place"]
@@ -26,5 +27,5 @@ def of_second(
     """Yield what was read in a second, each with its unit."""
     for metric, (value, unit) in values.items():
         component = metric.partition(".")[0]
-        labels = labels_of(metric, component, "last")
-        yield Sample(name_of(metric, unit), (*where, *labels), value, at)
+        labels = labels_of(metric, component, "last", unit)
+        yield Sample(name_of(metric, unit), (*where, *labels), to_base(value, unit, "last"), at)

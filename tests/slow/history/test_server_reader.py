@@ -116,16 +116,15 @@ def same_values(file: Reader, remote: Reader, since: float) -> None:
             ours, theirs = (
                 one.past(metric, MINE, limit=limit, before=before) for one in (file, remote)
             )
-            assert [(one.run, one.value) for one in ours] == [
-                (one.run[:15], one.value) for one in theirs
-            ]
+            assert [one.run for one in ours] == [one.run[:15] for one in theirs]
+            assert [one.value for one in ours] == pytest.approx([one.value for one in theirs])
             for statistic in ("median", "p50", "p95", "p99", "min", "max", "mean", "stdev"):
                 assert [one.figure(statistic) for one in ours] == pytest.approx(
                     [one.figure(statistic) for one in theirs]
                 )
         assert file.metrics(metric.partition("[")[0]) == remote.metrics(metric.partition("[")[0])
         one, other = (reader.of_run(third, metric) for reader in (file, remote))
-        assert (one and one.value) == (other and other.value)
+        assert (one and one.value) == pytest.approx(other and other.value)
         assert len(file.measured(metric, since, since + 50)) == len(
             remote.measured(metric, since, since + 50)
         )
@@ -142,7 +141,7 @@ def same_ranges(file: Reader, remote: Reader, since: float) -> None:
         ]
         assert [one.mean for one in theirs] == pytest.approx([one.mean for one in ours])
     (found,) = remote.series("my-app.speed", since - 1, since + 99, 1)
-    assert (found.count, found.min, found.max) == (500, 0, 499)
+    assert (found.count, found.min, found.max) == pytest.approx((500, 0, 499))
     assert found.mean == pytest.approx(249.5)
     assert found.p95 == pytest.approx(494.05)
     assert remote.series("my-app.hits", since - 1, since + 99, 1) == []
@@ -166,4 +165,6 @@ def test_runs_in_quick_succession_are_told_apart_and_a_resent_one_is_updated(
         runs = remote.runs()
         assert [one.started for one in runs] == pytest.approx([since + 0.6, since + 0.3, since])
         assert [one.duration for one in runs] == pytest.approx([0.5, 0.3337, 0.3337])
-        assert [one.value for one in remote.past("my-app.size", MINE)] == [10, 11, 12]
+        assert [one.value for one in remote.past("my-app.size", MINE)] == pytest.approx(
+            [10, 11, 12]
+        )

@@ -1,11 +1,12 @@
 """OpenMetrics, read by a strict parser of another author."""
 
 import msgspec
+import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.measurements import make_series
-from pytest_flowhealth.domain.metric_names import name_of
+from pytest_flowhealth.domain.metric_names import name_of, scale_of
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.units import UNITS
 from pytest_flowhealth.formats.openmetrics import render
@@ -25,15 +26,27 @@ def samples(health: Report = HEALTH) -> dict[tuple[str, str], float]:
 
 
 def test_label_values_are_escaped() -> None:
-    ours = [labels for name, labels in samples() if name == "flowhealth_http_size_kilobytes"]
+    ours = [labels for name, labels in samples() if name == "flowhealth_http_size_bytes"]
 
-    assert ours == ['http,a"b\\c\nd,value']
+    assert ours == ['http,a"b\\c\nd,value,kB']
 
 
-def test_every_unit_has_a_word_of_its_own() -> None:
+def test_every_kind_of_unit_has_a_word_of_its_own() -> None:
     names = {name_of("component.figure", unit) for unit in UNITS}
 
-    assert len(names) == len(UNITS)
+    assert len(names) == len({unit.kind for unit in UNITS.values()})
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_values_are_in_base_units_and_counts_are_not_scaled(unit: str) -> None:
+    check = judged("app.a", make_series("figure", (3.0, 5.0), unit))
+    found = samples(msgspec.structs.replace(HEALTH, checks=(check,)))
+    by_statistic = {
+        labels.split(",")[1]: value for (name, labels), value in found.items() if "figure" in name
+    }
+
+    assert by_statistic["max"] == pytest.approx(5 * scale_of(unit))
+    assert by_statistic["count"] == 2
 
 
 def measuring(check_id: str, **units: str) -> CheckResult:

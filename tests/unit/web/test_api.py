@@ -54,7 +54,7 @@ def test_health_metrics_and_report_are_those_of_the_last_round(app: WebApp) -> N
     metrics = visitor.get("/metrics")
     assert metrics.headers["content-type"].startswith("application/openmetrics-text")
     assert metrics.text.endswith("# EOF\n")
-    assert "flowhealth_app_latency_milliseconds" in metrics.text
+    assert "flowhealth_app_latency_seconds" in metrics.text
     report = visitor.get("/api/report").json["health"]
     assert [check["id"] for check in report["checks"]] == ["app.good"]
 

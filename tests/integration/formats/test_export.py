@@ -1,0 +1,110 @@
+"""Exported rules, dashboard and metrics, read by Prometheus' own promtool."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pytest_flowhealth.alerts.prometheus_rules import render_rules
+from pytest_flowhealth.alerts.rules import conditions
+from pytest_flowhealth.config.alerts import Rule
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.formats.openmetrics import render
+from tests.kit.reports import BROKEN, EVERY, ILL, NOTHING
+from tests.kit.runs import RunChecks, run_flowhealth
+
+SPEED = """
+@pytest.mark.health("app", remedy="restart {{ it }}")
+@pytest.mark.threshold("latency.p95", warn=50, fail=500, unit="ms")
+@pytest.mark.threshold("size", warn=10, fail=5, unit="MB")
+def test_speed(health):
+    health.measure("latency", [float(n) for n in range(100)], unit="ms")
+    health.measure("size", 20, unit="MiB")
+"""
+RULES = (
+    Rule(name="slowApp", metric="redis.command.p95", above=1.0, unit="ms", held="5 min"),
+    Rule(name="growing", metric="system.memory_available", below=1.0, window="30 min", per="1 h"),
+    Rule(name="gone", metric="redis.memory", absent="15 min"),
+)
+
+
+def promtool(*words: str, text: str = "") -> str:
+    """Return what promtool says; nothing if it finds nothing wrong."""
+    if shutil.which("promtool") is None:
+        pytest.skip("no promtool is installed (apt: prometheus)")
+    done = subprocess.run(
+        ["promtool", *words], input=text, capture_output=True, text=True, timeout=60, check=False
+    )
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("report", [EVERY, ILL, NOTHING, BROKEN], ids=["every", "ill", "no", "bad"])
+def test_promtool_accepts_rules_of_any_report(report: Report, tmp_path: Path) -> None:
+    file = tmp_path / "rules.yml"
+    rules = render_rules(report, conditions(RULES), 'sh{{"op', {"redis": 60.0, "system": 300.0})
+    file.write_text(rules, "utf-8", "backslashreplace")
+
+    assert promtool("check", "rules", str(file)) == ""
+
+
+def test_promtool_finds_nothing_wrong_with_the_metrics() -> None:
+    assert promtool("check", "metrics", text=render(EVERY)) == ""
+
+
+def test_the_monitors_rules_are_translated_with_their_limits_in_base_units() -> None:
+    text = render_rules(EVERY, conditions(RULES), "shop", {})
+
+    redis = 'flowhealth_redis_command_seconds{target=\\"shop\\", component=\\"redis\\", '
+    assert f'"{redis}statistic=\\"p95\\"}} > 0.001"' in text
+    assert "for: 300s" in text
+    assert "absent_over_time(flowhealth_redis_memory_bytes{" in text
+    assert "deriv(flowhealth_system_memory_available_bytes{" in text
+    assert "npm_" not in text
+
+
+def test_the_command_exports_what_the_last_runs_measured(
+    run_checks: RunChecks, tmp_path: Path
+) -> None:
+    nothing = run_flowhealth(tmp_path, "export", "grafana")
+    run_checks(SPEED, "--health-history", "sqlite:///.flowhealth/history.db")
+    run_checks(SPEED.replace("speed", "other").replace("latency", "delay"))
+    rules = run_flowhealth(tmp_path, "export", "prometheus-rules")
+    dashboard = run_flowhealth(tmp_path, "export", "grafana")
+
+    assert nothing.exit_code == 3
+    assert "nothing was measured yet" in nothing.err
+    assert "fix: pytest --health" in nothing.err
+    for check, name in (("speed", "latency"), ("other", "delay")):
+        assert f"flowhealth_app_{name}_seconds" in rules.out
+        assert f'check: "app.{check}"' in rules.out
+        assert f"flowhealth_app_{name}_seconds" in dashboard.out
+    assert ' < 5000000.0"' in rules.out
+    assert "restart {{`{{`}} it }}" in rules.out
+
+
+def test_panels_of_the_dashboard_do_not_overlap(run_checks: RunChecks, tmp_path: Path) -> None:
+    run_checks(SPEED)
+    dashboard = json.loads(run_flowhealth(tmp_path, "export", "grafana").out)
+
+    cells: set[tuple[int, int]] = set()
+    for panel in dashboard["panels"]:
+        place = panel["gridPos"]
+        own = {
+            (place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])
+        }
+        assert not own & cells
+        assert max(x for x, _ in own) < 24
+        cells |= own
+    (latency,) = [one for one in dashboard["panels"] if one["title"] == "app.latency"]
+    defaults = latency["fieldConfig"]["defaults"]
+    assert defaults["unit"] == "s"
+    assert [step["value"] for step in defaults["thresholds"]["steps"]] == [None, 0.05, 0.5]
+    (size,) = [one for one in dashboard["panels"] if one["title"] == "app.size"]
+    steps = size["fieldConfig"]["defaults"]["thresholds"]["steps"]
+    assert [(step["value"], step["color"]) for step in steps] == [
+        (None, "red"),
+        (5e6, "yellow"),
+        (1e7, "green"),
+    ]
