@@ -9,7 +9,7 @@ import platform
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import click
 
@@ -24,6 +24,7 @@ from pytest_flowhealth.alerts.rules import switched_off
 from pytest_flowhealth.alerts.store import Hush
 from pytest_flowhealth.cli.common import (
     Duration,
+    align,
     change_history,
     echo,
     find_history,
@@ -62,7 +63,7 @@ def list_alerts(project: str | None = None, history: str | None = None) -> None:
     unknown: dict[str, Tracked] = {}
     alerts, problem = asked(path, store.alerts, unknown)
     rows = [(name, _describe_phase(one)) for name, one in alerts.items() if _is_active(one)]
-    for line in _align(rows):
+    for line in align(rows):
         echo(line)
     if not rows:
         echo(f"no alerts: {problem}" if problem else "no alerts")
@@ -202,15 +203,7 @@ def _describe_rules(settings: Settings, alerts: dict[str, Tracked]) -> list[str]
         for one in alerts.values()
         if one.subject.kind != "rule" and _is_active(one)
     ]
-    return _align(rows)
-
-
-def _align(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    return align(rows)
 
 
 def _backtest(settings: Settings, file: sqlite3.Connection) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -107,6 +107,15 @@ def change_history(path: Path, change: Callable[[sqlite3.Connection], Result]) -
             return change(connection)
     except sqlite3.Error as error:
         raise FlowHealthError(f"the history {path} can't be used: {said(error)}") from None
+
+
+def align(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return a line for each row, with columns of equal width."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def echo(text: str, limit: int = 100_000) -> None:

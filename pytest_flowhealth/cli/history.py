@@ -7,13 +7,14 @@ import datetime
 import io
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import click
 import msgspec
 
 from pytest_flowhealth.cli.common import (
     Duration,
+    align,
     complain,
     echo,
     find_history,
@@ -21,14 +22,17 @@ from pytest_flowhealth.cli.common import (
     project_option,
     read_target,
 )
+from pytest_flowhealth.domain.checks import unit_suffix
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.domain.text import format_number
 from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.history.query import Past
 from pytest_flowhealth.history.reader import Reader, consulted
 from pytest_flowhealth.history.threshold_suggestions import suggest_thresholds
+from pytest_flowhealth.history.trends import MetricTrend, read_trends
 
-_RUNS = 20
+_RUNS = 5
+"""The last runs that are listed."""
 
 
 @click.group("history", invoke_without_command=True)
@@ -40,22 +44,54 @@ def command(ctx: click.Context) -> None:
 
 
 @command.command("trends")
-@click.option("--runs", default=_RUNS, show_default=True, help="How many runs to show.")
+@click.option(
+    "--since", type=Duration(), default="90d", help="How far back, as in 24h (default: 90d)."
+)
 @project_option
 @history_option
 @click.pass_context
 def trends(
-    ctx: click.Context, runs: int = _RUNS, project: str | None = None, history: str | None = None
+    ctx: click.Context,
+    since: float = 90 * 86_400.0,
+    project: str | None = None,
+    history: str | None = None,
 ) -> None:
-    """List the last runs: when, status, duration."""
+    """Show how each metric changed over the recorded runs, and list the last runs.
+
+    A metric has its last value and its median; the change is that of the newest third of the runs
+    from the oldest third. Of several checks that measure the same, a run counts with the worst.
+    """
+    target, now = read_target(project), time.time()
 
     def read(reader: Reader) -> list[str]:
-        return [
-            f"{_format_time(run.started)}  {run.status:<9}  {format_number(run.duration):>6} s  {run.uid}"
-            for run in reader.runs(limit=runs)
+        runs = reader.runs(limit=_RUNS)
+        if not runs:
+            return []
+        listed = [
+            f"  {_format_time(run.started)}  {run.status:<9}  {format_number(run.duration):>6} s  {run.uid}"
+            for run in runs
         ]
+        return [*_format_trends(read_trends(reader, target, now - since, now)), "runs", *listed]
 
     _print(ctx, project, history, read, "no run is recorded")
+
+
+def _format_trends(found: Sequence[MetricTrend]) -> list[str]:
+    rows = [("metric", "runs", "last", "median", "change", "direction", "check")]
+    for one in found:
+        unit = unit_suffix(one.unit)
+        rows.append(
+            (
+                one.name,
+                f"{one.runs}",
+                f"{format_number(one.last)}{unit}",
+                f"{format_number(one.median)}{unit}",
+                "" if one.change is None else f"{one.change:+.0%}",
+                f"{one.direction}{', worse' if one.worse else ''}",
+                one.check,
+            )
+        )
+    return [*align(rows), ""] if found else []
 
 
 @command.command("suggest")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.statistics import DEFAULT
 from pytest_flowhealth.domain.thresholds import Better
 from pytest_flowhealth.history.entry import metric_of
+from pytest_flowhealth.history.query import KeptRun
 from pytest_flowhealth.history.reader import Reader
 from pytest_flowhealth.history.suggest import Suggestion, as_toml, suggest
 
@@ -46,16 +48,19 @@ class DeclaredThreshold(msgspec.Struct):
 def _suggestions(history: Reader, fingerprint: str, target: Target) -> list[Suggestion]:
     """Return a suggestion for each threshold that one of the last runs declares."""
     declared: dict[str, DeclaredThreshold] = {}
-    runs = history.runs(limit=10, fingerprint=fingerprint)
-    kept = [report for run in runs if (report := history.report(run.uid))]
-    # A server has no reports: the last one that is here tells the thresholds.
-    for report in kept or _last_report(target):
+    for report in read_reports(history.runs(limit=10, fingerprint=fingerprint), history, target):
         for check in report.get("health", {}).get("checks", ()):
             _declare(declared, check)
     return [
         suggest(name, one.unit, _worst(history, fingerprint, one), one.better)
         for name, one in declared.items()
     ]
+
+
+def read_reports(runs: Sequence[KeptRun], history: Reader, target: Target) -> list[dict[str, Any]]:
+    """Return the reports of runs; a server has none, so the last one that is here instead."""
+    kept = [report for run in runs if (report := history.report(run.uid))]
+    return kept or _last_report(target)
 
 
 def _last_report(target: Target) -> list[dict[str, Any]]:

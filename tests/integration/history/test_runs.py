@@ -54,6 +54,18 @@ def test_kept_runs_show_trends_find_a_regression_and_suggest_thresholds(
     assert 10 < limits["warn"] < limits["fail"] < 50
     assert "0 would have warned, 0 failed" in suggested.out
 
+    run_checks(CHECK, *KEEP)
+    trends = run_flowhealth(tmp_path, "history", "--history", "sqlite:///h.db")
+    assert trends.exit_code == 4, "the group itself has no options"
+    trends = run_flowhealth(tmp_path, "history", "trends", "--history", "sqlite:///h.db")
+    by_metric = {line.split()[0]: line.split()[1:] for line in trends.out.splitlines() if line}
+    assert by_metric["app.latency.p95"] == [
+        "6",
+        *["10.37", "ms", "10.37", "ms", "+0%", "steady", "app.speed"],
+    ]
+    assert by_metric["app.count"] == ["6", "3", "3", "+0%", "steady", "app.speed"]
+    assert trends.out.count(" healthy ") == 5
+
     slow = {"BASE": "14"}
     regression = run_checks(CHECK, *KEEP, "--health-compare", env=slow)
     assert (regression.exit_code, regression.outcomes) == (1, {"app.speed": "warn"})
