@@ -2,63 +2,188 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
 
 import click
 import msgspec
 
 from pytest_flowhealth.cli.common import echo, project_option, read_target
+from pytest_flowhealth.config.fields import THRESHOLDS
+from pytest_flowhealth.config.manifest import Manifest
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import FlowHealthError
+from pytest_flowhealth.domain.text import HIDDEN, Redactor, secrets_in
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError
+from pytest_flowhealth.probes.files import well_known
 from pytest_flowhealth.probes.redis import address as redis_address
+
+_SECRETS = ("dashboard.login.secret", "web.users", "web.tokens")
+"""Keys whose values are not printed."""
+
+_LOCKS = {
+    "package-lock.json": "npm",
+    "npm-shrinkwrap.json": "npm",
+    "pnpm-lock.yaml": "pnpm",
+    "yarn.lock": "yarn",
+    "bun.lock": "bun",
+    "bun.lockb": "bun",
+}
+_WIDTH = 60
 
 
 @click.command("config")
 @project_option
 @click.option("--changed", is_flag=True, help="Leave out the values that are defaults.")
 def command(project: str | None, *, changed: bool) -> None:
-    """Show the configuration in force, each value with its source, and the assumed values."""
+    """Show the configuration in force, each value with its source, and the assumed values.
+
+    The output is TOML; a key that is not set is a comment. What takes its place is below, under
+    "Assumed". Passwords are not shown.
+    """
     target = read_target(project)
+    redact = Redactor(secrets_in(os.environ))
     echo(f"# {target.name or 'unnamed'} {target.version or ''}".rstrip() + f" in {target.root}")
     rows = [
-        (key, value, source)
+        (f"# {key} is not set" if value is None else f"{key} = {to_toml(value)}", source)
         for key, value, source in iterate_values(target)
         if not (changed and source == "default")
     ]
-    width = max((len(key) + len(value) for key, value, _ in rows), default=0)
-    for key, value, source in rows:
-        echo(f"{f'{key} = {value}':<{min(width, 60) + 3}}  # {source}")
-    assumed = list(iterate_assumptions(target))
-    if assumed:
-        echo("")
-        echo("# Assumed, because nothing says otherwise:")
-        for text in assumed:
-            echo(f"# {text}")
+    width = max((len(text) for text, _ in rows), default=0)
+    for text, source in rows:
+        echo(redact(f"{text:<{min(width, _WIDTH)}}  # {source}"))
+    echo("")
+    echo("# Assumed, because it is not set:")
+    for key, value in iterate_assumptions(target):
+        echo(redact(f"# {key}: {value}"))
 
 
-def iterate_values(target: Target) -> Iterator[tuple[str, str, str]]:
-    """Yield each key, its value as JSON, and where it is set."""
+def iterate_values(target: Target) -> Iterator[tuple[str, object, str]]:
+    """Yield each key, its value (None if it is not set), and where it is set."""
     plain = msgspec.to_builtins(target.config)
     yield from _iterate(plain, "", target.sources)
+    for name, limits in target.environment_thresholds.items():
+        value = msgspec.to_builtins(limits)
+        yield f"{THRESHOLDS}.{_quote_key(name)}", value, "environment FLOWHEALTH_THRESHOLDS"
 
 
-def iterate_assumptions(target: Target) -> Iterator[str]:
-    """Yield each value that is assumed, with the reason."""
+def iterate_assumptions(target: Target) -> Iterator[tuple[str, str]]:
+    """Yield what takes the place of keys that are not set, with the reason."""
     try:
-        address = redis_address.of_target(target)
-    except FlowHealthError as error:
-        yield f"redis.url: none: {error.message}"
-    else:
-        if not target.config.redis.url:
-            yield f"redis.url = {address.shown} ({address.origin})"
+        manifest = target.manifest
+    except CheckFailed as error:
+        manifest = Manifest()
+        yield "package.json", error.message
+    assumed = {
+        "package manager": _describe_manager(target, manifest),
+        "system.node": _describe_range(manifest, "node", ">=20"),
+        "system.npm": _describe_range(manifest, "npm", ">=9"),
+        "package.critical": _list(manifest.dependencies, "package.json: dependencies"),
+        "build.artifacts": _describe_artifacts(manifest),
+        "configuration.files": _describe_files(target),
+        "redis.url": _describe_redis(target),
+        "npm.package": _describe_package(manifest),
+        "npm.registry": "what `npm config get registry` names",
+        "fleet.source": "none: the component fleet does not apply",
+        "dashboard.url": "none: the component dashboard does not apply",
+        "wasm.module": "none: the component wasm does not apply",
+    }
+    values = {key: value for key, value, _ in iterate_values(target)}
+    for key, text in assumed.items():
+        if values.get(key) is None:
+            yield key, text
+
+
+def to_toml(value: object) -> str:
+    """Return a value as TOML; a key of a table that is not set is left out."""
+    if isinstance(value, dict):
+        parts = [
+            f"{_quote_key(str(key))} = {to_toml(HIDDEN if _is_secret(key, each) else each)}"
+            for key, each in value.items()
+            if each is not None
+        ]
+        return f"{{ {', '.join(parts)} }}" if parts else "{}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(to_toml(each) for each in value)}]"
+    # Of what JSON has left, TOML has the same.
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _is_secret(key: str, value: object) -> bool:
+    named = re.search(r"pass|secret|token|api_?key", key, re.IGNORECASE)
+    return named is not None and isinstance(value, str) and not key.endswith("_env")
 
 
 def _iterate(
     values: dict[str, object], prefix: str, sources: dict[str, str]
-) -> Iterator[tuple[str, str, str]]:
+) -> Iterator[tuple[str, object, str]]:
     for name, value in values.items():
         key = f"{prefix}{name}"
-        if isinstance(value, dict) and value and key not in sources:
+        if key == THRESHOLDS and isinstance(value, dict):
+            for each, limits in value.items():
+                source = sources.get(f"{key}.{each}", "default")
+                yield f"{key}.{_quote_key(each)}", limits, source
+        elif isinstance(value, dict) and value and key not in sources:
             yield from _iterate(value, f"{key}.", sources)
         else:
-            yield key, msgspec.json.encode(value).decode(), sources.get(key, "default")
+            hidden = value and key in _SECRETS
+            shown = dict.fromkeys(value, HIDDEN) if isinstance(value, dict) else HIDDEN
+            yield key, shown if hidden else value, sources.get(key, "default")
+
+
+def _quote_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
+
+
+def _list(names: Iterable[str], origin: str) -> str:
+    return f"{', '.join(names) or 'none'} ({origin})"
+
+
+def _describe_range(manifest: Manifest, name: str, default: str) -> str:
+    wanted = manifest.engines.get(name)
+    return f"{wanted} (package.json: engines.{name})" if wanted else f"{default} (the default)"
+
+
+def _describe_package(manifest: Manifest) -> str:
+    if manifest.private:
+        return "none (package.json: private)"
+    return f"{manifest.name} (package.json: name)" if manifest.name else "none"
+
+
+def _describe_manager(target: Target, manifest: Manifest) -> str:
+    locks = [name for name in _LOCKS if (target.root / name).exists()]
+    if manifest.package_manager:
+        return f"{manifest.package_manager} (package.json: packageManager)"
+    if not locks:
+        return "npm (no lock file here)"
+    managers = list(dict.fromkeys(_LOCKS[name] for name in locks))
+    return f"{' or '.join(managers)} ({', '.join(locks)})"
+
+
+def _describe_artifacts(manifest: Manifest) -> str:
+    fields = {
+        "main": manifest.main,
+        "module": manifest.module,
+        "types": manifest.types,
+        "bin": ", ".join(manifest.bin.values()),
+        "exports": manifest.exports and json.dumps(manifest.exports),
+    }
+    promised = [f"{value} ({name})" for name, value in fields.items() if value]
+    return ", ".join(promised) or "none (package.json has no main, bin or exports)"
+
+
+def _describe_files(target: Target) -> str:
+    try:
+        found = well_known(target.root, [one.path for one in target.packages] or [target.root])
+    except FlowHealthError as error:
+        return f"none: {error.message}"
+    return _list([one.label for one in found], "the well-known ones that are here")
+
+
+def _describe_redis(target: Target) -> str:
+    try:
+        address = redis_address.of_target(target)
+    except FlowHealthError as error:
+        return f"none: {error.message}"
+    return f"{address.shown} ({address.origin})"
