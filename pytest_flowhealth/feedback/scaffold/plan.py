@@ -28,10 +28,10 @@ FORMS = tuple(
 )
 SCRIPTS = {
     "monitor:dashboard": "flowhealth monitor --web",
-    "monitor:health": "pytest --health",
-    "monitor:performance": "pytest --health --health-history sqlite:///.flowhealth/history.db --health-compare",
-    "monitor:npm": "pytest --health --health-component npm",
-    "monitor:all": "pytest --health --health-all",
+    "monitor:health": "pytest -p flowhealth --health",
+    "monitor:performance": "pytest -p flowhealth --health --health-history sqlite:///.flowhealth/history.db --health-compare",
+    "monitor:npm": "pytest -p flowhealth --health --health-component npm",
+    "monitor:all": "pytest -p flowhealth --health --health-all",
 }
 """The npm scripts, by their names."""
 

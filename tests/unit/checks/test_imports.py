@@ -10,7 +10,13 @@ import pytest
 import pytest_flowhealth
 from pytest_flowhealth import probes
 
-CHECKS = Path(__file__).parents[3] / "checks"
+ROOT = Path(__file__).parents[3]
+CHECKS = ROOT / "checks"
+EXAMPLES = (
+    *(ROOT / "examples/app/health").glob("*.py"),
+    *(ROOT / "pytest_flowhealth/feedback/scaffold/templates/checks").glob("*.py.txt"),
+    *(ROOT / "tests/kit/third_party").rglob("*.py"),
+)
 
 NOT_YET = {
     "test_build.py",
@@ -77,6 +83,11 @@ def is_public(module: str, name: str | None = None) -> bool:
     ],
 )
 def test_a_bundled_check_imports_only_the_public_api(path: Path) -> None:
+    assert find_private_imports(path.read_text()) == []
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_an_example_check_imports_only_the_public_api(path: Path) -> None:
     assert find_private_imports(path.read_text()) == []
 
 
