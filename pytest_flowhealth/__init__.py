@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         RetryableError,
     )
     from pytest_flowhealth.alerts.message import Alert, Message
+    from pytest_flowhealth.config.manifest import Manifest, Package
     from pytest_flowhealth.config.target import Target
     from pytest_flowhealth.domain.checks import CheckResult
     from pytest_flowhealth.domain.report import Document, Report
@@ -40,9 +41,11 @@ __all__ = [
     "FlowHealthError",
     "Health",
     "HealthWarning",
+    "Manifest",
     "MeasurementUnavailable",
     "Message",
     "NotApplicable",
+    "Package",
     "PermanentError",
     "Report",
     "RetryableError",
@@ -62,7 +65,9 @@ _MODULES = {
     "Document": "domain.report",
     "Health": "plugin.execution.fixture",
     "HealthWarning": "plugin.execution.runner",
+    "Manifest": "config.manifest",
     "Message": "alerts.message",
+    "Package": "config.manifest",
     "PermanentError": "alerts.channels.failure",
     "Report": "domain.report",
     "RetryableError": "alerts.channels.failure",
