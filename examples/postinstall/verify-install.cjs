@@ -44,7 +44,7 @@ function seconds() {
 }
 
 function words(report) {
-  const found = ["-p", "flowhealth", "--health", "--health-project", __dirname, "--health-report", report];
+  const found = ["--health", "--health-project", __dirname, "--health-report", report];
   COMPONENTS.forEach((name) => found.push("--health-component", name));
   // Neither the settings of whoever installs, nor a cache among their files.
   found.push("-k", CHECKS.join(" or "), "-c", os.devNull, "--rootdir", __dirname, "-p", "no:cacheprovider");
