@@ -26,6 +26,7 @@ from pytest_flowhealth.cli.common import (
     Duration,
     align,
     change_history,
+    complain,
     echo,
     find_history,
     history_option,
@@ -45,7 +46,9 @@ _WEEK = 7 * 86_400.0
 _SHOWN = 3
 
 
-@click.group("alerts", invoke_without_command=True)
+@click.group(
+    "alerts", invoke_without_command=True, short_help="List, silence and acknowledge alerts."
+)
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """List, silence, acknowledge and test alerts, and show the rules."""
@@ -56,10 +59,14 @@ def command(ctx: click.Context) -> None:
 @command.command("list")
 @project_option
 @history_option
-def list_alerts(project: str | None = None, history: str | None = None) -> None:
+@click.pass_context
+def list_alerts(ctx: click.Context, project: str | None = None, history: str | None = None) -> None:
     """List the alerts that are pending or firing."""
     settings = read_settings(project)
     path = find_history(settings.target, history).path
+    if not path.is_file():
+        complain(f"no alerts are known: no monitor has run here, {path} is not there")
+        ctx.exit(Status.UNKNOWN.exit_code)
     unknown: dict[str, Tracked] = {}
     alerts, problem = asked(path, store.alerts, unknown)
     rows = [(name, _describe_phase(one)) for name, one in alerts.items() if _is_active(one)]
@@ -69,7 +76,7 @@ def list_alerts(project: str | None = None, history: str | None = None) -> None:
         echo(f"no alerts: {problem}" if problem else "no alerts")
 
 
-@command.command("silence")
+@command.command("silence", short_help="Silence alerts for some time.")
 @click.argument("match")
 @click.argument("duration", type=Duration())
 @project_option
@@ -115,7 +122,7 @@ def acknowledge(alert: str, project: str | None, history: str | None) -> None:
     echo(f"acknowledged: {alert}")
 
 
-@command.command("rules")
+@command.command("rules", short_help="Show the rules and their alerts.")
 @project_option
 @history_option
 def rules(project: str | None, history: str | None) -> None:
@@ -133,7 +140,7 @@ def rules(project: str | None, history: str | None) -> None:
         echo(line)
 
 
-@command.command("test")
+@command.command("test", short_help="Send a test message to each receiver.")
 @project_option
 @click.pass_context
 def test(ctx: click.Context, project: str | None) -> None:

@@ -33,7 +33,7 @@ _LOCKS = {
 _WIDTH = 60
 
 
-@click.command("config")
+@click.command("config", short_help="Show every setting with its source.")
 @project_option
 @click.option("--changed", is_flag=True, help="Leave out the values that are defaults.")
 def command(project: str | None, *, changed: bool) -> None:

@@ -38,7 +38,7 @@ class Measured(NamedTuple):
     settings: Settings
 
 
-@click.group("export")
+@click.group("export", short_help="Print a dashboard or alerting rules.")
 def command() -> None:
     """Print a Grafana dashboard or alerting rules for the metrics that this target has.
 
@@ -58,7 +58,7 @@ def export_grafana(project: str | None, history: str | None) -> None:
     click.echo(render_dashboard(found.report, found.target, found.intervals), nl=False)
 
 
-@command.command("prometheus-rules")
+@command.command("prometheus-rules", short_help="Print alerting rules.")
 @project_option
 @history_option
 def export_rules(project: str | None, history: str | None) -> None:

@@ -10,7 +10,7 @@ from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.web.passwords import require_passwords
 
 
-@click.command("hash-password")
+@click.command("hash-password", short_help="Print the hash of a password.")
 def command() -> None:
     """Ask for a password, or read it from standard input, and print its argon2 hash."""
     passwords = require_passwords()

@@ -31,11 +31,12 @@ from pytest_flowhealth.history.reader import Reader, consulted
 from pytest_flowhealth.history.threshold_suggestions import suggest_thresholds
 from pytest_flowhealth.history.trends import MetricTrend, read_trends
 
+_DEFAULT = "sqlite:///.flowhealth/history.db"
 _RUNS = 5
 """The last runs that are listed."""
 
 
-@click.group("history", invoke_without_command=True)
+@click.group("history", invoke_without_command=True, short_help="Show what earlier runs measured.")
 @click.pass_context
 def command(ctx: click.Context) -> None:
     """Show stored data: trends, suggested thresholds, the samples of a metric."""
@@ -43,7 +44,7 @@ def command(ctx: click.Context) -> None:
         ctx.invoke(trends)
 
 
-@command.command("trends")
+@command.command("trends", short_help="Show how each metric changed.")
 @click.option(
     "--since", type=Duration(), default="90d", help="How far back, as in 24h (default: 90d)."
 )
@@ -94,7 +95,7 @@ def _format_trends(found: Sequence[MetricTrend]) -> list[str]:
     return [*align(rows), ""] if found else []
 
 
-@command.command("suggest")
+@command.command("suggest", short_help="Suggest thresholds.")
 @project_option
 @history_option
 @click.pass_context
@@ -110,9 +111,16 @@ def suggest(ctx: click.Context, project: str | None, history: str | None) -> Non
     )
 
 
-@command.command("export")
+@command.command("export", short_help="Export the samples of a metric.")
 @click.argument("metric")
-@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "json"]),
+    default="csv",
+    show_default=True,
+    help="The format of the output.",
+)
 @click.option(
     "--since", type=Duration(), default="7d", help="How far back, as in 24h (default: 7d)."
 )
@@ -159,7 +167,9 @@ def _print(
         echo(line)
     sys.stdout.flush()
     if not lines:
-        complain(f"{nothing}: {problem}" if problem else nothing)
+        complain(f"{nothing} in {place.path}{f': {problem}' if problem else ''}")
+        if problem is None:
+            complain(f"record runs: pytest --health --health-history {_DEFAULT}")
         ctx.exit(Status.UNKNOWN.exit_code)
 
 

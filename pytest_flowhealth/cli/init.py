@@ -16,7 +16,7 @@ from pytest_flowhealth.feedback.scaffold.plan import Plan, plan
 _LONGEST = 100_000
 
 
-@click.command("init")
+@click.command("init", short_help="Set up a project.")
 @click.option("--diff", "only_show", is_flag=True, help="Only show what would be written.")
 @click.option("--write", "write_now", is_flag=True, help="Write without asking.")
 @project_option

@@ -36,7 +36,7 @@ _WAIT = 5.0
 _TOO_FEW = "nothing was reported often enough, and from enough networks, to open an issue"
 
 
-@click.command("issues")
+@click.command("issues", short_help="Open GitHub issues for reported errors.")
 @click.option("--dry-run", is_flag=True, help="Only show the requests that would be sent.")
 @project_option
 @history_option

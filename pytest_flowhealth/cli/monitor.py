@@ -24,7 +24,7 @@ _NOT_FOR_ROUNDS = {
 }
 
 
-@click.command("monitor")
+@click.command("monitor", short_help="Run the checks continuously.")
 @click.option(
     "--interval",
     type=Duration(),

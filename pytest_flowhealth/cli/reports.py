@@ -12,7 +12,7 @@ from pytest_flowhealth.feedback.reports.consent import file_of, withdraw
 from pytest_flowhealth.feedback.reports.sending import NotSent, erase, receiver_of
 
 
-@click.group("reports")
+@click.group("reports", short_help="Manage the install reports sent from here.")
 def command() -> None:
     """Manage the install reports that were sent from this machine."""
 

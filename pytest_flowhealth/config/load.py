@@ -89,7 +89,7 @@ def _folder(path: Path, written: str) -> Path:
         what = "is no folder"
     except (OSError, ValueError, RuntimeError) as error:
         what = f"can't be looked at: {reason(error)}"
-    raise usage_error(f"--health-project: {shown(written)} {what}")
+    raise usage_error(f"the project {shown(written)} {what}")
 
 
 def _own(root: Path) -> tuple[Values, list[str]]:

@@ -110,8 +110,8 @@ def path_of(url: str, folder: Path) -> Path | None:
     if url.startswith(PREFIX) and url != PREFIX and "\0" not in url:
         return folder / url.removeprefix(PREFIX)
     raise UsageError(
-        f"the history's address {url!r} is none: sqlite:///PATH, with four slashes for an absolute "
-        "one, as in sqlite:///.flowhealth/history.db"
+        f"the address of the history {url!r} is invalid: expected sqlite:///PATH, with four slashes for "
+        "an absolute path, as in sqlite:///.flowhealth/history.db, or the URL of a server"
     )
 
 

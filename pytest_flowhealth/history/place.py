@@ -110,7 +110,7 @@ def _require_address(url: str) -> None:
     if not usable:
         # Not shown: it may hold a password.
         raise UsageError(
-            "the history's address is none: a server's is such as http://localhost:8428"
+            "the address of the history is invalid: the URL of a server is such as http://localhost:8428"
         )
 
 
