@@ -7,12 +7,14 @@ the metadata of the installed distributions is not read.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pytest_flowhealth.domain.text import one_line
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 FORMATS = "pytest_flowhealth.formats"
 RECEIVERS = "pytest_flowhealth.receivers"
@@ -43,7 +45,7 @@ def load_extension(group: str, name: str) -> Any:
     Raises:
         ValueError: There is no such entry point, or it can't be imported.
     """
-    found = {one.name: one for one in entry_points(group=group)}
+    found = _find_entries(group)
     if name not in found:
         known = sorted({*found, *BUILT_IN[group]})
         raise ValueError(f"there is no {_KINDS[group]} {name!r}; there are {', '.join(known)}")
@@ -63,7 +65,7 @@ def make_receiver(kind: str, options: Mapping[str, Any]) -> Any:
         ValueError: There is none, it can't be imported, or does not accept the options.
     """
     struct = load_extension(RECEIVERS, kind)
-    (entry,) = entry_points(group=RECEIVERS, name=kind)
+    entry = _find_entries(RECEIVERS)[kind]
     is_struct = isinstance(struct, type) and issubclass(struct, msgspec.Struct)
     if not (is_struct and callable(getattr(struct, "send", None))):
         raise ValueError(
@@ -86,6 +88,12 @@ def describe(group: str, entry: EntryPoint) -> str:
     """Return what an entry point provides, and which distribution it is from."""
     named = f"the {_KINDS[group]} {entry.name!r}"
     return named if entry.dist is None else f"{named} of the distribution {entry.dist.name}"
+
+
+def _find_entries(group: str) -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points
+
+    return {one.name: one for one in entry_points(group=group)}
 
 
 def _split(table: dict[str, Any]) -> dict[str, Any]:
