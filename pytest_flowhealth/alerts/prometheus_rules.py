@@ -68,10 +68,11 @@ def _check_rules(
     report: Report, target: str, intervals: Mapping[str, float]
 ) -> Iterator[PrometheusRule]:
     ended = select(ENDED, target=target)
-    longest = max([LOOKBACK, *(3 * each for each in intervals.values())])
+    # A run ends whenever a component is due: the shortest interval tells that none does any more.
+    longest = max(LOOKBACK, 3 * min(intervals.values(), default=0.0))
     yield PrometheusRule(
         "FlowhealthMonitorSilent",
-        f"time() - max by (host, target) (last_over_time({ended}[1d])) > {round(longest)}",
+        f"time() - max by (host, target) (last_over_time({ended}[7d])) > {round(longest)}",
         {"severity": "critical"},
         _literal(f"no run of {target} has ended for {round(longest)} s"),
     )
@@ -92,7 +93,8 @@ def _limits(
 ) -> Iterator[PrometheusRule]:
     for one in series.check.thresholds:
         statistic = series.statistic(one.statistic)
-        if one.measurement != series.measurement.name or statistic is None:
+        comparable = convertible(series.measurement.unit, one.unit or series.measurement.unit)
+        if one.measurement != series.measurement.name or statistic is None or not comparable:
             continue
         last = take_last(series.select(target, statistic), series.check.component, intervals)
         for severity, limit in (("warning", one.warn), ("critical", one.fail)):

@@ -54,11 +54,12 @@ def test_promtool_finds_nothing_wrong_with_the_metrics() -> None:
 
 
 def test_the_monitors_rules_are_translated_with_their_limits_in_base_units() -> None:
-    text = render_rules(EVERY, conditions(RULES), "shop", {})
+    text = render_rules(EVERY, conditions(RULES), "shop", {"redis": 200.0, "wasm": 86_400.0})
 
     redis = 'flowhealth_redis_command_seconds{target=\\"shop\\", component=\\"redis\\", '
-    assert f'"{redis}statistic=\\"p95\\"}} > 0.001"' in text
+    assert f'"last_over_time({redis}statistic=\\"p95\\"}}[600s]) > 0.001"' in text
     assert "for: 300s" in text
+    assert "[7d])) > 600" in text
     assert "absent_over_time(flowhealth_redis_memory_bytes{" in text
     assert "deriv(flowhealth_system_memory_available_bytes{" in text
     assert "npm_" not in text
