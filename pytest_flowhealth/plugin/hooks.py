@@ -31,7 +31,8 @@ MARKERS = (
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add the options; with --health, first replace the report of the last run."""
     config: pytest.Config | None = pluginmanager.getplugin("pytestconfig")
-    if config is not None and any(one.startswith("--health") for one in read_arguments(config)):
+    arguments = config.invocation_params.args if config else ()
+    if config and any(one.startswith("--health") for one in read_arguments(arguments)):
         from pytest_flowhealth.plugin.lifecycle import claim_report
 
         claim_report(config)

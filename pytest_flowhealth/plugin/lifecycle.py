@@ -27,7 +27,7 @@ from pytest_flowhealth.plugin.execution.exclusive import LockFile
 from pytest_flowhealth.plugin.execution.observers import enable_warnings
 from pytest_flowhealth.plugin.execution.runner import CheckRunner, Retrier
 from pytest_flowhealth.plugin.execution.timeouts import Timeouts
-from pytest_flowhealth.plugin.options import read_early_options, wants_health
+from pytest_flowhealth.plugin.options import read_early_options
 from pytest_flowhealth.plugin.reporting.exit_guard import guard_exit
 from pytest_flowhealth.plugin.reporting.messages import make_usage_error
 from pytest_flowhealth.plugin.reporting.monitor_pipe import MonitorPipe, read_request
@@ -45,6 +45,7 @@ from pytest_flowhealth.plugin.reporting.sinks import (
 from pytest_flowhealth.plugin.reporting.stdout import ensure_open, flush_stdout
 from pytest_flowhealth.plugin.reporting.test_entries import TestEntries
 from pytest_flowhealth.plugin.run import RUN, HealthRun, Mode, is_worker
+from pytest_flowhealth.plugin.startup import take_charge
 
 if TYPE_CHECKING:
     from pytest_flowhealth.monitor.frames import Settled
@@ -64,15 +65,17 @@ _REQUIRED_PLUGINS = {
 
 def claim_report(config: pytest.Config) -> None:
     """Replace the earlier report, before an option or a plugin can end pytest."""
-    options = read_early_options(config)
-    if options is None or not wants_health(options) or options.health_demo or _may_be_worker():
+    options = read_early_options(config.invocation_params.args)
+    if options is None or _may_be_worker():
+        take_charge()
         return
-    sys.excepthook = _exit_unknown
     try:
         _claim(config, options)
     except pytest.UsageError as error:
         # Raised here, pytest would show it with a traceback; before_conftests raises it.
         config.stash[_CLAIM_ERROR] = error
+    take_charge()
+    sys.excepthook = _exit_unknown
 
 
 def before_conftests(config: pytest.Config) -> None:
@@ -209,11 +212,12 @@ def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
     """Replace what the last run left; what is polled says unknown if there is no verdict."""
     if read_request() is not None:
         return  # the monitor writes the report of its rounds
-    unfinished = build_unfinished(config.invocation_params.dir, _UNFINISHED)
+    folder = config.invocation_params.dir
+    unfinished = build_unfinished(folder, _UNFINISHED)
 
     def leave_unknown() -> None:
         if REPORTED not in config.stash:
-            for sink in config.stash.get(SINKS, None) or make_valid_sinks(config, options):
+            for sink in config.stash.get(SINKS, None) or make_valid_sinks(options, folder):
                 if sink.polled:
                     sink.write(unfinished)
 
@@ -221,7 +225,7 @@ def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
     try:
         config.stash[SINKS] = make_sinks(config, options)
     except pytest.UsageError:
-        _claim_sinks(make_valid_sinks(config, options), unfinished)
+        _claim_sinks(make_valid_sinks(options, folder), unfinished)
         raise
     _claim_sinks(config.stash[SINKS], unfinished)
 
