@@ -35,7 +35,9 @@ class AdditionalFiles(BuildHookInterface):  # type: ignore[type-arg]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add the .pth file; fetch uPlot if it is not there yet: an editable install can do without."""
         included = {str(Path(self.root) / STARTUP): "pytest_flowhealth_startup.pth"}
-        build_data["force_include_editable" if version == "editable" else "force_include"].update(included)
+        build_data["force_include_editable" if version == "editable" else "force_include"].update(
+            included
+        )
         folder = Path(self.root) / FOLDER
         build_data["artifacts"].append(f"/{FOLDER}/**")
         if all((folder / Path(name).name).is_file() for name in FILES):

@@ -115,7 +115,9 @@ def abort(config: pytest.Config, reason: str, exit_code: int = USAGE_ERROR) -> N
         MonitorPipe.refuse(request.pipe, document)
         return
     options = config.known_args_namespace
-    for sink in config.stash.get(SINKS, []) or make_valid_sinks(options, config.invocation_params.dir):
+    for sink in config.stash.get(SINKS, []) or make_valid_sinks(
+        options, config.invocation_params.dir
+    ):
         with contextlib.suppress(pytest.UsageError):
             sink.write(document)
 

@@ -121,7 +121,7 @@ def _decides(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(
-    config: pytest.Config, items: list[pytest.Item]
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None, object, object]:
     """Choose the checks to run, before and after other plugins change the selection."""
     from pytest_flowhealth.plugin.run import RUN
@@ -131,7 +131,7 @@ def pytest_collection_modifyitems(
         return (yield)
     from pytest_flowhealth.plugin.lifecycle import arrange_checks, choose_checks
 
-    choose_checks(config, items)
+    choose_checks(session, items)
     result = yield
     arrange_checks(config, items)
     return result

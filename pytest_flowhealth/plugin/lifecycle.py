@@ -112,8 +112,8 @@ def start_health(config: pytest.Config) -> None:
     run = start_run(config, Mode.HEALTH)
     config.pluginmanager.register(bundled.BundledCollection(), "flowhealth-bundled")
     if is_implicit(config):
-        own = [str(run.target.root / path) for path in run.target.config.checks]
-        config.args[:] = [*map(str, bundled.find_files().values()), *own]
+        # Selection adds the bundled checks, which depend on what these require.
+        config.args[:] = [str(run.target.root / path) for path in run.target.config.checks]
 
 
 def start_run(config: pytest.Config, mode: Mode) -> HealthRun:
@@ -175,17 +175,18 @@ def _register_parts(run: HealthRun) -> None:
     config.stash[_SELECTION] = Selection(run, recorder, implicit=is_implicit(config))
 
 
-def choose_checks(config: pytest.Config, items: list[pytest.Item]) -> None:
+def choose_checks(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Read the markers of `items` and choose the checks to run; start a run if there is none yet.
 
     Raises:
         pytest.UsageError: Markers, options or names are invalid.
     """
+    config = session.config
     if RUN not in config.stash:
         every = all(item.get_closest_marker("health") for item in items)
         start_run(config, Mode.AUTO if every else Mode.MIXED)
         _catch_up(config, items)
-    config.stash[_SELECTION].choose(items)
+    config.stash[_SELECTION].choose(session, items)
 
 
 def arrange_checks(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -10,6 +10,7 @@ import ast
 import fnmatch
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +34,7 @@ class WrittenCheck(NamedTuple):
         redefined: The line on which the same name is defined again; None if it is not.
         obstacle: Why pytest does not collect its class; None if nothing speaks against it.
         unittest: Whether its class is a unittest.TestCase, whose name does not matter.
+        thresholds: Their names with the component, ``redis.command.p95``, where both are literals.
     """
 
     path: Path
@@ -43,6 +45,7 @@ class WrittenCheck(NamedTuple):
     redefined: int | None
     obstacle: str | None
     unittest: bool
+    thresholds: tuple[str, ...]
 
     @property
     def qualified_name(self) -> str:
@@ -96,6 +99,21 @@ def _holds_any(folder: Path, items: list[pytest.Item], not_read: set[Path]) -> b
     """Tell whether a folder holds a collected item, or a file that could not be collected."""
     files = [item.path.resolve() for item in items] + list(not_read)
     return any(folder.resolve() in file.parents for file in files)
+
+
+def read_bundled(name: str) -> tuple[WrittenCheck, ...]:
+    """Return the checks of a bundled file, without importing it; none if there is no such file.
+
+    Args:
+        name: A component, or the name of anything that begins with it: ``redis.connect``.
+    """
+    return _read_component(name.partition(".")[0])
+
+
+@cache
+def _read_component(component: str) -> tuple[WrittenCheck, ...]:
+    path = bundled.find_files().get(component)
+    return read_source(path).checks if path else ()
 
 
 def read_ids(config: pytest.Config) -> set[str]:
@@ -171,10 +189,15 @@ class _Reader:
             line=min([node.lineno, *(one.lineno for one in node.decorator_list)]),
             name=node.name,
             classes=classes,
-            component=_component(mark),
+            component=(component := _literal(mark)),
             redefined=None if last is node else last.lineno,
             obstacle=None if base is None else _obstacle(base),
             unittest=base is not None and any("TestCase" in ast.unparse(one) for one in base.bases),
+            thresholds=tuple(
+                f"{component}.{_literal(one)}"
+                for one in node.decorator_list
+                if ast.unparse(one).startswith("pytest.mark.threshold(")
+            ),
         )
 
     def _pytestmark(self, body: Sequence[ast.stmt]) -> ast.expr | None:
@@ -210,7 +233,8 @@ def _is_fixture(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any("fixture" in ast.unparse(one) for one in node.decorator_list)
 
 
-def _component(mark: ast.expr) -> str | None:
+def _literal(mark: ast.expr) -> str | None:
+    """Return the first argument of a marker, if it is a literal."""
     if isinstance(mark, ast.Call) and mark.args and isinstance(mark.args[0], ast.Constant):
         return str(mark.args[0].value)
     return None
