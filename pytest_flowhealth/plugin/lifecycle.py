@@ -24,7 +24,6 @@ from pytest_flowhealth.plugin.collection import bundled
 from pytest_flowhealth.plugin.collection.selection import Selection
 from pytest_flowhealth.plugin.ending import abort
 from pytest_flowhealth.plugin.execution.exclusive import LockFile
-from pytest_flowhealth.plugin.execution.observers import enable_warnings
 from pytest_flowhealth.plugin.execution.runner import CheckRunner, Retrier
 from pytest_flowhealth.plugin.execution.timeouts import Timeouts
 from pytest_flowhealth.plugin.options import read_early_options
@@ -55,12 +54,6 @@ _UNFINISHED = ("run did not finish",)
 
 _CLAIM_ERROR: pytest.StashKey[pytest.UsageError] = pytest.StashKey()
 _SELECTION: pytest.StashKey[Selection] = pytest.StashKey()
-
-_REQUIRED_PLUGINS = {
-    "timeout": "pytest-timeout is switched off, and without it a check that hangs never ends",
-    "warnings": "pytest's warnings are switched off, and they report bodies that never ran",
-    "threadexception": "without it, errors in threads that a check starts are lost",
-}
 
 
 def claim_report(config: pytest.Config) -> None:
@@ -98,9 +91,11 @@ def start_health(config: pytest.Config) -> None:
     """
     if not is_worker(config) and SINKS not in config.stash:
         _claim(config, config.option)
-    for name, reason in _REQUIRED_PLUGINS.items():
-        if not config.pluginmanager.hasplugin(name):
-            raise pytest.UsageError(f"{reason}; leave out -p no:{name}")
+    if not config.pluginmanager.hasplugin("timeout"):
+        raise pytest.UsageError(
+            "pytest-timeout is switched off, and without it a check that hangs never ends; "
+            "leave out -p no:timeout"
+        )
     if config.option.health_submit is not None:
         from pytest_flowhealth.plugin.submit import require_receiver
 
@@ -140,7 +135,6 @@ def start_run(config: pytest.Config, mode: Mode) -> HealthRun:
         monitor=request,
     )
     if mode is not Mode.MIXED:
-        enable_warnings(config)
         run.history = _open_history(run)
     config.stash[RUN] = run
     _register_parts(run)

@@ -28,9 +28,10 @@ from pytest_flowhealth.plugin.collection.overrides import (
 )
 from pytest_flowhealth.plugin.collection.uncollected import (
     find_uncollected,
+    find_vain_assertions,
     read_bundled,
+    read_checks,
     read_ids,
-    read_source,
 )
 from pytest_flowhealth.plugin.execution.running_check import RUNNING, RunningCheck
 from pytest_flowhealth.plugin.reporting.messages import make_usage_error
@@ -224,7 +225,7 @@ class Selection:
         if run.mode is not Mode.HEALTH:
             root = run.config.rootpath
             for nodeid in [*run.skipped_files]:
-                if not read_source(root / nodeid).checks:
+                if not read_checks(root / nodeid):
                     del run.skipped_files[nodeid]
         if run.mode is Mode.MIXED:
             return
@@ -236,6 +237,7 @@ class Selection:
         ]
         excused = [*run.skipped_files, *self._recorder.uncollectable]
         run.problems += find_uncollected(run.config, self._recorder.items, excused)
+        run.problems += find_vain_assertions(run.config)
         own = any(not bundled.is_bundled(item.path) for item in specs)
         if own and not __debug__:
             run.problems.append(

@@ -10,7 +10,6 @@ import datetime
 import time
 import warnings
 from collections.abc import Generator, Iterator, Sequence
-from pathlib import Path
 from unittest.case import SkipTest
 
 import msgspec
@@ -35,21 +34,16 @@ from pytest_flowhealth.errors import FlowHealthError, MeasurementUnavailable, No
 from pytest_flowhealth.plugin.execution.body_watcher import watch_body
 from pytest_flowhealth.plugin.execution.exclusive import hold_lock
 from pytest_flowhealth.plugin.execution.fixture import inject_health
-from pytest_flowhealth.plugin.execution.observers import (
-    TaskErrorHandler,
-    explain_warning,
-    is_tuple_assertion,
-)
+from pytest_flowhealth.plugin.execution.observers import ErrorObserver
 from pytest_flowhealth.plugin.execution.prefetch import Prefetcher, forget_prefetched
 from pytest_flowhealth.plugin.execution.running_check import RUNNING, RunningCheck
 from pytest_flowhealth.plugin.execution.timeouts import start_timer, stop_timer
 from pytest_flowhealth.plugin.reporting.messages import (
-    describe_tuple_assertion,
     sanitize_report,
     short_message,
     summarize,
 )
-from pytest_flowhealth.plugin.reporting.recorder import RESULT_ATTRIBUTE
+from pytest_flowhealth.plugin.reporting.recorder import RESULT_ATTRIBUTE, is_final
 from pytest_flowhealth.plugin.run import HealthRun, Mode, is_worker
 
 _FIRST_PAUSE = 0.5
@@ -76,7 +70,7 @@ class CheckRunner:
         self._keep_samples = keep_samples
         self._current: RunningCheck | None = None
         self._item: pytest.Item | None = None
-        self._observer = TaskErrorHandler(self._report_task_error)
+        self._observer = ErrorObserver(self._report_error)
         self.blockers = Blockers()
         self._prefetcher = Prefetcher()
 
@@ -146,10 +140,13 @@ class CheckRunner:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Note how the phase ended, after every other plugin has had its say."""
-        report = yield
         check = item.stash.get(RUNNING, None)
+        attempt = check.attempt if check else None
+        report = yield
         if check is not None and (report.when == "call" or call.excinfo or not report.passed):
-            check.attempt.outcomes[report.when or "call"] = _phase_outcome(check, report, call)
+            # pytest-retry runs the check again in this hook: `call` is then of an earlier attempt.
+            error = call.excinfo.value if call.excinfo and check.attempt is attempt else None
+            check.attempt.outcomes[report.when or "call"] = _phase_outcome(check, report, error)
             sanitize_report(report, self._run.sanitizer)
         return report
 
@@ -159,7 +156,7 @@ class CheckRunner:
         check = self._current
         if check is None or report.nodeid != check.spec.nodeid:
             return
-        if report.outcome == "rerun":  # type: ignore[comparison-overlap]  # of pytest-rerunfailures
+        if not is_final(report):
             return
         attempt = check.attempt
         is_subtest = hasattr(report, "context")
@@ -169,24 +166,15 @@ class CheckRunner:
             attempt.subtests += 1
             attempt.outcomes.pop(when, None)
             when = "subtest"
+        if when == "setup":
+            attempt.phases.clear()
         attempt.phases.append(Phase(when, outcome, 0.0 if is_subtest else report.duration, message))
         if when == "teardown" and self._item is not None and is_worker(self._item.config):
             # So that the controller knows it even if this worker is killed later.
             result = self._evaluate(self._item, check)
             setattr(report, RESULT_ATTRIBUTE, msgspec.json.encode(result).decode())
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, when: str) -> None:
-        """Doubt a check whose body did not run, did not assert, or left errors behind."""
-        if when == "runtest" and self._current is not None:
-            if (doubt := explain_warning(warning_message)) is not None:
-                self._current.attempt.doubts.append(doubt)
-        elif when == "collect" and is_tuple_assertion(warning_message):
-            path, line = Path(warning_message.filename), warning_message.lineno
-            text = describe_tuple_assertion(path, line, self._run.config.invocation_params.dir)
-            self._run.problems.append(RunProblem(text))
-
-    def _report_task_error(self, text: str) -> None:
+    def _report_error(self, text: str) -> None:
         if self._current is not None:
             self._current.attempt.doubts.append(text)
         else:
@@ -366,11 +354,10 @@ def _apply_waiver(check: RunningCheck, error: BaseException) -> None:
 
 
 def _phase_outcome(
-    check: RunningCheck, report: pytest.TestReport, call: pytest.CallInfo[None]
+    check: RunningCheck, report: pytest.TestReport, error: BaseException | None
 ) -> tuple[PhaseOutcome, str]:
     """Return how a phase ended: as noted while it ran, otherwise as pytest reports it."""
     attempt = check.attempt
-    error = call.excinfo.value if call.excinfo else None
     expected = getattr(report, "wasxfail", None)
     noted = attempt.outcomes.get(report.when or "")
     if expected is not None and not attempt.waived:

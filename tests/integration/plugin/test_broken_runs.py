@@ -201,8 +201,6 @@ def test_the_verdict_does_not_depend_on_pytest_json_report(run_checks: RunChecks
             (f"flowhealth-{part}", "takes a part out of the verdict")
             for part in ("runner", "recorder", "blockers", "timeouts")
         ],
-        ("warnings", "leave out -p no:warnings"),
-        ("threadexception", "leave out -p no:threadexception"),
         ("timeout", "pytest-timeout is switched off"),
     ],
 )
@@ -213,3 +211,37 @@ def test_a_plugin_that_the_verdict_needs_cannot_be_switched_off(
 
     assert (result.exit_code, result.health["status"]) == (4, "unknown")
     assert reason in result.err
+
+
+@pytest.mark.parametrize("plugin", ["warnings", "threadexception", "unraisableexception"])
+def test_an_error_in_a_thread_counts_without_a_plugin_of_pytest(
+    run_checks: RunChecks, plugin: str
+) -> None:
+    body = "import threading; t = threading.Thread(target=lambda: 1 / 0); t.start(); t.join()"
+
+    result = run_checks(CHECK + body, "-p", f"no:{plugin}", unguarded=True)
+
+    assert result.exit_code == 3
+    assert "ZeroDivisionError" in result.reasons[0]
+
+
+@pytest.mark.parametrize(("body", "code"), [("pass", 0), ("assert 0", 2)])
+def test_the_verdict_does_not_depend_on_a_terminal(
+    run_checks: RunChecks, body: str, code: int
+) -> None:
+    assert run_checks(CHECK + body, "-p", "no:terminal").exit_code == code
+
+
+HELPER = "def require(): assert (1 == 2, 'down')\n"
+FIXTURE = "import pytest\n@pytest.fixture\ndef thing(): assert (1 == 2, 'down')\n"
+
+
+def test_an_assertion_on_a_tuple_beside_the_checks_counts_at_every_run(
+    run_checks: RunChecks,
+) -> None:
+    source = "from helper import require\n" + CHECK + "require()"
+    for _ in range(2):  # the second from compiled files, for which Python warns of nothing
+        result = run_checks(source, files={"helper.py": HELPER, "conftest.py": FIXTURE})
+
+        assert result.exit_code == 3
+        assert {text.partition(":")[0] for text in result.reasons} == {"helper.py", "conftest.py"}
