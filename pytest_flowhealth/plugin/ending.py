@@ -18,6 +18,7 @@ from pytest_flowhealth.domain.report import Document
 from pytest_flowhealth.domain.root_causes import RunProblem
 from pytest_flowhealth.domain.status import USAGE_ERROR, Status
 from pytest_flowhealth.domain.text import Redactor, one_line, secrets_in
+from pytest_flowhealth.plugin.leaked_mocks import restore_originals
 from pytest_flowhealth.plugin.options import read_early_options
 from pytest_flowhealth.plugin.reporting.exit_guard import settle_exit
 from pytest_flowhealth.plugin.reporting.messages import summarize
@@ -25,7 +26,7 @@ from pytest_flowhealth.plugin.reporting.monitor_pipe import MonitorPipe, read_re
 from pytest_flowhealth.plugin.reporting.recorder import Recorder
 from pytest_flowhealth.plugin.reporting.report_builder import build_report, build_unfinished
 from pytest_flowhealth.plugin.reporting.sinks import REPORTED, SINKS, make_sinks, make_valid_sinks
-from pytest_flowhealth.plugin.reporting.stdout import flush_stdout
+from pytest_flowhealth.plugin.reporting.stdout import ensure_open, flush_stdout
 from pytest_flowhealth.plugin.reporting.terminal import show_verdict
 from pytest_flowhealth.plugin.run import RUN, HealthRun, Mode
 
@@ -40,6 +41,8 @@ def finish_run(config: pytest.Config, pytest_exit: int | None) -> int | None:
     Raises:
         pytest.UsageError: An xdist worker found one.
     """
+    restore_originals()
+    ensure_open()
     run = config.stash[RUN]
     if run.usage_error is not None:
         abort(config, run.usage_error)
@@ -67,6 +70,7 @@ def finish_with_error(config: pytest.Config, error: BaseException) -> int | None
     Raises:
         pytest.UsageError: It was one; pytest shows it and exits with 4.
     """
+    restore_originals()
     if isinstance(error, pytest.UsageError):
         abort(config, str(error))
         raise error

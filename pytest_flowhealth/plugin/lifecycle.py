@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import os
 import sys
@@ -24,8 +25,10 @@ from pytest_flowhealth.plugin.collection import bundled
 from pytest_flowhealth.plugin.collection.selection import Selection
 from pytest_flowhealth.plugin.ending import abort
 from pytest_flowhealth.plugin.execution.exclusive import LockFile
-from pytest_flowhealth.plugin.execution.runner import CheckRunner, Retrier
+from pytest_flowhealth.plugin.execution.retrier import Retrier
+from pytest_flowhealth.plugin.execution.runner import CheckRunner
 from pytest_flowhealth.plugin.execution.timeouts import Timeouts
+from pytest_flowhealth.plugin.leaked_mocks import remember_originals, restore_originals
 from pytest_flowhealth.plugin.options import read_early_options
 from pytest_flowhealth.plugin.reporting.exit_guard import guard_exit
 from pytest_flowhealth.plugin.reporting.messages import make_usage_error
@@ -75,6 +78,7 @@ def before_conftests(config: pytest.Config) -> None:
     """Guard the ways out of the process, before a conftest.py of the project runs."""
     ensure_open()
     guard_exit(lambda text: abort(config, text, Status.UNKNOWN.exit_code))
+    remember_originals()
     if _may_be_worker():
         return
     if _CLAIM_ERROR in config.stash:
@@ -102,8 +106,6 @@ def start_health(config: pytest.Config) -> None:
         require_receiver(config)
     # Other checks still report something if one file can't be imported.
     config.option.continue_on_collection_errors = True
-    # It would end the process with exit code 1, which means degraded.
-    config._inicache["faulthandler_exit_on_timeout"] = False  # noqa: SLF001  # pytest has no public way
     run = start_run(config, Mode.HEALTH)
     config.pluginmanager.register(bundled.BundledCollection(), "flowhealth-bundled")
     if is_implicit(config):
@@ -267,6 +269,8 @@ def _exit_unknown(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     """Print an exception that nothing caught, and exit with 3: Python's own 1 means degraded."""
-    traceback.print_exception(kind, error, trace)
-    flush_stdout()
+    restore_originals()
+    with contextlib.suppress(Exception):  # standard error may be closed
+        traceback.print_exception(kind, error, trace)
+        flush_stdout()
     os._exit(Status.UNKNOWN.exit_code)

@@ -7,6 +7,7 @@ name of its file, its class or its function, must not be missing from the verdic
 from __future__ import annotations
 
 import fnmatch
+import importlib.util
 import inspect
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,7 +43,7 @@ def find_uncollected(
     """
     if config.getoption("lf", default=False):
         return []
-    paths = [Path(config.invocation_params.dir, arg) for arg in config.args if "::" not in arg]
+    paths = [_find_path(config, arg) for arg in config.args if "::" not in arg]
     collected = list(items)
     known = {location for item in collected for location in _locations(item)}
     not_read = {config.rootpath / nodeid for nodeid in excused}
@@ -73,6 +74,20 @@ def find_vain_assertions(config: pytest.Config) -> Iterator[RunProblem]:
             for line in find_tuple_assertions(file):
                 text = "an assertion on a tuple is always true; remove the parentheses"
                 yield RunProblem(f"{show_path(file, folder)}:{line}: {text}")
+
+
+def _find_path(config: pytest.Config, argument: str) -> Path:
+    """Return the path that an argument names; with --pyargs that of a module."""
+    path = Path(config.invocation_params.dir, argument)
+    if path.exists() or not config.option.pyargs:
+        return path
+    try:
+        spec = importlib.util.find_spec(argument)
+    except (ImportError, ValueError):
+        return path
+    locations = spec.submodule_search_locations if spec else None
+    found = locations[0] if locations else spec.origin if spec else None
+    return Path(found) if found else path
 
 
 def _holds_any(folder: Path, items: list[pytest.Item], not_read: set[Path]) -> bool:

@@ -29,7 +29,8 @@ class ErrorObserver:
     """
 
     def __init__(self, report: Callable[[str], None]) -> None:
-        self._report = report
+        self._send = report
+        self._reported: set[str] = set()
         self._thread_hook = threading.excepthook
         self._warn_unawaited: Any = None
 
@@ -46,28 +47,33 @@ class ErrorObserver:
     def remove(self) -> None:
         """Report what is left, and stop observing."""
         for text in _find_left_behind():
-            self._report(one_line(text, _LONGEST))
+            if one_line(text, _LONGEST) not in self._reported:
+                self._report(text)
         threading.excepthook = self._thread_hook
         warnings._warn_unawaited_coroutine = self._warn_unawaited  # type: ignore[attr-defined]  # noqa: SLF001
         del _ASYNCIO.error
+
+    def _report(self, text: str) -> None:
+        line = one_line(text, _LONGEST)
+        self._reported.add(line)
+        self._send(line)
 
     def _observe_thread(self, arguments: threading.ExceptHookArgs) -> None:
         if not issubclass(arguments.exc_type, SystemExit):
             name = arguments.thread.name if arguments.thread else "?"
             error = f"{arguments.exc_type.__name__}: {arguments.exc_value}"
-            self._report(one_line(f"Exception in thread {name}: {error}", _LONGEST))
+            self._report(f"Exception in thread {name}: {error}")
         self._thread_hook(arguments)
 
     def _observe_unawaited(self, coroutine: CoroutineType[Any, Any, Any]) -> None:
-        self._report(one_line(_describe_unawaited(coroutine), _LONGEST))
+        self._report(_describe_unawaited(coroutine))
         self._warn_unawaited(coroutine)
 
     def _observe_asyncio(self, message: str, *args: Any, exc_info: Any = None, **more: Any) -> None:
         error = exc_info[1] if isinstance(exc_info, tuple) else exc_info
         if isinstance(error, BaseException):
             first = str(message).partition("\n")[0]
-            text = f"asyncio: {first}: {type(error).__name__}: {error}"
-            self._report(one_line(text, _LONGEST))
+            self._report(f"asyncio: {first}: {type(error).__name__}: {error}")
         logging.Logger.error(_ASYNCIO, message, *args, exc_info=exc_info, **more)
 
 

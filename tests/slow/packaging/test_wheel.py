@@ -65,7 +65,7 @@ def test_an_installed_wheel_guards_a_health_run_from_its_start(
     (project / "site/other.py").write_text("def pytest_addoption(parser): 1 / 0\n")
 
     def run(*options: str) -> int:
-        python = tmp_path / "venv/bin/python"
+        python = str(tmp_path / "venv/bin/python")
         command = [python, "-W", "error", "-m", "pytest", "--health", "test_app.py", *options]
         return subprocess.run(command, cwd=project, timeout=120, check=False).returncode
 
