@@ -1,4 +1,8 @@
-"""Takes uPlot, which draws the page's charts, out of its npm package when this one is built or installed editable."""
+"""Adds what the package needs besides its own files, when it is built or installed editable.
+
+uPlot, which draws the page's charts, comes from its npm package. The .pth file lets Python guard a
+health run from its start on (pytest_flowhealth/plugin/startup.py).
+"""
 
 from __future__ import annotations
 
@@ -22,11 +26,18 @@ FILES = ("dist/uPlot.esm.js", "dist/uPlot.min.css", "LICENSE")
 FOLDER = Path("pytest_flowhealth/web/static/vendor")
 
 
-class UPlot(BuildHookInterface):  # type: ignore[type-arg]
+STARTUP = "pytest_flowhealth/plugin/startup.pth"
+
+
+class AdditionalFiles(BuildHookInterface):  # type: ignore[type-arg]
     """The build hook."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Fetch the files that are not there yet; an editable install can do without them."""
+        """Add the .pth file; fetch uPlot if it is not there yet: an editable install can do without."""
+        included = {str(Path(self.root) / STARTUP): "pytest_flowhealth_startup.pth"}
+        build_data["force_include_editable" if version == "editable" else "force_include"].update(
+            included
+        )
         folder = Path(self.root) / FOLDER
         build_data["artifacts"].append(f"/{FOLDER}/**")
         if all((folder / Path(name).name).is_file() for name in FILES):

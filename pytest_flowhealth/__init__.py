@@ -2,6 +2,8 @@
 
 Checks and conftest.py files import what they need from here and from `pytest_flowhealth.probes`.
 A name is imported when it is first used, so that an ordinary suite pays nothing for the plugin.
+
+PYTEST_DONT_REWRITE: a health run imports this package when Python starts, before pytest.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,15 @@ from pytest_flowhealth.domain.report import Document
 from pytest_flowhealth.domain.root_causes import RunProblem
 from pytest_flowhealth.domain.status import USAGE_ERROR, Status
 from pytest_flowhealth.domain.text import Redactor, one_line, secrets_in
+from pytest_flowhealth.plugin.leaked_mocks import restore_originals
+from pytest_flowhealth.plugin.options import read_early_options
 from pytest_flowhealth.plugin.reporting.exit_guard import settle_exit
 from pytest_flowhealth.plugin.reporting.messages import summarize
 from pytest_flowhealth.plugin.reporting.monitor_pipe import MonitorPipe, read_request
 from pytest_flowhealth.plugin.reporting.recorder import Recorder
 from pytest_flowhealth.plugin.reporting.report_builder import build_report, build_unfinished
 from pytest_flowhealth.plugin.reporting.sinks import REPORTED, SINKS, make_sinks, make_valid_sinks
-from pytest_flowhealth.plugin.reporting.stdout import flush_stdout
+from pytest_flowhealth.plugin.reporting.stdout import ensure_open, flush_stdout
 from pytest_flowhealth.plugin.reporting.terminal import show_verdict
 from pytest_flowhealth.plugin.run import RUN, HealthRun, Mode
 
@@ -38,6 +41,8 @@ def finish_run(config: pytest.Config, pytest_exit: int | None) -> int | None:
     Raises:
         pytest.UsageError: An xdist worker found one.
     """
+    restore_originals()
+    ensure_open()
     run = config.stash[RUN]
     if run.usage_error is not None:
         abort(config, run.usage_error)
@@ -65,6 +70,7 @@ def finish_with_error(config: pytest.Config, error: BaseException) -> int | None
     Raises:
         pytest.UsageError: It was one; pytest shows it and exits with 4.
     """
+    restore_originals()
     if isinstance(error, pytest.UsageError):
         abort(config, str(error))
         raise error
@@ -113,9 +119,29 @@ def abort(config: pytest.Config, reason: str, exit_code: int = USAGE_ERROR) -> N
         MonitorPipe.refuse(request.pipe, document)
         return
     options = config.known_args_namespace
-    for sink in config.stash.get(SINKS, []) or make_valid_sinks(config, options):
+    for sink in config.stash.get(SINKS, []) or make_valid_sinks(
+        options, config.invocation_params.dir
+    ):
         with contextlib.suppress(pytest.UsageError):
             sink.write(document)
+
+
+def abort_startup(arguments: Sequence[str], reason: str, exit_code: int) -> bool:
+    """Leave a report that says why pytest ended before this plugin was loaded.
+
+    Returns:
+        Whether `arguments` ask for a health run: otherwise nothing is written.
+    """
+    options = read_early_options(arguments)
+    if options is None:
+        return False
+    folder = Path.cwd()
+    text = Redactor(secrets_in(os.environ))(one_line(reason))
+    if read_request() is None:  # the monitor knows by itself
+        for sink in make_valid_sinks(options, folder):
+            sink.write(build_unfinished(folder, [text], exit_code))
+    sys.stderr.write(f"UNKNOWN  {text}\n")
+    return True
 
 
 def _deliver(run: HealthRun, pytest_exit: int) -> Document:

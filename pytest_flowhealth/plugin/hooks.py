@@ -37,7 +37,8 @@ MARKERS = (
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add the options; with --health, first replace the report of the last run."""
     config: pytest.Config | None = pluginmanager.getplugin("pytestconfig")
-    if config is not None and any(one.startswith("--health") for one in read_arguments(config)):
+    arguments = config.invocation_params.args if config else ()
+    if config and any(one.startswith("--health") for one in read_arguments(arguments)):
         from pytest_flowhealth.plugin.lifecycle import claim_report
 
         claim_report(config)
@@ -126,7 +127,7 @@ def _decides(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(
-    config: pytest.Config, items: list[pytest.Item]
+    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None, object, object]:
     """Choose the checks to run, before and after other plugins change the selection."""
     from pytest_flowhealth.plugin.run import RUN
@@ -136,7 +137,7 @@ def pytest_collection_modifyitems(
         return (yield)
     from pytest_flowhealth.plugin.lifecycle import arrange_checks, choose_checks
 
-    choose_checks(config, items)
+    choose_checks(session, items)
     result = yield
     arrange_checks(config, items)
     return result

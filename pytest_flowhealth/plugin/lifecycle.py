@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import os
 import sys
@@ -24,10 +25,11 @@ from pytest_flowhealth.plugin.collection import bundled
 from pytest_flowhealth.plugin.collection.selection import Selection
 from pytest_flowhealth.plugin.ending import abort
 from pytest_flowhealth.plugin.execution.exclusive import LockFile
-from pytest_flowhealth.plugin.execution.observers import enable_warnings
-from pytest_flowhealth.plugin.execution.runner import CheckRunner, Retrier
+from pytest_flowhealth.plugin.execution.retrier import Retrier
+from pytest_flowhealth.plugin.execution.runner import CheckRunner
 from pytest_flowhealth.plugin.execution.timeouts import Timeouts
-from pytest_flowhealth.plugin.options import read_early_options, wants_health
+from pytest_flowhealth.plugin.leaked_mocks import remember_originals, restore_originals
+from pytest_flowhealth.plugin.options import read_early_options
 from pytest_flowhealth.plugin.reporting.exit_guard import guard_exit
 from pytest_flowhealth.plugin.reporting.messages import make_usage_error
 from pytest_flowhealth.plugin.reporting.monitor_pipe import MonitorPipe, read_request
@@ -45,6 +47,7 @@ from pytest_flowhealth.plugin.reporting.sinks import (
 from pytest_flowhealth.plugin.reporting.stdout import ensure_open, flush_stdout
 from pytest_flowhealth.plugin.reporting.test_entries import TestEntries
 from pytest_flowhealth.plugin.run import RUN, HealthRun, Mode, is_worker
+from pytest_flowhealth.plugin.startup import take_charge
 
 if TYPE_CHECKING:
     from pytest_flowhealth.monitor.frames import Settled
@@ -55,30 +58,27 @@ _UNFINISHED = ("run did not finish",)
 _CLAIM_ERROR: pytest.StashKey[pytest.UsageError] = pytest.StashKey()
 _SELECTION: pytest.StashKey[Selection] = pytest.StashKey()
 
-_REQUIRED_PLUGINS = {
-    "timeout": "pytest-timeout is switched off, and without it a check that hangs never ends",
-    "warnings": "pytest's warnings are switched off, and they report bodies that never ran",
-    "threadexception": "without it, errors in threads that a check starts are lost",
-}
-
 
 def claim_report(config: pytest.Config) -> None:
     """Replace the earlier report, before an option or a plugin can end pytest."""
-    options = read_early_options(config)
-    if options is None or not wants_health(options) or options.health_demo or _may_be_worker():
+    options = read_early_options(config.invocation_params.args)
+    if options is None or _may_be_worker():
+        take_charge()
         return
-    sys.excepthook = _exit_unknown
     try:
         _claim(config, options)
     except pytest.UsageError as error:
         # Raised here, pytest would show it with a traceback; before_conftests raises it.
         config.stash[_CLAIM_ERROR] = error
+    take_charge()
+    sys.excepthook = _exit_unknown
 
 
 def before_conftests(config: pytest.Config) -> None:
     """Guard the ways out of the process, before a conftest.py of the project runs."""
     ensure_open()
     guard_exit(lambda text: abort(config, text, Status.UNKNOWN.exit_code))
+    remember_originals()
     if _may_be_worker():
         return
     if _CLAIM_ERROR in config.stash:
@@ -95,22 +95,22 @@ def start_health(config: pytest.Config) -> None:
     """
     if not is_worker(config) and SINKS not in config.stash:
         _claim(config, config.option)
-    for name, reason in _REQUIRED_PLUGINS.items():
-        if not config.pluginmanager.hasplugin(name):
-            raise pytest.UsageError(f"{reason}; leave out -p no:{name}")
+    if not config.pluginmanager.hasplugin("timeout"):
+        raise pytest.UsageError(
+            "pytest-timeout is switched off, and without it a check that hangs never ends; "
+            "leave out -p no:timeout"
+        )
     if config.option.health_submit is not None:
         from pytest_flowhealth.plugin.submit import require_receiver
 
         require_receiver(config)
     # Other checks still report something if one file can't be imported.
     config.option.continue_on_collection_errors = True
-    # It would end the process with exit code 1, which means degraded.
-    config._inicache["faulthandler_exit_on_timeout"] = False  # noqa: SLF001  # pytest has no public way
     run = start_run(config, Mode.HEALTH)
     config.pluginmanager.register(bundled.BundledCollection(), "flowhealth-bundled")
     if is_implicit(config):
-        own = [str(run.target.root / path) for path in run.target.config.checks]
-        config.args[:] = [*map(str, bundled.find_files().values()), *own]
+        # Selection adds the bundled checks, which depend on what these require.
+        config.args[:] = [str(run.target.root / path) for path in run.target.config.checks]
 
 
 def start_run(config: pytest.Config, mode: Mode) -> HealthRun:
@@ -137,7 +137,6 @@ def start_run(config: pytest.Config, mode: Mode) -> HealthRun:
         monitor=request,
     )
     if mode is not Mode.MIXED:
-        enable_warnings(config)
         run.history = _open_history(run)
     config.stash[RUN] = run
     _register_parts(run)
@@ -172,17 +171,18 @@ def _register_parts(run: HealthRun) -> None:
     config.stash[_SELECTION] = Selection(run, recorder, implicit=is_implicit(config))
 
 
-def choose_checks(config: pytest.Config, items: list[pytest.Item]) -> None:
+def choose_checks(session: pytest.Session, items: list[pytest.Item]) -> None:
     """Read the markers of `items` and choose the checks to run; start a run if there is none yet.
 
     Raises:
         pytest.UsageError: Markers, options or names are invalid.
     """
+    config = session.config
     if RUN not in config.stash:
         every = all(item.get_closest_marker("health") for item in items)
         start_run(config, Mode.AUTO if every else Mode.MIXED)
         _catch_up(config, items)
-    config.stash[_SELECTION].choose(items)
+    config.stash[_SELECTION].choose(session, items)
 
 
 def arrange_checks(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -209,11 +209,12 @@ def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
     """Replace what the last run left; what is polled says unknown if there is no verdict."""
     if read_request() is not None:
         return  # the monitor writes the report of its rounds
-    unfinished = build_unfinished(config.invocation_params.dir, _UNFINISHED)
+    folder = config.invocation_params.dir
+    unfinished = build_unfinished(folder, _UNFINISHED)
 
     def leave_unknown() -> None:
         if REPORTED not in config.stash:
-            for sink in config.stash.get(SINKS, None) or make_valid_sinks(config, options):
+            for sink in config.stash.get(SINKS, None) or make_valid_sinks(options, folder):
                 if sink.polled:
                     sink.write(unfinished)
 
@@ -221,7 +222,7 @@ def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
     try:
         config.stash[SINKS] = make_sinks(config, options)
     except pytest.UsageError:
-        _claim_sinks(make_valid_sinks(config, options), unfinished)
+        _claim_sinks(make_valid_sinks(options, folder), unfinished)
         raise
     _claim_sinks(config.stash[SINKS], unfinished)
 
@@ -268,6 +269,8 @@ def _exit_unknown(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     """Print an exception that nothing caught, and exit with 3: Python's own 1 means degraded."""
-    traceback.print_exception(kind, error, trace)
-    flush_stdout()
+    restore_originals()
+    with contextlib.suppress(Exception):  # standard error may be closed
+        traceback.print_exception(kind, error, trace)
+        flush_stdout()
     os._exit(Status.UNKNOWN.exit_code)

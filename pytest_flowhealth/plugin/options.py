@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -162,24 +163,22 @@ def add_options(parser: pytest.Parser) -> None:
         group.addoption(name, **settings)
 
 
-def read_arguments(config: pytest.Config) -> list[str]:
-    """Return the command line with what PYTEST_ADDOPTS adds, before anything is parsed."""
+def read_arguments(arguments: Iterable[object]) -> list[str]:
+    """Return the arguments of pytest with what PYTEST_ADDOPTS adds, before anything is parsed."""
     try:
         added = shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
     except ValueError:  # pytest reports it itself
         added = []
-    return [*added, *map(str, config.invocation_params.args)]
+    return [*added, *map(str, arguments)]
 
 
-def read_early_options(config: pytest.Config) -> argparse.Namespace | None:
-    """Return this plugin's options before pytest parses them; None if they are invalid.
+def read_early_options(given: Iterable[object]) -> argparse.Namespace | None:
+    """Return this plugin's options before pytest parses them; None if no report is claimed.
 
     pytest parses its options when all plugins have added theirs. A plugin that fails to do so, or
     an unknown option, then ends pytest before any other hook is called.
     """
-    arguments = read_arguments(config)
-    if not any(argument.startswith("--health") for argument in arguments):
-        return None
+    arguments = read_arguments(given)
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for name, settings in OPTIONS:
         # As texts: a value that pytest will refuse, or miss, must not keep the old report alive.
@@ -194,7 +193,8 @@ def read_early_options(config: pytest.Config) -> argparse.Namespace | None:
         options, others = parser.parse_known_args(arguments)
     except (argparse.ArgumentError, SystemExit):
         return None
-    return None if _QUESTIONS.intersection(others) else options
+    claims = wants_health(options) and not options.health_demo
+    return options if claims and not _QUESTIONS.intersection(others) else None
 
 
 def wants_health(options: argparse.Namespace) -> bool:

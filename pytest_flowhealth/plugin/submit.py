@@ -89,7 +89,7 @@ def _require_allowed(run: HealthRun, known: Consent) -> None:
     Raises:
         NotSent: It is, with the reason.
     """
-    if not any(one.startswith(OPTION) for one in read_arguments(run.config)):
+    if not any(one.startswith(OPTION) for one in read_arguments(run.config.invocation_params.args)):
         raise NotSent(f"{OPTION} has to be typed; in a configuration file it does not count")
     if known == "forbidden":
         raise NotSent(f"{DO_NOT_TRACK} is set")

@@ -1,9 +1,14 @@
-"""The bundled checks: where they are, which components they cover, how they are collected."""
+"""The bundled checks: where they are, which components they cover, how they are collected.
+
+Only the files of requested components, and of what they require, are imported: all of them together
+take longer to import than pytest needs to start.
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 from functools import cache
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -63,7 +68,7 @@ class BundledModule(pytest.Module):
 
 
 class BundledCollection:
-    """Collect the bundled files as `BundledModule`; the plugin `flowhealth-bundled`."""
+    """Collect a bundled file that is given by its path; the plugin `flowhealth-bundled`."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pycollect_makemodule(
@@ -72,12 +77,18 @@ class BundledCollection:
         """Return the module of a bundled file."""
         if not is_bundled(module_path):
             return None
-        module: pytest.Module = BundledModule.from_parent(
-            parent,
-            path=module_path,
-            nodeid=_make_nodeid(f"pytest_flowhealth/checks/{module_path.name}"),
-        )
-        return module
+        return _make_module(parent, module_path)
+
+
+def collect_component(session: pytest.Session, component: str) -> Iterator[pytest.Item]:
+    """Import the bundled file of a component, and yield its checks."""
+    yield from session.genitems(_make_module(session, find_files()[component]))
+
+
+def _make_module(parent: pytest.Collector, path: Path) -> pytest.Module:
+    nodeid = _make_nodeid(f"pytest_flowhealth/checks/{path.name}")
+    module: pytest.Module = BundledModule.from_parent(parent, path=path, nodeid=nodeid)
+    return module
 
 
 def _make_nodeid(path: str) -> object:

@@ -13,7 +13,7 @@ from pytest_flowhealth.config.model import Limits
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.checks import CheckSpec
 from pytest_flowhealth.domain.statistics import DEFAULT
-from pytest_flowhealth.domain.thresholds import Threshold, override_threshold
+from pytest_flowhealth.domain.thresholds import Threshold, override_threshold, split_name
 from pytest_flowhealth.domain.units import parse_size
 from pytest_flowhealth.errors import UsageError
 
@@ -71,15 +71,14 @@ def make_names(spec: CheckSpec, threshold: Threshold) -> tuple[str, ...]:
     return (name,) if threshold.statistic else (name, f"{name}.{DEFAULT}")
 
 
-def find_unmatched(found: Iterable[Override], specs: Iterable[CheckSpec]) -> list[str]:
-    """Return a mistake for each strict change that matches no declared threshold."""
-    declared = [(one, threshold) for one in specs for threshold in one.thresholds]
-    known = sorted({make_name(*one) for one in declared})
-    found_by = {name for one in declared for name in make_names(*one)}
+def find_unmatched(found: Iterable[Override], declared: Iterable[str]) -> list[str]:
+    """Return a mistake for each strict change that matches none of the declared names."""
+    known = sorted(set(declared))
+    medians = {f"{name}.{DEFAULT}" for name in known if split_name(name)[1] is None}
     return [
         f"{change.source}: no threshold is called {change.name!r}; {suggest_names(change.name, known)}"
         for change in found
-        if change.strict and change.name not in found_by
+        if change.strict and change.name not in medians.union(known)
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 import pytest
@@ -22,10 +22,17 @@ from pytest_flowhealth.plugin.collection.overrides import (
     Override,
     apply_overrides,
     find_unmatched,
+    make_name,
     read_overrides,
     suggest_names,
 )
-from pytest_flowhealth.plugin.collection.uncollected import find_uncollected, read_ids, read_source
+from pytest_flowhealth.plugin.collection.uncollected import (
+    find_uncollected,
+    find_vain_assertions,
+    read_bundled,
+    read_checks,
+    read_ids,
+)
 from pytest_flowhealth.plugin.execution.running_check import RUNNING, RunningCheck
 from pytest_flowhealth.plugin.reporting.messages import make_usage_error
 from pytest_flowhealth.plugin.reporting.recorder import Recorder
@@ -44,22 +51,30 @@ class Selection:
     Args:
         run: The run that gets the specs and the problems.
         recorder: Is told what need not report.
-        implicit: Whether no path was given, so that the bundled checks were collected.
+        implicit: Whether no path was given, so that the bundled checks are added.
     """
 
     def __init__(self, run: HealthRun, recorder: Recorder, *, implicit: bool) -> None:
         self._run = run
         self._recorder = recorder
-        self._implicit = implicit
+        self._bundled = implicit and run.mode is Mode.HEALTH
+        self._wanted = {*run.config.option.health_component}
+        self._collected: dict[str, list[pytest.Item]] = {}
 
-    def choose(self, items: list[pytest.Item]) -> None:
+    def choose(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Make checks of the marked `items`, and keep those of the requested components.
+
+        Without a path, the bundled checks of these components and what they require are added.
 
         Raises:
             pytest.UsageError: Markers, options or names are invalid; all mistakes are named.
         """
         mistakes = Mistakes()
-        specs = self._read_specs(items, mistakes)
+        specs = self._read_markers(items, mistakes)
+        if self._bundled:
+            specs = self._add_bundled(session, specs, mistakes)
+            items[:0] = [item for found in self._collected.values() for item in found]
+        specs = self._override_thresholds(specs, mistakes)
         mistakes.lines += self._find_mistaken_names(list(specs.values()))
         if mistakes.lines:
             self._refuse(items, mistakes.lines)
@@ -82,24 +97,59 @@ class Selection:
         # Other plugins (xdist's loadgroup) may have renamed items since.
         self._run.specs = {item.nodeid: _rename(item) for item in checks}
 
-    def _read_specs(
-        self, items: Sequence[pytest.Item], mistakes: Mistakes
+    def _read_markers(
+        self, items: Iterable[pytest.Item], mistakes: Mistakes
+    ) -> dict[pytest.Item, CheckSpec]:
+        specs = {item: read_markers(item, mistakes) for item in items}
+        return {item: spec for item, spec in specs.items() if spec is not None}
+
+    def _add_bundled(
+        self, session: pytest.Session, specs: dict[pytest.Item, CheckSpec], mistakes: Mistakes
+    ) -> dict[pytest.Item, CheckSpec]:
+        """Collect the bundled checks of the requested components, then what they all require."""
+        ours = bundled.find_files()
+        requested = self._request_components(specs.values())
+        due = requested | _find_required_components(requested, specs)
+        while due := (due & ours.keys()) - self._collected.keys():
+            for name in due:
+                self._collected[name] = [*bundled.collect_component(session, name)]
+                specs = self._read_markers(self._collected[name], mistakes) | specs
+            due = _find_required_components(requested, specs)
+        self._collected = {name: self._collected[name] for name in ours if name in self._collected}
+        return specs
+
+    def _request_components(self, own: Iterable[CheckSpec]) -> set[str]:
+        """Return the components to check: those that are named, or the quick ones and the project's."""
+        if self._wanted:
+            return self._wanted
+        every = self._run.config.option.health_all
+        also = self._run.monitor.also if self._run.monitor else ()
+        quick = bundled.find_files() if every else bundled.QUICK
+        return {*quick, *also, *(spec.component for spec in own)}
+
+    def _override_thresholds(
+        self, specs: dict[pytest.Item, CheckSpec], mistakes: Mistakes
     ) -> dict[pytest.Item, CheckSpec]:
         options = self._run.config.option.health_threshold
-        overrides, wrong = read_overrides(self._run.target, options, strict=self._implicit)
-        specs = {}
-        for item in items:
-            spec = read_markers(item, mistakes)
-            if spec is not None:
-                specs[item] = spec
+        overrides, wrong = read_overrides(self._run.target, options, strict=self._bundled)
         if not mistakes.lines and not self._run.problems:
-            wrong += find_unmatched(overrides, specs.values())
+            wrong += self._find_unmatched(overrides, specs.values())
         by_name: dict[str, list[Override]] = {}
         for override in overrides:
             by_name.setdefault(override.name, []).append(override)
         specs = {item: apply_overrides(spec, by_name, wrong) for item, spec in specs.items()}
         mistakes.lines += wrong
         return specs
+
+    def _find_unmatched(self, overrides: list[Override], specs: Iterable[CheckSpec]) -> list[str]:
+        """Return the changes of thresholds that nobody declares, in bundled files not imported either."""
+        names = [make_name(spec, threshold) for spec in specs for threshold in spec.thresholds]
+        # Bundled files that were not imported declare some too: those that are named, then all.
+        for components in ([one.name for one in overrides], bundled.find_files()):
+            if self._bundled and find_unmatched(overrides, names):
+                checks = [check for one in components for check in read_bundled(one)]
+                names += [name for check in checks for name in check.thresholds]
+        return find_unmatched(overrides, names)
 
     def _find_mistaken_names(self, specs: Sequence[CheckSpec]) -> list[str]:
         """Return what is wrong with ids, requirements and --health-component."""
@@ -129,7 +179,8 @@ class Selection:
         # A file that can't be imported may hold the component.
         if self._run.problems:
             return []
-        components = sorted({spec.component for spec in specs})
+        ours = bundled.find_files() if self._bundled else ()
+        components = sorted({*ours, *(spec.component for spec in specs)})
         return [
             f"--health-component: there is no component {name!r}; {suggest_names(name, components)}"
             for name in self._run.config.option.health_component
@@ -142,12 +193,12 @@ class Selection:
             (spec, required)
             for spec in specs
             for required in spec.requires
-            if required not in index
+            if required not in index and not _is_bundled_check(required)
         ]
         # A file that can't be collected may hold the check.
         if not missing or self._run.problems:
             return []
-        known = set() if self._implicit else read_ids(self._run.config)
+        known = read_ids(self._run.config)
         names = sorted({*known, *(base_id(spec.id) for spec in specs)})
         return [
             f"{spec.location}: {spec.id} requires {required!r}, which is not a check; "
@@ -174,19 +225,19 @@ class Selection:
         if run.mode is not Mode.HEALTH:
             root = run.config.rootpath
             for nodeid in [*run.skipped_files]:
-                if not read_source(root / nodeid).checks:
+                if not read_checks(root / nodeid):
                     del run.skipped_files[nodeid]
         if run.mode is Mode.MIXED:
             return
-        if run.mode is Mode.HEALTH and self._implicit:
-            present = {spec.component for spec in specs.values()}
-            run.problems += [
-                RunProblem(f"the bundled checks of {name} were not collected")
-                for name in bundled.find_files()
-                if name not in present
-            ]
+        present = {spec.component for spec in specs.values()}
+        run.problems += [
+            RunProblem(f"the bundled checks of {name} were not collected")
+            for name in self._collected
+            if name not in present
+        ]
         excused = [*run.skipped_files, *self._recorder.uncollectable]
         run.problems += find_uncollected(run.config, self._recorder.items, excused)
+        run.problems += find_vain_assertions(run.config)
         own = any(not bundled.is_bundled(item.path) for item in specs)
         if own and not __debug__:
             run.problems.append(
@@ -200,25 +251,40 @@ class Selection:
         self, items: list[pytest.Item], specs: dict[pytest.Item, CheckSpec]
     ) -> None:
         """Keep the requested components, with what their checks require."""
-        run = self._run
-        wanted = set(run.config.option.health_component)
-        if not wanted and (run.mode is not Mode.HEALTH or not self._implicit):
+        if not (self._wanted or self._bundled):
             return
-        slow: set[str] = set()
-        if not run.config.option.health_all:
-            slow = set(bundled.find_files()) - set(bundled.QUICK)
-        requested = wanted or {spec.component for spec in specs.values()} - _only_bundled(
-            specs, slow
-        )
-        requested |= set(run.monitor.also if run.monitor else ())
         every = list(specs.values())
-        kept = transitive_closure((one.id for one in every if one.component in requested), every)
+        own = [spec for item, spec in specs.items() if not bundled.is_bundled(item.path)]
+        kept = _find_required(self._request_components(own), every)
         dropped = {item for item in items if item not in specs or specs[item].id not in kept}
         self._recorder.leave_out(dropped)
         items[:] = [item for item in items if item not in dropped]
         present = {specs[item].component for item in items}
-        names = (spec.component for spec in every if spec.component not in present)
-        run.not_requested = tuple(dict.fromkeys(names))
+        known = [
+            *(bundled.find_files() if self._bundled else ()),
+            *(one.component for one in every),
+        ]
+        self._run.not_requested = tuple(
+            dict.fromkeys(name for name in known if name not in present)
+        )
+
+
+def _is_bundled_check(required: str) -> bool:
+    return base_id(required) in {check.id for check in read_bundled(required)}
+
+
+def _find_required(components: set[str], specs: Sequence[CheckSpec]) -> set[str]:
+    """Return the ids of the checks of `components`, and of all that they require."""
+    return transitive_closure((one.id for one in specs if one.component in components), specs)
+
+
+def _find_required_components(
+    components: set[str], specs: dict[pytest.Item, CheckSpec]
+) -> set[str]:
+    """Return the components of what the checks of `components` require, collected or not."""
+    kept = _find_required(components, [*specs.values()])
+    requires = {name for spec in specs.values() if spec.id in kept for name in spec.requires}
+    return {name.partition(".")[0] for name in requires}
 
 
 def _spec(item: pytest.Item) -> CheckSpec:
@@ -238,12 +304,6 @@ def _rank(item: pytest.Item) -> int:
         return 0
     component = _spec(item).component
     return _ROUND_ORDER.index(component if component in _ROUND_ORDER else "*")
-
-
-def _only_bundled(specs: dict[pytest.Item, CheckSpec], slow: set[str]) -> set[str]:
-    """Return the slow components for which the project has no check of its own."""
-    own = {spec.component for item, spec in specs.items() if not bundled.is_bundled(item.path)}
-    return slow - own
 
 
 def _prepare(item: pytest.Item, spec: CheckSpec) -> None:

@@ -6,60 +6,29 @@ name of its file, its class or its function, must not be missing from the verdic
 
 from __future__ import annotations
 
-import ast
 import fnmatch
+import importlib.util
 import inspect
+import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from pytest_flowhealth.domain.root_causes import RunProblem
 from pytest_flowhealth.plugin.collection import bundled
-from pytest_flowhealth.plugin.reporting.messages import describe_tuple_assertion, show_path
+from pytest_flowhealth.plugin.collection.sources import (
+    CheckReader,
+    WrittenCheck,
+    find_tuple_assertions,
+    parse_file,
+)
+from pytest_flowhealth.plugin.reporting.messages import show_path
 
 _MOST_FILES = 2_000
 _NOT_SEARCHED = frozenset({"node_modules", "__pycache__", "site-packages"})
-
-
-class WrittenCheck(NamedTuple):
-    """A check in a source file.
-
-    Attributes:
-        line: The first line of its definition, decorators included.
-        classes: The classes around it, the outermost first.
-        component: Of its marker; None if it is not a literal.
-        redefined: The line on which the same name is defined again; None if it is not.
-        obstacle: Why pytest does not collect its class; None if nothing speaks against it.
-        unittest: Whether its class is a unittest.TestCase, whose name does not matter.
-    """
-
-    path: Path
-    line: int
-    name: str
-    classes: tuple[str, ...]
-    component: str | None
-    redefined: int | None
-    obstacle: str | None
-    unittest: bool
-
-    @property
-    def qualified_name(self) -> str:
-        """Its name with its classes: ``TestShop.test_up``."""
-        return ".".join((*self.classes, self.name))
-
-    @property
-    def id(self) -> str | None:
-        """Its id, without a parametrisation's brackets; None if the component is not a literal."""
-        return self.component and f"{self.component}.{self.name.removeprefix('test_')}"
-
-
-class Source(NamedTuple):
-    """What was read from a file: its checks, and the lines of assertions on a tuple."""
-
-    checks: tuple[WrittenCheck, ...] = ()
-    tuple_assertions: tuple[int, ...] = ()
 
 
 def find_uncollected(
@@ -74,7 +43,7 @@ def find_uncollected(
     """
     if config.getoption("lf", default=False):
         return []
-    paths = [Path(config.invocation_params.dir, arg) for arg in config.args if "::" not in arg]
+    paths = [_find_path(config, arg) for arg in config.args if "::" not in arg]
     collected = list(items)
     known = {location for item in collected for location in _locations(item)}
     not_read = {config.rootpath / nodeid for nodeid in excused}
@@ -92,10 +61,54 @@ def find_uncollected(
     return list(dict.fromkeys(problems))
 
 
+def find_vain_assertions(config: pytest.Config) -> Iterator[RunProblem]:
+    """Yield a problem for each assertion on a tuple in the imported modules beside the checks."""
+    folder = config.invocation_params.dir
+    paths = [Path(folder, arg.partition("::")[0]) for arg in config.args]
+    folders = {(path if path.is_dir() else path.parent).resolve() for path in paths}
+    for module in [*sys.modules.values()]:
+        file = Path(getattr(module, "__file__", None) or "")
+        if file.suffix != ".py" or _NOT_SEARCHED.intersection(file.parts):
+            continue
+        if file.name == "conftest.py" or folders.intersection(file.resolve().parents):
+            for line in find_tuple_assertions(file):
+                text = "an assertion on a tuple is always true; remove the parentheses"
+                yield RunProblem(f"{show_path(file, folder)}:{line}: {text}")
+
+
+def _find_path(config: pytest.Config, argument: str) -> Path:
+    """Return the path that an argument names; with --pyargs that of a module."""
+    path = Path(config.invocation_params.dir, argument)
+    if path.exists() or not config.option.pyargs:
+        return path
+    try:
+        spec = importlib.util.find_spec(argument)
+    except (ImportError, ValueError):
+        return path
+    locations = spec.submodule_search_locations if spec else None
+    found = locations[0] if locations else spec.origin if spec else None
+    return Path(found) if found else path
+
+
 def _holds_any(folder: Path, items: list[pytest.Item], not_read: set[Path]) -> bool:
     """Tell whether a folder holds a collected item, or a file that could not be collected."""
     files = [item.path.resolve() for item in items] + list(not_read)
     return any(folder.resolve() in file.parents for file in files)
+
+
+def read_bundled(name: str) -> tuple[WrittenCheck, ...]:
+    """Return the checks of a bundled file, without importing it; none if there is no such file.
+
+    Args:
+        name: A component, or the name of anything that begins with it: ``redis.connect``.
+    """
+    return _read_component(name.partition(".")[0])
+
+
+@cache
+def _read_component(component: str) -> tuple[WrittenCheck, ...]:
+    path = bundled.find_files().get(component)
+    return read_checks(path) if path else ()
 
 
 def read_ids(config: pytest.Config) -> set[str]:
@@ -105,149 +118,34 @@ def read_ids(config: pytest.Config) -> set[str]:
     files = [*bundled.find_files().values()]
     for folder in folders:
         files += _python_files(folder)
-    return {check.id for file in files for check in read_source(file).checks if check.id}
+    return {check.id for file in files for check in read_checks(file) if check.id}
 
 
-def read_source(path: Path) -> Source:
+def read_checks(path: Path) -> tuple[WrittenCheck, ...]:
     """Return the checks that a file declares; none if it can't be read."""
-    try:
-        module = ast.parse(path.read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return Source()
-    checks = tuple(_Reader(path, module).read())
-    lines = (
-        node.lineno
-        for node in ast.walk(module)
-        if isinstance(node, ast.Assert) and isinstance(node.test, ast.Tuple) and node.test.elts
-    )
-    return Source(checks, tuple(lines) if checks else ())
-
-
-class _Reader:
-    """Reads the checks of one module: decorators, `pytestmark`, and names that stand for a marker."""
-
-    def __init__(self, path: Path, module: ast.Module) -> None:
-        self._path = path
-        self._module = module
-        self._aliases = {
-            name: node.value
-            for node in module.body
-            if isinstance(node, ast.Assign)
-            for name in _assigned_names(node)
-        }
-
-    def read(self) -> Iterator[WrittenCheck]:
-        """Yield every check, in the order of the file."""
-        yield from self._read_body(self._module.body, (), self._pytestmark(self._module.body), None)
-
-    def _read_body(
-        self,
-        body: Sequence[ast.stmt],
-        classes: tuple[str, ...],
-        outer: ast.expr | None,
-        base: ast.ClassDef | None,
-    ) -> Iterator[WrittenCheck]:
-        last = {node.name: node for node in body if isinstance(node, _DEFINITIONS)}
-        for node in body:
-            if isinstance(node, ast.ClassDef):
-                mark = self._mark(node.decorator_list) or self._pytestmark(node.body) or outer
-                yield from self._read_body(node.body, (*classes, node.name), mark, node)
-            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                own = self._mark(node.decorator_list)
-                mark = own or (outer if node.name.startswith("test") else None)
-                if mark is not None and not _is_fixture(node):
-                    yield self._make(node, classes, mark, last[node.name], base)
-
-    def _make(
-        self,
-        node: ast.FunctionDef | ast.AsyncFunctionDef,
-        classes: tuple[str, ...],
-        mark: ast.expr,
-        last: ast.stmt,
-        base: ast.ClassDef | None,
-    ) -> WrittenCheck:
-        return WrittenCheck(
-            path=self._path,
-            line=min([node.lineno, *(one.lineno for one in node.decorator_list)]),
-            name=node.name,
-            classes=classes,
-            component=_component(mark),
-            redefined=None if last is node else last.lineno,
-            obstacle=None if base is None else _obstacle(base),
-            unittest=base is not None and any("TestCase" in ast.unparse(one) for one in base.bases),
-        )
-
-    def _pytestmark(self, body: Sequence[ast.stmt]) -> ast.expr | None:
-        for node in body:
-            if isinstance(node, ast.Assign) and "pytestmark" in _assigned_names(node):
-                value = node.value
-                marks = value.elts if isinstance(value, (ast.List, ast.Tuple)) else [value]
-                return self._mark(marks)
-        return None
-
-    def _mark(self, expressions: Iterable[ast.expr]) -> ast.expr | None:
-        """Return the health marker among decorators, also one that a name stands for."""
-        for given in expressions:
-            expression = given
-            if isinstance(expression, ast.Name):
-                expression = self._aliases.get(expression.id, expression)
-            function = expression.func if isinstance(expression, ast.Call) else expression
-            if not isinstance(function, ast.Attribute) or function.attr != "health":
-                continue
-            if "mark" in ast.unparse(function.value):
-                return expression
-        return None
-
-
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-
-
-def _assigned_names(node: ast.Assign) -> list[str]:
-    return [target.id for target in node.targets if isinstance(target, ast.Name)]
-
-
-def _is_fixture(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    return any("fixture" in ast.unparse(one) for one in node.decorator_list)
-
-
-def _component(mark: ast.expr) -> str | None:
-    if isinstance(mark, ast.Call) and mark.args and isinstance(mark.args[0], ast.Constant):
-        return str(mark.args[0].value)
-    return None
-
-
-def _obstacle(node: ast.ClassDef) -> str | None:
-    """Return what in a class keeps pytest from collecting it."""
-    for inner in node.body:
-        if isinstance(inner, ast.FunctionDef) and inner.name in ("__init__", "__new__"):
-            return f"the class {node.name} has a method {inner.name}"
-        if isinstance(inner, ast.Assign) and "__test__" in _assigned_names(inner):
-            return f"the class {node.name} sets __test__ = {ast.unparse(inner.value)}"
-    return None
+    module = parse_file(path)
+    return () if module is None else tuple(CheckReader(path, module).read())
 
 
 def _compare(
     file: Path, known: set[tuple[str, int | str]], config: pytest.Config, *, given: bool
 ) -> Iterator[RunProblem]:
     """Yield what is wrong with the checks of one file."""
-    source, folder = read_source(file), config.invocation_params.dir
-    for check in source.checks:
-        path = str(file.resolve())
+    folder, path = config.invocation_params.dir, str(file.resolve())
+    for check in read_checks(file):
         found = {(path, check.line), (path, check.qualified_name)} & known
         if found and not (check.redefined and (path, check.line) not in known):
             continue
         why = _explain(check, config, given=given)
         where = f"{show_path(file, folder)}:{check.line}"
         yield RunProblem(f"{where}: the check {check.qualified_name} was not collected: {why}")
-    for line in source.tuple_assertions:
-        yield RunProblem(describe_tuple_assertion(file, line, folder))
 
 
 def _explain(check: WrittenCheck, config: pytest.Config, *, given: bool) -> str:
     """Return why pytest did not collect a check."""
     if check.redefined is not None:
         return f"{check.name} is defined again on line {check.redefined}"
-    if check.obstacle is not None and not check.unittest:
+    if check.obstacle is not None:
         return check.obstacle
     files, classes, functions = (
         config.getini(f"python_{kind}") for kind in ("files", "classes", "functions")
@@ -260,6 +158,8 @@ def _explain(check: WrittenCheck, config: pytest.Config, *, given: bool) -> str:
     ):
         if not matches:
             return f"{subject} matches none of {name} = {' '.join(patterns)}"
+    if check.conditional:
+        return "the block that it is in did not run"
     return "a setting or a conftest.py keeps pytest from collecting it"
 
 

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 from _pytest.unittest import TestCaseFunction
 
+from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.plugin.execution.running_check import Attempt
+from pytest_flowhealth.plugin.reporting.messages import safe_repr
 
 
 @contextlib.contextmanager
@@ -54,7 +56,7 @@ def _watch_function(body: Callable[..., Any], attempt: Attempt) -> Callable[...,
         __tracebackhide__ = True
         attempt.body_started, attempt.raised = True, None
         try:
-            return body(*args, **kwargs)
+            return _doubt_result(body(*args, **kwargs), attempt)
         except BaseException as error:
             attempt.raised = error
             raise
@@ -68,9 +70,18 @@ def _watch_coroutine(body: Callable[..., Any], attempt: Attempt) -> Callable[...
         __tracebackhide__ = True
         attempt.body_started, attempt.raised = True, None
         try:
-            return await body(*args, **kwargs)
+            return _doubt_result(await body(*args, **kwargs), attempt)
         except BaseException as error:
             attempt.raised = error
             raise
 
     return watch
+
+
+def _doubt_result(result: Any, attempt: Attempt) -> Any:
+    """Doubt a function that returns a value: `return x == 1` asserts nothing."""
+    if result is not None and not hasattr(result, "__await__"):
+        attempt.doubts.append(
+            f"it returned {one_line(safe_repr(result), 100)} in place of asserting"
+        )
+    return result

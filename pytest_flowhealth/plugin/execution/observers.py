@@ -1,73 +1,95 @@
-"""Observe errors that no assertion sees: pytest's warnings, and errors of asyncio tasks and callbacks."""
+"""Observe errors that no assertion sees: in threads, in asyncio tasks and callbacks, and coroutines that never ran.
+
+Each is observed where Python reports it, before warning filters and log levels can hide it.
+"""
 
 from __future__ import annotations
 
+import gc
+import inspect
 import logging
+import sys
+import threading
 import warnings
-from collections.abc import Callable
-
-import pytest
+from collections.abc import Callable, Iterator
+from types import CoroutineType
+from typing import Any
 
 from pytest_flowhealth.domain.text import one_line
 
-_NOT_AWAITED = "was never awaited"
-_FILTERS = (
-    "always::pytest.PytestReturnNotNoneWarning",
-    "always::pytest.PytestUnhandledThreadExceptionWarning",
-    "always::pytest.PytestAssertRewriteWarning",
-    f"always:.*{_NOT_AWAITED}:RuntimeWarning",
-)
 _LONGEST = 200
+_ASYNCIO = logging.getLogger("asyncio")
 
 
-def enable_warnings(config: pytest.Config) -> None:
-    """Let these warnings through, whatever filters the project sets."""
-    for line in _FILTERS:
-        config.addinivalue_line("filterwarnings", line)
-
-
-def explain_warning(warning: warnings.WarningMessage) -> str | None:
-    """Return why a check with this warning can't be relied on; None for any other warning."""
-    text = str(warning.message)
-    if issubclass(warning.category, pytest.PytestUnhandledThreadExceptionWarning):
-        lines = text.strip().splitlines()
-        raised = [
-            line for line in lines[1:] if line[:1].strip() and not line.startswith("Traceback")
-        ]
-        error = next((line for line in raised if not line.startswith("Enable tracemalloc")), "")
-        return one_line(f"{lines[0]}: {error}" if error else lines[0], _LONGEST)
-    if issubclass(warning.category, pytest.PytestReturnNotNoneWarning) or _NOT_AWAITED in text:
-        return one_line(text, _LONGEST)
-    return None
-
-
-def is_tuple_assertion(warning: warnings.WarningMessage) -> bool:
-    """Tell whether pytest warns that an assertion is always true."""
-    return "assertion is always true" in str(warning.message)
-
-
-class TaskErrorHandler(logging.Handler):
-    """Report errors of asyncio tasks and callbacks, which asyncio only logs.
+class ErrorObserver:
+    """Report each error in one line.
 
     Args:
-        report: Called with one line for each error.
+        report: Called with the line, possibly in another thread.
     """
 
     def __init__(self, report: Callable[[str], None]) -> None:
-        super().__init__(logging.ERROR)
-        self._report = report
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Report a record that carries an exception."""
-        error = record.exc_info[1] if record.exc_info else None
-        if error is not None:
-            first = record.getMessage().partition("\n")[0]
-            self._report(one_line(f"asyncio: {first}: {type(error).__name__}: {error}", _LONGEST))
+        self._send = report
+        self._reported: set[str] = set()
+        self._thread_hook = threading.excepthook
+        self._warn_unawaited: Any = None
 
     def install(self) -> None:
         """Start observing."""
-        logging.getLogger("asyncio").addHandler(self)
+        self._thread_hook = threading.excepthook
+        threading.excepthook = self._observe_thread
+        # The interpreter calls this function for a coroutine that is dropped before it ran.
+        self._warn_unawaited = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]  # noqa: SLF001
+        warnings._warn_unawaited_coroutine = self._observe_unawaited  # type: ignore[attr-defined]  # noqa: SLF001
+        # asyncio and uvloop report there what a task or a callback raised.
+        _ASYNCIO.error = self._observe_asyncio  # type: ignore[method-assign, assignment]
 
     def remove(self) -> None:
-        """Stop observing."""
-        logging.getLogger("asyncio").removeHandler(self)
+        """Report what is left, and stop observing."""
+        for text in _find_left_behind():
+            if one_line(text, _LONGEST) not in self._reported:
+                self._report(text)
+        threading.excepthook = self._thread_hook
+        warnings._warn_unawaited_coroutine = self._warn_unawaited  # type: ignore[attr-defined]  # noqa: SLF001
+        del _ASYNCIO.error
+
+    def _report(self, text: str) -> None:
+        line = one_line(text, _LONGEST)
+        self._reported.add(line)
+        self._send(line)
+
+    def _observe_thread(self, arguments: threading.ExceptHookArgs) -> None:
+        if not issubclass(arguments.exc_type, SystemExit):
+            name = arguments.thread.name if arguments.thread else "?"
+            error = f"{arguments.exc_type.__name__}: {arguments.exc_value}"
+            self._report(f"Exception in thread {name}: {error}")
+        self._thread_hook(arguments)
+
+    def _observe_unawaited(self, coroutine: CoroutineType[Any, Any, Any]) -> None:
+        self._report(_describe_unawaited(coroutine))
+        self._warn_unawaited(coroutine)
+
+    def _observe_asyncio(self, message: str, *args: Any, exc_info: Any = None, **more: Any) -> None:
+        error = exc_info[1] if isinstance(exc_info, tuple) else exc_info
+        if isinstance(error, BaseException):
+            first = str(message).partition("\n")[0]
+            self._report(f"asyncio: {first}: {type(error).__name__}: {error}")
+        logging.Logger.error(_ASYNCIO, message, *args, exc_info=exc_info, **more)
+
+
+def _find_left_behind() -> Iterator[str]:
+    """Yield coroutines that never ran and errors of futures that nobody asked for, of all that is left."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return
+    for thing in gc.get_objects():
+        if type(thing) is CoroutineType:
+            if inspect.getcoroutinestate(thing) == inspect.CORO_CREATED:
+                yield _describe_unawaited(thing)
+        elif issubclass(type(thing), asyncio.Future) and getattr(thing, "_log_traceback", False):
+            error = thing.exception()
+            yield f"asyncio: exception was never retrieved: {type(error).__name__}: {error}"
+
+
+def _describe_unawaited(coroutine: CoroutineType[Any, Any, Any]) -> str:
+    return f"coroutine '{coroutine.__qualname__}' was never awaited"

@@ -7,16 +7,14 @@ plugin and a mixed suite see the same.
 from __future__ import annotations
 
 import datetime
-import time
+import traceback
 import warnings
 from collections.abc import Generator, Iterator, Sequence
-from pathlib import Path
 from unittest.case import SkipTest
 
 import msgspec
 import pytest
 from _pytest.compat import NOTSET
-from _pytest.runner import runtestprotocol
 
 from pytest_flowhealth.domain.checks import (
     CheckResult,
@@ -35,28 +33,18 @@ from pytest_flowhealth.errors import FlowHealthError, MeasurementUnavailable, No
 from pytest_flowhealth.plugin.execution.body_watcher import watch_body
 from pytest_flowhealth.plugin.execution.exclusive import hold_lock
 from pytest_flowhealth.plugin.execution.fixture import inject_health
-from pytest_flowhealth.plugin.execution.observers import (
-    TaskErrorHandler,
-    explain_warning,
-    is_tuple_assertion,
-)
-from pytest_flowhealth.plugin.execution.prefetch import Prefetcher, forget_prefetched
-from pytest_flowhealth.plugin.execution.running_check import RUNNING, RunningCheck
-from pytest_flowhealth.plugin.execution.timeouts import start_timer, stop_timer
+from pytest_flowhealth.plugin.execution.observers import ErrorObserver
+from pytest_flowhealth.plugin.execution.prefetch import Prefetcher
+from pytest_flowhealth.plugin.execution.running_check import RUNNING, Attempt, RunningCheck
 from pytest_flowhealth.plugin.reporting.messages import (
-    describe_tuple_assertion,
     sanitize_report,
     short_message,
     summarize,
 )
-from pytest_flowhealth.plugin.reporting.recorder import RESULT_ATTRIBUTE
+from pytest_flowhealth.plugin.reporting.recorder import RESULT_ATTRIBUTE, is_final
 from pytest_flowhealth.plugin.run import HealthRun, Mode, is_worker
 
-_FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 10.0
-
-# A check may leave a mock of these behind.
-_monotonic, _sleep, _datetime = time.monotonic, time.sleep, datetime.datetime
+_datetime = datetime.datetime  # a check may leave a mock of it behind
 
 
 class HealthWarning(UserWarning):
@@ -76,7 +64,7 @@ class CheckRunner:
         self._keep_samples = keep_samples
         self._current: RunningCheck | None = None
         self._item: pytest.Item | None = None
-        self._observer = TaskErrorHandler(self._report_task_error)
+        self._observer = ErrorObserver(self._report_error)
         self.blockers = Blockers()
         self._prefetcher = Prefetcher()
 
@@ -146,10 +134,13 @@ class CheckRunner:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Note how the phase ended, after every other plugin has had its say."""
-        report = yield
         check = item.stash.get(RUNNING, None)
+        attempt = check.attempt if check else None
+        report = yield
         if check is not None and (report.when == "call" or call.excinfo or not report.passed):
-            check.attempt.outcomes[report.when or "call"] = _phase_outcome(check, report, call)
+            # pytest-retry runs the check again in this hook: `call` is then of an earlier attempt.
+            error = call.excinfo.value if call.excinfo and check.attempt is attempt else None
+            check.attempt.outcomes[report.when or "call"] = _phase_outcome(check, report, error)
             sanitize_report(report, self._run.sanitizer)
         return report
 
@@ -159,7 +150,7 @@ class CheckRunner:
         check = self._current
         if check is None or report.nodeid != check.spec.nodeid:
             return
-        if report.outcome == "rerun":  # type: ignore[comparison-overlap]  # of pytest-rerunfailures
+        if not is_final(report):
             return
         attempt = check.attempt
         is_subtest = hasattr(report, "context")
@@ -169,24 +160,15 @@ class CheckRunner:
             attempt.subtests += 1
             attempt.outcomes.pop(when, None)
             when = "subtest"
+        if when == "setup":
+            attempt.phases.clear()
         attempt.phases.append(Phase(when, outcome, 0.0 if is_subtest else report.duration, message))
         if when == "teardown" and self._item is not None and is_worker(self._item.config):
             # So that the controller knows it even if this worker is killed later.
             result = self._evaluate(self._item, check)
             setattr(report, RESULT_ATTRIBUTE, msgspec.json.encode(result).decode())
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_warning_recorded(self, warning_message: warnings.WarningMessage, when: str) -> None:
-        """Doubt a check whose body did not run, did not assert, or left errors behind."""
-        if when == "runtest" and self._current is not None:
-            if (doubt := explain_warning(warning_message)) is not None:
-                self._current.attempt.doubts.append(doubt)
-        elif when == "collect" and is_tuple_assertion(warning_message):
-            path, line = Path(warning_message.filename), warning_message.lineno
-            text = describe_tuple_assertion(path, line, self._run.config.invocation_params.dir)
-            self._run.problems.append(RunProblem(text))
-
-    def _report_task_error(self, text: str) -> None:
+    def _report_error(self, text: str) -> None:
         if self._current is not None:
             self._current.attempt.doubts.append(text)
         else:
@@ -258,60 +240,13 @@ class Blockers:
             pytest.skip(f"blocked by {cause}")
 
 
-class Retrier:
-    """Run a failing check again while there is time; the plugin `flowhealth-retrier`.
-
-    Args:
-        seconds: How long the checks of the run may be retried, from the first failure on.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._until: float | None = None
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> object:
-        """Run a check until it passes or the time is up, and report its last attempt."""
-        check = item.stash.get(RUNNING, None)
-        if check is None:
-            return None
-        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        for report in self._run_attempts(item, nextitem, check):
-            item.ihook.pytest_runtest_logreport(report=report)
-        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-        return True
-
-    def _run_attempts(
-        self, item: pytest.Item, nextitem: pytest.Item | None, check: RunningCheck
-    ) -> list[pytest.TestReport]:
-        pause = _FIRST_PAUSE
-        while True:
-            reports = runtestprotocol(item, log=False, nextitem=nextitem)
-            failed = [report for report in reports if report.failed]
-            if not failed or not self._has_time(pause, check):
-                return reports
-            stop_timer(check)
-            _sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
-            if failed[0].when == "call":
-                forget_prefetched(item)
-            else:
-                # A fixture of a wider scope keeps its error until it is torn down.
-                item.session._setupstate.teardown_exact(None)  # noqa: SLF001  # pytest has no public way
-            start_timer(check)
-
-    def _has_time(self, pause: float, check: RunningCheck) -> bool:
-        """Tell whether another attempt fits: one always does, then until the time is up."""
-        now = _monotonic()
-        if self._until is None:
-            self._until = now + self._seconds
-        return check.attempts == 1 or now + pause <= self._until
-
-
 def _find_doubts(item: pytest.Item, check: RunningCheck) -> Iterator[str]:
     """Yield why a check that passed, or was skipped, has checked nothing."""
     called = any(phase.when == "call" for phase in check.attempt.phases)
-    if "subtests" in getattr(item, "fixturenames", ()) and called and not check.attempt.subtests:
+    code = getattr(getattr(item, "function", None), "__code__", None)
+    has_subtests = "subtests" in getattr(item, "fixturenames", ())
+    has_subtests = has_subtests or (code is not None and "subTest" in code.co_names)
+    if has_subtests and called and not check.attempt.subtests:
         yield "it has subtests, and none of them ran"
     call = getattr(item, "callspec", None)
     if call is not None and any(value is NOTSET for value in call.params.values()):
@@ -355,7 +290,7 @@ def _apply_waiver(check: RunningCheck, error: BaseException) -> None:
     """Turn a waived failure into an expected one, so that it does not fail for pytest either."""
     waiver = check.spec.waiver
     outcome, _ = check.attempt.outcomes.get("call", (PhaseOutcome.FAILED, ""))
-    if waiver is None or outcome is PhaseOutcome.UNAVAILABLE:
+    if waiver is None or outcome is PhaseOutcome.UNAVAILABLE or not check.attempt.body_started:
         return
     if _datetime.now(datetime.UTC).date() > waiver.until:
         return
@@ -366,11 +301,10 @@ def _apply_waiver(check: RunningCheck, error: BaseException) -> None:
 
 
 def _phase_outcome(
-    check: RunningCheck, report: pytest.TestReport, call: pytest.CallInfo[None]
+    check: RunningCheck, report: pytest.TestReport, error: BaseException | None
 ) -> tuple[PhaseOutcome, str]:
     """Return how a phase ended: as noted while it ran, otherwise as pytest reports it."""
     attempt = check.attempt
-    error = call.excinfo.value if call.excinfo else None
     expected = getattr(report, "wasxfail", None)
     noted = attempt.outcomes.get(report.when or "")
     if expected is not None and not attempt.waived:
@@ -381,11 +315,30 @@ def _phase_outcome(
     if error is None and report.when == "call":
         # A hook of another plugin that catches what the body raised must not make it pass.
         error, attempt.raised = attempt.raised, None
+    if error is not None:
+        return _explain_error(attempt, report.when, error)
+    return (
+        (PhaseOutcome.PASSED, "") if report.passed else (PhaseOutcome.FAILED, short_message(report))
+    )
+
+
+def _explain_error(
+    attempt: Attempt, when: str | None, error: BaseException
+) -> tuple[PhaseOutcome, str]:
+    """Return what an error says of a phase: of the body's own phase it may be from before or after it."""
     if isinstance(error, (pytest.skip.Exception, SkipTest)):
         return PhaseOutcome.SKIPPED, str(getattr(error, "msg", None) or error)
-    if error is not None or not report.passed:
-        return PhaseOutcome.FAILED, summarize(error) if error else short_message(report)
-    return PhaseOutcome.PASSED, ""
+    if when == "call" and attempt.body_started is False:
+        return PhaseOutcome.UNAVAILABLE, f"its body never ran: {summarize(error)}"
+    if when == "call" and attempt.body_started and not attempt.raised and _is_tear_down(error):
+        return PhaseOutcome.UNAVAILABLE, f"its tear-down failed: {summarize(error)}"
+    return PhaseOutcome.FAILED, summarize(error)
+
+
+def _is_tear_down(error: BaseException) -> bool:
+    """Tell whether a unittest.TestCase raised it after its test: pytest runs both in one phase."""
+    names = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
+    return not names.isdisjoint(("tearDown", "asyncTearDown", "doCleanups"))
 
 
 def _reported_outcome(report: pytest.TestReport) -> tuple[PhaseOutcome, str]:

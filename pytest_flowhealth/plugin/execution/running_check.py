@@ -10,7 +10,7 @@ import pytest
 
 from pytest_flowhealth.domain.checks import CheckRun, CheckSpec, Phase, PhaseOutcome
 from pytest_flowhealth.domain.measurements import Series
-from pytest_flowhealth.plugin.reporting.messages import safe_repr
+from pytest_flowhealth.plugin.reporting.messages import safe_repr, summarize
 
 
 @dataclasses.dataclass
@@ -65,18 +65,23 @@ class RunningCheck:
     def begin_call(self) -> None:
         """Begin a call; a second one after the same set-up is another attempt."""
         if self.attempt.calls:
-            setup = [phase for phase in self.attempt.phases if phase.when == "setup"]
             self.start_attempt()
-            self.attempt.phases = setup
         self.attempt.calls += 1
 
     def start_attempt(self) -> None:
-        """Start another attempt, and keep how the last one ended."""
+        """Start another attempt, and keep how the last one ended.
+
+        Its set-up, if it passed, counts until another one is reported.
+        """
+        setup = [phase for phase in self.attempt.phases if phase.when == "setup"]
         messages = [message for _, message in self.attempt.outcomes.values() if message]
         messages += [phase.message for phase in self.attempt.phases if phase.message]
+        if self.attempt.raised is not None:
+            messages.append(summarize(self.attempt.raised))
         self.earlier += messages[:1]
         self.attempts += 1
         self.attempt = Attempt()
+        self.attempt.phases += [one for one in setup if one.outcome is PhaseOutcome.PASSED]
 
     def note_outcome(
         self, when: str, outcome: PhaseOutcome, message: str, remedy: str | None = None

@@ -3,14 +3,17 @@
 pytest-timeout's thread method, and careless code, call ``os._exit(0)`` or
 ``os._exit(1)``: where no verdict was reached, the code becomes 3, and after it
 the verdict's. ``os.execv`` would end pytest in silence, with another program's
-code: it raises.
+code: it raises. faulthandler's time limit would exit with 1: it is this module's.
 """
 
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import posix
+import sys
+import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -49,9 +52,43 @@ def guard_exit(tell: Callable[[str], None]) -> None:
 
         return execute
 
+    _FaultLimit().install()
     _install(
         {"_exit": guarded_exit, "execv": guarded_exec("execv"), "execve": guarded_exec("execve")}
     )
+
+
+class _FaultLimit:
+    """`faulthandler.dump_traceback_later`, which with ``exit=True`` ends the process by `os._exit`."""
+
+    def __init__(self) -> None:
+        self._dump_later = faulthandler.dump_traceback_later
+        self._cancel = faulthandler.cancel_dump_traceback_later
+        self._timer: threading.Timer | None = None
+
+    def install(self) -> None:
+        faulthandler.dump_traceback_later = self.dump_later
+        faulthandler.cancel_dump_traceback_later = self.cancel
+
+    def dump_later(
+        self,
+        timeout: float,
+        repeat: bool = False,  # the signature is faulthandler's
+        file: Any = None,
+        exit: bool = False,  # noqa: A002
+    ) -> None:
+        self.cancel()
+        self._dump_later(timeout, repeat, file or sys.stderr)
+        if exit:
+            self._timer = threading.Timer(timeout + 0.1, lambda: os._exit(1))
+            self._timer.daemon = True
+            self._timer.start()
+
+    def cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._cancel()
 
 
 def last_word(text: str) -> None:

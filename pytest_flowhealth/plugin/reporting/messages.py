@@ -45,12 +45,6 @@ def short_message(report: pytest.TestReport | pytest.CollectReport) -> str:
     return one_line(lines[0] if lines else "no reason given")
 
 
-def describe_tuple_assertion(file: Path, line: int, folder: Path) -> str:
-    """Return why an assertion on a tuple is wrong, and where it is."""
-    text = "an assertion on a tuple is always true; remove the parentheses"
-    return f"{show_path(file, folder)}:{line}: {text}"
-
-
 def show_path(path: Path, folder: Path) -> str:
     """Return a path relative to the folder where the command was typed, if it is in there."""
     try:

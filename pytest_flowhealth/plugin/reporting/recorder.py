@@ -16,8 +16,15 @@ from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.plugin.reporting.messages import short_message
 from pytest_flowhealth.plugin.run import HealthRun, is_worker
 
+_getpid = os.getpid  # a check may leave a mock of it behind
+
 RESULT_ATTRIBUTE = "flowhealth_result"
 """The attribute of a report, and the key of a worker's output, that cross from xdist's workers."""
+
+
+def is_final(report: pytest.TestReport) -> bool:
+    """Tell whether a report counts: plugins that run a test again report earlier attempts as rerun."""
+    return report.outcome in ("passed", "failed", "skipped")
 
 
 class WorkerOutput(msgspec.Struct, frozen=True):
@@ -48,7 +55,7 @@ class Recorder:
         self.uncollectable: list[str] = []
         self.workers: list[WorkerOutput] = []
         self._run = run
-        self._owner = os.getpid()
+        self._owner = _getpid()
         self._left_out: set[int] = set()
 
     # -- collection
@@ -93,12 +100,12 @@ class Recorder:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note an ordinary test; receive the result of a check from an xdist worker."""
-        if os.getpid() != self._owner:
+        if _getpid() != self._owner:
             # A child that a check forked fell through into pytest: it must not speak for the run.
             os._exit(Status.UNKNOWN.exit_code)
         self._run.entries.add(report)
         failed = self._run.finished.get(report.nodeid, False)
-        if report.outcome != "rerun":  # type: ignore[comparison-overlap]  # of pytest-rerunfailures
+        if is_final(report):
             self._run.finished[report.nodeid] = failed or report.failed
         text = getattr(report, RESULT_ATTRIBUTE, None)
         if text is not None and not is_worker(self._run.config):

@@ -26,9 +26,6 @@ from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.domain.text import printable
 from pytest_flowhealth.plugin.run import HealthRun
 
-# A check may leave a mock of these behind.
-_time, _perf_counter, _datetime = time.time, time.perf_counter, datetime.datetime
-
 COVERAGE = "cov_fail_under"
 
 
@@ -47,7 +44,7 @@ def build_report(run: HealthRun, pytest_exit: int) -> Document:
     run.reported_problems = tuple(problem.text for problem in problems)
     verdict = derive_verdict(results, problems)
     allowed = run.config.option.health_allow == verdict.status.value
-    duration = _perf_counter() - run.start
+    duration = time.perf_counter() - run.start
     report = Report(
         status=verdict.status,
         exit_code=0 if allowed else verdict.status.exit_code,
@@ -65,7 +62,7 @@ def build_report(run: HealthRun, pytest_exit: int) -> Document:
         comparisons=comparisons,
     )
     return Document(
-        created=_time(),
+        created=time.time(),
         duration=duration,
         exitcode=report.exit_code,
         root=printable(str(run.config.rootpath)),
@@ -83,7 +80,7 @@ def build_unfinished(root: Path, reasons: Iterable[str], exit_code: int = 3) -> 
         status=Status.UNKNOWN,
         exit_code=exit_code,
         reasons=tuple(reasons),
-        started=_datetime.now(datetime.UTC),
+        started=datetime.datetime.now(datetime.UTC),
         duration=0.0,
         target=TargetInfo(None, None, shown),
         host=describe_host(),
@@ -92,7 +89,7 @@ def build_unfinished(root: Path, reasons: Iterable[str], exit_code: int = 3) -> 
         checks=(),
     )
     counts = {"total": 0, "collected": 0}
-    return Document(_time(), 0.0, exit_code, shown, {}, counts, (), report)
+    return Document(time.time(), 0.0, exit_code, shown, {}, counts, (), report)
 
 
 def describe_host() -> Host:

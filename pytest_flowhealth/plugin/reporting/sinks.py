@@ -169,9 +169,8 @@ def make_sinks(config: pytest.Config, options: argparse.Namespace) -> list[Sink]
     return sorted(sinks, key=lambda sink: sink.final)
 
 
-def make_valid_sinks(config: pytest.Config, options: argparse.Namespace) -> list[Sink]:
+def make_valid_sinks(options: argparse.Namespace, folder: Path) -> list[Sink]:
     """Return what is valid of the sinks, where something else is wrong with the options."""
-    folder = config.invocation_params.dir
     sinks: list[Sink] = []
     with contextlib.suppress(pytest.UsageError):
         path = find_report_path(options, folder)

@@ -35,15 +35,15 @@ class StandardOutput:
 
 
 def ensure_open() -> None:
-    """Open the standard streams that were closed: else a file of ours would take their place."""
+    """Open the standard streams that are closed: else a file of ours would take their place."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
-    if sys.stdout is None:
+    if sys.stdout is None or sys.stdout.closed:
         sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), write_through=True)
-    if sys.stderr is None:
+    if sys.stderr is None or sys.stderr.closed:
         sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), write_through=True)
 
 

@@ -167,6 +167,8 @@ class TerminalTakeover:
 
 def show_verdict(run: HealthRun, document: Document) -> None:
     """Write the verdict to the terminal, as wide and as detailed as the options say."""
+    if not run.config.pluginmanager.hasplugin("terminal"):
+        return
     options = run.config.option
     verbosity = options.verbose
     file = RedactingFile(sys.stdout, run.sanitizer.redact)

@@ -1,5 +1,7 @@
 """Whatever keeps a check from reporting is never healthy: errors, ends of the process, plugins, options."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.kit.runs import RunChecks
@@ -201,8 +203,6 @@ def test_the_verdict_does_not_depend_on_pytest_json_report(run_checks: RunChecks
             (f"flowhealth-{part}", "takes a part out of the verdict")
             for part in ("runner", "recorder", "blockers", "timeouts")
         ],
-        ("warnings", "leave out -p no:warnings"),
-        ("threadexception", "leave out -p no:threadexception"),
         ("timeout", "pytest-timeout is switched off"),
     ],
 )
@@ -213,3 +213,120 @@ def test_a_plugin_that_the_verdict_needs_cannot_be_switched_off(
 
     assert (result.exit_code, result.health["status"]) == (4, "unknown")
     assert reason in result.err
+
+
+@pytest.mark.parametrize("plugin", ["warnings", "threadexception", "unraisableexception"])
+def test_an_error_in_a_thread_counts_without_a_plugin_of_pytest(
+    run_checks: RunChecks, plugin: str
+) -> None:
+    body = "import threading; t = threading.Thread(target=lambda: 1 / 0); t.start(); t.join()"
+
+    result = run_checks(CHECK + body, "-p", f"no:{plugin}", unguarded=True)
+
+    assert result.exit_code == 3
+    assert "ZeroDivisionError" in result.reasons[0]
+
+
+@pytest.mark.parametrize(("body", "code"), [("pass", 0), ("assert 0", 2)])
+def test_the_verdict_does_not_depend_on_a_terminal(
+    run_checks: RunChecks, body: str, code: int
+) -> None:
+    assert run_checks(CHECK + body, "-p", "no:terminal").exit_code == code
+
+
+HELPER = "def require(): assert (1 == 2, 'down')\n"
+FIXTURE = "import pytest\n@pytest.fixture\ndef thing(): assert (1 == 2, 'down')\n"
+
+
+def test_an_assertion_on_a_tuple_beside_the_checks_counts_at_every_run(
+    run_checks: RunChecks,
+) -> None:
+    source = "from helper import require\n" + CHECK + "require()"
+    for _ in range(2):  # the second from compiled files, for which Python warns of nothing
+        result = run_checks(source, files={"helper.py": HELPER, "conftest.py": FIXTURE})
+
+        assert result.exit_code == 3
+        assert {text.partition(":")[0] for text in result.reasons} == {"helper.py", "conftest.py"}
+
+
+CASE = "import unittest\nclass TestIt(unittest.TestCase):\n"
+UP = "    @pytest.mark.health('app')\n    def test_it(self): {}\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (CASE + "    def setUp(self): raise OSError('gone')\n" + UP, "its body never ran: OSError"),
+        (
+            CASE + "    def tearDown(self): raise OSError('gone')\n" + UP,
+            "its tear-down failed: OSE",
+        ),
+        ("@pytest.mark.health('app')\nasync def test_it(): assert 0\n", "its body never ran"),
+    ],
+    ids=["setUp", "tearDown", "async without a plugin"],
+)
+def test_a_failure_outside_the_body_is_unknown(
+    run_checks: RunChecks, source: str, words: str
+) -> None:
+    result = run_checks(source.format("pass"))
+
+    assert result.exit_code == 3
+    assert words in result.check("app.it")["message"]
+
+
+@pytest.mark.parametrize(("subjects", "code"), [("[1]", 0), ("[]", 3)])
+def test_subtests_of_unittest_that_never_ran_are_unknown(
+    run_checks: RunChecks, subjects: str, code: int
+) -> None:
+    body = f"\n        for one in {subjects}:\n            with self.subTest(one): pass"
+
+    assert run_checks(CASE + UP.format(body)).exit_code == code
+
+
+def test_checks_of_a_module_that_is_given_by_name_are_compared_too(
+    run_checks: RunChecks, tmp_path: Path
+) -> None:
+    source = GOOD + "@pytest.mark.health('app')\ndef up(): pass\n"
+
+    result = run_checks(source, path=("--pyargs", "test_checks"), env={"PYTHONPATH": str(tmp_path)})
+
+    assert result.exit_code == 3
+    assert "its name matches none of python_functions" in result.reasons[0]
+
+
+def test_a_check_that_closes_the_standard_streams_is_never_degraded(run_checks: RunChecks) -> None:
+    result = run_checks(CHECK + "sys.stdout.close(); sys.__stdout__.close()", unguarded=True)
+
+    assert result.exit_code in (2, 3)
+    assert result.health["exit_code"] == result.exit_code
+
+
+RETRIES = """
+import pytest
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if call.when == "call" and call.excinfo:
+        report.outcome = "retried"
+        item.ihook.pytest_runtest_logreport(report=report)
+        item._initrequest()
+        pytest.CallInfo.from_call(lambda: item.ihook.pytest_runtest_setup(item=item), when="setup")
+        again = pytest.CallInfo.from_call(
+            lambda: item.ihook.pytest_runtest_call(item=item), when="call")
+        second = pytest.TestReport.from_item_and_call(item, again)
+        report.outcome, report.longrepr = second.outcome, second.longrepr
+    return report
+"""
+
+
+@pytest.mark.parametrize(("needed", "code"), [(2, 1), (3, 2)])
+def test_a_plugin_that_runs_a_check_again_while_it_reports_makes_an_attempt(
+    run_checks: RunChecks, needed: int, code: int
+) -> None:
+    # As pytest-retry does.
+    source = "RUNS = []\n" + CHECK + f"RUNS.append(1)\n    assert len(RUNS) >= {needed}"
+
+    result = run_checks(source, files={"conftest.py": RETRIES})
+
+    assert result.exit_code == code
+    assert result.check("app.it")["attempts"] == 2

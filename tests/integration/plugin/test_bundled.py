@@ -72,3 +72,62 @@ def test_bundled_checks_that_a_plugin_drops_are_a_reason(run_checks: RunChecks) 
 
     assert "the bundled checks of redis were not collected" in result.reasons
     assert result.exit_code == 3
+
+
+LOADED = """
+import os, pathlib, sys
+def pytest_unconfigure():
+    pathlib.Path(os.environ["LOADED"]).write_text("\\n".join(sys.modules))
+"""
+
+
+def test_a_run_of_one_component_imports_nothing_of_the_others(
+    run_checks: RunChecks, tmp_path: Path
+) -> None:
+    toml = '[thresholds]\n"redis.command.p95" = { warn = 1, fail = 2 }\n'
+    files = {"loaded.py": LOADED, "flowhealth.toml": toml, "tsconfig.json": "{}"}
+
+    result = run_checks(
+        *("", "-p", "loaded", "--health-component", "configuration"),
+        path=(),
+        files=files,
+        env={"LOADED": str(tmp_path / "loaded"), "PYTHONPATH": str(tmp_path)},
+    )
+
+    result.assert_healthy()
+    loaded = set((tmp_path / "loaded").read_text().splitlines())
+    checks = {name for name in loaded if name.startswith("pytest_flowhealth_checks.")}
+    assert checks == {"pytest_flowhealth_checks.test_configuration"}
+    assert not loaded & {"psutil", "redis", "requests", "sqlite3", "starlette", "jsonschema"}
+    assert not [name for name in loaded if name.startswith("pytest_flowhealth.history")]
+
+
+def test_requirements_in_other_bundled_files_are_collected(run_checks: RunChecks) -> None:
+    own = "import pytest\n@pytest.mark.health('own', requires='redis.ping')\ndef test_it(): pass\n"
+    files = {"flowhealth.toml": 'checks = ["health/"]\n', "health/test_own.py": own}
+
+    build = run_checks("", "--co", "--health-component=build", path=(), files=files)
+    mine = run_checks("", "--co", "--health-component=own", path=(), files=files)
+
+    assert set(build.health["components"]) == {"build", "package", "system"}
+    assert build.health["not_asked"][0] == "redis"
+    assert set(mine.outcomes) == {"own.it", "redis.ping", "redis.connect"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--health-component", "redi"), "no component 'redi'; did you mean redis?"),
+        (
+            ("--health-component=system", "--health-threshold=wasm.multiplie=40:30"),
+            "no threshold is called 'wasm.multiplie'; did you mean wasm.multiplier?",
+        ),
+    ],
+)
+def test_names_of_components_that_are_not_collected_are_known(
+    run_checks: RunChecks, options: tuple[str, ...], words: str
+) -> None:
+    result = run_checks("", *options, path=())
+
+    assert result.exit_code == 4
+    assert words in result.err

@@ -1,11 +1,13 @@
 """The bundled checks are well declared."""
 
 import ast
+import importlib
 from pathlib import Path
 
 import pytest
 
 from pytest_flowhealth.plugin.collection import bundled
+from pytest_flowhealth.plugin.collection.uncollected import read_bundled
 
 FILES = bundled.find_files()
 
@@ -22,6 +24,17 @@ def test_each_bundled_check_has_a_timeout_a_docstring_and_its_files_component(
         assert mark.startswith(f"pytest.mark.health('{component}'"), name
         assert "timeout=" in mark, name
         assert doc, name
+
+
+@pytest.mark.parametrize("component", FILES)
+def test_the_thresholds_of_a_file_are_known_without_importing_it(component: str) -> None:
+    functions = vars(importlib.import_module(f"checks.test_{component}")).values()
+    marks = [mark for function in functions for mark in getattr(function, "pytestmark", ())]
+    names = [f"{component}.{mark.args[0]}" for mark in marks if mark.name == "threshold"]
+
+    read = [name for check in read_bundled(component) for name in check.thresholds]
+
+    assert sorted(read) == sorted(names)
 
 
 def declared(path: Path) -> list[tuple[str, str, str | None]]:

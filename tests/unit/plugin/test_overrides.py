@@ -11,6 +11,7 @@ from pytest_flowhealth.domain.thresholds import Threshold, parse_threshold
 from pytest_flowhealth.plugin.collection.overrides import (
     apply_overrides,
     find_unmatched,
+    make_name,
     read_overrides,
     suggest_names,
 )
@@ -36,7 +37,9 @@ def change(
     found, mistakes = read_overrides(
         load_target(folder, environ or {}, folder), options, strict=True
     )
-    mistakes += find_unmatched([one for one in found if one.strict], [check])
+    mistakes += find_unmatched(
+        [one for one in found if one.strict], [make_name(check, one) for one in check.thresholds]
+    )
     by_name = {one.name: [other for other in found if other.name == one.name] for one in found}
     return apply_overrides(check, by_name, mistakes).thresholds[0], mistakes
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.plugin.collection.uncollected import find_uncollected, read_source
+from pytest_flowhealth.plugin.collection.uncollected import find_uncollected, read_checks
 
 SOURCE = """
 import pytest
@@ -24,7 +24,7 @@ class TestPages:
 
 
 def ids(path: Path) -> list[str | None]:
-    return [check.id for check in read_source(path).checks]
+    return [check.id for check in read_checks(path)]
 
 
 @pytest.mark.parametrize("mark", ["pytestmark = {0}", "pytestmark = [pytest.mark.slow, {0}]"])
@@ -71,7 +71,38 @@ CASES = {
         f"@redis\ndef test_up():\n{UP}\n@redis\ndef test_up():\n{UP}",
         "is defined again on line 9",
     ),
-    "tuple": ("test_a.py", "@redis\ndef test_up():\n    assert (1 == 2, 'down')\n", "on a tuple"),
+    "class defined twice": (
+        "test_a.py",
+        f"class TestA:\n  @redis\n  def test_up(self):\n{UP}\nclass TestA:\n  def test_it(self): pass\n",
+        "the class TestA is defined again on line",
+    ),
+    "a block that did not run": (
+        "test_a.py",
+        f"if pytest is None:\n  @redis\n  def test_up():\n  {UP}",
+        "the block that it is in did not run",
+    ),
+    "one of two blocks": (
+        "test_a.py",
+        f"if pytest is None:\n  @redis\n  def test_up():\n  {UP}else:\n  @redis\n  def test_up():\n  {UP}",
+        None,
+    ),
+    "inside a function": (
+        "test_a.py",
+        f"def make():\n  @redis\n  def test_up():\n  {UP}",
+        "inside the function make",
+    ),
+    "a marked lambda": ("test_a.py", "test_up = redis(lambda: None)\n", "defined with def"),
+    "a function that is marked later": ("test_a.py", "def up(): pass\ntest_up = redis(up)\n", None),
+    "an alias": (
+        "test_a.py",
+        f"import pytest as p\nhealth = p.mark.health\n@health('app')\ndef up():\n{UP}",
+        "python_functions",
+    ),
+    "a marker of another module": (
+        "test_a.py",
+        f"from marks import shop\n@shop\ndef up():\n{UP}",
+        "python_functions",
+    ),
     "unittest": (
         "test_a.py",
         f"import unittest\n@redis\nclass Shop(unittest.TestCase):\n  def test_up(self):\n{UP}",
@@ -93,6 +124,7 @@ def test_a_check_that_pytest_did_not_collect_is_a_problem_with_the_reason(
     name, source, reason = CASES[case]
     folder = pytester.mkdir("health")
     (folder / name).write_text(HEAD + source)
+    (folder / "marks.py").write_text("import pytest\nshop = pytest.mark.health('shop')\n")
     pytester.makeini("[pytest]\nfilterwarnings = default\n")
     config = pytester.parseconfigure(folder)
     items, _ = pytester.inline_genitems(folder)

@@ -1,0 +1,280 @@
+"""Read the checks that are written in a source file, without importing it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+
+class WrittenCheck(NamedTuple):
+    """A check in a source file.
+
+    Attributes:
+        line: The first line of its definition, decorators included.
+        classes: The classes around it, the outermost first.
+        component: Of its marker; None if it is not a literal.
+        redefined: The line on which the same name is defined again; None if it is not.
+        obstacle: Why pytest does not collect what it is in; None if nothing speaks against it.
+        conditional: Whether it is in a block that may not have run.
+        unittest: Whether its class is a unittest.TestCase, whose name does not matter.
+        thresholds: Their names with the component, ``redis.command.p95``, where both are literals.
+    """
+
+    path: Path
+    line: int
+    name: str
+    classes: tuple[str, ...]
+    component: str | None
+    redefined: int | None
+    obstacle: str | None
+    conditional: bool
+    unittest: bool
+    thresholds: tuple[str, ...]
+
+    @property
+    def qualified_name(self) -> str:
+        """Its name with its classes: ``TestShop.test_up``."""
+        return ".".join((*self.classes, self.name))
+
+    @property
+    def id(self) -> str | None:
+        """Its id, without a parametrisation's brackets; None if the component is not a literal."""
+        return self.component and f"{self.component}.{self.name.removeprefix('test_')}"
+
+
+def parse_file(path: Path) -> ast.Module | None:
+    """Return the syntax tree of a file; None if it can't be read."""
+    try:
+        return ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def find_tuple_assertions(path: Path) -> list[int]:
+    """Return the lines of the assertions on a tuple in a file: they are always true."""
+    module = parse_file(path)
+    return [
+        node.lineno
+        for node in (ast.walk(module) if module else ())
+        if isinstance(node, ast.Assert) and isinstance(node.test, ast.Tuple) and node.test.elts
+    ]
+
+
+Branches = tuple[tuple[ast.AST, str], ...]
+"""The blocks around a statement, the outermost first, and the part of each: ``body`` or ``orelse``."""
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+class _Scope(NamedTuple):
+    """What surrounds a definition.
+
+    Attributes:
+        names: The classes and functions around it, the outermost first.
+        mark: The health marker that it inherits.
+        obstacle: Why pytest collects nothing in there.
+        unittest: Whether it is in a unittest.TestCase.
+    """
+
+    names: tuple[str, ...] = ()
+    mark: ast.expr | None = None
+    obstacle: str | None = None
+    unittest: bool = False
+
+
+class CheckReader:
+    """Read the checks of a module: decorators, `pytestmark`, and names that stand for a marker.
+
+    Args:
+        path: The module's file; modules beside it are read for markers that it imports from there.
+        module: Its syntax tree.
+    """
+
+    def __init__(self, path: Path, module: ast.Module) -> None:
+        self._path = path
+        self._module = module
+        self._values: dict[str, ast.expr] = {}
+        self._imports: dict[str, str] = {}
+        for node, _ in _iterate_statements(module.body):
+            for name, value in _assignments(node):
+                self._values[name] = value
+            if isinstance(node, ast.ImportFrom):
+                origin = node.module or ""
+                self._imports |= {
+                    one.asname or one.name: f"{origin}.{one.name}" for one in node.names
+                }
+            elif isinstance(node, ast.Import):
+                self._imports |= {one.asname: one.name for one in node.names if one.asname}
+
+    def read(self) -> Iterator[WrittenCheck]:
+        """Yield every check, in the order of the file."""
+        yield from self._read_body(
+            self._module.body, _Scope(mark=self._pytestmark(self._module.body))
+        )
+
+    def resolve_mark(self, expression: ast.expr) -> ast.expr | None:
+        """Return the health marker that an expression is, or that its name stands for."""
+        function = expression.func if isinstance(expression, ast.Call) else expression
+        name = self._qualified_name(function)
+        if name.endswith("mark.health"):
+            return expression
+        if isinstance(function, ast.Name) and function.id in self._values:
+            value = self._values[function.id]
+            return None if value is expression else self.resolve_mark(value)
+        module, _, imported = name.rpartition(".")
+        return self._resolve_import(module, imported) if isinstance(function, ast.Name) else None
+
+    def _resolve_import(self, module: str, name: str) -> ast.expr | None:
+        path = self._path.parent / f"{module.replace('.', '/')}.py"
+        tree = parse_file(path) if module and path != self._path else None
+        return CheckReader(path, tree).resolve_mark(ast.Name(name)) if tree else None
+
+    def _qualified_name(self, expression: ast.expr) -> str:
+        if isinstance(expression, ast.Attribute):
+            return f"{self._qualified_name(expression.value)}.{expression.attr}"
+        if not isinstance(expression, ast.Name):
+            return ""
+        value = self._values.get(expression.id)
+        if isinstance(value, (ast.Attribute, ast.Name)) and value is not expression:
+            return self._qualified_name(value)
+        return self._imports.get(expression.id, expression.id)
+
+    def _read_body(self, body: Sequence[ast.stmt], scope: _Scope) -> Iterator[WrittenCheck]:
+        statements = list(_iterate_statements(body))
+        for node, branches in statements:
+            if isinstance(node, Definition):
+                again = _find_redefinition(node, branches, statements)
+                yield from self._read_definition(node, scope, again, conditional=bool(branches))
+            for name, value in _assignments(node):
+                mark = self._mark([value.func]) if isinstance(value, ast.Call) else None
+                if isinstance(value, ast.Call) and isinstance(mark, ast.Call):
+                    obstacle = None
+                    if value.args and not isinstance(value.args[0], ast.Name):
+                        obstacle = "only what is defined with def can be marked"
+                    inner = scope._replace(obstacle=scope.obstacle or obstacle)
+                    yield self._make(node, name, inner, mark)
+
+    def _read_definition(
+        self, node: Definition, scope: _Scope, again: int | None, *, conditional: bool
+    ) -> Iterator[WrittenCheck]:
+        mark = self._mark(node.decorator_list)
+        names = (*scope.names, node.name)
+        if isinstance(node, ast.ClassDef):
+            unittest = any("TestCase" in ast.unparse(base) for base in node.bases)
+            obstacle = scope.obstacle or (None if unittest else _find_obstacle(node))
+            if again is not None:
+                obstacle = f"the class {node.name} is defined again on line {again}"
+            mark = mark or self._pytestmark(node.body) or scope.mark
+            yield from self._read_body(node.body, _Scope(names, mark, obstacle, unittest))
+            return
+        mark = mark or (scope.mark if node.name.startswith("test") else None)
+        if mark is not None and not _is_fixture(node):
+            check = self._make(node, node.name, scope, mark)
+            yield check._replace(redefined=again, conditional=conditional)
+        inside = _Scope(names, obstacle=f"it is inside the function {node.name}")
+        yield from self._read_body(node.body, inside)
+
+    def _make(self, node: ast.AST, name: str, scope: _Scope, mark: ast.expr) -> WrittenCheck:
+        decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+        component = _literal(mark)
+        return WrittenCheck(
+            path=self._path,
+            line=min(one.lineno for one in (node, *decorators)),  # type: ignore[attr-defined]  # statements
+            name=name,
+            classes=scope.names,
+            component=component,
+            redefined=None,
+            obstacle=scope.obstacle,
+            conditional=False,
+            unittest=scope.unittest,
+            thresholds=tuple(
+                f"{component}.{_literal(one)}"
+                for one in decorators
+                if ast.unparse(one).startswith("pytest.mark.threshold(")
+            ),
+        )
+
+    def _pytestmark(self, body: Sequence[ast.stmt]) -> ast.expr | None:
+        values = [
+            value
+            for node, _ in _iterate_statements(body)
+            for name, value in _assignments(node)
+            if name == "pytestmark"
+        ]
+        marks = [
+            mark
+            for value in values
+            for mark in (value.elts if isinstance(value, (ast.List, ast.Tuple)) else [value])
+        ]
+        return self._mark(marks)
+
+    def _mark(self, expressions: Iterable[ast.expr]) -> ast.expr | None:
+        marks = (self.resolve_mark(expression) for expression in expressions)
+        return next((mark for mark in marks if mark is not None), None)
+
+
+def _iterate_statements(
+    body: Iterable[ast.AST], branches: Branches = ()
+) -> Iterator[tuple[ast.AST, Branches]]:
+    """Yield the statements of a body and of the blocks in it, each with the branches it is in."""
+    for node in body:
+        yield node, branches
+        if not isinstance(node, Definition):
+            for part in ("body", "handlers", "cases", "orelse", "finalbody"):
+                inner = getattr(node, part, None)
+                if isinstance(inner, list):
+                    yield from _iterate_statements(inner, (*branches, (node, part)))
+
+
+def _find_redefinition(
+    node: Definition, branches: Branches, statements: Sequence[tuple[ast.AST, Branches]]
+) -> int | None:
+    """Return the line on which the name is defined again, unless only one of both can run."""
+    return max(
+        (
+            other.lineno
+            for other, others in statements
+            if isinstance(other, Definition)
+            and other.name == node.name
+            and other.lineno > node.lineno
+            and not any(dict(others).get(block, part) != part for block, part in branches)
+        ),
+        default=None,
+    )
+
+
+def _assignments(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the names to which a statement assigns, each with the value."""
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, (ast.AnnAssign, ast.AugAssign)):
+        targets = [node.target]
+    else:
+        return
+    for target in targets:
+        if isinstance(target, ast.Name) and node.value is not None:
+            yield target.id, node.value
+
+
+def _is_fixture(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any("fixture" in ast.unparse(one) for one in node.decorator_list)
+
+
+def _literal(mark: ast.expr) -> str | None:
+    """Return the first argument of a marker, if it is a literal."""
+    if isinstance(mark, ast.Call) and mark.args and isinstance(mark.args[0], ast.Constant):
+        return str(mark.args[0].value)
+    return None
+
+
+def _find_obstacle(node: ast.ClassDef) -> str | None:
+    """Return what in a class keeps pytest from collecting it."""
+    for inner in node.body:
+        if isinstance(inner, ast.FunctionDef) and inner.name in ("__init__", "__new__"):
+            return f"the class {node.name} has a method {inner.name}"
+        for name, value in _assignments(inner):
+            if name == "__test__":
+                return f"the class {node.name} sets __test__ = {ast.unparse(value)}"
+    return None

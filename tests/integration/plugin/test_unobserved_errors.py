@@ -1,0 +1,54 @@
+"""Errors that no assertion sees make a check, or the run, unknown, whatever the project filters."""
+
+import pytest
+
+from tests.kit.runs import RunChecks
+
+CHECK = '@pytest.mark.health("app")\n'
+TASK = """
+import asyncio, logging, threading, warnings
+KEPT = []
+async def fail():
+    raise OSError("gone")
+def run(start):
+    async def main():
+        start(asyncio.get_running_loop())
+        await asyncio.sleep(0.01)
+    asyncio.run(main())
+"""
+ERRORS = {
+    "a coroutine": ("fail()", "coroutine 'fail' was never awaited"),
+    "a coroutine that is kept": ("KEPT.append(fail())", "coroutine 'fail' was never awaited"),
+    "a task": ("run(lambda loop: loop.create_task(fail()) and None)", "OSError: gone"),
+    "a task that is kept": ("run(lambda loop: KEPT.append(loop.create_task(fail())))", "gone"),
+    "a callback": ("run(lambda loop: loop.call_soon(lambda: 1 / 0))", "ZeroDivisionError"),
+    "a thread": (
+        "t = threading.Thread(target=lambda: 1 / 0); t.start(); t.join()",
+        "Exception in thread Thread-1 (<lambda>): ZeroDivisionError: division by zero",
+    ),
+    "a result": ("return False", "it returned False in place of asserting"),
+}
+HIDDEN = {
+    "as it is": CHECK + "def test_it():\n    {}\n",
+    "by a mark": CHECK + "@pytest.mark.filterwarnings('ignore')\ndef test_it():\n    {}\n",
+    "in the check": CHECK
+    + "def test_it():\n    logging.disable(); warnings.simplefilter('ignore')\n    {}\n",
+}
+
+
+@pytest.mark.parametrize(("body", "words"), ERRORS.values(), ids=ERRORS.keys())
+@pytest.mark.parametrize("source", HIDDEN.values(), ids=HIDDEN.keys())
+def test_an_error_that_nobody_observed_is_a_reason(
+    run_checks: RunChecks, source: str, body: str, words: str
+) -> None:
+    result = run_checks(TASK + source.format(body), "-W", "ignore", unguarded=True)
+
+    assert (result.exit_code, result.health["status"]) == (3, "unknown"), result.text
+    assert words in " ".join(result.reasons)
+
+
+def test_an_error_that_was_observed_is_none(run_checks: RunChecks) -> None:
+    body = "run(lambda loop: loop.create_task(fail()).add_done_callback(lambda t: t.exception()))"
+    leaves = "threading.Thread(target=sys.exit).start()"
+
+    run_checks(f"{TASK}{CHECK}def test_it():\n    {body}\n    {leaves}\n").assert_healthy()
