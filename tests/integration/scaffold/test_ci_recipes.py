@@ -105,12 +105,12 @@ def run_recipe(folder: Path, name: str, site: Mapping[str, str], settings: str, 
     [
         ({}, "", "pass", {0}),
         ({}, "", "raise ValueError('down')", {2}),
-        ({}, "minversion = 999\n", "pass", {3}),
-        (BROKEN_PLUGIN, "", "pass", {3}),
+        ({}, "minversion = 999\n", "pass", {4}),
+        (BROKEN_PLUGIN, "", "pass", {3, 4}),
     ],
     ids=["healthy", "unhealthy", "pytest.ini ends pytest", "another plugin ends pytest"],
 )
-def test_a_recipe_ends_with_the_verdict_or_unknown(
+def test_a_recipe_ends_with_the_verdict_or_that_there_is_none(
     tmp_path: Path, name: str, site: Mapping[str, str], settings: str, body: str, codes: set[int]
 ) -> None:
     assert run_recipe(tmp_path, name, site, settings, body) in codes
