@@ -1,9 +1,10 @@
 """What the plugin costs: 2,000 checks with a threshold each, and an ordinary suite that does not use it.
 
 Runs pytest in processes of its own, the variants in turn, and prints for each the
-median CPU time (user and system: other load disturbs it less than the clock) and
-the median over the rounds of its ratio to bare pytest in the same round. Beside it
-what a user would pick instead: a file looked at by pytest-testinfra.
+median CPU time (user and system: other load disturbs it less than the clock), the
+median over the rounds of its ratio to bare pytest in the same round, and what one test
+more costs: the difference to a run with a tenth of the tests, which leaves the start of
+pytest out. Beside it what a user would pick instead: a file looked at by pytest-testinfra.
 
     python benchmarks/overhead.py [--rounds 5] [--tests 2000]
 """
@@ -62,15 +63,20 @@ def main() -> None:
     parser.add_argument("--tests", type=int, default=2_000)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        _write(folder, options.tests)
+        folders = (Path(name) / "few", Path(name) / "many")
+        few = options.tests // 10
+        for folder, tests in zip(folders, (few, options.tests), strict=True):
+            folder.mkdir()
+            _write(folder, tests)
         for arguments in VARIANTS.values():
-            _time(folder, arguments)  # compiles what the rounds import
-        seconds: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
+            for folder in folders:
+                _time(folder, arguments)  # compiles what the rounds import
+        seconds: dict[str, list[tuple[float, float]]] = {variant: [] for variant in VARIANTS}
         for _ in range(options.rounds):
             for variant, arguments in VARIANTS.items():
-                seconds[variant].append(_time(folder, arguments))
-    _print(seconds, options.tests)
+                less, more = (_time(folder, arguments) for folder in folders)
+                seconds[variant].append((less, more))
+    _print(seconds, options.tests, options.tests - few)
 
 
 def _write(folder: Path, tests: int) -> None:
@@ -103,14 +109,15 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != left_out}
 
 
-def _print(seconds: dict[str, list[float]], tests: int) -> None:
-    bare = seconds["bare pytest"]
+def _print(seconds: dict[str, list[tuple[float, float]]], tests: int, difference: int) -> None:
+    bare = [more for _, more in seconds["bare pytest"]]
     sys.stdout.write(f"{tests:,} tests, {len(bare)} rounds in turn\n")
-    for variant, times in seconds.items():
+    for variant, pairs in seconds.items():
+        times = [more for _, more in pairs]
+        each = statistics.median((more - less) / difference for less, more in pairs)
         ratio = statistics.median(one / other for one, other in zip(times, bare, strict=True))
-        extra = statistics.median(one - other for one, other in zip(times, bare, strict=True))
         line = f"{variant:<48} {statistics.median(times):6.2f} s  {ratio:5.3f}x"
-        sys.stdout.write(f"{line}  {extra / tests * 1e6:+7.0f} us a test\n")
+        sys.stdout.write(f"{line}  {each * 1e6:7.0f} us a test\n")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import gc
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -47,14 +49,17 @@ class WrittenCheck(NamedTuple):
 def parse_file(path: Path) -> ast.Module | None:
     """Return the syntax tree of a file; None if it can't be read."""
     try:
-        return ast.parse(path.read_bytes())
+        return _parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
 def find_tuple_assertions(path: Path) -> list[int]:
     """Return the lines of the assertions on a tuple in a file: they are always true."""
-    module = parse_file(path)
+    try:
+        module = _parse(content) if _ASSERTION.search(content := path.read_bytes()) else None
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
     return [
         node.lineno
         for node in (ast.walk(module) if module else ())
@@ -62,10 +67,39 @@ def find_tuple_assertions(path: Path) -> list[int]:
     ]
 
 
+_ASSERTION = re.compile(rb"\bassert[\s\\]*\(")
+
+
+def _parse(content: bytes) -> ast.Module:
+    # The tree is large and has no cycles: collecting garbage while it grows doubles the time.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return ast.parse(content)
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 Branches = tuple[tuple[ast.AST, str], ...]
 """The blocks around a statement, the outermost first, and the part of each: ``body`` or ``orelse``."""
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+_COMPOUND = (
+    *(
+        ast.FunctionDef,
+        ast.AsyncFunctionDef,
+        ast.ClassDef,
+        ast.If,
+        ast.For,
+        ast.AsyncFor,
+        ast.While,
+    ),
+    *(ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match, ast.ExceptHandler, ast.match_case),
+)
+"""What contains statements."""
 
 
 class _Scope(NamedTuple):
@@ -143,9 +177,13 @@ class CheckReader:
 
     def _read_body(self, body: Sequence[ast.stmt], scope: _Scope) -> Iterator[WrittenCheck]:
         statements = list(_iterate_statements(body))
+        definitions: dict[str, list[tuple[Definition, Branches]]] = {}
         for node, branches in statements:
             if isinstance(node, Definition):
-                again = _find_redefinition(node, branches, statements)
+                definitions.setdefault(node.name, []).append((node, branches))
+        for node, branches in statements:
+            if isinstance(node, Definition):
+                again = _find_redefinition(node, branches, definitions[node.name])
                 yield from self._read_definition(node, scope, again, conditional=bool(branches))
             for name, value in _assignments(node):
                 mark = self._mark([value.func]) if isinstance(value, ast.Call) else None
@@ -173,8 +211,9 @@ class CheckReader:
         if mark is not None and not _is_fixture(node):
             check = self._make(node, node.name, scope, mark)
             yield check._replace(redefined=again, conditional=conditional)
-        inside = _Scope(names, obstacle=f"it is inside the function {node.name}")
-        yield from self._read_body(node.body, inside)
+        if any(isinstance(one, _COMPOUND) for one in node.body):
+            inside = _Scope(names, obstacle=f"it is inside the function {node.name}")
+            yield from self._read_body(node.body, inside)
 
     def _make(self, node: ast.AST, name: str, scope: _Scope, mark: ast.expr) -> WrittenCheck:
         decorators: list[ast.expr] = getattr(node, "decorator_list", [])
@@ -192,7 +231,7 @@ class CheckReader:
             thresholds=tuple(
                 f"{component}.{_literal(one)}"
                 for one in decorators
-                if ast.unparse(one).startswith("pytest.mark.threshold(")
+                if isinstance(one, ast.Call) and _last_name(one.func) == "threshold"
             ),
         )
 
@@ -221,7 +260,7 @@ def _iterate_statements(
     """Yield the statements of a body and of the blocks in it, each with the branches it is in."""
     for node in body:
         yield node, branches
-        if not isinstance(node, Definition):
+        if isinstance(node, _COMPOUND) and not isinstance(node, Definition):
             for part in ("body", "handlers", "cases", "orelse", "finalbody"):
                 inner = getattr(node, part, None)
                 if isinstance(inner, list):
@@ -229,16 +268,14 @@ def _iterate_statements(
 
 
 def _find_redefinition(
-    node: Definition, branches: Branches, statements: Sequence[tuple[ast.AST, Branches]]
+    node: Definition, branches: Branches, same_name: Sequence[tuple[Definition, Branches]]
 ) -> int | None:
     """Return the line on which the name is defined again, unless only one of both can run."""
     return max(
         (
             other.lineno
-            for other, others in statements
-            if isinstance(other, Definition)
-            and other.name == node.name
-            and other.lineno > node.lineno
+            for other, others in same_name
+            if other.lineno > node.lineno
             and not any(dict(others).get(block, part) != part for block, part in branches)
         ),
         default=None,
@@ -259,7 +296,15 @@ def _assignments(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _is_fixture(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    return any("fixture" in ast.unparse(one) for one in node.decorator_list)
+    return any("fixture" in _last_name(one) for one in node.decorator_list)
+
+
+def _last_name(expression: ast.expr) -> str:
+    """Return the last part of a dotted name, also of what is called."""
+    function = expression.func if isinstance(expression, ast.Call) else expression
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
 
 
 def _literal(mark: ast.expr) -> str | None:

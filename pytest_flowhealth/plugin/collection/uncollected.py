@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -180,7 +181,7 @@ def _matches_name(name: str, patterns: Sequence[str]) -> bool:
 
 def _locations(item: pytest.Item) -> Iterator[tuple[str, int | str]]:
     """Yield where the function of an item is defined: by name, and by its first line."""
-    path = str(item.path.resolve())
+    path = _resolve(str(item.path))
     classes = [node.name for node in item.listchain() if isinstance(node, pytest.Class)]
     name = str(getattr(item, "originalname", None) or item.name.partition("[")[0])
     yield path, ".".join((*classes, name))
@@ -190,7 +191,12 @@ def _locations(item: pytest.Item) -> Iterator[tuple[str, int | str]]:
         code = inspect.unwrap(function).__code__
     except (AttributeError, ValueError, TypeError):
         return
-    yield str(Path(code.co_filename).resolve()), code.co_firstlineno
+    yield _resolve(code.co_filename), code.co_firstlineno
+
+
+@cache
+def _resolve(path: str) -> str:
+    return os.path.realpath(path)
 
 
 def _python_files(path: Path) -> list[Path]:
