@@ -4,22 +4,19 @@ What is asked is named by [dashboard] in flowhealth.toml, and nothing else is; h
 about: docs/dashboard.md.
 """
 
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Sequence
 from statistics import median
-from typing import Any, TypeVar
 
 import pytest
 
 from pytest_flowhealth import CheckFailed, Health, NotApplicable, Target
-from pytest_flowhealth.probes.dashboard import browser, connections
-from pytest_flowhealth.probes.dashboard.browser import Shown
-from pytest_flowhealth.probes.dashboard.content import protection, unprotected
-from pytest_flowhealth.probes.dashboard.page import Page, Sample, look, measure
-from pytest_flowhealth.probes.dashboard.site import Site, of_target, told_safely
-from pytest_flowhealth.probes.dashboard.watch import Watched, watch
-
-Result = TypeVar("Result")
+from pytest_flowhealth.probes.dashboard import (
+    BrowserView,
+    DashboardProbe,
+    RequestSample,
+    missing_security_headers,
+    security_headers,
+)
 
 SHOWN = 5
 """Errors and refused places that are named."""
@@ -33,54 +30,18 @@ FRAME, FPS = 34, 50
 NO_SCREEN = "a headless browser without a screen: it paces its frames by its own timer"
 
 
-class Dashboard:
-    """The dashboard of one run: logged in, asked and watched once, for all checks."""
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._kept: dict[Callable[..., object], tuple[Any, frozenset[str]]] = {}
-
-    @cached_property
-    def site(self) -> Site:
-        """Addresses, access and limits."""
-        return of_target(self._target)
-
-    def page(self, check: str) -> Page:
-        """What the requests for the page gave."""
-        return self._once(measure, check)
-
-    def watched(self, check: str) -> Watched:
-        """What the WebSocket gave."""
-        return self._once(watch, check)
-
-    def _once(self, probe: Callable[[Site], Result], check: str) -> Result:
-        """Ask for all checks together, and anew for one that asks again: it is being retried."""
-        result, askers = self._kept.get(probe, (None, frozenset[str]()))
-        if not askers or check in askers:
-            result, askers = self.asked(probe), frozenset[str]()
-        self._kept[probe] = (result, askers | {check})
-        kept: Result = result
-        return kept
-
-    def asked(self, probe: Callable[[Site], Result]) -> Result:
-        """Return what a probe finds, or raise its error without the secrets of the log-in."""
-        site = self.site
-        with told_safely(site.settings, site.access):
-            return probe(site)
-
-
 @pytest.fixture(scope="session")
-def dashboard(target: Target) -> Dashboard:
-    """The dashboard, which is asked when a check needs it."""
-    return Dashboard(target)
+def dashboard(target: Target) -> DashboardProbe:
+    """The dashboard, which is measured when a check needs it."""
+    return DashboardProbe(target)
 
 
 @pytest.mark.health("dashboard", timeout=300)
-def test_page(health: Health, dashboard: Dashboard) -> None:
+def test_page(health: Health, dashboard: DashboardProbe) -> None:
     """The page is there, whole, and the one that is meant; redirects stay with the configured servers."""
-    found = dashboard.asked(look)
-    headers = protection(found.reply.headers)
-    missing = unprotected(headers, secure=found.address.origin.secure)
+    found = dashboard.open_page()
+    headers = security_headers(found.reply.headers)
+    missing = missing_security_headers(headers, secure=found.address.origin.secure)
     health.detail(
         address=found.address.shown,
         redirects=found.redirects,
@@ -97,9 +58,9 @@ def test_page(health: Health, dashboard: Dashboard) -> None:
 @pytest.mark.health("dashboard", requires="dashboard.page", timeout=300, exclusive=True)
 @pytest.mark.threshold("response.p95", warn=200, fail=1_000, unit="ms")
 @pytest.mark.threshold("response_fresh.p95", warn=200, fail=1_000, unit="ms")
-def test_response(health: Health, dashboard: Dashboard) -> None:
+def test_response(health: Health, dashboard: DashboardProbe) -> None:
     """Requests on a fixed schedule, from when each was due to its last byte, connections kept and fresh."""
-    found = dashboard.page("response")
+    found = dashboard.measure_responses("response")
     kept = found.kept or found.fresh
     if kept:
         health.measure("response", [one.whole for one in kept], unit="ms")
@@ -123,7 +84,7 @@ def test_response(health: Health, dashboard: Dashboard) -> None:
         health.warn(told)
 
 
-def steps(samples: tuple[Sample, ...]) -> dict[str, float]:
+def steps(samples: tuple[RequestSample, ...]) -> dict[str, float]:
     """Return the median of each step that the requests took, in ms."""
     names = ("dns", "connect", "tls", "first_byte", "whole")
     taken = {name: [getattr(one, name) for one in samples] for name in names}
@@ -136,9 +97,9 @@ def steps(samples: tuple[Sample, ...]) -> dict[str, float]:
 
 @pytest.mark.health("dashboard", requires="dashboard.page", timeout=1_500, exclusive=True)
 @pytest.mark.threshold("websocket.p95", warn=50, fail=250, unit="ms")
-def test_websocket(health: Health, dashboard: Dashboard) -> None:
+def test_websocket(health: Health, dashboard: DashboardProbe) -> None:
     """Protocol pings on a fixed schedule, each answered by the server itself."""
-    found = dashboard.watched("websocket")
+    found = dashboard.watch_websocket("websocket")
     health.measure("websocket", found.pings, unit="ms")
     health.measure("handshake", found.handshakes, unit="ms")
     health.detail(compression=found.compression)
@@ -147,21 +108,21 @@ def test_websocket(health: Health, dashboard: Dashboard) -> None:
 
 @pytest.mark.health("dashboard", requires="dashboard.websocket", timeout=1_500, exclusive=True)
 @pytest.mark.threshold("message.p95", warn=50, fail=250, unit="ms")
-def test_message(health: Health, dashboard: Dashboard) -> None:
+def test_message(health: Health, dashboard: DashboardProbe) -> None:
     """A message of the application's, until its reply."""
     if dashboard.site.settings.message is None:
         raise NotApplicable("no message is configured: [dashboard.message] in flowhealth.toml")
-    health.measure("message", dashboard.watched("message").messages, unit="ms")
+    health.measure("message", dashboard.watch_websocket("message").messages, unit="ms")
 
 
 @pytest.mark.health("dashboard", requires="dashboard.websocket", timeout=1_500, exclusive=True)
 @pytest.mark.threshold("cadence", warn=10, fail=50, unit="%")
 @pytest.mark.threshold("jitter.p95", warn=25, fail=75, unit="%")
-def test_updates(health: Health, dashboard: Dashboard) -> None:
+def test_updates(health: Health, dashboard: DashboardProbe) -> None:
     """Updates come as often as configured: how far their median, and each of them, is from that."""
     if not dashboard.site.settings.updates:
         raise NotApplicable("updates come when they may: [dashboard] updates = false")
-    found = dashboard.watched("updates")
+    found = dashboard.watch_websocket("updates")
     expected = 1_000 * dashboard.site.interval
     health.measure("traffic", found.received / found.seconds, unit="B/s")
     health.detail(
@@ -180,15 +141,15 @@ def test_updates(health: Health, dashboard: Dashboard) -> None:
 
 
 @pytest.mark.health("dashboard", requires="dashboard.page", timeout=90)
-def test_connections(health: Health, dashboard: Dashboard) -> None:
+def test_connections(health: Health, dashboard: DashboardProbe) -> None:
     """How many connections there are, as the application itself tells."""
-    health.measure("connections", dashboard.asked(connections.told), unit="1")
+    health.measure("connections", dashboard.count_connections(), unit="1")
 
 
 @pytest.mark.health("dashboard", requires="dashboard.websocket", timeout=300, exclusive=True)
-def test_capacity(health: Health, dashboard: Dashboard) -> None:
+def test_capacity(health: Health, dashboard: DashboardProbe) -> None:
     """As many WebSockets as configured are opened, and stay."""
-    found = dashboard.asked(connections.hold)
+    found = dashboard.hold_connections()
     health.measure("held", found.stayed, unit="1")
     health.detail(
         asked=found.asked,
@@ -212,9 +173,9 @@ def test_capacity(health: Health, dashboard: Dashboard) -> None:
 )
 @pytest.mark.threshold("frame.p95", warn=FRAME, fail=100, unit="ms")
 @pytest.mark.threshold("fps", warn=FPS, fail=30, unit="fps")
-def test_browser(health: Health, dashboard: Dashboard) -> None:
+def test_browser(health: Health, dashboard: DashboardProbe) -> None:
     """The page in a real Chromium for five seconds: frames, long tasks, what its console tells."""
-    found = dashboard.asked(browser.show)
+    found = dashboard.show_in_browser()
     health.detail(
         screen=NO_SCREEN,
         browser=found.version,
@@ -243,7 +204,7 @@ def rate(frames: Sequence[float]) -> float:
     return 1_000 * len(frames) / sum(frames) if frames else 0.0
 
 
-def doubt_of(found: Shown) -> str | None:
+def doubt_of(found: BrowserView) -> str | None:
     """Say why slow frames can't be laid to the page; None where they can, or there are none."""
     late = sum(one > FRAME for one in found.frames) > 0.05 * len(found.frames)
     if not late and rate(found.frames) >= FPS:

@@ -8,11 +8,15 @@ from collections.abc import Callable
 import pytest
 
 from pytest_flowhealth import CheckFailed, Health, NotApplicable, Target
-from pytest_flowhealth.probes.wasm import machine
-from pytest_flowhealth.probes.wasm.binary import read_evidence
-from pytest_flowhealth.probes.wasm.harness import Benchmark
-from pytest_flowhealth.probes.wasm.rebuild import rebuild
-from pytest_flowhealth.probes.wasm.subject import SAMPLE, subject_of
+from pytest_flowhealth.probes.wasm import (
+    SAMPLE,
+    Benchmark,
+    describe_disturbances,
+    find_subject,
+    read_conditions,
+    read_evidence,
+    rebuild_module,
+)
 
 MEGABYTE = 1_000_000
 
@@ -20,7 +24,7 @@ MEGABYTE = 1_000_000
 @pytest.mark.health("wasm", timeout=60)
 def test_module(health: Health, target: Target) -> None:
     """The binary is there and one, and shows what it claims: SIMD where that is demanded."""
-    subject = subject_of(target)
+    subject = find_subject(target)
     settings = target.config.wasm
     found = read_evidence(subject.module, None if subject.adapter else subject.export)
     health.detail(
@@ -50,15 +54,15 @@ def test_multiplier(
     health: Health, target: Target, wasm_benchmark: Callable[..., Benchmark]
 ) -> None:
     """How many times as fast as the JavaScript baseline the export is: results equal, several processes."""
-    subject = subject_of(target)
-    before = machine.conditions()
+    subject = find_subject(target)
+    before = read_conditions()
     found = wasm_benchmark(subject, iterations=target.config.wasm.iterations)
-    for note in machine.told(before, machine.conditions()):
+    for note in describe_disturbances(before, read_conditions()):
         health.warn(note) if "throttled" in note else health.detail(machine=note)
     record(health, "multiplier", found)
     others = [one for one in found.baselines if one != found.against]
     if others:
-        other = wasm_benchmark(subject_of(target, others[0]))
+        other = wasm_benchmark(find_subject(target, others[0]))
         record(health, f"multiplier_{others[0]}", other)
 
 
@@ -90,7 +94,7 @@ def record(health: Health, name: str, found: Benchmark) -> None:
 @pytest.mark.health("wasm", requires="wasm.multiplier", timeout=120, exclusive=True)
 def test_memory(health: Health, target: Target, wasm_benchmark: Callable[..., Benchmark]) -> None:
     """Linear memory stays as it is over blocks of calls: growth in three of eight blocks is a leak."""
-    found = wasm_benchmark(subject_of(target), again=False)
+    found = wasm_benchmark(find_subject(target), again=False)
     health.measure("rss", found.rss[-1] / MEGABYTE, unit="MB")
     health.detail(linear_memory=found.blocks, rss_before=found.rss[0])
     if not found.memory_exported:
@@ -109,5 +113,5 @@ def test_build(health: Health, target: Target) -> None:
     build = target.config.wasm.build
     if build is None:
         raise NotApplicable("no build is configured ([wasm.build] command in flowhealth.toml)")
-    digest = rebuild(build.command, subject_of(target).module, target.root)
+    digest = rebuild_module(build.command, find_subject(target).module, target.root)
     health.detail(sha256=digest, level=build.level or "not told")

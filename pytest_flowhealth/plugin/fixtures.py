@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pytest_flowhealth.config.target import Target
     from pytest_flowhealth.plugin.execution.fixture import Health
     from pytest_flowhealth.plugin.wasm_benchmark import WasmBenchmark
+    from pytest_flowhealth.probes.dashboard import HttpProbe, WebSocketProbe
 
 
 @pytest.fixture
@@ -27,6 +28,28 @@ def health(request: pytest.FixtureRequest) -> Health:
 def target(pytestconfig: pytest.Config) -> Target:
     """The npm project that is checked, with its configuration: a `pytest_flowhealth.Target`."""
     return _target(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def http_probe() -> HttpProbe:
+    """Request any address over HTTP and measure its response times.
+
+    See `pytest_flowhealth.probes.dashboard.HttpProbe`: get, response_times.
+    """
+    from pytest_flowhealth.probes.dashboard import HttpProbe
+
+    return HttpProbe()
+
+
+@pytest.fixture(scope="session")
+def websocket_probe() -> WebSocketProbe:
+    """Open a WebSocket at any address and measure its round trips.
+
+    See `pytest_flowhealth.probes.dashboard.WebSocketProbe`: round_trips.
+    """
+    from pytest_flowhealth.probes.dashboard import WebSocketProbe
+
+    return WebSocketProbe()
 
 
 @pytest.fixture(scope="session")

@@ -67,7 +67,7 @@ class Order(msgspec.Struct, frozen=True):
     trusting: bool
 
 
-class Shown(msgspec.Struct, frozen=True):
+class BrowserView(msgspec.Struct, frozen=True):
     """What a browser saw.
 
     Attributes:
@@ -100,7 +100,7 @@ class Trouble(msgspec.Struct, frozen=True):
     browser: bool = False
 
 
-def show(site: Site) -> Shown:
+def show(site: Site) -> BrowserView:
     """Show the page for five seconds.
 
     Raises:
@@ -115,7 +115,7 @@ def show(site: Site) -> Shown:
         )
     order = order_of(site)
     told = _told(order, STARTING + 3 * site.timeout + _BESIDES)
-    if isinstance(told, Shown):
+    if isinstance(told, BrowserView):
         # What a page writes to its console may be what it was given to log in.
         redact = redactor(site.settings, site.access)
         return msgspec.structs.replace(told, errors=tuple(map(redact, told.errors)))
@@ -135,7 +135,7 @@ def show(site: Site) -> Shown:
     )
 
 
-def _told(order: Order, timeout: float) -> Shown | Trouble:
+def _told(order: Order, timeout: float) -> BrowserView | Trouble:
     # -P: what lies in the current folder, which is the target's, is not imported.
     argv = [sys.executable, "-P", "-m", "pytest_flowhealth.probes.dashboard.shown"]
     with _scratch() as folder:
@@ -146,7 +146,7 @@ def _told(order: Order, timeout: float) -> Shown | Trouble:
             env={**os.environ, "TMPDIR": folder},
         )
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-        return msgspec.json.decode(done.stdout, type=Shown)
+        return msgspec.json.decode(done.stdout, type=BrowserView)
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
         return msgspec.json.decode(done.stdout, type=Trouble)
     said = one_line((done.stderr.strip().splitlines() or ["nothing"])[-1], 200)

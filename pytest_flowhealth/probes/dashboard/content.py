@@ -64,13 +64,13 @@ def content_of(reply: Reply) -> Content:
     return Content(encoding, reply.size, len(body), _text(body))
 
 
-def protection(headers: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
+def security_headers(headers: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
     """Return those of the headers that protect or tell, by their names in small letters."""
     told = {name.lower(): one_line(value, 300) for name, value in reversed(headers)}
     return {name: told[name] for name in (*PROTECTING, *TELLING) if name in told}
 
 
-def unprotected(headers: Mapping[str, str], *, secure: bool) -> list[str]:
+def missing_security_headers(headers: Mapping[str, str], *, secure: bool) -> list[str]:
     """Return what a page that others than this machine's users reach should have, and has not.
 
     Args:

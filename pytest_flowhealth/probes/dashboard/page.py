@@ -38,7 +38,7 @@ _TRIES = 4
 _SPARE = 2
 
 
-class Sample(msgspec.Struct, frozen=True):
+class RequestSample(msgspec.Struct, frozen=True):
     """One request: all times in ms, `due` and `sent` in s of the clock.
 
     `whole` counts from when it was due to its last byte; `first_byte` from when it was sent.
@@ -71,8 +71,8 @@ class Page(msgspec.Struct, frozen=True):
 
     found: Found
     interval: float
-    fresh: tuple[Sample, ...]
-    kept: tuple[Sample, ...]
+    fresh: tuple[RequestSample, ...]
+    kept: tuple[RequestSample, ...]
     failures: dict[str, int]
 
 
@@ -81,8 +81,8 @@ class Asker:
 
     def __init__(self, site: Site, address: Address) -> None:
         self.address = address
-        self.fresh: list[Sample] = []
-        self.kept: list[Sample] = []
+        self.fresh: list[RequestSample] = []
+        self.kept: list[RequestSample] = []
         self.failures: Counter[str] = Counter()
         self._site = site
         self._idle: list[Wire] = []
@@ -115,7 +115,7 @@ class Asker:
             self._idle.clear()
 
     def _noted(
-        self, due: float, ask: Callable[[float, float], Sample], samples: list[Sample]
+        self, due: float, ask: Callable[[float, float], RequestSample], samples: list[RequestSample]
     ) -> None:
         try:
             sample = ask(due, time.monotonic() + self._site.timeout)
@@ -126,7 +126,7 @@ class Asker:
             with self._lock:
                 samples.append(sample)
 
-    def _once(self, due: float, deadline: float) -> Sample:
+    def _once(self, due: float, deadline: float) -> RequestSample:
         began = time.monotonic()
         wire = self._opened(deadline)
         try:
@@ -134,7 +134,7 @@ class Asker:
         finally:
             wire.close()
 
-    def _again(self, due: float, deadline: float) -> Sample:
+    def _again(self, due: float, deadline: float) -> RequestSample:
         with self._lock:
             wire = self._idle.pop() if self._idle else None
         began = time.monotonic()
@@ -148,7 +148,7 @@ class Asker:
                     raise
         return self._done(self._opened(deadline), due, began, deadline)
 
-    def _done(self, wire: Wire, due: float, began: float, deadline: float) -> Sample:
+    def _done(self, wire: Wire, due: float, began: float, deadline: float) -> RequestSample:
         try:
             sample, kept = self._asked(wire, due, began, deadline, keep=True)
         except BaseException:
@@ -163,7 +163,7 @@ class Asker:
 
     def _asked(
         self, wire: Wire, due: float, began: float, deadline: float, *, keep: bool
-    ) -> tuple[Sample, bool]:
+    ) -> tuple[RequestSample, bool]:
         headers = self._site.access.headers(self.address)
         headers += () if keep else (("Connection", "close"),)
         sent = time.monotonic()
@@ -171,7 +171,7 @@ class Asker:
         ended = time.monotonic()
         if reply.status >= 300:
             raise Broken(f"answers with status {reply.status}")
-        sample = Sample(
+        sample = RequestSample(
             due=due,
             sent=began,
             whole=1_000.0 * (ended - due),

@@ -24,7 +24,7 @@ import msgspec
 
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes import command
-from pytest_flowhealth.probes.wasm.host import Host
+from pytest_flowhealth.probes.wasm.host import HostBaseline
 from pytest_flowhealth.probes.wasm.interval import FEWEST, Interval, interval
 
 FLAGS = ("--no-liftoff", "--no-concurrent-recompilation", "--wasm-max-mem-pages=16384")
@@ -40,7 +40,7 @@ _FEWEST_SAMPLES = 5
 _PRECISE = 0.05
 
 
-class Subject(msgspec.Struct, frozen=True):
+class BenchmarkSubject(msgspec.Struct, frozen=True):
     """What is measured: paths are absolute; `adapter` takes the place of `export` and `baseline`.
 
     Attributes:
@@ -60,7 +60,7 @@ class Subject(msgspec.Struct, frozen=True):
     n: int | None = None
 
 
-class Effort(msgspec.Struct, frozen=True):
+class BenchmarkPlan(msgspec.Struct, frozen=True):
     """How much is done; seconds and milliseconds.
 
     Attributes:
@@ -140,11 +140,11 @@ class Benchmark(msgspec.Struct, frozen=True):
         return sum(after > before for before, after in pairs) >= 3
 
 
-def benchmark(
-    subject: Subject,
-    effort: Effort = Effort(),  # noqa: B008  # frozen
+def run_benchmark(
+    subject: BenchmarkSubject,
+    effort: BenchmarkPlan = BenchmarkPlan(),  # noqa: B008  # frozen
     clock: Callable[[], float] = time.monotonic,
-    host: Host = Host(None),  # noqa: B008  # keeps nothing
+    host: HostBaseline = HostBaseline(None),  # noqa: B008  # keeps nothing
 ) -> Benchmark:
     """Measure `subject`; `host` knows how long the sentinel took here before.
 
@@ -165,7 +165,9 @@ def benchmark(
     return _result(subject, n, (found, known), clock() - begun)
 
 
-def _enough(found: Sequence[Sampled], known: float | None, effort: Effort, seconds: float) -> bool:
+def _enough(
+    found: Sequence[Sampled], known: float | None, effort: BenchmarkPlan, seconds: float
+) -> bool:
     if seconds >= effort.hard:
         return bool(found)
     ratios = _ratios(found, known)
@@ -203,7 +205,7 @@ def _low(values: Sequence[float]) -> float:
 
 
 def _result(
-    subject: Subject, n: int, taken: tuple[Sequence[Sampled], float | None], seconds: float
+    subject: BenchmarkSubject, n: int, taken: tuple[Sequence[Sampled], float | None], seconds: float
 ) -> Benchmark:
     found, known = taken
     ratios = _ratios(found, known)
@@ -248,7 +250,7 @@ def _doubt(found: Sequence[Sampled], ratios: Sequence[float], dropped: float) ->
     return None
 
 
-def _fitting(subject: Subject, effort: Effort) -> int:
+def _fitting(subject: BenchmarkSubject, effort: BenchmarkPlan) -> int:
     """Return how many iterations a call gets: fewer where one of the usual number takes long."""
     usual = 65_536
     trial = _sample(subject, 1_024, msgspec.structs.replace(effort, rounds=1, warm_up=20.0))
@@ -259,7 +261,7 @@ def _fitting(subject: Subject, effort: Effort) -> int:
     return n
 
 
-def _sample(subject: Subject, n: int, effort: Effort) -> Sampled:
+def _sample(subject: BenchmarkSubject, n: int, effort: BenchmarkPlan) -> Sampled:
     word = secrets.token_hex(16)
     script = resources.files("pytest_flowhealth.probes.wasm") / "js/bench.mjs"
     with resources.as_file(script) as path:
@@ -274,7 +276,7 @@ def _sample(subject: Subject, n: int, effort: Effort) -> Sampled:
     return _decoded(subject, word, done)
 
 
-def _spec(subject: Subject, n: int, effort: Effort) -> dict[str, Any]:
+def _spec(subject: BenchmarkSubject, n: int, effort: BenchmarkPlan) -> dict[str, Any]:
     return {
         "module": str(subject.module),
         "export": subject.export,
@@ -290,7 +292,7 @@ def _spec(subject: Subject, n: int, effort: Effort) -> dict[str, Any]:
     }
 
 
-def _decoded(subject: Subject, word: str, done: command.Completed) -> Sampled:
+def _decoded(subject: BenchmarkSubject, word: str, done: command.Completed) -> Sampled:
     lines = [line.removeprefix(word) for line in done.stdout.split("\n") if line.startswith(word)]
     if not lines:
         said = (done.stderr.strip().splitlines() or ["nothing"])[-1][:300]
@@ -322,7 +324,7 @@ _STAGES = {
 }
 
 
-def _explained(subject: Subject, error: dict[str, str]) -> CheckFailed:
+def _explained(subject: BenchmarkSubject, error: dict[str, str]) -> CheckFailed:
     stage, message = error["stage"], error["message"]
     if stage in ("baseline", "js", "adapter"):
         path = subject.adapter or subject.baseline
@@ -332,7 +334,7 @@ def _explained(subject: Subject, error: dict[str, str]) -> CheckFailed:
     )
 
 
-def _require_files(subject: Subject) -> None:
+def _require_files(subject: BenchmarkSubject) -> None:
     for path in (subject.module, subject.baseline, subject.adapter):
         if path is not None and not path.is_file():
             raise CheckFailed(f"{path.name} is not there", remedy=f"build {path.name}")

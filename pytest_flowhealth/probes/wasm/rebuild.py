@@ -17,7 +17,7 @@ OUTPUT = "{output}"
 """What stands for the file to write in the command."""
 
 
-def rebuild(argv: Sequence[str], module: Path, root: Path, seconds: float = 120.0) -> str:
+def rebuild_module(argv: Sequence[str], module: Path, root: Path, seconds: float = 120.0) -> str:
     """Build the module with `argv` in `root`, into a file of our own, and return the SHA-256 of both.
 
     Raises:

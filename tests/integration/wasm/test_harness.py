@@ -8,28 +8,35 @@ import msgspec
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.probes.wasm.harness import Benchmark, Effort, Subject, benchmark
+from pytest_flowhealth.probes.wasm.harness import (
+    Benchmark,
+    BenchmarkPlan,
+    BenchmarkSubject,
+    run_benchmark,
+)
 from pytest_flowhealth.probes.wasm.interval import FEWEST
 from tests.kit import wasm_modules as modules
 from tests.kit.browser import processes_with
 
 pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="Node.js is not installed")
 
-ONE_PROCESS = Effort(iterations=1, hard=0.0, process=60.0, rounds=5, sample=0.2, warm_up=1.0)
+ONE_PROCESS = BenchmarkPlan(iterations=1, hard=0.0, process=60.0, rounds=5, sample=0.2, warm_up=1.0)
 
 
 def measure(
-    folder: Path, wat: str, baseline: str = modules.BASELINE, effort: Effort = ONE_PROCESS
+    folder: Path, wat: str, baseline: str = modules.BASELINE, effort: BenchmarkPlan = ONE_PROCESS
 ) -> Benchmark:
     module, script = modules.write(folder, wat, baseline)
-    return benchmark(Subject(module, "run", script, n=1_024), effort)
+    return run_benchmark(BenchmarkSubject(module, "run", script, n=1_024), effort)
 
 
 def test_a_module_is_measured_against_its_baseline_until_the_time_is_over(tmp_path: Path) -> None:
     module, script = modules.write(tmp_path, modules.XORSHIFT)
     effort = msgspec.structs.replace(ONE_PROCESS, hard=3.0)
     # The clock moves by a second with each process: the third is no longer started.
-    found = benchmark(Subject(module, "run", script), effort, clock=itertools.count().__next__)
+    found = run_benchmark(
+        BenchmarkSubject(module, "run", script), effort, clock=itertools.count().__next__
+    )
     assert found.processes == 2
     assert found.js > 0
     assert found.wasm > 0
@@ -96,4 +103,4 @@ def test_a_file_that_is_no_module_is_named(tmp_path: Path, content: bytes) -> No
     module, script = modules.write(tmp_path, modules.XORSHIFT)
     module.write_bytes(content)
     with pytest.raises(CheckFailed, match=r"engine\.wasm is no module that can be run"):
-        benchmark(Subject(module, "run", script, n=1_024), ONE_PROCESS)
+        run_benchmark(BenchmarkSubject(module, "run", script, n=1_024), ONE_PROCESS)

@@ -7,17 +7,17 @@ import pytest
 
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.wasm.harness import (
-    Effort,
+    BenchmarkPlan,
+    BenchmarkSubject,
     Sampled,
-    Subject,
     _doubt,
     _enough,
     _ratios,
     _result,
-    benchmark,
+    run_benchmark,
 )
 
-EFFORT = Effort(iterations=6, hard=15.0)
+EFFORT = BenchmarkPlan(iterations=6, hard=15.0)
 
 
 def sampled(sentinel: float = 2.0, js: float = 30.0, **fields: object) -> Sampled:
@@ -92,7 +92,7 @@ def test_memory_that_grows_in_three_blocks_of_calls_is_a_leak(
     blocks: tuple[int, ...], leaks: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pytest_flowhealth.probes.wasm.harness._flags", lambda: ())
-    found = _result(Subject(Path("engine.wasm")), 1, ([sampled(blocks=blocks)], None), 1.0)
+    found = _result(BenchmarkSubject(Path("engine.wasm")), 1, ([sampled(blocks=blocks)], None), 1.0)
     assert found.leaks is leaks
 
 
@@ -101,7 +101,7 @@ def test_a_missing_module_or_one_without_a_baseline_or_an_adapter_cannot_be_meas
 ) -> None:
     module = tmp_path / "engine.wasm"
     with pytest.raises(CheckFailed, match=r"engine\.wasm is not there"):
-        benchmark(Subject(module, "run", tmp_path / "b.mjs"))
+        run_benchmark(BenchmarkSubject(module, "run", tmp_path / "b.mjs"))
     module.touch()
     with pytest.raises(CheckFailed, match="needs an adapter, or an export and a baseline"):
-        benchmark(Subject(module, "run"))
+        run_benchmark(BenchmarkSubject(module, "run"))
