@@ -13,7 +13,7 @@ from pytest_flowhealth import CheckFailed, Health, NotApplicable, Target
 from pytest_flowhealth.probes.dashboard import (
     BrowserView,
     DashboardProbe,
-    RequestSample,
+    median_steps,
     missing_security_headers,
     security_headers,
 )
@@ -40,16 +40,16 @@ def dashboard(target: Target) -> DashboardProbe:
 def test_page(health: Health, dashboard: DashboardProbe) -> None:
     """The page is there, whole, and the one that is meant; redirects stay with the configured servers."""
     found = dashboard.open_page()
-    headers = security_headers(found.reply.headers)
+    headers = security_headers(found.response.headers)
     missing = missing_security_headers(headers, secure=found.address.origin.secure)
     health.detail(
         address=found.address.shown,
         redirects=found.redirects,
-        status=found.reply.status,
+        status=found.response.status,
         size=found.content.size,
         unpacked=found.content.unpacked,
         encoding=found.content.encoding,
-        kept_alive=found.kept,
+        version=found.response.version,
         security_headers=headers,
         security_headers_missing=missing,
     )
@@ -63,43 +63,39 @@ def test_response(health: Health, dashboard: DashboardProbe) -> None:
     found = dashboard.measure_responses("response")
     kept = found.kept or found.fresh
     if kept:
-        health.measure("response", [one.whole for one in kept], unit="ms")
-        health.measure("transfer", [1_000 * one.received / one.whole for one in kept], unit="B/s")
+        health.measure("response", [sample.whole for sample in kept], unit="ms")
+        health.measure(
+            "transfer", [1_000 * sample.received / sample.whole for sample in kept], unit="B/s"
+        )
     if found.fresh:
-        health.measure("response_fresh", [one.whole for one in found.fresh], unit="ms")
+        health.measure("response_fresh", [sample.whole for sample in found.fresh], unit="ms")
     health.detail(
         kept_alive=bool(found.kept),
         seconds_between_requests=found.interval,
-        median_ms={"kept": steps(found.kept), "fresh": steps(found.fresh)},
+        median_ms={"kept": median_steps(found.kept), "fresh": median_steps(found.fresh)},
         failures=found.failures,
+        version=found.version,
+        rate_limit=found.limited,
     )
+    if found.refused:
+        health.warn(str(found.limited))
+        health.remedy("exempt this machine from the server's rate limit, or check less often")
     health.remedy("see which step is slow: median_ms in the report; then the server's log")
     failed = sum(found.failures.values())
     if failed:
-        asked = failed + len(found.fresh) + len(found.kept)
+        sent = failed + len(found.fresh) + len(found.kept)
         worst = max(found.failures, key=lambda reason: found.failures[reason])
-        told = f"{failed} of {asked} requests failed: it {worst}"
-        if failed > TOLERATED * asked:
-            raise CheckFailed(told, remedy="the server's log says why")
-        health.warn(told)
-
-
-def steps(samples: tuple[RequestSample, ...]) -> dict[str, float]:
-    """Return the median of each step that the requests took, in ms."""
-    names = ("dns", "connect", "tls", "first_byte", "whole")
-    taken = {name: [getattr(one, name) for one in samples] for name in names}
-    return {
-        name: round(median(values), 3)
-        for name, values in taken.items()
-        if values and None not in values
-    }
+        problem = f"{failed} of {sent} requests failed: it {worst}"
+        if failed > TOLERATED * sent:
+            raise CheckFailed(problem, remedy="the server's log says why")
+        health.warn(problem)
 
 
 @pytest.mark.health("dashboard", requires="dashboard.page", timeout=1_500, exclusive=True)
 @pytest.mark.threshold("websocket.p95", warn=50, fail=250, unit="ms")
 def test_websocket(health: Health, dashboard: DashboardProbe) -> None:
     """Protocol pings on a fixed schedule, each answered by the server itself."""
-    found = dashboard.watch_websocket("websocket")
+    found = dashboard.measure_websocket("websocket")
     health.measure("websocket", found.pings, unit="ms")
     health.measure("handshake", found.handshakes, unit="ms")
     health.detail(compression=found.compression)
@@ -112,28 +108,30 @@ def test_message(health: Health, dashboard: DashboardProbe) -> None:
     """A message of the application's, until its reply."""
     if dashboard.site.settings.message is None:
         raise NotApplicable("no message is configured: [dashboard.message] in flowhealth.toml")
-    health.measure("message", dashboard.watch_websocket("message").messages, unit="ms")
+    health.measure("message", dashboard.measure_websocket("message").messages, unit="ms")
 
 
-@pytest.mark.health("dashboard", requires="dashboard.websocket", timeout=1_500, exclusive=True)
+@pytest.mark.health("dashboard", requires="dashboard.page", timeout=1_500, exclusive=True)
 @pytest.mark.threshold("cadence", warn=10, fail=50, unit="%")
 @pytest.mark.threshold("jitter.p95", warn=25, fail=75, unit="%")
 def test_updates(health: Health, dashboard: DashboardProbe) -> None:
     """Updates come as often as configured: how far their median, and each of them, is from that."""
     if not dashboard.site.settings.updates:
         raise NotApplicable("updates come when they may: [dashboard] updates = false")
-    found = dashboard.watch_websocket("updates")
+    if dashboard.site.events is None:
+        health.depends_on("dashboard.websocket")
+    found = dashboard.watch_updates("updates")
     expected = 1_000 * dashboard.site.interval
     health.measure("traffic", found.received / found.seconds, unit="B/s")
     health.detail(
-        updates=len(found.updates),
-        told_on_connecting=found.greetings,
+        updates=len(found.times),
+        sent_on_connecting=found.greetings,
         seconds=found.seconds,
         expected_ms=expected,
     )
     health.remedy("look at what sends the updates; if the interval is meant, set update_interval")
-    if len(found.updates) < 2:
-        raise CheckFailed(f"{len(found.updates)} updates came in {found.seconds:g} s")
+    if len(found.times) < 2:
+        raise CheckFailed(f"{len(found.times)} updates came in {found.seconds:g} s")
     distances = found.distances
     health.measure("update_interval", distances, unit="ms")
     health.measure("cadence", 100 * abs(median(distances) - expected) / expected, unit="%")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     )
     from pytest_flowhealth.probes.dashboard.dashboard_probe import DashboardProbe
     from pytest_flowhealth.probes.dashboard.http_client import HttpResponse, Timing, TlsFiles
-    from pytest_flowhealth.probes.dashboard.page import RequestSample
+    from pytest_flowhealth.probes.dashboard.load import RequestSample, median_steps
     from pytest_flowhealth.probes.dashboard.probe import HttpProbe, WebSocketProbe
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Timing",
     "TlsFiles",
     "WebSocketProbe",
+    "median_steps",
     "missing_security_headers",
     "security_headers",
 ]
@@ -38,10 +39,11 @@ _MODULES = {
     "DashboardProbe": "dashboard_probe",
     "HttpProbe": "probe",
     "HttpResponse": "http_client",
-    "RequestSample": "page",
+    "RequestSample": "load",
     "Timing": "http_client",
     "TlsFiles": "http_client",
     "WebSocketProbe": "probe",
+    "median_steps": "load",
     "missing_security_headers": "content",
     "security_headers": "content",
 }

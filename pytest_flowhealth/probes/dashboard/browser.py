@@ -19,7 +19,8 @@ import psutil
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes import command
-from pytest_flowhealth.probes.dashboard.site import Site, redactor
+from pytest_flowhealth.probes.dashboard.cookies import Cookie, parse_cookie_pairs
+from pytest_flowhealth.probes.dashboard.site import Site, make_redactor
 
 SECONDS = 5.0
 """How long frames are counted."""
@@ -31,14 +32,6 @@ _BESIDES = 20.0
 _ENDING = 3.0
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-
-
-class Cookie(msgspec.Struct, frozen=True):
-    """A cookie, and the origin that it belongs to."""
-
-    origin: str
-    name: str
-    value: str
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -117,7 +110,7 @@ def show(site: Site) -> BrowserView:
     told = _told(order, STARTING + 3 * site.timeout + _BESIDES)
     if isinstance(told, BrowserView):
         # What a page writes to its console may be what it was given to log in.
-        redact = redactor(site.settings, site.access)
+        redact = make_redactor(site.settings, site.access)
         return msgspec.structs.replace(told, errors=tuple(map(redact, told.errors)))
     if not told.browser:
         raise CheckFailed(
@@ -182,17 +175,22 @@ def order_of(site: Site) -> Order:
         CheckFailed: The browser that is named is not there.
     """
     page, access = site.page, site.access
-    origins = sorted(site.origins, key=lambda one: one.text)
-    hosts = [one for one in origins if access.host in (None, one.host)]
+    origins = sorted(site.origins, key=lambda origin: origin.text)
+    configured = access.cookie or ""
     return Order(
         url=page.url,
         executable=_executable(site.settings.browser),
         seconds=SECONDS,
         timeout=site.timeout,
-        origins=tuple(one.text for one in origins),
-        headers={} if access.bearer is None else {"Authorization": f"Bearer {access.bearer}"},
-        cookies=tuple(
-            Cookie(one.text, name, value) for one in hosts for name, value in access.cookies
+        origins=tuple(origin.text for origin in origins),
+        headers={} if access.authorization is None else {"Authorization": access.authorization},
+        cookies=(
+            *access.cookies,
+            *(
+                one
+                for host in {o.host for o in origins}
+                for one in parse_cookie_pairs(configured, host)
+            ),
         ),
         credentials=None
         if page.user is None

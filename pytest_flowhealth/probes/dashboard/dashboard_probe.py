@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.probes.dashboard import browser, connections, page, watch
-from pytest_flowhealth.probes.dashboard.site import Site, of_target, told_safely
+from pytest_flowhealth.probes.dashboard import browser, connections, events, load, page, watch
+from pytest_flowhealth.probes.dashboard.site import Site, make_site, redact_errors
 
 Result = TypeVar("Result")
 
@@ -20,7 +20,7 @@ class DashboardProbe:
     dashboard does not serve it, and MeasurementUnavailable if it could not be measured. Messages
     contain no secret of the configuration, also where a server repeats it.
 
-    `measure_responses` and `watch_websocket` take long and serve several checks: the caller names
+    `measure_responses`, `measure_websocket` and `watch_updates` take long and serve several checks: the caller names
     itself, and the measurement is repeated only for a caller that asks again (a retry).
     """
 
@@ -30,28 +30,34 @@ class DashboardProbe:
 
     @cached_property
     def site(self) -> Site:
-        """Addresses, access and limits."""
-        return of_target(self._target)
+        """Addresses, settings and limits."""
+        return make_site(self._target)
 
-    def open_page(self) -> page.Found:
+    def open_page(self) -> page.OpenedPage:
         """Return the page that the configured address leads to."""
-        return self._run(page.look)
+        return self._run(page.open_page)
 
-    def measure_responses(self, caller: str) -> page.Page:
+    def measure_responses(self, caller: str) -> load.ResponseTimes:
         """Return the times of requests on a fixed schedule, over kept and fresh connections."""
-        return self._run_once(page.measure, caller)
+        return self._run_once(load.measure_responses, caller)
 
-    def watch_websocket(self, caller: str) -> watch.Watched:
+    def measure_websocket(self, caller: str) -> watch.WebSocketTimes:
         """Return handshakes, round trips and updates of the WebSocket."""
-        return self._run_once(watch.watch, caller)
+        return self._run_once(watch.measure_websocket, caller)
+
+    def watch_updates(self, caller: str) -> watch.Updates:
+        """Return the updates: server-sent events if configured, else the WebSocket's messages."""
+        if self.site.events is not None:
+            return self._run_once(events.watch_events, caller)
+        return self.measure_websocket(caller).updates
 
     def count_connections(self) -> float:
         """Return how many connections the dashboard reports."""
-        return self._run(connections.told)
+        return self._run(connections.count_connections)
 
-    def hold_connections(self) -> connections.Held:
+    def hold_connections(self) -> connections.HeldConnections:
         """Open and hold as many WebSockets as configured."""
-        return self._run(connections.hold)
+        return self._run(connections.hold_connections)
 
     def show_in_browser(self) -> browser.BrowserView:
         """Show the page in Chromium for five seconds."""
@@ -67,5 +73,7 @@ class DashboardProbe:
 
     def _run(self, measure: Callable[[Site], Result]) -> Result:
         site = self.site
-        with told_safely(site.settings, site.access):
+        with redact_errors(site.settings):
+            access = site.access
+        with redact_errors(site.settings, access):
             return measure(site)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import io
+import os
 import ssl
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any, Self
 
 import msgspec
 
 from pytest_flowhealth.domain.text import format_number, one_line
-from pytest_flowhealth.errors import MeasurementUnavailable
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 
 LARGEST_BODY = 16 * 2**20
 """Bytes of a response's body, as transferred, that are read."""
@@ -119,7 +124,7 @@ class HttpClient:
             curl.BUFFERSIZE: 2**18,
             curl.HTTP_VERSION: curl.CURL_HTTP_VERSION_2TLS,
             curl.PROTOCOLS: curl.PROTO_HTTP | curl.PROTO_HTTPS,
-            curl.CAINFO: tls.authorities or _system_authorities(),
+            curl.CAINFO: _authorities(tls.authorities),
         }
         if tls.certificate is not None:
             options[curl.SSLCERT] = tls.certificate
@@ -165,16 +170,8 @@ class HttpClient:
         Raises:
             HttpError: There is no whole response in time, or it is no HTTP.
         """
-        curl, handle = load_pycurl(), self._handle
-        received = _Received()
-        sent = {"Accept": _ACCEPT, "Accept-Encoding": _CODINGS, "Expect": "", **(headers or {})}
-        handle.setopt(curl.URL, url)
-        handle.setopt(curl.HTTPHEADER, [_header(name, value) for name, value in sent.items()])
-        handle.setopt(curl.FRESH_CONNECT, fresh)
-        handle.setopt(curl.FORBID_REUSE, fresh)
-        handle.setopt(curl.DNS_CACHE_TIMEOUT, 0 if fresh else 60)
-        handle.setopt(curl.HEADERFUNCTION, received.take_header)
-        handle.setopt(curl.WRITEFUNCTION, received.take_body)
+        curl, handle, received = load_pycurl(), self._handle, _Received()
+        self._prepare(url, headers, received, fresh=fresh)
         if body is None:
             handle.setopt(curl.HTTPGET, 1)
         else:
@@ -186,6 +183,53 @@ class HttpClient:
         except curl.error as error:
             raise self._explain(error, received) from None
         return self._response(url, received)
+
+    def listen(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        see: Callable[[bytes], None],
+        seconds: float,
+    ) -> HttpResponse:
+        """Request a response that does not end, and read it for some seconds.
+
+        Args:
+            url: http or https.
+            headers: Headers besides the usual ones.
+            see: Called with each piece of the body.
+            seconds: How long it is read, from the request's start.
+
+        Returns:
+            The response, without its body; `timing.total` is below `seconds` if it ended.
+
+        Raises:
+            HttpError: It fails before that.
+        """
+        curl, handle, received = load_pycurl(), self._handle, _Received(see)
+        self._prepare(url, {"Accept-Encoding": "", **headers}, received, fresh=True)
+        handle.setopt(curl.HTTPGET, 1)
+        handle.setopt(curl.TIMEOUT_MS, int(1_000 * seconds))
+        try:
+            handle.perform()
+        except curl.error as error:
+            if error.args[0] != curl.E_OPERATION_TIMEDOUT or not received.headers:
+                raise self._explain(error, received) from None
+        finally:
+            handle.setopt(curl.TIMEOUT_MS, max(1, int(1_000 * self._timeout)))
+        return self._response(url, received)
+
+    def _prepare(
+        self, url: str, headers: Mapping[str, str] | None, received: _Received, *, fresh: bool
+    ) -> None:
+        curl, handle = load_pycurl(), self._handle
+        sent = {"Accept": _ACCEPT, "Accept-Encoding": _CODINGS, "Expect": "", **(headers or {})}
+        handle.setopt(curl.URL, url)
+        handle.setopt(curl.HTTPHEADER, [_header(name, value) for name, value in sent.items()])
+        handle.setopt(curl.FRESH_CONNECT, fresh)
+        handle.setopt(curl.FORBID_REUSE, fresh)
+        handle.setopt(curl.DNS_CACHE_TIMEOUT, 0 if fresh else 60)
+        handle.setopt(curl.HEADERFUNCTION, received.take_header)
+        handle.setopt(curl.WRITEFUNCTION, received.take_body)
 
     def _response(self, url: str, received: _Received) -> HttpResponse:
         curl, get = load_pycurl(), self._handle.getinfo
@@ -219,13 +263,19 @@ class HttpClient:
 
     def _explain(self, error: Exception, received: _Received) -> HttpError:
         code, text = error.args[0], one_line(str(error.args[1]), 200)
+        curl = load_pycurl()
+        number = self._handle.getinfo(curl.OS_ERRNO)
+        if code == curl.E_COULDNT_CONNECT and number:
+            # libcurl's own text has a duration, which would make each message another one.
+            text = os.strerror(number)
         return explain(code, text, self._timeout, oversized=received.size > LARGEST_BODY)
 
 
 class _Received:
     """The headers and the body of a response while it comes in."""
 
-    def __init__(self) -> None:
+    def __init__(self, see: Callable[[bytes], None] | None = None) -> None:
+        self._see = see
         self.headers: list[tuple[str, str]] = []
         self.body = io.BytesIO()
         self.size = 0
@@ -240,6 +290,9 @@ class _Received:
 
     def take_body(self, data: bytes) -> int:
         self.size += len(data)
+        if self._see is not None:
+            self._see(data)
+            return len(data)
         # Another count than that of the data ends the transfer.
         return self.body.write(data) if self.size <= LARGEST_BODY else 0
 
@@ -293,6 +346,16 @@ _TLS_PROBLEMS = (
         "name a certificate that the server trusts: [dashboard] certificate in flowhealth.toml",
     ),
     (
+        "ostname mismatch",
+        "has a certificate for another name",
+        "use a name that the certificate has in the address, or issue one for this name",
+    ),
+    (
+        "address mismatch",
+        "has a certificate for another name",
+        "use a name that the certificate has in the address, or issue one for this name",
+    ),
+    (
         "subject name matches",
         "has a certificate for another name",
         "use a name that the certificate has in the address, or issue one for this name",
@@ -330,19 +393,52 @@ def tls_remedy(text: str) -> str | None:
     return next((remedy for part, _, remedy in _TLS_PROBLEMS if part in text), None)
 
 
+def make_context(tls: TlsFiles) -> ssl.SSLContext:
+    """Return a context that trusts the system's authorities and those of `tls`.
+
+    Raises:
+        CheckFailed: A file can't be used.
+    """
+    context = ssl.create_default_context()
+    key = "dashboard.ca"
+    try:
+        if tls.authorities is not None:
+            context.load_verify_locations(tls.authorities)
+        key = "dashboard.certificate, or dashboard.key,"
+        if tls.certificate is not None:
+            context.load_cert_chain(tls.certificate, tls.key)
+    except (OSError, ValueError) as error:
+        text = one_line(str(error), 120)
+        raise CheckFailed(
+            f"the file that {key} names can't be used: {text}", remedy="name a PEM file"
+        ) from None
+    return context
+
+
 def _header(name: str, value: str) -> str:
     # "Name:" removes a header of libcurl's own.
     return f"{name}: {value}" if value else f"{name}:"
 
 
-def _system_authorities() -> str:
-    """Return the file of authorities that the system trusts; that of certifi where there is none."""
-    found = ssl.get_default_verify_paths().cafile
-    if found is None:
+@cache
+def _authorities(path: str | None) -> str:
+    """Return a file with the authorities that the system trusts and those at `path`.
+
+    libcurl reads one file; it keeps what it read for each client.
+    """
+    system = ssl.get_default_verify_paths().cafile
+    if system is None:
         import certifi
 
-        found = certifi.where()
-    return found
+        system = certifi.where()
+    if path is None:
+        return system
+    make_context(TlsFiles(path))
+    handle, joined = tempfile.mkstemp(prefix="flowhealth-ca-")
+    atexit.register(Path(joined).unlink, missing_ok=True)
+    with os.fdopen(handle, "wb") as file:
+        file.write(Path(path).read_bytes() + b"\n" + Path(system).read_bytes())
+    return joined
 
 
 def load_pycurl() -> Any:

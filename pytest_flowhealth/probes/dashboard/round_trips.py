@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Mapping
 
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
-from pytest_flowhealth.probes.dashboard.http_client import TlsFiles, explain_tls, tls_remedy
+from pytest_flowhealth.probes.dashboard.http_client import (
+    TlsFiles,
+    explain_tls,
+    make_context,
+    tls_remedy,
+)
 
 
 def measure_round_trips(  # noqa: PLR0913  # those of `WebSocketProbe.round_trips`
@@ -55,17 +59,3 @@ def measure_round_trips(  # noqa: PLR0913  # those of `WebSocketProbe.round_trip
         text = one_line(str(error) or type(error).__name__, 200)
         problem = CheckFailed(f"{url}: {explain_tls(text) or text}", remedy=tls_remedy(text))
     raise problem
-
-
-def make_context(tls: TlsFiles) -> ssl.SSLContext:
-    """Return a context that trusts the system's authorities and those of `tls`.
-
-    Raises:
-        OSError: A file can't be read, or holds no certificate.
-    """
-    context = ssl.create_default_context()
-    if tls.authorities is not None:
-        context.load_verify_locations(tls.authorities)
-    if tls.certificate is not None:
-        context.load_cert_chain(tls.certificate, tls.key)
-    return context

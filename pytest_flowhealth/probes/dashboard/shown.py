@@ -181,7 +181,18 @@ class _Visit:
             service_workers="block",
         )
         context.add_cookies(
-            [{"name": one.name, "value": one.value, "url": one.origin} for one in order.cookies]
+            [
+                {
+                    "name": one.name,
+                    "value": one.value,
+                    "domain": one.domain,
+                    "path": one.path,
+                    "secure": one.secure,
+                    "httpOnly": one.http_only,
+                    "expires": float(one.expires or -1),
+                }
+                for one in order.cookies
+            ]
         )
         context.expose_function("flowhealthTold", self._take)
         if order.headers:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         describe_disturbances,
         read_conditions,
     )
+    from pytest_flowhealth.probes.wasm.memory import MemoryUse, watch_memory
     from pytest_flowhealth.probes.wasm.rebuild import rebuild_module
     from pytest_flowhealth.probes.wasm.subject import SAMPLE, find_subject
 
@@ -33,12 +34,14 @@ __all__ = [
     "Evidence",
     "Interval",
     "MachineConditions",
+    "MemoryUse",
     "describe_disturbances",
     "find_subject",
     "read_conditions",
     "read_evidence",
     "rebuild_module",
     "run_benchmark",
+    "watch_memory",
 ]
 
 _MODULES = {
@@ -49,6 +52,8 @@ _MODULES = {
     "Evidence": "binary",
     "Interval": "interval",
     "MachineConditions": "machine",
+    "MemoryUse": "memory",
+    "watch_memory": "memory",
     "describe_disturbances": "machine",
     "find_subject": "subject",
     "read_conditions": "machine",

@@ -22,8 +22,10 @@ from typing import Any
 
 import msgspec
 
+from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes import command
+from pytest_flowhealth.probes.program_errors import find_cause
 from pytest_flowhealth.probes.wasm.host import HostBaseline
 from pytest_flowhealth.probes.wasm.interval import FEWEST, Interval, interval
 
@@ -81,7 +83,7 @@ class BenchmarkPlan(msgspec.Struct, frozen=True):
 
 
 class Sampled(msgspec.Struct, frozen=True):
-    """What one process told: samples as (ms a call, sentinel's ms), memory in bytes."""
+    """What one process measured: samples as (ms a call, sentinel's ms)."""
 
     js: tuple[tuple[float, float], ...]
     wasm: tuple[tuple[float, float], ...]
@@ -89,9 +91,6 @@ class Sampled(msgspec.Struct, frozen=True):
     steady: dict[str, bool]
     iterations: int
     baselines: tuple[str, ...]
-    blocks: tuple[int, ...]
-    memory_exported: bool
-    rss: tuple[int, ...]
     node: str
 
 
@@ -107,9 +106,6 @@ class Benchmark(msgspec.Struct, frozen=True):
         js, wasm: Median milliseconds of a call.
         n: Iterations of a call.
         iterations: Iterations over all samples.
-        blocks: Bytes of linear memory before and after each of eight blocks of calls.
-        memory_exported: Whether the module lets its memory be seen.
-        rss: Bytes of the process, before the module was loaded and at the end.
         baselines: The kinds of baseline that there are.
         against: The one measured against.
         flags: Node's flags. `node`: its version. `seconds`: what it all took.
@@ -124,20 +120,11 @@ class Benchmark(msgspec.Struct, frozen=True):
     wasm: float
     n: int
     iterations: int
-    blocks: tuple[int, ...]
-    memory_exported: bool
-    rss: tuple[int, ...]
     baselines: tuple[str, ...]
     against: str
     flags: tuple[str, ...]
     node: str
     seconds: float
-
-    @property
-    def leaks(self) -> bool:
-        """Whether linear memory grew in three blocks of calls or more: one step is no leak."""
-        pairs = zip(self.blocks, self.blocks[1:], strict=False)
-        return sum(after > before for before, after in pairs) >= 3
 
 
 def run_benchmark(
@@ -153,7 +140,7 @@ def run_benchmark(
             does not end, or the two sides give different results.
         MeasurementUnavailable: Node gave no answer.
     """
-    _require_files(subject)
+    require_files(subject)
     begun = clock()
     n = subject.n or _fitting(subject, effort)
     found: list[Sampled] = []
@@ -223,9 +210,6 @@ def _result(
         wasm=statistics.median(sample for one in found for sample, _ in one.wasm),
         n=n,
         iterations=sum(one.iterations for one in found),
-        blocks=last.blocks,
-        memory_exported=last.memory_exported,
-        rss=last.rss,
         baselines=last.baselines,
         against=subject.against,
         flags=_flags(),
@@ -262,21 +246,51 @@ def _fitting(subject: BenchmarkSubject, effort: BenchmarkPlan) -> int:
 
 
 def _sample(subject: BenchmarkSubject, n: int, effort: BenchmarkPlan) -> Sampled:
+    measured = run_process(subject, _spec(subject, n, effort), effort.process)
+    return Sampled(
+        js=tuple((ms, sentinel) for ms, sentinel in measured["samples"]["js"]),
+        wasm=tuple((ms, sentinel) for ms, sentinel in measured["samples"]["wasm"]),
+        growth=measured["growth"],
+        steady=measured["steady"],
+        iterations=measured["iterations"],
+        baselines=tuple(measured["baselines"]),
+        node=measured["node"],
+    )
+
+
+def run_process(subject: BenchmarkSubject, spec: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """Run bench.mjs in Node and return what it measured.
+
+    Raises:
+        CheckFailed: The module or a baseline can't be used, or it does not end in time.
+    """
     word = secrets.token_hex(16)
     script = resources.files("pytest_flowhealth.probes.wasm") / "js/bench.mjs"
     with resources.as_file(script) as path:
-        argv = ["node", *_flags(), str(path), word, json.dumps(_spec(subject, n, effort))]
+        argv = ["node", *_flags(), str(path), word, json.dumps(spec)]
         try:
-            done = command.run(argv, cwd=subject.module.parent, timeout=effort.process)
+            done = command.run(argv, cwd=subject.module.parent, timeout=seconds)
         except MeasurementUnavailable:
             raise CheckFailed(
-                f"{subject.module.name}: one measurement did not end within {effort.process:g} s: "
-                "a side loops for ever, or a call takes too long (fewer iterations: n)"
+                f"{subject.module.name}: one measurement did not end within {seconds:g} s: "
+                "a side loops for ever, or a call takes too long",
+                remedy="correct the loop, or set fewer iterations a call: [wasm] n in flowhealth.toml",
             ) from None
-    return _decoded(subject, word, done)
+    return _decode(subject, word, done)
 
 
 def _spec(subject: BenchmarkSubject, n: int, effort: BenchmarkPlan) -> dict[str, Any]:
+    return {
+        **base_spec(subject, n),
+        "rounds": effort.rounds,
+        "sampleMs": effort.sample,
+        "warmUpMs": effort.warm_up,
+        "budgetMs": effort.process * 600,
+    }
+
+
+def base_spec(subject: BenchmarkSubject, n: int) -> dict[str, Any]:
+    """Return the part of bench.mjs's input that names what is called, with four inputs."""
     return {
         "module": str(subject.module),
         "export": subject.export,
@@ -285,56 +299,57 @@ def _spec(subject: BenchmarkSubject, n: int, effort: BenchmarkPlan) -> dict[str,
         "against": subject.against,
         "n": n,
         "seeds": [1, 42, 12_345, 987_654_321],
-        "rounds": effort.rounds,
-        "sampleMs": effort.sample,
-        "warmUpMs": effort.warm_up,
-        "budgetMs": effort.process * 600,
+        "memoryMs": 0,
+        "memoryCalls": 0,
     }
 
 
-def _decoded(subject: BenchmarkSubject, word: str, done: command.Completed) -> Sampled:
+def _decode(subject: BenchmarkSubject, word: str, done: command.Completed) -> dict[str, Any]:
     lines = [line.removeprefix(word) for line in done.stdout.split("\n") if line.startswith(word)]
     if not lines:
-        said = (done.stderr.strip().splitlines() or ["nothing"])[-1][:300]
         raise CheckFailed(
-            f"{subject.module.name}: Node ended with code {done.returncode} before it had measured: {said}"
+            f"{subject.module.name}: Node ended before it had measured: "
+            f"{find_cause(done.stderr, done.returncode)}",
+            remedy="correct what the module, its adapter or its baseline does there",
         )
-    told = json.loads(lines[-1])
-    if "error" in told:
-        raise _explained(subject, told["error"])
-    return Sampled(
-        js=tuple((ms, sentinel) for ms, sentinel in told["samples"]["js"]),
-        wasm=tuple((ms, sentinel) for ms, sentinel in told["samples"]["wasm"]),
-        growth=told["growth"],
-        steady=told["steady"],
-        iterations=told["iterations"],
-        baselines=tuple(told["baselines"]),
-        blocks=tuple(told["memory"]["blocks"]),
-        memory_exported=told["memory"]["exported"],
-        rss=tuple(told["rss"]),
-        node=told["node"],
-    )
+    measured: dict[str, Any] = json.loads(lines[-1])
+    if "error" in measured and isinstance(measured["error"], dict):
+        raise _explain(subject, measured["error"], done.stderr)
+    return measured
 
 
 _STAGES = {
-    "module": "is no module that can be run",
-    "export": "can't be called",
-    "wasm": "fails when it is called",
-    "results": "gives other results than the baseline",
+    "module": (
+        "is not a module that can be run",
+        "build it for Node, or give its imports: adapter",
+    ),
+    "export": ("can't be called", "correct [wasm] export in flowhealth.toml"),
+    "wasm": (
+        "fails when it is called",
+        "correct it where it fails; built with debug information, its stack names the function",
+    ),
+    "results": (
+        "gives other results than the baseline",
+        "compare both for this seed: one of them is wrong",
+    ),
 }
 
 
-def _explained(subject: BenchmarkSubject, error: dict[str, str]) -> CheckFailed:
-    stage, message = error["stage"], error["message"]
+def _explain(subject: BenchmarkSubject, error: dict[str, str], stderr: str) -> CheckFailed:
+    stage, message = error["stage"], one_line(error["message"], 300)
     if stage in ("baseline", "js", "adapter"):
         path = subject.adapter or subject.baseline
-        return CheckFailed(f"{path.name if path else 'the baseline'} can't be used: {message}")
-    return CheckFailed(
-        f"{subject.module.name} {_STAGES.get(stage, 'could not be measured')}: {message}"
-    )
+        name = path.name if path else "the baseline"
+        return CheckFailed(f"{name} can't be used: {message}", remedy=f"correct {name}")
+    if stage == "wasm" and stderr.strip():
+        # A panic hook, and emscripten's runtime, write the reason of a trap there.
+        message = f"{message} ({find_cause(stderr)})"
+    problem, remedy = _STAGES.get(stage, ("could not be measured", None))
+    return CheckFailed(f"{subject.module.name} {problem}: {message}", remedy=remedy)
 
 
-def _require_files(subject: BenchmarkSubject) -> None:
+def require_files(subject: BenchmarkSubject) -> None:
+    """Raise CheckFailed unless the subject's files are there and name what is measured."""
     for path in (subject.module, subject.baseline, subject.adapter):
         if path is not None and not path.is_file():
             raise CheckFailed(f"{path.name} is not there", remedy=f"build {path.name}")
