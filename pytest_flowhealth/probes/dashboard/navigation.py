@@ -154,5 +154,9 @@ def _endless(passed: list[Address]) -> CheckFailed:
     first = passed[0]
     if len(set(passed)) < len(passed):
         paths = [one_line(one.target.partition("?")[0], 60) for one in passed[-4:]]
-        return CheckFailed(f"{first.shown} redirects in a ring: {' -> '.join(paths)}")
+        return CheckFailed(
+            f"{first.shown} redirects in a ring: {' -> '.join(paths)}",
+            remedy="if one of them is the login: [dashboard.login] in flowhealth.toml; else correct "
+            "the server's redirects",
+        )
     return CheckFailed(f"{first.shown} redirects more than {HOPS} times")

@@ -70,11 +70,9 @@ def open_page(site: Site, client: HttpClient | None = None) -> OpenedPage:
     if is_login or wrong == LOGIN_FORM:
         raise _not_logged_in(site, found)
     if wrong is not None:
-        raise CheckFailed(
-            f"{address.shown} {wrong}",
-            remedy="correct dashboard.url; if this is the page, set dashboard.contains to a text "
-            "that it has",
-        )
+        cause = "the server's log says why" if "an error" in wrong else "correct dashboard.url"
+        keep = "" if site.settings.contains else "; if this is the page, set dashboard.contains"
+        raise CheckFailed(f"{address.shown} {wrong}", remedy=f"{cause}{keep}")
     shown = tuple(one.shown for one in found.passed) if len(found.passed) > 1 else ()
     return OpenedPage(address, response, content, shown)
 
