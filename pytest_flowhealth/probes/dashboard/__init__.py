@@ -16,9 +16,10 @@ if TYPE_CHECKING:
         security_headers,
     )
     from pytest_flowhealth.probes.dashboard.dashboard_probe import DashboardProbe
-    from pytest_flowhealth.probes.dashboard.http_client import HttpResponse, Timing, TlsFiles
+    from pytest_flowhealth.probes.dashboard.http_client import HttpResponse, Timing
     from pytest_flowhealth.probes.dashboard.load import RequestSample, median_steps
     from pytest_flowhealth.probes.dashboard.probe import HttpProbe, WebSocketProbe
+    from pytest_flowhealth.probes.dashboard.tls import TlsFiles
 
 __all__ = [
     "BrowserView",
@@ -41,7 +42,7 @@ _MODULES = {
     "HttpResponse": "http_client",
     "RequestSample": "load",
     "Timing": "http_client",
-    "TlsFiles": "http_client",
+    "TlsFiles": "tls",
     "WebSocketProbe": "probe",
     "median_steps": "load",
     "missing_security_headers": "content",

@@ -7,13 +7,8 @@ from collections.abc import Mapping
 from typing import Literal
 
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.probes.dashboard.http_client import (
-    SYSTEM_TLS,
-    HttpClient,
-    HttpError,
-    HttpResponse,
-    TlsFiles,
-)
+from pytest_flowhealth.probes.dashboard.http_client import HttpClient, HttpError, HttpResponse
+from pytest_flowhealth.probes.dashboard.tls import SYSTEM_TLS, TlsFiles
 
 
 class HttpProbe:

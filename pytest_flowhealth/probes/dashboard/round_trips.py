@@ -7,12 +7,7 @@ from collections.abc import Mapping
 
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
-from pytest_flowhealth.probes.dashboard.http_client import (
-    TlsFiles,
-    explain_tls,
-    make_context,
-    tls_remedy,
-)
+from pytest_flowhealth.probes.dashboard.tls import TlsFiles, explain_tls, make_context, tls_remedy
 
 
 def measure_round_trips(  # noqa: PLR0913  # those of `WebSocketProbe.round_trips`

@@ -15,9 +15,10 @@ from pytest_flowhealth.domain.text import Redactor
 from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, NotApplicable
 from pytest_flowhealth.probes.dashboard.address import Address, Origin, parse_address
-from pytest_flowhealth.probes.dashboard.http_client import HttpClient, TlsFiles, make_context
+from pytest_flowhealth.probes.dashboard.http_client import HttpClient
 from pytest_flowhealth.probes.dashboard.login import KEY, log_in, read_secret
 from pytest_flowhealth.probes.dashboard.navigation import Access
+from pytest_flowhealth.probes.dashboard.tls import TlsFiles, make_context
 
 LONGEST = 60.0
 """Seconds of `dashboard.timeout` that count at the most."""

@@ -14,15 +14,11 @@ from pytest_flowhealth.domain.text import format_number, one_line
 from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.dashboard.address import Address, Origin
-from pytest_flowhealth.probes.dashboard.http_client import (
-    USER_AGENT,
-    HttpError,
-    explain_tls,
-    tls_remedy,
-)
+from pytest_flowhealth.probes.dashboard.http_client import USER_AGENT, HttpError
 from pytest_flowhealth.probes.dashboard.navigation import failure
 from pytest_flowhealth.probes.dashboard.protocols import Protocol, choose_protocol
 from pytest_flowhealth.probes.dashboard.site import Site
+from pytest_flowhealth.probes.dashboard.tls import explain_tls, tls_remedy
 from pytest_flowhealth.probes.deadline import within
 
 LARGEST = 16 * 2**20

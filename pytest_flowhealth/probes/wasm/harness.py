@@ -40,6 +40,9 @@ _GROWTH = (1.6, 3.0)
 _SLOWED = 1.15
 _FEWEST_SAMPLES = 5
 _PRECISE = 0.05
+_DRIFT = 0.02
+"""By which share of the median benchmarks on one quiet machine differ from each other: an interval from
+one of them is no narrower."""
 
 
 class BenchmarkSubject(msgspec.Struct, frozen=True):
@@ -201,7 +204,7 @@ def _result(
     limit = _SLOWED * _reference(found, known)
     dropped = sum(sentinel > limit for sentinel in samples) / len(samples) if samples else 1.0
     return Benchmark(
-        interval=interval(ratios),
+        interval=_widen(interval(ratios)),
         ratios=tuple(ratios),
         processes=len(found),
         dropped=dropped,
@@ -215,6 +218,16 @@ def _result(
         flags=_flags(),
         node=last.node,
         seconds=seconds,
+    )
+
+
+def _widen(found: Interval | None) -> Interval | None:
+    if found is None:
+        return None
+    return msgspec.structs.replace(
+        found,
+        low=min(found.low, (1 - _DRIFT) * found.median),
+        high=max(found.high, (1 + _DRIFT) * found.median),
     )
 
 
