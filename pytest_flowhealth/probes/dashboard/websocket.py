@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib
 import socket as sockets
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -178,8 +179,15 @@ async def open_connection(site: Site, address: Address) -> Connection:
         problem = f"refuses the WebSocket with status {status}"
         remedy = _refusal_remedy(status, site)
     except InvalidHandshake as error:
-        problem = f"responds with something that is no WebSocket: {one_line(str(error), 120)}"
-        remedy = _SUBPROTOCOLS if "subprotocol" in str(error) else None
+        # A server that requires a client certificate refuses after the handshake of TLS.
+        text = one_line(str(error.__cause__ or error), 120)
+        problem = explain_tls(text) or (
+            f"responds with something that is no WebSocket: {one_line(str(error), 120)}"
+        )
+        remedy = _SUBPROTOCOLS if "subprotocol" in str(error) else tls_remedy(text)
+    except ssl.SSLError:
+        raw.close()
+        raise  # one of them is a ValueError too
     except ValueError:
         problem = "redirects the WebSocket, which is not followed"
     else:
