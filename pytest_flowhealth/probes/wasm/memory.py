@@ -40,8 +40,10 @@ class MemoryUse(msgspec.Struct, frozen=True):
             counted one), and the bytes then.
         calls: How many calls there were.
         visible: Whether the module exports or imports its memory; without, `steps` is empty.
-        rss: The process's memory at the beginning, halfway and at the end.
+        rss: The process's memory at the beginning and at the end.
         error: What ended the calls, None if nothing did.
+        external: What the engine holds outside of JavaScript's heap, halfway and at the end; linear
+            memory counts in it, also where it is not visible.
     """
 
     initial: int
@@ -50,6 +52,7 @@ class MemoryUse(msgspec.Struct, frozen=True):
     visible: bool
     rss: tuple[int, ...]
     error: str | None
+    external: tuple[int, ...] = ()
 
     @property
     def final(self) -> int:

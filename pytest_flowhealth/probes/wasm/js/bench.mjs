@@ -253,7 +253,8 @@ const memoryBytes = () => memories().reduce((sum, one) => sum + one.buffer.byteL
 // call. The buffer is read anew after each call, for growing detaches it. An error ends it, and is told.
 function watchMemory(bench, initial) {
   const inputs = spec.seeds.map((seed) => bench.inputs(seed, spec.n));
-  const result = { initial, steps: [], calls: 0, visible: memories().length > 0, rss: [rss()], error: null };
+  const result = { initial, steps: [], calls: 0, visible: memories().length > 0, rss: [rss()], external: [], error: null };
+  const external = () => process.memoryUsage().external;
   let last = initial;
   const note = () => {
     const now = memoryBytes();
@@ -269,13 +270,16 @@ function watchMemory(bench, initial) {
       bench.load?.(bench.exports, input);
       consume(bench.wasm(input));
       note();
-      if (result.rss.length === 1 && ms(from) >= spec.memoryMs / 2) result.rss.push(rss());
+      if (result.external.length === 0 && (ms(from) >= spec.memoryMs / 2 || result.calls >= spec.memoryCalls / 2)) {
+        result.external.push(external());
+      }
     }
   } catch (error) {
     note();
     result.error = `${error?.name ?? typeof error}: ${said(error)}`;
   }
   result.rss.push(rss());
+  result.external.push(external());
   return result;
 }
 
