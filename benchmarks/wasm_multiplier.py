@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pytest_flowhealth.probes.wasm.harness import Subject, benchmark
-from pytest_flowhealth.probes.wasm.host import Host
+from pytest_flowhealth.probes.wasm.harness import BenchmarkSubject, run_benchmark
+from pytest_flowhealth.probes.wasm.host import HostBaseline
 from pytest_flowhealth.probes.wasm.subject import sample_folder
 
 
@@ -25,13 +25,13 @@ def main() -> None:
     parser.add_argument("--against", default="idiomatic", choices=["idiomatic", "tuned"])
     options = parser.parse_args()
     folder = sample_folder()
-    subject = Subject(
+    subject = BenchmarkSubject(
         folder / "engine.wasm", "run", folder / "baseline.mjs", against=options.against
     )
     # As a user's runs do: from one to the next it is known how long the sentinel takes here.
     with tempfile.TemporaryDirectory() as kept:
-        host = Host(Path(kept))
-        found = [benchmark(subject, host=host) for _ in range(options.runs)]
+        host = HostBaseline(Path(kept))
+        found = [run_benchmark(subject, host=host) for _ in range(options.runs)]
     ratios = [ratio for one in found for ratio in one.ratios]
     truth = statistics.median(ratios) if ratios else 0.0
     intervals = [one.interval for one in found if one.interval]

@@ -4,22 +4,19 @@ What is asked is named by [dashboard] in flowhealth.toml, and nothing else is; h
 about: docs/dashboard.md.
 """
 
-from collections.abc import Callable, Sequence
-from functools import cached_property
+from collections.abc import Sequence
 from statistics import median
-from typing import Any, TypeVar
 
 import pytest
 
 from pytest_flowhealth import CheckFailed, Health, NotApplicable, Target
-from pytest_flowhealth.probes.dashboard import browser, connections
-from pytest_flowhealth.probes.dashboard.browser import Shown
-from pytest_flowhealth.probes.dashboard.content import protection, unprotected
-from pytest_flowhealth.probes.dashboard.page import Page, Sample, look, measure
-from pytest_flowhealth.probes.dashboard.site import Site, of_target, told_safely
-from pytest_flowhealth.probes.dashboard.watch import Watched, watch
-
-Result = TypeVar("Result")
+from pytest_flowhealth.probes.dashboard import (
+    BrowserView,
+    DashboardProbe,
+    median_steps,
+    missing_security_headers,
+    security_headers,
+)
 
 SHOWN = 5
 """Errors and refused places that are named."""
@@ -33,62 +30,26 @@ FRAME, FPS = 34, 50
 NO_SCREEN = "a headless browser without a screen: it paces its frames by its own timer"
 
 
-class Dashboard:
-    """The dashboard of one run: logged in, asked and watched once, for all checks."""
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._kept: dict[Callable[..., object], tuple[Any, frozenset[str]]] = {}
-
-    @cached_property
-    def site(self) -> Site:
-        """Addresses, access and limits."""
-        return of_target(self._target)
-
-    def page(self, check: str) -> Page:
-        """What the requests for the page gave."""
-        return self._once(measure, check)
-
-    def watched(self, check: str) -> Watched:
-        """What the WebSocket gave."""
-        return self._once(watch, check)
-
-    def _once(self, probe: Callable[[Site], Result], check: str) -> Result:
-        """Ask for all checks together, and anew for one that asks again: it is being retried."""
-        result, askers = self._kept.get(probe, (None, frozenset[str]()))
-        if not askers or check in askers:
-            result, askers = self.asked(probe), frozenset[str]()
-        self._kept[probe] = (result, askers | {check})
-        kept: Result = result
-        return kept
-
-    def asked(self, probe: Callable[[Site], Result]) -> Result:
-        """Return what a probe finds, or raise its error without the secrets of the log-in."""
-        site = self.site
-        with told_safely(site.settings, site.access):
-            return probe(site)
-
-
 @pytest.fixture(scope="session")
-def dashboard(target: Target) -> Dashboard:
-    """The dashboard, which is asked when a check needs it."""
-    return Dashboard(target)
+def dashboard(target: Target) -> DashboardProbe:
+    """The dashboard, which is measured when a check needs it."""
+    return DashboardProbe(target)
 
 
 @pytest.mark.health("dashboard", timeout=300)
-def test_page(health: Health, dashboard: Dashboard) -> None:
+def test_page(health: Health, dashboard: DashboardProbe) -> None:
     """The page is there, whole, and the one that is meant; redirects stay with the configured servers."""
-    found = dashboard.asked(look)
-    headers = protection(found.reply.headers)
-    missing = unprotected(headers, secure=found.address.origin.secure)
+    found = dashboard.open_page()
+    headers = security_headers(found.response.headers)
+    missing = missing_security_headers(headers, secure=found.address.origin.secure)
     health.detail(
         address=found.address.shown,
         redirects=found.redirects,
-        status=found.reply.status,
+        status=found.response.status,
         size=found.content.size,
         unpacked=found.content.unpacked,
         encoding=found.content.encoding,
-        kept_alive=found.kept,
+        version=found.response.version,
         security_headers=headers,
         security_headers_missing=missing,
     )
@@ -97,48 +58,44 @@ def test_page(health: Health, dashboard: Dashboard) -> None:
 @pytest.mark.health("dashboard", requires="dashboard.page", timeout=300, exclusive=True)
 @pytest.mark.threshold("response.p95", warn=200, fail=1_000, unit="ms")
 @pytest.mark.threshold("response_fresh.p95", warn=200, fail=1_000, unit="ms")
-def test_response(health: Health, dashboard: Dashboard) -> None:
+def test_response(health: Health, dashboard: DashboardProbe) -> None:
     """Requests on a fixed schedule, from when each was due to its last byte, connections kept and fresh."""
-    found = dashboard.page("response")
+    found = dashboard.measure_responses("response")
     kept = found.kept or found.fresh
     if kept:
-        health.measure("response", [one.whole for one in kept], unit="ms")
-        health.measure("transfer", [1_000 * one.received / one.whole for one in kept], unit="B/s")
+        health.measure("response", [sample.whole for sample in kept], unit="ms")
+        health.measure(
+            "transfer", [1_000 * sample.received / sample.whole for sample in kept], unit="B/s"
+        )
     if found.fresh:
-        health.measure("response_fresh", [one.whole for one in found.fresh], unit="ms")
+        health.measure("response_fresh", [sample.whole for sample in found.fresh], unit="ms")
     health.detail(
         kept_alive=bool(found.kept),
         seconds_between_requests=found.interval,
-        median_ms={"kept": steps(found.kept), "fresh": steps(found.fresh)},
+        median_ms={"kept": median_steps(found.kept), "fresh": median_steps(found.fresh)},
         failures=found.failures,
+        version=found.version,
+        rate_limit=found.limited,
     )
+    if found.refused:
+        health.warn(str(found.limited))
+        health.remedy("exempt this machine from the server's rate limit, or check less often")
     health.remedy("see which step is slow: median_ms in the report; then the server's log")
     failed = sum(found.failures.values())
     if failed:
-        asked = failed + len(found.fresh) + len(found.kept)
+        sent = failed + len(found.fresh) + len(found.kept)
         worst = max(found.failures, key=lambda reason: found.failures[reason])
-        told = f"{failed} of {asked} requests failed: it {worst}"
-        if failed > TOLERATED * asked:
-            raise CheckFailed(told, remedy="the server's log says why")
-        health.warn(told)
-
-
-def steps(samples: tuple[Sample, ...]) -> dict[str, float]:
-    """Return the median of each step that the requests took, in ms."""
-    names = ("dns", "connect", "tls", "first_byte", "whole")
-    taken = {name: [getattr(one, name) for one in samples] for name in names}
-    return {
-        name: round(median(values), 3)
-        for name, values in taken.items()
-        if values and None not in values
-    }
+        problem = f"{failed} of {sent} requests failed: it {worst}"
+        if failed > TOLERATED * sent:
+            raise CheckFailed(problem, remedy="the server's log says why")
+        health.warn(problem)
 
 
 @pytest.mark.health("dashboard", requires="dashboard.page", timeout=1_500, exclusive=True)
 @pytest.mark.threshold("websocket.p95", warn=50, fail=250, unit="ms")
-def test_websocket(health: Health, dashboard: Dashboard) -> None:
+def test_websocket(health: Health, dashboard: DashboardProbe) -> None:
     """Protocol pings on a fixed schedule, each answered by the server itself."""
-    found = dashboard.watched("websocket")
+    found = dashboard.measure_websocket("websocket")
     health.measure("websocket", found.pings, unit="ms")
     health.measure("handshake", found.handshakes, unit="ms")
     health.detail(compression=found.compression)
@@ -147,32 +104,34 @@ def test_websocket(health: Health, dashboard: Dashboard) -> None:
 
 @pytest.mark.health("dashboard", requires="dashboard.websocket", timeout=1_500, exclusive=True)
 @pytest.mark.threshold("message.p95", warn=50, fail=250, unit="ms")
-def test_message(health: Health, dashboard: Dashboard) -> None:
+def test_message(health: Health, dashboard: DashboardProbe) -> None:
     """A message of the application's, until its reply."""
     if dashboard.site.settings.message is None:
         raise NotApplicable("no message is configured: [dashboard.message] in flowhealth.toml")
-    health.measure("message", dashboard.watched("message").messages, unit="ms")
+    health.measure("message", dashboard.measure_websocket("message").messages, unit="ms")
 
 
-@pytest.mark.health("dashboard", requires="dashboard.websocket", timeout=1_500, exclusive=True)
+@pytest.mark.health("dashboard", requires="dashboard.page", timeout=1_500, exclusive=True)
 @pytest.mark.threshold("cadence", warn=10, fail=50, unit="%")
 @pytest.mark.threshold("jitter.p95", warn=25, fail=75, unit="%")
-def test_updates(health: Health, dashboard: Dashboard) -> None:
+def test_updates(health: Health, dashboard: DashboardProbe) -> None:
     """Updates come as often as configured: how far their median, and each of them, is from that."""
     if not dashboard.site.settings.updates:
         raise NotApplicable("updates come when they may: [dashboard] updates = false")
-    found = dashboard.watched("updates")
+    if dashboard.site.events is None:
+        health.depends_on("dashboard.websocket")
+    found = dashboard.watch_updates("updates")
     expected = 1_000 * dashboard.site.interval
     health.measure("traffic", found.received / found.seconds, unit="B/s")
     health.detail(
-        updates=len(found.updates),
-        told_on_connecting=found.greetings,
+        updates=len(found.times),
+        sent_on_connecting=found.greetings,
         seconds=found.seconds,
         expected_ms=expected,
     )
     health.remedy("look at what sends the updates; if the interval is meant, set update_interval")
-    if len(found.updates) < 2:
-        raise CheckFailed(f"{len(found.updates)} updates came in {found.seconds:g} s")
+    if len(found.times) < 2:
+        raise CheckFailed(f"{len(found.times)} updates came in {found.seconds:g} s")
     distances = found.distances
     health.measure("update_interval", distances, unit="ms")
     health.measure("cadence", 100 * abs(median(distances) - expected) / expected, unit="%")
@@ -180,15 +139,15 @@ def test_updates(health: Health, dashboard: Dashboard) -> None:
 
 
 @pytest.mark.health("dashboard", requires="dashboard.page", timeout=90)
-def test_connections(health: Health, dashboard: Dashboard) -> None:
+def test_connections(health: Health, dashboard: DashboardProbe) -> None:
     """How many connections there are, as the application itself tells."""
-    health.measure("connections", dashboard.asked(connections.told), unit="1")
+    health.measure("connections", dashboard.count_connections(), unit="1")
 
 
 @pytest.mark.health("dashboard", requires="dashboard.websocket", timeout=300, exclusive=True)
-def test_capacity(health: Health, dashboard: Dashboard) -> None:
+def test_capacity(health: Health, dashboard: DashboardProbe) -> None:
     """As many WebSockets as configured are opened, and stay."""
-    found = dashboard.asked(connections.hold)
+    found = dashboard.hold_connections()
     health.measure("held", found.stayed, unit="1")
     health.detail(
         asked=found.asked,
@@ -212,9 +171,9 @@ def test_capacity(health: Health, dashboard: Dashboard) -> None:
 )
 @pytest.mark.threshold("frame.p95", warn=FRAME, fail=100, unit="ms")
 @pytest.mark.threshold("fps", warn=FPS, fail=30, unit="fps")
-def test_browser(health: Health, dashboard: Dashboard) -> None:
+def test_browser(health: Health, dashboard: DashboardProbe) -> None:
     """The page in a real Chromium for five seconds: frames, long tasks, what its console tells."""
-    found = dashboard.asked(browser.show)
+    found = dashboard.show_in_browser()
     health.detail(
         screen=NO_SCREEN,
         browser=found.version,
@@ -243,7 +202,7 @@ def rate(frames: Sequence[float]) -> float:
     return 1_000 * len(frames) / sum(frames) if frames else 0.0
 
 
-def doubt_of(found: Shown) -> str | None:
+def doubt_of(found: BrowserView) -> str | None:
     """Say why slow frames can't be laid to the page; None where they can, or there are none."""
     late = sum(one > FRAME for one in found.frames) > 0.05 * len(found.frames)
     if not late and rate(found.frames) >= FPS:

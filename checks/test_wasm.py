@@ -8,19 +8,32 @@ from collections.abc import Callable
 import pytest
 
 from pytest_flowhealth import CheckFailed, Health, NotApplicable, Target
-from pytest_flowhealth.probes.wasm import machine
-from pytest_flowhealth.probes.wasm.binary import read_evidence
-from pytest_flowhealth.probes.wasm.harness import Benchmark
-from pytest_flowhealth.probes.wasm.rebuild import rebuild
-from pytest_flowhealth.probes.wasm.subject import SAMPLE, subject_of
+from pytest_flowhealth.probes.wasm import (
+    SAMPLE,
+    Benchmark,
+    describe_disturbances,
+    find_subject,
+    read_conditions,
+    read_evidence,
+    rebuild_module,
+    watch_memory,
+)
 
 MEGABYTE = 1_000_000
+
+HIDDEN_GROWTH = 1 * MEGABYTE
+"""Bytes by which memory that is not exported has to grow in the second half of the calls."""
+
+SHOWN = 20
+"""Growths that are shown."""
+
+FREE = "free what each call allocates, or empty what it fills"
 
 
 @pytest.mark.health("wasm", timeout=60)
 def test_module(health: Health, target: Target) -> None:
     """The binary is there and one, and shows what it claims: SIMD where that is demanded."""
-    subject = subject_of(target)
+    subject = find_subject(target)
     settings = target.config.wasm
     found = read_evidence(subject.module, None if subject.adapter else subject.export)
     health.detail(
@@ -50,15 +63,15 @@ def test_multiplier(
     health: Health, target: Target, wasm_benchmark: Callable[..., Benchmark]
 ) -> None:
     """How many times as fast as the JavaScript baseline the export is: results equal, several processes."""
-    subject = subject_of(target)
-    before = machine.conditions()
+    subject = find_subject(target)
+    before = read_conditions()
     found = wasm_benchmark(subject, iterations=target.config.wasm.iterations)
-    for note in machine.told(before, machine.conditions()):
+    for note in describe_disturbances(before, read_conditions()):
         health.warn(note) if "throttled" in note else health.detail(machine=note)
     record(health, "multiplier", found)
     others = [one for one in found.baselines if one != found.against]
     if others:
-        other = wasm_benchmark(subject_of(target, others[0]))
+        other = wasm_benchmark(find_subject(target, others[0]))
         record(health, f"multiplier_{others[0]}", other)
 
 
@@ -87,20 +100,42 @@ def record(health: Health, name: str, found: Benchmark) -> None:
     )
 
 
-@pytest.mark.health("wasm", requires="wasm.multiplier", timeout=120, exclusive=True)
-def test_memory(health: Health, target: Target, wasm_benchmark: Callable[..., Benchmark]) -> None:
-    """Linear memory stays as it is over blocks of calls: growth in three of eight blocks is a leak."""
-    found = wasm_benchmark(subject_of(target), again=False)
+@pytest.mark.health("wasm", requires=("wasm.module", "system.node"), timeout=60, exclusive=True)
+def test_memory(health: Health, target: Target) -> None:
+    """Linear memory stops growing while the export is called for two seconds, from its first call on."""
+    found = watch_memory(find_subject(target))
     health.measure("rss", found.rss[-1] / MEGABYTE, unit="MB")
-    health.detail(linear_memory=found.blocks, rss_before=found.rss[0])
-    if not found.memory_exported:
-        raise NotApplicable("the module does not export its memory, so that nobody can see it grow")
-    health.measure("memory", found.blocks[-1] / MEGABYTE, unit="MB")
-    if found.leaks:
+    health.detail(
+        linear_memory={"before": found.initial, "after": found.final},
+        growth=[{"call": call, "bytes": size} for call, size in found.steps[-SHOWN:]],
+        calls=found.calls,
+        rss=found.rss,
+    )
+    grows = f"linear memory grows with the calls: {found.initial:,} to {found.final:,} B in {found.calls:,}"
+    if found.error is not None:
         raise CheckFailed(
-            f"linear memory grows with the calls: {found.blocks[0]:,} to {found.blocks[-1]:,} B",
-            remedy="free what each call allocates",
+            f"call {found.calls:,} fails: {found.error}" + (f"; {grows}" if found.leaks else ""),
+            remedy=FREE if found.leaks else "correct it where it fails",
         )
+    if found.visible:
+        health.measure("memory", found.final / MEGABYTE, unit="MB")
+        if found.leaks:
+            raise CheckFailed(grows, remedy=FREE)
+        for call, size in found.late_steps:
+            health.warn(
+                f"linear memory grew late, at call {call:,} of {found.calls:,}, to {size:,} B"
+            )
+            health.remedy("call it for longer; if it grows on, free what each call allocates")
+        return
+    if found.external[-1] - found.external[0] > HIDDEN_GROWTH:
+        health.warn(
+            "memory outside of the heap still grows with the calls; linear memory is not exported"
+        )
+        health.remedy("export the memory, so that its growth can be told from the engine's")
+        return
+    raise NotApplicable(
+        "the module neither exports nor imports its memory: its growth is invisible"
+    )
 
 
 @pytest.mark.health("wasm", requires="wasm.module", critical=False, timeout=180)
@@ -109,5 +144,5 @@ def test_build(health: Health, target: Target) -> None:
     build = target.config.wasm.build
     if build is None:
         raise NotApplicable("no build is configured ([wasm.build] command in flowhealth.toml)")
-    digest = rebuild(build.command, subject_of(target).module, target.root)
+    digest = rebuild_module(build.command, find_subject(target).module, target.root)
     health.detail(sha256=digest, level=build.level or "not told")

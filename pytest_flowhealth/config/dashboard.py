@@ -9,20 +9,21 @@ from msgspec import Meta
 
 
 class DashboardLogin(msgspec.Struct, frozen=True):
-    """How to log in to the dashboard; what it needs to know is told nowhere."""
+    """How to log in to the dashboard; its secrets appear in no message or report."""
 
     method: Annotated[
-        Literal["bearer", "cookie", "form"],
+        Literal["basic", "bearer", "cookie", "form", "json"],
         Meta(
-            description="A token (`Authorization: Bearer`), a cookie, or a form that is filled in "
-            "and sent before everything else."
+            description="A user and password (`Authorization: Basic`), a token (`Authorization: "
+            "Bearer`), a cookie, a form of an HTML page that is sent as a browser sends it, or a "
+            "JSON object that is posted as a page's script does."
         ),
     ]
     secret_env: Annotated[
         str | None,
         Meta(
             description="The environment variable with the token, the cookie (`name=value`) or the "
-            "form's password.",
+            "password.",
             examples=["DASHBOARD_TOKEN"],
         ),
     ] = None
@@ -32,24 +33,78 @@ class DashboardLogin(msgspec.Struct, frozen=True):
     url: Annotated[
         str | None,
         Meta(
-            description="The page with the form.",
+            description="The page with the form; for `json`, the address that the object is posted to.",
             examples=["http://localhost:3001/login"],
         ),
     ] = None
-    user: Annotated[
-        str | None, Meta(description="The user that the form names.", examples=["health"])
+    user: Annotated[str | None, Meta(description="The user.", examples=["health"])] = None
+    user_field: Annotated[
+        str | None,
+        Meta(
+            description="The field for the user; else the form's text or email field, and "
+            "`username` for `json`."
+        ),
     ] = None
-    user_field: Annotated[str, Meta(description="The form's field for the user.")] = "username"
-    password_field: Annotated[str, Meta(description="The form's field for the password.")] = (
-        "password"  # noqa: S105  # a field's name
-    )
+    password_field: Annotated[
+        str | None,
+        Meta(
+            description="The field for the password; else the form's password field, and "
+            "`password` for `json`."
+        ),
+    ] = None
     fields: Annotated[
         dict[str, str],
         Meta(
-            description="Other fields of the form; hidden ones are sent as they are found.",
+            description="Other fields; hidden ones of a form are sent as they are found.",
             examples=[{"remember": "no"}],
         ),
     ] = {}
+    token_field: Annotated[
+        str | None,
+        Meta(
+            description="Where the response to `json` has a token, which is then sent as "
+            "`Authorization: Bearer`; without it, the response's cookies are.",
+            examples=["data.token"],
+        ),
+    ] = None
+
+
+class DashboardHeartbeat(msgspec.Struct, frozen=True):
+    """A message of the application's own that keeps its WebSocket open."""
+
+    send: Annotated[str, Meta(description="The text that is sent.", examples=['{"type": "pong"}'])]
+    answers: Annotated[
+        str | None,
+        Meta(
+            description="A text that a message of the server contains which it answers.",
+            examples=['"type":"ping"'],
+        ),
+    ] = None
+    every: Annotated[
+        str | None, Meta(description="How often it is sent unasked.", examples=["10 s"])
+    ] = None
+
+
+class DashboardSocketIo(msgspec.Struct, frozen=True):
+    """How to join a Socket.IO server."""
+
+    namespace: Annotated[
+        str, Meta(description="The namespace that is joined.", examples=["/admin"])
+    ] = "/"
+    auth: Annotated[
+        dict[str, str],
+        Meta(
+            description="What the client sends as `auth` when it joins.",
+            examples=[{"user": "health"}],
+        ),
+    ] = {}
+    token_env: Annotated[
+        str | None,
+        Meta(
+            description="The environment variable whose value is sent as `auth.token`.",
+            examples=["DASHBOARD_TOKEN"],
+        ),
+    ] = None
 
 
 class DashboardMessage(msgspec.Struct, frozen=True):
@@ -114,8 +169,23 @@ class Dashboard(msgspec.Struct, frozen=True):
             examples=["ws://localhost:3001/ws"],
         ),
     ] = None
+    subprotocols: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="The sub-protocols that the client offers (`Sec-WebSocket-Protocol`).",
+            examples=[["graphql-transport-ws"]],
+        ),
+    ] = ()
+    events: Annotated[
+        str | None,
+        Meta(
+            description="The address of server-sent events (`text/event-stream`); updates are "
+            "then these, and not the WebSocket's messages.",
+            examples=["http://localhost:3001/events"],
+        ),
+    ] = None
     update_interval: Annotated[
-        str, Meta(description="How often the WebSocket brings an update, a minute at the most.")
+        str, Meta(description="How often an update comes, a minute at the most.")
     ] = "1 s"
     updates: Annotated[
         bool, Meta(description="Whether updates come at that interval, and not when they may.")
@@ -152,11 +222,12 @@ class Dashboard(msgspec.Struct, frozen=True):
     requests: Annotated[
         int,
         Meta(
-            description="Requests over fresh connections, and as many over kept ones.",
+            description="Requests over fresh connections, and as many over kept ones; fewer where "
+            "the server's rate limit or its speed leaves no room.",
             ge=20,
             le=1_000,
         ),
-    ] = 100
+    ] = 40
     timeout: Annotated[str, Meta(description="How long an answer may take, a minute at most.")] = (
         "5 s"
     )
@@ -166,6 +237,21 @@ class Dashboard(msgspec.Struct, frozen=True):
             description="A file with the authority that signed the server's certificate, relative "
             "to the project; besides those that the system trusts.",
             examples=["config/dashboard-ca.pem"],
+        ),
+    ] = None
+    certificate: Annotated[
+        str | None,
+        Meta(
+            description="A PEM file with the client's certificate, for a server that requires one, "
+            "relative to the project.",
+            examples=["config/health.pem"],
+        ),
+    ] = None
+    key: Annotated[
+        str | None,
+        Meta(
+            description="The PEM file with the certificate's key, unless the certificate's own has it.",
+            examples=["config/health.key"],
         ),
     ] = None
     browser: Annotated[
@@ -178,4 +264,6 @@ class Dashboard(msgspec.Struct, frozen=True):
     ] = None
     login: DashboardLogin | None = None
     message: DashboardMessage | None = None
+    heartbeat: DashboardHeartbeat | None = None
+    socketio: DashboardSocketIo = DashboardSocketIo()
     connections: DashboardConnections = DashboardConnections()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_flowhealth.plugin.wasm_benchmark import WasmBenchmark
     from pytest_flowhealth.probes.processes import ProcessProbe
     from pytest_flowhealth.probes.registry.reports import InstallReports
+    from pytest_flowhealth.probes.dashboard import HttpProbe, WebSocketProbe
 
 
 @pytest.fixture
@@ -49,6 +50,28 @@ def process_probe() -> ProcessProbe:
     from pytest_flowhealth.probes.processes import ProcessProbe
 
     return ProcessProbe()
+
+
+@pytest.fixture(scope="session")
+def http_probe() -> HttpProbe:
+    """Request any address over HTTP and measure its response times.
+
+    See `pytest_flowhealth.probes.dashboard.HttpProbe`: get, response_times.
+    """
+    from pytest_flowhealth.probes.dashboard import HttpProbe
+
+    return HttpProbe()
+
+
+@pytest.fixture(scope="session")
+def websocket_probe() -> WebSocketProbe:
+    """Open a WebSocket at any address and measure its round trips.
+
+    See `pytest_flowhealth.probes.dashboard.WebSocketProbe`: round_trips.
+    """
+    from pytest_flowhealth.probes.dashboard import WebSocketProbe
+
+    return WebSocketProbe()
 
 
 @pytest.fixture(scope="session")

@@ -12,14 +12,24 @@ import pytest
 
 from pytest_flowhealth.plugin.fixtures import (
     health,
+    http_probe,
     install_reports,
     process_probe,
     target,
     wasm_benchmark,
+    websocket_probe,
 )
 from pytest_flowhealth.plugin.options import add_options, is_question, read_arguments, wants_health
 
-__all__ = ["health", "install_reports", "process_probe", "target", "wasm_benchmark"]
+__all__ = [
+    "health",
+    "http_probe",
+    "install_reports",
+    "process_probe",
+    "target",
+    "wasm_benchmark",
+    "websocket_probe",
+]
 
 MARKERS = (
     "health(component, *, critical=True, requires=(), timeout=None, remedy=None, exclusive=False): "

@@ -10,22 +10,27 @@ import pytest
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.usercache import user_folder
 from pytest_flowhealth.probes.wasm.binary import read_evidence
-from pytest_flowhealth.probes.wasm.harness import Benchmark, Effort, Subject, benchmark
-from pytest_flowhealth.probes.wasm.host import Host
+from pytest_flowhealth.probes.wasm.harness import (
+    Benchmark,
+    BenchmarkPlan,
+    BenchmarkSubject,
+    run_benchmark,
+)
+from pytest_flowhealth.probes.wasm.host import HostBaseline
 
-KEPT: pytest.StashKey[dict[Subject, Benchmark]] = pytest.StashKey()
+KEPT: pytest.StashKey[dict[BenchmarkSubject, Benchmark]] = pytest.StashKey()
 
 
 class WasmBenchmark:
     """Measures modules; paths are relative to the target's folder."""
 
-    def __init__(self, root: Path, kept: dict[Subject, Benchmark]) -> None:
+    def __init__(self, root: Path, kept: dict[BenchmarkSubject, Benchmark]) -> None:
         self._root = root
         self._kept = kept
 
     def __call__(  # noqa: PLR0913  # each is a word of the user's
         self,
-        subject: Subject | None = None,
+        subject: BenchmarkSubject | None = None,
         *,
         module: str = "",
         export: str = "run",
@@ -60,8 +65,10 @@ class WasmBenchmark:
         wanted = subject or self._subject(module, export, baseline, adapter, against, n)
         self._demand(wanted, simd=simd, optimised=optimised)
         if again or wanted not in self._kept:
-            host = Host(user_folder(os.environ, "wasm"))
-            self._kept[wanted] = benchmark(wanted, Effort(iterations=iterations), host=host)
+            host = HostBaseline(user_folder(os.environ, "wasm"))
+            self._kept[wanted] = run_benchmark(
+                wanted, BenchmarkPlan(iterations=iterations), host=host
+            )
         return self._kept[wanted]
 
     def _subject(
@@ -72,8 +79,8 @@ class WasmBenchmark:
         adapter: str | None,
         against: str,
         n: int | None,
-    ) -> Subject:
-        return Subject(
+    ) -> BenchmarkSubject:
+        return BenchmarkSubject(
             module=self._root / module,
             export=None if adapter else export,
             baseline=self._root / baseline if baseline else None,
@@ -82,7 +89,7 @@ class WasmBenchmark:
             n=n,
         )
 
-    def _demand(self, subject: Subject, *, simd: bool, optimised: bool) -> None:
+    def _demand(self, subject: BenchmarkSubject, *, simd: bool, optimised: bool) -> None:
         if not (simd or optimised):
             return
         found = read_evidence(subject.module, subject.export)

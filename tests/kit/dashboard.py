@@ -10,7 +10,7 @@ from typing import Any, Self
 import requests
 
 from pytest_flowhealth.config.load import load_target
-from pytest_flowhealth.probes.dashboard.site import Site, of_target
+from pytest_flowhealth.probes.dashboard.site import Site, make_site
 
 
 class DashboardServer:
@@ -56,7 +56,7 @@ MakeSite = Callable[..., Site]
 def site_with(folder: Path, **settings: Any) -> Site:
     """Return the site that `[dashboard]` with these settings describes, read from a file."""
     configure(folder, **settings)
-    return of_target(load_target(folder, {}, folder))
+    return make_site(load_target(folder, {}, folder))
 
 
 def configure(folder: Path, **settings: Any) -> None:

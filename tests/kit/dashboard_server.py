@@ -12,6 +12,7 @@ Keys of the plan, all optional; times are in seconds:
 - `stall`: the number of the page or pong before which the whole program stands still for `seconds`.
 - `status`, `cut` (bytes of the page that are sent), `close` (after each response).
 - `secret`: what the header Authorization or Cookie must be; a rejected one is repeated in the response.
+- `to_login`: whether a page without the cookie of the login form redirects to it.
 - `most`: WebSocket connections at once. `away`: where the WebSocket redirects to.
 - `updates`: the times between updates, over and over. `greeting`: a message on connecting.
 - `mute`: pings get no pong.
@@ -84,6 +85,8 @@ class Dashboard:
     def main_page(self, headers: dict[str, str]) -> Response:
         if not self.admits(headers):
             return 401, [], f"not {headers.get('authorization')}".encode()
+        if self.plan.get("to_login") and "sid=k1" not in headers.get("cookie", ""):
+            return 302, ["Location: /login"], b""
         if self.plan.get("status"):
             return self.plan["status"], [], b"oh"
         if "gzip" in headers.get("accept-encoding", ""):

@@ -36,6 +36,22 @@ GROWS = """
     (drop (memory.grow (i32.const 1)))
     (local.get $seed)))
 """
+DOUBLES = """
+(module (memory (export "memory") 1) (global $calls (mut i32) (i32.const 0))
+  (func (export "run") (param $n i32) (param $seed i32) (result i32)
+    (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+    (if (i32.ge_u (global.get $calls) (i32.mul (memory.size) (i32.const 8)))
+      (then (if (i32.eq (memory.grow (memory.size)) (i32.const -1)) (then unreachable))))
+    (local.get $seed)))
+"""
+"""Leaks an eighth of a page with each call, and doubles its memory when that is full."""
+IMPORTED = ('(memory (export "memory") 1)', '(import "env" "memory" (memory 1))')
+ADAPTER = """
+export const imports = () => ({ env: { memory: new WebAssembly.Memory({ initial: 1 }) } });
+export const inputs = (seed, n) => seed;
+export const wasm = (exports, input) => exports.run(1, input);
+export const js = (input) => input;
+"""
 GROWS_WITHOUT_END = """
 (module (memory (export "memory") 1)
   (func (export "run") (param $n i32) (param $seed i32) (result i32)

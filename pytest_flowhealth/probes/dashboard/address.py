@@ -1,4 +1,4 @@
-"""The addresses that are asked: what they say, and how they are shown without what is secret."""
+"""Addresses: their parts, and how they are shown without what is secret."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST = 8_000
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Who is asked: a server at a port; `secure` where TLS is spoken."""
+    """A server at a port; `secure` if it speaks TLS."""
 
     secure: bool
     host: str
@@ -31,14 +31,9 @@ class Origin(msgspec.Struct, frozen=True):
         port = "" if self.port == PORTS[scheme] else f":{self.port}"
         return f"{scheme}://{bracketed(self.host)}{port}"
 
-    @property
-    def local(self) -> bool:
-        """Whether it is on this machine."""
-        return self.host in {"localhost", "::1"} or self.host.startswith("127.")
-
 
 class Address(msgspec.Struct, frozen=True):
-    """An address: whom to ask, and for what; `key` says where it comes from.
+    """An address; `key` is the option that it comes from.
 
     `target` is the path with the query, as it is sent; `user` and `password` are those of the
     address itself, decoded.
@@ -69,11 +64,6 @@ class Address(msgspec.Struct, frozen=True):
         return f"{self.place}{self.target}"
 
     @property
-    def host_header(self) -> str:
-        """What the header `Host` says."""
-        return self.place.partition("://")[2]
-
-    @property
     def basic(self) -> str | None:
         """The header `Authorization` that user and password in the address make (RFC 7617)."""
         if self.user is None:
@@ -82,31 +72,31 @@ class Address(msgspec.Struct, frozen=True):
         return f"Basic {base64.b64encode(pair).decode()}"
 
 
-def parsed(key: str, url: str) -> Address:
-    """Return the address that `url` says.
+def parse_address(key: str, url: str) -> Address:
+    """Return the address that `url` names; `key` is the option that has it.
 
     Raises:
-        CheckFailed: It says none; it is not shown, for it may hold a password.
+        CheckFailed: It is no address; it is not shown, since it may contain a password.
     """
     try:
-        return _parsed(key, url)
+        return _parse(key, url)
     except ValueError:
-        raise CheckFailed(f"{key} is no address that can be asked") from None
+        raise CheckFailed(f"{key} is not a valid address") from None
 
 
-def led_to(address: Address, location: str) -> Address:
-    """Return the address that a redirect from `address` leads to.
+def resolve_address(base: Address, reference: str) -> Address:
+    """Return the address that a redirect, or a form's action, on the page `base` leads to.
 
     Raises:
-        CheckFailed: It leads to none.
+        CheckFailed: It is no address of HTTP.
     """
     try:
-        found = _parsed(address.key, urljoin(address.url, location[:_LONGEST]))
+        found = _parse(base.key, urljoin(base.url, reference[:_LONGEST].strip()))
     except ValueError:
-        raise CheckFailed(f"{address.shown} redirects to what is no address") from None
-    if found.origin != address.origin:
+        raise CheckFailed(f"{base.shown} leads to something that is not an address") from None
+    if found.origin != base.origin:
         return msgspec.structs.replace(found, user=None, password=None)
-    return msgspec.structs.replace(found, user=address.user, password=address.password)
+    return msgspec.structs.replace(found, user=base.user, password=base.password)
 
 
 def bracketed(host: str) -> str:
@@ -114,7 +104,7 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _parsed(key: str, url: str) -> Address:
+def _parse(key: str, url: str) -> Address:
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
     if scheme not in PORTS or not parts.hostname:

@@ -19,7 +19,8 @@ import psutil
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes import command
-from pytest_flowhealth.probes.dashboard.site import Site, redactor
+from pytest_flowhealth.probes.dashboard.cookies import Cookie, parse_cookie_pairs
+from pytest_flowhealth.probes.dashboard.site import Site, make_redactor
 
 SECONDS = 5.0
 """How long frames are counted."""
@@ -31,14 +32,6 @@ _BESIDES = 20.0
 _ENDING = 3.0
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-
-
-class Cookie(msgspec.Struct, frozen=True):
-    """A cookie, and the origin that it belongs to."""
-
-    origin: str
-    name: str
-    value: str
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -67,7 +60,7 @@ class Order(msgspec.Struct, frozen=True):
     trusting: bool
 
 
-class Shown(msgspec.Struct, frozen=True):
+class BrowserView(msgspec.Struct, frozen=True):
     """What a browser saw.
 
     Attributes:
@@ -100,7 +93,7 @@ class Trouble(msgspec.Struct, frozen=True):
     browser: bool = False
 
 
-def show(site: Site) -> Shown:
+def show(site: Site) -> BrowserView:
     """Show the page for five seconds.
 
     Raises:
@@ -115,9 +108,9 @@ def show(site: Site) -> Shown:
         )
     order = order_of(site)
     told = _told(order, STARTING + 3 * site.timeout + _BESIDES)
-    if isinstance(told, Shown):
+    if isinstance(told, BrowserView):
         # What a page writes to its console may be what it was given to log in.
-        redact = redactor(site.settings, site.access)
+        redact = make_redactor(site.settings, site.access)
         return msgspec.structs.replace(told, errors=tuple(map(redact, told.errors)))
     if not told.browser:
         raise CheckFailed(
@@ -135,7 +128,7 @@ def show(site: Site) -> Shown:
     )
 
 
-def _told(order: Order, timeout: float) -> Shown | Trouble:
+def _told(order: Order, timeout: float) -> BrowserView | Trouble:
     # -P: what lies in the current folder, which is the target's, is not imported.
     argv = [sys.executable, "-P", "-m", "pytest_flowhealth.probes.dashboard.shown"]
     with _scratch() as folder:
@@ -146,7 +139,7 @@ def _told(order: Order, timeout: float) -> Shown | Trouble:
             env={**os.environ, "TMPDIR": folder},
         )
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-        return msgspec.json.decode(done.stdout, type=Shown)
+        return msgspec.json.decode(done.stdout, type=BrowserView)
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
         return msgspec.json.decode(done.stdout, type=Trouble)
     said = one_line((done.stderr.strip().splitlines() or ["nothing"])[-1], 200)
@@ -182,17 +175,22 @@ def order_of(site: Site) -> Order:
         CheckFailed: The browser that is named is not there.
     """
     page, access = site.page, site.access
-    origins = sorted(site.origins, key=lambda one: one.text)
-    hosts = [one for one in origins if access.host in (None, one.host)]
+    origins = sorted(site.origins, key=lambda origin: origin.text)
+    configured = access.cookie or ""
     return Order(
         url=page.url,
         executable=_executable(site.settings.browser),
         seconds=SECONDS,
         timeout=site.timeout,
-        origins=tuple(one.text for one in origins),
-        headers={} if access.bearer is None else {"Authorization": f"Bearer {access.bearer}"},
-        cookies=tuple(
-            Cookie(one.text, name, value) for one in hosts for name, value in access.cookies
+        origins=tuple(origin.text for origin in origins),
+        headers={} if access.authorization is None else {"Authorization": access.authorization},
+        cookies=(
+            *access.cookies,
+            *(
+                one
+                for host in {o.host for o in origins}
+                for one in parse_cookie_pairs(configured, host)
+            ),
         ),
         credentials=None
         if page.user is None

@@ -1,15 +1,13 @@
-"""How many connections the dashboard has, as it tells, and how many it can hold."""
+"""How many connections the dashboard reports, and how many it can hold."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import resource
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 import psutil
@@ -18,19 +16,19 @@ from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.dashboard.address import Address
-from pytest_flowhealth.probes.dashboard.exchange import Request, exchange
-from pytest_flowhealth.probes.dashboard.failure import Failures, down, reason
+from pytest_flowhealth.probes.dashboard.content import read_content
+from pytest_flowhealth.probes.dashboard.http_client import HttpError
+from pytest_flowhealth.probes.dashboard.json_path import read_path
+from pytest_flowhealth.probes.dashboard.navigation import failure, send
 from pytest_flowhealth.probes.dashboard.site import Site
-from pytest_flowhealth.probes.dashboard.watch import read_on
 from pytest_flowhealth.probes.dashboard.websocket import (
-    address_of,
-    dialect_of,
+    Connection,
     failures,
-    greet,
-    opened,
+    find_address,
+    open_connection,
     require_library,
+    to_problem,
 )
-from pytest_flowhealth.probes.dashboard.wire import open_wire
 
 LONGEST = 60.0
 """Seconds of `dashboard.connections.hold` that count at the most."""
@@ -40,16 +38,15 @@ OPENING = 60.0
 
 _AT_ONCE = 20
 _SPARE_FILES = 64
-_PART = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
-class Held(msgspec.Struct, frozen=True):
-    """What became of the connections.
+class HeldConnections(msgspec.Struct, frozen=True):
+    """WebSockets that were opened at once.
 
     Attributes:
-        asked: How many were to be opened; `opened`, how many were; `stayed`, how many still
-            answered a ping after `seconds`.
-        refusals: Why others were not opened, and how many for each reason.
+        asked: How many were to be opened; `opened`, how many were opened and accepted by the
+            protocol spoken over them; `stayed`, how many still answered a ping after `seconds`.
+        refusals: Why others were not, or did not stay, and how many for each reason.
         opening: What opening each took, in ms.
         pings: Round trips of one ping over each that stayed, all sent at once, in ms.
     """
@@ -63,52 +60,41 @@ class Held(msgspec.Struct, frozen=True):
     pings: tuple[float, ...]
 
 
-def told(site: Site) -> float:
-    """Return how many connections the dashboard says it has.
+def count_connections(site: Site) -> float:
+    """Return how many connections the dashboard reports.
 
     Raises:
-        NotApplicable: No address that tells it is configured.
-        CheckFailed: It does not answer.
-        MeasurementUnavailable: Its answer has no such number.
+        NotApplicable: No address that reports them is configured.
+        CheckFailed: It does not respond.
+        MeasurementUnavailable: Its response has no such number.
     """
     address = site.counter
     if address is None:
         raise NotApplicable(
-            "no address that tells them is configured: [dashboard.connections] url in flowhealth.toml"
+            "no address that reports them is configured: [dashboard.connections] url in "
+            "flowhealth.toml"
         )
+    with site.client() as client:
+        response = send(client, address, site.access)
+    if response.status >= 300:
+        raise CheckFailed(f"{address.shown} responds with status {response.status}")
+    field = site.settings.connections.field
     try:
-        deadline = time.monotonic() + site.timeout
-        wire = open_wire(address.origin, site.context, deadline)
-        try:
-            headers = (*site.access.headers(address), ("Connection", "close"))
-            reply = exchange(wire, Request(address, headers), deadline)
-        finally:
-            wire.close()
-    except Failures as error:
-        problem = down(address, error, site.timeout)
-    else:
-        if reply.status >= 300:
-            raise CheckFailed(f"{address.shown} answers with status {reply.status}")
-        return _number(address, reply.body, site.settings.connections.field)
-    raise problem
-
-
-def _number(address: Address, body: bytes, field: str) -> float:
-    try:
-        value = msgspec.json.decode(body)
-        for name, index in _PART.findall(field):
-            value = value[name] if name else value[int(index)]
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, IndexError, TypeError):
+        value = read_path(msgspec.json.decode(read_content(response).text), field)
+    except HttpError as error:
+        problem = failure(address, error)
+        raise problem from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
         value = None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise MeasurementUnavailable(
-            f"{address.shown} answers with no number at {one_line(field, 100)!r}",
+            f"{address.shown} responds with no number at {one_line(field, 100)!r}",
             remedy="correct dashboard.connections.field in flowhealth.toml",
         )
     return float(value)
 
 
-def hold(site: Site) -> Held:
+def hold_connections(site: Site) -> HeldConnections:
     """Open as many WebSockets as configured, hold them, and see which are still there.
 
     Raises:
@@ -118,25 +104,25 @@ def hold(site: Site) -> Held:
     count = site.settings.connections.open
     if count == 0:
         raise NotApplicable("none are opened unless asked for: [dashboard.connections] open")
-    address = address_of(site)
+    address = find_address(site)
     require_library()
     seconds = min(LONGEST, parse_duration(site.settings.connections.hold))
-    with _files(count + psutil.Process().num_fds() + _SPARE_FILES):
-        return asyncio.run(_held(site, address, count, seconds))
+    with _allow_files(count + psutil.Process().num_fds() + _SPARE_FILES):
+        return asyncio.run(_hold(site, address, count, seconds))
 
 
-async def _held(site: Site, address: Address, count: int, seconds: float) -> Held:
+async def _hold(site: Site, address: Address, count: int, seconds: float) -> HeldConnections:
     crowd = _Crowd(site, address)
     try:
         await crowd.open(count)
         await asyncio.sleep(seconds)
-        pings = await asyncio.gather(*(crowd.ping(socket) for socket in crowd.sockets))
+        pings = await asyncio.gather(*(crowd.ping(one) for one in crowd.connections))
     finally:
         await crowd.close()
     alive = tuple(1_000.0 * one for one in pings if one is not None)
-    return Held(
+    return HeldConnections(
         asked=count,
-        opened=len(crowd.sockets),
+        opened=len(crowd.connections),
         stayed=len(alive),
         seconds=seconds,
         refusals=dict(crowd.refusals),
@@ -146,47 +132,55 @@ async def _held(site: Site, address: Address, count: int, seconds: float) -> Hel
 
 
 class _Crowd:
-    """Connections that are open at once; each is read from the moment that it is."""
+    """Connections that are open at once; each is read from the moment it has joined."""
 
     def __init__(self, site: Site, address: Address) -> None:
-        self.sockets: list[Any] = []
+        self.connections: list[Connection] = []
         self.opening: list[float] = []
         self.refusals: Counter[str] = Counter()
         self._site = site
         self._address = address
-        self._dialect = dialect_of(address, site.settings.subscribe)
         self._readers: list[asyncio.Task[None]] = []
         self._gate = asyncio.Semaphore(_AT_ONCE)
 
     async def open(self, count: int) -> None:
         """Open `count`, some at a time; those whose turn does not come in time are refusals."""
         end = time.monotonic() + OPENING
-        await asyncio.gather(*(self._one(end) for _ in range(count)))
+        await asyncio.gather(*(self._open_next(end) for _ in range(count)))
 
-    async def _one(self, end: float) -> None:
+    async def _open_next(self, end: float) -> None:
         async with self._gate:
             if time.monotonic() >= end:
                 self.refusals[f"opens no more within {OPENING:g} s"] += 1
                 return
             try:
-                socket, took = await opened(self._site, self._address)
+                connection = await open_connection(self._site, self._address)
+                try:
+                    await connection.join(self._site.timeout)
+                except BaseException:
+                    await connection.close()
+                    raise
             except failures() as error:
-                self.refusals[reason(error, self._site.timeout)] += 1
+                self._note(error)
                 return
-            self.sockets.append(socket)
-            self.opening.append(took)
-            self._readers.append(asyncio.create_task(self._read(socket)))
+            self.connections.append(connection)
+            self.opening.append(connection.opening)
+            self._readers.append(asyncio.create_task(self._read(connection)))
 
-    async def _read(self, socket: Any) -> None:
-        # One that the server closes shows when it is pinged.
-        with contextlib.suppress(*failures()):
-            await greet(socket, self._dialect)
-            await read_on(socket, self._dialect)
+    async def _read(self, connection: Connection) -> None:
+        try:
+            await connection.read()
+        except failures() as error:
+            self._note(error)
+            await connection.close()
 
-    async def ping(self, socket: Any) -> float | None:
+    def _note(self, error: BaseException) -> None:
+        self.refusals[to_problem(error, self._site).problem] += 1
+
+    async def ping(self, connection: Connection) -> float | None:
         """Return a round trip in seconds, None where there is no answer."""
         try:
-            took: float = await asyncio.wait_for(await socket.ping(), self._site.timeout)
+            took: float = await asyncio.wait_for(await connection.socket.ping(), self._site.timeout)
         except failures():
             return None
         return took
@@ -196,11 +190,11 @@ class _Crowd:
         for reader in self._readers:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)
-        await asyncio.gather(*(one.close() for one in self.sockets), return_exceptions=True)
+        await asyncio.gather(*(one.close() for one in self.connections), return_exceptions=True)
 
 
 @contextlib.contextmanager
-def _files(wanted: int) -> Iterator[None]:
+def _allow_files(wanted: int) -> Iterator[None]:
     """Let this process open so many files, as far as its hard limit goes."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < wanted:

@@ -1,65 +1,47 @@
-"""Logging in: what is added to each request, and to whom; told nowhere."""
+"""Logging in to the dashboard, as its configuration says."""
 
 from __future__ import annotations
 
-import ssl
-import time
+import base64
 from collections.abc import Mapping
-from html.parser import HTMLParser
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlencode
 
 import msgspec
 
 from pytest_flowhealth.config.dashboard import DashboardLogin
+from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
-from pytest_flowhealth.probes.dashboard.address import Address, parsed
-from pytest_flowhealth.probes.dashboard.exchange import Reply, Request, exchange
-from pytest_flowhealth.probes.dashboard.failure import Failures, down
-from pytest_flowhealth.probes.dashboard.wire import open_wire
+from pytest_flowhealth.probes.dashboard.address import Address, Origin, resolve_address
+from pytest_flowhealth.probes.dashboard.content import read_content
+from pytest_flowhealth.probes.dashboard.forms import Form, parse_page
+from pytest_flowhealth.probes.dashboard.http_client import HttpClient, HttpError, HttpResponse
+from pytest_flowhealth.probes.dashboard.json_path import read_path
+from pytest_flowhealth.probes.dashboard.navigation import (
+    Access,
+    Navigation,
+    Submission,
+    failure,
+    navigate,
+)
 
 KEY = "dashboard.login.url"
+REMEDY = "correct [dashboard.login] in flowhealth.toml, and the variable that secret_env names"
 
-_REMEDY = "correct [dashboard.login] in flowhealth.toml, and the variable that secret_env names"
-
-
-class Access(msgspec.Struct, frozen=True):
-    """What opens the dashboard.
-
-    A token goes to every configured address, cookies only to the `host` that they belong to
-    (None: to all).
-    """
-
-    bearer: str | None = None
-    cookies: tuple[tuple[str, str], ...] = ()
-    host: str | None = None
-
-    def __repr__(self) -> str:
-        """Tell nothing."""
-        return "Access(...)"
-
-    def headers(self, address: Address) -> tuple[tuple[str, str], ...]:
-        """Return the headers for a request to `address`, its own user and password included."""
-        found = []
-        if self.bearer is not None:
-            found.append(("Authorization", f"Bearer {self.bearer}"))
-        elif address.basic is not None:
-            found.append(("Authorization", address.basic))
-        if self.cookies and self.host in (None, address.origin.host):
-            pairs = (f"{name}={value}" for name, value in self.cookies)
-            found.append(("Cookie", "; ".join(pairs)))
-        return tuple(found)
+_FORM = "application/x-www-form-urlencoded"
 
 
-def secret_of(login: DashboardLogin | None, environ: Mapping[str, str]) -> str | None:
-    """Return the configured secret, None where nothing is configured.
+def read_secret(login: DashboardLogin, environ: Mapping[str, str]) -> str:
+    """Return the configured secret.
 
     Raises:
-        CheckFailed: The variable is not set, or it holds what no header can.
+        CheckFailed: None is configured, or it has characters that a header can't have.
+        MeasurementUnavailable: The variable is not set.
     """
-    if login is None:
-        return None
-    if login.secret_env is not None:
+    if login.secret_env is None and not (login.secret or "").strip():
+        raise CheckFailed("dashboard.login has neither secret_env nor secret", remedy=REMEDY)
+    if login.secret_env is None:
+        secret = (login.secret or "").strip()
+    else:
         secret = environ.get(login.secret_env, "").strip()
         if not secret:
             raise MeasurementUnavailable(
@@ -67,138 +49,200 @@ def secret_of(login: DashboardLogin | None, environ: Mapping[str, str]) -> str |
                 "is not set",
                 remedy=f"export {login.secret_env}=...",
             )
-    else:
-        secret = (login.secret or "").strip()
-        if not secret:
-            raise CheckFailed("dashboard.login has neither secret_env nor secret", remedy=_REMEDY)
-    if not secret.isprintable() or not secret.isascii():
+    in_header = login.method in ("bearer", "cookie")
+    if in_header and not (secret.isprintable() and secret.isascii()):
         raise CheckFailed("dashboard.login's secret has characters that no header can have")
     return secret
 
 
-def access_of(
-    login: DashboardLogin | None,
-    environ: Mapping[str, str],
-    context: ssl.SSLContext | None,
-    timeout: float,
+def log_in(
+    login: DashboardLogin,
+    secret: str,
+    address: Address | None,
+    origins: frozenset[Origin],
+    client: HttpClient,
 ) -> Access:
-    """Log in, and return what opens the dashboard.
+    """Log in and return what later requests carry.
+
+    Whether a form or a cookie is accepted shows only in the page: see `open_page`.
 
     Args:
-        login: How.
-        environ: Where the secret's variable is looked for.
-        context: How TLS is spoken.
-        timeout: Seconds that an answer may take.
+        login: The configuration.
+        secret: The token, the cookie or the password.
+        address: That of `login.url`.
+        origins: The servers that may be reached.
+        client: Sends the requests; its cookies become those of the result.
 
     Raises:
-        CheckFailed: The log-in is refused, or can't be meant.
-        MeasurementUnavailable: The secret's variable is not set.
+        CheckFailed: The server refuses the login, or has no form to log in with.
     """
-    secret = secret_of(login, environ)
-    if login is None or secret is None:
-        return Access()
     if login.method == "bearer":
-        return Access(bearer=secret)
+        return Access(authorization=f"Bearer {secret}")
+    if login.method == "basic":
+        pair = base64.b64encode(f"{login.user or ''}:{secret}".encode()).decode()
+        return Access(authorization=f"Basic {pair}")
     if login.method == "cookie":
-        return Access(cookies=_pairs(secret))
-    if login.url is None:
-        raise CheckFailed("dashboard.login.url is not set: where the form is", remedy=_REMEDY)
-    return _by_form(login, secret, _Session(parsed(KEY, login.url), context, timeout))
+        return Access(cookie=secret.partition(";")[0] if _has_attributes(secret) else secret)
+    if address is None:
+        raise CheckFailed(f"{KEY} is not set", remedy=REMEDY)
+    if login.method == "json":
+        return _log_in_by_json(login, secret, address, origins, client)
+    return _log_in_by_form(login, secret, address, origins, client)
 
 
-class _Session:
-    """Requests to the form's server, each over a connection of its own, with its cookies."""
-
-    def __init__(self, address: Address, context: ssl.SSLContext | None, timeout: float) -> None:
-        self.address = address
-        self.cookies: dict[str, str] = {}
-        self._context = context
-        self._timeout = timeout
-
-    def ask(self, body: bytes | None = None) -> Reply:
-        """Ask for the form, or send it."""
-        headers: list[tuple[str, str]] = [("Connection", "close")]
-        headers += Access(cookies=tuple(self.cookies.items())).headers(self.address)
-        if body is not None:
-            headers += [("Origin", self.address.origin.text), ("Referer", self.address.url)]
-        deadline = time.monotonic() + self._timeout
-        try:
-            wire = open_wire(self.address.origin, self._context, deadline)
-            try:
-                reply = exchange(wire, Request(self.address, tuple(headers), body), deadline)
-            finally:
-                wire.close()
-        except Failures as error:
-            problem = down(self.address, error, self._timeout)
-        else:
-            self._keep(reply)
-            return reply
-        raise problem
-
-    def _keep(self, reply: Reply) -> None:
-        for text in reply.all("set-cookie")[:50]:
-            first = text.partition(";")[0]
-            self.cookies |= dict(_pairs(first)) if "=" in first else {}
+def _has_attributes(cookie: str) -> bool:
+    """Tell whether a cookie was copied from `Set-Cookie`, with its attributes."""
+    later = [part.strip().partition("=")[0].lower() for part in cookie.split(";")[1:]]
+    return bool({"path", "httponly", "secure", "samesite", "max-age", "expires"} & set(later))
 
 
-def _by_form(login: DashboardLogin, secret: str, session: _Session) -> Access:
-    page = session.ask()
-    if page.status >= 400:
+def _log_in_by_form(
+    login: DashboardLogin,
+    secret: str,
+    address: Address,
+    origins: frozenset[Origin],
+    client: HttpClient,
+) -> Access:
+    page = navigate(client, address, origins, Access())
+    form = _find_form(login, page)
+    target = page.address if form.action is None else resolve_address(page.address, form.action)
+    if target.origin not in origins:
         raise CheckFailed(
-            f"the log-in form {session.address.shown} answers with status {page.status}",
-            remedy=_REMEDY,
+            f"the login form {page.address.shown} sends to {target.place}, which is not configured; "
+            "the password was not sent",
+            remedy="set dashboard.login.url to an address of that server",
         )
-    before = dict(session.cookies)
-    fields = _hidden(page.body, login.password_field) | login.fields
-    if login.user is not None:
-        fields[login.user_field] = login.user
-    fields[login.password_field] = secret
-    reply = session.ask(urlencode(fields).encode())
-    if reply.status >= 400:
-        raise CheckFailed(
-            f"the log-in at {session.address.shown} is refused with status {reply.status}",
-            remedy=_REMEDY,
-        )
-    if session.cookies == before:
-        raise CheckFailed(
-            f"the log-in at {session.address.shown} gives no cookie: it was not accepted",
-            remedy=_REMEDY,
-        )
-    return Access(cookies=tuple(session.cookies.items()), host=session.address.origin.host)
+    pairs = _fill(login, secret, form)
+    sent: Address = target
+    submission = Submission()
+    if form.method == "post":
+        body, kind = _encode(pairs, form.encoding)
+        headers = {
+            "Content-Type": kind,
+            "Origin": page.address.origin.text,
+            "Referer": page.address.url,
+        }
+        submission = Submission("POST", body, headers)
+    else:
+        path = target.target.partition("?")[0]
+        sent = msgspec.structs.replace(target, target=f"{path}?{urlencode(pairs)}")
+    after = navigate(client, sent, origins, Access(), submission, leave=True)
+    # What it redirects to may not be there; whether the page is, its own check says.
+    if len(after.passed) == 1:
+        _require_accepted(after.response, target)
+    return Access(jar=client.cookies)
 
 
-def _pairs(text: str) -> tuple[tuple[str, str], ...]:
-    """Return the names and values of a cookie header (RFC 6265), its attributes left out."""
+def _find_form(login: DashboardLogin, page: Navigation) -> Form:
+    response, shown = page.response, page.address.shown
+    if response.status >= 400:
+        raise CheckFailed(
+            f"the login form {shown} responds with status {response.status}", remedy=REMEDY
+        )
     try:
-        pairs = tuple((name, one.coded_value) for name, one in SimpleCookie(text).items())
-    except CookieError:
-        pairs = ()
-    if pairs:
-        return pairs
-    name, _, value = text.partition("=")
-    return ((name.strip(), value.strip()),)
+        forms = parse_page(read_content(response).text).forms
+    except HttpError as error:
+        problem = failure(page.address, error)
+        raise problem from None
+    name = login.password_field
+    for form in forms:
+        if any(one.name == name for one in form.fields) if name else form.passwords:
+            if form.method:
+                return form
+            raise CheckFailed(
+                f"the login form {shown} is sent by a script of its page",
+                remedy='log in as the script does: method = "json" and the address that it posts '
+                "to, in [dashboard.login] in flowhealth.toml",
+            )
+    raise CheckFailed(
+        f"{shown} has no login form in its HTML"
+        + (f" with the field {one_line(name, 60)!r}" if name else " with a password field"),
+        remedy="name the page that has it in dashboard.login.url; where a script makes the form: "
+        'method = "json" with the address that the script posts to',
+    )
 
 
-def _hidden(body: bytes, password_field: str) -> dict[str, str]:
-    """Return the hidden fields of the form that has the field for the password, else of the first."""
-    parser = _Forms()
-    parser.feed(body[: 2**20].decode("utf-8", "replace"))
-    forms = parser.forms or [{}]
-    chosen = next((one for one in forms if password_field in one), forms[0])
-    return {name: value for name, (value, kind) in chosen.items() if kind == "hidden"}
+def _fill(login: DashboardLogin, secret: str, form: Form) -> list[tuple[str, str]]:
+    """Return the fields that a browser would send, in their order."""
+    passwords = form.passwords or [one for one in form.fields if one.kind == "password"]
+    password = login.password_field or passwords[0].name
+    user = login.user_field or form.user_field(password)
+    filled = dict(login.fields)
+    if login.user is not None:
+        if user is None:
+            raise CheckFailed(
+                "the login form has no field for the user",
+                remedy="name it: [dashboard.login] user_field in flowhealth.toml",
+            )
+        filled[user] = login.user
+    filled[password] = secret
+    sent = [(one.name, one.value) for one in form.fields if one.submits and one.name not in filled]
+    button = next(
+        (one for one in form.fields if one.kind in ("submit", "button") and one.name), None
+    )
+    if button is not None and button.kind == "submit" and button.name not in filled:
+        sent.append((button.name, button.value))
+    return [*sent, *filled.items()]
 
 
-class _Forms(HTMLParser):
-    """Collects the inputs of each form: name, value and type."""
+def _encode(pairs: list[tuple[str, str]], encoding: str) -> tuple[bytes, str]:
+    if encoding == "multipart/form-data":
+        from urllib3 import encode_multipart_formdata
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.forms: list[dict[str, tuple[str, str]]] = []
+        body, kind = encode_multipart_formdata(pairs)
+        return body, kind
+    return urlencode(pairs).encode(), _FORM
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "form":
-            self.forms.append({})
-        elif tag == "input" and self.forms:
-            told = {name: value or "" for name, value in attrs}
-            if told.get("name"):
-                self.forms[-1][told["name"]] = (told.get("value", ""), told.get("type", "").lower())
+
+def _log_in_by_json(
+    login: DashboardLogin,
+    secret: str,
+    address: Address,
+    origins: frozenset[Origin],
+    client: HttpClient,
+) -> Access:
+    sent: dict[str, str] = dict(login.fields)
+    if login.user is not None:
+        sent[login.user_field or "username"] = login.user
+    sent[login.password_field or "password"] = secret
+    headers = {"Content-Type": "application/json", "Origin": address.origin.text}
+    submission = Submission("POST", msgspec.json.encode(sent), headers)
+    after = navigate(client, address, origins, Access(), submission, leave=True)
+    _require_accepted(after.response, address)
+    try:
+        body: object = msgspec.json.decode(read_content(after.response).text or "null")
+    except (HttpError, msgspec.DecodeError, UnicodeDecodeError):
+        body = None
+    if login.token_field is not None:
+        token = read_path(body, login.token_field)
+        if not isinstance(token, str) or not token:
+            raise CheckFailed(
+                f"the login at {address.shown} gives no token at {one_line(login.token_field, 60)!r}",
+                remedy=REMEDY,
+            )
+        return Access(authorization=f"Bearer {token}", jar=client.cookies)
+    refused = isinstance(body, dict) and (
+        body.get("success") is False or body.get("ok") is False or bool(body.get("error"))
+    )
+    if refused or not client.cookies:
+        problem = "is refused" if refused else "gives no cookie"
+        raise CheckFailed(
+            f"the login at {address.shown} {problem}",
+            remedy=REMEDY
+            if refused
+            else "where its response has a token: [dashboard.login] token_field in flowhealth.toml",
+        )
+    return Access(jar=client.cookies)
+
+
+def _require_accepted(response: HttpResponse, address: Address) -> None:
+    if response.status == 429:
+        raise MeasurementUnavailable(
+            f"the login at {address.shown} is limited by the server (status 429)",
+            remedy="log in by a token or a cookie, or exempt this machine from the limit",
+        )
+    if response.status >= 400:
+        raise CheckFailed(
+            f"the login at {address.shown} is refused with status {response.status}",
+            remedy=REMEDY,
+        )

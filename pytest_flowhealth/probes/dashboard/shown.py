@@ -1,6 +1,6 @@
 """Shows a page in Chromium and prints what it saw: `python -m pytest_flowhealth.probes.dashboard.shown`.
 
-Reads an `Order` as JSON from standard input, and prints a `Shown` or a `Trouble`.
+Reads an `Order` as JSON from standard input, and prints a `BrowserView` or a `Trouble`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pytest_flowhealth.domain.text import format_number, one_line
-from pytest_flowhealth.probes.dashboard.browser import STARTING, Order, Shown, Trouble
+from pytest_flowhealth.probes.dashboard.browser import STARTING, BrowserView, Order, Trouble
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Route
@@ -45,7 +45,7 @@ def main() -> None:
     sys.stdout.buffer.write(msgspec.json.encode(_told(order)))
 
 
-def _told(order: Order) -> Shown | Trouble:
+def _told(order: Order) -> BrowserView | Trouble:
     from playwright.sync_api import Error, sync_playwright
 
     with _nowhere() as port, sync_playwright() as playwright:
@@ -59,7 +59,7 @@ def _told(order: Order) -> Shown | Trouble:
             browser.close()
 
 
-def visit(order: Order, browser: Browser) -> Shown | Trouble:
+def visit(order: Order, browser: Browser) -> BrowserView | Trouble:
     """Show the page in a browser that runs; who may be asked is up to how it was started."""
     from playwright.sync_api import Error
 
@@ -130,7 +130,7 @@ class _Visit:
         self._refused: dict[str, None] = {}
         self._told: list[_Seen] = []
 
-    def made(self) -> Shown | Trouble:
+    def made(self) -> BrowserView | Trouble:
         """Open the page, watch it, and return what was seen."""
         context = self._context()
         blank = context.new_page()
@@ -145,7 +145,7 @@ class _Visit:
                 f"it was not still for {format_number(self._order.seconds)} s: its code does not end, "
                 "or it loads itself again"
             )
-        return Shown(
+        return BrowserView(
             frames=seen.frames,
             long_tasks=seen.tasks,
             paint=seen.paint,
@@ -181,7 +181,18 @@ class _Visit:
             service_workers="block",
         )
         context.add_cookies(
-            [{"name": one.name, "value": one.value, "url": one.origin} for one in order.cookies]
+            [
+                {
+                    "name": one.name,
+                    "value": one.value,
+                    "domain": one.domain,
+                    "path": one.path,
+                    "secure": one.secure,
+                    "httpOnly": one.http_only,
+                    "expires": float(one.expires or -1),
+                }
+                for one in order.cookies
+            ]
         )
         context.expose_function("flowhealthTold", self._take)
         if order.headers:

@@ -1,4 +1,4 @@
-"""The dashboard as it is configured: its addresses, how to get in, and how long to wait."""
+"""The dashboard as it is configured: its addresses, how to log in, and how long to wait."""
 
 from __future__ import annotations
 
@@ -6,130 +6,145 @@ import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import msgspec
+from functools import cached_property
+from typing import Any
 
 from pytest_flowhealth.config.dashboard import Dashboard
-from pytest_flowhealth.config.files import reason
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.text import Redactor
 from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, NotApplicable
-from pytest_flowhealth.probes.dashboard.address import Address, Origin, parsed
-from pytest_flowhealth.probes.dashboard.login import Access, access_of
+from pytest_flowhealth.probes.dashboard.address import Address, Origin, parse_address
+from pytest_flowhealth.probes.dashboard.http_client import HttpClient
+from pytest_flowhealth.probes.dashboard.login import KEY, log_in, read_secret
+from pytest_flowhealth.probes.dashboard.navigation import Access
+from pytest_flowhealth.probes.dashboard.tls import TlsFiles, make_context
 
 LONGEST = 60.0
 """Seconds of `dashboard.timeout` that count at the most."""
 
-NONE = "no dashboard is configured: [dashboard] url in flowhealth.toml"
+NOT_CONFIGURED = "no dashboard is configured: [dashboard] url in flowhealth.toml"
 
 _SET = 'set it in flowhealth.toml: [dashboard] url = "http://localhost:3001/"'
 
 
-class Site(msgspec.Struct, frozen=True):
-    """A dashboard to look at; `context` is how TLS is spoken, None where nothing is secure."""
+class Site:
+    """A configured dashboard. It logs in when `access` is first read.
 
-    page: Address
-    settings: Dashboard
-    timeout: float
-    interval: float
-    websocket: Address | None = None
-    counter: Address | None = None
-    context: ssl.SSLContext | None = None
-    access: Access = Access()
+    Args:
+        settings: ``[dashboard]``.
+        tls: Authorities and client certificate.
 
-    @property
-    def origins(self) -> frozenset[Origin]:
-        """Whom we may ask: the servers of the configured addresses."""
+    Attributes:
+        page, websocket, events, counter, login: The addresses, None where none is configured.
+        timeout: Seconds that a response may take. `interval`: seconds between updates.
+        origins: The servers of those addresses; no other is reached.
+
+    Raises:
+        CheckFailed: An address is not valid, or a file of TLS can't be used.
+        NotApplicable: No dashboard is configured.
+    """
+
+    def __init__(self, settings: Dashboard, tls: TlsFiles) -> None:
+        if settings.url is None:
+            if settings == Dashboard():
+                raise NotApplicable(NOT_CONFIGURED)
+            raise CheckFailed(
+                "dashboard.url is not set, but other keys of [dashboard] are", remedy=_SET
+            )
+        self.settings = settings
+        self.tls = tls
+        self.page = parse_address("dashboard.url", settings.url)
+        self.websocket = _optional("dashboard.websocket", settings.websocket)
+        self.events = _optional("dashboard.events", settings.events)
+        self.counter = _optional("dashboard.connections.url", settings.connections.url)
+        self.login = _optional(KEY, settings.login.url if settings.login else None)
+        self.timeout = min(LONGEST, parse_duration(settings.timeout))
+        self.interval = min(60.0, parse_duration(settings.update_interval))
+        addresses = (self.page, self.websocket, self.events, self.counter, self.login)
+        self.origins = frozenset[Origin](one.origin for one in addresses if one is not None)
+
+    @cached_property
+    def context(self) -> ssl.SSLContext:
+        """How WebSockets speak TLS."""
+        return make_context(self.tls)
+
+    @cached_property
+    def access(self) -> Access:
+        """What opens the dashboard.
+
+        Raises:
+            CheckFailed: The login is refused, or its configuration is not valid.
+            MeasurementUnavailable: The secret's variable is not set.
+        """
         login = self.settings.login
-        found = [self.page, self.websocket, self.counter]
-        found += [parsed("dashboard.login.url", login.url)] if login and login.url else []
-        return frozenset(one.origin for one in found if one is not None)
+        if login is None:
+            return Access()
+        secret = read_secret(login, os.environ)
+        with HttpClient(self.timeout, self.tls) as client:
+            return log_in(login, secret, self.login, self.origins, client)
+
+    def client(self) -> HttpClient:
+        """Return a client that is logged in."""
+        return HttpClient(self.timeout, self.tls, self.access.jar)
+
+    def socketio_auth(self) -> dict[str, Any]:
+        """Return what a client of Socket.IO sends as `auth`."""
+        options = self.settings.socketio
+        token = os.environ.get(options.token_env or "", "")
+        return {**options.auth, "token": token} if token else dict(options.auth)
 
 
-def of_target(target: Target) -> Site:
-    """Return the target's dashboard; logs in where that is configured.
+def make_site(target: Target) -> Site:
+    """Return the target's dashboard.
 
     Raises:
         NotApplicable: None is configured.
-        CheckFailed: The configuration, or the log-in, does not do.
-        MeasurementUnavailable: The log-in's secret is not there.
+        CheckFailed: The configuration is not valid.
     """
     settings = target.config.dashboard
-    if settings.url is None:
-        if settings == Dashboard():
-            raise NotApplicable(NONE)
-        raise CheckFailed(
-            "dashboard.url is not set, but other keys of [dashboard] are", remedy=_SET
-        )
-    with told_safely(settings):
-        page = parsed("dashboard.url", settings.url)
-        timeout = min(LONGEST, parse_duration(settings.timeout))
-        context = _context(target)
-        return Site(
-            page=page,
-            settings=settings,
-            timeout=timeout,
-            interval=min(60.0, parse_duration(settings.update_interval)),
-            websocket=_optional("dashboard.websocket", settings.websocket),
-            counter=_optional("dashboard.connections.url", settings.connections.url),
-            context=context,
-            access=access_of(settings.login, os.environ, context, timeout),
-        )
+
+    def path(name: str | None) -> str | None:
+        return None if name is None else str(target.root / name)
+
+    tls = TlsFiles(path(settings.ca), path(settings.certificate), path(settings.key))
+    with redact_errors(settings):
+        return Site(settings, tls)
 
 
-def redactor(settings: Dashboard, access: Access | None = None) -> Redactor:
-    """Return what takes the dashboard's secrets out of a text."""
+def make_redactor(settings: Dashboard, access: Access | None = None) -> Redactor:
+    """Return what removes the dashboard's secrets from a text."""
     login = settings.login
-    secrets = {login.secret or "", os.environ.get(login.secret_env or "", "")} if login else set()
-    for address in (settings.url, settings.websocket, settings.connections.url):
+    variables = [login.secret_env if login else None, settings.socketio.token_env]
+    secrets = {os.environ.get(name or "", "") for name in variables}
+    secrets |= {(login.secret or "") if login else "", *settings.socketio.auth.values()}
+    for url in (settings.url, settings.websocket, settings.events, settings.connections.url):
         try:
-            password = parsed("", address).password if address else None
+            secrets.add((parse_address("", url).password or "") if url else "")
         except FlowHealthError:
-            password = None
-        secrets.add(password or "")
-    secrets |= {value for _, value in access.cookies} if access else set()
+            continue
+    if access is not None:
+        secrets |= {one.value for one in access.cookies} | {access.cookie or ""}
+        secrets.add((access.authorization or "").partition(" ")[2])
     # Of a cookie `name=value` the value alone is a secret too.
     secrets |= {one.partition("=")[2] for one in secrets}
     return Redactor(one.strip() for one in secrets if one.strip())
 
 
 @contextmanager
-def told_safely(settings: Dashboard, access: Access | None = None) -> Iterator[None]:
-    """Take the dashboard's secrets out of the messages of our errors: a server may repeat them."""
+def redact_errors(settings: Dashboard, access: Access | None = None) -> Iterator[None]:
+    """Remove the dashboard's secrets from the messages of errors: a server may repeat them."""
     try:
         yield
     except FlowHealthError as error:
-        redact = redactor(settings, access)
-        told = type(error)(
+        redact = make_redactor(settings, access)
+        redacted = type(error)(
             redact(error.message), remedy=None if error.remedy is None else redact(error.remedy)
         )
     else:
         return
-    raise told
+    raise redacted
 
 
 def _optional(key: str, url: str | None) -> Address | None:
-    return None if url is None else parsed(key, url)
-
-
-def _context(target: Target) -> ssl.SSLContext:
-    """Return how TLS is spoken, with the authority that is configured.
-
-    Raises:
-        CheckFailed: Its file can't be used.
-    """
-    context = ssl.create_default_context()
-    authority = target.config.dashboard.ca
-    if authority is None:
-        return context
-    try:
-        context.load_verify_locations(target.root / authority)
-    except (OSError, ValueError) as error:
-        problem = reason(error)
-    else:
-        return context
-    raise CheckFailed(
-        f"the file that dashboard.ca names can't be used: {problem}",
-        remedy="name a PEM file with the authority's certificate",
-    )
+    return None if url is None else parse_address(key, url)

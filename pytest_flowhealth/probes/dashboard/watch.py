@@ -1,4 +1,4 @@
-"""The WebSocket watched for a while: handshakes, round trips on a schedule, updates as they come.
+"""Measure the WebSocket for a while: handshakes, round trips on a schedule, updates as they come.
 
 Two connections: pings go over one, updates are listened to on the other. A ping is sent when it
 is due, whatever became of those before, so that a stall of the server is counted in every ping that
@@ -22,15 +22,14 @@ from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.dashboard.address import Address
 from pytest_flowhealth.probes.dashboard.site import Site
 from pytest_flowhealth.probes.dashboard.websocket import (
-    Dialect,
-    address_of,
+    Connection,
     connected,
-    dialect_of,
-    ended,
+    explain_failure,
     failures,
-    opened,
+    find_address,
+    open_connection,
     require_library,
-    text_of,
+    to_text,
 )
 
 HANDSHAKES = 20
@@ -56,41 +55,52 @@ _LATE = 0.05
 _INTERVALS = (0.02, 0.25)
 
 
-class Watched(msgspec.Struct, frozen=True):
-    """What was seen.
+class Updates(msgspec.Struct, frozen=True):
+    """Updates that came in `seconds`.
+
+    Attributes:
+        times: When they came, in s since listening began.
+        greetings: How many came at once after connecting; they are not among `times`.
+        received: Bytes of all messages, decompressed.
+    """
+
+    times: tuple[float, ...]
+    greetings: int
+    received: int
+    seconds: float
+
+    @property
+    def distances(self) -> tuple[float, ...]:
+        """The time between each two updates, in ms."""
+        pairs = zip(self.times, self.times[1:], strict=False)
+        return tuple(1_000.0 * (after - before) for before, after in pairs)
+
+
+class WebSocketTimes(msgspec.Struct, frozen=True):
+    """What was measured over the WebSocket.
 
     Attributes:
         handshakes: What opening a connection took, up to the answer that it is a WebSocket, in ms.
         pings: Round trips of protocol pings, in ms; `messages` those of the configured message.
-        updates: When updates came, in s since listening began; `greetings` those that came at once.
-        received: Bytes of all messages, unpacked, while `seconds` were listened.
+        updates: The updates that came meanwhile.
         compression: Whether messages may come compressed (permessage-deflate).
     """
 
     handshakes: tuple[float, ...]
     pings: tuple[float, ...]
     messages: tuple[float, ...]
-    updates: tuple[float, ...]
-    greetings: int
-    received: int
-    seconds: float
+    updates: Updates
     compression: bool
 
-    @property
-    def distances(self) -> tuple[float, ...]:
-        """The time between each two updates, in ms."""
-        pairs = zip(self.updates, self.updates[1:], strict=False)
-        return tuple(1_000.0 * (after - before) for before, after in pairs)
 
-
-def window_of(site: Site) -> float:
+def listening_seconds(site: Site) -> float:
     """Return for how many seconds updates are listened to."""
     if site.settings.window is not None:
         return min(LONGEST, parse_duration(site.settings.window))
     return (DISTANCES + 2) * site.interval + 0.5 if site.settings.updates else 5.0
 
 
-def watch(site: Site) -> Watched:
+def measure_websocket(site: Site) -> WebSocketTimes:
     """Open the WebSocket, measure it and listen to it.
 
     Raises:
@@ -98,48 +108,43 @@ def watch(site: Site) -> Watched:
         CheckFailed: It can't be opened, breaks off, or a ping gets no answer.
         MeasurementUnavailable: The library is not installed.
     """
-    address = address_of(site)
+    address = find_address(site)
     require_library()
     try:
-        return asyncio.run(_watched(site, address, window_of(site)))
+        return asyncio.run(_measure(site, address, listening_seconds(site)))
     except failures() as error:
-        problem = ended(address, error, site.timeout)
+        problem = explain_failure(address, error, site)
     raise problem
 
 
-async def _watched(site: Site, address: Address, window: float) -> Watched:
-    handshakes = await _handshakes(site, address)
-    dialect = dialect_of(address, site.settings.subscribe)
+async def _measure(site: Site, address: Address, window: float) -> WebSocketTimes:
+    handshakes = await _measure_handshakes(site, address)
     async with connected(site, address) as asking, connected(site, address) as listening:
-        asker = _Asker(asking, dialect, site.timeout)
-        listener = _Listener(listening, dialect, site.settings.update, GREETING * site.interval)
+        asker = _Sender(asking, site.timeout)
+        listener = _Listener(listening, site.settings.update, GREETING * site.interval)
         pace = min(_INTERVALS[1], max(_INTERVALS[0], window / PINGS))
         (pings, messages), _ = await _together(
             asker.both(site.settings.message, pace), listener.listen(window), asker.read()
         )
-        packed = any("deflate" in str(one.name) for one in asking.protocol.extensions)
-    return Watched(
+        packed = any("deflate" in str(one.name) for one in asking.socket.protocol.extensions)
+    return WebSocketTimes(
         handshakes=handshakes,
         pings=pings,
         messages=messages,
-        updates=tuple(listener.updates),
-        greetings=listener.greetings,
-        received=listener.received,
-        seconds=window,
+        updates=Updates(tuple(listener.updates), listener.greetings, listener.received, window),
         compression=packed,
     )
 
 
-async def _handshakes(site: Site, address: Address) -> tuple[float, ...]:
+async def _measure_handshakes(site: Site, address: Address) -> tuple[float, ...]:
     """Open connections, one after the other; fewer where a single one takes long."""
     loop = asyncio.get_running_loop()
     end = loop.time() + _HANDSHAKING
     taken: list[float] = []
     while len(taken) < HANDSHAKES and (not taken or loop.time() < end):
-        socket, took = await opened(site, address)
-        taken.append(took)
-        with contextlib.suppress(Exception):
-            await socket.close()
+        connection = await open_connection(site, address)
+        taken.append(connection.opening)
+        await connection.close()
     return tuple(taken)
 
 
@@ -160,29 +165,12 @@ async def _together(asking: Any, listening: Any, reading: Any) -> Any:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def read_on(
-    socket: Any, dialect: Dialect, see: Callable[[str | bytes], None] | None = None
-) -> None:
-    """Read what comes, hand it to `see`, and answer what keeps the connection.
-
-    Raises:
-        WebSocketException: The connection ended, in good order or not.
-    """
-    while True:
-        message = await socket.recv()
-        reply = dialect.answer(message)
-        if reply is not None:
-            await socket.send(reply)
-        elif see is not None:
-            see(message)
-
-
-class _Asker:
+class _Sender:
     """Sends on a schedule and takes the time of each answer."""
 
-    def __init__(self, socket: Any, dialect: Dialect, timeout: float) -> None:
-        self._socket = socket
-        self._dialect = dialect
+    def __init__(self, connection: Connection, timeout: float) -> None:
+        self._connection = connection
+        self._socket = connection.socket
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         # By the reply that is waited for; one without a number may be waited for many times.
@@ -190,11 +178,11 @@ class _Asker:
 
     async def read(self) -> None:
         """Read what comes, so that pongs are seen and messages answered in time."""
-        await read_on(self._socket, self._dialect, self._note)
+        await self._connection.read(self._note)
 
     def _note(self, message: str | bytes) -> None:
         now = self._loop.time()
-        text = text_of(message) if self._waiting else ""
+        text = to_text(message) if self._waiting else ""
         for reply in [one for one in self._waiting if one in text]:
             future, sent = self._waiting[reply].popleft()
             if not self._waiting[reply]:
@@ -206,10 +194,10 @@ class _Asker:
         self, message: DashboardMessage | None, pace: float
     ) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Return the round trips of pings, and of the configured message where there is one."""
-        pings = await self.asked(self.ping, pace)
-        return pings, await self.asked(self.sender(message), pace) if message else ()
+        pings = await self.measure(self.ping, pace)
+        return pings, await self.measure(self.sender(message), pace) if message else ()
 
-    async def asked(self, send: Callable[[int], Any], pace: float) -> tuple[float, ...]:
+    async def measure(self, send: Callable[[int], Any], pace: float) -> tuple[float, ...]:
         """Send `PINGS` times, `pace` seconds apart; return the round trips in ms.
 
         Raises:
@@ -259,13 +247,12 @@ class _Asker:
 class _Listener:
     """Notes when updates come, and how many bytes there are."""
 
-    def __init__(self, socket: Any, dialect: Dialect, wanted: str | None, from_on: float) -> None:
+    def __init__(self, connection: Connection, wanted: str | None, from_on: float) -> None:
         self.updates: list[float] = []
         self.greetings = 0
         self._from = from_on
         self.received = 0
-        self._socket = socket
-        self._dialect = dialect
+        self._connection = connection
         self._wanted = wanted
 
     async def listen(self, window: float) -> None:
@@ -281,11 +268,11 @@ class _Listener:
         def see(message: str | bytes) -> None:
             now = loop.time() - began
             self.received += len(message.encode()) if isinstance(message, str) else len(message)
-            if not self._dialect.is_update(message, self._wanted):
+            if not self._connection.protocol.is_update(message, self._wanted):
                 return
             if now < self._from:
                 self.greetings += 1
             else:
                 self.updates.append(now)
 
-        await read_on(self._socket, self._dialect, see)
+        await self._connection.read(see)

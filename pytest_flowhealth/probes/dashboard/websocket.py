@@ -1,142 +1,172 @@
-"""WebSocket connections to the configured address, and to no other."""
+"""A WebSocket of the dashboard: opened, joined as its protocol requires, and kept open."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import importlib
-import re
+import socket as sockets
+import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
-from urllib.parse import parse_qs
 
-import msgspec
-
-from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.domain.text import format_number, one_line
+from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
-from pytest_flowhealth.probes.dashboard.address import Address
-from pytest_flowhealth.probes.dashboard.failure import Broken, Failures, down
+from pytest_flowhealth.probes.dashboard.address import Address, Origin
+from pytest_flowhealth.probes.dashboard.http_client import USER_AGENT, HttpError
+from pytest_flowhealth.probes.dashboard.navigation import failure
+from pytest_flowhealth.probes.dashboard.protocols import Protocol, choose_protocol
 from pytest_flowhealth.probes.dashboard.site import Site
-from pytest_flowhealth.probes.dashboard.wire import open_socket
+from pytest_flowhealth.probes.dashboard.tls import explain_tls, tls_remedy
+from pytest_flowhealth.probes.deadline import within
 
 LARGEST = 16 * 2**20
 """Bytes of a message that are read."""
 
-_AGENT = "pytest-flowhealth"
 _CLOSING = 1.0
 _OUR_REASONS = (1002, 1007, 1009)
-_SOCKET_IO = re.compile(r"/socket\.io/?\Z")
+_SUBPROTOCOLS = 'name the sub-protocol: [dashboard] subprotocols = ["..."] in flowhealth.toml'
 
 
-class Dialect(msgspec.Struct, frozen=True):
-    """What is spoken above WebSocket, and what is said first.
-
-    github.com/socketio/engine.io-protocol: a packet is a text whose first character is its
-    kind, 4 for a message; the server sends 2 (ping) and drops who does not answer 3 (pong).
-    github.com/socketio/socket.io-protocol: a message's first character is its kind, 2 for an
-    event, 5 for one with bytes, which follow in messages of their own.
+class Connection:
+    """An open WebSocket that has joined its server.
 
     Attributes:
-        engine: Whether it is engine.io 4.
-        events: Whether it is Socket.IO above it.
-        hello: What is sent first.
+        socket: The `ClientConnection` of the library `websockets`.
+        opening: What opening it took, up to the answer that it is a WebSocket, in ms.
     """
 
-    engine: bool = False
-    events: bool = False
-    hello: tuple[str, ...] = ()
+    def __init__(self, socket: Any, site: Site, protocol: Protocol, opening: float) -> None:
+        self.socket = socket
+        self.opening = opening
+        self.protocol = protocol
+        self._heartbeat = site.settings.heartbeat
+        self._tasks: list[asyncio.Task[None]] = []
 
-    def answer(self, message: str | bytes) -> str | None:
-        """Return what a message must be answered with, None for none."""
-        return "3" if self.engine and message == "2" else None
+    async def join(self, timeout: float) -> None:
+        """Say what the protocol requires and wait until the server accepts.
 
-    def is_update(self, message: str | bytes, wanted: str | None) -> bool:
-        """Tell whether a message is an update: any of the application's, or one that contains `wanted`."""
-        if wanted is not None:
-            return wanted in text_of(message)
-        if self.events:
-            return message[:2] in ("42", "45")
-        return not self.engine or isinstance(message, bytes) or message[:1] == "4"
+        Raises:
+            HttpError: The server refuses the client, or does not answer.
+            WebSocketException: The connection ends.
+        """
+        protocol = self.protocol
+        try:
+            async with asyncio.timeout(timeout):
+                while protocol.waits:
+                    for text in protocol.take_greetings():
+                        await self.socket.send(text)
+                    if protocol.waits:
+                        protocol.receive(await self.socket.recv())
+                for text in protocol.take_greetings():
+                    await self.socket.send(text)
+        except TimeoutError:
+            raise HttpError(
+                f"opens the WebSocket and sends no {protocol.waits} within {format_number(timeout)} s"
+            ) from None
+        self._start_heartbeats()
+
+    async def read(self, see: Callable[[str | bytes], None] | None = None) -> None:
+        """Read messages, hand the application's to `see`, and answer those that must be answered.
+
+        Raises:
+            HttpError: The server disconnects the client.
+            WebSocketException: The connection ends, in good order or not.
+        """
+        while True:
+            message = await self.socket.recv()
+            reply = self.protocol.receive(message)
+            beat = self._heartbeat
+            if reply is None and beat and beat.answers and beat.answers in to_text(message):
+                reply = beat.send
+            if reply is not None:
+                await self.socket.send(reply)
+            elif see is not None:
+                see(message)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(Exception):
+            await self.socket.close()
+
+    def _start_heartbeats(self) -> None:
+        beat = self._heartbeat
+        every = [(self.protocol.ping, self.protocol.ping_interval)]
+        if beat is not None and beat.every:
+            every.append((beat.send, parse_duration(beat.every)))
+        self._tasks = [
+            asyncio.create_task(self._send_every(text, seconds))
+            for text, seconds in every
+            if seconds
+        ]
+
+    async def _send_every(self, text: str, seconds: float) -> None:
+        with contextlib.suppress(Exception):  # the reader sees how it ended
+            while True:
+                await asyncio.sleep(seconds)
+                await self.socket.send(text)
 
 
-def text_of(message: str | bytes) -> str:
+def to_text(message: str | bytes) -> str:
     """Return a message as text."""
     return message if isinstance(message, str) else message.decode("utf-8", "replace")
 
 
-def dialect_of(address: Address, subscribe: tuple[str, ...]) -> Dialect:
-    """Return what is spoken at an address: ``EIO=4`` in its query is engine.io."""
-    path, _, query = address.target.partition("?")
-    if "4" not in parse_qs(query).get("EIO", []):
-        return Dialect(hello=subscribe)
-    if _SOCKET_IO.search(path):
-        # Who does not join within its connectTimeout is dropped.
-        return Dialect(engine=True, events=True, hello=("40", *subscribe))
-    return Dialect(engine=True, hello=subscribe)
-
-
 def require_library() -> None:
-    """Raise MeasurementUnavailable where the library that speaks WebSocket is not installed."""
+    """Raise MeasurementUnavailable if the library for WebSockets is not installed."""
     try:
         importlib.import_module("websockets")
     except ImportError:
         raise MeasurementUnavailable(
-            "a WebSocket is spoken by the package websockets, which is not installed",
-            remedy="pip install 'pytest-flowhealth[web]'",
+            "WebSockets are opened by the package websockets, which is not installed",
+            remedy="pip install 'pytest-flowhealth[dashboard]'",
         ) from None
 
 
 @contextlib.asynccontextmanager
-async def connected(site: Site, address: Address) -> AsyncIterator[Any]:
-    """Open a WebSocket, say what is said first, yield it and close it.
+async def connected(site: Site, address: Address) -> AsyncIterator[Connection]:
+    """Open a WebSocket, join its server, and close it at the end.
 
     Raises:
-        Failures: It can't be opened.
+        Exception: One of `failures`: it can't be opened, or the server refuses the client.
     """
-    socket, _ = await opened(site, address)
+    connection = await open_connection(site, address)
     try:
-        await greet(socket, dialect_of(address, site.settings.subscribe))
-        yield socket
+        await connection.join(site.timeout)
+        yield connection
     finally:
-        with contextlib.suppress(Exception):
-            await socket.close()
+        await connection.close()
 
 
-async def greet(socket: Any, dialect: Dialect) -> None:
-    """Say what is said first."""
-    for text in dialect.hello:
-        await socket.send(text)
-
-
-async def opened(site: Site, address: Address) -> tuple[Any, float]:
-    """Open a WebSocket; nothing is said yet.
-
-    Returns:
-        A `ClientConnection` of the library `websockets`, and what opening it took, in ms: finding
-        the server's place, connecting, TLS, and the request up to its answer.
+async def open_connection(site: Site, address: Address) -> Connection:
+    """Open a WebSocket; nothing is sent over it yet.
 
     Raises:
         OSError: It can't be opened; TimeoutError when not in time.
-        Broken: What answers is no WebSocket, or refuses.
+        HttpError: What responds is no WebSocket, or refuses.
     """
     from websockets.asyncio.client import connect
     from websockets.exceptions import InvalidHandshake, InvalidStatus
 
-    # A socket of ours is what keeps the library from following a redirect to whomever it leads.
-    place, *steps = await asyncio.to_thread(
-        open_socket, address.origin, time.monotonic() + site.timeout
-    )
+    # With a socket of its own the library does not follow a redirect to another server.
     began = time.monotonic()
+    raw = await asyncio.to_thread(_open_socket, address.origin, site.timeout)
     secure: dict[str, Any] = {"ssl": site.context, "server_hostname": address.origin.host}
-    place.setblocking(False)
+    offered = site.settings.subprotocols
+    remedy = None
     try:
         socket = await connect(
             address.url,
-            sock=place,
+            sock=raw,
             origin=site.page.origin.text,  # type: ignore[arg-type]  # a NewType of str
-            additional_headers=list(site.access.headers(address)),
-            user_agent_header=_AGENT,
+            subprotocols=list(offered) or None,  # type: ignore[arg-type]  # the same
+            additional_headers=site.access.headers(address, jar=True),
+            user_agent_header=USER_AGENT,
             open_timeout=site.timeout,
             ping_interval=None,
             close_timeout=_CLOSING,
@@ -145,65 +175,142 @@ async def opened(site: Site, address: Address) -> tuple[Any, float]:
             **(secure if address.origin.secure else {}),
         )
     except InvalidStatus as error:
-        problem = f"refuses the WebSocket with status {error.response.status_code}"
+        status = error.response.status_code
+        problem = f"refuses the WebSocket with status {status}"
+        remedy = _refusal_remedy(status, site)
     except InvalidHandshake as error:
-        problem = f"answers with what is no WebSocket: {one_line(str(error), 120)}"
+        # A server that requires a client certificate refuses after the handshake of TLS.
+        text = one_line(str(error.__cause__ or error), 120)
+        problem = explain_tls(text) or (
+            f"responds with something that is no WebSocket: {one_line(str(error), 120)}"
+        )
+        remedy = _SUBPROTOCOLS if "subprotocol" in str(error) else tls_remedy(text)
+    except ssl.SSLError:
+        raw.close()
+        raise  # one of them is a ValueError too
     except ValueError:
         problem = "redirects the WebSocket, which is not followed"
     else:
-        return socket, sum(steps) + 1_000.0 * (time.monotonic() - began)
-    place.close()
-    raise Broken(problem)
+        protocol = choose_protocol(
+            address,
+            site.settings.subscribe,
+            namespace=site.settings.socketio.namespace,
+            auth=site.socketio_auth(),
+            subprotocol=socket.subprotocol,
+        )
+        return Connection(socket, site, protocol, 1_000.0 * (time.monotonic() - began))
+    raw.close()
+    raise HttpError(problem, remedy)
 
 
-def address_of(site: Site) -> Address:
+def _refusal_remedy(status: int, site: Site) -> str | None:
+    log_in = "configure how to log in: [dashboard.login] in flowhealth.toml"
+    if site.settings.login is not None:
+        log_in = "the server's log says why it refuses this client"
+    remedies = {
+        400: f"the server's log says why; if it requires a sub-protocol, {_SUBPROTOCOLS}",
+        401: log_in,
+        403: log_in,
+        404: "correct dashboard.websocket in flowhealth.toml",
+        426: _SUBPROTOCOLS,
+        429: "exempt this machine from the server's rate limit, or check less often",
+    }
+    return remedies.get(status)
+
+
+def _open_socket(origin: Origin, seconds: float) -> sockets.socket:
+    """Open a connection without TLS; looking up a name has no limit of its own.
+
+    Raises:
+        OSError: It can't be opened; TimeoutError when not in time.
+    """
+
+    def work() -> sockets.socket:
+        return sockets.create_connection((origin.host, origin.port), seconds)
+
+    outcome = within(seconds, work, lambda: None)
+    if outcome.late:
+        raise TimeoutError
+    if outcome.error is not None:
+        raise outcome.error
+    found = outcome.results[0]
+    found.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_NODELAY, 1)
+    found.setblocking(False)
+    return found
+
+
+def find_address(site: Site) -> Address:
     """Return the WebSocket's address.
 
     Raises:
         NotApplicable: None is configured.
         CheckFailed: None is configured, and other keys need it.
     """
-    if site.websocket is None:
-        _require_none(site)
-        raise NotApplicable("no WebSocket is configured: [dashboard] websocket in flowhealth.toml")
-    return site.websocket
-
-
-def _require_none(site: Site) -> None:
     settings = site.settings
-    asked = {
+    if site.websocket is not None:
+        return site.websocket
+    needing = {
         "dashboard.message": settings.message is not None,
-        "dashboard.subscribe": settings.subscribe,
-        "dashboard.connections.open": settings.connections.open,
+        "dashboard.subscribe": bool(settings.subscribe),
+        "dashboard.connections.open": bool(settings.connections.open),
     }
-    named = next((key for key, is_set in asked.items() if is_set), None)
+    named = next((key for key, is_set in needing.items() if is_set), None)
     if named is not None:
         raise CheckFailed(
             f"{named} is set, but dashboard.websocket is not",
             remedy='set it in flowhealth.toml: [dashboard] websocket = "ws://localhost:3001/ws"',
         )
-
-
-def ended(address: Address, error: BaseException, timeout: float) -> CheckFailed:
-    """Return the failure that an error of a WebSocket is, one of its being closed included."""
-    from websockets.exceptions import ConnectionClosed
-
-    if isinstance(error, ConnectionClosed):
-        error = Broken(_end_of(error))
-    return down(address, error, timeout)
-
-
-def _end_of(error: Any) -> str:
-    sent, got = error.sent, error.rcvd
-    if sent is not None and sent.code in _OUR_REASONS and not error.rcvd_then_sent:
-        return f"sends what can't be read: {one_line(sent.reason, 120) or sent.code}"
-    if got is None:
-        return "breaks off the connection of the WebSocket"
-    return f"closes the WebSocket with code {got.code} {one_line(got.reason, 100)}".rstrip()
+    raise NotApplicable("no WebSocket is configured: [dashboard] websocket in flowhealth.toml")
 
 
 def failures() -> tuple[type[BaseException], ...]:
-    """Return what using a WebSocket may raise where the server, or the way to it, is at fault."""
+    """Return what using a WebSocket raises where the server, or the way to it, is at fault."""
     from websockets.exceptions import WebSocketException
 
-    return (*Failures, WebSocketException)
+    return (OSError, EOFError, HttpError, WebSocketException)
+
+
+def explain_failure(address: Address, error: BaseException, site: Site) -> CheckFailed:
+    """Return the failed check that one of `failures` means."""
+    return failure(address, to_problem(error, site))
+
+
+def to_problem(error: BaseException, site: Site) -> HttpError:
+    """Return one of `failures` in words, with what would solve it."""
+    from websockets.exceptions import ConnectionClosed
+
+    if isinstance(error, HttpError):
+        return error
+    if isinstance(error, ConnectionClosed):
+        return _explain_close(error, site)
+    text = one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__, 200)
+    tls = explain_tls(text)
+    problem = tls or f"can't be reached: {text}"
+    if isinstance(error, TimeoutError):
+        problem = f"gives no whole response within {format_number(site.timeout)} s"
+    elif tls is None and isinstance(error, EOFError | ConnectionResetError | BrokenPipeError):
+        problem = "closes the connection without a whole response"
+    return HttpError(problem, tls_remedy(text) if tls else None)
+
+
+def _explain_close(error: Any, site: Site) -> HttpError:
+    sent, got = error.sent, error.rcvd
+    if sent is not None and sent.code in _OUR_REASONS and not error.rcvd_then_sent:
+        return HttpError(f"sends what can't be read: {one_line(sent.reason, 120) or sent.code}")
+    if got is None:
+        return HttpError("breaks off the connection of the WebSocket")
+    said = one_line(got.reason, 100)
+    remedy = "the server's log says why it closes the connection"
+    if (
+        got.code == 4406
+        or "protocol" in said.lower()
+        or (got.code == 1002 and not site.settings.subprotocols)
+    ):
+        remedy = _SUBPROTOCOLS
+    elif got.code in (1008, 4401, 4403) or "auth" in said.lower():
+        remedy = "configure how to log in: [dashboard.login], [dashboard.socketio] or subscribe"
+    elif "ping" in said.lower() or "heartbeat" in said.lower() or got.code in (4408, 4429):
+        remedy = (
+            "configure what keeps it open: [dashboard.heartbeat] or subscribe in flowhealth.toml"
+        )
+    return HttpError(f"closes the WebSocket with code {got.code} {said}".rstrip(), remedy)

@@ -1,1 +1,71 @@
-"""WebAssembly measured against JavaScript: speed, memory, and what the binary itself shows."""
+"""Probes of a WebAssembly module: its speed against JavaScript, its memory, and what its binary shows.
+
+The session fixture `wasm_benchmark` runs `run_benchmark` for a module of the target. Names are
+imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_flowhealth.probes.wasm.binary import Evidence, read_evidence
+    from pytest_flowhealth.probes.wasm.harness import (
+        Benchmark,
+        BenchmarkPlan,
+        BenchmarkSubject,
+        run_benchmark,
+    )
+    from pytest_flowhealth.probes.wasm.interval import Interval
+    from pytest_flowhealth.probes.wasm.machine import (
+        MachineConditions,
+        describe_disturbances,
+        read_conditions,
+    )
+    from pytest_flowhealth.probes.wasm.memory import MemoryUse, watch_memory
+    from pytest_flowhealth.probes.wasm.rebuild import rebuild_module
+    from pytest_flowhealth.probes.wasm.subject import SAMPLE, find_subject
+
+__all__ = [
+    "SAMPLE",
+    "Benchmark",
+    "BenchmarkPlan",
+    "BenchmarkSubject",
+    "Evidence",
+    "Interval",
+    "MachineConditions",
+    "MemoryUse",
+    "describe_disturbances",
+    "find_subject",
+    "read_conditions",
+    "read_evidence",
+    "rebuild_module",
+    "run_benchmark",
+    "watch_memory",
+]
+
+_MODULES = {
+    "SAMPLE": "subject",
+    "Benchmark": "harness",
+    "BenchmarkPlan": "harness",
+    "BenchmarkSubject": "harness",
+    "Evidence": "binary",
+    "Interval": "interval",
+    "MachineConditions": "machine",
+    "MemoryUse": "memory",
+    "watch_memory": "memory",
+    "describe_disturbances": "machine",
+    "find_subject": "subject",
+    "read_conditions": "machine",
+    "read_evidence": "binary",
+    "rebuild_module": "rebuild",
+    "run_benchmark": "harness",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

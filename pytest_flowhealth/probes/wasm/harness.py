@@ -22,9 +22,11 @@ from typing import Any
 
 import msgspec
 
+from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes import command
-from pytest_flowhealth.probes.wasm.host import Host
+from pytest_flowhealth.probes.program_errors import find_cause
+from pytest_flowhealth.probes.wasm.host import HostBaseline
 from pytest_flowhealth.probes.wasm.interval import FEWEST, Interval, interval
 
 FLAGS = ("--no-liftoff", "--no-concurrent-recompilation", "--wasm-max-mem-pages=16384")
@@ -38,9 +40,12 @@ _GROWTH = (1.6, 3.0)
 _SLOWED = 1.15
 _FEWEST_SAMPLES = 5
 _PRECISE = 0.05
+_DRIFT = 0.02
+"""By which share of the median benchmarks on one quiet machine differ from each other: an interval from
+one of them is no narrower."""
 
 
-class Subject(msgspec.Struct, frozen=True):
+class BenchmarkSubject(msgspec.Struct, frozen=True):
     """What is measured: paths are absolute; `adapter` takes the place of `export` and `baseline`.
 
     Attributes:
@@ -60,7 +65,7 @@ class Subject(msgspec.Struct, frozen=True):
     n: int | None = None
 
 
-class Effort(msgspec.Struct, frozen=True):
+class BenchmarkPlan(msgspec.Struct, frozen=True):
     """How much is done; seconds and milliseconds.
 
     Attributes:
@@ -81,7 +86,7 @@ class Effort(msgspec.Struct, frozen=True):
 
 
 class Sampled(msgspec.Struct, frozen=True):
-    """What one process told: samples as (ms a call, sentinel's ms), memory in bytes."""
+    """What one process measured: samples as (ms a call, sentinel's ms)."""
 
     js: tuple[tuple[float, float], ...]
     wasm: tuple[tuple[float, float], ...]
@@ -89,9 +94,6 @@ class Sampled(msgspec.Struct, frozen=True):
     steady: dict[str, bool]
     iterations: int
     baselines: tuple[str, ...]
-    blocks: tuple[int, ...]
-    memory_exported: bool
-    rss: tuple[int, ...]
     node: str
 
 
@@ -107,9 +109,6 @@ class Benchmark(msgspec.Struct, frozen=True):
         js, wasm: Median milliseconds of a call.
         n: Iterations of a call.
         iterations: Iterations over all samples.
-        blocks: Bytes of linear memory before and after each of eight blocks of calls.
-        memory_exported: Whether the module lets its memory be seen.
-        rss: Bytes of the process, before the module was loaded and at the end.
         baselines: The kinds of baseline that there are.
         against: The one measured against.
         flags: Node's flags. `node`: its version. `seconds`: what it all took.
@@ -124,27 +123,18 @@ class Benchmark(msgspec.Struct, frozen=True):
     wasm: float
     n: int
     iterations: int
-    blocks: tuple[int, ...]
-    memory_exported: bool
-    rss: tuple[int, ...]
     baselines: tuple[str, ...]
     against: str
     flags: tuple[str, ...]
     node: str
     seconds: float
 
-    @property
-    def leaks(self) -> bool:
-        """Whether linear memory grew in three blocks of calls or more: one step is no leak."""
-        pairs = zip(self.blocks, self.blocks[1:], strict=False)
-        return sum(after > before for before, after in pairs) >= 3
 
-
-def benchmark(
-    subject: Subject,
-    effort: Effort = Effort(),  # noqa: B008  # frozen
+def run_benchmark(
+    subject: BenchmarkSubject,
+    effort: BenchmarkPlan = BenchmarkPlan(),  # noqa: B008  # frozen
     clock: Callable[[], float] = time.monotonic,
-    host: Host = Host(None),  # noqa: B008  # keeps nothing
+    host: HostBaseline = HostBaseline(None),  # noqa: B008  # keeps nothing
 ) -> Benchmark:
     """Measure `subject`; `host` knows how long the sentinel took here before.
 
@@ -153,7 +143,7 @@ def benchmark(
             does not end, or the two sides give different results.
         MeasurementUnavailable: Node gave no answer.
     """
-    _require_files(subject)
+    require_files(subject)
     begun = clock()
     n = subject.n or _fitting(subject, effort)
     found: list[Sampled] = []
@@ -165,7 +155,9 @@ def benchmark(
     return _result(subject, n, (found, known), clock() - begun)
 
 
-def _enough(found: Sequence[Sampled], known: float | None, effort: Effort, seconds: float) -> bool:
+def _enough(
+    found: Sequence[Sampled], known: float | None, effort: BenchmarkPlan, seconds: float
+) -> bool:
     if seconds >= effort.hard:
         return bool(found)
     ratios = _ratios(found, known)
@@ -203,7 +195,7 @@ def _low(values: Sequence[float]) -> float:
 
 
 def _result(
-    subject: Subject, n: int, taken: tuple[Sequence[Sampled], float | None], seconds: float
+    subject: BenchmarkSubject, n: int, taken: tuple[Sequence[Sampled], float | None], seconds: float
 ) -> Benchmark:
     found, known = taken
     ratios = _ratios(found, known)
@@ -212,7 +204,7 @@ def _result(
     limit = _SLOWED * _reference(found, known)
     dropped = sum(sentinel > limit for sentinel in samples) / len(samples) if samples else 1.0
     return Benchmark(
-        interval=interval(ratios),
+        interval=_widen(interval(ratios)),
         ratios=tuple(ratios),
         processes=len(found),
         dropped=dropped,
@@ -221,14 +213,21 @@ def _result(
         wasm=statistics.median(sample for one in found for sample, _ in one.wasm),
         n=n,
         iterations=sum(one.iterations for one in found),
-        blocks=last.blocks,
-        memory_exported=last.memory_exported,
-        rss=last.rss,
         baselines=last.baselines,
         against=subject.against,
         flags=_flags(),
         node=last.node,
         seconds=seconds,
+    )
+
+
+def _widen(found: Interval | None) -> Interval | None:
+    if found is None:
+        return None
+    return msgspec.structs.replace(
+        found,
+        low=min(found.low, (1 - _DRIFT) * found.median),
+        high=max(found.high, (1 + _DRIFT) * found.median),
     )
 
 
@@ -248,7 +247,7 @@ def _doubt(found: Sequence[Sampled], ratios: Sequence[float], dropped: float) ->
     return None
 
 
-def _fitting(subject: Subject, effort: Effort) -> int:
+def _fitting(subject: BenchmarkSubject, effort: BenchmarkPlan) -> int:
     """Return how many iterations a call gets: fewer where one of the usual number takes long."""
     usual = 65_536
     trial = _sample(subject, 1_024, msgspec.structs.replace(effort, rounds=1, warm_up=20.0))
@@ -259,22 +258,52 @@ def _fitting(subject: Subject, effort: Effort) -> int:
     return n
 
 
-def _sample(subject: Subject, n: int, effort: Effort) -> Sampled:
+def _sample(subject: BenchmarkSubject, n: int, effort: BenchmarkPlan) -> Sampled:
+    measured = run_process(subject, _spec(subject, n, effort), effort.process)
+    return Sampled(
+        js=tuple((ms, sentinel) for ms, sentinel in measured["samples"]["js"]),
+        wasm=tuple((ms, sentinel) for ms, sentinel in measured["samples"]["wasm"]),
+        growth=measured["growth"],
+        steady=measured["steady"],
+        iterations=measured["iterations"],
+        baselines=tuple(measured["baselines"]),
+        node=measured["node"],
+    )
+
+
+def run_process(subject: BenchmarkSubject, spec: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """Run bench.mjs in Node and return what it measured.
+
+    Raises:
+        CheckFailed: The module or a baseline can't be used, or it does not end in time.
+    """
     word = secrets.token_hex(16)
     script = resources.files("pytest_flowhealth.probes.wasm") / "js/bench.mjs"
     with resources.as_file(script) as path:
-        argv = ["node", *_flags(), str(path), word, json.dumps(_spec(subject, n, effort))]
+        argv = ["node", *_flags(), str(path), word, json.dumps(spec)]
         try:
-            done = command.run(argv, cwd=subject.module.parent, timeout=effort.process)
+            done = command.run(argv, cwd=subject.module.parent, timeout=seconds)
         except MeasurementUnavailable:
             raise CheckFailed(
-                f"{subject.module.name}: one measurement did not end within {effort.process:g} s: "
-                "a side loops for ever, or a call takes too long (fewer iterations: n)"
+                f"{subject.module.name}: one measurement did not end within {seconds:g} s: "
+                "a side loops for ever, or a call takes too long",
+                remedy="correct the loop, or set fewer iterations a call: [wasm] n in flowhealth.toml",
             ) from None
-    return _decoded(subject, word, done)
+    return _decode(subject, word, done)
 
 
-def _spec(subject: Subject, n: int, effort: Effort) -> dict[str, Any]:
+def _spec(subject: BenchmarkSubject, n: int, effort: BenchmarkPlan) -> dict[str, Any]:
+    return {
+        **base_spec(subject, n),
+        "rounds": effort.rounds,
+        "sampleMs": effort.sample,
+        "warmUpMs": effort.warm_up,
+        "budgetMs": effort.process * 600,
+    }
+
+
+def base_spec(subject: BenchmarkSubject, n: int) -> dict[str, Any]:
+    """Return the part of bench.mjs's input that names what is called, with four inputs."""
     return {
         "module": str(subject.module),
         "export": subject.export,
@@ -283,56 +312,57 @@ def _spec(subject: Subject, n: int, effort: Effort) -> dict[str, Any]:
         "against": subject.against,
         "n": n,
         "seeds": [1, 42, 12_345, 987_654_321],
-        "rounds": effort.rounds,
-        "sampleMs": effort.sample,
-        "warmUpMs": effort.warm_up,
-        "budgetMs": effort.process * 600,
+        "memoryMs": 0,
+        "memoryCalls": 0,
     }
 
 
-def _decoded(subject: Subject, word: str, done: command.Completed) -> Sampled:
+def _decode(subject: BenchmarkSubject, word: str, done: command.Completed) -> dict[str, Any]:
     lines = [line.removeprefix(word) for line in done.stdout.split("\n") if line.startswith(word)]
     if not lines:
-        said = (done.stderr.strip().splitlines() or ["nothing"])[-1][:300]
         raise CheckFailed(
-            f"{subject.module.name}: Node ended with code {done.returncode} before it had measured: {said}"
+            f"{subject.module.name}: Node ended before it had measured: "
+            f"{find_cause(done.stderr, done.returncode)}",
+            remedy="correct what the module, its adapter or its baseline does there",
         )
-    told = json.loads(lines[-1])
-    if "error" in told:
-        raise _explained(subject, told["error"])
-    return Sampled(
-        js=tuple((ms, sentinel) for ms, sentinel in told["samples"]["js"]),
-        wasm=tuple((ms, sentinel) for ms, sentinel in told["samples"]["wasm"]),
-        growth=told["growth"],
-        steady=told["steady"],
-        iterations=told["iterations"],
-        baselines=tuple(told["baselines"]),
-        blocks=tuple(told["memory"]["blocks"]),
-        memory_exported=told["memory"]["exported"],
-        rss=tuple(told["rss"]),
-        node=told["node"],
-    )
+    measured: dict[str, Any] = json.loads(lines[-1])
+    if "error" in measured and isinstance(measured["error"], dict):
+        raise _explain(subject, measured["error"], done.stderr)
+    return measured
 
 
 _STAGES = {
-    "module": "is no module that can be run",
-    "export": "can't be called",
-    "wasm": "fails when it is called",
-    "results": "gives other results than the baseline",
+    "module": (
+        "is not a module that can be run",
+        "build it for Node, or give its imports: adapter",
+    ),
+    "export": ("can't be called", "correct [wasm] export in flowhealth.toml"),
+    "wasm": (
+        "fails when it is called",
+        "correct it where it fails; built with debug information, its stack names the function",
+    ),
+    "results": (
+        "gives other results than the baseline",
+        "compare both for this seed: one of them is wrong",
+    ),
 }
 
 
-def _explained(subject: Subject, error: dict[str, str]) -> CheckFailed:
-    stage, message = error["stage"], error["message"]
+def _explain(subject: BenchmarkSubject, error: dict[str, str], stderr: str) -> CheckFailed:
+    stage, message = error["stage"], one_line(error["message"], 300)
     if stage in ("baseline", "js", "adapter"):
         path = subject.adapter or subject.baseline
-        return CheckFailed(f"{path.name if path else 'the baseline'} can't be used: {message}")
-    return CheckFailed(
-        f"{subject.module.name} {_STAGES.get(stage, 'could not be measured')}: {message}"
-    )
+        name = path.name if path else "the baseline"
+        return CheckFailed(f"{name} can't be used: {message}", remedy=f"correct {name}")
+    if stage == "wasm" and stderr.strip():
+        # A panic hook, and emscripten's runtime, write the reason of a trap there.
+        message = f"{message} ({find_cause(stderr)})"
+    problem, remedy = _STAGES.get(stage, ("could not be measured", None))
+    return CheckFailed(f"{subject.module.name} {problem}: {message}", remedy=remedy)
 
 
-def _require_files(subject: Subject) -> None:
+def require_files(subject: BenchmarkSubject) -> None:
+    """Raise CheckFailed unless the subject's files are there and name what is measured."""
     for path in (subject.module, subject.baseline, subject.adapter):
         if path is not None and not path.is_file():
             raise CheckFailed(f"{path.name} is not there", remedy=f"build {path.name}")

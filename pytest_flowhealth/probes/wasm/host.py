@@ -25,7 +25,7 @@ FEWEST = 5
 """Benchmarks that a reference of the host's own is taken from, at the most and at the least."""
 
 
-class Host:
+class HostBaseline:
     """Keeps references (ms) in `folder`, apart for each version of Node; where that is None, none."""
 
     def __init__(self, folder: Path | None) -> None:

@@ -14,7 +14,7 @@ _CPU = Path("/sys/devices/system/cpu")
 _STEADY = frozenset({"performance"})
 
 
-class Conditions(msgspec.Struct, frozen=True):
+class MachineConditions(msgspec.Struct, frozen=True):
     """The machine at one moment; counters only grow.
 
     Attributes:
@@ -30,15 +30,15 @@ class Conditions(msgspec.Struct, frozen=True):
     load: float | None
 
 
-def conditions() -> Conditions:
+def read_conditions() -> MachineConditions:
     """Return the machine as it is now."""
     load = None
     with contextlib.suppress(OSError, AttributeError):
         load = psutil.getloadavg()[0] / (psutil.cpu_count() or 1)
-    return Conditions(cgroup.throttled(), _hot(), _governors(), load)
+    return MachineConditions(cgroup.throttled(), _hot(), _governors(), load)
 
 
-def told(before: Conditions, after: Conditions) -> list[str]:
+def describe_disturbances(before: MachineConditions, after: MachineConditions) -> list[str]:
     """Return a sentence for each thing that disturbed what was measured in between."""
     notes = []
     if _grew(before.throttled, after.throttled):

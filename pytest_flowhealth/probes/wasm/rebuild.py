@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pytest_flowhealth.config.files import read_bytes
-from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes import command
+from pytest_flowhealth.probes.program_errors import find_cause
 from pytest_flowhealth.probes.wasm.binary import LARGEST
 
 OUTPUT = "{output}"
 """What stands for the file to write in the command."""
 
 
-def rebuild(argv: Sequence[str], module: Path, root: Path, seconds: float = 120.0) -> str:
+def rebuild_module(argv: Sequence[str], module: Path, root: Path, seconds: float = 120.0) -> str:
     """Build the module with `argv` in `root`, into a file of our own, and return the SHA-256 of both.
 
     Raises:
@@ -37,9 +37,10 @@ def rebuild(argv: Sequence[str], module: Path, root: Path, seconds: float = 120.
         except CheckFailed as error:
             raise MeasurementUnavailable(f"the module can't be built: {error.message}") from None
         if done.returncode != 0 or not output.is_file():
-            said = one_line((done.stderr or done.stdout).strip()[-300:])
+            cause = find_cause(f"{done.stdout}\n{done.stderr}", done.returncode)
             raise MeasurementUnavailable(
-                f"`{built[0]}` built no module (exit code {done.returncode}): {said}"
+                f"`{built[0]}` built no module (exit code {done.returncode}): {cause}",
+                remedy=f"run it, and correct what it reports: {' '.join(argv)}",
             )
         if _hash(output) != committed:
             raise CheckFailed(

@@ -7,7 +7,7 @@ from pathlib import Path
 from pytest_flowhealth.config.model import Wasm
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import NotApplicable
-from pytest_flowhealth.probes.wasm.harness import Subject
+from pytest_flowhealth.probes.wasm.harness import BenchmarkSubject
 
 SAMPLE = "sample"
 """The value of `[wasm] module` that means the module that comes with this package."""
@@ -15,7 +15,7 @@ SAMPLE = "sample"
 _PACKAGE = Path(__file__).resolve().parents[2]
 
 
-def subject_of(target: Target, against: str | None = None) -> Subject:
+def find_subject(target: Target, against: str | None = None) -> BenchmarkSubject:
     """Return what `[wasm]` names; `against` another kind of baseline.
 
     Raises:
@@ -27,8 +27,10 @@ def subject_of(target: Target, against: str | None = None) -> Subject:
     kind = against or settings.against
     if settings.module == SAMPLE:
         folder = sample_folder()
-        return Subject(folder / "engine.wasm", "run", folder / "baseline.mjs", against=kind)
-    return Subject(
+        return BenchmarkSubject(
+            folder / "engine.wasm", "run", folder / "baseline.mjs", against=kind
+        )
+    return BenchmarkSubject(
         module=target.root / settings.module,
         export=settings.export,
         baseline=_path(target, settings, "baseline"),

@@ -21,7 +21,7 @@ import pytest
 from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes.dashboard import browser as probe
 from pytest_flowhealth.probes.dashboard import shown
-from pytest_flowhealth.probes.dashboard.browser import Shown, Trouble, order_of
+from pytest_flowhealth.probes.dashboard.browser import BrowserView, Trouble, order_of
 from tests.kit.browser import processes_with, require_chromium
 from tests.kit.dashboard import MakeSite
 from tests.kit.http import HttpServer, Reply, Request
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SECRET = "Xk7-geheim"
 QUIET = '<!doctype html><link rel="icon" href="data:,"><h1>Fleet</h1>'
 Web = Callable[..., HttpServer]
-Visit = Callable[..., Shown | Trouble]
+Visit = Callable[..., BrowserView | Trouble]
 
 
 def html(text: str, status: int = 200, **headers: str) -> Reply:
@@ -59,7 +59,7 @@ def visit(browser: Browser, make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
 
     def visit(
         url: str, seconds: float = 0.3, empty: float = 0.1, **settings: object
-    ) -> Shown | Trouble:
+    ) -> BrowserView | Trouble:
         monkeypatch.setattr(shown, "_EMPTY_SECONDS", empty)
         order = order_of(make_site(url=url, **{"timeout": "20 s", **settings}))
         return shown.visit(msgspec.structs.replace(order, seconds=seconds), browser)
@@ -71,7 +71,7 @@ def test_a_quiet_page_draws_frames_has_no_errors_and_gets_the_token(web: Web, vi
     server = web()
     login = {"method": "bearer", "secret": SECRET}
     found = visit(f"{server.url}/", seconds=1, empty=1, login=login)
-    assert isinstance(found, Shown)
+    assert isinstance(found, BrowserView)
     assert (found.errors, found.refused, found.visible) == ((), (), True)
     assert found.frames
     assert found.empty
@@ -89,7 +89,7 @@ def test_a_busy_page_has_long_frames_and_long_tasks_even_if_it_replaces_what_mea
       setTimeout(() => alert("x"), 50);
       setInterval(() => { const end = now() + 80; while (now() < end); }, 100)"""
     found = visit(f"{web({'/': html(f'{QUIET}<script>{script}</script>')}).url}/", seconds=2)
-    assert isinstance(found, Shown)
+    assert isinstance(found, BrowserView)
     # 80 ms of every 100 are taken: the frames in between can't be drawn.
     assert max(found.frames) >= 80
     assert sum(found.frames) >= 1_000
@@ -109,7 +109,7 @@ def test_errors_of_the_console_and_missing_files_are_named_without_a_query(
     missing = {name: html("", 404) for name in ("/favicon.ico", "/missing")}
     server = web({"/": page, **missing})
     found = visit(f"{server.url}/", login={"method": "cookie", "secret": "sid=k1"})
-    assert isinstance(found, Shown)
+    assert isinstance(found, BrowserView)
     assert len(found.errors) == 3
     for words in ("from sid=k1", "thrown", "404 (Not Found) /missing"):
         assert any(words in error for error in found.errors), found.errors

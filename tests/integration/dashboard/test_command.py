@@ -155,7 +155,7 @@ def test_a_token_that_the_server_repeats_is_written_nowhere_and_one_that_is_not_
     place = server.plan(secret="another")
     login = {"method": "bearer", "secret_env": "BOARD_TOKEN"}
     run = check(place, env={"BOARD_TOKEN": PASSWORD}, login=login)
-    run.assert_fault("dashboard.page", 2, "answers with status 401")
+    run.assert_fault("dashboard.page", 2, "responds with status 401")
     run = check(place, login=login)
     run.assert_fault("dashboard.page", 3, "BOARD_TOKEN")
 

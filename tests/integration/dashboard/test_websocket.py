@@ -20,25 +20,33 @@ def _few_pings(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pings_updates_and_bytes_are_measured_and_nothing_else_is_requested(
     planned: MakeSite, server: DashboardServer
 ) -> None:
-    found = watch.watch(planned({"updates": [0.05]}, window="1 s"))
+    found = watch.measure_websocket(planned({"updates": [0.05]}, window="1 s"))
     assert (len(found.handshakes), len(found.pings), found.messages) == (3, PINGS, ())
-    assert len(found.updates) >= 2
-    assert found.received == len("update") * (len(found.updates) + found.greetings)
+    assert len(found.updates.times) >= 2
+    assert found.updates.received == len("update") * (
+        len(found.updates.times) + found.updates.greetings
+    )
     assert not found.compression
     assert set(server.truth()["requests"]) == {"/ws"}
 
 
 def test_a_message_early_in_the_interval_is_no_update(planned: MakeSite) -> None:
     plan = {"greeting": "welcome"}
-    found = watch.watch(planned(plan, update_interval="60 s", window="1 s"))
-    assert (found.greetings, found.updates, found.received) == (1, (), len("welcome"))
+    found = watch.measure_websocket(planned(plan, update_interval="60 s", window="1 s"))
+    assert (found.updates.greetings, found.updates.times, found.updates.received) == (
+        1,
+        (),
+        len("welcome"),
+    )
 
 
 @pytest.mark.parametrize("reply", ["pong {id}.", "pong"])
 def test_replies_to_the_configured_message_are_timed_with_and_without_a_number(
     planned: MakeSite, reply: str
 ) -> None:
-    found = watch.watch(planned({"delays": [0.005]}, message=NUMBERED | {"reply": reply}))
+    found = watch.measure_websocket(
+        planned({"delays": [0.005]}, message=NUMBERED | {"reply": reply})
+    )
     assert len(found.messages) == PINGS
     assert min(found.messages) >= 5
 
@@ -63,7 +71,7 @@ def test_a_websocket_that_is_refused_or_ends_fails_with_the_reason(
     said: str,
 ) -> None:
     with pytest.raises(CheckFailed, match=said):
-        watch.watch(planned(plan, path, window="60 s"))
+        watch.measure_websocket(planned(plan, path, window="60 s"))
     # asyncio logs the errors of tasks that nobody awaited.
     assert caplog.records == []
 
@@ -76,15 +84,15 @@ def test_pings_and_messages_without_an_answer_are_counted(
     planned: MakeSite, plan: dict[str, object], settings: dict[str, object]
 ) -> None:
     with pytest.raises(CheckFailed, match=f"of {PINGS} pings or messages got no answer within 2 s"):
-        watch.watch(planned(plan, timeout="2 s", **settings))
+        watch.measure_websocket(planned(plan, timeout="2 s", **settings))
 
 
 def test_a_server_that_never_responds_fails_within_the_timeout(make_site: MakeSite) -> None:
     with tcp_server(silent) as port:
         place = f"127.0.0.1:{port}/"
         site = make_site(url=f"http://{place}", websocket=f"ws://{place}", timeout="0.3 s")
-        with pytest.raises(CheckFailed, match=r"gives no whole answer within 0\.3 s"):
-            watch.watch(site)
+        with pytest.raises(CheckFailed, match=r"gives no whole response within 0\.3 s"):
+            watch.measure_websocket(site)
 
 
 @pytest.mark.parametrize(
@@ -92,14 +100,19 @@ def test_a_server_that_never_responds_fails_within_the_timeout(make_site: MakeSi
     [
         ({"updates": [0.05]}, 8, 8, {}),
         ({"most": 5}, 5, 5, {"refuses the WebSocket with status 503": 3}),
-        ({"end": 4001, "end_after": 0}, 8, 0, {}),
+        (
+            {"end": 4001, "end_after": 0},
+            8,
+            0,
+            {"closes the WebSocket with code 4001 go away": 8},
+        ),
     ],
     ids=["all stay", "past the server's limit", "closed by the server"],
 )
 def test_connections_are_opened_held_pinged_and_counted(
     planned: MakeSite, plan: dict[str, object], opened: int, stayed: int, refusals: dict[str, int]
 ) -> None:
-    held = connections.hold(planned(plan, connections={"open": 8, "hold": "0.2 s"}))
+    held = connections.hold_connections(planned(plan, connections={"open": 8, "hold": "0.2 s"}))
     assert (held.asked, held.opened, held.stayed) == (8, opened, stayed)
     assert held.refusals == refusals
     assert (len(held.opening), len(held.pings)) == (opened, stayed)
@@ -109,5 +122,5 @@ def test_connections_whose_turn_does_not_come_in_time_are_refusals(
     planned: MakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "OPENING", 0.0)
-    held = connections.hold(planned({}, connections={"open": 8, "hold": "0.1 s"}))
+    held = connections.hold_connections(planned({}, connections={"open": 8, "hold": "0.1 s"}))
     assert (held.opened, held.refusals) == (0, {"opens no more within 0 s": 8})

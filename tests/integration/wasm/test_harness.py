@@ -8,28 +8,36 @@ import msgspec
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.probes.wasm.harness import Benchmark, Effort, Subject, benchmark
+from pytest_flowhealth.probes.wasm.harness import (
+    Benchmark,
+    BenchmarkPlan,
+    BenchmarkSubject,
+    run_benchmark,
+)
 from pytest_flowhealth.probes.wasm.interval import FEWEST
+from pytest_flowhealth.probes.wasm.memory import watch_memory
 from tests.kit import wasm_modules as modules
 from tests.kit.browser import processes_with
 
 pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="Node.js is not installed")
 
-ONE_PROCESS = Effort(iterations=1, hard=0.0, process=60.0, rounds=5, sample=0.2, warm_up=1.0)
+ONE_PROCESS = BenchmarkPlan(iterations=1, hard=0.0, process=60.0, rounds=5, sample=0.2, warm_up=1.0)
 
 
 def measure(
-    folder: Path, wat: str, baseline: str = modules.BASELINE, effort: Effort = ONE_PROCESS
+    folder: Path, wat: str, baseline: str = modules.BASELINE, effort: BenchmarkPlan = ONE_PROCESS
 ) -> Benchmark:
     module, script = modules.write(folder, wat, baseline)
-    return benchmark(Subject(module, "run", script, n=1_024), effort)
+    return run_benchmark(BenchmarkSubject(module, "run", script, n=1_024), effort)
 
 
 def test_a_module_is_measured_against_its_baseline_until_the_time_is_over(tmp_path: Path) -> None:
     module, script = modules.write(tmp_path, modules.XORSHIFT)
     effort = msgspec.structs.replace(ONE_PROCESS, hard=3.0)
     # The clock moves by a second with each process: the third is no longer started.
-    found = benchmark(Subject(module, "run", script), effort, clock=itertools.count().__next__)
+    found = run_benchmark(
+        BenchmarkSubject(module, "run", script), effort, clock=itertools.count().__next__
+    )
     assert found.processes == 2
     assert found.js > 0
     assert found.wasm > 0
@@ -77,23 +85,36 @@ def test_a_module_that_grows_without_end_is_ended(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wat", "baseline", "leaks"),
-    [
-        (modules.GROWS, "export const run = (n, seed) => seed;", True),
-        (modules.GROWS_BY_NOTHING, modules.BASELINE, False),
-    ],
+    ("wat", "leaks"),
+    [(modules.GROWS, True), (modules.DOUBLES, True), (modules.GROWS_BY_NOTHING, False)],
 )
 def test_a_leak_is_linear_memory_that_grows_with_the_calls(
-    tmp_path: Path, wat: str, baseline: str, leaks: bool
+    tmp_path: Path, wat: str, leaks: bool
 ) -> None:
-    found = measure(tmp_path, wat, baseline)
-    assert found.memory_exported
-    assert found.leaks is leaks
+    module, script = modules.write(tmp_path, wat)
+    use = watch_memory(BenchmarkSubject(module, "run", script, n=1_024), seconds=0.3, calls=1_000)
+    assert use.visible
+    assert (use.leaks, use.error) == (leaks, None)
+
+
+def test_memory_is_watched_until_the_module_traps(tmp_path: Path) -> None:
+    module, script = modules.write(tmp_path, modules.DOUBLES)
+    use = watch_memory(BenchmarkSubject(module, "run", script), seconds=60.0)
+    assert use.leaks
+    assert "unreachable" in (use.error or "")
+
+
+def test_memory_that_an_adapter_gives_is_watched_too(tmp_path: Path) -> None:
+    module, _ = modules.write(tmp_path, modules.GROWS.replace(*modules.IMPORTED))
+    adapter = tmp_path / "adapter.mjs"
+    adapter.write_text(modules.ADAPTER)
+    use = watch_memory(BenchmarkSubject(module, adapter=adapter), seconds=0.2, calls=100)
+    assert (use.visible, use.leaks) == (True, True)
 
 
 @pytest.mark.parametrize("content", [b"\0asm\2\0\0\0", b"garbage" * 50])
 def test_a_file_that_is_no_module_is_named(tmp_path: Path, content: bytes) -> None:
     module, script = modules.write(tmp_path, modules.XORSHIFT)
     module.write_bytes(content)
-    with pytest.raises(CheckFailed, match=r"engine\.wasm is no module that can be run"):
-        benchmark(Subject(module, "run", script, n=1_024), ONE_PROCESS)
+    with pytest.raises(CheckFailed, match=r"engine\.wasm is not a module that can be run"):
+        run_benchmark(BenchmarkSubject(module, "run", script, n=1_024), ONE_PROCESS)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from pytest_flowhealth.domain.statistics import compute
-from pytest_flowhealth.probes.dashboard.page import measure
-from pytest_flowhealth.probes.dashboard.watch import watch
+from pytest_flowhealth.probes.dashboard.load import measure_responses
+from pytest_flowhealth.probes.dashboard.watch import measure_websocket
 from tests.kit.dashboard import DashboardServer, MakeSite
 
 pytestmark = pytest.mark.accuracy
@@ -46,8 +46,8 @@ def test_request_times_are_those_of_the_server(
     server: DashboardServer, planned: MakeSite, kind: str
 ) -> None:
     def attempt() -> tuple[bool, object]:
-        page = measure(planned({"delays": DELAYS[kind]}, requests=100))
-        true = server.truth()["http"][4:]  # the first four found the page
+        page = measure_responses(planned({"delays": DELAYS[kind]}, requests=100))
+        true = server.truth()["http"][6:]  # the first ones found the page and opened connections
         wrong = apart([one.whole for one in (*page.kept, *page.fresh)], true)
         return not wrong, wrong
 
@@ -60,9 +60,9 @@ def test_round_trips_and_update_intervals_are_those_of_the_server(
 ) -> None:
     def attempt() -> tuple[bool, object]:
         plan = {"delays": DELAYS[kind], "updates": [0.1]}
-        found = watch(planned(plan, window="20 s", update_interval="0.1 s"))
+        found = measure_websocket(planned(plan, window="20 s", update_interval="0.1 s"))
         true = server.truth()
-        wrong = apart(found.pings, true["ping"]) + apart(found.distances, true["updates"])
+        wrong = apart(found.pings, true["ping"]) + apart(found.updates.distances, true["updates"])
         return not wrong, wrong
 
     reached(attempt)
@@ -80,9 +80,9 @@ def test_a_stall_counts_in_every_request_and_ping_that_waits_behind_it(planned: 
     stall = {"stall": 30, "seconds": 1.0}
 
     def request() -> tuple[bool, object]:
-        page = measure(planned(stall, requests=100))
+        page = measure_responses(planned(stall, requests=100))
         samples = sorted((*page.kept, *page.fresh), key=lambda sample: sample.due)
         return waits([sample.whole for sample in samples], page.interval)
 
     reached(request)
-    reached(lambda: waits(watch(planned(stall, window="5 s")).pings, 0.05))
+    reached(lambda: waits(measure_websocket(planned(stall, window="5 s")).pings, 0.05))

@@ -11,7 +11,7 @@ from tests.kit.http import HttpServer, Reply
 
 def test_a_thousand_connections_are_held(planned: MakeSite) -> None:
     asked = {"open": 1_000, "hold": "1 s"}
-    held = connections.hold(planned({"updates": [0.1]}, connections=asked))
+    held = connections.hold_connections(planned({"updates": [0.1]}, connections=asked))
     assert (held.opened, held.stayed, held.refusals) == (1_000, 1_000, {})
 
 

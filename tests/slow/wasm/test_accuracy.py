@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.probes.wasm.harness import Effort, Subject, benchmark
+from pytest_flowhealth.probes.wasm.harness import BenchmarkPlan, BenchmarkSubject, run_benchmark
 from tests.kit import wasm_modules as modules
 
 pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="Node.js is not installed")
 
-EFFORT = Effort(iterations=1, hard=15.0, process=8.0, rounds=9, sample=2.0, warm_up=20.0)
+EFFORT = BenchmarkPlan(iterations=1, hard=15.0, process=8.0, rounds=9, sample=2.0, warm_up=20.0)
 
 # The baseline runs the module's own code too: only so the factor is known.
 ADAPTER = """
@@ -33,7 +33,7 @@ def test_a_known_factor_lies_in_the_interval(tmp_path: Path, times: int) -> None
     adapter.write_text(ADAPTER.replace("TIMES", str(times)))
     found = None
     for _ in range(4):  # the interval holds the truth in 19 of 20 runs, not in all
-        found = benchmark(Subject(module, adapter=adapter), EFFORT)
+        found = run_benchmark(BenchmarkSubject(module, adapter=adapter), EFFORT)
         if found.interval is None:
             continue  # other load: inconclusive, which the check tells
         slack = 0.03 * times  # the call itself is not free, and differs by a side

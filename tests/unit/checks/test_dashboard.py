@@ -10,17 +10,20 @@ from checks import test_dashboard as checks
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.plugin.execution.fixture import Health
 from pytest_flowhealth.plugin.execution.running_check import Attempt, RunningCheck
-from pytest_flowhealth.probes.dashboard.browser import Shown
-from pytest_flowhealth.probes.dashboard.connections import Held
+from pytest_flowhealth.probes.dashboard import BrowserView, DashboardProbe, watch
+from pytest_flowhealth.probes.dashboard.connections import HeldConnections
 
 SMOOTH, SLOW = (16.7,) * 60, (60.0,) * 20
-SHOWN = Shown(SMOOTH, (), None, (), (), "150.0", True, SMOOTH)
+SHOWN = BrowserView(SMOOTH, (), None, (), (), "150.0", True, SMOOTH)
 
 
 def run_check(check: Callable[..., None], result: object) -> Attempt:
     """Run a check whose probe found `result`, and return what it noted."""
     running = RunningCheck(None)  # type: ignore[arg-type]  # nobody reads its spec
-    check(Health(running), SimpleNamespace(asked=lambda _: result))
+    check(
+        Health(running),
+        SimpleNamespace(show_in_browser=lambda: result, hold_connections=lambda: result),
+    )
     return running.attempt
 
 
@@ -69,7 +72,7 @@ def test_a_page_without_a_frame_fails() -> None:
 def test_connections_that_do_not_stay_fail_with_the_reason(
     opened: int, stayed: int, refusals: dict[str, int], said: str
 ) -> None:
-    held = Held(50, opened, stayed, 1.0, refusals, (), ())
+    held = HeldConnections(50, opened, stayed, 1.0, refusals, (), ())
     with pytest.raises(CheckFailed, match=said):
         run_check(checks.test_capacity, held)
 
@@ -78,9 +81,9 @@ def test_a_probe_runs_once_for_all_checks_and_again_for_one_that_is_retried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     results = iter(range(9))
-    monkeypatch.setattr(checks, "watch", lambda _: next(results))
-    dashboard = checks.Dashboard(None)  # type: ignore[arg-type]
-    monkeypatch.setattr(dashboard, "asked", lambda probe: probe(None))
+    monkeypatch.setattr(watch, "measure_websocket", lambda _: next(results))
+    dashboard = DashboardProbe(None)  # type: ignore[arg-type]
+    monkeypatch.setattr(dashboard, "_run", lambda measure: measure(None))
     names = ("websocket", "updates", "websocket", "message", "updates", "updates")
-    found: list[object] = [dashboard.watched(name) for name in names]
+    found: list[object] = [dashboard.measure_websocket(name) for name in names]
     assert found == [0, 0, 1, 1, 1, 2]

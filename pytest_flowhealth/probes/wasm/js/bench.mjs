@@ -1,7 +1,8 @@
-// Measures a WebAssembly export against JavaScript baselines in one process, and tells all of it as
-// one line of JSON. Run by `node ... bench.mjs WORD SPEC`; the line begins with WORD, since what the
+// Measures a WebAssembly export against JavaScript baselines in one process, or its memory alone, and
+// writes the result as one line of JSON. Run by `node ... bench.mjs WORD SPEC`; the line begins with WORD, since what the
 // user's code prints goes to standard output too. SPEC is JSON: module, export, adapter, baseline
-// (paths or null), n (per call, or null), seeds, rounds, sampleMs, warmUpMs, budgetMs, wide.
+// (paths or null), n (per call, or null), seeds, rounds, sampleMs, warmUpMs, budgetMs, memoryMs and
+// memoryCalls (0: measure the speed).
 
 import { readFileSync, writeSync } from "node:fs";
 import { pathToFileURL } from "node:url";
@@ -40,15 +41,27 @@ async function imported(path, what) {
   }
 }
 
-// What a module may ask for without an adapter: AssemblyScript's abort, and a memory.
+// AssemblyScript's abort gets a string: UTF-16 in linear memory, its bytes counted in the four before it.
+function readString(place) {
+  const memory = memories().find((one) => place > 4 && place < one.buffer.byteLength);
+  if (!memory) return "";
+  const length = new DataView(memory.buffer).getUint32(place - 4, true);
+  if (place + length > memory.buffer.byteLength) return "";
+  return new TextDecoder("utf-16le").decode(new Uint8Array(memory.buffer, place, Math.min(length, 1000)));
+}
+
+// What a module may import without an adapter: AssemblyScript's abort and seed.
 function defaultImports(module) {
   const given = {};
   for (const one of WebAssembly.Module.imports(module)) {
     const space = (given[one.module] ??= {});
     if (one.kind === "function" && one.module === "env" && one.name === "abort") {
-      space[one.name] = () => {
-        throw new Error("the module called abort");
+      space[one.name] = (message, file, line, column) => {
+        const [text, name] = [readString(message >>> 0), readString(file >>> 0)];
+        throw new Error(`abort: ${text || "no message"}${name ? ` in ${name}:${line}:${column}` : ""}`);
       };
+    } else if (one.kind === "function" && one.module === "env" && one.name === "seed") {
+      space[one.name] = () => 1;
     } else {
       throw new Wrong("module", `it imports ${one.module}.${one.name} (${one.kind}): an adapter must give it`);
     }
@@ -56,12 +69,18 @@ function defaultImports(module) {
   return given;
 }
 
+const seen = [];
+let initialBytes = 0;
+const memories = () => seen.filter((one) => one instanceof WebAssembly.Memory);
+
 async function sides(adapter) {
   const bytes = readFileSync(spec.module);
   const module = guarded("module", () => new WebAssembly.Module(bytes));
   const imports = adapter?.imports ? await adapter.imports(module) : defaultImports(module);
   const instance = guarded("module", () => new WebAssembly.Instance(module, imports));
   const { exports } = instance;
+  seen.push(...Object.values(exports), ...Object.values(imports).flatMap((space) => Object.values(space)));
+  initialBytes = memoryBytes();
   if (adapter) {
     const js = typeof adapter.js === "function" ? { idiomatic: adapter.js } : (adapter.js ?? {});
     return { exports, wasm: (input) => adapter.wasm(exports, input), js, inputs: adapter.inputs, load: adapter.load };
@@ -70,8 +89,8 @@ async function sides(adapter) {
     const names = Object.keys(exports).filter((name) => typeof exports[name] === "function");
     throw new Wrong("export", `the module exports no function ${spec.export}; it exports ${names.join(", ") || "none"}`);
   }
-  const baseline = await imported(spec.baseline, "baseline");
-  return { exports, js: baselines(baseline), ...plain(exports[spec.export]) };
+  const js = spec.memoryMs ? {} : baselines(await imported(spec.baseline, "baseline"));
+  return { exports, js, ...plain(exports[spec.export]) };
 }
 
 // A baseline module exports a function of the same name, and may have `tuned` beside it, or `js` with both.
@@ -228,39 +247,55 @@ function measure(bench, name) {
   return { samples, growth, steady, rounds, iterations };
 }
 
-// Linear memory over eight blocks of calls: the buffer is read anew, for growing detaches it.
-function memory(bench) {
-  const memories = Object.values(bench.exports).filter((one) => one instanceof WebAssembly.Memory);
-  const bytes = () => memories.reduce((sum, one) => sum + one.buffer.byteLength, 0);
-  const input = bench.inputs(spec.seeds[0], Math.max(1, Math.floor(spec.n / 64)));
-  const blocks = [bytes()];
+const memoryBytes = () => memories().reduce((sum, one) => sum + one.buffer.byteLength, 0);
+
+// Calls the export until the time is up, and notes each growth of linear memory with the number of the
+// call. The buffer is read anew after each call, for growing detaches it. An error ends it, and is told.
+function watchMemory(bench, initial) {
+  const inputs = spec.seeds.map((seed) => bench.inputs(seed, spec.n));
+  const result = { initial, steps: [], calls: 0, visible: memories().length > 0, rss: [rss()], external: [], error: null };
+  const external = () => process.memoryUsage().external;
+  let last = initial;
+  const note = () => {
+    const now = memoryBytes();
+    if (now !== last) result.steps.push([result.calls, now]);
+    last = now;
+  };
+  note();
   const from = process.hrtime.bigint();
-  for (let block = 0; block < 8; block++) {
-    const begun = process.hrtime.bigint();
-    for (let call = 0; call < 200 && ms(begun) < 25; call++) guarded("wasm", () => consume(bench.wasm(input)));
-    blocks.push(bytes());
+  try {
+    while (result.calls < spec.memoryCalls && ms(from) < spec.memoryMs) {
+      const input = inputs[result.calls % inputs.length];
+      result.calls++;
+      bench.load?.(bench.exports, input);
+      consume(bench.wasm(input));
+      note();
+      if (result.external.length === 0 && (ms(from) >= spec.memoryMs / 2 || result.calls >= spec.memoryCalls / 2)) {
+        result.external.push(external());
+      }
+    }
+  } catch (error) {
+    note();
+    result.error = `${error?.name ?? typeof error}: ${said(error)}`;
   }
-  return { blocks, exported: memories.length > 0, ms: ms(from) };
+  result.rss.push(rss());
+  result.external.push(external());
+  return result;
 }
 
 try {
   for (let time = 0; time < 100; time++) sink ^= sentinelLoop();
   const adapter = spec.adapter ? await imported(spec.adapter, "adapter") : null;
-  const rssBefore = rss();
   const bench = await sides(adapter);
+  spec.n ??= 65_536;
+  if (spec.memoryMs) {
+    tell(watchMemory(bench, initialBytes));
+    process.exit(0);
+  }
   if (!(spec.against in bench.js)) {
     throw new Wrong("baseline", `there is no ${spec.against} baseline; there are ${Object.keys(bench.js).join(", ") || "none"}`);
   }
-  spec.n ??= 65_536;
-  const result = measure(bench, spec.against);
-  tell({
-    ...result,
-    baselines: Object.keys(bench.js),
-    memory: memory(bench),
-    rss: [rssBefore, rss()],
-    node: process.version,
-    sink: sink & 1,
-  });
+  tell({ ...measure(bench, spec.against), baselines: Object.keys(bench.js), node: process.version, sink: sink & 1 });
 } catch (error) {
   tell({ error: { stage: error?.stage ?? "harness", message: said(error) } });
 }

@@ -12,7 +12,7 @@ from pytest_flowhealth.errors import (
     NotApplicable,
 )
 from pytest_flowhealth.probes.dashboard import browser
-from pytest_flowhealth.probes.dashboard.browser import Shown, Trouble
+from pytest_flowhealth.probes.dashboard.browser import BrowserView, Trouble
 from tests.kit.dashboard import site_with
 
 URL = "http://127.0.0.1:9/"
@@ -73,7 +73,7 @@ def test_trouble_is_laid_to_the_page_the_browser_or_its_absence(
 def test_errors_of_the_console_are_told_without_the_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = Shown((16.0,), (), None, ("cookies: sid=Xk7-geheim",), (), "1", True, ())
+    told = BrowserView((16.0,), (), None, ("cookies: sid=Xk7-geheim",), (), "1", True, ())
     monkeypatch.setattr(browser, "_told", lambda *_: told)
     login = {"method": "cookie", "secret": "sid=Xk7-geheim"}
     (error,) = browser.show(site_with(tmp_path, url=URL, login=login)).errors

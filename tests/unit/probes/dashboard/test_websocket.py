@@ -8,40 +8,92 @@ import pytest
 
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.dashboard import connections, watch
-from pytest_flowhealth.probes.dashboard.address import parsed
-from pytest_flowhealth.probes.dashboard.websocket import Dialect, dialect_of
+from pytest_flowhealth.probes.dashboard.address import parse_address
+from pytest_flowhealth.probes.dashboard.http_client import HttpError
+from pytest_flowhealth.probes.dashboard.protocols import Protocol, choose_protocol
 from tests.kit.dashboard import site_with
 
 URL = "http://127.0.0.1:9/"
 
 
-def test_socket_io_is_joined_and_its_events_are_updates() -> None:
-    address = parsed("w", "ws://h/socket.io/?EIO=4&transport=websocket")
-    dialect = dialect_of(address, ("42/a",))
-    assert dialect == Dialect(engine=True, events=True, hello=("40", "42/a"))
-    assert (dialect.answer("2"), dialect.answer("42[1]"), dialect.answer(b"2")) == ("3", None, None)
+def join(protocol: Protocol, *messages: str) -> list[str]:
+    """Return what the client sends while the server sends these messages."""
+    sent = protocol.take_greetings()
+    for message in messages:
+        protocol.receive(message)
+        sent += protocol.take_greetings()
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("version", "namespace", "messages", "sent"),
+    [
+        (4, "/", ["0{}", '40{"sid":"x"}'], ['40{"token": "t"}', "42sub"]),
+        (4, "/admin", ["0{}", '40/admin,{"sid":"x"}'], ['40/admin,{"token": "t"}', "42sub"]),
+        (3, "/", ['0{"pingInterval":25000}', "40"], ["42sub"]),
+        (3, "/admin", ['0{"pingInterval":25000}', "40", "40/admin"], ["40/admin,", "42sub"]),
+    ],
+)
+def test_socket_io_is_joined_as_its_version_and_namespace_require(
+    version: int, namespace: str, messages: list[str], sent: list[str]
+) -> None:
+    address = parse_address("w", f"ws://h/socket.io/?EIO={version}&transport=websocket")
+    protocol = choose_protocol(address, ["42sub"], namespace=namespace, auth={"token": "t"})
+    assert [join(protocol, *messages), protocol.waits] == [sent, ""]
+    assert protocol.ping_interval == (25.0 if version == 3 else 0.0)
     # An event with bytes is one update, not one for its text and one for its bytes.
-    seen = [dialect.is_update(one, None) for one in ('42["a"]', "451-[]", b"x", "0{}", "40", "3")]
+    seen = [protocol.is_update(one, None) for one in ('42["a"]', "451-[]", b"x", "0{}", "40", "3")]
     assert seen == [True, True, False, False, False, False]
-    assert dialect.is_update('42["metrics",1]', '["metrics"')
-    assert not dialect.is_update('42["other",1]', '["metrics"')
+    assert protocol.is_update('42["metrics",1]', '["metrics"')
+    assert not protocol.is_update('42["other",1]', '["metrics"')
 
 
-def test_engine_io_counts_its_messages_and_a_plain_websocket_all_and_answers_nothing() -> None:
-    dialect = dialect_of(parsed("w", "ws://h/engine.io/?EIO=4"), ("4hi",))
-    assert dialect == Dialect(engine=True, hello=("4hi",))
-    seen = [dialect.is_update(one, None) for one in ("4x", b"x", "0{}", "2")]
+@pytest.mark.parametrize(
+    ("message", "problem"),
+    [
+        ('44{"message":"not authorized"}', "refuses the client in Socket.IO: not authorized"),
+        ('44"not authorized"', "refuses the client in Socket.IO: not authorized"),
+        ('44/admin,{"message":"Invalid namespace"}', r"\(namespace /admin\): Invalid namespace"),
+        ("41", "disconnects the client"),
+        ("1", "closes the engine.io session"),
+    ],
+)
+def test_socket_io_that_refuses_or_disconnects_the_client_raises(
+    message: str, problem: str
+) -> None:
+    protocol = choose_protocol(parse_address("w", "ws://h/socket.io/?EIO=4"), [])
+    join(protocol, "0{}", "40{}")
+    with pytest.raises(HttpError, match=problem):
+        protocol.receive(message)
+
+
+def test_engine_io_answers_pings_and_counts_its_messages() -> None:
+    protocol = choose_protocol(parse_address("w", "ws://h/engine.io/?EIO=4"), ["4hi"])
+    assert join(protocol, "0{}") == ["4hi"]
+    assert [protocol.receive(one) for one in ("2", "42[1]", b"2")] == ["3", None, None]
+    seen = [protocol.is_update(one, None) for one in ("4x", b"x", "0{}", "2")]
     assert seen == [True, True, False, False]
-    plain = dialect_of(parsed("w", "ws://h/ws"), ("hi",))
-    assert plain == Dialect(hello=("hi",))
-    assert (plain.answer("2"), plain.is_update("2", None)) == (None, True)
+
+
+def test_graphql_is_initialised_before_it_is_subscribed_to_and_its_pings_are_answered() -> None:
+    address = parse_address("w", "ws://h/graphql")
+    protocol = choose_protocol(address, ["sub"], subprotocol="graphql-transport-ws")
+    assert join(protocol, '{"type":"connection_ack"}') == ['{"type":"connection_init"}', "sub"]
+    assert protocol.receive('{"type":"ping"}') == '{"type":"pong"}'
+    assert protocol.is_update('{"type":"next","id":"1"}', None)
+
+
+def test_plain_websocket_has_no_protocol_and_each_message_is_an_update() -> None:
+    protocol = choose_protocol(parse_address("w", "ws://h/ws"), ("hi",))
+    assert (join(protocol), protocol.waits) == (["hi"], "")
+    assert (protocol.receive("2"), protocol.is_update("2", None)) == (None, True)
 
 
 @pytest.mark.parametrize("interval", [0.1, 1.0, 27.0, 60.0])
 def test_the_window_gives_the_distances_that_a_p95_needs(tmp_path: Path, interval: float) -> None:
     site = site_with(tmp_path, url=URL, update_interval=f"{interval} s")
     # The first update may come late in its interval, and one at once does not count.
-    distances = (watch.window_of(site) - interval - watch.GREETING * interval) // interval
+    distances = (watch.listening_seconds(site) - interval - watch.GREETING * interval) // interval
     assert distances >= watch.DISTANCES
 
 
@@ -52,15 +104,20 @@ def test_the_window_gives_the_distances_that_a_p95_needs(tmp_path: Path, interva
 def test_a_configured_window_counts_up_to_its_limit(
     tmp_path: Path, settings: dict[str, object], seconds: float
 ) -> None:
-    assert watch.window_of(site_with(tmp_path, url=URL, **settings)) == seconds
+    assert watch.listening_seconds(site_with(tmp_path, url=URL, **settings)) == seconds
 
 
 @pytest.mark.parametrize(
     ("settings", "probe", "error", "said"),
     [
-        ({}, watch.watch, NotApplicable, "no WebSocket is configured"),
-        ({"connections": {"open": 5}}, connections.hold, CheckFailed, "dashboard.websocket is not"),
-        ({"subscribe": ["x"]}, watch.watch, CheckFailed, "dashboard.websocket is not"),
+        ({}, watch.measure_websocket, NotApplicable, "no WebSocket is configured"),
+        (
+            {"connections": {"open": 5}},
+            connections.hold_connections,
+            CheckFailed,
+            "dashboard.websocket is not",
+        ),
+        ({"subscribe": ["x"]}, watch.measure_websocket, CheckFailed, "dashboard.websocket is not"),
     ],
 )
 def test_without_a_websocket_nothing_applies_but_what_needs_its_address(
@@ -75,5 +132,5 @@ def test_a_missing_library_names_the_command_that_installs_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "websockets", None)
     with pytest.raises(MeasurementUnavailable) as caught:
-        watch.watch(site_with(tmp_path, url=URL, websocket="ws://127.0.0.1:9/"))
-    assert caught.value.remedy == "pip install 'pytest-flowhealth[web]'"
+        watch.measure_websocket(site_with(tmp_path, url=URL, websocket="ws://127.0.0.1:9/"))
+    assert caught.value.remedy == "pip install 'pytest-flowhealth[dashboard]'"

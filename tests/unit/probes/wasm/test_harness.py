@@ -7,17 +7,17 @@ import pytest
 
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.wasm.harness import (
-    Effort,
+    BenchmarkPlan,
+    BenchmarkSubject,
     Sampled,
-    Subject,
     _doubt,
     _enough,
     _ratios,
-    _result,
-    benchmark,
+    run_benchmark,
 )
+from pytest_flowhealth.probes.wasm.memory import MemoryUse
 
-EFFORT = Effort(iterations=6, hard=15.0)
+EFFORT = BenchmarkPlan(iterations=6, hard=15.0)
 
 
 def sampled(sentinel: float = 2.0, js: float = 30.0, **fields: object) -> Sampled:
@@ -29,9 +29,6 @@ def sampled(sentinel: float = 2.0, js: float = 30.0, **fields: object) -> Sample
         steady={"js": True, "wasm": True},
         iterations=1,
         baselines=(),
-        blocks=(),
-        memory_exported=False,
-        rss=(),
         node="v20",
     )
     return msgspec.structs.replace(usual, **fields)
@@ -84,16 +81,30 @@ def test_a_figure_is_doubtful_under_load_or_if_not_the_work_was_measured(
     assert doubt is None if said is None else said in (doubt or "")
 
 
+GROWING = tuple((call, 65_536 * call) for call in range(1, 1_001))
+
+
 @pytest.mark.parametrize(
-    ("blocks", "leaks"),
-    [((1, 1, 1, 1), False), ((1, 2, 3, 3), False), ((1, 2, 3, 4), True), ((4, 5, 6, 6, 7), True)],
+    ("steps", "leaks", "late"),
+    [
+        ((), False, False),
+        (((0, 131_072),), False, False),  # allocated by the first call
+        (((0, 131_072), (3, 196_608), (200, 262_144)), False, False),  # while it warms up
+        (GROWING, True, True),
+        (
+            ((1, 2), (10, 4), (20, 8), (40, 16), (80, 32), (160, 64), (320, 128), (640, 256)),
+            True,
+            True,
+        ),
+        (((16, 4), (64, 16), (256, 64)), True, True),  # grows fourfold
+        (((900, 131_072),), False, True),
+    ],
 )
-def test_memory_that_grows_in_three_blocks_of_calls_is_a_leak(
-    blocks: tuple[int, ...], leaks: bool, monkeypatch: pytest.MonkeyPatch
+def test_memory_that_grows_on_is_a_leak_in_even_and_in_geometric_steps(
+    steps: tuple[tuple[int, int], ...], leaks: bool, late: bool
 ) -> None:
-    monkeypatch.setattr("pytest_flowhealth.probes.wasm.harness._flags", lambda: ())
-    found = _result(Subject(Path("engine.wasm")), 1, ([sampled(blocks=blocks)], None), 1.0)
-    assert found.leaks is leaks
+    use = MemoryUse(65_536, steps, 1_000, True, (1, 1, 1), None)
+    assert (use.leaks, bool(use.late_steps)) == (leaks, late)
 
 
 def test_a_missing_module_or_one_without_a_baseline_or_an_adapter_cannot_be_measured(
@@ -101,7 +112,7 @@ def test_a_missing_module_or_one_without_a_baseline_or_an_adapter_cannot_be_meas
 ) -> None:
     module = tmp_path / "engine.wasm"
     with pytest.raises(CheckFailed, match=r"engine\.wasm is not there"):
-        benchmark(Subject(module, "run", tmp_path / "b.mjs"))
+        run_benchmark(BenchmarkSubject(module, "run", tmp_path / "b.mjs"))
     module.touch()
     with pytest.raises(CheckFailed, match="needs an adapter, or an export and a baseline"):
-        benchmark(Subject(module, "run"))
+        run_benchmark(BenchmarkSubject(module, "run"))

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from pytest_flowhealth.probes.wasm.host import FEWEST, MOST, Host
+from pytest_flowhealth.probes.wasm.host import FEWEST, MOST, HostBaseline
 
 
 def test_a_reference_is_the_median_of_the_last_ones(tmp_path: Path) -> None:
-    host = Host(tmp_path)
+    host = HostBaseline(tmp_path)
     for number in range(FEWEST):
         assert host.reference("v20") is None
         host.keep("v20", 1.0 + number)
@@ -18,7 +18,7 @@ def test_a_reference_is_the_median_of_the_last_ones(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_or_written_is_no_reference(tmp_path: Path) -> None:
-    host = Host(tmp_path)
+    host = HostBaseline(tmp_path)
     for _ in range(FEWEST):
         host.keep("v20", 1.0)
     for path in tmp_path.iterdir():
@@ -26,6 +26,6 @@ def test_what_cannot_be_read_or_written_is_no_reference(tmp_path: Path) -> None:
     assert host.reference("v20") is None
     host.keep("v20", 0.0)
     assert host.reference("v20") is None
-    nowhere = Host(None)
+    nowhere = HostBaseline(None)
     nowhere.keep("v20", 1.0)
     assert nowhere.reference("v20") is None

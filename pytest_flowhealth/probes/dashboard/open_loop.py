@@ -23,7 +23,7 @@ MOST = 32
 """Requests that may be under way at once."""
 
 
-class Lanes:
+class OpenLoop:
     """Threads that do jobs; as many as are busy at once, `MOST` at the most."""
 
     def __init__(self) -> None:

@@ -1,0 +1,221 @@
+"""What is spoken over a WebSocket: engine.io, Socket.IO, graphql-transport-ws, or messages as they are.
+
+engine.io (github.com/socketio/engine.io-protocol): the first character of a packet is its kind,
+0 for the handshake, 4 for a message. In version 4 the server sends 2 (ping) and closes the connection
+of a client that does not answer 3; in version 3 the client sends 2.
+
+Socket.IO (github.com/socketio/socket.io-protocol): the first character of such a message is its
+kind, 0 connect, 1 disconnect, 2 event, 4 error, 5 event with bytes, which follow in messages of their
+own; then comes the namespace, if it is not the main one. From protocol version 5 (engine.io 4) a
+client joins the main namespace too; before, the server connects it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qs
+
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.probes.dashboard.address import Address
+from pytest_flowhealth.probes.dashboard.http_client import HttpError
+
+GRAPHQL = "graphql-transport-ws"
+
+_SOCKET_IO = re.compile(r"/socket\.io/?\Z")
+_PACKET = re.compile(r"4(?P<kind>[0-6])(?P<namespace>/[^,\[{]*)?,?(?P<data>.*)", re.DOTALL)
+
+
+class Protocol:
+    """Messages as they are: none is required, each is an update.
+
+    Attributes:
+        waits: What the server still has to send before the client has joined; empty once it has.
+        ping: A message that the client sends every `ping_interval` seconds; 0: none.
+    """
+
+    waits = ""
+    ping = ""
+    ping_interval = 0.0
+
+    def __init__(self, subscribe: Sequence[str]) -> None:
+        self._greetings = list(subscribe)
+
+    def take_greetings(self) -> list[str]:
+        """Return what the client sends now, once."""
+        greetings, self._greetings = self._greetings, []
+        return greetings
+
+    def receive(self, message: str | bytes) -> str | None:
+        """Note a message and return what it must be answered with, None for nothing.
+
+        Raises:
+            HttpError: The message refuses the client or disconnects it.
+        """
+        del message
+        return None
+
+    def is_update(self, message: str | bytes, wanted: str | None) -> bool:
+        """Tell whether a message is an update; `wanted` is a text that updates contain."""
+        if wanted is not None:
+            text = message if isinstance(message, str) else message.decode("utf-8", "replace")
+            return wanted in text
+        return self._is_application_s(message)
+
+    def _is_application_s(self, message: str | bytes) -> bool:
+        del message
+        return True
+
+
+class EngineIo(Protocol):
+    """engine.io 3 or 4."""
+
+    ping = "2"
+
+    def __init__(self, version: int, subscribe: Sequence[str]) -> None:
+        super().__init__(())
+        self.waits = "engine.io handshake"
+        self._version = version
+        self._subscribe = list(subscribe)
+
+    def receive(self, message: str | bytes) -> str | None:
+        """Answer a ping; the handshake tells how often the client of version 3 sends one."""
+        if isinstance(message, bytes):
+            return None
+        if message[:1] == "0" and self.waits == "engine.io handshake":
+            self._read_handshake(message[1:])
+            self._joined()
+        if message[:1] == "1":
+            raise HttpError("closes the engine.io session")
+        return "3" if self._version >= 4 and message[:1] == "2" else None
+
+    def _read_handshake(self, text: str) -> None:
+        if self._version >= 4:
+            return
+        try:
+            self.ping_interval = json.loads(text)["pingInterval"] / 1_000
+        except (ValueError, KeyError, TypeError):
+            raise HttpError("opens the WebSocket with something that is no engine.io") from None
+
+    def _joined(self) -> None:
+        self.waits = ""
+        self._greetings = self._subscribe
+
+    def _is_application_s(self, message: str | bytes) -> bool:
+        return isinstance(message, bytes) or message[:1] == "4"
+
+
+class SocketIo(EngineIo):
+    """Socket.IO over engine.io, in one namespace."""
+
+    def __init__(
+        self, version: int, subscribe: Sequence[str], namespace: str, auth: Mapping[str, Any]
+    ) -> None:
+        super().__init__(version, subscribe)
+        self._namespace = "/" + namespace.strip("/")
+        self._auth = auth
+
+    def receive(self, message: str | bytes) -> str | None:
+        """Also note whether the server connects, refuses or disconnects the client."""
+        reply = super().receive(message)
+        packet = _PACKET.match(message) if isinstance(message, str) else None
+        if packet is None:
+            return reply
+        kind, namespace = packet["kind"], (packet["namespace"] or "/").partition("?")[0]
+        if kind == "4":
+            raise HttpError(
+                f"refuses the client in Socket.IO{_where(namespace)}: {_reason(packet['data'])}",
+                "configure what it requires: [dashboard.socketio] auth, token_env or namespace, or "
+                "[dashboard.login], in flowhealth.toml",
+            )
+        if namespace == self._namespace:
+            if kind == "1":
+                raise HttpError(f"disconnects the client in Socket.IO{_where(namespace)}")
+            if kind == "0" and self.waits:
+                super()._joined()
+        return reply
+
+    def _joined(self) -> None:
+        self.waits = f"answer to joining the Socket.IO namespace {self._namespace}"
+        # Before version 4 the server connects a client to the main namespace unasked.
+        if self._version >= 4 or self._namespace != "/":
+            name = "" if self._namespace == "/" else self._namespace
+            auth = json.dumps(self._auth) if self._auth and self._version >= 4 else ""
+            self._greetings = [f"40{name}{',' if name else ''}{auth}"]
+
+    def _is_application_s(self, message: str | bytes) -> bool:
+        return message[:2] in ("42", "45")
+
+
+class GraphQl(Protocol):
+    """graphql-transport-ws (github.com/enisdenjo/graphql-ws): the client is initialised first."""
+
+    def __init__(self, subscribe: Sequence[str]) -> None:
+        super().__init__(())
+        self.waits = "connection_ack"
+        own = any("connection_init" in text for text in subscribe)
+        first = [text for text in subscribe if "connection_init" in text]
+        self._greetings = first if own else ['{"type":"connection_init"}']
+        self._subscribe = [text for text in subscribe if "connection_init" not in text]
+
+    def receive(self, message: str | bytes) -> str | None:
+        """Answer a ping of the protocol."""
+        kind = _graphql_kind(message)
+        if kind == "connection_ack" and self.waits:
+            self.waits = ""
+            self._greetings = self._subscribe
+        return '{"type":"pong"}' if kind == "ping" else None
+
+    def _is_application_s(self, message: str | bytes) -> bool:
+        return _graphql_kind(message) == "next"
+
+
+def choose_protocol(
+    address: Address,
+    subscribe: Sequence[str],
+    *,
+    namespace: str = "/",
+    auth: Mapping[str, Any] | None = None,
+    subprotocol: str | None = None,
+) -> Protocol:
+    """Return the protocol of an address: ``EIO=4`` or ``EIO=3`` in its query is engine.io.
+
+    Args:
+        address: The WebSocket's address.
+        subscribe: Messages that are sent once the client has joined.
+        namespace: That of Socket.IO.
+        auth: What a client of Socket.IO sends when it joins.
+        subprotocol: The sub-protocol that the server chose.
+    """
+    if subprotocol == GRAPHQL:
+        return GraphQl(subscribe)
+    path, _, query = address.target.partition("?")
+    version = next((int(one) for one in parse_qs(query).get("EIO", []) if one in ("3", "4")), None)
+    if version is None:
+        return Protocol(subscribe)
+    if _SOCKET_IO.search(path):
+        return SocketIo(version, subscribe, namespace, auth or {})
+    return EngineIo(version, subscribe)
+
+
+def _where(namespace: str) -> str:
+    return "" if namespace == "/" else f" (namespace {one_line(namespace, 60)})"
+
+
+def _reason(data: str) -> str:
+    try:
+        found = json.loads(data)
+    except ValueError:
+        found = data
+    text = found.get("message", data) if isinstance(found, dict) else found
+    return one_line(str(text) or "no reason", 120)
+
+
+def _graphql_kind(message: str | bytes) -> str | None:
+    try:
+        found = json.loads(message)
+    except ValueError:
+        return None
+    return found.get("type") if isinstance(found, dict) else None
