@@ -19,23 +19,18 @@ from pytest_flowhealth import (
     NotApplicable,
     Target,
     prefetch,
+    summarise,
 )
-from pytest_flowhealth.domain.statistics import summarise
-from pytest_flowhealth.domain.units import parse_duration
-from pytest_flowhealth.probes.redis import address as redis_address
-from pytest_flowhealth.probes.redis.probe import (
+from pytest_flowhealth.probes.redis import (
     Latency,
+    NodeView,
     RedisProbe,
-    Seen,
-    Slow,
-    State,
+    ServerState,
+    SlowCommand,
     Throughput,
 )
 
 Result = TypeVar("Result")
-
-LONGEST = 60.0
-"""Seconds of redis.timeout that a check waits for at most."""
 
 OLDEST = (6, 2)
 """The oldest version that BullMQ's documentation calls fully compatible (docs.bullmq.io)."""
@@ -48,17 +43,6 @@ RECENT = 300.0
 
 LAG = 10
 """Seconds that a replica may be behind."""
-
-
-def probe_of(target: Target) -> RedisProbe:
-    """Return the probe of the Redis that the target uses."""
-    settings = target.config.redis
-    return RedisProbe(
-        redis_address.of_target(target),
-        timeout=min(LONGEST, parse_duration(settings.timeout)),
-        prefix=settings.prefix,
-        writes=not settings.replica,
-    )
 
 
 class Load(NamedTuple):
@@ -84,52 +68,55 @@ def kept(ask: Callable[[], Result]) -> Callable[[], Result]:
 
 
 @prefetch(quiet=True)
-def redis_load(target: Target) -> Load:
+def redis_load(redis_probe: RedisProbe) -> Load:
     """Fresh connections, commands one at a time and pipelines, while nothing else of ours runs."""
-    probe = probe_of(target)
-    return Load(probe.connect(), kept(probe.command_latency), kept(probe.throughput))
+    return Load(
+        redis_probe.connect_latency(),
+        kept(redis_probe.command_latency),
+        kept(redis_probe.throughput),
+    )
 
 
 @prefetch
-def redis_state(target: Target) -> tuple[State, ...]:
+def redis_state(redis_probe: RedisProbe) -> tuple[ServerState, ...]:
     """What each server says of itself (INFO)."""
-    return probe_of(target).state()
+    return redis_probe.server_states()
 
 
 @prefetch
-def redis_slow(target: Target) -> tuple[Slow, ...]:
+def redis_slow(redis_probe: RedisProbe) -> tuple[SlowCommand, ...]:
     """The slow commands of the last minutes."""
-    return probe_of(target).slow_log(RECENT)
+    return redis_probe.slow_commands(RECENT)
 
 
 @prefetch
-def redis_seen(target: Target) -> tuple[Seen, ...]:
+def redis_seen(redis_probe: RedisProbe) -> tuple[NodeView, ...]:
     """What the Sentinels, or the cluster's nodes, say; () for a single server."""
-    return probe_of(target).seen()
+    return redis_probe.topology_views()
 
 
 @pytest.mark.health("redis", timeout=240)
 @pytest.mark.threshold("connect.p95", warn=10, fail=100, unit="ms")
-def test_connect(health: Health, target: Target, redis_load: Future[Load]) -> None:
+def test_connect(health: Health, redis_probe: RedisProbe, redis_load: Future[Load]) -> None:
     """A fresh connection, with its TLS, password and database, gets its first answer in time."""
-    address = redis_address.of_target(target)
+    address = redis_probe.address
     health.detail(address=address.shown, given_by=address.origin)
     health.remedy("redis-cli --latency shows whether the server or the network is slow")
     health.measure("connect", redis_load.result().connect, unit="ms")
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
-def test_ping(target: Target) -> None:
+def test_ping(redis_probe: RedisProbe) -> None:
     """PING is answered with PONG."""
-    looked_at(probe_of(target).ping)
+    looked_at(redis_probe.ping)
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
-def test_roundtrip(health: Health, target: Target) -> None:
+def test_roundtrip(health: Health, redis_probe: RedisProbe) -> None:
     """SET, GET and DEL of one key of our own, which expires by itself after 10 s."""
-    if target.config.redis.replica:
+    if not redis_probe.writes:
         health.not_applicable("redis.replica is set: nothing is written to a replica")
-    refused = probe_of(target).roundtrip().refused
+    refused = redis_probe.roundtrip().refused
     if "SET" in refused:
         health.not_applicable(f"not looked at: {refused['SET']}")
     if refused:
@@ -181,7 +168,7 @@ def test_throughput(health: Health, redis_load: Future[Load]) -> None:
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
 @pytest.mark.threshold("memory", warn=100, better="lower", unit="MB")
-def test_memory(health: Health, redis_state: Future[tuple[State, ...]]) -> None:
+def test_memory(health: Health, redis_state: Future[tuple[ServerState, ...]]) -> None:
     """The data take no more memory than is planned for them; evicted keys and waste are told."""
     health.remedy("redis-cli --bigkeys shows what takes it; redis-cli MEMORY DOCTOR says more")
     states = redis_state.result()
@@ -195,7 +182,7 @@ def test_memory(health: Health, redis_state: Future[tuple[State, ...]]) -> None:
 
 @pytest.mark.health("redis", requires="redis.memory", timeout=65)
 @pytest.mark.threshold("maxmemory", warn=80, fail=95, unit="%")
-def test_maxmemory(health: Health, redis_state: Future[tuple[State, ...]]) -> None:
+def test_maxmemory(health: Health, redis_state: Future[tuple[ServerState, ...]]) -> None:
     """Where writes are refused once memory is full, there is room left."""
     health.remedy("delete what is not needed, or: redis-cli CONFIG SET maxmemory 1gb")
     shares = [share for one in redis_state.result() if (share := one.memory.share) is not None]
@@ -206,7 +193,7 @@ def test_maxmemory(health: Health, redis_state: Future[tuple[State, ...]]) -> No
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
 @pytest.mark.threshold("clients_share", warn=80, fail=95, unit="%")
-def test_clients(health: Health, redis_state: Future[tuple[State, ...]]) -> None:
+def test_clients(health: Health, redis_state: Future[tuple[ServerState, ...]]) -> None:
     """There is room for more connections (maxclients); those that wait or were refused are told."""
     health.remedy("redis-cli CLIENT LIST shows who holds them")
     states = redis_state.result()
@@ -221,7 +208,7 @@ def test_clients(health: Health, redis_state: Future[tuple[State, ...]]) -> None
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
-def test_persistence(health: Health, redis_state: Future[tuple[State, ...]]) -> None:
+def test_persistence(health: Health, redis_state: Future[tuple[ServerState, ...]]) -> None:
     """What is to be saved to disk is saved."""
     health.remedy("redis-cli INFO persistence; its log says why: disk full, folder not writable")
     states = looked_at(redis_state.result)
@@ -239,7 +226,7 @@ def test_persistence(health: Health, redis_state: Future[tuple[State, ...]]) -> 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
 def test_replication(
-    health: Health, target: Target, redis_state: Future[tuple[State, ...]]
+    health: Health, target: Target, redis_state: Future[tuple[ServerState, ...]]
 ) -> None:
     """A replica has its primary, and a primary's replicas keep up."""
     health.remedy("redis-cli INFO replication")
@@ -255,10 +242,11 @@ def test_replication(
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
-def test_topology(health: Health, target: Target, redis_seen: Future[tuple[Seen, ...]]) -> None:
+def test_topology(
+    health: Health, redis_probe: RedisProbe, redis_seen: Future[tuple[NodeView, ...]]
+) -> None:
     """Sentinels agree on the primary and could replace it; a cluster serves all its slots."""
-    kind = redis_address.of_target(target).kind
-    if kind == "server":
+    if redis_probe.address.kind == "server":
         health.not_applicable("redis.url names one server, not Sentinels or a cluster")
     health.remedy("redis-cli -p 26379 SENTINEL MASTERS, or redis-cli CLUSTER INFO")
     seen = redis_seen.result()
@@ -275,7 +263,7 @@ def test_topology(health: Health, target: Target, redis_seen: Future[tuple[Seen,
 
 @pytest.mark.health("redis", critical=False, requires="redis.connect", timeout=65)
 @pytest.mark.threshold("slow_commands", warn=10, better="lower", unit="1")
-def test_slowlog(health: Health, redis_slow: Future[tuple[Slow, ...]]) -> None:
+def test_slowlog(health: Health, redis_slow: Future[tuple[SlowCommand, ...]]) -> None:
     """Few commands of the last five minutes are in the server's slow log."""
     health.remedy("redis-cli SLOWLOG GET 10")
     slow = looked_at(redis_slow.result)
@@ -290,7 +278,7 @@ def test_slowlog(health: Health, redis_slow: Future[tuple[Slow, ...]]) -> None:
     timeout=65,
     remedy="upgrade Redis to a supported release: redis.io/downloads",
 )
-def test_version(health: Health, redis_state: Future[tuple[State, ...]]) -> None:
+def test_version(health: Health, redis_state: Future[tuple[ServerState, ...]]) -> None:
     """Warns below 6.2, the oldest release that BullMQ documents as fully compatible."""
     states = looked_at(redis_state.result)
     server = min(states, key=lambda one: numbers(one.version))
@@ -315,7 +303,7 @@ def told(values: Iterable[int | None]) -> int:
     return sum(part for part in parts if part is not None)
 
 
-def waste(state: State) -> Iterator[str]:
+def waste(state: ServerState) -> Iterator[str]:
     """Yield what is wrong between the memory that is used and what the system gave for it."""
     used, given = state.memory.used, state.memory.rss
     if used is None or given is None:
@@ -329,7 +317,7 @@ def waste(state: State) -> Iterator[str]:
         yield f"Redis at {state.place} has part of its {used / 1e6:,.0f} MB swapped to disk"
 
 
-def behind(state: State) -> Iterator[str]:
+def behind(state: ServerState) -> Iterator[str]:
     """Yield which replica is behind; raise CheckFailed for one without its primary."""
     seen = state.replication
     if seen.syncing:

@@ -45,7 +45,7 @@ def iterate_values(target: Target) -> Iterator[tuple[str, str, str]]:
 def iterate_assumptions(target: Target) -> Iterator[str]:
     """Yield each value that is assumed, with the reason."""
     try:
-        address = redis_address.of_target(target)
+        address = redis_address.find_address(target)
     except FlowHealthError as error:
         yield f"redis.url: none: {error.message}"
     else:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pytest_flowhealth.config.target import Target
     from pytest_flowhealth.plugin.execution.fixture import Health
     from pytest_flowhealth.plugin.wasm_benchmark import WasmBenchmark
+    from pytest_flowhealth.probes.redis import RedisProbe
 
 
 @pytest.fixture
@@ -27,6 +28,17 @@ def health(request: pytest.FixtureRequest) -> Health:
 def target(pytestconfig: pytest.Config) -> Target:
     """The npm project that is checked, with its configuration: a `pytest_flowhealth.Target`."""
     return _target(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def redis_probe(pytestconfig: pytest.Config) -> RedisProbe:
+    """Measure the Redis that the target uses: see `pytest_flowhealth.probes.redis.RedisProbe`.
+
+    A check of a target that uses no Redis is skipped.
+    """
+    from pytest_flowhealth.probes.redis import RedisProbe
+
+    return RedisProbe.from_target(_target(pytestconfig))
 
 
 @pytest.fixture(scope="session")

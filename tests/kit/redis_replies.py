@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pytest_flowhealth.probes.redis import info
-from pytest_flowhealth.probes.redis.address import Address, parse
+from pytest_flowhealth.probes.redis.address import RedisAddress, parse_address
 from pytest_flowhealth.probes.redis.session import Session, Timed
 
 INFO = {
@@ -46,8 +46,8 @@ class ScriptedSession(Session):
         asked: The commands that were sent, their words joined.
     """
 
-    def __init__(self, replies: Mapping[str, Any], address: Address | str = URL) -> None:
-        parsed = parse(address) if isinstance(address, str) else address
+    def __init__(self, replies: Mapping[str, Any], address: RedisAddress | str = URL) -> None:
+        parsed = parse_address(address) if isinstance(address, str) else address
         super().__init__(parsed, 1.0, time.monotonic, None)
         self.replies = replies
         self.asked: list[str] = []
@@ -69,7 +69,7 @@ def scripted_dialer(servers: Mapping[int, Mapping[str, Any] | Exception]) -> Cal
     """Return what makes sessions with the server at each port, which may be an error instead."""
 
     class ScriptedDialer:
-        def __init__(self, address: Address, *_: object) -> None:
+        def __init__(self, address: RedisAddress, *_: object) -> None:
             self.address = address
 
         def ask(self, work: Callable[[Session], Any], **_: object) -> Timed[Any]:
@@ -85,7 +85,7 @@ def scripted_dialer(servers: Mapping[int, Mapping[str, Any] | Exception]) -> Cal
     return ScriptedDialer
 
 
-def state(**fields: str | int | None) -> info.State:
+def state(**fields: str | int | None) -> info.ServerState:
     """Return the state that a server tells by `INFO` with these fields; None removes one."""
     told = {name: value for name, value in {**INFO, **fields}.items() if value is not None}
     text = "".join(f"{name}:{value}\r\n" for name, value in told.items())

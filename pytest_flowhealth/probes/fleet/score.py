@@ -39,7 +39,7 @@ is done at the present pace; stuck: % of the tasks under way; silent: % of the a
 """
 
 
-class Part(msgspec.Struct, frozen=True):
+class ScorePart(msgspec.Struct, frozen=True):
     """A part: its figure, its points of 100, and how much it counts."""
 
     value: float
@@ -47,15 +47,15 @@ class Part(msgspec.Struct, frozen=True):
     weight: int
 
 
-class Score(msgspec.Struct, frozen=True):
+class FleetScore(msgspec.Struct, frozen=True):
     """The score of 0 to 100, what it is made of, and why the other parts are absent."""
 
     value: float
-    parts: dict[str, Part]
+    parts: dict[str, ScorePart]
     absent: dict[str, str]
 
 
-def scored(figures: Mapping[str, float | str]) -> Score:
+def score_fleet(figures: Mapping[str, float | str]) -> FleetScore:
     """Return the score.
 
     Args:
@@ -69,7 +69,7 @@ def scored(figures: Mapping[str, float | str]) -> Score:
     if unknown:
         raise MeasurementUnavailable(f"the score has no part {unknown[0]}")
     parts = {
-        name: Part(figure, points(name, figure), WEIGHTS[name])
+        name: ScorePart(figure, points(name, figure), WEIGHTS[name])
         for name, figure in figures.items()
         if not isinstance(figure, str)
     }
@@ -78,7 +78,7 @@ def scored(figures: Mapping[str, float | str]) -> Score:
         raise NotApplicable("none of the score's parts could be measured")
     whole = sum(part.weight for part in parts.values())
     value = sum(part.weight * part.points for part in parts.values()) / whole
-    return Score(value=value, parts=parts, absent=absent)
+    return FleetScore(value=value, parts=parts, absent=absent)
 
 
 def points(name: str, figure: float) -> float:

@@ -18,7 +18,7 @@ import msgspec
 from pytest_flowhealth.domain.text import format_number, one_line
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.descendants import MARK, Descendants
-from pytest_flowhealth.probes.fleet.ready import Sign
+from pytest_flowhealth.probes.fleet.readiness import Sign
 
 LINES = 5
 """Last lines of output that are kept."""
@@ -33,7 +33,7 @@ _LOOK = 0.1
 _DRAIN = 0.3
 
 
-class Start(msgspec.Struct, frozen=True):
+class AgentStart(msgspec.Struct, frozen=True):
     """One start.
 
     Attributes:
@@ -74,7 +74,7 @@ def starts(
     count: int = 5,
     timeout: float = 30.0,
     longest: float = 240.0,
-) -> tuple[Start, ...]:
+) -> tuple[AgentStart, ...]:
     """Start a program several times, one after the other.
 
     Args:
@@ -87,7 +87,7 @@ def starts(
     Raises:
         CheckFailed: It can't be started at all, or its sign can't be watched.
     """
-    done: list[Start] = []
+    done: list[AgentStart] = []
     end = time.monotonic() + longest
     while len(done) < count and sum(one.timed_out for one in done) < TIMEOUTS:
         if time.monotonic() > end:
@@ -103,7 +103,7 @@ def start(
     word: str,
     timeout: float,
     clock: Callable[[], float] = time.monotonic,
-) -> Start:
+) -> AgentStart:
     """Start a program once, wait for its sign, and end it with all its descendants.
 
     Args:
@@ -131,7 +131,7 @@ def start(
         sign.end()
         killed, left = _end(process, family, word)
     output.drain()
-    return Start(
+    return AgentStart(
         milliseconds=None if sign.at is None or problem else 1_000.0 * (sign.at - begin),
         problem=problem,
         exit_code=exit_code,
@@ -252,7 +252,7 @@ def _end(
     return counts
 
 
-def summary(done: Sequence[Start]) -> str:
+def describe_failed_starts(done: Sequence[AgentStart]) -> str:
     """Return how many starts failed and why, "" where none did."""
     failed = [one for one in done if one.problem]
     if not failed:

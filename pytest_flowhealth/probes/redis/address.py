@@ -116,7 +116,7 @@ class Secret:
         return "***"
 
 
-class Address(msgspec.Struct, frozen=True):
+class RedisAddress(msgspec.Struct, frozen=True):
     """Where a Redis is, and who said so.
 
     Attributes:
@@ -159,7 +159,7 @@ class Address(msgspec.Struct, frozen=True):
         places = self.seeds or ((self.host, self.port),)
         return self.path or ", ".join(_place(host, port) for host, port in places)
 
-    def at(self, host: str, port: int, origin: str) -> Address:
+    def at(self, host: str, port: int, origin: str) -> RedisAddress:
         """Return the address of one server among these, reached as this one is."""
         return msgspec.structs.replace(
             self, host=host, port=port, origin=origin, kind="server", seeds=(), path=""
@@ -179,7 +179,7 @@ class Address(msgspec.Struct, frozen=True):
         return text
 
 
-def parse(url: str, origin: str = "the address") -> Address:
+def parse_address(url: str, origin: str = "the address") -> RedisAddress:
     """Return the parts of a Redis URL.
 
     Args:
@@ -215,7 +215,7 @@ def mask(url: str) -> str:
     return scheme + re.sub(_SECRET_OPTION, r"\1***", rest)
 
 
-def of_target(target: Target) -> Address:
+def find_address(target: Target) -> RedisAddress:
     """Return the Redis that a target uses: the configured one, else the usual local one.
 
     Raises:
@@ -226,17 +226,17 @@ def of_target(target: Target) -> Address:
     url = target.config.redis.url
     if url is not None:
         origin = f"redis.url from {target.sources.get('redis.url', 'the configuration')}"
-        return _with_authority(parse(url, origin), target)
+        return _with_authority(parse_address(url, origin), target)
     try:
         client = _client(target)
     except CheckFailed as error:
         problem = error.message
     else:
-        return parse(DEFAULT_URL, f"the usual address, since {client}")
+        return parse_address(DEFAULT_URL, f"the usual address, since {client}")
     raise MeasurementUnavailable(f"whether this target uses Redis can't be told: {problem}")
 
 
-def _with_authority(address: Address, target: Target) -> Address:
+def _with_authority(address: RedisAddress, target: Target) -> RedisAddress:
     """Return the address with redis.ca, where its URL names no authority of its own."""
     ca = target.config.redis.ca
     if ca is None or not address.tls:
@@ -277,7 +277,7 @@ class _BadUrl(ValueError):
     """A reason that is safe to show."""
 
 
-def _parse(url: str, origin: str) -> Address:
+def _parse(url: str, origin: str) -> RedisAddress:
     parts = urlsplit(url.strip())
     if parts.scheme not in _SCHEMES:
         raise _BadUrl("it does not begin with redis://, rediss:// or unix://")
@@ -292,7 +292,7 @@ def _parse(url: str, origin: str) -> Address:
     kind = parts.scheme.partition("+")[2] or "server"
     service, database = _inside(kind, "" if unix else parts.path.strip("/"))
     seeds = _seeds(kind, parts.netloc)
-    return Address(
+    return RedisAddress(
         shown=mask(url.strip()),
         origin=origin,
         host="" if unix or seeds else unquote(parts.hostname or "localhost"),

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from shlex import quote
 
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError
-from pytest_flowhealth.probes.redis.address import Address
+from pytest_flowhealth.probes.redis.address import RedisAddress
 
 _ENDS = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
 
@@ -32,7 +32,7 @@ def only_refuses_ping(error: Exception) -> bool:
 
 def explain(
     error: BaseException | None,
-    address: Address,
+    address: RedisAddress,
     seconds: float,
     command: str = "",
     *,
@@ -64,7 +64,7 @@ def explain(
     return _reply(error, address, command, key)
 
 
-def _below(error: OSError, address: Address) -> CheckFailed:
+def _below(error: OSError, address: RedisAddress) -> CheckFailed:
     return _tls(error, address) if isinstance(error, ssl.SSLError) else _system(error, address)
 
 
@@ -88,7 +88,7 @@ def _is_end(error: BaseException) -> bool:
     return any(isinstance(one, OSError) and one.errno in _ENDS for one in _chain(error))
 
 
-def _ended(address: Address, answered: int) -> CheckFailed:
+def _ended(address: RedisAddress, answered: int) -> CheckFailed:
     return CheckFailed(
         f"Redis at {address.place} closed the connection after {answered:,} answers "
         f"({address.origin}): it was stopped or restarted, or it ended this client",
@@ -96,7 +96,7 @@ def _ended(address: Address, answered: int) -> CheckFailed:
     )
 
 
-def _late(address: Address, seconds: float, answered: int) -> CheckFailed:
+def _late(address: RedisAddress, seconds: float, answered: int) -> CheckFailed:
     after = f" after {answered:,} answers" if answered else ""
     tls = ", it does not speak TLS (redis:// then)" if address.tls else ""
     resume = "; a stopped process goes on with: pkill -CONT redis-server" if address.local else ""
@@ -107,7 +107,7 @@ def _late(address: Address, seconds: float, answered: int) -> CheckFailed:
     )
 
 
-def _tls(error: ssl.SSLError, address: Address) -> CheckFailed:
+def _tls(error: ssl.SSLError, address: RedisAddress) -> CheckFailed:
     if isinstance(error, ssl.SSLCertVerificationError):
         return CheckFailed(
             f"the TLS certificate of Redis at {address.place} is not accepted: "
@@ -122,7 +122,7 @@ def _tls(error: ssl.SSLError, address: Address) -> CheckFailed:
     )
 
 
-def _system(error: OSError, address: Address) -> CheckFailed:
+def _system(error: OSError, address: RedisAddress) -> CheckFailed:
     if isinstance(error, socket.gaierror):
         return _unknown_host(error, address)
     if error.errno in {errno.ECONNREFUSED, errno.ENOENT}:
@@ -143,7 +143,7 @@ def _system(error: OSError, address: Address) -> CheckFailed:
     )
 
 
-def _unknown_host(error: socket.gaierror, address: Address) -> CheckFailed:
+def _unknown_host(error: socket.gaierror, address: RedisAddress) -> CheckFailed:
     silent = error.errno == socket.EAI_AGAIN
     problem = "the name server gave no answer" if silent else "there is no such host"
     return CheckFailed(
@@ -152,7 +152,7 @@ def _unknown_host(error: socket.gaierror, address: Address) -> CheckFailed:
     )
 
 
-def _start(address: Address) -> str:
+def _start(address: RedisAddress) -> str:
     if address.path:
         return f"redis-server --unixsocket {quote(address.path)} --daemonize yes"
     if not address.local or address.tls:
@@ -161,7 +161,7 @@ def _start(address: Address) -> str:
     return f"redis-server{port} --daemonize yes"
 
 
-def _closed(address: Address) -> CheckFailed:
+def _closed(address: RedisAddress) -> CheckFailed:
     return CheckFailed(
         f"what listens at {address.place} closed the connection without an answer "
         f"({address.origin}): no Redis, or one that wants TLS",
@@ -169,7 +169,7 @@ def _closed(address: Address) -> CheckFailed:
     )
 
 
-def _cli(address: Address) -> str:
+def _cli(address: RedisAddress) -> str:
     if address.path:
         return f"redis-cli -s {quote(address.path)}"
     tls = " --tls" if address.tls else ""
@@ -220,7 +220,7 @@ def _authentication(text: str) -> str:
     return "NOAUTH" if "required" in text.lower() else "WRONGPASS"
 
 
-def _reply(error: BaseException, address: Address, command: str, key: str) -> CheckFailed:
+def _reply(error: BaseException, address: RedisAddress, command: str, key: str) -> CheckFailed:
     """Return what an error reply means, or an answer that is none."""
     from redis.exceptions import InvalidResponse, ResponseError
 
@@ -246,7 +246,7 @@ def _reply(error: BaseException, address: Address, command: str, key: str) -> Ch
     )
 
 
-def _filled(text: str, address: Address, command: str) -> str:
+def _filled(text: str, address: RedisAddress, command: str) -> str:
     return text.format(
         at=f"Redis at {address.place}",
         place=address.place,
@@ -258,7 +258,7 @@ def _filled(text: str, address: Address, command: str) -> str:
     )
 
 
-def _not_permitted(address: Address, command: str, key: str, said: str) -> CheckFailed:
+def _not_permitted(address: RedisAddress, command: str, key: str, said: str) -> CheckFailed:
     user = address.username or "default"
     keys = f"+set +get +del '~{key.partition('check:')[0]}*'" if key else f"+{command.lower()}"
     return CheckFailed(

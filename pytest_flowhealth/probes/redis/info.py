@@ -118,7 +118,7 @@ class Replication(msgspec.Struct, frozen=True):
     replicas: tuple[Replica, ...]
 
 
-class State(msgspec.Struct, frozen=True):
+class ServerState(msgspec.Struct, frozen=True):
     """What one server says of itself.
 
     Attributes:
@@ -144,7 +144,7 @@ class State(msgspec.Struct, frozen=True):
     replication: Replication
 
 
-class Slow(msgspec.Struct, frozen=True):
+class SlowCommand(msgspec.Struct, frozen=True):
     """An entry of the slow log, without its arguments: they may be anybody's secrets.
 
     Attributes:
@@ -200,7 +200,7 @@ class Info:
         return {key: value for key, equals, value in pairs if equals}
 
 
-def state(session: Session) -> State:
+def state(session: Session) -> ServerState:
     """Return what the server says of itself, by one INFO.
 
     Raises:
@@ -210,7 +210,7 @@ def state(session: Session) -> State:
     version = info.text("redis_version")
     if version is None:
         raise MeasurementUnavailable("the answer to INFO tells no version")
-    return State(
+    return ServerState(
         place=session.address.place,
         version=version,
         mode=info.text("redis_mode") or "unknown",
@@ -223,7 +223,7 @@ def state(session: Session) -> State:
     )
 
 
-def slow_log(session: Session, seconds: float) -> tuple[Slow, ...]:
+def slow_log(session: Session, seconds: float) -> tuple[SlowCommand, ...]:
     """Return the entries of the slow log of the last `seconds`, the newest first.
 
     Raises:
@@ -258,10 +258,10 @@ def permitted(session: Session, *words: str | int) -> Any:
     raise MeasurementUnavailable(problem.message, remedy=problem.remedy)
 
 
-def _slow(place: str, entry: list[object], now: float) -> Slow:
+def _slow(place: str, entry: list[object], now: float) -> SlowCommand:
     _, at, micros, words = entry[:4]
     name = words[0] if isinstance(words, list) and words else b"?"
-    return Slow(
+    return SlowCommand(
         place=place,
         command=name.decode("utf-8", "replace")[:40] if isinstance(name, bytes) else "?",
         milliseconds=float(str(micros)) / 1_000.0,

@@ -8,7 +8,7 @@ us (rights, a read-only replica, full memory) is left out and named.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -23,29 +23,29 @@ SETS_EVERY = 10
 """One in so many commands of a pipeline is a SET, the others are GETs."""
 
 
-class Budget(msgspec.Struct, frozen=True):
-    """How much is asked: the end is whichever comes first.
+class LoadLimit(msgspec.Struct, frozen=True):
+    """When a load ends: at whichever of these limits comes first.
 
     Attributes:
-        count: So many samples, or
-        seconds: so much time, once there are `least` samples, or
-        least: samples without which the time is not up before
-        longest: seconds in any case.
+        count: Number of samples.
+        seconds: Duration, once there are `least` samples.
+        least: Number of samples before which `seconds` does not end the load.
+        longest: Duration in any case, in seconds.
     """
 
     count: int
-    seconds: float
-    least: int
-    longest: float
+    seconds: float = 1.0
+    least: int = 20
+    longest: float = 10.0
 
     def spent(self, count: int, seconds: float) -> bool:
         """Tell whether `count` samples in `seconds` are the end."""
         enough = count >= self.least and seconds >= self.seconds
         return enough or count >= self.count or seconds >= self.longest
 
-    def share(self, parts: int) -> Budget:
+    def share(self, parts: int) -> LoadLimit:
         """Return the budget of one server among `parts`."""
-        return Budget(
+        return LoadLimit(
             count=-(-self.count // parts),
             seconds=self.seconds / parts,
             least=-(-self.least // parts),
@@ -53,21 +53,22 @@ class Budget(msgspec.Struct, frozen=True):
         )
 
 
-CONNECT = Budget(count=50, seconds=1.0, least=20, longest=10.0)
-"""Fresh connections: p95 needs 20 samples."""
+CONNECTIONS = 50
+"""New connections of one measurement; p95 needs 20 samples."""
 
-COMMAND = Budget(count=2_000, seconds=1.0, least=20, longest=10.0)
-"""Commands one at a time, 500 of each."""
+COMMANDS_IN_TURN = 2_000
+"""Commands of one measurement that are sent one at a time, 500 of each."""
 
-THROUGHPUT = Budget(count=20_000, seconds=0.25, least=BATCH, longest=10.0)
-"""Commands in pipelines."""
+PIPELINED = 20_000
+"""Commands of one measurement that are sent in pipelines."""
 
 
 class Latency(msgspec.Struct, frozen=True):
-    """How long commands took, one at a time, over connections that were there.
+    """How long commands took, one at a time, over an open connection: a sequence of ms.
 
     Attributes:
-        samples: From the first byte sent to the last one received, in ms, in order.
+        samples: From the first byte sent to the last one received, in ms, in order. The object
+            itself is a sequence of these.
         by_command: The same by the command's name.
         client: What this client took beside each sample for itself, in ms.
         refused: Commands that were left out, with the reason.
@@ -81,6 +82,15 @@ class Latency(msgspec.Struct, frozen=True):
     refused: dict[str, str]
     sent: int
     received: int
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self.samples)
+
+    def __getitem__(self, index: int) -> float:
+        return self.samples[index]
 
 
 class Throughput(msgspec.Struct, frozen=True):
@@ -109,7 +119,7 @@ class Throughput(msgspec.Struct, frozen=True):
     received: int
 
 
-def latency(session: Session, key: Key, budget: Budget) -> Latency:
+def latency(session: Session, key: Key, budget: LoadLimit) -> Latency:
     """Send PING, SET, GET and DEL one at a time, in turn.
 
     Args:
@@ -148,7 +158,7 @@ class _Turn:
 
 
 def _take_turns(
-    session: Session, turns: Sequence[_Turn], budget: Budget
+    session: Session, turns: Sequence[_Turn], budget: LoadLimit
 ) -> list[tuple[float, float]]:
     """Return for each command the ms that it took, and those that the client took beside it."""
     clock, watch, order = session.clock, session.watch, []
@@ -171,7 +181,7 @@ def _take_turns(
     return order
 
 
-def throughput(session: Session, key: Key, budget: Budget) -> Throughput:
+def throughput(session: Session, key: Key, budget: LoadLimit) -> Throughput:
     """Send SETs and GETs of one key in pipelines; PINGs where neither is allowed.
 
     Args:

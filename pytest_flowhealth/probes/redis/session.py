@@ -10,14 +10,14 @@ from typing import Any, Generic, TypeVar
 
 from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.probes.deadline import Outcome, within
-from pytest_flowhealth.probes.redis.address import Address
+from pytest_flowhealth.probes.redis.address import RedisAddress
 from pytest_flowhealth.probes.redis.errors import explain
 from pytest_flowhealth.probes.redis.tls import arguments, connection_class, context_of
 
 Result = TypeVar("Result")
 
 
-class Dialer:
+class ConnectionFactory:
     """Makes sessions with one server.
 
     Args:
@@ -30,7 +30,7 @@ class Dialer:
     """
 
     def __init__(
-        self, address: Address, timeout: float, clock: Callable[[], float] = time.perf_counter
+        self, address: RedisAddress, timeout: float, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self.address = address
         self.timeout = timeout
@@ -133,7 +133,7 @@ class Session:
 
     def __init__(
         self,
-        address: Address,
+        address: RedisAddress,
         seconds: float,
         clock: Callable[[], float],
         context: ssl.SSLContext | None,
@@ -218,7 +218,7 @@ class Session:
         return type("Watched", (kind,), {"_connect": connect})
 
 
-def _common(address: Address, seconds: float) -> dict[str, Any]:
+def _common(address: RedisAddress, seconds: float) -> dict[str, Any]:
     import redis.connection
 
     silent: dict[str, Any] = {"lib_name": None, "lib_version": None}

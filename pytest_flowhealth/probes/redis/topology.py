@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
-from pytest_flowhealth.probes.redis.address import Address
+from pytest_flowhealth.probes.redis.address import RedisAddress
 from pytest_flowhealth.probes.redis.errors import code_of
 from pytest_flowhealth.probes.redis.info import Info, permitted
-from pytest_flowhealth.probes.redis.session import Dialer, Session
+from pytest_flowhealth.probes.redis.session import ConnectionFactory, Session
 
 Result = TypeVar("Result")
 
@@ -42,7 +42,7 @@ class Node(msgspec.Struct, frozen=True):
         replicas: How many replicas it has in a cluster.
     """
 
-    address: Address
+    address: RedisAddress
     slots: Ranges | None = None
     replicas: int = 0
 
@@ -65,7 +65,7 @@ class Node(msgspec.Struct, frozen=True):
         return any(first <= slot <= last for first, last in self.slots or ())
 
 
-class Seen(msgspec.Struct, frozen=True):
+class NodeView(msgspec.Struct, frozen=True):
     """What one Sentinel, or one node of a cluster, says of the whole.
 
     Attributes:
@@ -81,7 +81,7 @@ class Seen(msgspec.Struct, frozen=True):
     facts: dict[str, str] = {}
 
 
-def resolve(address: Address, timeout: float, clock: Callable[[], float]) -> tuple[Node, ...]:
+def resolve(address: RedisAddress, timeout: float, clock: Callable[[], float]) -> tuple[Node, ...]:
     """Return the servers that an address stands for, at least one.
 
     Args:
@@ -98,7 +98,7 @@ def resolve(address: Address, timeout: float, clock: Callable[[], float]) -> tup
     find = _primary if address.kind == "sentinel" else _primaries
     problems = []
     for seed in seeds(address):
-        dialer = Dialer(seed, timeout / len(address.seeds), clock)
+        dialer = ConnectionFactory(seed, timeout / len(address.seeds), clock)
         try:
             return dialer.ask(lambda session: find(session, address)).result
         except FlowHealthError as error:
@@ -106,7 +106,7 @@ def resolve(address: Address, timeout: float, clock: Callable[[], float]) -> tup
     raise _nobody(address, problems)
 
 
-def seeds(address: Address) -> Iterator[Address]:
+def seeds(address: RedisAddress) -> Iterator[RedisAddress]:
     """Yield the addresses of the Sentinels, or of the cluster's nodes that are named."""
     for host, port in address.seeds:
         seed = address.at(host, port, address.origin)
@@ -120,22 +120,24 @@ def seeds(address: Address) -> Iterator[Address]:
         yield seed
 
 
-def looked(address: Address, timeout: float, clock: Callable[[], float]) -> tuple[Seen, ...]:
+def looked(
+    address: RedisAddress, timeout: float, clock: Callable[[], float]
+) -> tuple[NodeView, ...]:
     """Return what each Sentinel, or each named node of a cluster, says of the whole."""
     look = _sentinel_says if address.kind == "sentinel" else _cluster_says
     found = []
     for seed in seeds(address):
-        dialer = Dialer(seed, timeout / len(address.seeds), clock)
+        dialer = ConnectionFactory(seed, timeout / len(address.seeds), clock)
         try:
             found.append(dialer.ask(lambda session: look(session, address)).result)
         except MeasurementUnavailable as error:
-            found.append(Seen(seed.place, facts={"not looked at": error.message}))
+            found.append(NodeView(seed.place, facts={"not looked at": error.message}))
         except FlowHealthError as error:
-            found.append(Seen(seed.place, problem=error.message))
+            found.append(NodeView(seed.place, problem=error.message))
     return tuple(found)
 
 
-def _nobody(address: Address, problems: list[FlowHealthError]) -> FlowHealthError:
+def _nobody(address: RedisAddress, problems: list[FlowHealthError]) -> FlowHealthError:
     if len(problems) == 1:
         return problems[0]
     who = "Sentinel" if address.kind == "sentinel" else "node of the cluster"
@@ -148,7 +150,7 @@ def _nobody(address: Address, problems: list[FlowHealthError]) -> FlowHealthErro
     return kind(f"no {who} tells where Redis is: {told}", remedy=problems[0].remedy)
 
 
-def _primary(session: Session, address: Address) -> tuple[Node, ...]:
+def _primary(session: Session, address: RedisAddress) -> tuple[Node, ...]:
     reply = _asked(session, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.service)
     place = session.address.place
     if reply is None:
@@ -160,7 +162,7 @@ def _primary(session: Session, address: Address) -> tuple[Node, ...]:
     return (Node(address.at(host, port, f"{address.origin}, by the Sentinel at {place}")),)
 
 
-def _primaries(session: Session, address: Address) -> tuple[Node, ...]:
+def _primaries(session: Session, address: RedisAddress) -> tuple[Node, ...]:
     reply = _asked(session, "CLUSTER", "SLOTS")
     ranges: dict[tuple[str, int], list[tuple[int, int]]] = {}
     replicas: dict[tuple[str, int], int] = {}
@@ -202,14 +204,14 @@ def _asked(session: Session, *words: str) -> Any:
     )
 
 
-def _sentinel_says(session: Session, address: Address) -> Seen:
+def _sentinel_says(session: Session, address: RedisAddress) -> NodeView:
     place = session.address.place
     reply = _asked(session, "SENTINEL", "MASTER", address.service)
     words = [word.decode("utf-8", "replace") for word in reply]
     facts = dict(zip(words[::2], words[1::2], strict=False))
     problem = "" if facts.get("flags") == "master" else f"the primary is {facts.get('flags')}"
     kept = ("flags", "num-slaves", "num-other-sentinels", "quorum")
-    return Seen(
+    return NodeView(
         place=place,
         problem=problem or _quorum(session, address),
         primary=f"{facts.get('ip')}:{facts.get('port')}",
@@ -217,7 +219,7 @@ def _sentinel_says(session: Session, address: Address) -> Seen:
     )
 
 
-def _quorum(session: Session, address: Address) -> str:
+def _quorum(session: Session, address: RedisAddress) -> str:
     """Return why a failover could not be agreed upon, "" where it could."""
     from redis.exceptions import ResponseError
 
@@ -228,11 +230,11 @@ def _quorum(session: Session, address: Address) -> str:
     return ""
 
 
-def _cluster_says(session: Session, _: Address) -> Seen:
+def _cluster_says(session: Session, _: RedisAddress) -> NodeView:
     info = Info.of(_asked(session, "CLUSTER", "INFO"))
     names = ("state", "slots_assigned", "slots_ok", "slots_pfail", "slots_fail", "known_nodes")
     facts = {name: info.text(f"cluster_{name}") or "" for name in names}
     problem = "" if facts["state"] == "ok" else f"the cluster's state is {facts['state']}"
     if not problem and facts["slots_ok"] != str(SLOTS):
         problem = f"{facts['slots_ok']} of {SLOTS} slots are served"
-    return Seen(place=session.address.place, problem=problem, facts=facts)
+    return NodeView(place=session.address.place, problem=problem, facts=facts)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.probes.fleet.reading import read
+from pytest_flowhealth.probes.fleet.sampling import read
 from pytest_flowhealth.probes.fleet.sources.command import Command
 from pytest_flowhealth.probes.fleet.sources.fetch import LARGEST, Place
 from pytest_flowhealth.probes.fleet.sources.http import Http

@@ -8,10 +8,10 @@ import pytest
 from checks import test_redis as checks
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
-from pytest_flowhealth.probes.redis.info import Slow
+from pytest_flowhealth.probes.redis.info import SlowCommand
 from pytest_flowhealth.probes.redis.load import Latency, Throughput
-from pytest_flowhealth.probes.redis.probe import RedisProbe, Roundtrip
-from pytest_flowhealth.probes.redis.topology import Seen
+from pytest_flowhealth.probes.redis.probe import MAX_TIMEOUT, RedisProbe, RoundTrip
+from pytest_flowhealth.probes.redis.topology import NodeView
 from tests.kit.checks import assert_outcome, run_check
 from tests.kit.redis_replies import state
 
@@ -131,7 +131,12 @@ def test_a_primary_where_a_replica_is_meant_warns(tmp_path: Path) -> None:
         ("replication", {"redis_state": DENIED}, "skip", "'app' send INFO"),
         ("version", {"redis_state": DENIED}, "skip", "'app' send INFO"),
         ("slowlog", {"redis_slow": DENIED}, "skip", "'app' send INFO"),
-        ("slowlog", {"redis_slow": (Slow("h:1", "KEYS", 20.0, 5.0),) * 11}, "warn", "slow_command"),
+        (
+            "slowlog",
+            {"redis_slow": (SlowCommand("h:1", "KEYS", 20.0, 5.0),) * 11},
+            "warn",
+            "slow_command",
+        ),
         ("topology", {"redis_seen": ()}, "skip", "names one server"),
     ],
 )
@@ -147,14 +152,18 @@ SENTINELS = {"FLOWHEALTH_REDIS_URL": "redis+sentinel://a,b/mymaster"}
 @pytest.mark.parametrize(
     ("seen", "outcome", "says"),
     [
-        ((Seen("a", primary="h:1"), Seen("b", primary="h:1")), "pass", ""),
-        ((Seen("a", primary="h:1"), Seen("b", problem="down")), "warn", "b: down"),
-        ((Seen("a", problem="x"), Seen("b", problem="y")), "fail", "a: x; b: y"),
-        ((Seen("a", primary="h:1"), Seen("b", primary="h:2")), "fail", "different primaries"),
+        ((NodeView("a", primary="h:1"), NodeView("b", primary="h:1")), "pass", ""),
+        ((NodeView("a", primary="h:1"), NodeView("b", problem="down")), "warn", "b: down"),
+        ((NodeView("a", problem="x"), NodeView("b", problem="y")), "fail", "a: x; b: y"),
+        (
+            (NodeView("a", primary="h:1"), NodeView("b", primary="h:2")),
+            "fail",
+            "different primaries",
+        ),
     ],
 )
 def test_sentinels_must_agree_and_one_may_be_down(
-    tmp_path: Path, seen: tuple[Seen, ...], outcome: str, says: str
+    tmp_path: Path, seen: tuple[NodeView, ...], outcome: str, says: str
 ) -> None:
     assert_outcome(judge(tmp_path, "topology", SENTINELS, redis_seen=seen), outcome, says)
 
@@ -176,7 +185,7 @@ def test_a_round_trip_that_is_not_allowed_is_no_failure(
     outcome: str,
     says: str,
 ) -> None:
-    monkeypatch.setattr(RedisProbe, "roundtrip", lambda _: Roundtrip(refused))
+    monkeypatch.setattr(RedisProbe, "roundtrip", lambda _: RoundTrip(refused))
     result = judge(tmp_path, "roundtrip", {"FLOWHEALTH_REDIS_REPLICA": replica})
     assert_outcome(result, outcome, says)
     if outcome == "pass":
@@ -188,6 +197,6 @@ def test_the_probe_follows_the_configuration(tmp_path: Path) -> None:
 
     env = {"REDIS_URL": URL, "REDIS_PREFIX": "x:", "REDIS_REPLICA": "true", "REDIS_TIMEOUT": "9 h"}
     variables = {f"FLOWHEALTH_{name}": value for name, value in env.items()}
-    probe = checks.probe_of(load_target(tmp_path, variables, tmp_path))
+    probe = RedisProbe.from_target(load_target(tmp_path, variables, tmp_path))
     assert (probe.address.place, probe.prefix) == ("127.0.0.1:1", "x:")
-    assert (probe.writes, probe.timeout) == (False, checks.LONGEST)
+    assert (probe.writes, probe.timeout) == (False, MAX_TIMEOUT)

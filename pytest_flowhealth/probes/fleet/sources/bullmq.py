@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 from pytest_flowhealth.domain.text import format_number
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
+from pytest_flowhealth.probes.fleet.parsing import Notes, Taker, decoded
 from pytest_flowhealth.probes.fleet.snapshot import Agent, Agents, Snapshot, Tasks, Working
 from pytest_flowhealth.probes.fleet.sources import redis_reading
 from pytest_flowhealth.probes.fleet.sources.redis_reading import Records, hashes, many, one
-from pytest_flowhealth.probes.fleet.values import Notes, Taker, decoded
 from pytest_flowhealth.probes.redis.session import Session
 
 STATES = (

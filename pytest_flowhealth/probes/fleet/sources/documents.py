@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_flowhealth.errors import CheckFailed
+from pytest_flowhealth.probes.fleet.parsing import Notes, Taker
 from pytest_flowhealth.probes.fleet.snapshot import Agent, Agents, Snapshot, Swarm, Tasks, Working
-from pytest_flowhealth.probes.fleet.values import Notes, Taker
 
 MOST = 10_000
 """Members of a list that are read."""

@@ -14,9 +14,9 @@ from typing import Any
 
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed
+from pytest_flowhealth.probes.fleet.parsing import Notes, Taker
 from pytest_flowhealth.probes.fleet.snapshot import Agents, Snapshot, Tasks
 from pytest_flowhealth.probes.fleet.sources.fetch import Place, fetch
-from pytest_flowhealth.probes.fleet.values import Notes, Taker
 
 FIELDS = ("agents", "busy", "completed", "failed", "active", "waiting", "delayed")
 """What may be read."""

@@ -18,9 +18,9 @@ from pytest_flowhealth.errors import (
     NotApplicable,
 )
 from pytest_flowhealth.probes.redis import address as redis_address
-from pytest_flowhealth.probes.redis.address import Address
+from pytest_flowhealth.probes.redis.address import RedisAddress
 from pytest_flowhealth.probes.redis.errors import code_of
-from pytest_flowhealth.probes.redis.session import Dialer, Session
+from pytest_flowhealth.probes.redis.session import ConnectionFactory, Session
 from pytest_flowhealth.probes.redis.topology import Node, resolve
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class TooLarge(Exception):
     """A record has more than `LARGEST` bytes."""
 
 
-def of_target(target: Target) -> Address:
+def of_target(target: Target) -> RedisAddress:
     """Return the Redis that holds the records: `fleet.url`, else the target's own.
 
     Raises:
@@ -60,11 +60,11 @@ def of_target(target: Target) -> Address:
     url = target.config.fleet.url
     if url is None:
         try:
-            return redis_address.of_target(target)
+            return redis_address.find_address(target)
         except NotApplicable:
-            return redis_address.parse(redis_address.DEFAULT_URL, "the usual address")
+            return redis_address.parse_address(redis_address.DEFAULT_URL, "the usual address")
     origin = f"fleet.url from {target.sources.get('fleet.url', 'the configuration')}"
-    return redis_address.parse(url, origin)
+    return redis_address.parse_address(url, origin)
 
 
 class Records:
@@ -76,7 +76,9 @@ class Records:
         longest: Seconds that one reading may take.
     """
 
-    def __init__(self, address: Address, *, timeout: float = 5.0, longest: float = 20.0) -> None:
+    def __init__(
+        self, address: RedisAddress, *, timeout: float = 5.0, longest: float = 20.0
+    ) -> None:
         self.address = address
         self.timeout = timeout
         self.longest = longest
@@ -89,7 +91,7 @@ class Records:
             MeasurementUnavailable: Our user may not send a command that is needed.
         """
         node = self._node(key)
-        dialer = Dialer(node.address, self.timeout)
+        dialer = ConnectionFactory(node.address, self.timeout)
         return dialer.ask(work, longest=self.longest).result
 
     def _node(self, key: str) -> Node:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pytest_flowhealth.errors import MeasurementUnavailable
+from pytest_flowhealth.probes.fleet.parsing import Notes, Taker, decoded
 from pytest_flowhealth.probes.fleet.snapshot import Agents, Snapshot, Swarm, Tasks
 from pytest_flowhealth.probes.fleet.sources import redis_reading
 from pytest_flowhealth.probes.fleet.sources.redis_reading import Records
 from pytest_flowhealth.probes.fleet.sources.swarm_events import Events, listen
 from pytest_flowhealth.probes.fleet.sources.swarm_keys import Keys
 from pytest_flowhealth.probes.fleet.sources.swarm_records import AGENT, TASK, Found, Parsed, Parser
-from pytest_flowhealth.probes.fleet.values import Notes, Taker, decoded
 from pytest_flowhealth.probes.redis.session import Session
 
 STATUSES = ("initializing", "active", "recovering", "interrupted", "completed", "failed")

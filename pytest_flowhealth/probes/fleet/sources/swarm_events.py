@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pytest_flowhealth.probes.fleet.values import Taker
+from pytest_flowhealth.probes.fleet.parsing import Taker
 from pytest_flowhealth.probes.redis.info import permitted
 from pytest_flowhealth.probes.redis.session import Session
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pytest_flowhealth.domain.text import format_number
+from pytest_flowhealth.probes.fleet.parsing import Taker, decoded
 from pytest_flowhealth.probes.fleet.snapshot import (
     ACTIVE,
     FAILED,
@@ -20,7 +21,6 @@ from pytest_flowhealth.probes.fleet.snapshot import (
     Tasks,
     Working,
 )
-from pytest_flowhealth.probes.fleet.values import Taker, decoded
 
 if TYPE_CHECKING:
     from pytest_flowhealth.probes.fleet.sources.swarm_events import Events

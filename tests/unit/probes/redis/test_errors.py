@@ -11,7 +11,7 @@ import pytest
 from redis import exceptions
 
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.probes.redis.address import parse
+from pytest_flowhealth.probes.redis.address import parse_address
 from pytest_flowhealth.probes.redis.errors import NotRedis, explain, only_refuses_ping
 
 TCP = "redis://app:s3cret@127.0.0.1:6380/5"
@@ -84,7 +84,7 @@ def test_each_error_has_a_message_and_a_remedy(
     error: Exception | None, url: str, message: str, remedy: str | None
 ) -> None:
     key = "flowhealth:check:1"
-    meant = explain(error, parse(url, "here"), 2.0, "SET", key=key)
+    meant = explain(error, parse_address(url, "here"), 2.0, "SET", key=key)
 
     assert message in meant.message
     assert (remedy in str(meant.remedy)) if remedy else meant.remedy is None
@@ -105,19 +105,19 @@ def test_each_error_has_a_message_and_a_remedy(
 def test_a_connection_that_breaks_off_is_told_with_its_answers(
     error: Exception | None, message: str
 ) -> None:
-    assert message in explain(error, parse(TCP), 0.5, "SET", answered=1_234).message
+    assert message in explain(error, parse_address(TCP), 0.5, "SET", answered=1_234).message
 
 
 def test_the_cause_below_an_error_of_the_library_counts_and_an_error_of_ours_stays() -> None:
     error = Network("Error 111 connecting")
     error.__cause__ = of_system(errno.ECONNREFUSED)
-    assert "no Redis listens" in explain(error, parse(TCP), 1.0).message
+    assert "no Redis listens" in explain(error, parse_address(TCP), 1.0).message
     ours = MeasurementUnavailable("x")
-    assert explain(ours, parse(TCP), 1.0) is ours
+    assert explain(ours, parse_address(TCP), 1.0) is ours
 
 
 def test_a_long_or_unprintable_answer_is_shown_in_part() -> None:
-    message = explain(NotRedis("\x1b[31m" + "x" * 10_000), parse(TCP), 1.0).message
+    message = explain(NotRedis("\x1b[31m" + "x" * 10_000), parse_address(TCP), 1.0).message
 
     assert len(message) < 400
     assert message.isprintable()

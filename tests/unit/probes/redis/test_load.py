@@ -6,7 +6,7 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.redis import load, probe
 from pytest_flowhealth.probes.redis.key import TTL_MS, Key, random_name
-from pytest_flowhealth.probes.redis.load import Budget, Latency, Throughput
+from pytest_flowhealth.probes.redis.load import Latency, LoadLimit, Throughput
 from tests.kit.redis_replies import ScriptedSession
 
 FULL = OutOfMemoryError("command not allowed when used memory > 'maxmemory'.")
@@ -27,11 +27,11 @@ WELL = {"PING": b"PONG", "SET": b"OK", "DEL": 1}
 def test_a_budget_ends_by_count_by_time_or_in_any_case(
     count: int, seconds: float, spent: bool
 ) -> None:
-    assert load.CONNECT.spent(count, seconds) is spent
+    assert LoadLimit(count=50).spent(count, seconds) is spent
 
 
 def test_a_share_of_a_budget_is_never_nothing() -> None:
-    share = Budget(count=50, seconds=1.0, least=20, longest=10.0).share(64)
+    share = LoadLimit(count=50, seconds=1.0, least=20, longest=10.0).share(64)
     assert (share.count, share.least) == (1, 1)
     assert not share.spent(0, 0.0)
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from pytest_flowhealth.probes.fleet.parsing import Notes, Taker
 from pytest_flowhealth.probes.fleet.sources.swarm_events import LARGEST, Events, _heard
 from pytest_flowhealth.probes.fleet.sources.swarm_keys import Keys
 from pytest_flowhealth.probes.fleet.sources.swarm_records import Found, Parsed, Parser
-from pytest_flowhealth.probes.fleet.values import Notes, Taker
 
 NOW = 1_790_000_000.0
 MS = int(NOW * 1_000)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_flowhealth.probes.fleet.values import LARGEST, Notes, Taker
+from pytest_flowhealth.probes.fleet.parsing import LARGEST, Notes, Taker
 
 NOW = 1_790_000_000.0
 

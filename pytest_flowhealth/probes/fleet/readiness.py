@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError
 
 if TYPE_CHECKING:
-    from pytest_flowhealth.probes.redis.address import Address
+    from pytest_flowhealth.probes.redis.address import RedisAddress
     from pytest_flowhealth.probes.redis.session import Session
 
 EVERY = 0.005
@@ -120,7 +120,7 @@ class InRedis(Sign):
     def __init__(
         self,
         what: str,
-        address: Address,
+        address: RedisAddress,
         timeout: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -138,12 +138,12 @@ class InRedis(Sign):
             raise self.problem
 
     def _run(self, seconds: float) -> None:
-        from pytest_flowhealth.probes.redis.session import Dialer
+        from pytest_flowhealth.probes.redis.session import ConnectionFactory
         from pytest_flowhealth.probes.redis.topology import resolve
 
         try:
             node = resolve(self._address, self._timeout, time.perf_counter)[0]
-            dialer = Dialer(node.address, self._timeout)
+            dialer = ConnectionFactory(node.address, self._timeout)
             dialer.ask(self._watch, longest=seconds + self._timeout)
         except FlowHealthError as error:
             if not self.over.is_set():
@@ -200,7 +200,7 @@ def _print_of(session: Session, key: str) -> tuple[object, object] | None:
         return None  # Its type changed between the two questions.
 
 
-def sign_of(ready: str, address: Callable[[], Address], timeout: float, word: str) -> Sign:
+def sign_of(ready: str, address: Callable[[], RedisAddress], timeout: float, word: str) -> Sign:
     """Return the sign that ``KIND:WHAT`` names.
 
     Args:
