@@ -4,6 +4,7 @@ Where the records are, and what is started, says [fleet] in flowhealth.toml; wha
 is, and what is asked of the target: docs/fleet.md.
 """
 
+from collections.abc import Iterator
 from concurrent.futures import Future
 from statistics import median
 
@@ -135,6 +136,41 @@ def test_queue(health: Health, fleet_sample: Future[FleetSample]) -> None:
     health.detail(active=tasks.active, delayed=tasks.delayed)
     if found.last.facts.get("paused") is True:
         health.warn(f"the queue is paused, and {waiting:,} tasks wait")
+
+
+@pytest.mark.health("fleet", requires="fleet.source", timeout=120)
+def test_progress(health: Health, fleet_sample: Future[FleetSample]) -> None:
+    """Waiting work is picked up, delayed work is not overdue, and no work waits for what is gone."""
+    health.remedy(
+        "see the workers' logs; in BullMQ, a worker with autorun: false needs run(), and a paused one "
+        "resume()"
+    )
+    sample = fleet_sample.result()
+    tasks = sample.last.tasks
+    sample.last.known("waiting", tasks.waiting)
+    if tasks.held_back and tasks.waiting:
+        health.detail(held_back=tasks.held_back)
+    for name, number in (("overdue", sample.overdue), ("stalled", tasks.stalled)):
+        if number is not None:
+            health.measure(name, number, unit="1")
+    for text in describe_lost_work(sample):
+        health.warn(text)
+    if sample.overdue and not tasks.active and not sample.first.tasks.active:
+        raise CheckFailed(f"{sample.overdue:,} delayed tasks are past their time, and nobody works")
+    if sample.untaken:
+        raise CheckFailed(sample.untaken)
+
+
+def describe_lost_work(sample: FleetSample) -> Iterator[str]:
+    """Yield which tasks are late, were lost by their workers, or wait for what is gone."""
+    if sample.overdue:
+        yield f"{sample.overdue:,} delayed tasks are past their time"
+    if sample.last.tasks.stalled:
+        times = sample.last.tasks.stalled
+        yield f"tasks stalled {times:,} times: their workers stopped, or their event loop was blocked"
+    if orphaned := sample.orphaned:
+        names = ", ".join(orphaned[:SHOWN])
+        yield f"{len(orphaned):,} parents wait for children that are gone or failed: {names}"
 
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)

@@ -10,7 +10,7 @@ import msgspec
 from pytest_flowhealth.cli.common import echo, project_option, read_target
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import FlowHealthError
-from pytest_flowhealth.probes.redis import address as redis_address
+from pytest_flowhealth.probes.redis.application import find_address
 
 
 @click.command("config")
@@ -45,7 +45,7 @@ def iterate_values(target: Target) -> Iterator[tuple[str, str, str]]:
 def iterate_assumptions(target: Target) -> Iterator[str]:
     """Yield each value that is assumed, with the reason."""
     try:
-        address = redis_address.find_address(target)
+        address = find_address(target)
     except FlowHealthError as error:
         yield f"redis.url: none: {error.message}"
     else:

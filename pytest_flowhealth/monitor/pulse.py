@@ -12,7 +12,7 @@ from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import FlowHealthError
 
 if TYPE_CHECKING:
-    from pytest_flowhealth.probes.redis.session import ConnectionFactory, Session
+    from pytest_flowhealth.probes.redis.session import ConnectionFactory, RedisConnection
 
 COMPONENT = "redis"
 """What is to be looked at when it changes."""
@@ -73,9 +73,9 @@ class Pulse:
 
     def _listen(self, factory: ConnectionFactory) -> None:
         """Ask on and on, until an error ends it."""
-        from pytest_flowhealth.probes.redis.session import Session
+        from pytest_flowhealth.probes.redis.session import RedisConnection
 
-        session = Session(factory.address, factory.timeout, factory.clock, factory.tls)
+        session = RedisConnection(factory.address, factory.timeout, factory.clock, factory.tls)
         try:
             session.connection.connect()
             while not self._end.is_set():
@@ -83,7 +83,7 @@ class Pulse:
         finally:
             session.close()
 
-    def _beat(self, session: Session) -> None:
+    def _beat(self, session: RedisConnection) -> None:
         session.ask("PING")
         self._felt(beats=True)
         # A server that ends closes the connection, and that is felt at once.
@@ -97,10 +97,10 @@ class Pulse:
 
 
 def _dialer(target: Target) -> ConnectionFactory | None:
-    from pytest_flowhealth.probes.redis import address as redis_address
+    from pytest_flowhealth.probes.redis.application import find_address
     from pytest_flowhealth.probes.redis.session import ConnectionFactory
 
-    address = redis_address.find_address(target)
+    address = find_address(target)
     if address.kind != "server":
         return None
     return ConnectionFactory(address, min(_LONGEST, parse_duration(target.config.redis.timeout)))

@@ -36,6 +36,7 @@ def score_parts(
     last = found.last
     asked: dict[str, Callable[[], float]] = {
         "completion": lambda: _completed(last, bounds.tasks),
+        "progress": lambda: _progress(found),
         "spawn": lambda: _spawned(spawn),
         "utilisation": lambda: _used(found).percent,
         "queue": lambda: last.known("waiting", metrics.drain(last)),
@@ -83,6 +84,12 @@ def _completed(last: Snapshot, least: int) -> float:
     if done.all < least:
         raise NotApplicable(f"{done.all:,} tasks ended, fewer than fleet.tasks = {least:,}")
     return done.percent
+
+
+def _progress(found: FleetSample) -> float:
+    """Return 100 if waiting and delayed work is picked up, 0 if not."""
+    found.last.known("waiting", found.last.tasks.waiting)
+    return 0.0 if found.untaken or found.overdue else 100.0
 
 
 def _spawned(spawn: float | None) -> float:

@@ -12,7 +12,7 @@ from pytest_flowhealth.probes.fleet.overview import FleetLimits
 from pytest_flowhealth.probes.fleet.readiness import sign_of
 from pytest_flowhealth.probes.fleet.sampling import FleetSample, read
 from pytest_flowhealth.probes.fleet.sources.redis_reading import of_target as redis_of
-from pytest_flowhealth.probes.fleet.spawn import AgentStart, Program, starts
+from pytest_flowhealth.probes.fleet.spawn import AgentProgram, AgentStart, starts
 
 if TYPE_CHECKING:
     from pytest_flowhealth.config.target import Target
@@ -72,7 +72,7 @@ class FleetProbe:
             raise NotApplicable("nothing to start is configured: [fleet.spawn] in flowhealth.toml")
         answers = parse_duration(self._target.config.fleet.timeout)
         self.started = starts(
-            Program(plan.command, self._target.root),
+            AgentProgram(plan.command, self._target.root),
             partial(sign_of, plan.ready, lambda: redis_of(self._target), answers),
             count=plan.count,
             timeout=min(MAX_START, parse_duration(plan.timeout)),

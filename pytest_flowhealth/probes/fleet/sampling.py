@@ -14,6 +14,9 @@ from pytest_flowhealth.probes.fleet.snapshot import Agent, Snapshot, Swarm, Work
 from pytest_flowhealth.probes.fleet.source import Source
 from pytest_flowhealth.probes.fleet.utilisation import Fleet, Usage
 
+CONFIRM = 2.0
+"""Seconds until another snapshot, if waiting work seems not to be picked up."""
+
 BETWEEN = 1.0
 """Seconds between two looks."""
 
@@ -54,6 +57,22 @@ class FleetSample(msgspec.Struct, frozen=True):
     def completion(self) -> Counted | None:
         """How many of the tasks that ended did so well; None where that is not known."""
         return metrics.completion(self.last.tasks)
+
+    @property
+    def untaken(self) -> str:
+        """Why waiting work is not picked up, "" if it is."""
+        return metrics.find_untaken(self.first, self.last)
+
+    @property
+    def overdue(self) -> int | None:
+        """How many delayed tasks are past their time in both snapshots; None if not known."""
+        before, after = self.first.tasks.overdue, self.last.tasks.overdue
+        return None if before is None or after is None else min(before, after)
+
+    @property
+    def orphaned(self) -> list[str]:
+        """The parents that wait for tasks which are gone or failed, in both snapshots."""
+        return [one for one in self.last.tasks.orphaned if one in self.first.tasks.orphaned]
 
     @property
     def swarm_success(self) -> Counted:
@@ -115,7 +134,12 @@ def read(
         processes = error
     sleep(between)
     usage = _usage(processes)
-    return FleetSample(source.name, source.place, first, source.read(), seconds, usage)
+    last = source.read()
+    if metrics.find_untaken(first, last):
+        # A worker that has just reconnected takes a moment: look once more before it is said.
+        sleep(CONFIRM)
+        last = source.read()
+    return FleetSample(source.name, source.place, first, last, seconds, usage)
 
 
 def _usage(processes: Fleet | FlowHealthError) -> Usage | FlowHealthError:

@@ -13,18 +13,20 @@ import msgspec
 from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
 
 WEIGHTS = {
-    "completion": 30,
-    "spawn": 15,
-    "utilisation": 15,
-    "queue": 15,
+    "completion": 25,
+    "progress": 25,
+    "spawn": 10,
+    "utilisation": 10,
+    "queue": 10,
     "stuck": 10,
-    "silent": 10,
+    "silent": 5,
     "swarms": 5,
 }
 """How much each part counts: that tasks are done, more than how."""
 
 SCALES = {
     "completion": (80.0, 95.0),
+    "progress": (0.0, 100.0),
     "spawn": (10.0, 3.0),
     "utilisation": (100.0, 70.0),
     "queue": (600.0, 60.0),
@@ -34,7 +36,7 @@ SCALES = {
 }
 """Where a part gives 0 points, and where 100; in proportion between them.
 
-completion, utilisation and swarms in %; spawn: the median in s; queue: seconds until what waits
+completion, utilisation and swarms in %; progress: 100 if waiting work is picked up, else 0; spawn: the median in s; queue: seconds until what waits
 is done at the present pace; stuck: % of the tasks under way; silent: % of the agents.
 """
 

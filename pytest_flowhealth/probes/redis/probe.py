@@ -1,8 +1,7 @@
-"""A Redis as a client of it finds it: one server, the primary behind Sentinels, or a cluster.
+"""Measure a Redis as one of its clients: one server, the primary behind Sentinels, or a cluster.
 
-Everything is asked over connections of our own, each bounded in time as a
-whole, by redis-py. The only keys written are ours, with a time to live; KEYS,
-SCAN, FLUSH and CONFIG are never sent.
+Every question has a connection of its own, by redis-py, with one time limit for the whole. The only
+keys written are the probe's own, with a time to live; KEYS, SCAN, FLUSH and CONFIG are never sent.
 """
 
 from __future__ import annotations
@@ -17,17 +16,18 @@ import msgspec
 from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, NotApplicable
 from pytest_flowhealth.probes.redis import info, load, topology
-from pytest_flowhealth.probes.redis.address import (
-    DEFAULT_URL,
-    RedisAddress,
-    find_address,
-    parse_address,
+from pytest_flowhealth.probes.redis.address import DEFAULT_URL, RedisAddress, parse_address
+from pytest_flowhealth.probes.redis.application import find_address, find_queue_library
+from pytest_flowhealth.probes.redis.errors import (
+    ConnectionEnded,
+    is_connected_nonetheless,
+    is_end,
+    is_refused,
 )
-from pytest_flowhealth.probes.redis.errors import code_of, only_refuses_ping
 from pytest_flowhealth.probes.redis.info import ServerState, SlowCommand
-from pytest_flowhealth.probes.redis.key import WRITES, Key, expected, random_name
+from pytest_flowhealth.probes.redis.key import WRITES, OwnKey, expected, random_name
 from pytest_flowhealth.probes.redis.load import Latency, LoadLimit, Throughput
-from pytest_flowhealth.probes.redis.session import ConnectionFactory, Session
+from pytest_flowhealth.probes.redis.session import ConnectionFactory, RedisConnection
 from pytest_flowhealth.probes.redis.topology import Node, NodeView
 
 Result = TypeVar("Result")
@@ -40,7 +40,7 @@ MAX_TIMEOUT = 60.0
 
 
 class RoundTrip(msgspec.Struct, frozen=True):
-    """What of SET, GET and DEL our user may not send, with the server's words; {} for all done."""
+    """Those of SET, GET and DEL that are not available, with the server's words; {} if all are."""
 
     refused: dict[str, str]
 
@@ -59,6 +59,9 @@ class RedisProbe:
         prefix: First part of the name of every key that is written.
         writes: Whether anything is written; False for a replica.
         clock: Monotonic clock, in seconds.
+
+    Attributes:
+        queue_library: The queue library of the target (bullmq, bull, bee-queue), if it has one.
 
     Raises:
         CheckFailed: The URL is not a Redis address.
@@ -80,6 +83,7 @@ class RedisProbe:
         self.prefix = prefix
         self.writes = writes
         self.clock = clock
+        self.queue_library: str | None = None
 
     @classmethod
     def from_target(cls, target: Target) -> RedisProbe:
@@ -105,7 +109,8 @@ class RedisProbe:
             prefix=settings.prefix,
             writes=not settings.replica,
         )
-        probe._address = found  # its own class
+        probe._address = found
+        probe.queue_library = find_queue_library(target)
         return probe
 
     def __repr__(self) -> str:
@@ -151,11 +156,20 @@ class RedisProbe:
         """
         factories = self._factories()
         limit = _limit(samples, seconds)
+        greetings = iter(self._greetings)
+        greet = next(greetings)
         found: list[float] = []
         begin = self.clock()
         while not limit.spent(len(found), self.clock() - begin):
             factory = factories[len(found) % len(factories)]
-            found.append(1_000.0 * factory.ask(_greet).seconds)
+            try:
+                found.append(1_000.0 * factory.ask(greet).seconds)
+            except ConnectionEnded as error:
+                # A proxy may close the connection at PING; it is there if it answers GET.
+                following = None if found else next(greetings, None)
+                if following is None:
+                    raise error.with_traceback(None) from None
+                greet = following
         return tuple(found)
 
     def ping(self) -> None:
@@ -166,7 +180,7 @@ class RedisProbe:
             MeasurementUnavailable: Our user may not send PING.
         """
         for factory in self._factories():
-            factory.ask(_ping)
+            factory.ask_optional(_ping, greetings=self._greetings)
 
     def roundtrip(self) -> RoundTrip:
         """Write, read and delete one key of our own on each server, and see that it is gone.
@@ -203,7 +217,7 @@ class RedisProbe:
             CheckFailed: There is no connection, or it broke off.
             MeasurementUnavailable: Our user may send none of them.
         """
-        return load.together(self._loads(load.latency, _limit(samples, seconds)))
+        return load.join_latencies(self._loads(load.latency, _limit(samples, seconds)))
 
     def throughput(self, commands: int = load.PIPELINED, *, seconds: float = 0.25) -> Throughput:
         """Return how many pipelined commands one connection gets through.
@@ -217,7 +231,7 @@ class RedisProbe:
             CheckFailed: There is no connection, or it broke off.
             MeasurementUnavailable: Our user may send none of SET, GET and PING.
         """
-        return load.one_after_another(
+        return load.join_throughputs(
             self._loads(load.throughput, _limit(commands, seconds, least=load.BATCH))
         )
 
@@ -228,7 +242,10 @@ class RedisProbe:
             CheckFailed: There is no connection, or no answer.
             MeasurementUnavailable: Our user may not send INFO, or the answer lacks the version.
         """
-        return tuple(factory.ask(info.state).result for factory in self._factories())
+        return tuple(
+            factory.ask_optional(info.read_state, greetings=self._greetings).result
+            for factory in self._factories()
+        )
 
     def slow_commands(self, seconds: float) -> tuple[SlowCommand, ...]:
         """Return the slow commands of the last `seconds` of all servers.
@@ -239,12 +256,21 @@ class RedisProbe:
         """
         found: list[SlowCommand] = []
         for factory in self._factories():
-            found += factory.ask(partial(info.slow_log, seconds=seconds)).result
+            work = partial(info.read_slow_commands, seconds=seconds)
+            found += factory.ask_optional(work, greetings=self._greetings).result
         return tuple(found)
 
     def topology_views(self) -> tuple[NodeView, ...]:
         """Return what each Sentinel, or each named node of a cluster, says of the whole."""
-        return topology.looked(self.address, self.timeout, self.clock)
+        return topology.view_nodes(self.address, self.timeout, self.clock)
+
+    def _say_get(self, session: RedisConnection) -> None:
+        """Get a first answer where PING is not available."""
+        session.query("GET", f"{self.prefix}check:none")
+
+    @property
+    def _greetings(self) -> tuple[Callable[[RedisConnection], None], ...]:
+        return _say_ping, self._say_get
 
     def _factory(self, node: Node) -> ConnectionFactory:
         return ConnectionFactory(node.address, self.timeout, self.clock)
@@ -252,9 +278,9 @@ class RedisProbe:
     def _factories(self) -> list[ConnectionFactory]:
         return [self._factory(node) for node in self.nodes]
 
-    def _key(self, node: Node) -> Key:
+    def _key(self, node: Node) -> OwnKey:
         refused = {} if self.writes else dict.fromkeys(WRITES, "nothing is written to a replica")
-        return Key(lambda: node.name(lambda: random_name(self.prefix)), refused)
+        return OwnKey(lambda: node.name(lambda: random_name(self.prefix)), refused)
 
     def _loads(self, work: Callable[..., Result], budget: LoadLimit) -> list[Result]:
         part = budget.share(len(self.nodes))
@@ -271,50 +297,49 @@ def _limit(count: int, seconds: float, *, least: int = 20) -> LoadLimit:
     return LoadLimit(count, seconds, min(least, count), max(10.0, seconds))
 
 
-def _greet(session: Session) -> None:
-    """Get a first answer; one that only refuses PING itself is an answer too."""
+def _say_ping(session: RedisConnection) -> None:
+    """Get a first answer; one that refuses only PING is an answer too."""
     from redis.exceptions import ResponseError
 
     try:
         expected("PING", session.ask("PING"), (b"PONG",))
     except ResponseError as error:
-        if not only_refuses_ping(error):
+        if not is_connected_nonetheless(error):
             raise
 
 
-def _ping(session: Session) -> None:
-    expected("PING", info.permitted(session, "PING"), (b"PONG",))
+def _ping(session: RedisConnection) -> None:
+    expected("PING", session.query("PING"), (True,))
 
 
-def _roundtrip(session: Session, key: Key) -> dict[str, str]:
-    """Return the commands that our user may not send, with the server's words."""
-    from redis.exceptions import ResponseError
+def _roundtrip(session: RedisConnection, key: OwnKey) -> dict[str, str]:
+    """Return the commands that are not available, with the server's words."""
+    from redis.exceptions import RedisError
 
     replies: dict[str, object] = {}
-    refusals: dict[str, Exception] = {}
-    # An error is raised after all three, so that the key goes in any case.
+    refused: dict[str, str] = {}
+    failures: list[FlowHealthError] = []
+    # An error is raised after all three, so that the key is deleted in any case.
     for command in ("SET", "GET", "DEL"):
         try:
             replies[command] = key.ask(session, command)
-        except ResponseError as error:
-            refusals[command] = error
-            if command == "SET":
-                break
-    refused = _refused(session, refusals)
+        except (RedisError, OSError) as error:
+            if is_end(error):
+                refused[command] = f"the server closes the connection at {command}"
+                session.reconnect()
+            elif is_refused(error):
+                refused[command] = str(session.explained(error))
+            else:
+                failures.append(session.explained(error))
+        if command not in replies and command == "SET":
+            break
+    if failures:
+        raise failures[0]
     _as_written(session, key, replies)
     return refused
 
 
-def _refused(session: Session, refusals: dict[str, Exception]) -> dict[str, str]:
-    """Return what was refused for want of rights; raise any other refusal."""
-    for command, error in refusals.items():
-        session.command = command
-        if code_of(error) != "NOPERM":
-            raise error
-    return {command: str(session.explained(error)) for command, error in refusals.items()}
-
-
-def _as_written(session: Session, key: Key, replies: dict[str, object]) -> None:
+def _as_written(session: RedisConnection, key: OwnKey, replies: dict[str, object]) -> None:
     if replies.get("SET", b"OK") != b"OK":
         raise CheckFailed(f"Redis answered SET with {replies['SET']!r:.80}")
     if "GET" in replies and replies["GET"] != key.value:

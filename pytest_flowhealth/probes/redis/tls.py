@@ -88,3 +88,29 @@ def _required(address: RedisAddress) -> ssl.VerifyMode:
     if name not in _REQUIRED:
         raise ValueError(f"ssl_cert_reqs is one of {', '.join(_REQUIRED)}")
     return _REQUIRED[name]
+
+
+def speaks_tls(address: RedisAddress, seconds: float) -> bool:
+    """Return whether the port answers a TLS handshake, even by refusing it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((address.host, address.port), seconds) as plain,
+            context.wrap_socket(plain, server_hostname=address.host),
+        ):
+            return True
+    except ssl.SSLError as error:
+        return "ALERT" in (error.reason or "")
+    except (OSError, ValueError):
+        return False
+
+
+def speaks_plain(address: RedisAddress, seconds: float) -> bool:
+    """Return whether the port answers Redis's protocol without TLS."""
+    try:
+        with socket.create_connection((address.host, address.port), seconds) as plain:
+            plain.sendall(b"PING\r\n")
+            return plain.recv(64)[:1] in (b"+", b"-")
+    except (OSError, ValueError):
+        return False

@@ -1,8 +1,7 @@
 """Which servers an address stands for: itself, the primary that Sentinels name, a cluster's primaries.
 
-Asked over connections of our own, since the whole must be bounded in time:
-redis-py's classes for both try again, and ask node by node, each with a time
-of its own. Replies: https://redis.io/docs/latest/develop/reference/sentinel-clients/
+The servers are asked over single connections, since the whole must be bounded in time: redis-py's
+classes for Sentinels and clusters retry, and give each node a time limit of its own. Replies: https://redis.io/docs/latest/develop/reference/sentinel-clients/
 and https://redis.io/docs/latest/commands/cluster-slots/.
 """
 
@@ -16,8 +15,7 @@ import msgspec
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes.redis.address import RedisAddress
 from pytest_flowhealth.probes.redis.errors import code_of
-from pytest_flowhealth.probes.redis.info import Info, permitted
-from pytest_flowhealth.probes.redis.session import ConnectionFactory, Session
+from pytest_flowhealth.probes.redis.session import ConnectionFactory, RedisConnection, parse_reply
 
 Result = TypeVar("Result")
 
@@ -120,11 +118,11 @@ def seeds(address: RedisAddress) -> Iterator[RedisAddress]:
         yield seed
 
 
-def looked(
+def view_nodes(
     address: RedisAddress, timeout: float, clock: Callable[[], float]
 ) -> tuple[NodeView, ...]:
     """Return what each Sentinel, or each named node of a cluster, says of the whole."""
-    look = _sentinel_says if address.kind == "sentinel" else _cluster_says
+    look = _sentinel_view if address.kind == "sentinel" else _cluster_view
     found = []
     for seed in seeds(address):
         dialer = ConnectionFactory(seed, timeout / len(address.seeds), clock)
@@ -150,8 +148,8 @@ def _nobody(address: RedisAddress, problems: list[FlowHealthError]) -> FlowHealt
     return kind(f"no {who} tells where Redis is: {told}", remedy=problems[0].remedy)
 
 
-def _primary(session: Session, address: RedisAddress) -> tuple[Node, ...]:
-    reply = _asked(session, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.service)
+def _primary(session: RedisConnection, address: RedisAddress) -> tuple[Node, ...]:
+    reply = _query(session, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.service)
     place = session.address.place
     if reply is None:
         raise CheckFailed(
@@ -162,8 +160,8 @@ def _primary(session: Session, address: RedisAddress) -> tuple[Node, ...]:
     return (Node(address.at(host, port, f"{address.origin}, by the Sentinel at {place}")),)
 
 
-def _primaries(session: Session, address: RedisAddress) -> tuple[Node, ...]:
-    reply = _asked(session, "CLUSTER", "SLOTS")
+def _primaries(session: RedisConnection, address: RedisAddress) -> tuple[Node, ...]:
+    reply = _query(session, "CLUSTER", "SLOTS")
     ranges: dict[tuple[str, int], list[tuple[int, int]]] = {}
     replicas: dict[tuple[str, int], int] = {}
     for first, last, primary, *others in reply:
@@ -188,38 +186,42 @@ def _primaries(session: Session, address: RedisAddress) -> tuple[Node, ...]:
     )
 
 
-def _asked(session: Session, *words: str) -> Any:
-    """Return the answer of a Sentinel, or of a cluster's node; say so where it is neither."""
+def _query(session: RedisConnection, *words: str) -> Any:
+    """Return the parsed reply of a Sentinel, or of a cluster's node; say so where it is neither."""
     from redis.exceptions import ResponseError
 
+    problem: FlowHealthError
     try:
-        return permitted(session, *words)
+        return parse_reply(words, session.ask(*words))
     except ResponseError as error:
-        if code_of(error) not in {"", "ERR"}:
+        code = code_of(error)
+        if code == "NOPERM":
+            problem = MeasurementUnavailable(session.explained(error).message)
+        elif code in {"", "ERR"}:
+            what = "a Sentinel" if words[0] == "SENTINEL" else "a node of a cluster"
+            problem = CheckFailed(
+                f"what answers at {session.address.place} is not {what} ({session.address.origin})",
+                remedy="the address of a single server begins with redis:// or rediss://",
+            )
+        else:
             raise
-    what = "a Sentinel" if words[0] == "SENTINEL" else "a node of a cluster"
-    raise CheckFailed(
-        f"what answers at {session.address.place} is not {what} ({session.address.origin})",
-        remedy="the address of a single server begins with redis:// or rediss://",
-    )
+    raise problem
 
 
-def _sentinel_says(session: Session, address: RedisAddress) -> NodeView:
-    place = session.address.place
-    reply = _asked(session, "SENTINEL", "MASTER", address.service)
-    words = [word.decode("utf-8", "replace") for word in reply]
-    facts = dict(zip(words[::2], words[1::2], strict=False))
-    problem = "" if facts.get("flags") == "master" else f"the primary is {facts.get('flags')}"
-    kept = ("flags", "num-slaves", "num-other-sentinels", "quorum")
+def _sentinel_view(session: RedisConnection, address: RedisAddress) -> NodeView:
+    state = _query(session, "SENTINEL", "MASTER", address.service)
+    flags = str(state.get("flags"))
+    problem = "" if flags == "master" else f"the primary is {flags}"
+    names = ("flags", "num-slaves", "num-other-sentinels", "quorum")
     return NodeView(
-        place=place,
+        place=session.address.place,
         problem=problem or _quorum(session, address),
-        primary=f"{facts.get('ip')}:{facts.get('port')}",
-        facts={name: facts[name] for name in kept if name in facts},
+        primary=f"{state.get('ip')}:{state.get('port')}",
+        facts={name: str(state[name]) for name in names if name in state},
     )
 
 
-def _quorum(session: Session, address: RedisAddress) -> str:
+def _quorum(session: RedisConnection, address: RedisAddress) -> str:
     """Return why a failover could not be agreed upon, "" where it could."""
     from redis.exceptions import ResponseError
 
@@ -230,10 +232,10 @@ def _quorum(session: Session, address: RedisAddress) -> str:
     return ""
 
 
-def _cluster_says(session: Session, _: RedisAddress) -> NodeView:
-    info = Info.of(_asked(session, "CLUSTER", "INFO"))
+def _cluster_view(session: RedisConnection, _: RedisAddress) -> NodeView:
+    info = _query(session, "CLUSTER", "INFO")
     names = ("state", "slots_assigned", "slots_ok", "slots_pfail", "slots_fail", "known_nodes")
-    facts = {name: info.text(f"cluster_{name}") or "" for name in names}
+    facts = {name: str(info.get(f"cluster_{name}", "")) for name in names}
     problem = "" if facts["state"] == "ok" else f"the cluster's state is {facts['state']}"
     if not problem and facts["slots_ok"] != str(SLOTS):
         problem = f"{facts['slots_ok']} of {SLOTS} slots are served"

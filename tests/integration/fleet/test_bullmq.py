@@ -10,8 +10,8 @@ from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.fleet import metrics
 from pytest_flowhealth.probes.fleet.sampling import read
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
-from pytest_flowhealth.probes.fleet.sources import bullmq as source_module
-from pytest_flowhealth.probes.fleet.sources.bullmq import BullMQ as Source
+from pytest_flowhealth.probes.fleet.sources import job_queue as source_module
+from pytest_flowhealth.probes.fleet.sources.job_queue import JobQueue as Source
 from pytest_flowhealth.probes.fleet.sources.redis_reading import Records
 from pytest_flowhealth.probes.fleet.utilisation import Usage
 from pytest_flowhealth.probes.redis.address import parse_address

@@ -47,7 +47,6 @@ def test_as_many_pipelined_commands_and_connections_are_made_as_documented(
     assert (sent["set"], sent["get"]) == (2_010 + 1, 18_090 + 1)
     assert 0 < done.waiting < done.seconds
     assert done.mix == ("SET", "GET")
-    assert None not in (done.before, done.after)
     assert done.sent < 2_000_000
     assert breakable_redis.keys() == []
 
@@ -86,10 +85,10 @@ def test_a_pause_of_the_server_is_in_the_samples() -> None:
     [
         ("command_latency", [b"?!\r\n"], "is no Redis"),
         ("command_latency", [b"+odd\r\n"], "it answered PING with b'odd'"),
-        ("throughput", [b"$0\r\n\r\n", b"+odd\r\n"], "it answered SET with b'odd'"),
-        ("throughput", [b"$0\r\n\r\n", b"?!\r\n"], "is no Redis"),
+        ("throughput", [b"+odd\r\n"], "it answered SET with b'odd'"),
+        ("throughput", [b"?!\r\n"], "is no Redis"),
         ("command_latency", [b"+PONG\r\n", b"+O"], "closed the connection after 1 answers"),
-        ("throughput", [b"$0\r\n\r\n", b"+OK\r\n$"], "closed the connection after 1 answers"),
+        ("throughput", [b"+OK\r\n$"], "closed the connection after 1 answers"),
     ],
 )
 def test_half_an_answer_or_garbage_midway_is_told(
@@ -134,7 +133,7 @@ def test_commands_that_a_user_may_not_send_are_left_out_and_named(
     assert set(taken.by_command) == {"PING", "GET"}
     assert set(taken.refused) == set(done.refused) == {"SET", "DEL"}
     assert "'app' send SET" in taken.refused["SET"]
-    assert (done.mix, done.before) == (("GET",), None)
+    assert done.mix == ("GET",)
     breakable_redis.add_user("app")
     for load in LOADS:
         with pytest.raises(MeasurementUnavailable, match="no command is taken from us"):

@@ -11,7 +11,7 @@ from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUn
 from pytest_flowhealth.probes.redis import key as redis_key
 from pytest_flowhealth.probes.redis.address import parse_address
 from pytest_flowhealth.probes.redis.probe import RedisProbe
-from pytest_flowhealth.probes.redis.session import Session
+from pytest_flowhealth.probes.redis.session import RedisConnection
 from tests.kit import redis as servers
 from tests.kit.redis import RedisServer, Talk, closed_port, free_port, tcp_server
 from tests.kit.waiting import wait_for
@@ -58,8 +58,11 @@ def test_a_whole_server_tells_what_it_is_and_which_commands_were_slow(
     assert probe.roundtrip().refused == {}
     (found,) = probe.server_states()
     assert (found.mode, found.place) == ("standalone", f"127.0.0.1:{breakable_redis.port}")
-    assert (found.memory.policy, found.persistence.rdb_status) == ("noeviction", "ok")
-    assert all((found.version, found.memory.used, found.clients.most))
+    assert (found.memory.maxmemory_policy, found.persistence.rdb_last_bgsave_status) == (
+        "noeviction",
+        "ok",
+    )
+    assert all((found.version, found.memory.used_memory, found.clients.maxclients))
     assert (found.replication.role, found.replication.primary) == ("master", "")
     slow = probe.slow_commands(60)
     assert "SET" in {entry.command for entry in slow}
@@ -72,12 +75,12 @@ def test_a_whole_server_tells_what_it_is_and_which_commands_were_slow(
 def test_a_key_of_ours_expires_even_when_we_are_cut_off(
     redis: RedisServer, monkeypatch: pytest.MonkeyPatch, question: str
 ) -> None:
-    asked = redis_key.Key.ask
+    asked = redis_key.OwnKey.ask
 
-    def ask(key: redis_key.Key, session: Session, command: str) -> object:
+    def ask(key: redis_key.OwnKey, session: RedisConnection, command: str) -> object:
         return 1 / 0 if command == "GET" else asked(key, session, command)
 
-    monkeypatch.setattr(redis_key.Key, "ask", ask)
+    monkeypatch.setattr(redis_key.OwnKey, "ask", ask)
     with pytest.raises(CheckFailed):
         QUESTIONS[question](RedisProbe(redis.url, prefix="ours:"))
     (key,) = redis.keys()
@@ -136,7 +139,7 @@ def test_the_remedy_for_a_user_without_rights_is_what_it_takes(
         failure(probe.server_states, MeasurementUnavailable).remedy
     )
     allow("+info", "+set", "+get", "~flowhealth:*")
-    assert probe.server_states()[0].memory.used
+    assert probe.server_states()[0].memory.used_memory
     assert list(probe.roundtrip().refused) == ["DEL"]
     allow("+del", "-ping")
     assert probe.roundtrip().refused == {}
@@ -166,7 +169,7 @@ def test_a_server_that_can_not_save_refuses_ping_and_writes(tmp_path: Path) -> N
         gone.rmdir()
         server.command("BGSAVE")
         probe = RedisProbe(server.url)
-        wait_for(lambda: probe.server_states()[0].persistence.rdb_status == "err")
+        wait_for(lambda: probe.server_states()[0].persistence.rdb_last_bgsave_status == "err")
         probe.connect_latency(LITTLE)
         assert "refuses SET: it can't save its data" in failure(probe.roundtrip).message
         if refuses_ping(probe):
@@ -182,7 +185,7 @@ def test_a_replica_takes_no_writes_and_tells_of_its_primary_even_when_that_is_lo
     assert "read-only replica" in failure(probe.roundtrip).message
     assert "read-only replica" in probe.command_latency(LITTLE).refused["SET"]
     theirs = probe.server_states()[0].replication
-    assert (theirs.primary, theirs.link) == (f"127.0.0.1:{redis.port}", "up")
+    assert (theirs.primary, theirs.master_link_status) == (f"127.0.0.1:{redis.port}", "up")
     primary = RedisProbe(redis.url)
     wait_for(
         lambda: [one.state for one in primary.server_states()[0].replication.replicas] == ["online"]
@@ -198,7 +201,7 @@ def test_a_replica_takes_no_writes_and_tells_of_its_primary_even_when_that_is_lo
     breakable_redis.configure(replica_serve_stale_data="no")
     breakable_redis.command("REPLICAOF", "127.0.0.1", closed_port())
     probe.connect_latency(LITTLE)
-    assert probe.server_states()[0].replication.link == "down"
+    assert probe.server_states()[0].replication.master_link_status == "down"
     if refuses_ping(probe):
         assert "lost its primary" in failure(probe.ping).message
 
@@ -284,7 +287,7 @@ def test_tls_and_a_unix_socket_work_as_a_plain_port_and_a_certificate_must_be_tr
 
 def test_a_server_without_tls_names_the_other_scheme(redis: RedisServer) -> None:
     late = failure(RedisProbe(redis.url_of(scheme="rediss"), timeout=0.3).connect_latency)
-    assert "does not speak TLS" in late.message
+    assert "has no TLS" in late.message
     with tcp_server(servers.saying(servers.HTTP_400)) as port:
         error = failure(RedisProbe(f"rediss://:s3cret@127.0.0.1:{port}/0").connect_latency)
-    assert "no TLS connection" in error.message
+    assert "has no TLS" in error.message

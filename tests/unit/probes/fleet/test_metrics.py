@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import msgspec
 import pytest
 
 from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
@@ -121,3 +122,43 @@ def test_agents_elsewhere_are_not_applicable_and_without_a_process_unmeasured(
 ) -> None:
     with pytest.raises(error, match=says):
         Fleet(snapshot(agents=Agents.of((agent,)), local=local))
+
+
+def at(clock: float, agents: Agents, **tasks: Any) -> Snapshot:
+    return Snapshot(taken=NOW, clock=clock, agents=agents, tasks=Tasks(**tasks))
+
+
+IDLE, FULL, HALF = Agents(2, 0), Agents(2, 2), Agents(2, 1)
+WAITS: dict[str, Any] = {"waiting": 3, "next_ids": ("7",), "active": 0}
+
+
+@pytest.mark.parametrize(
+    ("agents", "before", "after", "says"),
+    [
+        (IDLE, WAITS, WAITS, "3 tasks wait, none was taken in 3.0 s, although 2 of 2 agents"),
+        (HALF, WAITS, {**WAITS, "active": 1}, "although 1 of 2 agents have no task"),
+        (Agents(0, 0), WAITS, WAITS, "and there is no agent"),
+        (Agents(), WAITS, WAITS, "and no task is under way"),
+        (Agents(), WAITS, {**WAITS, "active": 1}, ""),
+        (Agents(), WAITS, {**WAITS, "active": None}, ""),
+        (FULL, WAITS, WAITS, ""),
+        (IDLE, WAITS, {**WAITS, "next_ids": ("8",)}, ""),
+        (IDLE, WAITS, {**WAITS, "waiting": 0}, ""),
+        (IDLE, {**WAITS, "held_back": "paused"}, WAITS, ""),
+        (IDLE, {"waiting": 3}, {"waiting": 3}, "none was taken"),
+        (IDLE, {"waiting": 3}, {"waiting": 2}, ""),
+        (IDLE, {"waiting": 3, "completed": 1}, {"waiting": 3, "completed": 2}, ""),
+        (IDLE, {}, {}, ""),
+    ],
+)
+def test_waiting_work_must_be_taken_unless_something_holds_it_back(
+    agents: Agents, before: dict[str, Any], after: dict[str, Any], says: str
+) -> None:
+    found = metrics.find_untaken(at(1.0, agents, **before), at(4.0, agents, **after))
+    assert (says in found) if says else found == ""
+
+
+def test_workers_that_are_elsewhere_are_named() -> None:
+    facts: dict[str, Any] = {"workers_elsewhere": "one in database 1"}
+    last = msgspec.structs.replace(at(4.0, Agents(0, 0), **WAITS), facts=facts)
+    assert "one in database 1" in metrics.find_untaken(at(1.0, Agents(0, 0), **WAITS), last)

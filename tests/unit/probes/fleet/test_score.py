@@ -28,7 +28,7 @@ def test_points_fall_between_the_ends_of_a_scale(part: str, figure: float, expec
 
 def test_the_score_is_the_weighted_mean_of_the_known_parts() -> None:
     found = score_fleet({"completion": 87.5, "spawn": 1.0, "swarms": "no swarms"})
-    assert found.value == pytest.approx((30 * 50 + 15 * 100) / 45)
+    assert found.value == pytest.approx((25 * 50 + 10 * 100) / 35)
     assert found.absent == {"swarms": "no swarms"}
     assert set(found.parts) == {"completion", "spawn"}
     with pytest.raises(NotApplicable):

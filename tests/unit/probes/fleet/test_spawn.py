@@ -37,7 +37,7 @@ def test_there_is_no_other_sign() -> None:
 
 
 WELL = AgentStart(12.0, last_lines=("ready",))
-FAILED = AgentStart(None, "it ended with exit code 3 before it was ready", 3, last_lines=("a", "b"))
+FAILED = AgentStart(None, "it ended with exit code 3 before it was ready", 3, cause="Error: no URL")
 LATE = AgentStart(
     None, "it was not ready in time, and still ran: no sign of 'ready'", timed_out=True
 )
@@ -47,11 +47,11 @@ LATE = AgentStart(
     ("starts", "says"),
     [
         ((WELL, WELL), ""),
-        ((FAILED, FAILED), f"2 of 2 starts failed: {FAILED.problem}; its last line: b"),
+        ((FAILED, FAILED), f"2 of 2 starts failed: {FAILED.problem}: Error: no URL"),
         ((WELL, LATE), f"1 of 2 starts failed: {LATE.problem}"),
         (
             (LATE, FAILED),
-            f"2 of 2 starts failed: {LATE.problem}; {FAILED.problem}; its last line: b",
+            f"2 of 2 starts failed: {LATE.problem}; {FAILED.problem}: Error: no URL",
         ),
     ],
 )

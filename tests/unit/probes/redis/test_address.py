@@ -1,18 +1,13 @@
 """Addresses of Redis: read, shown without their password, and found for a target."""
 
 import contextlib
-import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.config.model import Configuration, PackageSection, Redis
-from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
-from pytest_flowhealth.probes.redis.address import find_address, mask, parse_address
+from pytest_flowhealth.errors import CheckFailed
+from pytest_flowhealth.probes.redis.address import mask, parse_address
 
 
 @pytest.mark.parametrize(
@@ -133,72 +128,3 @@ def test_any_text_is_an_address_or_a_problem(text: str) -> None:
     for url in (text, f"redis://{text}", f"unix://{text}", f"rediss://{text}@h/0", *several):
         with contextlib.suppress(CheckFailed):
             assert parse_address(url).place
-
-
-def target(root: Path, package: dict[str, Any] | str | None, url: str | None = None) -> Target:
-    if package is not None:
-        text = package if isinstance(package, str) else json.dumps(package)
-        (root / "package.json").write_text(text)
-    sources = {"redis.url": "environment"} if url else {}
-    return Target(root=root, config=Configuration(redis=Redis(url=url)), sources=sources)
-
-
-@pytest.mark.parametrize("package", [None, "{", {"dependencies": {"express": "*"}}])
-def test_a_configured_address_needs_no_package_json(tmp_path: Path, package: Any) -> None:
-    found = find_address(target(tmp_path, package, "redis://:s3cret@h:6380/0"))
-    assert found.place == "h:6380"
-    assert found.origin == "redis.url from environment"
-    assert "s3cret" not in repr(found)
-
-
-@pytest.mark.parametrize(
-    ("url", "authority"),
-    [
-        ("rediss://h", "ca.pem"),
-        ("rediss+cluster://h", "ca.pem"),
-        ("rediss://h?ssl_ca_certs=/own.pem", "/own.pem"),
-        ("redis://h", None),
-    ],
-)
-def test_the_configured_authority_is_used_unless_the_url_names_another(
-    tmp_path: Path, url: str, authority: str | None
-) -> None:
-    config = Configuration(redis=Redis(url=url, ca="ca.pem"))
-    found = find_address(Target(root=tmp_path, config=config)).options.get("ssl_ca_certs")
-    assert found == (authority and str(tmp_path / authority))
-
-
-@pytest.mark.parametrize("name", ["redis", "ioredis", "bullmq", "@redis/client", "connect-redis"])
-@pytest.mark.parametrize("field", ["dependencies", "devDependencies", "optionalDependencies"])
-def test_a_client_in_the_dependencies_means_the_usual_address(
-    tmp_path: Path, name: str, field: str
-) -> None:
-    found = find_address(target(tmp_path, {field: {name: "*"}}))
-    assert found.place == "127.0.0.1:6379"
-    assert f"`{name}`" in found.origin
-
-
-def test_a_client_in_a_workspace_or_in_the_configuration_counts(tmp_path: Path) -> None:
-    (tmp_path / "packages/a").mkdir(parents=True)
-    (tmp_path / "packages/a/package.json").write_text('{"dependencies": {"ioredis": "*"}}')
-    found = find_address(target(tmp_path, {"workspaces": ["packages/*"]}))
-    assert "`ioredis` is in the dependencies of packages/a" in found.origin
-    critical = PackageSection(critical=("express", "redis"))
-    found = find_address(Target(tmp_path, Configuration(package=critical)))
-    assert "`redis` is a critical dependency" in found.origin
-
-
-@pytest.mark.parametrize(
-    "package", [{}, {"dependencies": {"redis-mock": "*"}}, {"peerDependencies": {"redis": "*"}}]
-)
-def test_a_target_without_a_client_has_no_redis(tmp_path: Path, package: dict[str, Any]) -> None:
-    with pytest.raises(NotApplicable, match="no Redis client"):
-        find_address(target(tmp_path, package))
-
-
-@pytest.mark.parametrize("package", [None, "{", '{"dependencies": []}'])
-def test_a_broken_package_json_leaves_it_unknown(tmp_path: Path, package: str | None) -> None:
-    with pytest.raises(
-        MeasurementUnavailable, match="whether this target uses Redis can't be told"
-    ):
-        find_address(target(tmp_path, package))

@@ -43,7 +43,7 @@ def resolve(url: str) -> tuple[Node, ...]:
 
 
 def look(url: str) -> tuple[NodeView, ...]:
-    return topology.looked(parse_address(url), 1.0, time.monotonic)
+    return topology.view_nodes(parse_address(url), 1.0, time.monotonic)
 
 
 def test_a_single_server_is_asked_nothing(scripted: Any) -> None:
