@@ -4,8 +4,8 @@ Where the records are, and what is started, says [fleet] in flowhealth.toml; wha
 is, and what is asked of the target: docs/fleet.md.
 """
 
+from collections.abc import Iterator
 from concurrent.futures import Future
-from functools import partial
 from statistics import median
 
 import pytest
@@ -18,70 +18,42 @@ from pytest_flowhealth import (
     Target,
     prefetch,
 )
-from pytest_flowhealth.domain.units import parse_duration
-from pytest_flowhealth.probes.fleet import figures, overview, source
-from pytest_flowhealth.probes.fleet.advice import recommendations
-from pytest_flowhealth.probes.fleet.reading import Reading, read
-from pytest_flowhealth.probes.fleet.ready import sign_of
-from pytest_flowhealth.probes.fleet.score import scored
-from pytest_flowhealth.probes.fleet.snapshot import Snapshot
-from pytest_flowhealth.probes.fleet.sources.redis_reading import of_target as redis_of
-from pytest_flowhealth.probes.fleet.spawn import Program, Start, starts, summary
-
-LONGEST_START = 120.0
-"""Seconds of fleet.spawn.timeout that a start may take at most."""
+from pytest_flowhealth.probes.fleet import (
+    LEAST_SWARMS,
+    NONE,
+    AgentStart,
+    FleetProbe,
+    FleetSample,
+    Snapshot,
+    describe_failed_starts,
+    recommend,
+    score_fleet,
+    score_parts,
+)
 
 SHOWN = 10
 """Agents, tasks and swarms that are named."""
 
 
-@prefetch
-def fleet_reading(target: Target) -> Reading:
-    """Two looks at the fleet's records, a second apart, and what its processes used in between."""
-    return read(source.of_target(target))
-
-
-class Spawns:
-    """The starts of one run: made once, and looked at by the score too."""
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self.done: tuple[Start, ...] = ()
-
-    def __call__(self) -> tuple[Start, ...]:
-        """Start the configured command as often as configured.
-
-        Raises:
-            NotApplicable: None is configured.
-            CheckFailed: It can't be started, or its ready sign can't be watched.
-        """
-        plan = self._target.config.fleet.spawn
-        if plan is None:
-            raise NotApplicable("nothing to start is configured: [fleet.spawn] in flowhealth.toml")
-        timeout = min(LONGEST_START, parse_duration(plan.timeout))
-        answers = parse_duration(self._target.config.fleet.timeout)
-        self.done = starts(
-            Program(plan.command, self._target.root),
-            partial(sign_of, plan.ready, lambda: redis_of(self._target), answers),
-            count=plan.count,
-            timeout=timeout,
-        )
-        return self.done
-
-
 @pytest.fixture(scope="session")
-def fleet_spawns(target: Target) -> Spawns:
-    """What starts agents."""
-    return Spawns(target)
+def fleet_probe(target: Target) -> FleetProbe:
+    """The fleet's records, and what starts agents."""
+    return FleetProbe(target)
+
+
+@prefetch
+def fleet_sample(fleet_probe: FleetProbe) -> FleetSample:
+    """Two snapshots of the fleet's records, a second apart, and what its processes used meanwhile."""
+    return fleet_probe.read_sample()
 
 
 @pytest.mark.health("fleet", timeout=120)
-def test_source(health: Health, target: Target, fleet_reading: Future[Reading]) -> None:
+def test_source(health: Health, fleet_probe: FleetProbe, fleet_sample: Future[FleetSample]) -> None:
     """The fleet's records can be read; what of them can't be used is told."""
     health.remedy("see what wrote these records; docs/fleet.md has the form that is read")
-    if source.reads_redis(target):
+    if fleet_probe.reads_target_redis:
         health.depends_on("redis.connect")
-    found = fleet_reading.result()
+    found = fleet_sample.result()
     health.detail(
         source=found.source,
         place=found.place,
@@ -99,11 +71,11 @@ def test_source(health: Health, target: Target, fleet_reading: Future[Reading]) 
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)
 @pytest.mark.threshold("completion", warn=95, fail=80, unit="%")
-def test_completion(health: Health, target: Target, fleet_reading: Future[Reading]) -> None:
+def test_completion(health: Health, target: Target, fleet_sample: Future[FleetSample]) -> None:
     """Of the tasks that ended, as many as planned ended well."""
     health.remedy("the failed tasks' reasons tell; docs/fleet.md says which tasks count")
-    last = fleet_reading.result().last
-    done = last.known("completion", figures.completion(last.tasks))
+    last = fleet_sample.result().last
+    done = last.known("completion", fleet_sample.result().completion)
     health.detail(completed=done.good, failed=done.all - done.good, counted=last.tasks.basis)
     if last.tasks.durations:
         health.measure("duration", last.tasks.durations, unit="s")
@@ -115,10 +87,10 @@ def test_completion(health: Health, target: Target, fleet_reading: Future[Readin
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)
 @pytest.mark.threshold("utilisation", warn=70, fail=90, unit="%")
-def test_utilisation(health: Health, fleet_reading: Future[Reading]) -> None:
+def test_utilisation(health: Health, fleet_sample: Future[FleetSample]) -> None:
     """The agents' processes leave room in the CPU time and the memory that they may use."""
     health.remedy("give the agents more cores or memory, or start fewer of them on this machine")
-    found = fleet_reading.result()
+    found = fleet_sample.result()
     if found.busy is not None:
         health.measure("busy", found.busy, unit="%")
     usage = found.usage
@@ -134,10 +106,10 @@ def test_utilisation(health: Health, fleet_reading: Future[Reading]) -> None:
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)
 @pytest.mark.threshold("agents", warn=1, better="higher", unit="1")
-def test_agents(health: Health, fleet_reading: Future[Reading]) -> None:
+def test_agents(health: Health, fleet_sample: Future[FleetSample]) -> None:
     """There are agents; where tasks wait and there is none, nothing is ever done."""
     health.remedy("start agents")
-    last = fleet_reading.result().last
+    last = fleet_sample.result().last
     total = last.known("agents", last.agents.total)
     states = [one.state or "state unknown" for one in last.agents.members]
     health.detail(
@@ -152,10 +124,10 @@ def test_agents(health: Health, fleet_reading: Future[Reading]) -> None:
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)
 @pytest.mark.threshold("queue", warn=1_000, better="lower", unit="1")
-def test_queue(health: Health, fleet_reading: Future[Reading]) -> None:
+def test_queue(health: Health, fleet_sample: Future[FleetSample]) -> None:
     """Few tasks wait for an agent; how quickly they become more is told."""
     health.remedy("raise the pool, or slow what adds tasks")
-    found = fleet_reading.result()
+    found = fleet_sample.result()
     tasks = found.last.tasks
     waiting = found.last.known("waiting", tasks.waiting)
     health.measure("queue", waiting, unit="1")
@@ -167,21 +139,55 @@ def test_queue(health: Health, fleet_reading: Future[Reading]) -> None:
 
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)
+def test_progress(health: Health, fleet_sample: Future[FleetSample]) -> None:
+    """Waiting work is picked up, delayed work is not overdue, and no work waits for what is gone."""
+    health.remedy(
+        "see the workers' logs; in BullMQ, a worker with autorun: false needs run(), and a paused one "
+        "resume()"
+    )
+    sample = fleet_sample.result()
+    tasks = sample.last.tasks
+    sample.last.known("waiting", tasks.waiting)
+    if tasks.held_back and tasks.waiting:
+        health.detail(held_back=tasks.held_back)
+    for name, number in (("overdue", sample.overdue), ("stalled", tasks.stalled)):
+        if number is not None:
+            health.measure(name, number, unit="1")
+    for text in describe_lost_work(sample):
+        health.warn(text)
+    if sample.overdue and not tasks.active and not sample.first.tasks.active:
+        raise CheckFailed(f"{sample.overdue:,} delayed tasks are past their time, and nobody works")
+    if sample.untaken:
+        raise CheckFailed(sample.untaken)
+
+
+def describe_lost_work(sample: FleetSample) -> Iterator[str]:
+    """Yield which tasks are late, were lost by their workers, or wait for what is gone."""
+    if sample.overdue:
+        yield f"{sample.overdue:,} delayed tasks are past their time"
+    if sample.last.tasks.stalled:
+        times = sample.last.tasks.stalled
+        yield f"tasks stalled {times:,} times: their workers stopped, or their event loop was blocked"
+    if orphaned := sample.orphaned:
+        names = ", ".join(orphaned[:SHOWN])
+        yield f"{len(orphaned):,} parents wait for children that are gone or failed: {names}"
+
+
+@pytest.mark.health("fleet", requires="fleet.source", timeout=120)
 @pytest.mark.threshold("stuck", warn=0, better="lower", unit="1")
 @pytest.mark.threshold("abandoned", warn=0, better="lower", unit="1")
-def test_stuck(health: Health, target: Target, fleet_reading: Future[Reading]) -> None:
+def test_stuck(health: Health, fleet_probe: FleetProbe, fleet_sample: Future[FleetSample]) -> None:
     """No task is under way for too long, or without an agent that holds it."""
     health.remedy("see the logs of the agents that took them; give tasks a time limit")
-    found = fleet_reading.result()
+    found = fleet_sample.result()
     last = found.last
     working = last.known("working", last.tasks.working)
-    limit = parse_duration(target.config.fleet.stuck)
-    late = figures.stuck(working, last.taken, limit)
-    loose = figures.abandoned(found.first.tasks.working or (), working)
+    limit = fleet_probe.limits.stuck
+    late, loose = found.stuck(limit), found.abandoned
     health.measure("stuck", len(late), unit="1")
     health.measure("abandoned", len(loose), unit="1")
     health.detail(
-        limit=target.config.fleet.stuck,
+        limit_s=limit,
         looked_at=len(working),
         stuck={one.id: f"{last.taken - (one.since or 0):.0f} s" for one in late[:SHOWN]},
         abandoned=loose[:SHOWN],
@@ -190,16 +196,16 @@ def test_stuck(health: Health, target: Target, fleet_reading: Future[Reading]) -
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)
 @pytest.mark.threshold("silent", warn=0, better="lower", unit="1")
-def test_silent(health: Health, target: Target, fleet_reading: Future[Reading]) -> None:
+def test_silent(health: Health, fleet_probe: FleetProbe, fleet_sample: Future[FleetSample]) -> None:
     """Every agent, and every swarm that has not ended, gave a sign of life lately."""
     health.remedy("restart the agents that are named, or remove their records")
-    last = fleet_reading.result().last
-    telling = figures.with_heartbeat(last)
+    found, limit = fleet_sample.result(), fleet_probe.limits.heartbeat
+    last, telling = found.last, found.with_heartbeat
     if not telling:
         last.known("heartbeat", None)
-    quiet = figures.silent(last, parse_duration(target.config.fleet.heartbeat))
+    quiet = found.silent(limit)
     health.detail(
-        limit=target.config.fleet.heartbeat,
+        limit_s=limit,
         looked_at=telling,
         silent={one.id: f"{last.taken - (one.heartbeat or 0):.0f} s" for one in quiet[:SHOWN]},
     )
@@ -210,35 +216,35 @@ def test_silent(health: Health, target: Target, fleet_reading: Future[Reading]) 
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)
 @pytest.mark.threshold("swarm_success", warn=95, fail=80, unit="%")
-def test_swarms(health: Health, fleet_reading: Future[Reading]) -> None:
+def test_swarms(health: Health, fleet_sample: Future[FleetSample]) -> None:
     """Of the swarms that ended, as many as planned ended well."""
     health.remedy("the failed swarms' records tell; docs/fleet.md says which swarms count")
-    last = fleet_reading.result().last
+    last = fleet_sample.result().last
     swarms = last.known("swarms", last.swarms)
     states = [one.state or "state unknown" for one in swarms]
     health.detail(states={state: states.count(state) for state in sorted(set(states))[:SHOWN]})
     confidences = [one.confidence for one in swarms if one.confidence is not None]
     if confidences:
         health.detail(median_confidence=median(confidences))
-    done = figures.swarm_success(swarms)
-    if done.all < figures.LEAST_SWARMS:
-        health.not_applicable(f"{done.all} swarms ended, fewer than {figures.LEAST_SWARMS}")
+    done = fleet_sample.result().swarm_success
+    if done.all < LEAST_SWARMS:
+        health.not_applicable(f"{done.all} swarms ended, fewer than {LEAST_SWARMS}")
     health.measure("swarm_success", done.percent, unit="%")
 
 
 @pytest.mark.health("fleet", timeout=480, exclusive=True)
 @pytest.mark.threshold("spawn", warn=3, fail=5, unit="s")
 def test_spawn(
-    health: Health, target: Target, fleet_reading: Future[Reading], fleet_spawns: Spawns
+    health: Health, target: Target, fleet_sample: Future[FleetSample], fleet_probe: FleetProbe
 ) -> None:
     """An agent is ready in time: really started, or else by the source's own records."""
     health.remedy("run [fleet.spawn] command by hand, and see what takes its time")
     if target.config.fleet.spawn is None:
-        recorded(health, target, fleet_reading)
+        recorded(health, target, fleet_sample)
         return
     # An agent that can't reach the application's Redis is seldom ready.
     health.depends_on("redis.connect")
-    done = fleet_spawns()
+    done = fleet_probe.spawn_agents()
     times = [one.milliseconds for one in done if one.milliseconds is not None]
     health.detail(
         command=target.config.fleet.spawn.command[:3],
@@ -252,15 +258,15 @@ def test_spawn(
     left = sum(one.left for one in done)
     if left:
         raise CheckFailed(f"{left} processes that were started could not be ended")
-    if failed := summary(done):
+    if failed := describe_failed_starts(done):
         raise CheckFailed(failed)
     told_of_detached(health, done)
 
 
-def recorded(health: Health, target: Target, reading: Future[Reading]) -> None:
+def recorded(health: Health, target: Target, reading: Future[FleetSample]) -> None:
     """Measure the starts that the source recorded."""
     if target.config.fleet.source is None:
-        raise NotApplicable(source.NONE)
+        raise NotApplicable(NONE)
     try:
         last = reading.result().last
     except FlowHealthError:
@@ -276,7 +282,7 @@ def recorded(health: Health, target: Target, reading: Future[Reading]) -> None:
     health.measure("spawn", last.spawn_times, unit="ms")
 
 
-def told_of_detached(health: Health, done: tuple[Start, ...]) -> None:
+def told_of_detached(health: Health, done: tuple[AgentStart, ...]) -> None:
     """Say which processes left their session, and which SIGTERM did not end."""
     detached, killed = (sum(getattr(one, name) for one in done) for name in ("detached", "killed"))
     if detached:
@@ -287,29 +293,20 @@ def told_of_detached(health: Health, done: tuple[Start, ...]) -> None:
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=480, exclusive=True)
 @pytest.mark.threshold("score", warn=70, fail=50, unit="1")
-def test_score(
-    health: Health, target: Target, fleet_reading: Future[Reading], fleet_spawns: Spawns
-) -> None:
+def test_score(health: Health, fleet_sample: Future[FleetSample], fleet_probe: FleetProbe) -> None:
     """The parts above as one figure of 0 to 100, and what follows from them."""
-    found = fleet_reading.result()
-    bounds = bounds_of(target)
-    parts = overview.parts(found, bounds, spawned(found.last, fleet_spawns))
-    health.detail(recommendations=recommendations(overview.facts(found, bounds, parts)))
-    score = scored(parts)
+    found = fleet_sample.result()
+    limits = fleet_probe.limits
+    parts = score_parts(found, limits, median_start(found.last, fleet_probe.started))
+    health.detail(recommendations=recommend(found, limits, parts))
+    score = score_fleet(parts)
     health.remedy("the part with the fewest points tells where to begin")
     health.detail(parts=score.parts, absent=score.absent)
     health.measure("score", score.value, unit="1")
 
 
-def bounds_of(target: Target) -> overview.Bounds:
-    """Return what is configured of the limits."""
-    settings = target.config.fleet
-    stuck, heartbeat = parse_duration(settings.stuck), parse_duration(settings.heartbeat)
-    return overview.Bounds(settings.tasks, stuck, heartbeat)
-
-
-def spawned(last: Snapshot, spawns: Spawns) -> float | None:
+def median_start(last: Snapshot, started: tuple[AgentStart, ...]) -> float | None:
     """Return the median of the starts in s: of those made in this run, else of those recorded."""
-    times = [one.milliseconds for one in spawns.done if one.milliseconds is not None]
-    times = times if spawns.done else [*last.spawn_times]
+    times = [one.milliseconds for one in started if one.milliseconds is not None]
+    times = times if started else [*last.spawn_times]
     return median(times) / 1_000.0 if times else None

@@ -1,8 +1,8 @@
 """The Redis that the application uses: reachable, answering, quick enough, with room to go on.
 
-Its address is redis.url of the configuration; else the usual local one, where a
-package of the target depends on a Redis client; else there is none to look at.
-The load that is put on it, and what each figure is: docs/redis.md.
+Its address is the one that the application uses: redis.url of the configuration, the application's
+own variables and `.env` file, otherwise the usual local one if a package depends on a Redis client.
+The load on the server, and what each figure means: docs/redis.md.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -19,23 +19,18 @@ from pytest_flowhealth import (
     NotApplicable,
     Target,
     prefetch,
+    summarise,
 )
-from pytest_flowhealth.domain.statistics import summarise
-from pytest_flowhealth.domain.units import parse_duration
-from pytest_flowhealth.probes.redis import address as redis_address
-from pytest_flowhealth.probes.redis.probe import (
+from pytest_flowhealth.probes.redis import (
     Latency,
+    NodeView,
     RedisProbe,
-    Seen,
-    Slow,
-    State,
+    ServerState,
+    SlowCommand,
     Throughput,
 )
 
 Result = TypeVar("Result")
-
-LONGEST = 60.0
-"""Seconds of redis.timeout that a check waits for at most."""
 
 OLDEST = (6, 2)
 """The oldest version that BullMQ's documentation calls fully compatible (docs.bullmq.io)."""
@@ -46,31 +41,23 @@ WASTE = 100_000_000
 RECENT = 300.0
 """Seconds for which an entry of the slow log counts."""
 
+EXPIRING = 0.1
+"""Share of the keys with a time to live from which on a volatile policy can make room."""
+
 LAG = 10
 """Seconds that a replica may be behind."""
 
 
-def probe_of(target: Target) -> RedisProbe:
-    """Return the probe of the Redis that the target uses."""
-    settings = target.config.redis
-    return RedisProbe(
-        redis_address.of_target(target),
-        timeout=min(LONGEST, parse_duration(settings.timeout)),
-        prefix=settings.prefix,
-        writes=not settings.replica,
-    )
-
-
 class Load(NamedTuple):
-    """What was measured in one go, each to be called: some of it may have failed."""
+    """The load's measurements; the last two are called, and raise what went wrong."""
 
     connect: tuple[float, ...]
     command: Callable[[], Latency]
     throughput: Callable[[], Throughput]
 
 
-def kept(ask: Callable[[], Result]) -> Callable[[], Result]:
-    """Ask, and return what gives the prefetch, or raises its error."""
+def keep(ask: Callable[[], Result]) -> Callable[[], Result]:
+    """Call `ask`, and return a function that returns its result, or raises its error."""
     try:
         result = ask()
     except FlowHealthError as error:
@@ -84,56 +71,61 @@ def kept(ask: Callable[[], Result]) -> Callable[[], Result]:
 
 
 @prefetch(quiet=True)
-def redis_load(target: Target) -> Load:
+def redis_load(redis_probe: RedisProbe) -> Load:
     """Fresh connections, commands one at a time and pipelines, while nothing else of ours runs."""
-    probe = probe_of(target)
-    return Load(probe.connect(), kept(probe.command_latency), kept(probe.throughput))
+    return Load(
+        redis_probe.connect_latency(),
+        keep(redis_probe.command_latency),
+        keep(redis_probe.throughput),
+    )
 
 
 @prefetch
-def redis_state(target: Target) -> tuple[State, ...]:
+def redis_state(redis_probe: RedisProbe) -> tuple[ServerState, ...]:
     """What each server says of itself (INFO)."""
-    return probe_of(target).state()
+    return redis_probe.server_states()
 
 
 @prefetch
-def redis_slow(target: Target) -> tuple[Slow, ...]:
+def redis_slow(redis_probe: RedisProbe) -> tuple[SlowCommand, ...]:
     """The slow commands of the last minutes."""
-    return probe_of(target).slow_log(RECENT)
+    return redis_probe.slow_commands(RECENT)
 
 
 @prefetch
-def redis_seen(target: Target) -> tuple[Seen, ...]:
-    """What the Sentinels, or the cluster's nodes, say; () for a single server."""
-    return probe_of(target).seen()
+def redis_views(redis_probe: RedisProbe) -> tuple[NodeView, ...]:
+    """What the Sentinels, or the cluster's nodes, report; () for a single server."""
+    return redis_probe.topology_views()
 
 
 @pytest.mark.health("redis", timeout=240)
 @pytest.mark.threshold("connect.p95", warn=10, fail=100, unit="ms")
-def test_connect(health: Health, target: Target, redis_load: Future[Load]) -> None:
+def test_connect(health: Health, redis_probe: RedisProbe, redis_load: Future[Load]) -> None:
     """A fresh connection, with its TLS, password and database, gets its first answer in time."""
-    address = redis_address.of_target(target)
-    health.detail(address=address.shown, given_by=address.origin)
+    address = redis_probe.address
+    health.detail(address=address.shown, origin=address.origin)
+    for text in address.contradictions:
+        health.warn(text)
     health.remedy("redis-cli --latency shows whether the server or the network is slow")
     health.measure("connect", redis_load.result().connect, unit="ms")
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
-def test_ping(target: Target) -> None:
+def test_ping(redis_probe: RedisProbe) -> None:
     """PING is answered with PONG."""
-    looked_at(probe_of(target).ping)
+    checked(redis_probe.ping)
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
-def test_roundtrip(health: Health, target: Target) -> None:
+def test_roundtrip(health: Health, redis_probe: RedisProbe) -> None:
     """SET, GET and DEL of one key of our own, which expires by itself after 10 s."""
-    if target.config.redis.replica:
+    if not redis_probe.writes:
         health.not_applicable("redis.replica is set: nothing is written to a replica")
-    refused = probe_of(target).roundtrip().refused
+    refused = redis_probe.roundtrip().refused
     if "SET" in refused:
-        health.not_applicable(f"not looked at: {refused['SET']}")
+        health.not_applicable(f"not checked: {refused['SET']}")
     if refused:
-        health.detail(not_looked_at=refused)
+        health.detail(not_checked=refused)
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=240)
@@ -154,7 +146,7 @@ def test_command(health: Health, redis_load: Future[Load]) -> None:
         received_bytes=taken.received,
     )
     if taken.refused:
-        health.detail(not_looked_at=taken.refused)
+        health.detail(not_checked=taken.refused)
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=240)
@@ -171,82 +163,120 @@ def test_throughput(health: Health, redis_load: Future[Load]) -> None:
         seconds=done.seconds,
         mix=done.mix,
         client_share=f"{100 * (1 - done.waiting / done.seconds):.0f} %",
-        instantaneous_ops_per_sec={"before": done.before, "after": done.after},
         sent_bytes=done.sent,
         received_bytes=done.received,
     )
     if done.refused:
-        health.detail(not_looked_at=done.refused)
+        health.detail(not_checked=done.refused)
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
 @pytest.mark.threshold("memory", warn=100, better="lower", unit="MB")
-def test_memory(health: Health, redis_state: Future[tuple[State, ...]]) -> None:
-    """The data take no more memory than is planned for them; evicted keys and waste are told."""
+def test_memory(health: Health, redis_state: Future[tuple[ServerState, ...]]) -> None:
+    """The data take no more memory than is planned for them, and little of it is wasted."""
     health.remedy("redis-cli --bigkeys shows what takes it; redis-cli MEMORY DOCTOR says more")
     states = redis_state.result()
-    health.measure("memory", told(one.memory.used for one in states) / 1e6, unit="MB")
-    health.measure("evicted", told(one.clients.evicted_keys for one in states), unit="1")
+    health.measure("memory", add_up(one.memory.used_memory for one in states) / 1e6, unit="MB")
+    health.measure("evicted", add_up(one.evicted for one in states), unit="1")
     health.detail(servers={one.place: one.memory for one in states})
     for one in states:
-        for text in waste(one):
+        for text in find_waste(one):
             health.warn(text)
 
 
-@pytest.mark.health("redis", requires="redis.memory", timeout=65)
+@pytest.mark.health("redis", requires="redis.connect", timeout=65)
 @pytest.mark.threshold("maxmemory", warn=80, fail=95, unit="%")
-def test_maxmemory(health: Health, redis_state: Future[tuple[State, ...]]) -> None:
-    """Where writes are refused once memory is full, there is room left."""
-    health.remedy("delete what is not needed, or: redis-cli CONFIG SET maxmemory 1gb")
-    shares = [share for one in redis_state.result() if (share := one.memory.share) is not None]
+def test_maxmemory(health: Health, redis_state: Future[tuple[ServerState, ...]]) -> None:
+    """Where Redis can evict nothing at its memory limit, and then refuses writes, there is room left."""
+    health.remedy(
+        "delete what is not needed, give keys a time to live, or: redis-cli CONFIG SET maxmemory 1gb"
+    )
+    states = checked(redis_state.result)
+    shares = [one.memory.share or 0.0 for one in states if not can_evict(one)]
     if not shares:
         health.not_applicable("no maxmemory is set, or a policy that evicts keys makes room")
     health.measure("maxmemory", max(shares), unit="%")
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
+def test_eviction(
+    health: Health, redis_probe: RedisProbe, redis_state: Future[tuple[ServerState, ...]]
+) -> None:
+    """The eviction policy does not remove the jobs of a queue."""
+    health.remedy(
+        "redis-cli CONFIG SET maxmemory-policy noeviction, and the same in redis.conf; or give the "
+        "queue a Redis of its own"
+    )
+    library = redis_probe.queue_library
+    if library is None:
+        health.not_applicable("the target uses no queue library (bullmq, bull, bee-queue)")
+    states = checked(redis_state.result)
+    health.detail(
+        policies={one.place: one.memory.maxmemory_policy for one in states},
+        evicted={one.place: one.evicted for one in states},
+    )
+    for one in states:
+        policy = one.memory.maxmemory_policy
+        if not one.memory.maxmemory or policy in (None, "noeviction"):
+            continue
+        text = (
+            f"the eviction policy of Redis at {one.place} is {policy}; {library} requires noeviction, "
+            "as jobs or their locks may be evicted"
+        )
+        if one.evicted and policy.startswith("allkeys"):
+            raise CheckFailed(f"{text}: {one.evicted:,} keys were evicted since its start")
+        health.warn(f"{text} ({one.evicted or 0:,} keys were evicted since its start)")
+
+
+@pytest.mark.health("redis", requires="redis.connect", timeout=65)
 @pytest.mark.threshold("clients_share", warn=80, fail=95, unit="%")
-def test_clients(health: Health, redis_state: Future[tuple[State, ...]]) -> None:
+def test_clients(health: Health, redis_state: Future[tuple[ServerState, ...]]) -> None:
     """There is room for more connections (maxclients); those that wait or were refused are told."""
     health.remedy("redis-cli CLIENT LIST shows who holds them")
     states = redis_state.result()
-    health.measure("clients", told(one.clients.connected for one in states), unit="1")
-    health.measure("blocked_clients", told(one.clients.blocked for one in states), unit="1")
-    health.measure("rejected_clients", told(one.clients.rejected for one in states), unit="1")
+    health.measure("clients", add_up(one.clients.connected_clients for one in states), unit="1")
+    health.measure(
+        "blocked_clients", add_up(one.clients.blocked_clients for one in states), unit="1"
+    )
+    health.measure(
+        "rejected_clients", add_up(one.clients.rejected_connections for one in states), unit="1"
+    )
     health.detail(servers={one.place: one.clients for one in states})
-    if any(not one.clients.most for one in states):
+    if any(not one.clients.maxclients for one in states):
         health.not_applicable("this release does not tell its maxclients")
-    shares = [100 * (one.clients.connected or 0) / (one.clients.most or 1) for one in states]
+    shares = [
+        100 * (one.clients.connected_clients or 0) / (one.clients.maxclients or 1) for one in states
+    ]
     health.measure("clients_share", max(shares), unit="%")
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
-def test_persistence(health: Health, redis_state: Future[tuple[State, ...]]) -> None:
+def test_persistence(health: Health, redis_state: Future[tuple[ServerState, ...]]) -> None:
     """What is to be saved to disk is saved."""
     health.remedy("redis-cli INFO persistence; its log says why: disk full, folder not writable")
-    states = looked_at(redis_state.result)
+    states = checked(redis_state.result)
     health.detail(servers={one.place: one.persistence for one in states})
     for one in states:
         if one.persistence.loading:
             raise CheckFailed(f"Redis at {one.place} is still loading its data from disk")
-        if one.persistence.rdb_status == "err":
+        if one.persistence.rdb_last_bgsave_status == "err":
             raise CheckFailed(f"Redis at {one.place} could not save its last snapshot")
-        if one.persistence.aof_write == "err":
+        if one.persistence.aof_last_write_status == "err":
             raise CheckFailed(f"Redis at {one.place} could not write to its append-only file")
-        if one.persistence.aof_rewrite == "err":
+        if one.persistence.aof_last_bgrewrite_status == "err":
             health.warn(f"Redis at {one.place} could not rewrite its append-only file")
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
 def test_replication(
-    health: Health, target: Target, redis_state: Future[tuple[State, ...]]
+    health: Health, target: Target, redis_state: Future[tuple[ServerState, ...]]
 ) -> None:
     """A replica has its primary, and a primary's replicas keep up."""
     health.remedy("redis-cli INFO replication")
-    states = looked_at(redis_state.result)
+    states = checked(redis_state.result)
     health.detail(servers={one.place: one.replication for one in states})
     for one in states:
-        for text in behind(one):
+        for text in find_lag(one):
             health.warn(text)
         if target.config.redis.replica and one.replication.role == "master":
             health.warn(f"redis.replica is set, and Redis at {one.place} is a primary")
@@ -255,30 +285,57 @@ def test_replication(
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
-def test_topology(health: Health, target: Target, redis_seen: Future[tuple[Seen, ...]]) -> None:
+def test_topology(
+    health: Health,
+    redis_probe: RedisProbe,
+    redis_state: Future[tuple[ServerState, ...]],
+    redis_views: Future[tuple[NodeView, ...]],
+) -> None:
     """Sentinels agree on the primary and could replace it; a cluster serves all its slots."""
-    kind = redis_address.of_target(target).kind
-    if kind == "server":
-        health.not_applicable("redis.url names one server, not Sentinels or a cluster")
+    if redis_probe.address.kind == "server":
+        check_plain_address(health, checked(redis_state.result))
+        return
     health.remedy("redis-cli -p 26379 SENTINEL MASTERS, or redis-cli CLUSTER INFO")
-    seen = redis_seen.result()
-    health.detail(seen_by={one.place: one for one in seen})
-    primaries = {one.primary for one in seen if one.primary}
+    views = redis_views.result()
+    health.detail(seen_by={one.place: one for one in views})
+    primaries = {one.primary for one in views if one.primary}
     if len(primaries) > 1:
         raise CheckFailed(f"the Sentinels name different primaries: {', '.join(sorted(primaries))}")
-    problems = [f"{one.place}: {one.problem}" for one in seen if one.problem]
-    if len(problems) == len(seen):
+    problems = [f"{one.place}: {one.problem}" for one in views if one.problem]
+    if len(problems) == len(views):
         raise CheckFailed("; ".join(problems))
     for text in problems:
         health.warn(text)
 
 
+def check_plain_address(health: Health, states: tuple[ServerState, ...]) -> None:
+    """Fail where a plain address names a Sentinel, warn where it names a node of a cluster; else skip."""
+    (state,) = states
+    if state.mode == "sentinel":
+        health.remedy(
+            "write redis+sentinel://HOST:26379/SERVICE, and use the client's Sentinel option"
+        )
+        raise CheckFailed(
+            f"{state.place} is a Sentinel, which holds no data, and not a Redis server"
+        )
+    if not state.clustered:
+        health.not_applicable("redis.url names one server, not Sentinels or a cluster")
+    health.remedy(
+        f"write redis+cluster://{state.place} if the application uses a cluster client (ioredis: "
+        "new Cluster); a plain client reaches only this node's keys"
+    )
+    health.warn(
+        f"Redis at {state.place} is a node of a cluster, addressed as a single server: a plain client "
+        "gets MOVED for the keys of other nodes"
+    )
+
+
 @pytest.mark.health("redis", critical=False, requires="redis.connect", timeout=65)
 @pytest.mark.threshold("slow_commands", warn=10, better="lower", unit="1")
-def test_slowlog(health: Health, redis_slow: Future[tuple[Slow, ...]]) -> None:
+def test_slowlog(health: Health, redis_slow: Future[tuple[SlowCommand, ...]]) -> None:
     """Few commands of the last five minutes are in the server's slow log."""
     health.remedy("redis-cli SLOWLOG GET 10")
-    slow = looked_at(redis_slow.result)
+    slow = checked(redis_slow.result)
     health.measure("slow_commands", len(slow), unit="1")
     health.detail(slowest=sorted(slow, key=lambda one: -one.milliseconds)[:10])
 
@@ -290,24 +347,29 @@ def test_slowlog(health: Health, redis_slow: Future[tuple[Slow, ...]]) -> None:
     timeout=65,
     remedy="upgrade Redis to a supported release: redis.io/downloads",
 )
-def test_version(health: Health, redis_state: Future[tuple[State, ...]]) -> None:
+def test_version(health: Health, redis_state: Future[tuple[ServerState, ...]]) -> None:
     """Warns below 6.2, the oldest release that BullMQ documents as fully compatible."""
-    states = looked_at(redis_state.result)
-    server = min(states, key=lambda one: numbers(one.version))
-    health.detail(version=server.version, mode=server.mode, role=server.replication.role)
-    if numbers(server.version) < OLDEST:
-        health.warn(f"Redis {server.version} is older than 6.2, and no longer supported")
+    states = checked(redis_state.result)
+    server = min(states, key=lambda one: version_numbers(one.version))
+    health.detail(
+        version=server.version,
+        product=server.product,
+        mode=server.mode,
+        role=server.replication.role,
+    )
+    if version_numbers(server.version) < OLDEST:
+        health.warn(f"{server.product} is older than 6.2, and no longer supported")
 
 
-def looked_at(ask: Callable[[], Result]) -> Result:
-    """Return an answer; what our user may not ask is told, not failed."""
+def checked(ask: Callable[[], Result]) -> Result:
+    """Return an answer; skip the check if the server does not offer the command."""
     try:
         return ask()
     except MeasurementUnavailable as error:
-        raise NotApplicable(f"not looked at: {error.message}", remedy=error.remedy) from None
+        raise NotApplicable(error.message, remedy=error.remedy) from None
 
 
-def told(values: Iterable[int | None]) -> int:
+def add_up(values: Iterable[int | None]) -> int:
     """Return the sum over all servers, where each tells its part."""
     parts = list(values)
     if any(part is None for part in parts):
@@ -315,9 +377,9 @@ def told(values: Iterable[int | None]) -> int:
     return sum(part for part in parts if part is not None)
 
 
-def waste(state: State) -> Iterator[str]:
+def find_waste(state: ServerState) -> Iterator[str]:
     """Yield what is wrong between the memory that is used and what the system gave for it."""
-    used, given = state.memory.used, state.memory.rss
+    used, given = state.memory.used_memory, state.memory.used_memory_rss
     if used is None or given is None:
         return
     if given > 1.5 * used and given - used > WASTE:
@@ -329,13 +391,28 @@ def waste(state: State) -> Iterator[str]:
         yield f"Redis at {state.place} has part of its {used / 1e6:,.0f} MB swapped to disk"
 
 
-def behind(state: State) -> Iterator[str]:
+def can_evict(state: ServerState) -> bool:
+    """Return whether a server can make room at its limit, or has none.
+
+    The volatile policies evict only keys with a time to live: where few keys have one, they free
+    next to nothing.
+    """
+    policy = state.memory.maxmemory_policy or "noeviction"
+    if state.memory.share is None or policy.startswith("allkeys"):
+        return True
+    keys = sum(one.keys for one in state.databases.values())
+    expiring = sum(one.expires for one in state.databases.values())
+    return policy.startswith("volatile") and expiring > EXPIRING * keys
+
+
+def find_lag(state: ServerState) -> Iterator[str]:
     """Yield which replica is behind; raise CheckFailed for one without its primary."""
     seen = state.replication
-    if seen.syncing:
+    if seen.master_sync_in_progress:
         yield f"the replica {state.place} is being filled from {seen.primary}"
-    elif seen.primary and seen.link != "up":
-        since = "" if seen.down is None else f" for {seen.down:,} s"
+    elif seen.primary and seen.master_link_status != "up":
+        down = seen.master_link_down_since_seconds
+        since = "" if down is None or down < 0 else f" for {down:,} s"
         raise CheckFailed(f"the replica {state.place} has no link to {seen.primary}{since}")
     for one in seen.replicas:
         if one.state != "online":
@@ -344,6 +421,6 @@ def behind(state: State) -> Iterator[str]:
             yield f"the replica {one.place} of {state.place} is {one.lag} s behind"
 
 
-def numbers(version: str) -> tuple[int, ...]:
+def version_numbers(version: str) -> tuple[int, ...]:
     """Return the major and minor number of a version."""
     return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())

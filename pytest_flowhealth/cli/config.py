@@ -17,7 +17,7 @@ from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.text import HIDDEN, Redactor, secrets_in
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError
 from pytest_flowhealth.probes.files import well_known
-from pytest_flowhealth.probes.redis import address as redis_address
+from pytest_flowhealth.probes.redis.application import find_address
 
 _SECRETS = ("dashboard.login.secret", "web.users", "web.tokens")
 """Keys whose values are not printed."""
@@ -183,7 +183,7 @@ def _describe_files(target: Target) -> str:
 
 def _describe_redis(target: Target) -> str:
     try:
-        address = redis_address.of_target(target)
+        address = find_address(target)
     except FlowHealthError as error:
         return f"none: {error.message}"
     return f"{address.shown} ({address.origin})"

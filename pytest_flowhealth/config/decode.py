@@ -35,11 +35,7 @@ from pytest_flowhealth.config.web import require_origins, require_tokens, requir
 from pytest_flowhealth.config.wording import quoted, requoted, unknowns
 from pytest_flowhealth.domain.units import parse_duration, parse_size
 
-SCHEMES = ("redis", "rediss", "unix")
-"""The schemes of a Redis address; all but the last also with ``+sentinel`` or ``+cluster``."""
-
 _PACKAGE_NAME = re.compile(r"(?:@[\w.~-]+/)?(?![._-])[\w.~-]+\Z", re.ASCII)
-_SEVERAL = tuple(f"{scheme}+{kind}" for scheme in SCHEMES[:2] for kind in ("sentinel", "cluster"))
 
 
 class Value(NamedTuple):
@@ -143,28 +139,6 @@ def _finite(value: object) -> None:
         raise ValueError("must be a finite number")
 
 
-def _redis_url(url: str | None) -> None:
-    """Refuse what is no Redis address, without showing it: it may hold a password."""
-    if url is None:
-        return
-    try:
-        parts = urlsplit(url)
-        usable = parts.path if parts.scheme == "unix" else _hosts(parts.scheme, parts.netloc)
-    except ValueError:
-        usable = None
-    if not usable:
-        raise ValueError("must be a Redis address such as 'redis://localhost:6379/0'")
-
-
-def _hosts(scheme: str, netloc: str) -> bool:
-    """Tell whether there is a host, in some addresses several; raise ValueError for a bad port."""
-    if scheme not in SCHEMES + _SEVERAL:
-        return False
-    places = netloc.rpartition("@")[2]
-    parts = [urlsplit(f"//{one}") for one in (places.split(",") if "+" in scheme else [places])]
-    return all(one.hostname and one.port != 0 for one in parts)
-
-
 def _not_blank(text: str | None) -> None:
     if text is not None and not text.strip():
         raise ValueError("must not be empty")
@@ -213,9 +187,11 @@ def _package_names(names: tuple[str, ...]) -> None:
 
 
 def _fleet_url(url: str | None) -> None:
-    """Refuse what is neither a Redis nor a web address, without showing it."""
-    redis = url is not None and url.partition("://")[0] in SCHEMES + _SEVERAL
-    (_redis_url if redis else _web_address)(url)
+    """Reject a web address that can't be used; what is no web address is one of a Redis."""
+    if url is not None and url.startswith(("http:", "https:")):
+        _web_address(url)
+    else:
+        _not_blank(url)
 
 
 def _fleet_source(name: str | None) -> None:
@@ -301,7 +277,7 @@ CHECKS: dict[str, Callable[[Any], object]] = {
     "npm.registry": _web_address,
     "npm.timeout": parse_duration,
     "receivers": require_receivers,
-    "redis.url": _redis_url,
+    "redis.url": _not_blank,
     "redis.timeout": parse_duration,
     "redis.prefix": _not_blank,
     "redis.ca": _not_blank,

@@ -22,7 +22,6 @@ from pytest_flowhealth.config.wording import shown, unknowns
 from pytest_flowhealth.errors import UsageError
 
 THRESHOLDS = f"{PREFIX}THRESHOLDS"
-REDIS_URL = "REDIS_URL"
 WEB_PASSWORD, WEB_TOKEN = f"{PREFIX}WEB_PASSWORD", f"{PREFIX}WEB_TOKEN"
 SUBMIT, REPORT_TOKEN = f"{PREFIX}SUBMIT", f"{PREFIX}REPORT_TOKEN"
 FEEDBACK_KEY, GITHUB_TOKEN = f"{PREFIX}FEEDBACK_KEY", f"{PREFIX}GITHUB_TOKEN"
@@ -59,16 +58,6 @@ def read_environment(
         values |= decoder.values
         problems += decoder.problems
     return values, problems
-
-
-def read_redis_url(environ: Mapping[str, str]) -> tuple[Values, list[str]]:
-    """Return what REDIS_URL sets: the last resort, where nothing else names an address."""
-    url = environ.get(REDIS_URL, "").strip()
-    if not url:
-        return {}, []
-    decoder = Decoder(f"environment {REDIS_URL}")
-    decoder.set("redis.url", url)
-    return decoder.values, decoder.problems
 
 
 def read_thresholds(environ: Mapping[str, str]) -> tuple[dict[str, Limits], list[str]]:

@@ -23,7 +23,7 @@ FLEET_SOURCES = "pytest_flowhealth.fleet_sources"
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
     FORMATS: (),
     RECEIVERS: ("alertmanager", "apprise", "console", "log", "webhook"),
-    FLEET_SOURCES: ("bullmq", "command", "http", "prometheus", "redis-swarm"),
+    FLEET_SOURCES: ("bee-queue", "bull", "bullmq", "command", "http", "prometheus", "redis-swarm"),
 }
 """The names of each group that need no entry point."""
 

@@ -11,7 +11,6 @@ from typing import Any
 from pytest_flowhealth.config.decode import Decoder, Values, assembled
 from pytest_flowhealth.config.environment import (
     read_environment,
-    read_redis_url,
     read_thresholds,
 )
 from pytest_flowhealth.config.fields import missing
@@ -46,7 +45,7 @@ def load_target(start: Path | None, environ: Mapping[str, str], cwd: Path) -> Ta
     """Return the target with its configuration.
 
     Nearest first: environment, flowhealth.toml (or pyproject.toml's
-    [tool.flowhealth]), preset, default; REDIS_URL comes last.
+    [tool.flowhealth]), preset, default.
 
     Raises:
         UsageError: Something in them can't be meant; all of it is named.
@@ -58,10 +57,6 @@ def load_target(start: Path | None, environ: Mapping[str, str], cwd: Path) -> Ta
     preset, wrong = _preset(root, own | environment)
     problems += wrong
     values = preset | own | environment
-    if "redis.url" not in values:
-        last, wrong = read_redis_url(environ)
-        values |= last
-        problems += wrong
     thresholds, wrong = read_thresholds(environ)
     problems += wrong
     problems += _absent_checks(root, values)

@@ -99,9 +99,9 @@ class Redis(msgspec.Struct, frozen=True):
         str | None,
         Meta(
             description="Its address: `redis://`, `rediss://` (TLS), `unix://`, "
-            "`redis+sentinel://` or `redis+cluster://` (`rediss+` with TLS), see redis.md; else "
-            "the environment's `REDIS_URL`, else the default port of this machine where a Redis "
-            "client is among the dependencies.",
+            "`redis+sentinel://` or `redis+cluster://` (`rediss+` with TLS), or a form that the "
+            "application's client accepts; otherwise the one that the application's variables "
+            "name (`REDIS_URL`, `REDIS_HOST`, ..., `.env`), see redis.md.",
             examples=["redis://localhost:6379/0"],
         ),
     ] = None
@@ -265,24 +265,31 @@ class Fleet(msgspec.Struct, frozen=True):
     source: Annotated[
         str | None,
         Meta(
-            description="What the records are read from, see fleet.md: `bullmq`, `command`, `http`, "
-            "`prometheus`, `redis-swarm`, or one that an installed package provides (extending.md).",
+            description="What the records are read from, see fleet.md: `bee-queue`, `bull`, `bullmq`, "
+            "`command`, `http`, `prometheus`, `redis-swarm`, or one that an installed package provides "
+            "(extending.md).",
             examples=["bullmq"],
         ),
     ] = None
     url: Annotated[
         str | None,
         Meta(
-            description="The address of the source: for `redis-swarm` and `bullmq` that of the "
-            "Redis, else `redis.url`; for `prometheus` and `http` a web address.",
+            description="The address of the source: for `redis-swarm`, `bullmq`, `bull` and "
+            "`bee-queue` that of the Redis, otherwise `redis.url`; for `prometheus` and `http` a web address.",
             examples=["http://localhost:3001/api/fleet"],
         ),
     ] = None
     queue: Annotated[
         str | None,
-        Meta(description="BullMQ's queue; else the only one that is there.", examples=["tasks"]),
+        Meta(
+            description="The queue of `bullmq`, `bull` or `bee-queue`; otherwise the only one.",
+            examples=["tasks"],
+        ),
     ] = None
-    prefix: Annotated[str, Meta(description="What BullMQ's keys begin with.")] = "bull"
+    prefix: Annotated[
+        str | None,
+        Meta(description="Prefix of the queue's keys, by default `bull`, for bee-queue `bq`."),
+    ] = None
     keys: Annotated[
         dict[str, str],
         Meta(

@@ -50,6 +50,7 @@ def render(
     for check in _problems(health):
         lines += [[], *_problem(check, health, width)]
     if not terse:
+        lines += _section(_addresses(health, width))
         lines += _section(_skipped(health, width))
         lines += _section(_closing(health, width, report))
     return lines
@@ -195,6 +196,16 @@ def _indented(message: str, width: int) -> Iterator[Line]:
             yield [(f"        {piece}", "plain")]
     if len(lines) > _MESSAGE_LINES:
         yield [(f"        ... and {len(lines) - _MESSAGE_LINES} more lines", "faint")]
+
+
+def _addresses(health: Report, width: int) -> Iterator[Line]:
+    """Yield the address that each component was checked at, and the setting that it comes from."""
+    for check in health.checks:
+        address, origin = (check.details.get(name) for name in ("address", "origin"))
+        if isinstance(address, str) and isinstance(origin, str):
+            line = f"{check.component}: {address} ({origin})"
+            for piece in textwrap.wrap(one_line(line, 400), width, break_on_hyphens=False):
+                yield [(piece, "faint")]
 
 
 def _skipped(health: Report, width: int) -> Iterator[Line]:

@@ -12,7 +12,7 @@ from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import FlowHealthError
 
 if TYPE_CHECKING:
-    from pytest_flowhealth.probes.redis.session import Dialer, Session
+    from pytest_flowhealth.probes.redis.session import ConnectionFactory, RedisConnection
 
 COMPONENT = "redis"
 """What is to be looked at when it changes."""
@@ -61,21 +61,21 @@ class Pulse:
 
     def _feel_on(self) -> None:
         try:
-            dialer = _dialer(self._target)
+            factory = _dialer(self._target)
         except (FlowHealthError, OSError):
             return  # the round's checks say what is wrong with the address
-        while dialer is not None and not self._end.is_set():
+        while factory is not None and not self._end.is_set():
             with contextlib.suppress(Exception):  # whatever redis-py raises: it does not beat
-                self._listen(dialer)
+                self._listen(factory)
             if not self._end.is_set():
                 self._felt(beats=False)
             self._end.wait(SECOND)
 
-    def _listen(self, dialer: Dialer) -> None:
+    def _listen(self, factory: ConnectionFactory) -> None:
         """Ask on and on, until an error ends it."""
-        from pytest_flowhealth.probes.redis.session import Session
+        from pytest_flowhealth.probes.redis.session import RedisConnection
 
-        session = Session(dialer.address, dialer.timeout, dialer.clock, dialer.tls)
+        session = RedisConnection(factory.address, factory.timeout, factory.clock, factory.tls)
         try:
             session.connection.connect()
             while not self._end.is_set():
@@ -83,7 +83,7 @@ class Pulse:
         finally:
             session.close()
 
-    def _beat(self, session: Session) -> None:
+    def _beat(self, session: RedisConnection) -> None:
         session.ask("PING")
         self._felt(beats=True)
         # A server that ends closes the connection, and that is felt at once.
@@ -96,11 +96,11 @@ class Pulse:
         self._beats = beats
 
 
-def _dialer(target: Target) -> Dialer | None:
-    from pytest_flowhealth.probes.redis import address as redis_address
-    from pytest_flowhealth.probes.redis.session import Dialer
+def _dialer(target: Target) -> ConnectionFactory | None:
+    from pytest_flowhealth.probes.redis.application import find_address
+    from pytest_flowhealth.probes.redis.session import ConnectionFactory
 
-    address = redis_address.of_target(target)
+    address = find_address(target)
     if address.kind != "server":
         return None
-    return Dialer(address, min(_LONGEST, parse_duration(target.config.redis.timeout)))
+    return ConnectionFactory(address, min(_LONGEST, parse_duration(target.config.redis.timeout)))

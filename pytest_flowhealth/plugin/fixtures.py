@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from pytest_flowhealth.config.target import Target
     from pytest_flowhealth.plugin.execution.fixture import Health
     from pytest_flowhealth.plugin.wasm_benchmark import WasmBenchmark
-    from pytest_flowhealth.probes.processes import ProcessProbe
-    from pytest_flowhealth.probes.registry.reports import InstallReports
     from pytest_flowhealth.probes.dashboard import HttpProbe, WebSocketProbe
+    from pytest_flowhealth.probes.processes import ProcessProbe
+    from pytest_flowhealth.probes.redis import RedisProbe
+    from pytest_flowhealth.probes.registry.reports import InstallReports
 
 
 @pytest.fixture
@@ -72,6 +73,17 @@ def websocket_probe() -> WebSocketProbe:
     from pytest_flowhealth.probes.dashboard import WebSocketProbe
 
     return WebSocketProbe()
+
+
+@pytest.fixture(scope="session")
+def redis_probe(pytestconfig: pytest.Config) -> RedisProbe:
+    """Measure the Redis that the target uses: see `pytest_flowhealth.probes.redis.RedisProbe`.
+
+    A check of a target that uses no Redis is skipped.
+    """
+    from pytest_flowhealth.probes.redis import RedisProbe
+
+    return RedisProbe.from_target(_target(pytestconfig))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from pytest_flowhealth.probes.descendants import MARK
 from tests.kit.projects import npm, write
 
 PROGRAM = """\
-import { Queue, Worker } from "bullmq";
+import { FlowProducer, Queue, Worker } from "bullmq";
 import IORedis from "ioredis";
 import { createInterface } from "node:readline";
 
@@ -49,6 +49,11 @@ const actions = {
     worker.on("error", () => {});
     workers.push(worker);
     await worker.waitUntilReady();
+  },
+  async flow({ queue, child }) {
+    const flow = new FlowProducer({ connection: connection() });
+    await flow.add({ name: "parent", queueName: queue, children: [{ name: child, queueName: "children" }] });
+    await flow.close();
   },
   pause: ({ queue }) => queueOf(queue).pause(),
   count: ({ queue }) => queueOf(queue).getJobCounts(...states),
@@ -109,6 +114,10 @@ class BullMQ:
     def work(self, queue: str, **options: object) -> None:
         """Start a worker, in this process."""
         self._do("work", queue=queue, **options)
+
+    def flow(self, queue: str, child: str) -> None:
+        """Add a parent, and its only child to the queue `children`."""
+        self._do("flow", queue=queue, child=child)
 
     def pause(self, queue: str) -> None:
         """Pause a queue."""

@@ -51,8 +51,8 @@ def run_check(
     target = load_target(folder, env or {}, folder)
     state = RunningCheck(_declaration(check))
     own: dict[str, Any] = {"health": Health(state), "target": target}
-    names = inspect.signature(check).parameters
-    given = {name: own.get(name) or _prefetched(check, name, target, answers) for name in names}
+    own |= {name: value for name, value in answers.items() if name not in own}
+    given = _fixtures(check, check, own)
     ending, message = _run(check, given, state)
 
     def passed(when: str) -> Phase:
@@ -95,23 +95,38 @@ def _declaration(check: Callable[..., object]) -> CheckSpec:
     )
 
 
-def _prefetched(
-    check: Callable[..., object], name: str, target: targets.Target, answers: Mapping[str, Any]
-) -> Any:
-    """Return the value of a fixture: a future if it is prefetched, a function for any other."""
-    if name == "install_reports" and name not in answers:
-        return functools.partial(count_install_reports, target)
-    if name in answers and name not in _names:
-        return functools.partial(_give, answers[name])
-    if name not in answers:
-        fixture = check.__globals__[name]
-        started: Future[Any] = fixture._get_wrapped_function()(target=target)
-        return started
+def _fixtures(
+    function: Callable[..., object], check: Callable[..., object], own: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the value of each fixture that a function names."""
+    return {name: _fixture(name, check, own) for name in inspect.signature(function).parameters}
+
+
+def _fixture(name: str, check: Callable[..., object], own: Mapping[str, Any]) -> Any:
+    """Return a fixture's value: the given one, otherwise what the fixture's function returns.
+
+    A given value of a prefetched fixture is put into a future, any other into a function.
+    """
+    if name in ("health", "target"):
+        return own[name]
+    if name in own:
+        return _future(own[name]) if name in _names else functools.partial(_give, own[name])
+    if name == "install_reports":
+        return functools.partial(count_install_reports, own["target"])
+    if name == "redis_probe":
+        from pytest_flowhealth.probes.redis import RedisProbe
+
+        return RedisProbe.from_target(own["target"])
+    function = check.__globals__[name]._get_wrapped_function()
+    return function(**_fixtures(function, check, own))
+
+
+def _future(answer: Any) -> Future[Any]:
     future: Future[Any] = Future()
-    if isinstance(answers[name], Exception):
-        future.set_exception(answers[name])
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
     else:
-        future.set_result(answers[name])
+        future.set_result(answer)
     return future
 
 

@@ -312,6 +312,24 @@ def proxy(port: int, delay: float) -> Iterator[int]:
         yield number
 
 
+@contextlib.contextmanager
+def closing_proxy(port: int, *commands: str) -> Iterator[int]:
+    """Stand in front of the server at `port`; close the connection at one of these commands."""
+    words = tuple(b"\r\n" + command.encode() + b"\r\n" for command in commands)
+
+    def talk(client: socket.socket, over: threading.Event) -> None:
+        with socket.create_connection(("127.0.0.1", port)) as server:
+            while not over.is_set():
+                for side in select.select([client, server], [], [], 0.05)[0]:
+                    data = side.recv(1 << 20)
+                    if not data or (side is client and any(word in data for word in words)):
+                        return
+                    (client if side is server else server).sendall(data)
+
+    with tcp_server(talk) as number:
+        yield number
+
+
 def silent(connection: socket.socket, over: threading.Event) -> None:
     """Take the connection and never say a word."""
     over.wait()
@@ -368,6 +386,38 @@ def certificate(folder: Path) -> tuple[Path, Path]:
         capture_output=True,
     )
     return cert, key
+
+
+class Authority:
+    """A certificate authority of a test's own.
+
+    Args:
+        folder: For its files.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.cert, self.key = certificate(folder)
+        self.folder = folder
+
+    def sign(self, name: str, days: int = 2) -> tuple[Path, Path]:
+        """Return certificate and key of this name, an IP address or a host's name."""
+        cert, key, request = (self.folder / f"{name}.{end}" for end in ("crt", "key", "csr"))
+        kind = "IP" if name[0].isdigit() else "DNS"
+        extension = self.folder / f"{name}.ext"
+        extension.write_text(f"subjectAltName={kind}:{name}\n")
+        _openssl(
+            *("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}"),
+            *("-keyout", key, "-out", request),
+        )
+        _openssl(
+            *("x509", "-req", "-in", request, "-CA", self.cert, "-CAkey", self.key),
+            *("-CAcreateserial", "-days", days, "-extfile", extension, "-out", cert),
+        )
+        return cert, key
+
+
+def _openssl(*words: object) -> None:
+    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
 
 
 def tls_arguments(cert: Path, key: Path, port: int) -> tuple[str, ...]:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pytest_flowhealth.probes.redis import info
-from pytest_flowhealth.probes.redis.address import Address, parse
-from pytest_flowhealth.probes.redis.session import Session, Timed
+from pytest_flowhealth.probes.redis.address import RedisAddress, parse_address
+from pytest_flowhealth.probes.redis.session import RedisConnection, Timed
 
 INFO = {
     "redis_version": "7.0.15",
@@ -34,7 +34,7 @@ INFO = {
 URL = "redis://127.0.0.1:6379/0"
 
 
-class ScriptedSession(Session):
+class ScriptedSession(RedisConnection):
     """A session that is never connected.
 
     Args:
@@ -46,8 +46,8 @@ class ScriptedSession(Session):
         asked: The commands that were sent, their words joined.
     """
 
-    def __init__(self, replies: Mapping[str, Any], address: Address | str = URL) -> None:
-        parsed = parse(address) if isinstance(address, str) else address
+    def __init__(self, replies: Mapping[str, Any], address: RedisAddress | str = URL) -> None:
+        parsed = parse_address(address) if isinstance(address, str) else address
         super().__init__(parsed, 1.0, time.monotonic, None)
         self.replies = replies
         self.asked: list[str] = []
@@ -69,10 +69,10 @@ def scripted_dialer(servers: Mapping[int, Mapping[str, Any] | Exception]) -> Cal
     """Return what makes sessions with the server at each port, which may be an error instead."""
 
     class ScriptedDialer:
-        def __init__(self, address: Address, *_: object) -> None:
+        def __init__(self, address: RedisAddress, *_: object) -> None:
             self.address = address
 
-        def ask(self, work: Callable[[Session], Any], **_: object) -> Timed[Any]:
+        def ask(self, work: Callable[[RedisConnection], Any], **_: object) -> Timed[Any]:
             server = servers[self.address.port]
             if isinstance(server, Exception):
                 raise server
@@ -85,8 +85,7 @@ def scripted_dialer(servers: Mapping[int, Mapping[str, Any] | Exception]) -> Cal
     return ScriptedDialer
 
 
-def state(**fields: str | int | None) -> info.State:
-    """Return the state that a server tells by `INFO` with these fields; None removes one."""
+def state(**fields: str | float | dict[str, Any] | None) -> info.ServerState:
+    """Return the state that INFO describes with these fields; None removes one."""
     told = {name: value for name, value in {**INFO, **fields}.items() if value is not None}
-    text = "".join(f"{name}:{value}\r\n" for name, value in told.items())
-    return info.state(ScriptedSession({"INFO": text.encode()}))
+    return info.make_state(told, "127.0.0.1:6379")

@@ -17,7 +17,7 @@ from pytest_flowhealth.config.semver import is_range, satisfies
 from pytest_flowhealth.config.workspaces import workspaces
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError
 from pytest_flowhealth.probes import artifacts, files, lockfile
-from pytest_flowhealth.probes.redis.address import CLIENTS
+from pytest_flowhealth.probes.redis.application import CLIENTS
 
 Kind = Literal["server", "library", "command", "scripts"]
 

@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 
 from pytest_flowhealth.errors import FlowHealthError, MeasurementUnavailable, NotApplicable
-from pytest_flowhealth.probes.fleet import figures
-from pytest_flowhealth.probes.fleet.advice import Facts
-from pytest_flowhealth.probes.fleet.reading import Reading
+from pytest_flowhealth.probes.fleet import metrics
+from pytest_flowhealth.probes.fleet.recommendations import FleetFacts, list_recommendations
+from pytest_flowhealth.probes.fleet.sampling import FleetSample
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.probes.fleet.utilisation import Usage
 
 
-class Bounds(msgspec.Struct, frozen=True):
+class FleetLimits(msgspec.Struct, frozen=True):
     """What is configured: the fewest tasks that completion is told of, and limits in s."""
 
     tasks: int = 20
@@ -23,7 +23,9 @@ class Bounds(msgspec.Struct, frozen=True):
     heartbeat: float = 300.0
 
 
-def parts(found: Reading, bounds: Bounds, spawn: float | None) -> dict[str, float | str]:
+def score_parts(
+    found: FleetSample, bounds: FleetLimits, spawn: float | None
+) -> dict[str, float | str]:
     """Return the figure of each part of the score, or why there is none.
 
     Args:
@@ -34,9 +36,10 @@ def parts(found: Reading, bounds: Bounds, spawn: float | None) -> dict[str, floa
     last = found.last
     asked: dict[str, Callable[[], float]] = {
         "completion": lambda: _completed(last, bounds.tasks),
+        "progress": lambda: _progress(found),
         "spawn": lambda: _spawned(spawn),
         "utilisation": lambda: _used(found).percent,
-        "queue": lambda: last.known("waiting", figures.drain(last)),
+        "queue": lambda: last.known("waiting", metrics.drain(last)),
         "stuck": lambda: _stuck_share(found, bounds.stuck),
         "silent": lambda: _silent_share(last, bounds.heartbeat),
         "swarms": lambda: _succeeded(last),
@@ -44,13 +47,15 @@ def parts(found: Reading, bounds: Bounds, spawn: float | None) -> dict[str, floa
     return {name: _or_why(ask) for name, ask in asked.items()}
 
 
-def facts(found: Reading, bounds: Bounds, known: dict[str, float | str]) -> Facts:
+def collect_facts(
+    found: FleetSample, bounds: FleetLimits, known: dict[str, float | str]
+) -> FleetFacts:
     """Return what recommendations follow from; `known` are the score's parts."""
     last, before = found.last, found.first.tasks
     working = last.tasks.working or ()
     usage = None if isinstance(found.usage, FlowHealthError) else found.usage
     figure = {name: value for name, value in known.items() if not isinstance(value, str)}
-    return Facts(
+    return FleetFacts(
         agents=last.agents.total,
         busy=found.busy,
         waiting=last.tasks.waiting,
@@ -60,9 +65,9 @@ def facts(found: Reading, bounds: Bounds, known: dict[str, float | str]) -> Fact
         utilisation=usage.percent if usage else None,
         scope=_scope(usage) if usage else "",
         spawn=figure.get("spawn"),
-        stuck=len(figures.stuck(working, last.taken, bounds.stuck)),
-        abandoned=len(figures.abandoned(before.working or (), working)),
-        silent=len(figures.silent(last, bounds.heartbeat)),
+        stuck=len(metrics.stuck(working, last.taken, bounds.stuck)),
+        abandoned=len(metrics.abandoned(before.working or (), working)),
+        silent=len(metrics.silent(last, bounds.heartbeat)),
         paused=last.facts.get("paused") is True,
     )
 
@@ -75,10 +80,16 @@ def _or_why(ask: Callable[[], Any]) -> float | str:
 
 
 def _completed(last: Snapshot, least: int) -> float:
-    done = last.known("completion", figures.completion(last.tasks))
+    done = last.known("completion", metrics.completion(last.tasks))
     if done.all < least:
         raise NotApplicable(f"{done.all:,} tasks ended, fewer than fleet.tasks = {least:,}")
     return done.percent
+
+
+def _progress(found: FleetSample) -> float:
+    """Return 100 if waiting and delayed work is picked up, 0 if not."""
+    found.last.known("waiting", found.last.tasks.waiting)
+    return 0.0 if found.untaken or found.overdue else 100.0
 
 
 def _spawned(spawn: float | None) -> float:
@@ -87,30 +98,30 @@ def _spawned(spawn: float | None) -> float:
     return spawn
 
 
-def _used(found: Reading) -> Usage:
+def _used(found: FleetSample) -> Usage:
     if isinstance(found.usage, FlowHealthError):
         raise found.usage
     return found.usage
 
 
-def _stuck_share(found: Reading, limit: float) -> float:
+def _stuck_share(found: FleetSample, limit: float) -> float:
     working = found.last.known("working", found.last.tasks.working)
     if not working:
         raise NotApplicable("no task is under way")
-    late = {one.id for one in figures.stuck(working, found.last.taken, limit)}
-    late.update(figures.abandoned(found.first.tasks.working or (), working))
+    late = {one.id for one in metrics.stuck(working, found.last.taken, limit)}
+    late.update(metrics.abandoned(found.first.tasks.working or (), working))
     return 100.0 * len(late) / len(working)
 
 
 def _silent_share(last: Snapshot, limit: float) -> float:
-    telling = last.known("heartbeat", figures.with_heartbeat(last) or None)
-    return 100.0 * len(figures.silent(last, limit)) / telling
+    telling = last.known("heartbeat", metrics.with_heartbeat(last) or None)
+    return 100.0 * len(metrics.silent(last, limit)) / telling
 
 
 def _succeeded(last: Snapshot) -> float:
-    done = figures.swarm_success(last.known("swarms", last.swarms))
-    if done.all < figures.LEAST_SWARMS:
-        raise NotApplicable(f"{done.all} swarms ended, fewer than {figures.LEAST_SWARMS}")
+    done = metrics.swarm_success(last.known("swarms", last.swarms))
+    if done.all < metrics.LEAST_SWARMS:
+        raise NotApplicable(f"{done.all} swarms ended, fewer than {metrics.LEAST_SWARMS}")
     return done.percent
 
 
@@ -118,3 +129,10 @@ def _scope(usage: Usage) -> str:
     cpu = usage.cpu.percent >= usage.memory.percent
     share, what = (usage.cpu, "CPU time") if cpu else (usage.memory, "memory")
     return f"the {what} of the {share.scope}"
+
+
+def recommend(
+    sample: FleetSample, limits: FleetLimits, parts: dict[str, float | str]
+) -> tuple[str, ...]:
+    """Return what to do, the most urgent first; `parts` are those of `score_parts`."""
+    return list_recommendations(collect_facts(sample, limits, parts))

@@ -13,18 +13,20 @@ import msgspec
 from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
 
 WEIGHTS = {
-    "completion": 30,
-    "spawn": 15,
-    "utilisation": 15,
-    "queue": 15,
+    "completion": 25,
+    "progress": 25,
+    "spawn": 10,
+    "utilisation": 10,
+    "queue": 10,
     "stuck": 10,
-    "silent": 10,
+    "silent": 5,
     "swarms": 5,
 }
 """How much each part counts: that tasks are done, more than how."""
 
 SCALES = {
     "completion": (80.0, 95.0),
+    "progress": (0.0, 100.0),
     "spawn": (10.0, 3.0),
     "utilisation": (100.0, 70.0),
     "queue": (600.0, 60.0),
@@ -34,12 +36,12 @@ SCALES = {
 }
 """Where a part gives 0 points, and where 100; in proportion between them.
 
-completion, utilisation and swarms in %; spawn: the median in s; queue: seconds until what waits
+completion, utilisation and swarms in %; progress: 100 if waiting work is picked up, else 0; spawn: the median in s; queue: seconds until what waits
 is done at the present pace; stuck: % of the tasks under way; silent: % of the agents.
 """
 
 
-class Part(msgspec.Struct, frozen=True):
+class ScorePart(msgspec.Struct, frozen=True):
     """A part: its figure, its points of 100, and how much it counts."""
 
     value: float
@@ -47,15 +49,15 @@ class Part(msgspec.Struct, frozen=True):
     weight: int
 
 
-class Score(msgspec.Struct, frozen=True):
+class FleetScore(msgspec.Struct, frozen=True):
     """The score of 0 to 100, what it is made of, and why the other parts are absent."""
 
     value: float
-    parts: dict[str, Part]
+    parts: dict[str, ScorePart]
     absent: dict[str, str]
 
 
-def scored(figures: Mapping[str, float | str]) -> Score:
+def score_fleet(figures: Mapping[str, float | str]) -> FleetScore:
     """Return the score.
 
     Args:
@@ -69,7 +71,7 @@ def scored(figures: Mapping[str, float | str]) -> Score:
     if unknown:
         raise MeasurementUnavailable(f"the score has no part {unknown[0]}")
     parts = {
-        name: Part(figure, points(name, figure), WEIGHTS[name])
+        name: ScorePart(figure, points(name, figure), WEIGHTS[name])
         for name, figure in figures.items()
         if not isinstance(figure, str)
     }
@@ -78,7 +80,7 @@ def scored(figures: Mapping[str, float | str]) -> Score:
         raise NotApplicable("none of the score's parts could be measured")
     whole = sum(part.weight for part in parts.values())
     value = sum(part.weight * part.points for part in parts.values()) / whole
-    return Score(value=value, parts=parts, absent=absent)
+    return FleetScore(value=value, parts=parts, absent=absent)
 
 
 def points(name: str, figure: float) -> float:

@@ -99,11 +99,12 @@ class Agents(msgspec.Struct, frozen=True):
 
 
 class Working(msgspec.Struct, frozen=True):
-    """A task under way: its id, since when, and whether its agent still holds it."""
+    """A task under way: its id, since when, whether an agent still holds it, and which one."""
 
     id: str
     since: float | None = None
     held: bool | None = None
+    holder: str = ""
 
 
 class Tasks(msgspec.Struct, frozen=True):
@@ -118,6 +119,11 @@ class Tasks(msgspec.Struct, frozen=True):
         durations: Seconds from begin to end of finished ones, the most recent.
         working: Those under way, where they are known one by one.
         basis: What `completed` and `failed` were counted over, in words.
+        next_ids: The waiting tasks that an agent would take next; () where they are not known.
+        overdue: How many delayed ones are past their time, by at least 5 s.
+        orphaned: Parents that wait for tasks which are gone or have failed.
+        stalled: How often an agent lost a task, within `basis`.
+        held_back: Why waiting tasks rightly wait (paused, a rate limit), "" if nothing does.
     """
 
     completed: int | None = None
@@ -128,6 +134,11 @@ class Tasks(msgspec.Struct, frozen=True):
     durations: tuple[float, ...] = ()
     working: tuple[Working, ...] | None = None
     basis: str = ""
+    next_ids: tuple[str, ...] = ()
+    overdue: int | None = None
+    orphaned: tuple[str, ...] = ()
+    stalled: int | None = None
+    held_back: str = ""
 
 
 class Swarm(msgspec.Struct, frozen=True):

@@ -10,20 +10,24 @@ from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, NotApplicable
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.probes.fleet.sources import redis_reading
-from pytest_flowhealth.probes.fleet.sources.bullmq import BullMQ
+from pytest_flowhealth.probes.fleet.sources.bee_queue import BeeQueue
 from pytest_flowhealth.probes.fleet.sources.command import Command
 from pytest_flowhealth.probes.fleet.sources.extension import ExtensionSource
-from pytest_flowhealth.probes.fleet.sources.fetch import Place
-from pytest_flowhealth.probes.fleet.sources.http import Http
+from pytest_flowhealth.probes.fleet.sources.fetch import WebAddress
+from pytest_flowhealth.probes.fleet.sources.http import HttpSource
+from pytest_flowhealth.probes.fleet.sources.job_queue import LAYOUTS, JobQueue
 from pytest_flowhealth.probes.fleet.sources.prometheus import Prometheus
 from pytest_flowhealth.probes.fleet.sources.redis_swarm import RedisSwarm
-from pytest_flowhealth.probes.fleet.sources.swarm_keys import Keys
+from pytest_flowhealth.probes.fleet.sources.swarm_keys import SwarmKeys
 
 if TYPE_CHECKING:
     from pytest_flowhealth.config.target import Target
 
 NONE = "no fleet is configured: [fleet] source in flowhealth.toml names what its records are in"
 """Why there is nothing to look at."""
+
+REDIS_SOURCES = ("redis-swarm", "bullmq", "bull", "bee-queue")
+"""Sources whose records are in a Redis."""
 
 LONGEST_ANSWER = 15.0
 """Seconds of fleet.timeout that are waited for at most."""
@@ -68,7 +72,7 @@ def of_target(
     name = target.config.fleet.source
     if name is None:
         raise NotApplicable(NONE)
-    if name in ("redis-swarm", "bullmq"):
+    if name in REDIS_SOURCES:
         return _of_redis(target, listen=listen)
     if name == "command":
         return _program(target)
@@ -81,7 +85,7 @@ def reads_redis(target: Target) -> bool:
     """Tell whether the records are in the Redis that `redis.url` names."""
     settings = target.config.fleet
     ours = settings.url is None or settings.url == target.config.redis.url
-    return settings.source in ("redis-swarm", "bullmq") and ours
+    return settings.source in REDIS_SOURCES and ours
 
 
 def _of_redis(target: Target, *, listen: bool) -> Source:
@@ -90,10 +94,13 @@ def _of_redis(target: Target, *, listen: bool) -> Source:
         redis_reading.of_target(target), timeout=_timeout(target), longest=LONGEST_READING
     )
     window = parse_duration(settings.window)
-    if settings.source == "bullmq":
-        return BullMQ(records, settings.queue, prefix=settings.prefix, window=window)
+    if settings.source == "bee-queue":
+        return BeeQueue(records, settings.queue, prefix=settings.prefix or "bq")
+    if settings.source in LAYOUTS:
+        layout, prefix = LAYOUTS[settings.source], settings.prefix or "bull"
+        return JobQueue(records, settings.queue, layout=layout, prefix=prefix, window=window)
     listening = min(LONGEST_LISTENING, parse_duration(settings.listen)) if listen else 0.0
-    return RedisSwarm(records, Keys(settings.keys), window=window, listening=listening)
+    return RedisSwarm(records, SwarmKeys(settings.keys), window=window, listening=listening)
 
 
 def _program(target: Target) -> Source:
@@ -115,9 +122,9 @@ def _of_web(target: Target, environ: Mapping[str, str]) -> Source:
                 f"the variable {settings.token_env}, which fleet.token_env names, is not set",
                 remedy=f"export {settings.token_env}=TOKEN",
             )
-    place = Place(settings.url, token, _timeout(target))
+    place = WebAddress(settings.url, token, _timeout(target))
     if settings.source == "http":
-        return Http(place, settings.fields)
+        return HttpSource(place, settings.fields)
     return Prometheus(place, settings.fields, promql=settings.promql)
 
 

@@ -18,10 +18,14 @@ import msgspec
 from pytest_flowhealth.domain.text import format_number, one_line
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.descendants import MARK, Descendants
-from pytest_flowhealth.probes.fleet.ready import Sign
+from pytest_flowhealth.probes.fleet.readiness import ReadySignal
+from pytest_flowhealth.probes.program_errors import find_cause
 
 LINES = 5
-"""Last lines of output that are kept."""
+"""Last lines of output that are reported."""
+
+KEPT_LINES = 200
+"""Last lines of output in which the cause of a program's end is looked for."""
 
 LONGEST_LINE = 4_096
 """Bytes of a line; what is longer is cut where it is looked at and shown."""
@@ -33,7 +37,7 @@ _LOOK = 0.1
 _DRAIN = 0.3
 
 
-class Start(msgspec.Struct, frozen=True):
+class AgentStart(msgspec.Struct, frozen=True):
     """One start.
 
     Attributes:
@@ -45,6 +49,7 @@ class Start(msgspec.Struct, frozen=True):
         left: Processes that could not be ended.
         output: How many bytes it wrote.
         last_lines: The last lines of its outputs.
+        cause: The error in its output, if it was not ready; the last line if it still ran.
         timed_out: Whether it ran out of time.
     """
 
@@ -56,10 +61,11 @@ class Start(msgspec.Struct, frozen=True):
     left: int = 0
     output: int = 0
     last_lines: tuple[str, ...] = ()
+    cause: str = ""
     timed_out: bool = False
 
 
-class Program(msgspec.Struct, frozen=True):
+class AgentProgram(msgspec.Struct, frozen=True):
     """What is started: its words, its folder, and its environment (the present one by default)."""
 
     argv: tuple[str, ...]
@@ -68,13 +74,13 @@ class Program(msgspec.Struct, frozen=True):
 
 
 def starts(
-    program: Program,
-    sign: Callable[[str], Sign],
+    program: AgentProgram,
+    sign: Callable[[str], ReadySignal],
     *,
     count: int = 5,
     timeout: float = 30.0,
     longest: float = 240.0,
-) -> tuple[Start, ...]:
+) -> tuple[AgentStart, ...]:
     """Start a program several times, one after the other.
 
     Args:
@@ -87,7 +93,7 @@ def starts(
     Raises:
         CheckFailed: It can't be started at all, or its sign can't be watched.
     """
-    done: list[Start] = []
+    done: list[AgentStart] = []
     end = time.monotonic() + longest
     while len(done) < count and sum(one.timed_out for one in done) < TIMEOUTS:
         if time.monotonic() > end:
@@ -98,12 +104,12 @@ def starts(
 
 
 def start(
-    program: Program,
-    sign: Sign,
+    program: AgentProgram,
+    sign: ReadySignal,
     word: str,
     timeout: float,
     clock: Callable[[], float] = time.monotonic,
-) -> Start:
+) -> AgentStart:
     """Start a program once, wait for its sign, and end it with all its descendants.
 
     Args:
@@ -122,7 +128,7 @@ def start(
     try:
         begin = clock()
         process = _popen(program, word)
-        output = Output(process, sign)
+        output = ProgramOutput(process, sign)
         family = Descendants(process.pid, word)
         problem, timed_out = _wait(process, family, sign, begin + timeout, clock)
         exit_code = process.poll()
@@ -131,7 +137,7 @@ def start(
         sign.end()
         killed, left = _end(process, family, word)
     output.drain()
-    return Start(
+    return AgentStart(
         milliseconds=None if sign.at is None or problem else 1_000.0 * (sign.at - begin),
         problem=problem,
         exit_code=exit_code,
@@ -140,16 +146,17 @@ def start(
         left=left,
         output=output.size,
         last_lines=output.last(),
+        cause=output.cause(exit_code) if problem else "",
         timed_out=timed_out,
     )
 
 
-class Output:
+class ProgramOutput:
     """What a program writes, read to the end so that it never has to wait, and kept in small part."""
 
-    def __init__(self, process: subprocess.Popen[bytes], sign: Sign) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], sign: ReadySignal) -> None:
         self.size = 0
-        self._lines: deque[str] = deque(maxlen=LINES)
+        self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._sign = sign
         self._threads = [
             threading.Thread(target=self._read, args=(pipe, counts), daemon=True)
@@ -160,7 +167,14 @@ class Output:
 
     def last(self) -> tuple[str, ...]:
         """Return the last lines, printable and cut."""
-        return tuple(one_line(line, 200) for line in [*self._lines] if line.strip())
+        lines = [line for line in [*self._lines] if line.strip()]
+        return tuple(one_line(line, 200) for line in lines[-LINES:])
+
+    def cause(self, code: int | None) -> str:
+        """Return the error in the output, or the last line of a program that still runs."""
+        if code is None:
+            return f"its last line: {self.last()[-1]}" if self.last() else ""
+        return find_cause("\n".join(self._lines), code) if self._lines else ""
 
     def drain(self) -> None:
         """Wait a moment for what was written and not yet read."""
@@ -189,7 +203,7 @@ class Output:
             self._sign.line(text)
 
 
-def _popen(program: Program, word: str) -> subprocess.Popen[bytes]:
+def _popen(program: AgentProgram, word: str) -> subprocess.Popen[bytes]:
     environ = {**(os.environ if program.environ is None else program.environ), MARK: word}
     try:
         return subprocess.Popen(  # noqa: S603  # what the user configured, without a shell
@@ -212,7 +226,7 @@ def _popen(program: Program, word: str) -> subprocess.Popen[bytes]:
 def _wait(
     process: subprocess.Popen[bytes],
     family: Descendants,
-    sign: Sign,
+    sign: ReadySignal,
     deadline: float,
     clock: Callable[[], float],
 ) -> tuple[str, bool]:
@@ -231,7 +245,7 @@ def _wait(
     return "", False
 
 
-def _never(process: subprocess.Popen[bytes], sign: Sign) -> str:
+def _never(process: subprocess.Popen[bytes], sign: ReadySignal) -> str:
     runs = "still ran" if process.poll() is None else "had left others running"
     return f"it was not ready in time, and {runs}: no sign of {one_line(sign.what, 60)!r}"
 
@@ -252,12 +266,11 @@ def _end(
     return counts
 
 
-def summary(done: Sequence[Start]) -> str:
+def describe_failed_starts(done: Sequence[AgentStart]) -> str:
     """Return how many starts failed and why, "" where none did."""
     failed = [one for one in done if one.problem]
     if not failed:
         return ""
     reasons = "; ".join(dict.fromkeys(one.problem for one in failed))
-    said = next((one.last_lines[-1] for one in failed if one.last_lines), "")
-    quoted = f"; its last line: {said}" if said else ""
-    return f"{len(failed)} of {len(done)} starts failed: {reasons}{quoted}"
+    cause = next((one.cause for one in failed if one.cause), "")
+    return f"{len(failed)} of {len(done)} starts failed: {reasons}{f': {cause}' if cause else ''}"

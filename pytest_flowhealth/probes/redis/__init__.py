@@ -1,1 +1,46 @@
-"""The Redis that an application uses: its address, what it does and how quickly, what is wrong with it."""
+"""Measure the Redis that an application uses: reachability, latency, throughput, its own statistics.
+
+`RedisProbe` is the entry point; the fixture `redis_probe` is the one of the checked target. Names
+are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_flowhealth.probes.redis.address import RedisAddress
+    from pytest_flowhealth.probes.redis.info import ServerState, SlowCommand
+    from pytest_flowhealth.probes.redis.load import Latency, Throughput
+    from pytest_flowhealth.probes.redis.probe import RedisProbe, RoundTrip
+    from pytest_flowhealth.probes.redis.topology import NodeView
+
+__all__ = [
+    "Latency",
+    "NodeView",
+    "RedisAddress",
+    "RedisProbe",
+    "RoundTrip",
+    "ServerState",
+    "SlowCommand",
+    "Throughput",
+]
+
+_MODULES = {
+    "Latency": "load",
+    "NodeView": "topology",
+    "RedisAddress": "address",
+    "RedisProbe": "probe",
+    "RoundTrip": "probe",
+    "ServerState": "info",
+    "SlowCommand": "info",
+    "Throughput": "load",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""Where a Redis is: addresses, and which one a target uses.
+"""Addresses of Redis servers, their parsing and how they are shown.
 
 The form is that of redis-py and of the Node clients:
 ``redis://[user][:password]@host[:port][/database]``, ``rediss://`` for TLS, and
@@ -11,65 +11,23 @@ know of each other are addressed as
 - ``redis+cluster://[user][:password]@host[:port][,host[:port]...]``: all primaries of the
   cluster that these nodes belong to;
 
-with ``rediss+`` for TLS. The passwords leave this module only towards the
-connection: messages show ``***`` in their place.
+with ``rediss+`` for TLS. Passwords are only passed to the connection;
+messages show ``***`` in their place.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import msgspec
 
-from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
-
-if TYPE_CHECKING:
-    from pytest_flowhealth.config.manifest import Manifest
-    from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.errors import CheckFailed
 
 DEFAULT_URL = "redis://127.0.0.1:6379/0"
-"""Where Redis clients for Node look when nothing else is said."""
-
-CLIENTS = frozenset(
-    {
-        "@adonisjs/redis",
-        "@fastify/redis",
-        "@keyv/redis",
-        "@keyv/valkey",
-        "@nestjs-modules/ioredis",
-        "@node-redis/client",
-        "@redis/client",
-        "@socket.io/redis-adapter",
-        "@socket.io/redis-emitter",
-        "@valkey/valkey-glide",
-        "bee-queue",
-        "bull",
-        "bullmq",
-        "cache-manager-ioredis",
-        "cache-manager-ioredis-yet",
-        "cache-manager-redis-store",
-        "cache-manager-redis-yet",
-        "connect-redis",
-        "handy-redis",
-        "ioredis",
-        "iovalkey",
-        "koa-redis",
-        "kue",
-        "node-resque",
-        "rate-limit-redis",
-        "redis",
-        "redis-om",
-        "redlock",
-        "resque",
-        "rsmq",
-        "socket.io-redis",
-        "tedis",
-    }
-)
-"""npm packages that need a Redis server."""
+"""Default address of the Redis clients for Node."""
 
 _TLS_OPTIONS = frozenset(
     {
@@ -116,12 +74,12 @@ class Secret:
         return "***"
 
 
-class Address(msgspec.Struct, frozen=True):
-    """Where a Redis is, and who said so.
+class RedisAddress(msgspec.Struct, frozen=True):
+    """Address of a Redis, and the setting that it comes from.
 
     Attributes:
         shown: The URL with ``***`` for the password.
-        origin: The setting that gave it, for messages: "redis.url from environment".
+        origin: The setting that it comes from, for messages: "redis.url from environment".
         host: The host's name or address; "" with a Unix socket.
         port: The TCP port.
         path: The Unix socket; "" with TCP.
@@ -135,6 +93,12 @@ class Address(msgspec.Struct, frozen=True):
         service: The name that the Sentinels know the primary by.
         sentinel_username: The Sentinels' own ACL user, `None` for the default one.
         sentinel_password: Its password, `None` without.
+        contradictions: Evidence that the application uses another address, a sentence each.
+        assumed: Whether nothing names an address, so that it is the usual one.
+        unreachable: Why its host may be unknown on this machine ("a service of compose.yml"), "" if
+            there is no such reason.
+        announced: Whether the nodes of a cluster or a Sentinel named it.
+        forgiving: Whether the application's client goes on if the server needs no password.
     """
 
     shown: str
@@ -152,6 +116,11 @@ class Address(msgspec.Struct, frozen=True):
     service: str = ""
     sentinel_username: str | None = None
     sentinel_password: Secret | None = None
+    contradictions: tuple[str, ...] = ()
+    assumed: bool = False
+    unreachable: str = ""
+    announced: bool = False
+    forgiving: bool = False
 
     @property
     def place(self) -> str:
@@ -159,10 +128,17 @@ class Address(msgspec.Struct, frozen=True):
         places = self.seeds or ((self.host, self.port),)
         return self.path or ", ".join(_place(host, port) for host, port in places)
 
-    def at(self, host: str, port: int, origin: str) -> Address:
-        """Return the address of one server among these, reached as this one is."""
+    def at(self, host: str, port: int, origin: str) -> RedisAddress:
+        """Return the address of one server among these, with the same login and TLS options."""
         return msgspec.structs.replace(
-            self, host=host, port=port, origin=origin, kind="server", seeds=(), path=""
+            self,
+            host=host,
+            port=port,
+            origin=origin,
+            kind="server",
+            seeds=(),
+            path="",
+            announced=True,
         )
 
     @property
@@ -179,7 +155,7 @@ class Address(msgspec.Struct, frozen=True):
         return text
 
 
-def parse(url: str, origin: str = "the address") -> Address:
+def parse_address(url: str, origin: str = "the address") -> RedisAddress:
     """Return the parts of a Redis URL.
 
     Args:
@@ -189,6 +165,7 @@ def parse(url: str, origin: str = "the address") -> Address:
     Raises:
         CheckFailed: It can't be read as such; the message holds no password.
     """
+    url = url.strip()
     try:
         return _parse(url, origin)
     except ValueError as error:
@@ -215,91 +192,38 @@ def mask(url: str) -> str:
     return scheme + re.sub(_SECRET_OPTION, r"\1***", rest)
 
 
-def of_target(target: Target) -> Address:
-    """Return the Redis that a target uses: the configured one, else the usual local one.
-
-    Raises:
-        NotApplicable: None is configured, and no package of the target needs one.
-        MeasurementUnavailable: None is configured, and package.json can't be read.
-        CheckFailed: The configured URL can't be read.
-    """
-    url = target.config.redis.url
-    if url is not None:
-        origin = f"redis.url from {target.sources.get('redis.url', 'the configuration')}"
-        return _with_authority(parse(url, origin), target)
-    try:
-        client = _client(target)
-    except CheckFailed as error:
-        problem = error.message
-    else:
-        return parse(DEFAULT_URL, f"the usual address, since {client}")
-    raise MeasurementUnavailable(f"whether this target uses Redis can't be told: {problem}")
-
-
-def _with_authority(address: Address, target: Target) -> Address:
-    """Return the address with redis.ca, where its URL names no authority of its own."""
-    ca = target.config.redis.ca
-    if ca is None or not address.tls:
-        return address
-    options = {"ssl_ca_certs": str(target.root / ca), **address.options}
-    return msgspec.structs.replace(address, options=options)
-
-
-def _client(target: Target) -> str:
-    """Return which dependency needs a Redis: "`redis` is in the dependencies"."""
-    found = _needing(target.manifest)
-    if found:
-        return f"`{found}` is in the dependencies"
-    critical = target.config.package.critical or ()
-    named = next((name for name in critical if name in CLIENTS), None)
-    if named:
-        # What the configuration or the preset names is needed, whatever package.json lost.
-        return f"`{named}` is a critical dependency"
-    for package in target.packages:
-        found = _needing(package.manifest)
-        if found:
-            return f"`{found}` is in the dependencies of {package.label}"
-    raise NotApplicable(
-        "no Redis client is in package.json's dependencies, and no redis.url is configured"
-    )
-
-
-def _needing(manifest: Manifest) -> str | None:
-    declared = {
-        **manifest.dependencies,
-        **manifest.optional_dependencies,
-        **manifest.dev_dependencies,
-    }
-    return next((name for name in declared if name in CLIENTS), None)
-
-
 class _BadUrl(ValueError):
     """A reason that is safe to show."""
 
 
-def _parse(url: str, origin: str) -> Address:
-    parts = urlsplit(url.strip())
+def _parse(url: str, origin: str) -> RedisAddress:
+    from redis.connection import parse_url
+
+    parts = urlsplit(url)
+    kind = parts.scheme.partition("+")[2] or "server"
     if parts.scheme not in _SCHEMES:
         raise _BadUrl("it does not begin with redis://, rediss:// or unix://")
     unix = parts.scheme == "unix"
     if not unix and (parts.fragment or ("@" in url and "@" not in parts.netloc)):
         raise _BadUrl("a character that is not percent-encoded ends the password")
-    query = dict(parse_qsl(parts.query))
-    password = query.get("password") or unquote(parts.password or "")
-    path = unquote(parts.path) if unix else ""
-    if unix and not path:
-        raise _BadUrl("the path of the socket is missing")
-    kind = parts.scheme.partition("+")[2] or "server"
     service, database = _inside(kind, "" if unix else parts.path.strip("/"))
     seeds = _seeds(kind, parts.netloc)
-    return Address(
-        shown=mask(url.strip()),
+    query = dict(parse_qsl(parts.query))
+    simple = (
+        url if kind == "server" else f"redis://{parts.netloc.rpartition('@')[0]}@h/0?{parts.query}"
+    )
+    read: dict[str, Any] = parse_url(simple)  # type: ignore[no-untyped-call]
+    if unix and not read.get("path"):
+        raise _BadUrl("the path of the socket is missing")
+    password = read.get("password")
+    return RedisAddress(
+        shown=mask(url),
         origin=origin,
-        host="" if unix or seeds else unquote(parts.hostname or "localhost"),
-        port=6379 if unix or seeds else parts.port or 6379,
-        path=path,
+        host="" if unix or seeds else read.get("host", "localhost"),
+        port=6379 if unix or seeds else read.get("port", 6379),
+        path=read.get("path", ""),
         database=_database(query.get("db") or database),
-        username=query.get("username") or unquote(parts.username or "") or None,
+        username=read.get("username") or None,
         password=Secret(password) if password else None,
         tls=parts.scheme.startswith("rediss"),
         options={name: value for name, value in query.items() if name in _TLS_OPTIONS},

@@ -1,9 +1,9 @@
-"""What went wrong between us and a Redis, in words that say what to do.
+"""Explain errors of redis-py, of TLS and of the socket: what they mean, and what fixes them.
 
 Error replies begin with a code (NOAUTH, OOM, ...:
 https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors);
 redis-py makes classes of some and leaves others in the text, differently from
-release to release, so both are looked at here.
+release to release, so both are considered here.
 """
 
 from __future__ import annotations
@@ -15,24 +15,53 @@ import ssl
 from collections.abc import Iterator
 from shlex import quote
 
-from pytest_flowhealth.errors import CheckFailed, FlowHealthError
-from pytest_flowhealth.probes.redis.address import Address
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
+from pytest_flowhealth.probes.redis.address import RedisAddress
 
 _ENDS = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
+
+
+_REFUSED = re.compile(
+    r"unknown (?:sub)?command|not (?:allowed|available|supported|permitted|enabled)|unsupported"
+    r"|disabled|forbidden|prohibited|restricted|denied",
+    re.IGNORECASE,
+)
 
 
 class NotRedis(Exception):
     """An answer that no Redis gives."""
 
 
-def only_refuses_ping(error: Exception) -> bool:
-    """Tell whether an error reply to PING comes from a Redis that is connected all the same."""
-    return code_of(error) in {"NOPERM", "MISCONF", "MASTERDOWN"}
+class ConnectionEnded(CheckFailed):
+    """The server closed the connection, without an answer to the last command."""
+
+
+class UnneededPassword(CheckFailed):
+    """The server has no password, and the address has one."""
+
+
+class NoAnswer(CheckFailed):
+    """The server did not answer in time."""
+
+
+def is_refused(error: BaseException) -> bool:
+    """Return whether an error reply says that the command is not available to this user.
+
+    The user has no right to it (NOPERM), or a managed service or proxy has renamed, disabled or
+    never implemented it.
+    """
+    code = code_of(error)
+    return code == "NOPERM" or (code in ("", "ERR") and _REFUSED.search(str(error)) is not None)
+
+
+def is_connected_nonetheless(error: BaseException) -> bool:
+    """Return whether an error reply to PING comes from a Redis that takes other commands."""
+    return is_refused(error) or code_of(error) in {"MISCONF", "MASTERDOWN"}
 
 
 def explain(
     error: BaseException | None,
-    address: Address,
+    address: RedisAddress,
     seconds: float,
     command: str = "",
     *,
@@ -56,7 +85,7 @@ def explain(
         return error
     if error is None or _is_timeout(error):
         return _late(address, seconds, answered)
-    if answered and _is_end(error):
+    if answered and is_end(error):
         return _ended(address, answered)
     below = next((one for one in _chain(error) if isinstance(one, OSError)), None)
     if below is not None:
@@ -64,7 +93,7 @@ def explain(
     return _reply(error, address, command, key)
 
 
-def _below(error: OSError, address: Address) -> CheckFailed:
+def _below(error: OSError, address: RedisAddress) -> FlowHealthError:
     return _tls(error, address) if isinstance(error, ssl.SSLError) else _system(error, address)
 
 
@@ -81,56 +110,129 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen = seen.__cause__ or seen.__context__
 
 
-def _is_end(error: BaseException) -> bool:
+def is_end(error: BaseException) -> bool:
     """Tell whether the other side has closed the connection."""
     if code_of(error) == "CLOSED" or isinstance(error, ssl.SSLEOFError):
         return True
     return any(isinstance(one, OSError) and one.errno in _ENDS for one in _chain(error))
 
 
-def _ended(address: Address, answered: int) -> CheckFailed:
-    return CheckFailed(
+def _ended(address: RedisAddress, answered: int) -> CheckFailed:
+    return ConnectionEnded(
         f"Redis at {address.place} closed the connection after {answered:,} answers "
         f"({address.origin}): it was stopped or restarted, or it ended this client",
         remedy=f"see whether it still runs, and what its log says: {_cli(address)} ping",
     )
 
 
-def _late(address: Address, seconds: float, answered: int) -> CheckFailed:
+def _late(address: RedisAddress, seconds: float, answered: int) -> CheckFailed:
     after = f" after {answered:,} answers" if answered else ""
-    tls = ", it does not speak TLS (redis:// then)" if address.tls else ""
+    if address.announced:
+        internal = ", or the announced address is one of an internal network (cluster-announce-ip)"
+    else:
+        internal = ""
     resume = "; a stopped process goes on with: pkill -CONT redis-server" if address.local else ""
-    return CheckFailed(
+    return NoAnswer(
         f"Redis at {address.place} gave no answer within {seconds:g} s{after} ({address.origin}): "
-        f"its process is stopped or busy{tls}, or a firewall drops the packets",
+        f"its process is stopped or busy, or a firewall drops the packets{internal}",
         remedy=f"{_cli(address)} ping{resume}",
     )
 
 
-def _tls(error: ssl.SSLError, address: Address) -> CheckFailed:
+def _tls(error: ssl.SSLError, address: RedisAddress) -> CheckFailed:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return CheckFailed(
-            f"the TLS certificate of Redis at {address.place} is not accepted: "
-            f"{error.verify_message}",
-            remedy="name the authority that signed it in redis.ca, or at the URL's end: "
-            "?ssl_ca_certs=/path/ca.pem",
-        )
-    problem = (error.reason or str(error)).replace("_", " ").lower()
+        return _certificate(error, address)
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return _closed(address)
+    reason = error.reason or str(error)
+    if any(word in reason for word in _CLIENT_CERTIFICATE):
+        return needs_client_certificate(address, reason.replace("_", " ").lower())
+    if any(word in reason for word in _NO_TLS):
+        return no_tls(address)
     return CheckFailed(
-        f"no TLS connection to Redis at {address.place} ({address.origin}): {problem}",
-        remedy="a server without TLS is addressed as redis://, not rediss://",
+        f"no TLS connection to Redis at {address.place} ({address.origin}): "
+        f"{reason.replace('_', ' ').lower()}",
+        remedy=f"openssl s_client -connect {address.place} shows what the server offers",
     )
 
 
-def _system(error: OSError, address: Address) -> CheckFailed:
+_CLIENT_CERTIFICATE = (
+    *("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "ALERT_UNKNOWN_CA", "ALERT_BAD_CERTIFICATE"),
+    *("ALERT_CERTIFICATE_", "ALERT_UNSUPPORTED_CERTIFICATE", "ALERT_NO_CERTIFICATE"),
+    *("ALERT_ACCESS_DENIED", "ALERT_CERTIFICATE_UNKNOWN", "ALERT_CERTIFICATE_EXPIRED"),
+)
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG")
+_EXPIRED, _NOT_YET, _HOSTNAME, _IP = 10, 9, 62, 64
+
+
+def _certificate(error: ssl.SSLCertVerificationError, address: RedisAddress) -> CheckFailed:
+    """Explain why the server's certificate is not accepted."""
+    code = error.verify_code
+    if code in (_HOSTNAME, _IP):
+        problem = f"it is for another name than {address.host!r}"
+        remedy = (
+            "use a name of the certificate as the host in redis.url, or at its end "
+            "?ssl_check_hostname=false to check the authority only"
+        )
+    elif code in (_EXPIRED, _NOT_YET):
+        problem = error.verify_message
+        remedy = "renew the server's certificate, or correct this machine's clock"
+    else:
+        problem = f"its authority is unknown here ({error.verify_message})"
+        remedy = (
+            "name the authority that signed it: redis.ca in flowhealth.toml, "
+            "?ssl_ca_certs=/path/ca.pem at the end of redis.url, or NODE_EXTRA_CA_CERTS"
+        )
+    return CheckFailed(
+        f"the TLS certificate of Redis at {address.place} is not accepted ({address.origin}): "
+        f"{problem}",
+        remedy=remedy,
+    )
+
+
+def needs_client_certificate(address: RedisAddress, reason: str) -> CheckFailed:
+    """Return the error for a server that ended the handshake for want of a client certificate."""
+    given = "ssl_certfile" in address.options
+    what = "rejects the client certificate" if given else "requires a client certificate"
+    return CheckFailed(
+        f"Redis at {address.place} {what} ({address.origin}): {reason}",
+        remedy="name one that the server's authority has signed, at the end of redis.url: "
+        "?ssl_certfile=/path/client.crt&ssl_keyfile=/path/client.key (or the server sets "
+        "tls-auth-clients no)",
+    )
+
+
+def no_tls(address: RedisAddress) -> CheckFailed:
+    """Return the error for a port without TLS."""
+    return CheckFailed(
+        f"the port of Redis at {address.place} has no TLS, and {address.origin} asks for it",
+        remedy="write redis://, not rediss://, or use the server's TLS port (tls-port)",
+    )
+
+
+def needs_tls(address: RedisAddress) -> CheckFailed:
+    """Return the error for a port with TLS that was addressed without."""
+    return CheckFailed(
+        f"the port of Redis at {address.place} has TLS, and {address.origin} does not use it",
+        remedy="write rediss://, not redis://, or use the server's port without TLS",
+    )
+
+
+def _system(error: OSError, address: RedisAddress) -> FlowHealthError:
     if isinstance(error, socket.gaierror):
         return _unknown_host(error, address)
+    if address.announced and error.errno in _UNREACHABLE:
+        return _announced(error, address)
     if error.errno in {errno.ECONNREFUSED, errno.ENOENT}:
         return CheckFailed(
             f"no Redis listens at {address.place} ({address.origin})", remedy=_start(address)
         )
     if error.errno in _ENDS:
         return _closed(address)
+    return _other(error, address)
+
+
+def _other(error: OSError, address: RedisAddress) -> CheckFailed:
     if error.errno in {errno.EACCES, errno.EPERM} and address.path:
         return CheckFailed(
             f"this user may not open the socket {address.path} ({address.origin})",
@@ -143,7 +245,28 @@ def _system(error: OSError, address: Address) -> CheckFailed:
     )
 
 
-def _unknown_host(error: socket.gaierror, address: Address) -> CheckFailed:
+_UNREACHABLE = frozenset(
+    {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT}
+)
+
+
+def _announced(error: OSError, address: RedisAddress) -> CheckFailed:
+    """Explain that an address cannot be reached which other servers named, not a setting."""
+    what = "no Redis listens" if error.errno == errno.ECONNREFUSED else "nothing is reached"
+    return CheckFailed(
+        f"{what} at {address.place}, the address that the servers announce ({address.origin})",
+        remedy="see whether that server runs; if the address is one of an internal network: "
+        "CONFIG SET cluster-announce-ip (Sentinel: replica-announce-ip), or natMap in ioredis",
+    )
+
+
+def _unknown_host(error: socket.gaierror, address: RedisAddress) -> FlowHealthError:
+    if address.unreachable:
+        return MeasurementUnavailable(
+            f"Redis at {address.place} can't be reached from here ({address.origin}): "
+            f"{address.unreachable}",
+            remedy="run the checks in that network, or set redis.url to the published port",
+        )
     silent = error.errno == socket.EAI_AGAIN
     problem = "the name server gave no answer" if silent else "there is no such host"
     return CheckFailed(
@@ -152,7 +275,7 @@ def _unknown_host(error: socket.gaierror, address: Address) -> CheckFailed:
     )
 
 
-def _start(address: Address) -> str:
+def _start(address: RedisAddress) -> str:
     if address.path:
         return f"redis-server --unixsocket {quote(address.path)} --daemonize yes"
     if not address.local or address.tls:
@@ -161,15 +284,15 @@ def _start(address: Address) -> str:
     return f"redis-server{port} --daemonize yes"
 
 
-def _closed(address: Address) -> CheckFailed:
-    return CheckFailed(
+def _closed(address: RedisAddress) -> CheckFailed:
+    return ConnectionEnded(
         f"what listens at {address.place} closed the connection without an answer "
-        f"({address.origin}): no Redis, or one that wants TLS",
-        remedy="a server with TLS is addressed as rediss://; else correct redis.url",
+        f"({address.origin})",
+        remedy="correct the address in redis.url, if that is no Redis",
     )
 
 
-def _cli(address: Address) -> str:
+def _cli(address: RedisAddress) -> str:
     if address.path:
         return f"redis-cli -s {quote(address.path)}"
     tls = " --tls" if address.tls else ""
@@ -220,7 +343,7 @@ def _authentication(text: str) -> str:
     return "NOAUTH" if "required" in text.lower() else "WRONGPASS"
 
 
-def _reply(error: BaseException, address: Address, command: str, key: str) -> CheckFailed:
+def _reply(error: BaseException, address: RedisAddress, command: str, key: str) -> CheckFailed:
     """Return what an error reply means, or an answer that is none."""
     from redis.exceptions import InvalidResponse, ResponseError
 
@@ -233,7 +356,8 @@ def _reply(error: BaseException, address: Address, command: str, key: str) -> Ch
     known = _REPLIES.get(code)
     if known:
         message, remedy = (_filled(part, address, command) for part in known)
-        return CheckFailed(message, remedy=remedy)
+        kind = UnneededPassword if code == "NOPASS" else CheckFailed
+        return kind(message, remedy=remedy)
     if isinstance(error, ResponseError):
         return CheckFailed(f"Redis at {address.place} refused {command or 'to connect'}: {said}")
     if isinstance(error, InvalidResponse):
@@ -246,7 +370,7 @@ def _reply(error: BaseException, address: Address, command: str, key: str) -> Ch
     )
 
 
-def _filled(text: str, address: Address, command: str) -> str:
+def _filled(text: str, address: RedisAddress, command: str) -> str:
     return text.format(
         at=f"Redis at {address.place}",
         place=address.place,
@@ -258,7 +382,7 @@ def _filled(text: str, address: Address, command: str) -> str:
     )
 
 
-def _not_permitted(address: Address, command: str, key: str, said: str) -> CheckFailed:
+def _not_permitted(address: RedisAddress, command: str, key: str, said: str) -> CheckFailed:
     user = address.username or "default"
     keys = f"+set +get +del '~{key.partition('check:')[0]}*'" if key else f"+{command.lower()}"
     return CheckFailed(

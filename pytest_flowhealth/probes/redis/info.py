@@ -1,91 +1,70 @@
-"""What a Redis server tells of itself: INFO and the slow log, both of which only read.
+"""Statistics of a Redis server: INFO and the slow log, both of which only read.
 
-Fields: https://redis.io/docs/latest/commands/info/. What a release does not
-tell is `None`.
+Fields and units are those of INFO (https://redis.io/docs/latest/commands/info/), under its own
+names. A field that a release does not have is `None`.
 """
 
 from __future__ import annotations
 
-import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.probes.redis.session import Session
+from pytest_flowhealth.probes.redis.session import RedisConnection
 
 SLOWLOG_ENTRIES = 128
-"""Entries of the slow log that are read at most; as many as Redis keeps by default."""
+"""Most entries of the slow log that are read; as many as Redis keeps by default."""
 
 
-class Memory(msgspec.Struct, frozen=True):
+class MemoryInfo(msgspec.Struct, frozen=True):
     """Memory, in bytes.
 
-    Attributes:
-        used: What the data and the server's own structures take (used_memory).
-        peak: The most that `used` was since the start.
-        rss: What the system has given the process.
-        maxmemory: The limit; 0 for none.
-        policy: What happens at the limit, such as "noeviction" (maxmemory_policy).
-        uncounted: What does not count against the limit (mem_not_counted_for_evict).
-        fragmentation: `rss` divided by `used` (mem_fragmentation_ratio).
+    `used_memory` is the data with the server's own structures, `used_memory_rss` what the system
+    has given to the process, `maxmemory` the limit (0: none).
     """
 
-    used: int | None
-    peak: int | None
-    rss: int | None
-    maxmemory: int | None
-    policy: str | None
-    uncounted: int | None
-    fragmentation: float | None
+    used_memory: int | None = None
+    used_memory_peak: int | None = None
+    used_memory_rss: int | None = None
+    maxmemory: int | None = None
+    maxmemory_policy: str | None = None
+    mem_not_counted_for_evict: int | None = None
+    mem_fragmentation_ratio: float | None = None
 
     @property
     def share(self) -> float | None:
-        """Percent of the limit at which writes are refused; `None` where they never are."""
-        if not self.maxmemory or self.used is None or self.policy not in {None, "noeviction"}:
+        """Percent of `maxmemory` in use; `None` without a limit."""
+        if not self.maxmemory or self.used_memory is None:
             return None
-        return 100.0 * (self.used - (self.uncounted or 0)) / self.maxmemory
+        return 100.0 * (self.used_memory - (self.mem_not_counted_for_evict or 0)) / self.maxmemory
 
 
-class Clients(msgspec.Struct, frozen=True):
-    """Connections now, and counts since the server's start.
+class ClientsInfo(msgspec.Struct, frozen=True):
+    """Connections now, their limit (`maxclients`), and those refused since the server's start."""
 
-    Attributes:
-        connected: Connections of clients.
-        most: How many there may be (maxclients).
-        blocked: Those that wait in a blocking command such as BLPOP.
-        rejected: Connections refused since the start, for there were too many.
-        evicted_keys: Keys removed since the start, for memory was full.
-    """
-
-    connected: int | None
-    most: int | None
-    blocked: int | None
-    rejected: int | None
-    evicted_keys: int | None
+    connected_clients: int | None = None
+    maxclients: int | None = None
+    blocked_clients: int | None = None
+    rejected_connections: int | None = None
 
 
-class Persistence(msgspec.Struct, frozen=True):
+class PersistenceInfo(msgspec.Struct, frozen=True):
     """How saving to disk goes.
 
-    Attributes:
-        loading: Whether the data are still being read from disk.
-        rdb_status: "ok" or "err": the last snapshot (rdb_last_bgsave_status).
-        rdb_saved: When the last snapshot was made, or the server started; seconds since 1970.
-        rdb_changes: Changes since.
-        aof: Whether the append-only file is written.
-        aof_write: "ok" or "err": the last write to it (aof_last_write_status).
-        aof_rewrite: "ok" or "err": its last rewriting (aof_last_bgrewrite_status).
+    A status is "ok" or "err": of the last snapshot (`rdb_last_bgsave_status`), of the last write of
+    the append-only file, of its last rewriting. `loading` is 1 while the data are read at a start.
     """
 
-    loading: bool
-    rdb_status: str | None
-    rdb_saved: int | None
-    rdb_changes: int | None
-    aof: bool
-    aof_write: str | None
-    aof_rewrite: str | None
+    loading: int = 0
+    rdb_last_bgsave_status: str | None = None
+    rdb_last_save_time: int | None = None
+    rdb_changes_since_last_save: int | None = None
+    aof_enabled: int | None = None
+    aof_last_write_status: str | None = None
+    aof_last_bgrewrite_status: str | None = None
 
 
 class Replica(msgspec.Struct, frozen=True):
@@ -96,56 +75,63 @@ class Replica(msgspec.Struct, frozen=True):
     lag: int | None
 
 
-class Replication(msgspec.Struct, frozen=True):
-    """Replication.
+class ReplicationInfo(msgspec.Struct, frozen=True):
+    """A replica's primary and the link to it ("up" or "down", and for how many s), or the replicas."""
 
-    Attributes:
-        role: "master" or "slave".
-        primary: Host and port of a replica's primary, "" for a primary.
-        link: "up" or "down": a replica's link to it (master_link_status).
-        syncing: Whether the replica is being filled from it.
-        silent: Seconds since the replica heard of it.
-        down: Seconds for which the link is down.
-        replicas: A primary's.
-    """
+    role: str = "unknown"
+    master_host: str | None = None
+    master_port: int | None = None
+    master_link_status: str | None = None
+    master_sync_in_progress: int = 0
+    master_link_down_since_seconds: int | None = None
+    connected_slaves: int = 0
+    replicas: tuple[Replica, ...] = ()
 
-    role: str
-    primary: str
-    link: str | None
-    syncing: bool
-    silent: int | None
-    down: int | None
-    replicas: tuple[Replica, ...]
+    @property
+    def primary(self) -> str:
+        """Host and port of a replica's primary, "" for a primary."""
+        return f"{self.master_host}:{self.master_port}" if self.master_host else ""
 
 
-class State(msgspec.Struct, frozen=True):
-    """What one server says of itself.
+class KeyCounts(msgspec.Struct, frozen=True):
+    """The keys of one database: how many, and how many of them have a time to live."""
+
+    keys: int = 0
+    expires: int = 0
+
+
+class ServerState(msgspec.Struct, frozen=True):
+    """What one server reports about itself.
 
     Attributes:
         place: Host and port, or the socket's path.
-        version: Such as "7.0.15".
+        version: Such as "7.0.15"; of Valkey, KeyDB and Dragonfly the Redis version that they match.
+        product: "Redis", "Valkey", "KeyDB" or "Dragonfly", with its own version.
         mode: "standalone", "sentinel" or "cluster".
-        uptime: Seconds since its start.
-        operations: Commands a second, the server's own average over the last 1.6 s.
+        clustered: Whether it is a node of a cluster that redirects clients (cluster_enabled).
+        evicted: KeyCounts that were evicted since the server's start.
         memory: Its memory.
         clients: Its clients.
         persistence: How it saves.
         replication: Its primary, or its replicas.
+        databases: Its databases that have keys, by number.
     """
 
     place: str
     version: str
+    product: str
     mode: str
-    uptime: int | None
-    operations: float | None
-    memory: Memory
-    clients: Clients
-    persistence: Persistence
-    replication: Replication
+    clustered: bool
+    evicted: int | None
+    memory: MemoryInfo
+    clients: ClientsInfo
+    persistence: PersistenceInfo
+    replication: ReplicationInfo
+    databases: dict[int, KeyCounts]
 
 
-class Slow(msgspec.Struct, frozen=True):
-    """An entry of the slow log, without its arguments: they may be anybody's secrets.
+class SlowCommand(msgspec.Struct, frozen=True):
+    """An entry of the slow log, without its arguments, which may be secrets.
 
     Attributes:
         place: The server's.
@@ -160,167 +146,96 @@ class Slow(msgspec.Struct, frozen=True):
     age: float
 
 
-class Info:
-    """The fields of an answer to INFO."""
-
-    def __init__(self, fields: dict[str, str]) -> None:
-        self._fields = fields
-
-    @classmethod
-    def of(cls, reply: object) -> Info:
-        """Return what `reply`, bytes of lines ``name:value``, tells."""
-        text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else ""
-        lines = (line.partition(":") for line in text.splitlines())
-        return cls({name: value for name, colon, value in lines if colon})
-
-    def text(self, name: str) -> str | None:
-        """Return a field, `None` where it is not told."""
-        return self._fields.get(name) or None
-
-    def whole(self, name: str) -> int | None:
-        """Return a field that is a whole number, -1 for "never" included as `None`."""
-        text = self._fields.get(name, "")
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
-
-    def real(self, name: str) -> float | None:
-        """Return a field that is a finite number."""
-        try:
-            number = float(self._fields.get(name, ""))
-        except ValueError:
-            return None
-        return number if math.isfinite(number) else None
-
-    def yes(self, name: str) -> bool:
-        """Return whether a field is 1."""
-        return self._fields.get(name) == "1"
-
-    def parts(self, name: str) -> dict[str, str]:
-        """Return a field of the form ``a=1,b=2``."""
-        pairs = (one.partition("=") for one in self._fields.get(name, "").split(","))
-        return {key: value for key, equals, value in pairs if equals}
-
-
-def state(session: Session) -> State:
-    """Return what the server says of itself, by one INFO.
+def read_state(session: RedisConnection) -> ServerState:
+    """Return what the server reports about itself, by one INFO.
 
     Raises:
-        MeasurementUnavailable: The user may not send INFO, or the answer lacks the version.
+        MeasurementUnavailable: INFO is not available, or its answer lacks the version.
     """
-    info = Info.of(permitted(session, "INFO"))
-    version = info.text("redis_version")
-    if version is None:
+    info = session.query("INFO")
+    if not isinstance(info, dict) or "redis_version" not in info:
         raise MeasurementUnavailable("the answer to INFO tells no version")
-    return State(
-        place=session.address.place,
-        version=version,
-        mode=info.text("redis_mode") or "unknown",
-        uptime=info.whole("uptime_in_seconds"),
-        operations=info.real("instantaneous_ops_per_sec"),
-        memory=_memory(info),
-        clients=_clients(info),
-        persistence=_persistence(info),
-        replication=_replication(info),
+    return make_state(info, session.address.place)
+
+
+def make_state(info: Mapping[str, Any], place: str) -> ServerState:
+    """Return the state that an answer to INFO, as redis-py parses it, describes."""
+    replication = _convert(info, ReplicationInfo)
+    listed = (
+        info.get(f"slave{number}") for number in range(min(100, replication.connected_slaves))
+    )
+    replicas = tuple(_replica(one) for one in listed if isinstance(one, dict))
+    databases = {
+        int(name[2:]): _convert(value, KeyCounts)
+        for name, value in info.items()
+        if name.startswith("db") and name[2:].isdigit() and isinstance(value, dict)
+    }
+    return ServerState(
+        place=place,
+        version=str(info.get("redis_version")),
+        product=_product(info),
+        mode=str(info.get("redis_mode", info.get("server_mode", "unknown"))),
+        clustered=info.get("cluster_enabled") == 1,
+        evicted=_convert(info, _Stats).evicted_keys,
+        memory=_convert(info, MemoryInfo),
+        clients=_convert(info, ClientsInfo),
+        persistence=_convert(info, PersistenceInfo),
+        replication=msgspec.structs.replace(replication, replicas=replicas),
+        databases=databases,
     )
 
 
-def slow_log(session: Session, seconds: float) -> tuple[Slow, ...]:
+def read_slow_commands(session: RedisConnection, seconds: float) -> tuple[SlowCommand, ...]:
     """Return the entries of the slow log of the last `seconds`, the newest first.
 
     Raises:
-        MeasurementUnavailable: The user may not send SLOWLOG.
+        MeasurementUnavailable: SLOWLOG is not available.
     """
-    from redis.exceptions import ResponseError
-
-    entries = permitted(session, "SLOWLOG", "GET", SLOWLOG_ENTRIES)
+    entries = session.query("SLOWLOG", "GET", SLOWLOG_ENTRIES)
     try:
-        now = float(session.ask("TIME")[0])
-    except ResponseError:
+        now = float(session.query("TIME")[0])
+    except MeasurementUnavailable:
         now = time.time()
-    place = session.address.place
-    found = (_slow(place, entry, now) for entry in entries)
+    found = (
+        SlowCommand(
+            place=session.address.place,
+            command=bytes(entry["command"]).split(b" ")[0].decode("utf-8", "replace")[:40],
+            milliseconds=entry["duration"] / 1_000.0,
+            age=max(0.0, now - entry["start_time"]),
+        )
+        for entry in entries
+    )
     return tuple(entry for entry in found if entry.age <= seconds)
 
 
-def permitted(session: Session, *words: str | int) -> Any:
-    """Send a command, and return its reply.
-
-    Raises:
-        MeasurementUnavailable: Our user may not send it.
-        ResponseError: redis-py's, of another error reply.
-    """
-    from redis.exceptions import NoPermissionError
-
-    try:
-        return session.ask(*words)
-    except NoPermissionError as error:
-        problem = session.explained(error)
-    # Outside, so that the error has no chain.
-    raise MeasurementUnavailable(problem.message, remedy=problem.remedy)
+class _Stats(msgspec.Struct, frozen=True):
+    evicted_keys: int | None = None
 
 
-def _slow(place: str, entry: list[object], now: float) -> Slow:
-    _, at, micros, words = entry[:4]
-    name = words[0] if isinstance(words, list) and words else b"?"
-    return Slow(
-        place=place,
-        command=name.decode("utf-8", "replace")[:40] if isinstance(name, bytes) else "?",
-        milliseconds=float(str(micros)) / 1_000.0,
-        age=max(0.0, now - float(str(at))),
-    )
+def _convert(info: Mapping[str, Any], kind: type[Any]) -> Any:
+    """Return the fields of `kind` that `info` has; one of another type is left out."""
+    fields = {}
+    for field in msgspec.structs.fields(kind):
+        if field.name in info:
+            try:
+                fields[field.name] = msgspec.convert(info[field.name], field.type, strict=False)
+            except msgspec.ValidationError:
+                continue
+    return kind(**fields)
 
 
-def _memory(info: Info) -> Memory:
-    return Memory(
-        used=info.whole("used_memory"),
-        peak=info.whole("used_memory_peak"),
-        rss=info.whole("used_memory_rss"),
-        maxmemory=info.whole("maxmemory"),
-        policy=info.text("maxmemory_policy"),
-        uncounted=info.whole("mem_not_counted_for_evict"),
-        fragmentation=info.real("mem_fragmentation_ratio"),
-    )
+def _product(info: Mapping[str, Any]) -> str:
+    for name in ("valkey", "dragonfly", "keydb"):
+        version = info.get(f"{name}_version") or (info.get("server_name") == name and "")
+        if version or version == "":
+            return f"{'KeyDB' if name == 'keydb' else name.title()} {version}".strip()
+    return f"Redis {info.get('redis_version')}"
 
 
-def _clients(info: Info) -> Clients:
-    return Clients(
-        connected=info.whole("connected_clients"),
-        most=info.whole("maxclients"),
-        blocked=info.whole("blocked_clients"),
-        rejected=info.whole("rejected_connections"),
-        evicted_keys=info.whole("evicted_keys"),
-    )
-
-
-def _persistence(info: Info) -> Persistence:
-    return Persistence(
-        loading=info.yes("loading"),
-        rdb_status=info.text("rdb_last_bgsave_status"),
-        rdb_saved=info.whole("rdb_last_save_time"),
-        rdb_changes=info.whole("rdb_changes_since_last_save"),
-        aof=info.yes("aof_enabled"),
-        aof_write=info.text("aof_last_write_status"),
-        aof_rewrite=info.text("aof_last_bgrewrite_status"),
-    )
-
-
-def _replication(info: Info) -> Replication:
-    host, port = info.text("master_host"), info.text("master_port")
-    count = info.whole("connected_slaves") or 0
-    return Replication(
-        role=info.text("role") or "unknown",
-        primary=f"{host}:{port}" if host else "",
-        link=info.text("master_link_status"),
-        syncing=info.yes("master_sync_in_progress"),
-        silent=info.whole("master_last_io_seconds_ago"),
-        down=info.whole("master_link_down_since_seconds"),
-        replicas=tuple(_replica(info.parts(f"slave{number}")) for number in range(min(count, 100))),
-    )
-
-
-def _replica(parts: dict[str, str]) -> Replica:
-    lag = parts.get("lag", "")
+def _replica(parts: Mapping[str, Any]) -> Replica:
+    lag = parts.get("lag")
     return Replica(
         place=f"{parts.get('ip', '?')}:{parts.get('port', '?')}",
-        state=parts.get("state", "unknown"),
-        lag=int(lag) if lag.isascii() and lag.isdigit() else None,
+        state=str(parts.get("state", "unknown")),
+        lag=lag if isinstance(lag, int) else None,
     )

@@ -1,4 +1,4 @@
-"""A key of our own on a Redis server, and which commands the server takes from us."""
+"""The key that the probe writes, reads and deletes, and which of these commands the server accepts."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.probes.redis.errors import NotRedis, code_of
-from pytest_flowhealth.probes.redis.session import Session
+from pytest_flowhealth.probes.redis.errors import NotRedis, code_of, is_end
+from pytest_flowhealth.probes.redis.session import RedisConnection
 
 TTL_MS = 10_000
 """How long our key lives when nobody deletes it."""
@@ -23,7 +23,7 @@ _TRIES = 64
 """Keys of our own that are tried until one belongs to this node of a cluster."""
 
 
-class Key:
+class OwnKey:
     """Our key on one server.
 
     Args:
@@ -37,7 +37,7 @@ class Key:
         self.value = uuid.uuid4().hex.encode()
         self.refused = dict(refused or {})
 
-    def try_all(self, session: Session) -> None:
+    def try_all(self, session: RedisConnection) -> None:
         """Send each command once; note those that are refused, and why."""
         for command in COMMANDS:
             if command not in self.refused:
@@ -69,12 +69,12 @@ class Key:
         if not self.allowed:
             raise MeasurementUnavailable(f"no command is taken from us: {self.refused['PING']}")
 
-    def delete(self, session: Session) -> None:
+    def delete(self, session: RedisConnection) -> None:
         """Delete the key, where that is allowed."""
         if "SET" in self.allowed and "DEL" in self.allowed:
             session.ask(*self.words("DEL"))
 
-    def ask(self, session: Session, command: str) -> Any:
+    def ask(self, session: RedisConnection, command: str) -> Any:
         """Send a command; where another node of a cluster holds the key of a SET, with another.
 
         Raises:
@@ -91,13 +91,18 @@ class Key:
                 self.name = self.next()
         return session.ask(*self.words(command))
 
-    def _try(self, session: Session, command: str) -> None:
-        from redis.exceptions import ResponseError
+    def _try(self, session: RedisConnection, command: str) -> None:
+        from redis.exceptions import RedisError, ResponseError
 
         try:
             reply = self.ask(session, command)
         except ResponseError as error:
             self.refused[command] = str(session.explained(error))
+        except (RedisError, OSError) as error:
+            if not is_end(error):
+                raise
+            self.refused[command] = f"the server closes the connection at {command}"
+            session.reconnect()
         else:
             expected(command, reply, self.answers(command))
 

@@ -1,20 +1,19 @@
-"""How quickly a Redis server answers: a small load of our own, bounded in number, bytes and seconds.
+"""Measure how quickly a Redis server answers, with a load that is bounded in number, bytes and time.
 
-The only key used is one of ours: written with its time to live in the same
-command, and deleted in the end. A command that the server does not take from
-us (rights, a read-only replica, full memory) is left out and named.
+Only a key of the probe's own is used: it is written with its time to live in the same command, and
+deleted at the end. A command that the server refuses (rights, a read-only replica, full memory) is
+left out and reported.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from pytest_flowhealth.probes.redis.info import Info
-from pytest_flowhealth.probes.redis.key import COMMANDS, Key, expected
-from pytest_flowhealth.probes.redis.session import Session, Stopwatch
+from pytest_flowhealth.probes.redis.key import COMMANDS, OwnKey, expected
+from pytest_flowhealth.probes.redis.session import RedisConnection, Stopwatch
 
 BATCH = 1_000
 """Commands in a pipeline; the first has a tenth of it."""
@@ -23,29 +22,29 @@ SETS_EVERY = 10
 """One in so many commands of a pipeline is a SET, the others are GETs."""
 
 
-class Budget(msgspec.Struct, frozen=True):
-    """How much is asked: the end is whichever comes first.
+class LoadLimit(msgspec.Struct, frozen=True):
+    """When a load ends: at whichever of these limits comes first.
 
     Attributes:
-        count: So many samples, or
-        seconds: so much time, once there are `least` samples, or
-        least: samples without which the time is not up before
-        longest: seconds in any case.
+        count: Number of samples.
+        seconds: Duration, once there are `least` samples.
+        least: Number of samples before which `seconds` does not end the load.
+        longest: Duration in any case, in seconds.
     """
 
     count: int
-    seconds: float
-    least: int
-    longest: float
+    seconds: float = 1.0
+    least: int = 20
+    longest: float = 10.0
 
     def spent(self, count: int, seconds: float) -> bool:
         """Tell whether `count` samples in `seconds` are the end."""
         enough = count >= self.least and seconds >= self.seconds
         return enough or count >= self.count or seconds >= self.longest
 
-    def share(self, parts: int) -> Budget:
+    def share(self, parts: int) -> LoadLimit:
         """Return the budget of one server among `parts`."""
-        return Budget(
+        return LoadLimit(
             count=-(-self.count // parts),
             seconds=self.seconds / parts,
             least=-(-self.least // parts),
@@ -53,21 +52,22 @@ class Budget(msgspec.Struct, frozen=True):
         )
 
 
-CONNECT = Budget(count=50, seconds=1.0, least=20, longest=10.0)
-"""Fresh connections: p95 needs 20 samples."""
+CONNECTIONS = 50
+"""New connections of one measurement; p95 needs 20 samples."""
 
-COMMAND = Budget(count=2_000, seconds=1.0, least=20, longest=10.0)
-"""Commands one at a time, 500 of each."""
+COMMANDS_IN_TURN = 2_000
+"""Commands of one measurement that are sent one at a time, 500 of each."""
 
-THROUGHPUT = Budget(count=20_000, seconds=0.25, least=BATCH, longest=10.0)
-"""Commands in pipelines."""
+PIPELINED = 20_000
+"""Commands of one measurement that are sent in pipelines."""
 
 
 class Latency(msgspec.Struct, frozen=True):
-    """How long commands took, one at a time, over connections that were there.
+    """How long commands took, one at a time, over an open connection: a sequence of ms.
 
     Attributes:
-        samples: From the first byte sent to the last one received, in ms, in order.
+        samples: From the first byte sent to the last one received, in ms, in order. The object
+            itself is a sequence of these.
         by_command: The same by the command's name.
         client: What this client took beside each sample for itself, in ms.
         refused: Commands that were left out, with the reason.
@@ -82,6 +82,15 @@ class Latency(msgspec.Struct, frozen=True):
     sent: int
     received: int
 
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self.samples)
+
+    def __getitem__(self, index: int) -> float:
+        return self.samples[index]
+
 
 class Throughput(msgspec.Struct, frozen=True):
     """What one connection got through in pipelines.
@@ -92,8 +101,6 @@ class Throughput(msgspec.Struct, frozen=True):
         waiting: Of these, in the system's calls: what the client did not need for itself.
         mix: The names of the commands.
         refused: Commands that were left out, with the reason.
-        before: instantaneous_ops_per_sec of INFO before, `None` where it is not told.
-        after: The same afterwards; the server's own average over the last 1.6 s.
         sent: Bytes.
         received: Bytes.
     """
@@ -103,13 +110,11 @@ class Throughput(msgspec.Struct, frozen=True):
     waiting: float
     mix: tuple[str, ...]
     refused: dict[str, str]
-    before: float | None
-    after: float | None
     sent: int
     received: int
 
 
-def latency(session: Session, key: Key, budget: Budget) -> Latency:
+def latency(session: RedisConnection, key: OwnKey, budget: LoadLimit) -> Latency:
     """Send PING, SET, GET and DEL one at a time, in turn.
 
     Args:
@@ -140,7 +145,7 @@ def latency(session: Session, key: Key, budget: Budget) -> Latency:
 class _Turn:
     """A command as it is sent again and again."""
 
-    def __init__(self, session: Session, key: Key, command: str) -> None:
+    def __init__(self, session: RedisConnection, key: OwnKey, command: str) -> None:
         self.command = command
         self.packed = [b"".join(session.connection.pack_command(*key.words(command)))]
         self.answers = key.answers(command)
@@ -148,7 +153,7 @@ class _Turn:
 
 
 def _take_turns(
-    session: Session, turns: Sequence[_Turn], budget: Budget
+    session: RedisConnection, turns: Sequence[_Turn], budget: LoadLimit
 ) -> list[tuple[float, float]]:
     """Return for each command the ms that it took, and those that the client took beside it."""
     clock, watch, order = session.clock, session.watch, []
@@ -171,7 +176,7 @@ def _take_turns(
     return order
 
 
-def throughput(session: Session, key: Key, budget: Budget) -> Throughput:
+def throughput(session: RedisConnection, key: OwnKey, budget: LoadLimit) -> Throughput:
     """Send SETs and GETs of one key in pipelines; PINGs where neither is allowed.
 
     Args:
@@ -184,7 +189,6 @@ def throughput(session: Session, key: Key, budget: Budget) -> Throughput:
     """
     key.try_all(session)
     key.need()
-    before = operations(session)
     mix = _mix(key.allowed)
     first, whole = (_Pipeline(session, key, mix[:size]) for size in (BATCH // 10, BATCH))
     traffic = _Traffic(session.watch)
@@ -193,7 +197,6 @@ def throughput(session: Session, key: Key, budget: Budget) -> Throughput:
         (whole if session.answered else first).send(session)
     answered, waiting = session.answered, traffic.waiting()
     sent, received = traffic.so_far()
-    after = operations(session)
     key.delete(session)
     return Throughput(
         commands=answered,
@@ -201,8 +204,6 @@ def throughput(session: Session, key: Key, budget: Budget) -> Throughput:
         waiting=waiting,
         mix=tuple(dict.fromkeys(mix)),
         refused=key.refused,
-        before=before,
-        after=after,
         sent=sent,
         received=received,
     )
@@ -219,12 +220,12 @@ def _mix(allowed: Sequence[str]) -> list[str]:
 class _Pipeline:
     """Commands that are sent in one piece."""
 
-    def __init__(self, session: Session, key: Key, commands: Sequence[str]) -> None:
+    def __init__(self, session: RedisConnection, key: OwnKey, commands: Sequence[str]) -> None:
         packed = session.connection.pack_commands([key.words(one) for one in commands])
         self._packed = [b"".join(packed)]
         self._answers = [(command, key.answers(command)) for command in commands]
 
-    def send(self, session: Session) -> None:
+    def send(self, session: RedisConnection) -> None:
         """Send them, and read all their answers."""
         session.connection.send_packed_command(self._packed, check_health=False)
         read = session.connection.read_response
@@ -234,16 +235,6 @@ class _Pipeline:
             if reply not in answers:
                 expected(command, reply, answers)
             session.answered += 1
-
-
-def operations(session: Session) -> float | None:
-    """Return instantaneous_ops_per_sec of INFO, `None` where that may not be asked."""
-    from redis.exceptions import ResponseError
-
-    try:
-        return Info.of(session.ask("INFO", "stats")).real("instantaneous_ops_per_sec")
-    except ResponseError:
-        return None
 
 
 class _Traffic:
@@ -262,7 +253,7 @@ class _Traffic:
         return self._watch.inside - self._inside
 
 
-def together(parts: Sequence[Latency]) -> Latency:
+def join_latencies(parts: Sequence[Latency]) -> Latency:
     """Return what was measured at several servers as one."""
     names = [name for name in COMMANDS if any(name in part.by_command for part in parts)]
     return Latency(
@@ -277,7 +268,7 @@ def together(parts: Sequence[Latency]) -> Latency:
     )
 
 
-def one_after_another(parts: Sequence[Throughput]) -> Throughput:
+def join_throughputs(parts: Sequence[Throughput]) -> Throughput:
     """Return what was got through at several servers, one after another, as one."""
     return Throughput(
         commands=sum(part.commands for part in parts),
@@ -285,8 +276,6 @@ def one_after_another(parts: Sequence[Throughput]) -> Throughput:
         waiting=sum(part.waiting for part in parts),
         mix=tuple(dict.fromkeys(name for part in parts for name in part.mix)),
         refused={name: why for part in parts for name, why in part.refused.items()},
-        before=_sum(part.before for part in parts),
-        after=_sum(part.after for part in parts),
         sent=sum(part.sent for part in parts),
         received=sum(part.received for part in parts),
     )
@@ -294,8 +283,3 @@ def one_after_another(parts: Sequence[Throughput]) -> Throughput:
 
 def _joined(parts: Iterable[tuple[float, ...]]) -> tuple[float, ...]:
     return tuple(itertools.chain.from_iterable(parts))
-
-
-def _sum(parts: Iterable[float | None]) -> float | None:
-    told = [part for part in parts if part is not None]
-    return sum(told) if told else None

@@ -5,19 +5,38 @@ from __future__ import annotations
 import inspect
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Generic, TypeVar
 
-from pytest_flowhealth.errors import FlowHealthError
+import msgspec
+
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes.deadline import Outcome, within
-from pytest_flowhealth.probes.redis.address import Address
-from pytest_flowhealth.probes.redis.errors import explain
-from pytest_flowhealth.probes.redis.tls import arguments, connection_class, context_of
+from pytest_flowhealth.probes.redis.address import RedisAddress
+from pytest_flowhealth.probes.redis.errors import (
+    ConnectionEnded,
+    NoAnswer,
+    UnneededPassword,
+    explain,
+    is_refused,
+    needs_client_certificate,
+    needs_tls,
+    no_tls,
+)
+from pytest_flowhealth.probes.redis.tls import (
+    arguments,
+    connection_class,
+    context_of,
+    speaks_plain,
+    speaks_tls,
+)
 
 Result = TypeVar("Result")
+Work = Callable[["RedisConnection"], object]
 
 
-class Dialer:
+class ConnectionFactory:
     """Makes sessions with one server.
 
     Args:
@@ -30,7 +49,7 @@ class Dialer:
     """
 
     def __init__(
-        self, address: Address, timeout: float, clock: Callable[[], float] = time.perf_counter
+        self, address: RedisAddress, timeout: float, clock: Callable[[], float] = time.perf_counter
     ) -> None:
         self.address = address
         self.timeout = timeout
@@ -40,7 +59,7 @@ class Dialer:
 
     def ask(
         self,
-        work: Callable[[Session], Result],
+        work: Callable[[RedisConnection], Result],
         *,
         seconds: float | None = None,
         longest: float | None = None,
@@ -60,9 +79,63 @@ class Dialer:
         seconds = self.timeout if seconds is None else seconds
         # Where the whole has no time of its own, waiting for it must end first.
         patience = seconds if longest is not None else seconds + 1.0
-        session = Session(self.address, patience, self.clock, self.tls, watched=watched)
+        session = RedisConnection(self.address, patience, self.clock, self.tls, watched=watched)
         outcome = session.within(seconds if longest is None else longest, work)
-        return session.judged(outcome, seconds)
+        try:
+            return session.judged(outcome, seconds)
+        except CheckFailed as error:
+            problem = self._by_protocol(session, error)
+        if isinstance(problem, UnneededPassword) and self.address.forgiving:
+            # ioredis warns of it and goes on.
+            self.address = msgspec.structs.replace(self.address, password=None, username=None)
+            return self.ask(work, seconds=seconds, longest=longest, watched=watched)
+        raise problem
+
+    def ask_optional(
+        self, work: Callable[[RedisConnection], Result], *, greetings: Sequence[Work]
+    ) -> Timed[Result]:
+        """Do `work`, whose command the server may answer by closing the connection.
+
+        Args:
+            work: What to send and read.
+            greetings: Other commands; a server that is there answers one of them.
+
+        Raises:
+            MeasurementUnavailable: The command closed the connection, and the server is there.
+            FlowHealthError: As `ask`.
+        """
+        try:
+            return self.ask(work)
+        except ConnectionEnded as error:
+            ended = error
+        if not any(self._answers(greet) for greet in greetings):
+            raise ended
+        raise MeasurementUnavailable(
+            f"not checked: {ended.message}, although it takes other commands: a proxy, or a managed service, "
+            "does not offer this one"
+        )
+
+    def _answers(self, greet: Work) -> bool:
+        try:
+            self.ask(greet)
+        except FlowHealthError:
+            return False
+        return True
+
+    def _by_protocol(self, session: RedisConnection, error: CheckFailed) -> CheckFailed:
+        """Return the error of a first answer that did not come, after a look for TLS at the port."""
+        address = self.address
+        if session.answered or address.path or not isinstance(error, (ConnectionEnded, NoAnswer)):
+            return error
+        seconds = min(1.0, self.timeout)
+        if not address.tls:
+            wants = speaks_tls(address, seconds) and isinstance(error, ConnectionEnded)
+            return needs_tls(address) if wants else error
+        if speaks_plain(address, seconds):
+            return no_tls(address)
+        if isinstance(error, ConnectionEnded) and speaks_tls(address, seconds):
+            return needs_client_certificate(address, "it closed the connection after the handshake")
+        return error
 
 
 class Timed(Generic[Result]):
@@ -120,7 +193,7 @@ class Stopwatch:
         return getattr(self._sock, name)
 
 
-class Session:
+class RedisConnection:
     """One fresh connection, and the command that it sent last, with its key.
 
     Attributes:
@@ -133,7 +206,7 @@ class Session:
 
     def __init__(
         self,
-        address: Address,
+        address: RedisAddress,
         seconds: float,
         clock: Callable[[], float],
         context: ssl.SSLContext | None,
@@ -154,7 +227,9 @@ class Session:
         """The stopwatch of a connected session that is watched."""
         return self._watches[-1]
 
-    def within(self, seconds: float, work: Callable[[Session], Result]) -> Outcome[Timed[Result]]:
+    def within(
+        self, seconds: float, work: Callable[[RedisConnection], Result]
+    ) -> Outcome[Timed[Result]]:
         """Connect and do `work`, for `seconds` at most; errors are in the outcome."""
         return within(seconds, lambda: self._run(work), self.close)
 
@@ -178,12 +253,39 @@ class Session:
         self.connection.send_command(*command)
         return self.connection.read_response()
 
+    def query(self, *command: str | bytes | int) -> Any:
+        """Send a command that only reads; return its reply as redis-py parses it (INFO: a dict).
+
+        Raises:
+            MeasurementUnavailable: The command is not available to this user, or on this server.
+            ResponseError: redis-py's, for another error reply.
+        """
+        from redis.exceptions import ResponseError
+
+        try:
+            reply = self.ask(*command)
+        except ResponseError as error:
+            if not is_refused(error):
+                raise
+            problem = self.explained(error)
+        else:
+            return parse_reply(command, reply)
+        # Outside, so that the error has no chain.
+        raise MeasurementUnavailable(f"not checked: {problem.message}", remedy=problem.remedy)
+
+    def reconnect(self) -> None:
+        """Make the connection again, after the server has ended it."""
+        if self._closed:
+            raise ConnectionAbortedError("nobody waits for the answer any more")
+        self.connection.disconnect()
+        self.connection.connect()
+
     def close(self) -> None:
         """Close the connection, from any thread; a wait for an answer ends."""
         self._closed = True
         self.connection.disconnect()
 
-    def _run(self, work: Callable[[Session], Result]) -> Timed[Result]:
+    def _run(self, work: Callable[[RedisConnection], Result]) -> Timed[Result]:
         begin = self.clock()
         try:
             self.connection.connect()
@@ -218,7 +320,22 @@ class Session:
         return type("Watched", (kind,), {"_connect": connect})
 
 
-def _common(address: Address, seconds: float) -> dict[str, Any]:
+def parse_reply(command: tuple[str | bytes | int, ...], reply: Any) -> Any:
+    """Return a reply as redis-py's client for this command returns it."""
+    parsers = _parsers()
+    words = [str(word).upper() for word in command[:2]]
+    parse = parsers.get(" ".join(words)) or parsers.get(words[0])
+    return parse(reply) if parse else reply
+
+
+@cache
+def _parsers() -> Mapping[str, Callable[[Any], Any]]:
+    from redis import Redis
+
+    return dict(Redis(protocol=2).response_callbacks)
+
+
+def _common(address: RedisAddress, seconds: float) -> dict[str, Any]:
     import redis.connection
 
     silent: dict[str, Any] = {"lib_name": None, "lib_version": None}

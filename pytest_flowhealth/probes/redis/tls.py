@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_flowhealth.config.files import reason
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.probes.redis.address import Address
+from pytest_flowhealth.probes.redis.address import RedisAddress
 
 _REQUIRED = {
     "none": ssl.CERT_NONE,
@@ -24,7 +24,7 @@ _REQUIRED = {
 }
 
 
-def context_of(address: Address) -> ssl.SSLContext | None:
+def context_of(address: RedisAddress) -> ssl.SSLContext | None:
     """Return what a TLS connection to `address` needs; `None` where it has no TLS.
 
     Raises:
@@ -58,12 +58,12 @@ def connection_class(context: ssl.SSLContext) -> Any:
     return type("TlsConnection", (redis.connection.SSLConnection,), {"_wrap_socket_with_ssl": wrap})
 
 
-def arguments(address: Address) -> dict[str, Any]:
+def arguments(address: RedisAddress) -> dict[str, Any]:
     """Return the URL's options as arguments of redis-py's class."""
     return {**address.options, "ssl_check_hostname": _checks_name(address)}
 
 
-def _context(address: Address) -> ssl.SSLContext:
+def _context(address: RedisAddress) -> ssl.SSLContext:
     options = address.options
     context = ssl.create_default_context()
     context.check_hostname = _checks_name(address)
@@ -77,14 +77,40 @@ def _context(address: Address) -> ssl.SSLContext:
     return context
 
 
-def _checks_name(address: Address) -> bool:
+def _checks_name(address: RedisAddress) -> bool:
     # redis-py before 6 checks the certificate, and not whose it is, unless told.
     wanted = address.options.get("ssl_check_hostname", "true").lower() not in {"false", "0", "no"}
     return wanted and _required(address) is not ssl.CERT_NONE
 
 
-def _required(address: Address) -> ssl.VerifyMode:
+def _required(address: RedisAddress) -> ssl.VerifyMode:
     name = address.options.get("ssl_cert_reqs", "required")
     if name not in _REQUIRED:
         raise ValueError(f"ssl_cert_reqs is one of {', '.join(_REQUIRED)}")
     return _REQUIRED[name]
+
+
+def speaks_tls(address: RedisAddress, seconds: float) -> bool:
+    """Return whether the port answers a TLS handshake, even by refusing it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((address.host, address.port), seconds) as plain,
+            context.wrap_socket(plain, server_hostname=address.host),
+        ):
+            return True
+    except ssl.SSLError as error:
+        return "ALERT" in (error.reason or "")
+    except (OSError, ValueError):
+        return False
+
+
+def speaks_plain(address: RedisAddress, seconds: float) -> bool:
+    """Return whether the port answers Redis's protocol without TLS."""
+    try:
+        with socket.create_connection((address.host, address.port), seconds) as plain:
+            plain.sendall(b"PING\r\n")
+            return plain.recv(64)[:1] in (b"+", b"-")
+    except (OSError, ValueError):
+        return False

@@ -1,8 +1,7 @@
 """Which servers an address stands for: itself, the primary that Sentinels name, a cluster's primaries.
 
-Asked over connections of our own, since the whole must be bounded in time:
-redis-py's classes for both try again, and ask node by node, each with a time
-of its own. Replies: https://redis.io/docs/latest/develop/reference/sentinel-clients/
+The servers are asked over single connections, since the whole must be bounded in time: redis-py's
+classes for Sentinels and clusters retry, and give each node a time limit of its own. Replies: https://redis.io/docs/latest/develop/reference/sentinel-clients/
 and https://redis.io/docs/latest/commands/cluster-slots/.
 """
 
@@ -14,10 +13,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
-from pytest_flowhealth.probes.redis.address import Address
+from pytest_flowhealth.probes.redis.address import RedisAddress
 from pytest_flowhealth.probes.redis.errors import code_of
-from pytest_flowhealth.probes.redis.info import Info, permitted
-from pytest_flowhealth.probes.redis.session import Dialer, Session
+from pytest_flowhealth.probes.redis.session import ConnectionFactory, RedisConnection, parse_reply
 
 Result = TypeVar("Result")
 
@@ -42,7 +40,7 @@ class Node(msgspec.Struct, frozen=True):
         replicas: How many replicas it has in a cluster.
     """
 
-    address: Address
+    address: RedisAddress
     slots: Ranges | None = None
     replicas: int = 0
 
@@ -65,7 +63,7 @@ class Node(msgspec.Struct, frozen=True):
         return any(first <= slot <= last for first, last in self.slots or ())
 
 
-class Seen(msgspec.Struct, frozen=True):
+class NodeView(msgspec.Struct, frozen=True):
     """What one Sentinel, or one node of a cluster, says of the whole.
 
     Attributes:
@@ -81,7 +79,7 @@ class Seen(msgspec.Struct, frozen=True):
     facts: dict[str, str] = {}
 
 
-def resolve(address: Address, timeout: float, clock: Callable[[], float]) -> tuple[Node, ...]:
+def resolve(address: RedisAddress, timeout: float, clock: Callable[[], float]) -> tuple[Node, ...]:
     """Return the servers that an address stands for, at least one.
 
     Args:
@@ -98,7 +96,7 @@ def resolve(address: Address, timeout: float, clock: Callable[[], float]) -> tup
     find = _primary if address.kind == "sentinel" else _primaries
     problems = []
     for seed in seeds(address):
-        dialer = Dialer(seed, timeout / len(address.seeds), clock)
+        dialer = ConnectionFactory(seed, timeout / len(address.seeds), clock)
         try:
             return dialer.ask(lambda session: find(session, address)).result
         except FlowHealthError as error:
@@ -106,7 +104,7 @@ def resolve(address: Address, timeout: float, clock: Callable[[], float]) -> tup
     raise _nobody(address, problems)
 
 
-def seeds(address: Address) -> Iterator[Address]:
+def seeds(address: RedisAddress) -> Iterator[RedisAddress]:
     """Yield the addresses of the Sentinels, or of the cluster's nodes that are named."""
     for host, port in address.seeds:
         seed = address.at(host, port, address.origin)
@@ -120,22 +118,24 @@ def seeds(address: Address) -> Iterator[Address]:
         yield seed
 
 
-def looked(address: Address, timeout: float, clock: Callable[[], float]) -> tuple[Seen, ...]:
+def view_nodes(
+    address: RedisAddress, timeout: float, clock: Callable[[], float]
+) -> tuple[NodeView, ...]:
     """Return what each Sentinel, or each named node of a cluster, says of the whole."""
-    look = _sentinel_says if address.kind == "sentinel" else _cluster_says
+    look = _sentinel_view if address.kind == "sentinel" else _cluster_view
     found = []
     for seed in seeds(address):
-        dialer = Dialer(seed, timeout / len(address.seeds), clock)
+        dialer = ConnectionFactory(seed, timeout / len(address.seeds), clock)
         try:
             found.append(dialer.ask(lambda session: look(session, address)).result)
         except MeasurementUnavailable as error:
-            found.append(Seen(seed.place, facts={"not looked at": error.message}))
+            found.append(NodeView(seed.place, facts={"not looked at": error.message}))
         except FlowHealthError as error:
-            found.append(Seen(seed.place, problem=error.message))
+            found.append(NodeView(seed.place, problem=error.message))
     return tuple(found)
 
 
-def _nobody(address: Address, problems: list[FlowHealthError]) -> FlowHealthError:
+def _nobody(address: RedisAddress, problems: list[FlowHealthError]) -> FlowHealthError:
     if len(problems) == 1:
         return problems[0]
     who = "Sentinel" if address.kind == "sentinel" else "node of the cluster"
@@ -148,8 +148,8 @@ def _nobody(address: Address, problems: list[FlowHealthError]) -> FlowHealthErro
     return kind(f"no {who} tells where Redis is: {told}", remedy=problems[0].remedy)
 
 
-def _primary(session: Session, address: Address) -> tuple[Node, ...]:
-    reply = _asked(session, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.service)
+def _primary(session: RedisConnection, address: RedisAddress) -> tuple[Node, ...]:
+    reply = _query(session, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.service)
     place = session.address.place
     if reply is None:
         raise CheckFailed(
@@ -160,8 +160,8 @@ def _primary(session: Session, address: Address) -> tuple[Node, ...]:
     return (Node(address.at(host, port, f"{address.origin}, by the Sentinel at {place}")),)
 
 
-def _primaries(session: Session, address: Address) -> tuple[Node, ...]:
-    reply = _asked(session, "CLUSTER", "SLOTS")
+def _primaries(session: RedisConnection, address: RedisAddress) -> tuple[Node, ...]:
+    reply = _query(session, "CLUSTER", "SLOTS")
     ranges: dict[tuple[str, int], list[tuple[int, int]]] = {}
     replicas: dict[tuple[str, int], int] = {}
     for first, last, primary, *others in reply:
@@ -186,38 +186,42 @@ def _primaries(session: Session, address: Address) -> tuple[Node, ...]:
     )
 
 
-def _asked(session: Session, *words: str) -> Any:
-    """Return the answer of a Sentinel, or of a cluster's node; say so where it is neither."""
+def _query(session: RedisConnection, *words: str) -> Any:
+    """Return the parsed reply of a Sentinel, or of a cluster's node; say so where it is neither."""
     from redis.exceptions import ResponseError
 
+    problem: FlowHealthError
     try:
-        return permitted(session, *words)
+        return parse_reply(words, session.ask(*words))
     except ResponseError as error:
-        if code_of(error) not in {"", "ERR"}:
+        code = code_of(error)
+        if code == "NOPERM":
+            problem = MeasurementUnavailable(session.explained(error).message)
+        elif code in {"", "ERR"}:
+            what = "a Sentinel" if words[0] == "SENTINEL" else "a node of a cluster"
+            problem = CheckFailed(
+                f"what answers at {session.address.place} is not {what} ({session.address.origin})",
+                remedy="the address of a single server begins with redis:// or rediss://",
+            )
+        else:
             raise
-    what = "a Sentinel" if words[0] == "SENTINEL" else "a node of a cluster"
-    raise CheckFailed(
-        f"what answers at {session.address.place} is not {what} ({session.address.origin})",
-        remedy="the address of a single server begins with redis:// or rediss://",
-    )
+    raise problem
 
 
-def _sentinel_says(session: Session, address: Address) -> Seen:
-    place = session.address.place
-    reply = _asked(session, "SENTINEL", "MASTER", address.service)
-    words = [word.decode("utf-8", "replace") for word in reply]
-    facts = dict(zip(words[::2], words[1::2], strict=False))
-    problem = "" if facts.get("flags") == "master" else f"the primary is {facts.get('flags')}"
-    kept = ("flags", "num-slaves", "num-other-sentinels", "quorum")
-    return Seen(
-        place=place,
+def _sentinel_view(session: RedisConnection, address: RedisAddress) -> NodeView:
+    state = _query(session, "SENTINEL", "MASTER", address.service)
+    flags = str(state.get("flags"))
+    problem = "" if flags == "master" else f"the primary is {flags}"
+    names = ("flags", "num-slaves", "num-other-sentinels", "quorum")
+    return NodeView(
+        place=session.address.place,
         problem=problem or _quorum(session, address),
-        primary=f"{facts.get('ip')}:{facts.get('port')}",
-        facts={name: facts[name] for name in kept if name in facts},
+        primary=f"{state.get('ip')}:{state.get('port')}",
+        facts={name: str(state[name]) for name in names if name in state},
     )
 
 
-def _quorum(session: Session, address: Address) -> str:
+def _quorum(session: RedisConnection, address: RedisAddress) -> str:
     """Return why a failover could not be agreed upon, "" where it could."""
     from redis.exceptions import ResponseError
 
@@ -228,11 +232,11 @@ def _quorum(session: Session, address: Address) -> str:
     return ""
 
 
-def _cluster_says(session: Session, _: Address) -> Seen:
-    info = Info.of(_asked(session, "CLUSTER", "INFO"))
+def _cluster_view(session: RedisConnection, _: RedisAddress) -> NodeView:
+    info = _query(session, "CLUSTER", "INFO")
     names = ("state", "slots_assigned", "slots_ok", "slots_pfail", "slots_fail", "known_nodes")
-    facts = {name: info.text(f"cluster_{name}") or "" for name in names}
+    facts = {name: str(info.get(f"cluster_{name}", "")) for name in names}
     problem = "" if facts["state"] == "ok" else f"the cluster's state is {facts['state']}"
     if not problem and facts["slots_ok"] != str(SLOTS):
         problem = f"{facts['slots_ok']} of {SLOTS} slots are served"
-    return Seen(place=session.address.place, problem=problem, facts=facts)
+    return NodeView(place=session.address.place, problem=problem, facts=facts)

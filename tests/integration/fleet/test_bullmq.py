@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.probes.fleet import figures
-from pytest_flowhealth.probes.fleet.reading import read
+from pytest_flowhealth.probes.fleet import metrics
+from pytest_flowhealth.probes.fleet.sampling import read
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
-from pytest_flowhealth.probes.fleet.sources import bullmq as source_module
-from pytest_flowhealth.probes.fleet.sources.bullmq import BullMQ as Source
+from pytest_flowhealth.probes.fleet.sources import job_queue as source_module
+from pytest_flowhealth.probes.fleet.sources.job_queue import JobQueue as Source
 from pytest_flowhealth.probes.fleet.sources.redis_reading import Records
 from pytest_flowhealth.probes.fleet.utilisation import Usage
-from pytest_flowhealth.probes.redis.address import parse
+from pytest_flowhealth.probes.redis.address import parse_address
 from tests.kit.bullmq import BullMQ
 from tests.kit.redis import RedisServer
 from tests.kit.runs import PASSWORD, run_components
@@ -30,7 +30,7 @@ def redis(breakable_redis: RedisServer) -> RedisServer:
 
 
 def source(redis: RedisServer, queue: str | None = "jobs") -> Source:
-    return Source(Records(parse(redis.url)), queue)
+    return Source(Records(parse_address(redis.url)), queue)
 
 
 def until(bullmq: BullMQ, holds: Callable[[SoMany], bool]) -> None:
@@ -39,7 +39,7 @@ def until(bullmq: BullMQ, holds: Callable[[SoMany], bool]) -> None:
 
 
 def percent(snapshot: Snapshot) -> float | None:
-    done = figures.completion(snapshot.tasks)
+    done = metrics.completion(snapshot.tasks)
     return done.percent if done else None
 
 
@@ -59,7 +59,9 @@ def test_jobs_that_ended_in_the_window_and_their_workers_are_counted_without_a_w
     assert "bob" in {agent.id for agent in found.agents.members}
     assert len(found.tasks.durations) == 30
     assert found.bad == ()
-    later = Source(Records(parse(redis.url)), "jobs", window=60.0, now=lambda: time.time() + 61)
+    later = Source(
+        Records(parse_address(redis.url)), "jobs", window=60.0, now=lambda: time.time() + 61
+    )
     found = later.read()
     assert (found.tasks.completed, found.tasks.failed) == (0, 0)
 
@@ -117,8 +119,8 @@ def test_workers_are_found_by_their_connections_and_a_killed_one_leaves_an_aband
     wait_for(lambda: not redis.command("EXISTS", "bull:jobs:1:lock"))
     found = read(source(redis), between=0.0)
     working = found.last.tasks.working or ()
-    assert figures.abandoned(found.first.tasks.working or (), working) == ["1"]
-    assert len(figures.stuck(working, found.last.taken + 1.0, 1.0)) == 1
+    assert metrics.abandoned(found.first.tasks.working or (), working) == ["1"]
+    assert len(metrics.stuck(working, found.last.taken + 1.0, 1.0)) == 1
     assert found.last.agents.total == 0
 
 

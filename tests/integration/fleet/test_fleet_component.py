@@ -69,5 +69,5 @@ def test_starts_that_fail_are_ended_counted_and_told(check: Check) -> None:
     command = ["sh", "-c", "yes no model | head -n 20000; exit 7"]
     run = check(f"[fleet.spawn]\ncommand = {json.dumps(command)}\ncount = 3\n")
     says = "3 of 3 starts failed: it ended with exit code 7 before it was ready"
-    run.assert_fault("fleet.spawn", 2, says, "its last line: no model")
+    run.assert_fault("fleet.spawn", 2, says, ": no model")
     assert len(json.dumps(run.check("fleet.spawn"))) < 10_000

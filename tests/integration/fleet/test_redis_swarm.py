@@ -10,14 +10,14 @@ import pytest
 import redis as library
 
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
-from pytest_flowhealth.probes.fleet import figures
+from pytest_flowhealth.probes.fleet import metrics
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.probes.fleet.sources import redis_reading, redis_swarm, swarm_events
-from pytest_flowhealth.probes.fleet.sources.bullmq import BullMQ
+from pytest_flowhealth.probes.fleet.sources.job_queue import JobQueue
 from pytest_flowhealth.probes.fleet.sources.redis_reading import Records
 from pytest_flowhealth.probes.fleet.sources.redis_swarm import RedisSwarm
-from pytest_flowhealth.probes.fleet.sources.swarm_keys import Keys
-from pytest_flowhealth.probes.redis.address import parse
+from pytest_flowhealth.probes.fleet.sources.swarm_keys import SwarmKeys
+from pytest_flowhealth.probes.redis.address import parse_address
 from tests.kit.redis import RedisServer, Sentinel, cluster
 from tests.kit.waiting import wait_for
 
@@ -37,7 +37,7 @@ def register(redis: RedisServer, name: str, status: str = "active", **fields: An
 
 
 def read(url: str, *, listening: float = 0.0, **keys: str) -> Snapshot:
-    return RedisSwarm(Records(parse(url)), Keys(keys), listening=listening).read()
+    return RedisSwarm(Records(parse_address(url)), SwarmKeys(keys), listening=listening).read()
 
 
 def test_a_registry_is_read_with_its_archive_and_its_hashes_without_a_write(
@@ -140,7 +140,7 @@ def test_other_keys_can_be_configured(redis: RedisServer) -> None:
     found = read(redis.url, index="app[1]:all", swarm="app[1]:{id}:state", agent=agent)
     assert [(one.id, one.state) for one in found.swarms or ()] == [("x", "failed")]
     assert [one.id for one in found.agents.members] == ["w1"]
-    assert figures.swarm_success(found.swarms or ()).all == 1
+    assert metrics.swarm_success(found.swarms or ()).all == 1
 
 
 def test_each_right_of_a_user_is_needed_for_what_the_documentation_says(
@@ -150,7 +150,10 @@ def test_each_right_of_a_user_is_needed_for_what_the_documentation_says(
     breakable_redis.command("HSET", "bull:jobs:meta", "version", "bullmq:6")
     breakable_redis.command("RPUSH", "bull:jobs:wait", 1, 2, 3)
     url = breakable_redis.add_user("app", "~*", "+ping", "+select")
-    for source in (RedisSwarm(Records(parse(url)), Keys({})), BullMQ(Records(parse(url)), "jobs")):
+    for source in (
+        RedisSwarm(Records(parse_address(url)), SwarmKeys({})),
+        JobQueue(Records(parse_address(url)), "jobs"),
+    ):
         with pytest.raises(MeasurementUnavailable):
             source.read()
 
@@ -158,20 +161,20 @@ def test_each_right_of_a_user_is_needed_for_what_the_documentation_says(
     found = read(url, listening=0.1)
     assert found.tasks.completed == 9
     assert any("not listened to" in text for text in found.bad)
-    found = BullMQ(Records(parse(url)), "jobs").read()
+    found = JobQueue(Records(parse_address(url)), "jobs").read()
     assert (found.tasks.waiting, found.agents.total) == (3, None)
     assert "CLIENT LIST" in found.never["agents"]
 
     rights = ("~*", "&*", "+@read", "+select", "+psubscribe", "+client|list")
     url = breakable_redis.add_user("app", *rights)
     assert read(url, listening=0.1).bad == ()
-    assert "agents" not in BullMQ(Records(parse(url)), "jobs").read().never
+    assert "agents" not in JobQueue(Records(parse_address(url)), "jobs").read().never
 
 
 def test_a_redis_that_stalls_is_told(breakable_redis: RedisServer) -> None:
     breakable_redis.suspend()
     with pytest.raises(CheckFailed, match="no answer within"):
-        RedisSwarm(Records(parse(breakable_redis.url), timeout=0.3), Keys({})).read()
+        RedisSwarm(Records(parse_address(breakable_redis.url), timeout=0.3), SwarmKeys({})).read()
 
 
 def test_the_primary_behind_sentinels_is_read(breakable_redis: RedisServer, tmp_path: Path) -> None:
@@ -187,9 +190,9 @@ def test_of_a_cluster_a_queue_is_read_and_swarms_are_not(tmp_path: Path) -> None
         client.rpush("{bull}:jobs:wait", "1", "2")
         client.hset("{bull}:jobs:meta", "version", "bullmq:6")
         client.close()
-        addresses = [parse(f"redis+cluster://127.0.0.1:{node.port}") for node in nodes]
+        addresses = [parse_address(f"redis+cluster://127.0.0.1:{node.port}") for node in nodes]
         for address in addresses:
-            found = BullMQ(Records(address), "jobs", prefix="{bull}").read()
+            found = JobQueue(Records(address), "jobs", prefix="{bull}").read()
             assert found.tasks.waiting == 2
         with pytest.raises(MeasurementUnavailable, match="Cluster"):
-            RedisSwarm(Records(addresses[0]), Keys({})).read()
+            RedisSwarm(Records(addresses[0]), SwarmKeys({})).read()

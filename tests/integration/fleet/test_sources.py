@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.probes.fleet.reading import read
+from pytest_flowhealth.probes.fleet.sampling import read
 from pytest_flowhealth.probes.fleet.sources.command import Command
-from pytest_flowhealth.probes.fleet.sources.fetch import LARGEST, Place
-from pytest_flowhealth.probes.fleet.sources.http import Http
+from pytest_flowhealth.probes.fleet.sources.fetch import LARGEST, WebAddress
+from pytest_flowhealth.probes.fleet.sources.http import HttpSource
 from pytest_flowhealth.probes.fleet.sources.prometheus import Prometheus
 from pytest_flowhealth.probes.fleet.utilisation import Usage
 from tests.kit.http import HttpServer, Reply
@@ -20,13 +20,13 @@ from tests.kit.http import HttpServer, Reply
 FLEET = {"agents": 3, "tasks": {"waiting": 4}}
 
 
-def page(place: Place) -> Http:
-    return Http(place, {})
+def page(place: WebAddress) -> HttpSource:
+    return HttpSource(place, {})
 
 
 def test_a_page_of_json_is_read_with_a_token() -> None:
     with HttpServer([Reply.of_json(FLEET)]) as server:
-        found = page(Place(f"{server.url}/fleet", "tok")).read()
+        found = page(WebAddress(f"{server.url}/fleet", "tok")).read()
     assert (found.agents.total, found.tasks.waiting, found.local) == (3, 4, True)
     (request,) = server.requests
     assert (request.target, request.headers["authorization"]) == ("/fleet", "Bearer tok")
@@ -34,11 +34,11 @@ def test_a_page_of_json_is_read_with_a_token() -> None:
 
 def test_metrics_are_read_as_a_page_and_by_promql() -> None:
     with HttpServer([Reply(b"workers 4\n")]) as server:
-        found = Prometheus(Place(f"{server.url}/metrics"), {"agents": "workers"}).read()
+        found = Prometheus(WebAddress(f"{server.url}/metrics"), {"agents": "workers"}).read()
     assert found.agents.total == 4
     data = {"resultType": "vector", "result": [{"metric": {}, "value": [1, "2"]}]}
     with HttpServer([Reply.of_json({"status": "success", "data": data})]) as server:
-        found = Prometheus(Place(server.url), {"agents": "sum(up[1h])"}, promql=True).read()
+        found = Prometheus(WebAddress(server.url), {"agents": "sum(up[1h])"}, promql=True).read()
     assert found.agents.total == 2
     assert server.requests[0].path == "/api/v1/query"
     assert server.requests[0].query == {"query": "sum(up[1h])"}
@@ -61,7 +61,7 @@ def test_metrics_are_read_as_a_page_and_by_promql() -> None:
 def test_an_answer_that_is_none_is_told_without_secrets(reply: Reply, says: str) -> None:
     timeout = 0.5 if reply.fault in {"drip", "hang"} else 10.0
     with HttpServer([reply]) as server, pytest.raises(CheckFailed, match=says) as caught:
-        page(Place(f"{server.url}/x?key=geheim", "tok", timeout)).read()
+        page(WebAddress(f"{server.url}/x?key=geheim", "tok", timeout)).read()
     assert "geheim" not in f"{caught.value}{caught.value.remedy}"
     if reply.status == 401:
         assert "token_env" in str(caught.value.remedy)
@@ -70,7 +70,7 @@ def test_an_answer_that_is_none_is_told_without_secrets(reply: Reply, says: str)
 def test_no_other_address_is_asked() -> None:
     with HttpServer() as other, HttpServer([Reply(b"", 302, {"location": other.url})]) as server:
         with pytest.raises(CheckFailed, match="status 302"):
-            page(Place(server.url, "tok")).read()
+            page(WebAddress(server.url, "tok")).read()
         assert other.requests == []
 
 

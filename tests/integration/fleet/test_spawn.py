@@ -12,9 +12,15 @@ import pytest
 
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.descendants import MARK
-from pytest_flowhealth.probes.fleet.ready import sign_of
-from pytest_flowhealth.probes.fleet.spawn import Program, Start, start, starts, summary
-from pytest_flowhealth.probes.redis.address import parse
+from pytest_flowhealth.probes.fleet.readiness import sign_of
+from pytest_flowhealth.probes.fleet.spawn import (
+    AgentProgram,
+    AgentStart,
+    describe_failed_starts,
+    start,
+    starts,
+)
+from pytest_flowhealth.probes.redis.address import parse_address
 from tests.kit.redis import RedisServer, closed_port, free_port
 from tests.kit.waiting import wait_for
 
@@ -43,12 +49,12 @@ def run(
     count: int = 1,
     timeout: float = 30.0,
     url: str = "redis://127.0.0.1:1/0",
-) -> tuple[Start, ...]:
+) -> tuple[AgentStart, ...]:
     """Start Python, or a shell where the code imports nothing."""
     program = sys.executable if "import" in code else "sh"
     return starts(
-        Program((program, "-c", code), folder),
-        lambda word: sign_of(ready, lambda: parse(url), 2.0, word),
+        AgentProgram((program, "-c", code), folder),
+        lambda word: sign_of(ready, lambda: parse_address(url), 2.0, word),
         count=count,
         timeout=timeout,
     )
@@ -65,7 +71,7 @@ def test_each_start_that_gets_ready_is_a_sample(tmp_path: Path) -> None:
     done = run(READY, tmp_path, count=3)
     assert len(done) == 3
     assert all(one.milliseconds and not one.problem for one in done)
-    assert summary(done) == ""
+    assert describe_failed_starts(done) == ""
     assert done[0].last_lines == ("agent ready",)
 
 
@@ -75,25 +81,32 @@ def test_a_program_that_never_gets_ready_is_ended_and_not_tried_for_ever(
 ) -> None:
     done = run(code, tmp_path, count=5, timeout=0.4)
     assert [start.timed_out for start in done] == [True, True]
-    assert summary(done).startswith("2 of 2 starts failed: it was not ready in time")
-    assert f"its last line: {line}" in summary(done)
+    assert describe_failed_starts(done).startswith("2 of 2 starts failed: it was not ready in time")
+    assert f"its last line: {line}" in describe_failed_starts(done)
 
 
 @pytest.mark.parametrize(
-    ("code", "exit_code", "says"),
+    ("code", "exit_code", "says", "cause"),
     [
-        ("echo no URL >&2; exit 3", 3, "it ended with exit code 3"),
-        ("echo no URL; kill -9 $$", -9, "it ended by signal 9"),
-        ("echo no URL", 0, "it ended with exit code 0"),
+        ("echo no URL >&2; exit 3", 3, "it ended with exit code 3", "no URL"),
+        ("echo no URL; kill -9 $$", -9, "it ended by signal 9", "killed by SIGKILL"),
+        ("echo no URL", 0, "it ended with exit code 0", "no URL"),
     ],
 )
 def test_a_program_that_ends_without_a_sign_is_told_with_its_end(
-    code: str, exit_code: int, says: str, tmp_path: Path
+    code: str, exit_code: int, says: str, cause: str, tmp_path: Path
 ) -> None:
     done = run(code, tmp_path, count=2)
     assert {(start.exit_code, start.milliseconds) for start in done} == {(exit_code, None)}
-    reason = f"{says} before it was ready; its last line: no URL"
-    assert summary(done) == f"2 of 2 starts failed: {reason}"
+    reason = f"{says} before it was ready: {cause}"
+    assert describe_failed_starts(done).startswith(f"2 of 2 starts failed: {reason}")
+
+
+def test_the_error_of_a_node_program_is_its_cause_and_not_the_line_below(tmp_path: Path) -> None:
+    (tmp_path / "agent.mjs").write_text("throw new Error('NOPE_URL is not set')")
+    done = run("exec node agent.mjs", tmp_path, count=1)
+    assert done[0].last_lines[-1].startswith("Node.js v")
+    assert done[0].cause == "Error: NOPE_URL is not set"
 
 
 @pytest.mark.parametrize("newline", ["\\n", ""])
@@ -160,16 +173,17 @@ def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
             raise KeyboardInterrupt
         return now()
 
-    sign = sign_of("stdout:never", lambda: parse(""), 1.0, "w")
+    sign = sign_of("stdout:never", lambda: parse_address(""), 1.0, "w")
     with pytest.raises(KeyboardInterrupt):
-        start(Program(("sh", "-c", READY), tmp_path), sign, "word", 5.0, clock)
+        start(AgentProgram(("sh", "-c", READY), tmp_path), sign, "word", 5.0, clock)
 
 
 @pytest.mark.parametrize("argv", [("no-such-program-at-all",), (os.devnull,), ("a\0b",)])
 def test_what_can_not_be_started_is_told(argv: tuple[str, ...], tmp_path: Path) -> None:
     with pytest.raises(CheckFailed, match="can't be started"):
         starts(
-            Program(argv, tmp_path), lambda word: sign_of("stdout:x", lambda: parse(""), 1.0, word)
+            AgentProgram(argv, tmp_path),
+            lambda word: sign_of("stdout:x", lambda: parse_address(""), 1.0, word),
         )
 
 
@@ -200,7 +214,7 @@ Send = Callable[[RedisServer], object]
 )
 def test_a_key_or_a_message_is_a_sign(ready: str, send: Send, redis: RedisServer) -> None:
     redis.command("SET", "agent", "old")
-    sign = sign_of(ready, lambda: parse(redis.url), 5.0, "word")
+    sign = sign_of(ready, lambda: parse_address(redis.url), 5.0, "word")
     sign.prepare(60.0)
     try:
         # A message to nobody is lost; what has been there before is no sign.

@@ -10,10 +10,10 @@ from tests.kit.runs import PASSWORD, Run, run_components
 
 AFTER_CONNECT = (
     *("redis.ping", "redis.roundtrip", "redis.command", "redis.throughput"),
-    *("redis.memory", "redis.maxmemory", "redis.clients", "redis.persistence"),
+    *("redis.memory", "redis.maxmemory", "redis.eviction", "redis.clients", "redis.persistence"),
     *("redis.replication", "redis.topology", "redis.slowlog", "redis.version"),
 )
-NOT_HERE = {"redis.maxmemory", "redis.replication", "redis.topology"}
+NOT_HERE = {"redis.eviction", "redis.maxmemory", "redis.replication", "redis.topology"}
 """Checks that do not apply to a single server without limits."""
 
 COMMANDS = ("auth", "ping", "set", "get", "del", "info", "time", "slowlog|get")
@@ -100,7 +100,7 @@ def test_what_a_user_may_not_ask_is_unknown_or_skipped(
     assert run.outcomes["redis.roundtrip"] == "skip"
     assert "'reader' send SET" in run.check("redis.roundtrip")["message"]
     assert run.outcomes["redis.command"] == "pass"
-    assert set(run.check("redis.command")["details"]["not_looked_at"]) == {"SET", "DEL"}
+    assert set(run.check("redis.command")["details"]["not_checked"]) == {"SET", "DEL"}
     # Nothing failed; but two thresholds need INFO, which may not be asked either.
     run.assert_fault("redis.memory", 3, "'reader' send INFO")
     unknown = {name for name, outcome in run.outcomes.items() if outcome == "unknown"}
@@ -116,8 +116,9 @@ def test_a_server_that_sends_the_password_back_is_no_redis_and_the_password_is_n
     run.assert_fault("redis.connect", 2, "is no Redis", blocked=AFTER_CONNECT)
 
 
-def test_what_is_no_address_is_told_with_its_setting(check: Check) -> None:
-    run = check("redis://127.0.0.1:99999/")
+@pytest.mark.parametrize("name", ["FLOWHEALTH_REDIS_URL", "REDIS_URL"])
+def test_what_is_no_address_is_reported_by_the_check(tmp_path: Path, name: str) -> None:
+    (tmp_path / "package.json").write_text('{"name": "app", "dependencies": {"ioredis": "*"}}')
+    run = run_components(tmp_path, "redis", env={name: f"redis://:{PASSWORD}@127.0.0.1:99999/"})
 
-    assert run.exit_code == 4
-    assert "redis.url" in run.text
+    run.assert_fault("redis.connect", 2, name, "no address", blocked=AFTER_CONNECT)

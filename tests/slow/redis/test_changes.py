@@ -34,8 +34,8 @@ def test_a_cluster_that_has_lost_a_node_fails_and_says_which(tmp_path: Path) -> 
         url = ",".join(f"127.0.0.1:{node.port}" for node in nodes[:2])
         probe = RedisProbe(f"redis+cluster://{url}")
         with pytest.raises(CheckFailed, match=rf"no Redis listens at 127\.0\.0\.1:{nodes[2].port}"):
-            probe.connect()
-        assert {seen.problem for seen in probe.seen()} == {"the cluster's state is fail"}
+            probe.connect_latency()
+        assert {seen.problem for seen in probe.topology_views()} == {"the cluster's state is fail"}
 
 
 def test_a_primary_behind_sentinels_is_healthy_until_a_sentinel_is_down(tmp_path: Path) -> None:

@@ -2,15 +2,17 @@
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from checks import test_fleet as checks
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
-from pytest_flowhealth.probes.fleet.reading import Reading
+from pytest_flowhealth.probes.fleet import FleetProbe
+from pytest_flowhealth.probes.fleet.sampling import FleetSample
 from pytest_flowhealth.probes.fleet.snapshot import Agent, Agents, Snapshot, Swarm, Tasks, Working
-from pytest_flowhealth.probes.fleet.spawn import Start
+from pytest_flowhealth.probes.fleet.spawn import AgentStart
 from pytest_flowhealth.probes.fleet.utilisation import Share, Usage
 from tests.kit.checks import assert_outcome, run_check
 
@@ -18,17 +20,21 @@ NOW = 1_790_000_000.0
 SOURCE = 'source = "command"\ncommand = ["x"]'
 
 
-def reading(usage: Any = None, first: Snapshot | None = None, **parts: Any) -> Reading:
+def reading(usage: Any = None, first: Snapshot | None = None, **parts: Any) -> FleetSample:
     last = Snapshot(taken=NOW, clock=1.0, **parts)
     before = first or Snapshot(taken=NOW - 1, clock=0.0, **parts)
-    return Reading("command", "x", before, last, 0.1, usage or NotApplicable("elsewhere"))
+    return FleetSample("command", "x", before, last, 0.1, usage or NotApplicable("elsewhere"))
 
 
 def judge(
-    folder: Path, name: str, found: object, *, toml: str = SOURCE, **answers: Any
+    folder: Path, name: str, found: object, *, toml: str = SOURCE, starts: Any = ()
 ) -> CheckResult:
+    """Run one check; `starts` are what starting agents returns, or raises."""
     (folder / "flowhealth.toml").write_text(f"[fleet]\n{toml}\n")
-    return run_check(getattr(checks, f"test_{name}"), folder, fleet_reading=found, **answers)
+    check = getattr(checks, f"test_{name}")
+    effect = {"side_effect" if isinstance(starts, Exception) else "return_value": starts}
+    with patch.object(FleetProbe, "spawn_agents", **effect):
+        return run_check(check, folder, fleet_sample=found)
 
 
 def usage(cpu: float, unseen: int = 0) -> Usage:
@@ -72,6 +78,23 @@ LIVELY = Agent("lively", "busy", heartbeat=NOW - 299)
         ("queue", reading(tasks=Tasks(waiting=1_000)), "pass", ""),
         ("queue", reading(tasks=Tasks(waiting=1_001)), "warn", "queue"),
         ("queue", reading(tasks=Tasks(waiting=5), facts={"paused": True}), "warn", "is paused"),
+        ("progress", reading(tasks=Tasks(waiting=0)), "pass", ""),
+        (
+            "progress",
+            reading(tasks=Tasks(waiting=3), agents=Agents(2, 0)),
+            "fail",
+            "none was taken",
+        ),
+        (
+            "progress",
+            reading(tasks=Tasks(waiting=0, overdue=2, active=1)),
+            "warn",
+            "2 delayed tasks",
+        ),
+        ("progress", reading(tasks=Tasks(waiting=0, overdue=2, active=0)), "fail", "nobody works"),
+        ("progress", reading(tasks=Tasks(waiting=0, stalled=2)), "warn", "tasks stalled 2 times"),
+        ("progress", reading(tasks=Tasks(waiting=0, orphaned=("p",))), "warn", "1 parents wait"),
+        ("progress", reading(), "unknown", "waiting"),
         ("stuck", reading(tasks=Tasks(working=())), "pass", ""),
         ("stuck", reading(tasks=Tasks(working=(Working("long", NOW - 601),))), "warn", "stuck"),
         ("stuck", reading(tasks=LOOSE), "warn", "abandoned"),
@@ -108,30 +131,34 @@ def test_a_queue_that_grows_tells_how_quickly(tmp_path: Path) -> None:
 
 
 SPAWN = '[fleet.spawn]\ncommand = ["agent"]'
-WELL = Start(1_000.0)
-FAILED = Start(None, "it ended with exit code 3 before it was ready", 3)
+WELL = AgentStart(1_000.0)
+FAILED = AgentStart(None, "it ended with exit code 3 before it was ready", 3)
 
 
 @pytest.mark.parametrize(
     ("starts", "outcome", "says"),
     [
         ((WELL,) * 5, "pass", ""),
-        ((Start(4_000.0),) * 5, "warn", "spawn"),
-        ((Start(6_000.0),) * 5, "fail", "spawn"),
+        ((AgentStart(4_000.0),) * 5, "warn", "spawn"),
+        ((AgentStart(6_000.0),) * 5, "fail", "spawn"),
         ((WELL, FAILED), "fail", "1 of 2 starts failed: it ended with exit code 3"),
-        ((Start(1_000.0, left=2),), "fail", "2 processes that were started could not be ended"),
+        (
+            (AgentStart(1_000.0, left=2),),
+            "fail",
+            "2 processes that were started could not be ended",
+        ),
         (CheckFailed("`agent` can't be started"), "fail", "can't be started"),
     ],
 )
 def test_starts_are_judged_by_their_time_their_failures_and_what_they_leave(
     tmp_path: Path, starts: object, outcome: str, says: str
 ) -> None:
-    assert_outcome(judge(tmp_path, "spawn", DENIED, toml=SPAWN, fleet_spawns=starts), outcome, says)
+    assert_outcome(judge(tmp_path, "spawn", DENIED, toml=SPAWN, starts=starts), outcome, says)
 
 
 def test_processes_that_were_hard_to_end_are_told(tmp_path: Path) -> None:
-    starts = (Start(1_000.0, detached=1), Start(1_000.0, detached=1, killed=3))
-    details = judge(tmp_path, "spawn", DENIED, toml=SPAWN, fleet_spawns=starts).details
+    starts = (AgentStart(1_000.0, detached=1), AgentStart(1_000.0, detached=1, killed=3))
+    details = judge(tmp_path, "spawn", DENIED, toml=SPAWN, starts=starts).details
     assert details["detached"].startswith("2 processes had left their session")
     assert details["killed"].startswith("3 processes did not end")
 
@@ -148,6 +175,6 @@ def test_processes_that_were_hard_to_end_are_told(tmp_path: Path) -> None:
 def test_without_a_command_the_recorded_starts_count(
     tmp_path: Path, toml: str, found: object, outcome: str, says: str
 ) -> None:
-    result = judge(tmp_path, "spawn", found, toml=toml, fleet_spawns=None)
+    result = judge(tmp_path, "spawn", found, toml=toml, starts=())
     assert_outcome(result, outcome, says)
     assert [one.name for one in result.measurements] == (["spawn"] if outcome == "pass" else [])

@@ -8,17 +8,17 @@ import pytest
 from checks import test_redis as checks
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
-from pytest_flowhealth.probes.redis.info import Slow
+from pytest_flowhealth.probes.redis.info import SlowCommand
 from pytest_flowhealth.probes.redis.load import Latency, Throughput
-from pytest_flowhealth.probes.redis.probe import RedisProbe, Roundtrip
-from pytest_flowhealth.probes.redis.topology import Seen
+from pytest_flowhealth.probes.redis.probe import MAX_TIMEOUT, RedisProbe, RoundTrip
+from pytest_flowhealth.probes.redis.topology import NodeView
 from tests.kit.checks import assert_outcome, run_check
 from tests.kit.redis_replies import state
 
 DENIED = MeasurementUnavailable("Redis does not let user 'app' send INFO", remedy="allow it")
 URL = "redis://127.0.0.1:1/0"
 WELL = Latency((1.0,) * 40, {"PING": (1.0,) * 40}, (0.1,) * 40, {}, 10, 5)
-QUICK = Throughput(20_000, 1.0, 0.5, ("SET", "GET"), {}, None, None, 10, 5)
+QUICK = Throughput(20_000, 1.0, 0.5, ("SET", "GET"), {}, 10, 5)
 
 
 def judge(
@@ -33,7 +33,7 @@ def load(connect: Any = (1.0,) * 20, command: Any = WELL, throughput: Any = QUIC
     """Return what a load gave; an error is raised when it is asked for."""
 
     def asked(result: Any) -> Any:
-        return checks.kept(lambda: _answer(result))
+        return checks.keep(lambda: _answer(result))
 
     return checks.Load(connect, asked(command), asked(throughput))
 
@@ -45,7 +45,7 @@ def _answer(result: Any) -> Any:
 
 
 LOST = CheckFailed("closed the connection after 40 answers")
-SLUGGISH = Throughput(3_000, 1.0, 0.5, ("GET",), {"SET": "no"}, 1, 2, 1, 1)
+SLUGGISH = Throughput(3_000, 1.0, 0.5, ("GET",), {"SET": "no"}, 1, 1)
 SLOWLY = Latency((60.0,) * 40, {"PING": (60.0,) * 40}, (0.1,) * 40, {"DEL": "no"}, 10, 5)
 
 
@@ -75,8 +75,15 @@ LOST_LINK = {**PRIMARY, "master_link_status": "down", "master_link_down_since_se
 FILLED = {**PRIMARY, "master_link_status": "down", "master_sync_in_progress": 1}
 
 
+VOLATILE = {"maxmemory_policy": "volatile-lru"}
+
+
+def keys(keys: int, expires: int) -> dict[str, Any]:
+    return {"db0": {"keys": keys, "expires": expires, "avg_ttl": 0}}
+
+
 def with_replica(state: str, lag: int) -> dict[str, Any]:
-    return {"connected_slaves": 1, "slave0": f"ip=h,port=7,state={state},lag={lag}"}
+    return {"connected_slaves": 1, "slave0": {"ip": "h", "port": 7, "state": state, "lag": lag}}
 
 
 @pytest.mark.parametrize(
@@ -90,6 +97,9 @@ def with_replica(state: str, lag: int) -> dict[str, Any]:
         ("maxmemory", {"maxmemory": GB}, "pass", ""),
         ("maxmemory", {"maxmemory": 57_471_264}, "warn", "maxmemory"),
         ("maxmemory", {"maxmemory": 50_000_000}, "fail", "maxmemory"),
+        ("maxmemory", {"maxmemory": 50_000_000, **VOLATILE, **keys(100, 0)}, "fail", "maxmemory"),
+        ("maxmemory", {"maxmemory": 50_000_000, **VOLATILE, **keys(100, 9)}, "fail", "maxmemory"),
+        ("maxmemory", {"maxmemory": 50_000_000, **VOLATILE, **keys(100, 50)}, "skip", "makes room"),
         ("clients", {"connected_clients": 85}, "warn", "clients_share"),
         ("clients", {"connected_clients": 99}, "fail", "clients_share"),
         ("clients", {"maxclients": None}, "skip", "does not tell its maxclients"),
@@ -125,14 +135,20 @@ def test_a_primary_where_a_replica_is_meant_warns(tmp_path: Path) -> None:
     ("check", "answers", "outcome", "says"),
     [
         ("memory", {"redis_state": DENIED}, "unknown", "'app' send INFO"),
-        ("maxmemory", {"redis_state": DENIED}, "unknown", "'app' send INFO"),
+        ("maxmemory", {"redis_state": DENIED}, "skip", "'app' send INFO"),
+        ("topology", {"redis_state": DENIED, "redis_views": ()}, "skip", "'app' send INFO"),
         ("clients", {"redis_state": DENIED}, "unknown", "'app' send INFO"),
         ("persistence", {"redis_state": DENIED}, "skip", "'app' send INFO"),
         ("replication", {"redis_state": DENIED}, "skip", "'app' send INFO"),
         ("version", {"redis_state": DENIED}, "skip", "'app' send INFO"),
         ("slowlog", {"redis_slow": DENIED}, "skip", "'app' send INFO"),
-        ("slowlog", {"redis_slow": (Slow("h:1", "KEYS", 20.0, 5.0),) * 11}, "warn", "slow_command"),
-        ("topology", {"redis_seen": ()}, "skip", "names one server"),
+        (
+            "slowlog",
+            {"redis_slow": (SlowCommand("h:1", "KEYS", 20.0, 5.0),) * 11},
+            "warn",
+            "slow_command",
+        ),
+        ("topology", {"redis_state": (state(),), "redis_views": ()}, "skip", "names one server"),
     ],
 )
 def test_what_may_not_be_asked_is_never_a_pass(
@@ -147,16 +163,22 @@ SENTINELS = {"FLOWHEALTH_REDIS_URL": "redis+sentinel://a,b/mymaster"}
 @pytest.mark.parametrize(
     ("seen", "outcome", "says"),
     [
-        ((Seen("a", primary="h:1"), Seen("b", primary="h:1")), "pass", ""),
-        ((Seen("a", primary="h:1"), Seen("b", problem="down")), "warn", "b: down"),
-        ((Seen("a", problem="x"), Seen("b", problem="y")), "fail", "a: x; b: y"),
-        ((Seen("a", primary="h:1"), Seen("b", primary="h:2")), "fail", "different primaries"),
+        ((NodeView("a", primary="h:1"), NodeView("b", primary="h:1")), "pass", ""),
+        ((NodeView("a", primary="h:1"), NodeView("b", problem="down")), "warn", "b: down"),
+        ((NodeView("a", problem="x"), NodeView("b", problem="y")), "fail", "a: x; b: y"),
+        (
+            (NodeView("a", primary="h:1"), NodeView("b", primary="h:2")),
+            "fail",
+            "different primaries",
+        ),
     ],
 )
 def test_sentinels_must_agree_and_one_may_be_down(
-    tmp_path: Path, seen: tuple[Seen, ...], outcome: str, says: str
+    tmp_path: Path, seen: tuple[NodeView, ...], outcome: str, says: str
 ) -> None:
-    assert_outcome(judge(tmp_path, "topology", SENTINELS, redis_seen=seen), outcome, says)
+    assert_outcome(
+        judge(tmp_path, "topology", SENTINELS, redis_state=(), redis_views=seen), outcome, says
+    )
 
 
 @pytest.mark.parametrize(
@@ -164,7 +186,7 @@ def test_sentinels_must_agree_and_one_may_be_down(
     [
         ({}, "false", "pass", ""),
         ({"DEL": "no right"}, "false", "pass", ""),
-        ({"SET": "no right to send SET"}, "false", "skip", "not looked at: no right to send SET"),
+        ({"SET": "no right to send SET"}, "false", "skip", "not checked: no right to send SET"),
         ({}, "true", "skip", "nothing is written to a replica"),
     ],
 )
@@ -176,11 +198,11 @@ def test_a_round_trip_that_is_not_allowed_is_no_failure(
     outcome: str,
     says: str,
 ) -> None:
-    monkeypatch.setattr(RedisProbe, "roundtrip", lambda _: Roundtrip(refused))
+    monkeypatch.setattr(RedisProbe, "roundtrip", lambda _: RoundTrip(refused))
     result = judge(tmp_path, "roundtrip", {"FLOWHEALTH_REDIS_REPLICA": replica})
     assert_outcome(result, outcome, says)
     if outcome == "pass":
-        assert result.details == ({"not_looked_at": refused} if refused else {})
+        assert result.details == ({"not_checked": refused} if refused else {})
 
 
 def test_the_probe_follows_the_configuration(tmp_path: Path) -> None:
@@ -188,6 +210,45 @@ def test_the_probe_follows_the_configuration(tmp_path: Path) -> None:
 
     env = {"REDIS_URL": URL, "REDIS_PREFIX": "x:", "REDIS_REPLICA": "true", "REDIS_TIMEOUT": "9 h"}
     variables = {f"FLOWHEALTH_{name}": value for name, value in env.items()}
-    probe = checks.probe_of(load_target(tmp_path, variables, tmp_path))
+    probe = RedisProbe.from_target(load_target(tmp_path, variables, tmp_path))
     assert (probe.address.place, probe.prefix) == ("127.0.0.1:1", "x:")
-    assert (probe.writes, probe.timeout) == (False, checks.LONGEST)
+    assert (probe.writes, probe.timeout) == (False, MAX_TIMEOUT)
+
+
+@pytest.mark.parametrize(
+    ("fields", "outcome", "says"),
+    [
+        ({}, "pass", ""),
+        ({"maxmemory_policy": "allkeys-lru"}, "pass", ""),  # without a limit nothing is evicted
+        ({"maxmemory": GB, "maxmemory_policy": "allkeys-lru"}, "warn", "requires noeviction"),
+        ({"maxmemory": GB, **VOLATILE, "evicted_keys": 7}, "warn", "7 keys were evicted"),
+        (
+            {"maxmemory": GB, "maxmemory_policy": "allkeys-lfu", "evicted_keys": 7},
+            "fail",
+            "7 keys were evicted",
+        ),
+    ],
+)
+def test_a_policy_that_may_evict_jobs_is_reported(
+    tmp_path: Path, fields: dict[str, Any], outcome: str, says: str
+) -> None:
+    answers: dict[str, Any] = {"redis_state": (state(**fields),)}
+    without = judge(tmp_path, "eviction", **answers)
+    assert_outcome(without, "skip", "uses no queue library")
+    (tmp_path / "package.json").write_text('{"name": "app", "dependencies": {"bullmq": "^5"}}')
+    assert_outcome(judge(tmp_path, "eviction", **answers), outcome, says)
+
+
+@pytest.mark.parametrize(
+    ("fields", "outcome", "says"),
+    [
+        ({"cluster_enabled": 1, "redis_mode": "cluster"}, "warn", "is a node of a cluster"),
+        ({"redis_mode": "sentinel"}, "fail", "is a Sentinel"),
+        ({"redis_mode": "cluster", "cluster_enabled": 0}, "skip", "names one server"),
+    ],
+)
+def test_a_plain_address_of_a_cluster_or_a_sentinel_is_reported(
+    tmp_path: Path, fields: dict[str, Any], outcome: str, says: str
+) -> None:
+    answers: dict[str, Any] = {"redis_state": (state(**fields),), "redis_views": ()}
+    assert_outcome(judge(tmp_path, "topology", **answers), outcome, says)

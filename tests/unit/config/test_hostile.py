@@ -57,7 +57,7 @@ def refused(folder: Path, toml: str | bytes = "", env: dict[str, str] | None = N
         ("preset = 'nothing'\n", "there is no preset 'nothing'"),
         ("[redis]\ntimeout = '\\u001b[2J'\n", r"expected a duration"),
         ('"\\u001b[2J" = 1\n', r"unknown key '\x1b[2J'"),
-        ('[fleet]\nurl = "ftp://x"', "fleet.url"),
+        ('[fleet]\nurl = "http://:x"', "fleet.url"),
         ("[fleet.spawn]\ncommand = []", "fleet.spawn.command"),
         ('[fleet.spawn]\nready = "stdout:x"', "fleet.spawn.command is not set"),
         ('[fleet.spawn]\ncommand = ["x"]\nready = "port:99999"', "fleet.spawn.ready"),

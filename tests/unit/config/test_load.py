@@ -18,19 +18,18 @@ def load(
     return load_target(None, env or {}, folder)
 
 
-def test_without_a_configuration_the_defaults_and_redis_url_apply(tmp_path: Path) -> None:
-    target = load(tmp_path, env={"REDIS_URL": "redis://last:3"})
+def test_without_a_configuration_the_defaults_apply(tmp_path: Path) -> None:
+    target = load(tmp_path, env={"REDIS_URL": "nonsense of another program's"})
 
     assert (target.name, target.version, target.root) == ("app", "1.0.0", tmp_path.resolve())
-    assert target.config.redis.url == "redis://last:3"
+    assert target.config.redis.url is None
     assert target.config.system.memory == "512 MiB"
-    assert target.sources == {"redis.url": "environment REDIS_URL"}
+    assert target.sources == {}
 
 
 def test_the_nearest_source_wins(tmp_path: Path) -> None:
     toml = '[redis]\nurl = "redis://file:1"\nprefix = "mine:"\n'
-    last = {"REDIS_URL": "redis://last:3"}
-    env = {"FLOWHEALTH_REDIS_URL": "redis://env:2", **last}
+    env = {"FLOWHEALTH_REDIS_URL": "redis://env:2"}
     for preset in presets():
         load(tmp_path, name=preset)
 
@@ -41,7 +40,7 @@ def test_the_nearest_source_wins(tmp_path: Path) -> None:
     assert target.sources["redis.url"] == "environment FLOWHEALTH_REDIS_URL"
     assert target.sources["redis.prefix"] == "flowhealth.toml"
     assert target.sources["package.critical"] == "preset claude-flow-novice"
-    assert load(tmp_path, toml, last).config.redis.url == "redis://file:1"
+    assert load(tmp_path, toml).config.redis.url == "redis://file:1"
 
 
 def test_thresholds_and_other_keys_are_read_from_variables(tmp_path: Path) -> None:
@@ -72,7 +71,7 @@ def test_every_mistake_is_named_at_once_and_no_password(tmp_path: Path) -> None:
 [sytem]
 node = ">=20"
 [redis]
-url = "http://user:geheim@host"
+ca = ""
 timeout = "soon"
 [thresholds]
 "redis.connect" = { warm = 5 }
@@ -86,7 +85,7 @@ timeout = "soon"
     message = str(caught.value)
     for part in (
         "unknown key 'sytem'; did you mean 'system'?",
-        "redis.url: must be a Redis address",
+        "redis.ca: must not be empty",
         "redis.timeout: expected a duration",
         "unknown key 'warm'; did you mean 'warn'?",
         "limits must be finite numbers",

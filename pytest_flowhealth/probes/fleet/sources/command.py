@@ -11,6 +11,7 @@ from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes import command
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.probes.fleet.sources.documents import snapshot_of
+from pytest_flowhealth.probes.program_errors import find_cause
 
 LARGEST = 4 * 2**20
 """Bytes of output that are read."""
@@ -60,10 +61,9 @@ class Command:
         """
         done = self._run()
         if done.returncode != 0:
-            lines = (done.stderr or done.stdout).strip().splitlines()
-            said = f": {one_line(lines[-1], 200)}" if lines else ""
+            cause = find_cause(done.stderr or done.stdout, done.returncode)
             raise CheckFailed(
-                f"`{self.place}` ended with exit code {done.returncode}{said}",
+                f"`{self.place}` ended with exit code {done.returncode}: {cause}",
                 remedy="run it by hand in the project's folder",
             )
         return snapshot_of(

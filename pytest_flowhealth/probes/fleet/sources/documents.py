@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_flowhealth.errors import CheckFailed
+from pytest_flowhealth.probes.fleet.parsing import ProblemNotes, RecordParser
 from pytest_flowhealth.probes.fleet.snapshot import Agent, Agents, Snapshot, Swarm, Tasks, Working
-from pytest_flowhealth.probes.fleet.values import Notes, Taker
 
 MOST = 10_000
 """Members of a list that are read."""
@@ -57,7 +57,7 @@ class Document:
         CheckFailed: There is no such field.
     """
 
-    def __init__(self, fields: Mapping[str, str], taker: Taker) -> None:
+    def __init__(self, fields: Mapping[str, str], taker: RecordParser) -> None:
         known = {*PLACES, *(f"{part}.{name}" for part, names in NESTED.items() for name in names)}
         unknown = [name for name in fields if name not in known]
         if unknown:
@@ -229,8 +229,8 @@ def snapshot_of(
     Raises:
         CheckFailed: It is no JSON object, or `fields` has a field that there is not.
     """
-    notes = Notes()
-    taker = Taker(times[0], notes)
+    notes = ProblemNotes()
+    taker = RecordParser(times[0], notes)
     document = Document(fields, taker)
     found = taker.document(text, where)
     if not isinstance(found, (dict, list)):

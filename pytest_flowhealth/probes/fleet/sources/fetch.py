@@ -19,7 +19,7 @@ LARGEST = 4 * 2**20
 _PIECE = 2**16
 
 
-class Place(NamedTuple):
+class WebAddress(NamedTuple):
     """An address, the token that it wants, and the seconds that an answer may take."""
 
     url: str
@@ -39,7 +39,7 @@ class Place(NamedTuple):
         return host in {"localhost", "::1"} or host.startswith("127.")
 
 
-def fetch(place: Place, path: str = "", parameters: Mapping[str, str] | None = None) -> bytes:
+def fetch(place: WebAddress, path: str = "", parameters: Mapping[str, str] | None = None) -> bytes:
     """Return the body of the answer to a GET.
 
     Args:
@@ -65,7 +65,9 @@ def fetch(place: Place, path: str = "", parameters: Mapping[str, str] | None = N
     return outcome.results[0]
 
 
-def _get(place: Place, path: str, parameters: Mapping[str, str] | None, opened: list[Any]) -> bytes:
+def _get(
+    place: WebAddress, path: str, parameters: Mapping[str, str] | None, opened: list[Any]
+) -> bytes:
     import requests
 
     headers = {"Accept": "application/json, text/plain", "User-Agent": "pytest-flowhealth"}
@@ -107,7 +109,7 @@ def _body(response: Any) -> bytes | None:
     return b"".join(parts)
 
 
-def _meant(error: BaseException, place: Place) -> BaseException:
+def _meant(error: BaseException, place: WebAddress) -> BaseException:
     import requests
     import urllib3
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.probes.fleet.sources.documents import snapshot_of
-from pytest_flowhealth.probes.fleet.sources.fetch import Place, fetch
+from pytest_flowhealth.probes.fleet.sources.fetch import WebAddress, fetch
 
 
-class Http:
+class HttpSource:
     """Reads the page anew each time.
 
     Args:
@@ -24,7 +24,7 @@ class Http:
 
     def __init__(
         self,
-        address: Place,
+        address: WebAddress,
         fields: Mapping[str, str],
         *,
         now: Callable[[], float] = time.time,

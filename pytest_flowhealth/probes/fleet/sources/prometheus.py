@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pytest_flowhealth.domain.text import one_line
-from pytest_flowhealth.errors import CheckFailed
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
+from pytest_flowhealth.probes.fleet.parsing import ProblemNotes, RecordParser
 from pytest_flowhealth.probes.fleet.snapshot import Agents, Snapshot, Tasks
-from pytest_flowhealth.probes.fleet.sources.fetch import Place, fetch
-from pytest_flowhealth.probes.fleet.values import Notes, Taker
+from pytest_flowhealth.probes.fleet.sources.fetch import WebAddress, fetch
 
 FIELDS = ("agents", "busy", "completed", "failed", "active", "waiting", "delayed")
 """What may be read."""
@@ -24,14 +24,7 @@ FIELDS = ("agents", "busy", "completed", "failed", "active", "waiting", "delayed
 MOST_LINES = 100_000
 """Lines of a page that are read."""
 
-_LABEL = r'[A-Za-z_][\w]*\s*=\s*"(?:[^"\\]|\\.)*"'
-_SELECTOR = re.compile(
-    rf"\s*([A-Za-z_:][\w:]*)\s*(?:\{{\s*({_LABEL}(?:\s*,\s*{_LABEL})*)?\s*,?\s*\}})?\s*\Z", re.ASCII
-)
-_SAMPLE = re.compile(
-    r"([A-Za-z_:][\w:]*)\s*(?:\{(.*)\})?\s+(\S+)(?:\s+\S+)?(?:\s+#.*)?\s*\Z", re.ASCII
-)
-_PAIR = re.compile(r'([A-Za-z_]\w*)\s*=\s*"((?:[^"\\]|\\.)*)"', re.ASCII)
+_NAME = re.compile(r"[A-Za-z_:][\w:]*(?=[\s{])", re.ASCII)
 _NEVER = "metrics are sums: they tell no single {}"
 
 
@@ -53,7 +46,7 @@ class Prometheus:
 
     def __init__(
         self,
-        address: Place,
+        address: WebAddress,
         fields: Mapping[str, str],
         *,
         promql: bool = False,
@@ -81,8 +74,8 @@ class Prometheus:
         Raises:
             CheckFailed: There is no whole answer, or it holds no metrics.
         """
-        notes = Notes()
-        taker = Taker(self._now(), notes)
+        notes = ProblemNotes()
+        taker = RecordParser(self._now(), notes)
         values = self._queried(notes) if self.promql else self._read(notes)
         count = {name: _count(values.get(name), name, taker) for name in FIELDS}
         return Snapshot(
@@ -116,29 +109,28 @@ class Prometheus:
             never["completion"] = never[lacking[0]]
         return never
 
-    def _read(self, notes: Notes) -> dict[str, float]:
+    def _read(self, notes: ProblemNotes) -> dict[str, float]:
         lines = fetch(self.address).decode("utf-8", "replace").splitlines()[:MOST_LINES]
-        samples = [*_samples(lines, notes)]
-        if not samples:
+        if not any(_is_sample(line) for line in lines):
             raise CheckFailed(
                 f"{self.place} holds no metrics in the text format",
                 remedy="set promql = true in [fleet] where the address is a Prometheus server's",
             )
         found = {}
         for field, metric in self.fields.items():
-            name, labels = _selector(metric, field)
-            matching = [
-                value
-                for one, told, value in samples
-                if one == name and labels.items() <= told.items()
+            wanted = _parse_selector(metric, field)
+            values = [
+                sample.value
+                for sample in _samples(lines, wanted.name, notes)
+                if wanted.labels.items() <= sample.labels.items() and math.isfinite(sample.value)
             ]
-            if matching:
-                found[field] = math.fsum(matching)
+            if values:
+                found[field] = math.fsum(values)
             else:
                 notes.add(f"there is no metric {metric} for `{field}`")
         return found
 
-    def _queried(self, notes: Notes) -> dict[str, float]:
+    def _queried(self, notes: ProblemNotes) -> dict[str, float]:
         found = {}
         for field, query in self.fields.items():
             answer = fetch(self.address, "/api/v1/query", {"query": query})
@@ -147,9 +139,9 @@ class Prometheus:
                 found[field] = value
         return found
 
-    def _value(self, answer: bytes, field: str, notes: Notes) -> float | None:
+    def _value(self, answer: bytes, field: str, notes: ProblemNotes) -> float | None:
         """Return the sum of an instant vector, or a scalar."""
-        told = Taker(0, notes).table(answer, f"the answer to the query for `{field}`")
+        told = RecordParser(0, notes).table(answer, f"the answer to the query for `{field}`")
         if told is None:
             raise CheckFailed(f"what answers at {self.place} is no Prometheus server")
         if told.get("status") != "success":
@@ -181,29 +173,52 @@ def _float(pair: object) -> float | None:
     return _finite(str(pair[1]))
 
 
-def _samples(lines: list[str], notes: Notes) -> Iterator[tuple[str, dict[str, str], float]]:
+def _samples(lines: list[str], name: str, notes: ProblemNotes) -> Iterator[Any]:
+    """Yield the samples of a metric; a line that is not valid is noted."""
     for line in lines:
-        if not line.strip() or line.startswith("#"):
-            continue
-        match = _SAMPLE.match(line) if len(line) <= 10_000 else None
-        value = _finite(match[3]) if match else None
-        if match is None:
-            notes.add(f"a line is no metric: {line[:60]}")
-        elif value is None:
-            if match[3] not in ("NaN", "+Inf", "-Inf"):
-                notes.add(f"{match[1]} is no number: {match[3][:40]}")
-        else:
-            yield match[1], dict(_PAIR.findall(match[2] or "")), value
+        match = _NAME.match(line)
+        if match and match[0] == name:
+            try:
+                # OpenMetrics adds exemplars, which are not read.
+                yield from _parse(line.partition(" # ")[0])
+            except ValueError:
+                notes.add(f"a line is no metric: {line[:60]}")
 
 
-def _selector(metric: str, field: str) -> tuple[str, dict[str, str]]:
-    match = _SELECTOR.match(metric)
-    if match is None:
-        raise CheckFailed(
-            f"fleet.fields.{field} is no metric: {metric[:80]!r}",
-            remedy='write it as name or name{label="value"}, or set promql = true',
-        )
-    return match[1], dict(_PAIR.findall(match[2] or ""))
+def _is_sample(line: str) -> bool:
+    try:
+        return _NAME.match(line) is not None and bool(_parse(line.partition(" # ")[0]))
+    except ValueError:
+        return False
+
+
+def _parse_selector(metric: str, field: str) -> Any:
+    """Return the name and the labels of ``name{label="value"}`` as a sample."""
+    try:
+        (sample,) = _parse(f"{metric.strip()} 0")
+    except ValueError:
+        pass
+    else:
+        return sample
+    raise CheckFailed(
+        f"fleet.fields.{field} is no metric: {metric[:80]!r}",
+        remedy='write it as name or name{label="value"}, or set promql = true',
+    )
+
+
+def _parse(line: str) -> list[Any]:
+    """Return the samples in a line of the text format.
+
+    Raises:
+        ValueError: It is not valid.
+    """
+    try:
+        from prometheus_client.parser import text_string_to_metric_families
+    except ImportError:
+        raise MeasurementUnavailable(
+            "the source prometheus needs prometheus-client: pip install pytest-flowhealth[fleet]"
+        ) from None
+    return [one for family in text_string_to_metric_families(line) for one in family.samples]
 
 
 def _finite(text: str) -> float | None:
@@ -214,7 +229,7 @@ def _finite(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _count(value: float | None, field: str, taker: Taker) -> int | None:
+def _count(value: float | None, field: str, taker: RecordParser) -> int | None:
     """Return a whole number; increase() extrapolates, so that its results are rounded."""
     number = taker.number(value, f"`{field}`")
     return None if number is None else round(number)

@@ -1,7 +1,7 @@
-"""Reading a Redis that others write: bounded in keys, in bytes and in time, and never writing.
+"""Read a Redis that others write: bounded in keys, in bytes and in time, and without writing.
 
 Sent are TYPE, EXISTS, GETRANGE, HSTRLEN, HMGET, LLEN, LINDEX, LRANGE, SCARD, SSCAN, ZCARD, ZCOUNT,
-ZRANGE, ZREVRANGE, ZREVRANGEBYSCORE, XREVRANGE, SCAN, CLIENT LIST and PSUBSCRIBE, nothing else:
+ZRANGE, ZREVRANGE, ZREVRANGEBYSCORE, ZSCORE, XREVRANGE, SCAN, CLIENT LIST and PSUBSCRIBE, nothing else:
 never KEYS, and nothing that writes.
 """
 
@@ -17,10 +17,11 @@ from pytest_flowhealth.errors import (
     MeasurementUnavailable,
     NotApplicable,
 )
-from pytest_flowhealth.probes.redis import address as redis_address
-from pytest_flowhealth.probes.redis.address import Address
-from pytest_flowhealth.probes.redis.errors import code_of
-from pytest_flowhealth.probes.redis.session import Dialer, Session
+from pytest_flowhealth.probes.fleet.parsing import decoded
+from pytest_flowhealth.probes.redis.address import DEFAULT_URL, RedisAddress, parse_address
+from pytest_flowhealth.probes.redis.application import find_address, parse_application_url
+from pytest_flowhealth.probes.redis.errors import code_of, is_refused
+from pytest_flowhealth.probes.redis.session import ConnectionFactory, RedisConnection
 from pytest_flowhealth.probes.redis.topology import Node, resolve
 
 if TYPE_CHECKING:
@@ -46,11 +47,11 @@ _BATCH = 200
 _FEW = 20
 
 
-class TooLarge(Exception):
+class RecordTooLarge(Exception):
     """A record has more than `LARGEST` bytes."""
 
 
-def of_target(target: Target) -> Address:
+def of_target(target: Target) -> RedisAddress:
     """Return the Redis that holds the records: `fleet.url`, else the target's own.
 
     Raises:
@@ -60,11 +61,11 @@ def of_target(target: Target) -> Address:
     url = target.config.fleet.url
     if url is None:
         try:
-            return redis_address.of_target(target)
+            return find_address(target)
         except NotApplicable:
-            return redis_address.parse(redis_address.DEFAULT_URL, "the usual address")
+            return parse_address(DEFAULT_URL, "the usual address")
     origin = f"fleet.url from {target.sources.get('fleet.url', 'the configuration')}"
-    return redis_address.parse(url, origin)
+    return parse_application_url(url, origin, target)
 
 
 class Records:
@@ -76,12 +77,14 @@ class Records:
         longest: Seconds that one reading may take.
     """
 
-    def __init__(self, address: Address, *, timeout: float = 5.0, longest: float = 20.0) -> None:
+    def __init__(
+        self, address: RedisAddress, *, timeout: float = 5.0, longest: float = 20.0
+    ) -> None:
         self.address = address
         self.timeout = timeout
         self.longest = longest
 
-    def ask(self, work: Callable[[Session], Result], *, key: str) -> Result:
+    def ask(self, work: Callable[[RedisConnection], Result], *, key: str) -> Result:
         """Do `work` on a fresh connection to the server that holds `key`.
 
         Raises:
@@ -89,8 +92,19 @@ class Records:
             MeasurementUnavailable: Our user may not send a command that is needed.
         """
         node = self._node(key)
-        dialer = Dialer(node.address, self.timeout)
+        dialer = ConnectionFactory(node.address, self.timeout)
         return dialer.ask(work, longest=self.longest).result
+
+    def ask_optional(self, work: Callable[[RedisConnection], Result], *, key: str) -> Result:
+        """Do `work`, whose command may not be available.
+
+        Raises:
+            MeasurementUnavailable: The command is refused, or the server closes the connection at it.
+            CheckFailed: There is no connection.
+        """
+        factory = ConnectionFactory(self._node(key).address, self.timeout)
+        greet: Callable[[RedisConnection], object] = lambda session: session.ask("EXISTS", key)  # noqa: E731
+        return factory.ask_optional(work, greetings=(greet,)).result
 
     def _node(self, key: str) -> Node:
         nodes = resolve(self.address, self.timeout, time.perf_counter)
@@ -106,7 +120,7 @@ class Records:
         return found
 
 
-def many(session: Session, commands: Iterable[Command]) -> Iterator[Any]:
+def many(session: RedisConnection, commands: Iterable[Command]) -> Iterator[Any]:
     """Yield the replies of commands that are sent in pipelines; an error reply is yielded as such.
 
     Raises:
@@ -122,26 +136,28 @@ def many(session: Session, commands: Iterable[Command]) -> Iterator[Any]:
         yield from _batch(session, batch)
 
 
-def one(session: Session, *command: str | bytes | int) -> Any:
+def one(session: RedisConnection, *command: str | bytes | int) -> Any:
     """Send one command; return its reply, an error reply as such, as `many` does."""
     return next(iter(_batch(session, [command])))
 
 
-def texts(session: Session, keys: Sequence[str]) -> Iterator[bytes | Exception | None]:
+def texts(session: RedisConnection, keys: Sequence[str]) -> Iterator[bytes | Exception | None]:
     """Yield the string at each key: None where there is none, TooLarge, or the error reply."""
     size = 0
     for begin in range(0, len(keys), _FEW):
         some = keys[begin : begin + _FEW]
         if size > LARGEST_OF_ALL:
-            yield from [TooLarge(f"more than {LARGEST_OF_ALL:,} B together")] * len(some)
+            yield from [RecordTooLarge(f"more than {LARGEST_OF_ALL:,} B together")] * len(some)
             continue
         for reply in many(session, (("GETRANGE", key, 0, LARGEST) for key in some)):
             size += len(reply) if isinstance(reply, bytes) else 0
             large = isinstance(reply, bytes) and len(reply) > LARGEST
-            yield TooLarge(f"larger than {LARGEST:,} B") if large else reply or None
+            yield RecordTooLarge(f"larger than {LARGEST:,} B") if large else reply or None
 
 
-def hashes(session: Session, keys: Sequence[str], fields: Sequence[str]) -> list[dict[str, bytes]]:
+def hashes(
+    session: RedisConnection, keys: Sequence[str], fields: Sequence[str]
+) -> list[dict[str, bytes]]:
     """Return the fields of each hash that are there and not larger than `LARGEST_FIELD`.
 
     What is no hash gives {}.
@@ -161,7 +177,7 @@ def hashes(session: Session, keys: Sequence[str], fields: Sequence[str]) -> list
     return [found.get(key, {}) for key in keys]
 
 
-def members(session: Session, key: str, most: int) -> tuple[list[bytes], bool]:
+def members(session: RedisConnection, key: str, most: int) -> tuple[list[bytes], bool]:
     """Return up to `most` members of a set, and whether these are all."""
     found: dict[bytes, None] = {}
     cursor: object = b"0"
@@ -177,7 +193,7 @@ def members(session: Session, key: str, most: int) -> tuple[list[bytes], bool]:
             return [*found], True
 
 
-def scanned(session: Session, pattern: str, most: int) -> tuple[list[bytes], bool]:
+def scanned(session: RedisConnection, pattern: str, most: int) -> tuple[list[bytes], bool]:
     """Return up to `most` keys that match, and whether the whole database was gone over."""
     found: dict[bytes, None] = {}
     cursor: object = b"0"
@@ -194,6 +210,13 @@ def scanned(session: Session, pattern: str, most: int) -> tuple[list[bytes], boo
     return [*found], False
 
 
+def queues(session: RedisConnection, prefix: str, marker: str) -> list[str]:
+    """Return the names of the queues with a key ``PREFIX:QUEUE:MARKER``."""
+    keys, _ = scanned(session, f"{prefix}:*:{marker}", 100)
+    begin, end = len(prefix) + 1, -len(marker) - 1
+    return sorted(decoded(key)[begin:end] for key in keys)
+
+
 def _cursor(cursor: object) -> bytes:
     return cursor if isinstance(cursor, bytes) else b"0"
 
@@ -202,7 +225,7 @@ def _fits(size: object) -> bool:
     return isinstance(size, int) and 0 < size <= LARGEST_FIELD
 
 
-def _batch(session: Session, commands: Sequence[Command]) -> list[Any]:
+def _batch(session: RedisConnection, commands: Sequence[Command]) -> list[Any]:
     connection = session.connection
     session.command = str(commands[0][0])
     connection.send_packed_command(connection.pack_commands(commands))
@@ -222,8 +245,8 @@ def _reply(connection: Any) -> Any:
         return error
 
 
-def _refused(session: Session, error: Exception) -> FlowHealthError:
+def _refused(session: RedisConnection, error: Exception) -> FlowHealthError:
     problem = session.explained(error)
-    if code_of(error) == "NOPERM":
+    if is_refused(error):
         return MeasurementUnavailable(problem.message, remedy=problem.remedy)
     return problem

@@ -7,14 +7,20 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pytest_flowhealth.errors import MeasurementUnavailable
+from pytest_flowhealth.probes.fleet.parsing import ProblemNotes, RecordParser, decoded
 from pytest_flowhealth.probes.fleet.snapshot import Agents, Snapshot, Swarm, Tasks
 from pytest_flowhealth.probes.fleet.sources import redis_reading
 from pytest_flowhealth.probes.fleet.sources.redis_reading import Records
 from pytest_flowhealth.probes.fleet.sources.swarm_events import Events, listen
-from pytest_flowhealth.probes.fleet.sources.swarm_keys import Keys
-from pytest_flowhealth.probes.fleet.sources.swarm_records import AGENT, TASK, Found, Parsed, Parser
-from pytest_flowhealth.probes.fleet.values import Notes, Taker, decoded
-from pytest_flowhealth.probes.redis.session import Session
+from pytest_flowhealth.probes.fleet.sources.swarm_keys import SwarmKeys
+from pytest_flowhealth.probes.fleet.sources.swarm_records import (
+    AGENT,
+    TASK,
+    Found,
+    ParsedSwarms,
+    Parser,
+)
+from pytest_flowhealth.probes.redis.session import RedisConnection
 
 STATUSES = ("initializing", "active", "recovering", "interrupted", "completed", "failed")
 """The states that swarms are kept by."""
@@ -43,7 +49,7 @@ class RedisSwarm:
     def __init__(
         self,
         records: Records,
-        keys: Keys,
+        keys: SwarmKeys,
         *,
         window: float = 3_600.0,
         listening: float = 1.0,
@@ -75,8 +81,8 @@ class RedisSwarm:
                 "swarms in a Redis Cluster are not read: their keys are spread over its nodes",
                 remedy="name one server: [fleet] url in flowhealth.toml",
             )
-        notes, now = Notes(), self._now()
-        taker = Taker(now, notes)
+        notes, now = ProblemNotes(), self._now()
+        taker = RecordParser(now, notes)
         heard = self._listen(taker)
         index = self.keys.name("index")
         clock = self._clock()
@@ -84,7 +90,7 @@ class RedisSwarm:
         parsed = Parser(taker, now, self.window).parsed(found)
         return self._snapshot(parsed, heard, found, (now, clock, notes))
 
-    def _listen(self, taker: Taker) -> Events | None:
+    def _listen(self, taker: RecordParser) -> Events | None:
         """Listen once for this source's life: the window is for the whole check."""
         if self._heard is not None or not self.listening:
             return self._heard
@@ -97,7 +103,7 @@ class RedisSwarm:
             taker.notes.add(f"the events were not listened to: {error.message}")
         return self._heard
 
-    def _find(self, session: Session, now: float) -> Found:
+    def _find(self, session: RedisConnection, now: float) -> Found:
         found = Found()
         ids = self._ids(session, found)
         keys = [self.keys.name("swarm", id=one) for one in ids]
@@ -110,7 +116,7 @@ class RedisSwarm:
         self._members(session, found)
         return found
 
-    def _ids(self, session: Session, found: Found) -> list[str]:
+    def _ids(self, session: RedisConnection, found: Found) -> list[str]:
         """Return the ids of the swarms, newest first, and note the state that each is kept by."""
         index = self.keys.name("index")
         listed = redis_reading.one(session, "ZREVRANGE", index, 0, MOST_SWARMS)
@@ -130,7 +136,7 @@ class RedisSwarm:
             found.partial.append(f"only the newest {MOST_SWARMS:,} swarms of {index} were read")
         return [*ids][: 2 * MOST_SWARMS]
 
-    def _archive(self, session: Session, now: float, found: Found) -> None:
+    def _archive(self, session: RedisConnection, now: float, found: Found) -> None:
         since = int((now - self.window) * 1_000)
         index = self.keys.name("archive_index")
         reply = redis_reading.one(
@@ -144,7 +150,7 @@ class RedisSwarm:
         if len(ids) == MOST_SWARMS:
             found.partial.append(f"only the latest {MOST_SWARMS:,} archived swarms were read")
 
-    def _members(self, session: Session, found: Found) -> None:
+    def _members(self, session: RedisConnection, found: Found) -> None:
         """Find the hashes of agents and tasks, by going over the database once for each."""
         for role, fields in (("agent", AGENT), ("task", TASK)):
             keys, whole = redis_reading.scanned(session, self.keys.pattern(role), MOST_HASHES)
@@ -162,10 +168,10 @@ class RedisSwarm:
 
     def _snapshot(
         self,
-        parsed: Parsed,
+        parsed: ParsedSwarms,
         heard: Events | None,
         found: Found,
-        taken: tuple[float, float, Notes],
+        taken: tuple[float, float, ProblemNotes],
     ) -> Snapshot:
         now, clock, notes = taken
         agents = parsed.agents_with(heard)
@@ -207,7 +213,7 @@ def _never(agents: Iterable[Any], swarms: tuple[Swarm, ...], tasks: Tasks) -> di
     return never
 
 
-def _facts(parsed: Parsed, heard: Events | None) -> dict[str, Any]:
+def _facts(parsed: ParsedSwarms, heard: Events | None) -> dict[str, Any]:
     facts: dict[str, Any] = {"swarms": len(parsed.swarms), "errors": parsed.errors}
     facts["agents_spawned"] = parsed.spawned
     if heard is not None:

@@ -12,9 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pytest_flowhealth.probes.fleet.values import Taker
-from pytest_flowhealth.probes.redis.info import permitted
-from pytest_flowhealth.probes.redis.session import Session
+from pytest_flowhealth.probes.fleet.parsing import RecordParser
+from pytest_flowhealth.probes.redis.session import RedisConnection
 
 MOST = 10_000
 """Messages that are taken at the most."""
@@ -35,7 +34,7 @@ class Events:
         self.seconds = 0.0
         self.full = False
 
-    def take(self, message: Mapping[str, Any], taker: Taker) -> None:
+    def take(self, message: Mapping[str, Any], taker: RecordParser) -> None:
         """Take in one message."""
         kind = taker.text(message.get("type"), "an event's type") or "?"
         self.counts[kind if kind in _STATES or kind == "pool_scaled" else "other"] += 1
@@ -45,7 +44,7 @@ class Events:
         if kind == "agent_released":
             self._released(message.get("result"), taker)
 
-    def _released(self, result: object, taker: Taker) -> None:
+    def _released(self, result: object, taker: RecordParser) -> None:
         if not isinstance(result, dict) or not isinstance(result.get("success"), bool):
             return
         self.completed += result["success"]
@@ -59,10 +58,10 @@ _STATES = {"agent_registered": "idle", "agent_allocated": "busy", "agent_release
 
 
 def listen(
-    session: Session,
+    session: RedisConnection,
     pattern: str,
     seconds: float,
-    taker: Taker,
+    taker: RecordParser,
     clock: Callable[[], float] = time.monotonic,
 ) -> Events:
     """Listen to the channels that match `pattern` for so many seconds, and return what was heard.
@@ -70,7 +69,7 @@ def listen(
     Raises:
         MeasurementUnavailable: Our user may not listen.
     """
-    permitted(session, "PSUBSCRIBE", pattern)
+    session.query("PSUBSCRIBE", pattern)
     events = Events()
     begin = clock()
     while (left := begin + seconds - clock()) > 0:
@@ -86,7 +85,7 @@ def listen(
     return events
 
 
-def _heard(payload: object, events: Events, taker: Taker) -> None:
+def _heard(payload: object, events: Events, taker: RecordParser) -> None:
     if not isinstance(payload, bytes) or len(payload) > LARGEST:
         taker.notes.add(f"an event is larger than {LARGEST:,} B")
         events.counts["other"] += 1

@@ -37,7 +37,7 @@ NEEDED = {
 _PART = re.compile(r"\{(\w+)\}")
 
 
-class Keys:
+class SwarmKeys:
     """The keys with what is configured in place of the defaults.
 
     Args:

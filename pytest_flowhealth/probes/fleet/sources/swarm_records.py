@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pytest_flowhealth.domain.text import format_number
+from pytest_flowhealth.probes.fleet.parsing import RecordParser, decoded
 from pytest_flowhealth.probes.fleet.snapshot import (
     ACTIVE,
     FAILED,
@@ -20,7 +21,6 @@ from pytest_flowhealth.probes.fleet.snapshot import (
     Tasks,
     Working,
 )
-from pytest_flowhealth.probes.fleet.values import Taker, decoded
 
 if TYPE_CHECKING:
     from pytest_flowhealth.probes.fleet.sources.swarm_events import Events
@@ -52,7 +52,7 @@ class Found:
         self.partial: list[str] = []
 
 
-class Parsed(msgspec.Struct):
+class ParsedSwarms(msgspec.Struct):
     """What the records say, added up while they are parsed.
 
     `tells_agents` and `tells_tasks`: whether any record lists them, an empty list included.
@@ -119,12 +119,12 @@ class Parser:
         window: Seconds; a swarm whose last sign of life is older does not count.
     """
 
-    def __init__(self, taker: Taker, now: float, window: float) -> None:
+    def __init__(self, taker: RecordParser, now: float, window: float) -> None:
         self._taker = taker
         self._since = now - window
-        self._parsed = Parsed()
+        self._parsed = ParsedSwarms()
 
-    def parsed(self, found: Found) -> Parsed:
+    def parsed(self, found: Found) -> ParsedSwarms:
         """Return all of it, added up."""
         # A registry that is there and empty tells that there is nothing.
         nothing = not (found.swarms or found.ended or found.agents or found.tasks)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flowhealth.errors import NotApplicable
-from pytest_flowhealth.probes.fleet.score import SCALES, WEIGHTS, points, scored
+from pytest_flowhealth.probes.fleet.score import SCALES, WEIGHTS, points, score_fleet
 
 
 @pytest.mark.parametrize(
@@ -27,17 +27,17 @@ def test_points_fall_between_the_ends_of_a_scale(part: str, figure: float, expec
 
 
 def test_the_score_is_the_weighted_mean_of_the_known_parts() -> None:
-    found = scored({"completion": 87.5, "spawn": 1.0, "swarms": "no swarms"})
-    assert found.value == pytest.approx((30 * 50 + 15 * 100) / 45)
+    found = score_fleet({"completion": 87.5, "spawn": 1.0, "swarms": "no swarms"})
+    assert found.value == pytest.approx((25 * 50 + 10 * 100) / 35)
     assert found.absent == {"swarms": "no swarms"}
     assert set(found.parts) == {"completion", "spawn"}
     with pytest.raises(NotApplicable):
-        scored({"completion": "too few"})
+        score_fleet({"completion": "too few"})
 
 
 @given(st.dictionaries(st.sampled_from([*WEIGHTS]), st.floats(0, 1e9), min_size=1))
 def test_the_score_is_from_0_to_100(parts: dict[str, float]) -> None:
-    assert 0 <= scored({**parts}).value <= 100
+    assert 0 <= score_fleet({**parts}).value <= 100
 
 
 def test_each_part_has_a_weight_and_a_scale() -> None:

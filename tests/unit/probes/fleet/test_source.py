@@ -8,8 +8,8 @@ from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, NotApplicable
 from pytest_flowhealth.probes.fleet import source
-from pytest_flowhealth.probes.fleet.sources.fetch import Place
-from pytest_flowhealth.probes.fleet.sources.http import Http
+from pytest_flowhealth.probes.fleet.sources.fetch import WebAddress
+from pytest_flowhealth.probes.fleet.sources.http import HttpSource
 from pytest_flowhealth.probes.fleet.sources.prometheus import Prometheus
 
 REDIS = "redis://:s3cret@127.0.0.1:1/0"
@@ -78,8 +78,8 @@ def test_a_token_and_the_time_of_an_answer_are_taken_from_the_configuration(
     tmp_path: Path,
 ) -> None:
     text = 'url = "http://h"\ntoken_env = "TOKEN"\ntimeout = "1 h"\nfields = { agents = "workers" }'
-    place = Place("http://h", "tok", source.LONGEST_ANSWER)
-    for name, kind in (("http", Http), ("prometheus", Prometheus)):
+    place = WebAddress("http://h", "tok", source.LONGEST_ANSWER)
+    for name, kind in (("http", HttpSource), ("prometheus", Prometheus)):
         found = source.of_target(target(tmp_path, f'source = "{name}"\n{text}'), {"TOKEN": " tok "})
         assert isinstance(found, kind)
         assert found.address == place

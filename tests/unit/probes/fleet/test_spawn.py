@@ -5,8 +5,8 @@ from typing import NoReturn
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.probes.fleet.ready import sign_of
-from pytest_flowhealth.probes.fleet.spawn import Start, summary
+from pytest_flowhealth.probes.fleet.readiness import sign_of
+from pytest_flowhealth.probes.fleet.spawn import AgentStart, describe_failed_starts
 
 
 def no_redis() -> NoReturn:
@@ -36,22 +36,26 @@ def test_there_is_no_other_sign() -> None:
         sign_of("file:x", no_redis, 1.0, "word")
 
 
-WELL = Start(12.0, last_lines=("ready",))
-FAILED = Start(None, "it ended with exit code 3 before it was ready", 3, last_lines=("a", "b"))
-LATE = Start(None, "it was not ready in time, and still ran: no sign of 'ready'", timed_out=True)
+WELL = AgentStart(12.0, last_lines=("ready",))
+FAILED = AgentStart(None, "it ended with exit code 3 before it was ready", 3, cause="Error: no URL")
+LATE = AgentStart(
+    None, "it was not ready in time, and still ran: no sign of 'ready'", timed_out=True
+)
 
 
 @pytest.mark.parametrize(
     ("starts", "says"),
     [
         ((WELL, WELL), ""),
-        ((FAILED, FAILED), f"2 of 2 starts failed: {FAILED.problem}; its last line: b"),
+        ((FAILED, FAILED), f"2 of 2 starts failed: {FAILED.problem}: Error: no URL"),
         ((WELL, LATE), f"1 of 2 starts failed: {LATE.problem}"),
         (
             (LATE, FAILED),
-            f"2 of 2 starts failed: {LATE.problem}; {FAILED.problem}; its last line: b",
+            f"2 of 2 starts failed: {LATE.problem}; {FAILED.problem}: Error: no URL",
         ),
     ],
 )
-def test_failed_starts_are_counted_with_their_reasons(starts: tuple[Start, ...], says: str) -> None:
-    assert summary(starts) == says
+def test_failed_starts_are_counted_with_their_reasons(
+    starts: tuple[AgentStart, ...], says: str
+) -> None:
+    assert describe_failed_starts(starts) == says

@@ -1,18 +1,13 @@
 """Addresses of Redis: read, shown without their password, and found for a target."""
 
 import contextlib
-import json
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.config.model import Configuration, PackageSection, Redis
-from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
-from pytest_flowhealth.probes.redis.address import mask, of_target, parse
+from pytest_flowhealth.errors import CheckFailed
+from pytest_flowhealth.probes.redis.address import mask, parse_address
 
 
 @pytest.mark.parametrize(
@@ -37,7 +32,7 @@ from pytest_flowhealth.probes.redis.address import mask, of_target, parse
 def test_each_part_of_an_address_is_read(
     url: str, place: str, database: int, user: str | None, password: str | None
 ) -> None:
-    found = parse(url)
+    found = parse_address(url)
     assert found.place == place
     assert found.database == database
     assert found.username == user
@@ -58,7 +53,7 @@ def test_each_part_of_an_address_is_read(
 def test_an_address_of_sentinels_or_a_cluster_names_several_hosts(
     url: str, place: str, service: str, database: int
 ) -> None:
-    found = parse(url)
+    found = parse_address(url)
     assert (found.place, found.service, found.database) == (place, service, database)
     assert found.kind == ("sentinel" if service else "cluster")
     assert found.tls == url.startswith("rediss")
@@ -92,7 +87,7 @@ def test_an_address_of_sentinels_or_a_cluster_names_several_hosts(
 )
 def test_what_is_no_address_is_refused_without_showing_its_password(url: str) -> None:
     with pytest.raises(CheckFailed) as caught:
-        parse(url, "redis.url from environment")
+        parse_address(url, "redis.url from environment")
     assert "redis.url from environment" in caught.value.message
     assert "s3" not in caught.value.message
     assert "cret" not in caught.value.message
@@ -132,73 +127,4 @@ def test_any_text_is_an_address_or_a_problem(text: str) -> None:
     several = f"redis+cluster://{text}", f"redis+sentinel://h,{text}/m"
     for url in (text, f"redis://{text}", f"unix://{text}", f"rediss://{text}@h/0", *several):
         with contextlib.suppress(CheckFailed):
-            assert parse(url).place
-
-
-def target(root: Path, package: dict[str, Any] | str | None, url: str | None = None) -> Target:
-    if package is not None:
-        text = package if isinstance(package, str) else json.dumps(package)
-        (root / "package.json").write_text(text)
-    sources = {"redis.url": "environment"} if url else {}
-    return Target(root=root, config=Configuration(redis=Redis(url=url)), sources=sources)
-
-
-@pytest.mark.parametrize("package", [None, "{", {"dependencies": {"express": "*"}}])
-def test_a_configured_address_needs_no_package_json(tmp_path: Path, package: Any) -> None:
-    found = of_target(target(tmp_path, package, "redis://:s3cret@h:6380/0"))
-    assert found.place == "h:6380"
-    assert found.origin == "redis.url from environment"
-    assert "s3cret" not in repr(found)
-
-
-@pytest.mark.parametrize(
-    ("url", "authority"),
-    [
-        ("rediss://h", "ca.pem"),
-        ("rediss+cluster://h", "ca.pem"),
-        ("rediss://h?ssl_ca_certs=/own.pem", "/own.pem"),
-        ("redis://h", None),
-    ],
-)
-def test_the_configured_authority_is_used_unless_the_url_names_another(
-    tmp_path: Path, url: str, authority: str | None
-) -> None:
-    config = Configuration(redis=Redis(url=url, ca="ca.pem"))
-    found = of_target(Target(root=tmp_path, config=config)).options.get("ssl_ca_certs")
-    assert found == (authority and str(tmp_path / authority))
-
-
-@pytest.mark.parametrize("name", ["redis", "ioredis", "bullmq", "@redis/client", "connect-redis"])
-@pytest.mark.parametrize("field", ["dependencies", "devDependencies", "optionalDependencies"])
-def test_a_client_in_the_dependencies_means_the_usual_address(
-    tmp_path: Path, name: str, field: str
-) -> None:
-    found = of_target(target(tmp_path, {field: {name: "*"}}))
-    assert found.place == "127.0.0.1:6379"
-    assert f"`{name}`" in found.origin
-
-
-def test_a_client_in_a_workspace_or_in_the_configuration_counts(tmp_path: Path) -> None:
-    (tmp_path / "packages/a").mkdir(parents=True)
-    (tmp_path / "packages/a/package.json").write_text('{"dependencies": {"ioredis": "*"}}')
-    found = of_target(target(tmp_path, {"workspaces": ["packages/*"]}))
-    assert "`ioredis` is in the dependencies of packages/a" in found.origin
-    critical = PackageSection(critical=("express", "redis"))
-    found = of_target(Target(tmp_path, Configuration(package=critical)))
-    assert "`redis` is a critical dependency" in found.origin
-
-
-@pytest.mark.parametrize(
-    "package", [{}, {"dependencies": {"redis-mock": "*"}}, {"peerDependencies": {"redis": "*"}}]
-)
-def test_a_target_without_a_client_has_no_redis(tmp_path: Path, package: dict[str, Any]) -> None:
-    with pytest.raises(NotApplicable, match="no Redis client"):
-        of_target(target(tmp_path, package))
-
-
-@pytest.mark.parametrize("package", [None, "{", '{"dependencies": []}'])
-def test_a_broken_package_json_leaves_it_unknown(tmp_path: Path, package: str | None) -> None:
-    with pytest.raises(
-        MeasurementUnavailable, match="whether this target uses Redis can't be told"
-    ):
-        of_target(target(tmp_path, package))
+            assert parse_address(url).place

@@ -11,12 +11,20 @@ import pytest
 from redis import exceptions
 
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.probes.redis.address import parse
-from pytest_flowhealth.probes.redis.errors import NotRedis, explain, only_refuses_ping
+from pytest_flowhealth.probes.redis.address import parse_address
+from pytest_flowhealth.probes.redis.errors import (
+    NotRedis,
+    explain,
+    is_connected_nonetheless,
+    is_refused,
+)
 
 TCP = "redis://app:s3cret@127.0.0.1:6380/5"
 FAR = "redis://redis.example/0"
 TLS = "rediss://127.0.0.1:6380/0"
+OWN = f"{TLS}?ssl_certfile=/c"
+CERTIFICATE = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+UNVERIFIED = ssl.SSLCertVerificationError
 SOCKET = "unix:///run/my%20redis.sock"
 
 Reply = exceptions.ResponseError
@@ -28,10 +36,11 @@ ALLOW = "ACL SETUSER app +set +get +del '~flowhealth:*'"
 LOG_IN = "export FLOWHEALTH_REDIS_URL=redis://:PASSWORD@redis.example:6379/0"
 
 
-def of_tls(kind: type[ssl.SSLError], text: str) -> ssl.SSLError:
+def of_tls(kind: type[ssl.SSLError], text: str, code: int = 20) -> ssl.SSLError:
     """Return an error as OpenSSL makes it."""
     error: Any = kind(1, text)
     error.reason = error.verify_message = text
+    error.verify_code = code
     return error  # type: ignore[no-any-return]
 
 
@@ -43,7 +52,7 @@ def of_system(number: int) -> OSError:
     ("error", "url", "message", "remedy"),
     [
         (None, TCP, "no answer within 2 s", "redis-cli -h 127.0.0.1 -p 6380 ping; a stopped"),
-        (None, TLS, "it does not speak TLS (redis:// then)", "--tls ping"),
+        (None, TLS, "no answer within 2 s", "--tls ping"),
         (None, FAR, "or a firewall drops the packets", "redis-cli -h redis.example -p 6379 ping"),
         (TimeoutError(), TCP, "no answer within 2 s", "kill -CONT"),
         (exceptions.TimeoutError("x"), TCP, "no answer within 2 s", "kill -CONT"),
@@ -52,12 +61,18 @@ def of_system(number: int) -> OSError:
         (of_system(errno.ENOENT), SOCKET, "no Redis listens at /run/my redis.sock", START_SOCKET),
         (of_system(errno.EACCES), SOCKET, "may not open the socket", "unixsocketperm"),
         (of_system(errno.ENETUNREACH), FAR, "Network is unreachable", "correct the address"),
-        (of_system(errno.ECONNRESET), TCP, "closed the connection without an answer", "rediss://"),
+        (of_system(errno.ECONNRESET), TCP, "closed the connection without an answer", "redis.url"),
         (socket.gaierror(socket.EAI_NONAME, "x"), FAR, "there is no such host", "correct the host"),
         (socket.gaierror(socket.EAI_AGAIN, "x"), FAR, "name server gave no answer", "resolution"),
-        (Network("Connection closed by server."), TCP, "closed the connection", "rediss://"),
-        (of_tls(ssl.SSLCertVerificationError, "bad"), TLS, "is not accepted: bad", "redis.ca"),
-        (of_tls(ssl.SSLError, "WRONG_VERSION"), TLS, "wrong version", "not rediss://"),
+        (Network("Connection closed by server."), TCP, "closed the connection", "redis.url"),
+        (of_tls(UNVERIFIED, "unknown issuer"), TLS, "authority is unknown here", "redis.ca"),
+        (of_tls(UNVERIFIED, "mismatch", 62), TLS, "for another name", "ssl_check_hostname=false"),
+        (of_tls(UNVERIFIED, "has expired", 10), TLS, "has expired", "renew"),
+        (of_tls(ssl.SSLError, "WRONG_VERSION_NUMBER"), TLS, "has no TLS", "write redis://"),
+        (of_tls(ssl.SSLError, "RECORD_LAYER_FAILURE"), TLS, "has no TLS", "write redis://"),
+        (of_tls(ssl.SSLError, CERTIFICATE), TLS, "requires a client certificate", "ssl_certfile="),
+        (of_tls(ssl.SSLError, CERTIFICATE), OWN, "rejects the client certificate", "ssl_certfile="),
+        (of_tls(ssl.SSLError, "NO_PROTOCOLS"), TLS, "no protocols", "openssl s_client"),
         (Login("WRONGPASS invalid"), TCP, "refused the password of user 'app'", "redis.url"),
         (Login("Authentication required."), FAR, "asks for a password", LOG_IN),
         (Login("called without any password configured"), TCP, "has no password", "requirepass"),
@@ -84,7 +99,7 @@ def test_each_error_has_a_message_and_a_remedy(
     error: Exception | None, url: str, message: str, remedy: str | None
 ) -> None:
     key = "flowhealth:check:1"
-    meant = explain(error, parse(url, "here"), 2.0, "SET", key=key)
+    meant = explain(error, parse_address(url, "here"), 2.0, "SET", key=key)
 
     assert message in meant.message
     assert (remedy in str(meant.remedy)) if remedy else meant.remedy is None
@@ -105,19 +120,19 @@ def test_each_error_has_a_message_and_a_remedy(
 def test_a_connection_that_breaks_off_is_told_with_its_answers(
     error: Exception | None, message: str
 ) -> None:
-    assert message in explain(error, parse(TCP), 0.5, "SET", answered=1_234).message
+    assert message in explain(error, parse_address(TCP), 0.5, "SET", answered=1_234).message
 
 
 def test_the_cause_below_an_error_of_the_library_counts_and_an_error_of_ours_stays() -> None:
     error = Network("Error 111 connecting")
     error.__cause__ = of_system(errno.ECONNREFUSED)
-    assert "no Redis listens" in explain(error, parse(TCP), 1.0).message
+    assert "no Redis listens" in explain(error, parse_address(TCP), 1.0).message
     ours = MeasurementUnavailable("x")
-    assert explain(ours, parse(TCP), 1.0) is ours
+    assert explain(ours, parse_address(TCP), 1.0) is ours
 
 
 def test_a_long_or_unprintable_answer_is_shown_in_part() -> None:
-    message = explain(NotRedis("\x1b[31m" + "x" * 10_000), parse(TCP), 1.0).message
+    message = explain(NotRedis("\x1b[31m" + "x" * 10_000), parse_address(TCP), 1.0).message
 
     assert len(message) < 400
     assert message.isprintable()
@@ -134,4 +149,24 @@ def test_a_long_or_unprintable_answer_is_shown_in_part() -> None:
     ],
 )
 def test_a_redis_that_only_refuses_ping_is_connected(error: Exception, connected: bool) -> None:
-    assert only_refuses_ping(error) is connected
+    assert is_connected_nonetheless(error) is connected
+
+
+@pytest.mark.parametrize(
+    ("error", "refused"),
+    [
+        (exceptions.NoPermissionError("x"), True),
+        (Reply("ERR unknown command 'SLOWLOG', with args"), True),
+        (Reply("unknown command `CLIENT`"), True),
+        (Reply("ERR Command is not available: 'SLOWLOG'"), True),
+        (Reply("ERR unsupported command"), True),
+        (Reply("ERR This command is disabled"), True),
+        (Reply("ERR value is not an integer"), False),
+        (exceptions.OutOfMemoryError("command not allowed when used memory > 'maxmemory'"), False),
+        (exceptions.ReadOnlyError("You can't write against a read only replica."), False),
+    ],
+)
+def test_a_command_that_is_not_offered_is_told_from_one_that_failed(
+    error: Exception, refused: bool
+) -> None:
+    assert is_refused(error) is refused

@@ -10,8 +10,8 @@ from redis.exceptions import NoPermissionError, ResponseError
 
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes.redis import topology
-from pytest_flowhealth.probes.redis.address import parse
-from pytest_flowhealth.probes.redis.topology import Node, Seen
+from pytest_flowhealth.probes.redis.address import parse_address
+from pytest_flowhealth.probes.redis.topology import Node, NodeView
 from tests.kit.redis_replies import scripted_dialer
 
 CLUSTER = "redis+cluster://:pw@a:1,b:2"
@@ -33,17 +33,17 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that puts servers behind the ports 1 and 2."""
 
     def put(servers: Servers) -> None:
-        monkeypatch.setattr(topology, "Dialer", scripted_dialer(servers))
+        monkeypatch.setattr(topology, "ConnectionFactory", scripted_dialer(servers))
 
     return put
 
 
 def resolve(url: str) -> tuple[Node, ...]:
-    return topology.resolve(parse(url, "here"), 1.0, time.monotonic)
+    return topology.resolve(parse_address(url, "here"), 1.0, time.monotonic)
 
 
-def look(url: str) -> tuple[Seen, ...]:
-    return topology.looked(parse(url), 1.0, time.monotonic)
+def look(url: str) -> tuple[NodeView, ...]:
+    return topology.view_nodes(parse_address(url), 1.0, time.monotonic)
 
 
 def test_a_single_server_is_asked_nothing(scripted: Any) -> None:
@@ -79,7 +79,7 @@ def test_the_primary_that_a_sentinel_names_is_found(scripted: Any) -> None:
 
 
 def test_a_sentinel_is_asked_with_its_own_password() -> None:
-    seeds = [*topology.seeds(parse(SENTINEL))]
+    seeds = [*topology.seeds(parse_address(SENTINEL))]
     assert [seed.place for seed in seeds] == ["a:1", "b:2"]
     assert {seed.password.reveal() for seed in seeds if seed.password} == {"s3cret"}
     assert {seed.database for seed in seeds} == {0}
@@ -166,11 +166,13 @@ def test_each_of_several_is_looked_at_by_itself(scripted: Any) -> None:
 
 def test_a_name_is_chosen_that_the_node_holds() -> None:
     numbers = iter(range(100_000))
-    node = Node(parse("redis://h"), ((0, 99),))
+    node = Node(parse_address("redis://h"), ((0, 99),))
     assert key_slot(node.name(lambda: f"k{next(numbers)}").encode()) <= 99
 
 
 def test_a_tag_that_ties_all_names_to_one_slot_ends_the_search_at_once() -> None:
     # Any will do then, and the server refuses it.
     names = iter([f"{{tag}}:{number}" for number in range(5)])
-    assert Node(parse("redis://h"), ((0, 1),)).name(lambda: next(names)).startswith("{tag}:")
+    assert (
+        Node(parse_address("redis://h"), ((0, 1),)).name(lambda: next(names)).startswith("{tag}:")
+    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
-from pytest_flowhealth.probes.fleet import figures
+from pytest_flowhealth.probes.fleet import metrics
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.probes.fleet.sources.documents import at, snapshot_of
 
@@ -30,7 +30,7 @@ def read(document: object, fields: Mapping[str, str] | None = None) -> Snapshot:
 def test_our_own_form_is_read() -> None:
     found = read(OURS)
     assert (found.agents.total, found.agents.busy) == (2, 1)
-    done = figures.completion(found.tasks)
+    done = metrics.completion(found.tasks)
     assert done is not None
     assert done.percent == 95.0
     assert (found.tasks.waiting, found.tasks.durations) == (4, (1.0, 2.5))

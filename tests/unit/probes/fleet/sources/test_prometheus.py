@@ -9,7 +9,7 @@ import pytest
 from pytest_flowhealth.errors import CheckFailed, NotApplicable
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.probes.fleet.sources import prometheus
-from pytest_flowhealth.probes.fleet.sources.fetch import Place
+from pytest_flowhealth.probes.fleet.sources.fetch import WebAddress
 from pytest_flowhealth.probes.fleet.sources.prometheus import Prometheus
 from pytest_flowhealth.probes.fleet.utilisation import Fleet
 
@@ -22,7 +22,7 @@ jobs_total{state="failed",queue="a"} 10
 workers 4
 workers_busy 3 # {trace_id="x"} 1
 depth NaN
-broken x
+depth x
 """
 Read = Callable[..., Snapshot]
 
@@ -32,7 +32,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Read:
     """Return a function that reads metrics from this text, or from these answers by query."""
 
     def run(answer: bytes | Mapping[str, Any], fields: Mapping[str, str]) -> Snapshot:
-        def fetch(_: Place, path: str = "", parameters: Mapping[str, str] | None = None) -> bytes:
+        def fetch(
+            _: WebAddress, path: str = "", parameters: Mapping[str, str] | None = None
+        ) -> bytes:
             if isinstance(answer, bytes):
                 return answer
             assert path == "/api/v1/query"
@@ -40,7 +42,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Read:
 
         monkeypatch.setattr(prometheus, "fetch", fetch)
         promql = not isinstance(answer, bytes)
-        return Prometheus(Place("http://127.0.0.1:1"), fields, promql=promql).read()
+        return Prometheus(WebAddress("http://127.0.0.1:1"), fields, promql=promql).read()
 
     return run
 
@@ -57,7 +59,7 @@ def test_samples_of_a_metric_are_summed(read: Read) -> None:
     assert (found.tasks.completed, found.tasks.failed) == (90, 10)
     assert (found.agents.total, found.agents.busy) == (4, 3)
     assert found.tasks.waiting is None
-    assert found.bad == ("broken is no number: x", "there is no metric depth for `waiting`")
+    assert found.bad == ("a line is no metric: depth x", "there is no metric depth for `waiting`")
     assert "active" in found.never
     with pytest.raises(NotApplicable):
         Fleet(found)

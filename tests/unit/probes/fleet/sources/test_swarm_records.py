@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
+from pytest_flowhealth.probes.fleet.parsing import ProblemNotes, RecordParser
 from pytest_flowhealth.probes.fleet.sources.swarm_events import LARGEST, Events, _heard
-from pytest_flowhealth.probes.fleet.sources.swarm_keys import Keys
-from pytest_flowhealth.probes.fleet.sources.swarm_records import Found, Parsed, Parser
-from pytest_flowhealth.probes.fleet.values import Notes, Taker
+from pytest_flowhealth.probes.fleet.sources.swarm_keys import SwarmKeys
+from pytest_flowhealth.probes.fleet.sources.swarm_records import Found, ParsedSwarms, Parser
 
 NOW = 1_790_000_000.0
 MS = int(NOW * 1_000)
 
 
-def parse(found: Found) -> tuple[Parsed, tuple[str, ...]]:
-    notes = Notes()
-    parsed = Parser(Taker(NOW, notes), NOW, 3_600.0).parsed(found)
+def parse(found: Found) -> tuple[ParsedSwarms, tuple[str, ...]]:
+    notes = ProblemNotes()
+    parsed = Parser(RecordParser(NOW, notes), NOW, 3_600.0).parsed(found)
     return parsed, notes.told()
 
 
@@ -107,10 +107,10 @@ def test_the_state_that_a_swarm_is_kept_by_counts_where_its_record_has_none() ->
 
 
 def hear(*payloads: object) -> tuple[Events, tuple[str, ...]]:
-    notes, events = Notes(), Events()
+    notes, events = ProblemNotes(), Events()
     for payload in payloads:
         text = json.dumps(payload).encode() if isinstance(payload, dict) else payload
-        _heard(text, events, Taker(NOW, notes))
+        _heard(text, events, RecordParser(NOW, notes))
     return events, notes.told()
 
 
@@ -160,7 +160,7 @@ def test_the_last_event_of_an_agent_says_more_than_its_record() -> None:
 
 
 def test_keys_are_named_matched_and_taken_apart() -> None:
-    keys = Keys({"agent": "app[1]:{id}:worker:{agent}"})
+    keys = SwarmKeys({"agent": "app[1]:{id}:worker:{agent}"})
     assert keys.name("agent", id="x", agent="w") == "app[1]:x:worker:w"
     assert keys.pattern("agent") == r"app\[1\]:*:worker:*"
     assert keys.parts("agent", "app[1]:x:worker:w") == {"id": "x", "agent": "w"}

@@ -26,7 +26,7 @@ _EARLIEST = 946_684_800.0  # the year 2000
 _AHEAD = 86_400.0
 
 
-class Notes:
+class ProblemNotes:
     """What could not be used; the first ones by name, the others counted."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Notes:
         return (*self._told, *more)
 
 
-class Taker:
+class RecordParser:
     """Takes values out of records; what is of the wrong kind is None, and noted.
 
     Args:
@@ -54,7 +54,7 @@ class Taker:
         notes: Where problems go.
     """
 
-    def __init__(self, now: float, notes: Notes) -> None:
+    def __init__(self, now: float, notes: ProblemNotes) -> None:
         self.now = now
         self.notes = notes
 

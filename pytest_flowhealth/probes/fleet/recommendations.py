@@ -16,7 +16,7 @@ LEAST_GROWTH = 3
 """Tasks that must come on top between two looks to speak of growth: fewer are chance."""
 
 
-class Facts(msgspec.Struct, frozen=True):
+class FleetFacts(msgspec.Struct, frozen=True):
     """What was measured; None for what was not.
 
     Attributes:
@@ -50,19 +50,19 @@ class Facts(msgspec.Struct, frozen=True):
     paused: bool = False
 
 
-def recommendations(facts: Facts) -> tuple[str, ...]:
+def list_recommendations(facts: FleetFacts) -> tuple[str, ...]:
     """Return what follows from the facts, the most urgent first; () where nothing does."""
     return (*_stopped(facts), *_queue(facts), *_tasks(facts), *_resources(facts))
 
 
-def _stopped(facts: Facts) -> Iterator[str]:
+def _stopped(facts: FleetFacts) -> Iterator[str]:
     if facts.paused:
         yield "the queue is paused: resume it, or nothing that waits is ever done"
     if facts.agents == 0 and facts.waiting:
         yield f"{_tasks_wait(facts.waiting)} and there is no agent: start some"
 
 
-def _queue(facts: Facts) -> Iterator[str]:
+def _queue(facts: FleetFacts) -> Iterator[str]:
     if not facts.agents or facts.growth is None or (facts.grown or 0) < LEAST_GROWTH:
         return
     grows = f"the queue grows by {format_number(round(facts.growth))}/min"
@@ -83,7 +83,7 @@ def _queue(facts: Facts) -> Iterator[str]:
         yield f"{grows} with all of {_agents(facts.agents)} busy: raise the pool"
 
 
-def _tasks(facts: Facts) -> Iterator[str]:
+def _tasks(facts: FleetFacts) -> Iterator[str]:
     if facts.completion is not None and facts.completion < COMPLETION:
         failing = format_number(round(100.0 - facts.completion, 1))
         yield f"{failing} % of the tasks fail: see the reasons of the last ones before adding agents"
@@ -98,7 +98,7 @@ def _tasks(facts: Facts) -> Iterator[str]:
         yield f"{facts.silent:,} agents give no sign of life: restart them"
 
 
-def _resources(facts: Facts) -> Iterator[str]:
+def _resources(facts: FleetFacts) -> Iterator[str]:
     if facts.spawn is not None and facts.spawn > SLOW_SPAWN:
         yield (
             f"an agent needs {format_number(round(facts.spawn, 1))} s to get ready: load less at its "

@@ -8,15 +8,20 @@ from collections.abc import Callable
 import msgspec
 
 from pytest_flowhealth.errors import FlowHealthError
-from pytest_flowhealth.probes.fleet.snapshot import Snapshot
+from pytest_flowhealth.probes.fleet import metrics
+from pytest_flowhealth.probes.fleet.metrics import Counted
+from pytest_flowhealth.probes.fleet.snapshot import Agent, Snapshot, Swarm, Working
 from pytest_flowhealth.probes.fleet.source import Source
 from pytest_flowhealth.probes.fleet.utilisation import Fleet, Usage
+
+CONFIRM = 2.0
+"""Seconds until another snapshot, if waiting work seems not to be picked up."""
 
 BETWEEN = 1.0
 """Seconds between two looks."""
 
 
-class Reading(msgspec.Struct, frozen=True):
+class FleetSample(msgspec.Struct, frozen=True):
     """What was read.
 
     Attributes:
@@ -49,6 +54,50 @@ class Reading(msgspec.Struct, frozen=True):
         return (after - before) / self.apart
 
     @property
+    def completion(self) -> Counted | None:
+        """How many of the tasks that ended did so well; None where that is not known."""
+        return metrics.completion(self.last.tasks)
+
+    @property
+    def untaken(self) -> str:
+        """Why waiting work is not picked up, "" if it is."""
+        return metrics.find_untaken(self.first, self.last)
+
+    @property
+    def overdue(self) -> int | None:
+        """How many delayed tasks are past their time in both snapshots; None if not known."""
+        before, after = self.first.tasks.overdue, self.last.tasks.overdue
+        return None if before is None or after is None else min(before, after)
+
+    @property
+    def orphaned(self) -> list[str]:
+        """The parents that wait for tasks which are gone or failed, in both snapshots."""
+        return [one for one in self.last.tasks.orphaned if one in self.first.tasks.orphaned]
+
+    @property
+    def swarm_success(self) -> Counted:
+        """How many of the swarms that ended did so well."""
+        return metrics.swarm_success(self.last.swarms or ())
+
+    @property
+    def with_heartbeat(self) -> int:
+        """How many agents, and swarms that have not ended, record a heartbeat."""
+        return metrics.with_heartbeat(self.last)
+
+    @property
+    def abandoned(self) -> list[str]:
+        """The ids of the tasks that no agent holds in both snapshots."""
+        return metrics.abandoned(self.first.tasks.working or (), self.last.tasks.working or ())
+
+    def stuck(self, limit: float) -> list[Working]:
+        """Return the tasks that are under way for longer than `limit` seconds, the longest first."""
+        return metrics.stuck(self.last.tasks.working or (), self.last.taken, limit)
+
+    def silent(self, limit: float) -> list[Agent | Swarm]:
+        """Return the agents and swarms whose last heartbeat is older than `limit` seconds."""
+        return metrics.silent(self.last, limit)
+
+    @property
     def busy(self) -> float | None:
         """Percent of the agents that are at a task, the mean of both looks."""
         shares = [_busy(one) for one in (self.first, self.last)]
@@ -62,7 +111,7 @@ def read(
     between: float = BETWEEN,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-) -> Reading:
+) -> FleetSample:
     """Look at a fleet twice.
 
     Args:
@@ -85,7 +134,12 @@ def read(
         processes = error
     sleep(between)
     usage = _usage(processes)
-    return Reading(source.name, source.place, first, source.read(), seconds, usage)
+    last = source.read()
+    if metrics.find_untaken(first, last):
+        # A worker that has just reconnected takes a moment: look once more before it is said.
+        sleep(CONFIRM)
+        last = source.read()
+    return FleetSample(source.name, source.place, first, last, seconds, usage)
 
 
 def _usage(processes: Fleet | FlowHealthError) -> Usage | FlowHealthError:

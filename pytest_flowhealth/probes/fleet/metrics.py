@@ -80,3 +80,44 @@ def with_heartbeat(snapshot: Snapshot) -> int:
     return sum(one.heartbeat is not None for one in snapshot.agents.members) + sum(
         one.heartbeat is not None and one.success is None for one in snapshot.swarms or ()
     )
+
+
+def find_untaken(first: Snapshot, last: Snapshot) -> str:
+    """Return why waiting work is not picked up, "" if it is, or if nothing waits.
+
+    Work is not picked up if it waits in both snapshots, none of it was taken in between although
+    nothing holds it back, and an agent has no task. Without knowledge of the agents, any task under
+    way counts as an agent that is busy.
+    """
+    before, after = first.tasks, last.tasks
+    if not before.waiting or not after.waiting or before.held_back or after.held_back:
+        return ""
+    if _was_taken(before, after):
+        return ""
+    agents, busy = last.agents.total, last.agents.busy
+    if agents is None or busy is None:
+        if after.active is None or after.active or before.active:
+            return ""
+        idle = "and no task is under way"
+    elif busy >= agents > 0:
+        return ""
+    else:
+        idle = (
+            f"although {agents - busy:,} of {agents:,} agents have no task"
+            if agents
+            else "and there is no agent"
+        )
+    seconds = last.clock - first.clock
+    elsewhere = last.facts.get("workers_elsewhere")
+    hint = f"; workers of a queue with this name: {elsewhere}" if elsewhere else ""
+    return f"{after.waiting:,} tasks wait, none was taken in {seconds:.1f} s, {idle}{hint}"
+
+
+def _was_taken(before: Tasks, after: Tasks) -> bool:
+    if before.next_ids and after.next_ids:
+        return before.next_ids != after.next_ids
+    return (
+        (after.waiting or 0) < (before.waiting or 0)
+        or (before.completed, before.failed) != (after.completed, after.failed)
+        or before.active != after.active
+    )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_flowhealth.probes.fleet.values import LARGEST, Notes, Taker
+from pytest_flowhealth.probes.fleet.parsing import LARGEST, ProblemNotes, RecordParser
 
 NOW = 1_790_000_000.0
 
@@ -17,8 +17,8 @@ HOSTILE = st.recursive(
 @settings(max_examples=50)
 @given(HOSTILE)
 def test_any_value_is_taken_or_left_out(value: object) -> None:
-    notes = Notes()
-    take = Taker(NOW, notes)
+    notes = ProblemNotes()
+    take = RecordParser(NOW, notes)
     number = take.number(value, "n")
     assert number is None or 0 <= number <= LARGEST
     count = take.count(value, "c")
@@ -48,18 +48,18 @@ def test_any_value_is_taken_or_left_out(value: object) -> None:
     ],
 )
 def test_a_moment_is_read_in_s_in_ms_and_as_iso_8601(value: object, expected: float | None) -> None:
-    assert Taker(NOW + 10_000, Notes()).moment(value, "m") == expected
+    assert RecordParser(NOW + 10_000, ProblemNotes()).moment(value, "m") == expected
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff", b"NaN", b"[" * 100_000, b'{"a": 1e999}'])
 def test_what_is_no_json_object_is_told(text: bytes) -> None:
-    notes = Notes()
-    assert Taker(NOW, notes).table(text, "it") is None
+    notes = ProblemNotes()
+    assert RecordParser(NOW, notes).table(text, "it") is None
     assert len(notes.told()) == 1
 
 
 def test_of_many_problems_ten_are_named_and_the_others_counted() -> None:
-    notes = Notes()
+    notes = ProblemNotes()
     for number in range(1_000):
         notes.add(f"bad {number}\x1b[31m")
     assert len(notes.told()) == 11

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError
 
 if TYPE_CHECKING:
-    from pytest_flowhealth.probes.redis.address import Address
-    from pytest_flowhealth.probes.redis.session import Session
+    from pytest_flowhealth.probes.redis.address import RedisAddress
+    from pytest_flowhealth.probes.redis.session import RedisConnection
 
 EVERY = 0.005
 """Seconds between two looks at a key or a port."""
@@ -29,7 +29,7 @@ KINDS = ("stdout", "redis", "event", "port")
 _CONNECT = 0.2
 
 
-class Sign:
+class ReadySignal:
     """One sign of one start.
 
     Attributes:
@@ -65,7 +65,7 @@ class Sign:
         self.wake.set()
 
 
-class Line(Sign):
+class LineSignal(ReadySignal):
     """A line with a text in it, as whole words."""
 
     def __init__(self, what: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -78,7 +78,7 @@ class Line(Sign):
             self._seen()
 
 
-class Port(Sign):
+class PortSignal(ReadySignal):
     """A TCP port of this machine that takes connections."""
 
     def prepare(self, seconds: float) -> None:
@@ -107,7 +107,7 @@ class Port(Sign):
         return False
 
 
-class InRedis(Sign):
+class InRedis(ReadySignal):
     """A sign in Redis, watched over a connection that stands before the start.
 
     Args:
@@ -120,7 +120,7 @@ class InRedis(Sign):
     def __init__(
         self,
         what: str,
-        address: Address,
+        address: RedisAddress,
         timeout: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -138,26 +138,26 @@ class InRedis(Sign):
             raise self.problem
 
     def _run(self, seconds: float) -> None:
-        from pytest_flowhealth.probes.redis.session import Dialer
+        from pytest_flowhealth.probes.redis.session import ConnectionFactory
         from pytest_flowhealth.probes.redis.topology import resolve
 
         try:
             node = resolve(self._address, self._timeout, time.perf_counter)[0]
-            dialer = Dialer(node.address, self._timeout)
+            dialer = ConnectionFactory(node.address, self._timeout)
             dialer.ask(self._watch, longest=seconds + self._timeout)
         except FlowHealthError as error:
             if not self.over.is_set():
                 self.problem = error
                 self.wake.set()
 
-    def _watch(self, session: Session) -> None:
+    def _watch(self, session: RedisConnection) -> None:
         raise NotImplementedError
 
 
 class Key(InRedis):
     """A key that appears, or changes."""
 
-    def _watch(self, session: Session) -> None:
+    def _watch(self, session: RedisConnection) -> None:
         before = _print_of(session, self.what)
         self._prepared.set()
         while not self.over.wait(EVERY):
@@ -167,10 +167,10 @@ class Key(InRedis):
                 return
 
 
-class Message(InRedis):
+class MessageSignal(InRedis):
     """A message in a channel."""
 
-    def _watch(self, session: Session) -> None:
+    def _watch(self, session: RedisConnection) -> None:
         session.ask("SUBSCRIBE", self.what)
         self._prepared.set()
         while not self.over.is_set():
@@ -185,7 +185,7 @@ class Message(InRedis):
 _SIZE = {b"hash": "HLEN", b"list": "LLEN", b"set": "SCARD", b"zset": "ZCARD", b"stream": "XLEN"}
 
 
-def _print_of(session: Session, key: str) -> tuple[object, object] | None:
+def _print_of(session: RedisConnection, key: str) -> tuple[object, object] | None:
     """Return what changes when a key is written: its text, or its size; None for no key."""
     from redis.exceptions import ResponseError
 
@@ -200,7 +200,9 @@ def _print_of(session: Session, key: str) -> tuple[object, object] | None:
         return None  # Its type changed between the two questions.
 
 
-def sign_of(ready: str, address: Callable[[], Address], timeout: float, word: str) -> Sign:
+def sign_of(
+    ready: str, address: Callable[[], RedisAddress], timeout: float, word: str
+) -> ReadySignal:
     """Return the sign that ``KIND:WHAT`` names.
 
     Args:
@@ -215,11 +217,11 @@ def sign_of(ready: str, address: Callable[[], Address], timeout: float, word: st
     kind, _, what = ready.partition(":")
     what = what.replace("{spawn}", word)
     if kind == "stdout":
-        return Line(what)
+        return LineSignal(what)
     if kind == "port":
-        return Port(what)
+        return PortSignal(what)
     if kind in ("redis", "event"):
-        return (Key if kind == "redis" else Message)(what, address(), timeout)
+        return (Key if kind == "redis" else MessageSignal)(what, address(), timeout)
     raise CheckFailed(
         f"there is no ready sign {ready[:40]!r}",
         remedy="write it as stdout:ready, redis:KEY, event:CHANNEL or port:NUMBER",

@@ -1,0 +1,141 @@
+"""The source bee-queue: the jobs of one queue of Bee-Queue, from its keys.
+
+Keys as Bee-Queue 1 and 2 write them: lists ``waiting`` and ``active``, sets ``succeeded`` and
+``failed``, the sorted set ``delayed`` by the due time in ms, ``id`` with the number of jobs that were
+ever added, and for the detection of stalled jobs the set ``stalling`` and the key ``stallBlock``.
+Workers have no names, and jobs no times of their own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from pytest_flowhealth.errors import CheckFailed
+from pytest_flowhealth.probes.fleet.parsing import decoded
+from pytest_flowhealth.probes.fleet.snapshot import Agents, Snapshot, Tasks, Working
+from pytest_flowhealth.probes.fleet.sources import redis_reading
+from pytest_flowhealth.probes.fleet.sources.job_queue import GRACE, MOST_ACTIVE
+from pytest_flowhealth.probes.fleet.sources.redis_reading import Records, many, one
+from pytest_flowhealth.probes.redis.session import RedisConnection
+
+_SIZES = {
+    "waiting": "LLEN",
+    "active": "LLEN",
+    "succeeded": "SCARD",
+    "failed": "SCARD",
+    "delayed": "ZCARD",
+}
+_NO_WORKERS = "Bee-Queue's workers have no names among the server's clients"
+_NEVER = {
+    **dict.fromkeys(("agents", "busy", "processes"), _NO_WORKERS),
+    "heartbeat": "Bee-Queue's workers keep no heartbeat",
+    "swarms": "Bee-Queue has no swarms",
+    "spawn": "Bee-Queue does not record when a worker was started",
+}
+
+
+class BeeQueue:
+    """Reads one queue of Bee-Queue.
+
+    Args:
+        records: Where it is.
+        queue: Its name; None for the only one.
+        prefix: Prefix of the library's keys.
+        now: Seconds since 1970.
+        clock: Monotonic clock, in seconds.
+    """
+
+    name = "bee-queue"
+
+    def __init__(
+        self,
+        records: Records,
+        queue: str | None = None,
+        *,
+        prefix: str = "bq",
+        now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.records = records
+        self.queue = queue
+        self.prefix = prefix
+        self._now = now
+        self._clock = clock
+
+    @property
+    def place(self) -> str:
+        """Where it reads, without a password."""
+        queue = f", queue {self.queue}" if self.queue else ""
+        return f"{self.records.address.shown}{queue}"
+
+    def read(self) -> Snapshot:
+        """Return what the queue's keys hold now.
+
+        Raises:
+            CheckFailed: There is no connection, or no such queue.
+            MeasurementUnavailable: The user may not read the keys.
+        """
+        return self.records.ask(self._read, key=f"{self.prefix}:{self.queue or ''}:id")
+
+    def _read(self, session: RedisConnection) -> Snapshot:
+        self.queue = self.queue or self._only(session)
+        now, clock = self._now(), self._clock()
+        added = one(session, "GETRANGE", self._key("id"), 0, 20)
+        if not isinstance(added, bytes) or not added.isdigit():
+            raise CheckFailed(
+                f"there is no queue {self.queue!r} with the prefix {self.prefix!r} at "
+                f"{self.records.address.shown}",
+                remedy="correct [fleet] queue, prefix or url in flowhealth.toml",
+            )
+        replies = many(session, ((size, self._key(name)) for name, size in _SIZES.items()))
+        sizes = {
+            name: size if isinstance(size, int) else 0
+            for name, size in zip(_SIZES, replies, strict=True)
+        }
+        complete = int(added) <= sum(sizes.values())
+        due = one(session, "ZCOUNT", self._key("delayed"), 0, int((now - GRACE) * 1_000))
+        last = one(session, "LINDEX", self._key("waiting"), -1)
+        removed = {"completion": "jobs of the queue are removed when they end (removeOnSuccess)"}
+        return Snapshot(
+            taken=now,
+            clock=clock,
+            agents=Agents(),
+            tasks=Tasks(
+                completed=sizes["succeeded"] if complete else None,
+                failed=sizes["failed"] if complete else None,
+                active=sizes["active"],
+                waiting=sizes["waiting"],
+                delayed=sizes["delayed"],
+                working=self._working(session),
+                basis="all jobs that the queue keeps",
+                next_ids=(decoded(last),) if isinstance(last, bytes) else (),
+                overdue=due if isinstance(due, int) else 0,
+            ),
+            local=self.records.address.local,
+            never={**_NEVER, **({} if complete else removed)},
+            facts={f"jobs_{name}": size for name, size in sizes.items()},
+        )
+
+    def _working(self, session: RedisConnection) -> tuple[Working, ...]:
+        """Return the active jobs; one that is stalling while nobody looks for stalled jobs is lost."""
+        listed = one(session, "LRANGE", self._key("active"), 0, MOST_ACTIVE - 1)
+        stalling = set(redis_reading.members(session, self._key("stalling"), MOST_ACTIVE)[0])
+        watched = one(session, "EXISTS", self._key("stallBlock")) == 1
+        return tuple(
+            Working(decoded(job)[:200], held=watched or job not in stalling)
+            for job in (listed if isinstance(listed, list) else ())
+        )
+
+    def _only(self, session: RedisConnection) -> str:
+        found = redis_reading.queues(session, self.prefix, "id")
+        if len(found) == 1:
+            return found[0]
+        told = f"there are {', '.join(found[:10])}" if found else "there is none"
+        raise CheckFailed(
+            f"no queue is configured, and {told} at {self.records.address.shown}",
+            remedy='name one: [fleet] queue = "..." in flowhealth.toml',
+        )
+
+    def _key(self, name: str) -> str:
+        return f"{self.prefix}:{self.queue}:{name}"
