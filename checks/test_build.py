@@ -9,7 +9,7 @@ import pytest
 
 from pytest_flowhealth import CheckFailed, Health, NotApplicable, Target, prefetch
 from pytest_flowhealth.probes import artifacts, build, freshness
-from pytest_flowhealth.probes.listing import listed, raise_worst
+from pytest_flowhealth.probes.listing import list_findings, raise_worst
 
 
 def find(target: Target) -> build.Found:
@@ -56,7 +56,7 @@ def test_artifacts(health: Health, target: Target, build_artifacts: Future[build
     found = build_artifacts.result()
     health.detail(files=[source.label for source in found.files[:100]], count=len(found.files))
     if found.problems:
-        message = listed(found.problems, "artifacts are not as promised")
+        message = list_findings(found.problems, "artifacts are not as promised")
         raise CheckFailed(message, remedy=build_command(target))
 
 

@@ -9,15 +9,72 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_flowhealth.probes.project.layout import Layout, ProjectPackage
-    from pytest_flowhealth.probes.project.npm_project import NpmProject
+    from pytest_flowhealth.probes.project.installation import (
+        Deprecated,
+        Fault,
+        FileComparison,
+        Installation,
+        LoadedPackage,
+        Lock,
+    )
+    from pytest_flowhealth.probes.project.layout import (
+        Layout,
+        ProjectPackage,
+    )
+    from pytest_flowhealth.probes.project.npm_project import (
+        NpmProject,
+    )
+    from pytest_flowhealth.probes.project.updates import (
+        Audit,
+        Behind,
+        Outdated,
+        Vulnerability,
+    )
+    from pytest_flowhealth.probes.project.versions import (
+        Exclusion,
+        ProgramVersion,
+        Requirement,
+        Versions,
+    )
 
-__all__ = ["Layout", "NpmProject", "ProjectPackage"]
+__all__ = [
+    "Audit",
+    "Behind",
+    "Deprecated",
+    "Exclusion",
+    "Fault",
+    "FileComparison",
+    "Installation",
+    "Layout",
+    "LoadedPackage",
+    "Lock",
+    "NpmProject",
+    "Outdated",
+    "ProgramVersion",
+    "ProjectPackage",
+    "Requirement",
+    "Versions",
+    "Vulnerability",
+]
 
 _MODULES = {
+    "Audit": "updates",
+    "Behind": "updates",
+    "Deprecated": "installation",
+    "Exclusion": "versions",
+    "Fault": "installation",
+    "FileComparison": "installation",
+    "Installation": "installation",
     "Layout": "layout",
+    "LoadedPackage": "installation",
+    "Lock": "installation",
     "NpmProject": "npm_project",
+    "Outdated": "updates",
+    "ProgramVersion": "versions",
     "ProjectPackage": "layout",
+    "Requirement": "versions",
+    "Versions": "versions",
+    "Vulnerability": "updates",
 }
 
 
