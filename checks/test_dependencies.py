@@ -14,7 +14,7 @@ from pytest_flowhealth import (
     prefetch,
 )
 from pytest_flowhealth.probes import lockfile, npm
-from pytest_flowhealth.probes.listing import listed
+from pytest_flowhealth.probes.listing import list_findings
 from pytest_flowhealth.probes.outdated import Outdated, outdated
 
 SHOWN = 100
@@ -139,6 +139,6 @@ def test_deprecated(health: Health, target: Target) -> None:
     health.detail(deprecated=[f"{one.name}@{one.version}: {one.message}" for one in found[:SHOWN]])
     direct = [f"{one.name}@{one.version}: {one.message}" for one in found if one.direct]
     if direct:
-        health.warn(listed(direct, "dependencies are deprecated"))
+        health.warn(list_findings(direct, "dependencies are deprecated"))
         name = next(one.name for one in found if one.direct)
         health.remedy(npm.with_names("npm view", [name, "deprecated"]))

@@ -25,7 +25,7 @@ from pytest_flowhealth.feedback.reports.store import Totals, totals
 from pytest_flowhealth.history.keeping import asked
 from pytest_flowhealth.history.place import FILE, place_of
 from pytest_flowhealth.monitor.frames import order
-from pytest_flowhealth.probes.listing import listed
+from pytest_flowhealth.probes.listing import list_findings
 from pytest_flowhealth.probes.registry import adoption, downloads, install, packument, scoring
 from pytest_flowhealth.probes.registry.adoption import Advisory
 from pytest_flowhealth.probes.registry.client import Client, Reply
@@ -177,7 +177,7 @@ def test_installable(health: Health, npm_installed: Future[Installed]) -> None:
     health.measure("install_packages", found.packages, unit="1")
     if found.broken:
         raise CheckFailed(
-            f"{found.package} installs, and does not work: {listed(found.broken, 'entry points')}",
+            f"{found.package} installs, and does not work: {list_findings(found.broken, 'entry points')}",
             remedy=f"npm install {shlex.quote(found.package)} in an empty folder, and load it",
         )
 

@@ -20,7 +20,7 @@ from pytest_flowhealth import (
 )
 from pytest_flowhealth.config.manifest import Package
 from pytest_flowhealth.probes import installed, lockfile, npm, package
-from pytest_flowhealth.probes.listing import listed, raise_worst
+from pytest_flowhealth.probes.listing import list_findings, raise_worst
 from pytest_flowhealth.probes.package import Dependency
 
 SAYS = {
@@ -143,7 +143,9 @@ def test_dependencies(
         names = [
             one.problem if one.package == "." else f"{one.package}: {one.problem}" for one in broken
         ]
-        message = listed([str(name) for name in names], "dependencies are not as they must be")
+        message = list_findings(
+            [str(name) for name in names], "dependencies are not as they must be"
+        )
         raise CheckFailed(message, remedy=repair(target, broken))
 
 
@@ -182,7 +184,7 @@ def test_files(health: Health, target: Target, package_files: Future[installed.C
     if found.broken or found.altered or found.blank:
         health.remedy(reinstall_command(target))
     if found.broken:
-        raise CheckFailed(listed(by_package(found.broken), "packages are not as published"))
+        raise CheckFailed(list_findings(by_package(found.broken), "packages are not as published"))
     for warning in doubts(found):
         health.warn(warning)
     if not found.compared and not (found.blank or found.unread or found.late):
@@ -206,13 +208,13 @@ def by_package(faults: Sequence[installed.Fault]) -> list[str]:
 def doubts(found: installed.Comparison) -> Iterator[str]:
     """Yield what speaks against the packages, or is not known of them."""
     if found.altered:
-        yield listed(by_package(found.altered), "packages are not as published")
+        yield list_findings(by_package(found.altered), "packages are not as published")
     if found.blank:
         empty = [f"{one} is empty" for one in found.blank]
         why = "and npm's cache no longer holds its archive to compare with"
-        yield f"{listed(empty, 'entry files are empty')}, {why}"
+        yield f"{list_findings(empty, 'entry files are empty')}, {why}"
     if found.unread:
-        yield listed(found.unread, "packages could not be compared")
+        yield list_findings(found.unread, "packages could not be compared")
     if found.late:
         all_of = found.compared + len(found.late)
         yield f"{len(found.late):,} of {all_of:,} packages were not compared within {installed.SECONDS:g} s"
@@ -229,7 +231,7 @@ def test_tree(health: Health, target: Target, package_tree: Future[npm.Tree]) ->
     wrong = [*tree.missing, *tree.invalid, *tree.other] or not_as_locked(target)
     if wrong:
         remedy = install_command(target) if wrong == [*tree.missing] else reinstall_command(target)
-        raise CheckFailed(listed(wrong, "packages are not as they must be"), remedy=remedy)
+        raise CheckFailed(list_findings(wrong, "packages are not as they must be"), remedy=remedy)
 
 
 def not_as_locked(target: Target) -> list[str]:
@@ -257,4 +259,4 @@ def test_lock(health: Health, target: Target) -> None:
     health.detail(file=lock.name, packages=len(lock.packages))
     stale = lockfile.out_of_step(lock, target.packages)
     if stale:
-        raise CheckFailed(listed(stale, f"entries of {lock.name} are not in step"))
+        raise CheckFailed(list_findings(stale, f"entries of {lock.name} are not in step"))

@@ -10,10 +10,10 @@ from collections.abc import Generator
 
 import pytest
 
-from pytest_flowhealth.plugin.fixtures import health, target, wasm_benchmark
+from pytest_flowhealth.plugin.fixtures import health, npm_project, target, wasm_benchmark
 from pytest_flowhealth.plugin.options import add_options, is_question, read_arguments, wants_health
 
-__all__ = ["health", "target", "wasm_benchmark"]
+__all__ = ["health", "npm_project", "target", "wasm_benchmark"]
 
 MARKERS = (
     "health(component, *, critical=True, requires=(), timeout=None, remedy=None, exclusive=False): "
