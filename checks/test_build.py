@@ -48,11 +48,14 @@ def test_artifacts(health: Health, build_state: Future[BuildState]) -> None:
     if state.undecided:
         health.detail(undecided=state.undecided[:100])
     for warning in state.warnings:
-        health.warn(warning)
+        health.warn(warning.message)
+    found = [*state.problems, *state.warnings]
+    remedy = next((problem.remedy for problem in found if problem.remedy), None)
     if state.problems:
         messages = [problem.message for problem in state.problems]
-        remedy = next((problem.remedy for problem in state.problems if problem.remedy), None)
         raise CheckFailed(list_findings(messages, "files are missing or broken"), remedy=remedy)
+    if remedy:
+        health.remedy(remedy)
 
 
 @pytest.mark.health("build", requires=("build.artifacts", "system.node"), timeout=120)

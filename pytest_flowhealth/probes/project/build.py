@@ -36,7 +36,7 @@ _BUILT_AT_START = re.compile(r"\belectron-(?:forge|vite)\b")
 _DEPENDENCIES = ("dependencies", "devDependencies", "peerDependencies", "optionalDependencies")
 _DECLARATIONS = (".d.ts", ".d.mts", ".d.cts")
 _EMPTY_LOOK = 1 << 20
-_NAMED_AT_ONCE = 100
+_NAMED_AT_ONCE = 10
 
 
 class BuildProblem(msgspec.Struct, frozen=True):
@@ -62,7 +62,7 @@ class BuildState(msgspec.Struct, frozen=True):
 
     files: list[tuple[SourceFile, Runner]]
     problems: list[BuildProblem]
-    warnings: list[str]
+    warnings: list[BuildProblem]
     undecided: list[str]
     scripts: list[str]
     folders: list[str]
@@ -87,6 +87,11 @@ class ParsedFiles(msgspec.Struct, frozen=True):
     errors: list[FlowHealthError]
     warnings: list[str]
     remedy: str | None = None
+
+
+class _Missing(msgspec.Struct, frozen=True):
+    path: Path
+    message: str
 
 
 class _Resolved(msgspec.Struct, frozen=True):
@@ -152,11 +157,11 @@ class _Finder:
         exact = self._root / pattern
         found = [exact] if _exists(exact) else sorted(_glob(self._root, pattern))
         if not found:
-            self._fail(f"{pattern} (build.artifacts) is missing", exact)
+            self._report(f"{pattern} (build.artifacts) is missing", exact, is_certain=True)
         problems = [self._add(path, "build.artifacts", "either") for path in found]
         broken = [problem for problem in problems if problem]
         if broken and len(broken) == len(found):
-            self._fail(broken[0], found[0])
+            self._report(broken[0], found[0], is_certain=True)
 
     def find_package(self, package: ProjectPackage) -> None:
         """Look for what starts a package, and for what it is loaded by."""
@@ -173,18 +178,17 @@ class _Finder:
         resolved = dict(zip(map(id, resolvable), self._resolve(resolvable), strict=True))
         for need in needs:
             missing, found = _look_for(need, resolved.get(id(need)))
-            if missing is None:
-                for path in found:
-                    missing = missing or self._add(path, need.origin, _runner_of(need))
-                if not found:
-                    self.state.folders.append(need.path or "output")
-            if missing is None or need in plan.builds:
-                continue
-            message = f"{missing} ({need.origin}: {need.command})"
-            if need.certain and not (need.output and _is_moved(need.output, need.folder)):
-                self._fail(message, need.folder / need.path)
+            if missing:
+                problem: str | None = f"{missing.message} ({need.origin}: {need.command})"
             else:
-                self.state.warnings.append(message)
+                problems = [self._add(path, need.origin, _runner_of(need)) for path in found]
+                problem = next(filter(None, problems), None)
+                self.state.folders.extend([] if found else [need.path or need.command])
+            if problem is None or need in plan.builds:
+                continue
+            place = missing.path if missing else found[0]
+            moved = need.output is not None and _is_moved(need.output, need.folder)
+            self._report(problem, place, is_certain=need.certain and not moved)
 
     def _resolve(self, needs: Sequence[Need]) -> list[str | None]:
         if not needs:
@@ -219,10 +223,8 @@ class _Finder:
         if problem is None:
             return
         uses = self._use_of(package, entry, plan)
-        if uses == "needed":
-            self._fail(problem, folder / entry.paths[0])
-        elif uses == "unknown":
-            self.state.warnings.append(problem)
+        if uses != "unused":
+            self._report(problem, path or folder / entry.paths[0], is_certain=uses == "needed")
         else:
             self.state.undecided.append(f"{problem}, and nothing is known to use it")
 
@@ -269,45 +271,53 @@ class _Finder:
         self.state.files.append((file, runner))
         return None
 
-    def _fail(self, message: str, path: Path) -> None:
-        if any(problem.message == message for problem in self.state.problems):
-            return
-        few = len(self.state.problems) < _NAMED_AT_ONCE
-        remedy = find_remedy(self._root, self._layout, path) if few else None
-        self.state.problems.append(BuildProblem(message, remedy))
+    def _report(self, message: str, path: Path, *, is_certain: bool) -> None:
+        problems = self.state.problems if is_certain else self.state.warnings
+        if all(problem.message != message for problem in problems):
+            # Asking git takes some milliseconds for each file.
+            few = len(problems) < _NAMED_AT_ONCE
+            remedy = find_remedy(self._root, self._layout, path) if few else None
+            problems.append(BuildProblem(message, remedy))
 
 
-def _look_for(need: Need, resolved: str | None) -> tuple[str | None, list[Path]]:
-    """Return what is missing, or the files that were found."""
+def _look_for(need: Need, resolved: str | None) -> tuple[_Missing | None, list[Path]]:
+    """Return what is missing, or the files that were found; none of a folder."""
     if need.output:
         return _look_for_output(need.output, need.folder)
     if need.kind in {"module", "main"}:
-        missing = f"{need.path or 'the file that main names'} is missing"
+        shown = need.path or "the file that main names"
+        missing = _Missing(need.folder / need.path, f"{shown} is missing")
         return (None, [Path(resolved)]) if resolved else (missing, [])
     places = [need.folder / path for path in need.path.split("|")]
     found = [place for place in places if _exists(place)]
+    shown = need.path.replace("|", " or ")
     if not found:
-        return f"{need.path.replace('|', ' or ')} is missing", []
-    if need.kind == "folder" and found[0].is_dir() and not any(found[0].iterdir()):
-        return f"{need.path} is an empty folder", []
-    return None, [place for place in found if need.kind == "file" and place.is_file()]
+        return _Missing(places[0], f"{shown} is missing"), []
+    empty = need.kind == "folder" and not _has_content(found[0])
+    missing = _Missing(places[0], f"{shown} is an empty folder")
+    return (missing, []) if empty else (None, [file for file in found if file.is_file()])
 
 
-def _look_for_output(output: Output, folder: Path) -> tuple[str | None, list[Path]]:
+def _look_for_output(output: Output, folder: Path) -> tuple[_Missing | None, list[Path]]:
     places = [folder / name for name in output.files]
     found = next((place for place in places if _has_content(place)), None)
     if found is None and output.list_file:
-        # The output may be elsewhere: its name tells.
-        name = places[0].name
-        found = next((path for depth in ("*", "*/*", "*/*/*") for path in folder.glob(f"{depth}/{name}") if "node_modules" not in path.parts), None)  # fmt: skip
+        found = _moved_output(folder, places[0].name)
+    shown = f"the output of {output.name}"
     if found is None:
-        return f"{output.files[0]}, the output of {output.name}, is missing", []
+        return _Missing(places[0], f"{output.files[0]}, {shown}, is missing"), []
     if not output.list_file:
         return None, [found] if found.is_file() else []
-    incomplete = _missing_of_list(found.with_name(Path(output.list_file).name), folder)
-    if incomplete:
-        return f"{incomplete}, a part of the output of {output.name}, is missing", []
+    name = _missing_of_list(found.with_name(Path(output.list_file).name), folder)
+    if name:
+        return _Missing(folder / name, f"{name}, a part of {shown}, is missing"), []
     return None, [found]
+
+
+def _moved_output(folder: Path, name: str) -> Path | None:
+    """Return the file of that name that is not too far below a folder."""
+    found = (path for depth in range(1, 4) for path in folder.glob("*/" * depth + name))
+    return next((path for path in found if "node_modules" not in path.parts), None)
 
 
 def _missing_of_list(path: Path, folder: Path) -> str | None:
@@ -315,14 +325,19 @@ def _missing_of_list(path: Path, folder: Path) -> str | None:
     try:
         listed = msgspec.json.decode(path.read_bytes())
     except (OSError, msgspec.DecodeError):
-        return path.name
+        return path.relative_to(folder).as_posix()
     names = listed.get("files", []) if isinstance(listed, dict) else []
-    is_standalone = not (folder / "node_modules/.bin/next").exists()
-    standalone = _at(listed, "config", "output") == "standalone" and is_standalone
-    wanted = [*(name for name in names if isinstance(name, str))]
-    # A standalone output is started by the server that the build has put beside it.
-    wanted += ["server.js"] if standalone else []
+    wanted = [name for name in names if isinstance(name, str)]
+    if _at(listed, "config", "output") == "standalone" and not _is_installed(folder, "next"):
+        # A standalone output is started by the server that the build has put beside it.
+        wanted.append("server.js")
     return next((name for name in wanted if not (folder / name).exists()), None)
+
+
+def _is_installed(folder: Path, program: str) -> bool:
+    return any(
+        (each / "node_modules/.bin" / program).exists() for each in (folder, *folder.parents)
+    )
 
 
 def _at(value: Any, *keys: str) -> Any:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from pathlib import Path
 
 from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.probes import command
 from pytest_flowhealth.probes.project.layout import Layout, ProjectPackage
-from pytest_flowhealth.probes.project.start_commands import scripts_of
+from pytest_flowhealth.probes.project.start_commands import scripts_of, split_commands
 
 GIT_SECONDS = 5.0
 
@@ -29,13 +30,16 @@ def find_remedy(root: Path, layout: Layout | None, path: Path) -> str | None:
 
 
 def find_build_command(layout: Layout, path: Path) -> str | None:
-    """Return the command that builds the package of a file; None if it has no such script."""
+    """Return the command that builds the package of a file.
+
+    None if it has no such script, or one whose program is not installed.
+    """
     manager = layout.manager or "npm"
     root = layout.packages[0]
-    if "build" in scripts_of(root):
+    if _can_build(root):
         return f"{manager} run build"
     package = _package_of(layout, path)
-    if package is None or "build" not in scripts_of(package):
+    if package is None or not _can_build(package):
         return None
     folder = shlex.quote(package.label)
     commands = {
@@ -43,6 +47,21 @@ def find_build_command(layout: Layout, path: Path) -> str | None:
         "pnpm": f"pnpm --dir {folder} run build",
     }
     return commands.get(manager, f"cd {folder} && {manager} run build")
+
+
+def _can_build(package: ProjectPackage) -> bool:
+    """Tell whether there is a build script, and its first program is installed."""
+    commands = split_commands(scripts_of(package).get("build", ""))
+    program = commands[0][0] if commands else ""
+    folder = Path(package.folder)
+    return bool(program) and (
+        "=" in program
+        or shutil.which(program) is not None
+        or (folder / program).exists()
+        or any(
+            (each / "node_modules/.bin" / program).exists() for each in (folder, *folder.parents)
+        )
+    )
 
 
 def _package_of(layout: Layout, path: Path) -> ProjectPackage | None:

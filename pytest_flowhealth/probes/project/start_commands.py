@@ -6,12 +6,12 @@ is returned as undecided.
 
 from __future__ import annotations
 
+import fnmatch
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -48,7 +48,11 @@ _FLAGS = (
     *("--preserve-", "--prof", "--stack-", "--throw-", "--trace-", "--track-", "--use-", "--watch"),
 )
 _SEPARATORS = frozenset(("&&", "||", ";", "&", "|", "(", ")", "\n"))
-_ALL_SCRIPTS = frozenset(("npm-run-all", "run-s", "run-p", "npm-run-all2", "run-z"))
+_VERSION = re.compile(r"(?<=.)@[^/]*$")  # `npx serve@14`
+_EXEC = frozenset(("-x", "--exec"))
+_FILE_PROGRAM = {"bun": ("bun",)}
+_MONOREPO_RUNNERS = frozenset(("turbo", "lerna", "nx"))
+_ALL_SCRIPTS = frozenset(("npm-run-all", "npm-run-all2", "run-s", "run-p", "concurrently"))
 
 
 class Need(msgspec.Struct, frozen=True):
@@ -144,6 +148,14 @@ def split_commands(text: str) -> list[list[str]] | None:
     return [command for command in commands if command]
 
 
+class _Place(NamedTuple):
+    """Where a command stands: the package, the folder it runs in, the script it belongs to."""
+
+    package: ProjectPackage
+    folder: Path
+    script: str
+
+
 class _ScriptReader:
     """Reads one script, and those that it runs."""
 
@@ -171,10 +183,10 @@ class _ScriptReader:
         scripts = scripts_of(package)
         for each in (f"pre{name}", name):
             if each in scripts:
-                self._read_text(scripts[each], package, Path(package.folder), each)
+                self._read_text(scripts[each], _Place(package, Path(package.folder), each))
         self._running.pop()
 
-    def _read_text(self, text: str, package: ProjectPackage, folder: Path, name: str) -> None:
+    def _read_text(self, text: str, place: _Place) -> None:
         commands = split_commands(text)
         if commands is None:
             self._plan.undecided.append(text[:200])
@@ -183,75 +195,68 @@ class _ScriptReader:
         for words in commands:
             if words[0] in _SEPARATORS:
                 after_or = words[0] in {"||", "|"}
-                continue
-            if after_or:
-                # Runs if the first one fails, or reads its output.
+            elif after_or:
+                # It runs if the first one fails, or reads its output.
                 self._doubtful = True
-                continue
-            folder = self._read_command(words, package, folder, name)
+            else:
+                place = self._read_command(words, place)
 
-    def _read_command(
-        self, words: list[str], package: ProjectPackage, folder: Path, name: str
-    ) -> Path:
-        """Read one command; return the folder that the next one runs in."""
+    def _read_command(self, words: list[str], place: _Place) -> _Place:
+        """Read a command; return where the next one runs."""
         words = _unwrap(words)
         if not words:
-            return folder
+            return place
         program = words[0].rpartition("/")[2] if "node_modules" in words[0] else words[0]
-        program = re.sub(r"(?<=.)@[^/]*$", "", program)  # `npx serve@14`
+        program = _VERSION.sub("", program)
         rest = words[1:]
         if program in {"cd", "pushd"} and rest:
-            return folder / rest[0]
-        if _BUILD_SCRIPT.search(name) or _is_builder(program, rest):
+            return place._replace(folder=place.folder / rest[0])
+        if _BUILD_SCRIPT.search(place.script) or _is_builder(program, rest):
             self._build = True
-        elif not self._follow(program, rest, package, folder, name):
-            self._take(program, rest, shlex.join(words)[:200], folder)
-        return folder
+        elif not self._follow(program, rest, place):
+            self._take(program, rest, shlex.join(words)[:200], place.folder)
+        return place
 
-    def _follow(
-        self, program: str, rest: list[str], package: ProjectPackage, folder: Path, name: str
-    ) -> bool:
+    def _follow(self, program: str, rest: list[str], place: _Place) -> bool:
         """Read the scripts, or the quoted commands, that a command runs; False if it runs none."""
         if program in _RUNNERS:
-            return self._follow_runner(program, rest, package, folder)
+            return self._follow_runner(program, rest, place)
         if program in _ALL_SCRIPTS:
-            for pattern in (word for word in rest if not word.startswith("-")):
-                self._read_scripts(package, pattern.split(" ")[0])
-            return True
-        if program == "concurrently":
-            texts = [word for word in rest if not word.startswith("-")]
-            for text in texts:
-                if text.startswith(("npm:", "yarn:", "pnpm:")):
-                    self._read_scripts(package, text.partition(":")[2])
-                elif " " in text:
-                    self._read_text(text, package, folder, name)
-            return True
-        if program in {"sh", "bash"} and rest[:1] == ["-c"] and len(rest) > 1:
-            self._read_text(rest[1], package, folder, name)
-            return True
-        if program in {"turbo", "lerna", "nx"}:
+            self._follow_several(rest, place)
+        elif program in {"sh", "bash"} and rest[:1] == ["-c"] and len(rest) > 1:
+            self._read_text(rest[1], place)
+        elif program in _MONOREPO_RUNNERS:
             return self._follow_monorepo(rest)
-        if program == "nodemon" and any(word in {"-x", "--exec"} for word in rest):
-            at = next(at for at, word in enumerate(rest) if word in {"-x", "--exec"})
+        elif program == "nodemon" and not _EXEC.isdisjoint(rest):
+            at = next(at for at, word in enumerate(rest) if word in _EXEC)
             words, _ = _positional(program, rest)
-            self._read_text(" ".join([*rest[at + 1 : at + 2], *map(shlex.quote, words)]), package, folder, name)  # fmt: skip
-            return True
-        if program == "node" and rest[:1] and rest[0].startswith("--run"):
-            self._read_scripts(package, rest[0].partition("=")[2] or "".join(rest[1:2]))
-            return True
-        return False
+            self._read_text(" ".join((*rest[at + 1 : at + 2], *map(shlex.quote, words))), place)
+        elif program == "node" and rest[:1] and rest[0].startswith("--run"):
+            self._read_scripts(place.package, rest[0].partition("=")[2] or "".join(rest[1:2]))
+        else:
+            return False
+        return True
+
+    def _follow_several(self, rest: list[str], place: _Place) -> None:
+        """Read the names of scripts, `npm:NAME` and quoted commands after npm-run-all and the like."""
+        for text in (word for word in rest if not word.startswith("-")):
+            manager, _, name = text.partition(":")
+            if manager in _RUNNERS:
+                self._read_scripts(place.package, name)
+            elif fnmatch.filter(scripts_of(place.package), text):
+                self._read_scripts(place.package, text)
+            elif " " in text:
+                self._read_text(text, place)
 
     def _read_scripts(self, package: ProjectPackage, pattern: str) -> None:
-        names = [name for name in scripts_of(package) if fnmatchcase(name, pattern)]
+        names = fnmatch.filter(scripts_of(package), pattern)
         if not names:
             self._plan.undecided.append(f"run {pattern}")
         for name in names:
             self.read_script(package, name)
 
-    def _follow_runner(
-        self, program: str, rest: list[str], package: ProjectPackage, folder: Path
-    ) -> bool:
-        target, words = self._chosen_package(rest, package, folder)
+    def _follow_runner(self, program: str, rest: list[str], place: _Place) -> bool:
+        target, words = self._chosen_package(rest, place)
         if words[:1] == ["workspace"] and program == "yarn" and len(words) > 2:
             target, words = self._named(words[1]), words[2:]
         if words[:1] in (["run"], ["run-script"]):
@@ -265,17 +270,18 @@ class _ScriptReader:
         if words[0] in scripts_of(target):
             self.read_script(target, words[0])
             return True
-        # `yarn FILE` and `bun FILE` run a program.
-        return program == "npm" or not self._run_program(words, target, folder)
-
-    def _run_program(self, words: list[str], package: ProjectPackage, folder: Path) -> bool:
-        self._read_command(words, package, folder, "")
-        return False
+        if program == "npm":
+            self._plan.undecided.append(f"npm run {words[0]}"[:200])
+        else:
+            # `yarn PROGRAM` and `bun FILE` run no script.
+            self._read_command([*_FILE_PROGRAM.get(program, ()), *words], place)
+        return True
 
     def _chosen_package(
-        self, rest: list[str], package: ProjectPackage, folder: Path
+        self, rest: list[str], place: _Place
     ) -> tuple[ProjectPackage | None, list[str]]:
         """Return the package whose script a runner runs, and the words without its options."""
+        package, folder = place.package, place.folder
         here = package if Path(package.folder) == folder else self._at(folder)
         words: list[str] = []
         index = 0
@@ -380,23 +386,18 @@ def _needs(
     elif program == "node" and words:
         # After an option that is not known, the first word may be its value.
         if not (doubtful[0] and any((folder / word).exists() for word in words[1:])):
-            yield Need(origin, command, folder, "module", words[0], certain=not doubtful[0])
-    elif (program, first) == ("expo", "start"):
-        yield Need(origin, command, folder, "main", runner="tool")
+            yield Need(origin, command, folder, "module", first, certain=not doubtful[0])
     elif program in FILE_RUNNERS:
         yield from _runner_needs(origin, program, words, command, folder)
+    elif (program, first) == ("expo", "start"):
+        yield Need(origin, command, folder, "main", runner="tool")
     elif program in FOLDER_SERVERS:
-        if first:
-            yield Need(origin, command, folder, "folder", first)
-    elif (program, first) in SELF_BUILDING:
-        yield from (
-            Need(origin, command, folder, "file", path, runner="tool")
-            for path in SELF_BUILDING[program, first]
-        )
-    elif program.startswith(("./", "../", "/")) or "/" in program:
-        yield Need(origin, command, folder, "file", program, runner="tool")
-    elif program in {"sh", "bash"} and first:
-        yield Need(origin, command, folder, "file", first, runner="tool")
+        yield from (Need(origin, command, folder, "folder", word) for word in words[:1])
+    else:
+        paths = SELF_BUILDING.get((program, first), ())
+        paths = (program,) if "/" in program and not program.startswith("@") else paths
+        paths = (first,) if program in {"sh", "bash"} and first else paths
+        yield from (Need(origin, command, folder, "file", path, runner="tool") for path in paths)
 
 
 def _runner_needs(
