@@ -29,7 +29,12 @@ from pytest_flowhealth.probes.project.start_commands import (
     scripts_of,
 )
 from pytest_flowhealth.probes.project.start_programs import Output
-from pytest_flowhealth.probes.project.syntax import PARSED_ENDINGS, Runner, parse_files
+from pytest_flowhealth.probes.project.syntax import (
+    PARSED_ENDINGS,
+    TYPED_ENDINGS,
+    Runner,
+    parse_files,
+)
 
 _BUNDLED = re.compile(r"^(?:react|react-native|expo|preact|solid-js|vue|svelte|next)$")
 _BUILT_AT_START = re.compile(r"\belectron-(?:forge|vite)\b")
@@ -80,12 +85,14 @@ class ParsedFiles(msgspec.Struct, frozen=True):
         count: How many were parsed, or should have been.
         errors: CheckFailed for a broken file, MeasurementUnavailable for one of which nothing is known.
         warnings: Files that Node does not parse, and that a tool may.
+        unparsed: TypeScript that nothing here can read: a package may have its sources read elsewhere.
         remedy: The command that brings a broken file back, if it is known.
     """
 
     count: int
     errors: list[FlowHealthError]
     warnings: list[str]
+    unparsed: list[str]
     remedy: str | None = None
 
 
@@ -130,16 +137,19 @@ def parse_build(project: NpmProject, state: BuildState) -> ParsedFiles:
     ]
     errors: list[FlowHealthError] = []
     warnings: list[str] = []
+    unparsed: list[str] = []
     remedy = None
     results = parse_files(project, files)
     for (file, runner), error in zip(files, results, strict=True):
-        if isinstance(error, MeasurementUnavailable) and runner == "tool":
+        if isinstance(error, MeasurementUnavailable) and file.path.suffix in TYPED_ENDINGS:
+            unparsed.append(error.message)
+        elif isinstance(error, MeasurementUnavailable) and runner == "tool":
             warnings.append(error.message)
         elif error:
             errors.append(error)
         if isinstance(error, CheckFailed) and remedy is None:
             remedy = find_remedy(project.root, project.layout(), file.path)
-    return ParsedFiles(len(files), errors, warnings, remedy)
+    return ParsedFiles(len(files), errors, warnings, unparsed, remedy)
 
 
 class _Finder:

@@ -50,7 +50,6 @@ _FLAGS = (
 _SEPARATORS = frozenset(("&&", "||", ";", "&", "|", "(", ")", "\n"))
 _VERSION = re.compile(r"(?<=.)@[^/]*$")  # `npx serve@14`
 _EXEC = frozenset(("-x", "--exec"))
-_FILE_PROGRAM = {"bun": ("bun",)}
 _MONOREPO_RUNNERS = frozenset(("turbo", "lerna", "nx"))
 _ALL_SCRIPTS = frozenset(("npm-run-all", "npm-run-all2", "run-s", "run-p", "concurrently"))
 
@@ -272,9 +271,10 @@ class _ScriptReader:
             return True
         if program == "npm":
             self._plan.undecided.append(f"npm run {words[0]}"[:200])
+        elif program == "bun":
+            self._take(program, words, shlex.join([program, *rest])[:200], place.folder)
         else:
-            # `yarn PROGRAM` and `bun FILE` run no script.
-            self._read_command([*_FILE_PROGRAM.get(program, ()), *words], place)
+            self._read_command(words, place)  # `yarn PROGRAM`
         return True
 
     def _chosen_package(
@@ -355,23 +355,17 @@ def _unwrap(words: list[str]) -> list[str]:
         elif words[0] in WRAPPERS:
             values = VALUE_OPTIONS.get(words[0], frozenset())
             words = words[1:]
-            while words and words[0].startswith("-"):
-                option = words[0]
-                words = words[2:] if option in values else words[1:]
-                if option == "--":
-                    break
-            # `dotenvx run -- PROGRAM`, `env-cmd .env PROGRAM`
-            while words and (words[0] in {"run", "--"} or words[0].startswith(".env")):
-                words = words[1:]
+            # `dotenvx run -f FILE -- PROGRAM`, `env-cmd .env PROGRAM`
+            while words and (words[0] == "run" or words[0].startswith(("-", ".env"))):
+                words = words[2:] if words[0] in values else words[1:]
         else:
             break
     return words
 
 
 def _is_builder(program: str, rest: list[str]) -> bool:
-    watch = any(word in {"-w", "--watch"} for word in rest)
     first = next((word for word in rest if not word.startswith("-")), "")
-    return not watch and ((program, first) in BUILDERS or (program, "") in BUILDERS)
+    return (program, first) in BUILDERS or (program, "") in BUILDERS
 
 
 def _needs(

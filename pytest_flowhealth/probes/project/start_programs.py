@@ -152,6 +152,9 @@ VALUE_OPTIONS: dict[str, frozenset[str]] = {
     "http-server": frozenset(("-p", "--port", "-a", "-c", "-P", "--proxy", "-e", "-d", "-t")),
     "sirv": frozenset(("-p", "--port", "-H", "--host", "-m", "--maxage")),
     "bun": frozenset(("-r", "--preload", "--env-file", "-c", "--config")),
+    "fastify": frozenset(
+        ("-l", "-p", "-a", "-r", "--log-level", "--port", "--address", "--require")
+    ),
     "next": frozenset(("-p", "--port", "-H", "--hostname", "--keepAliveTimeout")),
     "vite": frozenset(("--port", "-c", "--config", "-m", "--mode", "--base", "-l", "--host")),
     "nuxt": frozenset(("-p", "--port", "-h", "--host", "--dotenv")),

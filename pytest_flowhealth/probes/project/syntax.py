@@ -15,12 +15,8 @@ Runner = Literal["node", "either", "tool"]
 """Who reads a file: Node as it is; something that loads it as a script or as a module; or a tool such
 as a bundler, which may take more than Node does."""
 
-PARSED_ENDINGS = frozenset(
-    (
-        *(".js", ".cjs", ".mjs", ".jsx", ".ts", ".cts", ".mts", ".tsx"),
-        *(".json", ".node", ".wasm"),
-    )
-)
+TYPED_ENDINGS = frozenset((".ts", ".cts", ".mts", ".tsx"))
+PARSED_ENDINGS = TYPED_ENDINGS | {".js", ".cjs", ".mjs", ".jsx", ".json", ".node", ".wasm"}
 """Endings of files that are parsed; of a file without one, the `#!` line tells."""
 
 SECONDS = 60.0

@@ -110,8 +110,8 @@ async function parseJavaScript(file, text, modules) {
     if (error === null) return PARSED;
   }
   if (file.runner === "tool") {
-    const typescript = loadTypeScript(file.path)?.api;
-    if (typescript) return byTypeScript(typescript, file.path.replace(/\.\w+$/, ".jsx"), text);
+    const result = await byCompiler(file.path, file.path.replace(/\.\w+$/, ".jsx"), text);
+    if (result) return result;
   }
   const likely = kinds.includes("module") && MODULE_SYNTAX.test(text) ? "module" : kinds[0];
   const found = await checkByNode(likely, text);
@@ -252,31 +252,65 @@ async function parseTypeScript(file, text) {
       if (error instanceof SyntaxError) refusal = error.message.trim().split("\n").pop() ?? "";
     }
   }
-  const typescript = loadTypeScript(file.path);
-  if (typescript?.api) return byTypeScript(typescript.api, file.path, text);
-  if (typescript?.compiler) return byCompiler(typescript.compiler, file.path);
+  const result = await byCompiler(file.path, file.path, text);
+  if (result) return result;
   if (refusal !== null) return problem(`SyntaxError: ${refusal}`);
-  return unparsed("`typescript` is not installed here, and this Node can't read types");
+  return unparsed("no compiler of TypeScript is installed here, and this Node can't read types");
 }
 
 /**
+ * Parse with the compiler that the file's package has: `typescript`, which from version 7 on has no
+ * API, or esbuild, which Vite and others bring.
+ *
  * @param {string} file
- * @returns {{ api: any, compiler: string | null } | null} `typescript` as the file's package sees it;
- *   from version 7 on it has a compiler, but no API
+ * @param {string} name the file's name to the compiler: its extension allows types, or JSX
+ * @param {string} text
+ * @returns {Promise<Result | null>} null where there is no compiler
  */
-function loadTypeScript(file) {
+async function byCompiler(file, name, text) {
   const require = createRequire(file);
-  try {
-    const api = require("typescript");
-    if (api.transpileModule) return { api, compiler: null };
-  } catch {
-    // There may be a compiler alone.
-  }
+  const typescript = load(require, "typescript");
+  if (typescript?.transpileModule) return byTypeScript(typescript, name, text);
+  const esbuild = load(require, "esbuild");
+  if (esbuild?.transform) return byEsbuild(esbuild, name, text);
   try {
     const compiler = path.join(path.dirname(require.resolve("typescript/package.json")), "bin/tsc");
-    return existsSync(compiler) ? { api: null, compiler } : null;
+    return existsSync(compiler) && file === name ? await byTsc(compiler, file) : null;
   } catch {
     return null;
+  }
+}
+
+/**
+ * @param {NodeJS.Require} require
+ * @param {string} name
+ * @returns {any} the package, undefined where it can't be loaded
+ */
+function load(require, name) {
+  try {
+    return require(name);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * @param {any} esbuild
+ * @param {string} name
+ * @param {string} text
+ * @returns {Promise<Result>}
+ */
+async function byEsbuild(esbuild, name, text) {
+  const loader = path.extname(name).replace(/^\.[cm]?/, "");
+  try {
+    await esbuild.transform(text, { loader, logLevel: "silent" });
+    return PARSED;
+  } catch (error) {
+    const first = /** @type {any} */ (error).errors?.[0];
+    if (!first?.location) return unparsed(firstLines(error));
+    return problem(`SyntaxError: ${first.text}`, first.location.line, first.location.column + 1);
+  } finally {
+    await esbuild.stop?.(); // its process
   }
 }
 
@@ -307,7 +341,7 @@ function byTypeScript(ts, fileName, text) {
  * @param {string} compiler
  * @param {string} file
  */
-async function byCompiler(compiler, file) {
+async function byTsc(compiler, file) {
   const options = ["--noEmit", "--noCheck", "--noResolve", "--noLib", "--ignoreConfig"];
   const { code, stdout, stderr } = await run([compiler, ...options, "--pretty", "false", file]);
   // Errors of syntax only: those of types have other numbers.
