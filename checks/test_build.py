@@ -26,11 +26,11 @@ from pytest_flowhealth.probes.project import (
 def build_state(target: Target, npm_project: NpmProject) -> BuildState:
     """The files that start or load the project, and what is wrong with the others."""
     state = find_build(npm_project, target.config.build.artifacts)
+    if state.undecided and state.is_empty:
+        raise NotApplicable(f"it is not known what `{state.undecided[0]}` needs")
     if state.is_empty:
-        unknown = f"it is not known what `{state.undecided[0]}` needs" if state.undecided else ""
-        raise NotApplicable(
-            unknown or "no start script, and no main, bin or exports of package.json, names a file"
-        )
+        known = "the start script needs" if state.scripts else "package.json names"
+        raise NotApplicable(f"{known} no file that a build makes")
     return state
 
 
@@ -45,8 +45,7 @@ def test_artifacts(health: Health, build_state: Future[BuildState]) -> None:
     """Each exists, is a regular file and not empty."""
     state = build_state.result()
     health.detail(files=[file.label for file, _ in state.files[:100]], count=len(state.files))
-    if state.undecided:
-        health.detail(undecided=state.undecided[:100])
+    health.detail(undecided=state.undecided[:100], missing_but_unused=state.unused[:100])
     for warning in state.warnings:
         health.warn(warning.message)
     found = [*state.problems, *state.warnings]

@@ -17,7 +17,12 @@ import msgspec
 
 from pytest_flowhealth.config.files import kind_of, reason
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
-from pytest_flowhealth.probes.project.entry_points import DEFAULT_MAIN, EntryPoint, entry_points
+from pytest_flowhealth.probes.project.entry_points import (
+    DEFAULT_MAIN,
+    EntryPoint,
+    entry_points,
+    export_patterns,
+)
 from pytest_flowhealth.probes.project.layout import Layout, ProjectPackage
 from pytest_flowhealth.probes.project.npm_project import NpmProject
 from pytest_flowhealth.probes.project.restore import find_remedy
@@ -60,8 +65,9 @@ class BuildState(msgspec.Struct, frozen=True):
         warnings: The same where it need not: nothing is known to use the file, or an earlier command
             may create it.
         undecided: Commands of the start scripts of which it is not known what they need.
+        unused: The same as `warnings` where another file starts the package.
         scripts: The start scripts that were read.
-        folders: Folders of output that exist, and are not empty.
+        folders: Folders and sources that exist, and are not parsed.
         is_empty: Whether nothing names a file at all.
     """
 
@@ -69,6 +75,7 @@ class BuildState(msgspec.Struct, frozen=True):
     problems: list[BuildProblem]
     warnings: list[BuildProblem]
     undecided: list[str]
+    unused: list[str]
     scripts: list[str]
     folders: list[str]
 
@@ -156,7 +163,7 @@ class _Finder:
     """Collects what is found of the packages, one after another."""
 
     def __init__(self, project: NpmProject, layout: Layout) -> None:
-        self.state = BuildState([], [], [], [], [], [])
+        self.state = BuildState([], [], [], [], [], [], [])
         self._project = project
         self._root = Path(layout.folder)
         self._layout = layout
@@ -181,6 +188,7 @@ class _Finder:
         self._find_needs(plan)
         for entry in entry_points(package.manifest):
             self._find_entry(package, entry, plan)
+        self._find_patterns(package, plan)
 
     def _find_needs(self, plan: StartPlan) -> None:
         needs = [*plan.needs, *plan.builds]
@@ -236,7 +244,19 @@ class _Finder:
         if uses != "unused":
             self._report(problem, path or folder / entry.paths[0], is_certain=uses == "needed")
         else:
-            self.state.undecided.append(f"{problem}, and nothing is known to use it")
+            self.state.unused.append(problem)
+
+    def _find_patterns(self, package: ProjectPackage, plan: StartPlan) -> None:
+        """Report patterns of `exports` if none of a package's has a file: nothing was built."""
+        patterns = export_patterns(package.manifest)
+        folder = Path(package.folder)
+        if not patterns or any(_has_match(folder, pattern) for pattern in patterns):
+            return
+        below = "" if package.label == "." else f"{package.label}/"
+        shown = patterns[0].removeprefix("./")
+        certain = self._use_of(package, EntryPoint("exports", ()), plan) == "needed"
+        message = f"{below}{shown} (exports) matches no file"
+        self._report(message, folder / patterns[0].partition("*")[0], is_certain=certain)
 
     def _main_elsewhere(self, folder: Path, entry: EntryPoint) -> Path | None:
         """Return the file of `main` where its framework finds it: in a package, or with types."""
@@ -305,7 +325,7 @@ def _look_for(need: Need, resolved: str | None) -> tuple[_Missing | None, list[P
         return _Missing(places[0], f"{shown} is missing"), []
     empty = need.kind == "folder" and not _has_content(found[0])
     missing = _Missing(places[0], f"{shown} is an empty folder")
-    return (missing, []) if empty else (None, [file for file in found if file.is_file()])
+    return (missing, []) if empty else (None, found if need.kind == "file" else [])
 
 
 def _look_for_output(output: Output, folder: Path) -> tuple[_Missing | None, list[Path]]:
@@ -388,6 +408,19 @@ def _file_of(folder: Path, entry: EntryPoint) -> Path | None:
     return None
 
 
+def _has_match(folder: Path, pattern: str) -> bool:
+    """Tell whether a file has a path with the text before and after the `*` of a pattern."""
+    before, _, after = pattern.removeprefix("./").partition("*")
+    after = after.replace("*", "").rpartition("/")[2]
+    top = folder / before.rpartition("/")[0]
+    for parent, names, files in os.walk(top):
+        names[:] = [name for name in names if name not in {"node_modules", ".git"}]
+        below = Path(parent).relative_to(folder).as_posix()
+        if any(f"{below}/{name}".removeprefix("./").startswith(before) and name.endswith(after) for name in files):  # fmt: skip
+            return True
+    return False
+
+
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
@@ -405,7 +438,7 @@ def _has_content(path: Path) -> bool:
 def _glob(root: Path, pattern: str) -> Iterator[Path]:
     try:
         for path in root.glob(pattern):
-            if "node_modules" not in path.relative_to(root).parts:
+            if not {"node_modules", ".."} & set(path.relative_to(root).parts):
                 yield path
     except (ValueError, NotImplementedError, OSError):
         return

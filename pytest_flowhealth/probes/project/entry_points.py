@@ -52,6 +52,11 @@ def entry_points(manifest: dict[str, Any]) -> list[EntryPoint]:
     return list(unique.values())
 
 
+def export_patterns(manifest: dict[str, Any]) -> list[str]:
+    """Return the targets in `exports` with a `*`: each stands for any number of files, also none."""
+    return [path for path in _strings(manifest.get("exports")) if "*" in path]
+
+
 def _commands(commands: object) -> Iterator[EntryPoint]:
     if isinstance(commands, str):
         yield EntryPoint("bin", (commands,))

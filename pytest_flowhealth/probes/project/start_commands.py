@@ -29,7 +29,7 @@ from pytest_flowhealth.probes.project.start_programs import (
     Output,
 )
 
-NeedKind = Literal["module", "file", "folder", "main", "output"]
+NeedKind = Literal["module", "file", "folder", "main", "output", "source"]
 
 START_SCRIPTS = ("start", "serve")
 PRODUCTION_SCRIPTS = ("start:prod", "start:production", "serve:prod", "preview")
@@ -62,7 +62,8 @@ class Need(msgspec.Struct, frozen=True):
         command: The command in which it occurs.
         folder: The folder that `path` is relative to.
         kind: "module": a file that Node finds by this path; "file" and "folder": exactly so;
-            "main": the package's main file; "output": of a framework, see `output`.
+            "source": a file that a tool builds from (`|`: or another one); "main": the package's
+            main file; "output": of a framework, see `output`.
         path: As written.
         runner: Who reads the file.
         certain: False if an earlier command of the script may create it.
@@ -316,9 +317,11 @@ class _ScriptReader:
         if not names:
             return False
         name = names[0].rpartition(":")[2]
+        before = self._build, self._doubtful
         for package in self._packages:
             if name in scripts_of(package) and package.label != ".":
                 self.read_script(package, name)
+                self._build, self._doubtful = before
         return True
 
     def _take(self, program: str, rest: list[str], command: str, folder: Path) -> None:
@@ -388,10 +391,12 @@ def _needs(
     elif program in FOLDER_SERVERS:
         yield from (Need(origin, command, folder, "folder", word) for word in words[:1])
     else:
-        paths = SELF_BUILDING.get((program, first), ())
-        paths = (program,) if "/" in program and not program.startswith("@") else paths
-        paths = (first,) if program in {"sh", "bash"} and first else paths
-        yield from (Need(origin, command, folder, "file", path, runner="tool") for path in paths)
+        sources = SELF_BUILDING.get((program, first), ())
+        yield from (Need(origin, command, folder, "source", path) for path in sources)
+        path = program if "/" in program and not program.startswith("@") else ""
+        path = first if program in {"sh", "bash"} else path
+        if path:
+            yield Need(origin, command, folder, "file", path, runner="tool")
 
 
 def _runner_needs(

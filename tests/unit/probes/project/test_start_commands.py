@@ -94,8 +94,8 @@ def describe(plan: StartPlan) -> list[str]:
         ("yarn workspace @app/api start", ["module:api.js"]),
         ("pnpm --filter @app/api start", ["module:api.js"]),
         ("turbo run start", ["module:api.js"]),
-        ("react-scripts start", ["file:public/index.html"]),
-        ("ng serve", ["file:angular.json|.angular.json"]),
+        ("react-scripts start", ["source:public/index.html"]),
+        ("ng serve", ["source:angular.json|.angular.json"]),
         ("vite", []), ("next dev", []), ("nest start", []), ("node -e 'a()'", []), ("node --test", []),
         # What a command before it builds need not exist.
         ("npm run build && node dist/main", ["+module:dist/main"]),
@@ -149,7 +149,7 @@ def test_starts_server_js_without_a_start_script(tmp_path: Path) -> None:
 
 def test_resolves_paths_from_the_folder_that_a_command_runs_in(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, "(cd apps/api && node a.js) && node b.js")
-    assert [need.folder for need in plan.needs][0] == tmp_path / "apps/api"
+    assert plan.needs[0].folder == tmp_path / "apps/api"
 
 
 @pytest.mark.parametrize("scripts", [None, [], "x", {"start": 1}, {"start": ""}])
