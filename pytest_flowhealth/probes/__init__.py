@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_flowhealth.probes.listing import list_findings
+    from pytest_flowhealth.probes.listing import list_findings, raise_worst
 
-__all__ = ["list_findings"]
+__all__ = ["list_findings", "raise_worst"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 What a check requires is not looked at: only its own outcome, message and remedy count here.
 """
 
+import contextlib
 import datetime
 import functools
 import inspect
@@ -27,6 +28,7 @@ from pytest_flowhealth.errors import FlowHealthError, MeasurementUnavailable, No
 from pytest_flowhealth.plugin.execution.fixture import Health
 from pytest_flowhealth.plugin.execution.prefetch import _names
 from pytest_flowhealth.plugin.execution.running_check import RunningCheck
+from pytest_flowhealth.probes.project import NpmProject
 
 
 def run_check(
@@ -49,10 +51,12 @@ def run_check(
     targets._packages.cache_clear()
     target = load_target(folder, env or {}, folder)
     state = RunningCheck(_declaration(check))
-    own: dict[str, Any] = {"health": Health(state), "target": target}
+    project = NpmProject(target.root)
+    own: dict[str, Any] = {"health": Health(state), "target": target, "npm_project": project}
     names = inspect.signature(check).parameters
-    given = {name: own.get(name) or _prefetched(check, name, target, answers) for name in names}
-    ending, message = _run(check, given, state)
+    with contextlib.closing(project):
+        given = {name: own.get(name) or _prefetched(check, name, own, answers) for name in names}
+        ending, message = _run(check, given, state)
 
     def passed(when: str) -> Phase:
         return Phase(when, PhaseOutcome.PASSED)
@@ -95,14 +99,15 @@ def _declaration(check: Callable[..., object]) -> CheckSpec:
 
 
 def _prefetched(
-    check: Callable[..., object], name: str, target: targets.Target, answers: Mapping[str, Any]
+    check: Callable[..., object], name: str, own: Mapping[str, Any], answers: Mapping[str, Any]
 ) -> Any:
     """Return the value of a fixture: a future if it is prefetched, a function for any other."""
     if name in answers and name not in _names:
         return functools.partial(_give, answers[name])
     if name not in answers:
-        fixture = check.__globals__[name]
-        started: Future[Any] = fixture._get_wrapped_function()(target=target)
+        function = check.__globals__[name]._get_wrapped_function()
+        wanted = inspect.signature(function).parameters
+        started: Future[Any] = function(**{each: own[each] for each in wanted})
         return started
     future: Future[Any] = Future()
     if isinstance(answers[name], Exception):

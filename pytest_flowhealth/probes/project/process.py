@@ -77,13 +77,14 @@ class AgentProcess:
         if process is not None:
             _kill(process)
             process.wait()
+            _close_input(process)
 
     def _start(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is None:
             return self._process
         self._pending = {}  # what the last process still owes, its reader answers
+        errors = tempfile.TemporaryFile()  # noqa: SIM115  # the reader closes it
         try:
-            errors = tempfile.TemporaryFile()  # noqa: SIM115  # the reader closes it
             self._process = subprocess.Popen(  # noqa: S603  # no shell, and our own script
                 ["node", "--no-warnings", str(self._agent)],  # noqa: S607  # the project's own node
                 cwd=self._folder,
@@ -93,10 +94,12 @@ class AgentProcess:
                 start_new_session=True,
             )
         except FileNotFoundError:
+            errors.close()
             if not self._folder.is_dir():
                 raise CheckFailed(f"there is no folder {self._folder}") from None
             raise CheckFailed("there is no `node` on the PATH", remedy="install Node") from None
         except OSError as error:
+            errors.close()
             raise CheckFailed(f"`node` can't be started: {error.strerror}") from None
         threading.Thread(
             target=self._read,
@@ -115,6 +118,7 @@ class AgentProcess:
                 process.wait(0.5)
         _kill(process)
         process.wait()
+        _close_input(process)
         why = why or _cause(process.returncode, _tail(errors))
         with self._lock:
             unanswered = list(pending.values())
@@ -186,3 +190,10 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     """Kill the process group: the children that load packages belong to it."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def _close_input(process: subprocess.Popen[bytes]) -> None:
+    """Close the pipe to a process that has ended, and that may not have read all of it."""
+    with contextlib.suppress(OSError):
+        if process.stdin is not None:
+            process.stdin.close()

@@ -17,6 +17,7 @@ const QUESTIONS = new Set([
   "outdated",
   "published",
   "registry",
+  "resolve",
   "syntax",
   "tree",
   "versions",

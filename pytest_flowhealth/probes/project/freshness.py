@@ -10,12 +10,12 @@ from pathlib import Path
 import msgspec
 
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.probes.javascript import Source
+from pytest_flowhealth.probes.project.source_file import SourceFile
 
-OUTPUT_FOLDERS = frozenset({"build", "dist", "lib", "out"})
+OUTPUT_FOLDERS = frozenset({".next", ".output", "build", "dist", "lib", "out"})
 """Names of the folders that a build writes to."""
 
-SOURCE_FOLDERS = ("src", "source", "sources")
+SOURCE_FOLDERS = ("src", "source", "sources", "app", "pages")
 """Names of the folders, in a package's own, that a build reads from."""
 
 SLACK = 2.0
@@ -49,7 +49,9 @@ class Comparison(msgspec.Struct, frozen=True):
     stale: tuple[Stale, ...]
 
 
-def compare(artifacts: Iterable[Source], folders: Iterable[Path], root: Path) -> Comparison:
+def compare_with_sources(
+    artifacts: Iterable[SourceFile], folders: Iterable[Path], root: Path
+) -> Comparison:
     """Compare the artifacts in output folders with the newest source of their package.
 
     An artifact counts as old where nothing else in its output folder is as new
@@ -70,7 +72,9 @@ def compare(artifacts: Iterable[Source], folders: Iterable[Path], root: Path) ->
     stale: dict[Path, Stale] = {}
     count = 0
     for artifact in artifacts:
-        package = next((one for one in packages if artifact.path.is_relative_to(one)), root)
+        package = next(
+            (folder for folder in packages if artifact.path.is_relative_to(folder)), root
+        )
         output = _output_folder(artifact.path, package)
         if output is None:
             continue
@@ -94,7 +98,9 @@ def _output_folder(path: Path, package: Path) -> Path | None:
     return None
 
 
-def _older(artifact: Source, output: Path, latest: tuple[float, Path], root: Path) -> Stale | None:
+def _older(
+    artifact: SourceFile, output: Path, latest: tuple[float, Path], root: Path
+) -> Stale | None:
     changed, source = latest
     if changed - _modified(artifact.path) <= SLACK:
         return None
