@@ -37,7 +37,7 @@ def loaded_packages(target: Target, npm_project: NpmProject) -> list[LoadedPacka
     return npm_project.load(target.config.package.critical)
 
 
-@pytest.mark.health("package", timeout=30)
+@pytest.mark.health("package", requires="system.node", timeout=30)
 def test_manifest(health: Health, project_layout: Future[Layout]) -> None:
     """package.json is there, is JSON, and its fields have the types that npm documents."""
     layout = project_layout.result()
@@ -48,7 +48,9 @@ def test_manifest(health: Health, project_layout: Future[Layout]) -> None:
         workspace_root=layout.root if layout.root != layout.folder else None,
     )
     if layout.unlisted:
-        raise MeasurementUnavailable(f"the workspaces can't be listed: {layout.unlisted}")
+        raise MeasurementUnavailable(
+            f"the workspaces can't be listed: {layout.unlisted}", remedy=f"{layout.manager} install"
+        )
 
 
 @pytest.mark.health("package", requires=("package.manifest", "system.node"), timeout=80)
@@ -86,7 +88,8 @@ def test_dependencies(health: Health, loaded_packages: Future[list[LoadedPackage
         raise CheckFailed(message, remedy=next((one.remedy for one in faulty if one.remedy), None))
     unknown = [describe(package) for package in packages if package.state == "unknown"]
     if unknown:
-        raise MeasurementUnavailable(list_findings(unknown, "dependencies could not be judged"))
+        message = list_findings(unknown, "dependencies could not be judged")
+        raise MeasurementUnavailable(message, remedy="npm ping: does the registry answer?")
     if not packages:
         health.not_applicable("there is no critical dependency that could be loaded here")
 

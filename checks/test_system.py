@@ -4,7 +4,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from pytest_flowhealth import CheckFailed, Health, Target, prefetch
+from pytest_flowhealth import CheckFailed, Health, MeasurementUnavailable, Target, prefetch
 from pytest_flowhealth.probes.project import NpmProject, ProgramVersion, Versions
 from pytest_flowhealth.probes.system import Cpu, measure_cpu, read_disk, read_load, read_memory
 
@@ -52,16 +52,24 @@ def judge_version(health: Health, program: str, found: ProgramVersion) -> None:
 @pytest.mark.health("system", timeout=40, remedy="nvm install 22")
 def test_node(health: Health, versions: Future[Versions]) -> None:
     """Node is there, and its version in system.node, else engines and devEngines, else >=20."""
-    judge_version(health, "node", versions.result().node)
+    found = versions.result()
+    if not found.node.requirements and found.npm.manager != "npm":
+        # What npm's semver would tell; in a project of npm, system.npm fails for the same cause.
+        raise MeasurementUnavailable(f"Node is {found.node.version}, not compared: {found.npm.problem}")
+    judge_version(health, "node", found.node)
 
 
-@pytest.mark.health("system", requires="system.node", timeout=40)
+@pytest.mark.health(
+    "system", requires="system.node", timeout=40, remedy="install npm, which comes with Node"
+)
 def test_npm(health: Health, versions: Future[Versions]) -> None:
     """The same of npm: system.npm, else engines and devEngines, else >=9.
 
     A project of pnpm, Yarn or bun requires nothing of npm.
     """
     found = versions.result().npm
+    if found.problem and found.manager == "npm":
+        raise CheckFailed(found.problem)
     if not found.requirements:
         health.detail(version=found.version)
         health.not_applicable(f"the project's package manager is {found.manager}")

@@ -31,7 +31,6 @@ LARGEST = 64 * 1024
 _STEPS: dict[str, Step] = {
     "package.node_modules": "install",
     "package.tree": "install",
-    "package.files": "install",
     "npm.installable": "install",
     "package.dependencies": "load",
     "build.artifacts": "build",

@@ -125,7 +125,8 @@ class AgentProcess:
         _kill(process)
         process.wait()
         _close_input(process)
-        why = why or _cause(process.returncode, _tail(errors))
+        output = _tail(errors)
+        why = why or _cause(process.returncode, output)
         with self._lock:
             unanswered = list(pending.values())
             if self._process is process:

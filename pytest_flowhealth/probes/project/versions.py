@@ -26,12 +26,14 @@ class Requirement(msgspec.Struct, frozen=True):
 class ProgramVersion(msgspec.Struct, frozen=True):
     """A program's version (None: it is not there, and not needed) and what is required of it.
 
-    `manager` is the project's package manager: one of pnpm or Yarn requires nothing of npm.
+    `manager` is the project's package manager: one of pnpm or Yarn requires nothing of npm. `problem` says
+    why there is no version.
     """
 
     version: str | None
     manager: str
     requirements: list[Requirement]
+    problem: str | None = None
 
 
 class Exclusion(msgspec.Struct, frozen=True):

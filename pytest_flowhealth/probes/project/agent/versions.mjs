@@ -29,30 +29,22 @@ export async function answer(request, npm) {
   const layout = await layoutOf(npm).catch(() => null);
   const manager = layout?.manager ?? "npm";
   const root = layout === null || layout.root === layout.folder ? {} : readJson(path.join(layout.root, "package.json"));
+  const judged = (/** @type {Program} */ program, /** @type {string} */ version) =>
+    judge(program, version, npm, manifest, root ?? {}, request.configured, manager);
+  const found = { platform: process.platform, architecture: process.arch, release: os.release() };
+  try {
+    void npm.root;
+  } catch (error) {
+    // Without npm there is no semver to compare with, and whether npm is needed is the check's to say.
+    const node = { version: process.versions.node, manager, requirements: [], problem: null };
+    return { ...found, node, npm: { ...node, version: null, problem: firstLines(error) }, excluded: [] };
+  }
   return {
-    node: judge("node", process.versions.node, npm, manifest, root ?? {}, request.configured, manager),
-    npm: npmVersion(npm, manifest, root ?? {}, request.configured, manager),
-    platform: process.platform,
-    architecture: process.arch,
-    release: os.release(),
+    ...found,
+    node: judged("node", process.versions.node),
+    npm: judged("npm", npm.version),
     excluded: exclusions(npm, manifest),
   };
-}
-
-/**
- * @param {import("./npm.mjs").Npm} npm
- * @param {any} manifest
- * @param {any} root
- * @param {any} configured
- * @param {string} manager
- */
-function npmVersion(npm, manifest, root, configured, manager) {
-  try {
-    return judge("npm", npm.version, npm, manifest, root, configured, manager);
-  } catch (error) {
-    if (manager !== "npm" && !configured.npm) return { version: null, manager, requirements: [] };
-    throw error;
-  }
 }
 
 /**
@@ -75,7 +67,7 @@ function judge(program, version, npm, manifest, root, configured, manager) {
     const satisfied = valid ? semver.satisfies(version, range, { includePrerelease: true }) : null;
     return { range, origin, satisfied, warning, remedy: satisfied ? null : remedy(program, range, origin, semver) };
   });
-  return { version, manager, requirements };
+  return { version, manager, requirements, problem: null };
 }
 
 /**
