@@ -23,7 +23,7 @@ from pytest_flowhealth.feedback.reports.report import (
     fits,
 )
 from pytest_flowhealth.feedback.reports.scrub import Scrubber
-from pytest_flowhealth.probes import runtimes
+from pytest_flowhealth.probes.system import runtimes
 
 LARGEST = 64 * 1024
 """Bytes of a report at the most."""

@@ -19,7 +19,7 @@ import msgspec
 import psutil
 
 from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
-from pytest_flowhealth.probes import cgroup
+from pytest_flowhealth.probes.system import cgroup
 from pytest_flowhealth.probes.fleet.snapshot import Agent, Snapshot
 
 SLACK = 5.0

@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from pytest_flowhealth.probes.project.freshness import (
         compare_with_sources,
     )
+    from pytest_flowhealth.probes.project.installation import (
+        Deprecated,
+        Fault,
+        FileComparison,
+        Installation,
+        LoadedPackage,
+        Lock,
+    )
     from pytest_flowhealth.probes.project.layout import (
         Layout,
         ProjectPackage,
@@ -37,15 +45,41 @@ if TYPE_CHECKING:
     from pytest_flowhealth.probes.project.source_file import (
         SourceFile,
     )
+    from pytest_flowhealth.probes.project.updates import (
+        Audit,
+        Behind,
+        Outdated,
+        Vulnerability,
+    )
+    from pytest_flowhealth.probes.project.versions import (
+        Exclusion,
+        ProgramVersion,
+        Requirement,
+        Versions,
+    )
 
 __all__ = [
+    "Audit",
+    "Behind",
     "BuildState",
     "ConfigFile",
+    "Deprecated",
+    "Exclusion",
+    "Fault",
+    "FileComparison",
+    "Installation",
     "Layout",
+    "LoadedPackage",
+    "Lock",
     "NpmProject",
+    "Outdated",
     "ParsedFiles",
+    "ProgramVersion",
     "ProjectPackage",
+    "Requirement",
     "SourceFile",
+    "Versions",
+    "Vulnerability",
     "compare_with_sources",
     "find_build",
     "find_config_files",
@@ -56,13 +90,27 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Audit": "updates",
+    "Behind": "updates",
     "BuildState": "build",
     "ConfigFile": "config_files",
+    "Deprecated": "installation",
+    "Exclusion": "versions",
+    "Fault": "installation",
+    "FileComparison": "installation",
+    "Installation": "installation",
     "Layout": "layout",
+    "LoadedPackage": "installation",
+    "Lock": "installation",
     "NpmProject": "npm_project",
+    "Outdated": "updates",
     "ParsedFiles": "build",
+    "ProgramVersion": "versions",
     "ProjectPackage": "layout",
+    "Requirement": "versions",
     "SourceFile": "source_file",
+    "Versions": "versions",
+    "Vulnerability": "updates",
     "compare_with_sources": "freshness",
     "find_build": "build",
     "find_config_files": "config_files",

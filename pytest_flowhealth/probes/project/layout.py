@@ -33,6 +33,7 @@ class Layout(msgspec.Struct, frozen=True):
         evidence: The file or field that names the manager.
         lock: The path of the manager's lock file, None where there is none.
         packages: The folder's own package and, if it is a root, its workspaces.
+        installed: Whether the folder lies in another project's node_modules.
         unlisted: Why the workspaces could not be listed, otherwise None.
     """
 
@@ -42,4 +43,5 @@ class Layout(msgspec.Struct, frozen=True):
     evidence: str | None
     lock: str | None
     packages: list[ProjectPackage]
+    installed: bool = False
     unlisted: str | None = None

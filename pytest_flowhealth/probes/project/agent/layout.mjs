@@ -16,6 +16,7 @@ import { readJson } from "./npm.mjs";
  * @property {string | null} evidence the file, or field, that names the manager
  * @property {string | null} lock path of the manager's lock file
  * @property {Package[]} packages the folder's own package, and its workspaces where it is the root
+ * @property {boolean} installed whether the folder lies in another project's node_modules
  * @property {string | null} unlisted why the workspaces could not be listed
  */
 
@@ -67,7 +68,7 @@ async function readLayout(npm) {
   const { manager, evidence } = findManager(root, folder);
   const lock = LOCK_FILES[manager ?? "npm"].map((name) => path.join(root, name)).find(existsSync) ?? null;
   /** @type {Layout} */
-  const layout = { folder, root, manager, evidence, lock, packages: [own], unlisted: null };
+  const layout = { folder, root, manager, evidence, lock, packages: [own], installed: isInstalled(folder), unlisted: null };
   if (root !== folder) return layout;
   try {
     const folders = manager === "pnpm" ? pnpmPackages(root) : await workspaces(root, own.manifest, npm);
@@ -99,11 +100,43 @@ export async function readManifest(file, label) {
   }
   try {
     const manifest = JSON.parse(text.replace(/^\ufeff/, ""));
-    if (manifest !== null && typeof manifest === "object" && !Array.isArray(manifest)) return manifest;
+    if (!isObject(manifest)) throw new Error("it is not a JSON object");
+    const wrong = wrongFields(manifest);
+    if (!wrong.length) return manifest;
+    throw new AgentError("failed", `${where}: ${wrong.join("; ")}`, "correct package.json, or: npm pkg fix");
   } catch (error) {
-    throw new AgentError("failed", `${where} is not valid JSON: ${firstLines(error)}`);
+    if (error instanceof AgentError) throw error;
+    throw new AgentError("failed", `${where} can't be read: ${firstLines(error)}`, "correct package.json");
   }
-  throw new AgentError("failed", `${where} is not a JSON object`);
+}
+
+/** @param {unknown} value */
+function isObject(value) {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
+}
+
+/**
+ * Return the fields that do not have the type that npm documents.
+ * @param {Record<string, any>} manifest
+ */
+function wrongFields(manifest) {
+  /** @type {[string[], string, (value: any) => boolean][]} */
+  const types = [
+    [["name", "version", "main"], "a string", (value) => typeof value === "string"],
+    [
+      ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies", "scripts"],
+      "an object of strings",
+      (value) => isObject(value) && Object.values(value).every((text) => typeof text === "string"),
+    ],
+    [["bin"], "a string or an object", (value) => typeof value === "string" || isObject(value)],
+    [["engines"], "an object", (value) => typeof value === "object"],
+    [["workspaces"], "a list", (value) => Array.isArray(value) || Array.isArray(value.packages)],
+  ];
+  return types.flatMap(([fields, wanted, fits]) =>
+    fields
+      .filter((field) => manifest[field] !== undefined && manifest[field] !== null && !fits(manifest[field]))
+      .map((field) => `"${field}" must be ${wanted}`),
+  );
 }
 
 /**
@@ -123,6 +156,12 @@ async function findRoot(folder, npm) {
     if (manifest?.workspaces && (await workspaces(above, manifest, npm)).includes(folder)) return above;
   }
   return folder;
+}
+
+/** @param {string} folder */
+function isInstalled(folder) {
+  const holder = path.basename(path.dirname(folder)).startsWith("@") ? path.dirname(path.dirname(folder)) : path.dirname(folder);
+  return path.basename(holder) === "node_modules";
 }
 
 /**

@@ -7,6 +7,7 @@ import { layoutOf } from "./layout.mjs";
 import { readJson } from "./npm.mjs";
 import { compare } from "./published.mjs";
 import { isStandalone, repair } from "./tree.mjs";
+import { findPnpFaults } from "./yarn.mjs";
 
 /**
  * @typedef {import("./npm.mjs").Npm} Npm
@@ -63,13 +64,32 @@ process.exit(0);
  */
 export async function answer(request, npm) {
   const layout = await layoutOf(npm);
-  if (isStandalone(layout) || existsSync(path.join(layout.root, ".pnp.cjs"))) return { packages: [] };
+  if (isStandalone(layout)) return { packages: [] };
+  if (existsSync(path.join(layout.root, ".pnp.cjs"))) return { packages: await judgeArchives(layout) };
   const packages = [];
   for (const one of layout.packages) {
     const own = one.label === "." && request.critical !== null ? request.critical : dependenciesOf(one.manifest);
     packages.push(...(await judgeAll(npm, one, /** @type {string[]} */ (own))));
   }
   return { packages };
+}
+
+/**
+ * Judge packages in archives (Plug'n'Play): whether each is there.
+ * @param {import("./layout.mjs").Layout} layout
+ * @returns {Promise<Judgement[]>}
+ */
+async function judgeArchives(layout) {
+  const faults = new Map((await findPnpFaults(layout)).map((fault) => [fault.name, fault]));
+  const names = new Set([...faults.keys(), ...layout.packages.flatMap((one) => dependenciesOf(one.manifest))]);
+  return [...names].map((name) => ({
+    name,
+    package: ".",
+    state: faults.has(name) ? "faulty" : "works",
+    version: null,
+    message: faults.get(name)?.message ?? null,
+    remedy: faults.get(name)?.remedy ?? null,
+  }));
 }
 
 /** @param {Record<string, any>} manifest */

@@ -4,6 +4,7 @@ import { promises as fs } from "node:fs";
 import path from "node:path";
 
 import { readJson } from "./npm.mjs";
+import { installedTrees } from "./tree.mjs";
 
 /**
  * @typedef {import("./npm.mjs").Npm} Npm
@@ -41,6 +42,9 @@ async function compareFiles(npm, folder) {
   if (!manifest?.name || !manifest?.version) {
     return { unread: null, missing: manifest === null ? ["package.json"] : [], changed: [] };
   }
+  if (!(await isFromRegistry(npm, folder))) {
+    return { unread: `${manifest.name} is not from the registry`, missing: [], changed: [] };
+  }
   const pacote = npm.require("pacote");
   const options = { ...(await npm.config()), preferOffline: true, fullMetadata: false };
   /** @type {Buffer} */
@@ -53,6 +57,25 @@ async function compareFiles(npm, folder) {
     return { unread: why, missing: [], changed: [] };
   }
   return compareWith(await readArchive(npm, archive), folder);
+}
+
+/**
+ * @param {Npm} npm
+ * @param {string} folder
+ */
+async function isFromRegistry(npm, folder) {
+  if (!folder.split(path.sep).includes("node_modules")) return false;
+  const parse = npm.require("npm-package-arg");
+  const roots = await installedTrees(npm).catch(() => []);
+  const nodes = roots.flatMap((root) => [...root.root.inventory.values()]);
+  const node = nodes.find((one) => !one.isLink && one.realpath === folder);
+  return [...(node?.edgesIn ?? [])].every((edge) => {
+    try {
+      return parse(`${edge.name}@${edge.spec}`).registry ?? false;
+    } catch {
+      return true; // another manager's protocol, such as catalog:
+    }
+  });
 }
 
 /**

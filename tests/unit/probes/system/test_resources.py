@@ -7,12 +7,12 @@ import psutil
 import pytest
 
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.probes import system
+from pytest_flowhealth.probes.system import resources
 from tests.kit.control_groups import v2
 
 
 def test_memory_is_that_of_the_machine_where_no_group_limits_it(tmp_path: Path) -> None:
-    found = system.memory(tmp_path)
+    found = resources.read_memory(tmp_path)
     assert found.available_in == found.used_in == "machine"
     assert 0 < found.available <= found.total
     assert 0 < found.used < 100
@@ -35,7 +35,7 @@ def test_memory_is_that_of_the_group_where_its_limit_is_tighter(
 ) -> None:
     files = {"a/memory.max": f"{limit}", "a/memory.current": f"{used}"}
     files |= {"a/memory.stat": f"inactive_file {droppable}\n"}
-    found = system.memory(v2(tmp_path, files))
+    found = resources.read_memory(v2(tmp_path, files))
     assert {name: getattr(found, name) for name in figures} == figures
 
 
@@ -50,7 +50,7 @@ def test_cpu_of_a_group_is_a_share_of_its_quota(
     def sleep(seconds: float) -> None:
         usage.write_text("usage_usec 1500000")
 
-    found = system.cpu(root=root, clock=lambda: next(times), sleep=sleep)
+    found = resources.measure_cpu(root=root, clock=lambda: next(times), sleep=sleep)
 
     assert found.scope == "control group /a"
     assert found.used == pytest.approx(150.0)  # 1.5 s used of 2 s times half a CPU
@@ -60,10 +60,10 @@ def test_cpu_of_the_machine_is_the_busy_share_of_both_readings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     move_cpu_times(monkeypatch, user=3, idle=1)
-    assert system.cpu(0.0, root=tmp_path) == system.Cpu(75.0, "machine")
+    assert resources.measure_cpu(0.0, root=tmp_path) == resources.Cpu(75.0, "machine")
     move_cpu_times(monkeypatch, user=0, idle=0)
     with pytest.raises(MeasurementUnavailable, match="did not move"):
-        system.cpu(0.0, root=tmp_path)
+        resources.measure_cpu(0.0, root=tmp_path)
 
 
 def move_cpu_times(monkeypatch: pytest.MonkeyPatch, user: float, idle: float) -> None:
@@ -76,7 +76,7 @@ def move_cpu_times(monkeypatch: pytest.MonkeyPatch, user: float, idle: float) ->
 
 
 def test_load_is_divided_by_the_cpus_of_the_machine() -> None:
-    found = system.load()
+    found = resources.read_load()
     assert found.cpus == os.cpu_count()
     assert found.per_cpu == pytest.approx(found.average / found.cpus)
 
@@ -84,6 +84,6 @@ def test_load_is_divided_by_the_cpus_of_the_machine() -> None:
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs proc")
 def test_a_file_system_that_is_absent_or_without_a_size_is_unmeasured(tmp_path: Path) -> None:
     with pytest.raises(MeasurementUnavailable):
-        system.disk(tmp_path / "absent")
+        resources.read_disk(tmp_path / "absent")
     with pytest.raises(MeasurementUnavailable, match="no size"):
-        system.disk(Path("/proc"))
+        resources.read_disk(Path("/proc"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.probes import cgroup
+from pytest_flowhealth.probes.system import cgroup
 from tests.kit.control_groups import v1, v2
 from tests.kit.projects import write
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.probes import runtimes
+from pytest_flowhealth.probes.system import runtimes
 from pytest_flowhealth.probes.command import Completed
 
 

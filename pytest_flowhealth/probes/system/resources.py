@@ -16,7 +16,7 @@ import msgspec
 import psutil
 
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.probes import cgroup
+from pytest_flowhealth.probes.system import cgroup
 
 MIB = 2**20
 """Bytes in a MiB."""
@@ -69,7 +69,7 @@ class Load(msgspec.Struct, frozen=True):
     per_cpu: float
 
 
-def memory(root: Path = Path("/"), *, groups: bool = True) -> Memory:
+def read_memory(root: Path = Path("/"), *, groups: bool = True) -> Memory:
     """Return memory in use and available.
 
     Args:
@@ -101,7 +101,7 @@ def _share(scope: tuple[str, int, int]) -> float:
     return 100.0 * (total - available) / total if total else 100.0
 
 
-def cpu(
+def measure_cpu(
     interval: float = 0.25,
     *,
     root: Path = Path("/"),
@@ -204,7 +204,7 @@ def _affinity() -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 
 
-def load() -> Load:
+def read_load() -> Load:
     """Return the load average of one minute for each CPU of the machine.
 
     The average counts the processes of the whole machine, so it is not set
@@ -223,7 +223,7 @@ def load() -> Load:
     return Load(average, count, average / count)
 
 
-def disk(path: Path) -> Disk:
+def read_disk(path: Path) -> Disk:
     """Return how full the file system is that holds `path`.
 
     As df(1) of GNU coreutils: used / (used + available), where the blocks that
