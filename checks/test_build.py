@@ -59,7 +59,7 @@ def test_artifacts(health: Health, build_state: Future[BuildState]) -> None:
 
 @pytest.mark.health("build", requires="build.artifacts", timeout=120)
 def test_syntax(health: Health, build_syntax: Future[ParsedFiles]) -> None:
-    """JavaScript, TypeScript and JSON parse; add-ons and WebAssembly begin as such."""
+    """The files parse, and so do those that they import; add-ons and WebAssembly begin as such."""
     parsed = build_syntax.result()
     health.detail(parsed=parsed.count - len(parsed.unparsed), not_parsed=parsed.unparsed)
     for warning in parsed.warnings:

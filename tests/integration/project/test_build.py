@@ -178,7 +178,8 @@ def test_a_standalone_output_has_its_server(tmp_path: Path) -> None:
     listed = '{"config": {"output": "standalone"}, "files": []}'
     write(tmp_path, {**NEXT, ".next/required-server-files.json": listed, "server.js": "1"})
     scripts = {"start": "next start"}
-    assert describe(find(tmp_path, scripts=scripts)) == ([".next/BUILD_ID"], [], [])
+    found = [".next/BUILD_ID", "server.js"]
+    assert describe(find(tmp_path, scripts=scripts)) == (found, [], [])
     (tmp_path / "server.js").unlink()
     assert "server.js, a part of the output" in find(tmp_path, scripts=scripts).problems[0].message
 
