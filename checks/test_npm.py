@@ -3,7 +3,6 @@
 What is asked of whom, and what each figure is: docs/npm.md.
 """
 
-import os
 import shlex
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -25,18 +24,24 @@ from pytest_flowhealth.feedback.reports.store import Totals, totals
 from pytest_flowhealth.history.keeping import asked
 from pytest_flowhealth.history.place import FILE, place_of
 from pytest_flowhealth.monitor.frames import order
-from pytest_flowhealth.probes.listing import list_findings
-from pytest_flowhealth.probes.registry import adoption, downloads, install, packument, scoring
-from pytest_flowhealth.probes.registry.adoption import Advisory
-from pytest_flowhealth.probes.registry.client import Client, Reply
-from pytest_flowhealth.probes.registry.downloads import Downloads
-from pytest_flowhealth.probes.registry.install import Installed
-from pytest_flowhealth.probes.registry.packument import Release
-from pytest_flowhealth.probes.registry.reports import InstallReports
-from pytest_flowhealth.probes.registry.settings import Settings, read_settings, shown
-from pytest_flowhealth.probes.registry.store import Store
-from pytest_flowhealth.probes.registry.transport import Server, downloads_server, registry_server
-from pytest_flowhealth.probes.usercache import user_folder
+from pytest_flowhealth.probes import list_findings
+from pytest_flowhealth.probes.project import NpmProject
+from pytest_flowhealth.probes.registry import (
+    Advisory,
+    Downloads,
+    Installed,
+    InstallReports,
+    MissingPart,
+    PackageRegistry,
+    Release,
+    Score,
+    compute_adoption,
+    compute_growth,
+    compute_score,
+    exposed_share,
+    install_packed,
+    install_published,
+)
 
 LONGEST = 60.0
 """Seconds of npm.timeout that a check waits for at most."""
@@ -51,59 +56,71 @@ GRAVE = ("high", "critical")
 """Severities of an advisory that make a newcomer's installation a risk."""
 
 
-def client_of(target: Target, server: Callable[[Settings], Server]) -> Client:
-    """Return who asks one of the package's servers."""
-    seconds = min(LONGEST, parse_duration(target.config.npm.timeout))
-    return Client(
-        server(read_settings(target)), Store(user_folder(os.environ, "npm")), seconds=seconds
+def package_of(target: Target, npm_project: NpmProject) -> str:
+    """Return the name of the package: the configured one, else package.json's."""
+    if target.config.npm.package:
+        return target.config.npm.package
+    manifest = npm_project.layout().packages[0].manifest
+    if manifest.get("private") in (True, "true"):
+        raise NotApplicable('package.json says "private": true, so it is in no registry')
+    if not manifest.get("name"):
+        raise NotApplicable("package.json has no name, so it is in no registry")
+    return str(manifest["name"])
+
+
+def make_registry(target: Target, npm_project: NpmProject) -> PackageRegistry:
+    """Return the registry that the configuration names, else npm's."""
+    ours = target.config.npm
+    return PackageRegistry(
+        npm_project,
+        package_of(target, npm_project),
+        registry=ours.registry,
+        downloads=ours.downloads,
+        seconds=min(LONGEST, parse_duration(ours.timeout)),
     )
 
 
 @prefetch
-def npm_release(target: Target) -> tuple[Release, Reply]:
+def npm_release(target: Target, npm_project: NpmProject) -> Release:
     """What the registry has of the package."""
-    client = client_of(target, registry_server)
-    return packument.read_release(client, read_settings(target).package)
+    registry = make_registry(target, npm_project)
+    return registry.read_release(target.version if target.name == registry.package else None)
 
 
 @prefetch
-def npm_installed(target: Target) -> Installed:
+def npm_installed(target: Target, npm_project: NpmProject) -> Installed:
     """How the package installs into an empty folder."""
-    settings, ours = read_settings(target), target.config.npm
+    registry, ours = make_registry(target, npm_project), target.config.npm
     seconds = min(LONGEST_INSTALL, parse_duration(ours.install_timeout))
+    npmrc = registry.read_npmrc()
     if ours.install == "packed":
-        return install.install_packed(settings, target.root, scripts=ours.scripts, seconds=seconds)
-    return install.install_published(settings, scripts=ours.scripts, seconds=seconds)
+        return install_packed(target.root, npmrc, scripts=ours.scripts, seconds=seconds)
+    return install_published(registry.package, npmrc, scripts=ours.scripts, seconds=seconds)
 
 
 @prefetch
-def npm_days(target: Target) -> tuple[Downloads, Reply]:
+def npm_days(target: Target, npm_project: NpmProject) -> Downloads:
     """The downloads of the last weeks, by day."""
-    package = read_settings(target).package
-    client = client_of(target, downloads_server)
-    return downloads.read_downloads(client, package, datetime.now(UTC).date())
+    return make_registry(target, npm_project).read_downloads(datetime.now(UTC).date())
 
 
 @prefetch
-def npm_versions(target: Target) -> tuple[dict[str, int], Reply]:
+def npm_versions(target: Target, npm_project: NpmProject) -> dict[str, int]:
     """The downloads of the last week, by version."""
-    package = read_settings(target).package
-    return adoption.read_versions(client_of(target, downloads_server), package)
+    return make_registry(target, npm_project).read_version_downloads()
 
 
 @prefetch
-def npm_advisories(target: Target) -> tuple[Advisory, ...]:
+def npm_advisories(target: Target, npm_project: NpmProject) -> list[Advisory]:
     """The advisories that the registry knows of any version."""
-    client = client_of(target, registry_server)
-    package = read_settings(target).package
-    release, _ = packument.read_release(client, package)
-    return adoption.read_advisories(client, package, release.versions)
+    registry = make_registry(target, npm_project)
+    return registry.read_advisories(registry.read_release().versions)
 
 
 @prefetch
-def npm_reports(target: Target) -> tuple[InstallReports, Totals]:
+def npm_reports(target: Target, npm_project: NpmProject) -> tuple[InstallReports, Totals]:
     """The installations that were reported to us."""
-    package, window = read_settings(target).package, target.config.feedback.window
+    package, window = package_of(target, npm_project), target.config.feedback.window
     now = datetime.now(UTC).timestamp()
     since = now - parse_duration(window)
     found, problem = asked(
@@ -123,16 +140,13 @@ def reports_file(target: Target) -> Path:
     return target.root / FILE if place is None else place.path
 
 
-@pytest.mark.health("npm", requires=("package.manifest", "system.npm"), timeout=100)
-def test_published(
-    health: Health, target: Target, npm_release: Future[tuple[Release, Reply]]
-) -> None:
+@pytest.mark.health("npm", requires=("package.manifest", "system.node"), timeout=100)
+def test_published(health: Health, target: Target, npm_release: Future[Release]) -> None:
     """The registry has it, `npm install NAME` finds a version, and that one is not deprecated."""
-    settings = read_settings(target)
-    health.detail(package=settings.package, registry=shown(settings.registry))
-    health.remedy(f"npm view {settings.package}")
-    release, reply = npm_release.result()
+    release = npm_release.result()
     health.detail(
+        package=release.name,
+        registry=release.registry,
         latest=release.latest,
         tags=release.tags,
         versions=len(release.versions),
@@ -142,7 +156,6 @@ def test_published(
         signatures=release.signatures,
         provenance=release.provenance,
         integrity=release.integrity,
-        answer=reply,
     )
     if release.latest in release.deprecated:
         health.warn(f"{release.latest} is deprecated: {release.deprecated[release.latest]}")
@@ -156,7 +169,7 @@ def compare_with_manifest(health: Health, target: Target, release: Release) -> N
         return
     here = target.version
     health.detail(version_here=here, version_here_is_published=here in release.versions)
-    if packument.is_older(here, release.latest):
+    if release.is_older:
         health.warn(f"package.json has version {here}, and {release.latest} is published")
         health.remedy("git pull; or npm dist-tag ls shows what is published")
 
@@ -186,10 +199,10 @@ def test_installable(health: Health, npm_installed: Future[Installed]) -> None:
 @pytest.mark.threshold("downloads_day", warn=0, better="higher", unit="1")
 @pytest.mark.threshold("downloads_week", warn=0, better="higher", unit="1")
 @pytest.mark.threshold("downloads_month", warn=0, better="higher", unit="1")
-def test_downloads(health: Health, npm_days: Future[tuple[Downloads, Reply]]) -> None:
+def test_downloads(health: Health, npm_days: Future[Downloads]) -> None:
     """The downloads API tells how often it is downloaded; how few are too few is yours to say."""
     health.remedy(UNANSWERED)
-    found, reply = npm_days.result()
+    found = npm_days.result()
     health.measure("downloads_day", found.day, unit="1")
     health.measure("downloads_week", found.week, unit="1")
     health.measure("downloads_month", found.month, unit="1")
@@ -199,7 +212,6 @@ def test_downloads(health: Health, npm_days: Future[tuple[Downloads, Reply]]) ->
         weeks=found.weeks,
         trend_percent_a_week=found.trend,
         days_without_data=found.gaps,
-        answer=reply,
     )
 
 
@@ -207,14 +219,14 @@ def test_downloads(health: Health, npm_days: Future[tuple[Downloads, Reply]]) ->
 @pytest.mark.threshold("growth", warn=-20, better="higher", unit="%")
 def test_growth(
     health: Health,
-    npm_release: Future[tuple[Release, Reply]],
-    npm_days: Future[tuple[Downloads, Reply]],
+    npm_release: Future[Release],
+    npm_days: Future[Downloads],
 ) -> None:
     """The last week's downloads against those of the week before, weekday by weekday."""
     health.remedy(
         "npm view shows whether the release before is another; else nothing is to be done"
     )
-    found = downloads.growth(npm_days.result()[0], npm_release.result()[0].created)
+    found = compute_growth(npm_days.result(), npm_release.result().created)
     health.measure("growth", found.percent, unit="%")
     health.detail(week=found.after, week_before=found.before, days_compared=found.days)
     if found.few:
@@ -229,40 +241,38 @@ def test_growth(
 @pytest.mark.threshold("adoption_deprecated", warn=100, better="lower", unit="%")
 def test_adoption(
     health: Health,
-    npm_release: Future[tuple[Release, Reply]],
-    npm_versions: Future[tuple[dict[str, int], Reply]],
+    npm_release: Future[Release],
+    npm_versions: Future[dict[str, int]],
 ) -> None:
     """Which versions the last week's downloads were of; which share is too small is yours to say."""
     health.remedy(UNANSWERED)
-    counts, reply = npm_versions.result()
+    counts = npm_versions.result()
     health.remedy("npm deprecate tells the users of an old version to go on")
-    found = adoption.adoption(counts, npm_release.result()[0])
+    found = compute_adoption(counts, npm_release.result())
     health.measure("adoption", found.latest, unit="%")
     health.measure("adoption_major", found.major, unit="%")
     health.measure("adoption_deprecated", found.deprecated, unit="%")
-    health.detail(
-        downloads=found.total, top=found.top, unpublished_percent=found.gone, answer=reply
-    )
+    health.detail(downloads=found.total, top=found.top, unpublished_percent=found.gone)
 
 
 @pytest.mark.health("npm", critical=False, requires="npm.published", timeout=160)
 @pytest.mark.threshold("adoption_vulnerable", warn=100, better="lower", unit="%")
 def test_advisories(
     health: Health,
-    npm_release: Future[tuple[Release, Reply]],
-    npm_versions: Future[tuple[dict[str, int], Reply]],
-    npm_advisories: Future[tuple[Advisory, ...]],
+    npm_release: Future[Release],
+    npm_versions: Future[dict[str, int]],
+    npm_advisories: Future[list[Advisory]],
 ) -> None:
     """No grave advisory speaks of the latest version; the share of those it speaks of is told."""
-    latest = npm_release.result()[0].latest
+    latest = npm_release.result().latest
     health.remedy("npm config get registry names who is asked; not every registry has advisories")
     known = npm_advisories.result()
     health.remedy("publish a version without the fault: npm version patch && npm publish")
     health.detail(advisories=[f"{one.severity}: {one.title} ({one.range})" for one in known[:100]])
-    for one in adoption.speaking_of(known, latest):
-        if one.severity in GRAVE:
+    for one in known:
+        if latest in one.versions and one.severity in GRAVE:
             health.warn(f"{latest} has a known vulnerability ({one.severity}): {one.title}")
-    found = adoption.exposed(npm_versions.result()[0], known)
+    found = exposed_share(npm_versions.result(), known)
     health.measure("adoption_vulnerable", found, unit="%")
 
 
@@ -292,29 +302,27 @@ def test_install_success(
 @pytest.mark.threshold("score", warn=70, fail=40, unit="1")
 def test_score(
     health: Health,
-    npm_release: Future[tuple[Release, Reply]],
+    npm_release: Future[Release],
     npm_installed: Future[Installed],
-    npm_days: Future[tuple[Downloads, Reply]],
-    npm_versions: Future[tuple[dict[str, int], Reply]],
-    npm_advisories: Future[tuple[Advisory, ...]],
+    npm_days: Future[Downloads],
+    npm_versions: Future[dict[str, int]],
+    npm_advisories: Future[list[Advisory]],
     npm_reports: Future[tuple[InstallReports, Totals]],
 ) -> None:
     """One figure of 0 to 100 for the package, of the parts that could be measured (docs/npm.md)."""
     health.remedy("the parts are in the report: mend the one with the fewest points")
-    release, _ = npm_release.result()
+    release = npm_release.result()
     parts: dict[str, Callable[[], float]] = {
         "installable": lambda: float(npm_installed.result().works),
         "install_success": lambda: npm_reports.result()[0].success,
-        "growth": lambda: telling_growth(npm_days.result()[0], release),
-        "latest_major": lambda: adoption.adoption(npm_versions.result()[0], release).major,
-        "not_deprecated": lambda: (
-            100 - adoption.adoption(npm_versions.result()[0], release).deprecated
-        ),
+        "growth": lambda: telling_growth(npm_days.result(), release),
+        "latest_major": lambda: compute_adoption(npm_versions.result(), release).major,
+        "not_deprecated": lambda: 100 - compute_adoption(npm_versions.result(), release).deprecated,
         "not_vulnerable": lambda: (
-            100 - adoption.exposed(npm_versions.result()[0], npm_advisories.result())
+            100 - exposed_share(npm_versions.result(), npm_advisories.result())
         ),
     }
-    found = scoring.scored({name: measured(ask) for name, ask in parts.items()})
+    found = compute_score({name: measured(ask) for name, ask in parts.items()})
     doubt = None
     if found.missing:
         doubt = f"made of {len(found.parts)} of {len(parts)} parts, {without(found)}"
@@ -324,13 +332,13 @@ def test_score(
 
 def telling_growth(found: Downloads, release: Release) -> float:
     """Return the growth; of few downloads it is no part of the score."""
-    growth = downloads.growth(found, release.created)
+    growth = compute_growth(found, release.created)
     if growth.few:
         raise NotApplicable(f"{growth.before} downloads a week are too few to tell growth")
     return growth.percent
 
 
-def without(score: scoring.Score) -> str:
+def without(score: Score) -> str:
     """Return which parts could not be measured, cause by cause."""
     causes: dict[str, list[str]] = {}
     for name, why in score.missing.items():
@@ -338,14 +346,14 @@ def without(score: scoring.Score) -> str:
     return "; ".join(f"without {', '.join(names)}: {why}" for why, names in causes.items())
 
 
-def measured(ask: Callable[[], float]) -> float | scoring.Missing:
+def measured(ask: Callable[[], float]) -> float | MissingPart:
     """Return a part of the score, or why it is none."""
     try:
         return ask()
     except NotApplicable as error:
-        return scoring.Missing(error.message, applicable=False)
+        return MissingPart(error.message, applicable=False)
     except (CheckFailed, MeasurementUnavailable) as error:
-        return scoring.Missing(error.message)
+        return MissingPart(error.message)
 
 
 def days_since(date: datetime) -> int:

@@ -16,7 +16,6 @@ from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
 from pytest_flowhealth.config.semver import is_range, satisfies
 from pytest_flowhealth.config.workspaces import workspaces
 from pytest_flowhealth.errors import FlowHealthError
-from pytest_flowhealth.probes import lockfile
 from pytest_flowhealth.probes.project import find_config_files
 from pytest_flowhealth.probes.redis.address import CLIENTS
 
@@ -44,6 +43,8 @@ NODES = ("20", "22", "24")
 """Node's releases with long support that a CI job tries, where `engines` takes them."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+
+_NPM_LOCKS = ("npm-shrinkwrap.json", "package-lock.json")
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -95,7 +96,7 @@ def look(root: Path) -> Found:
         preset_values=_preset_values(preset),
         redis=next((name for one in packages for name in _declared(one.manifest) if name in CLIENTS), None),
         nodes=_nodes(manifest),
-        locked=lockfile.manager(root) == "npm",
+        locked=any((root / name).exists() for name in _NPM_LOCKS),
         is_private=manifest.private,
         repository=_is_repository(root),
     )  # fmt: skip

@@ -32,11 +32,12 @@ class NpmProject:
 
     Args:
         root: The folder that has the package.json.
+        environment: Replaces the environment of this process, for Node and the packages.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, environment: Mapping[str, str] | None = None) -> None:
         self.root = root
-        self._agent = AgentProcess(root)
+        self._agent = AgentProcess(root, environment=environment)
 
     def close(self) -> None:
         """End the Node process with its children."""

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import IO, Any
@@ -32,9 +33,13 @@ class AgentProcess:
     Args:
         folder: The project, and the folder that the process runs in.
         agent: The script; another one in tests.
+        environment: Replaces the environment of this process.
     """
 
-    def __init__(self, folder: Path, agent: Path = AGENT) -> None:
+    def __init__(
+        self, folder: Path, agent: Path = AGENT, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._environment = None if environment is None else dict(environment)
         self._folder = folder
         self._agent = agent
         self._lock = threading.Lock()
@@ -88,6 +93,7 @@ class AgentProcess:
             self._process = subprocess.Popen(  # noqa: S603  # no shell, and our own script
                 ["node", "--no-warnings", str(self._agent)],  # noqa: S607  # the project's own node
                 cwd=self._folder,
+                env=self._environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

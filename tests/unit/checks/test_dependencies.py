@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from pytest_flowhealth.probes.npm import SEVERITIES, Audit, Vulnerable
+from pytest_flowhealth.probes.outdated import Behind, Outdated
 
 from checks import test_dependencies as checks
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.probes.npm import SEVERITIES, Audit, Vulnerable
-from pytest_flowhealth.probes.outdated import Behind, Outdated
 from tests.kit.checks import assert_outcome, run_check
 from tests.kit.projects import write, write_package
 

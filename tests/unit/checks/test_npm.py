@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 from cryptography.fernet import Fernet
+from pytest_flowhealth.probes.registry.client import Reply
+from pytest_flowhealth.probes.registry.packument import Release
 
 from checks import test_npm as checks
 from pytest_flowhealth.alerts.rules import conditions, judge
@@ -21,11 +23,9 @@ from pytest_flowhealth.feedback.reports.sealing import Vault
 from pytest_flowhealth.history.keeping import opened
 from pytest_flowhealth.probes.registry import settings
 from pytest_flowhealth.probes.registry.adoption import Advisory
-from pytest_flowhealth.probes.registry.client import Reply
 from pytest_flowhealth.probes.registry.downloads import Day, Downloads, figures
 from pytest_flowhealth.probes.registry.failure import Failure
 from pytest_flowhealth.probes.registry.install import Installed
-from pytest_flowhealth.probes.registry.packument import Release
 from tests.kit.checks import assert_outcome, run_check
 from tests.kit.projects import write
 

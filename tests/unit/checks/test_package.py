@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 import pytest
-
-from checks import test_package as checks
 from pytest_flowhealth.probes.installed import Comparison, Fault
 from pytest_flowhealth.probes.npm import Tree
 from pytest_flowhealth.probes.package import Dependency
+
+from checks import test_package as checks
 from tests.kit.checks import assert_outcome, run_check
 from tests.kit.projects import write, write_module, write_package
 

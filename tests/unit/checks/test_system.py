@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+from pytest_flowhealth.probes.runtimes import Host
 
 from checks import test_system as checks
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes import system
-from pytest_flowhealth.probes.runtimes import Host
 from tests.kit.checks import assert_outcome, run_check
 from tests.kit.projects import write, write_package
 

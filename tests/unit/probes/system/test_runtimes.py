@@ -3,8 +3,8 @@
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.probes.system import runtimes
 from pytest_flowhealth.probes.command import Completed
+from pytest_flowhealth.probes.system import runtimes
 
 
 def printed(text: str, code: int = 0) -> Completed:
