@@ -40,7 +40,7 @@ def build_syntax(target: Target, npm_project: NpmProject) -> ParsedFiles:
     return parse_build(npm_project, find_build(npm_project, target.config.build.artifacts))
 
 
-@pytest.mark.health("build", requires="package.manifest", timeout=60)
+@pytest.mark.health("build", requires=("package.manifest", "system.node"), timeout=60)
 def test_artifacts(health: Health, build_state: Future[BuildState]) -> None:
     """Each exists, is a regular file and not empty."""
     state = build_state.result()
@@ -57,9 +57,9 @@ def test_artifacts(health: Health, build_state: Future[BuildState]) -> None:
         health.remedy(remedy)
 
 
-@pytest.mark.health("build", requires=("build.artifacts", "system.node"), timeout=120)
+@pytest.mark.health("build", requires="build.artifacts", timeout=120)
 def test_syntax(health: Health, build_syntax: Future[ParsedFiles]) -> None:
-    """JavaScript, TypeScript and JSON parse; add-ons and WebAssembly begin as such."""
+    """The files parse, and so do those that they import; add-ons and WebAssembly begin as such."""
     parsed = build_syntax.result()
     health.detail(parsed=parsed.count - len(parsed.unparsed), not_parsed=parsed.unparsed)
     for warning in parsed.warnings:

@@ -47,7 +47,7 @@ def locked_packages(npm_project: NpmProject) -> Installation:
 @pytest.mark.health(
     "dependencies",
     critical=False,
-    requires=("package.manifest", "system.node"),
+    requires=("package.manifest", "system.npm"),
     timeout=60,
     remedy="npm audit; it asks the registry that `npm config get registry` names",
 )
@@ -76,7 +76,7 @@ def test_vulnerabilities(health: Health, npm_audit: Future[Audit]) -> None:
 
 
 @pytest.mark.health(
-    "dependencies", critical=False, requires=("package.node_modules", "system.node"), timeout=60
+    "dependencies", critical=False, requires=("package.node_modules", "system.npm"), timeout=60
 )
 @pytest.mark.threshold("outdated_major", warn=0, better="lower", unit="1")
 def test_outdated(health: Health, npm_outdated: Future[Outdated]) -> None:
@@ -97,7 +97,7 @@ def test_outdated(health: Health, npm_outdated: Future[Outdated]) -> None:
 
 
 @pytest.mark.health(
-    "dependencies", critical=False, requires=("package.manifest", "system.node"), timeout=80
+    "dependencies", critical=False, requires=("package.manifest", "system.npm"), timeout=80
 )
 def test_deprecated(
     health: Health,

@@ -140,7 +140,9 @@ def reports_file(target: Target) -> Path:
     return target.root / FILE if place is None else place.path
 
 
-@pytest.mark.health("npm", requires=("package.manifest", "system.node"), timeout=100)
+@pytest.mark.health(
+    "npm", requires=("package.manifest", "system.npm"), timeout=100, remedy="npm ping"
+)
 def test_published(health: Health, target: Target, npm_release: Future[Release]) -> None:
     """The registry has it, `npm install NAME` finds a version, and that one is not deprecated."""
     release = npm_release.result()

@@ -53,7 +53,7 @@ def test_manifest(health: Health, project_layout: Future[Layout]) -> None:
         )
 
 
-@pytest.mark.health("package", requires=("package.manifest", "system.node"), timeout=80)
+@pytest.mark.health("package", requires=("package.manifest", "system.npm"), timeout=80)
 def test_node_modules(
     health: Health,
     target: Target,
@@ -113,7 +113,7 @@ def test_tree(health: Health, installation: Future[Installation]) -> None:
     health.remedy(next((fault.remedy for fault in found.warnings if fault.remedy), ""))
 
 
-@pytest.mark.health("package", requires=("package.manifest", "system.node"), timeout=80)
+@pytest.mark.health("package", requires=("package.manifest", "system.npm"), timeout=80)
 def test_lock(
     health: Health, project_layout: Future[Layout], installation: Future[Installation]
 ) -> None:

@@ -55,7 +55,9 @@ def test_node(health: Health, versions: Future[Versions]) -> None:
     found = versions.result()
     if not found.node.requirements and found.npm.manager != "npm":
         # What npm's semver would tell; in a project of npm, system.npm fails for the same cause.
-        raise MeasurementUnavailable(f"Node is {found.node.version}, not compared: {found.npm.problem}")
+        raise MeasurementUnavailable(
+            f"Node is {found.node.version}, not compared: {found.npm.problem}"
+        )
     judge_version(health, "node", found.node)
 
 
@@ -70,9 +72,7 @@ def test_npm(health: Health, versions: Future[Versions]) -> None:
     found = versions.result().npm
     if found.problem and found.manager == "npm":
         raise CheckFailed(found.problem)
-    if not found.requirements:
-        health.detail(version=found.version)
-        health.not_applicable(f"the project's package manager is {found.manager}")
+    health.detail(manager=found.manager)
     judge_version(health, "npm", found)
 
 

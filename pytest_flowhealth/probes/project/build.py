@@ -341,7 +341,8 @@ def _look_for_output(output: Output, folder: Path) -> tuple[_Missing | None, lis
     name = _missing_of_list(found.with_name(Path(output.list_file).name), folder)
     if name:
         return _Missing(folder / name, f"{name}, a part of {shown}, is missing"), []
-    return None, [found]
+    server = folder / "server.js"
+    return None, [found, server] if server.is_file() else [found]
 
 
 def _moved_output(folder: Path, name: str) -> Path | None:

@@ -58,7 +58,10 @@ OUTPUTS: dict[tuple[str, str], Output] = {
 """What commands serve that another one has built; a command that is not here is not judged."""
 
 SELF_BUILDING: dict[tuple[str, str], tuple[str, ...]] = {
-    ("react-scripts", "start"): ("public/index.html",),
+    ("react-scripts", "start"): (
+        "public/index.html",
+        "src/index.js|src/index.jsx|src/index.ts|src/index.tsx",
+    ),
     ("ng", "serve"): ("angular.json|.angular.json",),
 }
 """Commands that build what they serve, and the files that they refuse to run without (`|`: or)."""

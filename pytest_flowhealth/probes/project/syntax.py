@@ -67,5 +67,6 @@ def _error(file: SourceFile, result: _Result) -> FlowHealthError | None:
         return MeasurementUnavailable(f"{file.label} was not parsed: {result.unparsed}")
     if result.problem is None:
         return None
-    place = f" line {result.line}, column {result.column}" if result.line else ""
+    place = f" line {result.line}" if result.line else ""
+    place += f", column {result.column}" if result.column else ""
     return CheckFailed(f"{file.label}{place}: {result.problem}")

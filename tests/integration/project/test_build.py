@@ -104,7 +104,7 @@ def test_is_missing(
 
 def test_main_may_be_a_file_of_a_package(tmp_path: Path) -> None:
     write_module(tmp_path, "expo-router", {"entry.js": "1"})
-    manifest = {"main": "expo-router/entry", "scripts": {"start": "expo start"}}
+    manifest: dict[str, Any] = {"main": "expo-router/entry", "scripts": {"start": "expo start"}}
     found = ["node_modules/expo-router/entry.js"]
     assert describe(find(tmp_path, **manifest)) == (found, [], [])
     (tmp_path / found[0]).unlink()
@@ -154,10 +154,10 @@ NEXT = {
 @pytest.mark.parametrize("gone", list(NEXT))
 def test_the_output_of_next_is_complete_by_its_own_list(tmp_path: Path, gone: str) -> None:
     write(tmp_path, NEXT)
-    manifest = {"scripts": {"start": "next start", "build": "next build"}}
-    assert describe(find(tmp_path, **manifest)) == ([".next/BUILD_ID"], [], [])
+    scripts = {"start": "next start", "build": "next build"}
+    assert describe(find(tmp_path, scripts=scripts)) == ([".next/BUILD_ID"], [], [])
     (tmp_path / gone).unlink()
-    (problem,) = find(tmp_path, **manifest).problems
+    (problem,) = find(tmp_path, scripts=scripts).problems
     assert problem.message.startswith(gone)
 
 
@@ -178,7 +178,8 @@ def test_a_standalone_output_has_its_server(tmp_path: Path) -> None:
     listed = '{"config": {"output": "standalone"}, "files": []}'
     write(tmp_path, {**NEXT, ".next/required-server-files.json": listed, "server.js": "1"})
     scripts = {"start": "next start"}
-    assert describe(find(tmp_path, scripts=scripts)) == ([".next/BUILD_ID"], [], [])
+    found = [".next/BUILD_ID", "server.js"]
+    assert describe(find(tmp_path, scripts=scripts)) == (found, [], [])
     (tmp_path / "server.js").unlink()
     assert "server.js, a part of the output" in find(tmp_path, scripts=scripts).problems[0].message
 

@@ -111,19 +111,24 @@ def test_a_missing_artifact_fails_and_blocks_its_other_checks(
     assert run.check("build.artifacts")["remedy"] == "npm run build"
 
 
-@pytest.mark.parametrize(
-    ("content", "code"), [(b"\x00\xff\x17\x1b[2J" * 99, 2), (b"(" * 100_000, 3)]
-)
-def test_an_artifact_that_does_not_parse_fails_and_one_beyond_node_is_unknown(
-    bare_app: App, run_health: RunHealth, content: bytes, code: int
-) -> None:
-    bare_app.manifest(main="dist/index.js")
-    bare_app.write("dist/index.js", content)
+def test_a_file_that_does_not_parse_fails(bare_app: App, run_health: RunHealth) -> None:
+    bare_app.manifest(main="dist/index.js", scripts={"build": "cp -r src dist"})
+    bare_app.write("dist/index.js", b"\x00\xff\x17\x1b[2J" * 99)
 
     run = run_health(bare_app, *only("build"))
 
-    run.assert_fault("build.syntax", code, "dist/index.js")
+    run.assert_fault("build.syntax", 2, "dist/index.js line 1: SyntaxError")
     assert "\x1b" not in run.text
+
+
+def test_a_file_beyond_node_is_unknown(bare_app: App, run_health: RunHealth) -> None:
+    bare_app.manifest(main="dist/index.js")
+    bare_app.write("dist/index.js", b"(" * 100_000)
+
+    run = run_health(bare_app, *only("build"))
+
+    assert run.exit_code == 3, run.text
+    assert "dist/index.js was not parsed: " in run.check("build.syntax")["message"]
 
 
 def test_a_broken_configuration_file_fails_and_no_name_or_content_acts_on_the_terminal(
@@ -167,7 +172,7 @@ def test_a_mistake_of_the_user_is_a_usage_error_that_names_it(
             (
                 "node",
                 "npm",
-                ("system.npm", "build.syntax", "package.dependencies", "dependencies.audit"),
+                ("system.npm", "build.artifacts", "package.dependencies", "dependencies.audit"),
             )
         ],
         *[("npm", "node", ("dependencies.audit", "dependencies.outdated", "package.tree"))],

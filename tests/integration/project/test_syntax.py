@@ -63,6 +63,7 @@ def test_a_file_that_node_runs_parses_and_does_not_run(project: NpmProject) -> N
         "detected.js": "import a from 'a';\nexport default await a;",
         "a.mjs": "import a from './a.json' with { type: 'json' };\nimport.meta.url;",
         "a.cjs": "#!/usr/bin/env node\nconst await = 1; with (await) {}",
+        "a.json": "{}",
         "-e.js": "1",
         "program": "#!/usr/bin/env node\nconst a = 1;\n",
         "shell": "#!/bin/sh\nif then\n",
@@ -181,3 +182,33 @@ def test_without_node_files_are_unknown(tmp_path: Path, monkeypatch: pytest.Monk
 def test_many_files_take_one_process(project: NpmProject) -> None:
     content = {f"{number}.mjs": f"export const a = {number};" for number in range(200)}
     assert parse(project, content) == dict.fromkeys(content)
+
+
+IMPORTS = {
+    "a.mjs": "import './lib/b.mjs';\nexport * from './c.js';\nawait import('./optional.mjs');",
+    "lib/b.mjs": "import 'absent-package';",
+    "c.js": '"use strict";\nvar __export;\nconst d_1 = require("./d");\n__star(require("./e"), exports);',
+    "d.js": "try {\n  require('./optional');\n} catch {}",
+    "e/index.js": "require('../c')",
+}
+
+
+def test_what_a_file_imports_exists_and_parses(project: NpmProject) -> None:
+    write(project.root, IMPORTS)
+    assert parse(project, {"a.mjs": IMPORTS["a.mjs"]}) == {"a.mjs": None}
+
+
+@pytest.mark.parametrize("name", ["lib/b.mjs", "c.js", "d.js", "e/index.js"])
+def test_an_import_that_is_missing_or_broken_is_a_fault_of_the_file(
+    project: NpmProject, name: str
+) -> None:
+    write(project.root, {**IMPORTS, name: "let a = ;"})
+    error = parse(project, {"a.mjs": IMPORTS["a.mjs"]})["a.mjs"]
+    assert isinstance(error, CheckFailed)
+    assert error.message.startswith(f"a.mjs: it imports {name}: SyntaxError")
+    (project.root / name).unlink()
+    error = parse(project, {"a.mjs": IMPORTS["a.mjs"]})["a.mjs"]
+    assert isinstance(error, CheckFailed)
+    assert error.message.endswith(", which is missing")
+    # A tool may find it elsewhere.
+    assert parse(project, {"a.mjs": IMPORTS["a.mjs"]}, "either") == {"a.mjs": None}

@@ -44,7 +44,7 @@ def test_a_version_outside_of_a_required_range_fails(
 def test_npm_is_not_required_by_a_project_of_another_manager(tmp_path: Path) -> None:
     write_package(tmp_path)
     result = run_check(checks.test_npm, tmp_path, versions=versions(manager="pnpm"))
-    assert_outcome(result, "skip", "pnpm")
+    assert_outcome(result, "pass")
     error = CheckFailed("there is no `npm` on the PATH")
     assert_outcome(run_check(checks.test_npm, tmp_path, versions=error), "fail", "no `npm`")
 

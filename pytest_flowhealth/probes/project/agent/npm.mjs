@@ -20,7 +20,7 @@ const SHIM_SECONDS = 20;
 export async function findNpm(project) {
   const program = await findProgram("npm");
   if (program === null) {
-    throw new AgentError("failed", "there is no `npm` on the PATH", "install npm; it comes with Node");
+    throw new AgentError("unavailable", "there is no `npm` on the PATH", "install npm; it comes with Node");
   }
   const script = path.join(path.dirname(await fs.realpath(program)), "npm-cli.js");
   return npmFolder(script) ?? npmFolder(await askShim(program, project)) ?? refuse(program);

@@ -1,5 +1,5 @@
 // Which file Node loads for a path on its command line, or for a package's `main`. Nothing is run.
-import { statSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
@@ -23,10 +23,7 @@ export async function answer({ entries }) {
 /** @param {Entry} entry */
 function resolve({ folder, path: name, tool }) {
   const require = createRequire(path.join(folder, "package.json"));
-  const main = name === null ? mainOf(require) : undefined;
-  // `main` may name a file of another package: its framework resolves it so.
-  const specifiers = name === null ? [folder, main ? path.resolve(folder, main) : null, main] : [path.resolve(folder, name)];
-  for (const specifier of specifiers.filter((each) => each !== null && each !== undefined)) {
+  for (const specifier of name === null ? mainSpecifiers(folder) : [path.resolve(folder, name)]) {
     for (const ending of tool ? ["", ...TYPED] : [""]) {
       const file = find(require, specifier + ending);
       if (file) return file;
@@ -49,14 +46,18 @@ function find(require, specifier) {
 }
 
 /**
- * @param {NodeJS.Require} require
- * @returns {string | undefined}
+ * `main` may name a file of another package: its framework resolves it so. Without `main`, and where
+ * it names nothing, Node takes the folder's index.js.
+ *
+ * @param {string} folder
+ * @returns {string[]}
  */
-function mainOf(require) {
+function mainSpecifiers(folder) {
   try {
-    const { main } = require("./package.json");
-    return typeof main === "string" ? main : undefined;
+    const { main } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"));
+    if (typeof main === "string") return [path.resolve(folder, main), main, folder];
   } catch {
-    return undefined;
+    // package.json is another check's subject.
   }
+  return [folder];
 }

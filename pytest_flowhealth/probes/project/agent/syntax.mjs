@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { existsSync, promises as fs } from "node:fs";
 import nodeModule, { createRequire } from "node:module";
 import path from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import vm from "node:vm";
 import { Worker } from "node:worker_threads";
 
@@ -26,6 +27,9 @@ const LARGEST = 64 * 2 ** 20;
 const SCRIPTS = new Set([".js", ".cjs", ".mjs", ".jsx"]);
 const TYPED = new Set([".ts", ".cts", ".mts", ".tsx"]);
 const PARAMETERS = ["exports", "require", "module", "__filename", "__dirname"];
+/** A call of `require` that begins a line, or is what the line's declaration is set to. */
+const REQUIRE = /^(?:(?:const|let|var) [\w$]+ = )?(?:[\w$.]+\()*require\(["'](\.\.?\/[^"']*)["']\)/gm;
+const MOST_IMPORTS = 2_000;
 const MODULE_SYNTAX = /^\s*(?:import|export)\b/m;
 /** How native add-ons begin: ELF, PE, and Mach-O in both byte orders and universal. */
 const NATIVE = ["7f454c46", "4d5a", "feedface", "cefaedfe", "feedfacf", "cffaedfe", "cafebabe"];
@@ -41,17 +45,86 @@ const unparsed = (/** @type {string} */ reason) => ({ ...PARSED, unparsed: reaso
 
 /**
  * @param {{ files: File[] }} request
- * @returns {Promise<{ files: Result[] }>} one result for each file, in order
+ * @returns {Promise<{ files: Result[] }>} one result for each file, in order; of one that Node runs,
+ *   it includes the files of the project that it imports
  */
 export async function answer({ files }) {
   const modules = new ModuleParser();
   const results = [];
+  const seen = new Set();
   try {
-    for (const file of files) results.push(await parse(file, modules));
+    for (const file of files) results.push(await parseWithImports(file, modules, seen));
   } finally {
     modules.close();
   }
   return { files: results };
+}
+
+/**
+ * Parse a file and, if Node runs it, the files that it imports by a relative path.
+ *
+ * @param {File} file
+ * @param {ModuleParser} modules
+ * @param {Set<string>} seen the files whose imports were followed
+ * @returns {Promise<Result>}
+ */
+async function parseWithImports(file, modules, seen) {
+  const first = await parse(file, modules);
+  if (file.runner !== "node" || first.problem || first.unparsed) return first;
+  const folder = path.dirname(file.path);
+  const waiting = [file.path];
+  for (let current = waiting.pop(); current !== undefined; current = waiting.pop()) {
+    if (seen.has(current) || seen.size > MOST_IMPORTS) continue;
+    seen.add(current);
+    if (current !== file.path) {
+      const { problem: found } = await parse({ path: current, runner: "node" }, modules);
+      if (found) return problem(`it imports ${path.relative(folder, current)}: ${found}`);
+    }
+    for (const { specifier, target } of await importsOf(current, modules)) {
+      if (target === null) {
+        const importer = path.relative(folder, current);
+        return problem(`${importer} imports ${specifier}, which is missing`);
+      }
+      if (!target.includes(`${path.sep}node_modules${path.sep}`)) waiting.push(target);
+    }
+  }
+  return first;
+}
+
+/**
+ * Return what a JavaScript file imports by a relative path, whenever it is run: the imports of a
+ * module, and the calls of `require` that begin a line, as compilers write them.
+ *
+ * @param {string} file
+ * @param {ModuleParser} modules
+ * @returns {Promise<{ specifier: string, target: string | null }[]>} null: there is no such file
+ */
+async function importsOf(file, modules) {
+  if (!SCRIPTS.has(path.extname(file))) return [];
+  const text = (await fs.readFile(file, "utf8")).replace(/^\ufeff/, "");
+  const require = createRequire(file);
+  if (scriptError(text) === null && path.extname(file) !== ".mjs") {
+    const specifiers = [...text.matchAll(REQUIRE)].map((match) => match[1]);
+    return specifiers.map((specifier) => ({ specifier, target: resolve(require, specifier) }));
+  }
+  const specifiers = (await modules.imports(text)).filter((each) => /^\.\.?\//.test(each));
+  return specifiers.map((specifier) => {
+    const target = fileURLToPath(new URL(specifier, pathToFileURL(file)));
+    return { specifier, target: existsSync(target) ? target : null };
+  });
+}
+
+/**
+ * @param {NodeJS.Require} require
+ * @param {string} specifier
+ */
+function resolve(require, specifier) {
+  try {
+    const file = require.resolve(specifier);
+    return existsSync(file) ? file : null; // Node remembers what it once found
+  } catch {
+    return null;
+  }
 }
 
 /**
@@ -176,13 +249,37 @@ class ModuleParser {
    * @returns {Promise<string | null>} the error, if any
    */
   async error(text) {
+    return (await this.#ask(text)).error;
+  }
+
+  /**
+   * @param {string} text
+   * @returns {Promise<string[]>} the specifiers of its imports, none where it does not parse
+   */
+  async imports(text) {
+    return (await this.#ask(text)).imports;
+  }
+
+  /**
+   * @param {string} text
+   * @returns {Promise<{ error: string | null, imports: string[] }>}
+   */
+  async #ask(text) {
     this.#worker ??= new Worker(
       `const vm = require("node:vm");
        const { parentPort } = require("node:worker_threads");
        parentPort.on("message", (text) => {
          let error = null;
-         try { new vm.SourceTextModule(text); } catch (reason) { error = String(reason); }
-         parentPort.postMessage(error);
+         let imports = [];
+         try {
+           const parsed = new vm.SourceTextModule(text);
+           // Node 24 has renamed it.
+           const requests = parsed.moduleRequests?.map(({ specifier }) => specifier);
+           imports = [...(requests ?? parsed.dependencySpecifiers)];
+         } catch (reason) {
+           error = String(reason);
+         }
+         parentPort.postMessage({ error, imports });
        });`,
       { eval: true, execArgv: ["--experimental-vm-modules", "--no-warnings"] },
     );

@@ -94,7 +94,7 @@ def describe(plan: StartPlan) -> list[str]:
         ("yarn workspace @app/api start", ["module:api.js"]),
         ("pnpm --filter @app/api start", ["module:api.js"]),
         ("turbo run start", ["module:api.js"]),
-        ("react-scripts start", ["source:public/index.html"]),
+        ("react-scripts start", ["source:public/index.html", "source:src/index.js|src/index.jsx|src/index.ts|src/index.tsx"]),
         ("ng serve", ["source:angular.json|.angular.json"]),
         ("vite", []), ("next dev", []), ("nest start", []), ("node -e 'a()'", []), ("node --test", []),
         # What a command before it builds need not exist.
