@@ -92,7 +92,7 @@ def test_a_deprecated_direct_dependency_warns(
 ) -> None:
     lock = Lock("package-lock.json", 1, [], [], noted)
     found = Installation("npm", "package-lock.json", [], [], [], [], {}, lock, None)
-    given = {"npm_outdated": Outdated([], asked, []), "locked_packages": found}
-    result = run_check(checks.test_deprecated, app, **given)
+    outdated = Outdated([], asked, [])
+    result = run_check(checks.test_deprecated, app, npm_outdated=outdated, locked_packages=found)
     remedy = "npm view request deprecated" if outcome == "warn" else None
     assert_outcome(result, outcome, "use another" if remedy else "", remedy=remedy)

@@ -82,8 +82,8 @@ def test_a_manifest_that_can_not_be_read_fails_and_workspaces_that_can_not_be_li
 def test_a_package_without_any_dependency_installed_fails(
     app: Path, found: Installation, needs: bool, outcome: str, says: str, remedy: str | None
 ) -> None:
-    given = {"project_layout": layout(needs=needs), "installation": found}
-    result = run_check(checks.test_node_modules, app, **given)
+    where = layout(needs=needs)
+    result = run_check(checks.test_node_modules, app, project_layout=where, installation=found)
     assert_outcome(result, outcome, says, remedy=remedy)
 
 
