@@ -269,7 +269,8 @@ class Inspection {
    * @param {any} edge
    */
   #inspectMissing(node, edge) {
-    if (edge.dev && this.devOmitted) return;
+    // Nobody installs what another package needs for its own development.
+    if (edge.dev && (this.devOmitted || !this.roots.has(node))) return;
     if (edge.optional) {
       this.#inspectOptional(node, edge);
       return;
@@ -302,7 +303,7 @@ class Inspection {
   #inspectInvalid(node, edge) {
     const message = `${edge.name} is ${edge.to.version}, and ${this.#who(node)} needs ${edge.spec}`;
     const direct = this.roots.has(node) && !edge.peer;
-    if (edge.dev && this.devOmitted) return;
+    if (edge.dev && (this.devOmitted || !this.roots.has(node))) return;
     if (this.foreign) {
       if (direct && !hasOverrides(this.layout)) this.faults.push(fault(edge, "invalid", message));
       return;
