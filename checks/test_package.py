@@ -1,6 +1,6 @@
 """The package: package.json, what is installed, whether it works, and the lock file.
 
-The root package and every workspace are checked, with npm's own libraries (docs/package.md).
+The root package and every workspace are checked, with npm's own libraries (docs/runbook.md).
 """
 
 from collections.abc import Sequence
