@@ -1,54 +1,60 @@
-"""Configuration files: those that configuration.files names, else the well-known ones that are there.
+"""Configuration files: those that configuration.files names, otherwise the well-known ones that exist.
 
-Each is read to its end by a parser of its kind; none is run.
+Each is read to its end as the tool it belongs to reads it; none is run.
 """
 
-from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 
 from pytest_flowhealth import FlowHealthError, Health, NotApplicable, Target, prefetch
-from pytest_flowhealth.probes import files
-from pytest_flowhealth.probes.listing import raise_worst
-
-
-def folders_of(target: Target) -> Sequence[Path]:
-    """Return the folders of the packages; the root alone where package.json can't tell."""
-    try:
-        return [package.path for package in target.packages]
-    except FlowHealthError:  # told by package.manifest
-        return [target.root]
+from pytest_flowhealth.probes import raise_worst
+from pytest_flowhealth.probes.project import (
+    ConfigFile,
+    NpmProject,
+    SourceFile,
+    find_config_files,
+    read_config_files,
+    uses_node_config,
+)
 
 
 @prefetch
-def configuration_files(target: Target) -> tuple[files.Looked, ...]:
+def configuration_files(target: Target, npm_project: NpmProject) -> list[ConfigFile]:
     """What was found of each file."""
-    named = target.config.configuration.files
+    root, named = target.root, target.config.configuration.files
+    try:
+        packages = npm_project.layout().packages
+    except FlowHealthError:  # package.manifest says why
+        packages = []
+    folders = [Path(package.folder) for package in packages] or [root]
     if named is not None:
-        sources = files.configured(target.root, named)
+        files = tuple(SourceFile(root / name, name) for name in dict.fromkeys(named))
     else:
-        sources = files.well_known(target.root, folders_of(target))
-    if not sources:
+        files = find_config_files(root, folders)
+    if not files:
         raise NotApplicable(
             "there is no configuration file of a known name, and none is configured"
         )
-    return files.look(sources, target.root)
+    return read_config_files(npm_project, files, node_config=uses_node_config(packages))
 
 
 @pytest.mark.health("configuration", timeout=120)
-def test_files(health: Health, configuration_files: Future[tuple[files.Looked, ...]]) -> None:
-    """Every file is there and parses."""
+def test_files(health: Health, configuration_files: Future[list[ConfigFile]]) -> None:
+    """Every file exists and parses."""
     found = configuration_files.result()
     health.detail(
-        parsed=[one.label for one in found if not one.error and one.kind != "text"],
-        not_parsed=[one.label for one in found if not one.error and one.kind == "text"],
-        problems=[one.error.message for one in found if one.error],
+        parsed=[file.label for file in found if not file.error and file.format != "text"],
+        not_parsed=[file.label for file in found if not file.error and file.format == "text"],
+        problems=[file.error.message for file in found if file.error],
     )
+    for file in found:
+        if file.warning:
+            health.warn(file.warning)
     raise_worst(
-        [one.error for one in found if one.error],
+        [file.error for file in found if file.error],
         broken="configuration files are broken",
         unread="configuration files could not be parsed",
-        remedy="mend the file at that line, or restore it: git checkout -- FILE",
+        remedy="correct the file at that line, or restore it: git checkout -- FILE",
     )

@@ -3,7 +3,6 @@
 What is asked of whom, and what each figure is: docs/npm.md.
 """
 
-import os
 import shlex
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -17,21 +16,27 @@ from pytest_flowhealth import (
     MeasurementUnavailable,
     NotApplicable,
     Target,
+    parse_duration,
     prefetch,
 )
-from pytest_flowhealth.domain.units import parse_duration
-from pytest_flowhealth.probes.listing import listed
-from pytest_flowhealth.probes.registry import adoption, downloads, install, packument, scoring
-from pytest_flowhealth.probes.registry.adoption import Advisory
-from pytest_flowhealth.probes.registry.client import Client, Reply
-from pytest_flowhealth.probes.registry.downloads import Downloads
-from pytest_flowhealth.probes.registry.install import Installed
-from pytest_flowhealth.probes.registry.packument import Release
-from pytest_flowhealth.probes.registry.reports import InstallReports
-from pytest_flowhealth.probes.registry.settings import Settings, read_settings, shown
-from pytest_flowhealth.probes.registry.store import Store
-from pytest_flowhealth.probes.registry.transport import Server, downloads_server, registry_server
-from pytest_flowhealth.probes.usercache import user_folder
+from pytest_flowhealth.probes import list_findings
+from pytest_flowhealth.probes.project import NpmProject
+from pytest_flowhealth.probes.registry import (
+    Advisory,
+    Downloads,
+    Installed,
+    InstallReports,
+    MissingPart,
+    PackageRegistry,
+    Release,
+    Score,
+    compute_adoption,
+    compute_growth,
+    compute_score,
+    exposed_share,
+    install_packed,
+    install_published,
+)
 
 LONGEST = 60.0
 """Seconds of npm.timeout that a check waits for at most."""
@@ -46,65 +51,76 @@ GRAVE = ("high", "critical")
 """Severities of an advisory that make a newcomer's installation a risk."""
 
 
-def client_of(target: Target, server: Callable[[Settings], Server]) -> Client:
-    """Return who asks one of the package's servers."""
-    seconds = min(LONGEST, parse_duration(target.config.npm.timeout))
-    return Client(
-        server(read_settings(target)), Store(user_folder(os.environ, "npm")), seconds=seconds
+def package_of(target: Target, npm_project: NpmProject) -> str:
+    """Return the name of the package: the configured one, else package.json's."""
+    if target.config.npm.package:
+        return target.config.npm.package
+    manifest = npm_project.layout().packages[0].manifest
+    if manifest.get("private") in (True, "true"):
+        raise NotApplicable('package.json says "private": true, so it is in no registry')
+    if not manifest.get("name"):
+        raise NotApplicable("package.json has no name, so it is in no registry")
+    return str(manifest["name"])
+
+
+def make_registry(target: Target, npm_project: NpmProject) -> PackageRegistry:
+    """Return the registry that the configuration names, else npm's."""
+    ours = target.config.npm
+    return PackageRegistry(
+        npm_project,
+        package_of(target, npm_project),
+        registry=ours.registry,
+        downloads=ours.downloads,
+        seconds=min(LONGEST, parse_duration(ours.timeout)),
     )
 
 
 @prefetch
-def npm_release(target: Target) -> tuple[Release, Reply]:
+def npm_release(target: Target, npm_project: NpmProject) -> Release:
     """What the registry has of the package."""
-    client = client_of(target, registry_server)
-    return packument.read_release(client, read_settings(target).package)
+    registry = make_registry(target, npm_project)
+    return registry.read_release(target.version if target.name == registry.package else None)
 
 
 @prefetch
-def npm_installed(target: Target) -> Installed:
+def npm_installed(target: Target, npm_project: NpmProject) -> Installed:
     """How the package installs into an empty folder."""
-    settings, ours = read_settings(target), target.config.npm
+    registry, ours = make_registry(target, npm_project), target.config.npm
     seconds = min(LONGEST_INSTALL, parse_duration(ours.install_timeout))
+    npmrc = registry.read_npmrc()
     if ours.install == "packed":
-        return install.install_packed(settings, target.root, scripts=ours.scripts, seconds=seconds)
-    return install.install_published(settings, scripts=ours.scripts, seconds=seconds)
+        return install_packed(target.root, npmrc, scripts=ours.scripts, seconds=seconds)
+    return install_published(registry.package, npmrc, scripts=ours.scripts, seconds=seconds)
 
 
 @prefetch
-def npm_days(target: Target) -> tuple[Downloads, Reply]:
+def npm_days(target: Target, npm_project: NpmProject) -> Downloads:
     """The downloads of the last weeks, by day."""
-    package = read_settings(target).package
-    client = client_of(target, downloads_server)
-    return downloads.read_downloads(client, package, datetime.now(UTC).date())
+    return make_registry(target, npm_project).read_downloads(datetime.now(UTC).date())
 
 
 @prefetch
-def npm_versions(target: Target) -> tuple[dict[str, int], Reply]:
+def npm_versions(target: Target, npm_project: NpmProject) -> dict[str, int]:
     """The downloads of the last week, by version."""
-    package = read_settings(target).package
-    return adoption.read_versions(client_of(target, downloads_server), package)
+    return make_registry(target, npm_project).read_version_downloads()
 
 
 @prefetch
-def npm_advisories(target: Target) -> tuple[Advisory, ...]:
+def npm_advisories(target: Target, npm_project: NpmProject) -> list[Advisory]:
     """The advisories that the registry knows of any version."""
-    client = client_of(target, registry_server)
-    package = read_settings(target).package
-    release, _ = packument.read_release(client, package)
-    return adoption.read_advisories(client, package, release.versions)
+    registry = make_registry(target, npm_project)
+    return registry.read_advisories(registry.read_release().versions)
 
 
-@pytest.mark.health("npm", requires=("package.manifest", "system.npm"), timeout=100)
-def test_published(
-    health: Health, target: Target, npm_release: Future[tuple[Release, Reply]]
-) -> None:
+@pytest.mark.health(
+    "npm", requires=("package.manifest", "system.npm"), timeout=100, remedy="npm ping"
+)
+def test_published(health: Health, target: Target, npm_release: Future[Release]) -> None:
     """The registry has it, `npm install NAME` finds a version, and that one is not deprecated."""
-    settings = read_settings(target)
-    health.detail(package=settings.package, registry=shown(settings.registry))
-    health.remedy(f"npm view {settings.package}")
-    release, reply = npm_release.result()
+    release = npm_release.result()
     health.detail(
+        package=release.name,
+        registry=release.registry,
         latest=release.latest,
         tags=release.tags,
         versions=len(release.versions),
@@ -114,7 +130,6 @@ def test_published(
         signatures=release.signatures,
         provenance=release.provenance,
         integrity=release.integrity,
-        answer=reply,
     )
     if release.latest in release.deprecated:
         health.warn(f"{release.latest} is deprecated: {release.deprecated[release.latest]}")
@@ -128,7 +143,7 @@ def compare_with_manifest(health: Health, target: Target, release: Release) -> N
         return
     here = target.version
     health.detail(version_here=here, version_here_is_published=here in release.versions)
-    if packument.is_older(here, release.latest):
+    if release.is_older:
         health.warn(f"package.json has version {here}, and {release.latest} is published")
         health.remedy("git pull; or npm dist-tag ls shows what is published")
 
@@ -149,7 +164,7 @@ def test_installable(health: Health, npm_installed: Future[Installed]) -> None:
     health.measure("install_packages", found.packages, unit="1")
     if found.broken:
         raise CheckFailed(
-            f"{found.package} installs, and does not work: {listed(found.broken, 'entry points')}",
+            f"{found.package} installs, and does not work: {list_findings(found.broken, 'entry points')}",
             remedy=f"npm install {shlex.quote(found.package)} in an empty folder, and load it",
         )
 
@@ -158,10 +173,10 @@ def test_installable(health: Health, npm_installed: Future[Installed]) -> None:
 @pytest.mark.threshold("downloads_day", warn=0, better="higher", unit="1")
 @pytest.mark.threshold("downloads_week", warn=0, better="higher", unit="1")
 @pytest.mark.threshold("downloads_month", warn=0, better="higher", unit="1")
-def test_downloads(health: Health, npm_days: Future[tuple[Downloads, Reply]]) -> None:
+def test_downloads(health: Health, npm_days: Future[Downloads]) -> None:
     """The downloads API tells how often it is downloaded; how few are too few is yours to say."""
     health.remedy(UNANSWERED)
-    found, reply = npm_days.result()
+    found = npm_days.result()
     health.measure("downloads_day", found.day, unit="1")
     health.measure("downloads_week", found.week, unit="1")
     health.measure("downloads_month", found.month, unit="1")
@@ -171,7 +186,6 @@ def test_downloads(health: Health, npm_days: Future[tuple[Downloads, Reply]]) ->
         weeks=found.weeks,
         trend_percent_a_week=found.trend,
         days_without_data=found.gaps,
-        answer=reply,
     )
 
 
@@ -179,14 +193,14 @@ def test_downloads(health: Health, npm_days: Future[tuple[Downloads, Reply]]) ->
 @pytest.mark.threshold("growth", warn=-20, better="higher", unit="%")
 def test_growth(
     health: Health,
-    npm_release: Future[tuple[Release, Reply]],
-    npm_days: Future[tuple[Downloads, Reply]],
+    npm_release: Future[Release],
+    npm_days: Future[Downloads],
 ) -> None:
     """The last week's downloads against those of the week before, weekday by weekday."""
     health.remedy(
         "npm view shows whether the release before is another; else nothing is to be done"
     )
-    found = downloads.growth(npm_days.result()[0], npm_release.result()[0].created)
+    found = compute_growth(npm_days.result(), npm_release.result().created)
     health.measure("growth", found.percent, unit="%")
     health.detail(week=found.after, week_before=found.before, days_compared=found.days)
     if found.few:
@@ -201,40 +215,38 @@ def test_growth(
 @pytest.mark.threshold("adoption_deprecated", warn=100, better="lower", unit="%")
 def test_adoption(
     health: Health,
-    npm_release: Future[tuple[Release, Reply]],
-    npm_versions: Future[tuple[dict[str, int], Reply]],
+    npm_release: Future[Release],
+    npm_versions: Future[dict[str, int]],
 ) -> None:
     """Which versions the last week's downloads were of; which share is too small is yours to say."""
     health.remedy(UNANSWERED)
-    counts, reply = npm_versions.result()
+    counts = npm_versions.result()
     health.remedy("npm deprecate tells the users of an old version to go on")
-    found = adoption.adoption(counts, npm_release.result()[0])
+    found = compute_adoption(counts, npm_release.result())
     health.measure("adoption", found.latest, unit="%")
     health.measure("adoption_major", found.major, unit="%")
     health.measure("adoption_deprecated", found.deprecated, unit="%")
-    health.detail(
-        downloads=found.total, top=found.top, unpublished_percent=found.gone, answer=reply
-    )
+    health.detail(downloads=found.total, top=found.top, unpublished_percent=found.gone)
 
 
 @pytest.mark.health("npm", critical=False, requires="npm.published", timeout=160)
 @pytest.mark.threshold("adoption_vulnerable", warn=100, better="lower", unit="%")
 def test_advisories(
     health: Health,
-    npm_release: Future[tuple[Release, Reply]],
-    npm_versions: Future[tuple[dict[str, int], Reply]],
-    npm_advisories: Future[tuple[Advisory, ...]],
+    npm_release: Future[Release],
+    npm_versions: Future[dict[str, int]],
+    npm_advisories: Future[list[Advisory]],
 ) -> None:
     """No grave advisory speaks of the latest version; the share of those it speaks of is told."""
-    latest = npm_release.result()[0].latest
+    latest = npm_release.result().latest
     health.remedy("npm config get registry names who is asked; not every registry has advisories")
     known = npm_advisories.result()
     health.remedy("publish a version without the fault: npm version patch && npm publish")
     health.detail(advisories=[f"{one.severity}: {one.title} ({one.range})" for one in known[:100]])
-    for one in adoption.speaking_of(known, latest):
-        if one.severity in GRAVE:
+    for one in known:
+        if latest in one.versions and one.severity in GRAVE:
             health.warn(f"{latest} has a known vulnerability ({one.severity}): {one.title}")
-    found = adoption.exposed(npm_versions.result()[0], known)
+    found = exposed_share(npm_versions.result(), known)
     health.measure("adoption_vulnerable", found, unit="%")
 
 
@@ -242,11 +254,14 @@ def test_advisories(
 @pytest.mark.threshold("install_success", warn=95, fail=80, unit="%")
 @pytest.mark.threshold("install_failures", warn=5, fail=20, unit="%")
 def test_install_success(
-    health: Health, target: Target, install_reports: Callable[[str], InstallReports]
+    health: Health,
+    target: Target,
+    npm_project: NpmProject,
+    install_reports: Callable[[str], InstallReports],
 ) -> None:
     """Most installations that were reported to us went well."""
     health.remedy("the web page's Installations show which errors there are, and where")
-    found = install_reports(read_settings(target).package)
+    found = install_reports(package_of(target, npm_project))
     health.detail(reports=found.total, succeeded=found.succeeded, failed=found.failed)
     health.detail(
         within=found.within,
@@ -265,29 +280,28 @@ def test_install_success(
 def test_score(
     health: Health,
     target: Target,
-    npm_release: Future[tuple[Release, Reply]],
+    npm_project: NpmProject,
+    npm_release: Future[Release],
     npm_installed: Future[Installed],
-    npm_days: Future[tuple[Downloads, Reply]],
-    npm_versions: Future[tuple[dict[str, int], Reply]],
-    npm_advisories: Future[tuple[Advisory, ...]],
+    npm_days: Future[Downloads],
+    npm_versions: Future[dict[str, int]],
+    npm_advisories: Future[list[Advisory]],
     install_reports: Callable[[str], InstallReports],
 ) -> None:
     """One figure of 0 to 100 for the package, of the parts that could be measured (docs/npm.md)."""
     health.remedy("the parts are in the report: mend the one with the fewest points")
-    release, _ = npm_release.result()
+    release = npm_release.result()
     parts: dict[str, Callable[[], float]] = {
         "installable": lambda: float(npm_installed.result().works),
-        "install_success": lambda: install_reports(read_settings(target).package).success,
-        "growth": lambda: telling_growth(npm_days.result()[0], release),
-        "latest_major": lambda: adoption.adoption(npm_versions.result()[0], release).major,
-        "not_deprecated": lambda: (
-            100 - adoption.adoption(npm_versions.result()[0], release).deprecated
-        ),
+        "install_success": lambda: install_reports(package_of(target, npm_project)).success,
+        "growth": lambda: telling_growth(npm_days.result(), release),
+        "latest_major": lambda: compute_adoption(npm_versions.result(), release).major,
+        "not_deprecated": lambda: 100 - compute_adoption(npm_versions.result(), release).deprecated,
         "not_vulnerable": lambda: (
-            100 - adoption.exposed(npm_versions.result()[0], npm_advisories.result())
+            100 - exposed_share(npm_versions.result(), npm_advisories.result())
         ),
     }
-    found = scoring.scored({name: measured(ask) for name, ask in parts.items()})
+    found = compute_score({name: measured(ask) for name, ask in parts.items()})
     doubt = None
     if found.missing:
         doubt = f"made of {len(found.parts)} of {len(parts)} parts, {without(found)}"
@@ -297,13 +311,13 @@ def test_score(
 
 def telling_growth(found: Downloads, release: Release) -> float:
     """Return the growth; of few downloads it is no part of the score."""
-    growth = downloads.growth(found, release.created)
+    growth = compute_growth(found, release.created)
     if growth.few:
         raise NotApplicable(f"{growth.before} downloads a week are too few to tell growth")
     return growth.percent
 
 
-def without(score: scoring.Score) -> str:
+def without(score: Score) -> str:
     """Return which parts could not be measured, cause by cause."""
     causes: dict[str, list[str]] = {}
     for name, why in score.missing.items():
@@ -311,14 +325,14 @@ def without(score: scoring.Score) -> str:
     return "; ".join(f"without {', '.join(names)}: {why}" for why, names in causes.items())
 
 
-def measured(ask: Callable[[], float]) -> float | scoring.Missing:
+def measured(ask: Callable[[], float]) -> float | MissingPart:
     """Return a part of the score, or why it is none."""
     try:
         return ask()
     except NotApplicable as error:
-        return scoring.Missing(error.message, applicable=False)
+        return MissingPart(error.message, applicable=False)
     except (CheckFailed, MeasurementUnavailable) as error:
-        return scoring.Missing(error.message)
+        return MissingPart(error.message)
 
 
 def days_since(date: datetime) -> int:

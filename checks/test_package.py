@@ -1,260 +1,150 @@
-"""The package: package.json, node_modules, the dependencies and their files, the lock file.
+"""The package: package.json, what is installed, whether it works, and the lock file.
 
-Looked at are the root package and every workspace.
+The root package and every workspace are checked, with npm's own libraries (docs/runbook.md).
 """
 
-import os
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 
 import pytest
 
-from pytest_flowhealth import (
-    CheckFailed,
-    FlowHealthError,
-    Health,
-    NotApplicable,
-    Target,
-    prefetch,
+from pytest_flowhealth import CheckFailed, Health, MeasurementUnavailable, Target, prefetch
+from pytest_flowhealth.probes import list_findings
+from pytest_flowhealth.probes.project import (
+    Fault,
+    Installation,
+    Layout,
+    LoadedPackage,
+    NpmProject,
 )
-from pytest_flowhealth.config.manifest import Package
-from pytest_flowhealth.probes import installed, lockfile, npm, package
-from pytest_flowhealth.probes.listing import listed, raise_worst
-from pytest_flowhealth.probes.package import Dependency
-
-SAYS = {
-    "missing": "is missing",
-    "no file": "is no file",
-    "empty": "is empty",
-    "cut off": "is cut off",
-    "garbled": "has zero bytes in its text",
-    "unparseable": "was altered and does not parse",
-    "altered": "was altered",
-}
-INSTALL = {"pnpm": "pnpm install", "yarn": "yarn install", "bun": "bun install"}
-
-
-def install_command(target: Target) -> str:
-    """Return what installs the dependencies anew, by the lock file that is there."""
-    manager = lockfile.manager(target.root)
-    if manager == "npm":
-        return "npm ci" if is_in_step(target) else "npm install"
-    return INSTALL.get(manager or "", "npm install")
-
-
-def reinstall_command(target: Target) -> str:
-    """Return what removes all that is installed and installs it anew: npm leaves be what is there."""
-    command = install_command(target)
-    if command == "npm ci":
-        return command  # removes it by itself
-    places = [one.path / "node_modules" for one in target.packages]
-    folders = [os.path.relpath(one, target.root) for one in places if one.is_dir()]
-    if not folders:
-        folders = [os.path.relpath(package.require_node_modules(target.packages[0]), target.root)]
-    return f"rm -r {shlex.join(_plain(folders))} && {command}"
-
-
-def _plain(paths: list[str]) -> list[str]:
-    """Return paths that no command takes for options."""
-    return [f"./{path}" if path.startswith("-") else path for path in paths]
-
-
-def is_in_step(target: Target) -> bool:
-    """Tell whether `npm ci` would do: it refuses where the lock file is not in step."""
-    try:
-        lock = lockfile.read_lock(target.root)
-        return lock is not None and not lockfile.out_of_step(lock, target.packages)
-    except FlowHealthError:
-        return False
-
-
-def critical_names(target: Target, one: Package) -> list[str]:
-    """Return the dependencies that must work: the configured ones, else all that package.json names."""
-    configured = target.config.package.critical
-    if configured is not None and one.label == ".":
-        return list(configured)
-    return list(package.dependencies_of(one.manifest))
 
 
 @prefetch
-def package_dependencies(target: Target) -> list[Dependency]:
-    """How each critical dependency of each package stands."""
-    return [
-        found
-        for one in target.packages
-        for found in package.examine(one, critical_names(target, one))
-    ]
+def project_layout(npm_project: NpmProject) -> Layout:
+    """The packages and the package manager."""
+    return npm_project.layout()
 
 
 @prefetch
-def package_files(target: Target) -> installed.Comparison:
-    """How the installed files compare with what was published."""
-    manager = lockfile.manager(target.root)
-    if manager not in (None, "npm"):
-        raise NotApplicable(f"only what npm installed is compared, not {manager}'s packages")
-    modules = package.require_node_modules(target.packages[0])
-    return installed.compare(modules, npm.cache(target.root))
+def installation(npm_project: NpmProject) -> Installation:
+    """What is installed."""
+    return npm_project.installation()
 
 
 @prefetch
-def package_tree(target: Target) -> npm.Tree:
-    """What `npm ls --all` says."""
-    package.require_own_tree(target.root)
-    return npm.ls(target.root)
+def loaded_packages(target: Target, npm_project: NpmProject) -> list[LoadedPackage]:
+    """How the critical dependencies load."""
+    return npm_project.load(target.config.package.critical)
 
 
-@pytest.mark.health("package", timeout=20)
-def test_manifest(health: Health, target: Target) -> None:
+@pytest.mark.health("package", requires="system.node", timeout=30)
+def test_manifest(health: Health, project_layout: Future[Layout]) -> None:
     """package.json is there, is JSON, and its fields have the types that npm documents."""
-    health.detail(packages=[one.label for one in target.packages][:100])
-
-
-@pytest.mark.health("package", requires="package.manifest", timeout=20)
-def test_node_modules(health: Health, target: Target) -> None:
-    """There is a node_modules folder with something in it, for each package that needs one."""
-    health.remedy(install_command(target))
-    needing = [one for one in target.packages if package.dependencies_of(one.manifest)]
-    if not needing and not target.config.package.critical:
-        raise NotApplicable("package.json names no dependencies")
-    problems: list[CheckFailed] = []
-    for one in needing:
-        try:
-            package.require_node_modules(one)
-        except CheckFailed as error:
-            if one.label == ".":
-                raise  # the workspaces' dependencies lie there too
-            problems.append(CheckFailed(f"{one.label}: {error.message}"))
-    raise_worst(problems, broken="packages have no dependencies installed", unread="")
-
-
-@pytest.mark.health("package", requires=("package.node_modules", "system.node"), timeout=180)
-def test_dependencies(
-    health: Health, target: Target, package_dependencies: Future[list[Dependency]]
-) -> None:
-    """The critical ones are there, within the range that package.json asks for, and can be loaded."""
-    found = package_dependencies.result()
+    layout = project_layout.result()
     health.detail(
-        versions={one.name: one.version for one in found if one.version},
-        notes=[one.note for one in found if one.note],
+        packages=[package.label for package in layout.packages][:100],
+        manager=layout.manager,
+        manager_from=layout.evidence,
+        workspace_root=layout.root if layout.root != layout.folder else None,
     )
-    broken = [one for one in found if one.problem]
-    if broken:
-        names = [
-            one.problem if one.package == "." else f"{one.package}: {one.problem}" for one in broken
-        ]
-        message = listed([str(name) for name in names], "dependencies are not as they must be")
-        raise CheckFailed(message, remedy=repair(target, broken))
-
-
-def repair(target: Target, broken: list[Dependency]) -> str:
-    """Return the command that mends `broken`."""
-    wrong = [one for one in broken if one.state == "named wrongly"]
-    if wrong:
-        file = "package.json" if wrong[0].spec is not None else "[package] critical"
-        return f"mend the name in {file}"
-    if all("NODE_MODULE_VERSION" in (one.problem or "") for one in broken):
-        return npm.with_names("npm rebuild", [one.name for one in broken])
-    unnamed = [one for one in broken if one.spec is None and one.state == "missing"]
-    if unnamed:
-        return npm.with_names("npm install", [one.wanted for one in unnamed])
-    if any(one.state == "broken" for one in broken):
-        return reinstall_command(target)
-    manager = lockfile.manager(target.root)
-    if manager not in (None, "npm") or is_in_step(target):
-        return install_command(target)
-    if any(one.package != "." for one in broken):
-        return install_command(target)
-    return npm.with_names("npm install", [one.wanted for one in broken])
-
-
-@pytest.mark.health("package", requires=("package.dependencies", "system.npm"), timeout=120)
-def test_files(health: Health, target: Target, package_files: Future[installed.Comparison]) -> None:
-    """The files of all installed packages are as published, by the archives in npm's cache."""
-    found = package_files.result()
-    unknown = len(found.unheld) + len(found.unread) + len(found.late)
-    health.detail(
-        compared=found.compared,
-        not_compared=unknown,
-        without_archive=found.unheld[:100],
-        altered=[f"{one.place}/{one.file}" for one in found.altered[:100]],
-    )
-    if found.broken or found.altered or found.blank:
-        health.remedy(reinstall_command(target))
-    if found.broken:
-        raise CheckFailed(listed(by_package(found.broken), "packages are not as published"))
-    for warning in doubts(found):
-        health.warn(warning)
-    if not found.compared and not (found.blank or found.unread or found.late):
-        raise NotApplicable(
-            f"none of the {unknown:,} packages installed can be compared: npm's cache has no archive "
-            "of them, or the lock file no digest"
+    if layout.unlisted:
+        raise MeasurementUnavailable(
+            f"the workspaces can't be listed: {layout.unlisted}", remedy=f"{layout.manager} install"
         )
 
 
-def by_package(faults: Sequence[installed.Fault]) -> list[str]:
-    """Return a sentence for each package, with the first of its faults."""
-    packages: dict[str, list[str]] = {}
-    for one in faults:
-        packages.setdefault(one.place, []).append(f"{one.file} {SAYS[one.kind]}")
-    return [
-        f"{place}: {', '.join(said[:3])}" + f" and {len(said) - 3:,} more" * (len(said) > 3)
-        for place, said in packages.items()
-    ]
+@pytest.mark.health("package", requires=("package.manifest", "system.npm"), timeout=80)
+def test_node_modules(
+    health: Health,
+    target: Target,
+    project_layout: Future[Layout],
+    installation: Future[Installation],
+) -> None:
+    """The dependencies of each package are installed."""
+    fields = ("dependencies", "devDependencies", "optionalDependencies")
+    packages = project_layout.result().packages
+    if not target.config.package.critical and not any(
+        package.manifest.get(field) for package in packages for field in fields
+    ):
+        health.not_applicable("package.json names no dependencies")
+    found = installation.result()
+    if found.note:
+        health.not_applicable(found.note)
+    if found.nothing_installed:
+        raise_faults(found.faults, "packages have no dependencies installed")
 
 
-def doubts(found: installed.Comparison) -> Iterator[str]:
-    """Yield what speaks against the packages, or is not known of them."""
-    if found.altered:
-        yield listed(by_package(found.altered), "packages are not as published")
-    if found.blank:
-        empty = [f"{one} is empty" for one in found.blank]
-        why = "and npm's cache no longer holds its archive to compare with"
-        yield f"{listed(empty, 'entry files are empty')}, {why}"
-    if found.unread:
-        yield listed(found.unread, "packages could not be compared")
-    if found.late:
-        all_of = found.compared + len(found.late)
-        yield f"{len(found.late):,} of {all_of:,} packages were not compared within {installed.SECONDS:g} s"
+@pytest.mark.health("package", requires=("package.node_modules", "system.node"), timeout=150)
+def test_dependencies(health: Health, loaded_packages: Future[list[LoadedPackage]]) -> None:
+    """The critical dependencies are there, and nothing shows that their installation is broken."""
+    packages = loaded_packages.result()
+    health.detail(
+        versions={package.name: package.version for package in packages if package.version},
+        not_judged=[describe(package) for package in packages if package.state == "unjudged"],
+    )
+    faulty = [package for package in packages if package.state == "faulty"]
+    if faulty:
+        message = list_findings(list(map(describe, faulty)), "dependencies do not work")
+        raise CheckFailed(message, remedy=next((one.remedy for one in faulty if one.remedy), None))
+    unknown = [describe(package) for package in packages if package.state == "unknown"]
+    if unknown:
+        message = list_findings(unknown, "dependencies could not be judged")
+        raise MeasurementUnavailable(message, remedy="npm ping: does the registry answer?")
+    if not packages:
+        health.not_applicable("there is no critical dependency that could be loaded here")
 
 
-@pytest.mark.health("package", requires=("package.dependencies", "system.npm"), timeout=60)
-def test_tree(health: Health, target: Target, package_tree: Future[npm.Tree]) -> None:
-    """`npm ls --all` finds nothing missing or outside its range, and all is as npm locked it."""
-    manager = lockfile.manager(target.root)
-    if manager not in (None, "npm"):
-        raise NotApplicable(f"`npm ls` can't tell of what {manager} installed")
-    tree = package_tree.result()
-    health.detail(extraneous=tree.extraneous[:100])
-    wrong = [*tree.missing, *tree.invalid, *tree.other] or not_as_locked(target)
-    if wrong:
-        remedy = install_command(target) if wrong == [*tree.missing] else reinstall_command(target)
-        raise CheckFailed(listed(wrong, "packages are not as they must be"), remedy=remedy)
+def describe(package: LoadedPackage) -> str:
+    """Return what was found of a dependency, with the workspace that needs it."""
+    message = package.message or package.name
+    return message if package.package == "." else f"{package.package}: {message}"
 
 
-def not_as_locked(target: Target) -> list[str]:
-    """Return what is installed in another version than locked; of a broken lock file, nothing."""
-    try:
-        lock = lockfile.read_lock(target.root)
-    except FlowHealthError:
-        return []  # package.lock tells of it
-    return lockfile.not_as_locked(lock, target.root) if lock else []
+@pytest.mark.health("package", requires=("package.dependencies", "system.npm"), timeout=80)
+def test_tree(health: Health, installation: Future[Installation]) -> None:
+    """No installed package is missing, outside of its range, or other than the lock file's."""
+    found = installation.result()
+    health.detail(extraneous=found.extraneous[:100], omitted=found.omitted)
+    if found.note:
+        health.not_applicable(found.note)
+    raise_faults(found.faults, "packages are not as they must be")
+    for fault in found.warnings[:10]:
+        health.warn(fault.message)
+    health.remedy(next((fault.remedy for fault in found.warnings if fault.remedy), ""))
 
 
-@pytest.mark.health("package", requires="package.manifest", timeout=60, remedy="npm install")
-def test_lock(health: Health, target: Target) -> None:
-    """The lock file of npm is in step with package.json, of the root and of each workspace."""
-    package.require_own_tree(target.root)
-    lock = lockfile.read_lock(target.root)
-    manager = lockfile.manager(target.root)
-    if lock is None and manager is not None:
-        raise NotApplicable(f"{manager}'s lock file is not looked into, only npm's")
-    if lock is None and not any(lockfile.wanted(one.manifest) for one in target.packages):
-        raise NotApplicable("package.json names no dependencies")
+@pytest.mark.health("package", requires=("package.manifest", "system.npm"), timeout=80)
+def test_lock(
+    health: Health, project_layout: Future[Layout], installation: Future[Installation]
+) -> None:
+    """Npm's lock file lists all that package.json and the packages in it need: `npm ci` accepts it."""
+    layout, found = project_layout.result(), installation.result()
+    if layout.manager not in (None, "npm"):
+        health.not_applicable(f"the lock file is {layout.manager}'s ({layout.evidence})")
+    if found.note:
+        health.not_applicable(found.note)
+    if found.lock_error:
+        raise CheckFailed(found.lock_error, remedy="npm install")
+    lock = found.lock
     if lock is None:
+        if layout.installed:
+            health.not_applicable("this package is installed in a project, which has the lock file")
+        if not any(package.manifest.get("dependencies") for package in layout.packages):
+            health.not_applicable("package.json names no dependencies")
+        health.remedy("npm install")
         health.warn("there is no lock file, so that each installation may get other versions")
         return
-    health.detail(file=lock.name, packages=len(lock.packages))
-    stale = lockfile.out_of_step(lock, target.packages)
-    if stale:
-        raise CheckFailed(listed(stale, f"entries of {lock.name} are not in step"))
+    health.detail(file=lock.file, packages=lock.packages)
+    raise_faults(lock.faults, f"entries of {lock.file} are missing or wrong")
+    if lock.conflicts:
+        conflicts = list_findings(lock.conflicts, "peer dependencies disagree")
+        health.warn(f"`npm ci` refuses {lock.file}: {conflicts}")
+        health.remedy("npm ci --legacy-peer-deps")
+
+
+def raise_faults(faults: Sequence[Fault], what: str) -> None:
+    """Raise CheckFailed with all faults and the first remedy, if there is a fault."""
+    if faults:
+        message = list_findings([fault.message for fault in faults], what)
+        remedy = next((fault.remedy for fault in faults if fault.remedy), None)
+        raise CheckFailed(message, remedy=remedy)

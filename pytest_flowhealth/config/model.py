@@ -65,8 +65,8 @@ class Build(msgspec.Struct, frozen=True):
     artifacts: Annotated[
         tuple[str, ...] | None,
         Meta(
-            description="Files that the build must have made, relative to the project; else what "
-            "package.json's `main`, `bin`, `exports`, `module` and `types` promise.",
+            description="Files that the build must have made, relative to the project, as paths and glob "
+            "patterns; otherwise what the start scripts, `main`, `bin` and `exports` need.",
             examples=[["dist/index.js"]],
         ),
     ] = None
@@ -85,8 +85,8 @@ class ConfigurationFiles(msgspec.Struct, frozen=True):
     files: Annotated[
         tuple[str, ...] | None,
         Meta(
-            description="Files that must be there and parse, relative to the project; else the "
-            "well-known ones that are there.",
+            description="Files that must exist and parse, relative to the project; otherwise the "
+            "well-known ones that exist.",
             examples=[[".swcrc", "jest.config.js"]],
         ),
     ] = None

@@ -28,7 +28,7 @@ from pytest_flowhealth.monitor.keeper import Keeper
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.monitor.watch import Watch
-from pytest_flowhealth.probes.runtimes import version
+from pytest_flowhealth.probes.system.runtimes import version
 
 _FLUSHED = 10.0
 

@@ -11,7 +11,7 @@ import msgspec
 import psutil
 
 from pytest_flowhealth.errors import FlowHealthError
-from pytest_flowhealth.probes import cgroup, system
+from pytest_flowhealth.probes.system import CpuMeter, cgroup, read_disk, read_load, read_memory
 
 UNITS = {
     "system.cpu": "%",
@@ -48,7 +48,7 @@ class Sampler:
     def __init__(self, root: Path, clock: Callable[[], float] = time.monotonic) -> None:
         self._root = root
         self._clock = clock
-        self._cpu: system.CpuMeter | None = None
+        self._cpu: CpuMeter | None = None
         self._network: Network | None = None
         self._limited = True
         self._looked = float("-inf")
@@ -67,21 +67,21 @@ class Sampler:
 
     def _busy(self) -> Iterator[tuple[str, float]]:
         if self._cpu is None:
-            self._cpu = system.CpuMeter(clock=self._clock)
+            self._cpu = CpuMeter(clock=self._clock)
             return
         self._cpu.groups = self._limited
         yield "system.cpu", self._cpu.read().used
 
     def _memory(self) -> Iterator[tuple[str, float]]:
-        memory = system.memory(groups=self._limited)
+        memory = read_memory(groups=self._limited)
         yield "system.memory", memory.used
         yield "system.memory_available", memory.available
 
     def _disk(self) -> Iterator[tuple[str, float]]:
-        yield "system.disk", system.disk(self._root).used
+        yield "system.disk", read_disk(self._root).used
 
     def _load(self) -> Iterator[tuple[str, float]]:
-        yield "system.load", system.load().per_cpu
+        yield "system.load", read_load().per_cpu
 
     def _traffic(self) -> Iterator[tuple[str, float]]:
         before, now = self._network, _network(self._clock())

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pytest_flowhealth.config.target import Target
     from pytest_flowhealth.plugin.execution.fixture import Health
     from pytest_flowhealth.plugin.wasm_benchmark import WasmBenchmark
     from pytest_flowhealth.probes.dashboard import HttpProbe, WebSocketProbe
     from pytest_flowhealth.probes.processes import ProcessProbe
+    from pytest_flowhealth.probes.project import NpmProject
     from pytest_flowhealth.probes.redis import RedisProbe
     from pytest_flowhealth.probes.registry.reports import InstallReports
 
@@ -92,6 +93,16 @@ def wasm_benchmark(pytestconfig: pytest.Config) -> WasmBenchmark:
     from pytest_flowhealth.plugin.wasm_benchmark import benchmark_of
 
     return benchmark_of(pytestconfig, _target(pytestconfig).root)
+
+
+@pytest.fixture(scope="session")
+def npm_project(pytestconfig: pytest.Config) -> Iterator[NpmProject]:
+    """Ask npm's own libraries about the project: a `pytest_flowhealth.probes.project.NpmProject`."""
+    from pytest_flowhealth.probes.project import NpmProject
+
+    project = NpmProject(_target(pytestconfig).root)
+    yield project
+    project.close()
 
 
 def _target(config: pytest.Config) -> Target:

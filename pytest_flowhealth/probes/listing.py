@@ -10,7 +10,7 @@ SHOWN = 10
 """Findings that a message holds; the others are counted."""
 
 
-def listed(findings: Sequence[str], of: str) -> str:
+def list_findings(findings: Sequence[str], of: str) -> str:
     """Return one finding as it is, and several as "3 OF: one; two; three".
 
     Args:
@@ -31,7 +31,7 @@ def raise_worst(
 
     Args:
         errors: `CheckFailed` and `MeasurementUnavailable`; without any, nothing is raised.
-        broken: What the former are, as `of` in `listed`.
+        broken: What the former are, as `of` in `list_findings`.
         unread: The same for the latter.
         remedy: For the broken ones, where their errors have none.
 
@@ -47,7 +47,7 @@ def raise_worst(
 
 
 def _messages(errors: Sequence[FlowHealthError], of: str) -> str:
-    return listed([error.message for error in errors], of)
+    return list_findings([error.message for error in errors], of)
 
 
 def _remedy(errors: Sequence[FlowHealthError]) -> str | None:

@@ -3,6 +3,7 @@
 What a check requires is not looked at: only its own outcome, message and remedy count here.
 """
 
+import contextlib
 import datetime
 import functools
 import inspect
@@ -28,6 +29,7 @@ from pytest_flowhealth.plugin.execution.fixture import Health
 from pytest_flowhealth.plugin.execution.prefetch import _names
 from pytest_flowhealth.plugin.execution.running_check import RunningCheck
 from pytest_flowhealth.plugin.install_reports import count_install_reports
+from pytest_flowhealth.probes.project import NpmProject
 
 
 def run_check(
@@ -50,10 +52,12 @@ def run_check(
     targets._packages.cache_clear()
     target = load_target(folder, env or {}, folder)
     state = RunningCheck(_declaration(check))
-    own: dict[str, Any] = {"health": Health(state), "target": target}
+    project = NpmProject(target.root)
+    own: dict[str, Any] = {"health": Health(state), "target": target, "npm_project": project}
     own |= {name: value for name, value in answers.items() if name not in own}
-    given = _fixtures(check, check, own)
-    ending, message = _run(check, given, state)
+    with contextlib.closing(project):
+        given = _fixtures(check, check, own)
+        ending, message = _run(check, given, state)
 
     def passed(when: str) -> Phase:
         return Phase(when, PhaseOutcome.PASSED)
@@ -107,7 +111,7 @@ def _fixture(name: str, check: Callable[..., object], own: Mapping[str, Any]) ->
 
     A given value of a prefetched fixture is put into a future, any other into a function.
     """
-    if name in ("health", "target"):
+    if name in ("health", "target", "npm_project"):
         return own[name]
     if name in own:
         return _future(own[name]) if name in _names else functools.partial(_give, own[name])

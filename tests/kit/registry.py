@@ -11,16 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import msgspec
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from pytest_flowhealth.probes.registry import transport
-from pytest_flowhealth.probes.registry.client import Client, Time
-from pytest_flowhealth.probes.registry.npmrc import Credential
-from pytest_flowhealth.probes.registry.store import Store
-from tests.kit.clock import FakeClock
 from tests.kit.http import HttpServer, Reply, Request
 
 BULK = "/-/npm/v1/security/advisories/bulk"
@@ -38,53 +32,6 @@ Advisories = Mapping[str, Sequence[str]]
 
 Days = Callable[[date], int]
 """How often a package was downloaded on a day."""
-
-
-class Replies:
-    """Answers of a server, given one after the other, the last one again and again; no connection.
-
-    An exception is raised; a function gets the seconds of the request and returns an answer or an
-    exception.
-
-    Attributes:
-        requests: The requests that came, in order.
-    """
-
-    def __init__(self, *replies: Any) -> None:
-        self._replies = list(replies)
-        self.requests: list[transport.Request] = []
-
-    def exchange(
-        self, _: transport.Server, request: transport.Request, seconds: float, most: int
-    ) -> transport.Answer:
-        """Answer in place of `transport.exchange`."""
-        assert most > 0
-        self.requests.append(request)
-        reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
-        if not isinstance(reply, (Exception, transport.Answer)):
-            reply = reply(seconds)
-        if isinstance(reply, Exception):
-            raise reply
-        answer: transport.Answer = reply
-        return answer
-
-    def client(
-        self,
-        clock: FakeClock | None = None,
-        cache: Path | None = None,
-        credential: Credential = Credential(),  # noqa: B008  # frozen
-    ) -> Client:
-        """Return a client that gets these answers, by this clock, with a store in `cache`."""
-        clock = clock or FakeClock()
-        server = transport.Server("the registry", "http://registry.example/", credential=credential)
-        at = Time(clock.now, clock.now, clock.sleep)
-        return Client(server, Store(cache), at=at, exchange=self.exchange)
-
-
-def reply(content: object, status: int = 200) -> transport.Answer:
-    """Return an answer with a JSON body, or with these bytes."""
-    body = content if isinstance(content, bytes) else msgspec.json.encode(content)
-    return transport.Answer(status, {"content-type": "application/json"}, body)
 
 
 class RegistryFront(HttpServer):

@@ -23,7 +23,7 @@ from pytest_flowhealth.feedback.reports.report import (
     fits,
 )
 from pytest_flowhealth.feedback.reports.scrub import Scrubber
-from pytest_flowhealth.probes import runtimes
+from pytest_flowhealth.probes.system import runtimes
 
 LARGEST = 64 * 1024
 """Bytes of a report at the most."""
@@ -31,7 +31,6 @@ LARGEST = 64 * 1024
 _STEPS: dict[str, Step] = {
     "package.node_modules": "install",
     "package.tree": "install",
-    "package.files": "install",
     "npm.installable": "install",
     "package.dependencies": "load",
     "build.artifacts": "build",

@@ -15,8 +15,8 @@ from pytest_flowhealth.config.load import presets
 from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
 from pytest_flowhealth.config.semver import is_range, satisfies
 from pytest_flowhealth.config.workspaces import workspaces
-from pytest_flowhealth.errors import CheckFailed, FlowHealthError
-from pytest_flowhealth.probes import artifacts, files, lockfile
+from pytest_flowhealth.errors import FlowHealthError
+from pytest_flowhealth.probes.project import find_config_files
 from pytest_flowhealth.probes.redis.application import CLIENTS
 
 Kind = Literal["server", "library", "command", "scripts"]
@@ -43,7 +43,8 @@ NODES = ("20", "22", "24")
 """Node's releases with long support that a CI job tries, where `engines` takes them."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
-_SCRIPT = re.compile(r"\.[cm]?js\Z")
+
+_NPM_LOCKS = ("npm-shrinkwrap.json", "package-lock.json")
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -95,7 +96,7 @@ def look(root: Path) -> Found:
         preset_values=_preset_values(preset),
         redis=next((name for one in packages for name in _declared(one.manifest) if name in CLIENTS), None),
         nodes=_nodes(manifest),
-        locked=lockfile.manager(root) == "npm",
+        locked=any((root / name).exists() for name in _NPM_LOCKS),
         is_private=manifest.private,
         repository=_is_repository(root),
     )  # fmt: skip
@@ -153,48 +154,17 @@ def _values(root: Path, packages: tuple[Package, ...]) -> dict[str, Any]:
         if wanted.strip() and is_range(wanted):
             found[f"system.{name}"] = wanted
     found["package.critical"] = list(manifest.dependencies)
-    found["build.artifacts"] = _artifacts(root, packages)
     found["configuration.files"] = _configuration(root, packages)
     return {key: value for key, value in found.items() if value and _can_be_written(value)}
 
 
-def _artifacts(root: Path, packages: tuple[Package, ...]) -> list[str]:
-    """Return the promised files as paths; none where one of them can't be said as a path."""
-    found: list[str] = []
-    for promise in (one for package in packages for one in artifacts.promises(package)):
-        place = _place(root, promise)
-        if place is None:
-            return []
-        found.append(place)
-    return list(dict.fromkeys(found))
-
-
-def _place(root: Path, promise: artifacts.Promise) -> str | None:
-    """Return where a promised file is, or will be; None where only package.json can say it."""
-    if promise.style == "pattern" or any(sign in promise.path for sign in "*?[]"):
-        return None
-    try:
-        there = artifacts.files_of(promise)
-    except CheckFailed:
-        return None
-    exact = promise.style == "exact" or _SCRIPT.search(promise.path) is not None
-    if not there and not exact:
-        return None
-    path = there[0] if there else promise.folder / promise.path
-    try:
-        inside = path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError, ValueError):
-        return None
-    return path.relative_to(root).as_posix() if inside and path.is_relative_to(root) else None
-
-
 def _configuration(root: Path, packages: tuple[Package, ...]) -> list[str]:
     try:
-        known = files.well_known(root, [one.path for one in packages])
+        known = find_config_files(root, [package.path for package in packages])
     except FlowHealthError:
         return []
     # What is not in a repository is not there in CI.
-    return [one.label for one in known if not one.path.name.startswith(".env")]
+    return [file.label for file in known if not file.path.name.startswith(".env")]
 
 
 def _can_be_written(value: object) -> bool:

@@ -39,7 +39,6 @@ _REASONS = {
     "checks": "This project's own checks, besides the bundled ones.",
     "system.node": "From package.json's engines.",
     "package.critical": "From package.json's dependencies: those that must be there and loadable.",
-    "build.artifacts": "From what package.json promises: main, bin, exports, module, types.",
     "configuration.files": "Those of a known name that are there: they must stay there, and parse.",
 }
 """Why a key is set, in a line above it."""

@@ -35,7 +35,7 @@ from pytest_flowhealth.history.store import Retention
 from pytest_flowhealth.history.trend import trend
 from pytest_flowhealth.plugin.reporting.messages import make_usage_error
 from pytest_flowhealth.plugin.reporting.report_file import encode_report
-from pytest_flowhealth.probes.runtimes import version
+from pytest_flowhealth.probes.system.runtimes import version
 
 NEEDED = "needs a history: --health-history sqlite:///.flowhealth/history.db"
 

@@ -19,8 +19,8 @@ import msgspec
 import psutil
 
 from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
-from pytest_flowhealth.probes import cgroup
 from pytest_flowhealth.probes.fleet.snapshot import Agent, Snapshot
+from pytest_flowhealth.probes.system import cgroup
 
 SLACK = 5.0
 """Seconds by which a process may seem younger than its agent: clocks are not the same."""

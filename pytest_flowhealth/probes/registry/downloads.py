@@ -13,13 +13,10 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import combinations, pairwise
 from statistics import median
 from typing import Annotated
-from urllib.parse import quote
 
 import msgspec
 
-from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
-from pytest_flowhealth.probes.registry.client import Client, NotThere, Reply
 
 WEEKS = 8
 """Weeks of which the trend is made."""
@@ -49,7 +46,7 @@ class Day(msgspec.Struct, frozen=True):
     downloads: Count
 
 
-class Range(msgspec.Struct, frozen=True):
+class DownloadRange(msgspec.Struct, frozen=True):
     """The API's answer."""
 
     downloads: tuple[Day, ...]
@@ -97,32 +94,12 @@ class Downloads(msgspec.Struct, frozen=True):
     days: tuple[Day, ...]
 
 
-def read_downloads(client: Client, package: str, today: date) -> tuple[Downloads, Reply]:
-    """Ask for the last weeks, in one question.
-
-    Raises:
-        MeasurementUnavailable: The API did not answer, not as documented, or with what can't be true.
-    """
-    first, last = _window(today)
-    path = f"downloads/range/{first}:{last}/{quote(package, safe='@/')}"
-    try:
-        answer, reply = client.get(path, Range)
-    except NotThere as error:
-        raise MeasurementUnavailable(f"{error.message}: it has no figures of {package}") from None
-    if answer.package != package:
-        other = one_line(answer.package, 100)
-        raise MeasurementUnavailable(
-            f"the downloads API was asked for {package}, and answered for {other}"
-        )
-    return figures(answer.downloads, today), reply
-
-
-def _window(today: date) -> tuple[date, date]:
+def find_window(today: date) -> tuple[date, date]:
     """Return the first and the last day to ask for."""
     return today - timedelta(days=7 * WEEKS + OLDEST), today - timedelta(days=1)
 
 
-def figures(days: Sequence[Day], today: date) -> Downloads:
+def summarise_downloads(days: Sequence[Day], today: date) -> Downloads:
     """Return what the days amount to.
 
     Raises:
@@ -157,7 +134,7 @@ def figures(days: Sequence[Day], today: date) -> Downloads:
     )
 
 
-def growth(found: Downloads, created: datetime | None) -> Growth:
+def compute_growth(found: Downloads, created: datetime | None) -> Growth:
     """Return the last week against the one before, weekday by weekday.
 
     A weekday is compared where both weeks have a figure of it. `created` is when the package was
@@ -187,7 +164,7 @@ def growth(found: Downloads, created: datetime | None) -> Growth:
 
 
 def _require_row(days: Sequence[Day], today: date) -> None:
-    first, last = _window(today)
+    first, last = find_window(today)
     for one, following in pairwise(days):
         if following.day - one.day != timedelta(days=1):
             raise MeasurementUnavailable(

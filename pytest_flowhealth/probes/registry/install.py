@@ -17,21 +17,27 @@ from pathlib import Path
 import msgspec
 
 from pytest_flowhealth.config.files import read_text
-from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
+from pytest_flowhealth.config.manifest import Manifest, read_manifest
 from pytest_flowhealth.domain.text import format_number
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
-from pytest_flowhealth.probes import command, javascript, package
+from pytest_flowhealth.probes import command
 from pytest_flowhealth.probes.command import Completed
-from pytest_flowhealth.probes.javascript import Source
+from pytest_flowhealth.probes.project import NpmProject
 from pytest_flowhealth.probes.registry import guard
 from pytest_flowhealth.probes.registry.failure import Failure, failure
 from pytest_flowhealth.probes.registry.scratch import go_on, scratch
-from pytest_flowhealth.probes.registry.settings import Settings
 
 SECONDS = 300.0
 """What installing may take."""
 
 _PACKING = 60.0
+_CHECKING = 20.0
+_ELSEWHERE = re.compile(
+    r"\b(window|document|navigator|self|location|HTMLElement|localStorage|customElements)\b.* is not defined"
+    r'|No "exports" main|not done within'
+)
+"""How a package fails in Node that is made for a browser, or has parts only."""
+
 _MOST_COMMANDS = 20
 _LOCK_BYTES = 50 * 2**20
 _QUIET = (
@@ -74,21 +80,27 @@ class Installed(msgspec.Struct, frozen=True):
 
 
 def install_published(
-    settings: Settings, *, scripts: bool = True, seconds: float = SECONDS
+    package: str, npmrc: str, *, scripts: bool = True, seconds: float = SECONDS
 ) -> Installed:
     """Install what `npm install NAME` gives to anybody, and load it.
+
+    Args:
+        package: Its name.
+        npmrc: The content of the .npmrc that names the registry and its credential.
+        scripts: Whether lifecycle scripts run.
+        seconds: The time limit of `npm install`.
 
     Raises:
         CheckFailed: There is no npm.
         MeasurementUnavailable: It could not be done, for a cause outside of the package.
     """
     with scratch() as folder:
-        spec = f"{settings.package}@latest"
-        return _installed(_Place(folder, settings), settings.package, spec, (scripts, seconds))
+        place = _Place(folder, npmrc)
+        return _installed(place, package, f"{package}@latest", (scripts, seconds))
 
 
 def install_packed(
-    settings: Settings, root: Path, *, scripts: bool = True, seconds: float = SECONDS
+    root: Path, npmrc: str, *, scripts: bool = True, seconds: float = SECONDS
 ) -> Installed:
     """Pack the working tree as `npm publish` would, install the archive, and load it.
 
@@ -100,16 +112,16 @@ def install_packed(
         MeasurementUnavailable: It could not be done, for a cause outside of the package.
     """
     with scratch() as folder:
-        place = _Place(folder, settings)
+        place = _Place(folder, npmrc)
         archive = _packed(root, place)
-        name = read_manifest(root / "package.json").name or settings.package
+        name = read_manifest(root / "package.json").name or root.name
         return _installed(place, name, str(archive), (scripts, seconds))
 
 
 class _Place:
     """A temporary folder with an empty project, a home and a cache."""
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, npmrc: str) -> None:
         self.folder = folder
         self.project = folder / "project"
         self.home = folder / "home"
@@ -117,27 +129,15 @@ class _Place:
         for one in (self.project, self.home, self.temporary):
             one.mkdir()
         (self.project / "package.json").write_text('{"private": true}\n', "utf-8")
-        self._settings = settings
+        (self.project / ".npmrc").write_text(npmrc, "utf-8")
         self._cache = folder / "cache"
 
     @property
     def environment(self) -> dict[str, str]:
-        """What npm and the packages' scripts see: no secrets but the registry's credential."""
+        """What npm and the packages' scripts see: no secrets."""
         passed = {name: text for name, text in os.environ.items() if _PASSED_ON.fullmatch(name)}
-        way, (user, everyone) = self._settings.way, self._settings.files
-        ours = {
-            "cafile": way.cafile,
-            "proxy": way.proxy,
-            "https_proxy": way.https_proxy,
-            "noproxy": way.noproxy,
-            "userconfig": user,
-            "globalconfig": everyone,
-            "strict_ssl": None if way.strict else "false",
-        }
         return {
             **passed,
-            **{f"npm_config_{name}": text for name, text in ours.items() if text},
-            **self._settings.credential.environment,
             "npm_config_cache": str(self._cache),
             "HOME": str(self.home),
             "TMPDIR": str(self.temporary),
@@ -160,16 +160,6 @@ class _Place:
                 f"`{named}` did not end within {format_number(seconds)} s"
             ) from None
 
-    @property
-    def registries(self) -> list[str]:
-        """The arguments that name the package's registry."""
-        settings = self._settings
-        scoped = (
-            [] if settings.scope is None else [f"--{settings.scope}:registry={settings.registry}"]
-        )
-        whole = settings.configured or settings.scope is None
-        return [*scoped, *([f"--registry={settings.registry}"] if whole else [])]
-
 
 def _packed(root: Path, place: _Place) -> Path:
     """Return the archive of the working tree."""
@@ -189,7 +179,7 @@ def _packed(root: Path, place: _Place) -> Path:
 
 def _installed(place: _Place, name: str, spec: str, how: tuple[bool, float]) -> Installed:
     scripts, seconds = how
-    argv = ["npm", "install", *_QUIET, *place.registries]
+    argv = ["npm", "install", *_QUIET]
     argv += [] if scripts else ["--ignore-scripts"]
     done = place.run([*argv, "--", spec], place.project, seconds)
     if done.returncode:
@@ -231,15 +221,20 @@ def _examined(
     place: _Place, folder: Path, name: str, manifest: Manifest
 ) -> tuple[list[str], list[str]]:
     """Load the entry point, and parse the commands, which nobody can run without knowing what they do."""
-    asking = Package(place.project, ".", Manifest(dependencies={name: "*"}))
-    found = package.examine(asking, [name], place.environment)[0]
-    broken, notes = list(_commands(folder, manifest)), [found.note] if found.note else []
-    if found.problem and found.state != "out of range":
-        broken.insert(0, found.problem)
+    project = NpmProject(place.project, environment=place.environment)
+    try:
+        loaded = project.load([name])[0]
+    finally:
+        project.close()
+    broken, notes = list(_commands(place, folder, manifest)), []
+    if loaded.message and loaded.state != "works" and not _ELSEWHERE.search(loaded.message):
+        broken.insert(0, loaded.message)
+    elif loaded.message:
+        notes.append(loaded.message)
     return broken, notes
 
 
-def _commands(folder: Path, manifest: Manifest) -> Iterator[str]:
+def _commands(place: _Place, folder: Path, manifest: Manifest) -> Iterator[str]:
     """Yield what is wrong with the commands that the package brings along (`bin`)."""
     for name, path in list(manifest.bin.items())[:_MOST_COMMANDS]:
         file = (folder / path).resolve()
@@ -247,10 +242,11 @@ def _commands(folder: Path, manifest: Manifest) -> Iterator[str]:
             yield f"its command {name} lies outside of the package: {path}"
         elif not file.is_file():
             yield f"its command {name} is not there: {path}"
-        elif file.suffix in javascript.JAVASCRIPT:
-            problem = javascript.syntax_problem(Source(file, path))
-            if isinstance(problem, CheckFailed):
-                yield f"its command {name} does not parse: {problem.message}"
+        elif file.suffix in (".js", ".cjs", ".mjs"):
+            done = place.run(["node", "--check", str(file)], folder, _CHECKING)
+            if done.returncode:
+                said = [line for line in done.stderr.splitlines() if "Error" in line]
+                yield f"its command {name} does not parse: {(said or ['node --check'])[0][:300]}"
 
 
 def _size(folder: Path) -> int:

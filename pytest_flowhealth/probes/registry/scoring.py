@@ -31,7 +31,7 @@ class Part(msgspec.Struct, frozen=True):
     weight: int
 
 
-class Missing(msgspec.Struct, frozen=True):
+class MissingPart(msgspec.Struct, frozen=True):
     """Why a part was not measured; not `applicable` where the package has nothing to measure."""
 
     why: str
@@ -54,7 +54,7 @@ class Score(msgspec.Struct, frozen=True):
     inapplicable: dict[str, str]
 
 
-def scored(figures: Mapping[str, float | Missing]) -> Score:
+def compute_score(figures: Mapping[str, float | MissingPart]) -> Score:
     """Return the score of figures by part: `installable` is 1 or 0, the others are percent.
 
     Raises:
@@ -63,7 +63,7 @@ def scored(figures: Mapping[str, float | Missing]) -> Score:
     parts = {
         name: Part(figure, _POINTS[name](figure), WEIGHTS[name])
         for name, figure in figures.items()
-        if not isinstance(figure, Missing)
+        if not isinstance(figure, MissingPart)
     }
     if not parts:
         raise MeasurementUnavailable("none of the score's parts could be measured")
@@ -76,11 +76,11 @@ def scored(figures: Mapping[str, float | Missing]) -> Score:
     )
 
 
-def _why(figures: Mapping[str, float | Missing], *, applicable: bool) -> dict[str, str]:
+def _why(figures: Mapping[str, float | MissingPart], *, applicable: bool) -> dict[str, str]:
     return {
         name: one.why
         for name, one in figures.items()
-        if isinstance(one, Missing) and one.applicable is applicable
+        if isinstance(one, MissingPart) and one.applicable is applicable
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import psutil
 
-from pytest_flowhealth.probes import cgroup
+from pytest_flowhealth.probes.system import cgroup
 
 _CPU = Path("/sys/devices/system/cpu")
 _STEADY = frozenset({"performance"})

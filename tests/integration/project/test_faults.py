@@ -53,26 +53,27 @@ def test_missing_node_modules_block_the_dependencies(app: App, run_health: RunHe
     run = run_health(app, *only("package"))
 
     blocked = ("package.dependencies", "package.tree")
-    run.assert_fault("package.node_modules", 2, "node_modules", blocked=blocked)
+    run.assert_fault("package.node_modules", 2, "no dependencies are installed", blocked=blocked)
     assert run.check("package.node_modules")["remedy"] == "npm ci"
 
 
-def test_an_emptied_file_of_a_package_is_mended_by_the_remedy(
+def test_a_file_that_was_cut_off_is_mended_by_the_remedy(
     installed: App, tmp_path: Path, run_health: RunHealth
 ) -> None:
     app = copy(installed, tmp_path / "shop", linked=False)
-    app.write("node_modules/iconv-lite/encodings/internal.js", "")  # body-parser's, loaded late
+    app.write("node_modules/iconv-lite/lib/index.js", "module.exports = {")  # body-parser's
     cache = {"npm_config_cache": npm(app.folder, "config", "get", "cache").strip()}
 
     run = run_health(app, *only("package"), env=cache)
 
-    run.assert_fault("package.files", 2, "node_modules/iconv-lite: encodings/internal.js is empty")
-    command = run.check("package.files")["remedy"]
+    run.assert_fault(
+        *("package.dependencies", 2, "iconv-lite: lib/index.js is not as published"),
+        blocked=("package.tree",),
+    )
+    command = run.check("package.dependencies")["remedy"]
     assert command == "npm ci"
     subprocess.run(command.split(), cwd=app.folder, check=True, capture_output=True, timeout=300)
-    run = run_health(app, *only("package"), env=cache)
-    run.assert_healthy()
-    assert run.check("package.files")["details"]["compared"] > 50
+    run_health(app, *only("package"), env=cache).assert_healthy()
 
 
 def test_a_critical_advisory_makes_the_run_unhealthy(app: App, run_health: RunHealth) -> None:
@@ -110,19 +111,24 @@ def test_a_missing_artifact_fails_and_blocks_its_other_checks(
     assert run.check("build.artifacts")["remedy"] == "npm run build"
 
 
-@pytest.mark.parametrize(
-    ("content", "code"), [(b"\x00\xff\x17\x1b[2J" * 99, 2), (b"(" * 100_000, 3)]
-)
-def test_an_artifact_that_does_not_parse_fails_and_one_beyond_node_is_unknown(
-    bare_app: App, run_health: RunHealth, content: bytes, code: int
-) -> None:
-    bare_app.manifest(main="dist/index.js")
-    bare_app.write("dist/index.js", content)
+def test_a_file_that_does_not_parse_fails(bare_app: App, run_health: RunHealth) -> None:
+    bare_app.manifest(main="dist/index.js", scripts={"build": "cp -r src dist"})
+    bare_app.write("dist/index.js", b"\x00\xff\x17\x1b[2J" * 99)
 
     run = run_health(bare_app, *only("build"))
 
-    run.assert_fault("build.syntax", code, "dist/index.js")
+    run.assert_fault("build.syntax", 2, "dist/index.js line 1: SyntaxError")
     assert "\x1b" not in run.text
+
+
+def test_a_file_beyond_node_is_unknown(bare_app: App, run_health: RunHealth) -> None:
+    bare_app.manifest(main="dist/index.js")
+    bare_app.write("dist/index.js", b"(" * 100_000)
+
+    run = run_health(bare_app, *only("build"))
+
+    assert run.exit_code == 3, run.text
+    assert "dist/index.js was not parsed: " in run.check("build.syntax")["message"]
 
 
 def test_a_broken_configuration_file_fails_and_no_name_or_content_acts_on_the_terminal(
@@ -166,7 +172,7 @@ def test_a_mistake_of_the_user_is_a_usage_error_that_names_it(
             (
                 "node",
                 "npm",
-                ("system.npm", "build.syntax", "package.dependencies", "dependencies.audit"),
+                ("system.npm", "build.artifacts", "package.dependencies", "dependencies.audit"),
             )
         ],
         *[("npm", "node", ("dependencies.audit", "dependencies.outdated", "package.tree"))],

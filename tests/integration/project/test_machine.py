@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
-from pytest_flowhealth.probes import cgroup, runtimes, system
+from pytest_flowhealth.probes.system import cgroup, resources, runtimes
 from tests.kit.projects import write_program
 
 
 def test_cpu_and_control_groups_of_this_machine_have_plausible_figures(tmp_path: Path) -> None:
-    found = system.cpu(0.2, root=tmp_path)
+    found = resources.measure_cpu(0.2, root=tmp_path)
     assert found.scope == "machine"
     assert 0 <= found.used <= 100
     assert all(limit.limit > 0 and limit.used >= 0 for limit in cgroup.memory_limits())
@@ -22,7 +22,7 @@ def test_cpu_and_control_groups_of_this_machine_have_plausible_figures(tmp_path:
 
 @pytest.mark.skipif(shutil.which("df") is None, reason="df is not installed")
 def test_disk_is_as_df_shows_it(tmp_path: Path) -> None:
-    found = system.disk(tmp_path)
+    found = resources.read_disk(tmp_path)
 
     command = ["df", "--output=pcent,ipcent", str(tmp_path)]
     shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout

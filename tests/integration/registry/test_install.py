@@ -12,12 +12,10 @@ from typing import Any
 
 import pytest
 
-from pytest_flowhealth.config.model import Configuration, Npm
-from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
-from pytest_flowhealth.probes.registry import scratch
+from pytest_flowhealth.probes.project import NpmProject
+from pytest_flowhealth.probes.registry import PackageRegistry, scratch
 from pytest_flowhealth.probes.registry.install import Installed, install_packed, install_published
-from pytest_flowhealth.probes.registry.settings import read_settings
 from tests.kit.processes import processes_below
 from tests.kit.projects import write
 from tests.kit.registry import RegistryFront, package_document
@@ -37,13 +35,18 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def published(root: Path, name: str, registry: str | None = None, **how: Any) -> Installed:
-    target = Target(write(root, name=name), Configuration(npm=Npm(registry=registry)))
-    return install_published(read_settings(target), **how)
+    project = NpmProject(write(root, name=name))
+    try:
+        return install_published(
+            name, PackageRegistry(project, name, registry=registry).read_npmrc(), **how
+        )
+    finally:
+        project.close()
 
 
 def packed(root: Path, files: dict[str, str], **fields: Any) -> Installed:
     write(root, files, **{"name": "mine", "version": "1.2.3", **fields})
-    return install_packed(read_settings(Target(root, Configuration())), root)
+    return install_packed(root, "")
 
 
 def test_a_scoped_package_without_an_entry_point_works(tmp_path: Path) -> None:
@@ -51,7 +54,7 @@ def test_a_scoped_package_without_an_entry_point_works(tmp_path: Path) -> None:
 
     assert found.works, found
     assert found.package.startswith("@types/ms@")
-    assert found.notes == ("@types/ms has no entry point to load",)
+    assert found.notes == ("@types/ms has nothing to load",)
     assert found.packages == 1
     assert found.size > 1_000
 
@@ -143,13 +146,10 @@ def test_a_registry_that_hangs_or_answers_with_a_page_is_unknown(tmp_path: Path)
 PROGRAM = """
 import sys, threading
 from pathlib import Path
-from pytest_flowhealth.config.model import Configuration, Npm
-from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.probes.registry.install import install_published
-from pytest_flowhealth.probes.registry.settings import read_settings
 root = Path(sys.argv[1])
-settings = read_settings(Target(root, Configuration(npm=Npm(registry=sys.argv[2]))))
-threading.Thread(target=install_published, args=(settings,), daemon=True).start()
+npmrc = f"registry={sys.argv[2]}\\n"
+threading.Thread(target=install_published, args=("express", npmrc), daemon=True).start()
 sys.stdin.read()
 """
 

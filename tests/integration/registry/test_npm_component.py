@@ -103,10 +103,8 @@ def test_every_figure_follows_from_the_answers_and_the_token_stays_secret(
     assert found["score"] == pytest.approx((35 * 100 + 10 * 100 + 10 * 90 + 200 * 10) / 75)
     assert run.outcomes["npm.install_success"] == "skip"
 
-    answers = [each.check("npm.published")["details"]["answer"] for each in (run, again)]
-    assert [answer["confirmed"] for answer in answers] == [False, True]
-    assert answers[1]["age"] >= 0
-    stored = [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    again.assert_healthy()
+    stored = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".npmrc"]
     assert stored
     assert not any(PASSWORD.encode() in path.read_bytes() for path in stored)
 
@@ -116,7 +114,11 @@ def test_a_downloads_api_that_fails_is_unknown_and_no_part_of_the_score(run_npm:
         run = run_npm(registry)
 
     assert run.exit_code == 1, run.text
-    for name, says in (("downloads", "405"), ("adoption", "no JSON"), ("advisories", "405")):
+    for name, says in (
+        ("downloads", "405"),
+        ("adoption", "gives no answer"),
+        ("advisories", "405"),
+    ):
         assert run.outcomes[f"npm.{name}"] == "unknown"
         assert says in run.check(f"npm.{name}")["message"]
     assert run.blocked["npm.growth"] == "npm.downloads"

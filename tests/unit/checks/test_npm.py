@@ -19,22 +19,18 @@ from pytest_flowhealth.feedback.reports.receiving import kept
 from pytest_flowhealth.feedback.reports.report import InstallReport
 from pytest_flowhealth.feedback.reports.sealing import Vault
 from pytest_flowhealth.history.keeping import opened
-from pytest_flowhealth.probes.registry import settings
-from pytest_flowhealth.probes.registry.adoption import Advisory
-from pytest_flowhealth.probes.registry.client import Reply
-from pytest_flowhealth.probes.registry.downloads import Day, Downloads, figures
-from pytest_flowhealth.probes.registry.failure import Failure
-from pytest_flowhealth.probes.registry.install import Installed
-from pytest_flowhealth.probes.registry.packument import Release
+from pytest_flowhealth.probes.registry import Advisory, Day, Downloads, Failure, Installed, Release
+from pytest_flowhealth.probes.registry.downloads import summarise_downloads
 from tests.kit.checks import assert_outcome, run_check
 from tests.kit.projects import write
 
 TODAY = date(2026, 11, 23)
 RELEASE = Release(
     name="ms",
+    registry="registry.example",
     latest="2.1.3",
     tags={"latest": "2.1.3"},
-    versions=("1.0.0", "2.0.0", "2.1.3"),
+    versions=["1.0.0", "2.0.0", "2.1.3"],
     deprecated={},
     created=datetime(2011, 12, 21, tzinfo=UTC),
     released=datetime(2020, 12, 8, tzinfo=UTC),
@@ -42,33 +38,31 @@ RELEASE = Release(
     provenance=False,
     integrity=True,
 )
-REPLY = Reply("the registry registry.example", "2026-11-23T00:00:00+00:00")
 VERSIONS = {"2.1.3": 70, "2.0.0": 20, "1.0.0": 10}
 WORKS = Installed("ms@2.1.3", seconds=1.0, size=10_000, packages=1)
 DOWN = MeasurementUnavailable("the downloads API answered with status 500 (4 attempts)")
 ALL = {
-    "npm_release": (RELEASE, REPLY),
+    "npm_release": RELEASE,
     "npm_installed": WORKS,
-    "npm_versions": (VERSIONS, REPLY),
-    "npm_advisories": (),
+    "npm_versions": VERSIONS,
+    "npm_advisories": [],
 }
 
 
 def downloads(count: Any = lambda day: 200 if day.weekday() > 4 else 1_000) -> Downloads:
     days = [TODAY - timedelta(days=back) for back in range(59, 0, -1)]
-    return figures([Day(day, count(day)) for day in days], TODAY)
+    return summarise_downloads([Day(day, count(day)) for day in days], TODAY)
 
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make a checkout of the package; npm is not asked for its configuration."""
-    config = {"registry": "https://registry.example/"}
-    monkeypatch.setattr(settings, "_npm_config", lambda _: config)
+    """Make a checkout of the package; Node is not asked for its name."""
+    monkeypatch.setattr(checks, "package_of", lambda *_: "ms")
     return write(tmp_path, name="ms", version="2.1.3")
 
 
 def run(check: Any, project: Path, **answers: Any) -> CheckResult:
-    return run_check(check, project, **{**ALL, "npm_days": (downloads(), REPLY), **answers})
+    return run_check(check, project, **{**ALL, "npm_days": downloads(), **answers})
 
 
 def values(result: CheckResult) -> dict[str, Any]:
@@ -98,8 +92,8 @@ def test_a_deprecated_or_newer_published_version_warns(
     project: Path, release: dict[str, Any], version: str, says: str
 ) -> None:
     write(project, name="ms", version=version)
-    changed = msgspec.structs.replace(RELEASE, **release)
-    assert_outcome(run(checks.test_published, project, npm_release=(changed, REPLY)), "warn", says)
+    changed = msgspec.structs.replace(RELEASE, is_older=version < "2.1.3", **release)
+    assert_outcome(run(checks.test_published, project, npm_release=changed), "warn", says)
 
 
 @pytest.mark.parametrize(
@@ -132,10 +126,10 @@ def test_downloads_are_measured_and_growth_of_more_than_a_few_is_judged(project:
     assert (found.outcome, values(found)["downloads_week"]) == ("pass", 5_400)
 
     halved = downloads(lambda day: 500 if day >= TODAY - timedelta(days=7) else 1_000)
-    found = run(checks.test_growth, project, npm_days=(halved, REPLY))
+    found = run(checks.test_growth, project, npm_days=halved)
     assert_outcome(found, "warn", "-50 %")
 
-    found = run(checks.test_growth, project, npm_days=(downloads(lambda _: 3), REPLY))
+    found = run(checks.test_growth, project, npm_days=downloads(lambda _: 3))
     assert_outcome(found, "skip", "not judged: of 21 downloads a week that may be chance")
     assert values(found)["growth"] == 0
 
@@ -163,7 +157,7 @@ def test_what_was_not_answered_is_unknown_and_has_no_value(
 def test_adoption_counts_deprecated_versions(project: Path) -> None:
     deprecated = {"2.1.3": "use another", "1.0.0": "old"}
     release = msgspec.structs.replace(RELEASE, deprecated=deprecated)
-    found = run(checks.test_adoption, project, npm_release=(release, REPLY))
+    found = run(checks.test_adoption, project, npm_release=release)
     expected = {"adoption": 70, "adoption_major": 90, "adoption_deprecated": 80}
     assert values(found) == expected
 
@@ -171,16 +165,16 @@ def test_adoption_counts_deprecated_versions(project: Path) -> None:
 @pytest.mark.parametrize(
     ("advisory", "outcome", "share"),
     [
-        (Advisory("high", "*", "A fault"), "warn", 100),
-        (Advisory("critical", ">=2.1.0", "A fault"), "warn", 70),
-        (Advisory("moderate", "*", "A fault"), "pass", 100),
-        (Advisory("critical", "<2.0.0", "A fault"), "pass", 10),
+        (Advisory("high", "A fault", "*", [*VERSIONS]), "warn", 100),
+        (Advisory("critical", "A fault", ">=2.1.0", ["2.1.3"]), "warn", 70),
+        (Advisory("moderate", "A fault", "*", [*VERSIONS]), "pass", 100),
+        (Advisory("critical", "A fault", "<2.0.0", ["1.0.0"]), "pass", 10),
     ],
 )
 def test_a_grave_advisory_of_the_latest_version_warns(
     project: Path, advisory: Advisory, outcome: str, share: float
 ) -> None:
-    found = run(checks.test_advisories, project, npm_advisories=(advisory,))
+    found = run(checks.test_advisories, project, npm_advisories=[advisory])
     assert_outcome(found, outcome)
     assert values(found)["adoption_vulnerable"] == share
 

@@ -3,12 +3,12 @@
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
-from pytest_flowhealth.probes.listing import listed, raise_worst
+from pytest_flowhealth.probes.listing import list_findings, raise_worst
 
 
 def test_several_findings_are_counted_and_the_first_ten_named() -> None:
-    assert listed(["a is missing"], "files are broken") == "a is missing"
-    message = listed([str(number) for number in range(1_200)], "files are broken")
+    assert list_findings(["a is missing"], "files are broken") == "a is missing"
+    message = list_findings([str(number) for number in range(1_200)], "files are broken")
     assert message.startswith("1,200 files are broken: 0; 1; ")
     assert message.endswith("; 9; and 1,190 more")
 

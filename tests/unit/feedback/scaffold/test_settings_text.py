@@ -39,29 +39,20 @@ def test_every_commented_setting_is_valid(tmp_path: Path) -> None:
 
 def test_the_written_settings_are_in_force(tmp_path: Path) -> None:
     manifest = (
-        '{"name": "a", "main": "lib/a.js", "types": "lib/a.d.ts", "engines": {"node": ">=22"}, '
+        '{"name": "a", "main": "lib/a.js", "engines": {"node": ">=22"}, '
         '"dependencies": {"ioredis": "5", "it\'s \\"odd\\" \\u007f": "1"}}'
     )
-    make(tmp_path, manifest, **{"tsconfig.json": "{}", ".env": "A=1", "lib/a.d.ts": ""})
+    make(tmp_path, manifest, **{"tsconfig.json": "{}", ".env": "A=1"})
     write(plan(tmp_path))
     config = load_target(None, {}, tmp_path).config
 
     assert config.checks == ("health/",)
     assert config.system.node == ">=22"
     assert config.package.critical == ("ioredis", 'it\'s "odd" \x7f')
-    assert config.build.artifacts == ("lib/a.js", "lib/a.d.ts")
+    assert config.build.artifacts is None  # package.json, and the start scripts, say it
     assert config.configuration.files == ("tsconfig.json",)
     assert config.redis.url is None  # else it would win over REDIS_URL
     assert "Found: ioredis" in (tmp_path / "flowhealth.toml").read_text()
-
-
-@pytest.mark.parametrize("exports", ['{"./*": "./lib/*.js"}', '"./../out.js"'])
-def test_exports_that_are_no_paths_are_not_written_as_artifacts(
-    tmp_path: Path, exports: str
-) -> None:
-    found = look(make(tmp_path, f'{{"name": "a", "exports": {exports}}}'))
-
-    assert "build.artifacts" not in found.values
 
 
 @pytest.mark.parametrize("name", sorted(presets()))

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.registry import downloads
-from pytest_flowhealth.probes.registry.downloads import Day, figures, growth
-from tests.kit.registry import Replies, reply
+from pytest_flowhealth.probes.registry.downloads import Day, compute_growth, summarise_downloads
 
 TODAY = date(2026, 11, 23)
 """A Monday."""
@@ -31,13 +30,13 @@ def by_weekday(weekday: int, weekend: int) -> list[Day]:
 
 
 def grown(days: Sequence[Day], created: datetime | None = OLD) -> downloads.Growth:
-    return growth(figures(days, TODAY), created)
+    return compute_growth(summarise_downloads(days, TODAY), created)
 
 
 def test_figures_are_sums_of_the_last_days() -> None:
     days = series(range(1, WINDOW + 1))
 
-    found = figures(days, TODAY)
+    found = summarise_downloads(days, TODAY)
 
     assert (found.last, found.lag) == (TODAY - timedelta(days=1), 1)
     assert found.day == 59
@@ -57,30 +56,30 @@ def test_growth_compares_the_last_week_with_the_week_before() -> None:
 
 
 def test_zeros_at_the_end_are_days_that_are_not_counted_yet() -> None:
-    found = figures(series([100] * (WINDOW - 2) + [0] * 2), TODAY)
+    found = summarise_downloads(series([100] * (WINDOW - 2) + [0] * 2), TODAY)
 
     assert found.lag == 3
     assert (found.day, found.week, found.month) == (100, 700, 3_000)
-    assert growth(found, OLD).percent == 0
+    assert compute_growth(found, OLD).percent == 0
 
 
 def test_four_zero_days_of_a_popular_package_are_an_outage() -> None:
     with pytest.raises(MeasurementUnavailable, match="no figures since 2026-11-18"):
-        figures(series([100] * (WINDOW - 4) + [0] * 4), TODAY)
+        summarise_downloads(series([100] * (WINDOW - 4) + [0] * 4), TODAY)
 
 
 def test_a_package_without_downloads_has_no_growth_and_one_with_few_is_marked() -> None:
-    found = figures(series([0] * WINDOW), TODAY)
+    found = summarise_downloads(series([0] * WINDOW), TODAY)
 
     assert (found.day, found.week, found.month, found.trend) == (0, 0, 0, None)
     with pytest.raises(NotApplicable, match="no downloads in the week before"):
-        growth(found, OLD)
+        compute_growth(found, OLD)
     assert grown(series([28] * WINDOW)).few
     assert not grown(series([29] * WINDOW)).few
 
 
 def test_zero_days_of_a_rarely_used_package_are_true() -> None:
-    found = figures(series([1, 0, 0, 2, 0, 0, 0] * 8 + [0, 0, 0]), TODAY)
+    found = summarise_downloads(series([1, 0, 0, 2, 0, 0, 0] * 8 + [0, 0, 0]), TODAY)
 
     assert found.lag == 3
     assert (found.day, found.gaps) == (0, ())
@@ -89,20 +88,20 @@ def test_zero_days_of_a_rarely_used_package_are_true() -> None:
 def test_weekends_are_compared_with_weekends_and_without_downloads_no_gaps() -> None:
     """Before a Monday, both days of the weekend may be late: the figures end on Friday."""
     assert grown(by_weekday(1_000, 200)).percent == 0
-    found = figures(by_weekday(1_000, 0), TODAY)
+    found = summarise_downloads(by_weekday(1_000, 0), TODAY)
 
     assert (found.gaps, found.last) == ((), date(2026, 11, 20))
-    assert growth(found, OLD).percent == 0
+    assert compute_growth(found, OLD).percent == 0
 
 
 def test_a_lost_day_is_left_out_of_both_weeks() -> None:
     days = series([100] * WINDOW)
     days[-3] = Day(days[-3].day, 0)
 
-    found = figures(days, TODAY)
+    found = summarise_downloads(days, TODAY)
 
     assert found.gaps == (days[-3].day,)
-    assert growth(found, OLD) == downloads.Growth(0.0, 600, 600, 6)
+    assert compute_growth(found, OLD) == downloads.Growth(0.0, 600, 600, 6)
 
 
 def test_three_lost_days_leave_growth_unknown() -> None:
@@ -119,21 +118,21 @@ def test_a_young_package_has_figures_and_growth_after_two_weeks(age: int, *, gro
     first = TODAY - timedelta(days=age)
     days = [Day(one.day, 10 if one.day >= first else 0) for one in series([0] * WINDOW)]
 
-    found = figures(days, TODAY)
+    found = summarise_downloads(days, TODAY)
 
     assert found.month == 10 * min(age, 30)
     created = datetime.combine(first, datetime.min.time(), UTC) + timedelta(hours=13)
     if grows:
-        assert growth(found, created).percent == 0
+        assert compute_growth(found, created).percent == 0
     else:
         with pytest.raises(
             NotApplicable, match=f"there since {first}: growth needs two whole weeks"
         ):
-            growth(found, created)
+            compute_growth(found, created)
 
 
 def test_weeks_begin_with_the_first_download() -> None:
-    found = figures(series([0] * (WINDOW - 21) + [10] * 21), TODAY)
+    found = summarise_downloads(series([0] * (WINDOW - 21) + [10] * 21), TODAY)
 
     assert found.weeks == (70, 70, 70)
     assert found.trend == 0
@@ -153,14 +152,14 @@ def test_weeks_begin_with_the_first_download() -> None:
 )
 def test_missing_doubled_or_old_days_are_unknown(days: list[Day], says: str) -> None:
     with pytest.raises(MeasurementUnavailable, match=says):
-        figures(days, TODAY)
+        summarise_downloads(days, TODAY)
 
 
 @settings(max_examples=50)
 @given(st.lists(st.integers(0, 10**9), min_size=32, max_size=WINDOW), st.integers(1, 3))
 def test_figures_are_sums_of_the_given_counts_or_unknown(counts: list[int], late: int) -> None:
     try:
-        found = figures(series(counts, TODAY - timedelta(days=late)), TODAY)
+        found = summarise_downloads(series(counts, TODAY - timedelta(days=late)), TODAY)
     except MeasurementUnavailable:
         return
     used = counts[: len(found.days)]
@@ -168,20 +167,3 @@ def test_figures_are_sums_of_the_given_counts_or_unknown(counts: list[int], late
     assert found.month == sum(used[-30:])
     assert all(count == 0 for count in counts[len(used) :])
     assert 1 <= found.lag <= downloads.OLDEST
-
-
-def test_the_request_has_the_period_and_the_scope_with_its_slash() -> None:
-    package = "@slack/client"
-    replies = Replies(reply({"package": package, "downloads": series([7] * WINDOW)}))
-    found, _ = downloads.read_downloads(replies.client(), package, TODAY)
-
-    assert replies.requests[0].path == f"downloads/range/2026-09-25:2026-11-22/{package}"
-    assert found.week == 49
-
-
-def test_an_answer_about_no_or_another_package_is_unknown() -> None:
-    other = reply({"package": "koa", "downloads": series([7] * WINDOW)})
-    with pytest.raises(MeasurementUnavailable, match="asked for express, and answered for koa"):
-        downloads.read_downloads(Replies(other).client(), "express", TODAY)
-    with pytest.raises(MeasurementUnavailable, match="status 404: it has no figures of express"):
-        downloads.read_downloads(Replies(reply({}, 404)).client(), "express", TODAY)

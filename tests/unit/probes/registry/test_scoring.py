@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes.registry import scoring
-from pytest_flowhealth.probes.registry.scoring import WEIGHTS, Missing, scored
+from pytest_flowhealth.probes.registry.scoring import WEIGHTS, MissingPart, compute_score
 
 DOCS = Path(__file__).parents[4] / "docs/npm.md"
 BEST = {
@@ -38,16 +38,16 @@ BEST = {
 def test_the_score_is_the_weighted_mean_of_its_parts(
     changes: dict[str, float], value: float
 ) -> None:
-    assert scored(BEST | changes).value == pytest.approx(value)
+    assert compute_score(BEST | changes).value == pytest.approx(value)
 
 
 def test_missing_parts_have_no_weight() -> None:
-    found = scored(
+    found = compute_score(
         {
             "installable": 1.0,
             "latest_major": 50.0,
-            "growth": Missing("the API is down"),
-            "install_success": Missing("no reports", applicable=False),
+            "growth": MissingPart("the API is down"),
+            "install_success": MissingPart("no reports", applicable=False),
         }
     )
 
@@ -59,12 +59,12 @@ def test_missing_parts_have_no_weight() -> None:
 
 def test_without_any_part_the_score_is_unknown() -> None:
     with pytest.raises(MeasurementUnavailable):
-        scored(dict.fromkeys(WEIGHTS, Missing("down")))
+        compute_score(dict.fromkeys(WEIGHTS, MissingPart("down")))
 
 
 @given(st.fixed_dictionaries({name: st.floats(-1e6, 1e6) for name in BEST}))
 def test_the_score_is_between_0_and_100(figures: dict[str, float]) -> None:
-    assert 0 <= scored(figures).value <= 100
+    assert 0 <= compute_score(figures).value <= 100
 
 
 def test_weights_are_those_of_the_docs() -> None:

@@ -1,0 +1,407 @@
+// Whether the packages that the project depends on load; a failure is judged by evidence.
+import { spawn } from "node:child_process";
+import { existsSync, realpathSync, statSync } from "node:fs";
+import path from "node:path";
+
+import { layoutOf } from "./layout.mjs";
+import { readJson } from "./npm.mjs";
+import { compare } from "./published.mjs";
+import { isStandalone, repair } from "./tree.mjs";
+import { findPnpFaults } from "./yarn.mjs";
+
+/**
+ * @typedef {import("./npm.mjs").Npm} Npm
+ * @typedef {object} Attempt how loading a package went
+ * @property {string} name
+ * @property {"loaded" | "failed" | "ended" | "late"} state
+ * @property {boolean} [hollow] it loaded, and exports nothing
+ * @property {string} [kind] the error's name
+ * @property {string} [code]
+ * @property {string} [message]
+ * @property {string} [file] the file that is at fault, where Node says
+ * @property {string} [asker] the file that asks for a module that can't be found
+ * @property {string | null} [signal]
+ * @typedef {object} Judgement
+ * @property {string} name
+ * @property {string} package the label of the package that depends on it
+ * @property {"works" | "faulty" | "unjudged" | "unknown"} state unjudged: it throws, which proves no fault
+ * @property {string | null} version
+ * @property {string | null} message
+ * @property {string | null} remedy
+ */
+
+const BATCH_SECONDS = 20;
+const SINGLE_SECONDS = 8;
+const AT_ONCE = 2;
+
+// Run by `node --input-type=module -e` in the package's folder, where import() resolves from.
+// Answers go to descriptor 3: the packages may print.
+const LOADER = `
+import { writeSync } from "node:fs";
+const [alone, ...names] = process.argv.slice(1);
+const tell = (line) => writeSync(3, JSON.stringify(line) + "\\n");
+for (const name of names) {
+  try {
+    const space = await import(name);
+    const values = Object.keys(space).filter((key) => key !== "default" && key !== "module.exports");
+    const main = space.default;
+    const hollow = !values.length && (main === undefined || (typeof main === "object" && main !== null && !Reflect.ownKeys(main).length));
+    tell({ name, state: "loaded", hollow });
+  } catch (error) {
+    tell({ name, state: "failed", kind: String(error?.name ?? typeof error), code: String(error?.code ?? ""),
+      message: String(error?.message ?? error).slice(0, 4000), stack: String(error?.stack ?? "").slice(0, 4000),
+      asker: Array.isArray(error?.requireStack) ? error.requireStack[0] : undefined });
+    if (alone === "alone") throw error;
+  }
+}
+process.exit(0);
+`;
+
+/**
+ * @param {{ critical: string[] | null }} request the names to load of the checked package; null: all of
+ *   its `dependencies`. Those of workspaces are always all.
+ * @param {Npm} npm
+ */
+export async function answer(request, npm) {
+  const layout = await layoutOf(npm);
+  if (isStandalone(layout)) return { packages: [] };
+  if (existsSync(path.join(layout.root, ".pnp.cjs"))) return { packages: await judgeArchives(layout) };
+  const packages = [];
+  for (const one of layout.packages) {
+    const own = one.label === "." && request.critical !== null ? request.critical : dependenciesOf(one.manifest);
+    packages.push(...(await judgeAll(npm, one, /** @type {string[]} */ (own))));
+  }
+  return { packages };
+}
+
+/**
+ * Judge packages in archives (Plug'n'Play): whether each is there.
+ * @param {import("./layout.mjs").Layout} layout
+ * @returns {Promise<Judgement[]>}
+ */
+async function judgeArchives(layout) {
+  const faults = new Map((await findPnpFaults(layout)).map((fault) => [fault.name, fault]));
+  const names = new Set([...faults.keys(), ...layout.packages.flatMap((one) => dependenciesOf(one.manifest))]);
+  return [...names].map((name) => ({
+    name,
+    package: ".",
+    state: faults.has(name) ? "faulty" : "works",
+    version: null,
+    message: faults.get(name)?.message ?? null,
+    remedy: faults.get(name)?.remedy ?? null,
+  }));
+}
+
+/** @param {Record<string, any>} manifest */
+function dependenciesOf(manifest) {
+  const optional = manifest.optionalDependencies ?? {};
+  return Object.keys(manifest.dependencies ?? {}).filter((name) => !(name in optional));
+}
+
+/**
+ * @param {Npm} npm
+ * @param {import("./layout.mjs").Package} asking
+ * @param {string[]} names
+ * @returns {Promise<Judgement[]>}
+ */
+async function judgeAll(npm, asking, names) {
+  /** @type {Judgement[]} */
+  const judgements = [];
+  const loadable = [];
+  for (const name of names) {
+    const folder = locate(asking.folder, name);
+    const manifest = folder && readJson(path.join(folder, "package.json"));
+    const base = { name, package: asking.label, version: manifest?.version ?? null, message: null, remedy: null };
+    if (folder === null) judgements.push({ ...base, state: "faulty", ...(await missing(npm, asking, name)) });
+    else if (manifest && !hasEntry(folder, manifest)) judgements.push({ ...base, state: "works", message: `${name} has nothing to load` });
+    else loadable.push({ base, folder });
+  }
+  const attempts = await load(asking.folder, loadable.map(({ base }) => base.name));
+  for (const { base, folder } of loadable) {
+    const attempt = /** @type {Attempt} */ (attempts.get(base.name));
+    judgements.push({ ...base, ...(await judge(npm, attempt, folder)) });
+  }
+  return judgements;
+}
+
+/**
+ * @param {Npm} npm
+ * @param {import("./layout.mjs").Package} asking
+ * @param {string} name
+ */
+async function missing(npm, asking, name) {
+  const { manifest } = asking;
+  const spec = manifest.dependencies?.[name] ?? manifest.devDependencies?.[name] ?? manifest.optionalDependencies?.[name];
+  if (!/^(@[\w.~-]+\/)?[\w~-][\w.~-]*$/.test(name)) {
+    const where = spec === undefined ? "[package] critical" : "package.json";
+    return { message: `${JSON.stringify(name)} is not a package's name`, remedy: `correct the name in ${where}` };
+  }
+  const layout = await layoutOf(npm);
+  const manager = layout.manager ?? "npm";
+  const install = `${manager} ${manager === "npm" ? "install" : "add"} ${name}`;
+  return { message: `${name} is missing`, remedy: spec === undefined ? install : await repair(npm) };
+}
+
+/**
+ * Return the folder of a package as Node finds it from `folder`.
+ * @param {string} folder
+ * @param {string} name
+ */
+function locate(folder, name) {
+  for (let at = folder; ; at = path.dirname(at)) {
+    const candidate = path.join(at, "node_modules", name);
+    if (path.basename(at) !== "node_modules" && isFolder(candidate)) return realpathSync(candidate);
+    if (at === path.dirname(at)) return null;
+  }
+}
+
+/** @param {string} place */
+function isFolder(place) {
+  return statSync(place, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/**
+ * Tell whether a package has a file for its bare name: types, assets and commands have none.
+ * @param {string} folder
+ * @param {Record<string, any>} manifest
+ */
+function hasEntry(folder, manifest) {
+  if (manifest.exports !== undefined && manifest.exports !== null) return true;
+  if (typeof manifest.main === "string" && manifest.main !== "") return true;
+  if (["js", "json", "node"].some((end) => existsSync(path.join(folder, `index.${end}`)))) return true;
+  if (Array.isArray(manifest.files) && manifest.files.some((name) => /^(\.?\/)?index\.js$/.test(name))) return true;
+  return !(manifest.bin || manifest.types || manifest.typings || manifest.module || manifest.style || manifest.files);
+}
+
+/**
+ * Load packages, first all in one process, then those that fail each in one of its own.
+ * @param {string} folder
+ * @param {string[]} names
+ * @returns {Promise<Map<string, Attempt>>}
+ */
+async function load(folder, names) {
+  if (!names.length) return new Map();
+  const attempts = await runLoader(folder, "together", names, BATCH_SECONDS);
+  const again = names.filter((name) => {
+    const first = attempts.get(name);
+    return first?.state !== "loaded" && first?.code !== "ERR_PACKAGE_PATH_NOT_EXPORTED";
+  });
+  const queue = [...again];
+  const work = async () => {
+    for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
+      const found = await runLoader(folder, "alone", [name], SINGLE_SECONDS);
+      attempts.set(name, /** @type {Attempt} */ (found.get(name)));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return attempts;
+}
+
+/**
+ * @param {string} folder
+ * @param {"together" | "alone"} how
+ * @param {string[]} names
+ * @param {number} seconds
+ * @returns {Promise<Map<string, Attempt>>} an attempt for each name
+ */
+function runLoader(folder, how, names, seconds) {
+  return new Promise((resolve) => {
+    const line = ["--no-warnings", "--input-type=module", "-e", LOADER, "--", how, ...names];
+    const child = spawn(process.execPath, line, { cwd: folder, stdio: ["ignore", "ignore", "pipe", "pipe"] });
+    let [answers, errors, late] = ["", "", false];
+    const timer = setTimeout(() => {
+      late = true;
+      child.kill("SIGKILL");
+    }, seconds * 1000);
+    child.stderr?.on("data", (chunk) => (errors = (errors + chunk).slice(-8000)));
+    child.stdio[3]?.on("data", (chunk) => (answers += chunk));
+    const finish = (/** @type {number | null} */ code, /** @type {string | null} */ signal) => {
+      clearTimeout(timer);
+      /** @type {Map<string, Attempt>} */
+      const attempts = new Map(names.map((name) => [name, { name, state: late ? "late" : "ended", signal }]));
+      for (const text of answers.split("\n").filter(Boolean)) {
+        const attempt = JSON.parse(text);
+        const place = /^(?:file:\/\/)?(\/.*?):\d+$/m.exec(errors)?.[1];
+        attempts.set(attempt.name, { ...attempt, file: place && decodeURI(place) });
+      }
+      resolve(attempts);
+    };
+    child.on("error", () => finish(null, null));
+    // Not "close": what the packages have started may hold the pipes open.
+    child.on("exit", (code, signal) => setTimeout(finish, 20, code, signal));
+  });
+}
+
+/**
+ * @param {Npm} npm
+ * @param {Attempt} attempt
+ * @param {string} folder the package's
+ * @returns {Promise<Pick<Judgement, "state" | "message" | "remedy">>}
+ */
+async function judge(npm, attempt, folder) {
+  if (attempt.state === "loaded") {
+    if (!attempt.hollow) return { state: "works", message: null, remedy: null };
+    return judgeFiles(npm, [folder], `${attempt.name} exports nothing`, false);
+  }
+  const said = `${attempt.name} can't be loaded: ${await relative(npm, reason(attempt))}`;
+  const evidence = binaryFault(attempt) ?? (await moduleFault(npm, attempt, folder));
+  if (evidence !== null) return { state: "faulty", message: `${said}${evidence.why}`, remedy: await remedyFor(npm, evidence) };
+  const syntax = attempt.kind === "SyntaxError" || attempt.code === "ERR_INVALID_PACKAGE_CONFIG";
+  const owners = [attempt.file && ownerOf(attempt.file), folder].filter((one) => typeof one === "string");
+  return judgeFiles(npm, [...new Set(owners)], said, syntax || isOwnFile(attempt));
+}
+
+/** @param {Attempt} attempt */
+function reason(attempt) {
+  if (attempt.state === "late") return `it was not done within ${SINGLE_SECONDS} s`;
+  if (attempt.state === "ended") return attempt.signal ? `Node was ended by ${attempt.signal}` : "it ended the process";
+  const message = String(attempt.message).split("\nRequire stack:")[0].split("\n").slice(0, 3).join(" ");
+  const where = attempt.kind === "SyntaxError" && attempt.file ? ` in ${attempt.file}` : "";
+  return `${attempt.kind}: ${message.slice(0, 500)}${where}`;
+}
+
+/**
+ * @param {Npm} npm
+ * @param {string} text
+ */
+async function relative(npm, text) {
+  const { folder } = await layoutOf(npm);
+  return text.replaceAll("file://", "").replaceAll(`${folder}/`, "");
+}
+
+/**
+ * @typedef {{ why: string, remedy: "repair" | "rebuild" | null, owner: string }} Evidence
+ */
+
+/**
+ * A binary that is for another platform, another Node, or needs a library that is missing.
+ * @param {Attempt} attempt
+ * @returns {Evidence | null}
+ */
+function binaryFault(attempt) {
+  const text = String(attempt.message);
+  const owner = ownerOf(/(\/\S+?\.node)\b/.exec(text)?.[1] ?? "") ?? "";
+  if (/NODE_MODULE_VERSION|compiled against a different Node/.test(text)) return { why: "", remedy: "rebuild", owner };
+  if (/could not locate the bindings file/i.test(text)) return { why: "", remedy: "rebuild", owner: attempt.name };
+  if (/invalid ELF header|wrong ELF class|file too short|mach-o|Exec format error|incompatible architecture|not a valid Win32/.test(text)) {
+    return { why: "", remedy: "repair", owner };
+  }
+  if (attempt.code === "ERR_DLOPEN_FAILED" && /cannot open shared object file|Library not loaded/.test(text)) {
+    return { why: "", remedy: null, owner };
+  }
+  if (attempt.signal && ["SIGSEGV", "SIGBUS", "SIGILL"].includes(attempt.signal)) return { why: "", remedy: "rebuild", owner: attempt.name };
+  return null;
+}
+
+/**
+ * A module that can't be found is a fault if the package that asks for it declares it, or an
+ * installation script would have made it.
+ * @param {Npm} npm
+ * @param {Attempt} attempt
+ * @param {string} folder
+ * @returns {Promise<Evidence | null>}
+ */
+async function moduleFault(npm, attempt, folder) {
+  const found = missingModule(attempt);
+  if (found === null) return null;
+  const owner = ownerOf(found.asker ?? "") ?? folder;
+  const manifest = readJson(path.join(owner, "package.json")) ?? {};
+  const name = found.specifier.split("/").slice(0, found.specifier.startsWith("@") ? 2 : 1).join("/");
+  const isFile = found.specifier.startsWith("/") || /^\.\.?\//.test(found.specifier);
+  if (!isFile && name in (manifest.dependencies ?? {}) && !(name in (manifest.optionalDependencies ?? {}))) {
+    const there = locate(owner, name);
+    if (there === null) return { why: `; ${manifest.name ?? "it"} depends on ${name}`, remedy: "repair", owner };
+    return (await differs(npm, there)) ? { why: `; files of ${name} are missing`, remedy: "repair", owner: there } : null;
+  }
+  const generated = isFile ? !(await compare(npm, owner)).missing.length : name.startsWith(".");
+  const scripts = ["preinstall", "install", "postinstall"].some((event) => manifest.scripts?.[event]);
+  if (generated && scripts) return { why: `; the installation script of ${manifest.name} makes it`, remedy: "rebuild", owner };
+  return null;
+}
+
+/**
+ * @param {Attempt} attempt
+ * @returns {{ specifier: string, asker: string | undefined } | null}
+ */
+function missingModule(attempt) {
+  if (!["MODULE_NOT_FOUND", "ERR_MODULE_NOT_FOUND"].includes(String(attempt.code))) return null;
+  const found = /Cannot find (?:module|package) '(.+?)'(?: imported from (.+?))?(?:\n|$)/.exec(String(attempt.message));
+  if (found === null) return null;
+  return { specifier: found[1].replace("file://", ""), asker: attempt.asker ?? found[2]?.replace("file://", "") };
+}
+
+/** @param {Attempt} attempt */
+function isOwnFile(attempt) {
+  const found = missingModule(attempt);
+  return found !== null && (found.specifier.startsWith("/") || found.specifier.startsWith("."));
+}
+
+/**
+ * @param {Npm} npm
+ * @param {string} folder
+ */
+async function differs(npm, folder) {
+  const { missing, changed } = await compare(npm, folder);
+  return missing.length + changed.length > 0;
+}
+
+/**
+ * A package that fails is faulty where its files are not the published ones.
+ * @param {Npm} npm
+ * @param {string[]} folders
+ * @param {string} said
+ * @param {boolean} suspect whether nothing but its files can explain the failure
+ * @returns {Promise<Pick<Judgement, "state" | "message" | "remedy">>}
+ */
+async function judgeFiles(npm, folders, said, suspect) {
+  let unread = null;
+  for (const folder of folders) {
+    const { missing, changed, unread: why } = await compare(npm, folder);
+    const name = readJson(path.join(folder, "package.json"))?.name ?? path.basename(folder);
+    const files = [...missing.map((file) => `${file} is missing`), ...changed.map((file) => `${file} is not as published`)];
+    if (files.length) {
+      const more = files.length > 3 ? ` and ${files.length - 3} more` : "";
+      const message = `${said}; ${name}: ${files.slice(0, 3).join(", ")}${more}`;
+      return { state: "faulty", message, remedy: await repair(npm, { files: true }) };
+    }
+    unread ??= why;
+  }
+  if (suspect && unread) return { state: "unknown", message: `${said}; ${unread}`, remedy: null };
+  return { state: "unjudged", message: said, remedy: null };
+}
+
+/**
+ * @param {Npm} npm
+ * @param {Evidence} evidence
+ * @returns {Promise<string | null>}
+ */
+async function remedyFor(npm, { remedy, owner }) {
+  if (remedy === null) return null;
+  const layout = await layoutOf(npm);
+  if (remedy === "repair") {
+    const outside = path.isAbsolute(owner) && path.relative(layout.root, owner).startsWith("..");
+    if (outside && layout.manager === "npm") return `npm install --prefix '${path.relative(layout.folder, owner)}'`;
+    return repair(npm);
+  }
+  const name = readJson(path.join(owner, "package.json"))?.name ?? owner;
+  if (layout.manager === "pnpm") return `pnpm rebuild ${name}`;
+  if (layout.manager === "yarn") return `yarn rebuild ${name}`;
+  if (layout.manager === "bun") return "bun install --force";
+  const config = await npm.config();
+  return `npm rebuild${config.ignoreScripts ? " --ignore-scripts=false" : ""} ${name}`;
+}
+
+/**
+ * @param {string} file
+ * @returns {string | null} the folder of the package that a file belongs to
+ */
+function ownerOf(file) {
+  if (!path.isAbsolute(file)) return null;
+  for (let at = path.dirname(file); at !== path.dirname(at); at = path.dirname(at)) {
+    const parent = path.basename(path.dirname(at));
+    if (parent === "node_modules" && !path.basename(at).startsWith("@")) return at;
+    if (parent.startsWith("@") && path.basename(path.dirname(path.dirname(at))) === "node_modules") return at;
+    if (readJson(path.join(at, "package.json"))?.name && !file.includes("/node_modules/")) return at;
+  }
+  return null;
+}

@@ -1,0 +1,120 @@
+// Direct dependencies that are behind their latest version, or deprecated, by the registry.
+import { AgentError, firstLines } from "./errors.mjs";
+import { layoutOf } from "./layout.mjs";
+import { runManager } from "./managers.mjs";
+import { installedTrees } from "./tree.mjs";
+
+/**
+ * @typedef {object} Behind
+ * @property {string} name
+ * @property {string} current
+ * @property {string} wanted the newest within the range
+ * @property {string} latest
+ * @property {boolean} major whether the latest is a major version ahead
+ * @typedef {object} Outdated
+ * @property {Behind[]} behind
+ * @property {{ name: string, version: string, message: string }[]} deprecated
+ * @property {string[]} unread what the registry tells nothing of
+ */
+
+/**
+ * @param {unknown} _request
+ * @param {import("./npm.mjs").Npm} npm
+ * @returns {Promise<Outdated>}
+ */
+export async function answer(_request, npm) {
+  const layout = await layoutOf(npm);
+  if (layout.manager === "pnpm") return readPnpm(npm, await runManager(layout, ["pnpm", "outdated", "--format", "json"]));
+  if (layout.manager === "yarn") {
+    throw new AgentError("unavailable", `${layout.evidence}: Yarn has no command that lists outdated packages as JSON`, "yarn outdated");
+  }
+  if (layout.manager === "bun") {
+    throw new AgentError("unavailable", `${layout.evidence}: bun lists outdated packages for reading only`, "bun outdated");
+  }
+  const edges = (await installedTrees(npm)).flatMap((root) => directEdges(root));
+  /** @type {Outdated} */
+  const outdated = { behind: [], deprecated: [], unread: [] };
+  const names = new Map(edges.map((edge) => [`${edge.name} ${edge.spec} ${edge.to.location}`, edge]));
+  await Promise.all([...names.values()].map((edge) => compareEdge(npm, edge, outdated)));
+  outdated.behind.sort((left, right) => left.name.localeCompare(right.name));
+  return outdated;
+}
+
+/**
+ * @param {any} root
+ * @returns {any[]} edges of the package and its workspaces to installed packages
+ */
+function directEdges(root) {
+  const workspaces = [...root.edgesOut.values()].filter((edge) => edge.workspace && edge.to).map((edge) => edge.to.target);
+  return [root, ...workspaces]
+    .flatMap((node) => [...node.edgesOut.values()])
+    .filter((edge) => edge.to && !edge.to.isLink && !edge.peer);
+}
+
+/**
+ * @param {import("./npm.mjs").Npm} npm
+ * @param {any} edge
+ * @param {Outdated} outdated
+ */
+async function compareEdge(npm, edge, outdated) {
+  const pickManifest = npm.require("npm-pick-manifest");
+  const semver = npm.require("semver");
+  const spec = parseSpec(npm, edge);
+  if (spec === null) return;
+  const options = { ...(await npm.config()), preferOnline: true, fetchRetries: 1, fetchTimeout: 20_000 };
+  const current = String(edge.to.version);
+  try {
+    const packument = await npm.remember(`packument ${spec.name}`, () => npm.require("pacote").packument(spec.name, options));
+    const deprecated = packument.versions?.[current]?.deprecated;
+    if (deprecated) outdated.deprecated.push({ name: edge.name, version: current, message: String(deprecated) });
+    const latest = pickManifest(packument, "*", options).version;
+    const wanted = pickManifest(packument, spec.fetchSpec, options).version;
+    if (semver.lt(current, latest) || current !== wanted) {
+      outdated.behind.push({ name: edge.name, current, wanted, latest, major: semver.major(current) < semver.major(latest) });
+    }
+  } catch (error) {
+    const { code } = /** @type {any} */ (error);
+    if (!["ETARGET", "E403", "E404"].includes(code)) {
+      throw new AgentError("unavailable", `the registry did not answer for ${spec.name}: ${firstLines(error)}`, "npm outdated");
+    }
+    outdated.unread.push(edge.name);
+  }
+}
+
+/**
+ * @param {import("./npm.mjs").Npm} npm
+ * @param {any} edge
+ * @returns {{ name: string, fetchSpec: string } | null} null where it is not from the registry
+ */
+function parseSpec(npm, edge) {
+  try {
+    const spec = npm.require("npm-package-arg")(`${edge.name}@${edge.spec}`);
+    if (!spec.registry) return null;
+    return { name: spec.subSpec?.name ?? spec.name, fetchSpec: (spec.subSpec ?? spec).fetchSpec };
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {import("./npm.mjs").Npm} npm
+ * @param {string} text
+ * @returns {Outdated}
+ */
+function readPnpm(npm, text) {
+  const semver = npm.require("semver");
+  const rows = Object.entries(JSON.parse(text || "{}")).map(([name, /** @type {any} */ found]) => ({ name, ...found }));
+  return {
+    behind: rows
+      .filter((row) => row.current)
+      .map(({ name, current, wanted, latest }) => ({
+        name,
+        current,
+        wanted,
+        latest,
+        major: semver.major(current) < semver.major(latest),
+      })),
+    deprecated: rows.filter((row) => row.isDeprecated).map((row) => ({ name: row.name, version: row.current, message: "deprecated" })),
+    unread: [],
+  };
+}

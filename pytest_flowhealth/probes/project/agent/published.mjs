@@ -1,0 +1,130 @@
+// Whether an installed package's files are those of its published archive.
+import { createHash } from "node:crypto";
+import { promises as fs } from "node:fs";
+import path from "node:path";
+
+import { readJson } from "./npm.mjs";
+import { installedTrees } from "./tree.mjs";
+
+/**
+ * @typedef {import("./npm.mjs").Npm} Npm
+ * @typedef {object} Comparison
+ * @property {string | null} unread why there is nothing to compare with, otherwise null
+ * @property {string[]} missing published files that are not there
+ * @property {string[]} changed files whose content is not the published one
+ */
+
+/**
+ * @param {{ folder: string }} request the package's folder
+ * @param {Npm} npm
+ * @returns {Promise<Comparison>}
+ */
+export async function answer(request, npm) {
+  return compare(npm, path.resolve(npm.project, request.folder));
+}
+
+/**
+ * @param {Npm} npm
+ * @param {string} folder
+ * @returns {Promise<Comparison>}
+ */
+export function compare(npm, folder) {
+  return npm.remember(`published ${folder}`, () => compareFiles(npm, folder));
+}
+
+/**
+ * @param {Npm} npm
+ * @param {string} folder
+ * @returns {Promise<Comparison>}
+ */
+async function compareFiles(npm, folder) {
+  const manifest = readJson(path.join(folder, "package.json"));
+  if (!manifest?.name || !manifest?.version) {
+    return { unread: null, missing: manifest === null ? ["package.json"] : [], changed: [] };
+  }
+  if (!(await isFromRegistry(npm, folder))) {
+    return { unread: `${manifest.name} is not from the registry`, missing: [], changed: [] };
+  }
+  const pacote = npm.require("pacote");
+  const options = { ...(await npm.config()), preferOffline: true, fullMetadata: false };
+  /** @type {Buffer} */
+  let archive;
+  try {
+    archive = await pacote.tarball(`${manifest.name}@${manifest.version}`, options);
+  } catch (error) {
+    const { code } = /** @type {any} */ (error);
+    const why = `the registry does not give ${manifest.name}@${manifest.version} (${code ?? error})`;
+    return { unread: why, missing: [], changed: [] };
+  }
+  return compareWith(await readArchive(npm, archive), folder);
+}
+
+/**
+ * @param {Npm} npm
+ * @param {string} folder
+ */
+async function isFromRegistry(npm, folder) {
+  if (!folder.split(path.sep).includes("node_modules")) return false;
+  const parse = npm.require("npm-package-arg");
+  const roots = await installedTrees(npm).catch(() => []);
+  const nodes = roots.flatMap((root) => [...root.root.inventory.values()]);
+  const node = nodes.find((one) => !one.isLink && one.realpath === folder);
+  return [...(node?.edgesIn ?? [])].every((edge) => {
+    try {
+      return parse(`${edge.name}@${edge.spec}`).registry ?? false;
+    } catch {
+      return true; // another manager's protocol, such as catalog:
+    }
+  });
+}
+
+/**
+ * @param {Npm} npm
+ * @param {Buffer} archive
+ * @returns {Promise<Map<string, Buffer>>} digests by path
+ */
+async function readArchive(npm, archive) {
+  const tar = npm.require("tar");
+  /** @type {Map<string, Buffer>} */
+  const files = new Map();
+  await new Promise((resolve, reject) => {
+    const parser = tar.t({
+      strict: true,
+      onReadEntry: collect,
+      onentry: collect, // tar 6 (npm 9 and 10)
+    });
+    /** @param {any} entry */
+    function collect(entry) {
+      const name = entry.path.split("/").slice(1).join("/");
+      if (!entry.type.endsWith("File") || files.has(name)) return;
+      const hash = createHash("sha1");
+      files.set(name, Buffer.alloc(0));
+      entry.on("data", (/** @type {Buffer} */ chunk) => hash.update(chunk));
+      entry.on("end", () => files.set(name, hash.digest()));
+    }
+    parser.on("end", resolve).on("error", reject).end(archive);
+  });
+  return files;
+}
+
+/**
+ * @param {Map<string, Buffer>} files
+ * @param {string} folder
+ * @returns {Promise<Comparison>}
+ */
+async function compareWith(files, folder) {
+  /** @type {Comparison} */
+  const comparison = { unread: null, missing: [], changed: [] };
+  for (const [name, digest] of files) {
+    if (name === ".npmignore" || name === ".gitignore") continue; // renamed where it is unpacked
+    try {
+      const content = await fs.readFile(path.join(folder, name));
+      const same = createHash("sha1").update(content).digest().equals(digest);
+      // npm rewrites the first line of scripts that end it with CRLF.
+      if (!same && !content.subarray(0, 2).equals(Buffer.from("#!"))) comparison.changed.push(name);
+    } catch {
+      comparison.missing.push(name);
+    }
+  }
+  return comparison;
+}

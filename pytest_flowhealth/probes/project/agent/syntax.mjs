@@ -1,0 +1,449 @@
+// Whether files parse; none of them is run. Many files take one process: a script is compiled by
+// `vm.compileFunction`, a module by `vm.SourceTextModule`, as Node itself would compile it. Node is
+// started for a file only where that fails, for the place of the error.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, promises as fs } from "node:fs";
+import nodeModule, { createRequire } from "node:module";
+import path from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import vm from "node:vm";
+import { Worker } from "node:worker_threads";
+
+import { firstLines } from "./errors.mjs";
+
+/**
+ * @typedef {{ path: string, runner: "node" | "either" | "tool" }} File
+ *   `runner`: Node runs it as it is, something loads it as a script or a module, or a tool such as a
+ *   bundler reads it, which may take more than Node does
+ * @typedef {object} Result
+ * @property {string | null} problem what is wrong with the file
+ * @property {number} line begins at 1; 0 where it is not known
+ * @property {number} column
+ * @property {string | null} unparsed why the file could not be parsed
+ */
+
+const LARGEST = 64 * 2 ** 20;
+const SCRIPTS = new Set([".js", ".cjs", ".mjs", ".jsx"]);
+const TYPED = new Set([".ts", ".cts", ".mts", ".tsx"]);
+const PARAMETERS = ["exports", "require", "module", "__filename", "__dirname"];
+/** A call of `require` that begins a line, or is what the line's declaration is set to. */
+const REQUIRE = /^(?:(?:const|let|var) [\w$]+ = )?(?:[\w$.]+\()*require\(["'](\.\.?\/[^"']*)["']\)/gm;
+const MOST_IMPORTS = 2_000;
+const MODULE_SYNTAX = /^\s*(?:import|export)\b/m;
+/** How native add-ons begin: ELF, PE, and Mach-O in both byte orders and universal. */
+const NATIVE = ["7f454c46", "4d5a", "feedface", "cefaedfe", "feedfacf", "cffaedfe", "cafebabe"];
+
+const PARSED = { problem: null, line: 0, column: 0, unparsed: null };
+const problem = (/** @type {string} */ text, line = 0, column = 0) => ({
+  ...PARSED,
+  problem: text.slice(0, 300),
+  line,
+  column,
+});
+const unparsed = (/** @type {string} */ reason) => ({ ...PARSED, unparsed: reason });
+
+/**
+ * @param {{ files: File[] }} request
+ * @returns {Promise<{ files: Result[] }>} one result for each file, in order; of one that Node runs,
+ *   it includes the files of the project that it imports
+ */
+export async function answer({ files }) {
+  const modules = new ModuleParser();
+  const results = [];
+  const seen = new Set();
+  try {
+    for (const file of files) results.push(await parseWithImports(file, modules, seen));
+  } finally {
+    modules.close();
+  }
+  return { files: results };
+}
+
+/**
+ * Parse a file and, if Node runs it, the files that it imports by a relative path.
+ *
+ * @param {File} file
+ * @param {ModuleParser} modules
+ * @param {Set<string>} seen the files whose imports were followed
+ * @returns {Promise<Result>}
+ */
+async function parseWithImports(file, modules, seen) {
+  const first = await parse(file, modules);
+  if (file.runner !== "node" || first.problem || first.unparsed) return first;
+  const folder = path.dirname(file.path);
+  const waiting = [file.path];
+  for (let current = waiting.pop(); current !== undefined; current = waiting.pop()) {
+    if (seen.has(current) || seen.size > MOST_IMPORTS) continue;
+    seen.add(current);
+    if (current !== file.path) {
+      const { problem: found } = await parse({ path: current, runner: "node" }, modules);
+      if (found) return problem(`it imports ${path.relative(folder, current)}: ${found}`);
+    }
+    for (const { specifier, target } of await importsOf(current, modules)) {
+      if (target === null) {
+        const importer = path.relative(folder, current);
+        return problem(`${importer} imports ${specifier}, which is missing`);
+      }
+      if (!target.includes(`${path.sep}node_modules${path.sep}`)) waiting.push(target);
+    }
+  }
+  return first;
+}
+
+/**
+ * Return what a JavaScript file imports by a relative path, whenever it is run: the imports of a
+ * module, and the calls of `require` that begin a line, as compilers write them.
+ *
+ * @param {string} file
+ * @param {ModuleParser} modules
+ * @returns {Promise<{ specifier: string, target: string | null }[]>} null: there is no such file
+ */
+async function importsOf(file, modules) {
+  if (!SCRIPTS.has(path.extname(file))) return [];
+  const text = (await fs.readFile(file, "utf8")).replace(/^\ufeff/, "");
+  const require = createRequire(file);
+  if (scriptError(text) === null && path.extname(file) !== ".mjs") {
+    const specifiers = [...text.matchAll(REQUIRE)].map((match) => match[1]);
+    return specifiers.map((specifier) => ({ specifier, target: resolve(require, specifier) }));
+  }
+  const specifiers = (await modules.imports(text)).filter((each) => /^\.\.?\//.test(each));
+  return specifiers.map((specifier) => {
+    const target = fileURLToPath(new URL(specifier, pathToFileURL(file)));
+    return { specifier, target: existsSync(target) ? target : null };
+  });
+}
+
+/**
+ * @param {NodeJS.Require} require
+ * @param {string} specifier
+ */
+function resolve(require, specifier) {
+  try {
+    const file = require.resolve(specifier);
+    return existsSync(file) ? file : null; // Node remembers what it once found
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {File} file
+ * @param {ModuleParser} modules
+ * @returns {Promise<Result>}
+ */
+async function parse(file, modules) {
+  try {
+    const { size } = await fs.stat(file.path);
+    if (size > LARGEST) return unparsed(`it has more than ${LARGEST / 2 ** 20} MiB`);
+    const content = await fs.readFile(file.path);
+    const extension = path.extname(file.path);
+    if (extension === ".node") return checkStart(content, NATIVE, "a native add-on");
+    if (extension === ".wasm") return checkStart(content, ["0061736d"], "WebAssembly");
+    const text = content.toString("utf8").replace(/^\ufeff/, "");
+    if (extension === ".json") return parseJson(text);
+    if (TYPED.has(extension)) return await parseTypeScript(file, text);
+    const isScript = extension ? SCRIPTS.has(extension) : /^#!.*\bnode\b/.test(text);
+    return isScript ? await parseJavaScript(file, text, modules) : PARSED;
+  } catch (error) {
+    return unparsed(firstLines(error));
+  }
+}
+
+/**
+ * @param {Buffer} content
+ * @param {string[]} starts in hexadecimal
+ * @param {string} kind
+ */
+function checkStart(content, starts, kind) {
+  const start = content.subarray(0, 4).toString("hex");
+  return starts.some((known) => start.startsWith(known)) ? PARSED : problem(`it is not ${kind}`);
+}
+
+/** @param {string} text */
+function parseJson(text) {
+  try {
+    JSON.parse(text);
+    return PARSED;
+  } catch (error) {
+    return problem(`it is not JSON: ${firstLines(error)}`);
+  }
+}
+
+/**
+ * @param {File} file
+ * @param {string} text
+ * @param {ModuleParser} modules
+ * @returns {Promise<Result>}
+ */
+async function parseJavaScript(file, text, modules) {
+  const kinds = await kindsOf(file);
+  for (const kind of kinds) {
+    const error = kind === "module" ? await modules.error(text) : scriptError(text);
+    if (error === null) return PARSED;
+  }
+  if (file.runner === "tool") {
+    const result = await byCompiler(file.path, file.path.replace(/\.\w+$/, ".jsx"), text);
+    if (result) return result;
+  }
+  const likely = kinds.includes("module") && MODULE_SYNTAX.test(text) ? "module" : kinds[0];
+  const found = await checkByNode(likely, text);
+  if (file.runner === "tool" && found.problem) {
+    return unparsed(`Node does not parse it (${found.problem}), and what else reads it is unknown`);
+  }
+  return found;
+}
+
+/**
+ * How Node may read a file (nodejs.org/api/packages.html, "Determining module system"); a tool reads
+ * a `.js` as either.
+ *
+ * @param {File} file
+ * @returns {Promise<("commonjs" | "module")[]>}
+ */
+async function kindsOf(file) {
+  const extension = path.extname(file.path);
+  if (extension === ".mjs") return ["module"];
+  if (extension === ".cjs") return ["commonjs"];
+  if (file.runner !== "node") return ["commonjs", "module"];
+  const type = await packageType(path.dirname(await fs.realpath(file.path)));
+  if (type) return [type];
+  return detectsModules() ? ["commonjs", "module"] : ["commonjs"];
+}
+
+/** @param {string} folder */
+async function packageType(folder) {
+  for (; ; folder = path.dirname(folder)) {
+    try {
+      const { type } = JSON.parse(await fs.readFile(path.join(folder, "package.json"), "utf8"));
+      return type === "module" || type === "commonjs" ? type : null;
+    } catch (error) {
+      if (/** @type {any} */ (error).code !== "ENOENT" || folder === path.dirname(folder)) return null;
+    }
+  }
+}
+
+/** Whether this Node takes a file without a `type` for a module where it has the syntax of one. */
+function detectsModules() {
+  const [major, minor] = process.versions.node.split(".").map(Number);
+  return major > 22 || (major === 22 && minor >= 7) || (major === 20 && minor >= 19);
+}
+
+/** @param {string} text */
+function scriptError(text) {
+  try {
+    vm.compileFunction(text, PARAMETERS);
+    return null;
+  } catch (error) {
+    return String(error);
+  }
+}
+
+/** Parses ECMAScript modules in a thread that has Node's flag for `vm.SourceTextModule`. */
+class ModuleParser {
+  /** @type {Worker | undefined} */
+  #worker;
+
+  /**
+   * @param {string} text
+   * @returns {Promise<string | null>} the error, if any
+   */
+  async error(text) {
+    return (await this.#ask(text)).error;
+  }
+
+  /**
+   * @param {string} text
+   * @returns {Promise<string[]>} the specifiers of its imports, none where it does not parse
+   */
+  async imports(text) {
+    return (await this.#ask(text)).imports;
+  }
+
+  /**
+   * @param {string} text
+   * @returns {Promise<{ error: string | null, imports: string[] }>}
+   */
+  async #ask(text) {
+    this.#worker ??= new Worker(
+      `const vm = require("node:vm");
+       const { parentPort } = require("node:worker_threads");
+       parentPort.on("message", (text) => {
+         let error = null;
+         let imports = [];
+         try {
+           const parsed = new vm.SourceTextModule(text);
+           // Node 24 has renamed it.
+           const requests = parsed.moduleRequests?.map(({ specifier }) => specifier);
+           imports = [...(requests ?? parsed.dependencySpecifiers)];
+         } catch (reason) {
+           error = String(reason);
+         }
+         parentPort.postMessage({ error, imports });
+       });`,
+      { eval: true, execArgv: ["--experimental-vm-modules", "--no-warnings"] },
+    );
+    const answered = once(this.#worker, "message");
+    this.#worker.postMessage(text);
+    return (await answered)[0];
+  }
+
+  close() {
+    this.#worker?.terminate();
+  }
+}
+
+/**
+ * Let Node say what is wrong, and where.
+ *
+ * @param {"commonjs" | "module"} kind
+ * @param {string} text
+ * @returns {Promise<Result>}
+ */
+async function checkByNode(kind, text) {
+  const { code, stderr } = await run(["--check", `--input-type=${kind}`, "-"], text);
+  if (code === 0) return PARSED;
+  const lines = stderr.split("\n");
+  const message = lines.find((line) => /^\w*Error\b.*: /.test(line));
+  if (!message?.startsWith("SyntaxError: ")) {
+    return unparsed(message ?? `\`node --check\` ended with code ${code}`);
+  }
+  const caret = lines.find((line) => line.includes("^") && !line.trim().replace(/[\^\s]/g, ""));
+  const place = lines.map((line) => /^\S+:(\d+)$/.exec(line)).find(Boolean);
+  return problem(message, Number(place?.[1] ?? 0), caret ? caret.indexOf("^") + 1 : 0);
+}
+
+/**
+ * @param {string[]} args
+ * @param {string} input
+ * @returns {Promise<{ code: number | null, stdout: string, stderr: string }>}
+ */
+function run(args, input = "") {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { stdio: "pipe" });
+    let [stdout, stderr] = ["", ""];
+    child.stdout.setEncoding("utf8").on("data", (data) => (stdout += data));
+    child.stderr.setEncoding("utf8").on("data", (data) => (stderr += data));
+    child.stdin.on("error", () => {}).end(input);
+    child.on("error", reject).on("close", (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+/**
+ * By Node's own reader of types where it has one; where that refuses, and without it, by the
+ * project's `typescript`.
+ *
+ * @param {File} file
+ * @param {string} text
+ * @returns {Promise<Result>}
+ */
+async function parseTypeScript(file, text) {
+  const strip = /** @type {any} */ (nodeModule).stripTypeScriptTypes;
+  let refusal = null;
+  if (strip && !file.path.endsWith(".tsx")) {
+    process.removeAllListeners("warning");
+    try {
+      strip(text, { mode: "transform" });
+      return PARSED;
+    } catch (error) {
+      if (error instanceof SyntaxError) refusal = error.message.trim().split("\n").pop() ?? "";
+    }
+  }
+  const result = await byCompiler(file.path, file.path, text);
+  if (result) return result;
+  if (refusal !== null) return problem(`SyntaxError: ${refusal}`);
+  return unparsed("no compiler of TypeScript is installed here, and this Node can't read types");
+}
+
+/**
+ * Parse with the compiler that the file's package has: `typescript`, which from version 7 on has no
+ * API, or esbuild, which Vite and others bring.
+ *
+ * @param {string} file
+ * @param {string} name the file's name to the compiler: its extension allows types, or JSX
+ * @param {string} text
+ * @returns {Promise<Result | null>} null where there is no compiler
+ */
+async function byCompiler(file, name, text) {
+  const require = createRequire(file);
+  const typescript = load(require, "typescript");
+  if (typescript?.transpileModule) return byTypeScript(typescript, name, text);
+  const esbuild = load(require, "esbuild");
+  if (esbuild?.transform) return byEsbuild(esbuild, name, text);
+  try {
+    const compiler = path.join(path.dirname(require.resolve("typescript/package.json")), "bin/tsc");
+    return existsSync(compiler) && file === name ? await byTsc(compiler, file) : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {NodeJS.Require} require
+ * @param {string} name
+ * @returns {any} the package, undefined where it can't be loaded
+ */
+function load(require, name) {
+  try {
+    return require(name);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * @param {any} esbuild
+ * @param {string} name
+ * @param {string} text
+ * @returns {Promise<Result>}
+ */
+async function byEsbuild(esbuild, name, text) {
+  const loader = path.extname(name).replace(/^\.[cm]?/, "");
+  try {
+    await esbuild.transform(text, { loader, logLevel: "silent" });
+    return PARSED;
+  } catch (error) {
+    const first = /** @type {any} */ (error).errors?.[0];
+    if (!first?.location) return unparsed(firstLines(error));
+    return problem(`SyntaxError: ${first.text}`, first.location.line, first.location.column + 1);
+  } finally {
+    await esbuild.stop?.(); // its process
+  }
+}
+
+/**
+ * @param {any} ts the `typescript` package
+ * @param {string} fileName its extension decides whether JSX and types are allowed
+ * @param {string} text
+ */
+function byTypeScript(ts, fileName, text) {
+  const { diagnostics } = ts.transpileModule(text, {
+    fileName,
+    reportDiagnostics: true,
+    compilerOptions: {
+      target: ts.ScriptTarget.ESNext,
+      module: ts.ModuleKind.ESNext,
+      jsx: ts.JsxEmit.Preserve,
+      allowJs: true,
+    },
+  });
+  const [first] = diagnostics.filter((/** @type {any} */ diagnostic) => diagnostic.file);
+  if (!first) return PARSED;
+  const { line, character } = ts.getLineAndCharacterOfPosition(first.file, first.start);
+  const message = ts.flattenDiagnosticMessageText(first.messageText, " ");
+  return problem(`TS${first.code}: ${message}`, line + 1, character + 1);
+}
+
+/**
+ * @param {string} compiler
+ * @param {string} file
+ */
+async function byTsc(compiler, file) {
+  const options = ["--noEmit", "--noCheck", "--noResolve", "--noLib", "--ignoreConfig"];
+  const { code, stdout, stderr } = await run([compiler, ...options, "--pretty", "false", file]);
+  // Errors of syntax only: those of types have other numbers.
+  const found = /^.+\((\d+),(\d+)\): error (TS(?:1|17|18)\d{3}: .*)$/m.exec(stdout);
+  if (found) return problem(found[3], Number(found[1]), Number(found[2]));
+  if (code === 0 || /error TS\d/.test(stdout)) return PARSED;
+  return unparsed(`\`tsc\` gave no verdict: ${firstLines(stdout || stderr)}`);
+}

@@ -1,0 +1,467 @@
+"""Whether the files that start a project, or that it is loaded by, exist and are whole.
+
+What must exist is decided by the start scripts (`start_commands`) and by the fields of package.json
+(`entry_points`), for each package of the project. A field that nothing uses is no evidence of a fault:
+where a start script decides how an application starts, its `main` is not.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pytest_flowhealth.config.files import kind_of, reason
+from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
+from pytest_flowhealth.probes.project.entry_points import (
+    DEFAULT_MAIN,
+    EntryPoint,
+    entry_points,
+    export_patterns,
+)
+from pytest_flowhealth.probes.project.layout import Layout, ProjectPackage
+from pytest_flowhealth.probes.project.npm_project import NpmProject
+from pytest_flowhealth.probes.project.restore import find_remedy
+from pytest_flowhealth.probes.project.source_file import SourceFile
+from pytest_flowhealth.probes.project.start_commands import (
+    Need,
+    StartPlan,
+    read_start_plan,
+    scripts_of,
+)
+from pytest_flowhealth.probes.project.start_programs import Output
+from pytest_flowhealth.probes.project.syntax import (
+    PARSED_ENDINGS,
+    TYPED_ENDINGS,
+    Runner,
+    parse_files,
+)
+
+_BUNDLED = re.compile(r"^(?:react|react-native|expo|preact|solid-js|vue|svelte|next)$")
+_BUILT_AT_START = re.compile(r"\belectron-(?:forge|vite)\b")
+_DEPENDENCIES = ("dependencies", "devDependencies", "peerDependencies", "optionalDependencies")
+_DECLARATIONS = (".d.ts", ".d.mts", ".d.cts")
+_EMPTY_LOOK = 1 << 20
+_NAMED_AT_ONCE = 10
+
+
+class BuildProblem(msgspec.Struct, frozen=True):
+    """A file that is missing or broken, and what to do about it, if that is known."""
+
+    message: str
+    remedy: str | None = None
+
+
+class BuildState(msgspec.Struct, frozen=True):
+    """The files that start or load a project's packages.
+
+    Attributes:
+        files: Those that exist and are whole, with who reads each.
+        problems: Those that are missing or broken, where that keeps a package from working.
+        warnings: The same where it need not: nothing is known to use the file, or an earlier command
+            may create it.
+        undecided: Commands of the start scripts of which it is not known what they need.
+        unused: The same as `warnings` where another file starts the package.
+        scripts: The start scripts that were read.
+        folders: Folders and sources that exist, and are not parsed.
+        is_empty: Whether nothing names a file at all.
+    """
+
+    files: list[tuple[SourceFile, Runner]]
+    problems: list[BuildProblem]
+    warnings: list[BuildProblem]
+    undecided: list[str]
+    unused: list[str]
+    scripts: list[str]
+    folders: list[str]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to look at."""
+        return not (self.files or self.folders or self.problems or self.warnings)
+
+
+class ParsedFiles(msgspec.Struct, frozen=True):
+    """What came of parsing files.
+
+    Attributes:
+        count: How many were parsed, or should have been.
+        errors: CheckFailed for a broken file, MeasurementUnavailable for one of which nothing is known.
+        warnings: Files that Node does not parse, and that a tool may.
+        unparsed: TypeScript that nothing here can read: a package may have its sources read elsewhere.
+        remedy: The command that brings a broken file back, if it is known.
+    """
+
+    count: int
+    errors: list[FlowHealthError]
+    warnings: list[str]
+    unparsed: list[str]
+    remedy: str | None = None
+
+
+class _Missing(msgspec.Struct, frozen=True):
+    path: Path
+    message: str
+
+
+class _Resolved(msgspec.Struct, frozen=True):
+    files: list[str | None]
+
+
+def find_build(project: NpmProject, artifacts: Sequence[str] | None = None) -> BuildState:
+    """Look for the files that start the project and its workspaces, or that they are loaded by.
+
+    Args:
+        project: The project.
+        artifacts: Paths and glob patterns, relative to it, that take the place of what package.json
+            says.
+
+    Raises:
+        CheckFailed: package.json can't be read.
+        MeasurementUnavailable: Node gave no answer.
+    """
+    layout = project.layout()
+    finder = _Finder(project, layout)
+    if artifacts is not None:
+        for pattern in artifacts:
+            finder.find_pattern(pattern)
+        return finder.state
+    for package in layout.packages:
+        finder.find_package(package)
+    return finder.state
+
+
+def parse_build(project: NpmProject, state: BuildState) -> ParsedFiles:
+    """Parse the files that were found."""
+    files = [
+        (file, runner)
+        for file, runner in state.files
+        if file.path.suffix in PARSED_ENDINGS or not file.path.suffix
+    ]
+    errors: list[FlowHealthError] = []
+    warnings: list[str] = []
+    unparsed: list[str] = []
+    remedy = None
+    results = parse_files(project, files)
+    for (file, runner), error in zip(files, results, strict=True):
+        if isinstance(error, MeasurementUnavailable) and file.path.suffix in TYPED_ENDINGS:
+            unparsed.append(error.message)
+        elif isinstance(error, MeasurementUnavailable) and runner == "tool":
+            warnings.append(error.message)
+        elif error:
+            errors.append(error)
+        if isinstance(error, CheckFailed) and remedy is None:
+            remedy = find_remedy(project.root, project.layout(), file.path)
+    return ParsedFiles(len(files), errors, warnings, unparsed, remedy)
+
+
+class _Finder:
+    """Collects what is found of the packages, one after another."""
+
+    def __init__(self, project: NpmProject, layout: Layout) -> None:
+        self.state = BuildState([], [], [], [], [], [], [])
+        self._project = project
+        self._root = Path(layout.folder)
+        self._layout = layout
+        self._seen: set[Path] = set()
+
+    def find_pattern(self, pattern: str) -> None:
+        """Look for files by a path, or by a glob pattern."""
+        exact = self._root / pattern
+        found = [exact] if _exists(exact) else sorted(_glob(self._root, pattern))
+        if not found:
+            self._report(f"{pattern} (build.artifacts) is missing", exact, is_certain=True)
+        problems = [self._add(path, "build.artifacts", "either") for path in found]
+        broken = [problem for problem in problems if problem]
+        if broken and len(broken) == len(found):
+            self._report(broken[0], found[0], is_certain=True)
+
+    def find_package(self, package: ProjectPackage) -> None:
+        """Look for what starts a package, and for what it is loaded by."""
+        plan = read_start_plan(package, self._layout.packages)
+        self.state.undecided.extend(plan.undecided)
+        self.state.scripts.extend(plan.scripts)
+        self._find_needs(plan)
+        for entry in entry_points(package.manifest):
+            self._find_entry(package, entry, plan)
+        self._find_patterns(package, plan)
+
+    def _find_needs(self, plan: StartPlan) -> None:
+        needs = [*plan.needs, *plan.builds]
+        resolvable = [need for need in needs if need.kind in {"module", "main"}]
+        resolved = dict(zip(map(id, resolvable), self._resolve(resolvable), strict=True))
+        for need in needs:
+            missing, found = _look_for(need, resolved.get(id(need)))
+            if missing:
+                problem: str | None = f"{missing.message} ({need.origin}: {need.command})"
+            else:
+                problems = [self._add(path, need.origin, _runner_of(need)) for path in found]
+                problem = next(filter(None, problems), None)
+                self.state.folders.extend([] if found else [need.path or need.command])
+            if problem is None or need in plan.builds:
+                continue
+            place = missing.path if missing else found[0]
+            moved = need.output is not None and _is_moved(need.output, need.folder)
+            self._report(problem, place, is_certain=need.certain and not moved)
+
+    def _resolve(self, needs: Sequence[Need]) -> list[str | None]:
+        if not needs:
+            return []
+        entries = [
+            {
+                "folder": str(need.folder),
+                "path": need.path if need.kind == "module" else None,
+                "tool": need.runner == "tool",
+            }
+            for need in needs
+        ]
+        return self._project.ask("resolve", _Resolved, seconds=30, entries=entries).files
+
+    def _find_entry(self, package: ProjectPackage, entry: EntryPoint, plan: StartPlan) -> None:
+        folder = Path(package.folder)
+        shown = entry.paths[0].removeprefix("./")
+        below = shown if package.label == "." else f"{package.label}/{shown}"
+        path = _file_of(folder, entry)
+        if entry.field == "main" and path is None:
+            path = self._main_elsewhere(folder, entry)
+        if entry.field.startswith("exports") and not any(
+            each.startswith("./") for each in entry.paths
+        ):
+            problem: str | None = (
+                f"{below} ({entry.field}): Node takes only paths that begin with ./"
+            )
+        elif path is None:
+            problem = f"{below} ({entry.field}) is missing"
+        else:
+            problem = self._add(path, entry.field, self._reader(package, entry))
+        if problem is None:
+            return
+        uses = self._use_of(package, entry, plan)
+        if uses != "unused":
+            self._report(problem, path or folder / entry.paths[0], is_certain=uses == "needed")
+        else:
+            self.state.unused.append(problem)
+
+    def _find_patterns(self, package: ProjectPackage, plan: StartPlan) -> None:
+        """Report patterns of `exports` if none of a package's has a file: nothing was built."""
+        patterns = export_patterns(package.manifest)
+        folder = Path(package.folder)
+        if not patterns or any(_has_match(folder, pattern) for pattern in patterns):
+            return
+        below = "" if package.label == "." else f"{package.label}/"
+        shown = patterns[0].removeprefix("./")
+        certain = self._use_of(package, EntryPoint("exports", ()), plan) == "needed"
+        message = f"{below}{shown} (exports) matches no file"
+        self._report(message, folder / patterns[0].partition("*")[0], is_certain=certain)
+
+    def _main_elsewhere(self, folder: Path, entry: EntryPoint) -> Path | None:
+        """Return the file of `main` where its framework finds it: in a package, or with types."""
+        need = Need("main", "main", folder, "main", entry.paths[0], runner="tool")
+        (found,) = self._resolve([need])
+        # Node falls back to index.js where `main` names nothing, which is not what it names.
+        if found is None or Path(found) == folder / DEFAULT_MAIN:
+            return None
+        return Path(found)
+
+    def _use_of(self, package: ProjectPackage, entry: EntryPoint, plan: StartPlan) -> str:
+        """Return "needed", "unknown" or "unused"."""
+        manifest = package.manifest
+        texts = " ".join(scripts_of(package).get(name, "") for name in ("start", "serve"))
+        is_default = entry.field == "main" and entry.paths[0].removeprefix("./") == DEFAULT_MAIN
+        if _BUILT_AT_START.search(texts) or (is_default and plan.scripts):
+            return "unused"
+        if entry.is_types or is_default or entry.field == "module":
+            return "unknown"
+        if self._is_depended_on(manifest.get("name")):
+            return "needed"
+        return "unknown" if plan.scripts else "needed"
+
+    def _is_depended_on(self, name: object) -> bool:
+        return any(name in _dependencies(package.manifest) for package in self._layout.packages)
+
+    def _reader(self, package: ProjectPackage, entry: EntryPoint) -> Runner:
+        if entry.field.startswith("bin"):
+            return "node"
+        bundled = any(map(_BUNDLED.match, _dependencies(package.manifest)))
+        return "tool" if bundled else "either"
+
+    def _add(self, path: Path, field: str, runner: Runner) -> str | None:
+        """Add a file that exists, or return what is wrong with it."""
+        if path in self._seen:
+            return None
+        file = SourceFile.below(self._root, path)
+        problem = _problem_of(path)
+        if problem:
+            return f"{file.label} ({field}) {problem}"
+        self._seen.add(path)
+        self.state.files.append((file, runner))
+        return None
+
+    def _report(self, message: str, path: Path, *, is_certain: bool) -> None:
+        problems = self.state.problems if is_certain else self.state.warnings
+        if all(problem.message != message for problem in problems):
+            # Asking git takes some milliseconds for each file.
+            few = len(problems) < _NAMED_AT_ONCE
+            remedy = find_remedy(self._root, self._layout, path) if few else None
+            problems.append(BuildProblem(message, remedy))
+
+
+def _look_for(need: Need, resolved: str | None) -> tuple[_Missing | None, list[Path]]:
+    """Return what is missing, or the files that were found; none of a folder."""
+    if need.output:
+        return _look_for_output(need.output, need.folder)
+    if need.kind in {"module", "main"}:
+        shown = need.path or "the file that main names"
+        missing = _Missing(need.folder / need.path, f"{shown} is missing")
+        return (None, [Path(resolved)]) if resolved else (missing, [])
+    places = [need.folder / path for path in need.path.split("|")]
+    found = [place for place in places if _exists(place)]
+    shown = need.path.replace("|", " or ")
+    if not found:
+        return _Missing(places[0], f"{shown} is missing"), []
+    empty = need.kind == "folder" and not _has_content(found[0])
+    missing = _Missing(places[0], f"{shown} is an empty folder")
+    return (missing, []) if empty else (None, found if need.kind == "file" else [])
+
+
+def _look_for_output(output: Output, folder: Path) -> tuple[_Missing | None, list[Path]]:
+    places = [folder / name for name in output.files]
+    found = next((place for place in places if _has_content(place)), None)
+    if found is None and output.list_file:
+        found = _moved_output(folder, places[0].name)
+    shown = f"the output of {output.name}"
+    if found is None:
+        return _Missing(places[0], f"{output.files[0]}, {shown}, is missing"), []
+    if not output.list_file:
+        return None, [found] if found.is_file() else []
+    name = _missing_of_list(found.with_name(Path(output.list_file).name), folder)
+    if name:
+        return _Missing(folder / name, f"{name}, a part of {shown}, is missing"), []
+    server = folder / "server.js"
+    return None, [found, server] if server.is_file() else [found]
+
+
+def _moved_output(folder: Path, name: str) -> Path | None:
+    """Return the file of that name that is not too far below a folder."""
+    found = (path for depth in range(1, 4) for path in folder.glob("*/" * depth + name))
+    return next((path for path in found if "node_modules" not in path.parts), None)
+
+
+def _missing_of_list(path: Path, folder: Path) -> str | None:
+    """Return the first file that a build says is required, and that is missing."""
+    try:
+        listed = msgspec.json.decode(path.read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return path.relative_to(folder).as_posix()
+    names = listed.get("files", []) if isinstance(listed, dict) else []
+    wanted = [name for name in names if isinstance(name, str)]
+    if _at(listed, "config", "output") == "standalone" and not _is_installed(folder, "next"):
+        # A standalone output is started by the server that the build has put beside it.
+        wanted.append("server.js")
+    return next((name for name in wanted if not (folder / name).exists()), None)
+
+
+def _is_installed(folder: Path, program: str) -> bool:
+    return any(
+        (each / "node_modules/.bin" / program).exists() for each in (folder, *folder.parents)
+    )
+
+
+def _at(value: Any, *keys: str) -> Any:
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _is_moved(output: Output, folder: Path) -> bool:
+    """Tell whether a framework's configuration names another folder for its output."""
+    texts = (folder / name for name in output.configs)
+    return any(output.setting in _text(path) for path in texts if output.setting)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _runner_of(need: Need) -> Runner:
+    return "node" if need.runner == "node" else "tool"
+
+
+def _dependencies(manifest: dict[str, Any]) -> set[str]:
+    fields = (manifest.get(field) for field in _DEPENDENCIES)
+    return {name for field in fields if isinstance(field, dict) for name in field}
+
+
+def _file_of(folder: Path, entry: EntryPoint) -> Path | None:
+    """Return the file of an entry point where it exists, whatever kind of file it is."""
+    for path in entry.paths:
+        for ending in entry.endings:
+            place = Path(os.path.normpath(folder / (path.rstrip("/") + ending)))
+            if _exists(place) and (len(entry.endings) == 1 or not place.is_dir()):
+                return place
+    return None
+
+
+def _has_match(folder: Path, pattern: str) -> bool:
+    """Tell whether a file has a path with the text before and after the `*` of a pattern."""
+    before, _, after = pattern.removeprefix("./").partition("*")
+    after = after.replace("*", "").rpartition("/")[2]
+    top = folder / before.rpartition("/")[0]
+    for parent, names, files in os.walk(top):
+        names[:] = [name for name in names if name not in {"node_modules", ".git"}]
+        below = Path(parent).relative_to(folder).as_posix()
+        if any(f"{below}/{name}".removeprefix("./").startswith(before) and name.endswith(after) for name in files):  # fmt: skip
+            return True
+    return False
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _has_content(path: Path) -> bool:
+    try:
+        return path.is_file() or any(path.iterdir())
+    except OSError:
+        return False
+
+
+def _glob(root: Path, pattern: str) -> Iterator[Path]:
+    try:
+        for path in root.glob(pattern):
+            if not {"node_modules", ".."} & set(path.relative_to(root).parts):
+                yield path
+    except (ValueError, NotImplementedError, OSError):
+        return
+
+
+def _problem_of(path: Path) -> str | None:
+    """Return what is wrong with a file that exists: no regular file, empty, or unreadable."""
+    try:
+        status = path.stat()
+        other = kind_of(status)
+        if other:
+            return f"is {other}, not a file"
+        if not path.name.endswith(_DECLARATIONS) and _is_blank(path, status):
+            return "is empty"
+    except (OSError, ValueError) as error:
+        return f"can't be read: {reason(error)}"
+    return None
+
+
+def _is_blank(path: Path, status: os.stat_result) -> bool:
+    """Tell whether a file has nothing but white space in its first MiB."""
+    if not status.st_size:
+        return True
+    with path.open("rb") as file:
+        return not file.read(_EMPTY_LOOK).removeprefix(b"\xef\xbb\xbf").strip()

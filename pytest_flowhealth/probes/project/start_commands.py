@@ -1,0 +1,441 @@
+"""Read what an application's start scripts run, and what must exist for that.
+
+A script is split by `shlex`. A command that is not known, or depends on a variable, is not guessed: it
+is returned as undecided.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from pytest_flowhealth.probes.project.layout import ProjectPackage
+from pytest_flowhealth.probes.project.start_programs import (
+    BUILDERS,
+    DEVELOPMENT,
+    FILE_RUNNERS,
+    FOLDER_SERVERS,
+    HARMLESS,
+    OUTPUTS,
+    SELF_BUILDING,
+    VALUE_OPTIONS,
+    WRAPPERS,
+    Output,
+)
+
+NeedKind = Literal["module", "file", "folder", "main", "output", "source"]
+
+START_SCRIPTS = ("start", "serve")
+PRODUCTION_SCRIPTS = ("start:prod", "start:production", "serve:prod", "preview")
+"""Names by convention, of scripts that run what a build has made; nobody need ever run them."""
+
+_SCRIPT_DEPTH = 8
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_UNKNOWN_VALUE = re.compile(r"[$`*?{}]|%\w+%")
+_REDIRECTION = re.compile(r"\d?>&\d|&>")
+_RUNNERS = frozenset(("npm", "pnpm", "yarn", "bun"))
+_BUILD_SCRIPT = re.compile(r"(?:^|:|-)(?:build|bundle|compile|dist|generate)")
+# Options of Node without a value; others are taken to have one, where that finds a file.
+_FLAGS = (
+    *("--abort-", "--build-", "--enable-", "--experimental-", "--expose-", "--force-", "--frozen-"),
+    *("--harmony", "--insecure-", "--inspect", "--jitless", "--max-", "--no-", "--permission"),
+    *("--preserve-", "--prof", "--stack-", "--throw-", "--trace-", "--track-", "--use-", "--watch"),
+)
+_SEPARATORS = frozenset(("&&", "||", ";", "&", "|", "(", ")", "\n"))
+_VERSION = re.compile(r"(?<=.)@[^/]*$")  # `npx serve@14`
+_EXEC = frozenset(("-x", "--exec"))
+_MONOREPO_RUNNERS = frozenset(("turbo", "lerna", "nx"))
+_ALL_SCRIPTS = frozenset(("npm-run-all", "npm-run-all2", "run-s", "run-p", "concurrently"))
+
+
+class Need(msgspec.Struct, frozen=True):
+    """Something that must exist for a script to start.
+
+    Attributes:
+        origin: What needs it, such as "scripts.start".
+        command: The command in which it occurs.
+        folder: The folder that `path` is relative to.
+        kind: "module": a file that Node finds by this path; "file" and "folder": exactly so;
+            "source": a file that a tool builds from (`|`: or another one); "main": the package's
+            main file; "output": of a framework, see `output`.
+        path: As written.
+        runner: Who reads the file.
+        certain: False if an earlier command of the script may create it.
+        output: A framework's output.
+    """
+
+    origin: str
+    command: str
+    folder: Path
+    kind: NeedKind
+    path: str = ""
+    runner: Literal["node", "tool"] = "node"
+    certain: bool = True
+    output: Output | None = None
+
+
+class StartPlan(msgspec.Struct, frozen=True):
+    """What the start scripts of packages need.
+
+    Attributes:
+        needs: What must exist.
+        undecided: The commands of which nothing is known.
+        builds: Needs that an earlier command of the same script creates: they need not exist.
+        scripts: The scripts that were read, such as "scripts.start".
+    """
+
+    needs: list[Need]
+    undecided: list[str]
+    builds: list[Need]
+    scripts: list[str]
+
+
+def read_start_plan(package: ProjectPackage, packages: Sequence[ProjectPackage]) -> StartPlan:
+    """Return what the start scripts of `package` need.
+
+    Args:
+        package: The package.
+        packages: All packages of the project, for commands that run the scripts of others.
+    """
+    plan = StartPlan([], [], [], [])
+    for name in START_SCRIPTS:
+        if name in scripts_of(package):
+            reader = _ScriptReader(plan, packages, _origin(package, name))
+            plan.scripts.append(reader.origin)
+            reader.read_script(package, name)
+    for name in PRODUCTION_SCRIPTS:
+        if name in scripts_of(package):
+            reader = _ScriptReader(plan, packages, _origin(package, name), optional=True)
+            reader.read_script(package, name)
+    if "start" not in scripts_of(package) and (Path(package.folder) / "server.js").is_file():
+        # docs.npmjs.com/cli/commands/npm-start
+        plan.needs.append(Need("npm start", "node server.js", Path(package.folder), "module", "server.js"))  # fmt: skip
+    return plan
+
+
+def scripts_of(package: ProjectPackage) -> dict[str, str]:
+    """Return the scripts of package.json that are strings."""
+    scripts = package.manifest.get("scripts")
+    pairs = scripts.items() if isinstance(scripts, dict) else ()
+    return {name: text for name, text in pairs if isinstance(text, str)}
+
+
+def split_commands(text: str) -> list[list[str]] | None:
+    """Split a script into commands, None if its quotes are not closed.
+
+    >>> split_commands("A=1 node 'a b.js' && echo x")
+    [['A=1', 'node', 'a b.js'], ['&&'], ['echo', 'x']]
+    """
+    lexer = shlex.shlex(_REDIRECTION.sub("", text), posix=True, punctuation_chars="&|;()\n")
+    lexer.whitespace = " \t\r"
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    commands: list[list[str]] = [[]]
+    try:
+        for word in lexer:
+            if word in _SEPARATORS:
+                commands += [[word], []]
+            else:
+                commands[-1].append(word)
+    except ValueError:
+        return None
+    return [command for command in commands if command]
+
+
+class _Place(NamedTuple):
+    """Where a command stands: the package, the folder it runs in, the script it belongs to."""
+
+    package: ProjectPackage
+    folder: Path
+    script: str
+
+
+class _ScriptReader:
+    """Reads one script, and those that it runs."""
+
+    def __init__(
+        self,
+        plan: StartPlan,
+        packages: Sequence[ProjectPackage],
+        origin: str,
+        *,
+        optional: bool = False,
+    ) -> None:
+        self.origin = origin
+        self._plan = plan
+        self._packages = packages
+        self._running: list[tuple[str, str]] = []
+        self._build = False
+        self._doubtful = optional
+        self._optional = optional
+
+    def read_script(self, package: ProjectPackage, name: str) -> None:
+        """Read a script of package.json, with those that npm runs before it."""
+        if (package.folder, name) in self._running or len(self._running) >= _SCRIPT_DEPTH:
+            return
+        self._running.append((package.folder, name))
+        scripts = scripts_of(package)
+        for each in (f"pre{name}", name):
+            if each in scripts:
+                self._read_text(scripts[each], _Place(package, Path(package.folder), each))
+        self._running.pop()
+
+    def _read_text(self, text: str, place: _Place) -> None:
+        commands = split_commands(text)
+        if commands is None:
+            self._plan.undecided.append(text[:200])
+            return
+        after_or = False
+        for words in commands:
+            if words[0] in _SEPARATORS:
+                after_or = words[0] in {"||", "|"}
+            elif after_or:
+                # It runs if the first one fails, or reads its output.
+                self._doubtful = True
+            else:
+                place = self._read_command(words, place)
+
+    def _read_command(self, words: list[str], place: _Place) -> _Place:
+        """Read a command; return where the next one runs."""
+        words = _unwrap(words)
+        if not words:
+            return place
+        program = words[0].rpartition("/")[2] if "node_modules" in words[0] else words[0]
+        program = _VERSION.sub("", program)
+        rest = words[1:]
+        if program in {"cd", "pushd"} and rest:
+            return place._replace(folder=place.folder / rest[0])
+        if _BUILD_SCRIPT.search(place.script) or _is_builder(program, rest):
+            self._build = True
+        elif not self._follow(program, rest, place):
+            self._take(program, rest, shlex.join(words)[:200], place.folder)
+        return place
+
+    def _follow(self, program: str, rest: list[str], place: _Place) -> bool:
+        """Read the scripts, or the quoted commands, that a command runs; False if it runs none."""
+        if program in _RUNNERS:
+            return self._follow_runner(program, rest, place)
+        if program in _ALL_SCRIPTS:
+            self._follow_several(rest, place)
+        elif program in {"sh", "bash"} and rest[:1] == ["-c"] and len(rest) > 1:
+            self._read_text(rest[1], place)
+        elif program in _MONOREPO_RUNNERS:
+            return self._follow_monorepo(rest)
+        elif program == "nodemon" and not _EXEC.isdisjoint(rest):
+            at = next(at for at, word in enumerate(rest) if word in _EXEC)
+            words, _ = _positional(program, rest)
+            self._read_text(" ".join((*rest[at + 1 : at + 2], *map(shlex.quote, words))), place)
+        elif program == "node" and rest[:1] and rest[0].startswith("--run"):
+            self._read_scripts(place.package, rest[0].partition("=")[2] or "".join(rest[1:2]))
+        else:
+            return False
+        return True
+
+    def _follow_several(self, rest: list[str], place: _Place) -> None:
+        """Read the names of scripts, `npm:NAME` and quoted commands after npm-run-all and the like."""
+        for text in (word for word in rest if not word.startswith("-")):
+            manager, _, name = text.partition(":")
+            if manager in _RUNNERS:
+                self._read_scripts(place.package, name)
+            elif fnmatch.filter(scripts_of(place.package), text):
+                self._read_scripts(place.package, text)
+            elif " " in text:
+                self._read_text(text, place)
+
+    def _read_scripts(self, package: ProjectPackage, pattern: str) -> None:
+        names = fnmatch.filter(scripts_of(package), pattern)
+        if not names:
+            self._plan.undecided.append(f"run {pattern}")
+        for name in names:
+            self.read_script(package, name)
+
+    def _follow_runner(self, program: str, rest: list[str], place: _Place) -> bool:
+        target, words = self._chosen_package(rest, place)
+        if words[:1] == ["workspace"] and program == "yarn" and len(words) > 2:
+            target, words = self._named(words[1]), words[2:]
+        if words[:1] in (["run"], ["run-script"]):
+            words = words[1:]
+        if not words or words[0] in {"install", "ci", "i", "exec", "x", "dlx", "add"}:
+            self._doubtful = True
+            return True
+        if target is None:
+            self._plan.undecided.append(f"{program} {' '.join(rest)}"[:200])
+            return True
+        if words[0] in scripts_of(target):
+            self.read_script(target, words[0])
+            return True
+        if program == "npm":
+            self._plan.undecided.append(f"npm run {words[0]}"[:200])
+        elif program == "bun":
+            self._take(program, words, shlex.join([program, *rest])[:200], place.folder)
+        else:
+            self._read_command(words, place)  # `yarn PROGRAM`
+        return True
+
+    def _chosen_package(
+        self, rest: list[str], place: _Place
+    ) -> tuple[ProjectPackage | None, list[str]]:
+        """Return the package whose script a runner runs, and the words without its options."""
+        package, folder = place.package, place.folder
+        here = package if Path(package.folder) == folder else self._at(folder)
+        words: list[str] = []
+        index = 0
+        while index < len(rest):
+            option, equals, value = rest[index].partition("=")
+            index += 1
+            if option == "--":
+                break
+            if option in {"-w", "--workspace", "--prefix", "-C", "--filter", "-F", "--cwd"}:
+                if not equals:
+                    value = rest[index] if index < len(rest) else ""
+                    index += 1
+                in_folder = option in {"--prefix", "-C", "--cwd"}
+                here = self._at(folder / value) if in_folder else self._named(value)
+            elif not option.startswith("-"):
+                words.append(rest[index - 1])
+        return here, words
+
+    def _at(self, folder: Path) -> ProjectPackage | None:
+        place = folder.resolve()
+        return next((each for each in self._packages if Path(each.folder) == place), None)
+
+    def _named(self, name: str) -> ProjectPackage | None:
+        plain = name.removeprefix("./").rstrip("/")
+        return next(
+            (each for each in self._packages if plain in {each.manifest.get("name"), each.label}),
+            None,
+        )
+
+    def _follow_monorepo(self, rest: list[str]) -> bool:
+        names = [word for word in rest if not word.startswith("-") and word != "run"]
+        if not names:
+            return False
+        name = names[0].rpartition(":")[2]
+        before = self._build, self._doubtful
+        for package in self._packages:
+            if name in scripts_of(package) and package.label != ".":
+                self.read_script(package, name)
+                self._build, self._doubtful = before
+        return True
+
+    def _take(self, program: str, rest: list[str], command: str, folder: Path) -> None:
+        """Add what a command needs, or that this is not known."""
+        found = list(_needs(self.origin, program, rest, command, folder))
+        for need in found:
+            unknown = _UNKNOWN_VALUE.search(need.path) is not None
+            if unknown:
+                self._plan.undecided.append(command)
+            elif self._build:
+                self._plan.builds.append(need)
+            else:
+                certain = need.certain and not self._doubtful
+                self._plan.needs.append(msgspec.structs.replace(need, certain=certain))
+        key = (program, rest[0] if rest else "")
+        known = program in HARMLESS or key in DEVELOPMENT or (program, "") in DEVELOPMENT
+        if not found and not known:
+            if not self._optional:
+                self._plan.undecided.append(command)
+            self._doubtful = True
+        # A program of the project's own may build what the next command runs.
+        self._doubtful = self._doubtful or program == "node"
+
+
+def _origin(package: ProjectPackage, name: str) -> str:
+    return f"scripts.{name}" if package.label == "." else f"{package.label}: scripts.{name}"
+
+
+def _unwrap(words: list[str]) -> list[str]:
+    """Remove assignments and programs that run the command after them, such as cross-env."""
+    while words:
+        if _ASSIGNMENT.match(words[0]):
+            words = words[1:]
+        elif words[0] in WRAPPERS:
+            values = VALUE_OPTIONS.get(words[0], frozenset())
+            words = words[1:]
+            # `dotenvx run -f FILE -- PROGRAM`, `env-cmd .env PROGRAM`
+            while words and (words[0] == "run" or words[0].startswith(("-", ".env"))):
+                words = words[2:] if words[0] in values else words[1:]
+        else:
+            break
+    return words
+
+
+def _is_builder(program: str, rest: list[str]) -> bool:
+    first = next((word for word in rest if not word.startswith("-")), "")
+    return (program, first) in BUILDERS or (program, "") in BUILDERS
+
+
+def _needs(
+    origin: str, program: str, rest: list[str], command: str, folder: Path
+) -> Iterator[Need]:
+    words, doubtful = _positional(program, rest)
+    first = words[0] if words else ""
+    output = OUTPUTS.get((program, first))
+    if output:
+        place = folder / words[1] if len(words) > 1 and output.takes_folder else folder
+        yield Need(origin, command, place, "output", output=output)
+    elif program == "node" and words:
+        # After an option that is not known, the first word may be its value.
+        if not (doubtful[0] and any((folder / word).exists() for word in words[1:])):
+            yield Need(origin, command, folder, "module", first, certain=not doubtful[0])
+    elif program in FILE_RUNNERS:
+        yield from _runner_needs(origin, program, words, command, folder)
+    elif (program, first) == ("expo", "start"):
+        yield Need(origin, command, folder, "main", runner="tool")
+    elif program in FOLDER_SERVERS:
+        yield from (Need(origin, command, folder, "folder", word) for word in words[:1])
+    else:
+        sources = SELF_BUILDING.get((program, first), ())
+        yield from (Need(origin, command, folder, "source", path) for path in sources)
+        path = program if "/" in program and not program.startswith("@") else ""
+        path = first if program in {"sh", "bash"} else path
+        if path:
+            yield Need(origin, command, folder, "file", path, runner="tool")
+
+
+def _runner_needs(
+    origin: str, program: str, words: list[str], command: str, folder: Path
+) -> Iterator[Need]:
+    skipped, runner = FILE_RUNNERS[program]
+    if words and words[0] in skipped:
+        words = words[1:]
+    elif skipped and "" not in skipped:
+        return  # another command of the program, such as `pm2 logs`
+    if words and words[0] == ".":
+        yield Need(origin, command, folder, "main", runner=runner)
+    elif words:
+        yield Need(origin, command, folder, "module", words[0], runner=runner)
+    elif program == "nodemon":
+        yield Need(origin, command, folder, "main", runner=runner)
+
+
+def _positional(program: str, rest: list[str]) -> tuple[list[str], list[bool]]:
+    """Return the words that are no options, and whether each may be an unknown option's value."""
+    values = VALUE_OPTIONS.get(program, frozenset())
+    words: list[str] = []
+    doubtful: list[bool] = []
+    previous_unknown = False
+    index = 0
+    while index < len(rest):
+        word = rest[index]
+        index += 1
+        if word == "--" or (
+            word in {"-e", "--eval", "-p", "--print", "--test"} and program == "node"
+        ):
+            break
+        if word.startswith("-") and len(word) > 1:
+            index += word in values
+            unknown = "=" not in word and word not in values
+            previous_unknown = unknown and not word.startswith(_FLAGS)
+            continue
+        if not (word.isdecimal() and rest[index - 2].startswith("-")):
+            words.append(word)
+            doubtful.append(previous_unknown)
+        previous_unknown = False
+    return words, doubtful

@@ -1,0 +1,174 @@
+"""What npm's libraries find wrong with an installation, and that the remedy mends it."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_flowhealth.errors import CheckFailed
+from pytest_flowhealth.probes.project import Installation, LoadedPackage, NpmProject
+from tests.kit.projects import write, write_module, write_package
+
+pytestmark = pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")
+
+
+@pytest.fixture
+def project(small: Path) -> Iterator[NpmProject]:
+    found = NpmProject(small)
+    yield found
+    found.close()
+
+
+def ask(root: Path) -> Installation:
+    project = NpmProject(root)
+    try:
+        return project.installation()
+    finally:
+        project.close()
+
+
+def load(root: Path) -> list[LoadedPackage]:
+    project = NpmProject(root)
+    try:
+        return project.load()
+    finally:
+        project.close()
+
+
+def follow(root: Path, remedy: str | None) -> None:
+    """Run a remedy, as a user types it."""
+    assert remedy is not None
+    subprocess.run(remedy, shell=True, cwd=root, check=True, capture_output=True, timeout=300)
+
+
+def edit(file: Path, change: Any) -> None:
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))
+
+
+def test_a_whole_project_has_no_fault_from_whichever_folder_it_is_seen(project: NpmProject) -> None:
+    layout, found = project.layout(), project.installation()
+    assert (found.faults, found.warnings, found.nothing_installed) == ([], [], False)
+    assert found.lock is not None
+    assert (found.lock.faults, found.lock.conflicts) == ([], [])
+
+    workspace = NpmProject(Path(layout.packages[1].folder))
+    inside = workspace.layout()
+    assert (inside.root, inside.manager, inside.lock) == (layout.root, "npm", layout.lock)
+    assert workspace.installation().faults == []
+    workspace.close()
+
+
+def test_a_package_that_is_gone_is_named_and_the_remedy_brings_it_back(project: NpmProject) -> None:
+    shutil.rmtree(project.root / "node_modules" / "ms")
+    (fault, *_) = project.installation().faults
+    assert (fault.kind, fault.name, fault.remedy) == ("missing", "ms", "npm ci")
+    follow(project.root, fault.remedy)
+    assert project.installation().faults == []
+
+
+def test_another_version_than_locked_is_a_fault(project: NpmProject) -> None:
+    edit(project.root / "node_modules/ms/package.json", lambda it: it.update(version="2.1.1"))
+    kinds = {fault.kind for fault in project.installation().faults}
+    assert kinds & {"differs", "invalid"}
+
+
+def test_an_incomplete_lock_file_is_completed_by_npm_install(project: NpmProject) -> None:
+    lock = project.root / "package-lock.json"
+    edit(lock, lambda it: it["packages"].pop("node_modules/ms"))
+    found = project.installation().lock
+    assert found is not None
+    assert "ms is not in it" in found.faults[0].message
+    follow(project.root, found.faults[0].remedy)
+    found = project.installation().lock
+    assert found is not None
+    assert found.faults == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("{", "can't be read"), ("<<<<<<< ours\n{}", "conflict markers"), ("[]", "no packages")]
+)  # fmt: skip
+def test_a_lock_file_that_can_not_be_read_is_said_to_be(
+    project: NpmProject, text: str, says: str
+) -> None:
+    (project.root / "package-lock.json").write_text(text)
+    found = project.installation()
+    assert says in str(found.lock_error)
+    assert found.lock is None
+
+
+def test_nothing_installed_names_the_manager_that_the_project_uses(tmp_path: Path) -> None:
+    write_package(tmp_path, dependencies={"ms": "^2"})
+    commands = {}
+    for name in ("package-lock.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock"):
+        write(tmp_path, {name: '{"lockfileVersion": 3, "packages": {}}'})
+        found = ask(tmp_path)
+        commands[found.manager] = found.faults[0].remedy
+        assert found.nothing_installed
+        (tmp_path / name).unlink()
+    assert commands == {
+        "npm": "npm ci",
+        "pnpm": "pnpm install",
+        "yarn": "yarn install",
+        "bun": "bun install",
+    }
+
+
+def test_what_throws_is_not_judged_and_a_missing_module_that_it_depends_on_is_a_fault(
+    tmp_path: Path,
+) -> None:
+    write_package(tmp_path, dependencies={"browser": "1", "needy": "1", "fine": "1", "gone": "1"})
+    write_module(tmp_path, "browser", {"index.js": "window.a = 1"}, version="1.0.0")
+    write_module(
+        tmp_path,
+        "needy",
+        {"index.js": "require('absent')"},
+        version="1.0.0",
+        dependencies={"absent": "1"},
+    )
+    write_module(tmp_path, "fine", {"index.js": "exports.a = 1"}, version="1.0.0")
+    found = {one.name: one for one in load(tmp_path)}
+    states = {name: one.state for name, one in found.items()}
+    assert states == {
+        "browser": "unjudged",
+        "needy": "faulty",
+        "fine": "works",
+        "gone": "faulty",
+    }
+    assert "needy depends on absent" in str(found["needy"].message)
+    assert found["needy"].remedy == "npm install"
+
+
+def test_a_changed_file_of_a_package_that_fails_is_found_by_its_published_archive(
+    project: NpmProject,
+) -> None:
+    (project.root / "node_modules/ms/index.js").write_text("module.exports = {")
+    (found,) = [one for one in project.load(["ms"]) if one.package == "."]
+    assert found.state == "faulty"
+    assert "index.js is not as published" in str(found.message)
+    follow(project.root, found.remedy)
+    assert {one.state for one in project.load(["ms"])} == {"works"}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{", "package.json can't be read"),
+        ("[]", "it is not a JSON object"),
+        (
+            '{"dependencies": {"a": 1}, "name": 7}',
+            '"name" must be a string; "dependencies" must be',
+        ),
+    ],
+)
+def test_a_package_json_that_npm_refuses_fails(tmp_path: Path, content: str, says: str) -> None:
+    write(tmp_path, {"package.json": content})
+    project = NpmProject(tmp_path)
+    with pytest.raises(CheckFailed, match=says):
+        project.layout()
+    project.close()
