@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -16,20 +17,12 @@ from pytest_flowhealth.config.manifest import Manifest
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.text import HIDDEN, Redactor, secrets_in
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError
-from pytest_flowhealth.probes.files import well_known
+from pytest_flowhealth.probes.project import NpmProject, find_build, find_config_files
 from pytest_flowhealth.probes.redis.application import find_address
 
 _SECRETS = ("dashboard.login.secret", "web.users", "web.tokens")
 """Keys whose values are not printed."""
 
-_LOCKS = {
-    "package-lock.json": "npm",
-    "npm-shrinkwrap.json": "npm",
-    "pnpm-lock.yaml": "pnpm",
-    "yarn.lock": "yarn",
-    "bun.lock": "bun",
-    "bun.lockb": "bun",
-}
 _WIDTH = 60
 
 
@@ -75,12 +68,15 @@ def iterate_assumptions(target: Target) -> Iterator[tuple[str, str]]:
     except CheckFailed as error:
         manifest = Manifest()
         yield "package.json", error.message
+    with contextlib.closing(NpmProject(target.root)) as project:
+        manager = _describe_manager(project)
+        artifacts = _describe_artifacts(project)
     assumed = {
-        "package manager": _describe_manager(target, manifest),
+        "package manager": manager,
         "system.node": _describe_range(manifest, "node", ">=20"),
         "system.npm": _describe_range(manifest, "npm", ">=9"),
         "package.critical": _list(manifest.dependencies, "package.json: dependencies"),
-        "build.artifacts": _describe_artifacts(manifest),
+        "build.artifacts": artifacts,
         "configuration.files": _describe_files(target),
         "redis.url": _describe_redis(target),
         "npm.package": _describe_package(manifest),
@@ -151,31 +147,29 @@ def _describe_package(manifest: Manifest) -> str:
     return f"{manifest.name} (package.json: name)" if manifest.name else "none"
 
 
-def _describe_manager(target: Target, manifest: Manifest) -> str:
-    locks = [name for name in _LOCKS if (target.root / name).exists()]
-    if manifest.package_manager:
-        return f"{manifest.package_manager} (package.json: packageManager)"
-    if not locks:
-        return "npm (no lock file here)"
-    managers = list(dict.fromkeys(_LOCKS[name] for name in locks))
-    return f"{' or '.join(managers)} ({', '.join(locks)})"
+def _describe_manager(project: NpmProject) -> str:
+    try:
+        layout = project.layout()
+    except FlowHealthError as error:
+        return f"unknown: {error.message}"
+    if layout.manager is None:
+        return "npm (nothing names another)"
+    return f"{layout.manager} ({layout.evidence})"
 
 
-def _describe_artifacts(manifest: Manifest) -> str:
-    fields = {
-        "main": manifest.main,
-        "module": manifest.module,
-        "types": manifest.types,
-        "bin": ", ".join(manifest.bin.values()),
-        "exports": manifest.exports and json.dumps(manifest.exports),
-    }
-    promised = [f"{value} ({name})" for name, value in fields.items() if value]
-    return ", ".join(promised) or "none (package.json has no main, bin or exports)"
+def _describe_artifacts(project: NpmProject) -> str:
+    try:
+        files = find_build(project).files
+    except FlowHealthError as error:
+        return f"unknown: {error.message}"
+    return _list([file.label for file, _ in files], "start scripts and fields of package.json")
 
 
 def _describe_files(target: Target) -> str:
     try:
-        found = well_known(target.root, [one.path for one in target.packages] or [target.root])
+        found = find_config_files(
+            target.root, [one.path for one in target.packages] or [target.root]
+        )
     except FlowHealthError as error:
         return f"none: {error.message}"
     return _list([one.label for one in found], "the well-known ones that are here")
