@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
-from pytest_flowhealth.plugin import fixtures
 from tests.kit.redis import RedisServer
 from tests.kit.runs import run_pytest
 
@@ -22,9 +19,6 @@ def test_command(health, redis_probe):
 CALM = ("--health-threshold=redis.command.p95=500:5000", "--health-threshold=redis.throughput=10:1")
 
 
-@pytest.mark.xfail(
-    not hasattr(fixtures, "redis_probe"), strict=True, reason="there is no fixture redis_probe yet"
-)
 def test_the_documented_check_works_as_printed(tmp_path: Path, redis: RedisServer) -> None:
     (tmp_path / "package.json").write_text('{"name": "shop", "dependencies": {"redis": "5"}}')
     (tmp_path / "test_example.py").write_text(EXAMPLE)

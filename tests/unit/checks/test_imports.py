@@ -18,20 +18,6 @@ EXAMPLES = (
     *(ROOT / "tests/kit/third_party").rglob("*.py"),
 )
 
-NOT_YET = {
-    "test_build.py",
-    "test_configuration.py",
-    "test_dashboard.py",
-    "test_dependencies.py",
-    "test_fleet.py",
-    "test_npm.py",
-    "test_package.py",
-    "test_redis.py",
-    "test_system.py",
-    "test_wasm.py",
-}
-"""Files that still import private names. Remove a file when it no longer does."""
-
 PACKAGE = pytest_flowhealth.__name__
 FACADES = {
     PACKAGE,
@@ -69,19 +55,7 @@ def is_public(module: str, name: str | None = None) -> bool:
     return name is None or name in public or is_public(f"{module}.{name}")
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(
-            path,
-            id=path.name,
-            marks=[pytest.mark.xfail(strict=True, reason="not yet")]
-            if path.name in NOT_YET
-            else [],
-        )
-        for path in sorted(CHECKS.glob("*.py"))
-    ],
-)
+@pytest.mark.parametrize("path", sorted(CHECKS.glob("*.py")), ids=lambda path: path.name)
 def test_a_bundled_check_imports_only_the_public_api(path: Path) -> None:
     assert find_private_imports(path.read_text()) == []
 
@@ -89,10 +63,6 @@ def test_a_bundled_check_imports_only_the_public_api(path: Path) -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_an_example_check_imports_only_the_public_api(path: Path) -> None:
     assert find_private_imports(path.read_text()) == []
-
-
-def test_every_file_that_is_excused_exists() -> None:
-    assert {path.name for path in CHECKS.glob("*.py")} >= NOT_YET
 
 
 @pytest.mark.parametrize("module", sorted(FACADES))
