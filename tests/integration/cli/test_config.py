@@ -62,19 +62,24 @@ def test_an_empty_project_says_what_is_assumed_and_why(tmp_path: Path) -> None:
 
     assert run.exit_code == 0
     assert [line for line in run.out.splitlines()[1:] if line and not line.startswith("#")] == []
-    for text in ("package.json is not there", "npm (no lock file here)", "system.node: >=20"):
+    for text in (
+        "package.json is not there",
+        "package manager: unknown: there is no package.json",
+        "system.node: >=20",
+    ):
         assert text in run.out
 
 
-def test_the_example_names_its_artifacts_and_several_lock_files(tmp_path: Path) -> None:
+def test_what_is_assumed_is_named_with_its_origin(tmp_path: Path) -> None:
     manifest = {"name": "x", "main": "dist/x.js", "bin": "cli.js", "dependencies": {"redis": "5"}}
     (tmp_path / "package.json").write_text(json.dumps(manifest))
     for name in ("package-lock.json", "yarn.lock", "tsconfig.json"):
         (tmp_path / name).write_text("{}")
+    (tmp_path / "cli.js").write_text("console.log(1)\n")
     run = run_flowhealth(tmp_path, "config")
 
-    assert "# build.artifacts: dist/x.js (main), cli.js (bin)" in run.out
-    assert "# package manager: npm or yarn (package-lock.json, yarn.lock)" in run.out
+    assert "# build.artifacts: cli.js (" in run.out
+    assert "# package manager: npm (package-lock.json)" in run.out
     assert "# configuration.files: tsconfig.json (the well-known ones that are here)" in run.out
     assert "# redis.url: redis://" in run.out
     assert "# package.critical: redis (package.json: dependencies)" in run.out
