@@ -20,7 +20,7 @@ CONTENTS = (
     "pytest_flowhealth/examples/app/package.json",
     "pytest_flowhealth/domain/report.schema.json",
     "pytest_flowhealth/config/presets/claude-flow-novice.toml",
-    "pytest_flowhealth/probes/js/load.mjs",
+    "pytest_flowhealth/probes/project/agent/agent.mjs",
     *(f"pytest_flowhealth/feedback/scaffold/templates/{name}.txt" for name in TEMPLATES),
     "pytest_flowhealth/py.typed",
 )
