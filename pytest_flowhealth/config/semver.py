@@ -28,11 +28,6 @@ _RANGE = re.compile(rf"([<>]?=?)[v=]*{_PARTIAL}", re.ASCII)
 _STAR = re.compile(r"[<>]?=?\*")
 _COMPARATOR = re.compile(rf"([<>]?=?)v?{_WHOLE}", re.ASCII)
 
-_LOCAL = re.compile(
-    r"(?:file|link|portal|workspace|patch|npm|git|github|gitlab|bitbucket|gist|https?)[:+]",
-    re.IGNORECASE,
-)
-
 
 class Version(NamedTuple):
     """A version; `tags` are the prerelease's parts, none for a release."""
@@ -85,14 +80,6 @@ def is_range(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def range_of(spec: str) -> str | None:
-    """Return the range in a dependency's spec; None for a tag, an alias, an address, a path."""
-    text = spec.strip()
-    if _LOCAL.match(text) or "/" in text:
-        return None
-    return text if is_range(text) else None
 
 
 def _holds(version: Version, comparators: list[_Comparator]) -> bool:

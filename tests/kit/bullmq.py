@@ -3,14 +3,14 @@
 import contextlib
 import json
 import shutil
-import subprocess
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import psutil
 import pytest
 
 from pytest_flowhealth.probes.descendants import MARK
+from tests.kit.node_program import NodeProgram
 from tests.kit.projects import npm, write
 
 PROGRAM = """\
@@ -68,7 +68,7 @@ process.exit();
 """
 
 
-class BullMQ:
+class BullMQ(NodeProgram):
     """A Node process with queues and workers.
 
     ``with BullMQ(folder) as bullmq: bullmq.open(port)``
@@ -78,21 +78,7 @@ class BullMQ:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.process = subprocess.Popen(
-            ["node", "app.mjs"],
-            cwd=folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.communicate()
+        super().__init__(folder, "app.mjs")
 
     def open(self, port: int) -> None:
         """Close all queues and workers; the next ones are at the Redis with this port."""
@@ -124,11 +110,7 @@ class BullMQ:
         self._do("pause", queue=queue)
 
     def _do(self, action: str, **options: object) -> Any:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"action": action, **options}) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        return json.loads(self.order(action, **options))
 
 
 def install(folder: Path) -> None:

@@ -1,13 +1,12 @@
 """Real Bull (3 and 4) and Bee-Queue, from the registry, in Node processes that do what a test asks for."""
 
-import json
 import shutil
-import subprocess
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
+from tests.kit.node_program import NodeProgram
 from tests.kit.projects import npm, write
 
 PROGRAM = """\
@@ -62,7 +61,7 @@ LIBRARIES = {"bull3": "npm:bull@^3", "bull": "^4", "bee-queue": "^2"}
 """The name of each library in the installed project, and its version."""
 
 
-class Queues:
+class Queues(NodeProgram):
     """A Node process with queues of one library.
 
     Args:
@@ -73,21 +72,7 @@ class Queues:
     """
 
     def __init__(self, folder: Path, library: str, port: int, db: int = 0) -> None:
-        self.process = subprocess.Popen(
-            ["node", "queues.cjs", library, str(port), str(db)],
-            cwd=folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.communicate()
+        super().__init__(folder, "queues.cjs", library, str(port), str(db))
 
     def add(self, queue: str, count: int, **options: Any) -> None:
         """Add jobs; one takes the milliseconds in ``data={"ms": ...}``, and fails with ``"fail"``."""
@@ -102,11 +87,7 @@ class Queues:
         self._do("pause", queue=queue)
 
     def _do(self, action: str, **options: Any) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"action": action, **options}) + "\n")
-        self.process.stdin.flush()
-        assert self.process.stdout.readline() == "done\n"
+        assert self.order(action, **options) == "done\n"
 
 
 def install(folder: Path) -> None:

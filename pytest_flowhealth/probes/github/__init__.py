@@ -10,7 +10,9 @@ raises `GitHubError`, a `MeasurementUnavailable`, if the answer can't be had com
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pytest_flowhealth.lazy_names import make_getattr
 
 if TYPE_CHECKING:
     from pytest_flowhealth.probes.github.analytics import (
@@ -44,16 +46,11 @@ __all__ = [
 ]
 
 _MODULES = {
+    **dict.fromkeys(__all__, "analytics"),
     "GitHubClient": "client",
     "GitHubError": "failure",
     "Issue": "answers",
     "client_of": "settings",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'analytics')}"), name)
+__getattr__ = make_getattr(__name__, _MODULES)

@@ -6,7 +6,9 @@ it is first used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pytest_flowhealth.lazy_names import make_getattr
 
 if TYPE_CHECKING:
     from pytest_flowhealth.probes.project.build import (
@@ -120,10 +122,4 @@ _MODULES = {
     "uses_node_config": "config_files",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = make_getattr(__name__, _MODULES)

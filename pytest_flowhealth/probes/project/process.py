@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
+from pytest_flowhealth.probes.program_errors import find_cause
 
 AGENT = Path(__file__).with_name("agent") / "agent.mjs"
 
@@ -126,7 +127,7 @@ class AgentProcess:
         process.wait()
         _close_input(process)
         output = _tail(errors)
-        why = why or _cause(process.returncode, output)
+        why = why or find_cause(output, process.returncode)
         with self._lock:
             unanswered = list(pending.values())
             if self._process is process:
@@ -182,15 +183,6 @@ def _tail(file: IO[bytes]) -> str:
     with file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - 4_000))
         return file.read().decode("utf-8", "replace")
-
-
-def _cause(returncode: int, output: str) -> str:
-    """Return why a process ended: Node's error line, which stands above its stack, or the last line."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if "Error" in line.split(":")[0] or line.startswith("FATAL")]
-    said = (errors or lines or [""])[-1]
-    how = signal.Signals(-returncode).name if returncode < 0 else f"exit code {returncode}"
-    return f"{how}: {said[:300]}" if said else how
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

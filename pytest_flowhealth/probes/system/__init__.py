@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pytest_flowhealth.lazy_names import make_getattr
 
 if TYPE_CHECKING:
     from pytest_flowhealth.probes.system.resources import (
@@ -29,10 +31,4 @@ __all__ = [
     "read_memory",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from pytest_flowhealth.probes.system import resources
-
-    return getattr(resources, name)
+__getattr__ = make_getattr(__name__, dict.fromkeys(__all__, "resources"))

@@ -6,7 +6,9 @@ imported when they are first used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pytest_flowhealth.lazy_names import make_getattr
 
 if TYPE_CHECKING:
     from pytest_flowhealth.probes.wasm.binary import Evidence, read_evidence
@@ -62,10 +64,4 @@ _MODULES = {
     "run_benchmark": "harness",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = make_getattr(__name__, _MODULES)

@@ -16,6 +16,7 @@ from pytest_flowhealth.probes.fleet.parsing import decoded
 from pytest_flowhealth.probes.fleet.snapshot import Agents, Snapshot, Tasks, Working
 from pytest_flowhealth.probes.fleet.sources import redis_reading
 from pytest_flowhealth.probes.fleet.sources.job_queue import GRACE, MOST_ACTIVE
+from pytest_flowhealth.probes.fleet.sources.queue_source import QueueSource
 from pytest_flowhealth.probes.fleet.sources.redis_reading import Records, many, one
 from pytest_flowhealth.probes.redis.session import RedisConnection
 
@@ -35,7 +36,7 @@ _NEVER = {
 }
 
 
-class BeeQueue:
+class BeeQueue(QueueSource):
     """Reads one queue of Bee-Queue.
 
     Args:
@@ -57,17 +58,7 @@ class BeeQueue:
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.records = records
-        self.queue = queue
-        self.prefix = prefix
-        self._now = now
-        self._clock = clock
-
-    @property
-    def place(self) -> str:
-        """Where it reads, without a password."""
-        queue = f", queue {self.queue}" if self.queue else ""
-        return f"{self.records.address.shown}{queue}"
+        super().__init__(records, queue, "id", prefix=prefix, now=now, clock=clock)
 
     def read(self) -> Snapshot:
         """Return what the queue's keys hold now.
@@ -126,16 +117,3 @@ class BeeQueue:
             Working(decoded(job)[:200], held=watched or job not in stalling)
             for job in (listed if isinstance(listed, list) else ())
         )
-
-    def _only(self, session: RedisConnection) -> str:
-        found = redis_reading.queues(session, self.prefix, "id")
-        if len(found) == 1:
-            return found[0]
-        told = f"there are {', '.join(found[:10])}" if found else "there is none"
-        raise CheckFailed(
-            f"no queue is configured, and {told} at {self.records.address.shown}",
-            remedy='name one: [fleet] queue = "..." in flowhealth.toml',
-        )
-
-    def _key(self, name: str) -> str:
-        return f"{self.prefix}:{self.queue}:{name}"

@@ -23,6 +23,7 @@ from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.fleet.parsing import ProblemNotes, RecordParser, decoded
 from pytest_flowhealth.probes.fleet.snapshot import Agent, Agents, Snapshot, Tasks, Working
 from pytest_flowhealth.probes.fleet.sources import redis_reading
+from pytest_flowhealth.probes.fleet.sources.queue_source import QueueSource
 from pytest_flowhealth.probes.fleet.sources.redis_reading import Records, hashes, many, one
 from pytest_flowhealth.probes.redis.session import RedisConnection
 
@@ -95,7 +96,7 @@ class Workers(msgspec.Struct, frozen=True):
     elsewhere: tuple[str, ...] = ()
 
 
-class JobQueue:
+class JobQueue(QueueSource):
     """Reads one queue of BullMQ or Bull.
 
     Args:
@@ -119,20 +120,10 @@ class JobQueue:
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(records, queue, layout.marker, prefix=prefix, now=now, clock=clock)
         self.name = layout.name
-        self.records = records
-        self.queue = queue
         self.layout = layout
-        self.prefix = prefix
         self.window = window
-        self._now = now
-        self._clock = clock
-
-    @property
-    def place(self) -> str:
-        """Where it reads, without a password."""
-        queue = f", queue {self.queue}" if self.queue else ""
-        return f"{self.records.address.shown}{queue}"
 
     def read(self) -> Snapshot:
         """Return what the queue's keys hold now.
@@ -213,23 +204,6 @@ class JobQueue:
             "swarms": f"{name} has no swarms",
             "spawn": f"{name} does not record when a worker was started",
         }
-
-    def _key(self, name: str) -> str:
-        return f"{self.prefix}:{self.queue}:{name}"
-
-    def _only(self, session: RedisConnection) -> str:
-        """Return the name of the only queue."""
-        found = self._queues(session)
-        if len(found) == 1:
-            return found[0]
-        told = f"there are {', '.join(found[:10])}" if found else "there is none"
-        raise CheckFailed(
-            f"no queue is configured, and {told} at {self.records.address.shown}",
-            remedy='name one: [fleet] queue = "..." in flowhealth.toml',
-        )
-
-    def _queues(self, session: RedisConnection) -> list[str]:
-        return redis_reading.queues(session, self.prefix, self.layout.marker)
 
     def _sizes(self, session: RedisConnection) -> dict[str, int]:
         """Return how many jobs each state holds, by the real type of its key.
