@@ -82,11 +82,14 @@ def _find_left_behind() -> Iterator[str]:
     asyncio = sys.modules.get("asyncio")
     if asyncio is None:
         return
-    for thing in gc.get_objects():
-        if type(thing) is CoroutineType:
+    everything = gc.get_objects()
+    futures = {kind for kind in {*map(type, everything)} if issubclass(kind, asyncio.Future)}
+    for thing in everything:
+        kind = type(thing)
+        if kind is CoroutineType:
             if inspect.getcoroutinestate(thing) == inspect.CORO_CREATED:
                 yield _describe_unawaited(thing)
-        elif issubclass(type(thing), asyncio.Future) and getattr(thing, "_log_traceback", False):
+        elif kind in futures and getattr(thing, "_log_traceback", False):
             error = thing.exception()
             yield f"asyncio: exception was never retrieved: {type(error).__name__}: {error}"
 

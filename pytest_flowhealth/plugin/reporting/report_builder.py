@@ -68,7 +68,7 @@ def build_report(run: HealthRun, pytest_exit: int) -> Document:
         root=printable(str(run.config.rootpath)),
         environment=clean.tree(_read_environment(run.config)),
         summary=run.entries.summary(collected=len(run.collected), deselected=run.deselected),
-        tests=clean.tree(run.entries.tests()),
+        tests=run.entries.tests(),
         health=report,
     )
 
