@@ -68,14 +68,27 @@ def find_vain_assertions(config: pytest.Config) -> Iterator[RunProblem]:
     folder = config.invocation_params.dir
     paths = [Path(folder, arg.partition("::")[0]) for arg in config.args]
     folders = {(path if path.is_dir() else path.parent).resolve() for path in paths}
-    for module in [*sys.modules.values()]:
-        file = Path(getattr(module, "__file__", None) or "")
-        if file.suffix != ".py" or _NOT_SEARCHED.intersection(file.parts):
+    for where, names in _group_modules().items():
+        if _NOT_SEARCHED.intersection(where.parts):
             continue
-        if file.name == "conftest.py" or folders.intersection(file.resolve().parents):
-            for line in find_tuple_assertions(file):
+        resolved = where.resolve()
+        is_beside = not folders.isdisjoint((resolved, *resolved.parents))
+        for name in names:
+            if not is_beside and name != "conftest.py":
+                continue
+            for line in find_tuple_assertions(where / name):
                 text = "an assertion on a tuple is always true; remove the parentheses"
-                yield RunProblem(f"{show_path(file, folder)}:{line}: {text}")
+                yield RunProblem(f"{show_path(where / name, folder)}:{line}: {text}")
+
+
+def _group_modules() -> dict[Path, list[str]]:
+    """Return the names of the imported source files by folder: a run has hundreds, in few folders."""
+    found: dict[str, list[str]] = {}
+    for module in [*sys.modules.values()]:
+        where, name = os.path.split(getattr(module, "__file__", None) or "")
+        if name.endswith(".py"):
+            found.setdefault(where, []).append(name)
+    return {Path(where): names for where, names in found.items()}
 
 
 def _find_path(config: pytest.Config, argument: str) -> Path:

@@ -83,13 +83,15 @@ def _find_left_behind() -> Iterator[str]:
     if asyncio is None:
         return
     everything = gc.get_objects()
-    futures = {kind for kind in {*map(type, everything)} if issubclass(kind, asyncio.Future)}
-    for thing in everything:
-        kind = type(thing)
-        if kind is CoroutineType:
+    kinds = {*map(type, everything)}
+    wanted = {kind for kind in kinds if issubclass(kind, (CoroutineType, asyncio.Future))}
+    for thing in everything if wanted else ():
+        if type(thing) not in wanted:
+            continue
+        if isinstance(thing, CoroutineType):
             if inspect.getcoroutinestate(thing) == inspect.CORO_CREATED:
                 yield _describe_unawaited(thing)
-        elif kind in futures and getattr(thing, "_log_traceback", False):
+        elif getattr(thing, "_log_traceback", False):
             error = thing.exception()
             yield f"asyncio: exception was never retrieved: {type(error).__name__}: {error}"
 
