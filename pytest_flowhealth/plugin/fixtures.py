@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from pytest_flowhealth.config.target import Target
     from pytest_flowhealth.plugin.execution.fixture import Health
     from pytest_flowhealth.plugin.wasm_benchmark import WasmBenchmark
-    from pytest_flowhealth.probes.dashboard import HttpProbe, WebSocketProbe
     from pytest_flowhealth.probes.processes import ProcessProbe
     from pytest_flowhealth.probes.registry.reports import InstallReports
+    from pytest_flowhealth.probes.dashboard import HttpProbe, WebSocketProbe
 
 
 @pytest.fixture
