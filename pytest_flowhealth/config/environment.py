@@ -40,13 +40,15 @@ def read_environment(
     environ: Mapping[str, str], root: Structure = Configuration
 ) -> tuple[Values, list[str]]:
     """Return what the environment sets, and what is wrong with it."""
-    fields = {one.variable: one for one in known_fields(root).values() if one.variable}
     values: Values = {}
     ours = {
         name: text
         for name, text in environ.items()
         if name.startswith(PREFIX) and name not in OTHERS and text.strip()
     }
+    if not ours:
+        return values, []
+    fields = {one.variable: one for one in known_fields(root).values() if one.variable}
     problems = unknowns(
         [name for name in ours if name not in fields],
         [*fields],

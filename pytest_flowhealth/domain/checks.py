@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -163,7 +163,8 @@ def evaluate_check(spec: CheckSpec, run: CheckRun, today: datetime.date) -> Chec
         run: What its last attempt left.
         today: The day (UTC) that decides whether a waiver still applies.
     """
-    thresholds = evaluate_thresholds(spec, run)
+    called = any(phase.when == "call" for phase in run.phases)
+    thresholds = evaluate_thresholds(spec.thresholds, run.series) if called else ()
     reasons = [reason for phase in run.phases for reason in _explain_phase(phase, run)]
     reasons += _explain_body(run, thresholds)
     reasons += _explain_overrun(spec, run.phases)
@@ -195,12 +196,12 @@ def evaluate_check(spec: CheckSpec, run: CheckRun, today: datetime.date) -> Chec
     )
 
 
-def evaluate_thresholds(spec: CheckSpec, run: CheckRun) -> tuple[ThresholdResult, ...]:
-    """Return the result of each threshold; none where the body did not run."""
-    if not spec.thresholds or not any(phase.when == "call" for phase in run.phases):
-        return ()
-    measured = {series.measurement.name: series for series in run.series}
-    return tuple(evaluate(one, measured.get(one.measurement)) for one in spec.thresholds)
+def evaluate_thresholds(
+    thresholds: Iterable[Threshold], series: Iterable[Series]
+) -> tuple[ThresholdResult, ...]:
+    """Return the result of each threshold for what was measured."""
+    measured = {one.measurement.name: one for one in series}
+    return tuple([evaluate(one, measured.get(one.measurement)) for one in thresholds])
 
 
 def make_unreported(spec: CheckSpec, message: str) -> CheckResult:

@@ -36,26 +36,26 @@ class Verdict(msgspec.Struct, frozen=True):
     checks: tuple[CheckResult, ...]
 
 
-def derive_verdict(checks: Sequence[CheckResult], problems: Sequence[RunProblem]) -> Verdict:
+def derive_verdict(checks: tuple[CheckResult, ...], problems: Sequence[RunProblem]) -> Verdict:
     """Return the verdict on `checks`, in their order, and on the run's `problems`.
 
     No check at all, or every check skipped, is unknown.
+
+    Args:
+        checks: With their root causes, see `attribute_root_causes`.
+        problems: What went wrong around the checks.
     """
-    return derive_attributed_verdict(attribute_root_causes(checks), problems)
-
-
-def derive_attributed_verdict(
-    checks: tuple[CheckResult, ...], problems: Sequence[RunProblem]
-) -> Verdict:
-    """Return the verdict on checks whose root causes are attributed already."""
-    all_problems = [*problems, *_find_emptiness(checks)]
+    all_problems = [*problems]
+    if all(check.outcome is Outcome.SKIP for check in checks):
+        all_problems.append(RunProblem("every check was skipped" if checks else "no check was run"))
     components = _group_by_component(checks)
     statuses = [one.status for one in components.values() if one.status is not None]
+    counted = Counter(check.outcome for check in checks)
     return Verdict(
         status=worst([*statuses, *(problem.status for problem in all_problems)]),
         reasons=_explain(checks, all_problems),
         components=components,
-        counts=_count(checks),
+        counts={outcome: counted[outcome] for outcome in Outcome},
         checks=checks,
     )
 
@@ -115,32 +115,16 @@ def _resolve_blocker(check: CheckResult, results: Mapping[str, CheckResult]) -> 
     return msgspec.structs.replace(check, blocked_by=cause.id)
 
 
-def _find_emptiness(checks: Sequence[CheckResult]) -> list[RunProblem]:
-    if not checks:
-        return [RunProblem("no check was run")]
-    if all(check.outcome is Outcome.SKIP for check in checks):
-        return [RunProblem("every check was skipped")]
-    return []
-
-
 def _group_by_component(checks: Sequence[CheckResult]) -> dict[str, Component]:
     grouped: dict[str, list[CheckResult]] = {}
     for check in checks:
         grouped.setdefault(check.component, []).append(check)
-    return {
-        name: Component(_find_worst(members), tuple(check.id for check in members))
-        for name, members in grouped.items()
-    }
-
-
-def _find_worst(checks: Sequence[CheckResult]) -> Status | None:
-    statuses = [check.status for check in checks if check.status is not None]
-    return worst(statuses) if statuses else None
-
-
-def _count(checks: Sequence[CheckResult]) -> dict[Outcome, int]:
-    counted = Counter(check.outcome for check in checks)
-    return {outcome: counted[outcome] for outcome in Outcome}
+    components = {}
+    for name, members in grouped.items():
+        statuses = [check.status for check in members if check.status is not None]
+        status = worst(statuses) if statuses else None
+        components[name] = Component(status, tuple(check.id for check in members))
+    return components
 
 
 def _explain(checks: Sequence[CheckResult], problems: Sequence[RunProblem]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import msgspec
 
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.report import Report, make_summary
-from pytest_flowhealth.domain.root_causes import RunProblem, derive_attributed_verdict
+from pytest_flowhealth.domain.root_causes import RunProblem, derive_verdict
 from pytest_flowhealth.domain.status import Status, worst
 
 
@@ -166,7 +166,7 @@ class Verdicts:
             return None
         if self._whole is None:
             checks = tuple(check for ours in self._checks.values() for check in ours)
-            found = derive_attributed_verdict(checks, self._problems())
+            found = derive_verdict(checks, self._problems())
             status = self.status or Status.UNKNOWN
             self._whole = msgspec.structs.replace(
                 self._health,

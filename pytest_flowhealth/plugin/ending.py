@@ -149,12 +149,12 @@ def _deliver(run: HealthRun, pytest_exit: int) -> Document:
     config = run.config
     sinks = config.stash.get(SINKS, None) or make_sinks(config, config.option)
     config.stash[REPORTED] = True
-    document = _build(run, pytest_exit)
+    document = build_report(run, pytest_exit)
     try:
         config.hook.pytest_flowhealth_report(report=document)
     except Exception as error:  # noqa: BLE001  # a hook of another plugin may raise anything
         run.problems.append(RunProblem(f"pytest_flowhealth_report: {one_line(summarize(error))}"))
-        document = _build(run, pytest_exit)
+        document = build_report(run, pytest_exit)
     while True:
         failures: dict[int, str] = {}
         for sink in sinks:
@@ -167,12 +167,7 @@ def _deliver(run: HealthRun, pytest_exit: int) -> Document:
             sys.stderr.write(f"{failure}\n")
         run.problems += [RunProblem(failure) for failure in failures.values()]
         sinks = [sink for sink in sinks if id(sink) not in failures]
-        document = _build(run, pytest_exit)
-
-
-def _build(run: HealthRun, pytest_exit: int) -> Document:
-    document = build_report(run, pytest_exit)
-    return run.history.record(document, run.samples) if run.history else document
+        document = build_report(run, pytest_exit)
 
 
 def _find_mode(config: pytest.Config) -> Mode:

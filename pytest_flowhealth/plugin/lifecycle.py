@@ -123,12 +123,13 @@ def start_run(config: pytest.Config, mode: Mode) -> HealthRun:
     target = _load_target(config, request.settled if request else None)
     urls = (target.config.redis.url, target.config.history.url, config.option.health_history)
     secrets = secrets_in(os.environ) | {password_in(url or "") or "" for url in urls}
+    sanitizer = Sanitizer(Redactor(secrets))
     run = HealthRun(
         config=config,
         mode=mode,
         target=target,
-        sanitizer=Sanitizer(Redactor(secrets)),
-        entries=TestEntries(),
+        sanitizer=sanitizer,
+        entries=TestEntries(sanitizer),
         report_path=None
         if request
         else find_report_path(config.option, config.invocation_params.dir),

@@ -16,7 +16,6 @@ from pytest_flowhealth.config import target as targets
 from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.domain.checks import (
     CheckResult,
-    CheckRun,
     CheckSpec,
     Phase,
     PhaseOutcome,
@@ -155,6 +154,6 @@ def _run(
         )
         state.note_outcome("call", ending, error.message, error.remedy)
         return ending, error.message
-    run = CheckRun((Phase("call", PhaseOutcome.PASSED),), tuple(state.attempt.series.values()))
-    past = any(one.outcome.severity > 1 for one in evaluate_thresholds(state.spec, run))
+    thresholds = evaluate_thresholds(state.spec.thresholds, state.attempt.series.values())
+    past = any(one.outcome.severity > 1 for one in thresholds)
     return (PhaseOutcome.THRESHOLDS if past else PhaseOutcome.PASSED), ""

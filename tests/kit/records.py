@@ -12,7 +12,7 @@ import msgspec
 
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.report import Host, Report, Summary, TargetInfo
-from pytest_flowhealth.domain.root_causes import RunProblem, derive_verdict
+from pytest_flowhealth.domain.root_causes import RunProblem, attribute_root_causes, derive_verdict
 from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.history.entry import Entry, Taken
 from pytest_flowhealth.history.entry import Outcome as Ended
@@ -38,7 +38,7 @@ def check(name: str, outcome: Outcome, **more: object) -> CheckResult:
 
 def health(*checks: CheckResult, problems: Sequence[RunProblem] = (), **fields: Any) -> Report:
     """Return the report on these checks, as the program itself judges them together."""
-    verdict = derive_verdict(checks, problems)
+    verdict = derive_verdict(attribute_root_causes(checks), problems)
     counts = {one.value.replace("pass", "passed"): n for one, n in verdict.counts.items()}
     report = Report(
         status=verdict.status,

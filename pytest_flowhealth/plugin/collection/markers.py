@@ -40,24 +40,26 @@ def find_location(item: pytest.Item) -> str:
 
 def read_markers(item: pytest.Item, mistakes: Mistakes) -> CheckSpec | None:
     """Return what the markers of `item` declare; None if it is not a check, or has mistakes."""
-    mark = item.get_closest_marker("health")
-    if mark is None:
+    marks: dict[str, list[pytest.Mark]] = {}  # by name, the innermost first
+    for mark in item.iter_markers():
+        marks.setdefault(mark.name, []).append(mark)
+    if "health" not in marks:
         _report_strays(item, mistakes)
         return None
     before = len(mistakes.lines)
     where = find_location(item)
-    declared = _read(mark, _parse_health, where, mistakes)
+    declared = _read(marks["health"][0], _parse_health, where, mistakes)
     thresholds = [
-        _read(one, parse_threshold, where, mistakes) for one in item.iter_markers("threshold")
+        _read(one, parse_threshold, where, mistakes) for one in marks.get("threshold", ())
     ]
-    # The innermost marker comes first; they are shown as written, from top to bottom.
+    # They are shown as written, from top to bottom.
     kept = _require_distinct(
         [one for one in reversed(thresholds) if one is not None], where, mistakes
     )
-    waiver = item.get_closest_marker("waive")
-    waived = _read(waiver, _parse_waive, where, mistakes) if waiver else None
-    alert = item.get_closest_marker("alert")
-    alerting = _read(alert, _parse_alert, where, mistakes) if alert else None
+    waived, alerting = (
+        _read(marks[name][0], parse, where, mistakes) if name in marks else None
+        for name, parse in (("waive", _parse_waive), ("alert", _parse_alert))
+    )
     if len(mistakes.lines) > before or declared is None:
         return None
     return CheckSpec(

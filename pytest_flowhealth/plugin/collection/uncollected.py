@@ -11,7 +11,7 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from pytest_flowhealth.plugin.collection.sources import (
     CheckReader,
     WrittenCheck,
     find_tuple_assertions,
+    is_fully_collected,
     parse_file,
 )
 from pytest_flowhealth.plugin.reporting.messages import show_path
@@ -46,7 +47,7 @@ def find_uncollected(
         return []
     paths = [_find_path(config, arg) for arg in config.args if "::" not in arg]
     collected = list(items)
-    known = {location for item in collected for location in _locations(item)}
+    known = _locate(collected)
     not_read = {config.rootpath / nodeid for nodeid in excused}
     problems: list[RunProblem] = []
     for path in dict.fromkeys(paths):
@@ -67,14 +68,27 @@ def find_vain_assertions(config: pytest.Config) -> Iterator[RunProblem]:
     folder = config.invocation_params.dir
     paths = [Path(folder, arg.partition("::")[0]) for arg in config.args]
     folders = {(path if path.is_dir() else path.parent).resolve() for path in paths}
-    for module in [*sys.modules.values()]:
-        file = Path(getattr(module, "__file__", None) or "")
-        if file.suffix != ".py" or _NOT_SEARCHED.intersection(file.parts):
+    for where, names in _group_modules().items():
+        if _NOT_SEARCHED.intersection(where.parts):
             continue
-        if file.name == "conftest.py" or folders.intersection(file.resolve().parents):
-            for line in find_tuple_assertions(file):
+        resolved = where.resolve()
+        is_beside = not folders.isdisjoint((resolved, *resolved.parents))
+        for name in names:
+            if not is_beside and name != "conftest.py":
+                continue
+            for line in find_tuple_assertions(where / name):
                 text = "an assertion on a tuple is always true; remove the parentheses"
-                yield RunProblem(f"{show_path(file, folder)}:{line}: {text}")
+                yield RunProblem(f"{show_path(where / name, folder)}:{line}: {text}")
+
+
+def _group_modules() -> dict[Path, list[str]]:
+    """Return the names of the imported source files by folder: a run has hundreds, in few folders."""
+    found: dict[str, list[str]] = {}
+    for module in [*sys.modules.values()]:
+        where, name = os.path.split(getattr(module, "__file__", None) or "")
+        if name.endswith(".py"):
+            found.setdefault(where, []).append(name)
+    return {Path(where): names for where, names in found.items()}
 
 
 def _find_path(config: pytest.Config, argument: str) -> Path:
@@ -129,13 +143,15 @@ def read_checks(path: Path) -> tuple[WrittenCheck, ...]:
 
 
 def _compare(
-    file: Path, known: set[tuple[str, int | str]], config: pytest.Config, *, given: bool
+    file: Path, known: Mapping[str, set[int | str]], config: pytest.Config, *, given: bool
 ) -> Iterator[RunProblem]:
     """Yield what is wrong with the checks of one file."""
-    folder, path = config.invocation_params.dir, str(file.resolve())
+    folder, collected = config.invocation_params.dir, known.get(str(file.resolve()), set())
+    if is_fully_collected(file, collected):
+        return
     for check in read_checks(file):
-        found = {(path, check.line), (path, check.qualified_name)} & known
-        if found and not (check.redefined and (path, check.line) not in known):
+        found = {check.line, check.qualified_name} & collected
+        if found and not (check.redefined and check.line not in collected):
             continue
         why = _explain(check, config, given=given)
         where = f"{show_path(file, folder)}:{check.line}"
@@ -177,6 +193,15 @@ def _matches_name(name: str, patterns: Sequence[str]) -> bool:
         or (any(one in pattern for one in "*?[") and fnmatch.fnmatch(name, pattern))
         for pattern in patterns
     )
+
+
+def _locate(items: Iterable[pytest.Item]) -> dict[str, set[int | str]]:
+    """Return where the functions of the items are defined, by file."""
+    known: dict[str, set[int | str]] = {}
+    for item in items:
+        for path, location in _locations(item):
+            known.setdefault(path, set()).add(location)
+    return known
 
 
 def _locations(item: pytest.Item) -> Iterator[tuple[str, int | str]]:

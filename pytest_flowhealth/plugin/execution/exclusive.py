@@ -7,12 +7,14 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 _KEY = "flowhealth_lock"
+_NO_LOCK = contextlib.nullcontext()
 
 
 class LockFile:
@@ -36,13 +38,14 @@ class LockFile:
             self._path.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def hold_lock(config: pytest.Config, *, exclusive: bool) -> Iterator[None]:
+def hold_lock(config: pytest.Config, *, exclusive: bool) -> AbstractContextManager[None]:
     """Hold the run's lock, shared or exclusively; without xdist there is nothing to lock."""
     path = getattr(config, "workerinput", {}).get(_KEY)
-    if path is None:
-        yield
-        return
-    with Path(path).open("a") as lock:
+    return _NO_LOCK if path is None else _hold(Path(path), exclusive=exclusive)
+
+
+@contextlib.contextmanager
+def _hold(path: Path, *, exclusive: bool) -> Iterator[None]:
+    with path.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
         yield

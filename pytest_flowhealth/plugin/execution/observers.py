@@ -82,11 +82,16 @@ def _find_left_behind() -> Iterator[str]:
     asyncio = sys.modules.get("asyncio")
     if asyncio is None:
         return
-    for thing in gc.get_objects():
-        if type(thing) is CoroutineType:
+    everything = gc.get_objects()
+    kinds = {*map(type, everything)}
+    wanted = {kind for kind in kinds if issubclass(kind, (CoroutineType, asyncio.Future))}
+    for thing in everything if wanted else ():
+        if type(thing) not in wanted:
+            continue
+        if isinstance(thing, CoroutineType):
             if inspect.getcoroutinestate(thing) == inspect.CORO_CREATED:
                 yield _describe_unawaited(thing)
-        elif issubclass(type(thing), asyncio.Future) and getattr(thing, "_log_traceback", False):
+        elif getattr(thing, "_log_traceback", False):
             error = thing.exception()
             yield f"asyncio: exception was never retrieved: {type(error).__name__}: {error}"
 

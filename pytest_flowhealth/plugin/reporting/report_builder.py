@@ -21,7 +21,8 @@ from pytest_flowhealth.domain.report import (
     TargetInfo,
     make_summary,
 )
-from pytest_flowhealth.domain.root_causes import RunProblem, derive_verdict
+from pytest_flowhealth.domain.root_causes import RunProblem, attribute_root_causes, derive_verdict
+from pytest_flowhealth.domain.run_history import Comparison, Trend
 from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.domain.text import printable
 from pytest_flowhealth.plugin.run import HealthRun
@@ -30,19 +31,23 @@ COVERAGE = "cov_fail_under"
 
 
 def build_report(run: HealthRun, pytest_exit: int) -> Document:
-    """Return the report of a run.
+    """Return the report of a run; with a history, record the run there.
 
     Args:
         run: What was collected, reported and went wrong.
         pytest_exit: The exit code that pytest itself would end with.
     """
     results = list(_complete_results(run))
-    results, comparisons, trends = _look_back(run, results)
+    trends: tuple[Trend, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    if run.history:
+        results, comparisons = run.history.compare_results(results, run.samples)
+        trends = run.history.find_trends(results, run.samples)
     problems = [*run.problems, *_find_problems(run, results, pytest_exit)]
     clean = run.sanitizer
     problems = [clean.problem(one) for one in dict.fromkeys(problems)]
     run.reported_problems = tuple(problem.text for problem in problems)
-    verdict = derive_verdict(results, problems)
+    verdict = derive_verdict(attribute_root_causes(results), problems)
     allowed = run.config.option.health_allow == verdict.status.value
     duration = time.perf_counter() - run.start
     report = Report(
@@ -51,7 +56,11 @@ def build_report(run: HealthRun, pytest_exit: int) -> Document:
         reasons=verdict.reasons,
         started=run.started,
         duration=duration,
-        target=_describe_target(run),
+        target=TargetInfo(
+            name=clean.tree(run.target.name),
+            version=clean.tree(run.target.version),
+            path=printable(str(run.target.root)),
+        ),
         host=describe_host(),
         summary=make_summary(verdict.counts),
         components=verdict.components,
@@ -61,16 +70,17 @@ def build_report(run: HealthRun, pytest_exit: int) -> Document:
         trends=trends,
         comparisons=comparisons,
     )
-    return Document(
+    document = Document(
         created=time.time(),
         duration=duration,
         exitcode=report.exit_code,
         root=printable(str(run.config.rootpath)),
         environment=clean.tree(_read_environment(run.config)),
         summary=run.entries.summary(collected=len(run.collected), deselected=run.deselected),
-        tests=clean.tree(run.entries.tests()),
+        tests=run.entries.tests(),
         health=report,
     )
+    return run.history.record(document, run.samples) if run.history else document
 
 
 def build_unfinished(root: Path, reasons: Iterable[str], exit_code: int = 3) -> Document:
@@ -118,23 +128,22 @@ def _find_problems(
     run: HealthRun, results: list[CheckResult], pytest_exit: int
 ) -> Iterator[RunProblem]:
     """Yield what went wrong around the checks."""
+    # Nobody knows which checks a file holds that skipped itself at import.
+    skipped = [
+        RunProblem(
+            f"{nodeid} skipped itself whole, so its checks did not report: {reason}; "
+            "a pytestmark with skipif skips each of them by name"
+        )
+        for nodeid, reason in run.skipped_files.items()
+    ]
     found = [
-        *_find_skipped_files(run),
+        *skipped,
         *_find_test_problems(run),
         *_find_requirements_only(run, results),
     ]
     yield from found
     if not found and not run.problems:
         yield from _explain_exit_code(run, pytest_exit)
-
-
-def _find_skipped_files(run: HealthRun) -> Iterator[RunProblem]:
-    """Yield the files that skipped themselves at import: nobody knows which checks they hold."""
-    for nodeid, reason in run.skipped_files.items():
-        yield RunProblem(
-            f"{nodeid} skipped itself whole, so its checks did not report: {reason}; "
-            "a pytestmark with skipif skips each of them by name"
-        )
 
 
 def _find_test_problems(run: HealthRun) -> Iterator[RunProblem]:
@@ -170,23 +179,6 @@ def _explain_exit_code(run: HealthRun, code: int) -> Iterator[RunProblem]:
         yield RunProblem("pytest ended with exit code 1, although no test failed")
         return
     yield RunProblem(f"pytest ended with exit code {int(code)}")
-
-
-def _look_back(run: HealthRun, results: list[CheckResult]) -> tuple[list[CheckResult], Any, Any]:
-    """Return the results, with regressions as warnings, and what earlier runs say of them."""
-    if run.history is None:
-        return results, (), ()
-    results, comparisons = run.history.compare_results(results, run.samples)
-    return results, comparisons, run.history.find_trends(results, run.samples)
-
-
-def _describe_target(run: HealthRun) -> TargetInfo:
-    clean, name, version = run.sanitizer, run.target.name, run.target.version
-    return TargetInfo(
-        name=None if name is None else clean.text(name),
-        version=None if version is None else clean.text(version),
-        path=printable(str(run.target.root)),
-    )
 
 
 def _read_environment(config: pytest.Config) -> dict[str, Any]:

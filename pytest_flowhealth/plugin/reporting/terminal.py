@@ -16,6 +16,7 @@ from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.domain.text import Redactor, printable, secrets_in
 from pytest_flowhealth.formats.style import Line
 from pytest_flowhealth.formats.terminal import render
+from pytest_flowhealth.plugin.reporting.messages import show_path
 from pytest_flowhealth.plugin.reporting.stdout import discard_stdout
 from pytest_flowhealth.plugin.run import HealthRun
 
@@ -169,7 +170,7 @@ def show_verdict(run: HealthRun, document: Document) -> None:
     """Write the verdict to the terminal, as wide and as detailed as the options say."""
     if not run.config.pluginmanager.hasplugin("terminal"):
         return
-    options = run.config.option
+    options, path, here = run.config.option, run.report_path, run.config.invocation_params.dir
     verbosity = options.verbose
     file = RedactingFile(sys.stdout, run.sanitizer.redact)
     writer = create_terminal_writer(run.config, cast(TextIO, file))
@@ -178,7 +179,7 @@ def show_verdict(run: HealthRun, document: Document) -> None:
         width=min(writer.fullwidth, _WIDEST),
         terse=verbosity < 0,
         table=verbosity > 0 or bool(options.health_all or options.health_component),
-        report=_shown_path(run),
+        report=None if path is None else printable(show_path(path, here)),
     )
     for line in lines[:1] if verbosity < -1 else lines:
         _write(writer, line)
@@ -190,10 +191,3 @@ def _write(writer: Any, line: Line) -> None:
         markup = {key: value for name in style.split() for key, value in _MARKUP[name].items()}
         writer.write(part, **markup)
     writer.line()
-
-
-def _shown_path(run: HealthRun) -> str | None:
-    if run.report_path is None:
-        return None
-    relative = os.path.relpath(run.report_path, run.config.invocation_params.dir)
-    return printable(str(run.report_path) if relative.startswith("..") else relative)

@@ -10,13 +10,20 @@ from typing import Any
 
 import pytest
 
+from pytest_flowhealth.plugin.reporting.sanitizer import Sanitizer
+
 
 class TestEntries:
-    """Collect the `tests` of the report, one entry for each test."""
+    """Collect the `tests` of the report, one entry for each test.
+
+    Args:
+        sanitizer: Cleans every text.
+    """
 
     __test__ = False
 
-    def __init__(self) -> None:
+    def __init__(self, sanitizer: Sanitizer) -> None:
+        self._clean = sanitizer.tree
         self._tests: dict[str, dict[str, Any]] = {}
 
     def add(self, report: pytest.TestReport) -> None:
@@ -26,11 +33,13 @@ class TestEntries:
         test = self._tests.get(report.nodeid)
         if test is None:
             test = make_testitem(report.nodeid, list(report.keywords), report.location)
+            test = self._clean(test)
             self._tests[report.nodeid] = test
         if report.passed:
             stage = {"duration": report.duration, "outcome": report.outcome}
         else:
             stage = make_teststage(report, None, None, None, omit_traceback=False)
+            stage = self._clean(stage)
         if hasattr(report, "context"):
             test.setdefault("subtests", []).append(stage)
         else:

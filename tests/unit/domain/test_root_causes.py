@@ -1,11 +1,18 @@
 """The verdict on a run: exit codes, reasons, and failures that are attributed to their cause."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flowhealth.domain.checks import CheckResult, PhaseOutcome
-from pytest_flowhealth.domain.root_causes import RunProblem, derive_verdict
+from pytest_flowhealth.domain.root_causes import (
+    RunProblem,
+    Verdict,
+    attribute_root_causes,
+    derive_verdict,
+)
 from pytest_flowhealth.domain.status import Outcome, Status
 from tests.kit.reports import judged
 
@@ -16,6 +23,10 @@ FAILS = judged("app.fails", ending=FAILED, message="down")
 UNKNOWN = judged("app.unknown", ending=UNMEASURED, message="cannot look")
 SKIPS = judged("app.skips", ending=SKIPPED, message="not here")
 LOST = RunProblem("worker gw1 was lost")
+
+
+def judge(checks: Sequence[CheckResult], problems: Sequence[RunProblem]) -> Verdict:
+    return derive_verdict(attribute_root_causes(checks), problems)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +50,7 @@ LOST = RunProblem("worker gw1 was lost")
 def test_a_run_has_the_status_of_its_worst_check_and_problem(
     checks: list[CheckResult], problems: list[RunProblem], status: str, exit_code: int
 ) -> None:
-    verdict = derive_verdict(checks, problems)
+    verdict = judge(checks, problems)
 
     assert (verdict.status.value, verdict.status.exit_code) == (status, exit_code)
     assert bool(verdict.reasons) is (exit_code != 0)
@@ -49,21 +60,19 @@ def test_a_run_has_the_status_of_its_worst_check_and_problem(
 def test_another_check_that_is_not_well_never_improves_the_verdict(names: list[str]) -> None:
     ill = {"warns": WARNS, "fails": FAILS, "unknown": UNKNOWN}
     checks = [PASSES, *(ill[name] for name in names)]
-    severities = [
-        derive_verdict(checks[:end], []).status.severity for end in range(1, len(checks) + 1)
-    ]
+    severities = [judge(checks[:end], []).status.severity for end in range(1, len(checks) + 1)]
 
     assert severities == sorted(severities)
 
 
 def test_a_run_in_which_nothing_ran_says_so() -> None:
-    assert derive_verdict([], []).reasons == ("no check was run",)
-    assert derive_verdict([SKIPS], []).reasons == ("every check was skipped",)
+    assert judge([], []).reasons == ("no check was run",)
+    assert judge([SKIPS], []).reasons == ("every check was skipped",)
 
 
 def test_components_and_outcomes_are_counted() -> None:
     other = judged("other.skips", ending=SKIPPED, message="not here")
-    verdict = derive_verdict([PASSES, WARNS, SKIPS, other], [])
+    verdict = judge([PASSES, WARNS, SKIPS, other], [])
 
     assert verdict.components["app"].status is Status.DEGRADED
     assert verdict.components["app"].checks == ("app.passes", "app.warns", "app.skips")
@@ -75,7 +84,7 @@ def test_reasons_name_the_worst_first_and_then_what_blocks_the_most() -> None:
     base = judged("base.it", ending=FAILED, message="down")
     blocked = judged("app.it", ending=PhaseOutcome.BLOCKED, evidence={"blocked_by": "base.it"})
 
-    assert derive_verdict([WARNS, FAILS, base, blocked, UNKNOWN], [LOST]).reasons == (
+    assert judge([WARNS, FAILS, base, blocked, UNKNOWN], [LOST]).reasons == (
         "base.it: down",
         "app.fails: down",
         "app.unknown: cannot look",
@@ -88,7 +97,7 @@ BASE = judged("redis.connect", ending=FAILED, message="no answer")
 
 
 def test_a_failure_that_ran_on_another_worker_is_attributed_to_its_root_cause() -> None:
-    verdict = derive_verdict(
+    verdict = judge(
         [
             BASE,
             judged("redis.ping", ending=FAILED, message="x", requires=("redis.connect",)),
@@ -105,7 +114,7 @@ def test_a_failure_that_ran_on_another_worker_is_attributed_to_its_root_cause() 
 def test_a_check_that_is_blocked_by_one_that_holds_is_unknown() -> None:
     blocked = judged("app.it", ending=PhaseOutcome.BLOCKED, evidence={"blocked_by": "app.passes"})
 
-    (check, _) = derive_verdict([blocked, PASSES], []).checks
+    (check, _) = judge([blocked, PASSES], []).checks
 
     assert check.outcome is Outcome.UNKNOWN
     assert check.message == "blocked by app.passes, which does not count"
@@ -121,7 +130,7 @@ def test_a_failure_is_attributed_to_the_failed_check_that_it_depends_on() -> Non
         "fleet.queue", ending=PhaseOutcome.BLOCKED, evidence={"blocked_by": "fleet.source"}
     )
 
-    verdict = derive_verdict([BASE, follower("fleet.source", "redis.connect"), queue], [])
+    verdict = judge([BASE, follower("fleet.source", "redis.connect"), queue], [])
 
     assert verdict.status is Status.UNHEALTHY
     assert verdict.reasons == ("redis.connect: no answer",)
@@ -142,6 +151,6 @@ def test_a_failure_is_attributed_to_the_failed_check_that_it_depends_on() -> Non
 def test_a_run_stays_unhealthy_where_nothing_as_grave_explains_a_failure(
     others: tuple[CheckResult, ...],
 ) -> None:
-    verdict = derive_verdict([*others, follower("fleet.source", "redis.connect")], [])
+    verdict = judge([*others, follower("fleet.source", "redis.connect")], [])
 
     assert verdict.status is Status.UNHEALTHY

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_flowhealth.plugin.collection.sources import is_fully_collected
 from pytest_flowhealth.plugin.collection.uncollected import find_uncollected, read_checks
 
 SOURCE = """
@@ -133,3 +134,55 @@ def test_a_check_that_pytest_did_not_collect_is_a_problem_with_the_reason(
 
     assert len(problems) == (reason is not None), problems
     assert reason is None or reason in problems[0].text
+
+
+PLAIN = '''"""Checks."""
+import pytest
+from common import redis
+
+LIMIT = 5
+pytestmark = pytest.mark.health("app")
+
+@pytest.fixture(scope="session")
+def thing():
+    client = connect("x")
+    return client
+
+def helper(): pass
+
+@pytest.mark.health("app",
+    timeout=5)
+@redis
+async def check_it(): pass
+
+def test_plain(): pass
+'''
+"""What may be a check begins on the lines 15 and 20."""
+
+
+@pytest.mark.parametrize(
+    ("added", "lines", "expected"),
+    [
+        ("", {15, 20}, True),
+        ("", {15}, False),
+        ("", {20}, False),
+        ("@redis\ndef helper_2(): pass\n", {15, 20}, False),
+        ("def test_plain(): pass\n", {15, 22}, False),
+        ("class Checks: pass\n", {15, 20}, False),
+        ("if LIMIT:\n    @redis\n    def it(): pass\n", {15, 20}, False),
+        ("def outer():\n    @redis\n    def it(): pass\n", {15, 20}, False),
+        ("test_more = redis(helper)\n", {15, 20}, False),
+        ("test_more: object = redis(helper)\n", {15, 20}, False),
+        ("import os; test_more = redis(helper)\n", {15, 20}, False),
+        ("test_more = \\\n    redis(helper)\n", {15, 20}, False),
+        ("async \\\ndef test_more(): pass\n", {15, 20}, False),
+        ("x = 1\x0c\n", {15, 20}, False),
+    ],
+)
+def test_a_file_is_not_parsed_if_all_that_may_be_a_check_was_collected(
+    tmp_path: Path, added: str, lines: set[int], expected: bool
+) -> None:
+    file = tmp_path / "test_it.py"
+    file.write_text(PLAIN + added)
+
+    assert is_fully_collected(file, lines) is expected
