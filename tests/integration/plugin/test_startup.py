@@ -59,12 +59,14 @@ def test_another_plugin_that_ends_pytest_leaves_unknown(
     ],
     ids=" ".join,
 )
-def test_an_option_that_ends_pytest_is_a_usage_error(
+def test_an_option_that_ends_pytest_leaves_unknown(
     run_checks: RunChecks, options: tuple[str, ...]
 ) -> None:
     result = run_checks(GOOD, *options, files=OLD, fresh=True, unguarded=True)
 
-    assert (result.exit_code, result.health["status"]) == (4, "unknown")
+    # pytest 9.0 ends with a traceback, which is 3, where later versions report a usage error, 4.
+    assert result.exit_code in (3, 4), result.text
+    assert (result.health["exit_code"], result.health["status"]) == (result.exit_code, "unknown")
 
 
 def test_the_variable_for_options_counts_like_the_command_line(
