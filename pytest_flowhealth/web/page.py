@@ -125,8 +125,8 @@ class Page:
         if loop is None:
             return
         state = self._picture.of(monitor, at)
-        health = monitor.verdicts.whole
-        ended = monitor.verdicts.at
+        health = monitor.board.state.report
+        ended = monitor.board.state.ended
         seen = Glimpse(
             target=self._glimpse.target,
             host=self._glimpse.host,
