@@ -132,8 +132,8 @@ def _alert(one: Tracked, post: Post, moment: Moment, hushes: Sequence[Hush]) -> 
         key: value for key, value in msgspec.to_builtins(subject).items() if value not in (None, [])
     }
     told |= {
-        "phase": "firing" if state.fires or state.flapping else "pending",
-        "since": moment.calendar(state.since).timestamp(),
+        "phase": "firing" if state.fires else "pending" if state.phase == "pending" else "resolved",
+        "since": moment.calendar(state.since if state.ended is None else state.ended).timestamp(),
         "fired": None if state.fired is None else moment.calendar(state.fired).timestamp(),
     }
     if state.flapping:

@@ -154,7 +154,8 @@ class Stage:
         health = health or own_report()
         with self._lock:
             moment = self.clock.moment()
-            entry = entry_of(health, b"{}", {}, "", uuid.uuid4().hex)
+            report = msgspec.json.encode({"health": health})
+            entry = entry_of(health, report, {}, "", uuid.uuid4().hex)
             self.board.add_round(health, (), moment.wall, None, moment.now)
             self.post.round(health, entry, (), moment, None, self.board.state)
         self._second()
