@@ -10,6 +10,7 @@ const PAGES = [
   { path: "/", name: "Overview", load: () => import("./views/overview.js") },
   { path: "/fleet", name: "Fleet", load: () => import("./views/fleet.js") },
   { path: "/alerts", name: "Alerts", load: () => import("./views/alerts.js") },
+  { path: "/history", name: "History", load: () => import("./views/history.js") },
   { path: "/npm", name: "npm package", load: () => import("./views/npm.js") },
   { path: "/installs", name: "Installations", load: () => import("./views/installs.js") },
   { path: "/hosts", name: "Hosts", load: () => import("./views/hosts.js") },

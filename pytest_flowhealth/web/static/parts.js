@@ -15,7 +15,7 @@ export function paint(element, status) {
   return element;
 }
 
-export const checkLink = (id) => h("a", { href: `/check/${encodeURIComponent(id)}`, "data-link": true }, id);
+export const checkLink = (id, query = "") => h("a", { href: `/check/${encodeURIComponent(id)}${query}`, "data-link": true }, id);
 
 // A command is offered to copy; a sentence is shown as one.
 const COMMAND = /^(\$ |sudo |npm |npx |node |pip |docker|systemctl |redis-|flowhealth |pytest |git |kill |[A-Z_]+=\S+ )/;

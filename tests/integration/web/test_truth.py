@@ -151,3 +151,46 @@ def test_a_second_check_of_the_component_has_its_own_history(page: Tab, stage: S
     stage.conclude(reported([judged("own.second", make_series("other", 7.0, "ms"))]))
     page.go("/check/own.second?range=15m")
     page.see("chart-own.other")
+
+
+def test_the_past_is_on_the_pages(browser: Any, tmp_path: Path) -> None:
+    with staged(tmp_path / "app") as stage, tab(browser, stage) as page:
+        for mode in ("broken", "ok", "broken"):
+            stage.conclude(own_report(mode))
+        page.enter("/")
+        page.wait_until_live()
+        tile = page.see("component-own")
+        wait_for(lambda: tile.locator('.bar[data-outcome="fail"]').count() == 2)
+        assert tile.locator(".cause").inner_text().startswith("own.switch")
+        tile.locator(".strip").focus()
+        assert "own.switch: the switch is at broken" in tile.locator(".bartext").inner_text()
+        page.page.keyboard.press("ArrowLeft")
+        assert "passed" in tile.locator(".bartext").inner_text()
+        page.follow("/history")
+        page.wait_for('[data-test="incidents"] tbody tr')
+        assert "own" in page.see("availability").locator("tbody").inner_text()
+        assert page.see("runs").locator("tbody tr").count() == 4
+        page.see("incidents").locator("tbody a").first.click()
+        page.wait_until("location.search.startsWith('?since=')")
+        export = page.page.evaluate(
+            "fetch('/api/export/incidents?format=csv').then((answer) => answer.text())"
+        )
+        assert export.startswith("alert,component,")
+        page.assert_quiet()
+
+
+def test_five_hundred_checks_are_searched_and_filtered(page: Tab, stage: Stage) -> None:
+    checks = [judged(f"own.check{number:03}") for number in range(400)]
+    checks += [judged(f"own.route[{number}]") for number in range(99)]
+    stage.conclude(reported([*checks, *own_report("broken").checks]))
+    rows = page.page.locator('[data-test="checks"] > ul > li')
+    wait_for(lambda: rows.count() == 50)
+    assert "own.switch" in rows.first.inner_text()
+    top = "document.getElementById('parts').getBoundingClientRect().top + scrollY"
+    assert page.page.evaluate(top) < 1_000
+    page.page.fill('input[name="search"]', "route")
+    wait_for(lambda: rows.count() == 1)
+    assert "own.route[…] (99)" in rows.first.inner_text()
+    page.page.fill('input[name="search"]', "")
+    page.page.check('input[name="failing"]')
+    wait_for(lambda: rows.count() == 1)
