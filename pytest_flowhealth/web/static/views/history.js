@@ -39,9 +39,11 @@ function availability({ components }) {
   const names = Object.keys(components).sort();
   if (!names.length) return notice("empty", "No round is in the history yet.");
   const cell = (period) => {
-    const whole = period.healthy + period.degraded + period.unhealthy + period.unmeasured;
-    const open = Math.round((100 * period.unmeasured) / whole);
-    return h("td", {}, period.share === null ? "not measured" : percent(period.share), open && period.share !== null ? h("p", { class: "quiet small" }, `${open} % of the time not measured`) : null);
+    const measured = period.healthy + period.degraded + period.unhealthy;
+    const part = period.unmeasured / (measured + period.unmeasured);
+    // A share of a few minutes must not look like one of 90 days.
+    const basis = period.share !== null && part >= 0.01 ? h("p", { class: "quiet small" }, `of ${duration(measured)} measured`) : null;
+    return h("td", {}, period.share === null ? "not measured" : percent(period.share), basis);
   };
   const rows = names.map((name) => h("tr", {}, h("th", { scope: "row" }, name), PERIODS.map((period) => cell(components[name][period]))));
   return table("Availability", ["Component", "24 h", "7 d", "30 d", "90 d"], rows);
