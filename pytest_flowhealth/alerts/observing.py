@@ -51,7 +51,7 @@ def of_checks(
     for one in checks:
         breached = _breached(one)
         if over or breached:
-            found.append(_of_check(one, breached, settings, tuple(dict.fromkeys(waiting[one.id]))))
+            found.append(_of_check(one, breached, settings, tuple(sorted({*waiting[one.id]}))))
     return found
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 
 from pytest_flowhealth.config.target import Target
+from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 
@@ -31,8 +32,15 @@ class FleetSampler:
         self._end = threading.Event()
         self._found: dict[str, float] = {}
         self.last: Snapshot | None = None
+        self.problem: str | None = None
+        """Why the fleet's records can't be read now; None if they can, or if none are configured."""
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._read_on, daemon=True, name="fleet")
+
+    @property
+    def source(self) -> str | None:
+        """The configured source; None if no fleet is configured."""
+        return self._target.config.fleet.source
 
     def start(self) -> None:
         """Begin; nothing happens where no source is configured, or one that starts a program."""
@@ -60,9 +68,11 @@ class FleetSampler:
                 snapshot = source.read()
                 with self._lock:
                     self.last, self._found = snapshot, _figures(snapshot)
-            except (FlowHealthError, OSError):
+                self.problem = None
+            except (FlowHealthError, OSError) as error:
                 # The round's checks say what is wrong; here it only means that there is no figure.
                 source = self.last = None
+                self.problem = one_line(str(error))
             self._end.wait(max(1.0, (time.thread_time() - began) / SHARE))
 
 

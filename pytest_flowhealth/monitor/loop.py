@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from pytest_flowhealth.alerts.engine import Moment
 from pytest_flowhealth.config.atomic import replace_file
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.report import Report
@@ -33,8 +34,8 @@ from pytest_flowhealth.monitor.sampler import Sampler
 from pytest_flowhealth.monitor.schedule import Schedule, interval_of
 from pytest_flowhealth.monitor.settings import Asked, Settings
 from pytest_flowhealth.monitor.signals import Signals
+from pytest_flowhealth.monitor.status_board import StatusBoard
 from pytest_flowhealth.monitor.systemd import Systemd
-from pytest_flowhealth.monitor.verdicts import Verdicts
 from pytest_flowhealth.monitor.view import View
 
 SECOND = 1.0
@@ -78,7 +79,8 @@ class Monitor:
         self._signals = Signals()
         self._systemd = Systemd()
         self._schedule = Schedule()
-        self.verdicts = Verdicts()
+        self.board = StatusBoard(post.known_since())
+        self._waiting: frozenset[str] = frozenset()
         self._sampler = Sampler(settings.target.root)
         self.fleet = FleetSampler(settings.target)
         self._pulse = Pulse(settings.target, self._signals.wake)
@@ -183,7 +185,7 @@ class Monitor:
             self.ring.add(moment.wall.timestamp(), read)
             values = {name: (value, UNITS[name]) for name, value in read.items()}
         self.post.second(values, moment)
-        self._age(moment.now)
+        self._expire(moment)
         self._complain()
         self._show()
         late = self._schedule.skip(self.clock()) if self._round is not None else 0
@@ -193,12 +195,11 @@ class Monitor:
             self._systemd.tell("WATCHDOG=1")
         self._stand()
 
-    def _age(self, now: float) -> None:
-        """Doubt what was looked at too long ago; a round under way, or the last one, may take its time."""
-        spare = 1.0 + max(self._took, now - self._slot if self._round is not None else 0.0)
-        self.verdicts.age(
-            now, {name: 3.0 * one + spare for name, one in self._schedule.intervals.items()}
-        )
+    def _expire(self, moment: Moment) -> None:
+        """Make unknown what was checked too long ago; rounds longer than an interval take its place."""
+        intervals = self._schedule.intervals.items()
+        max_ages = {name: 3.0 * max(one, self._took) + 1.0 for name, one in intervals}
+        self.board.expire(moment.now, moment.wall, max_ages, stuck=not self.alive())
 
     def _show(self) -> None:
         """Let the page see how things are, and tell what was done there: each second, and at every verdict."""
@@ -231,8 +232,9 @@ class Monitor:
             if isinstance(frame, Planned):
                 self._plan(set(frame.checks.values()))
             elif isinstance(frame, Partly):
-                self.verdicts.partly(frame.checks)
-                self.post.partly(frame, self.clock.moment())
+                moment = self.clock.moment()
+                self.board.add_partial(frame.checks, moment.wall, moment.now)
+                self.post.partly(frame, self.board.state, moment)
                 self._show()
         result = one.over(now)
         if result is not None:
@@ -267,11 +269,19 @@ class Monitor:
         entry = None
         if ended is not None and ended.entry is not None:
             entry = msgspec.msgpack.decode(ended.entry, type=Entry)
-        self.verdicts.take(health, result.problems, moment.wall, self._looked, moment.now)
-        self.post.round(health, entry, result.problems, moment, self._looked)
-        self._expose(self.verdicts.whole)
+        self.board.add_round(health, result.problems, moment.wall, self._looked, moment.now)
+        self._hasten(moment.now)
+        self.post.round(health, entry, result.problems, moment, self._looked, self.board.state)
+        self._expose(self.board.state.report)
         self._show()
         self._tell(health, result)
+
+    def _hasten(self, now: float) -> None:
+        """Let components be due at once whose checks are no longer blocked."""
+        waiting = self.board.state.waiting
+        for name in waiting - self._waiting:
+            self._schedule.hurry(name, now)
+        self._waiting = waiting
 
     def _expose(self, health: Report | None) -> None:
         """Write the figures for node_exporter's textfile collector, where that is asked for."""
@@ -284,7 +294,7 @@ class Monitor:
             self._problem(f"the metrics can't be written: {error.strerror or error}")
 
     def _tell(self, health: Report | None, result: Result) -> None:
-        status = self.verdicts.status if health is None or result.problems else health.status
+        status = self.board.state.status if health is None or result.problems else health.status
         components = {} if health is None else health.components
         facts = {
             "status": (status or Status.UNKNOWN).value,
@@ -369,8 +379,8 @@ class Monitor:
         following = self._schedule.next()
         self._console.standing(
             Standing(
-                status=self.verdicts.status,
-                at=self.verdicts.at,
+                status=self.board.state.status,
+                at=self.board.state.ended,
                 firing=self.post.firing(),
                 next=None if following is None else following - self.clock(),
                 late=self._schedule.late,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -27,6 +28,7 @@ from pytest_flowhealth.monitor.frames import Partly
 from pytest_flowhealth.monitor.keeper import Keeper
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.settings import Settings
+from pytest_flowhealth.monitor.status_board import BoardState
 from pytest_flowhealth.monitor.watch import Watch
 from pytest_flowhealth.probes.system.runtimes import version
 
@@ -123,9 +125,18 @@ class Post:
         self._courier.reconfigure(settings.receivers)
         self._keeper.retention = _retention(settings)
 
-    def partly(self, frame: Partly, moment: Moment) -> None:
+    def known_since(self) -> dict[str, datetime.datetime]:
+        """Return since when checks fail, by id: what a restart must not forget."""
+        moment = self.clock.moment()
+        return {
+            name: moment.calendar(one.state.since)
+            for name, one in self._watch.engine.tracked.items()
+            if one.subject.kind == "check" and one.state.phase in ("pending", "firing")
+        }
+
+    def partly(self, frame: Partly, state: BoardState, moment: Moment) -> None:
         """Take in a component's checks, before the round is over."""
-        self._watch.partly(frame, moment)
+        self._watch.partly(frame, state, moment)
         self._send(moment)
 
     def round(
@@ -134,10 +145,12 @@ class Post:
         entry: Entry | None,
         problems: Sequence[str],
         moment: Moment,
-        looked: Collection[str] | None = None,
+        looked: Collection[str] | None,
+        state: BoardState,
     ) -> None:
         """Take in the end of a round that was to look at some components, or (None) at all."""
-        self._watch.ended(() if health is None else health.checks, problems, moment, looked)
+        names = () if health is None else [one.id for one in health.checks]
+        self._watch.ended(names, problems, moment, looked, state)
         if entry is not None:
             kept = msgspec.structs.replace(entry, fingerprint=self._fingerprint)
             self._watch.measured(kept, moment)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pytest_flowhealth.alerts import observing
 from pytest_flowhealth.alerts.engine import Engine, Moment, Observation, Subject, Tracked
@@ -17,6 +17,7 @@ from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.history.entry import Entry
 from pytest_flowhealth.monitor.frames import Partly
 from pytest_flowhealth.monitor.settings import Settings
+from pytest_flowhealth.monitor.status_board import BoardState
 
 GONE_AFTER = 3
 """Rounds without a check, or in which it does not apply, after which its alert is over."""
@@ -56,25 +57,37 @@ class Watch:
         ]
         self.engine.end(gone, "its rule is no more", moment)
 
-    def partly(self, told: Partly, moment: Moment) -> None:
+    def partly(self, told: Partly, state: BoardState, moment: Moment) -> None:
         """Take in the checks of one component, before the round is over: what fails is told at once."""
         settings = self.settings.target.config.alerts
-        self.engine.observe(
-            observing.of_checks(told.checks, settings, told.blocked, over=False), moment
-        )
+        blocked = {
+            root: {*state.blocked.get(root, ()), *told.blocked.get(root, ())}
+            for root in {*state.blocked, *told.blocked}
+        }
+        self.engine.observe(observing.of_checks(told.checks, settings, blocked, over=False), moment)
 
     def ended(
         self,
-        checks: Sequence[CheckResult],
+        names: Iterable[str],
         problems: Sequence[str],
         moment: Moment,
-        looked: Collection[str] | None = None,
+        looked: Collection[str] | None,
+        state: BoardState,
     ) -> None:
-        """Take in the end of a round that was to look at some components, or (None) at all."""
+        """Take in the end of a round.
+
+        Args:
+            names: The checks that it reported.
+            problems: What was wrong with the round itself.
+            moment: When it ended.
+            looked: The components that were due; None for all.
+            state: The status board's, with this round.
+        """
         settings = self.settings.target.config.alerts
+        checks = state.find(names)
         self.engine.observe(
             [
-                *observing.of_checks(checks, settings, over=True),
+                *observing.of_checks(checks, settings, state.blocked, over=True),
                 observing.of_round(problems, settings),
             ],
             moment,

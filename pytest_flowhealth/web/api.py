@@ -13,7 +13,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pytest_flowhealth.domain.status import Status, worst
+from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.formats import health_json, openmetrics
 from pytest_flowhealth.monitor.view import Remark
@@ -230,14 +230,17 @@ class Api:
 
 
 def doubted(whole: dict[str, Any]) -> dict[str, Any]:
-    """Return the state of a monitor that says nothing any more: nothing of it is known to be well."""
-    known = whole["state"].get("monitor")
-    if known is None:
-        return whole
-    monitor = msgspec.json.decode(known)
-    if monitor["status"] is not None:
-        monitor["status"] = worst([Status(monitor["status"]), Status.UNKNOWN])
-    return whole | {"state": whole["state"] | {"monitor": monitor}}
+    """Return the state of a monitor that no longer reports: every status that was known is unknown."""
+    state = {}
+    for key, content in whole["state"].items():
+        if key == "monitor" or key.startswith("component:"):
+            known = msgspec.json.decode(content)
+            if known["status"] is not None:
+                known["status"] = Status.UNKNOWN
+            state[key] = known
+        else:
+            state[key] = content
+    return whole | {"state": state}
 
 
 async def read(ask: Callable[[], Result], threads: anyio.CapacityLimiter) -> Result:

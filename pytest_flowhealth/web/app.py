@@ -23,7 +23,7 @@ from pytest_flowhealth.web.live import Live
 from pytest_flowhealth.web.visitors import NOBODY, Refused, Visitors
 
 STATIC = Path(__file__).with_name("static")
-PAGES = ("/", "/check/{id:path}", "/fleet", "/alerts", "/npm", "/installs", "/hosts")
+PAGES = ("/", "/check/{id:path}", "/fleet", "/alerts", "/history", "/npm", "/installs", "/hosts")
 """Where the pages are: one file, which asks the API for what it shows. It tells nothing itself."""
 
 Answering = Callable[[Request], Awaitable[Response]]

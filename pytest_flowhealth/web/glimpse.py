@@ -5,17 +5,16 @@ from __future__ import annotations
 import time
 
 import msgspec
-from msgspec.structs import replace
 
 from pytest_flowhealth.domain.report import Report
-from pytest_flowhealth.domain.status import Status, worst
+from pytest_flowhealth.monitor.status_board import STUCK, make_report_unknown
 from pytest_flowhealth.web.shapes import HostSeen
 
 QUIET = 15.0
 """Seconds without a word of the monitor from which on it counts as stuck."""
 
-STUCK = "no round has ended for three intervals"
-"""Why an earlier verdict holds no longer."""
+SILENT = "the monitor has not reported for 15 s"
+"""The reason for a monitor that has stopped reporting."""
 
 
 class Glimpse(msgspec.Struct):
@@ -48,9 +47,7 @@ class Glimpse(msgspec.Struct):
         """The last verdict, which holds no longer where rounds don't come to their end."""
         if self.health is None or self.alive:
             return self.health
-        status = worst([self.health.status, Status.UNKNOWN])
-        reasons = (STUCK, *self.health.reasons)
-        return replace(self.health, status=status, exit_code=status.exit_code, reasons=reasons)
+        return make_report_unknown(self.health, STUCK if not self.ends else SILENT)
 
     def own(self) -> HostSeen:
         """Return this host as one of several."""

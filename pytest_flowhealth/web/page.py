@@ -31,6 +31,7 @@ from pytest_flowhealth.web.endpoint import endpoints_of
 from pytest_flowhealth.web.entrance import Entrance
 from pytest_flowhealth.web.feed import Feed
 from pytest_flowhealth.web.glimpse import Glimpse
+from pytest_flowhealth.web.history_api import HistoryApi
 from pytest_flowhealth.web.live import Live
 from pytest_flowhealth.web.past import Past
 from pytest_flowhealth.web.picture import Picture
@@ -125,8 +126,8 @@ class Page:
         if loop is None:
             return
         state = self._picture.of(monitor, at)
-        health = monitor.verdicts.whole
-        ended = monitor.verdicts.at
+        health = monitor.board.state.report
+        ended = monitor.board.state.ended
         seen = Glimpse(
             target=self._glimpse.target,
             host=self._glimpse.host,
@@ -181,7 +182,9 @@ class Page:
 
         self._entrance = entrance
         self._api = Api(self._feed, self._glimpse, self._past, self._remarks.append)
-        self._api.endpoints = endpoints_of(self._api, entrance, self._reports)
+        self._api.endpoints = endpoints_of(
+            self._api, HistoryApi(self._past), entrance, self._reports
+        )
         await asyncio.to_thread(self._reports.look)
         app = application(
             self._api.endpoints, self._visitors, self._live, entrance, self._tell_link

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -12,6 +13,7 @@ import msgspec
 
 from pytest_flowhealth.alerts import store
 from pytest_flowhealth.alerts.engine import Event
+from pytest_flowhealth.alerts.outbox import Pending
 from pytest_flowhealth.alerts.store import Hush
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.status import Status
@@ -19,13 +21,18 @@ from pytest_flowhealth.errors import MeasurementUnavailable, UsageError
 from pytest_flowhealth.feedback.reports import store as reports
 from pytest_flowhealth.feedback.reports.report import Kind
 from pytest_flowhealth.feedback.reports.store import Received, Totals
+from pytest_flowhealth.history.availability import Availability, availabilities, read_rounds
+from pytest_flowhealth.history.entry import metric_of
 from pytest_flowhealth.history.keeping import asked, opened, said
+from pytest_flowhealth.history.last_result import last_measured_result
 from pytest_flowhealth.history.place import Place
-from pytest_flowhealth.history.query import Point
+from pytest_flowhealth.history.query import Point, series
 from pytest_flowhealth.history.reader import FileReader, Reader
+from pytest_flowhealth.history.recent_outcomes import RoundOutcome, check_rounds, component_rounds
 from pytest_flowhealth.history.remote.promql import PromQL, ReportingHost
 from pytest_flowhealth.monitor.ring import Ring
 from pytest_flowhealth.web import shapes
+from pytest_flowhealth.web.incidents import list_incidents
 
 WAIT = 3.0
 """Seconds that a change waits for another's write lock."""
@@ -38,6 +45,17 @@ SILENCES = 200
 
 SILENT = 900.0
 """Seconds after a host's last run from which on what it said is no longer believed."""
+
+WEEK = 7 * 86_400.0
+
+PERIODS = {"24h": 86_400.0, "7d": WEEK, "30d": 30 * 86_400.0, "90d": 90 * 86_400.0}
+"""Seconds over which availability is computed."""
+
+FRESH = 60.0
+"""Seconds for which a computed availability is served."""
+
+EVENTS = 10_000
+"""Alert events from which incidents are made, at the most."""
 
 Result = TypeVar("Result")
 
@@ -63,6 +81,8 @@ class Past:
         self._place = place
         self._ring = ring
         self._target = target
+        self._computing = threading.Lock()
+        self._availability: tuple[float, shapes.Availabilities] | None = None
 
     def series(self, metric: str, since: float, until: float, points: int) -> shapes.Series:
         """Return what a metric was between two times, in at most about so many stretches.
@@ -136,6 +156,114 @@ class Past:
                 for one in found
             ]
         )
+
+    def component_rounds(self, limit: int) -> shapes.ComponentRounds:
+        """Return the last rounds of each component.
+
+        Raises:
+            NoHistory: They can't be read.
+        """
+        since = time.time() - WEEK
+        nothing: dict[str, list[RoundOutcome]] = {}
+        found = self._in_file(lambda file: component_rounds(file, since, limit), nothing)
+        return msgspec.convert({"components": found}, shapes.ComponentRounds, from_attributes=True)
+
+    def check(self, name: str, since: float, until: float, limit: int) -> shapes.CheckHistory:
+        """Return what is known of a check from before.
+
+        Raises:
+            NoHistory: It can't be read.
+        """
+        now = time.time()
+
+        def read(file: sqlite3.Connection) -> shapes.CheckHistory:
+            last = last_measured_result(file, name)
+            usual = []
+            for one in () if last is None else last[1]["measurements"]:
+                metric = metric_of(name, last[1]["component"], one["name"]) if last else ""
+                points = series(file, metric, now - WEEK, now, 1)
+                total = sum(point.count for point in points)
+                usual.append(
+                    shapes.Usual(
+                        metric=metric,
+                        unit=one["unit"],
+                        mean=sum(point.mean * point.count for point in points) / total
+                        if total
+                        else None,
+                        min=min((point.min for point in points), default=None),
+                        max=max((point.max for point in points), default=None),
+                    )
+                )
+            rounds = check_rounds(file, name, since, until, limit)
+            return shapes.CheckHistory(
+                id=name,
+                measured=None if last is None else last[0],
+                result=None if last is None else last[1],
+                usual=usual,
+                rounds=msgspec.convert(rounds, list[shapes.Round], from_attributes=True),
+            )
+
+        return self._in_file(read, shapes.CheckHistory(name, None, None, [], []))
+
+    def availability(self) -> shapes.Availabilities:
+        """Return the availability of each component; computed at most once a minute.
+
+        Raises:
+            NoHistory: It can't be read.
+        """
+        now = time.time()
+        with self._computing:
+            if self._availability is None or now - self._availability[0] > FRESH:
+                since = now - max(PERIODS.values())
+                nothing: dict[str, list[tuple[float, str]]] = {}
+                rounds = self._in_file(lambda file: read_rounds(file, since), nothing)
+                found = {
+                    component: {name: _period(one) for name, one in periods.items()}
+                    for component, periods in availabilities(rounds, PERIODS, now).items()
+                }
+                self._availability = (now, shapes.Availabilities(found))
+            return self._availability[1]
+
+    def incidents(self, since: float) -> shapes.Incidents:
+        """Return the incidents since a time.
+
+        Raises:
+            NoHistory: They can't be read.
+        """
+        nothing: list[shapes.Incident] = []
+        found = self._in_file(
+            lambda file: list_incidents(
+                store.events(file, since=since, limit=EVENTS),
+                store.alerts(file),
+                store.acknowledged(file),
+            ),
+            nothing,
+        )
+        return shapes.Incidents(found)
+
+    def deliveries(self) -> shapes.Deliveries:
+        """Return which receivers take messages.
+
+        Raises:
+            NoHistory: It can't be read.
+        """
+        nothing: list[Pending] = []
+        pending = self._in_file(store.outbox, nothing)
+        found = []
+        for receiver in self._target.config.receivers:
+            own = [one for one in pending if one.message.receiver == receiver.name]
+            failing = [one for one in own if one.attempts]
+            found.append(
+                shapes.Delivery(
+                    name=receiver.name,
+                    type=receiver.type,
+                    external=receiver.type not in ("console", "log"),
+                    failing=bool(failing),
+                    since=min((one.message.at.timestamp() for one in failing), default=None),
+                    waiting=len(own),
+                )
+            )
+        return shapes.Deliveries(found)
 
     def hosts(self, own: shapes.HostSeen) -> shapes.Hosts:
         """Return the hosts and targets that report to the same history; `own` is this one.
@@ -267,6 +395,10 @@ class Past:
             raise NoHistory(f"the history can't be written: {said(error)}") from None
         except (UsageError, OSError) as error:
             raise NoHistory(f"the history can't be written: {error}") from None
+
+
+def _period(one: Availability) -> shapes.Period:
+    return shapes.Period(one.share, one.healthy, one.degraded, one.unhealthy, one.unmeasured)
 
 
 def _still(one: ReportingHost, now: float) -> str:

@@ -11,11 +11,10 @@ import msgspec
 from pytest_flowhealth.alerts.engine import Moment, Tracked
 from pytest_flowhealth.alerts.store import Hush
 from pytest_flowhealth.domain.checks import CheckResult
-from pytest_flowhealth.domain.status import Status, worst
 from pytest_flowhealth.monitor.loop import UNITS, Monitor
 from pytest_flowhealth.monitor.post import Post
+from pytest_flowhealth.monitor.status_board import BoardState
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
-from pytest_flowhealth.web.glimpse import STUCK
 from pytest_flowhealth.web.shapes import Silenced
 
 RECENT = 5.0
@@ -37,7 +36,7 @@ class Picture:
         """Return the whole state; `at` in seconds since 1970."""
         moment = monitor.clock.moment()
         state: State = {"monitor": _json(_monitor(monitor))}
-        state |= self._verdicts(monitor)
+        state |= self._components(monitor.board.state)
         state |= self._alerts(monitor.post, moment)
         state["units"] = self._kept("units", UNITS, UNITS)
         last = monitor.ring.last()
@@ -50,17 +49,25 @@ class Picture:
         self._made = {key: one for key, one in self._made.items() if key in state}
         return state
 
-    def _verdicts(self, monitor: Monitor) -> Iterator[tuple[str, msgspec.Raw]]:
-        verdicts = monitor.verdicts
-        for name, checks in verdicts.checks().items():
-            last = verdicts.components.get(name)
-            at = None if last is None else last.at.timestamp()
-            names = [one.id for one in checks]
-            found = [one.status for one in checks if one.status is not None]
-            status = worst(found).value if found else None
-            told = {"status": status, "at": at, "checks": names}
-            yield f"component:{name}", _json(told)
-            yield from ((f"check:{one.id}", self._check(one, at)) for one in checks)
+    def _components(self, state: BoardState) -> Iterator[tuple[str, msgspec.Raw]]:
+        for name, one in state.components.items():
+            at = None if one.checked is None else one.checked.timestamp()
+            yield (
+                f"component:{name}",
+                _json(
+                    {
+                        "status": one.status,
+                        "since": one.since.timestamp(),
+                        "at": at,
+                        "cause": one.cause,
+                        "message": one.message,
+                        "checks": [check.id for check in one.checks],
+                    }
+                ),
+            )
+            for check in one.checks:
+                since = state.since_by_check[check.id].timestamp()
+                yield f"check:{check.id}", self._check(check, at, since)
 
     def _alerts(self, post: Post, moment: Moment) -> Iterator[tuple[str, msgspec.Raw]]:
         hushes = post.hushes(moment)
@@ -74,8 +81,8 @@ class Picture:
             )
             yield f"silence:{hush.id}", _json(shown)
 
-    def _check(self, one: CheckResult, at: float | None) -> msgspec.Raw:
-        return self._kept(f"check:{one.id}", one, lambda: _check(one, at))
+    def _check(self, one: CheckResult, at: float | None, since: float) -> msgspec.Raw:
+        return self._kept(f"check:{one.id}", one, lambda: _check(one, at, since))
 
     def _fleet(self, snapshot: Snapshot, at: float) -> msgspec.Raw:
         return self._kept("fleet", snapshot, lambda: _fleet(snapshot, at))
@@ -91,19 +98,20 @@ class Picture:
 
 
 def _monitor(monitor: Monitor) -> dict[str, Any]:
-    verdicts, post = monitor.verdicts, monitor.post
+    state, post = monitor.board.state, monitor.post
     following = monitor.next_round()
-    status, doubts = verdicts.so_far(), verdicts.doubts
-    if status is not None and not monitor.alive():
-        status, doubts = worst([status, Status.UNKNOWN]), (STUCK, *doubts)
     return {
-        "status": status,
-        "at": None if verdicts.at is None else verdicts.at.timestamp(),
+        "status": state.status,
+        "since": None if state.since is None else state.since.timestamp(),
+        "at": None if state.ended is None else state.ended.timestamp(),
         "host": platform.node(),
         "target": monitor.settings.target.name or monitor.settings.target.root.name,
-        "version": verdicts.version,
+        "version": state.version,
         "started": monitor.started,
-        "reasons": doubts,
+        "reasons": state.problems,
+        "not_monitored": state.not_monitored,
+        "fleet": monitor.fleet.source,
+        "fleet_problem": monitor.fleet.problem,
         "problem": monitor.problem,
         "running": monitor.running,
         "next": following,
@@ -113,9 +121,9 @@ def _monitor(monitor: Monitor) -> dict[str, Any]:
     }
 
 
-def _check(one: CheckResult, at: float | None) -> dict[str, Any]:
+def _check(one: CheckResult, at: float | None, since: float) -> dict[str, Any]:
     told: dict[str, Any] = msgspec.to_builtins(one)
-    return told | {"at": at}
+    return told | {"at": at, "since": since}
 
 
 def _alert(one: Tracked, post: Post, moment: Moment, hushes: Sequence[Hush]) -> dict[str, Any]:
@@ -124,8 +132,8 @@ def _alert(one: Tracked, post: Post, moment: Moment, hushes: Sequence[Hush]) -> 
         key: value for key, value in msgspec.to_builtins(subject).items() if value not in (None, [])
     }
     told |= {
-        "phase": "firing" if state.fires or state.flapping else "pending",
-        "since": moment.calendar(state.since).timestamp(),
+        "phase": "firing" if state.fires else "pending" if state.phase == "pending" else "resolved",
+        "since": moment.calendar(state.since if state.ended is None else state.ended).timestamp(),
         "fired": None if state.fired is None else moment.calendar(state.fired).timestamp(),
     }
     if state.flapping:

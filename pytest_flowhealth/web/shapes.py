@@ -112,6 +112,107 @@ class AlertEvents(msgspec.Struct, frozen=True):
     events: list[AlertEvent]
 
 
+class Incident(msgspec.Struct, frozen=True):
+    """An outage: an alert from its begin to its end, in seconds since 1970.
+
+    Attributes:
+        alert: Its name; for a check that of the check.
+        until: None while it lasts.
+        seconds: How long it lasted.
+        cause: What the alert said.
+        blocked: The checks that could not run.
+        notified: The receivers that were told; None of one that is over: it is not recorded.
+        acknowledged: Who acknowledged it, while it lasts.
+    """
+
+    alert: str
+    component: str
+    kind: str
+    severity: str
+    since: float
+    until: float | None
+    seconds: float | None
+    cause: str
+    blocked: list[str]
+    notified: list[str] | None
+    acknowledged: str | None
+
+
+class Incidents(msgspec.Struct, frozen=True):
+    """Incidents, the newest first."""
+
+    incidents: list[Incident]
+
+
+class Round(msgspec.Struct, frozen=True):
+    """How one round ended: `at` in seconds since 1970, `cause` the worst check, `duration` in seconds."""
+
+    at: float
+    outcome: str
+    cause: str
+    message: str
+    duration: float
+
+
+class ComponentRounds(msgspec.Struct, frozen=True):
+    """The last rounds of each component, the oldest first."""
+
+    components: dict[str, list[Round]]
+
+
+class Usual(msgspec.Struct, frozen=True):
+    """What a check normally measures: over the last week."""
+
+    metric: str
+    unit: str
+    mean: float | None
+    min: float | None
+    max: float | None
+
+
+class CheckHistory(msgspec.Struct, frozen=True):
+    """What is known of a check from before: its last result with measurements (at `measured`), and its rounds."""
+
+    id: str
+    measured: float | None
+    result: dict[str, Any] | None
+    usual: list[Usual]
+    rounds: list[Round]
+
+
+class Period(msgspec.Struct, frozen=True):
+    """How a period was spent: `share` is the available part of the measured time in percent, the rest seconds."""
+
+    share: float | None
+    healthy: float
+    degraded: float
+    unhealthy: float
+    unmeasured: float
+
+
+class Availabilities(msgspec.Struct, frozen=True):
+    """Each component over 24h, 7d, 30d and 90d."""
+
+    components: dict[str, dict[str, Period]]
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """A receiver: whether its last message could not be delivered, and since when."""
+
+    name: str
+    type: str
+    external: bool
+    failing: bool
+    since: float | None
+    waiting: int
+
+
+class Deliveries(msgspec.Struct, frozen=True):
+    """The receivers of the configuration."""
+
+    receivers: list[Delivery]
+
+
 class NewSilence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A silence to be made: `pattern` as in 'redis.*', for so many seconds from now."""
 

@@ -32,7 +32,7 @@ from pytest_flowhealth.monitor.loop import Monitor as RealMonitor
 from pytest_flowhealth.monitor.post import Post
 from pytest_flowhealth.monitor.ring import Ring
 from pytest_flowhealth.monitor.settings import Asked, history_of, read
-from pytest_flowhealth.monitor.verdicts import Verdicts
+from pytest_flowhealth.monitor.status_board import StatusBoard
 from pytest_flowhealth.monitor.view import Remark
 from pytest_flowhealth.web.page import Page
 from pytest_flowhealth.web.settings import Secrets, read_address
@@ -114,8 +114,8 @@ class Stage:
         self._logs = Logs(folder / "logs")
         self.post = Post(self.settings, place, {}, lambda _: None, self._logs)
         self.clock = self.post.clock
-        self.verdicts, self.ring = Verdicts(), Ring()
-        self.fleet = SimpleNamespace(last=None)
+        self.board, self.ring = StatusBoard(), Ring()
+        self.fleet = SimpleNamespace(last=None, source=None, problem=None)
         self.started = time.time()
         self.running, self.late = False, 0
         self.remarks: list[Remark] = []
@@ -154,9 +154,10 @@ class Stage:
         health = health or own_report()
         with self._lock:
             moment = self.clock.moment()
-            entry = entry_of(health, b"{}", {}, "", uuid.uuid4().hex)
-            self.verdicts.take(health, (), moment.wall, None, moment.now)
-            self.post.round(health, entry, (), moment)
+            report = msgspec.json.encode({"health": health})
+            entry = entry_of(health, report, {}, "", uuid.uuid4().hex)
+            self.board.add_round(health, (), moment.wall, None, moment.now)
+            self.post.round(health, entry, (), moment, None, self.board.state)
         self._second()
 
     def close(self) -> None:

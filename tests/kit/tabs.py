@@ -17,7 +17,7 @@ from tests.kit.site import Served, Visitor
 from tests.kit.waiting import wait_for
 from tests.kit.web_app import PASSWORD
 
-NAVIGATION = ("/", "/fleet", "/alerts", "/npm", "/installs", "/hosts")
+NAVIGATION = ("/", "/fleet", "/alerts", "/history", "/npm", "/installs", "/hosts")
 SIZES = {"desktop": (1280, 800), "telephone": (360, 740)}
 LONGEST = 60_000
 """Milliseconds after which a tab gives up; nothing is judged by it."""

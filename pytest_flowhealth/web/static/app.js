@@ -2,13 +2,15 @@
 import { Refused, get, useToken } from "./api.js";
 import { account } from "./account.js";
 import { h, notice, say } from "./dom.js";
+import { stamp, symbol } from "./format.js";
 import * as live from "./live.js";
-import { listen, value } from "./store.js";
+import { isSilentSince, listen, value } from "./store.js";
 
 const PAGES = [
   { path: "/", name: "Overview", load: () => import("./views/overview.js") },
   { path: "/fleet", name: "Fleet", load: () => import("./views/fleet.js") },
   { path: "/alerts", name: "Alerts", load: () => import("./views/alerts.js") },
+  { path: "/history", name: "History", load: () => import("./views/history.js") },
   { path: "/npm", name: "npm package", load: () => import("./views/npm.js") },
   { path: "/installs", name: "Installations", load: () => import("./views/installs.js") },
   { path: "/hosts", name: "Hosts", load: () => import("./views/hosts.js") },
@@ -20,6 +22,8 @@ const banner = document.getElementById("banner");
 let shown = null;
 let turn = 0;
 let path = null;
+let heading = "";
+let deliveryProblem = null;
 
 async function start() {
   let session;
@@ -44,6 +48,7 @@ async function start() {
   document.addEventListener("keydown", (event) => event.key === "Escape" && fold(event));
   addEventListener("popstate", () => moved());
   listen(["monitor"], monitor);
+  watchDelivery();
   live.begin();
   await show();
 }
@@ -85,7 +90,38 @@ async function show() {
   shown = view.make(name);
   path = location.pathname;
   main.replaceChildren(shown.element);
-  document.title = `${name ?? page.name} · ${document.getElementById("target").textContent}`;
+  heading = name ?? page.name;
+  mark();
+}
+
+// The tab's title and icon say the status too: a tab in the background is all that many people see.
+const COLORS = { healthy: "#17694f", degraded: "#b87200", unhealthy: "#b3261e", unknown: "#6b7680" };
+
+function mark() {
+  const status = value("monitor")?.status ?? null;
+  const sign = status ? `${symbol(status)} ${status} · ` : "";
+  const title = `${sign}${heading} · ${document.getElementById("target").textContent}`;
+  if (document.title !== title) document.title = title;
+  const icon = document.querySelector('link[rel="icon"]');
+  if (icon.dataset.status === (status ?? "")) return;
+  icon.dataset.status = status ?? "";
+  const drawing = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="4" fill="${COLORS[status] ?? COLORS.unknown}"/></svg>`;
+  icon.href = `data:image/svg+xml,${encodeURIComponent(drawing)}`;
+}
+
+// Which receivers take no messages is asked for now and then: it is not part of the state.
+async function watchDelivery() {
+  try {
+    const { receivers } = await get("/api/deliveries");
+    const failing = receivers.filter((receiver) => receiver.failing);
+    const external = receivers.filter((receiver) => receiver.external);
+    const nobody = external.length && external.every((receiver) => receiver.failing);
+    deliveryProblem = nobody ? `No receiver can be reached: nobody is notified of alerts (${failing.map((receiver) => `${receiver.name} since ${stamp(receiver.since)}`).join(", ")}).` : null;
+  } catch {
+    deliveryProblem = null;
+  }
+  monitor();
+  setTimeout(watchDelivery, 10000);
 }
 
 // Within one page only the range moved.
@@ -107,10 +143,17 @@ function monitor() {
   const firing = value("monitor")?.firing ?? 0;
   const link = document.querySelector('#nav a[href="/alerts"]');
   if (link) say(link, firing ? `Alerts (${firing})` : "Alerts");
-  const problem = value("monitor")?.problem;
+  mark();
   if (document.documentElement.dataset.live === "out") return;
-  banner.hidden = !problem;
-  say(banner, problem ? `The monitor has a problem: ${problem}` : "");
+  const silent = isSilentSince();
+  const problem = value("monitor")?.problem;
+  const texts = [
+    silent === null ? null : `The monitor has not reported since ${stamp(silent)}: nothing is known. Check that it runs and that this browser reaches it.`,
+    problem ? `The monitor has a problem: ${problem}` : null,
+    silent === null ? deliveryProblem : null,
+  ].filter(Boolean);
+  banner.hidden = !texts.length;
+  say(banner, texts.join(" "));
 }
 
 // The account's list is closed by what happens elsewhere.

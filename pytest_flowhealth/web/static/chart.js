@@ -54,8 +54,8 @@ export function chart(metric, unit, thresholds = []) {
 }
 
 function details(table) {
-  const head = ["Time", "Mean", "Least", "Greatest"].map((name) => h("th", { scope: "col" }, name));
-  return h("details", {}, h("summary", {}, "Figures as a table"), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Figures over time" }, h("table", {}, h("thead", {}, h("tr", {}, head)), table)));
+  const head = ["Time", "Mean", "Min", "Max"].map((name) => h("th", { scope: "col" }, name));
+  return h("details", {}, h("summary", {}, "Values as a table"), h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Values over time" }, h("table", {}, h("thead", {}, h("tr", {}, head)), table)));
 }
 
 async function load(mine) {
@@ -130,7 +130,7 @@ function columns(found, tail) {
 
 function gap(found) {
   const steps = found.at.slice(1).map((at, place) => at - found.at[place]).sort((one, other) => one - other);
-  return 2.5 * Math.max(found.step ?? 0, steps[Math.floor(steps.length / 2)] ?? 0, 1);
+  return 1.6 * Math.max(found.step ?? 0, steps[Math.floor(steps.length / 2)] ?? 0, 2);
 }
 
 // Limits that are too far off to be drawn are told.
@@ -147,7 +147,7 @@ function summary(found, mine) {
   const least = Math.min(...found.min);
   const greatest = Math.max(...found.max);
   const last = found.mean[found.mean.length - 1];
-  return `Last ${figure(last, unit)}, between ${figure(least, unit)} and ${figure(greatest, unit)}. ${tail ? "Solid line: mean; dotted: 95th percentile" : "Solid line: mean"}; band: least to greatest.${beyond(mine)} Drag to zoom, double click to go back.`;
+  return `Last ${figure(last, unit)}, between ${figure(least, unit)} and ${figure(greatest, unit)}. ${tail ? "Solid line: mean; dotted: 95th percentile" : "Solid line: mean"}; band: min to max.${beyond(mine)} Drag to zoom, double click to go back.`;
 }
 
 function list(mine, found) {
@@ -174,7 +174,7 @@ function options(mine) {
     legend: { live: true },
     scales: { x: { range: () => [mine.scale.since, mine.scale.until] }, y: { range: (_, low, high) => bounds(mine, low, high) } },
     axes: [{ ...axis, space: 78, values: (_, ticks, __, ___, step) => ticks.map((at, place) => tick(at, step, ticks[place - 1])) }, { ...axis, size: 64, values: (_, ticks) => ticks.map((one) => number(one)) }],
-    series: [{ value: (_, at) => (at === null ? "–" : stamp(at)) }, shape("mean", {}), shape("least", unseen), shape("greatest", unseen), ...(mine.tail ? [shape("p95", { dash: [3, 3] })] : [])],
+    series: [{ value: (_, at) => (at === null ? "–" : stamp(at)) }, shape("mean", {}), shape("min", unseen), shape("max", unseen), ...(mine.tail ? [shape("p95", { dash: [3, 3] })] : [])],
     bands: [{ series: [3, 2], fill: color("--band") }],
     hooks: { draw: [(plot) => drawLimits(plot, mine)], setSelect: [(plot) => zoom(plot)] },
   };

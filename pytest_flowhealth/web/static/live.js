@@ -1,13 +1,15 @@
 // The WebSocket: takes changes in, asks for those that were missed, and says when it is not live.
 import { clock, setClock } from "./format.js";
-import { change, replace } from "./store.js";
+import { change, replace, setSilentSince } from "./store.js";
 
-const SILENT = 4000;
+const STALE = 4000;
+// Milliseconds without a message after which nothing that was said is known any more.
+const SILENT = 15000;
 const LOGGED_OUT = 4401;
 
 let epoch = null;
 let seq = null;
-let heard = -SILENT;
+let heard = -STALE;
 let opened = 0;
 let last = null;
 let socket = null;
@@ -68,13 +70,16 @@ function take(one, message) {
   setClock(message.at);
   heard = performance.now();
   pause = 500;
+  setSilentSince(null);
   show("live", `live ${clock(message.at)}`);
 }
 
 function watch() {
-  if (out || performance.now() - heard < SILENT) return;
+  const quiet = performance.now() - heard;
+  if (last !== null && quiet >= SILENT) setSilentSince(last);
+  if (out || quiet < STALE) return;
   show("stale", last === null ? "not live yet" : `not live since ${clock(last)}`);
-  if (socket && performance.now() - Math.max(heard, opened) > 2 * SILENT) {
+  if (socket && performance.now() - Math.max(heard, opened) > 2 * STALE) {
     const old = socket;
     socket = null;
     old.close();

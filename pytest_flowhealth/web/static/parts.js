@@ -8,17 +8,21 @@ export function badge(status) {
 
 // Never by colour alone: a sign and a word besides.
 export function paint(element, status) {
-  const name = status ?? "not looked at";
+  const name = status ?? "not checked yet";
   attribute(element, "data-status", status ?? "none");
   say(element.firstChild, symbol(status));
   say(element.lastChild, name);
   return element;
 }
 
-export const checkLink = (id) => h("a", { href: `/check/${encodeURIComponent(id)}`, "data-link": true }, id);
+export const checkLink = (id, query = "") => h("a", { href: `/check/${encodeURIComponent(id)}${query}`, "data-link": true }, id);
+
+// A command is offered to copy; a sentence is shown as one.
+const COMMAND = /^(\$ |sudo |npm |npx |node |pip |docker|systemctl |redis-|flowhealth |pytest |git |kill |[A-Z_]+=\S+ )/;
 
 export function remedy(text) {
   if (!text) return null;
+  if (!COMMAND.test(text)) return h("p", { class: "remedy" }, h("strong", {}, "What to do: "), h("span", { class: "message" }, text));
   const said = h("span", { role: "status", class: "small" });
   const copy = async () => {
     try {
@@ -45,8 +49,8 @@ export function thresholdTable(check) {
     h("tr", {}, h("th", { scope: "row" }, thresholdName(one)), h("td", {}, figure(one.observed, one.unit)), h("td", {}, limit(one)), h("td", {}, badge(one.outcome)), h("td", { class: "quiet" }, one.note ?? "")),
   );
   if (!rows.length) return h("p", { class: "quiet" }, "This check has no limits of its own.");
-  const head = ["Figure", "Measured", "Limit", "Outcome", "Note"].map((name) => h("th", { scope: "col" }, name));
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Figures against their limits" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)));
+  const head = ["Measurement", "Measured", "Limit", "Outcome", "Note"].map((name) => h("th", { scope: "col" }, name));
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Measurements and limits" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)));
 }
 
 // A table whose rows are kept in step with items.
@@ -57,6 +61,11 @@ export function liveTable(label, columns, key, cells) {
   const make = () => h("tr", {}, columns.map((_, place) => h(place ? "td" : "th", place ? {} : { scope: "row" })));
   const update = (row, item) => cells(item).forEach((text, place) => say(row.children[place], String(text)));
   return { element, update: (items) => keep(body, items, key, make, update) };
+}
+
+export function runbook(address) {
+  if (!/^https?:\/\//.test(address ?? "")) return null;
+  return h("p", {}, h("a", { href: address, rel: "noreferrer", target: "_blank", data: { test: "runbook" } }, "Runbook"));
 }
 
 export function metricOf(component, name) {

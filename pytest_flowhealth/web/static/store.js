@@ -1,13 +1,31 @@
-// What the server told, by key, and who wants to know of it.
+// The state that the server sent, by key, and its listeners. While the monitor is silent, every status reads as unknown.
 
 const state = new Map();
 const listeners = new Set();
+const UNKNOWN = { "monitor": "status", "component:": "status", "check:": "outcome" };
+let silentSince = null;
 
-export const value = (key) => state.get(key);
+function known(key, content) {
+  if (silentSince === null || !content) return content;
+  const prefix = Object.keys(UNKNOWN).find((beginning) => key.startsWith(beginning));
+  const field = UNKNOWN[prefix];
+  return field && content[field] ? { ...content, [field]: "unknown", lastKnown: content[field] } : content;
+}
+
+export const value = (key) => known(key, state.get(key));
 
 export function below(prefix) {
-  return [...state].filter(([key]) => key.startsWith(prefix)).map(([, one]) => one);
+  return [...state].filter(([key]) => key.startsWith(prefix)).map(([key, content]) => known(key, content));
 }
+
+// `since`: the server's time of the last message, null while messages arrive.
+export function setSilentSince(since) {
+  if (silentSince === since) return;
+  silentSince = since;
+  notify(new Set(state.keys()));
+}
+
+export const isSilentSince = () => silentSince;
 
 export const names = (prefix) => [...state.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
 
@@ -15,21 +33,21 @@ export function replace(fresh) {
   const keys = new Set([...state.keys(), ...Object.keys(fresh)]);
   state.clear();
   for (const [key, one] of Object.entries(fresh)) state.set(key, one);
-  tell(keys);
+  notify(keys);
 }
 
 export function change(set, gone) {
   for (const [key, one] of Object.entries(set)) state.set(key, one);
   for (const key of gone) state.delete(key);
-  tell(new Set([...Object.keys(set), ...gone]));
+  notify(new Set([...Object.keys(set), ...gone]));
 }
 
 // `wanted` are beginnings of keys; returns what ends it.
-export function listen(wanted, told) {
+export function listen(wanted, callback) {
   const one = (keys) => {
     for (const key of keys) {
       if (wanted.some((begin) => key.startsWith(begin))) {
-        told(keys);
+        callback(keys);
         return;
       }
     }
@@ -38,7 +56,7 @@ export function listen(wanted, told) {
   return () => listeners.delete(one);
 }
 
-function tell(keys) {
-  // A copy: who is told may add or end listeners.
+function notify(keys) {
+  // A copy: a listener may add or end listeners.
   for (const one of Array.from(listeners)) one(keys);
 }

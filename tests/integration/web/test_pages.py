@@ -108,7 +108,7 @@ def test_an_alert_is_acknowledged_and_silenced_and_the_silence_ended(
     alert = page.see("alert-own.switch")
     assert page.page.locator("nav a", has_text="Alerts").inner_text() == "Alerts (1)"
     alert.locator('[data-test="acknowledge"]').click()
-    page.wait_for("text=taken care of by admin")
+    page.wait_for("text=acknowledged by admin")
     alert.locator("summary").click()
     alert.locator('input[name="reason"]').fill("planned")
     alert.locator('button[type="submit"]').click()

@@ -25,7 +25,7 @@ def test_root_cause_raises_one_alert_that_names_what_it_blocks() -> None:
 
     (alert,) = message.alerts
     assert (alert.name, alert.severity, alert.state) == ("redis.connect", "critical", "firing")
-    assert alert.blocked == ("redis.ping", "redis.memory")
+    assert alert.blocked == ("redis.memory", "redis.ping")
     assert alert.remedy == "mend redis.connect"
     assert alert.runbook == "docs/runbook.md#redisconnect"
 

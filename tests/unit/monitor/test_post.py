@@ -18,6 +18,7 @@ from pytest_flowhealth.monitor import keeper, post
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.post import Post
 from pytest_flowhealth.monitor.settings import Settings
+from pytest_flowhealth.monitor.status_board import StatusBoard
 from tests.kit.records import check, entry, health
 
 
@@ -27,6 +28,7 @@ class Service:
     def __init__(self, folder: Path) -> None:
         self.folder, self.history = folder, folder / "history.db"
         self.messages: list[Message] = []
+        self.board = StatusBoard()
         self._rounds = 0
         self.logs = Logs(folder / "logs")
         self.start()
@@ -43,7 +45,9 @@ class Service:
         self._rounds += 1
         result = health(check(f"{component}.switch", outcome))
         moment = self.post.clock.moment()
-        self.post.round(result, entry(f"r{self._rounds}"), (), moment, {component})
+        self.board.add_round(result, (), moment.wall, {component}, moment.now)
+        state = self.board.state
+        self.post.round(result, entry(f"r{self._rounds}"), (), moment, {component}, state)
 
     def rows(self, question: str) -> list[tuple[object, ...]]:
         """Ask the history."""

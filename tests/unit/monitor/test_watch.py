@@ -1,5 +1,6 @@
 """What rounds of some components only, and removed checks, do to alerts."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from pytest_flowhealth.alerts.rules import conditions
@@ -7,11 +8,13 @@ from pytest_flowhealth.alerts.series import Reading, Series
 from pytest_flowhealth.config.alerts import Receiver, Rule
 from pytest_flowhealth.config.model import Configuration
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.domain.status import Outcome
+from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.monitor.settings import Settings
+from pytest_flowhealth.monitor.status_board import StatusBoard
 from pytest_flowhealth.monitor.watch import Watch
 from tests.kit.alerts import at
-from tests.kit.records import check
+from tests.kit.records import check, health
 
 
 def make_watch(tmp_path: Path, *rules: Rule) -> Watch:
@@ -19,6 +22,23 @@ def make_watch(tmp_path: Path, *rules: Rule) -> Watch:
     ops = Receiver(name="ops", type="webhook", url="http://127.0.0.1/")
     settings = Settings(target, conditions(rules), (ops,), {}, 900.0)
     return Watch(settings, "host", {}, 0.0)
+
+
+class Rounds:
+    """A status board and the alerts that follow from it."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch, self.board = watch, StatusBoard()
+
+    def end(self, now: float, *checks: CheckResult, looked: Collection[str] | None = None) -> None:
+        """End a round of some components, or (None) of all."""
+        self.board.add_round(health(*checks), (), at(now).wall, looked, now)
+        names = [one.id for one in checks]
+        self.watch.ended(names, (), at(now), looked, self.board.state)
+
+    def blocked(self, name: str) -> tuple[str, ...]:
+        """Return what an alert says that it blocks."""
+        return self.watch.engine.tracked[name].subject.blocked
 
 
 def firing(watch: Watch) -> list[str]:
@@ -34,34 +54,78 @@ def test_round_of_a_requirement_does_not_resolve_other_alerts_of_its_component(
     tmp_path: Path,
 ) -> None:
     watch = make_watch(tmp_path)
-    watch.ended([MANIFEST, FAILS, BUILD], (), at(0))
+    rounds = Rounds(watch)
+    rounds.end(0, MANIFEST, FAILS, BUILD)
 
     for number in range(1, 6):
-        watch.ended([MANIFEST, BUILD], (), at(60.0 * number), {"build"})
+        rounds.end(60.0 * number, MANIFEST, BUILD, looked={"build"})
 
     assert firing(watch) == ["package.tree"]
 
 
 def test_alert_of_a_removed_check_resolves_after_three_rounds(tmp_path: Path) -> None:
     watch = make_watch(tmp_path)
-    watch.ended([MANIFEST, FAILS], (), at(0))
+    rounds = Rounds(watch)
+    rounds.end(0, MANIFEST, FAILS)
 
     for number in range(1, 4):
         assert firing(watch) == ["package.tree"]
-        watch.ended([MANIFEST], (), at(60.0 * number), {"package"})
+        rounds.end(60.0 * number, MANIFEST, looked={"package"})
 
     assert firing(watch) == []
 
 
 def test_alerts_of_a_removed_component_resolve_after_three_rounds(tmp_path: Path) -> None:
     watch = make_watch(tmp_path, Rule(name="full", metric="queue.depth", above=5))
-    watch.ended([check("queue.length", Outcome.FAIL)], (), at(0))
+    rounds = Rounds(watch)
+    rounds.end(0, check("queue.length", Outcome.FAIL))
     watch.series.add("queue.depth", "1", Reading(0, (9.0,)))
     watch.sampled({}, at(1))
     assert firing(watch) == ["queue.length", "full"]
     watch.series = Series()  # after a restart
 
     for number in range(1, 4):
-        watch.ended([MANIFEST], (), at(60.0 * number))
+        rounds.end(60.0 * number, MANIFEST)
 
     assert firing(watch) == []
+
+
+def test_blocked_checks_of_an_alert_are_the_same_whichever_components_a_round_checked(
+    tmp_path: Path,
+) -> None:
+    rounds = Rounds(make_watch(tmp_path))
+    connect = check("redis.connect", Outcome.PASS)
+    others = [
+        check(name, Outcome.PASS, requires=("redis.connect",))
+        for name in ("redis.ping", "fleet.queue")
+    ]
+    rounds.end(0, connect, *others)
+    down = check("redis.connect", Outcome.FAIL)
+    blocked = [
+        check(one.id, Outcome.SKIP, requires=one.requires, blocked_by="redis.connect")
+        for one in others
+    ]
+
+    found = []
+    for now, (ping, *fleet), looked in (
+        (10.0, blocked[:1], {"redis"}),
+        (20.0, blocked, None),
+        (30.0, blocked[:1], {"redis"}),
+    ):
+        rounds.end(now, down, ping, *fleet, looked=looked)
+        found.append(rounds.blocked("redis.connect"))
+
+    assert found == [("fleet.queue", "redis.ping")] * 3
+
+
+def test_check_that_is_no_longer_blocked_raises_no_alert_before_it_was_checked(
+    tmp_path: Path,
+) -> None:
+    rounds = Rounds(make_watch(tmp_path))
+    queue = check("fleet.queue", Outcome.SKIP, blocked_by="redis.connect")
+    rounds.end(0, check("redis.connect", Outcome.FAIL), queue)
+
+    rounds.end(10, check("redis.connect", Outcome.PASS), looked={"redis"})
+
+    assert rounds.board.state.components["fleet"].status is Status.UNKNOWN
+    assert firing(rounds.watch) == []

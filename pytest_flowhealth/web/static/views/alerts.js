@@ -2,7 +2,7 @@
 import { get, post, remove } from "../api.js";
 import { h, keep, notice, say } from "../dom.js";
 import { ago, duration, figure, now, stamp } from "../format.js";
-import { remedy } from "../parts.js";
+import { checkLink, remedy, runbook } from "../parts.js";
 import { below, listen } from "../store.js";
 
 const SEVERITY = { critical: 0, warning: 1, info: 2 };
@@ -43,7 +43,7 @@ export function make() {
 function current(place, tell) {
   const every = below("alert:").sort((one, other) => SEVERITY[one.severity] - SEVERITY[other.severity] || one.since - other.since);
   if (!every.length) {
-    if (!place.querySelector(".empty")) place.replaceChildren(notice("empty", "No alert fires."));
+    if (!place.querySelector(".empty")) place.replaceChildren(notice("empty", "No alert is firing."));
     return;
   }
   place.querySelector(":scope > .empty")?.remove();
@@ -64,27 +64,29 @@ function card(one, tell) {
 
 function refresh(card, one) {
   const badge = card.querySelector(".badge");
-  badge.dataset.status = { critical: "fail", warning: "warn", info: "none" }[one.severity];
-  say(badge.firstChild, SIGN[one.severity]);
-  say(badge.lastChild, one.phase === "pending" ? `${one.severity}, pending` : one.severity);
-  say(card.querySelector(".message"), one.summary);
-  const marks = [`since ${stamp(one.since)} (${ago(one.since)})`, one.flapping ? "changes too often" : "", one.acknowledged ? `taken care of by ${one.acknowledged}` : "", one.silenced ? `silenced until ${stamp(one.silenced)}` : ""];
+  const firing = one.phase === "firing";
+  card.dataset.phase = one.phase;
+  badge.dataset.status = firing ? { critical: "fail", warning: "warn", info: "none" }[one.severity] : "none";
+  say(badge.firstChild, firing ? SIGN[one.severity] : one.phase === "resolved" ? "✓" : "…");
+  say(badge.lastChild, firing ? one.severity : one.phase);
+  say(card.querySelector(".message"), (firing || one.phase === "pending" ? "" : "It was: ") + one.summary);
+  const marks = [`${one.phase} since ${stamp(one.since)} (${ago(one.since)})`, one.flapping ? "flapping: it changes too often, so messages are held back" : "", one.acknowledged ? `acknowledged by ${one.acknowledged}` : "", one.silenced ? `silenced until ${stamp(one.silenced)}` : ""];
   say(card.querySelector(".quiet"), marks.filter(Boolean).join(" · "));
-  card.querySelector("[data-test=acknowledge]").hidden = Boolean(one.acknowledged) || one.phase === "pending";
+  card.querySelector("[data-test=acknowledge]").hidden = Boolean(one.acknowledged) || !firing;
   const more = card.querySelector(".more");
-  const text = JSON.stringify([one.value, one.limit, one.remedy, one.blocked]);
+  const text = JSON.stringify([one.value, one.limit, one.remedy, one.blocked, one.runbook, firing]);
   if (more.dataset.text === text) return;
   more.dataset.text = text;
   const measured = one.metric ? h("p", { class: "small" }, `${one.metric}: ${figure(one.value, one.unit)}${one.limit ? `, ${one.limit}` : ""}`) : null;
-  const blocked = one.blocked?.length ? h("p", { class: "quiet small" }, `Keeps from running: ${one.blocked.join(", ")}`) : null;
-  more.replaceChildren(...[measured, remedy(one.remedy), blocked].filter(Boolean));
+  const blocked = one.blocked?.length ? h("p", { class: "quiet small" }, `Blocks: ${one.blocked.join(", ")}`) : null;
+  more.replaceChildren(...[measured, firing ? remedy(one.remedy) : null, runbook(one.runbook), one.kind === "check" ? h("p", {}, checkLink(one.name)) : null, blocked].filter(Boolean));
 }
 
 function actions(one, tell) {
   const acknowledge = async () => {
-    await tried(() => post("/api/acknowledgements", { alert: one.name }), `You take care of ${one.name}.`, tell);
+    await tried(() => post("/api/acknowledgements", { alert: one.name }), `You have acknowledged ${one.name}.`, tell);
   };
-  return h("div", { class: "actions" }, h("button", { onclick: acknowledge, data: { test: "acknowledge" }, "aria-label": `I take care of it: ${one.name}` }, "I take care of it"), silenceForm(one, tell));
+  return h("div", { class: "actions" }, h("button", { onclick: acknowledge, data: { test: "acknowledge" }, "aria-label": `Acknowledge ${one.name}` }, "Acknowledge"), silenceForm(one, tell));
 }
 
 function silenceForm(one, tell) {
@@ -94,7 +96,7 @@ function silenceForm(one, tell) {
   const submit = async (event) => {
     event.preventDefault();
     const content = { pattern: pattern.value, seconds: Number(length.value), reason: reason.value };
-    if (await tried(() => post("/api/silences", content), `Nobody is told of ${pattern.value} for ${duration(content.seconds)}.`, tell)) form.closest("details").open = false;
+    if (await tried(() => post("/api/silences", content), `Nobody is notified of ${pattern.value} for ${duration(content.seconds)}.`, tell)) form.closest("details").open = false;
   };
   const form = h("form", { class: "inline", onsubmit: submit }, h("label", {}, "Alerts ", pattern), h("label", {}, "For ", length), h("label", {}, "Reason ", reason), h("button", { type: "submit" }, "Silence"));
   return h("details", {}, h("summary", { "aria-label": `Silence… ${one.name}` }, "Silence…"), form);

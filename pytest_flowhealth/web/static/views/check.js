@@ -1,9 +1,11 @@
 // One check: what it says, its figures against their limits, and how they went.
+import { get } from "../api.js";
 import { chart } from "../chart.js";
 import { h, notice } from "../dom.js";
-import { duration, stamp } from "../format.js";
-import { badge, checkLink, metricOf, paint, remedy, thresholdTable } from "../parts.js";
+import { ago, duration, figure, limit, stamp, thresholdName } from "../format.js";
+import { badge, checkLink, metricOf, paint, remedy, runbook, thresholdTable } from "../parts.js";
 import { buttons } from "../ranges.js";
+import { strip } from "../strip.js";
 import { listen, names, value } from "../store.js";
 
 export function make(id) {
@@ -11,7 +13,9 @@ export function make(id) {
   const facts = h("div");
   const charts = h("div", { class: "charts" });
   const ranges = buttons();
-  const element = h("div", {}, h("h1", {}, status, " ", h("span", { class: "name" }, id)), facts, h("section", { "aria-labelledby": "went" }, h("h2", { id: "went" }, "How it went"), ranges.element, charts));
+  const rounds = strip(`The last rounds of ${id}`);
+  const before_ = h("div", { class: "usual" });
+  const element = h("div", {}, h("h1", {}, status, " ", h("span", { class: "name" }, id)), rounds.element, facts, before_, h("section", { "aria-labelledby": "went" }, h("h2", { id: "went" }, "History"), ranges.element, charts));
   const drawn = new Map();
   let before = "";
   const update = () => {
@@ -26,12 +30,30 @@ export function make(id) {
     const fold = facts.querySelector("details");
     if (open && fold) fold.open = true;
     if (one) draw(one, charts, drawn);
+    remember();
   };
+  // What it measured before: a check that fails measures nothing, and that is when people come here.
+  let asked = 0;
+  const remember = async () => {
+    const mine = ++asked;
+    try {
+      const found = await get("/api/check", { id, limit: 60 });
+      if (mine !== asked || ended) return;
+      rounds.update(found.rounds);
+      before_.replaceChildren(...usual(found, value(`check:${id}`)));
+      if (found.result) draw(found.result, charts, drawn);
+      else if (!drawn.size) charts.replaceChildren(h("p", { class: "quiet" }, "This check has measured nothing so far."));
+    } catch (error) {
+      if (mine === asked && !ended) before_.replaceChildren(notice("error", error.message));
+    }
+  };
+  let ended = false;
   update();
   const end = listen([`check:${id}`, "monitor"], update);
   return {
     element,
     end: () => {
+      ended = true;
       end();
       ranges.end();
       for (const one of drawn.values()) one.end();
@@ -44,10 +66,20 @@ function unknown(id) {
   return notice("empty", `No check ${id} has run since the monitor began.`);
 }
 
+// Limits and normal values from the last result that has some, where the current one has none.
+function usual(found, current) {
+  if (!found.result || current?.measurements?.length) return [];
+  const limits = found.result.thresholds ?? [];
+  const lines = found.usual.map((one) => h("li", {}, h("strong", {}, one.metric), ` normally ${figure(one.mean, one.unit)}, between ${figure(one.min, one.unit)} and ${figure(one.max, one.unit)} (last 7 days)`));
+  const held = limits.map((one) => h("li", {}, h("strong", {}, thresholdName(one)), ` ${limit(one)}; last measured ${figure(one.observed, one.unit)}`));
+  return [h("h2", {}, "What it normally measures"), h("p", { class: "quiet small" }, `It last measured at ${stamp(found.measured)} (${ago(found.measured)}).`), h("ul", { class: "plain", data: { test: "usual" } }, lines, held)];
+}
+
 function described(one) {
   const rows = [
     ["Component", one.component],
-    ["Looked at", stamp(one.at)],
+    ["Checked", `${stamp(one.at)} (${ago(one.at)})`],
+    [{ pass: "Passing since", warn: "Warning since", fail: "Failing since", unknown: "Unknown since" }[one.outcome] ?? "Since", one.since ? `${stamp(one.since)} (${ago(one.since)})` : null],
     ["Took", duration(one.duration)],
     ["Critical", one.critical === false ? "no" : "yes"],
     ["Attempts", one.attempts > 1 ? String(one.attempts) : null],
@@ -55,11 +87,12 @@ function described(one) {
   const list = h("dl", { class: "facts" }, rows.filter(([, text]) => text).map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text))));
   return [
     one.message ? h("p", { class: "message" }, one.message) : null,
-    one.blocked_by ? h("p", {}, "It could not run for ", checkLink(one.blocked_by), ".") : null,
+    one.blocked_by ? h("p", {}, "Blocked by ", checkLink(one.blocked_by), ".") : null,
     one.outcome === "pass" ? null : remedy(one.remedy),
+    one.outcome === "pass" ? null : runbook(value(`alert:${one.id}`)?.runbook),
     list,
-    h("h2", {}, "Figures"),
-    thresholdTable(one),
+    one.measurements?.length || one.thresholds?.length ? h("h2", {}, "Measurements") : null,
+    one.measurements?.length || one.thresholds?.length ? thresholdTable(one) : null,
     Object.keys(one.details ?? {}).length ? h("details", { class: "tree" }, h("summary", {}, "Details"), tree(one.details)) : null,
   ].filter(Boolean);
 }
@@ -77,11 +110,11 @@ function draw(one, place, drawn) {
     const metric = metricOf(one.component, each.name) + suffix(one.id);
     if (drawn.has(metric)) continue;
     const limits = (one.thresholds ?? []).filter((limit) => limit.measurement === each.name);
+    place.querySelector(":scope > p")?.remove();
     const made = chart(metric, each.unit, limits);
     drawn.set(metric, made);
     place.append(made.element);
   }
-  if (!measured.length && !place.firstChild) place.append(h("p", { class: "quiet" }, "This check measures nothing."));
 }
 
 // The parametrisation of a check is part of its metrics' names.

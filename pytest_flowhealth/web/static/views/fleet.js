@@ -5,14 +5,16 @@ import { liveTable } from "../parts.js";
 import { spark } from "../spark.js";
 import { listen, value } from "../store.js";
 
+const NOT_CONFIGURED = "No fleet is configured: name its source in [fleet] of flowhealth.toml, and the monitor reads it every second.";
+
 export function make() {
   const said = h("p", { class: "quiet" });
   const figures = h("dl", { class: "facts" });
   const never = h("ul", { class: "plain quiet small" });
   const swarms = liveTable("Swarms", ["Swarm", "State", "Confidence", "Last sign of life"], (one) => one.id, (one) => [one.id, one.state ?? "not known", one.confidence === null ? "not known" : `${Math.round(100 * one.confidence)} %`, one.heartbeat ? ago(one.heartbeat) : "not known"]);
   const agents = liveTable("Agents", ["Agent", "State", "Process", "Last sign of life"], (one) => one.id, (one) => [one.id, one.state ?? "not known", one.pid === null ? "not known" : `${one.pid}${one.host ? ` on ${one.host}` : ""}`, one.heartbeat ? ago(one.heartbeat) : "not known"]);
-  const sparks = [spark("fleet.agents", "Agents"), spark("fleet.queue", "Waiting"), spark("fleet.active", "Under way"), spark("fleet.confidence", "Confidence")];
-  const empty = notice("empty", "No fleet is known: name its source in [fleet] of flowhealth.toml, and the monitor reads it every second.");
+  const sparks = [spark("fleet.agents", "Agents"), spark("fleet.queue", "Queued"), spark("fleet.active", "Active"), spark("fleet.confidence", "Confidence")];
+  const empty = notice("empty", NOT_CONFIGURED);
   const heading = h("h2", {}, "Swarms");
   const parts = h("div", {}, figures, h("div", { class: "sparks" }, sparks.map((one) => one.element)), heading, swarms.element, h("h2", {}, "Agents"), agents.element, never);
   const element = h("div", {}, h("h1", {}, "Fleet"), said, empty, parts);
@@ -20,7 +22,11 @@ export function make() {
     const fleet = value("fleet");
     empty.hidden = Boolean(fleet);
     parts.hidden = !fleet;
+    const { fleet: source, fleet_problem: problem } = value("monitor") ?? {};
     if (!fleet) {
+      empty.className = problem ? "notice error" : "notice empty";
+      empty.dataset.test = problem ? "error" : "empty";
+      say(empty, problem ? `The fleet can't be read: ${problem}` : source ? `The fleet's source (${source}) has not been read yet.` : NOT_CONFIGURED);
       say(said, "");
       return;
     }
@@ -32,7 +38,7 @@ export function make() {
     never.replaceChildren(...Object.entries(fleet.never).map(([name, why]) => h("li", {}, `${name} is not known to this source: ${why}`)));
   };
   update();
-  const end = listen(["fleet"], update);
+  const end = listen(["fleet", "monitor"], update);
   return {
     element,
     end: () => {
@@ -48,8 +54,8 @@ function facts(list, fleet) {
   const rows = [
     ["Agents", count(agents.total)],
     ["At a task", count(agents.busy)],
-    ["Waiting", count(tasks.waiting)],
-    ["Under way", count(tasks.active)],
+    ["Queued", count(tasks.waiting)],
+    ["Active", count(tasks.active)],
     ["Delayed", count(tasks.delayed)],
     ["Completed", ended ? `${tasks.completed} of ${ended}${tasks.basis ? ` (${tasks.basis})` : ""}` : count(tasks.completed)],
   ];

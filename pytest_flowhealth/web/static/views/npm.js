@@ -8,10 +8,10 @@ import { below, listen } from "../store.js";
 
 export function make() {
   const list = h("ul", { class: "plain checks" });
-  const empty = notice("empty", "The component npm has not been looked at: add it with --health-component npm or --health-all.");
+  const empty = notice("empty", "The component npm is not monitored: add it with --health-component npm or --health-all.");
   const charts = h("div", { class: "charts" });
   const ranges = buttons();
-  const element = h("div", {}, h("h1", {}, "npm package"), empty, list, h("section", { "aria-labelledby": "went" }, h("h2", { id: "went" }, "How it went"), ranges.element, charts));
+  const element = h("div", {}, h("h1", {}, "npm package"), empty, list, h("section", { "aria-labelledby": "went" }, h("h2", { id: "went" }, "History"), ranges.element, charts));
   const made = [];
   let ended = false;
   const update = () => {
@@ -26,7 +26,7 @@ export function make() {
   get("/api/metrics", { prefix: "npm." })
     .then(({ metrics }) => {
       if (ended) return;
-      if (!metrics.length) charts.append(notice("empty", "The history has no figures of the package yet."));
+      if (!metrics.length) charts.append(notice("empty", "The history has no measurements of the package yet."));
       for (const one of metrics) {
         const drawn = chart(one.name, one.unit);
         made.push(drawn);

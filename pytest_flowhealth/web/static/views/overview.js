@@ -1,12 +1,18 @@
 // The verdict first, then what is wrong, then a tile per component.
+import { get } from "../api.js";
+import { MANY, checkList } from "../checks.js";
 import { h, keep, notice, say } from "../dom.js";
-import { ago, duration, now } from "../format.js";
-import { badge, checkLink, paint, remedy, thresholdsOf, told } from "../parts.js";
+import { ago, duration, now, stamp } from "../format.js";
+import { badge, checkLink, runbook, paint, remedy, thresholdsOf, told } from "../parts.js";
 import { spark } from "../spark.js";
-import { below, listen, names, value } from "../store.js";
+import { strip } from "../strip.js";
+import { below, isSilentSince, listen, names, value } from "../store.js";
 
 const WORSE = { unhealthy: 0, unknown: 1, degraded: 2, healthy: 3 };
 const WRONG = { fail: 0, unknown: 1, warn: 2 };
+
+// Problems that are shown in full; the list of checks has all.
+const MOST = 10;
 
 export function make() {
   const verdict = h("h1", { class: "verdict", data: { test: "status" } }, h("span", { "aria-hidden": "true" }), h("span", {}, "Loading…"));
@@ -14,14 +20,18 @@ export function make() {
   const reasons = h("ul", { class: "plain reasons" });
   const wrong = h("div", { class: "wrong" });
   const tiles = h("div", { class: "tiles" });
+  const all = checkList();
+  const strips = new Map();
+  const absent = h("p", { class: "quiet", data: { test: "not-monitored" } });
   const sparks = [spark("system.cpu", "CPU"), spark("system.memory", "Memory"), spark("system.disk", "Disk")];
-  const wrongPart = h("section", { "aria-labelledby": "wrong" }, h("h2", { id: "wrong" }, "What is wrong"), wrong);
+  const wrongPart = h("section", { "aria-labelledby": "wrong" }, h("h2", { id: "wrong" }, "Problems"), wrong);
   const element = h(
     "div",
     {},
     h("section", { class: "head" }, verdict, when, reasons),
     wrongPart,
-    h("section", { "aria-labelledby": "parts" }, h("h2", { id: "parts" }, "Components"), tiles),
+    h("section", { "aria-labelledby": "parts" }, h("h2", { id: "parts" }, "Components"), tiles, absent),
+    all.element,
     h("section", { "aria-labelledby": "machine" }, h("h2", { id: "machine" }, "This machine"), h("div", { class: "sparks" }, sparks.map((one) => one.element))),
   );
   const update = () => {
@@ -29,10 +39,27 @@ export function make() {
     if (!monitor) return;
     head(monitor, verdict, when, reasons);
     wrongPart.hidden = !problems(wrong);
-    components(tiles);
+    components(tiles, strips);
+    all.update();
+    const names = monitor.not_monitored ?? [];
+    absent.hidden = !names.length;
+    say(absent, `Not monitored: ${names.join(", ")}. Add one with --health-component NAME, or all with --health-all.`);
+  };
+  // Once for each round that ends.
+  let latest;
+  const remember = async () => {
+    const at = value("monitor")?.at ?? null;
+    if (latest === at) return;
+    latest = at;
+    const found = await get("/api/rounds", { limit: 40 }).catch(() => null);
+    for (const [name, bars] of strips) bars.update(found?.components[name] ?? []);
   };
   update();
-  const end = listen(["monitor", "component:", "check:"], update);
+  remember();
+  const end = listen(["monitor", "component:", "check:"], () => {
+    update();
+    remember();
+  });
   const clock = setInterval(update, 5000);
   return {
     element,
@@ -47,24 +74,38 @@ export function make() {
 function head(monitor, verdict, when, reasons) {
   const status = monitor.status;
   paint(verdict, status);
+  const silent = isSilentSince();
   const failing = below("check:").filter((one) => one.outcome in WRONG && !one.blocked_by).length;
   const skipped = below("check:").some((one) => one.outcome === "skip");
-  const words = { healthy: `Healthy: every check${skipped ? " that applies" : ""} passed`, degraded: `Degraded: ${things(failing)}`, unhealthy: `Unhealthy: ${things(failing)}`, unknown: "Unknown: not everything could be looked at" };
-  say(verdict.lastChild, status ? words[status] : "The first round is under way");
-  const next = monitor.running ? "a round is under way" : monitor.next ? `the next round in ${duration(Math.max(1, Math.round(monitor.next - now())))}` : "";
-  say(when, [monitor.version ? `version ${monitor.version}` : "", monitor.at ? `looked at ${ago(monitor.at)}` : "", next, monitor.late ? `${monitor.late} looks left out` : ""].filter(Boolean).join(" · "));
-  const firing = monitor.firing ? [monitor.firing === 1 ? "one alert fires" : `${monitor.firing} alerts fire`] : [];
-  keep(reasons, [...monitor.reasons, ...firing], (one) => one, () => h("li"), (item, text) => say(item, text));
+  const words = { healthy: `Healthy: every check${skipped ? " that applies" : ""} passed`, degraded: `Degraded: ${things(failing)}`, unhealthy: `Unhealthy: ${things(failing)}`, unknown: "Unknown: not every check has a result" };
+  say(verdict.lastChild, silent === null ? (status ? words[status] : "The first round is running") : "Unknown: the monitor is silent");
+  if (silent !== null) {
+    say(when, `last message at ${stamp(silent)}; it was ${monitor.lastKnown ?? "unknown"} then`);
+    reasons.replaceChildren();
+    return;
+  }
+  const next = monitor.running ? "a round is running" : monitor.next ? `next round in ${duration(Math.max(1, Math.round(monitor.next - now())))}` : "";
+  const since = monitor.since && status !== "healthy" ? `since ${stamp(monitor.since)} (${ago(monitor.since)})` : "";
+  say(when, [since, monitor.version ? `version ${monitor.version}` : "", monitor.at ? `checked ${ago(monitor.at)}` : "", next, monitor.late ? `${monitor.late} skipped rounds` : ""].filter(Boolean).join(" · "));
+  const firing = monitor.firing ? [monitor.firing === 1 ? "one alert is firing" : `${monitor.firing} alerts are firing`] : [];
+  const fleet = monitor.fleet_problem ? [`The fleet can't be read: ${monitor.fleet_problem}`] : [];
+  keep(reasons, [...monitor.reasons, ...fleet, ...firing], (one) => one, () => h("li"), (item, text) => say(item, text));
 }
 
-const things = (count) => (count === 1 ? "one thing is wrong" : `${count} things are wrong`);
+const things = (count) => (count === 0 ? "see below" : count === 1 ? "one check has a problem" : `${count} checks have problems`);
 
 // Root causes; what they keep from running is listed with them.
 function problems(place) {
-  const every = below("check:");
+  // A silent monitor is one problem, not one for each check.
+  const every = isSilentSince() === null ? below("check:") : [];
   const causes = every.filter((one) => one.outcome in WRONG && !one.blocked_by).sort((one, other) => WRONG[one.outcome] - WRONG[other.outcome] || one.id.localeCompare(other.id));
-  keep(place, causes, (one) => one.id, problem, (card, one) => {
-    const text = JSON.stringify([one.outcome, one.message, one.remedy, blocked(every, one.id)]);
+  const shown = causes.slice(0, MOST);
+  keep(place, [...shown, ...(causes.length > MOST ? [{ id: "", rest: causes.length - MOST }] : [])], (one) => one.id, problem, (card, one) => {
+    if (one.rest) {
+      card.replaceChildren(h("p", {}, `${one.rest} more: see `, h("a", { href: "#checks" }, "all checks")));
+      return;
+    }
+    const text = JSON.stringify([one.outcome, one.message, one.remedy, blocked(every, one.id), one.since && ago(one.since)]);
     if (card.dataset.text === text) return;
     card.dataset.text = text;
     fill(card, one, blocked(every, one.id));
@@ -77,9 +118,9 @@ const blocked = (every, id) => every.filter((one) => one.blocked_by === id).map(
 const problem = (one) => h("article", { class: "card problem", data: { test: `problem-${one.id}` } });
 
 function fill(card, one, ids) {
-  const more = ids.length ? h("p", { class: "small quiet" }, `Keeps from running: ${ids.join(", ")}`) : null;
+  const more = ids.length ? h("p", { class: "small quiet" }, `Blocks: ${ids.join(", ")}`) : null;
   card.dataset.status = one.outcome;
-  card.replaceChildren(...[h("h3", {}, badge(one.outcome), " ", checkLink(one.id)), h("p", { class: "message" }, one.message || told(thresholdsOf(one)[0])), remedy(one.remedy), more].filter(Boolean));
+  card.replaceChildren(...[h("h3", {}, badge(one.outcome), " ", checkLink(one.id), one.since ? h("span", { class: "since quiet small" }, ` since ${stamp(one.since)} (${ago(one.since)})`) : ""), h("p", { class: "message" }, one.message || told(thresholdsOf(one)[0])), remedy(one.remedy), runbook(value(`alert:${one.id}`)?.runbook), more].filter(Boolean));
 }
 
 // The figure that is past its limit, else the one that comes nearest to it.
@@ -93,19 +134,21 @@ function nearest(checks) {
   return measured.sort((one, other) => (WRONG[one.outcome] ?? 3) - (WRONG[other.outcome] ?? 3) || share(other) - share(one))[0];
 }
 
-function components(place) {
+function components(place, strips) {
   const every = names("component:").sort((one, other) => (WORSE[value(`component:${one}`).status] ?? 4) - (WORSE[value(`component:${other}`).status] ?? 4) || one.localeCompare(other));
   if (!every.length) {
-    if (!place.querySelector(".quiet")) place.replaceChildren(notice("quiet", "No component has been looked at yet: the first round is under way."));
+    if (!place.querySelector(".quiet")) place.replaceChildren(notice("quiet", "No component has been checked yet: the first round is running."));
     return;
   }
   if (place.querySelector(":scope > .quiet")) place.replaceChildren();
-  keep(place, every, (name) => name, tile, refresh);
+  keep(place, every, (name) => name, (name) => tile(name, strips), refresh);
 }
 
-function tile(name) {
+function tile(name, strips) {
   const list = h("details", {}, h("summary", {}, ""), h("ul", { class: "plain checks" }));
-  return h("article", { class: "card tile", data: { test: `component-${name}` } }, h("h3", {}, h("span", { class: "name" }, name), " ", badge(null)), h("p", { class: "worst" }), h("p", { class: "quiet small" }), list);
+  const bars = strip(`The last rounds of ${name}`);
+  strips.set(name, bars);
+  return h("article", { class: "card tile", data: { test: `component-${name}` } }, h("h3", {}, h("span", { class: "name" }, name), " ", badge(null)), h("p", { class: "cause" }), h("p", { class: "worst" }), bars.element, h("p", { class: "quiet small checked" }), list);
 }
 
 function refresh(card, name) {
@@ -115,7 +158,16 @@ function refresh(card, name) {
   const checks = one.checks.map((id) => value(`check:${id}`)).filter(Boolean);
   const worst = nearest(checks);
   say(card.querySelector(".worst"), worst ? told(worst) : "");
-  say(card.querySelector("p.quiet"), one.at ? `looked at ${ago(one.at)}` : checks.length && checks.every((check) => check.outcome === "skip") ? "nothing of it applies here, or it was skipped" : "this round is not over yet");
+  const since = one.status && one.status !== "healthy" && one.since ? ` since ${stamp(one.since)} (${ago(one.since)})` : "";
+  const cause = card.querySelector(".cause");
+  const text = one.cause ? `${one.cause}|${since}` : "";
+  if (cause.dataset.text !== text) {
+    cause.dataset.text = text;
+    cause.replaceChildren(...(one.cause ? [checkLink(one.cause), h("span", { class: "quiet small" }, since)] : []));
+  }
+  say(card.querySelector(".checked"), one.at ? `checked ${ago(one.at)}` : checks.length && checks.every((check) => check.outcome === "skip") ? "skipped, or not applicable here" : "this round is still running");
   say(card.querySelector("summary"), `${checks.length} ${checks.length === 1 ? "check" : "checks"}`);
-  keep(card.querySelector("ul"), checks, (check) => check.id, (check) => h("li", { data: { test: `check-${check.id}` } }, badge(check.outcome), " ", checkLink(check.id)), (item, check) => paint(item.firstChild, check.outcome));
+  // Long lists are below, with search.
+  const listed = checks.length < MANY ? checks : checks.filter((check) => check.outcome in WRONG).slice(0, MANY);
+  keep(card.querySelector("ul"), listed, (check) => check.id, (check) => h("li", { data: { test: `check-${check.id}` } }, badge(check.outcome), " ", checkLink(check.id)), (item, check) => paint(item.firstChild, check.outcome));
 }

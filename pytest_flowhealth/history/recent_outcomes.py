@@ -1,0 +1,66 @@
+"""How the last rounds of each component and of one check ended."""
+
+from __future__ import annotations
+
+from sqlite3 import Connection
+
+import msgspec
+
+
+class RoundOutcome(msgspec.Struct, frozen=True):
+    """How one round ended, for a component or for a check.
+
+    Attributes:
+        at: When the round began, in seconds since 1970.
+        outcome: pass, warn, unknown, fail or skip; for a component that of its worst check.
+        cause: The worst check.
+        message: What that check said; empty if it passed.
+        duration: Of that check, in seconds.
+    """
+
+    at: float
+    outcome: str
+    cause: str
+    message: str
+    duration: float
+
+
+def component_rounds(
+    connection: Connection, since: float, limit: int
+) -> dict[str, list[RoundOutcome]]:
+    """Return the last `limit` rounds of each component since a time, the oldest first.
+
+    Raises:
+        sqlite3.Error: The history can't be read.
+    """
+    # SQLite takes the other columns from the row that has the maximum.
+    rows = connection.execute(
+        "SELECT component, started, outcome, id, message, duration FROM ("
+        "SELECT o.component, r.started, o.outcome, o.id, o.message, o.duration, "
+        "MAX(CASE o.outcome WHEN 'fail' THEN 4 WHEN 'unknown' THEN 3 WHEN 'warn' THEN 2 "
+        "WHEN 'pass' THEN 1 ELSE 0 END), ROW_NUMBER() OVER (PARTITION BY o.component ORDER BY r.started DESC) AS place "
+        "FROM runs r JOIN outcomes o ON o.run = r.id WHERE r.started >= ? "
+        "GROUP BY r.id, o.component) WHERE place <= ? ORDER BY started",
+        (since, limit),
+    )
+    found: dict[str, list[RoundOutcome]] = {}
+    for component, at, outcome, cause, message, duration in rows:
+        found.setdefault(component, []).append(RoundOutcome(at, outcome, cause, message, duration))
+    return found
+
+
+def check_rounds(
+    connection: Connection, check: str, since: float, until: float, limit: int
+) -> list[RoundOutcome]:
+    """Return the last `limit` rounds of one check between two times, the oldest first.
+
+    Raises:
+        sqlite3.Error: The history can't be read.
+    """
+    rows = connection.execute(
+        "SELECT r.started, o.outcome, o.id, o.message, o.duration FROM runs r "
+        "JOIN outcomes o ON o.run = r.id AND o.id = ? "
+        "WHERE r.started >= ? AND r.started < ? ORDER BY r.started DESC LIMIT ?",
+        (check, since, until, limit),
+    ).fetchall()
+    return [RoundOutcome(*row) for row in reversed(rows)]

@@ -1,0 +1,64 @@
+"""Incidents: what alert events tell of each outage, from its begin to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pytest_flowhealth.alerts.engine import Event, Tracked
+from pytest_flowhealth.web import shapes
+
+_OVER = ("resolved", "inactive")
+
+
+def list_incidents(
+    events: Iterable[Event],
+    tracked: Mapping[str, Tracked],
+    acknowledged: Mapping[str, str],
+) -> list[shapes.Incident]:
+    """Return the incidents that events tell of, the newest first.
+
+    Args:
+        events: In any order.
+        tracked: The alerts as they are now, which know who was notified.
+        acknowledged: Who acknowledged which of them.
+    """
+    open_: dict[str, list[Event]] = {}
+    found = []
+    for event in sorted(events, key=lambda event: event.at):
+        own = open_.setdefault(event.alert.name, [])
+        own.append(event)
+        if event.what in _OVER:
+            found += _incident(open_.pop(event.alert.name), None, None)
+    for name, own in open_.items():
+        now = tracked.get(name)
+        notified = None if now is None else sorted(now.state.told)
+        found += _incident(own, notified, acknowledged.get(name))
+    return sorted(found, key=lambda incident: incident.since, reverse=True)
+
+
+def _incident(
+    events: Sequence[Event], notified: list[str] | None, acknowledged: str | None
+) -> list[shapes.Incident]:
+    """Return the incident of one alert's events, none if it never fired."""
+    fired = [event for event in events if event.what == "firing"]
+    if not fired:
+        return []
+    last = events[-1]
+    alert = fired[-1].alert
+    ended = last.at.timestamp() if last.what in _OVER else None
+    since = alert.since.timestamp()
+    return [
+        shapes.Incident(
+            alert=alert.name,
+            component=alert.component,
+            kind=alert.kind,
+            severity=alert.severity,
+            since=since,
+            until=ended,
+            seconds=None if ended is None else ended - since,
+            cause=alert.summary,
+            blocked=[*alert.blocked],
+            notified=notified,
+            acknowledged=acknowledged,
+        )
+    ]
