@@ -12,7 +12,7 @@ import msgspec
 
 from pytest_flowhealth.alerts.channels import alertmanager
 from pytest_flowhealth.alerts.channels.failure import DeliveryError, PermanentError, RetryableError
-from pytest_flowhealth.alerts.message import Alert, Message
+from pytest_flowhealth.alerts.message import Alert, Message, Origin
 from pytest_flowhealth.alerts.outbox import Outbox, Pending
 from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.config.extensions import BUILT_IN, RECEIVERS, make_receiver
@@ -39,7 +39,8 @@ class Courier:
         receivers: Who can be told.
         environ: Where their secrets are.
         local: What tells messages here, for receivers of type console and log.
-        firing: Says what a receiver has been told of that fires still, with its host and target.
+        firing: Says what a receiver has been told of that fires still.
+        origin: Where alerts are from.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class Courier:
         receivers: Sequence[Receiver],
         environ: Mapping[str, str],
         local: Mapping[str, Callable[[Message], None]],
-        firing: Callable[[str], Sequence[tuple[Alert, tuple[str, str]]]],
+        firing: Callable[[str], Sequence[Alert]],
+        origin: Origin,
     ) -> None:
         self._outbox = outbox
         self._environ = environ
         self._local = local
         self._firing = firing
+        self._origin = origin
         self._receivers = {one.name: one for one in receivers}
         self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
         self._busy: dict[str, threading.Thread] = {}
@@ -98,22 +101,20 @@ class Courier:
         self._busy[receiver.name] = thread
         thread.start()
 
-    def _again(
-        self, receiver: Receiver, now: float, waiting: set[str]
-    ) -> Sequence[tuple[Alert, tuple[str, str]]]:
+    def _again(self, receiver: Receiver, now: float, waiting: set[str]) -> Sequence[Alert]:
         """Return what Alertmanager must hear of again; not of what messages wait to tell."""
         if receiver.type != "alertmanager":
             return ()
         if now - self._refreshed.get(receiver.name, float("-inf")) < alertmanager.AGAIN:
             return ()
         self._refreshed[receiver.name] = now
-        return [one for one in self._firing(receiver.name) if one[0].component not in waiting]
+        return [one for one in self._firing(receiver.name) if one.component not in waiting]
 
     def _deliver(
         self,
         receiver: Receiver,
         lanes: Sequence[Sequence[Pending]],
-        again: Sequence[tuple[Alert, tuple[str, str]]],
+        again: Sequence[Alert],
     ) -> None:
         """In a thread: send; a lane ends at its first failure."""
         left = BATCH
@@ -137,10 +138,9 @@ class Courier:
             return RetryableError(error.strerror or type(error).__name__)
         return None
 
-    def _refresh(self, receiver: Receiver, again: Sequence[tuple[Alert, tuple[str, str]]]) -> None:
-        place = again[0][1]
+    def _refresh(self, receiver: Receiver, again: Sequence[Alert]) -> None:
         try:
-            alertmanager.refresh([one for one, _ in again], place, receiver, self._environ)
+            alertmanager.refresh(again, self._origin, receiver, self._environ)
         except DeliveryError as error:
             self._done.put(Done(receiver.name, None, error))
 

@@ -52,6 +52,14 @@ class Alert(msgspec.Struct, frozen=True):
     flapping: bool = False
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """Where alerts are from: the machine, the application, and which checkout of it."""
+
+    host: str
+    target: str
+    instance: str
+
+
 class Message(msgspec.Struct, frozen=True):
     """What one receiver is told at once: alerts of one component that began, or ended, together.
 
@@ -61,7 +69,7 @@ class Message(msgspec.Struct, frozen=True):
         receiver: Its name.
         group: The component; messages to one receiver about one component keep their order.
         at: When it was made (UTC).
-        host: The machine; `target` the application.
+        host: The machine; `target` the application, `instance` which checkout of it.
         alerts: At least one, except for a test.
     """
 
@@ -73,6 +81,12 @@ class Message(msgspec.Struct, frozen=True):
     host: str
     target: str
     alerts: tuple[Alert, ...] = ()
+    instance: str = ""
+
+    @property
+    def origin(self) -> Origin:
+        """Where its alerts are from."""
+        return Origin(self.host, self.target, self.instance)
 
     @property
     def severity(self) -> Severity:

@@ -15,7 +15,7 @@ _WIDTH = 78
 
 def title(message: Message) -> str:
     """Return one line: what, how bad, where."""
-    where = f"{message.target} on {message.host}"
+    where = f"{message.target} on {message.instance or message.host}"
     if message.kind == "test":
         return f"[TEST] {where}: this is a test, nothing is wrong"
     names = [one.name for one in message.alerts]

@@ -169,6 +169,7 @@ def _send_test(receiver: Receiver, settings: Settings) -> str | None:
         at=datetime.datetime.now(datetime.UTC),
         host=platform.node(),
         target=settings.target.name or settings.target.root.name,
+        instance=settings.target.instance,
     )
     if receiver.type == "console":
         console = Console()

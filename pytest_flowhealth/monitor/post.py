@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import msgspec
 
 from pytest_flowhealth.alerts.courier import Courier
-from pytest_flowhealth.alerts.engine import Event, Moment, Subject, Tracked, told
-from pytest_flowhealth.alerts.message import Alert, Message
+from pytest_flowhealth.alerts.engine import Event, Moment, Subject, Tracked, make_alert
+from pytest_flowhealth.alerts.message import Alert, Message, Origin
 from pytest_flowhealth.alerts.outbox import Outbox
 from pytest_flowhealth.alerts.routing import matches
 from pytest_flowhealth.alerts.store import Changes, Hush
@@ -60,12 +60,13 @@ class Post:
         self._keeper = Keeper(place.path, _retention(settings))
         self._shipper = place.shipper()
         name = settings.target.name or settings.target.root.name
-        self._where = samples.place(platform.node(), name)
+        origin = Origin(platform.node(), name, settings.target.instance)
+        self._where = samples.place(origin.host, origin.target, origin.instance)
         self._seconds: list[Sample] = []
         known = self._keeper.remembered()
         self.clock = Clock(known.clock)
         begun = self.clock()
-        self._watch = Watch(settings, platform.node(), known.alerts, begun)
+        self._watch = Watch(settings, origin, known.alerts, begun)
         self._outbox = Outbox(known.pending)
         self._courier = Courier(
             self._outbox,
@@ -73,6 +74,7 @@ class Post:
             environ,
             {"console": console, "log": self._log_message},
             self._firing_for,
+            origin,
         )
         self._fingerprint = fingerprint(settings.target.name, _node())
         self._flushed = begun
@@ -127,11 +129,12 @@ class Post:
 
     def known_since(self) -> dict[str, datetime.datetime]:
         """Return since when checks fail, by id: what a restart must not forget."""
-        moment = self.clock.moment()
         return {
-            name: moment.calendar(one.state.since)
+            name: one.since
             for name, one in self._watch.engine.tracked.items()
-            if one.subject.kind == "check" and one.state.phase in ("pending", "firing")
+            if one.subject.kind == "check"
+            and one.state.phase in ("pending", "firing")
+            and one.since is not None
         }
 
     def partly(self, frame: Partly, state: BoardState, moment: Moment) -> None:
@@ -231,11 +234,10 @@ class Post:
             )
         self._logged = len(events)
 
-    def _firing_for(self, receiver: str) -> list[tuple[Alert, tuple[str, str]]]:
+    def _firing_for(self, receiver: str) -> list[Alert]:
         moment = self.clock.moment()
-        engine = self._watch.engine
         return [
-            (told(one, moment), (engine.host, engine.target))
+            make_alert(one, moment)
             for one in self._watch.engine.firing()
             if receiver in one.state.told
         ]

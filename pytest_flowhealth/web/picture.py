@@ -105,6 +105,7 @@ def _monitor(monitor: Monitor) -> dict[str, Any]:
         "since": None if state.since is None else state.since.timestamp(),
         "at": None if state.ended is None else state.ended.timestamp(),
         "host": platform.node(),
+        "instance": monitor.settings.target.instance,
         "target": monitor.settings.target.name or monitor.settings.target.root.name,
         "version": state.version,
         "started": monitor.started,
@@ -132,9 +133,10 @@ def _alert(one: Tracked, post: Post, moment: Moment, hushes: Sequence[Hush]) -> 
         key: value for key, value in msgspec.to_builtins(subject).items() if value not in (None, [])
     }
     told |= {
-        "phase": "firing" if state.fires or state.flapping else "pending",
-        "since": moment.calendar(state.since).timestamp(),
-        "fired": None if state.fired is None else moment.calendar(state.fired).timestamp(),
+        "phase": state.phase,
+        "since": (one.since or moment.wall).timestamp(),
+        "fired": None if one.fired is None else one.fired.timestamp(),
+        "ended": None if state.ended is None else moment.calendar(state.ended).timestamp(),
     }
     if state.flapping:
         told["flapping"] = True

@@ -186,6 +186,7 @@ def _describe_target(run: HealthRun) -> TargetInfo:
         name=None if name is None else clean.text(name),
         version=None if version is None else clean.text(version),
         path=printable(str(run.target.root)),
+        instance=clean.text(printable(run.target.instance)),
     )
 
 

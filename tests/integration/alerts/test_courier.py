@@ -9,7 +9,7 @@ import pytest
 from pytest_flowhealth.alerts.courier import Courier
 from pytest_flowhealth.alerts.outbox import Outbox
 from pytest_flowhealth.config.alerts import Receiver
-from tests.kit.alerts import message
+from tests.kit.alerts import ORIGIN, message
 from tests.kit.http import Reply
 from tests.kit.waiting import wait_for
 from tests.kit.webhook import ACCEPTED, WebhookServer
@@ -32,7 +32,7 @@ def deliver(
         Receiver(name, "webhook", server.url)
         for name, server in zip(("ops", "other"), servers, strict=False)
     ]
-    courier = Courier(outbox, receivers, {}, {}, lambda _: ())
+    courier = Courier(outbox, receivers, {}, {}, lambda _: (), ORIGIN)
     problems: list[str] = []
 
     def ended() -> bool:

@@ -7,7 +7,7 @@ from tests.kit.alerts import ALERT, MESSAGE
 
 
 def test_message_names_problem_time_blocked_checks_remedy_and_runbook() -> None:
-    assert title(MESSAGE) == "[CRITICAL] shop on host: redis.connect"
+    assert title(MESSAGE) == "[CRITICAL] shop on host:shop: redis.connect"
     assert body(MESSAGE).splitlines() == [
         "redis.connect (critical): no Redis listens at 127.0.0.1:6379",
         "  since 2026-01-01 12:00:00 UTC",

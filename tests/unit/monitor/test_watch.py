@@ -13,7 +13,7 @@ from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.monitor.status_board import StatusBoard
 from pytest_flowhealth.monitor.watch import Watch
-from tests.kit.alerts import at
+from tests.kit.alerts import ORIGIN, at
 from tests.kit.records import check, health
 
 
@@ -21,7 +21,7 @@ def make_watch(tmp_path: Path, *rules: Rule) -> Watch:
     target = Target(tmp_path, Configuration(), {}, {})
     ops = Receiver(name="ops", type="webhook", url="http://127.0.0.1/")
     settings = Settings(target, conditions(rules), (ops,), {}, 900.0)
-    return Watch(settings, "host", {}, 0.0)
+    return Watch(settings, ORIGIN, {}, 0.0)
 
 
 class Rounds:

@@ -75,5 +75,5 @@ def test_every_section_says_what_it_means_what_to_look_at_and_what_to_do() -> No
 
 
 def test_a_parametrised_check_leads_to_its_function_and_an_address_with_a_place_stays() -> None:
-    assert link("docs/runbook.md", "http.page[login]") == "docs/runbook.md#httppage"
+    assert link("https://wiki/runbook", "http.page[login]") == "https://wiki/runbook#httppage"
     assert link("https://wiki/x#y", "http.page") == "https://wiki/x#y"
