@@ -11,7 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from pytest_flowhealth.alerts.channels import alertmanager
-from pytest_flowhealth.alerts.channels.failure import DeliveryError, PermanentError, RetryableError
+from pytest_flowhealth.alerts.channels.failure import (
+    DeliveryError,
+    PermanentError,
+    RetryableError,
+    TooLargeError,
+)
 from pytest_flowhealth.alerts.message import Alert, Message, Origin
 from pytest_flowhealth.alerts.outbox import Outbox, Pending
 from pytest_flowhealth.config.alerts import Receiver
@@ -62,10 +67,16 @@ class Courier:
         self._busy: dict[str, threading.Thread] = {}
         self._refreshed: dict[str, float] = {}
         self._failing: dict[str, int] = {}
+        self.refusals: dict[str, str] = {}
+        """Why receivers refused their last message, by name."""
+        self.accepted = False
+        """Whether any message was accepted since the start."""
 
     def reconfigure(self, receivers: Sequence[Receiver]) -> None:
         """Go by other receivers; what waits for one that is no more is given up."""
         self._receivers = {one.name: one for one in receivers}
+        known = self.refusals.items()
+        self.refusals = {name: why for name, why in known if name in self._receivers}
 
     def tick(self, now: float) -> list[str]:
         """Note what was delivered, and begin what is due; return what went wrong, in words."""
@@ -92,7 +103,8 @@ class Courier:
         if receiver.type in _HERE:
             self._deliver(receiver, lanes, ())
             return
-        again = self._again(receiver, now, {one.message.group for lane in lanes for one in lane})
+        waiting = {name for lane in lanes for one in lane for name in one.subjects}
+        again = self._again(receiver, now, waiting)
         if not lanes and not again:
             return
         thread = threading.Thread(
@@ -108,7 +120,7 @@ class Courier:
         if now - self._refreshed.get(receiver.name, float("-inf")) < alertmanager.AGAIN:
             return ()
         self._refreshed[receiver.name] = now
-        return [one for one in self._firing(receiver.name) if one.component not in waiting]
+        return [one for one in self._firing(receiver.name) if one.name not in waiting]
 
     def _deliver(
         self,
@@ -116,14 +128,14 @@ class Courier:
         lanes: Sequence[Sequence[Pending]],
         again: Sequence[Alert],
     ) -> None:
-        """In a thread: send; a lane ends at its first failure."""
+        """In a thread: send; what follows in a lane waits for a message that is tried again."""
         left = BATCH
         for lane in lanes:
             for one in lane[:left]:
                 left -= 1
                 failure = self._sent(one.message, receiver)
                 self._done.put(Done(receiver.name, one.message.id, failure))
-                if failure is not None:
+                if isinstance(failure, RetryableError):
                     break
         if again:
             self._refresh(receiver, again)
@@ -159,12 +171,15 @@ class Courier:
     def _noted(self, one: Done, now: float) -> str | None:
         if one.failure is None:
             self._outbox.delivered(one.message or "")
+            self.refusals.pop(one.receiver, None)
+            self.accepted = True
             failing = self._failing.pop(one.receiver, 0)
             return f"{one.receiver} can be told again" if failing else None
         if isinstance(one.failure, PermanentError) and one.message is not None:
-            if self._outbox.refused(one.message, now):
-                return f"{one.receiver} does not take message {one.message}: {one.failure}; it is given up"
-        elif one.message is not None:
+            self._outbox.refused(one.message)
+            self.refusals[one.receiver] = str(one.failure)
+            return f"{one.receiver} refused message {one.message}: {one.failure}; it is given up"
+        if one.message is not None:
             wait = one.failure.retry_after if isinstance(one.failure, RetryableError) else None
             self._outbox.failed(one.message, now, wait)
         failing = self._failing.get(one.receiver, 0)
@@ -180,6 +195,8 @@ def attempt(
     """Send a message once; return why it was not delivered, None if it was."""
     try:
         _send(message, receiver, environ)
+    except TooLargeError as error:
+        return _attempt_parts(message, receiver, environ) if len(message.alerts) > 1 else error
     except DeliveryError as error:
         return error
     except OSError as error:
@@ -187,6 +204,19 @@ def attempt(
     except Exception as error:  # noqa: BLE001  # a receiver of any kind: it must not end the courier
         # What is wrong with the message itself will be wrong the next time, too.
         return PermanentError(f"it can't be told at all: {type(error).__name__}")
+    return None
+
+
+def _attempt_parts(
+    message: Message, receiver: Receiver, environ: Mapping[str, str]
+) -> DeliveryError | None:
+    """Send the halves of a message that is too large; their ids are the same at every attempt."""
+    middle = len(message.alerts) // 2
+    for number, alerts in enumerate((message.alerts[:middle], message.alerts[middle:]), 1):
+        part = msgspec.structs.replace(message, id=f"{message.id}.{number}", alerts=alerts)
+        failure = attempt(part, receiver, environ)
+        if failure is not None:
+            return failure
     return None
 
 

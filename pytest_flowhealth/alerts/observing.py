@@ -22,6 +22,9 @@ from pytest_flowhealth.domain.units import parse_duration
 ROUND = "monitor.round"
 """The alert of a round that could not be run, or did not come to its end."""
 
+DELIVERY = "monitor.delivery"
+"""The alert of a receiver that refused a message."""
+
 _DEFAULT = Alerting()
 
 _seconds = lru_cache(maxsize=64)(parse_duration)
@@ -68,6 +71,26 @@ def of_round(problems: Sequence[str], settings: Alerts) -> Observation:
         runbook=link(settings.runbook_url, ROUND),
     )
     return Observation(subject, bool(problems), policy_of(settings, 0.0, None))
+
+
+def of_delivery(refusals: Mapping[str, str], settings: Alerts) -> Observation:
+    """Return what receivers' refusals say: that somebody does not get alerts.
+
+    Args:
+        refusals: Why receivers refused their last message, by name.
+        settings: The configuration's.
+    """
+    reasons = "; ".join(f"{name} refused it: {why}" for name, why in sorted(refusals.items()))
+    subject = Subject(
+        name=DELIVERY,
+        kind="monitor",
+        component="monitor",
+        severity="critical",
+        summary=f"a message was not accepted: {reasons}" if reasons else "messages are accepted",
+        remedy="flowhealth alerts test",
+        runbook=link(settings.runbook_url, DELIVERY),
+    )
+    return Observation(subject, bool(refusals), policy_of(settings, 0.0, None))
 
 
 def of_rules(

@@ -202,6 +202,8 @@ class Post:
             self._flush(moment)
         for problem in self._courier.tick(moment.now):
             self._logs.write("warning", "alerts", "delivery", problem=problem)
+        if self._courier.refusals or self._courier.accepted:  # else nothing is known yet
+            self._watch.delivered(self._courier.refusals, moment)
 
     def _flush(self, moment: Moment) -> None:
         engine = self._watch.engine

@@ -94,6 +94,11 @@ class Watch:
         if not problems:
             self._forget(checks, moment, looked)
 
+    def delivered(self, refusals: Mapping[str, str], moment: Moment) -> None:
+        """Take in which receivers refused their last message, and why."""
+        settings = self.settings.target.config.alerts
+        self.engine.observe([observing.of_delivery(refusals, settings)], moment)
+
     def measured(self, entry: Entry, moment: Moment) -> None:
         """Take in what a round measured."""
         named = {one.metric.partition("[")[0] for one in self.settings.rules}

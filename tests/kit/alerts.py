@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_flowhealth.alerts.channels.webhook import SIGNATURE, TIMESTAMP, signature
+from pytest_flowhealth.alerts.channels.webhook import sign
 from pytest_flowhealth.alerts.engine import Engine, Moment, Tracked
 from pytest_flowhealth.alerts.message import Alert, Kind, Message, Origin
 from pytest_flowhealth.alerts.observing import of_checks
@@ -53,8 +53,9 @@ LATER_RECEIVERS = (
 def message(
     name: str, receiver: str = "ops", group: str = "redis", kind: Kind = "firing"
 ) -> Message:
-    """Return a message with the id `name` and no alerts."""
-    return Message(name, kind, receiver, group, START, "host", "shop", instance="host:shop")
+    """Return a message with the id `name` about one alert of a component."""
+    alert = msgspec.structs.replace(ALERT, name=f"{group}.connect", component=group)
+    return Message(name, kind, receiver, group, START, "host", "shop", (alert,), "host:shop")
 
 
 def at(now: float) -> Moment:
@@ -184,6 +185,7 @@ def _without_id(sent: Message) -> Message:
 
 
 DOCUMENTATION = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # of the specification's examples
 SIGNED_BODY = '{"id": "ä"}'.encode()
 SIGNED = {"right": (0.0, SIGNED_BODY), "changed": (0.0, b"other"), "old": (3_600.0, SIGNED_BODY)}
 """The age of a signature in seconds and what was signed; only "right" is valid for `SIGNED_BODY`."""
@@ -198,5 +200,9 @@ def documented(language: str, word: str = "verified") -> str:
 def signed_headers(case: str) -> dict[str, str]:
     """Return the headers of a case of `SIGNED`, whose timestamp is taken now."""
     age, body = SIGNED[case]
-    timestamp = str(int(time.time() - age))
-    return {TIMESTAMP: timestamp, SIGNATURE: f"sha256={signature('s3cret', timestamp, body)}"}
+    at = datetime.datetime.fromtimestamp(int(time.time() - age), datetime.UTC)
+    return {
+        "webhook-id": "m1",
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": sign(SECRET, "m1", at, body),
+    }

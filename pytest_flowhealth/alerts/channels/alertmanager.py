@@ -30,10 +30,10 @@ def send(message: Message, receiver: Receiver, environ: Mapping[str, str]) -> No
         RetryableError: It may go better later.
         PermanentError: It won't.
     """
-    if message.kind == "test":
-        _post([_test(message)], receiver, environ)
+    if not message.alerts:
+        _post([make_test_alert(message)], receiver, environ)
     else:
-        _post([_told(one, message.origin) for one in message.alerts], receiver, environ)
+        _post([_make_alert(one, message.origin) for one in message.alerts], receiver, environ)
 
 
 def refresh(
@@ -51,7 +51,7 @@ def refresh(
         RetryableError: It may go better later.
         PermanentError: It won't.
     """
-    _post([_told(one, origin) for one in alerts], receiver, environ)
+    _post([_make_alert(one, origin) for one in alerts], receiver, environ)
 
 
 def _post(alerts: list[dict[str, Any]], receiver: Receiver, environ: Mapping[str, str]) -> None:
@@ -59,8 +59,19 @@ def _post(alerts: list[dict[str, Any]], receiver: Receiver, environ: Mapping[str
     post(url, msgspec.json.encode(alerts), {}, receiver, environ)
 
 
-def _told(one: Alert, origin: Origin) -> dict[str, Any]:
-    annotations = {
+def _make_alert(one: Alert, origin: Origin) -> dict[str, Any]:
+    end = one.resolved or datetime.datetime.now(datetime.UTC) + AHEAD
+    return {
+        "labels": labels(one, origin),
+        "annotations": make_annotations(one),
+        "startsAt": one.fired.isoformat(),
+        "endsAt": end.isoformat(),
+    }
+
+
+def make_annotations(one: Alert) -> dict[str, str]:
+    """Return an alert's evidence; what is not known is left out."""
+    found = {
         "summary": one.summary,
         "description": one.summary,
         "remedy": one.remedy,
@@ -68,14 +79,9 @@ def _told(one: Alert, origin: Origin) -> dict[str, Any]:
         "limit": one.limit,
         "value": None if one.value is None else f"{one.value:g} {one.unit or ''}".strip(),
         "blocked": ", ".join(one.blocked),
+        "since": one.since.isoformat(),
     }
-    end = one.resolved or datetime.datetime.now(datetime.UTC) + AHEAD
-    return {
-        "labels": labels(one, origin),
-        "annotations": {name: text for name, text in annotations.items() if text},
-        "startsAt": one.fired.isoformat(),
-        "endsAt": end.isoformat(),
-    }
+    return {name: text for name, text in found.items() if text}
 
 
 def labels(one: Alert, origin: Origin) -> dict[str, str]:
@@ -95,7 +101,8 @@ def labels(one: Alert, origin: Origin) -> dict[str, str]:
     return found | ({"parameters": which.removesuffix("]")} if which else {})
 
 
-def _test(message: Message) -> dict[str, Any]:
+def make_test_alert(message: Message) -> dict[str, Any]:
+    """Return an alert that ends by itself."""
     now = datetime.datetime.now(datetime.UTC)
     return {
         "labels": {

@@ -129,3 +129,14 @@ def test_check_that_is_no_longer_blocked_raises_no_alert_before_it_was_checked(
 
     assert rounds.board.state.components["fleet"].status is Status.UNKNOWN
     assert firing(rounds.watch) == []
+
+
+def test_refusal_of_a_receiver_raises_an_alert_until_it_accepts_a_message(tmp_path: Path) -> None:
+    watch = make_watch(tmp_path)
+
+    watch.delivered({"chat": "HTTP 400"}, at(0))
+    assert firing(watch) == ["monitor.delivery"]
+    assert "chat" in watch.engine.tracked["monitor.delivery"].subject.summary
+    watch.delivered({}, at(10))
+
+    assert firing(watch) == []
