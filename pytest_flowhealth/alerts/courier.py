@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -25,7 +28,31 @@ from pytest_flowhealth.config.extensions import BUILT_IN, RECEIVERS, make_receiv
 BATCH = 100
 """Messages that a thread takes along at the most."""
 
+SHOWN = 100
+"""Messages whose state is shown at the most."""
+
 _HERE = ("console", "log")
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """The state of one message.
+
+    Attributes:
+        id, receiver, kind: Those of the message; `alerts` the names of what it is about.
+        at: When it was made (UTC).
+        state: Whether it waits, was delivered, or was refused and given up.
+        attempts: How often it was tried without success.
+        error: Why it was not delivered; None if it was, or if it was not tried yet.
+    """
+
+    id: str
+    receiver: str
+    kind: str
+    alerts: tuple[str, ...]
+    at: datetime.datetime
+    state: Literal["waiting", "delivered", "refused"]
+    attempts: int = 0
+    error: str | None = None
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -69,14 +96,28 @@ class Courier:
         self._failing: dict[str, int] = {}
         self.refusals: dict[str, str] = {}
         """Why receivers refused their last message, by name."""
+        self.outages: dict[str, str] = {}
+        """Why receivers can't be reached now, by name."""
+        self._ended: deque[Delivery] = deque(maxlen=SHOWN)
         self.accepted = False
         """Whether any message was accepted since the start."""
 
     def reconfigure(self, receivers: Sequence[Receiver]) -> None:
         """Go by other receivers; what waits for one that is no more is given up."""
         self._receivers = {one.name: one for one in receivers}
-        known = self.refusals.items()
-        self.refusals = {name: why for name, why in known if name in self._receivers}
+        for reasons in (self.refusals, self.outages):
+            for name in reasons.keys() - self._receivers.keys():
+                del reasons[name]
+
+    def deliveries(self) -> list[Delivery]:
+        """Return the state of messages, the newest first: those that wait, and the last that ended."""
+        waiting = [
+            _describe(one, "waiting", self._errors(one)) for one in self._outbox.everything()[0]
+        ]
+        return sorted([*waiting, *self._ended], key=lambda one: one.at, reverse=True)[:SHOWN]
+
+    def _errors(self, one: Pending) -> str | None:
+        return self.outages.get(one.message.receiver) if one.attempts else None
 
     def tick(self, now: float) -> list[str]:
         """Note what was delivered, and begin what is due; return what went wrong, in words."""
@@ -169,16 +210,24 @@ class Courier:
         return told
 
     def _noted(self, one: Done, now: float) -> str | None:
+        pending = self._outbox.find(one.message or "")
         if one.failure is None:
+            self.outages.pop(one.receiver, None)
+            if pending is not None:
+                self._ended.append(_describe(pending, "delivered", None))
             self._outbox.delivered(one.message or "")
             self.refusals.pop(one.receiver, None)
             self.accepted = True
             failing = self._failing.pop(one.receiver, 0)
             return f"{one.receiver} can be told again" if failing else None
         if isinstance(one.failure, PermanentError) and one.message is not None:
+            if pending is not None:
+                self._ended.append(_describe(pending, "refused", str(one.failure)))
+            self.outages.pop(one.receiver, None)
             self._outbox.refused(one.message)
             self.refusals[one.receiver] = str(one.failure)
             return f"{one.receiver} refused message {one.message}: {one.failure}; it is given up"
+        self.outages[one.receiver] = str(one.failure)
         if one.message is not None:
             wait = one.failure.retry_after if isinstance(one.failure, RetryableError) else None
             self._outbox.failed(one.message, now, wait)
@@ -187,6 +236,19 @@ class Courier:
         return (
             None if failing else f"{one.receiver} can't be told: {one.failure}; it is tried again"
         )
+
+
+def _describe(
+    one: Pending, state: Literal["waiting", "delivered", "refused"], error: str | None
+) -> Delivery:
+    message = one.message
+    names = tuple(alert.name for alert in message.alerts)
+    return Delivery(
+        *(message.id, message.receiver, message.kind, names, message.at),
+        state=state,
+        attempts=one.attempts,
+        error=error,
+    )
 
 
 def attempt(

@@ -91,6 +91,10 @@ class Outbox:
             lanes.append((subjects, [*sorted(waiting, key=lambda each: each.number), one]))
         return [lane for _, lane in lanes]
 
+    def find(self, name: str) -> Pending | None:
+        """Return the message with an id; None if it no longer waits."""
+        return self._waiting.get(name)
+
     def delivered(self, name: str) -> None:
         """Note that a message has arrived."""
         self._remove(name)

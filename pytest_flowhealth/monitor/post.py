@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
-from pytest_flowhealth.alerts.courier import Courier
+from pytest_flowhealth.alerts.courier import Courier, Delivery
 from pytest_flowhealth.alerts.engine import Event, Moment, Subject, Tracked, make_alert
 from pytest_flowhealth.alerts.message import Alert, Message, Origin
 from pytest_flowhealth.alerts.outbox import Outbox
@@ -93,6 +93,14 @@ class Post:
     def tracked(self) -> list[Tracked]:
         """Return every alert that is remembered."""
         return [*self._watch.engine.tracked.values()]
+
+    def deliveries(self) -> list[Delivery]:
+        """Return the state of messages, the newest first."""
+        return self._courier.deliveries()
+
+    def unreachable(self) -> dict[str, str]:
+        """Return the receivers that are down or refuse messages, by name, and why."""
+        return self._courier.outages | self._courier.refusals
 
     def hushes(self, moment: Moment) -> list[Hush]:
         """Return the silences that have not ended, those of the configuration too."""

@@ -38,6 +38,7 @@ class Picture:
         state: State = {"monitor": _json(_monitor(monitor))}
         state |= self._components(monitor.board.state)
         state |= self._alerts(monitor.post, moment)
+        state["deliveries"] = _json(monitor.post.deliveries())
         state["units"] = self._kept("units", UNITS, UNITS)
         last = monitor.ring.last()
         # What is no longer read is not shown as if it were.
@@ -99,7 +100,7 @@ class Picture:
 
 def _monitor(monitor: Monitor) -> dict[str, Any]:
     state, post = monitor.board.state, monitor.post
-    following = monitor.next_round()
+    following, unreachable = monitor.next_round(), post.unreachable()
     return {
         "status": state.status,
         "since": None if state.since is None else state.since.timestamp(),
@@ -111,6 +112,10 @@ def _monitor(monitor: Monitor) -> dict[str, Any]:
         "started": monitor.started,
         "reasons": state.problems,
         "not_monitored": state.not_monitored,
+        "receivers": [
+            {"name": one.name, "type": one.type, "error": unreachable.get(one.name)}
+            for one in monitor.settings.receivers
+        ],
         "fleet": monitor.fleet.source,
         "fleet_problem": monitor.fleet.problem,
         "problem": monitor.problem,
