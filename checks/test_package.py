@@ -100,7 +100,7 @@ def describe(package: LoadedPackage) -> str:
     return message if package.package == "." else f"{package.package}: {message}"
 
 
-@pytest.mark.health("package", requires=("package.dependencies", "system.npm"), timeout=80)
+@pytest.mark.health("package", requires=("package.node_modules", "system.npm"), timeout=80)
 def test_tree(health: Health, installation: Future[Installation]) -> None:
     """No installed package is missing, outside of its range, or other than the lock file's."""
     found = installation.result()

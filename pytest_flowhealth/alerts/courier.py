@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import datetime
 import importlib
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
 from pytest_flowhealth.alerts.channels import alertmanager
-from pytest_flowhealth.alerts.channels.failure import DeliveryError, PermanentError, RetryableError
-from pytest_flowhealth.alerts.message import Alert, Message
+from pytest_flowhealth.alerts.channels.failure import (
+    DeliveryError,
+    PermanentError,
+    RetryableError,
+    TooLargeError,
+)
+from pytest_flowhealth.alerts.message import Alert, Message, Origin
 from pytest_flowhealth.alerts.outbox import Outbox, Pending
 from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.config.extensions import BUILT_IN, RECEIVERS, make_receiver
@@ -20,7 +28,31 @@ from pytest_flowhealth.config.extensions import BUILT_IN, RECEIVERS, make_receiv
 BATCH = 100
 """Messages that a thread takes along at the most."""
 
+SHOWN = 100
+"""Messages whose state is shown at the most."""
+
 _HERE = ("console", "log")
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """The state of one message.
+
+    Attributes:
+        id, receiver, kind: Those of the message; `alerts` the names of what it is about.
+        at: When it was made (UTC).
+        state: Whether it waits, was delivered, or was refused and given up.
+        attempts: How often it was tried without success.
+        error: Why it was not delivered; None if it was, or if it was not tried yet.
+    """
+
+    id: str
+    receiver: str
+    kind: str
+    alerts: tuple[str, ...]
+    at: datetime.datetime
+    state: Literal["waiting", "delivered", "refused"]
+    attempts: int = 0
+    error: str | None = None
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -39,7 +71,8 @@ class Courier:
         receivers: Who can be told.
         environ: Where their secrets are.
         local: What tells messages here, for receivers of type console and log.
-        firing: Says what a receiver has been told of that fires still, with its host and target.
+        firing: Says what a receiver has been told of that fires still.
+        origin: Where alerts are from.
     """
 
     def __init__(
@@ -48,21 +81,43 @@ class Courier:
         receivers: Sequence[Receiver],
         environ: Mapping[str, str],
         local: Mapping[str, Callable[[Message], None]],
-        firing: Callable[[str], Sequence[tuple[Alert, tuple[str, str]]]],
+        firing: Callable[[str], Sequence[Alert]],
+        origin: Origin,
     ) -> None:
         self._outbox = outbox
         self._environ = environ
         self._local = local
         self._firing = firing
+        self._origin = origin
         self._receivers = {one.name: one for one in receivers}
         self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
         self._busy: dict[str, threading.Thread] = {}
         self._refreshed: dict[str, float] = {}
         self._failing: dict[str, int] = {}
+        self.refusals: dict[str, str] = {}
+        """Why receivers refused their last message, by name."""
+        self.outages: dict[str, str] = {}
+        """Why receivers can't be reached now, by name."""
+        self._ended: deque[Delivery] = deque(maxlen=SHOWN)
+        self.accepted = False
+        """Whether any message was accepted since the start."""
 
     def reconfigure(self, receivers: Sequence[Receiver]) -> None:
         """Go by other receivers; what waits for one that is no more is given up."""
         self._receivers = {one.name: one for one in receivers}
+        for reasons in (self.refusals, self.outages):
+            for name in reasons.keys() - self._receivers.keys():
+                del reasons[name]
+
+    def deliveries(self) -> list[Delivery]:
+        """Return the state of messages, the newest first: those that wait, and the last that ended."""
+        waiting = [
+            _describe(one, "waiting", self._errors(one)) for one in self._outbox.everything()[0]
+        ]
+        return sorted([*waiting, *self._ended], key=lambda one: one.at, reverse=True)[:SHOWN]
+
+    def _errors(self, one: Pending) -> str | None:
+        return self.outages.get(one.message.receiver) if one.attempts else None
 
     def tick(self, now: float) -> list[str]:
         """Note what was delivered, and begin what is due; return what went wrong, in words."""
@@ -89,7 +144,8 @@ class Courier:
         if receiver.type in _HERE:
             self._deliver(receiver, lanes, ())
             return
-        again = self._again(receiver, now, {one.message.group for lane in lanes for one in lane})
+        waiting = {name for lane in lanes for one in lane for name in one.subjects}
+        again = self._again(receiver, now, waiting)
         if not lanes and not again:
             return
         thread = threading.Thread(
@@ -98,31 +154,29 @@ class Courier:
         self._busy[receiver.name] = thread
         thread.start()
 
-    def _again(
-        self, receiver: Receiver, now: float, waiting: set[str]
-    ) -> Sequence[tuple[Alert, tuple[str, str]]]:
+    def _again(self, receiver: Receiver, now: float, waiting: set[str]) -> Sequence[Alert]:
         """Return what Alertmanager must hear of again; not of what messages wait to tell."""
         if receiver.type != "alertmanager":
             return ()
         if now - self._refreshed.get(receiver.name, float("-inf")) < alertmanager.AGAIN:
             return ()
         self._refreshed[receiver.name] = now
-        return [one for one in self._firing(receiver.name) if one[0].component not in waiting]
+        return [one for one in self._firing(receiver.name) if one.name not in waiting]
 
     def _deliver(
         self,
         receiver: Receiver,
         lanes: Sequence[Sequence[Pending]],
-        again: Sequence[tuple[Alert, tuple[str, str]]],
+        again: Sequence[Alert],
     ) -> None:
-        """In a thread: send; a lane ends at its first failure."""
+        """In a thread: send; what follows in a lane waits for a message that is tried again."""
         left = BATCH
         for lane in lanes:
             for one in lane[:left]:
                 left -= 1
                 failure = self._sent(one.message, receiver)
                 self._done.put(Done(receiver.name, one.message.id, failure))
-                if failure is not None:
+                if isinstance(failure, RetryableError):
                     break
         if again:
             self._refresh(receiver, again)
@@ -137,10 +191,9 @@ class Courier:
             return RetryableError(error.strerror or type(error).__name__)
         return None
 
-    def _refresh(self, receiver: Receiver, again: Sequence[tuple[Alert, tuple[str, str]]]) -> None:
-        place = again[0][1]
+    def _refresh(self, receiver: Receiver, again: Sequence[Alert]) -> None:
         try:
-            alertmanager.refresh([one for one, _ in again], place, receiver, self._environ)
+            alertmanager.refresh(again, self._origin, receiver, self._environ)
         except DeliveryError as error:
             self._done.put(Done(receiver.name, None, error))
 
@@ -157,14 +210,25 @@ class Courier:
         return told
 
     def _noted(self, one: Done, now: float) -> str | None:
+        pending = self._outbox.find(one.message or "")
         if one.failure is None:
+            self.outages.pop(one.receiver, None)
+            if pending is not None:
+                self._ended.append(_describe(pending, "delivered", None))
             self._outbox.delivered(one.message or "")
+            self.refusals.pop(one.receiver, None)
+            self.accepted = True
             failing = self._failing.pop(one.receiver, 0)
             return f"{one.receiver} can be told again" if failing else None
         if isinstance(one.failure, PermanentError) and one.message is not None:
-            if self._outbox.refused(one.message, now):
-                return f"{one.receiver} does not take message {one.message}: {one.failure}; it is given up"
-        elif one.message is not None:
+            if pending is not None:
+                self._ended.append(_describe(pending, "refused", str(one.failure)))
+            self.outages.pop(one.receiver, None)
+            self._outbox.refused(one.message)
+            self.refusals[one.receiver] = str(one.failure)
+            return f"{one.receiver} refused message {one.message}: {one.failure}; it is given up"
+        self.outages[one.receiver] = str(one.failure)
+        if one.message is not None:
             wait = one.failure.retry_after if isinstance(one.failure, RetryableError) else None
             self._outbox.failed(one.message, now, wait)
         failing = self._failing.get(one.receiver, 0)
@@ -174,12 +238,27 @@ class Courier:
         )
 
 
+def _describe(
+    one: Pending, state: Literal["waiting", "delivered", "refused"], error: str | None
+) -> Delivery:
+    message = one.message
+    names = tuple(alert.name for alert in message.alerts)
+    return Delivery(
+        *(message.id, message.receiver, message.kind, names, message.at),
+        state=state,
+        attempts=one.attempts,
+        error=error,
+    )
+
+
 def attempt(
     message: Message, receiver: Receiver, environ: Mapping[str, str]
 ) -> DeliveryError | None:
     """Send a message once; return why it was not delivered, None if it was."""
     try:
         _send(message, receiver, environ)
+    except TooLargeError as error:
+        return _attempt_parts(message, receiver, environ) if len(message.alerts) > 1 else error
     except DeliveryError as error:
         return error
     except OSError as error:
@@ -187,6 +266,19 @@ def attempt(
     except Exception as error:  # noqa: BLE001  # a receiver of any kind: it must not end the courier
         # What is wrong with the message itself will be wrong the next time, too.
         return PermanentError(f"it can't be told at all: {type(error).__name__}")
+    return None
+
+
+def _attempt_parts(
+    message: Message, receiver: Receiver, environ: Mapping[str, str]
+) -> DeliveryError | None:
+    """Send the halves of a message that is too large; their ids are the same at every attempt."""
+    middle = len(message.alerts) // 2
+    for number, alerts in enumerate((message.alerts[:middle], message.alerts[middle:]), 1):
+        part = msgspec.structs.replace(message, id=f"{message.id}.{number}", alerts=alerts)
+        failure = attempt(part, receiver, environ)
+        if failure is not None:
+            return failure
     return None
 
 

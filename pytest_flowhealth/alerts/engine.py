@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 import msgspec
 
-from pytest_flowhealth.alerts.message import Alert, Kind, Message
+from pytest_flowhealth.alerts.message import Alert, Kind, Message, Origin
 from pytest_flowhealth.alerts.state import Listener, Note, Policy, State, notify, step
 from pytest_flowhealth.domain.alerting import SEVERITIES, Severity
 
@@ -42,12 +42,21 @@ class Observation(msgspec.Struct, frozen=True):
 
 
 class Tracked(msgspec.Struct, frozen=True):
-    """An alert that is remembered; `seen` is when it was last observed, known or not."""
+    """An alert that is remembered.
+
+    Attributes:
+        seen: When it was last observed, known or not.
+        since: When its condition began to hold, by the calendar as it was then: clocks that are set
+            later change nothing, so that it is the same when it fires and when it is resolved.
+        fired: The same of when it began to fire.
+    """
 
     subject: Subject
     policy: Policy
     state: State = State()
     seen: float = 0.0
+    since: datetime.datetime | None = None
+    fired: datetime.datetime | None = None
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -73,19 +82,18 @@ class Engine:
     """All alerts of one monitor.
 
     Args:
-        host: The machine's name; `target` the application's.
+        origin: Where the alerts are from.
         listeners: Says which receivers an alert is for.
         kept: What is remembered from before, by name.
     """
 
     def __init__(
         self,
-        host: str,
-        target: str,
+        origin: Origin,
         listeners: Callable[[Subject], Sequence[Listener]],
         kept: dict[str, Tracked] | None = None,
     ) -> None:
-        self.host, self.target = host, target
+        self.origin = origin
         self.listeners = listeners
         self.tracked: dict[str, Tracked] = dict(kept or {})
         self.changed: set[str] = set()
@@ -147,7 +155,10 @@ class Engine:
             self._keep(name, msgspec.structs.replace(one, state=state), one, moment)
             for note in notes:
                 key = (note.receiver, note.kind, one.subject.component)
-                groups.setdefault(key, []).append(told(one, moment))
+                alert = make_alert(self.tracked[name], moment)
+                if note.kind == "flapping":  # for its receivers it is not over
+                    alert = msgspec.structs.replace(alert, state="firing", resolved=None)
+                groups.setdefault(key, []).append(alert)
         return [self._message(key, groups[key], moment) for key in sorted(groups)]
 
     def _notes(
@@ -169,6 +180,7 @@ class Engine:
         return sorted(found, key=lambda one: _worst(one.subject))
 
     def _keep(self, name: str, one: Tracked, before: Tracked | None, moment: Moment) -> None:
+        one = _date(one, before, moment)
         self.tracked[name] = one
         if before is not None and before.state == one.state:
             if before.subject != one.subject:
@@ -177,7 +189,7 @@ class Engine:
         self.changed.add(name)
         phase = before.state.phase if before else "inactive"
         if phase != one.state.phase:
-            self.events.append(Event(moment.wall, one.state.phase, told(one, moment)))
+            self.events.append(Event(moment.wall, one.state.phase, make_alert(one, moment)))
 
     def _message(
         self, key: tuple[str, Kind, str], alerts: Sequence[Alert], moment: Moment
@@ -189,8 +201,9 @@ class Engine:
             receiver=receiver,
             group=component,
             at=moment.wall,
-            host=self.host,
-            target=self.target,
+            host=self.origin.host,
+            target=self.origin.target,
+            instance=self.origin.instance,
             alerts=tuple(sorted(alerts, key=_worst)),
         )
 
@@ -210,16 +223,25 @@ def _pauses(one: Tracked, now: float) -> bool:
     return any(now - at < one.policy.cooldown for at in one.state.notified.values())
 
 
-def told(one: Tracked, moment: Moment) -> Alert:
-    """Return an alert as it is told."""
-    fires = one.state.fires or one.state.flapping
-    since = moment.calendar(one.state.since)
-    fired = since if one.state.fired is None else moment.calendar(one.state.fired)
+def make_alert(one: Tracked, moment: Moment) -> Alert:
+    """Return an alert as receivers get it."""
+    since = one.since or moment.wall
     return Alert(
         **msgspec.structs.asdict(one.subject),
-        state="firing" if fires else "resolved",
+        state="firing" if one.state.fires else "resolved",
         since=since,
-        fired=fired,
-        resolved=None if fires else moment.calendar(one.state.ended),
+        fired=one.fired or since,
+        resolved=None if one.state.fires else moment.calendar(one.state.ended),
         flapping=one.state.flapping,
     )
+
+
+def _date(one: Tracked, before: Tracked | None, moment: Moment) -> Tracked:
+    """Return an alert with the calendar's times of its begin, taken when they are new."""
+    old = before or Tracked(one.subject, one.policy)
+    since, fired = old.since, old.fired
+    if since is None or one.state.since != old.state.since:
+        since = None if one.state.since is None else moment.calendar(one.state.since)
+    if fired is None or one.state.fired != old.state.fired:
+        fired = None if one.state.fired is None else moment.calendar(one.state.fired)
+    return msgspec.structs.replace(one, since=since, fired=fired)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import uuid
 from typing import Literal
 
 import msgspec
@@ -52,6 +53,14 @@ class Alert(msgspec.Struct, frozen=True):
     flapping: bool = False
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """Where alerts are from: the machine, the application, and which checkout of it."""
+
+    host: str
+    target: str
+    instance: str
+
+
 class Message(msgspec.Struct, frozen=True):
     """What one receiver is told at once: alerts of one component that began, or ended, together.
 
@@ -61,7 +70,7 @@ class Message(msgspec.Struct, frozen=True):
         receiver: Its name.
         group: The component; messages to one receiver about one component keep their order.
         at: When it was made (UTC).
-        host: The machine; `target` the application.
+        host: The machine; `target` the application, `instance` which checkout of it.
         alerts: At least one, except for a test.
     """
 
@@ -73,6 +82,12 @@ class Message(msgspec.Struct, frozen=True):
     host: str
     target: str
     alerts: tuple[Alert, ...] = ()
+    instance: str = ""
+
+    @property
+    def origin(self) -> Origin:
+        """Where its alerts are from."""
+        return Origin(self.host, self.target, self.instance)
 
     @property
     def severity(self) -> Severity:
@@ -80,3 +95,36 @@ class Message(msgspec.Struct, frozen=True):
         present = {one.severity for one in self.alerts}
         order: tuple[Severity, ...] = ("critical", "warning")
         return next((one for one in order if one in present), "info")
+
+
+def make_test_messages(
+    receiver: str, origin: Origin, at: datetime.datetime
+) -> tuple[Message, Message]:
+    """Return a short and a long test message for a receiver.
+
+    The long one is longer than chat services accept, as that of an outage may be.
+    """
+    alerts = tuple(
+        Alert(
+            name=f"test.alert[{number}]",
+            kind="test",
+            component="test",
+            severity="info",
+            state="firing",
+            summary=f"this is a test, nothing is wrong: {'a long sentence about it ' * 10}".strip(),
+            since=at,
+            fired=at,
+        )
+        for number in range(1, 13)
+    )
+    short = Message(
+        id=uuid.uuid4().hex,
+        kind="test",
+        receiver=receiver,
+        group="test",
+        at=at,
+        host=origin.host,
+        target=origin.target,
+        instance=origin.instance,
+    )
+    return short, msgspec.structs.replace(short, id=uuid.uuid4().hex, alerts=alerts)

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
+from urllib.parse import urljoin
 
 from pytest_flowhealth.alerts.engine import Observation, Subject
 from pytest_flowhealth.alerts.rules import Condition, ThresholdResult, judge, spell
@@ -20,6 +21,9 @@ from pytest_flowhealth.domain.units import parse_duration
 
 ROUND = "monitor.round"
 """The alert of a round that could not be run, or did not come to its end."""
+
+DELIVERY = "monitor.delivery"
+"""The alert of a receiver that refused a message."""
 
 _DEFAULT = Alerting()
 
@@ -64,9 +68,29 @@ def of_round(problems: Sequence[str], settings: Alerts) -> Observation:
         severity="critical",
         summary="; ".join(problems) or "the round was run",
         remedy="pytest --health",
-        runbook=link(settings.runbook, ROUND),
+        runbook=link(settings.runbook_url, ROUND),
     )
     return Observation(subject, bool(problems), policy_of(settings, 0.0, None))
+
+
+def of_delivery(refusals: Mapping[str, str], settings: Alerts) -> Observation:
+    """Return what receivers' refusals say: that somebody does not get alerts.
+
+    Args:
+        refusals: Why receivers refused their last message, by name.
+        settings: The configuration's.
+    """
+    reasons = "; ".join(f"{name} refused it: {why}" for name, why in sorted(refusals.items()))
+    subject = Subject(
+        name=DELIVERY,
+        kind="monitor",
+        component="monitor",
+        severity="critical",
+        summary=f"a message was not accepted: {reasons}" if reasons else "messages are accepted",
+        remedy="flowhealth alerts test",
+        runbook=link(settings.runbook_url, DELIVERY),
+    )
+    return Observation(subject, bool(refusals), policy_of(settings, 0.0, None))
 
 
 def of_rules(
@@ -104,9 +128,14 @@ def policy_of(settings: Alerts, held: float, cooldown: float | None) -> Policy:
 
 
 def link(base: str, name: str) -> str:
-    """Return the address of an alert's section in the runbook, as Markdown's headings are linked to."""
+    """Return the URL of an alert's section in the runbook, as Markdown's headings are linked to."""
     slug = re.sub(r"[^a-z0-9_-]", "", name.partition("[")[0].lower())
     return base if "#" in base else f"{base}#{slug}"
+
+
+def _find_runbook(own: str | None, name: str, settings: Alerts) -> str:
+    """Return an alert's own link, absolute, or that of its section in the runbook."""
+    return urljoin(settings.runbook_url, own) if own else link(settings.runbook_url, name)
 
 
 def _breached(check: CheckResult) -> bool | None:
@@ -128,7 +157,7 @@ def _of_check(
         summary=check.message or f"{check.id} is {check.outcome.value}",
         remedy=check.remedy,
         blocked=blocked,
-        runbook=said.runbook or link(settings.runbook, check.id),
+        runbook=_find_runbook(said.runbook, check.id, settings),
     )
     return Observation(subject, breached, policy_of(settings, said.after, said.cooldown))
 
@@ -156,6 +185,6 @@ def _of_rule(rule: Condition, judged: ThresholdResult, settings: Alerts) -> Obse
         unit=judged.unit,
         limit=rule.limit,
         remedy=rule.remedy,
-        runbook=rule.runbook or link(settings.runbook, rule.name),
+        runbook=_find_runbook(rule.runbook, rule.name, settings),
     )
     return Observation(subject, judged.breached, policy_of(settings, rule.held, rule.cooldown))

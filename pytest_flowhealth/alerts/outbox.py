@@ -1,7 +1,7 @@
-"""Messages that wait until their receiver has taken them: in order, at least once, with an id.
+"""Messages that wait until their receiver has accepted them: at least once, with an id.
 
-Messages to one receiver about one component form a lane: they keep their order, and a lane waits for
-its first message; lanes don't wait for each other. Times are seconds of a clock that never goes back.
+Messages to one receiver about the same alert keep their order; no message waits for one about other
+alerts. What a receiver refuses is given up at once. Times are seconds of a clock that never goes back.
 """
 
 from __future__ import annotations
@@ -22,9 +22,6 @@ LONGEST = 300.0
 LONGEST_ASKED = 3_600.0
 """The same where the receiver asks for it (Retry-After)."""
 
-REFUSALS = 5
-"""Attempts after which a message that its receiver refuses is set aside."""
-
 
 class Pending(msgspec.Struct, frozen=True):
     """A message that waits.
@@ -41,9 +38,10 @@ class Pending(msgspec.Struct, frozen=True):
     number: int = 0
 
     @property
-    def lane(self) -> tuple[str, str]:
-        """What it waits in line with."""
-        return self.message.receiver, self.message.group
+    def subjects(self) -> frozenset[str]:
+        """What it is about: messages that share none of these don't wait for each other."""
+        names = (one.name for one in self.message.alerts)
+        return frozenset(names) or frozenset((self.message.id,))
 
 
 class Outbox:
@@ -77,12 +75,25 @@ class Outbox:
         return dropped
 
     def due(self, receiver: str, now: float) -> list[list[Pending]]:
-        """Return the lanes of a receiver whose first message is due, each in its order."""
-        lanes: dict[tuple[str, str], list[Pending]] = {}
+        """Return the messages for a receiver that are due: in lists that don't depend on each other."""
+        lanes: list[tuple[set[str], list[Pending]]] = []
+        held: set[str] = set()
         for one in self._waiting.values():
-            if one.message.receiver == receiver:
-                lanes.setdefault(one.lane, []).append(one)
-        return [lane for lane in lanes.values() if lane[0].due <= now]
+            if one.message.receiver != receiver:
+                continue
+            if one.due > now or one.subjects & held:
+                held |= one.subjects
+                continue
+            joined = [lane for lane in lanes if lane[0] & one.subjects]
+            lanes = [lane for lane in lanes if lane not in joined]
+            subjects = {*one.subjects}.union(*(names for names, _ in joined))
+            waiting = [each for _, ours in joined for each in ours]
+            lanes.append((subjects, [*sorted(waiting, key=lambda each: each.number), one]))
+        return [lane for _, lane in lanes]
+
+    def find(self, name: str) -> Pending | None:
+        """Return the message with an id; None if it no longer waits."""
+        return self._waiting.get(name)
 
     def delivered(self, name: str) -> None:
         """Note that a message has arrived."""
@@ -104,20 +115,9 @@ class Outbox:
             pause = max(pause, min(retry_after, LONGEST_ASKED))
         self._keep(msgspec.structs.replace(one, attempts=one.attempts + 1, due=now + pause))
 
-    def refused(self, name: str, now: float) -> bool:
-        """Note that a message was refused; return whether it is set aside now.
-
-        A mistake of the receiver's may be mended: it is tried a few times, so that its lane does not
-        wait for ever.
-        """
-        one = self._waiting.get(name)
-        if one is None:
-            return False
-        if one.attempts + 1 < REFUSALS:
-            self.failed(name, now)
-            return False
+    def refused(self, name: str) -> None:
+        """Give up a message that its receiver does not accept."""
         self._remove(name)
-        return True
 
     def set_aside(self, receivers: Iterable[str]) -> list[Message]:
         """Give up the messages for all but these receivers; return them."""

@@ -72,7 +72,7 @@ def _check_rules(
     longest = max(LOOKBACK, 3 * min(intervals.values(), default=0.0))
     yield PrometheusRule(
         "FlowhealthMonitorSilent",
-        f"time() - max by (host, target) (last_over_time({ended}[7d])) > {round(longest)}",
+        f"time() - max by (host, target, instance) (last_over_time({ended}[7d])) > {round(longest)}",
         {"severity": "critical"},
         _literal(f"no run of {target} has ended for {round(longest)} s"),
     )
@@ -84,7 +84,7 @@ def _check_rules(
                 "FlowhealthCheckFails" if code == 2 else "FlowhealthCheckUnknown",
                 f"{last} == {code}",
                 {"severity": severity, "component": component},
-                f"{{{{ $labels.check }}}} {word} on {{{{ $labels.host }}}}",
+                f"{{{{ $labels.check }}}} {word} on {{{{ $labels.instance }}}}",
             )
 
 
@@ -113,7 +113,7 @@ def _limit(
         f"{last} {sign} {limit * scale_of(unit)!r}",
         {"severity": severity, "check": series.check.id},
         _literal(f"{name} is {side} {format_number(limit)}{unit_suffix(unit)}")
-        + " on {{ $labels.host }}",
+        + " on {{ $labels.instance }}",
         remedy=series.check.remedy,
     )
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pytest_flowhealth.alerts.message import Alert, Message
 from pytest_flowhealth.domain.text import format_number, printable
 
-_SHOWN = 10
+_SHOWN, _NAMED = 10, 20
 _WIDTH = 78
 
 
 def title(message: Message) -> str:
     """Return one line: what, how bad, where."""
-    where = f"{message.target} on {message.host}"
+    where = f"{message.target} on {message.instance or message.host}"
     if message.kind == "test":
         return f"[TEST] {where}: this is a test, nothing is wrong"
     names = [one.name for one in message.alerts]
@@ -25,14 +25,30 @@ def title(message: Message) -> str:
     return printable(f"[{kind}] {where}: {names[0]}{more}")
 
 
-def body(message: Message) -> str:
-    """Return the alerts with their evidence, each with its cause and what to type."""
-    if message.kind == "test":
-        return "Sent by flowhealth alerts test."
-    parts = ["\n".join(_alert(one)) for one in message.alerts[:_SHOWN]]
-    if len(message.alerts) > _SHOWN:
-        names = ", ".join(one.name for one in message.alerts[_SHOWN:])
-        parts.append(_wrapped(f"and {len(message.alerts) - _SHOWN} more: {names}"))
+def body(message: Message, limit: int | None = None) -> str:
+    """Return the alerts with their evidence, each with its cause and what to type.
+
+    Args:
+        message: The message.
+        limit: The characters that its receiver accepts. Of a longer text it has fewer alerts in full,
+            and the names of the others; what is still too long is cut.
+    """
+    for shown in range(min(_SHOWN, len(message.alerts)), 0, -1):
+        text = _body(message, shown)
+        if limit is None or len(text) <= limit:
+            return text
+    text = _body(message, min(1, len(message.alerts)))
+    return text if limit is None or len(text) <= limit else f"{text[: max(0, limit - 1)]}…"
+
+
+def _body(message: Message, shown: int) -> str:
+    parts = ["Sent by flowhealth alerts test."] if message.kind == "test" else []
+    parts += ["\n".join(_alert(one)) for one in message.alerts[:shown]]
+    rest = message.alerts[shown:]
+    if rest:
+        names = ", ".join(one.name for one in rest[:_NAMED])
+        others = f" and {len(rest) - _NAMED} others" if len(rest) > _NAMED else ""
+        parts.append(_wrapped(f"and {len(rest)} more: {names}{others}"))
     return "\n\n".join(parts)
 
 

@@ -8,7 +8,6 @@ import os
 import platform
 import sqlite3
 import time
-import uuid
 from collections.abc import Iterator
 
 import click
@@ -16,7 +15,7 @@ import click
 from pytest_flowhealth.alerts import store
 from pytest_flowhealth.alerts.courier import attempt
 from pytest_flowhealth.alerts.engine import Tracked
-from pytest_flowhealth.alerts.message import Message
+from pytest_flowhealth.alerts.message import Message, Origin, make_test_messages
 from pytest_flowhealth.alerts.observing import policy_of
 from pytest_flowhealth.alerts.replay import Replayed, replay
 from pytest_flowhealth.alerts.routing import matches
@@ -140,18 +139,18 @@ def rules(project: str | None, history: str | None) -> None:
         echo(line)
 
 
-@command.command("test", short_help="Send a test message to each receiver.")
+@command.command("test", short_help="Send test messages to each receiver.")
 @project_option
 @click.pass_context
 def test(ctx: click.Context, project: str | None) -> None:
-    """Send a test message to each receiver, and print whether it was delivered."""
+    """Send a short and a long test message to each receiver, and print whether they were delivered."""
     settings = read_settings(project)
     if not settings.target.config.receivers:
         echo("no receivers are configured: alerts go to the console and the log")
     failed = 0
     for receiver in settings.receivers:
         began = time.monotonic()
-        failure = _send_test(receiver, settings)
+        failure = _send_tests(receiver, settings)
         took = 1_000 * (time.monotonic() - began)
         result = f"delivered in {took:.0f} ms" if failure is None else f"failed: {failure}"
         echo(f"{receiver.name} ({receiver.type}): {result}")
@@ -159,17 +158,19 @@ def test(ctx: click.Context, project: str | None) -> None:
     ctx.exit(Status.UNHEALTHY.exit_code if failed else 0)
 
 
-def _send_test(receiver: Receiver, settings: Settings) -> str | None:
-    """Return why a test message was not delivered; None if it was."""
-    message = Message(
-        id=uuid.uuid4().hex,
-        kind="test",
-        receiver=receiver.name,
-        group="test",
-        at=datetime.datetime.now(datetime.UTC),
-        host=platform.node(),
-        target=settings.target.name or settings.target.root.name,
-    )
+def _send_tests(receiver: Receiver, settings: Settings) -> str | None:
+    """Return why a test message was not delivered; None if both were."""
+    target = settings.target
+    origin = Origin(platform.node(), target.name or target.root.name, target.instance)
+    short, long = make_test_messages(receiver.name, origin, datetime.datetime.now(datetime.UTC))
+    failure = _send_test(short, receiver, settings)
+    if failure is not None:
+        return failure
+    failure = _send_test(long, receiver, settings)
+    return None if failure is None else f"a long message: {failure}"
+
+
+def _send_test(message: Message, receiver: Receiver, settings: Settings) -> str | None:
     if receiver.type == "console":
         console = Console()
         console.message(message)

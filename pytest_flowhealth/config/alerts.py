@@ -12,7 +12,16 @@ from pytest_flowhealth.domain.alerting import SEVERITIES, Severity
 
 
 class Monitor(msgspec.Struct, frozen=True):
-    """How often the checks run, and how long they may."""
+    """How often the checks run, how long they may, and what their results are labelled with."""
+
+    instance: Annotated[
+        str | None,
+        Meta(
+            description="The label `instance` of measurements, alerts and history, which tells two "
+            "checkouts of one package apart; else the host's name and the project's folder.",
+            examples=["shop-staging"],
+        ),
+    ] = None
 
     intervals: Annotated[
         dict[str, str],
@@ -37,7 +46,7 @@ class Monitor(msgspec.Struct, frozen=True):
         str | None,
         Meta(
             description="A file that has the last figures after each round, for node_exporter's "
-            "textfile collector.",
+            "textfile collector; in a folder, a file named after the instance.",
             examples=["/var/lib/node_exporter/flowhealth.prom"],
         ),
     ] = None
@@ -46,14 +55,13 @@ class Monitor(msgspec.Struct, frozen=True):
 class Alerts(msgspec.Struct, frozen=True):
     """What holds for every alert."""
 
-    runbook: Annotated[
+    runbook_url: Annotated[
         str,
         Meta(
-            description="The address of the runbook; an alert links to its own section of it. "
-            "Relative to nothing: the one that comes with this plugin, by its name.",
+            description="The address of the runbook; an alert links to its own section of it.",
             examples=["https://wiki.example.org/runbook"],
         ),
-    ] = "docs/runbook.md"
+    ] = "https://pytest-flowhealth.readthedocs.io/en/stable/runbook.html"
     cooldown: Annotated[
         str, Meta(description="How long the alert of a check tells nothing new after it told.")
     ] = "5 min"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from functools import cache
 from pathlib import Path
 
@@ -46,6 +47,11 @@ class Target(msgspec.Struct, frozen=True):
     def name(self) -> str | None:
         """The package's name, or None where package.json can't tell."""
         return _told(self.root)[0]
+
+    @property
+    def instance(self) -> str:
+        """The label that tells this checkout from others: `[monitor] instance`, or host and folder."""
+        return self.config.monitor.instance or f"{platform.node()}:{self.root}"
 
     @property
     def version(self) -> str | None:

@@ -70,14 +70,16 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     at: float
 
 
-def place(host: str, target: str) -> Labels:
+def place(host: str, target: str, instance: str) -> Labels:
     """Return the labels that say where something is from."""
-    return (("host", host), ("target", target))
+    return (("host", host), ("target", target), ("instance", instance))
 
 
 def origin_of(health: Report) -> Labels:
     """Return the labels that say where a run is from; a target without a name has its folder's."""
-    return place(health.host.name, health.target.name or PurePath(health.target.path).name)
+    target = health.target.name or PurePath(health.target.path).name
+    instance = health.target.instance or f"{health.host.name}:{health.target.path}"
+    return place(health.host.name, target, instance)
 
 
 def exposed(health: Report, where: Labels, fingerprint: str | None = None) -> Iterator[Sample]:

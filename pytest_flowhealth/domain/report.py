@@ -24,11 +24,15 @@ SCHEMA: Literal["flowhealth/1"] = "flowhealth/1"
 
 
 class TargetInfo(msgspec.Struct, frozen=True):
-    """The application looked at; None where its package.json can't tell."""
+    """The application looked at; None where its package.json can't tell.
+
+    `instance` tells one checkout from another.
+    """
 
     name: str | None
     version: str | None
     path: str
+    instance: str | None = None
 
 
 class Host(msgspec.Struct, frozen=True):

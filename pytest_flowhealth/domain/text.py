@@ -143,3 +143,8 @@ def _visible(character: str) -> str:
 
 def _spelled(match: re.Match[str]) -> str:
     return f"{match[1]}\\x3a" if match[1] is not None else "\\x23"
+
+
+def make_file_name(text: str) -> str:
+    """Return a text as a part of a file's name: letters, digits, dots and hyphens only."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.") or "unnamed"

@@ -17,7 +17,7 @@ _UNITS = {"seconds": "s", "bytes": "bytes", "percent": "percent", "per_second": 
 _UNITS |= {"bytes_per_second": "Bps", "frames_per_second": "fps"}
 _WORDS = {0: ("healthy", "green"), 1: ("degraded", "yellow"), 2: ("unhealthy", "red")}
 _WORDS |= {3: ("unknown", "text")}
-_HOST = "~$host"
+_INSTANCE = "~$instance"
 _WIDTH, _HEIGHT = 12, 8
 
 
@@ -45,10 +45,10 @@ def render_dashboard(report: Report, target: str, intervals: Mapping[str, float]
 def _variables(target: str) -> Iterator[dict[str, Any]]:
     yield {"name": "datasource", "type": "datasource", "query": "prometheus"}
     yield {
-        "name": "host",
+        "name": "instance",
         "type": "query",
         "datasource": {"type": "prometheus", "uid": "${datasource}"},
-        "query": f"label_values({select(STATUS, target=target)}, host)",
+        "query": f"label_values({select(STATUS, target=target)}, instance)",
         "refresh": 2,
         "multi": True,
         "includeAll": True,
@@ -60,12 +60,12 @@ def _variables(target: str) -> Iterator[dict[str, Any]]:
 def _overview(target: str, report: Report) -> Iterator[dict[str, Any]]:
     words = {str(code): {"text": word, "color": color} for code, (word, color) in _WORDS.items()}
     states = {"mappings": [{"type": "value", "options": words}]}
-    found = select(STATUS, target=target, host=_HOST)
-    yield {**_panel("Status", "stat", [(found, "{{host}}")], states), "size": (6, 6)}
-    found = select(COMPONENT, target=target, host=_HOST)
+    found = select(STATUS, target=target, instance=_INSTANCE)
+    yield {**_panel("Status", "stat", [(found, "{{instance}}")], states), "size": (6, 6)}
+    found = select(COMPONENT, target=target, instance=_INSTANCE)
     shown = [(f"max by (component) ({found})", "{{component}}")]
     yield {**_panel("Components", "state-timeline", shown, states), "size": (18, 6)}
-    found = select(CHECK, target=target, host=_HOST)
+    found = select(CHECK, target=target, instance=_INSTANCE)
     shown = [(f"count by (check) ({found} >= 2)", "{{check}}")]
     if report.checks:
         yield _panel("Hosts on which a check fails or is unknown", "timeseries", shown, {})
@@ -86,9 +86,13 @@ def _chart(series: list[MeasuredSeries], target: str, intervals: Mapping[str, fl
     first = series[0]
     kinds = "value" if first.measurement.stats is None else "~median|p95|max"
     selector = select(
-        first.name, target=target, host=_HOST, component=first.check.component, statistic=kinds
+        first.name,
+        target=target,
+        instance=_INSTANCE,
+        component=first.check.component,
+        statistic=kinds,
     )
-    legend = "{{host}} {{statistic}} {{parameters}}"
+    legend = "{{instance}} {{statistic}} {{parameters}}"
     limits = next(_limits_of(series), None)
     options: dict[str, Any] = {"unit": _UNITS.get(unit_of(first.name), "none")}
     if limits is not None:

@@ -88,6 +88,7 @@ MIGRATIONS = (
         PRIMARY KEY (repository, fingerprint)
     ) WITHOUT ROWID;
     """,
+    "ALTER TABLE runs ADD COLUMN instance TEXT;",
 )
 """What brings a file from each version of the schema (PRAGMA user_version) to the next."""
 

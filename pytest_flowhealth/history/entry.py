@@ -37,7 +37,7 @@ class Entry(msgspec.Struct, frozen=True):
         uid: Names it, everywhere and for ever; an entry that comes twice is kept once.
         started: Seconds since 1970, UTC; `duration` in seconds.
         status: Of the run.
-        target, version: The application.
+        target, version, instance: The application, and which checkout of it.
         fingerprint: The machine and the target, see fingerprint.py.
         report: The whole report, as JSON, compressed.
     """
@@ -52,6 +52,7 @@ class Entry(msgspec.Struct, frozen=True):
     outcomes: tuple[Outcome, ...]
     taken: tuple[Taken, ...]
     report: bytes
+    instance: str | None = None
 
 
 def entry_of(
@@ -88,6 +89,7 @@ def entry_of(
         ),
         taken=tuple(taken.values()),
         report=zlib.compress(report),
+        instance=health.target.instance,
     )
 
 

@@ -61,7 +61,8 @@ class Place(msgspec.Struct, frozen=True):
         from pytest_flowhealth.history.remote.reader import ServerReader
 
         server = PromQL(self.server, self.token, timeout)
-        return ServerReader(server, platform.node(), target.name or target.root.name)
+        name = target.name or target.root.name
+        return ServerReader(server, platform.node(), name, target.instance)
 
 
 def usable_place_of(url: str | None, folder: Path, target: Target) -> Place:

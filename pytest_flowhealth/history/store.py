@@ -54,10 +54,10 @@ def add_run(connection: sqlite3.Connection, entry: Entry) -> bool:
     with transaction(connection):
         done = connection.execute(
             "INSERT OR IGNORE INTO runs (uid, started, duration, status, target, version, "
-            "fingerprint, report) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "fingerprint, report, instance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(entry.uid, entry.started, entry.duration, entry.status),
-                *(entry.target, entry.version, entry.fingerprint, entry.report),
+                *(entry.target, entry.version, entry.fingerprint, entry.report, entry.instance),
             ),
         )
         if done.rowcount == 0:

@@ -15,6 +15,7 @@ from pytest_flowhealth.config.atomic import replace_file
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Status
+from pytest_flowhealth.domain.text import make_file_name
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.formats import openmetrics
 from pytest_flowhealth.history.entry import Entry
@@ -288,8 +289,12 @@ class Monitor:
         place = self.settings.target.config.monitor.openmetrics
         if place is None or health is None:
             return
+        target = self.settings.target
+        path = target.root / place
+        if path.is_dir():
+            path /= f"flowhealth-{make_file_name(target.instance)}.prom"
         try:
-            replace_file(self.settings.target.root / place, openmetrics.render(health).encode())
+            replace_file(path, openmetrics.render(health).encode())
         except OSError as error:
             self._problem(f"the metrics can't be written: {error.strerror or error}")
 

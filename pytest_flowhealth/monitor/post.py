@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
-from pytest_flowhealth.alerts.courier import Courier
-from pytest_flowhealth.alerts.engine import Event, Moment, Subject, Tracked, told
-from pytest_flowhealth.alerts.message import Alert, Message
+from pytest_flowhealth.alerts.courier import Courier, Delivery
+from pytest_flowhealth.alerts.engine import Event, Moment, Subject, Tracked, make_alert
+from pytest_flowhealth.alerts.message import Alert, Message, Origin
 from pytest_flowhealth.alerts.outbox import Outbox
 from pytest_flowhealth.alerts.routing import matches
 from pytest_flowhealth.alerts.store import Changes, Hush
@@ -60,12 +60,13 @@ class Post:
         self._keeper = Keeper(place.path, _retention(settings))
         self._shipper = place.shipper()
         name = settings.target.name or settings.target.root.name
-        self._where = samples.place(platform.node(), name)
+        origin = Origin(platform.node(), name, settings.target.instance)
+        self._where = samples.place(origin.host, origin.target, origin.instance)
         self._seconds: list[Sample] = []
         known = self._keeper.remembered()
         self.clock = Clock(known.clock)
         begun = self.clock()
-        self._watch = Watch(settings, platform.node(), known.alerts, begun)
+        self._watch = Watch(settings, origin, known.alerts, begun)
         self._outbox = Outbox(known.pending)
         self._courier = Courier(
             self._outbox,
@@ -73,6 +74,7 @@ class Post:
             environ,
             {"console": console, "log": self._log_message},
             self._firing_for,
+            origin,
         )
         self._fingerprint = fingerprint(settings.target.name, _node())
         self._flushed = begun
@@ -91,6 +93,14 @@ class Post:
     def tracked(self) -> list[Tracked]:
         """Return every alert that is remembered."""
         return [*self._watch.engine.tracked.values()]
+
+    def deliveries(self) -> list[Delivery]:
+        """Return the state of messages, the newest first."""
+        return self._courier.deliveries()
+
+    def unreachable(self) -> dict[str, str]:
+        """Return the receivers that are down or refuse messages, by name, and why."""
+        return self._courier.outages | self._courier.refusals
 
     def hushes(self, moment: Moment) -> list[Hush]:
         """Return the silences that have not ended, those of the configuration too."""
@@ -127,11 +137,12 @@ class Post:
 
     def known_since(self) -> dict[str, datetime.datetime]:
         """Return since when checks fail, by id: what a restart must not forget."""
-        moment = self.clock.moment()
         return {
-            name: moment.calendar(one.state.since)
+            name: one.since
             for name, one in self._watch.engine.tracked.items()
-            if one.subject.kind == "check" and one.state.phase in ("pending", "firing")
+            if one.subject.kind == "check"
+            and one.state.phase in ("pending", "firing")
+            and one.since is not None
         }
 
     def partly(self, frame: Partly, state: BoardState, moment: Moment) -> None:
@@ -199,6 +210,8 @@ class Post:
             self._flush(moment)
         for problem in self._courier.tick(moment.now):
             self._logs.write("warning", "alerts", "delivery", problem=problem)
+        if self._courier.refusals or self._courier.accepted:  # else nothing is known yet
+            self._watch.delivered(self._courier.refusals, moment)
 
     def _flush(self, moment: Moment) -> None:
         engine = self._watch.engine
@@ -231,11 +244,10 @@ class Post:
             )
         self._logged = len(events)
 
-    def _firing_for(self, receiver: str) -> list[tuple[Alert, tuple[str, str]]]:
+    def _firing_for(self, receiver: str) -> list[Alert]:
         moment = self.clock.moment()
-        engine = self._watch.engine
         return [
-            (told(one, moment), (engine.host, engine.target))
+            make_alert(one, moment)
             for one in self._watch.engine.firing()
             if receiver in one.state.told
         ]

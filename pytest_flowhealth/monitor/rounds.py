@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,19 @@ from pytest_flowhealth.probes.descendants import Descendants
 
 _CHUNK = 2**16
 _TAIL = 8_192
+
+
+def _use_own_cache(history: str | None) -> list[str]:
+    """Return the options that give a round a cache of its own, which is empty.
+
+    The project's settings may hold options of pytest's cache (--ff, --lf, --sw): they must be known, and
+    what failed before must not decide which checks run.
+    """
+    if history is None:
+        return ["-p", "no:cacheprovider"]
+    folder = Path(history).parent / "pytest-cache"
+    shutil.rmtree(folder, ignore_errors=True)
+    return ["-o", f"cache_dir={folder}", "-W", "ignore::pytest.PytestCacheWarning"]
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -87,7 +101,7 @@ class Round:
         told = msgspec.json.encode(msgspec.structs.replace(order, pipe=pipes[0])).decode()
         environment = {**os.environ, VARIABLE: told, MARK: self._word}
         return subprocess.Popen(  # noqa: S603  # this interpreter, with the user's arguments
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words],
+            [sys.executable, "-m", "pytest", *_use_own_cache(order.history), *words],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from pytest_flowhealth.alerts import observing
 from pytest_flowhealth.alerts.engine import Engine, Moment, Observation, Subject, Tracked
-from pytest_flowhealth.alerts.message import Message
+from pytest_flowhealth.alerts.message import Message, Origin
 from pytest_flowhealth.alerts.routing import router, silencer
 from pytest_flowhealth.alerts.rules import longest
 from pytest_flowhealth.alerts.series import Reading, Series
@@ -28,16 +28,15 @@ class Watch:
 
     Args:
         settings: The configuration.
-        host: The machine's name.
+        origin: Where alerts are from.
         kept: The alerts that are remembered.
         begun: When the monitor began, by its clock.
     """
 
     def __init__(
-        self, settings: Settings, host: str, kept: dict[str, Tracked], begun: float
+        self, settings: Settings, origin: Origin, kept: dict[str, Tracked], begun: float
     ) -> None:
-        target = settings.target.name or settings.target.root.name
-        self.engine = Engine(host, target, router(settings.receivers), kept)
+        self.engine = Engine(origin, router(settings.receivers), kept)
         self.settings = settings
         self.series = Series(longest(settings.rules))
         self._begun = begun
@@ -94,6 +93,11 @@ class Watch:
         )
         if not problems:
             self._forget(checks, moment, looked)
+
+    def delivered(self, refusals: Mapping[str, str], moment: Moment) -> None:
+        """Take in which receivers refused their last message, and why."""
+        settings = self.settings.target.config.alerts
+        self.engine.observe([observing.of_delivery(refusals, settings)], moment)
 
     def measured(self, entry: Entry, moment: Moment) -> None:
         """Take in what a round measured."""

@@ -21,7 +21,7 @@ class Glimpse(msgspec.Struct):
     """The monitor as it was in the last second.
 
     Attributes:
-        target: The application's name; `host` the machine's.
+        target: The application's name; `host` the machine's, `instance` the checkout's.
         ends: Whether rounds come to their end.
         health: The last verdict of all components, None before the first.
         at: When the last round ended, in seconds since 1970.
@@ -31,6 +31,7 @@ class Glimpse(msgspec.Struct):
 
     target: str
     host: str
+    instance: str
     ends: bool = True
     health: Report | None = None
     at: float | None = None
@@ -52,4 +53,4 @@ class Glimpse(msgspec.Struct):
     def own(self) -> HostSeen:
         """Return this host as one of several."""
         status = None if self.verdict is None else self.verdict.status.value
-        return HostSeen(self.host, self.target, status, self.at, current=True)
+        return HostSeen(self.host, self.target, self.instance, status, self.at, current=True)

@@ -84,7 +84,7 @@ class Page:
         self._remarks: deque[Remark] = deque(maxlen=1_000)
         self._issues = Hourly(place.path, os.environ)
         name = settings.target.name or settings.target.root.name
-        self._glimpse = Glimpse(name, platform.node())
+        self._glimpse = Glimpse(name, platform.node(), settings.target.instance)
         self._socket = _bound(self._served.address)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: uvicorn.Server | None = None
@@ -131,6 +131,7 @@ class Page:
         seen = Glimpse(
             target=self._glimpse.target,
             host=self._glimpse.host,
+            instance=self._glimpse.instance,
             ends=monitor.alive(),
             health=health,
             at=None if ended is None else ended.timestamp(),

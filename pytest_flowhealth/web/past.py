@@ -277,10 +277,12 @@ class Past:
             found = PromQL(self._place.server, self._place.token, WAIT).hosts()
         except MeasurementUnavailable as error:
             raise NoHistory(str(error)) from None
-        others = [one for one in found if (one.host, one.target) != (own.host, own.target)]
+        others = [one for one in found if one.instance != own.instance]
         now = time.time()
         seen = [
-            shapes.HostSeen(one.host, one.target, _still(one, now), one.at, current=False)
+            shapes.HostSeen(
+                one.host, one.target, one.instance, _still(one, now), one.at, current=False
+            )
             for one in others
         ]
         return shapes.Hosts([own, *seen], "server")

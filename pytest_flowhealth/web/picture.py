@@ -38,6 +38,7 @@ class Picture:
         state: State = {"monitor": _json(_monitor(monitor))}
         state |= self._components(monitor.board.state)
         state |= self._alerts(monitor.post, moment)
+        state["deliveries"] = _json(monitor.post.deliveries())
         state["units"] = self._kept("units", UNITS, UNITS)
         last = monitor.ring.last()
         # What is no longer read is not shown as if it were.
@@ -99,17 +100,22 @@ class Picture:
 
 def _monitor(monitor: Monitor) -> dict[str, Any]:
     state, post = monitor.board.state, monitor.post
-    following = monitor.next_round()
+    following, unreachable = monitor.next_round(), post.unreachable()
     return {
         "status": state.status,
         "since": None if state.since is None else state.since.timestamp(),
         "at": None if state.ended is None else state.ended.timestamp(),
         "host": platform.node(),
+        "instance": monitor.settings.target.instance,
         "target": monitor.settings.target.name or monitor.settings.target.root.name,
         "version": state.version,
         "started": monitor.started,
         "reasons": state.problems,
         "not_monitored": state.not_monitored,
+        "receivers": [
+            {"name": one.name, "type": one.type, "error": unreachable.get(one.name)}
+            for one in monitor.settings.receivers
+        ],
         "fleet": monitor.fleet.source,
         "fleet_problem": monitor.fleet.problem,
         "problem": monitor.problem,
@@ -133,8 +139,10 @@ def _alert(one: Tracked, post: Post, moment: Moment, hushes: Sequence[Hush]) -> 
     }
     told |= {
         "phase": "firing" if state.fires else "pending" if state.phase == "pending" else "resolved",
-        "since": moment.calendar(state.since if state.ended is None else state.ended).timestamp(),
-        "fired": None if state.fired is None else moment.calendar(state.fired).timestamp(),
+        "since": (
+            (one.since or moment.wall) if state.ended is None else moment.calendar(state.ended)
+        ).timestamp(),
+        "fired": None if one.fired is None else one.fired.timestamp(),
     }
     if state.flapping:
         told["flapping"] = True

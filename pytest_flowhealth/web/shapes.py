@@ -239,10 +239,11 @@ class Acknowledgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HostSeen(msgspec.Struct, frozen=True):
-    """A host and target that report to the same history; `at` in seconds since 1970."""
+    """A target that reports to the same history; `at` in seconds since 1970."""
 
     host: str
     target: str
+    instance: str
     status: str | None
     at: float | None
     current: bool

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_flowhealth.alerts.channels.webhook import SIGNATURE, TIMESTAMP, signature
+from pytest_flowhealth.alerts.channels.webhook import sign
 from pytest_flowhealth.alerts.engine import Engine, Moment, Tracked
-from pytest_flowhealth.alerts.message import Alert, Kind, Message
+from pytest_flowhealth.alerts.message import Alert, Kind, Message, Origin
 from pytest_flowhealth.alerts.observing import of_checks
 from pytest_flowhealth.alerts.routing import router
 from pytest_flowhealth.config.alerts import Alerts, Receiver
@@ -21,6 +21,7 @@ from pytest_flowhealth.domain.status import Outcome
 from tests.kit.records import check
 
 START = datetime.datetime(2026, 1, 1, 12, 0, 0, tzinfo=datetime.UTC)
+ORIGIN = Origin("host", "shop", "host:shop")
 ALERT = Alert(
     name="redis.connect",
     kind="check",
@@ -34,7 +35,7 @@ ALERT = Alert(
     blocked=("redis.ping", "redis.memory"),
     runbook="docs/runbook.md#redisconnect",
 )
-MESSAGE = Message("abc123", "firing", "ops", "redis", START, "host", "shop", (ALERT,))
+MESSAGE = Message("abc123", "firing", "ops", "redis", START, "host", "shop", (ALERT,), "host:shop")
 RECEIVERS = (
     Receiver(name="ops", type="webhook", url="http://127.0.0.1/"),
     Receiver(name="redis", type="webhook", url="http://127.0.0.1/", components=("redis",)),
@@ -52,8 +53,9 @@ LATER_RECEIVERS = (
 def message(
     name: str, receiver: str = "ops", group: str = "redis", kind: Kind = "firing"
 ) -> Message:
-    """Return a message with the id `name` and no alerts."""
-    return Message(name, kind, receiver, group, START, "host", "shop")
+    """Return a message with the id `name` about one alert of a component."""
+    alert = msgspec.structs.replace(ALERT, name=f"{group}.connect", component=group)
+    return Message(name, kind, receiver, group, START, "host", "shop", (alert,), "host:shop")
 
 
 def at(now: float) -> Moment:
@@ -66,7 +68,7 @@ class Story:
 
     def __init__(self, receivers: Sequence[Receiver] = RECEIVERS, **settings: object) -> None:
         self.settings = Alerts(**settings)  # type: ignore[arg-type]
-        self.engine = Engine("host", "shop", router(receivers))
+        self.engine = Engine(ORIGIN, router(receivers))
 
     def round(self, now: float, *checks: CheckResult, silenced: str = "") -> list[Message]:
         """Report the checks of a round, and return the messages that follow from it."""
@@ -94,7 +96,7 @@ class Kept:
     def restarted(self, engine: Engine) -> Engine:
         """Return the engine as it is after a restart."""
         kept = {name: msgspec.msgpack.decode(row, type=Tracked) for name, row in self.rows.items()}
-        return Engine(engine.host, engine.target, engine.listeners, kept)
+        return Engine(engine.origin, engine.listeners, kept)
 
 
 COOLDOWN = 120.0
@@ -183,6 +185,7 @@ def _without_id(sent: Message) -> Message:
 
 
 DOCUMENTATION = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # of the specification's examples
 SIGNED_BODY = '{"id": "ä"}'.encode()
 SIGNED = {"right": (0.0, SIGNED_BODY), "changed": (0.0, b"other"), "old": (3_600.0, SIGNED_BODY)}
 """The age of a signature in seconds and what was signed; only "right" is valid for `SIGNED_BODY`."""
@@ -197,5 +200,9 @@ def documented(language: str, word: str = "verified") -> str:
 def signed_headers(case: str) -> dict[str, str]:
     """Return the headers of a case of `SIGNED`, whose timestamp is taken now."""
     age, body = SIGNED[case]
-    timestamp = str(int(time.time() - age))
-    return {TIMESTAMP: timestamp, SIGNATURE: f"sha256={signature('s3cret', timestamp, body)}"}
+    at = datetime.datetime.fromtimestamp(int(time.time() - age), datetime.UTC)
+    return {
+        "webhook-id": "m1",
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": sign(SECRET, "m1", at, body),
+    }

@@ -106,7 +106,7 @@ class IssueMonitor:
         """Lose the history."""
         self.history = sqlite3.connect(":memory:", isolation_level=None)
         weakref.finalize(self, self.history.close)
-        self.history.executescript(MIGRATIONS[-1])
+        self.history.executescript(next(one for one in MIGRATIONS if "github_issues" in one))
 
     def tend(self, *kinds: Kind) -> Done:
         """Open issues and bring them up to date, as a monitor does after a start."""

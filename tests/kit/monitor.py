@@ -146,9 +146,11 @@ class Monitor:
     def told(self) -> list[tuple[str, str]]:
         """Return what it has sent: kind and names of alerts, in order, each message once."""
         found: dict[str, tuple[str, str]] = {}
-        for message in self._messages():
-            names = ",".join(alert["name"] for alert in message["alerts"])
-            found.setdefault(message["id"], (message["kind"], names))
+        for request in self.hook.requests[self._requests :]:
+            message = request.json
+            kind = message["commonAnnotations"].get("notification", message["status"])
+            names = ",".join(map(name_alert, message["alerts"]))
+            found.setdefault(request.headers["webhook-id"], (kind, names))
         return [*found.values()]
 
     def until_told(self, *messages: tuple[str, str]) -> None:
@@ -158,12 +160,10 @@ class Monitor:
 
     def alert(self, name: str) -> dict[str, Any]:
         """Return the first alert of a name that it has sent."""
-        alerts = [alert for message in self._messages() for alert in message["alerts"]]
-        found: dict[str, Any] = next(alert for alert in alerts if alert["name"] == name)
+        messages = [request.json for request in self.hook.requests[self._requests :]]
+        alerts = [alert for message in messages for alert in message["alerts"]]
+        found: dict[str, Any] = next(alert for alert in alerts if name_alert(alert) == name)
         return found
-
-    def _messages(self) -> list[dict[str, Any]]:
-        return [request.json for request in self.hook.requests[self._requests :]]
 
     def children(self) -> list[psutil.Process]:
         """Return the processes that it started and that run."""
@@ -205,6 +205,16 @@ class Monitor:
         """Ask the history."""
         with contextlib.closing(sqlite3.connect(self.history)) as file:
             return file.execute(question).fetchall()
+
+
+def name_alert(alert: dict[str, Any]) -> str:
+    """Return the name of an alert in a webhook's message."""
+    labels = alert["labels"]
+    return (
+        f"{labels['alertname']}[{labels['parameters']}]"
+        if "parameters" in labels
+        else labels["alertname"]
+    )
 
 
 @contextlib.contextmanager

@@ -105,7 +105,9 @@ class WebApp:
         self._entrance = Entrance(
             self.visitors, Attempts(self.clock.now), self.remarks.append, self._sleep
         )
-        self.api = Api(self.feed, Glimpse("shop", "host-a"), past, self.remarks.append)
+        self.api = Api(
+            self.feed, Glimpse("shop", "host-a", "host-a:shop"), past, self.remarks.append
+        )
         self._intake = Intake(self.history)
         self.reports = Reports(
             self.visitors, past, self._intake, self.target, key=key, remark=self.remarks.append
@@ -132,7 +134,9 @@ class WebApp:
 
     def show(self, health: Report = HEALTHY, **seen: Any) -> None:
         """Let the last round have ended with a report; `seen` are other fields of `Glimpse`."""
-        self.api.glimpse = Glimpse("shop", "host-a", health=health, at=time.time(), **seen)
+        self.api.glimpse = Glimpse(
+            "shop", "host-a", "host-a:shop", health=health, at=time.time(), **seen
+        )
         status = msgspec.json.encode({"status": health.status, "reasons": []})
         self.feed.take({"monitor": msgspec.Raw(status)}, time.time())
 

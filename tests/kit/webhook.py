@@ -21,4 +21,4 @@ class WebhookServer(HttpServer):
     @property
     def ids(self) -> list[str]:
         """The id of each message that came, in order; a repeated message occurs again."""
-        return [request.headers["x-flowhealth-id"] for request in [*self.requests]]
+        return [request.headers["webhook-id"] for request in [*self.requests]]

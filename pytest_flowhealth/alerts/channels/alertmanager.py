@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from pytest_flowhealth.alerts.channels.web import address_of, post
-from pytest_flowhealth.alerts.message import Alert, Message
+from pytest_flowhealth.alerts.message import Alert, Message, Origin
 from pytest_flowhealth.config.alerts import Receiver
 
 AGAIN = 60.0
@@ -30,22 +30,20 @@ def send(message: Message, receiver: Receiver, environ: Mapping[str, str]) -> No
         RetryableError: It may go better later.
         PermanentError: It won't.
     """
-    if message.kind == "test":
-        _post([_test(message)], receiver, environ)
+    if not message.alerts:
+        _post([make_test_alert(message)], receiver, environ)
     else:
-        _post(
-            [_told(one, message.host, message.target) for one in message.alerts], receiver, environ
-        )
+        _post([_make_alert(one, message.origin) for one in message.alerts], receiver, environ)
 
 
 def refresh(
-    alerts: Sequence[Alert], place: tuple[str, str], receiver: Receiver, environ: Mapping[str, str]
+    alerts: Sequence[Alert], origin: Origin, receiver: Receiver, environ: Mapping[str, str]
 ) -> None:
     """Send alerts again that fire still.
 
     Args:
         alerts: What the receiver has been told of.
-        place: The host and the target.
+        origin: Where they are from.
         receiver: Its configuration.
         environ: Where its secrets are.
 
@@ -53,7 +51,7 @@ def refresh(
         RetryableError: It may go better later.
         PermanentError: It won't.
     """
-    _post([_told(one, *place) for one in alerts], receiver, environ)
+    _post([_make_alert(one, origin) for one in alerts], receiver, environ)
 
 
 def _post(alerts: list[dict[str, Any]], receiver: Receiver, environ: Mapping[str, str]) -> None:
@@ -61,8 +59,19 @@ def _post(alerts: list[dict[str, Any]], receiver: Receiver, environ: Mapping[str
     post(url, msgspec.json.encode(alerts), {}, receiver, environ)
 
 
-def _told(one: Alert, host: str, target: str) -> dict[str, Any]:
-    annotations = {
+def _make_alert(one: Alert, origin: Origin) -> dict[str, Any]:
+    end = one.resolved or datetime.datetime.now(datetime.UTC) + AHEAD
+    return {
+        "labels": labels(one, origin),
+        "annotations": make_annotations(one),
+        "startsAt": one.fired.isoformat(),
+        "endsAt": end.isoformat(),
+    }
+
+
+def make_annotations(one: Alert) -> dict[str, str]:
+    """Return an alert's evidence; what is not known is left out."""
+    found = {
         "summary": one.summary,
         "description": one.summary,
         "remedy": one.remedy,
@@ -70,17 +79,12 @@ def _told(one: Alert, host: str, target: str) -> dict[str, Any]:
         "limit": one.limit,
         "value": None if one.value is None else f"{one.value:g} {one.unit or ''}".strip(),
         "blocked": ", ".join(one.blocked),
+        "since": one.since.isoformat(),
     }
-    end = one.resolved or datetime.datetime.now(datetime.UTC) + AHEAD
-    return {
-        "labels": labels(one, host, target),
-        "annotations": {name: text for name, text in annotations.items() if text},
-        "startsAt": one.fired.isoformat(),
-        "endsAt": end.isoformat(),
-    }
+    return {name: text for name, text in found.items() if text}
 
 
-def labels(one: Alert, host: str, target: str) -> dict[str, str]:
+def labels(one: Alert, origin: Origin) -> dict[str, str]:
     """Return what Alertmanager knows an alert by: the same from its begin to its end.
 
     Not the severity that a check's alert may change while it fires: it is the one that a routing
@@ -92,20 +96,19 @@ def labels(one: Alert, host: str, target: str) -> dict[str, str]:
         "component": one.component,
         "severity": one.severity,
         "kind": one.kind,
-        "host": host,
-        "target": target,
+        **msgspec.structs.asdict(origin),
     }
-    return found | ({"instance_id": which.removesuffix("]")} if which else {})
+    return found | ({"parameters": which.removesuffix("]")} if which else {})
 
 
-def _test(message: Message) -> dict[str, Any]:
+def make_test_alert(message: Message) -> dict[str, Any]:
+    """Return an alert that ends by itself."""
     now = datetime.datetime.now(datetime.UTC)
     return {
         "labels": {
             "alertname": "FlowHealthTest",
             "severity": "info",
-            "host": message.host,
-            "target": message.target,
+            **msgspec.structs.asdict(message.origin),
         },
         "annotations": {"summary": "This is a test: nothing is wrong."},
         "startsAt": now.isoformat(),

@@ -7,17 +7,18 @@ reads what to send from its standard input, sends it, and ends.
 from __future__ import annotations
 
 import importlib.util
-import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from typing import Any
 
-from pytest_flowhealth.alerts.channels.failure import PermanentError, RetryableError
-from pytest_flowhealth.alerts.channels.web import address_of
+import msgspec
+
+from pytest_flowhealth.alerts.channels.failure import DeliveryError, PermanentError, RetryableError
+from pytest_flowhealth.alerts.channels.web import address_of, error_of_status
 from pytest_flowhealth.alerts.message import Message
 from pytest_flowhealth.alerts.text import body, title
 from pytest_flowhealth.config.alerts import Receiver
@@ -25,6 +26,10 @@ from pytest_flowhealth.domain.units import parse_duration
 
 _UNUSABLE = 4
 _START = 5.0
+_MARGIN = 50
+"""Characters that a service may add to title and body, such as marks for a heading."""
+
+_LEAST = 40
 _KINDS = {"critical": "failure", "warning": "warning", "info": "info"}
 
 
@@ -37,53 +42,69 @@ def send(message: Message, receiver: Receiver, environ: Mapping[str, str]) -> No
     """
     if importlib.util.find_spec("apprise") is None:
         raise PermanentError("Apprise is missing: pip install 'pytest-flowhealth[notify]'")
-    kind = "success" if message.kind == "resolved" else _KINDS[message.severity]
-    told = {
-        "url": address_of(receiver, environ),
-        "title": title(message),
-        "body": body(message),
-        "kind": kind,
-    }
-    code = _run(json.dumps(told).encode(), parse_duration(receiver.timeout) + _START, environ)
-    if code is None:
+    seconds = parse_duration(receiver.timeout) + _START
+    request = _Request(address_of(receiver, environ), message)
+    done = _run(msgspec.json.encode(request), seconds, environ)
+    if done is None:
         raise RetryableError(f"no answer within {receiver.timeout}")
+    code, errors = done
     if code == _UNUSABLE:
         raise PermanentError(
             "Apprise can't use its address; see https://github.com/caronc/apprise/wiki"
         )
     if code != 0:
-        raise RetryableError("Apprise could not deliver it")
+        raise _make_error(errors)
 
 
-def _run(told: bytes, seconds: float, environ: Mapping[str, str]) -> int | None:
-    """Return the exit code of a process that sends it, None where it took too long."""
+def _make_error(errors: str) -> DeliveryError:
+    """Return the error for what Apprise wrote: a service that answers 4xx refuses the message."""
+    codes = [int(code) for code in re.findall(r"error=(\d{3})\b", errors)]
+    if not codes:
+        return RetryableError("Apprise could not deliver it")
+    worst = max(codes)  # of several parts, one that may be accepted later counts
+    return error_of_status(worst, f"HTTP {worst}")
+
+
+def _run(request: bytes, seconds: float, environ: Mapping[str, str]) -> tuple[int, str] | None:
+    """Return the exit code and the errors of a process that sends it; None if it took too long."""
     with subprocess.Popen(  # this interpreter
         [sys.executable, "-m", "pytest_flowhealth.alerts.channels.apprise"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         env=dict(environ),
         start_new_session=True,
     ) as process:
         try:
-            process.communicate(told, timeout=seconds)
+            _, errors = process.communicate(request, timeout=seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             return None
-        return process.returncode
+        return process.returncode, errors.decode(errors="replace")
 
 
-def _sent(told: dict[str, Any]) -> int:
+class _Request(msgspec.Struct, frozen=True):
+    """What the process is to send, and where."""
+
+    url: str
+    message: Message
+
+
+def _deliver(request: _Request) -> int:
     import apprise
 
-    logging.disable(logging.CRITICAL)
+    logging.basicConfig(level=logging.WARNING)
     sender = apprise.Apprise()
-    if not sender.add(told["url"]):
+    if not sender.add(request.url):
         return _UNUSABLE
-    return (
-        0 if sender.notify(title=told["title"], body=told["body"], notify_type=told["kind"]) else 1
-    )
+    (service,) = sender
+    message = request.message
+    heading = title(message)
+    limit = service.body_maxlen - len(heading) - _MARGIN
+    kind = "success" if message.kind == "resolved" else _KINDS[message.severity]
+    done = sender.notify(title=heading, body=body(message, max(limit, _LEAST)), notify_type=kind)
+    return 0 if done else 1
 
 
 if __name__ == "__main__":
-    sys.exit(_sent(json.load(sys.stdin)))
+    sys.exit(_deliver(msgspec.json.decode(sys.stdin.buffer.read(), type=_Request)))

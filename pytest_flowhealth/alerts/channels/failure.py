@@ -5,6 +5,7 @@
     DeliveryError
     |-- RetryableError   the message is sent again later
     `-- PermanentError   the receiver does not accept this message
+        `-- TooLargeError    it may accept it in parts
 """
 
 from __future__ import annotations
@@ -29,3 +30,7 @@ class RetryableError(DeliveryError):
 
 class PermanentError(DeliveryError):
     """It will not be accepted: the receiver rejects it, or something that it needs is missing here."""
+
+
+class TooLargeError(PermanentError):
+    """It is too large for the receiver, which may accept it in parts."""

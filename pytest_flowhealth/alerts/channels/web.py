@@ -7,7 +7,12 @@ import email.utils
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pytest_flowhealth.alerts.channels.failure import PermanentError, RetryableError
+from pytest_flowhealth.alerts.channels.failure import (
+    DeliveryError,
+    PermanentError,
+    RetryableError,
+    TooLargeError,
+)
 from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.domain.units import parse_duration
 
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
     import requests
 
 _LATER = frozenset({408, 425, 429})
+_TOO_LARGE = 413
 
 
 def address_of(receiver: Receiver, environ: Mapping[str, str]) -> str:
@@ -82,10 +88,15 @@ def _judge(answer: requests.Response) -> None:
     code = answer.status_code
     if 200 <= code < 300:
         return
-    said = f"HTTP {code} {answer.reason or ''}".strip()
+    text = f"HTTP {code} {answer.reason or ''}".strip()
+    raise error_of_status(code, text, retry_after(answer.headers.get("Retry-After")))
+
+
+def error_of_status(code: int, text: str, wait: float | None = None) -> DeliveryError:
+    """Return the error that an HTTP status stands for: an outage, a refusal, or a refusal for its size."""
     if code in _LATER or code >= 500:
-        raise RetryableError(said, retry_after(answer.headers.get("Retry-After")))
-    raise PermanentError(said)
+        return RetryableError(text, wait)
+    return TooLargeError(text) if code == _TOO_LARGE else PermanentError(text)
 
 
 def retry_after(text: str | None, now: datetime.datetime | None = None) -> float | None:

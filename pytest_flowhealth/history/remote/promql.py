@@ -27,10 +27,11 @@ Raw = tuple[dict[str, str], list[tuple[float, float]]]
 
 
 class ReportingHost(msgspec.Struct, frozen=True):
-    """A host and target that has reported; `at` is when its last run ended, in seconds since 1970."""
+    """A target that has reported; `at` is when its last run ended, in seconds since 1970."""
 
     host: str
     target: str
+    instance: str
     status: str
     at: float | None
 
@@ -120,11 +121,12 @@ class PromQL:
             for key, code in sorted(told.items())
         ]
 
-    def _last(self, name: str) -> dict[tuple[str, str], float]:
-        """Return the last value of a series by host and target."""
-        query = f"max by (host, target) (last_over_time({name}[1d]))"
+    def _last(self, name: str) -> dict[tuple[str, str, str], float]:
+        """Return the last value of a series by host, target and instance."""
+        query = f"max by (host, target, instance) (last_over_time({name}[1d]))"
+        labels = ("host", "target", "instance")
         return {
-            (one.metric.get("host", ""), one.metric.get("target", "")): float(one.value[1])
+            (*(one.metric.get(label, "") for label in labels),): float(one.value[1])  # type: ignore[misc]
             for one in self._asked("query", {"query": query})
             if one.value is not None
         }

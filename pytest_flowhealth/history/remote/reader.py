@@ -45,15 +45,20 @@ class ServerReader:
 
     Args:
         server: The server.
-        host: The label of the host; `target` that of the target.
+        host: The label of the host; `target` and `instance` those of the target.
         clock: Seconds since 1970.
     """
 
     def __init__(
-        self, server: PromQL, host: str, target: str, clock: Callable[[], float] = time.time
+        self,
+        server: PromQL,
+        host: str,
+        target: str,
+        instance: str,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._server = server
-        self._labels = {"host": host, "target": target}
+        self._labels = {"host": host, "target": target, "instance": instance}
         self._clock = clock
         self._known: dict[float, list[KeptRun]] = {}
         self._ends: dict[str, float] = {}

@@ -60,6 +60,7 @@ def build_report(run: HealthRun, pytest_exit: int) -> Document:
             name=clean.tree(run.target.name),
             version=clean.tree(run.target.version),
             path=printable(str(run.target.root)),
+            instance=clean.text(printable(run.target.instance)),
         ),
         host=describe_host(),
         summary=make_summary(verdict.counts),

@@ -9,7 +9,7 @@ import pytest
 from pytest_flowhealth.alerts.courier import Courier
 from pytest_flowhealth.alerts.outbox import Outbox
 from pytest_flowhealth.config.alerts import Receiver
-from tests.kit.alerts import message
+from tests.kit.alerts import ORIGIN, message
 from tests.kit.http import Reply
 from tests.kit.waiting import wait_for
 from tests.kit.webhook import ACCEPTED, WebhookServer
@@ -32,7 +32,7 @@ def deliver(
         Receiver(name, "webhook", server.url)
         for name, server in zip(("ops", "other"), servers, strict=False)
     ]
-    courier = Courier(outbox, receivers, {}, {}, lambda _: ())
+    courier = Courier(outbox, receivers, {}, {}, lambda _: (), ORIGIN)
     problems: list[str] = []
 
     def ended() -> bool:
@@ -55,6 +55,27 @@ def test_outage_and_its_end_are_each_reported_once(server: WebhookServer) -> Non
         "ops can be told again",
     ]
     assert server.ids == ["1"] * 6 + ["2"]
+
+
+def test_state_of_each_message_is_known_and_a_refusal_delays_none(server: WebhookServer) -> None:
+    server.respond = [Reply(status=400), ACCEPTED, Reply(status=503)]
+    outbox = Outbox()
+    outbox.put([message("1"), message("2"), message("3", group="npm")], 0)
+    courier = Courier(
+        outbox, [Receiver("ops", "webhook", server.url)], {}, {}, lambda _: (), ORIGIN
+    )
+
+    def is_tried() -> bool:
+        courier.tick(0)
+        return len(server.requests) == 3 and bool(courier.outages)
+
+    wait_for(is_tried)
+
+    found = {one.id: (one.state, one.error) for one in courier.deliveries()}
+    assert found["1"] == ("refused", "HTTP 400 Bad Request")
+    assert found["2"] == ("delivered", None)
+    assert found["3"] == ("waiting", "HTTP 503 Service Unavailable")
+    assert courier.outages.keys() == {"ops"}
 
 
 def test_hung_receiver_delays_no_other() -> None:

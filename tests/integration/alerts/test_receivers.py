@@ -1,21 +1,21 @@
 """Each type of receiver against a real server, and what goes wrong on the way."""
 
-import hashlib
-import hmac
 import json
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
+from standardwebhooks import Webhook
 
 from pytest_flowhealth.alerts.channels import apprise, webhook
 from pytest_flowhealth.alerts.channels.failure import PermanentError, RetryableError
+from pytest_flowhealth.alerts.courier import attempt
 from pytest_flowhealth.config.alerts import Receiver
-from tests.kit.alerts import ALERT, MESSAGE, SIGNED, SIGNED_BODY, documented, signed_headers
-from tests.kit.http import Reply
+from tests.kit.alerts import ALERT, MESSAGE, SECRET, SIGNED, SIGNED_BODY, documented, signed_headers
+from tests.kit.http import Reply, Request
 from tests.kit.webhook import WebhookServer
 
 
@@ -34,19 +34,39 @@ def test_webhook_sends_the_alert_signed_as_documented(server: WebhookServer) -> 
         name="ops", type="webhook", url_env="HOOK", secret_env="SECRET", token_env="TOKEN"
     )
 
-    webhook.send(MESSAGE, receiver, {"HOOK": server.url, "SECRET": "s3cret", "TOKEN": "t0ken"})
+    webhook.send(MESSAGE, receiver, {"HOOK": server.url, "SECRET": SECRET, "TOKEN": "t0ken"})
 
     (request,) = server.requests
     assert request.path == "/hook"
     assert server.ids == ["abc123"]
     assert request.headers["authorization"] == "Bearer t0ken"
-    timestamp = request.headers["x-flowhealth-timestamp"]
-    signed = timestamp.encode() + b"." + request.body
-    expected = hmac.new(b"s3cret", signed, hashlib.sha256).hexdigest()
-    assert request.headers["x-flowhealth-signature"] == f"sha256={expected}"
-    assert abs(int(timestamp) - time.time()) < 60
-    assert request.json["alerts"][0]["remedy"] == ALERT.remedy
-    assert request.json["alerts"][0]["blocked"] == ["redis.ping", "redis.memory"]
+    assert Webhook(SECRET).verify(request.body, dict(request.headers)) == request.json
+    body = request.json
+    assert (body["version"], body["status"], body["receiver"]) == ("4", "firing", "ops")
+    (alert,) = body["alerts"]
+    assert (alert["status"], alert["labels"]["alertname"]) == ("firing", "redis.connect")
+    assert alert["labels"]["instance"] == "host:shop"
+    assert alert["annotations"]["remedy"] == ALERT.remedy
+    assert alert["annotations"]["blocked"] == "redis.ping, redis.memory"
+
+
+def test_fingerprint_of_an_alert_is_the_same_when_it_is_resolved() -> None:
+    resolved = msgspec.structs.replace(ALERT, state="resolved", resolved=ALERT.fired)
+    over = msgspec.structs.replace(MESSAGE, kind="resolved", alerts=(resolved,))
+    bodies = [webhook.make_body(one) for one in (MESSAGE, over)]
+
+    fired, ended = (body["alerts"][0] for body in bodies)
+
+    assert [body["status"] for body in bodies] == ["firing", "resolved"]
+    assert (fired["fingerprint"], fired["startsAt"]) == (ended["fingerprint"], ended["startsAt"])
+
+
+@pytest.mark.parametrize("secret", ["s3cret!", "", "whsec_"])
+def test_secret_that_is_not_base64_sends_nothing(server: WebhookServer, secret: str) -> None:
+    with pytest.raises(PermanentError):
+        webhook.send(MESSAGE, hook(server, secret_env="SECRET"), {"SECRET": secret})
+
+    assert server.requests == []
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed")
@@ -55,7 +75,7 @@ def test_node_example_of_the_documentation_accepts_only_a_fresh_signature_of_the
     for case in SIGNED:
         headers = {name.lower(): text for name, text in signed_headers(case).items()}
         body = f"Buffer.from({json.dumps(SIGNED_BODY.decode())})"
-        script += f"\nconsole.log(verified('s3cret', {json.dumps(headers)}, {body}))"
+        script += f"\nconsole.log(verified('{SECRET}', {json.dumps(headers)}, {body}))"
 
     done = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True)
 
@@ -140,3 +160,31 @@ def test_apprise_tells_a_wrong_address_from_an_outage(
 
     with pytest.raises(error, match=says):
         apprise.send(MESSAGE, Receiver(name="chat", type="apprise", url=url), {})
+
+
+@pytest.mark.parametrize(("code", "error"), [(400, PermanentError), (503, RetryableError)])
+def test_apprise_tells_a_refusal_from_an_outage(
+    server: WebhookServer, code: int, error: type[Exception]
+) -> None:
+    pytest.importorskip("apprise")
+    server.respond = [Reply(status=code)]
+    receiver = Receiver(name="chat", type="apprise", url=f"json://127.0.0.1:{server.port}/x")
+
+    with pytest.raises(error, match=f"HTTP {code}"):
+        apprise.send(MESSAGE, receiver, {"PATH": ""})
+
+
+def test_message_that_is_too_large_is_sent_in_parts(server: WebhookServer) -> None:
+    alerts = tuple(msgspec.structs.replace(ALERT, name=f"redis.{number}") for number in range(4))
+    message = msgspec.structs.replace(MESSAGE, alerts=alerts)
+    size = len(msgspec.json.encode(webhook.make_body(MESSAGE))) + 600
+
+    def respond(request: Request) -> Reply:
+        return Reply(status=413 if len(request.body) > size else 204)
+
+    server.respond = respond
+
+    assert attempt(message, hook(server), {}) is None
+    accepted = [one for one in server.requests if len(one.body) <= size]
+    assert sum(len(one.json["alerts"]) for one in accepted) == 4
+    assert len({one.headers["webhook-id"] for one in accepted}) == len(accepted)

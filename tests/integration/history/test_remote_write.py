@@ -149,7 +149,7 @@ def test_server_that_does_not_speak_http_is_reported(tmp_path: Path, answer: byt
 def test_server_that_is_away_is_queried_only_once() -> None:
     with HttpServer([Reply(fault="close")]) as server:
         url = server.url.replace("://", "://user:pa55@")
-        reader = ServerReader(PromQL(url), "a", "shop")
+        reader = ServerReader(PromQL(url), "a", "shop", "a:shop")
         counts = []
         for _ in range(3):
             with pytest.raises(MeasurementUnavailable, match="can't be read") as error:

@@ -52,8 +52,10 @@ def test_test_message_is_sent_to_each_receiver_and_a_failure_is_unhealthy(shop: 
     ops, dead = done.out.splitlines()
     assert ops.startswith("ops (webhook): delivered in ")
     assert dead == "dead (webhook): failed: connection refused"
-    (request,) = hook.requests
-    assert request.json["kind"] == "test"
+    short, long = hook.requests
+    assert short.json["alerts"][0]["labels"]["alertname"] == "FlowHealthTest"
+    assert len(long.body) > 4_000
+    assert {one.json["commonLabels"]["severity"] for one in (short, long)} == {"info"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -64,7 +65,7 @@ def test_failing_check_fires_with_its_message_and_resolves_despite_silence_and_a
 
     own.mode("broken, also quiet")
     own.until_told(FIRING)
-    assert "the switch is at broken" in own.alert("own.switch")["summary"]
+    assert "the switch is at broken" in own.alert("own.switch")["annotations"]["summary"]
     assert "acknowledged: own.switch" in command(own, "alerts", "ack", "own.switch").out
     assert "is not firing" in command(own, "alerts", "ack", "own.other").err
     own.rounds(2)
@@ -85,7 +86,7 @@ def test_killed_round_is_unknown_and_alerts_until_a_round_ends(own: Monitor) -> 
     own.until(lambda: len(own.told()) >= 2)
 
     assert own.told() == [("firing", "monitor.round"), ("resolved", "monitor.round")]
-    assert "signal 9" in own.alert("monitor.round")["summary"]
+    assert "signal 9" in own.alert("monitor.round")["annotations"]["summary"]
     assert "unknown" in {round_["status"] for round_ in own.events("round")}
 
 
@@ -119,8 +120,10 @@ def test_redis_that_goes_and_comes_back_is_noticed_between_its_rounds(
     own.until_told(("firing", "redis.connect"), ("resolved", "redis.connect"))
 
     alert = own.alert("redis.connect")
-    assert {"redis.ping", "redis.command", "redis.memory"} <= set(alert["blocked"])
-    assert "redis-server" in alert["remedy"]
+    assert {"redis.ping", "redis.command", "redis.memory"} <= set(
+        alert["annotations"]["blocked"].split(", ")
+    )
+    assert "redis-server" in alert["annotations"]["remedy"]
 
 
 def test_second_monitor_on_the_same_history_is_refused(own: Monitor) -> None:
@@ -140,3 +143,22 @@ def test_rounds_leave_no_process_and_no_open_file_behind(own: Monitor) -> None:
 
     # The history is open while something is written to it.
     own.until(lambda: not own.children() and parent.num_fds() <= before + 1)
+
+
+@pytest.mark.parametrize("option", ["--ff", "--lf", "--sw", "--nf --cache-clear"])
+def test_projects_options_of_pytests_cache_are_accepted_and_select_nothing(
+    tmp_path: Path, option: str
+) -> None:
+    with own_project(tmp_path / "app") as monitor:
+        (monitor.project / "pytest.ini").write_text(f"[pytest]\naddopts = {option}\n")
+        monitor.mode("broken")
+        monitor.start(*OWN_ONLY)
+        monitor.rounds(1)
+        monitor.mode("ok")
+        monitor.until(lambda: monitor.events("round")[-1]["status"] == "healthy")
+        monitor.forget()
+
+        monitor.rounds(1)
+
+        assert monitor.events("round")[-1]["reasons"] == []
+        assert not (monitor.project / ".pytest_cache").exists()

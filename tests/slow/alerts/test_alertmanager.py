@@ -11,7 +11,7 @@ from pytest_flowhealth.alerts.channels import alertmanager
 from pytest_flowhealth.alerts.channels.failure import RetryableError
 from pytest_flowhealth.alerts.message import Alert, Message
 from pytest_flowhealth.config.alerts import Receiver
-from tests.kit.alerts import ALERT, MESSAGE
+from tests.kit.alerts import ALERT, MESSAGE, ORIGIN
 from tests.kit.metric_servers import MetricServer, alertmanager_server
 from tests.kit.waiting import wait_for
 from tests.kit.webhook import WebhookServer
@@ -73,7 +73,7 @@ def test_alert_fires_with_remedy_and_severity_and_is_extended_before_it_expires(
     assert found["annotations"]["remedy"] == ALERT.remedy
     assert found["labels"]["severity"] == "critical"
 
-    alertmanager.refresh([alert], ("host", "shop"), receiver, {})
+    alertmanager.refresh([alert], ORIGIN, receiver, {})
 
     wait_for(lambda: manager.get("/api/v2/alerts")[0]["endsAt"] > found["endsAt"])
     assert alertmanager.AHEAD.total_seconds() >= 2 * alertmanager.AGAIN
@@ -90,7 +90,7 @@ def test_alert_resolves_though_alertmanager_was_restarted(
         alertmanager.send(message(ended(alert)), receiver, {})
     manager.start()
 
-    alertmanager.refresh([alert], ("host", "shop"), receiver, {})
+    alertmanager.refresh([alert], ORIGIN, receiver, {})
     alertmanager.send(message(ended(alert)), receiver, {})
 
     wait_until_notified(hook, ("resolved", "redis.connect"))

@@ -40,7 +40,7 @@ def test_every_query_of_the_dashboard_has_values_and_rules_fire_as_checks_judge(
         queries = [
             target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())
         ]
-        found = {query: server.values(query.replace("$host", ".+")) for query in queries}
+        found = {query: server.values(query.replace("$instance", ".+")) for query in queries}
         firing = {
             (rule["alert"], rule["labels"]["severity"])
             for group in rules["groups"]

@@ -63,16 +63,16 @@ def both(url: str, folder: Path, since: float) -> tuple[FileReader, ServerReader
         fingerprint = OTHER if number == 0 else MINE
         uid = time.strftime("%Y%m%dT%H%M%S", report.started.timetuple())
         add_run(file, entry_of(report, b"{}", samples, fingerprint, uid))
-        shipper.put(of_round(report, place("a", "shop"), fingerprint))
-        shipper.put(of_round(report, place("b", "shop"), fingerprint))
+        shipper.put(of_round(report, place("a", "shop", "a:shop"), fingerprint))
+        shipper.put(of_round(report, place("b", "shop", "b:shop"), fingerprint))
     for second in range(60):
         values = {"system.cpu": (float(second), "%")}
         add_raw(file, [(since + second, values)])
-        shipper.put(of_second(values, since + second, place("a", "shop")))
+        shipper.put(of_second(values, since + second, place("a", "shop", "a:shop")))
     assert shipper.close(30)
     # What VictoriaMetrics has taken is to be seen about a second later.
     requests.get(f"{url}/internal/force_flush", timeout=10)
-    return FileReader(file), ServerReader(PromQL(url), "a", "shop")
+    return FileReader(file), ServerReader(PromQL(url), "a", "shop", "a:shop")
 
 
 @pytest.mark.parametrize("server", [victoria_server, prometheus_server])
@@ -157,10 +157,10 @@ def test_runs_in_quick_succession_are_told_apart_and_a_resent_one_is_updated(
         every = [run_at(since + 0.3 * number, number)[0] for number in (0, 1, 2)]
         every.append(msgspec.structs.replace(every[-1], duration=0.5))
         for report in every:
-            shipper.put(of_round(report, place("a", "shop"), MINE))
+            shipper.put(of_round(report, place("a", "shop", "a:shop"), MINE))
         assert shipper.close(30)
         running.values("up")
-        remote = ServerReader(PromQL(running.url), "a", "shop")
+        remote = ServerReader(PromQL(running.url), "a", "shop", "a:shop")
 
         runs = remote.runs()
         assert [one.started for one in runs] == pytest.approx([since + 0.6, since + 0.3, since])

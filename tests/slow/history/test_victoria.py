@@ -23,7 +23,7 @@ from tests.kit.records import check, health
 from tests.kit.runs import RunChecks, run_flowhealth
 from tests.kit.waiting import wait_for
 
-WHERE = place("host-a", "shop")
+WHERE = place("host-a", "shop", "host-a:shop")
 HUNDRED = make_series("command", [float(number) for number in range(1, 101)], "ms").measurement
 COMMAND = check("redis.command", Outcome.WARN, measurements=(HUNDRED,))
 SPEED = """

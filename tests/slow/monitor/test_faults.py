@@ -29,7 +29,7 @@ def test_redis_that_stands_still_alerts_and_resolves(own: Monitor, tmp_path: Pat
         redis.resume()
         own.until(lambda: len(own.told()) == 2)
 
-    assert [kind for kind, _ in own.told()] == ["firing", "resolved"]
+    assert [kind for kind, _ in own.told()] == ["firing", "resolved"], own.told()
 
 
 def test_full_disk_loses_no_alert_and_no_round(own: Monitor) -> None:

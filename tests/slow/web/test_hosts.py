@@ -20,7 +20,7 @@ def report(url: str, folder: Path, host: str, age: float, status: Status) -> Non
     started = datetime.datetime.fromtimestamp(time.time() - age, datetime.UTC)
     health = msgspec.structs.replace(HEALTH, status=status, started=started)
     shipper = Shipper(url, folder / host)
-    shipper.put(of_round(health, place(host, "shop"), None))
+    shipper.put(of_round(health, place(host, "shop", f"{host}:shop"), None))
     assert shipper.close(20)
 
 

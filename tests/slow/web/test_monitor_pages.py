@@ -27,7 +27,7 @@ def test_a_failure_is_on_the_page_two_seconds_after_its_alert(browser: Any, tmp_
             page.see("problem-own.switch")
             seen = page.page.evaluate("window.seen")
             served.monitor.until(served.monitor.told)
-            fired = served.monitor.alert("own.switch")["fired"]
+            fired = served.monitor.alert("own.switch")["startsAt"]
             delay = seen - datetime.datetime.fromisoformat(fired).timestamp()
             assert delay < 2.0
             page.assert_quiet()

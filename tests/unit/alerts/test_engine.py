@@ -2,12 +2,16 @@
 
 import datetime
 
-from pytest_flowhealth.alerts.engine import Engine, Observation, Subject
+from pytest_flowhealth.alerts.channels.alertmanager import labels
+from pytest_flowhealth.alerts.engine import Engine, Moment, Observation, Subject, make_alert
+from pytest_flowhealth.alerts.message import Origin
+from pytest_flowhealth.alerts.observing import of_checks
 from pytest_flowhealth.alerts.routing import router
 from pytest_flowhealth.alerts.state import Policy
+from pytest_flowhealth.config.alerts import Alerts
 from pytest_flowhealth.domain.alerting import Alerting
 from pytest_flowhealth.domain.status import Outcome
-from tests.kit.alerts import RECEIVERS, START, Story, at, replay_random_history
+from tests.kit.alerts import ORIGIN, RECEIVERS, START, Story, at, replay_random_history
 from tests.kit.records import check
 
 HISTORIES = 200
@@ -27,7 +31,8 @@ def test_root_cause_raises_one_alert_that_names_what_it_blocks() -> None:
     assert (alert.name, alert.severity, alert.state) == ("redis.connect", "critical", "firing")
     assert alert.blocked == ("redis.memory", "redis.ping")
     assert alert.remedy == "mend redis.connect"
-    assert alert.runbook == "docs/runbook.md#redisconnect"
+    assert alert.runbook == f"{Alerts().runbook_url}#redisconnect"
+    assert alert.runbook.startswith("https://")
 
 
 def test_hundred_alerts_of_one_component_are_one_message() -> None:
@@ -111,7 +116,7 @@ def test_alert_is_resolved_only_once() -> None:
 
 
 def test_message_has_the_newest_evidence_and_the_first_time() -> None:
-    engine = Engine("host", "shop", router(RECEIVERS[:1]))
+    engine = Engine(ORIGIN, router(RECEIVERS[:1]))
 
     for now, value in ((0.0, 90.0), (10.0, 99.0)):
         subject = Subject("highCPU", "rule", "system", "warning", f"at {value}", value=value)
@@ -122,3 +127,60 @@ def test_message_has_the_newest_evidence_and_the_first_time() -> None:
     assert message.alerts[0].value == 99.0
     assert message.alerts[0].since == START
     assert message.alerts[0].fired == START + datetime.timedelta(seconds=10)
+
+
+def test_begin_of_an_alert_is_the_same_when_it_fires_and_when_it_is_resolved() -> None:
+    story = Story(RECEIVERS[:1])
+    story.round(0, check("redis.connect", Outcome.PASS))
+    (fired,) = story.round(10, check("redis.connect", Outcome.FAIL))
+    story.engine.observe([], at(20))
+    drift = datetime.timedelta(microseconds=37)
+    moment = Moment(30.0, at(30).wall + drift)
+
+    story.engine.observe(
+        of_checks([check("redis.connect", Outcome.PASS)], story.settings, over=True), moment
+    )
+    (over,) = story.engine.messages(moment, lambda _: False)
+
+    assert (over.alerts[0].since, over.alerts[0].fired) == (at(10).wall, at(10).wall)
+    assert (fired.alerts[0].since, fired.alerts[0].fired) == (at(10).wall, at(10).wall)
+
+
+def test_resolved_alert_that_flaps_is_not_firing() -> None:
+    story = Story(RECEIVERS[:1], cooldown="1 s", flap_changes=4)
+    for now in range(0, 40, 20):
+        story.round(now, check("redis.connect", Outcome.FAIL))
+        story.round(now + 10, check("redis.connect", Outcome.PASS))
+
+    tracked = story.engine.tracked["redis.connect"]
+
+    assert (tracked.state.flapping, tracked.state.phase) == (True, "resolved")
+    assert story.engine.firing() == []
+    alert = make_alert(tracked, at(31))
+    assert (alert.state, alert.resolved) == ("resolved", at(30).wall)
+
+
+def test_relative_link_of_a_check_is_relative_to_the_runbook() -> None:
+    story = Story(RECEIVERS[:1], runbook_url="https://wiki.example.org/ops/runbook")
+    own = Alerting(runbook="redis#down")
+
+    (message,) = story.round(0, check("redis.connect", Outcome.FAIL, alert=own))
+
+    assert message.alerts[0].runbook == "https://wiki.example.org/ops/redis#down"
+
+
+def test_messages_and_alertmanager_labels_tell_two_checkouts_apart() -> None:
+    found = []
+    for instance in ("host:/srv/production/shop", "host:/srv/staging/shop"):
+        engine = Engine(Origin("host", "shop", instance), router(RECEIVERS[:1]))
+        engine.observe(
+            of_checks([check("redis.connect", Outcome.FAIL)], Alerts(), over=True), at(0)
+        )
+        (message,) = engine.messages(at(0), lambda _: False)
+        assert message.instance == instance
+        found.append(labels(message.alerts[0], message.origin))
+
+    assert [one["instance"] for one in found] == [
+        "host:/srv/production/shop",
+        "host:/srv/staging/shop",
+    ]

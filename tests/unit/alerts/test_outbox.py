@@ -17,7 +17,7 @@ def first(box: Outbox, now: float, receiver: str = "ops") -> list[str]:
     return [lane[0].message.id for lane in box.due(receiver, now)]
 
 
-def test_group_waits_for_its_first_message_and_for_no_other_group() -> None:
+def test_messages_about_an_alert_keep_their_order_and_delay_no_others() -> None:
     box = Outbox()
     box.put([message("1"), message("2"), message("3", group="npm")], 0)
 
@@ -53,18 +53,26 @@ def test_receiver_may_ask_for_a_pause_of_up_to_an_hour() -> None:
     assert first(box, 120 + 3_600) == ["1"]
 
 
-def test_refused_message_is_given_up_and_the_next_one_follows() -> None:
+def test_refused_message_is_given_up_at_once_and_the_next_one_follows() -> None:
     box = Outbox()
     box.put([message("bad"), message("good")], 0)
-    now = 0.0
-    given_up = False
-    while not given_up:
-        now += 600
-        assert first(box, now) == ["bad"]
-        given_up = box.refused("bad", now)
 
-    assert first(box, now) == ["good"]
-    assert now <= 5 * 600
+    box.refused("bad")
+
+    assert first(box, 0) == ["good"]
+
+
+def test_message_waits_only_for_earlier_ones_about_the_same_alert() -> None:
+    box = Outbox()
+    both = msgspec.structs.replace(
+        message("3"), alerts=(*message("").alerts, *message("", group="npm").alerts)
+    )
+    box.put([message("1"), message("2", group="npm"), both, message("4", group="wasm")], 0)
+
+    lanes = [[one.message.id for one in lane] for lane in box.due("ops", 0)]
+    assert sorted(lanes) == [["1", "2", "3"], ["4"]]
+    box.failed("1", 0)
+    assert [[one.message.id for one in lane] for lane in box.due("ops", 0)] == [["2"], ["4"]]
 
 
 def test_full_outbox_drops_reminders_first_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,14 @@
 """A message in words."""
 
 import msgspec
+import pytest
 
 from pytest_flowhealth.alerts.text import body, title
 from tests.kit.alerts import ALERT, MESSAGE
 
 
 def test_message_names_problem_time_blocked_checks_remedy_and_runbook() -> None:
-    assert title(MESSAGE) == "[CRITICAL] shop on host: redis.connect"
+    assert title(MESSAGE) == "[CRITICAL] shop on host:shop: redis.connect"
     assert body(MESSAGE).splitlines() == [
         "redis.connect (critical): no Redis listens at 127.0.0.1:6379",
         "  since 2026-01-01 12:00:00 UTC",
@@ -23,3 +24,28 @@ def test_control_characters_are_escaped() -> None:
 
     assert "\x1b" not in text
     assert "\r" not in text
+
+
+@pytest.mark.parametrize("limit", [1_024, 2_000, 4_000])
+def test_long_message_keeps_to_its_receivers_limit_and_names_what_is_left_out(limit: int) -> None:
+    alerts = tuple(
+        msgspec.structs.replace(
+            ALERT, name=f"pages.page[{number}]", summary="it answered 502 " * 15
+        )
+        for number in range(12)
+    )
+
+    text = body(msgspec.structs.replace(MESSAGE, alerts=alerts), limit)
+
+    assert len(text) <= limit
+    assert text.startswith("pages.page[0] (critical): it answered 502")
+    assert "pages.page[11]" in text
+
+
+def test_alert_that_is_longer_than_the_limit_is_cut() -> None:
+    alert = msgspec.structs.replace(ALERT, summary="x" * 5_000)
+
+    text = body(msgspec.structs.replace(MESSAGE, alerts=(alert,)), 1_024)
+
+    assert len(text) == 1_024
+    assert text.endswith("…")

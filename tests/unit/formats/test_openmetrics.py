@@ -19,7 +19,9 @@ def samples(health: Report = HEALTH) -> dict[tuple[str, str], float]:
     for family in text_string_to_metric_families(render(health)):
         for one in family.samples:
             labels = ",".join(
-                value for key, value in sorted(one.labels.items()) if key not in ("host", "target")
+                value
+                for key, value in sorted(one.labels.items())
+                if key not in ("host", "target", "instance")
             )
             found[one.name, labels] = one.value
     return found

@@ -13,7 +13,7 @@ from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.monitor.status_board import StatusBoard
 from pytest_flowhealth.monitor.watch import Watch
-from tests.kit.alerts import at
+from tests.kit.alerts import ORIGIN, at
 from tests.kit.records import check, health
 
 
@@ -21,7 +21,7 @@ def make_watch(tmp_path: Path, *rules: Rule) -> Watch:
     target = Target(tmp_path, Configuration(), {}, {})
     ops = Receiver(name="ops", type="webhook", url="http://127.0.0.1/")
     settings = Settings(target, conditions(rules), (ops,), {}, 900.0)
-    return Watch(settings, "host", {}, 0.0)
+    return Watch(settings, ORIGIN, {}, 0.0)
 
 
 class Rounds:
@@ -129,3 +129,14 @@ def test_check_that_is_no_longer_blocked_raises_no_alert_before_it_was_checked(
 
     assert rounds.board.state.components["fleet"].status is Status.UNKNOWN
     assert firing(rounds.watch) == []
+
+
+def test_refusal_of_a_receiver_raises_an_alert_until_it_accepts_a_message(tmp_path: Path) -> None:
+    watch = make_watch(tmp_path)
+
+    watch.delivered({"chat": "HTTP 400"}, at(0))
+    assert firing(watch) == ["monitor.delivery"]
+    assert "chat" in watch.engine.tracked["monitor.delivery"].subject.summary
+    watch.delivered({}, at(10))
+
+    assert firing(watch) == []

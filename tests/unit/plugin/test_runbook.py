@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from pytest_flowhealth.alerts.observing import ROUND, link
+from pytest_flowhealth.alerts.observing import DELIVERY, ROUND, link
 from pytest_flowhealth.alerts.rules import built_in
 from pytest_flowhealth.plugin.collection import bundled
 
@@ -40,7 +40,7 @@ def slug(heading: str) -> str:
 
 
 def test_each_check_and_each_rule_has_its_section_and_nothing_else_has() -> None:
-    expected = bundled_checks() | {one.name for one in built_in()} | {ROUND}
+    expected = bundled_checks() | {one.name for one in built_in()} | {ROUND, DELIVERY}
 
     assert {*sections()} == expected
     assert len(headings(3)) == len(expected)
@@ -75,5 +75,5 @@ def test_every_section_says_what_it_means_what_to_look_at_and_what_to_do() -> No
 
 
 def test_a_parametrised_check_leads_to_its_function_and_an_address_with_a_place_stays() -> None:
-    assert link("docs/runbook.md", "http.page[login]") == "docs/runbook.md#httppage"
+    assert link("https://wiki/runbook", "http.page[login]") == "https://wiki/runbook#httppage"
     assert link("https://wiki/x#y", "http.page") == "https://wiki/x#y"

@@ -191,7 +191,7 @@ def test_a_locked_history_can_be_read_and_names_the_lock_when_it_is_written(
     ("age", "status"), [(60.0, "degraded"), (SILENT, "degraded"), (SILENT + 1, "unknown")]
 )
 def test_a_host_that_fell_silent_is_unknown(age: float, status: str) -> None:
-    host = ReportingHost("near", "shop", "degraded", 1_000_000.0 - age)
+    host = ReportingHost("near", "shop", "near:shop", "degraded", 1_000_000.0 - age)
     assert past._still(host, 1_000_000.0) == status
     assert past._still(msgspec.structs.replace(host, at=None), 1_000_000.0) == "unknown"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.alerts import SIGNED, SIGNED_BODY, documented, signed_headers
+from tests.kit.alerts import SECRET, SIGNED, SIGNED_BODY, documented, signed_headers
 
 
 @pytest.mark.parametrize("case", SIGNED)
@@ -12,4 +12,4 @@ def test_python_example_accepts_only_a_fresh_signature_of_the_body(case: str) ->
     found: dict[str, Any] = {}
     exec(documented("python"), found)
 
-    assert found["verified"](b"s3cret", signed_headers(case), SIGNED_BODY) is (case == "right")
+    assert found["verified"](SECRET, signed_headers(case), SIGNED_BODY) is (case == "right")
