@@ -117,7 +117,7 @@ type = "webhook"
 url = "http://127.0.0.1:9/hook"
 
 [alerts]
-runbook = "https://wiki.example.org/runbook"
+runbook_url = "https://wiki.example.org/runbook"
 """
 
 

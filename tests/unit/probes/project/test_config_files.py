@@ -138,7 +138,7 @@ def test_of_a_known_name_has_one_format(name: str) -> None:
         ("tsconfig.json", '{"a": 1', "line 1, column 8"), ("nx.json", "{'a': 1}", "line 1, column 2"),
         (".eslintrc", '{"a" 1}', "line 1, column "), (".eslintrc", "a: [1\n", "line 2, column 1"),
         ("a.yaml", "a: *b\n", "line 1, column 4: an alias"), ("a.yaml", "a: 1\n\tb: 2\n", "line 2"),
-        ("a.yaml", "a: \x07\n", "line 1"), ("a.yaml", "[" * 1_000_000, "too many collections"),
+        ("a.yaml", "a: \x07\n", "line 1"), ("a.yaml", "[" * 1_000_000, "line 1, column "),
         ("a.toml", "a = 1\na = 2\n", "line 2"), ("a.toml", "a = " + "[" * 100_000, "line 1"),
         (".babelrc", "{a: s3cret}", "line 1, column "), (".babelrc", "[" * 1_000_000, "too many brackets"),
         ("tsconfig.json", '{\n// c\n"a": tru}', "line 3, column 6"), ("nx.json", "{,}", "line 1, column 2"),
