@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -14,7 +15,11 @@ from pytest_flowhealth.plugin.options import OPTIONS
 ROOT = Path(__file__).parents[3]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 COMMAND = re.compile(r"(?:^ *|`|\$ |&& |bin/)flowhealth ([a-z][a-z-]*(?: [a-z-]+)?)", re.MULTILINE)
-READERS = {"python": ast.parse, "json": json.loads, "toml": tomllib.loads}
+READERS: dict[str, Callable[[str], object]] = {
+    "python": ast.parse,
+    "json": json.loads,
+    "toml": tomllib.loads,
+}
 
 
 def test_every_option_occurs_in_the_docs() -> None:
