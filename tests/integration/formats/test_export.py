@@ -24,9 +24,9 @@ def test_speed(health):
     health.measure("size", 20, unit="MiB")
 """
 RULES = (
-    Rule(name="slowApp", metric="redis.command.p95", above=1.0, unit="ms", held="5 min"),
-    Rule(name="growing", metric="system.memory_available", below=1.0, window="30 min", per="1 h"),
-    Rule(name="gone", metric="redis.memory", absent="15 min"),
+    Rule(name="slowApp", metric="redis.command.p95", above=1.0, unit="ms", held=300.0),
+    Rule(name="growing", metric="system.memory_available", below=1.0, window=1_800.0, per=3_600.0),
+    Rule(name="gone", metric="redis.memory", absent=900.0),
 )
 
 
