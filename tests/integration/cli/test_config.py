@@ -80,6 +80,6 @@ def test_what_is_assumed_is_named_with_its_origin(tmp_path: Path) -> None:
 
     assert "# build.artifacts: cli.js (" in run.out
     assert "# package manager: npm (package-lock.json)" in run.out
-    assert "# configuration.files: tsconfig.json (the well-known ones that are here)" in run.out
+    assert "# configuration.files: tsconfig.json (the well-known files that exist)" in run.out
     assert "# redis.url: redis://" in run.out
     assert "# package.critical: redis (package.json: dependencies)" in run.out

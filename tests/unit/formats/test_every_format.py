@@ -59,6 +59,8 @@ def test_its_reader_reads_the_outcomes_of_the_report(name: str) -> None:
 
 
 def expected_outcomes(name: str, outcomes: dict[str, str]) -> dict[str, str]:
+    if name == "badge":  # which has the status only
+        return {}
     if name == "github":  # what is well, or was not looked at, is no annotation
         return {key: one for key, one in outcomes.items() if one not in ("pass", "skip")}
     if name == "openmetrics":
