@@ -86,8 +86,9 @@ def _within_limit(found: Sequence[Annotation]) -> Sequence[Annotation]:
     if len(found) <= ANNOTATIONS:
         return found
     more = found[ANNOTATIONS - 1 :]
-    names = "\n".join(one.title for one in more)
-    return [*found[: ANNOTATIONS - 1], Annotation(f"{len(more)} more", names)]
+    names = "\n".join(annotation.title for annotation in more)
+    last = Annotation(f"{len(more)} more", f"{names}\nThe job's summary has all of them.")
+    return [*found[: ANNOTATIONS - 1], last]
 
 
 def _command(kind: str, one: Annotation) -> str:
