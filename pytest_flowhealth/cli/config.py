@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 import click
@@ -128,6 +129,8 @@ def to_toml(value: object) -> str:
         return f"{{ {', '.join(parts)} }}" if parts else "{}"
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(to_toml(each) for each in value)}]"
+    if isinstance(value, datetime):
+        return value.isoformat()
     # A text, number or boolean is the same in JSON and TOML.
     return json.dumps(value, ensure_ascii=False)
 

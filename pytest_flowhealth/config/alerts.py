@@ -28,7 +28,7 @@ _ROUTING = frozenset({"name", "type", "severities", "components", "remind", "esc
 """The keys of a `[[receivers]]` table that every type has; the others are its own options."""
 
 
-class Monitor(msgspec.Struct, frozen=True):
+class MonitorSection(msgspec.Struct, frozen=True):
     """How often the monitor runs the checks, how long a round may take, and how results are labelled."""
 
     instance: NonEmpty | None = None

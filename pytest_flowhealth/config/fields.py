@@ -18,7 +18,7 @@ PREFIX = "FLOWHEALTH_"
 Structure = type[msgspec.Struct]
 
 
-class Field(NamedTuple):
+class ConfigKey(NamedTuple):
     """A key that can be set: its dotted name, its type, and whether its table requires it."""
 
     key: str
@@ -40,14 +40,14 @@ def tables(root: Structure = Configuration) -> Mapping[str, Structure]:
 
 
 @cache
-def known_fields(root: Structure = Configuration) -> Mapping[str, Field]:
+def known_fields(root: Structure = Configuration) -> Mapping[str, ConfigKey]:
     """Return every key that is not a table, those of the top level first."""
     fields = {}
     for name, struct in tables(root).items():
         for field in msgspec.structs.fields(struct):
             if table_of(field.type) is None:
                 key = join_key(name, field.name)
-                fields[key] = Field(key, field.type, field.required)
+                fields[key] = ConfigKey(key, field.type, field.required)
     return fields
 
 

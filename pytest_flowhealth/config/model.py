@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from pytest_flowhealth.config.alerts import Alerts, Monitor, Receiver, Rule, Silence
+from pytest_flowhealth.config.alerts import Alerts, MonitorSection, Receiver, Rule, Silence
 from pytest_flowhealth.config.dashboard import Dashboard
 from pytest_flowhealth.config.feedback import Feedback
 from pytest_flowhealth.config.github import GitHub
@@ -197,7 +197,7 @@ class FleetSpawn(msgspec.Struct, frozen=True):
     """The time limit until it is ready, at most 2 min."""
 
 
-class Fleet(msgspec.Struct, frozen=True):
+class FleetSection(msgspec.Struct, frozen=True):
     """The application's agents, tasks and swarms, and where they are recorded."""
 
     source: FleetSource | None = None
@@ -255,12 +255,12 @@ class Configuration(msgspec.Struct, frozen=True):
     dependencies: Dependencies = Dependencies()
     configuration: ConfigurationFiles = ConfigurationFiles()
     redis: Redis = Redis()
-    fleet: Fleet = Fleet()
+    fleet: FleetSection = FleetSection()
     dashboard: Dashboard = Dashboard()
     wasm: Wasm = Wasm()
     npm: Npm = Npm()
     github: GitHub = GitHub()
-    monitor: Monitor = Monitor()
+    monitor: MonitorSection = MonitorSection()
     history: History = History()
     alerts: Alerts = Alerts()
     web: Web = Web()
