@@ -16,7 +16,6 @@ from pytest_flowhealth import (
     MeasurementUnavailable,
     NotApplicable,
     Target,
-    parse_duration,
     prefetch,
 )
 from pytest_flowhealth.probes import list_findings
@@ -71,7 +70,7 @@ def make_registry(target: Target, npm_project: NpmProject) -> PackageRegistry:
         package_of(target, npm_project),
         registry=ours.registry,
         downloads=ours.downloads,
-        seconds=min(LONGEST, parse_duration(ours.timeout)),
+        seconds=min(LONGEST, ours.timeout),
     )
 
 
@@ -86,7 +85,7 @@ def npm_release(target: Target, npm_project: NpmProject) -> Release:
 def npm_installed(target: Target, npm_project: NpmProject) -> Installed:
     """How the package installs into an empty folder."""
     registry, ours = make_registry(target, npm_project), target.config.npm
-    seconds = min(LONGEST_INSTALL, parse_duration(ours.install_timeout))
+    seconds = min(LONGEST_INSTALL, ours.install_timeout)
     npmrc = registry.read_npmrc()
     if ours.install == "packed":
         return install_packed(target.root, npmrc, scripts=ours.scripts, seconds=seconds)

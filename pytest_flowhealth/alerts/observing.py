@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
 from urllib.parse import urljoin
 
 from pytest_flowhealth.alerts.engine import Observation, Subject
@@ -17,7 +16,6 @@ from pytest_flowhealth.domain.alerting import Alerting, Severity
 from pytest_flowhealth.domain.checks import CheckResult, unit_suffix
 from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.domain.text import format_number
-from pytest_flowhealth.domain.units import parse_duration
 
 ROUND = "monitor.round"
 """The alert of a round that could not be run, or did not come to its end."""
@@ -26,8 +24,6 @@ DELIVERY = "monitor.delivery"
 """The alert of a receiver that refused a message."""
 
 _DEFAULT = Alerting()
-
-_seconds = lru_cache(maxsize=64)(parse_duration)
 
 
 def of_checks(
@@ -121,9 +117,9 @@ def policy_of(settings: Alerts, held: float, cooldown: float | None) -> Policy:
     """Return the policy of an alert, with the configuration's defaults; in seconds."""
     return Policy(
         held=held,
-        cooldown=_seconds(settings.cooldown) if cooldown is None else cooldown,
+        cooldown=settings.cooldown if cooldown is None else cooldown,
         flap_changes=settings.flap_changes,
-        flap_window=_seconds(settings.flap_window),
+        flap_window=settings.flap_window,
     )
 
 

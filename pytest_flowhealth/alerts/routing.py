@@ -10,7 +10,6 @@ from pytest_flowhealth.alerts.engine import Subject
 from pytest_flowhealth.alerts.state import Listener
 from pytest_flowhealth.alerts.store import Hush
 from pytest_flowhealth.config.alerts import Receiver, Silence
-from pytest_flowhealth.domain.units import parse_duration
 
 DEFAULT = (Receiver(name="console", type="console"), Receiver(name="log", type="log"))
 """Who is told where nobody is configured."""
@@ -50,6 +49,4 @@ def _concerns(receiver: Receiver, subject: Subject) -> bool:
 
 
 def _listener(one: Receiver) -> Listener:
-    remind = None if one.remind is None else parse_duration(one.remind)
-    escalate = None if one.escalate is None else parse_duration(one.escalate)
-    return Listener(one.name, remind, escalate)
+    return Listener(one.name, one.remind, one.escalate)

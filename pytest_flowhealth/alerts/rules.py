@@ -12,11 +12,12 @@ import msgspec
 
 from pytest_flowhealth.alerts.series import Reading, Series
 from pytest_flowhealth.config.alerts import Rule
+from pytest_flowhealth.config.decode import Decoder
 from pytest_flowhealth.domain.alerting import Severity
 from pytest_flowhealth.domain.checks import unit_suffix
 from pytest_flowhealth.domain.statistics import Unsupported, compute, is_statistic
 from pytest_flowhealth.domain.text import format_number
-from pytest_flowhealth.domain.units import convert, convertible, parse_duration
+from pytest_flowhealth.domain.units import convert, convertible
 from pytest_flowhealth.errors import UsageError
 
 
@@ -80,7 +81,10 @@ class ThresholdResult(msgspec.Struct, frozen=True):
 def built_in() -> tuple[Rule, ...]:
     """Return the built-in rules."""
     text = (resources.files("pytest_flowhealth.alerts") / "rules.toml").read_text(encoding="utf-8")
-    return msgspec.convert(tomllib.loads(text)["rules"], tuple[Rule, ...])
+    decoder = Decoder("rules.toml")
+    decoder.table(tomllib.loads(text))
+    rules: tuple[Rule, ...] = decoder.values["rules"].value
+    return rules
 
 
 def conditions(configured: Sequence[Rule]) -> tuple[Condition, ...]:
@@ -211,11 +215,11 @@ def _condition(rule: Rule) -> Condition:
         above=rule.above,
         below=rule.below,
         unit=rule.unit,
-        window=_seconds(rule.window),
-        per=_seconds(rule.per),
-        absent=_seconds(rule.absent),
-        held=_seconds(rule.held) or 0.0,
-        cooldown=_seconds(rule.cooldown) or 300.0,
+        window=rule.window,
+        per=rule.per,
+        absent=rule.absent,
+        held=rule.held or 0.0,
+        cooldown=rule.cooldown or 300.0,
         severity=rule.severity or "warning",
         summary=rule.summary or f"{rule.metric} is out of bounds",
         remedy=rule.remedy,
@@ -238,9 +242,3 @@ def split(spelled: str) -> tuple[str, str | None]:
         if len(parts) == dots + 1 and parts[0].count(".") and is_statistic(".".join(parts[1:])):
             return parts[0] + brackets, ".".join(parts[1:])
     return spelled, None
-
-
-def _seconds(text: str | None) -> float | None:
-    if text is None or text.strip() == "0":
-        return None
-    return parse_duration(text)

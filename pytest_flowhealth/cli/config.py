@@ -7,41 +7,52 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
 
 import click
 import msgspec
 
 from pytest_flowhealth.cli.common import echo, project_option, read_target
-from pytest_flowhealth.config.fields import THRESHOLDS
+from pytest_flowhealth.config.fields import join_key, known_fields, tables, write_value
 from pytest_flowhealth.config.manifest import Manifest
+from pytest_flowhealth.config.model import Configuration, Limits
+from pytest_flowhealth.config.reference import read_schema
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.text import HIDDEN, Redactor, secrets_in
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError
 from pytest_flowhealth.probes.project import NpmProject, find_build, find_config_files
 from pytest_flowhealth.probes.redis.application import find_address
 
-_SECRETS = ("dashboard.login.secret", "web.users", "web.tokens")
+_SECRETS = ("dashboard.login.secret", "web.users")
 """Keys whose values are not printed."""
 
 _WIDTH = 60
+
+DEFAULT = "default"
+"""The source of a value that is not set."""
 
 
 @click.command("config", short_help="Show every setting with its source.")
 @project_option
 @click.option("--changed", is_flag=True, help="Leave out the values that are defaults.")
-def command(project: str | None, *, changed: bool) -> None:
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of flowhealth.toml.")
+def command(project: str | None, *, changed: bool, schema: bool) -> None:
     """Show the configuration in force, each value with its source, and the assumed values.
 
-    The output is TOML; a key that is not set is a comment. What takes its place is below, under
+    The output is TOML; a key that is not set is a comment, and what is used instead is listed under
     "Assumed". Passwords are not shown.
     """
+    if schema:
+        click.echo(read_schema(), nl=False)
+        return
     target = read_target(project)
     redact = Redactor(secrets_in(os.environ))
     echo(f"# {target.name or 'unnamed'} {target.version or ''}".rstrip() + f" in {target.root}")
     rows = [
         (f"# {key} is not set" if value is None else f"{key} = {to_toml(value)}", source)
         for key, value, source in iterate_values(target)
-        if not (changed and source == "default")
+        if not (changed and source == DEFAULT)
     ]
     width = max((len(text) for text, _ in rows), default=0)
     for text, source in rows:
@@ -53,12 +64,28 @@ def command(project: str | None, *, changed: bool) -> None:
 
 
 def iterate_values(target: Target) -> Iterator[tuple[str, object, str]]:
-    """Yield each key, its value (None if it is not set), and where it is set."""
-    plain = msgspec.to_builtins(target.config)
-    yield from _iterate(plain, "", target.sources)
+    """Yield each key, its value as it is written (None if it is not set), and its source."""
+    for table, struct in tables().items():
+        section = _find_section(target.config, table)
+        for field in msgspec.structs.fields(struct) if section is not None else ():
+            key = join_key(table, field.name)
+            value = write_value(getattr(section, field.name), field.type)
+            entries = {
+                name.removeprefix(f"{key}."): source
+                for name, source in target.sources.items()
+                if name.startswith(f"{key}.") and isinstance(value, dict)
+            }
+            if key not in known_fields():
+                if value is None:
+                    yield key, None, DEFAULT
+            elif entries:
+                for name, source in entries.items():
+                    yield f"{key}.{_quote_key(name)}", value[name], source
+            else:
+                yield key, _hide(key, value), target.sources.get(key, DEFAULT)
     for name, limits in target.environment_thresholds.items():
-        value = msgspec.to_builtins(limits)
-        yield f"{THRESHOLDS}.{_quote_key(name)}", value, "environment FLOWHEALTH_THRESHOLDS"
+        value = write_value(limits, Limits)
+        yield f"thresholds.{_quote_key(name)}", value, "environment FLOWHEALTH_THRESHOLDS"
 
 
 def iterate_assumptions(target: Target) -> Iterator[tuple[str, str]]:
@@ -102,30 +129,30 @@ def to_toml(value: object) -> str:
         return f"{{ {', '.join(parts)} }}" if parts else "{}"
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(to_toml(each) for each in value)}]"
-    # Of what JSON has left, TOML has the same.
+    if isinstance(value, datetime):
+        return value.isoformat()
+    # A text, number or boolean is the same in JSON and TOML.
     return json.dumps(value, ensure_ascii=False)
 
 
 def _is_secret(key: str, value: object) -> bool:
-    named = re.search(r"pass|secret|token|api_?key", key, re.IGNORECASE)
+    named = re.search(r"pass|secret|token|api_?key|sha256", key, re.IGNORECASE)
     return named is not None and isinstance(value, str) and not key.endswith("_env")
 
 
-def _iterate(
-    values: dict[str, object], prefix: str, sources: dict[str, str]
-) -> Iterator[tuple[str, object, str]]:
-    for name, value in values.items():
-        key = f"{prefix}{name}"
-        if key == THRESHOLDS and isinstance(value, dict):
-            for each, limits in value.items():
-                source = sources.get(f"{key}.{each}", "default")
-                yield f"{key}.{_quote_key(each)}", limits, source
-        elif isinstance(value, dict) and value and key not in sources:
-            yield from _iterate(value, f"{key}.", sources)
-        else:
-            hidden = value and key in _SECRETS
-            shown = dict.fromkeys(value, HIDDEN) if isinstance(value, dict) else HIDDEN
-            yield key, shown if hidden else value, sources.get(key, "default")
+def _find_section(config: Configuration, table: str) -> Any:
+    """Return the struct of a table; None if it is optional and not set."""
+    section: Any = config
+    for name in table.split(".") if table else ():
+        section = getattr(section, name, None)
+    return section
+
+
+def _hide(key: str, value: Any) -> Any:
+    """Return a value without what must not be shown."""
+    if not value or key not in _SECRETS:
+        return value
+    return dict.fromkeys(value, HIDDEN) if isinstance(value, dict) else HIDDEN
 
 
 def _quote_key(key: str) -> str:
@@ -168,11 +195,11 @@ def _describe_artifacts(project: NpmProject) -> str:
 def _describe_files(target: Target) -> str:
     try:
         found = find_config_files(
-            target.root, [one.path for one in target.packages] or [target.root]
+            target.root, [package.path for package in target.packages] or [target.root]
         )
     except FlowHealthError as error:
         return f"none: {error.message}"
-    return _list([one.label for one in found], "the well-known ones that are here")
+    return _list([file.label for file in found], "the well-known files that exist")
 
 
 def _describe_redis(target: Target) -> str:

@@ -81,22 +81,24 @@ def read_measured(project: str | None, history: str | None) -> Measured:
     nothing: list[Report] = []
     reports, problem = consulted(path, _read_reports, nothing)
     reports += _read_last(settings.target)
-    reports.sort(key=lambda one: one.started)
-    if not any(one.checks for one in reports):
+    reports.sort(key=lambda report: report.started)
+    if not any(report.checks for report in reports):
         raise FlowHealthError(
             problem or f"nothing was measured yet: {settings.target.root / FOLDER} has no report",
             remedy="pytest --health",
         )
     checks: dict[str, CheckResult] = {}
-    for one in reports:
+    for report in reports:
         # A check that was skipped or blocked measured nothing; what it measured before still counts.
         checks |= {
-            each.id: each for each in one.checks if each.measurements or each.id not in checks
+            check.id: check
+            for check in report.checks
+            if check.measurements or check.id not in checks
         }
-    report = msgspec.structs.replace(reports[-1], checks=tuple(checks.values()))
-    components = {one.component for one in report.checks}
+    latest = msgspec.structs.replace(reports[-1], checks=tuple(checks.values()))
+    components = {check.component for check in latest.checks}
     intervals = {name: interval_of(name, None, settings.intervals) for name in components}
-    return Measured(report, dict(origin_of(report))["target"], intervals, settings)
+    return Measured(latest, dict(origin_of(latest))["target"], intervals, settings)
 
 
 def _read_reports(reader: Reader) -> list[Report]:

@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from pytest_flowhealth.config.wording import hint
+from pytest_flowhealth.config.problems import suggest
 from pytest_flowhealth.domain.status import USAGE_ERROR, Status
 from pytest_flowhealth.domain.text import Redactor, printable, secrets_in
 from pytest_flowhealth.errors import FlowHealthError, UsageError
@@ -34,7 +34,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         if cmd_name not in _COMMANDS:
             raise click.UsageError(
-                f"there is no command {cmd_name!r}; {hint(cmd_name, [*_COMMANDS])}", ctx
+                f"there is no command {cmd_name!r}; {suggest(cmd_name, [*_COMMANDS])}", ctx
             )
         module = importlib.import_module(f"pytest_flowhealth.cli.{_COMMANDS[cmd_name]}")
         command: click.Command = module.command

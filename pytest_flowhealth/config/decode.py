@@ -1,45 +1,36 @@
-"""From raw values to typed ones, key by key, so that every mistake is found in one go."""
+"""Decode the tables of a source key by key, so that all errors are found together."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 
-from pytest_flowhealth.config.extensions import FLEET_SOURCES, require_known, split_options
-from pytest_flowhealth.config.feedback import require_keep
 from pytest_flowhealth.config.fields import (
-    THRESHOLDS,
     Structure,
-    joined,
+    alternatives,
+    container,
+    describe_type,
+    item_of,
+    join_key,
     known_fields,
-    names_of,
+    metas_of,
+    notation_of,
+    parts_of,
     table_of,
     tables,
 )
-from pytest_flowhealth.config.github import require_api, require_labels, require_repository
-from pytest_flowhealth.config.limits import limits_of
 from pytest_flowhealth.config.model import Configuration
-from pytest_flowhealth.config.require import (
-    require_intervals,
-    require_receivers,
-    require_rules,
-    require_silences,
-)
-from pytest_flowhealth.config.semver import is_range
-from pytest_flowhealth.config.web import require_origins, require_tokens, require_users
-from pytest_flowhealth.config.wording import quoted, requoted, unknowns
-from pytest_flowhealth.domain.units import parse_duration, parse_size
-
-_PACKAGE_NAME = re.compile(r"(?:@[\w.~-]+/)?(?![._-])[\w.~-]+\Z", re.ASCII)
+from pytest_flowhealth.config.notation import Notation
+from pytest_flowhealth.config.problems import quote, quote_key, shorten, suggest
+from pytest_flowhealth.domain.text import secrets_in
 
 
 class Value(NamedTuple):
-    """A decoded value and who set it."""
+    """A decoded value and its source, such as ``flowhealth.toml``."""
 
     value: Any
     source: str
@@ -50,7 +41,7 @@ Values = dict[str, Value]
 
 
 class Decoder:
-    """Decodes the tables of one source; what is wrong is collected in `problems`."""
+    """Decodes one source: `values` by dotted key, and the `problems` that were found."""
 
     def __init__(self, source: str, root: Structure = Configuration) -> None:
         self.source = source
@@ -61,239 +52,200 @@ class Decoder:
 
     def table(self, raw: Mapping[str, Any], table: str = "") -> None:
         """Decode the top-level table, or one in it."""
-        known = names_of(self._tables[table])
-        unknown: list[str] = []
+        known = [field.name for field in msgspec.structs.fields(self._tables[table])]
         for name, value in raw.items():
-            key = joined(table, name)
+            key = join_key(table, name)
             if name not in known:
-                unknown.append(name)
+                self._report(_describe_unknown(name, known, table))
             elif key in self._fields:
                 self.set(key, value)
-            elif not isinstance(value, Mapping):
-                self.problems.append(f"{self.source}: [{key}] must be a table")
-            elif key == THRESHOLDS:
-                for one, limits in value.items():
-                    self.limits(one, limits)
-            else:
+            elif isinstance(value, Mapping):
                 self.table(value, key)
-        where = f" in [{table}]" if table else ""
-        self.problems += unknowns(
-            unknown, known, lambda name: f"{self.source}: unknown key {quoted(name)}{where}"
-        )
+            else:
+                self._report(f"[{key}] must be a table; found {describe_found(value)}")
 
     def set(self, key: str, value: Any, *, strict: bool = True) -> None:
-        """Decode one value by its dotted key; not `strict`: numbers may be texts."""
-        try:
-            raw = split_options(value) if key == "receivers" else value
-            decoded = msgspec.convert(raw, self._fields[key].type, strict=strict)
-            _finite(decoded)
-            CHECKS.get(key, _anything)(decoded)
-        except (msgspec.ValidationError, ValueError) as error:
-            self.problems.append(f"{self.source}: {key}: {requoted(_said(error), value)}")
-        else:
+        """Decode one value by its dotted key; not `strict`: numbers may be texts.
+
+        The entries of a table of tables, such as `thresholds`, are values of their own.
+        """
+        kind = self._fields[key].type
+        problems: list[str] = []
+        decoded = _decode(value, kind, key, problems, strict=strict)
+        self.problems += [f"{self.source}: {problem}" for problem in problems]
+        if container(alternatives(kind)[0]) is dict and parts_of(kind):
+            entries = decoded if isinstance(decoded, dict) else {}
+            self.values |= {
+                f"{key}.{name}": Value(entry, self.source) for name, entry in entries.items()
+            }
+        elif not problems:
             self.values[key] = Value(decoded, self.source)
 
-    def limits(self, name: str, raw: object) -> None:
-        """Decode the limits of one threshold."""
-        try:
-            self.values[f"{THRESHOLDS}.{name}"] = Value(limits_of(raw), self.source)
-        except (msgspec.ValidationError, ValueError) as error:
-            self.problems.append(f"{self.source}: {THRESHOLDS}.{quoted(name)}: {_said(error)}")
+    def _report(self, problem: str) -> None:
+        self.problems.append(f"{self.source}: {problem}")
 
 
-def assembled(values: Values) -> Configuration:
-    """Return the configuration that the decoded values make."""
-    configuration: Configuration = built(values, Configuration)
-    before = f"{THRESHOLDS}."
-    thresholds = {
-        key.removeprefix(before): one.value for key, one in values.items() if key.startswith(before)
-    }
-    return msgspec.structs.replace(configuration, thresholds=thresholds)
-
-
-def built(values: Values, struct: Structure, table: str = "", default: Any = None) -> Any:
-    """Return the struct of one table with the values that are set, over its `default`."""
+def build(values: Values, struct: Structure, table: str = "", default: Any = None) -> Any:
+    """Return the struct of a table with the values that are set, the others from `default`."""
     parts: dict[str, Any] = {}
-    for one in msgspec.structs.fields(struct):
-        key = joined(table, one.name)
-        inner = table_of(one.type)
+    for field in msgspec.structs.fields(struct):
+        key = join_key(table, field.name)
+        below = {name: each for name, each in values.items() if name.startswith(f"{key}.")}
+        inner = table_of(field.type)
         if key in values:
-            parts[one.name] = values[key].value
-        elif inner is not None and any(name.startswith(f"{key}.") for name in values):
-            parts[one.name] = built(values, inner, key, one.default)
+            parts[field.name] = values[key].value
+        elif inner is not None and below:
+            parts[field.name] = build(below, inner, key, field.default)
+        elif below:
+            parts[field.name] = {name[len(key) + 1 :]: each.value for name, each in below.items()}
     if isinstance(default, struct):
         return msgspec.structs.replace(default, **parts)
     return struct(**parts)
 
 
-def _said(error: Exception) -> str:
-    return str(error).replace("`", "'")
+def find_missing(values: Values, root: Structure = Configuration) -> list[str]:
+    """Return the required keys that are not set although others of their table are."""
+    begun = {key.rpartition(".")[0] for key in values}
+    return [
+        field.key
+        for field in known_fields(root).values()
+        if field.required and field.key not in values and field.key.rpartition(".")[0] in begun
+    ]
 
 
-def _anything(value: object) -> None:
-    """Accept any value."""
+def describe_found(value: object) -> str:
+    """Return what was found, for a message: scalars as they are, others by their kind."""
+    if isinstance(value, str):
+        return quote(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    # Python refuses to write whole numbers of more than 4,300 digits.
+    number = f"{value:g}" if isinstance(value, float) else f"{str(value)[:50]}"
+    return "a table" if isinstance(value, Mapping) else number
 
 
-def _finite(value: object) -> None:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("must be a finite number")
-
-
-def _not_blank(text: str | None) -> None:
-    if text is not None and not text.strip():
-        raise ValueError("must not be empty")
-
-
-def _range(text: str | None) -> None:
-    if text is not None and not (text.strip() and is_range(text)):
-        raise ValueError("must be an npm range such as '>=20'")
-
-
-def _web_address(url: str | None) -> None:
-    """Refuse what is no address, without showing it: it may hold a password."""
-    if url is None:
-        return
+def _decode(value: Any, kind: Any, key: str, problems: list[str], *, strict: bool = True) -> Any:
+    """Return a decoded value; for an invalid one, add to `problems` and return None."""
+    struct = table_of(kind)
+    holder = container(alternatives(kind)[0])
+    if struct is not None and isinstance(value, Mapping):
+        return _decode_struct(value, struct, key, problems)
+    if holder is tuple and isinstance(value, (list, tuple)):
+        return _decode_list(value, kind, key, problems)
+    if holder is dict and isinstance(value, Mapping):
+        return _decode_entries(value, kind, key, problems, strict=strict)
     try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = None
-    if not usable:
-        raise ValueError("must be an address such as 'https://registry.example.org/'")
+        return _decode_scalar(value, kind, strict=strict)
+    except ValueError as error:
+        problems.append(f"{key}: {error}")
+        return None
 
 
-def _websocket_address(url: str) -> None:
-    """Refuse what is no address of a WebSocket, without showing it."""
-    scheme, separator, rest = url.partition("://")
+def _decode_list(value: Sequence[Any], kind: Any, key: str, problems: list[str]) -> Any:
+    names = [item.get("name") if isinstance(item, Mapping) else None for item in value]
+    if not value and any(meta.min_length for meta in metas_of(kind)):
+        problems.append(f"{key}: the list must not be empty")
+    decoded = []
+    for at, (name, item) in enumerate(zip(names, value, strict=True)):
+        label = shorten(name) if isinstance(name, str) else at
+        decoded.append(_decode(item, item_of(kind), f"{key}[{label}]", problems))
+        if isinstance(name, str) and name in names[:at]:
+            problems.append(f"{key}[{label}]: there is more than one with this name")
+    return tuple(decoded)
+
+
+def _decode_entries(
+    value: Mapping[str, Any], kind: Any, key: str, problems: list[str], *, strict: bool
+) -> dict[str, Any]:
+    """Return the entries of a table with free keys, without the invalid ones."""
+    decoded = {}
+    for name, each in value.items():
+        before = len(problems)
+        entry = _decode(each, item_of(kind), f"{key}.{quote_key(name)}", problems, strict=strict)
+        if len(problems) == before:
+            decoded[name] = entry
+        elif secrets_in({name: str(each)}):
+            problems[before:] = [f"{key}.{quote_key(name)}: the value is not valid"]
+    return decoded
+
+
+def _decode_struct(
+    value: Mapping[str, Any], struct: Structure, key: str, problems: list[str]
+) -> Any:
+    """Return a table of a list, or an entry of a table with free keys, as a struct."""
+    prepare = getattr(struct, "prepare_table", None)
     try:
-        _web_address(f"http{scheme[2:].lower()}{separator}{rest}")
-    except ValueError:
-        usable = False
-    else:
-        usable = scheme.lower() in ("ws", "wss")
-    if not usable:
-        raise ValueError("must be an address such as 'ws://localhost:3001/ws'")
+        raw = prepare(value) if prepare else value
+    except ValueError as error:
+        problems.append(f"{key}: {error}")
+        return None
+    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    found = [f"{_describe_unknown(name, [*fields])}" for name in raw.keys() - fields.keys()]
+    found += [
+        f"{name!r} is missing"
+        for name, field in fields.items()
+        if field.required and name not in raw
+    ]
+    problems += [f"{key}: {problem}" for problem in found]
+    parts = {}
+    before = len(problems)
+    for name, each in raw.items():
+        if name in fields:
+            parts[fields[name].name] = _decode(each, fields[name].type, f"{key}.{name}", problems)
+    if found or len(problems) > before:
+        return None
+    try:
+        return struct(**parts)
+    except ValueError as error:
+        problems.append(f"{key}: {error}")
+        return None
 
 
-def package_name(name: str | None) -> None:
-    """Raise ValueError for what is no package's name, and would mean something else to npm."""
-    if name is not None and (len(name) > 214 or not _PACKAGE_NAME.match(name)):
-        raise ValueError("must be a package's name such as 'express' or '@scope/name'")
-
-
-def _package_names(names: tuple[str, ...]) -> None:
-    for one in names:
-        package_name(one)
-
-
-def _fleet_url(url: str | None) -> None:
-    """Reject a web address that can't be used; what is no web address is one of a Redis."""
-    if url is not None and url.startswith(("http:", "https:")):
-        _web_address(url)
-    else:
-        _not_blank(url)
-
-
-def _fleet_source(name: str | None) -> None:
-    if name is not None:
-        require_known(FLEET_SOURCES, name)
-
-
-def _ready_sign(text: str) -> None:
-    kind, _, what = text.partition(":")
-    if kind not in ("stdout", "redis", "event", "port") or not what.strip():
+def _decode_scalar(value: Any, kind: Any, *, strict: bool) -> Any:
+    notation = notation_of(kind)
+    if notation is not None:
+        return _parse(value, notation)
+    try:
+        decoded = msgspec.convert(value, kind, strict=strict)
+    except (msgspec.ValidationError, ValueError):
+        decoded = None
+    if decoded is None or (isinstance(decoded, float) and not math.isfinite(decoded)):
         raise ValueError(
-            "must be such as 'stdout:ready', 'redis:KEY', 'event:CHANNEL', 'port:3001'"
+            f"{describe_found(value)} is not valid; expected {_describe_expected(kind)}"
         )
-    if kind == "port" and not (what.isascii() and what.isdigit() and 0 < int(what[:6]) < 65_536):
-        raise ValueError("must name a port from 1 to 65535 after 'port:'")
+    return decoded
 
 
-def _program(words: tuple[str, ...]) -> None:
-    if not words or not words[0].strip():
-        raise ValueError("must name a program")
+def _parse(value: Any, notation: Notation) -> Any:
+    problem = ""
+    if isinstance(value, str):
+        try:
+            return notation.parse(value)
+        except ValueError as error:
+            problem = str(error) if notation.explains else ""
+    found = "the value" if notation.secret else describe_found(value)
+    raise ValueError(
+        problem or f"{found} is not a valid {notation.name}; expected {notation.expected}"
+    )
 
 
-CHECKS: dict[str, Callable[[Any], object]] = {
-    "dashboard.browser": _not_blank,
-    "dashboard.ca": _not_blank,
-    "dashboard.certificate": _not_blank,
-    "dashboard.connections.field": _not_blank,
-    "dashboard.connections.hold": parse_duration,
-    "dashboard.connections.url": _web_address,
-    "dashboard.contains": _not_blank,
-    "dashboard.events": _web_address,
-    "dashboard.heartbeat.every": parse_duration,
-    "dashboard.key": _not_blank,
-    "dashboard.login.secret": _not_blank,
-    "dashboard.login.secret_env": _not_blank,
-    "dashboard.login.url": _web_address,
-    "dashboard.message.reply": _not_blank,
-    "dashboard.message.send": _not_blank,
-    "dashboard.timeout": parse_duration,
-    "dashboard.update": _not_blank,
-    "dashboard.update_interval": parse_duration,
-    "dashboard.url": _web_address,
-    "dashboard.websocket": _websocket_address,
-    "dashboard.window": parse_duration,
-    "alerts.cooldown": parse_duration,
-    "alerts.flap_window": parse_duration,
-    "alerts.runbook_url": _web_address,
-    "monitor.instance": _not_blank,
-    "feedback.keep": require_keep,
-    "feedback.key_file": _not_blank,
-    "feedback.packages": _package_names,
-    "feedback.window": parse_duration,
-    "fleet.heartbeat": parse_duration,
-    "fleet.listen": parse_duration,
-    "fleet.prefix": _not_blank,
-    "fleet.queue": _not_blank,
-    "fleet.source": _fleet_source,
-    "fleet.spawn.command": _program,
-    "fleet.spawn.ready": _ready_sign,
-    "fleet.spawn.timeout": parse_duration,
-    "fleet.stuck": parse_duration,
-    "fleet.timeout": parse_duration,
-    "fleet.token_env": _not_blank,
-    "fleet.url": _fleet_url,
-    "fleet.window": parse_duration,
-    "github.api": require_api,
-    "github.comment_every": parse_duration,
-    "github.labels": require_labels,
-    "github.repository": require_repository,
-    "github.timeout": parse_duration,
-    "npm.downloads": _web_address,
-    "history.queue_age": parse_duration,
-    "history.queue_size": parse_size,
-    "history.rollups": parse_duration,
-    "history.runs": parse_duration,
-    "history.samples": parse_duration,
-    "history.token_env": _not_blank,
-    "monitor.intervals": require_intervals,
-    "monitor.limit": parse_duration,
-    "monitor.logs": _not_blank,
-    "monitor.openmetrics": _not_blank,
-    "npm.install_timeout": parse_duration,
-    "npm.package": package_name,
-    "npm.registry": _web_address,
-    "npm.timeout": parse_duration,
-    "receivers": require_receivers,
-    "redis.url": _not_blank,
-    "redis.timeout": parse_duration,
-    "redis.prefix": _not_blank,
-    "redis.ca": _not_blank,
-    "rules": require_rules,
-    "silences": require_silences,
-    "system.memory": parse_size,
-    "system.node": _range,
-    "system.npm": _range,
-    "wasm.export": _not_blank,
-    "wasm.module": _not_blank,
-    "web.certificate": _not_blank,
-    "web.key": _not_blank,
-    "web.origins": require_origins,
-    "web.session": parse_duration,
-    "web.tokens": require_tokens,
-    "web.users": require_users,
-}
-"""What a value must be beyond its type, by dotted key; raises ValueError."""
+def _describe_expected(kind: Any) -> str:
+    (only,) = alternatives(kind)
+    if container(only) is Literal:
+        return " or ".join(map(repr, get_args(only)))
+    bounds = [
+        f" {word} {bound:,}"
+        for meta in metas_of(kind)
+        for word, bound in (("above", meta.gt), ("from", meta.ge), ("up to", meta.le))
+        if bound is not None
+    ]
+    name = describe_type(kind)
+    zone = " with a time zone, such as 2026-12-01T04:00:00Z" if only is datetime else ""
+    return f"{'' if only is bool else 'a '}{name}{' and'.join(bounds)}{zone}"
+
+
+def _describe_unknown(name: str, known: Sequence[str], table: str = "") -> str:
+    where = f" in [{table}]" if table else ""
+    return f"unknown key {quote(name)}{where}; {suggest(name, known)}"

@@ -15,10 +15,11 @@ from pytest_flowhealth.config.fields import (
     alternatives,
     container,
     known_fields,
+    notation_of,
 )
 from pytest_flowhealth.config.limits import parse_threshold_option
 from pytest_flowhealth.config.model import Configuration, Limits
-from pytest_flowhealth.config.wording import shown, unknowns
+from pytest_flowhealth.config.problems import shorten, suggest
 from pytest_flowhealth.errors import UsageError
 
 THRESHOLDS = f"{PREFIX}THRESHOLDS"
@@ -31,7 +32,7 @@ OTHERS = frozenset(
         *(SUBMIT, REPORT_TOKEN, FEEDBACK_KEY, GITHUB_TOKEN),
     }
 )
-"""Variables of ours that are no key of the configuration."""
+"""Variables of this program that are not keys of the configuration."""
 
 _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -39,52 +40,52 @@ _TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 def read_environment(
     environ: Mapping[str, str], root: Structure = Configuration
 ) -> tuple[Values, list[str]]:
-    """Return what the environment sets, and what is wrong with it."""
-    values: Values = {}
+    """Return what the environment sets, and the problems that were found."""
     ours = {
         name: text
         for name, text in environ.items()
         if name.startswith(PREFIX) and name not in OTHERS and text.strip()
     }
-    if not ours:
-        return values, []
-    fields = {one.variable: one for one in known_fields(root).values() if one.variable}
-    problems = unknowns(
-        [name for name in ours if name not in fields],
-        [*fields],
-        lambda name: f"environment: unknown variable {shown(name)}",
-    )
-    for name in [one for one in ours if one in fields]:
+    fields = {field.variable: field for field in known_fields(root).values() if field.variable}
+    values: Values = {}
+    problems: list[str] = []
+    for name, text in ours.items():
+        if name not in fields:
+            known = suggest(name, [*fields])
+            problems.append(f"environment: unknown variable {shorten(name)}; {known}")
+            continue
         decoder = Decoder(f"environment {name}", root)
-        decoder.set(fields[name].key, _raw(fields[name].type, ours[name]), strict=False)
+        decoder.set(fields[name].key, _parse_text(fields[name].type, text), strict=False)
         values |= decoder.values
         problems += decoder.problems
     return values, problems
 
 
 def read_thresholds(environ: Mapping[str, str]) -> tuple[dict[str, Limits], list[str]]:
-    """Return the limits in FLOWHEALTH_THRESHOLDS, and what is wrong with it."""
-    found = {}
+    """Return the limits in FLOWHEALTH_THRESHOLDS, and the problems that were found."""
+    thresholds = {}
     problems = []
     for text in environ.get(THRESHOLDS, "").split(","):
         if not text.strip():
             continue
         try:
             name, limits = parse_threshold_option(text)
-            found[name] = limits
+            thresholds[name] = limits
         except UsageError as error:
             problems.append(f"environment {THRESHOLDS}: {error}")
-    return found, problems
+    return thresholds, problems
 
 
-def _raw(kind: Any, text: str) -> Any:
-    """Return a variable's text as its key's type wants it: a list, a table, a truth value, a text.
+def _parse_text(kind: Any, text: str) -> Any:
+    """Return a variable's text as the type of its key has it: a list, a table, a boolean, a text.
 
-    A number stays a text, without TOML's underscores; so does what can't be meant.
+    A number stays a text, without the underscores of TOML; so does a text that is invalid.
     """
-    kinds = {container(one) for one in alternatives(kind)}
+    if notation_of(kind) is not None:
+        return text
+    kinds = {container(each) for each in alternatives(kind)}
     if kinds & {tuple, list, dict}:
-        return _parts(text.strip(), table=dict in kinds)
+        return _split(text.strip(), table=dict in kinds)
     if str in kinds:
         return text
     if bool in kinds:
@@ -92,8 +93,8 @@ def _raw(kind: Any, text: str) -> Any:
     return text.strip().replace("_", "") if kinds & {int, float} else text
 
 
-def _parts(text: str, *, table: bool) -> Any:
-    """Return the parts of a list or a table: JSON, else separated by commas."""
+def _split(text: str, *, table: bool) -> Any:
+    """Return a list or a table, from JSON or separated by commas."""
     if text.startswith("{" if table else "["):
         # ValueError: a surrogate.
         with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):

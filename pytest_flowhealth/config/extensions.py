@@ -1,8 +1,4 @@
-"""Find the formats, receivers and fleet sources that other distributions provide as entry points.
-
-The built-in receivers and fleet sources need no entry point: with only them in a configuration,
-the metadata of the installed distributions is not read.
-"""
+"""Find the formats, receivers and fleet sources that other distributions provide as entry points."""
 
 from __future__ import annotations
 
@@ -11,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pytest_flowhealth.config.problems import quote
 from pytest_flowhealth.domain.text import one_line
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import EntryPoint, EntryPoints
+
+OWN_DISTRIBUTION = "pytest-flowhealth"
 
 FORMATS = "pytest_flowhealth.formats"
 RECEIVERS = "pytest_flowhealth.receivers"
@@ -29,13 +28,12 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
 
 _KINDS = {FORMATS: "format", RECEIVERS: "receiver type", FLEET_SOURCES: "fleet source"}
 
-_ROUTING = frozenset({"name", "type", "severities", "components", "remind", "escalate"})
-"""The keys of a `[[receivers]]` table that every type has; the others are its own options."""
-
 
 def require_known(group: str, name: str) -> None:
-    """Raise ValueError if there is no extension of this name, or it can't be imported."""
-    if name not in BUILT_IN[group]:
+    """Raise ValueError for a name that nothing provides, that can't be imported, or that is ambiguous."""
+    if name in BUILT_IN[group]:
+        _find_entry(group, name)
+    else:
         load_extension(group, name)
 
 
@@ -43,17 +41,17 @@ def load_extension(group: str, name: str) -> Any:
     """Return the object that an entry point names.
 
     Raises:
-        ValueError: There is no such entry point, or it can't be imported.
+        ValueError: There is no such entry point, there are several, or it can't be imported.
     """
-    found = _find_entries(group)
-    if name not in found:
-        known = sorted({*found, *BUILT_IN[group]})
-        raise ValueError(f"there is no {_KINDS[group]} {name!r}; there are {', '.join(known)}")
+    entry = _find_entry(group, name)
+    if entry is None:
+        known = sorted({*(each.name for each in _find_entries(group)), *BUILT_IN[group]})
+        raise ValueError(f"there is no {_KINDS[group]} {quote(name)}; there are {', '.join(known)}")
     try:
-        return found[name].load()
+        return entry.load()
     except (Exception, SystemExit) as error:  # noqa: BLE001  # another distribution's code
         raise ValueError(
-            f"{describe(group, found[name])} can't be imported: "
+            f"{describe(group, entry)} can't be imported: "
             f"{one_line(f'{type(error).__name__}: {error}')}"
         ) from None
 
@@ -65,23 +63,15 @@ def make_receiver(kind: str, options: Mapping[str, Any]) -> Any:
         ValueError: There is none, it can't be imported, or does not accept the options.
     """
     struct = load_extension(RECEIVERS, kind)
-    entry = _find_entries(RECEIVERS)[kind]
     is_struct = isinstance(struct, type) and issubclass(struct, msgspec.Struct)
     if not (is_struct and callable(getattr(struct, "send", None))):
         raise ValueError(
-            f"{describe(RECEIVERS, entry)} must be a msgspec.Struct class with a method `send`"
+            f"the receiver type {kind!r} must be a msgspec.Struct class with a method `send`"
         )
-    unknown = sorted({*options} - {one.encode_name for one in msgspec.structs.fields(struct)})
+    unknown = sorted({*options} - {field.encode_name for field in msgspec.structs.fields(struct)})
     if unknown:
         raise ValueError(f"a receiver of type {kind!r} has no option {', '.join(unknown)}")
     return msgspec.convert(options, struct)
-
-
-def split_options(tables: object) -> object:
-    """Return `[[receivers]]` with the options of other distributions' types in `options`."""
-    if not isinstance(tables, list):
-        return tables
-    return [_split(one) if isinstance(one, dict) else one for one in tables]
 
 
 def describe(group: str, entry: EntryPoint) -> str:
@@ -90,15 +80,25 @@ def describe(group: str, entry: EntryPoint) -> str:
     return named if entry.dist is None else f"{named} of the distribution {entry.dist.name}"
 
 
-def _find_entries(group: str) -> dict[str, EntryPoint]:
+def _find_entry(group: str, name: str) -> EntryPoint | None:
+    """Return the entry point of a name, None if there is none.
+
+    Raises:
+        ValueError: Several distributions provide the name, or one provides a built-in one.
+    """
+    found = [entry for entry in _find_entries(group) if entry.name == name]
+    owners = sorted({entry.dist.name if entry.dist else "an unknown one" for entry in found})
+    if name in BUILT_IN[group] and found:
+        owners.insert(0, OWN_DISTRIBUTION)
+    if len(owners) > 1:
+        raise ValueError(
+            f"the {_KINDS[group]} {name!r} is provided by several distributions: "
+            f"{', '.join(owners)}; uninstall one of them, or rename its entry point"
+        )
+    return found[0] if found else None
+
+
+def _find_entries(group: str) -> EntryPoints:
     from importlib.metadata import entry_points
 
-    return {one.name: one for one in entry_points(group=group)}
-
-
-def _split(table: dict[str, Any]) -> dict[str, Any]:
-    kind = table.get("type")
-    if not isinstance(kind, str) or kind in BUILT_IN[RECEIVERS]:
-        return table
-    common = {key: value for key, value in table.items() if key in _ROUTING}
-    return {**common, "options": {key: table[key] for key in table.keys() - _ROUTING}}
+    return entry_points(group=group)

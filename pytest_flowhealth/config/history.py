@@ -1,41 +1,29 @@
-"""What can be configured of the history: `[history]`."""
+"""The section of the history: `[history]`."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
-from msgspec import Meta
+
+from pytest_flowhealth.config.notation import DAY, MIB, Duration, NonEmpty, Secret, Size
 
 
 class History(msgspec.Struct, frozen=True):
-    """What earlier runs measured, and how long it is kept."""
+    """Where the results of runs are stored, and how long."""
 
-    url: Annotated[
-        str | None,
-        Meta(
-            description="Where runs are kept: `sqlite:///PATH`, relative to the project; or the address "
-            "of a Prometheus-compatible server, which then gets them besides; else nowhere.",
-            examples=["sqlite:///.flowhealth/history.db"],
-        ),
-    ] = None
-    token_env: Annotated[
-        str | None,
-        Meta(
-            description="The environment variable with the token (`Authorization: Bearer`) for a "
-            "server.",
-            examples=["METRICS_TOKEN"],
-        ),
-    ] = None
-    queue_size: Annotated[
-        str,
-        Meta(description="How much may wait on disk for a server that can't be reached."),
-    ] = "512 MiB"
-    queue_age: Annotated[
-        str, Meta(description="How long it may wait; what is older is dropped, and that is told.")
-    ] = "7 d"
-    samples: Annotated[str, Meta(description="How long one-second samples are kept.")] = "24 h"
-    rollups: Annotated[
-        str, Meta(description="How long the roll-ups of minutes and hours are kept.")
-    ] = "90 d"
-    runs: Annotated[str, Meta(description="How long runs are kept that are no baseline.")] = "90 d"
+    url: Secret | None = None
+    """Where runs are stored: `sqlite:///PATH`, relative to the project, or the address of a
+    Prometheus-compatible server, which then gets them too; default: nowhere.
+    Example: `"sqlite:///.flowhealth/history.db"`."""
+    token_env: NonEmpty | None = None
+    """The environment variable with the token (`Authorization: Bearer`) of a server.
+    Example: `"METRICS_TOKEN"`."""
+    queue_size: Size = 512 * MIB
+    """How much may wait on disk for a server that does not respond."""
+    queue_age: Duration = 7 * DAY
+    """How long it may wait; older data is dropped, which is reported."""
+    samples: Duration = DAY
+    """How long samples of one second are kept."""
+    rollups: Duration = 90 * DAY
+    """How long the roll-ups of minutes and hours are kept."""
+    runs: Duration = 90 * DAY
+    """How long runs are kept that are not a baseline."""

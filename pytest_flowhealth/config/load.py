@@ -1,4 +1,4 @@
-"""Finds the target and reads its configuration; the nearest source of a value wins."""
+"""Find the target and load its configuration from the environment, its file, and a preset."""
 
 from __future__ import annotations
 
@@ -8,18 +8,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pytest_flowhealth.config.decode import Decoder, Values, assembled
-from pytest_flowhealth.config.environment import (
-    read_environment,
-    read_thresholds,
-)
-from pytest_flowhealth.config.fields import missing
+from pytest_flowhealth.config.decode import Decoder, Values, build, find_missing
+from pytest_flowhealth.config.environment import read_environment, read_thresholds
 from pytest_flowhealth.config.files import can_be_found, is_absent, read_text, reason
 from pytest_flowhealth.config.limits import parse_threshold_option
 from pytest_flowhealth.config.manifest import read_manifest
+from pytest_flowhealth.config.model import Configuration
+from pytest_flowhealth.config.problems import quote, shorten, suggest, usage_error
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.config.toml import NotToml, TooLarge, read_toml
-from pytest_flowhealth.config.wording import hint, quoted, shown, usage_error
 from pytest_flowhealth.errors import CheckFailed
 
 __all__ = ["load_target", "locate", "parse_threshold_option", "presets"]
@@ -30,132 +26,140 @@ TOOL = "flowhealth"
 
 
 def locate(start: Path | None, cwd: Path) -> Path:
-    """Return the target's folder, absolute: `start`, else the nearest one with a package.json.
+    """Return the target's folder, absolute: `start`, or the nearest one with a package.json.
 
     Raises:
-        UsageError: `start` is no folder.
+        UsageError: `start` is not a folder.
     """
     if start is not None:
-        return _folder(cwd / start, str(start))
+        return _resolve_folder(cwd / start, str(start))
     here = cwd.resolve()
-    return next((one for one in (here, *here.parents) if can_be_found(one / "package.json")), here)
+    folders = (here, *here.parents)
+    return next((each for each in folders if can_be_found(each / "package.json")), here)
 
 
 def load_target(start: Path | None, environ: Mapping[str, str], cwd: Path) -> Target:
     """Return the target with its configuration.
 
-    Nearest first: environment, flowhealth.toml (or pyproject.toml's
-    [tool.flowhealth]), preset, default.
+    The first source of a value wins: environment, flowhealth.toml (or [tool.flowhealth] of
+    pyproject.toml), preset, default.
 
     Raises:
-        UsageError: Something in them can't be meant; all of it is named.
+        UsageError: The configuration is invalid; the error lists all problems.
     """
     root = locate(start, cwd)
     environment, problems = read_environment(environ)
-    own, wrong = _own(root)
-    problems += wrong
-    preset, wrong = _preset(root, own | environment)
-    problems += wrong
+    thresholds, found = read_thresholds(environ)
+    problems += found
+    own, found = _read_project(root)
+    problems += found
+    preset, found = _read_preset(root, own | environment)
+    problems += found
     values = preset | own | environment
-    thresholds, wrong = read_thresholds(environ)
-    problems += wrong
-    problems += _absent_checks(root, values)
-    problems += [f"{key} is not set, but others of its table are" for key in missing(values)]
+    problems += _find_absent_checks(root, values)
+    problems += [
+        f"{key} is not set, but other keys of its table are" for key in find_missing(values)
+    ]
     if problems:
-        raise usage_error("the configuration can't be used", problems)
-    sources = {key: one.source for key, one in values.items()}
-    return Target(root, assembled(values), sources, thresholds)
+        raise usage_error("the configuration is invalid", problems)
+    sources = {key: each.source for key, each in values.items()}
+    return Target(root, build(values, Configuration), sources, thresholds)
 
 
 def presets() -> dict[str, str]:
     """Return the text of each preset by its name."""
     folder = resources.files("pytest_flowhealth.config") / "presets"
     return {
-        one.name.removesuffix(".toml"): one.read_text(encoding="utf-8")
-        for one in folder.iterdir()
-        if one.name.endswith(".toml")
+        file.name.removesuffix(".toml"): file.read_text(encoding="utf-8")
+        for file in folder.iterdir()
+        if file.name.endswith(".toml")
     }
 
 
-def _folder(path: Path, written: str) -> Path:
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return the content of a TOML document.
+
+    Raises:
+        ValueError: It is not valid TOML; the message says where.
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("brackets are nested too deeply") from None
+
+
+def _resolve_folder(path: Path, written: str) -> Path:
     try:
         if path.is_dir():
             return path.resolve(strict=True)
-        what = "is no folder"
+        problem = "is not a folder"
     except (OSError, ValueError, RuntimeError) as error:
-        what = f"can't be looked at: {reason(error)}"
-    raise usage_error(f"the project {shown(written)} {what}")
+        problem = f"can't be opened: {reason(error)}"
+    raise usage_error(f"the project {shorten(written)} {problem}")
 
 
-def _own(root: Path) -> tuple[Values, list[str]]:
-    """Return what the target's own file sets."""
-    own, wrong = _toml(root / FILE)
+def _read_project(root: Path) -> tuple[Values, list[str]]:
+    """Return what the project's own file sets, and the problems that were found."""
+    own, problems = _read_toml(root / FILE)
+    project, pyproject_problems = _read_toml(root / PYPROJECT, word=TOOL)
+    tool = project.get("tool", {})
+    section = tool.get(TOOL) if isinstance(tool, dict) else None
     has_file = not is_absent(root / FILE)
-    section, also_wrong = _section(root / PYPROJECT)
     if section is None:
-        # A broken pyproject.toml matters only where it may be ours.
-        return _decoded(FILE, own, wrong if has_file else wrong + also_wrong)
+        # An invalid pyproject.toml matters only if it may be the project's configuration.
+        return _decode(FILE, own, problems if has_file else problems + pyproject_problems)
     if has_file:
-        return {}, [f"both {FILE} and {PYPROJECT}'s [tool.flowhealth] are there; keep one of them"]
+        return {}, [f"there are both {FILE} and [tool.flowhealth] of {PYPROJECT}; keep one of them"]
     if not isinstance(section, dict):
         return {}, [f"{PYPROJECT}: [tool.flowhealth] must be a table"]
-    return _decoded(PYPROJECT, section, also_wrong)
+    return _decode(PYPROJECT, section, pyproject_problems)
 
 
-def _section(path: Path) -> tuple[object, list[str]]:
-    """Return [tool.flowhealth] of a pyproject.toml, None where it has none, and what is wrong."""
-    project, wrong = _toml(path, word=TOOL)
-    tool = project.get("tool", {})
-    return (tool.get(TOOL) if isinstance(tool, dict) else None), wrong
-
-
-def _decoded(source: str, raw: dict[str, Any], wrong: list[str]) -> tuple[Values, list[str]]:
-    decoder = Decoder(source)
-    decoder.table(raw)
-    return decoder.values, wrong + decoder.problems
-
-
-def _toml(path: Path, word: str = "") -> tuple[dict[str, Any], list[str]]:
-    """Return what a file says, nothing where it does not have `word` in it, and what is wrong."""
+def _read_toml(path: Path, word: str = "") -> tuple[dict[str, Any], list[str]]:
+    """Return the content of a file, empty if it is absent or does not contain `word`, and problems."""
     if is_absent(path):
         return {}, []
     try:
         text = read_text(path)
-        return (read_toml(text) if word in text else {}), []
+        return (parse_toml(text) if word in text else {}), []
     except CheckFailed as error:
         return {}, [error.message]
-    except (TooLarge, NotToml) as error:
+    except ValueError as error:
         return {}, [f"{path.name}: {error}"]
 
 
-def _preset(root: Path, nearer: Values) -> tuple[Values, list[str]]:
-    """Return what the preset sets: the one that is named, else the one with the package's name."""
+def _read_preset(root: Path, nearer: Values) -> tuple[Values, list[str]]:
+    """Return what the preset sets: the one that is named, or the one with the package's name."""
     known = presets()
     named = nearer.get("preset")
-    name = named.value if named else _package_name(root)
+    name = named.value if named else _read_package_name(root)
     if name not in known:
         if named is None or name is None:
             return {}, []
-        return {}, [f"{named.source}: there is no preset {quoted(name)}; {hint(name, [*known])}"]
-    decoder = Decoder(f"preset {name}")
-    decoder.table(tomllib.loads(known[name]))
-    return decoder.values, decoder.problems
+        return {}, [f"{named.source}: there is no preset {quote(name)}; {suggest(name, [*known])}"]
+    return _decode(f"preset {name}", tomllib.loads(known[name]), [])
 
 
-def _package_name(root: Path) -> str | None:
+def _decode(source: str, raw: dict[str, Any], problems: list[str]) -> tuple[Values, list[str]]:
+    decoder = Decoder(source)
+    decoder.table(raw)
+    return decoder.values, problems + decoder.problems
+
+
+def _read_package_name(root: Path) -> str | None:
     try:
         return read_manifest(root / "package.json").name
     except CheckFailed:
-        # What is wrong with package.json is for its own check to say.
+        # The check package.json reports what is wrong with it.
         return None
 
 
-def _absent_checks(root: Path, values: Values) -> list[str]:
+def _find_absent_checks(root: Path, values: Values) -> list[str]:
     if "checks" not in values:
         return []
     paths, source = values["checks"]
     return [
-        f"{source}: checks: {quoted(path)} is not there"
+        f"{source}: checks: {quote(path)} does not exist"
         for path in paths
         if not can_be_found(root / path)
     ]

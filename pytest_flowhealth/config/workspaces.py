@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from pytest_flowhealth.config.files import reason
 from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
-from pytest_flowhealth.config.wording import quoted
+from pytest_flowhealth.config.problems import quote
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 
 _MOST_FOLDERS = 20_000
@@ -88,13 +88,13 @@ def _checked(pattern: str, path: str) -> str:
         raise _unread(pattern, "only *, **, ?, {a,b} and ! are")
     pure = PurePosixPath(path)
     if pure.is_absolute() or ".." in pure.parts:
-        raise CheckFailed(f"package.json: the workspace {quoted(pattern)} leads out of the project")
+        raise CheckFailed(f"package.json: the workspace {quote(pattern)} leads out of the project")
     return str(pure)
 
 
 def _unread(pattern: str, why: str) -> MeasurementUnavailable:
     return MeasurementUnavailable(
-        f"package.json: the workspace {quoted(pattern)} is not understood: {why}",
+        f"package.json: the workspace {quote(pattern)} is not understood: {why}",
         remedy="name the folders in package.json's workspaces plainly",
     )
 

@@ -1,8 +1,8 @@
 """Metric names, labels and values of a run in Prometheus: written, scraped and read back.
 
 By https://prometheus.io/docs/practices/naming/ and OpenMetrics 1.0, values are in base units (seconds,
-bytes), and the unit is the end of the name. Where a check measures in another unit, such as ms, the
-label `unit` has it.
+bytes, ratios), names are in snake_case, and the unit is the end of the name. If a check measures in
+another unit, such as ms or %, the label `unit` has it. `promtool check metrics` has no complaint.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PREFIX = "flowhealth"
 WORDS = {
     **dict.fromkeys(("s", "ms", "us"), "seconds"),
     **dict.fromkeys(("B", "KiB", "MiB", "GiB", "kB", "MB", "GB"), "bytes"),
-    "%": "percent",
+    "%": "ratio",
     "1/s": "per_second",
     "B/s": "bytes_per_second",
     "x": "times",
@@ -32,6 +32,45 @@ WORDS = {
     "1": "",
 }
 """The word for each unit's base unit."""
+
+_SPELLINGS = {
+    "seconds": frozenset(
+        [
+            "s",
+            "sec",
+            "secs",
+            "second",
+            "seconds",
+            "ms",
+            "msec",
+            "milliseconds",
+            "us",
+            "usec",
+            "microseconds",
+        ]
+    ),
+    "bytes": frozenset(
+        [
+            "b",
+            "byte",
+            "bytes",
+            "kb",
+            "kib",
+            "mb",
+            "mib",
+            "gb",
+            "gib",
+            "kilobytes",
+            "megabytes",
+            "gigabytes",
+        ]
+    ),
+    "ratio": frozenset(["percent", "percentage", "pct", "ratio"]),
+}
+"""How the end of a measurement's name may spell its unit; the base unit takes its place."""
+
+_RESERVED = ("_total", "_count", "_sum", "_bucket", "_info", "_created")
+"""Endings that have a meaning in Prometheus, and that a gauge must not have."""
 
 STATUSES = {Status.HEALTHY: 0, Status.DEGRADED: 1, Status.UNHEALTHY: 2, Status.UNKNOWN: 3}
 OUTCOMES = {Outcome.PASS: 0, Outcome.WARN: 1, Outcome.FAIL: 2, Outcome.UNKNOWN: 3}
@@ -103,7 +142,9 @@ def exposed(health: Report, where: Labels, fingerprint: str | None = None) -> It
 
 
 def scale_of(unit: str) -> float:
-    """Return how many base units (seconds, bytes) a unit has; 1 for units of other kinds."""
+    """Return how many base units (seconds, bytes, ratios) a unit has; 1 for units of other kinds."""
+    if unit == "%":
+        return 0.01
     return UNITS[unit].factor if WORDS.get(unit) in ("seconds", "bytes") else 1.0
 
 
@@ -120,10 +161,15 @@ def from_base(value: float, unit: str, statistic: str) -> float:
 def name_of(metric: str, unit: str) -> str:
     """Return the name of a metric: `redis.connect` in ms is flowhealth_redis_connect_seconds."""
     plain = re.sub(r"[^A-Za-z0-9_]", "_", metric.partition("[")[0])
+    plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", plain).lower()
     word = WORDS.get(unit, "")
-    ending = "" if not word or plain.endswith(f"_{word}") else f"_{word}"
-    name = f"{PREFIX}_{plain}{ending}"
-    return f"{PREFIX}_measured_{plain}{ending}" if name in HELP else name
+    stem, _, last = plain.rpartition("_")
+    if stem.count("_") and (last == word or last in _SPELLINGS.get(word, ())):
+        plain = stem
+    plain += f"_{word}" if word and not plain.endswith(f"_{word}") else ""
+    plain += "_value" if plain.endswith(_RESERVED) else ""
+    name = f"{PREFIX}_{plain}"
+    return f"{PREFIX}_measured_{plain}" if name in HELP else name
 
 
 def unit_of(name: str) -> str:

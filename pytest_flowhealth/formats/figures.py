@@ -23,7 +23,7 @@ Row = tuple[str, str, str, str, str, str]
 """Name, value, warn limit, fail limit, outcome, style."""
 
 
-def figures(health: Report, width: int) -> Iterator[Line]:
+def render_figures(health: Report, width: int) -> Iterator[Line]:
     """Yield a row for each figure that was measured: by its thresholds, else by itself."""
     rows = [row for check in health.checks for row in _rows(check)]
     if not rows:
@@ -42,26 +42,26 @@ def figures(health: Report, width: int) -> Iterator[Line]:
             yield [(f"    {piece}", style)]
 
 
-def recommendations(health: Report, width: int) -> Iterator[Line]:
+def render_recommendations(health: Report, width: int) -> Iterator[Line]:
     """Yield what the checks recommend."""
-    told = [
+    sentences = [
         str(sentence)
         for check in health.checks
         for sentence in check.details.get(RECOMMENDATIONS, ())
     ]
-    if told:
+    if sentences:
         yield [(RECOMMENDATIONS, "bold")]
-    for sentence in told:
+    for sentence in sentences:
         for number, piece in enumerate(textwrap.wrap(one_line(sentence, 500), max(width - 4, 20))):
             yield [("  - " if number == 0 else "    ", "plain"), (piece, "plain")]
 
 
 def _rows(check: CheckResult) -> Iterator[Row]:
-    judged = {one.measurement for one in check.thresholds}
-    for one in check.thresholds:
+    judged = {threshold.measurement for threshold in check.thresholds}
+    for threshold in check.thresholds:
         # Of a skipped check nothing was to be measured.
-        if one.observed is not None or check.outcome is not Outcome.SKIP:
-            yield _judged_row(check, one)
+        if threshold.observed is not None or check.outcome is not Outcome.SKIP:
+            yield _judged_row(check, threshold)
     for taken in check.measurements:
         value = _value(taken)
         if taken.name not in judged and value is not None:
@@ -69,17 +69,22 @@ def _rows(check: CheckResult) -> Iterator[Row]:
             yield (name, f"{format_number(value)}{unit_suffix(taken.unit)}", "", "", "", "plain")
 
 
-def _judged_row(check: CheckResult, one: ThresholdResult) -> Row:
-    value = "-" if one.observed is None else f"{format_number(one.observed)}{unit_suffix(one.unit)}"
-    sign = ">" if one.better == "lower" else "<"
-    warns, fails = (
-        "" if limit is None else f"{sign} {format_number(limit)}" for limit in (one.warn, one.fail)
+def _judged_row(check: CheckResult, threshold: ThresholdResult) -> Row:
+    value = (
+        "-"
+        if threshold.observed is None
+        else f"{format_number(threshold.observed)}{unit_suffix(threshold.unit)}"
     )
-    outcome = one.outcome.value
-    if one.note and one.observed is not None:
-        outcome = f"{outcome}, {one.note}"
-    name = f"{check.component}.{one.name}"
-    return name, value, warns, fails, outcome, OUTCOME_STYLES[one.outcome]
+    sign = ">" if threshold.better == "lower" else "<"
+    warns, fails = (
+        "" if limit is None else f"{sign} {format_number(limit)}"
+        for limit in (threshold.warn, threshold.fail)
+    )
+    outcome = threshold.outcome.value
+    if threshold.note and threshold.observed is not None:
+        outcome = f"{outcome}, {threshold.note}"
+    name = f"{check.component}.{threshold.name}"
+    return name, value, warns, fails, outcome, OUTCOME_STYLES[threshold.outcome]
 
 
 def _value(taken: Measurement) -> float | None:

@@ -15,12 +15,12 @@ from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.domain.text import one_line, printable
 from pytest_flowhealth.formats import markdown
 from pytest_flowhealth.formats.readings import (
-    blocked,
-    counted,
-    of_the_run,
-    safe,
-    subject,
-    worst_first,
+    count_outcomes,
+    describe_target,
+    find_blocked,
+    find_run_reasons,
+    make_safe,
+    sort_by_severity,
 )
 
 ANNOTATIONS = 10
@@ -45,10 +45,12 @@ def render(health: Report) -> str:
     """Return errors, warnings, and the verdict as a notice; the worst first."""
     lines: list[str] = []
     for kind in ("error", "warning"):
-        lines += [_command(kind, one) for one in _within_limit(list(_of_kind(kind, health)))]
+        lines += [
+            _command(kind, annotation) for annotation in _within_limit(list(_of_kind(kind, health)))
+        ]
     verdict = Annotation(
-        f"{health.status.value.capitalize()}: {subject(health)}",
-        "; ".join((counted(health), *health.reasons[:1])),
+        f"{health.status.value.capitalize()}: {describe_target(health)}",
+        "; ".join((count_outcomes(health), *health.reasons[:1])),
     )
     return "\n".join([*lines, _command("notice", verdict), ""])
 
@@ -62,10 +64,10 @@ def _of_kind(kind: str, health: Report) -> Iterator[Annotation]:
     # A run's own reasons are at most as bad as its verdict.
     own = "warning" if health.status is Status.DEGRADED else "error"
     if kind == own:
-        for reason in of_the_run(health):
+        for reason in find_run_reasons(health):
             yield Annotation(f"The run is {health.status.value}", reason)
-    waiting = blocked(health)
-    for check in worst_first(health):
+    waiting = find_blocked(health)
+    for check in sort_by_severity(health):
         if _KINDS.get(check.outcome) == kind:
             yield _annotation(check, waiting[check.id])
 
@@ -73,7 +75,7 @@ def _of_kind(kind: str, health: Report) -> Iterator[Annotation]:
 def _annotation(check: CheckResult, waiting: Sequence[str]) -> Annotation:
     lines = [check.message or check.outcome.value]
     if waiting:
-        lines.append(f"keeps from running: {', '.join(waiting)}")
+        lines.append(f"blocks: {', '.join(waiting)}")
     if check.remedy:
         lines.append(f"fix: {check.remedy}")
     light = "" if check.critical or check.outcome is Outcome.WARN else " (not critical)"
@@ -86,20 +88,24 @@ def _within_limit(found: Sequence[Annotation]) -> Sequence[Annotation]:
     if len(found) <= ANNOTATIONS:
         return found
     more = found[ANNOTATIONS - 1 :]
-    names = "\n".join(one.title for one in more)
-    return [*found[: ANNOTATIONS - 1], Annotation(f"{len(more)} more", names)]
+    names = "\n".join(annotation.title for annotation in more)
+    last = Annotation(f"{len(more)} more", f"{names}\nThe job's summary has all of them.")
+    return [*found[: ANNOTATIONS - 1], last]
 
 
-def _command(kind: str, one: Annotation) -> str:
-    properties = [*_place(one.location), f"title={_property(one_line(one.title, 200))}"]
-    return f"::{kind} {','.join(properties)}::{_data(printable(one.message, _MESSAGE))}"
+def _command(kind: str, annotation: Annotation) -> str:
+    properties = [
+        *_place(annotation.location),
+        f"title={_property(one_line(annotation.title, 200))}",
+    ]
+    return f"::{kind} {','.join(properties)}::{_data(printable(annotation.message, _MESSAGE))}"
 
 
 def _place(location: str | None) -> Iterator[str]:
     """Yield the file and the line; nothing for a file outside the repository, which GitHub can't show."""
     file, _, line = (location or "").rpartition(":")
     if file and line.isdecimal() and not file.startswith(("/", "..")):
-        yield f"file={_property(safe(file))}"
+        yield f"file={_property(make_safe(file))}"
         yield f"line={line}"
 
 

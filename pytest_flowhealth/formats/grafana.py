@@ -13,7 +13,7 @@ from pytest_flowhealth.domain.text import printable
 from pytest_flowhealth.domain.thresholds import ThresholdResult
 from pytest_flowhealth.formats.promql import MeasuredSeries, iterate_series, select, take_last
 
-_UNITS = {"seconds": "s", "bytes": "bytes", "percent": "percent", "per_second": "ops"}
+_UNITS = {"seconds": "s", "bytes": "bytes", "ratio": "percentunit", "per_second": "ops"}
 _UNITS |= {"bytes_per_second": "Bps", "frames_per_second": "fps"}
 _WORDS = {0: ("healthy", "green"), 1: ("degraded", "yellow"), 2: ("unhealthy", "red")}
 _WORDS |= {3: ("unknown", "text")}

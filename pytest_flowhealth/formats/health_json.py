@@ -10,7 +10,7 @@ import msgspec
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Outcome, Status
-from pytest_flowhealth.formats.readings import encodable, readings
+from pytest_flowhealth.formats.readings import escape_surrogates, iterate_readings
 
 MEDIA_TYPE = "application/health+json"
 
@@ -35,7 +35,7 @@ _TYPES = {"redis": "datastore", "system": "system"}
 
 def render(health: Report) -> str:
     """Return a run as health+json; what does not apply is left out."""
-    return msgspec.json.encode(encodable(document(health))).decode() + "\n"
+    return msgspec.json.encode(escape_surrogates(document(health))).decode() + "\n"
 
 
 def document(health: Report) -> dict[str, Any]:
@@ -48,15 +48,15 @@ def document(health: Report) -> dict[str, Any]:
     found["description"] = f"{health.status.value}, as pytest-flowhealth judges"
     if health.reasons and health.status is not Status.HEALTHY:
         found["output"] = "; ".join(health.reasons)
-    skipped = [one for one in health.checks if one.outcome is Outcome.SKIP]
+    skipped = [check for check in health.checks if check.outcome is Outcome.SKIP]
     if skipped:
-        found["notes"] = [f"{one.id} was skipped: {one.message}" for one in skipped]
+        found["notes"] = [f"{check.id} was skipped: {check.message}" for check in skipped]
     time = health.started.isoformat().replace("+00:00", "Z")
     checks: dict[str, list[dict[str, Any]]] = {}
     for check in health.checks:
         if check.outcome in _OUTCOMES:
-            for key, one in _checks(check, time):
-                checks.setdefault(key, []).append(one)
+            for key, result in _checks(check, time):
+                checks.setdefault(key, []).append(result)
     return found | {"checks": checks}
 
 
@@ -68,12 +68,12 @@ def _checks(check: CheckResult, time: str) -> Iterator[tuple[str, dict[str, Any]
         "time": time,
     }
     output = {"output": check.message} if check.message else {}
-    for one in readings(check):
-        told: dict[str, Any] = {"observedValue": one.value, "observedUnit": one.unit}
-        if one.judged is not None:
-            word = _OUTCOMES.get(one.judged.outcome, "fail")
-            told |= {"status": word} | (output if word != "pass" else {})
-        yield _key(check.component, one.name), common | told
+    for reading in iterate_readings(check):
+        result: dict[str, Any] = {"observedValue": reading.value, "observedUnit": reading.unit}
+        if reading.judged is not None:
+            word = _OUTCOMES.get(reading.judged.outcome, "fail")
+            result |= {"status": word} | (output if word != "pass" else {})
+        yield _key(check.component, reading.name), common | result
     # The check itself may be worse than its figures.
     word = _OUTCOMES[check.outcome]
     name = check.id.removeprefix(f"{check.component}.")

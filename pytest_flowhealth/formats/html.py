@@ -10,7 +10,13 @@ from pytest_flowhealth.domain.checks import CheckResult, describe_limit, unit_su
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.domain.text import format_number
-from pytest_flowhealth.formats.readings import blocked, counted, readings, safe, worst_first
+from pytest_flowhealth.formats.readings import (
+    count_outcomes,
+    find_blocked,
+    iterate_readings,
+    make_safe,
+    sort_by_severity,
+)
 
 _SIGNS = {
     "healthy": "✓",
@@ -50,33 +56,37 @@ def _parts(health: Report, title: str) -> Iterator[str]:
     yield f'<h1 class="verdict" data-status="{status}"><span aria-hidden="true">{_SIGNS[status]}</span>'
     yield f"<span>{escape(title)}</span></h1>"
     yield f'<p class="quiet">{health.started:%Y-%m-%d %H:%M:%S} UTC on {escape(health.host.name)}, '
-    yield f"{format_number(health.duration)} s: {counted(health)}</p>"
+    yield f"{format_number(health.duration)} s: {count_outcomes(health)}</p>"
     yield from _listed(health.reasons)
     causes = [
-        one for one in worst_first(health) if one.outcome in _WRONG and one.blocked_by is None
+        check
+        for check in sort_by_severity(health)
+        if check.outcome in _WRONG and check.blocked_by is None
     ]
     if causes:
         yield '<h2>What is wrong</h2><div class="wrong">'
-        waiting = blocked(health)
-        yield from (_problem(one, waiting[one.id]) for one in causes)
+        waiting = find_blocked(health)
+        yield from (_problem(check, waiting[check.id]) for check in causes)
         yield "</div>"
     yield "<h2>Components</h2>"
     for name in health.components:
-        yield _component(name, [one for one in health.checks if one.component == name], health)
+        yield _component(
+            name, [check for check in health.checks if check.component == name], health
+        )
 
 
 def _listed(reasons: Iterable[str]) -> Iterator[str]:
     yield '<ul class="plain reasons">'
-    yield from (f"<li>{escape(one)}</li>" for one in reasons)
+    yield from (f"<li>{escape(reason)}</li>" for reason in reasons)
     yield "</ul>"
 
 
-def _problem(one: CheckResult, waiting: Sequence[str]) -> str:
-    more = f'<p class="small quiet">Keeps from running: {escape(", ".join(waiting))}</p>'
-    remedy = f'<p class="remedy"><code>{escape(one.remedy)}</code></p>' if one.remedy else ""
+def _problem(check: CheckResult, waiting: Sequence[str]) -> str:
+    more = f'<p class="small quiet">Blocks: {escape(", ".join(waiting))}</p>'
+    remedy = f'<p class="remedy"><code>{escape(check.remedy)}</code></p>' if check.remedy else ""
     return (
-        f'<article class="card" data-status="{one.outcome.value}"><h3>{_badge(one.outcome.value)} '
-        f'{escape(one.id)}</h3><p class="message">{escape(one.message)}</p>{remedy}'
+        f'<article class="card" data-status="{check.outcome.value}"><h3>{_badge(check.outcome.value)} '
+        f'{escape(check.id)}</h3><p class="message">{escape(check.message)}</p>{remedy}'
         f"{more if waiting else ''}</article>"
     )
 
@@ -84,33 +94,35 @@ def _problem(one: CheckResult, waiting: Sequence[str]) -> str:
 def _component(name: str, checks: list[CheckResult], health: Report) -> str:
     status = health.components[name].status
     head = f"<h3>{escape(name)} {_badge(status.value if status else 'skip')}</h3>"
-    rows = "".join(_row(one) for one in checks)
-    columns = "".join(f'<th scope="col">{one}</th>' for one in ("Check", "Outcome", "Figures"))
+    rows = "".join(_row(check) for check in checks)
+    columns = "".join(
+        f'<th scope="col">{heading}</th>' for heading in ("Check", "Outcome", "Figures")
+    )
     return f'{head}<div class="scroll"><table><thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
-def _row(one: CheckResult) -> str:
-    figures = "; ".join(_figures(one)) or one.message
+def _row(check: CheckResult) -> str:
+    figures = "; ".join(_figures(check)) or check.message
     return (
-        f'<tr><th scope="row">{escape(one.id)}</th><td>{_badge(one.outcome.value)}</td>'
+        f'<tr><th scope="row">{escape(check.id)}</th><td>{_badge(check.outcome.value)}</td>'
         f'<td class="wide">{escape(figures)}</td></tr>'
     )
 
 
-def _figures(one: CheckResult) -> Iterator[str]:
+def _figures(check: CheckResult) -> Iterator[str]:
     """Yield what was measured, against its limits where it has some, and what was not."""
-    for each in one.thresholds:
+    for each in check.thresholds:
         # Of a skipped check nothing was to be measured.
-        if each.observed is not None or one.outcome is not Outcome.SKIP:
+        if each.observed is not None or check.outcome is not Outcome.SKIP:
             yield describe_limit(each)
-    for reading in readings(one):
+    for reading in iterate_readings(check):
         if reading.judged is None:
             yield f"{reading.name} {format_number(reading.value)}{unit_suffix(reading.unit)}"
 
 
 def escape(text: str) -> str:
     """Return `text` as it stands in a page: no markup, no control characters."""
-    return escape_markup(safe(text))
+    return escape_markup(make_safe(text))
 
 
 def _badge(word: str) -> str:

@@ -15,7 +15,7 @@ from pytest_flowhealth.domain.report import SCHEMA, Host, Report, Summary, Targe
 from pytest_flowhealth.domain.root_causes import Component
 from pytest_flowhealth.domain.run_history import Comparison, Remembered, Trend
 from pytest_flowhealth.domain.status import Status
-from pytest_flowhealth.formats.readings import encodable
+from pytest_flowhealth.formats.readings import escape_surrogates
 
 
 class RunLine(msgspec.Struct, frozen=True, tag="run", tag_field="kind"):
@@ -55,8 +55,8 @@ def render(health: Report) -> str:
     """Return a run as JSON lines."""
     fields = {name: getattr(health, name) for name in RunLine.__struct_fields__}
     lines: list[RunLine | CheckLine] = [RunLine(**fields)]
-    lines += [_of_check(one, health) for one in health.checks]
-    return "".join(f"{_encoded(one)}\n" for one in lines)
+    lines += [_of_check(check, health) for check in health.checks]
+    return "".join(f"{_encoded(line)}\n" for line in lines)
 
 
 def schema() -> dict[str, Any]:
@@ -79,7 +79,7 @@ def _of_check(check: CheckResult, health: Report) -> CheckLine:
 
 
 def _encoded(line: RunLine | CheckLine) -> str:
-    return msgspec.json.encode(encodable(msgspec.to_builtins(line))).decode()
+    return msgspec.json.encode(escape_surrogates(msgspec.to_builtins(line))).decode()
 
 
 if __name__ == "__main__":

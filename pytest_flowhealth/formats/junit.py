@@ -15,12 +15,12 @@ from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.formats.readings import (
-    blocked,
-    exact,
-    of_the_run,
-    readings,
-    safe,
-    subject,
+    describe_target,
+    find_blocked,
+    find_run_reasons,
+    iterate_readings,
+    make_safe,
+    write_number,
 )
 
 PACKAGE = "flowhealth"
@@ -41,31 +41,33 @@ def render(health: Report) -> str:
 
 
 def _suites(health: Report) -> Iterator[ET.Element]:
-    reasons = of_the_run(health)
+    reasons = find_run_reasons(health)
     if reasons:
         yield _suite("run", health.status, list(_run_cases(reasons, health)), health)
-    waiting = blocked(health)
+    waiting = find_blocked(health)
     for name, component in health.components.items():
-        cases = [_case(one, waiting[one.id]) for one in health.checks if one.component == name]
+        cases = [
+            _case(check, waiting[check.id]) for check in health.checks if check.component == name
+        ]
         yield _suite(name, component.status, cases, health)
 
 
 def _suite(
     name: str, status: Status | None, cases: Sequence[ET.Element], health: Report
 ) -> ET.Element:
-    suite = ET.Element("testsuite", {"name": f"{PACKAGE}.{safe(name)}"})
+    suite = ET.Element("testsuite", {"name": f"{PACKAGE}.{make_safe(name)}"})
     suite.attrib |= _counts(cases)
-    suite.set("time", f"{sum(float(one.get('time', 0)) for one in cases):.3f}")
+    suite.set("time", f"{sum(float(case.get('time', 0)) for case in cases):.3f}")
     suite.set("timestamp", health.started.strftime("%Y-%m-%dT%H:%M:%S"))
-    suite.set("hostname", safe(health.host.name))
-    told = {"status": status.value if status else "skipped", "target": subject(health)}
-    suite.append(_properties(told | {"verdict": health.status.value}))
+    suite.set("hostname", make_safe(health.host.name))
+    facts = {"status": status.value if status else "skipped", "target": describe_target(health)}
+    suite.append(_properties(facts | {"verdict": health.status.value}))
     suite.extend(cases)
     return suite
 
 
 def _counts(elements: Sequence[ET.Element]) -> dict[str, str]:
-    cases = [case for one in elements for case in one.iter("testcase")]
+    cases = [case for element in elements for case in element.iter("testcase")]
     found = {"tests": len(cases)}
     for name, kind in _COUNTS.items():
         found[name] = sum(case.find(kind) is not None for case in cases)
@@ -92,35 +94,35 @@ def _case(check: CheckResult, waiting: Sequence[str]) -> ET.Element:
     case = ET.Element(
         "testcase",
         {
-            "name": safe(check.id.removeprefix(f"{check.component}.")),
-            "classname": f"{PACKAGE}.{safe(check.component)}",
+            "name": make_safe(check.id.removeprefix(f"{check.component}.")),
+            "classname": f"{PACKAGE}.{make_safe(check.component)}",
             "time": f"{check.duration:.3f}",
         },
     )
     file, _, line = (check.location or "").rpartition(":")
     if file:
-        case.attrib |= {"file": safe(file), "line": line}
+        case.attrib |= {"file": make_safe(file), "line": line}
     case.append(_properties(dict(_facts(check))))
-    told = _told(check, waiting)
+    text = _describe(check, waiting)
     if kind := _ELEMENTS.get(check.outcome):
-        found = _text(kind, told)
+        found = _text(kind, text)
         found.attrib |= {
             "type": check.outcome.value,
             "message": one_line(check.message, _TITLE),
         }
         case.append(found)
     elif check.outcome is Outcome.WARN:
-        case.append(_text("system-out", f"WARN: {told}"))
-    elif told:
-        case.append(_text("system-out", told))
+        case.append(_text("system-out", f"WARN: {text}"))
+    elif text:
+        case.append(_text("system-out", text))
     return case
 
 
-def _told(check: CheckResult, waiting: Sequence[str]) -> str:
+def _describe(check: CheckResult, waiting: Sequence[str]) -> str:
     """Return all that is to be said; readers show a failure's text, and not always its message."""
     lines = [check.message] if check.message else []
     if waiting:
-        lines.append(f"keeps from running: {', '.join(waiting)}")
+        lines.append(f"blocks: {', '.join(waiting)}")
     if check.remedy and check.outcome not in (Outcome.PASS, Outcome.SKIP):
         lines.append(f"fix: {check.remedy}")
     return "\n".join(lines)
@@ -134,24 +136,24 @@ def _facts(check: CheckResult) -> Iterator[tuple[str, str]]:
         yield "attempts", str(check.attempts)
     if check.blocked_by:
         yield "blocked_by", check.blocked_by
-    for one in readings(check):
-        unit = unit_suffix(one.unit)
-        yield one.name, f"{exact(one.value)}{unit}"
-        if one.judged is not None:
-            side = "above" if one.judged.better == "lower" else "below"
-            for word, limit in (("warns", one.judged.warn), ("fails", one.judged.fail)):
+    for reading in iterate_readings(check):
+        unit = unit_suffix(reading.unit)
+        yield reading.name, f"{write_number(reading.value)}{unit}"
+        if reading.judged is not None:
+            side = "above" if reading.judged.better == "lower" else "below"
+            for word, limit in (("warns", reading.judged.warn), ("fails", reading.judged.fail)):
                 if limit is not None:
-                    yield f"{one.name}.{word}", f"{side} {exact(limit)}{unit}"
+                    yield f"{reading.name}.{word}", f"{side} {write_number(limit)}{unit}"
 
 
 def _properties(facts: dict[str, str]) -> ET.Element:
     found = ET.Element("properties")
     for name, value in facts.items():
-        ET.SubElement(found, "property", {"name": safe(name), "value": safe(value)})
+        ET.SubElement(found, "property", {"name": make_safe(name), "value": make_safe(value)})
     return found
 
 
 def _text(tag: str, text: str) -> ET.Element:
     element = ET.Element(tag)
-    element.text = safe(text)
+    element.text = make_safe(text)
     return element

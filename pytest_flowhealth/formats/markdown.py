@@ -13,14 +13,14 @@ from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.domain.text import escape_mentions, format_number, one_line
 from pytest_flowhealth.formats.readings import (
-    blocked,
-    counted,
-    full_name,
-    of_the_run,
-    readings,
-    safe,
-    subject,
-    worst_first,
+    count_outcomes,
+    describe_target,
+    find_blocked,
+    find_run_reasons,
+    iterate_readings,
+    make_safe,
+    name_reading,
+    sort_by_severity,
 )
 
 _LEFT_OUT = "\n\nMore than has room here: the report has the rest.\n"
@@ -36,18 +36,18 @@ def render(health: Report, room: int | None = None) -> str:
 
 def _blocks(health: Report) -> Iterator[str]:
     """Yield what must not be cut in two: a heading, a paragraph, a row of a table."""
-    yield f"## {health.status.value.capitalize()}: {_text(subject(health))}\n\n"
+    yield f"## {health.status.value.capitalize()}: {_text(describe_target(health))}\n\n"
     when = f"{health.started:%Y-%m-%d %H:%M:%S} UTC on {_text(health.host.name)}"
-    yield f"{_text(counted(health))} in {format_number(health.duration)} s, {when}\n"
-    reasons = of_the_run(health)
+    yield f"{_text(count_outcomes(health))} in {format_number(health.duration)} s, {when}\n"
+    reasons = find_run_reasons(health)
     if reasons:
         yield "\n### The run itself\n\n"
-        yield from (f"- {_text(one)}\n" for one in reasons)
-    wrong = [one for one in worst_first(health) if one.outcome in _WRONG]
+        yield from (f"- {_text(reason)}\n" for reason in reasons)
+    wrong = [check for check in sort_by_severity(health) if check.outcome in _WRONG]
     if wrong:
         yield "\n### What is wrong\n"
-        waiting = blocked(health)
-        yield from (_problem(one, waiting[one.id]) for one in wrong)
+        waiting = find_blocked(health)
+        yield from (_problem(check, waiting[check.id]) for check in wrong)
     for title, head, rows in _tables(health):
         if rows:
             yield f"\n### {title}\n\n"
@@ -60,16 +60,16 @@ def _tables(health: Report) -> Iterator[tuple[str, list[str], list[list[str]]]]:
         "Components",
         ["component", "status", "checks"],
         [
-            [name, one.status.value if one.status else "skipped", str(len(one.checks))]
-            for name, one in health.components.items()
+            [name, each.status.value if each.status else "skipped", str(len(each.checks))]
+            for name, each in health.components.items()
         ],
     )
     yield (
         "Checks",
         ["check", "outcome", "seconds", "message"],
         [
-            [one.id, one.outcome.value, format_number(one.duration), one.message]
-            for one in worst_first(health)
+            [check.id, check.outcome.value, format_number(check.duration), check.message]
+            for check in sort_by_severity(health)
         ],
     )
     yield (
@@ -80,27 +80,27 @@ def _tables(health: Report) -> Iterator[tuple[str, list[str], list[list[str]]]]:
 
 
 def _figures(check: CheckResult) -> Iterator[list[str]]:
-    for one in readings(check):
-        value = f"{format_number(one.value)}{unit_suffix(one.unit)}"
-        row = [full_name(check, one), value, "", "", ""]
-        if one.judged is not None:
-            side = "above" if one.judged.better == "lower" else "below"
-            limits = (one.judged.warn, one.judged.fail)
-            told = ["" if limit is None else f"{side} {format_number(limit)}" for limit in limits]
-            row[2:] = [*told, one.judged.outcome.value]
+    for reading in iterate_readings(check):
+        value = f"{format_number(reading.value)}{unit_suffix(reading.unit)}"
+        row = [name_reading(check, reading), value, "", "", ""]
+        if reading.judged is not None:
+            side = "above" if reading.judged.better == "lower" else "below"
+            limits = (reading.judged.warn, reading.judged.fail)
+            texts = ["" if limit is None else f"{side} {format_number(limit)}" for limit in limits]
+            row[2:] = [*texts, reading.judged.outcome.value]
         yield row
 
 
 def _problem(check: CheckResult, waiting: Sequence[str]) -> str:
     light = "" if check.critical or check.outcome is Outcome.WARN else " (not critical)"
-    told = f"\n**{check.outcome.value.upper()}** {_text(check.id)}{light}\n"
+    text = f"\n**{check.outcome.value.upper()}** {_text(check.id)}{light}\n"
     if check.message:
-        told += f"\n{_fenced(check.message)}"
+        text += f"\n{_fenced(check.message)}"
     if waiting:
-        told += f"\nKeeps from running: {_text(', '.join(waiting))}\n"
+        text += f"\nBlocks: {_text(', '.join(waiting))}\n"
     if check.remedy:
-        told += f"\nFix:\n\n{_fenced(check.remedy)}"
-    return told
+        text += f"\nFix:\n\n{_fenced(check.remedy)}"
+    return text
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -121,7 +121,7 @@ def _not_begun(found: re.Match[str]) -> str:
 
 def _fenced(text: str) -> str:
     """Return lines that are shown as they are, in a fence that none of them ends."""
-    shown = safe(text)
+    shown = make_safe(text)
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{shown}\n{fence}\n"
@@ -129,10 +129,10 @@ def _fenced(text: str) -> str:
 
 def _within(blocks: Iterable[str], room: int) -> Iterator[str]:
     left = room - len(_LEFT_OUT)
-    for number, one in enumerate(blocks):
-        left -= len(one.encode())
+    for number, block in enumerate(blocks):
+        left -= len(block.encode())
         if left < 0:
             if number:
                 yield _LEFT_OUT
             return
-        yield one
+        yield block

@@ -16,13 +16,13 @@ from pytest_flowhealth.domain.thresholds import ThresholdResult
 from pytest_flowhealth.domain.units import UNITS, convert
 from pytest_flowhealth.formats.readings import (
     Reading,
-    counted,
-    exact,
-    full_name,
-    of_the_run,
-    readings,
-    subject,
-    worst_first,
+    count_outcomes,
+    describe_target,
+    find_run_reasons,
+    iterate_readings,
+    name_reading,
+    sort_by_severity,
+    write_number,
 )
 
 LIMIT = 8_000
@@ -50,58 +50,58 @@ def render(health: Report) -> str:
     first = _first(health) + (f" | {' '.join(figures)}" if figures else "")
     lines = list(_lines(health))
     if left_out:
-        lines.insert(0, f"{left_out} figures found no room here")
+        lines.insert(0, f"{left_out} figures do not fit here")
     room = LIMIT - len(first.encode()) - len("\n... and 1000000 more\n")
-    kept, cut = _within(lines, room)
+    shown, cut = _within(lines, room)
     more = [f"... and {cut} more"] if cut else []
-    return "\n".join([first, *kept, *more, ""])
+    return "\n".join([first, *shown, *more, ""])
 
 
 def _first(health: Report) -> str:
-    told = f"{_WORDS[health.status]}: {subject(health)} is {health.status.value}: {counted(health)}"
+    text = f"{_WORDS[health.status]}: {describe_target(health)} is {health.status.value}: {count_outcomes(health)}"
     if health.reasons:
-        told = f"{told}: {health.reasons[0]}"
-    return _plain(told, _FIRST)
+        text = f"{text}: {health.reasons[0]}"
+    return _plain(text, _FIRST)
 
 
 def _lines(health: Report) -> Iterator[str]:
-    for reason in of_the_run(health):
+    for reason in find_run_reasons(health):
         yield _plain(f"{health.status.value.upper()} the run: {reason}", _LONG)
-    for one in sorted(worst_first(health), key=lambda check: _ORDER.index(check.outcome)):
-        said = f": {one.message}" if one.message else ""
-        yield _plain(f"{one.outcome.value.upper()} {one.id}{said}", _LONG)
-        if one.remedy and one.outcome not in (Outcome.PASS, Outcome.SKIP):
-            yield _plain(f"  fix: {one.remedy}", _LONG, indent="  ")
+    for check in sorted(sort_by_severity(health), key=lambda check: _ORDER.index(check.outcome)):
+        message = f": {check.message}" if check.message else ""
+        yield _plain(f"{check.outcome.value.upper()} {check.id}{message}", _LONG)
+        if check.remedy and check.outcome not in (Outcome.PASS, Outcome.SKIP):
+            yield _plain(f"  fix: {check.remedy}", _LONG, indent="  ")
 
 
 def _figures(health: Report) -> Iterator[str]:
     seen: set[str] = set()
     for check in health.checks:
-        for one in readings(check):
-            label = _label(full_name(check, one))
+        for reading in iterate_readings(check):
+            label = _label(name_reading(check, reading))
             # Two checks that measured the same: the first counts, as everywhere.
             if label not in seen:
                 seen.add(label)
-                yield _figure(label, one)
+                yield _figure(label, reading)
 
 
-def _figure(label: str, one: Reading) -> str:
+def _figure(label: str, reading: Reading) -> str:
     """Return ``'label'=value[UOM];[warn];[crit]``; least and greatest values are not known."""
-    size = one.unit in UNITS and UNITS[one.unit].kind == "size"
-    unit = "B" if size else one.unit
+    size = reading.unit in UNITS and UNITS[reading.unit].kind == "size"
+    unit = "B" if size else reading.unit
     shown = unit if size or unit in _PLAIN else ""
 
     def number(value: float) -> str:
-        return exact(convert(value, one.unit, unit) if size else value)
+        return write_number(convert(value, reading.unit, unit) if size else value)
 
     limits = ""
-    if one.judged is not None:
+    if reading.judged is not None:
         warn, fail = (
-            "" if limit is None else _range(one.judged, number(limit))
-            for limit in (one.judged.warn, one.judged.fail)
+            "" if limit is None else _range(reading.judged, number(limit))
+            for limit in (reading.judged.warn, reading.judged.fail)
         )
         limits = f";{warn};{fail}".rstrip(";")
-    return f"'{label}'={number(one.value)}{shown}{limits}"
+    return f"'{label}'={number(reading.value)}{shown}{limits}"
 
 
 def _range(judged: ThresholdResult, limit: str) -> str:
@@ -125,13 +125,13 @@ def _plain(text: str, limit: int, indent: str = "") -> str:
 
 def _within(pieces: Iterable[str], room: int) -> tuple[list[str], int]:
     """Return the pieces that have room together, each with a separator, and how many have not."""
-    kept: list[str] = []
+    fitting: list[str] = []
     left = 0
-    for one in pieces:
-        size = len(one.encode()) + 1
+    for piece in pieces:
+        size = len(piece.encode()) + 1
         if left or size > room:
             left += 1
             continue
-        kept.append(one)
+        fitting.append(piece)
         room -= size
-    return kept, left
+    return fitting, left

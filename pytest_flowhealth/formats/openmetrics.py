@@ -23,23 +23,23 @@ from pytest_flowhealth.domain.metric_names import (
 )
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Status
-from pytest_flowhealth.formats.readings import encodable
+from pytest_flowhealth.formats.readings import escape_surrogates
 
 
 def render(health: Report) -> str:
     """Return a run as OpenMetrics text; labels: host, target, component, check, statistic."""
     where = origin_of(health)
     families: dict[str, list[Sample]] = defaultdict(list)
-    for one in (*exposed(health, where), *_states(health, where)):
-        families[one.name].append(one)
+    for sample in (*exposed(health, where), *_states(health, where)):
+        families[sample.name].append(sample)
     lines = [line for name, samples in families.items() for line in _family(name, samples)]
     return "\n".join([*lines, "# EOF", ""])
 
 
 def _states(health: Report, where: Labels) -> Iterator[Sample]:
-    for one in Status:
-        labels = (*where, ("state", one.value))
-        yield Sample(STATE, labels, float(one is health.status), 0.0)
+    for status in Status:
+        labels = (*where, ("state", status.value))
+        yield Sample(STATE, labels, float(status is health.status), 0.0)
 
 
 def _family(name: str, samples: list[Sample]) -> Iterator[str]:
@@ -48,13 +48,13 @@ def _family(name: str, samples: list[Sample]) -> Iterator[str]:
         yield f"# UNIT {name} {unit}"
     component = dict(samples[0].labels).get("component", "")
     yield f"# HELP {name} {HELP.get(name) or f'Measured by the checks of {component}.'}"
-    for one in samples:
-        yield f"{name}{_labels(one.labels)} {_number(one.value)}"
+    for sample in samples:
+        yield f"{name}{_labels(sample.labels)} {_number(sample.value)}"
 
 
 def _labels(labels: Labels) -> str:
-    told = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels if value)
-    return f"{{{told}}}" if told else ""
+    pairs = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels if value)
+    return f"{{{pairs}}}" if pairs else ""
 
 
 def _number(value: float) -> str:
@@ -62,5 +62,5 @@ def _number(value: float) -> str:
 
 
 def _escaped(text: str) -> str:
-    text = str(encodable(text))
+    text = str(escape_surrogates(text))
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -31,16 +31,18 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     judged: ThresholdResult | None = None
 
 
-def readings(check: CheckResult) -> Iterator[Reading]:
+def iterate_readings(check: CheckResult) -> Iterator[Reading]:
     """Yield what was measured: by its thresholds, else by its value, a series by its median.
 
     What has no value has no figure.
     """
-    for one in check.thresholds:
-        if one.observed is not None:
-            unit = "1" if one.statistic == "count" else one.unit or "1"
-            yield Reading(one.name, one.observed, unit, one)
-    judged = {one.measurement for one in check.thresholds if one.observed is not None}
+    for threshold in check.thresholds:
+        if threshold.observed is not None:
+            unit = "1" if threshold.statistic == "count" else threshold.unit or "1"
+            yield Reading(threshold.name, threshold.observed, unit, threshold)
+    judged = {
+        threshold.measurement for threshold in check.thresholds if threshold.observed is not None
+    }
     for taken in check.measurements:
         if taken.name in judged:
             continue
@@ -50,88 +52,90 @@ def readings(check: CheckResult) -> Iterator[Reading]:
             yield Reading(taken.name, taken.value, taken.unit)
 
 
-def full_name(check: CheckResult, reading: Reading) -> str:
+def name_reading(check: CheckResult, reading: Reading) -> str:
     """Return a figure's name among all: ``http.page.p95[login]``."""
     _, bracket, which = check.id.partition("[")
     return f"{check.component}.{reading.name}{bracket}{which}"
 
 
-def of_the_run(health: Report) -> tuple[str, ...]:
+def find_run_reasons(health: Report) -> tuple[str, ...]:
     """Return the reasons that are no check's, such as a lost worker.
 
     Where the verdict is worse than all that the checks say, it is never empty: no format may show a
     broken run as a good one.
     """
-    wrong = [one for one in health.checks if one.status not in (None, Status.HEALTHY)]
-    ids = {one.id for one in wrong}
-    starts = tuple(f"{one}: " for one in ids)
+    wrong = [check for check in health.checks if check.status not in (None, Status.HEALTHY)]
+    ids = {check.id for check in wrong}
+    starts = tuple(f"{name}: " for name in ids)
     left = tuple(
-        one
-        for one in health.reasons
-        if one.partition(": ")[0] not in ids and not one.startswith(starts)
+        reason
+        for reason in health.reasons
+        if reason.partition(": ")[0] not in ids and not reason.startswith(starts)
     )
-    told = max((one.status.severity for one in wrong if one.status), default=0)
-    if left or health.status.severity <= told:
+    severity = max((check.status.severity for check in wrong if check.status), default=0)
+    if left or health.status.severity <= severity:
         return left
     return health.reasons or (f"the verdict is {health.status.value}",)
 
 
-def counted(health: Report) -> str:
+def count_outcomes(health: Report) -> str:
     """Return how many checks ended how: ``19 pass, 1 fail``."""
-    one = health.summary
+    summary = health.summary
     counts = {
-        "pass": one.passed,
-        "warn": one.warn,
-        "fail": one.fail,
-        "unknown": one.unknown,
-        "skip": one.skip,
+        "pass": summary.passed,
+        "warn": summary.warn,
+        "fail": summary.fail,
+        "unknown": summary.unknown,
+        "skip": summary.skip,
     }
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "no checks"
 
 
-def subject(health: Report) -> str:
+def describe_target(health: Report) -> str:
     """Return what was looked at: its name and version, or its folder."""
     name = health.target.name or health.target.path
     return printable(" ".join(filter(None, (name, health.target.version))))
 
 
-def worst_first(health: Report) -> list[CheckResult]:
+def sort_by_severity(health: Report) -> list[CheckResult]:
     """Return the checks by severity, of equals the one first that keeps most others from running."""
-    waiting = blocked(health)
+    waiting = find_blocked(health)
 
-    def rank(one: CheckResult) -> tuple[int, int]:
-        severity = -1 if one.outcome is Outcome.SKIP else (one.status or Status.HEALTHY).severity
-        return (-severity, -len(waiting[one.id]))
+    def rank(check: CheckResult) -> tuple[int, int]:
+        severity = (
+            -1 if check.outcome is Outcome.SKIP else (check.status or Status.HEALTHY).severity
+        )
+        return (-severity, -len(waiting[check.id]))
 
     return sorted(health.checks, key=rank)
 
 
-def blocked(health: Report) -> Mapping[str, Sequence[str]]:
-    """Return the ids of the checks that each check, by its id, keeps from running."""
+def find_blocked(health: Report) -> Mapping[str, Sequence[str]]:
+    """Return the ids of the checks that each check, by its id, blocks."""
     waiting: dict[str, list[str]] = defaultdict(list)
-    for one in health.checks:
-        if one.blocked_by is not None:
-            waiting[one.blocked_by].append(one.id)
+    for check in health.checks:
+        if check.blocked_by is not None:
+            waiting[check.blocked_by].append(check.id)
     return waiting
 
 
-def exact(value: float) -> str:
+def write_number(value: float) -> str:
     """Return a number in full, without an exponent: not every reader knows 1e-05."""
     text = format(Decimal(repr(float(value))), "f")
     return text.removesuffix(".0")
 
 
-def safe(text: str) -> str:
+def make_safe(text: str) -> str:
     """Return a text without what a terminal, a parser or a CI log would act on; its lines stay."""
     return printable(text, LONGEST)
 
 
-def encodable(tree: Any) -> Any:
+def escape_surrogates(tree: Any) -> Any:
     """Return a tree of dicts, lists and texts with lone surrogates written out: UTF-8 has none."""
     if isinstance(tree, str):
         return tree.encode("utf-8", "backslashreplace").decode()
     if isinstance(tree, dict):
-        return {encodable(key): encodable(value) for key, value in tree.items()}
+        return {escape_surrogates(key): escape_surrogates(value) for key, value in tree.items()}
     if isinstance(tree, (list, tuple)):
-        return [encodable(one) for one in tree]
+        return [escape_surrogates(item) for item in tree]
     return tree

@@ -17,9 +17,9 @@ from pytest_flowhealth.domain.run_history import Remembered
 from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.domain.text import format_number, one_line
 from pytest_flowhealth.domain.thresholds import ThresholdResult
-from pytest_flowhealth.formats.figures import figures, recommendations
+from pytest_flowhealth.formats.figures import render_figures, render_recommendations
 from pytest_flowhealth.formats.style import OUTCOME_STYLES, STATUS_STYLES, Line
-from pytest_flowhealth.formats.trends import trends
+from pytest_flowhealth.formats.trends import render_trends
 
 _NAMES = {"passed": "pass"}
 _REASONS_SHOWN = 5
@@ -43,10 +43,10 @@ def render(
     if not terse:
         lines += _section(_components(health, width))
     if table and not terse:
-        lines += _section(figures(health, width))
-        lines += _section(recommendations(health, width))
+        lines += _section(render_figures(health, width))
+        lines += _section(render_recommendations(health, width))
     if not terse:
-        lines += _section(trends(health, width))
+        lines += _section(render_trends(health, width))
     for check in _problems(health):
         lines += [[], *_problem(check, health, width)]
     if not terse:
@@ -71,14 +71,17 @@ def _headline(health: Report, width: int) -> Iterator[Line]:
     total = sum(counts.values())
     checks = f"{total} check{'' if total == 1 else 's'} in {health.duration:.1f} s"
     numbers = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-    told = f"{checks}: {numbers}" if numbers else checks
+    summary = f"{checks}: {numbers}" if numbers else checks
     word = health.status.value.upper()
     style = f"bold {STATUS_STYLES[health.status]}"
-    if len(f"{word}  {target}  {told}") <= width:
-        yield [(word, style), ("  ".join(["", target, told] if target else ["", told]), "plain")]
+    if len(f"{word}  {target}  {summary}") <= width:
+        yield [
+            (word, style),
+            ("  ".join(["", target, summary] if target else ["", summary]), "plain"),
+        ]
     else:
         yield [(word, style), (f"  {target}", "plain")]
-        yield [(f"  {told}", "plain")]
+        yield [(f"  {summary}", "plain")]
 
 
 def _reasons(health: Report, width: int) -> Iterator[Line]:
@@ -97,7 +100,7 @@ def _components(health: Report, width: int) -> Iterator[Line]:
     checks = {check.id: check for check in health.checks}
     longest = max((len(name) for name in health.components), default=0)
     for name, component in health.components.items():
-        members = [checks[one] for one in component.checks]
+        members = [checks[name] for name in component.checks]
         status, style = _standing(component, members, checks)
         lead = f"  {name:<{longest}}  "
         room = max(width - len(lead) - 11, 20)
@@ -121,7 +124,12 @@ def _standing(
 def _telling(members: list[CheckResult]) -> str:
     """Return the measurement nearest to its limits, or beyond them; else what is wrong, or how many pass."""
     open_checks = [check for check in members if not check.blocked_by]
-    judged = [one for check in open_checks for one in check.thresholds if one.observed is not None]
+    judged = [
+        threshold
+        for check in open_checks
+        for threshold in check.thresholds
+        if threshold.observed is not None
+    ]
     nearest = max(judged, key=_closeness, default=None)
     worst = max(open_checks, key=lambda check: check.outcome.severity, default=None)
     if worst and worst.outcome.severity > (nearest.outcome.severity if nearest else 0):
@@ -132,8 +140,8 @@ def _telling(members: list[CheckResult]) -> str:
     if passed:
         blocked = len(members) - len(open_checks)
         return f"{passed} of {len(members)} pass" + (f", {blocked} blocked" if blocked else "")
-    told = sorted(members, key=lambda check: check.blocked_by is not None)
-    return next((one_line(check.message) for check in told if check.message), "")
+    unblocked_first = sorted(members, key=lambda check: check.blocked_by is not None)
+    return next((one_line(check.message) for check in unblocked_first if check.message), "")
 
 
 def _closeness(judged: ThresholdResult) -> tuple[int, float]:
@@ -153,17 +161,19 @@ def _against_limits(judged: ThresholdResult) -> str:
 def _limits(judged: ThresholdResult) -> str:
     side = "above" if judged.better == "lower" else "below"
     limits = {"warn": judged.warn, "fail": judged.fail}
-    told = [
+    texts = [
         f"{name} {side} {format_number(limit)}"
         for name, limit in limits.items()
         if limit is not None
     ]
-    return ", ".join(told) + unit_suffix(judged.unit)
+    return ", ".join(texts) + unit_suffix(judged.unit)
 
 
 def _problems(health: Report) -> list[CheckResult]:
-    told = [check for check in health.checks if check.outcome not in (Outcome.PASS, Outcome.SKIP)]
-    return sorted(told, key=lambda check: -(check.status or Status.HEALTHY).severity)
+    problems = [
+        check for check in health.checks if check.outcome not in (Outcome.PASS, Outcome.SKIP)
+    ]
+    return sorted(problems, key=lambda check: -(check.status or Status.HEALTHY).severity)
 
 
 def _problem(check: CheckResult, health: Report, width: int) -> Iterator[Line]:
@@ -209,11 +219,11 @@ def _addresses(health: Report, width: int) -> Iterator[Line]:
 
 
 def _skipped(health: Report, width: int) -> Iterator[Line]:
-    told = {check.id for check in _problems(health)}  # with what they block
+    problems = {check.id for check in _problems(health)}  # with what they block
     skipped = [
         check
         for check in health.checks
-        if check.outcome is Outcome.SKIP and check.blocked_by not in told
+        if check.outcome is Outcome.SKIP and check.blocked_by not in problems
     ]
     if not skipped:
         return
@@ -236,18 +246,20 @@ def _closing(health: Report, width: int, report: str | None) -> Iterator[Line]:
     if health.deselected:
         yield [(f"left out by your selection: {health.deselected}", "faint")]
     if health.history is not None:
-        yield from _kept(health.history, width)
+        yield from _history(health.history, width)
     if report:
         yield [(f"report: {report}", "faint")]
 
 
-def _kept(told: Remembered, width: int) -> Iterator[Line]:
+def _history(stored: Remembered, width: int) -> Iterator[Line]:
     """Yield whether the run is in the history, and what is wrong with that."""
-    state = "kept" if told.kept else "not kept yet" if told.waiting else "not kept"
-    why = f": {told.problem}" if told.problem else ""
-    rest = "; it waits, and is taken in as soon as that is over" if told.waiting else ""
-    style = "faint" if told.problem is None else "warn"
-    for piece in textwrap.wrap(one_line(f"history: {state} as {told.run}{why}{rest}", 400), width):
+    state = "kept" if stored.kept else "not kept yet" if stored.waiting else "not kept"
+    why = f": {stored.problem}" if stored.problem else ""
+    rest = "; it waits, and is taken in as soon as that is over" if stored.waiting else ""
+    style = "faint" if stored.problem is None else "warn"
+    for piece in textwrap.wrap(
+        one_line(f"history: {state} as {stored.run}{why}{rest}", 400), width
+    ):
         yield [(piece, style)]
 
 

@@ -12,24 +12,24 @@ from pytest_flowhealth.formats.style import Line
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 
-def trends(health: Report, width: int) -> Iterator[Line]:
+def render_trends(health: Report, width: int) -> Iterator[Line]:
     """Yield a line for each threshold's figure that earlier runs had too."""
-    shown = [one for one in health.trends if one.median is not None]
+    shown = [trend for trend in health.trends if trend.median is not None]
     if not shown:
         return
-    longest = min(max(len(one.threshold) for one in shown), max(width - 46, 20))
+    longest = min(max(len(trend.threshold) for trend in shown), max(width - 46, 20))
     yield [
         ("trends", "bold"),
-        (f" over the last {max(len(one.values) for one in shown)} runs", "plain"),
+        (f" over the last {max(len(trend.values) for trend in shown)} runs", "plain"),
     ]
-    for one in shown:
-        now = f"{format_number(one.values[-1])}{unit_suffix(one.unit)}"
-        change = "" if one.change is None else f"{one.change:+.0%} to the median"
-        blocks = sparkline(one.values)
-        yield [(f"  {one.threshold:<{longest}}  {blocks:<20}  {now:>10}  {change}", "plain")]
+    for trend in shown:
+        now = f"{format_number(trend.values[-1])}{unit_suffix(trend.unit)}"
+        change = "" if trend.change is None else f"{trend.change:+.0%} to the median"
+        blocks = draw_sparkline(trend.values)
+        yield [(f"  {trend.threshold:<{longest}}  {blocks:<20}  {now:>10}  {change}", "plain")]
 
 
-def sparkline(values: Sequence[float]) -> str:
+def draw_sparkline(values: Sequence[float]) -> str:
     """Return one block for each value, from the least to the greatest."""
     least, greatest = min(values), max(values)
     if greatest <= least:

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.domain.units import parse_duration, parse_size
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history.database import is_server, path_of, require_usable
 from pytest_flowhealth.history.remote.queue import Limits
@@ -98,7 +97,7 @@ def place_of(
         return Place(path)
     _require_address(url)
     settings = target.config.history
-    limits = Limits(parse_size(settings.queue_size, "B"), parse_duration(settings.queue_age))
+    limits = Limits(settings.queue_size, settings.queue_age)
     return Place(target.root / FILE, url, _token(target, environ), limits)
 
 

@@ -16,7 +16,6 @@ from pytest_flowhealth.alerts.routing import matches
 from pytest_flowhealth.alerts.store import Changes, Hush
 from pytest_flowhealth.domain.metric_names import Sample
 from pytest_flowhealth.domain.report import Report
-from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.history.entry import Entry
 from pytest_flowhealth.history.fingerprint import fingerprint
@@ -264,8 +263,7 @@ def _fires(one: Tracked | None) -> bool:
 def _retention(settings: Settings) -> Retention:
     config = settings.target.config
     one = config.history
-    texts = (one.samples, one.rollups, one.runs, config.feedback.keep)
-    return Retention(*map(parse_duration, texts))
+    return Retention(one.samples, one.rollups, one.runs, config.feedback.keep)
 
 
 def _node() -> str | None:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import FlowHealthError
 
 if TYPE_CHECKING:
@@ -103,4 +102,4 @@ def _dialer(target: Target) -> ConnectionFactory | None:
     address = find_address(target)
     if address.kind != "server":
         return None
-    return ConnectionFactory(address, min(_LONGEST, parse_duration(target.config.redis.timeout)))
+    return ConnectionFactory(address, min(_LONGEST, target.config.redis.timeout))

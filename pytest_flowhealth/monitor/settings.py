@@ -13,7 +13,6 @@ from pytest_flowhealth.alerts.rules import Condition, conditions
 from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.history.place import Place, usable_place_of
 from pytest_flowhealth.history.remote.write import require
 from pytest_flowhealth.monitor.frames import Settled
@@ -77,8 +76,8 @@ def read(asked: Asked, environ: Mapping[str, str] = os.environ) -> Settings:
         target=target,
         rules=conditions(config.rules),
         receivers=tuple(config.receivers) or DEFAULT,
-        intervals={name: parse_duration(text) for name, text in config.monitor.intervals.items()},
-        limit=parse_duration(config.monitor.limit),
+        intervals=config.monitor.intervals,
+        limit=config.monitor.limit,
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from pytest_flowhealth.config.notation import write_duration
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.feedback.reports.store import Totals, totals
 from pytest_flowhealth.history.keeping import asked
@@ -23,7 +23,7 @@ def count_install_reports(target: Target, package: str) -> InstallReports:
     """
     window = target.config.feedback.window
     now = time.time()
-    since = now - parse_duration(window)
+    since = now - window
     found, problem = asked(
         _find_history(target), lambda file: totals(file, (package,), since, now + 1), Totals(0, 0)
     )
@@ -32,7 +32,7 @@ def count_install_reports(target: Target, package: str) -> InstallReports:
     return InstallReports(
         succeeded=found.succeeded,
         failed=found.failed,
-        within=window,
+        within=write_duration(window),
         versions=found.versions,
         nodes=found.nodes,
         platforms=found.platforms,

@@ -93,7 +93,7 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
             "action": "append",
             "default": [],
             "help": "Write the report in a further format, to a file or to standard output: "
-            "github, health+json, html, json-lines, junit, markdown, nagios, openmetrics (repeatable).",
+            "badge, github, health+json, html, json-lines, junit, markdown, nagios, openmetrics (repeatable).",
         },
     ),
     (

@@ -13,7 +13,6 @@ import msgspec
 from pytest_flowhealth.config.environment import FEEDBACK_KEY, WEB_PASSWORD, WEB_TOKEN
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.config.web import Scope, Token, Web
-from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.web.passwords import require_passwords
 
@@ -132,7 +131,7 @@ def access_of(web: Web, secrets: Secrets, known: str | None = None) -> Access:
     if secrets.token is not None:
         own = Token(hashlib.sha256(secrets.token.encode()).hexdigest(), ("read", "metrics"))
         tokens[own.sha256] = own.scopes
-    return Access(users, tokens, parse_duration(web.session), frozenset(web.origins))
+    return Access(users, tokens, web.session, frozenset(web.origins))
 
 
 def _file(root: Path, name: str) -> Path:

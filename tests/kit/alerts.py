@@ -44,8 +44,8 @@ RECEIVERS = (
 
 LATER_RECEIVERS = (
     RECEIVERS[0],
-    msgspec.structs.replace(RECEIVERS[1], remind="10 min"),
-    msgspec.structs.replace(RECEIVERS[2], escalate="5 min"),
+    msgspec.structs.replace(RECEIVERS[1], remind=600.0),
+    msgspec.structs.replace(RECEIVERS[2], escalate=300.0),
 )
 """Receivers of which one is reminded, and one notified only of what nobody acknowledges."""
 
@@ -153,7 +153,7 @@ class Judge:
 def replay_random_history(seed: int) -> None:
     """Play a random history, once without and once with restarts, and judge its messages."""
     chance = random.Random(seed)
-    straight, again = (Story(LATER_RECEIVERS, cooldown="2 min") for _ in range(2))
+    straight, again = (Story(LATER_RECEIVERS, cooldown=120.0) for _ in range(2))
     judge, kept, now = Judge(seed), Kept(), 0.0
     for number in range(RANDOM_ROUNDS + CALM_ROUNDS):
         calm = number >= RANDOM_ROUNDS

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, NamedTuple
+from xml.etree import ElementTree
 
 import jsonschema
 import junitparser
@@ -292,7 +293,23 @@ def openmetrics(text: str, health: Report) -> Reading:
     return Reading(status, outcomes)
 
 
+def badge(text: str, health: Report) -> Reading:
+    """Read the SVG as a screen reader does, and check that each text has its room."""
+    root = ElementTree.fromstring(text)
+    name = "{http://www.w3.org/2000/svg}"
+    assert root.tag == f"{name}svg"
+    assert root.get("role") == "img"
+    label, _, status = str(root.get("aria-label")).partition(": ")
+    assert [part.text for part in root.iter(f"{name}text")] == [label, status]
+    assert root.findtext(f"{name}title") == root.get("aria-label")
+    rooms = [float(part.get("textLength", 0)) for part in root.iter(f"{name}text")]
+    assert sum(rooms) < float(root.get("width", 0))
+    assert "http" not in text.replace('xmlns="http://www.w3.org/2000/svg"', "")
+    return Reading(status, {})
+
+
 READERS: dict[str, Callable[[str, Report], Reading]] = {
+    "badge": badge,
     "github": workflow,
     "health+json": health_json,
     "html": html,

@@ -22,7 +22,6 @@ from pytest_flowhealth.alerts.channels.web import address_of, error_of_status
 from pytest_flowhealth.alerts.message import Message
 from pytest_flowhealth.alerts.text import body, title
 from pytest_flowhealth.config.alerts import Receiver
-from pytest_flowhealth.domain.units import parse_duration
 
 _UNUSABLE = 4
 _START = 5.0
@@ -42,7 +41,7 @@ def send(message: Message, receiver: Receiver, environ: Mapping[str, str]) -> No
     """
     if importlib.util.find_spec("apprise") is None:
         raise PermanentError("Apprise is missing: pip install 'pytest-flowhealth[notify]'")
-    seconds = parse_duration(receiver.timeout) + _START
+    seconds = receiver.timeout + _START
     request = _Request(address_of(receiver, environ), message)
     done = _run(msgspec.json.encode(request), seconds, environ)
     if done is None:

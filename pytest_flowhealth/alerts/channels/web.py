@@ -14,7 +14,6 @@ from pytest_flowhealth.alerts.channels.failure import (
     TooLargeError,
 )
 from pytest_flowhealth.config.alerts import Receiver
-from pytest_flowhealth.domain.units import parse_duration
 
 if TYPE_CHECKING:
     import requests
@@ -64,7 +63,7 @@ def post(
     sent = {"Content-Type": "application/json", "User-Agent": "pytest-flowhealth", **headers}
     if receiver.token_env is not None:
         sent["Authorization"] = f"Bearer {variable(receiver.token_env, 'token_env', environ)}"
-    seconds = parse_duration(receiver.timeout)
+    seconds = receiver.timeout
     try:
         with requests.Session() as session:
             answer = session.post(

@@ -15,7 +15,6 @@ from typing import Any, Literal
 import msgspec
 
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.feedback.github import claims, compose
 from pytest_flowhealth.feedback.github.finding import Found
 from pytest_flowhealth.feedback.github.notes import Note, Notes
@@ -65,7 +64,7 @@ class Policy(msgspec.Struct, frozen=True):
             networks=ours.networks,
             labels=ours.labels,
             per_day=ours.per_day,
-            comment_every=parse_duration(ours.comment_every),
+            comment_every=ours.comment_every,
         )
 
 

@@ -10,8 +10,7 @@ from string import Template
 import msgspec
 
 from pytest_flowhealth.config.files import is_absent, read_bytes
-from pytest_flowhealth.config.load import FILE, PYPROJECT, TOOL
-from pytest_flowhealth.config.toml import NotToml, TooLarge, read_toml
+from pytest_flowhealth.config.load import FILE, PYPROJECT, TOOL, parse_toml
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, UsageError
 from pytest_flowhealth.feedback.scaffold.package_scripts import with_scripts
@@ -189,8 +188,8 @@ def _tool(pyproject: Path) -> dict[str, object] | None:
 def _decoded(path: Path) -> dict[str, object] | None:
     """Return what a TOML file says, None where it is not there or can't be read."""
     try:
-        return read_toml(read_bytes(path).decode())
-    except (CheckFailed, UnicodeDecodeError, NotToml, TooLarge):
+        return parse_toml(read_bytes(path).decode())
+    except (CheckFailed, ValueError):
         return None
 
 

@@ -12,11 +12,13 @@ from pytest_flowhealth.config.fields import (
     Structure,
     alternatives,
     container,
-    joined,
+    join_key,
     known_fields,
     parts_of,
     tables,
+    write_value,
 )
+from pytest_flowhealth.config.reference import read_examples
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.feedback.scaffold.project import Found
 
@@ -80,16 +82,16 @@ def _section(name: str, struct: Structure, set_here: Mapping[str, Any], found: F
     lines: list[str] = []
     is_open = not name
     for field in msgspec.structs.fields(struct):
-        key = joined(name, field.name)
+        key = join_key(name, field.name)
         if key in set_here:
             is_open = True
             reason = [f"# {_REASONS[key]}"] if key in _REASONS else []
             lines += [*reason, f"{_key(field.encode_name)} = {toml(set_here[key])}"]
         elif key in found.preset_values:
-            told = toml(msgspec.to_builtins(found.preset_values[key]))
+            told = toml(write_value(found.preset_values[key], field.type))
             lines.append(f"# {field.encode_name} = {told}  # by the preset")
         elif key in known_fields() and parts_of(field.type) is None:
-            lines += _comment(field, key)
+            lines += _comment(field, struct)
     lines = [*_notes(name, found), *lines]
     if not name:
         return "\n" + "".join(f"{line}\n" for line in lines if not line.startswith("# preset"))
@@ -111,19 +113,17 @@ def _notes(name: str, found: Found) -> list[str]:
     return []
 
 
-def _comment(field: Any, key: str) -> list[str]:
+def _comment(field: Any, struct: Structure) -> list[str]:
     """Return the line that shows a key's default, or an example; none where it has neither."""
-    default = field.default
-    if default is not msgspec.NODEFAULT and default not in (None, (), {}):
-        return [f"# {field.encode_name} = {toml(default)}"]
-    example = _example(field, key)
+    default = None if field.default is msgspec.NODEFAULT else field.default
+    if default not in (None, (), {}):
+        return [f"# {field.encode_name} = {toml(write_value(default, field.type))}"]
+    example = _example(field, struct)
     return [] if example is None else [f"# {field.encode_name} = {toml(example)}  # e.g."]
 
 
-def _example(field: Any, key: str) -> Any:
-    words = [one for one in alternatives(field.type) if container(one) is Literal]
+def _example(field: Any, struct: Structure) -> Any:
+    words = [kind for kind in alternatives(field.type) if container(kind) is Literal]
     if words:
         return get_args(words[0])[0]
-    kind = known_fields()[key].type
-    meta = next((one for one in getattr(kind, "__metadata__", ()) if isinstance(one, msgspec.Meta)), None)  # fmt: skip
-    return meta.examples[0] if meta and meta.examples else None
+    return read_examples().get(f"{struct.__name__}.{field.encode_name}")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from pytest_flowhealth.domain.metric_names import ENDED, PREFIX, STATUS, STATUSES, WORDS
+from pytest_flowhealth.domain.metric_names import ENDED, STATUS, STATUSES, WORDS, name_of
 from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.history.query import POINTS, Point
 
@@ -225,10 +225,9 @@ def selector(
         statistics: Which of them, a regular expression; there is one series for each.
         which: None for the metrics of a name's parametrised checks too.
     """
-    words = "|".join(sorted({f"_{word}" for word in WORDS.values() if word}))
     plain, _, rest = metric.partition("[")
-    name = re.sub(r"[^A-Za-z0-9_]", "_", plain)
-    chosen = [f'__name__=~"{PREFIX}_(measured_)?{name}({words})?"', f'statistic=~"{statistics}"']
+    names = "|".join(sorted({name_of(plain, unit) for unit in WORDS}))
+    chosen = [f'__name__=~"{names}"', f'statistic=~"{statistics}"']
     chosen.append(f'component="{_quoted(plain.partition(".")[0])}"')
     if which is not None:
         chosen.append(f'parameters="{_quoted(rest.removesuffix("]"))}"')

@@ -219,7 +219,10 @@ def _unit(name: str, labels: dict[str, str]) -> str:
     """Return the unit of a metric: that of its label, else by how its name ends."""
     units = (unit for unit in WORDS if name_of(name, unit) == labels.get("__name__"))
     word = unit_of(labels.get("__name__", ""))
-    by_word = next((unit for unit, one in WORDS.items() if one == word and word), None)
+    by_word = next(
+        (unit for unit, each in WORDS.items() if each == word and word and scale_of(unit) == 1),
+        None,
+    )
     return labels.get("unit") or by_word or next(units, "1")
 
 

@@ -14,7 +14,7 @@ from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.checks import CheckSpec
 from pytest_flowhealth.domain.statistics import DEFAULT
 from pytest_flowhealth.domain.thresholds import Threshold, override_threshold, split_name
-from pytest_flowhealth.domain.units import parse_size
+from pytest_flowhealth.domain.units import convert
 from pytest_flowhealth.errors import UsageError
 
 
@@ -39,7 +39,7 @@ def read_overrides(
     found = [
         Override(
             "system.memory_available",
-            Limits(fail=parse_size(memory), unit="MiB"),
+            Limits(fail=convert(memory, "B", "MiB"), unit="MiB"),
             target.sources.get("system.memory", "default"),
             strict=False,
         )

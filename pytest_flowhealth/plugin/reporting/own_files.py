@@ -11,6 +11,7 @@ _READ = 64 * 1024
 _WORDS = "healthy|degraded|unhealthy|unknown"
 
 _OURS: Mapping[str, str] = {
+    "badge": r'<svg xmlns="http://www.w3.org/2000/svg" data-generator="pytest-flowhealth"',
     "github": r"::(error|warning|notice) (file|title)=",
     "health+json": r'\{"status":"(pass|warn|fail)".*"description":"(%s), as pytest-flowhealth judges"',
     "html": r'<!doctype html>.{,500}<meta name="generator" content="pytest-flowhealth">',

@@ -19,7 +19,6 @@ from pytest_flowhealth.domain.statistics import DEFAULT, Unsupported, compute
 from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.domain.text import format_number
 from pytest_flowhealth.domain.thresholds import Better, ThresholdResult
-from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import FlowHealthError, MeasurementUnavailable, UsageError
 from pytest_flowhealth.history.database import require_usable
 from pytest_flowhealth.history.entry import entry_of, metric_of
@@ -164,13 +163,12 @@ class RunHistory:
         """Keep the run, and return its document with what became of it."""
         settings = self._target.config.history
         reports = self._target.config.feedback.keep
-        texts = (settings.samples, settings.rollups, settings.runs, reports)
         kept = keep(
             self.path,
             entry_of(
                 document.health, encode_report(document), samples, self._fingerprint, self.uid
             ),
-            Retention(*map(parse_duration, texts)),
+            Retention(settings.samples, settings.rollups, settings.runs, reports),
         )
         shipped = self._shipped(document)
         problems = [one for one in (kept.problem or self._problem, shipped) if one]

@@ -13,7 +13,6 @@ import msgspec
 import psutil
 
 from pytest_flowhealth.domain.text import one_line
-from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.dashboard.address import Address
 from pytest_flowhealth.probes.dashboard.content import read_content
@@ -106,7 +105,7 @@ def hold_connections(site: Site) -> HeldConnections:
         raise NotApplicable("none are opened unless asked for: [dashboard.connections] open")
     address = find_address(site)
     require_library()
-    seconds = min(LONGEST, parse_duration(site.settings.connections.hold))
+    seconds = min(LONGEST, site.settings.connections.hold)
     with _allow_files(count + psutil.Process().num_fds() + _SPARE_FILES):
         return asyncio.run(_hold(site, address, count, seconds))
 

@@ -12,7 +12,6 @@ from typing import Any
 from pytest_flowhealth.config.dashboard import Dashboard
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.text import Redactor
-from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, NotApplicable
 from pytest_flowhealth.probes.dashboard.address import Address, Origin, parse_address
 from pytest_flowhealth.probes.dashboard.http_client import HttpClient
@@ -59,8 +58,8 @@ class Site:
         self.events = _optional("dashboard.events", settings.events)
         self.counter = _optional("dashboard.connections.url", settings.connections.url)
         self.login = _optional(KEY, settings.login.url if settings.login else None)
-        self.timeout = min(LONGEST, parse_duration(settings.timeout))
-        self.interval = min(60.0, parse_duration(settings.update_interval))
+        self.timeout = min(LONGEST, settings.timeout)
+        self.interval = min(60.0, settings.update_interval)
         addresses = (self.page, self.websocket, self.events, self.counter, self.login)
         self.origins = frozenset[Origin](one.origin for one in addresses if one is not None)
 

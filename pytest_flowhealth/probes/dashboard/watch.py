@@ -17,7 +17,6 @@ import msgspec
 
 from pytest_flowhealth.config.dashboard import DashboardMessage
 from pytest_flowhealth.domain.text import format_number
-from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.dashboard.address import Address
 from pytest_flowhealth.probes.dashboard.site import Site
@@ -96,7 +95,7 @@ class WebSocketTimes(msgspec.Struct, frozen=True):
 def listening_seconds(site: Site) -> float:
     """Return for how many seconds updates are listened to."""
     if site.settings.window is not None:
-        return min(LONGEST, parse_duration(site.settings.window))
+        return min(LONGEST, site.settings.window)
     return (DISTANCES + 2) * site.interval + 0.5 if site.settings.updates else 5.0
 
 

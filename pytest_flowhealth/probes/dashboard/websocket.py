@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from pytest_flowhealth.domain.text import format_number, one_line
-from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.dashboard.address import Address, Origin
 from pytest_flowhealth.probes.dashboard.http_client import USER_AGENT, HttpError
@@ -98,7 +97,7 @@ class Connection:
         beat = self._heartbeat
         every = [(self.protocol.ping, self.protocol.ping_interval)]
         if beat is not None and beat.every:
-            every.append((beat.send, parse_duration(beat.every)))
+            every.append((beat.send, beat.every))
         self._tasks = [
             asyncio.create_task(self._send_every(text, seconds))
             for text, seconds in every

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import NotApplicable
 from pytest_flowhealth.probes.fleet import source
 from pytest_flowhealth.probes.fleet.overview import FleetLimits
@@ -42,8 +41,7 @@ class FleetProbe:
     def limits(self) -> FleetLimits:
         """The limits that `[fleet]` sets."""
         settings = self._target.config.fleet
-        stuck, heartbeat = parse_duration(settings.stuck), parse_duration(settings.heartbeat)
-        return FleetLimits(settings.tasks, stuck, heartbeat)
+        return FleetLimits(settings.tasks, settings.stuck, settings.heartbeat)
 
     @property
     def reads_target_redis(self) -> bool:
@@ -70,11 +68,11 @@ class FleetProbe:
         plan = self._target.config.fleet.spawn
         if plan is None:
             raise NotApplicable("nothing to start is configured: [fleet.spawn] in flowhealth.toml")
-        answers = parse_duration(self._target.config.fleet.timeout)
+        answers = self._target.config.fleet.timeout
         self.started = starts(
             AgentProgram(plan.command, self._target.root),
             partial(sign_of, plan.ready, lambda: redis_of(self._target), answers),
             count=plan.count,
-            timeout=min(MAX_START, parse_duration(plan.timeout)),
+            timeout=min(MAX_START, plan.timeout),
         )
         return self.started

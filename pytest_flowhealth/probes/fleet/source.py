@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, NotApplicable
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.probes.fleet.sources import redis_reading
@@ -93,14 +92,17 @@ def _of_redis(target: Target, *, listen: bool) -> Source:
     records = redis_reading.Records(
         redis_reading.of_target(target), timeout=_timeout(target), longest=LONGEST_READING
     )
-    window = parse_duration(settings.window)
     if settings.source == "bee-queue":
         return BeeQueue(records, settings.queue, prefix=settings.prefix or "bq")
     if settings.source in LAYOUTS:
         layout, prefix = LAYOUTS[settings.source], settings.prefix or "bull"
-        return JobQueue(records, settings.queue, layout=layout, prefix=prefix, window=window)
-    listening = min(LONGEST_LISTENING, parse_duration(settings.listen)) if listen else 0.0
-    return RedisSwarm(records, SwarmKeys(settings.keys), window=window, listening=listening)
+        return JobQueue(
+            records, settings.queue, layout=layout, prefix=prefix, window=settings.window
+        )
+    listening = min(LONGEST_LISTENING, settings.listen) if listen else 0.0
+    return RedisSwarm(
+        records, SwarmKeys(settings.keys), window=settings.window, listening=listening
+    )
 
 
 def _program(target: Target) -> Source:
@@ -129,7 +131,7 @@ def _of_web(target: Target, environ: Mapping[str, str]) -> Source:
 
 
 def _timeout(target: Target) -> float:
-    return min(LONGEST_ANSWER, parse_duration(target.config.fleet.timeout))
+    return min(LONGEST_ANSWER, target.config.fleet.timeout)
 
 
 def _missing(key: str, example: str) -> CheckFailed:

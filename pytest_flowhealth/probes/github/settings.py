@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pytest_flowhealth.config.environment import GITHUB_TOKEN
 from pytest_flowhealth.config.github import repository_in
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, NotApplicable, UsageError
 from pytest_flowhealth.probes.github.client import GitHubClient, Time
 
@@ -67,6 +66,6 @@ def client_of(target: Target, environ: Mapping[str, str], at: Time | None = None
         UsageError: The token can't be one.
     """
     ours = target.config.github
-    seconds = min(LONGEST, parse_duration(ours.timeout))
+    seconds = min(LONGEST, ours.timeout)
     token = token_of(environ)
     return GitHubClient(repository_of(target), token, api=ours.api, seconds=seconds, at=at)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, NotApplicable
 from pytest_flowhealth.probes.redis import info, load, topology
 from pytest_flowhealth.probes.redis.address import DEFAULT_URL, RedisAddress, parse_address
@@ -105,7 +104,7 @@ class RedisProbe:
             found = error
         probe = cls(
             parse_address(DEFAULT_URL),
-            timeout=min(MAX_TIMEOUT, parse_duration(settings.timeout)),
+            timeout=min(MAX_TIMEOUT, settings.timeout),
             prefix=settings.prefix,
             writes=not settings.replica,
         )

@@ -117,7 +117,7 @@ def test_server_that_hangs_is_given_up_after_the_timeout(server: WebhookServer) 
     server.respond = [Reply(fault="hang")]
 
     with pytest.raises(RetryableError, match="no answer within 300 ms"):
-        webhook.send(MESSAGE, hook(server, timeout="300 ms"), {})
+        webhook.send(MESSAGE, hook(server, timeout=0.3), {})
 
 
 def test_message_is_delivered_though_the_answer_never_ends(server: WebhookServer) -> None:

@@ -54,7 +54,46 @@ def test_secrets_of_the_configuration_are_not_shown(tmp_path: Path) -> None:
     assert run.exit_code == 0, run.err
     assert PASSWORD not in run.text
     assert "a" * 64 not in run.text
+    tomllib.loads(run.out)
     assert 'dashboard.login.secret = "***"' in run.out
+
+
+def test_the_output_has_values_of_every_kind_as_they_are_written(tmp_path: Path) -> None:
+    settings = """checks = []
+[monitor]
+intervals = { redis = "60 s" }
+[fleet.spawn]
+command = ["node", "agent.js"]
+[[rules]]
+name = "own"
+metric = "app.size"
+above = 5
+for = "5 min"
+[[silences]]
+match = "redis.*"
+until = 2026-12-01T04:00:00Z
+[thresholds]
+"a.b" = { warn = 5, unit = "ms" }
+"""
+    (tmp_path / "flowhealth.toml").write_text(settings)
+    run = run_flowhealth(tmp_path, "config", "--changed")
+
+    assert run.exit_code == 0, run.text
+    shown = tomllib.loads(run.out)
+    assert shown["monitor"]["intervals"] == {"redis": "1 min"}
+    assert shown["fleet"]["spawn"]["command"] == ["node", "agent.js"]
+    assert shown["rules"] == [{"name": "own", "metric": "app.size", "above": 5.0, "for": "5 min"}]
+    assert shown["silences"][0]["until"].isoformat() == "2026-12-01T04:00:00+00:00"
+    assert shown["thresholds"] == {"a.b": {"warn": 5.0, "unit": "ms"}}
+    (tmp_path / "flowhealth.toml").write_text(run.out)
+    assert run_flowhealth(tmp_path, "config", "--changed").out.splitlines() == run.out.splitlines()
+
+
+def test_the_schema_is_printed(tmp_path: Path) -> None:
+    run = run_flowhealth(tmp_path, "config", "--schema")
+
+    assert run.exit_code == 0
+    assert json.loads(run.out)["properties"]["redis"]
 
 
 def test_an_empty_project_says_what_is_assumed_and_why(tmp_path: Path) -> None:
@@ -80,6 +119,6 @@ def test_what_is_assumed_is_named_with_its_origin(tmp_path: Path) -> None:
 
     assert "# build.artifacts: cli.js (" in run.out
     assert "# package manager: npm (package-lock.json)" in run.out
-    assert "# configuration.files: tsconfig.json (the well-known ones that are here)" in run.out
+    assert "# configuration.files: tsconfig.json (the well-known files that exist)" in run.out
     assert "# redis.url: redis://" in run.out
     assert "# package.critical: redis (package.json: dependencies)" in run.out

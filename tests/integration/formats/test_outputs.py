@@ -169,7 +169,7 @@ def test_many(health, n):
 """
 GREEN = re.compile(
     r"\AOK: |\A\{\"status\":\"pass\"|^flowhealth_status\S* 0$|\A\{\"kind\":\"run\",\"status\":\"healthy\"|[ =]Healthy"
-    r"|verdict\" value=\"healthy\"|>Healthy",
+    r"|aria-label=\"health: healthy\"|verdict\" value=\"healthy\"|>Healthy",
     re.MULTILINE,
 )
 

@@ -60,7 +60,7 @@ def test_samples_have_no_gap_after_the_server_was_away(
     put(range(200, 300))
     assert shipper.close(60)
 
-    count = 'count_over_time(flowhealth_system_cpu_percent{host="host-a"}[1h])'
+    count = 'count_over_time(flowhealth_system_cpu_ratio{host="host-a"}[1h])'
     assert victoria.values(count) == [300.0]
 
 

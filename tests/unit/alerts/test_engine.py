@@ -89,7 +89,7 @@ def test_random_histories_keep_what_is_promised_of_messages() -> None:
 
 
 def test_cooldown_of_days_outlives_its_alert() -> None:
-    story = Story(RECEIVERS[:1], cooldown="7 d")
+    story = Story(RECEIVERS[:1], cooldown=604_800.0)
     fails = check("a.b", Outcome.FAIL, alert=Alerting(after=60.0))
     day = 86_400.0
     story.round(0, fails)
@@ -147,7 +147,7 @@ def test_begin_of_an_alert_is_the_same_when_it_fires_and_when_it_is_resolved() -
 
 
 def test_resolved_alert_that_flaps_is_not_firing() -> None:
-    story = Story(RECEIVERS[:1], cooldown="1 s", flap_changes=4)
+    story = Story(RECEIVERS[:1], cooldown=1.0, flap_changes=4)
     for now in range(0, 40, 20):
         story.round(now, check("redis.connect", Outcome.FAIL))
         story.round(now + 10, check("redis.connect", Outcome.PASS))

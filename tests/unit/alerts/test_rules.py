@@ -82,7 +82,7 @@ def own(**settings: object) -> Condition:
 
 
 def test_window_takes_all_its_values() -> None:
-    rule = own(metric="redis.command.max", above=9, window="2 min")
+    rule = own(metric="redis.command.max", above=9, window=120.0)
     series = series_of("redis.command", "ms", (1.0, 10.0), (1.0, 2.0), (1.0, 3.0), (1.0, 1.0))
 
     assert judge(rule, series, 120.0, 0)[0].breached
@@ -90,7 +90,7 @@ def test_window_takes_all_its_values() -> None:
 
 
 def test_rule_on_a_rate_of_change_needs_two_values() -> None:
-    rule = own(metric="redis.memory", above=50, window="10 min", per="1 h")
+    rule = own(metric="redis.memory", above=50, window=600.0, per=3_600.0)
     growing = series_of("redis.memory", "MB", (100.0,), (101.0,), (102.0,))
     steady = series_of("redis.memory", "MB", (100.0,), (100.1,), (100.2,))
 
@@ -101,7 +101,7 @@ def test_rule_on_a_rate_of_change_needs_two_values() -> None:
 
 
 def test_absence_rule_fires_when_no_value_came_for_its_time() -> None:
-    rule = own(metric="redis.connect", absent="5 min")
+    rule = own(metric="redis.connect", absent=300.0)
 
     assert judge(rule, Series(), 300.0, 0)[0].breached is None, "there may have been one before"
     assert judge(rule, Series(), 301.0, 0)[0].breached
@@ -111,7 +111,7 @@ def test_absence_rule_fires_when_no_value_came_for_its_time() -> None:
 
 
 def test_restart_does_not_end_an_absence() -> None:
-    rule = own(metric="redis.connect", absent="5 min")
+    rule = own(metric="redis.connect", absent=300.0)
     state = step(State(), judge(rule, Series(), 301.0, 0)[0].breached, 301.0, Policy())
     assert state.fires
 
@@ -121,7 +121,7 @@ def test_restart_does_not_end_an_absence() -> None:
 
 
 def test_absence_of_a_metric_ends_with_the_first_value_of_any_parameter() -> None:
-    rule = own(metric="http.latency", absent="5 min")
+    rule = own(metric="http.latency", absent=300.0)
     assert judge(rule, Series(), 301.0, 0)[0].breached
     series = Series()
     series.add("http.latency[login]", "ms", Reading(310.0, (9.0,)))
@@ -137,7 +137,7 @@ def test_absence_of_a_metric_ends_with_the_first_value_of_any_parameter() -> Non
 
 
 def test_long_window_is_judged_whole_and_other_metrics_are_not_kept_for_it() -> None:
-    rule = own(metric="system.cpu.mean", above=50, window="6 h")
+    rule = own(metric="system.cpu.mean", above=50, window=21_600.0)
     series = Series(longest([rule]))
     hours = 3_600
     for second in range(6 * hours):

@@ -23,7 +23,7 @@ def test_without_a_configuration_the_defaults_apply(tmp_path: Path) -> None:
 
     assert (target.name, target.version, target.root) == ("app", "1.0.0", tmp_path.resolve())
     assert target.config.redis.url is None
-    assert target.config.system.memory == "512 MiB"
+    assert target.config.system.memory == 512 * 2**20
     assert target.sources == {}
 
 
@@ -85,12 +85,12 @@ timeout = "soon"
     message = str(caught.value)
     for part in (
         "unknown key 'sytem'; did you mean 'system'?",
-        "redis.ca: must not be empty",
-        "redis.timeout: expected a duration",
+        "redis.ca: '' is not a valid text; expected a text that is not empty",
+        "redis.timeout: 'soon' is not a valid duration; expected a number above zero with us, ms, s",
         "unknown key 'warm'; did you mean 'warn'?",
-        "limits must be finite numbers",
-        "unknown unit 'parsec'",
-        "has neither warn nor fail",
+        "thresholds.'a.b'.warn: inf is not valid; expected a number",
+        "thresholds.'c.d'.unit: 'parsec' is not a valid unit; expected one of s ms us",
+        "thresholds.'e.f': needs 'warn' or 'fail'",
         "unknown variable FLOWHEALTH_REDIS_URI; did you mean 'FLOWHEALTH_REDIS_URL'?",
         "FLOWHEALTH_THRESHOLDS: 'x' is not NAME=WARN:FAIL",
     ):
@@ -106,5 +106,5 @@ def test_the_target_is_the_nearest_folder_with_a_package_json(tmp_path: Path) ->
 
     assert locate(None, below) == locate(Path(), tmp_path) == tmp_path.resolve()
     assert locate(Path("a"), tmp_path) == (tmp_path / "a").resolve()
-    with pytest.raises(UsageError, match="no folder"):
+    with pytest.raises(UsageError, match="is not a folder"):
         locate(Path("nowhere"), tmp_path)

@@ -111,7 +111,7 @@ def test_nagios_cuts_no_figure_in_two() -> None:
     assert len(text.encode()) <= nagios.LIMIT
     figures = by_guidelines(text)
     assert set(figures.values()) == {(1.5, "ms")}
-    assert f"{2_000 - len(figures)} figures found no room here" in text
+    assert f"{2_000 - len(figures)} figures do not fit here" in text
     assert re.search(r"\.\.\. and \d+ more\n\Z", text)
 
 

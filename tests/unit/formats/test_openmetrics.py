@@ -57,6 +57,7 @@ def measuring(check_id: str, **units: str) -> CheckResult:
 
 
 def test_names_that_mean_something_to_a_parser_stay_apart_from_ours() -> None:
+    endings = {"total", "info", "x_total", "x_count", "x_sum", "x_bucket", "x_created", "x_info"}
     words = ("x", "x_total", "x_count", "x_sum", "x_bucket", "x_created", "x_info", "total", "info")
     odd = measuring("app.odd", **dict.fromkeys(words, "1"), x_seconds="1")
     ours = measuring("round.a", duration="s")
@@ -66,7 +67,29 @@ def test_names_that_mean_something_to_a_parser_stay_apart_from_ours() -> None:
 
     found = samples(health)
     names = {name for name, _ in found}
-    assert {f"flowhealth_app_{word}" for word in words} <= names
+    assert {
+        f"flowhealth_app_{word}{'_value' if word in endings else ''}" for word in words
+    } <= names
     assert found["flowhealth_round_duration_seconds", ""] == 1.5
     assert found["flowhealth_measured_round_duration_seconds", "round,value"] == 1
     assert found["flowhealth_measured_check_status", "check,value"] == 1
+
+
+@pytest.mark.parametrize(
+    ("metric", "unit", "name"),
+    [
+        ("redis.connect", "ms", "redis_connect_seconds"),
+        ("app.latency_ms", "ms", "app_latency_seconds"),
+        ("app.errors_milliseconds", "us", "app_errors_seconds"),
+        ("app.cpuUsage", "%", "app_cpu_usage_ratio"),
+        ("app.heap_mb", "MiB", "app_heap_bytes"),
+        ("app.size", "MB", "app_size_bytes"),
+        ("app.ms", "ms", "app_ms_seconds"),
+        ("app.jobs_total", "1", "app_jobs_total_value"),
+        ("redis.throughput", "1/s", "redis_throughput_per_second"),
+        ("wasm.multiplier", "x", "wasm_multiplier_times"),
+        ("http.page[login]", "s", "http_page_seconds"),
+    ],
+)
+def test_a_name_ends_in_its_base_unit(metric: str, unit: str, name: str) -> None:
+    assert name_of(metric, unit) == f"flowhealth_{name}"

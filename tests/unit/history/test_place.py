@@ -1,6 +1,7 @@
 """Where a history is: a file, a server with a file beside it, or a usage error that tells no secret."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history.place import place_of
 
 
-def target(tmp_path: Path, **history: str) -> Target:
+def target(tmp_path: Path, **history: Any) -> Target:
     return Target(tmp_path, Configuration(history=History(**history)), {}, {})
 
 
@@ -26,7 +27,7 @@ def test_file_is_relative_to_the_current_folder(tmp_path: Path) -> None:
 
 
 def test_server_has_a_file_and_a_queue_in_the_project(tmp_path: Path) -> None:
-    one = target(tmp_path, url="http://h:8428", token_env="T", queue_size="1 MiB", queue_age="2 h")
+    one = target(tmp_path, url="http://h:8428", token_env="T", queue_size=2**20, queue_age=7_200.0)
     found = place_of(None, tmp_path / "here", one, {"T": " t0ken\n"})
     assert found is not None
     assert found.path == tmp_path / ".flowhealth/history.db"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.formats.trends import sparkline
+from pytest_flowhealth.formats.trends import draw_sparkline
 from pytest_flowhealth.history.regression import FEWEST, compare, deviations, figures_of, spread
 from pytest_flowhealth.history.suggest import as_toml, suggest
 from pytest_flowhealth.history.trend import SHOWN, trend
@@ -125,8 +125,8 @@ def test_trend_has_median_change_and_sparkline() -> None:
     found = trend("m", "ms", [float(one) for one in range(1, 40)], 30.0)
     assert (len(found.values), found.median, found.change) == (SHOWN, 20, 0.5)
     assert trend("m", "ms", [], 1.0).median is None
-    assert sparkline([1, 2, 3, 8]) == "▁▂▃█"
-    assert sparkline([2, 2]) == "▄▄"
+    assert draw_sparkline([1, 2, 3, 8]) == "▁▂▃█"
+    assert draw_sparkline([2, 2]) == "▄▄"
 
 
 @given(

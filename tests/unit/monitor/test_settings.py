@@ -13,13 +13,22 @@ from pytest_flowhealth.monitor.settings import Asked, read
     [
         ('[[rules]]\nname = "a"\n', "rules: a: 'metric' is missing"),
         ('[[rules]]\nname = "a"\nmetric = "a.b"\n', "needs 'above', 'below' or 'absent'"),
-        ('[[rules]]\nname = "a"\nmetric = "x"\n', "must be such as 'redis.connect.p95'"),
-        ('[[rules]]\nname = "a"\nmetric = "a.b"\nabove = 1\nbelow = 2\n', "can't both be given"),
-        ('[[rules]]\nname = "a"\nmetric = "a.b"\nabove = 1\nfor = "soon"\n', "a duration such as"),
+        (
+            '[[rules]]\nname = "a"\nmetric = "x"\n',
+            "expected component.measurement, such as 'redis.connect.p95'",
+        ),
+        ('[[rules]]\nname = "a"\nmetric = "a.b"\nabove = 1\nbelow = 2\n', "exclude each other"),
+        (
+            '[[rules]]\nname = "a"\nmetric = "a.b"\nabove = 1\nfor = "soon"\n',
+            "'soon' is not a valid duration",
+        ),
         ('[[rules]]\nname = "a"\nnonsense = 1\n', "nonsense"),
         ('[[receivers]]\nname = "a"\ntype = "pigeon"\n', "pigeon"),
         ('[[receivers]]\nname = "a"\ntype = "webhook"\n', "needs 'url' or 'url_env'"),
-        ('[monitor]\nintervals = { redis = "often" }\n', "redis: expected a duration"),
+        (
+            '[monitor]\nintervals = { redis = "often" }\n',
+            "monitor.intervals.redis: 'often' is not a valid duration",
+        ),
         ('[[silences]]\nmatch = "a"\nuntil = 2026-01-01T00:00:00\n', "time"),
     ],
 )

@@ -31,7 +31,7 @@ def options(*outputs: str, report: str | None = None) -> argparse.Namespace:
         (options("health+json:r.json", report="r.json"), "r.json"),
         (options("nagios", "junit"), "only one can go to standard output, not nagios and junit"),
         (options("nagios", report="-"), "not nagios and the report"),
-        (options("xml"), "there is no format 'xml'; there are github, health.json, html,"),
+        (options("xml"), "there is no format 'xml'; there are badge, github, health.json, html,"),
     ],
 )
 def test_what_is_refused_as_a_usage_error(

@@ -82,10 +82,16 @@ def test_secrets_are_taken_out_of_the_environment() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('users = { admin = "plain" }', "'admin' needs an argon2 hash"),
-        ('tokens = { a = { sha256 = "x" } }', "'a' needs the token's SHA-256"),
+        (
+            'users = { admin = "plain" }',
+            "web.users.admin: the value is not a valid argon2 hash; expected",
+        ),
+        (
+            'tokens = { a = { sha256 = "x" } }',
+            "web.tokens.a.sha256: the value is not a valid SHA-256; expected",
+        ),
         ('tokens = { a = { sha256 = "x", scopes = ["all"] } }', "tokens"),
-        ('origins = ["example.org"]', "expected origins such as 'https://"),
+        ('origins = ["example.org"]', "expected an origin such as 'https://"),
         ('session = "long"', "web.session"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Configuration that is hostile or absurd ends as a usage error, in a bounded time, and leaks nothing."""
+"""An invalid configuration is a usage error with its causes, and no message contains a password."""
 
 import contextlib
 import os
@@ -14,13 +14,12 @@ from pytest_flowhealth.config.environment import read_environment
 from pytest_flowhealth.config.fields import known_fields
 from pytest_flowhealth.config.limits import parse_threshold_option
 from pytest_flowhealth.config.load import load_target
+from pytest_flowhealth.config.problems import PROBLEMS, shorten, usage_error
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.config.wording import HINTS, PROBLEMS, shown, usage_error
 from pytest_flowhealth.errors import UsageError
 from tests.kit.projects import write
 
 LONG = "9" * 5_000
-DOTTED = ".".join("a" * 60_000)
 PASSWORD = "gehe1m-s3cret"
 
 
@@ -41,21 +40,17 @@ def refused(folder: Path, toml: str | bytes = "", env: dict[str, str] | None = N
 @pytest.mark.parametrize(
     ("toml", "says"),
     [
-        (f"[thresholds]\nx = {{ warn = {LONG} }}\n", "too many digits"),
-        (f"[thresholds]\nx = {{ warn = {'9' * 400} }}\n", "thresholds.'x'"),
-        (f"checks = ['{LONG}']\n", "is not there"),
-        ('checks = ["a\\u0000b"]\n', "is not there"),
-        (f"{DOTTED} = 1\n", "too large to be read in a bounded time"),
-        (f"[{DOTTED}]\n", "too large to be read in a bounded time"),
-        (f"[{'.'.join('a' * 400)}]\n{'a.b = 1' * 20_000}", "too large to be read"),
-        ("#" * 300_000, "too large to be read"),
-        ("redis = " + "[" * 100_000, "too many brackets"),
+        (f"[thresholds]\nx = {{ warn = {LONG} }}\n", "integer string conversion"),
+        (f"[thresholds]\nx = {{ warn = {'9' * 400} }}\n", "thresholds.x"),
+        (f"checks = ['{LONG}']\n", "does not exist"),
+        ('checks = ["a\\u0000b"]\n', "does not exist"),
+        ("redis = " + "[" * 100_000, "nested too deeply"),
         ("[redis\n", "flowhealth.toml"),
-        ("a = '''\n", "line 2, column 1"),
+        ("a = '''\n", "at end of document"),
         (b"preset = '\x00'", "byte 0x00 in line 1"),
         (b"a = 1\n\xff", "byte 0xff in line 2"),
         ("preset = 'nothing'\n", "there is no preset 'nothing'"),
-        ("[redis]\ntimeout = '\\u001b[2J'\n", r"expected a duration"),
+        ("[redis]\ntimeout = '\\u001b[2J'\n", r"is not a valid duration"),
         ('"\\u001b[2J" = 1\n', r"unknown key '\x1b[2J'"),
         ('[fleet]\nurl = "http://:x"', "fleet.url"),
         ("[fleet.spawn]\ncommand = []", "fleet.spawn.command"),
@@ -65,7 +60,7 @@ def refused(folder: Path, toml: str | bytes = "", env: dict[str, str] | None = N
         ('[fleet.spawn]\ncommand = ["x"]\nready = "file:x"', "fleet.spawn.ready"),
         ('[fleet.spawn]\ncommand = ["x"]\ncount = 0', "fleet.spawn.count"),
     ],
-    ids=range(23),
+    ids=range(19),
 )
 def test_a_file_that_can_not_be_used_is_refused_with_the_cause(
     tmp_path: Path, toml: str | bytes, says: str
@@ -73,12 +68,12 @@ def test_a_file_that_can_not_be_used_is_refused_with_the_cause(
     assert says in refused(tmp_path, toml)
 
 
-def test_a_hostile_pyproject_matters_only_where_it_is_ours(tmp_path: Path) -> None:
-    write(tmp_path, {"pyproject.toml": f"{DOTTED} = 1\n", "package.json": "{}"})
+def test_an_invalid_pyproject_matters_only_if_it_may_be_the_configuration(tmp_path: Path) -> None:
+    write(tmp_path, {"pyproject.toml": "a = \n", "package.json": "{}"})
     assert load_target(None, {}, tmp_path).sources == {}
 
-    write(tmp_path, {"pyproject.toml": f"{DOTTED} = 1\n[tool.flowhealth]\n"})
-    with pytest.raises(UsageError, match=r"pyproject\.toml: it is too large"):
+    write(tmp_path, {"pyproject.toml": "a = \n[tool.flowhealth]\n"})
+    with pytest.raises(UsageError, match=r"pyproject\.toml: Invalid value \(at line 1"):
         load_target(None, {}, tmp_path)
 
 
@@ -101,13 +96,7 @@ def test_a_link_to_itself_and_a_pipe_are_refused_instead_of_waited_for(tmp_path:
         load_target(None, {}, tmp_path)
 
 
-def test_of_thousands_of_unknown_names_the_first_are_named(tmp_path: Path) -> None:
-    toml = "".join(f"redis_url_{number} = 1\n" for number in range(1_000))
-    env = {f"FLOWHEALTH_REDIS_URL_{number}": "x" for number in range(1_000)}
-
-    message = refused(tmp_path, toml, env)
-    assert message.count("; did you mean") + message.count("known are") == 2 * HINTS
-    assert message.count(f"and {1_000 - HINTS - 1:,} more unknown ones") == 2
+def test_of_thousands_of_problems_the_first_are_listed(tmp_path: Path) -> None:
     thresholds = ",".join(f"x{number}=1" for number in range(1_000))
     message = refused(tmp_path, env={"FLOWHEALTH_THRESHOLDS": thresholds})
     assert f"and {1_000 - PROBLEMS:,} more" in message
@@ -155,19 +144,19 @@ def test_no_message_holds_a_password(tmp_path: Path, address: str) -> None:
 
 
 def test_a_value_is_shown_in_part_and_without_a_password() -> None:
-    assert shown("@scope/name") == "@scope/name"
-    assert shown("redis://user:pw@host:1") == "redis:***@host:1"
-    assert len(shown("x" * 1_000)) < 210
+    assert shorten("@scope/name") == "@scope/name"
+    assert shorten("redis://user:pw@host:1") == "redis:***@host:1"
+    assert len(shorten("x" * 1_000)) < 210
 
 
-SCALARS = ["1", "-1", LONG, "nan", "true", "1979-05-27", "''", "'5 s'", "'>=20'", "'redis://[h'", '"\\u0000"', "[]", "{}"]  # fmt: skip
+SCALARS = ["1", "-1", LONG, "nan", "true", "1979-05-27", "1979-05-27T00:32:00", "''", "'5 s'", "'>=20'", "'redis://[h'", '"\\u0000"', "[]", "{}"]  # fmt: skip
 KEYS = st.sampled_from([*known_fields(), "thresholds", "thresholds.'x.y'.warn", "redis", "x", "''"])
-VALUES = st.sampled_from([*SCALARS, *(f"{{ warn = {one} }}" for one in SCALARS)])
+VALUES = st.sampled_from([*SCALARS, *(f"{{ warn = {value} }}" for value in SCALARS)])
 LINES = st.tuples(KEYS, VALUES).map(" = ".join) | KEYS.map("[{}]".format) | st.text(max_size=20)
 CONTENT = st.lists(LINES, max_size=6).map(
     lambda lines: "\n".join(lines).encode("utf-8", "surrogatepass")
 )
-NAMES = [one.variable for one in known_fields().values() if one.variable]
+NAMES = [field.variable for field in known_fields().values() if field.variable]
 VARIABLES = st.dictionaries(
     st.sampled_from([*NAMES, "FLOWHEALTH_THRESHOLDS", "REDIS_URL", "FLOWHEALTH_X"]),
     st.text(max_size=20) | VALUES | st.lists(st.sampled_from("x=:1_.e ms-+%")).map("".join),
