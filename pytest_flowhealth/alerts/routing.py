@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pytest_flowhealth.alerts.engine import Subject
 from pytest_flowhealth.alerts.state import Listener
 from pytest_flowhealth.alerts.store import Hush
-from pytest_flowhealth.config.alerts import Receiver, Silence
+from pytest_flowhealth.config.alerts import MaintenanceWindow, Receiver
 
 DEFAULT = (Receiver(name="console", type="console"), Receiver(name="log", type="log"))
 """Who is told where nobody is configured."""
@@ -24,7 +24,7 @@ def router(receivers: Sequence[Receiver]) -> Callable[[Subject], Sequence[Listen
 
 
 def silencer(
-    configured: Iterable[Silence], made: Iterable[Hush], now: datetime.datetime
+    configured: Iterable[MaintenanceWindow], made: Iterable[Hush], now: datetime.datetime
 ) -> Callable[[Subject], bool]:
     """Return a function that tells whether an alert is silenced at `now`."""
     at = now.timestamp()

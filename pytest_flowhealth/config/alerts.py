@@ -178,7 +178,7 @@ class Receiver(msgspec.Struct, frozen=True):
             ) from None
 
 
-class Silence(msgspec.Struct, frozen=True, rename={"start": "from"}):
+class MaintenanceWindow(msgspec.Struct, frozen=True, rename={"start": "from"}):
     """A period without notifications of some alerts, such as a maintenance window."""
 
     match: NonEmpty

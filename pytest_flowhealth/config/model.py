@@ -12,7 +12,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from pytest_flowhealth.config.alerts import Alerts, MonitorSection, Receiver, Rule, Silence
+from pytest_flowhealth.config.alerts import (
+    Alerts,
+    MaintenanceWindow,
+    MonitorSection,
+    Receiver,
+    Rule,
+)
 from pytest_flowhealth.config.dashboard import Dashboard
 from pytest_flowhealth.config.feedback import Feedback
 from pytest_flowhealth.config.github import GitHub
@@ -269,7 +275,7 @@ class Configuration(msgspec.Struct, frozen=True):
     """Conditions that raise alerts, in addition to the built-in rules, see alerts.md."""
     receivers: tuple[Receiver, ...] = ()
     """Who is notified of alerts, see alerts.md."""
-    silences: tuple[Silence, ...] = ()
+    silences: tuple[MaintenanceWindow, ...] = ()
     """Periods without notifications of some alerts."""
     thresholds: dict[str, Limits] = {}
     """Limits of thresholds by name, such as `redis.connect.p95`."""

@@ -7,7 +7,7 @@ import pytest
 from pytest_flowhealth.alerts.engine import Subject
 from pytest_flowhealth.alerts.routing import matches, silencer
 from pytest_flowhealth.alerts.store import Hush
-from pytest_flowhealth.config.alerts import Silence
+from pytest_flowhealth.config.alerts import MaintenanceWindow
 
 NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
@@ -36,14 +36,14 @@ def test_pattern_matches_names_and_brackets_literally(
 @pytest.mark.parametrize(
     ("silence", "expected"),
     [
-        (Silence("redis.*", until=NOW), False),
-        (Silence("redis.*", until=NOW + 2 * HOUR, start=NOW + HOUR), False),
-        (Silence("redis.*", until=NOW + HOUR, start=NOW - HOUR), True),
-        (Silence("npm.*", until=NOW + HOUR), False),
+        (MaintenanceWindow("redis.*", until=NOW), False),
+        (MaintenanceWindow("redis.*", until=NOW + 2 * HOUR, start=NOW + HOUR), False),
+        (MaintenanceWindow("redis.*", until=NOW + HOUR, start=NOW - HOUR), True),
+        (MaintenanceWindow("npm.*", until=NOW + HOUR), False),
     ],
 )
 def test_maintenance_window_silences_between_its_start_and_its_end(
-    silence: Silence, expected: bool
+    silence: MaintenanceWindow, expected: bool
 ) -> None:
     assert silencer([silence], [], NOW)(subject("redis.connect")) is expected
 
