@@ -12,14 +12,14 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_flowhealth.errors import FlowHealthError
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes import command
 
 PACKAGES = ("ioredis", "iovalkey", "redis", "@redis/client")
 """Clients that can be asked."""
 
-SECONDS = 10.0
-"""Time limit of the Node process."""
+SECONDS = 60.0
+"""Time limit of the Node process, far from what a busy machine takes."""
 
 _PROGRAM = r"""
 const { createRequire } = require('node:module');
@@ -74,10 +74,21 @@ def parse_with_clients(
         url: The value of the application's variable.
         root: The target's folder, from which the clients are loaded.
         names: Packages to ask, in this order.
+
+    Raises:
+        MeasurementUnavailable: The Node process gave no answer. What the client makes of the address
+            is then not known, and no other parser's answer takes its place.
     """
     request = msgspec.json.encode({"root": str(root), "url": url, "names": names})
     try:
         done = command.run(["node", "-e", _PROGRAM], cwd=root, timeout=SECONDS, stdin=request)
+    except CheckFailed:
+        return ()  # There is no Node, and so no client.
+    try:
         return msgspec.json.decode(done.stdout, type=tuple[ClientAddress, ...])
-    except (FlowHealthError, msgspec.DecodeError):
-        return ()
+    except msgspec.DecodeError:
+        problem = done.stderr.strip()[-200:] or f"exit code {done.returncode}"
+    raise MeasurementUnavailable(
+        f"how the application's Redis client reads its address is not known: Node gave no answer: {problem}",
+        remedy="write the address as redis://HOST:PORT/0",
+    )

@@ -17,7 +17,7 @@ from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, NotApplicable
 from pytest_flowhealth.probes.redis import info, load, topology
 from pytest_flowhealth.probes.redis.address import DEFAULT_URL, RedisAddress, parse_address
-from pytest_flowhealth.probes.redis.application import find_address, find_queue_library
+from pytest_flowhealth.probes.redis.application import find_address
 from pytest_flowhealth.probes.redis.errors import (
     ConnectionEnded,
     is_connected_nonetheless,
@@ -27,6 +27,7 @@ from pytest_flowhealth.probes.redis.errors import (
 from pytest_flowhealth.probes.redis.info import ServerState, SlowCommand
 from pytest_flowhealth.probes.redis.key import WRITES, OwnKey, expected, random_name
 from pytest_flowhealth.probes.redis.load import Latency, LoadLimit, Throughput
+from pytest_flowhealth.probes.redis.packages import find_queue_library
 from pytest_flowhealth.probes.redis.session import ConnectionFactory, RedisConnection
 from pytest_flowhealth.probes.redis.topology import Node, NodeView
 
