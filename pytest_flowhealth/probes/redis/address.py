@@ -18,6 +18,7 @@ messages show ``***`` in their place.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -127,6 +128,19 @@ class RedisAddress(msgspec.Struct, frozen=True):
         """Host and port, or the socket's path, for messages; of several, all."""
         places = self.seeds or ((self.host, self.port),)
         return self.path or ", ".join(_place(host, port) for host, port in places)
+
+    @property
+    def cli(self) -> str:
+        """The command line that asks this server, without its password; of several, the first."""
+        if self.path:
+            options = f"-s {shlex.quote(self.path)}"
+        else:
+            host, port = self.seeds[0] if self.seeds else (self.host, self.port)
+            options = f"-h {shlex.quote(host)} -p {port}"
+        tls = " --tls" if self.tls else ""
+        user = f" --user {shlex.quote(self.username)}" if self.username else ""
+        login = f"{user} --askpass" if self.password else ""
+        return f"redis-cli {options}{tls}{login}"
 
     def at(self, host: str, port: int, origin: str) -> RedisAddress:
         """Return the address of one server among these, with the same login and TLS options."""

@@ -304,7 +304,7 @@ def _assume(target: Target, variables: Variables) -> RedisAddress:
             _join_parts(value), f"assumed, since {client} and no address is set{parts}"
         )
         against = [
-            f"{variable.place} sets {name}={mask(variable.value)}"
+            f"{variable.place} sets {name}, which may name another Redis"
             for name, variable in sorted(variables.items())
             if names_a_redis(name, variable.value)
         ]

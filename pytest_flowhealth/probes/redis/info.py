@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from pytest_flowhealth.errors import MeasurementUnavailable
+from pytest_flowhealth.probes.redis.address import RedisAddress
 from pytest_flowhealth.probes.redis.session import RedisConnection
 
 SLOWLOG_ENTRIES = 128
@@ -105,11 +106,12 @@ class ServerState(msgspec.Struct, frozen=True):
 
     Attributes:
         place: Host and port, or the socket's path.
+        cli: The command line of redis-cli that asks it, without a password.
         version: Such as "7.0.15"; of Valkey, KeyDB and Dragonfly the Redis version that they match.
         product: "Redis", "Valkey", "KeyDB" or "Dragonfly", with its own version.
         mode: "standalone", "sentinel" or "cluster".
         clustered: Whether it is a node of a cluster that redirects clients (cluster_enabled).
-        evicted: KeyCounts that were evicted since the server's start.
+        evicted: Keys that were evicted since the server's start.
         memory: Its memory.
         clients: Its clients.
         persistence: How it saves.
@@ -118,6 +120,7 @@ class ServerState(msgspec.Struct, frozen=True):
     """
 
     place: str
+    cli: str
     version: str
     product: str
     mode: str
@@ -155,10 +158,10 @@ def read_state(session: RedisConnection) -> ServerState:
     info = session.query("INFO")
     if not isinstance(info, dict) or "redis_version" not in info:
         raise MeasurementUnavailable("the answer to INFO tells no version")
-    return make_state(info, session.address.place)
+    return make_state(info, session.address)
 
 
-def make_state(info: Mapping[str, Any], place: str) -> ServerState:
+def make_state(info: Mapping[str, Any], address: RedisAddress) -> ServerState:
     """Return the state that an answer to INFO, as redis-py parses it, describes."""
     replication = _convert(info, ReplicationInfo)
     listed = (
@@ -171,7 +174,8 @@ def make_state(info: Mapping[str, Any], place: str) -> ServerState:
         if name.startswith("db") and name[2:].isdigit() and isinstance(value, dict)
     }
     return ServerState(
-        place=place,
+        place=address.place,
+        cli=address.cli,
         version=str(info.get("redis_version")),
         product=_product(info),
         mode=str(info.get("redis_mode", info.get("server_mode", "unknown"))),

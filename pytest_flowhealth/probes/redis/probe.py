@@ -18,8 +18,8 @@ from pytest_flowhealth.errors import CheckFailed, FlowHealthError, NotApplicable
 from pytest_flowhealth.probes.redis import info, load, topology
 from pytest_flowhealth.probes.redis.address import DEFAULT_URL, RedisAddress, parse_address
 from pytest_flowhealth.probes.redis.application import find_address
+from pytest_flowhealth.probes.redis.connection_errors import ConnectionEnded
 from pytest_flowhealth.probes.redis.errors import (
-    ConnectionEnded,
     is_connected_nonetheless,
     is_end,
     is_refused,

@@ -14,16 +14,13 @@ import msgspec
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes.deadline import Outcome, within
 from pytest_flowhealth.probes.redis.address import RedisAddress
-from pytest_flowhealth.probes.redis.errors import (
+from pytest_flowhealth.probes.redis.connection_errors import (
     ConnectionEnded,
-    NoAnswer,
-    UnneededPassword,
-    explain,
-    is_refused,
     needs_client_certificate,
     needs_tls,
     no_tls,
 )
+from pytest_flowhealth.probes.redis.errors import NoAnswer, UnneededPassword, explain, is_refused
 from pytest_flowhealth.probes.redis.tls import (
     arguments,
     connection_class,

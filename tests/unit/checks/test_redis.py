@@ -33,7 +33,7 @@ def load(connect: Any = (1.0,) * 20, command: Any = WELL, throughput: Any = QUIC
     """Return what a load gave; an error is raised when it is asked for."""
 
     def asked(result: Any) -> Any:
-        return checks.keep(lambda: _answer(result))
+        return checks.capture(lambda: _answer(result))
 
     return checks.Load(connect, asked(command), asked(throughput))
 

@@ -51,7 +51,12 @@ def of_system(number: int) -> OSError:
 @pytest.mark.parametrize(
     ("error", "url", "message", "remedy"),
     [
-        (None, TCP, "no answer within 2 s", "redis-cli -h 127.0.0.1 -p 6380 ping; a stopped"),
+        (
+            None,
+            TCP,
+            "no answer within 2 s",
+            "redis-cli -h 127.0.0.1 -p 6380 --user app --askpass ping; a stopped",
+        ),
         (None, TLS, "no answer within 2 s", "--tls ping"),
         (None, FAR, "or a firewall drops the packets", "redis-cli -h redis.example -p 6379 ping"),
         (TimeoutError(), TCP, "no answer within 2 s", "kill -CONT"),
