@@ -155,6 +155,11 @@ def test_progress(health: Health, fleet_sample: Future[FleetSample]) -> None:
             health.measure(name, number, unit="1")
     for text in describe_lost_work(sample):
         health.warn(text)
+    if lost := sample.lost:
+        raise CheckFailed(
+            f"{len(lost):,} tasks wait, and their data are gone (evicted, or deleted): "
+            f"{', '.join(lost[:SHOWN])}"
+        )
     if sample.overdue and not tasks.active and not sample.first.tasks.active:
         raise CheckFailed(f"{sample.overdue:,} delayed tasks are past their time, and nobody works")
     if sample.untaken:
@@ -171,6 +176,12 @@ def describe_lost_work(sample: FleetSample) -> Iterator[str]:
     if orphaned := sample.orphaned:
         names = ", ".join(orphaned[:SHOWN])
         yield f"{len(orphaned):,} parents wait for children that are gone or failed: {names}"
+    if sample.lost_schedules:
+        names = ", ".join(sample.lost_schedules[:SHOWN])
+        yield f"schedules are past their time, and their next task does not exist: {names}"
+    ended = sample.completion
+    if ended and ended.all and not ended.good:
+        yield f"none of the {ended.all:,} tasks that ended succeeded"
 
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)

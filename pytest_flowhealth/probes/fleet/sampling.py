@@ -75,6 +75,17 @@ class FleetSample(msgspec.Struct, frozen=True):
         return [one for one in self.last.tasks.orphaned if one in self.first.tasks.orphaned]
 
     @property
+    def lost(self) -> list[str]:
+        """The tasks whose data are gone, in both snapshots."""
+        return [task for task in self.last.tasks.lost if task in self.first.tasks.lost]
+
+    @property
+    def lost_schedules(self) -> list[str]:
+        """The schedules without a next task, in both snapshots."""
+        before = self.first.tasks.lost_schedules
+        return [name for name in self.last.tasks.lost_schedules if name in before]
+
+    @property
     def swarm_success(self) -> Counted:
         """How many of the swarms that ended did so well."""
         return metrics.swarm_success(self.last.swarms or ())

@@ -52,7 +52,7 @@ class QueueSource:
     def _queues(self, session: RedisConnection) -> list[str]:
         return redis_reading.queues(session, self.prefix, self.marker)
 
-    def _only(self, session: RedisConnection) -> str:
+    def _find_only(self, session: RedisConnection) -> str:
         """Return the name of the only queue.
 
         Raises:
