@@ -122,7 +122,7 @@ def _nothing_listens(address: RedisAddress) -> FlowHealthError:
             f"{problem}, and {'; '.join(address.contradictions)}",
             remedy="set redis.url in flowhealth.toml to the address that the application uses",
         )
-    return CheckFailed(problem, remedy=_start(address))
+    return CheckFailed("; ".join((problem, *address.contradictions)), remedy=_start(address))
 
 
 def _other(error: OSError, address: RedisAddress) -> CheckFailed:

@@ -329,16 +329,10 @@ def parse_reply(command: tuple[str | bytes | int, ...], reply: Any) -> Any:
 def _parsers() -> Mapping[str, Callable[[Any], Any]]:
     from redis import Redis
 
-    return dict(Redis(protocol=2).response_callbacks)
+    return dict(Redis(protocol=2, **_unnamed()).response_callbacks)
 
 
 def _common(address: RedisAddress, seconds: float) -> dict[str, Any]:
-    import redis.connection
-
-    silent: dict[str, Any] = {"lib_name": None, "lib_version": None}
-    known = inspect.signature(redis.connection.AbstractConnection.__init__).parameters
-    if "driver_info" in known:
-        silent = {"driver_info": None}
     return {
         "db": address.database,
         "username": address.username,
@@ -347,5 +341,19 @@ def _common(address: RedisAddress, seconds: float) -> dict[str, Any]:
         "socket_connect_timeout": seconds,
         # HELLO is unknown before Redis 6, and gives nothing that is needed here.
         "protocol": 2,
-        **silent,
+        **_unnamed(),
     }
+
+
+@cache
+def _unnamed() -> dict[str, Any]:
+    """Return the arguments with which redis-py sends no CLIENT SETINFO, by its release.
+
+    Without them it looks up its own version, which takes longer than a round of measurements.
+    """
+    import redis.connection
+
+    known = inspect.signature(redis.connection.AbstractConnection.__init__).parameters
+    return (
+        {"driver_info": None} if "driver_info" in known else {"lib_name": None, "lib_version": None}
+    )

@@ -199,6 +199,10 @@ class TestBullMQ:
         assert sample(redis).lost_schedules == []
         redis.command("ZADD", "bull:jobs:repeat", 1_000, "nightly", 1_000, "ended")
         assert sample(redis).lost_schedules == ["nightly"]
+        redis.command("HSET", "bull:jobs:repeat:nightly:1000", "name", "task")
+        assert sample(redis).lost_schedules == ["nightly"]
+        redis.command("ZADD", "bull:jobs:delayed", 1_000 * 0x1000, "repeat:nightly:1000")
+        assert sample(redis).lost_schedules == []
 
     def test_workers_whose_connections_have_no_names_are_not_known(
         self, bullmq: BullMQ, redis: RedisServer

@@ -164,7 +164,7 @@ class JobQueue(QueueSource):
                 orphaned=self._orphaned(session),
                 stalled=failed_stalled + stalled,
                 lost=self._find_lost(session),
-                lost_schedules=self._find_lost_schedules(session, now),
+                lost_schedules=self._find_lost_schedules(session, now, sizes),
                 held_back=self._held_back(session, meta, sizes["active"]),
             ),
             local=self.records.address.local,
@@ -293,25 +293,31 @@ class JobQueue(QueueSource):
         exist = many(session, (("EXISTS", self._key(job)) for job in jobs))
         return tuple(job[:200] for job, exists in zip(jobs, exist, strict=True) if exists == 0)
 
-    def _find_lost_schedules(self, session: RedisConnection, now: float) -> tuple[str, ...]:
-        """Return BullMQ's job schedulers whose next job is past its time and does not exist.
+    def _find_lost_schedules(
+        self, session: RedisConnection, now: float, sizes: Mapping[str, int]
+    ) -> tuple[str, ...]:
+        """Return BullMQ's job schedulers whose next job is past its time and is not in the queue.
 
         Each job of a scheduler adds the next one: without it, the scheduler never runs again.
         """
         limit = int((now - GRACE) * 1_000)
-        due = one(
+        reply = one(
             session, "ZRANGEBYSCORE", self._key("repeat"), 0, limit, "WITHSCORES", "LIMIT", 0, 100
         )
-        names = [decoded(name) for name in due[::2]] if isinstance(due, list) else []
-        times = [int(float(score)) for score in due[1::2]] if names else []
-        jobs = [self._key(f"repeat:{name}:{time}") for name, time in zip(names, times, strict=True)]
-        exist = many(session, (("EXISTS", job) for job in jobs))
+        due = reply if isinstance(reply, list) else []
+        names = [decoded(name) for name in due[::2]]
+        times = [int(float(score)) for score in due[1::2]]
+        jobs = [f"repeat:{name}:{time}" for name, time in zip(names, times, strict=True)]
+        exist = many(session, (("EXISTS", self._key(job)) for job in jobs))
+        scores = many(session, (("ZSCORE", self._key("delayed"), job) for job in jobs))
+        # In which other state a job is, is not looked up: there may be many in each.
+        elsewhere = any(sizes.get(state) for state in ("wait", "paused", "active", "prioritized"))
         fields = ("ic", "limit", "endDate")
         records = hashes(session, [self._key(f"repeat:{name}") for name in names], fields)
         return tuple(
             name[:200]
-            for name, exists, record in zip(names, exist, records, strict=True)
-            if exists == 0 and _goes_on(record, now)
+            for name, exists, score, record in zip(names, exist, scores, records, strict=True)
+            if (exists == 0 or (score is None and not elsewhere)) and _goes_on(record, now)
         )
 
     def _working(self, session: RedisConnection, parser: RecordParser) -> tuple[Working, ...]:
