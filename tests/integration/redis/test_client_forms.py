@@ -135,8 +135,8 @@ def test_an_env_file_names_the_redis_and_the_environment_takes_precedence(
     write(tmp_path, files)
     run = run_components(tmp_path, "redis")
     run.assert_healthy()
-    assert run.check("redis.connect")["details"]["origin"] == ".env REDIS_URL"
-    assert run.shows(f"redis: redis://127.0.0.1:{redis.port} (.env REDIS_URL)")
+    assert run.check("redis.connect")["details"]["origin"] == ".env REDIS_URL, REDIS_PASSWORD"
+    assert run.shows(f"redis: redis://127.0.0.1:{redis.port} (.env REDIS_URL, REDIS_PASSWORD)")
     run = run_components(tmp_path, "redis", env={"REDIS_URL": "redis://127.0.0.1:1"})
     run.assert_fault("redis.connect", 2, "environment REDIS_URL")
 
