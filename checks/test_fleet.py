@@ -111,7 +111,7 @@ def test_agents(health: Health, fleet_sample: Future[FleetSample]) -> None:
     health.remedy("start agents")
     last = fleet_sample.result().last
     total = last.known("agents", last.agents.total)
-    states = [one.state or "state unknown" for one in last.agents.members]
+    states = [agent.state or "state unknown" for agent in last.agents.members]
     health.detail(
         states={state: states.count(state) for state in sorted(set(states))[:SHOWN]},
         busy=last.agents.busy,
@@ -200,7 +200,7 @@ def test_stuck(health: Health, fleet_probe: FleetProbe, fleet_sample: Future[Fle
     health.detail(
         limit_s=limit,
         looked_at=len(working),
-        stuck={one.id: f"{last.taken - (one.since or 0):.0f} s" for one in late[:SHOWN]},
+        stuck={task.id: f"{last.taken - (task.since or 0):.0f} s" for task in late[:SHOWN]},
         abandoned=loose[:SHOWN],
     )
 
@@ -218,7 +218,9 @@ def test_silent(health: Health, fleet_probe: FleetProbe, fleet_sample: Future[Fl
     health.detail(
         limit_s=limit,
         looked_at=telling,
-        silent={one.id: f"{last.taken - (one.heartbeat or 0):.0f} s" for one in quiet[:SHOWN]},
+        silent={
+            agent.id: f"{last.taken - (agent.heartbeat or 0):.0f} s" for agent in quiet[:SHOWN]
+        },
     )
     health.measure("silent", len(quiet), unit="1")
     if len(quiet) == telling:
@@ -232,9 +234,9 @@ def test_swarms(health: Health, fleet_sample: Future[FleetSample]) -> None:
     health.remedy("the failed swarms' records tell; docs/fleet.md says which swarms count")
     last = fleet_sample.result().last
     swarms = last.known("swarms", last.swarms)
-    states = [one.state or "state unknown" for one in swarms]
+    states = [swarm.state or "state unknown" for swarm in swarms]
     health.detail(states={state: states.count(state) for state in sorted(set(states))[:SHOWN]})
-    confidences = [one.confidence for one in swarms if one.confidence is not None]
+    confidences = [swarm.confidence for swarm in swarms if swarm.confidence is not None]
     if confidences:
         health.detail(median_confidence=median(confidences))
     done = fleet_sample.result().swarm_success
@@ -256,7 +258,7 @@ def test_spawn(
     # An agent that can't reach the application's Redis is seldom ready.
     health.depends_on("redis.connect")
     done = fleet_probe.spawn_agents()
-    times = [one.milliseconds for one in done if one.milliseconds is not None]
+    times = [attempt.milliseconds for attempt in done if attempt.milliseconds is not None]
     health.detail(
         command=target.config.fleet.spawn.command[:3],
         ready=target.config.fleet.spawn.ready,
@@ -266,7 +268,7 @@ def test_spawn(
     if times:
         health.measure("spawn", times, unit="ms")
         health.detail(worst_ms=max(times))
-    left = sum(one.left for one in done)
+    left = sum(attempt.left for attempt in done)
     if left:
         raise CheckFailed(f"{left} processes that were started could not be ended")
     if failed := describe_failed_starts(done):
@@ -295,7 +297,9 @@ def recorded(health: Health, target: Target, reading: Future[FleetSample]) -> No
 
 def told_of_detached(health: Health, done: tuple[AgentStart, ...]) -> None:
     """Say which processes left their session, and which SIGTERM did not end."""
-    detached, killed = (sum(getattr(one, name) for one in done) for name in ("detached", "killed"))
+    detached, killed = (
+        sum(getattr(attempt, name) for attempt in done) for name in ("detached", "killed")
+    )
     if detached:
         health.detail(detached=f"{detached} processes had left their session, and were ended too")
     if killed:
@@ -318,6 +322,6 @@ def test_score(health: Health, fleet_sample: Future[FleetSample], fleet_probe: F
 
 def median_start(last: Snapshot, started: tuple[AgentStart, ...]) -> float | None:
     """Return the median of the starts in s: of those made in this run, else of those recorded."""
-    times = [one.milliseconds for one in started if one.milliseconds is not None]
+    times = [attempt.milliseconds for attempt in started if attempt.milliseconds is not None]
     times = times if started else [*last.spawn_times]
     return median(times) / 1_000.0 if times else None

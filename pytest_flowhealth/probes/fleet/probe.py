@@ -11,7 +11,7 @@ from pytest_flowhealth.probes.fleet import source
 from pytest_flowhealth.probes.fleet.overview import FleetLimits
 from pytest_flowhealth.probes.fleet.readiness import sign_of
 from pytest_flowhealth.probes.fleet.sampling import FleetSample, read
-from pytest_flowhealth.probes.fleet.sources.redis_reading import of_target as redis_of
+from pytest_flowhealth.probes.fleet.sources.redis_reading import find_records_address
 from pytest_flowhealth.probes.fleet.spawn import AgentProgram, AgentStart, starts
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class FleetProbe:
         answers = parse_duration(self._target.config.fleet.timeout)
         self.started = starts(
             AgentProgram(plan.command, self._target.root),
-            partial(sign_of, plan.ready, lambda: redis_of(self._target), answers),
+            partial(sign_of, plan.ready, lambda: find_records_address(self._target), answers),
             count=plan.count,
             timeout=min(MAX_START, parse_duration(plan.timeout)),
         )

@@ -72,7 +72,9 @@ class FleetSample(msgspec.Struct, frozen=True):
     @property
     def orphaned(self) -> list[str]:
         """The parents that wait for tasks which are gone or failed, in both snapshots."""
-        return [one for one in self.last.tasks.orphaned if one in self.first.tasks.orphaned]
+        return [
+            parent for parent in self.last.tasks.orphaned if parent in self.first.tasks.orphaned
+        ]
 
     @property
     def lost(self) -> list[str]:
@@ -111,7 +113,7 @@ class FleetSample(msgspec.Struct, frozen=True):
     @property
     def busy(self) -> float | None:
         """Percent of the agents that are at a task, the mean of both looks."""
-        shares = [_busy(one) for one in (self.first, self.last)]
+        shares = [_busy(snapshot) for snapshot in (self.first, self.last)]
         known = [share for share in shares if share is not None]
         return sum(known) / len(known) if known else None
 

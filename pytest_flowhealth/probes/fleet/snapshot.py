@@ -92,9 +92,9 @@ class Agents(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, members: tuple[Agent, ...]) -> Agents:
         """Return what the agents that are known by name make."""
-        alive = tuple(one for one in members if not one.gone)
-        told = [one.busy for one in alive]
-        busy = None if None in told else sum(bool(one) for one in told)
+        alive = tuple(agent for agent in members if not agent.gone)
+        flags = [agent.busy for agent in alive]
+        busy = None if None in flags else sum(bool(is_busy) for is_busy in flags)
         return cls(total=len(alive), busy=busy, members=alive)
 
 

@@ -270,8 +270,8 @@ def _seeds(kind: str, netloc: str) -> tuple[tuple[str, int], ...]:
     if kind == "server":
         return ()
     default = SENTINEL_PORT if kind == "sentinel" else 6379
-    parts = [urlsplit(f"//{one.strip()}") for one in netloc.rpartition("@")[2].split(",")]
-    return tuple((unquote(one.hostname or "localhost"), one.port or default) for one in parts)
+    parts = [urlsplit(f"//{seed.strip()}") for seed in netloc.rpartition("@")[2].split(",")]
+    return tuple((unquote(seed.hostname or "localhost"), seed.port or default) for seed in parts)
 
 
 def _place(host: str, port: int) -> str:

@@ -142,7 +142,7 @@ def parse_application_url(url: str, origin: str, target: Target) -> RedisAddress
     if _PLAIN.match(url) or _OWN.match(url):
         return parse_address(url, origin)
     answers = parse_with_clients(url, target.root, _clients(target))
-    accepted = next((one for one in answers if not one.problem), None)
+    accepted = next((answer for answer in answers if not answer.problem), None)
     if accepted is None:
         if answers and not url.startswith("unix:"):
             raise CheckFailed(

@@ -84,7 +84,7 @@ def explain(
         return _late(address, seconds, answered)
     if answered and is_end(error):
         return _ended(address, answered)
-    below = next((one for one in _chain(error) if isinstance(one, OSError)), None)
+    below = next((cause for cause in _chain(error) if isinstance(cause, OSError)), None)
     if below is not None:
         return explain_os_error(below, address)
     return _reply(error, address, command, key)
@@ -107,7 +107,9 @@ def is_end(error: BaseException) -> bool:
     """Tell whether the other side has closed the connection."""
     if code_of(error) == "CLOSED" or isinstance(error, ssl.SSLEOFError):
         return True
-    return any(isinstance(one, OSError) and one.errno in CONNECTION_ENDS for one in _chain(error))
+    return any(
+        isinstance(cause, OSError) and cause.errno in CONNECTION_ENDS for cause in _chain(error)
+    )
 
 
 def _ended(address: RedisAddress, answered: int) -> CheckFailed:
@@ -181,24 +183,24 @@ def _reply(error: BaseException, address: RedisAddress, command: str, key: str) 
     from redis.exceptions import InvalidResponse, ResponseError
 
     code = code_of(error)
-    said = _shown(address.scrub(str(error)))
+    reply = shorten_reply(address.scrub(str(error)))
     if code == "CLOSED":
         return explain_close(address)
     if code == "NOPERM":
-        return _not_permitted(address, command, key, said)
+        return _not_permitted(address, command, key, reply)
     known = _REPLIES.get(code)
     if known:
         message, remedy = (_filled(part, address, command) for part in known)
         kind = UnneededPassword if code == "NOPASS" else CheckFailed
         return kind(message, remedy=remedy)
     if isinstance(error, ResponseError):
-        return CheckFailed(f"Redis at {address.place} refused {command or 'to connect'}: {said}")
+        return CheckFailed(f"Redis at {address.place} refused {command or 'to connect'}: {reply}")
     if isinstance(error, InvalidResponse):
-        said = said.replace("Protocol Error: b", "it said ")
+        reply = reply.replace("Protocol Error: b", "it said ")
     elif not isinstance(error, NotRedis):
-        said = "its answer is not in Redis's protocol"
+        reply = "its answer is not in Redis's protocol"
     return CheckFailed(
-        f"what answers at {address.place} is no Redis ({address.origin}): {said}",
+        f"what answers at {address.place} is no Redis ({address.origin}): {reply}",
         remedy="correct the address in redis.url",
     )
 
@@ -215,17 +217,17 @@ def _filled(text: str, address: RedisAddress, command: str) -> str:
     )
 
 
-def _not_permitted(address: RedisAddress, command: str, key: str, said: str) -> CheckFailed:
+def _not_permitted(address: RedisAddress, command: str, key: str, reply: str) -> CheckFailed:
     user = address.username or "default"
     keys = f"+set +get +del '~{key.partition('check:')[0]}*'" if key else f"+{command.lower()}"
     return CheckFailed(
         f"Redis at {address.place} does not let user {user!r} send {command} "
-        f"({address.origin}): {said}",
+        f"({address.origin}): {reply}",
         remedy=f"{address.cli} ACL SETUSER {quote(user)} {keys}",
     )
 
 
-def _shown(text: str) -> str:
+def shorten_reply(text: str) -> str:
     """Return a server's words: one line, printable, not endless."""
     line = "".join(letter if letter.isprintable() else " " for letter in text)
     return f"{line[:160]}..." if len(line) > 160 else line

@@ -167,7 +167,7 @@ def make_state(info: Mapping[str, Any], address: RedisAddress) -> ServerState:
     listed = (
         info.get(f"slave{number}") for number in range(min(100, replication.connected_slaves))
     )
-    replicas = tuple(_replica(one) for one in listed if isinstance(one, dict))
+    replicas = tuple(_replica(replica) for replica in listed if isinstance(replica, dict))
     databases = {
         int(name[2:]): _convert(value, KeyCounts)
         for name, value in info.items()

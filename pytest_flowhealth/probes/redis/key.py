@@ -46,7 +46,7 @@ class OwnKey:
     @property
     def allowed(self) -> tuple[str, ...]:
         """The commands that were answered."""
-        return tuple(one for one in COMMANDS if one not in self.refused)
+        return tuple(command for command in COMMANDS if command not in self.refused)
 
     def words(self, command: str) -> tuple[str | bytes | int, ...]:
         """Return a command with its arguments."""

@@ -221,7 +221,7 @@ class _Pipeline:
     """Commands that are sent in one piece."""
 
     def __init__(self, session: RedisConnection, key: OwnKey, commands: Sequence[str]) -> None:
-        packed = session.connection.pack_commands([key.words(one) for one in commands])
+        packed = session.connection.pack_commands([key.words(command) for command in commands])
         self._packed = [b"".join(packed)]
         self._answers = [(command, key.answers(command)) for command in commands]
 

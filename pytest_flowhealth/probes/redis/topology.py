@@ -56,7 +56,7 @@ class Node(msgspec.Struct, frozen=True):
         if len({key_slot(make().encode()) for _ in range(3)}) == 1:
             return make()
         names = (make() for _ in range(_TRIES))
-        ours = (one for one in names if self._holds(key_slot(one.encode())))
+        ours = (name for name in names if self._holds(key_slot(name.encode())))
         return next(ours, make())
 
     def _holds(self, slot: int) -> bool:
@@ -139,13 +139,13 @@ def _nobody(address: RedisAddress, problems: list[FlowHealthError]) -> FlowHealt
     if len(problems) == 1:
         return problems[0]
     who = "Sentinel" if address.kind == "sentinel" else "node of the cluster"
-    told = "; ".join(error.message for error in problems)
+    reasons = "; ".join(error.message for error in problems)
     kind = (
         MeasurementUnavailable
-        if all(isinstance(one, MeasurementUnavailable) for one in problems)
+        if all(isinstance(error, MeasurementUnavailable) for error in problems)
         else CheckFailed
     )
-    return kind(f"no {who} tells where Redis is: {told}", remedy=problems[0].remedy)
+    return kind(f"no {who} tells where Redis is: {reasons}", remedy=problems[0].remedy)
 
 
 def _primary(session: RedisConnection, address: RedisAddress) -> tuple[Node, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from pytest_flowhealth.domain.text import format_number
-from pytest_flowhealth.probes.fleet.parsing import RecordParser, decoded
-from pytest_flowhealth.probes.fleet.sources.redis_reading import hashes, many, one
+from pytest_flowhealth.probes.fleet.parsing import RecordParser, decode_text
+from pytest_flowhealth.probes.fleet.sources.redis_reading import read_hashes, send, send_all
 from pytest_flowhealth.probes.redis.session import RedisConnection
 
 RECENT = 500
@@ -59,14 +59,14 @@ class JobHistory:
         """Return how long the latest finished jobs took, in s, and how many of them had stalled."""
         jobs: list[str] = []
         for kind in ("completed", "failed"):
-            latest = one(self._session, "ZREVRANGE", self._key(kind), 0, RECENT - 1)
-            jobs += [decoded(job) for job in latest] if isinstance(latest, list) else []
+            latest = send(self._session, "ZREVRANGE", self._key(kind), 0, RECENT - 1)
+            jobs += [decode_text(job) for job in latest] if isinstance(latest, list) else []
         fields = ("processedOn", "finishedOn", "failedReason")
-        records = hashes(self._session, [self._key(job) for job in jobs], fields)
+        records = read_hashes(self._session, [self._key(job) for job in jobs], fields)
         found, stalled = [], 0
         for job, values in zip(jobs, records, strict=True):
             begin, end = (
-                self._parser.moment(decoded(values.get(name)), f"the job {job}: {name}")
+                self._parser.moment(decode_text(values.get(name)), f"the job {job}: {name}")
                 for name in ("processedOn", "finishedOn")
             )
             if begin and end and end >= begin:
@@ -95,21 +95,23 @@ class JobHistory:
 
     def _are_removed(self, sizes: dict[str, int]) -> bool:
         """Return whether there are fewer jobs than were ever added."""
-        added = one(self._session, "GETRANGE", self._key("id"), 0, 20)
+        added = send(self._session, "GETRANGE", self._key("id"), 0, 20)
         return not (
             isinstance(added, bytes) and added.isdigit() and int(added) <= sum(sizes.values())
         )
 
     def _find_oldest(self, kind: str) -> int:
         """Return when the first job of a kind that is kept ended, in ms; 0 for none."""
-        first = one(self._session, "ZRANGE", self._key(kind), 0, 0, "WITHSCORES")
-        score = decoded(first[1]).partition(".")[0] if isinstance(first, list) and first[1:] else ""
+        first = send(self._session, "ZRANGE", self._key(kind), 0, 0, "WITHSCORES")
+        score = (
+            decode_text(first[1]).partition(".")[0] if isinstance(first, list) and first[1:] else ""
+        )
         return int(score) if score.isdigit() else 0
 
     def _count_since(self, since: int, words: str) -> EndedJobs:
         counts = [
             reply if isinstance(reply, int) else 0
-            for reply in many(
+            for reply in send_all(
                 self._session,
                 (("ZCOUNT", self._key(kind), since, "+inf") for kind in ("completed", "failed")),
             )
@@ -119,7 +121,7 @@ class JobHistory:
     def _count_events(self) -> tuple[EndedJobs | None, int]:
         """Return how many jobs ended how by the stream of events, and how often one stalled."""
         since = int((self._parser.now - self._window) * 1_000)
-        entries = one(
+        entries = send(
             self._session, "XREVRANGE", self._key("events"), "+", since, "COUNT", MOST_EVENTS
         )
         if not isinstance(entries, list) or not entries:
@@ -132,7 +134,7 @@ class JobHistory:
                 ends.setdefault(event.get(b"jobId", b""), event[b"event"])
             stalled += event.get(b"event") == b"stalled"
         completed = sum(end == b"completed" for end in ends.values())
-        oldest = decoded(entries[-1][0]).partition("-")[0]
+        oldest = decode_text(entries[-1][0]).partition("-")[0]
         begin = int(oldest) if oldest.isdigit() else since
         basis = f"the jobs in the events of the last {_minutes(self._parser.now, begin)} min"
         return EndedJobs(completed, len(ends) - completed, basis), stalled

@@ -19,13 +19,18 @@ from typing import NamedTuple
 import msgspec
 
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.probes.fleet.parsing import ProblemNotes, RecordParser, decoded
+from pytest_flowhealth.probes.fleet.parsing import ProblemNotes, RecordParser, decode_text
 from pytest_flowhealth.probes.fleet.snapshot import Agents, Snapshot, Tasks, Working
 from pytest_flowhealth.probes.fleet.sources import redis_reading
 from pytest_flowhealth.probes.fleet.sources.job_history import JobHistory
 from pytest_flowhealth.probes.fleet.sources.queue_source import QueueSource
 from pytest_flowhealth.probes.fleet.sources.queue_workers import Workers, find_workers, list_clients
-from pytest_flowhealth.probes.fleet.sources.redis_reading import Records, hashes, many, one
+from pytest_flowhealth.probes.fleet.sources.redis_reading import (
+    Records,
+    read_hashes,
+    send,
+    send_all,
+)
 from pytest_flowhealth.probes.redis.session import RedisConnection
 
 MOST_ACTIVE = 1_000
@@ -169,12 +174,12 @@ class JobQueue(QueueSource):
             ),
             local=self.records.address.local,
             never=self._never(),
-            bad=notes.told(),
+            bad=notes.list_problems(),
             partial=tuple(partial),
             facts={
                 **{f"jobs_{name}": size for name, size in sizes.items()},
                 "paused": "paused" in meta,
-                "version": decoded(meta.get("version"))[:40],
+                "version": decode_text(meta.get("version"))[:40],
             },
         )
 
@@ -193,8 +198,8 @@ class JobQueue(QueueSource):
         """
         states = self.layout.states
         kinds = [
-            decoded(kind)
-            for kind in many(
+            decode_text(kind)
+            for kind in send_all(
                 session, (("TYPE", self._key(name)) for name in (*states, self.layout.marker))
             )
         ]
@@ -202,7 +207,9 @@ class JobQueue(QueueSource):
             raise self._absent(session)
         held = dict(zip(states, kinds, strict=False))
         counted = {name: kind for name, kind in held.items() if kind in _SIZES}
-        replies = many(session, ((_SIZES[kind], self._key(name)) for name, kind in counted.items()))
+        replies = send_all(
+            session, ((_SIZES[kind], self._key(name)) for name, kind in counted.items())
+        )
         sizes = {**dict.fromkeys(states, 0), **dict(zip(counted, replies, strict=True))}
         for name in ("wait", "paused"):
             if held[name] == "list":
@@ -219,36 +226,36 @@ class JobQueue(QueueSource):
         )
 
     def _last(self, session: RedisConnection, name: str) -> bytes:
-        reply = one(session, "LINDEX", self._key(name), -1)
+        reply = send(session, "LINDEX", self._key(name), -1)
         return reply if isinstance(reply, bytes) else b""
 
     def _meta(self, session: RedisConnection) -> Mapping[str, bytes]:
         """Return the queue's settings; Bull has a key of its own for a paused queue."""
         fields = ("paused", "concurrency", "version")
-        meta = hashes(session, [self._key("meta")], fields)[0]
-        if one(session, "EXISTS", self._key("meta-paused")) == 1:
+        meta = read_hashes(session, [self._key("meta")], fields)[0]
+        if send(session, "EXISTS", self._key("meta-paused")) == 1:
             meta["paused"] = b"1"
         return meta
 
     def _next_ids(self, session: RedisConnection) -> tuple[str, ...]:
         """Return the jobs that a worker would take next."""
-        first = one(session, "ZRANGE", self._key("prioritized"), 0, 0)
+        first = send(session, "ZRANGE", self._key("prioritized"), 0, 0)
         found = [self._last(session, "wait"), *(first if isinstance(first, list) else ())]
-        return tuple(decoded(job) for job in found if job and not job.startswith(b"0:"))
+        return tuple(decode_text(job) for job in found if job and not job.startswith(b"0:"))
 
     def _overdue(self, session: RedisConnection, now: float) -> int:
         limit = int((now - GRACE) * 1_000) * _SCALE
-        count = one(session, "ZCOUNT", self._key("delayed"), 0, limit)
+        count = send(session, "ZCOUNT", self._key("delayed"), 0, limit)
         return count if isinstance(count, int) else 0
 
     def _held_back(self, session: RedisConnection, meta: Mapping[str, bytes], active: int) -> str:
         """Return why waiting jobs rightly wait, "" if nothing holds them back."""
         if "paused" in meta:
             return "the queue is paused"
-        most = decoded(meta.get("concurrency"))
+        most = decode_text(meta.get("concurrency"))
         if most.isdigit() and active >= int(most):
             return f"as many jobs are active as the queue's concurrency of {most} allows"
-        if one(session, "EXISTS", self._key("limiter")) == 1:
+        if send(session, "EXISTS", self._key("limiter")) == 1:
             return "the queue's rate limit holds them back"
         return ""
 
@@ -256,20 +263,22 @@ class JobQueue(QueueSource):
         """Return the parents that wait for children which are gone or have failed."""
         if "waiting-children" not in self.layout.states:
             return ()
-        listed = one(session, "ZRANGE", self._key("waiting-children"), 0, MOST_ACTIVE - 1)
-        parents = [decoded(job) for job in listed] if isinstance(listed, list) else []
+        listed = send(session, "ZRANGE", self._key("waiting-children"), 0, MOST_ACTIVE - 1)
+        parents = [decode_text(job) for job in listed] if isinstance(listed, list) else []
         found = []
         for parent in parents:
             key = self._key(f"{parent}:dependencies")
-            children = redis_reading.members(session, key, MOST_CHILDREN)[0]
+            children = redis_reading.read_members(session, key, MOST_CHILDREN)[0]
             gone = [
                 child
                 for child, there in zip(
-                    children, many(session, (("EXISTS", child) for child in children)), strict=True
+                    children,
+                    send_all(session, (("EXISTS", child) for child in children)),
+                    strict=True,
                 )
                 if there == 0
             ]
-            failed = many(session, (("ZSCORE", *_failed(child)) for child in children))
+            failed = send_all(session, (("ZSCORE", *_failed(child)) for child in children))
             if not children or gone or any(isinstance(score, bytes) for score in failed):
                 found.append(parent)
         return tuple(found)
@@ -277,20 +286,20 @@ class JobQueue(QueueSource):
     def _find_lost(self, session: RedisConnection) -> tuple[str, ...]:
         """Return jobs that a state holds, although their data are gone (evicted, or deleted)."""
         states = [name for name in self.layout.states if name not in ("completed", "failed")]
-        kinds = many(session, (("TYPE", self._key(name)) for name in states))
+        kinds = send_all(session, (("TYPE", self._key(name)) for name in states))
         # Those that are next: the last ones of a list, the first ones of a sorted set.
         ranges = {
             "list": ("LRANGE", -MOST_LOOKED_UP, -1),
             "zset": ("ZRANGE", 0, MOST_LOOKED_UP - 1),
         }
         chosen = [
-            (self._key(name), ranges.get(decoded(kind)))
+            (self._key(name), ranges.get(decode_text(kind)))
             for name, kind in zip(states, kinds, strict=True)
         ]
         commands = [(read[0], key, *read[1:]) for key, read in chosen if read]
-        replies = [reply for reply in many(session, commands) if isinstance(reply, list)]
-        jobs = [decoded(job) for reply in replies for job in reply if not job.startswith(b"0:")]
-        exist = many(session, (("EXISTS", self._key(job)) for job in jobs))
+        replies = [reply for reply in send_all(session, commands) if isinstance(reply, list)]
+        jobs = [decode_text(job) for reply in replies for job in reply if not job.startswith(b"0:")]
+        exist = send_all(session, (("EXISTS", self._key(job)) for job in jobs))
         return tuple(job[:200] for job, exists in zip(jobs, exist, strict=True) if exists == 0)
 
     def _find_lost_schedules(
@@ -301,19 +310,19 @@ class JobQueue(QueueSource):
         Each job of a scheduler adds the next one: without it, the scheduler never runs again.
         """
         limit = int((now - GRACE) * 1_000)
-        reply = one(
+        reply = send(
             session, "ZRANGEBYSCORE", self._key("repeat"), 0, limit, "WITHSCORES", "LIMIT", 0, 100
         )
         due = reply if isinstance(reply, list) else []
-        names = [decoded(name) for name in due[::2]]
+        names = [decode_text(name) for name in due[::2]]
         times = [int(float(score)) for score in due[1::2]]
         jobs = [f"repeat:{name}:{time}" for name, time in zip(names, times, strict=True)]
-        exist = many(session, (("EXISTS", self._key(job)) for job in jobs))
-        scores = many(session, (("ZSCORE", self._key("delayed"), job) for job in jobs))
+        exist = send_all(session, (("EXISTS", self._key(job)) for job in jobs))
+        scores = send_all(session, (("ZSCORE", self._key("delayed"), job) for job in jobs))
         # In which other state a job is, is not looked up: there may be many in each.
         elsewhere = any(sizes.get(state) for state in ("wait", "paused", "active", "prioritized"))
         fields = ("ic", "limit", "endDate")
-        records = hashes(session, [self._key(f"repeat:{name}") for name in names], fields)
+        records = read_hashes(session, [self._key(f"repeat:{name}") for name in names], fields)
         return tuple(
             name[:200]
             for name, exists, score, record in zip(names, exist, scores, records, strict=True)
@@ -321,16 +330,16 @@ class JobQueue(QueueSource):
         )
 
     def _working(self, session: RedisConnection, parser: RecordParser) -> tuple[Working, ...]:
-        listed = one(session, "LRANGE", self._key("active"), 0, MOST_ACTIVE - 1)
-        ids = [decoded(job) for job in listed] if isinstance(listed, list) else []
+        listed = send(session, "LRANGE", self._key("active"), 0, MOST_ACTIVE - 1)
+        ids = [decode_text(job) for job in listed] if isinstance(listed, list) else []
         keys = [self._key(job) for job in ids]
-        records = hashes(session, keys, ("processedOn", self.layout.counter))
-        tokens = [*many(session, (("GETRANGE", f"{key}:lock", 0, 200) for key in keys))]
+        records = read_hashes(session, keys, ("processedOn", self.layout.counter))
+        tokens = [*send_all(session, (("GETRANGE", f"{key}:lock", 0, 200) for key in keys))]
         return tuple(
             Working(
                 id=parser.text(job, "a job's id") or "?",
                 since=parser.moment(
-                    decoded(fields.get("processedOn")), f"the job {job}: processedOn"
+                    decode_text(fields.get("processedOn")), f"the job {job}: processedOn"
                 ),
                 held=bool(token),
                 holder=_worker(token),
@@ -342,14 +351,14 @@ class JobQueue(QueueSource):
 
 def _goes_on(scheduler: Mapping[str, bytes], now: float) -> bool:
     """Return whether a job scheduler has further runs; those of older releases do not tell."""
-    count, limit, end = (decoded(scheduler.get(name)) for name in ("ic", "limit", "endDate"))
+    count, limit, end = (decode_text(scheduler.get(name)) for name in ("ic", "limit", "endDate"))
     ended = end.isdigit() and int(end) <= now * 1_000
     return count.isdigit() and not ended and not (limit.isdigit() and int(count) >= int(limit))
 
 
 def _worker(token: object) -> str:
     """Return the worker that a lock's token names: BullMQ's is ``WORKER:NUMBER``, Bull's the worker."""
-    text = decoded(token) if isinstance(token, bytes) else ""
+    text = decode_text(token) if isinstance(token, bytes) else ""
     return text.rpartition(":")[0] or text
 
 

@@ -17,7 +17,7 @@ MS = int(NOW * 1_000)
 def parse(found: Found) -> tuple[ParsedSwarms, tuple[str, ...]]:
     notes = ProblemNotes()
     parsed = Parser(RecordParser(NOW, notes), NOW, 3_600.0).parsed(found)
-    return parsed, notes.told()
+    return parsed, notes.list_problems()
 
 
 def swarms(**records: dict[str, Any] | bytes | Exception | None) -> Found:
@@ -111,7 +111,7 @@ def hear(*payloads: object) -> tuple[Events, tuple[str, ...]]:
     for payload in payloads:
         text = json.dumps(payload).encode() if isinstance(payload, dict) else payload
         _heard(text, events, RecordParser(NOW, notes))
-    return events, notes.told()
+    return events, notes.list_problems()
 
 
 def test_events_tell_the_ends_of_tasks_and_the_states_of_agents() -> None:
