@@ -253,7 +253,7 @@ def test_spawn(
     """An agent is ready in time: really started, or else by the source's own records."""
     health.remedy("run [fleet.spawn] command by hand, and see what takes its time")
     if target.config.fleet.spawn is None:
-        recorded(health, target, fleet_sample)
+        measure_recorded_starts(health, target, fleet_sample)
         return
     # An agent that can't reach the application's Redis is seldom ready.
     health.depends_on("redis.connect")
@@ -273,10 +273,10 @@ def test_spawn(
         raise CheckFailed(f"{left} processes that were started could not be ended")
     if failed := describe_failed_starts(done):
         raise CheckFailed(failed)
-    told_of_detached(health, done)
+    describe_detached(health, done)
 
 
-def recorded(health: Health, target: Target, reading: Future[FleetSample]) -> None:
+def measure_recorded_starts(health: Health, target: Target, reading: Future[FleetSample]) -> None:
     """Measure the starts that the source recorded."""
     if target.config.fleet.source is None:
         raise NotApplicable(NONE)
@@ -295,7 +295,7 @@ def recorded(health: Health, target: Target, reading: Future[FleetSample]) -> No
     health.measure("spawn", last.spawn_times, unit="ms")
 
 
-def told_of_detached(health: Health, done: tuple[AgentStart, ...]) -> None:
+def describe_detached(health: Health, done: tuple[AgentStart, ...]) -> None:
     """Say which processes left their session, and which SIGTERM did not end."""
     detached, killed = (
         sum(getattr(attempt, name) for attempt in done) for name in ("detached", "killed")

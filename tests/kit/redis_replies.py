@@ -80,7 +80,7 @@ def scripted_dialer(servers: Mapping[int, Mapping[str, Any] | Exception]) -> Cal
             try:
                 return Timed(work(session), 0.0)
             except Exception as error:  # noqa: BLE001  # as the real one does
-                raise session.explained(error) from None
+                raise session.explain_error(error) from None
 
     return ScriptedDialer
 

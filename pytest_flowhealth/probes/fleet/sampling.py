@@ -12,7 +12,7 @@ from pytest_flowhealth.probes.fleet import metrics
 from pytest_flowhealth.probes.fleet.metrics import Counted
 from pytest_flowhealth.probes.fleet.snapshot import Agent, Snapshot, Swarm, Working
 from pytest_flowhealth.probes.fleet.source import Source
-from pytest_flowhealth.probes.fleet.utilisation import Fleet, Usage
+from pytest_flowhealth.probes.fleet.utilisation import ProcessMeter, Usage
 
 CONFIRM = 2.0
 """Seconds until another snapshot, if waiting work seems not to be picked up."""
@@ -140,9 +140,9 @@ def read(
     begin = clock()
     first = source.read()
     seconds = clock() - begin
-    processes: Fleet | FlowHealthError
+    processes: ProcessMeter | FlowHealthError
     try:
-        processes = Fleet(first, clock=clock)
+        processes = ProcessMeter(first, clock=clock)
     except FlowHealthError as error:
         processes = error
     sleep(between)
@@ -155,7 +155,7 @@ def read(
     return FleetSample(source.name, source.place, first, last, seconds, usage)
 
 
-def _usage(processes: Fleet | FlowHealthError) -> Usage | FlowHealthError:
+def _usage(processes: ProcessMeter | FlowHealthError) -> Usage | FlowHealthError:
     if isinstance(processes, FlowHealthError):
         return processes
     try:

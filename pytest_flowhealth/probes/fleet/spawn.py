@@ -73,7 +73,7 @@ class AgentProgram(msgspec.Struct, frozen=True):
     environ: Mapping[str, str] | None = None
 
 
-def starts(
+def start_agents(
     program: AgentProgram,
     sign: Callable[[str], ReadySignal],
     *,
@@ -99,11 +99,11 @@ def starts(
         if time.monotonic() > end:
             break
         word = secrets.token_hex(8)
-        done.append(start(program, sign(word), word, timeout))
+        done.append(start_agent(program, sign(word), word, timeout))
     return tuple(done)
 
 
-def start(
+def start_agent(
     program: AgentProgram,
     sign: ReadySignal,
     word: str,

@@ -62,7 +62,7 @@ class Usage(msgspec.Struct, frozen=True):
         return max(self.cpu.percent, self.memory.percent)
 
 
-class Fleet:
+class ProcessMeter:
     """The processes of agents, found once.
 
     Args:

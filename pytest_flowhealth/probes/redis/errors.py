@@ -47,13 +47,13 @@ def is_refused(error: BaseException) -> bool:
     The user has no right to it (NOPERM), or a managed service or proxy has renamed, disabled or
     never implemented it.
     """
-    code = code_of(error)
+    code = error_code(error)
     return code == "NOPERM" or (code in ("", "ERR") and _REFUSED.search(str(error)) is not None)
 
 
 def is_connected_nonetheless(error: BaseException) -> bool:
     """Return whether an error reply to PING comes from a Redis that takes other commands."""
-    return is_refused(error) or code_of(error) in {"MISCONF", "MASTERDOWN"}
+    return is_refused(error) or error_code(error) in {"MISCONF", "MASTERDOWN"}
 
 
 def explain(
@@ -105,7 +105,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def is_end(error: BaseException) -> bool:
     """Tell whether the other side has closed the connection."""
-    if code_of(error) == "CLOSED" or isinstance(error, ssl.SSLEOFError):
+    if error_code(error) == "CLOSED" or isinstance(error, ssl.SSLEOFError):
         return True
     return any(
         isinstance(cause, OSError) and cause.errno in CONNECTION_ENDS for cause in _chain(error)
@@ -134,7 +134,7 @@ def _late(address: RedisAddress, seconds: float, answered: int) -> CheckFailed:
     )
 
 
-def code_of(error: BaseException) -> str:
+def error_code(error: BaseException) -> str:
     """Return the code of an error reply, such as "OOM" or "MOVED"; "" where it has none."""
     from redis import exceptions
 
@@ -182,7 +182,7 @@ def _reply(error: BaseException, address: RedisAddress, command: str, key: str) 
     """Return what an error reply means, or an answer that is none."""
     from redis.exceptions import InvalidResponse, ResponseError
 
-    code = code_of(error)
+    code = error_code(error)
     reply = shorten_reply(address.scrub(str(error)))
     if code == "CLOSED":
         return explain_close(address)

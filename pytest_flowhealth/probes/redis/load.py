@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from pytest_flowhealth.probes.redis.key import COMMANDS, OwnKey, expected
+from pytest_flowhealth.probes.redis.key import COMMANDS, OwnKey, check_reply
 from pytest_flowhealth.probes.redis.session import RedisConnection, Stopwatch
 
 BATCH = 1_000
@@ -166,7 +166,7 @@ def _take_turns(
         send(turn.packed, check_health=False)
         reply = read()
         ended = clock()
-        expected(turn.command, reply, turn.answers)
+        check_reply(turn.command, reply, turn.answers)
         took = 1_000.0 * (watch.end - watch.begin)
         order.append((took, 1_000.0 * (ended - started) - took))
         turn.samples.append(took)
@@ -233,7 +233,7 @@ class _Pipeline:
             session.command = command
             reply = read()
             if reply not in answers:
-                expected(command, reply, answers)
+                check_reply(command, reply, answers)
             session.answered += 1
 
 

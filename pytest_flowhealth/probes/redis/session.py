@@ -24,7 +24,7 @@ from pytest_flowhealth.probes.redis.errors import NoAnswer, UnneededPassword, ex
 from pytest_flowhealth.probes.redis.tls import (
     arguments,
     connection_class,
-    context_of,
+    make_context,
     speaks_plain,
     speaks_tls,
 )
@@ -52,7 +52,7 @@ class ConnectionFactory:
         self.timeout = timeout
         self.clock = clock
         # Made once, before any time is taken: reading all authorities takes 30 ms.
-        self.tls = context_of(address)
+        self.tls = make_context(address)
 
     def ask(
         self,
@@ -79,7 +79,7 @@ class ConnectionFactory:
         session = RedisConnection(self.address, patience, self.clock, self.tls, watched=watched)
         outcome = session.within(seconds if longest is None else longest, work)
         try:
-            return session.judged(outcome, seconds)
+            return session.take_result(outcome, seconds)
         except CheckFailed as error:
             problem = self._by_protocol(session, error)
         if isinstance(problem, UnneededPassword) and self.address.forgiving:
@@ -230,13 +230,13 @@ class RedisConnection:
         """Connect and do `work`, for `seconds` at most; errors are in the outcome."""
         return within(seconds, lambda: self._run(work), self.close)
 
-    def judged(self, outcome: Outcome[Timed[Result]], seconds: float) -> Timed[Result]:
+    def take_result(self, outcome: Outcome[Timed[Result]], seconds: float) -> Timed[Result]:
         """Return the outcome's result, or raise what its error means."""
         if outcome.late or outcome.error:
-            raise self.explained(outcome.error, seconds)
+            raise self.explain_error(outcome.error, seconds)
         return outcome.results[0]
 
-    def explained(self, error: BaseException | None, seconds: float = 0.0) -> FlowHealthError:
+    def explain_error(self, error: BaseException | None, seconds: float = 0.0) -> FlowHealthError:
         """Return what an error, `None` for no answer within `seconds`, means for the user."""
         return explain(
             error, self.address, seconds, self.command, key=self.key, answered=self.answered
@@ -264,7 +264,7 @@ class RedisConnection:
         except ResponseError as error:
             if not is_refused(error):
                 raise
-            problem = self.explained(error)
+            problem = self.explain_error(error)
         else:
             return parse_reply(command, reply)
         # Outside, so that the error has no chain.

@@ -14,7 +14,7 @@ import msgspec
 
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes.redis.address import RedisAddress
-from pytest_flowhealth.probes.redis.errors import code_of
+from pytest_flowhealth.probes.redis.errors import error_code
 from pytest_flowhealth.probes.redis.session import ConnectionFactory, RedisConnection, parse_reply
 
 Result = TypeVar("Result")
@@ -194,9 +194,9 @@ def _query(session: RedisConnection, *words: str) -> Any:
     try:
         return parse_reply(words, session.ask(*words))
     except ResponseError as error:
-        code = code_of(error)
+        code = error_code(error)
         if code == "NOPERM":
-            problem = MeasurementUnavailable(session.explained(error).message)
+            problem = MeasurementUnavailable(session.explain_error(error).message)
         elif code in {"", "ERR"}:
             what = "a Sentinel" if words[0] == "SENTINEL" else "a node of a cluster"
             problem = CheckFailed(
@@ -228,7 +228,7 @@ def _quorum(session: RedisConnection, address: RedisAddress) -> str:
     try:
         session.ask("SENTINEL", "CKQUORUM", address.service)
     except ResponseError as error:
-        return "" if code_of(error) == "NOPERM" else str(error)
+        return "" if error_code(error) == "NOPERM" else str(error)
     return ""
 
 

@@ -46,7 +46,7 @@ _ABSENT = object()
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
-class Document:
+class DocumentReader:
     """Takes a snapshot's fields out of a document.
 
     Args:
@@ -216,7 +216,7 @@ def at(found: Any, path: str) -> Any:
     return found
 
 
-def snapshot_of(
+def parse_snapshot(
     text: bytes,
     fields: Mapping[str, str],
     times: tuple[float, float],
@@ -231,7 +231,7 @@ def snapshot_of(
     """
     notes = ProblemNotes()
     parser = RecordParser(times[0], notes)
-    document = Document(fields, parser)
+    document = DocumentReader(fields, parser)
     found = parser.document(text, where)
     if not isinstance(found, (dict, list)):
         raise CheckFailed(

@@ -49,7 +49,7 @@ _SIZES = {"list": "LLEN", "zset": "ZCARD", "set": "SCARD"}
 _SCALE = 0x1000
 
 
-class Layout(NamedTuple):
+class LibraryLayout(NamedTuple):
     """What differs between the libraries.
 
     Attributes:
@@ -69,8 +69,10 @@ class Layout(NamedTuple):
 
 
 _STATES = ("wait", "paused", "active", "completed", "failed", "delayed")
-BULLMQ = Layout("bullmq", (*_STATES, "prioritized", "waiting-children"), "meta", "stc", False)
-BULL = Layout("bull", _STATES, "id", "stalledCounter", True)
+BULLMQ = LibraryLayout(
+    "bullmq", (*_STATES, "prioritized", "waiting-children"), "meta", "stc", False
+)
+BULL = LibraryLayout("bull", _STATES, "id", "stalledCounter", True)
 LAYOUTS = {layout.name: layout for layout in (BULLMQ, BULL)}
 
 
@@ -92,7 +94,7 @@ class JobQueue(QueueSource):
         records: Records,
         queue: str | None = None,
         *,
-        layout: Layout = BULLMQ,
+        layout: LibraryLayout = BULLMQ,
         prefix: str = "bull",
         window: float = 3_600.0,
         now: Callable[[], float] = time.time,

@@ -20,7 +20,7 @@ from pytest_flowhealth.errors import (
 from pytest_flowhealth.probes.fleet.parsing import decode_text
 from pytest_flowhealth.probes.redis.address import DEFAULT_URL, RedisAddress, parse_address
 from pytest_flowhealth.probes.redis.application import find_address, parse_application_url
-from pytest_flowhealth.probes.redis.errors import code_of, is_refused
+from pytest_flowhealth.probes.redis.errors import error_code, is_refused
 from pytest_flowhealth.probes.redis.session import ConnectionFactory, RedisConnection
 from pytest_flowhealth.probes.redis.topology import Node, resolve
 
@@ -231,7 +231,7 @@ def _batch(session: RedisConnection, commands: Sequence[Command]) -> list[Any]:
     connection.send_packed_command(connection.pack_commands(commands))
     replies = [_reply(connection) for _ in commands]
     for reply in replies:
-        if isinstance(reply, Exception) and code_of(reply) != "WRONGTYPE":
+        if isinstance(reply, Exception) and error_code(reply) != "WRONGTYPE":
             raise _explain_refusal(session, reply)
     return replies
 
@@ -246,7 +246,7 @@ def _reply(connection: Any) -> Any:
 
 
 def _explain_refusal(session: RedisConnection, error: Exception) -> FlowHealthError:
-    problem = session.explained(error)
+    problem = session.explain_error(error)
     if is_refused(error):
         return MeasurementUnavailable(problem.message, remedy=problem.remedy)
     return problem

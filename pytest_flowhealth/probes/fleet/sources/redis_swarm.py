@@ -16,9 +16,9 @@ from pytest_flowhealth.probes.fleet.sources.swarm_keys import SwarmKeys
 from pytest_flowhealth.probes.fleet.sources.swarm_records import (
     AGENT,
     TASK,
-    Found,
     ParsedSwarms,
     Parser,
+    SwarmRecords,
 )
 from pytest_flowhealth.probes.redis.session import RedisConnection
 
@@ -103,8 +103,8 @@ class RedisSwarm:
             parser.notes.add(f"the events were not listened to: {error.message}")
         return self._heard
 
-    def _find(self, session: RedisConnection, now: float) -> Found:
-        found = Found()
+    def _find(self, session: RedisConnection, now: float) -> SwarmRecords:
+        found = SwarmRecords()
         ids = self._ids(session, found)
         keys = [self.keys.name("swarm", id=swarm) for swarm in ids]
         found.swarms = dict(zip(ids, list(redis_reading.read_texts(session, keys)), strict=True))
@@ -116,7 +116,7 @@ class RedisSwarm:
         self._members(session, found)
         return found
 
-    def _ids(self, session: RedisConnection, found: Found) -> list[str]:
+    def _ids(self, session: RedisConnection, found: SwarmRecords) -> list[str]:
         """Return the ids of the swarms, newest first, and note the state that each is kept by."""
         index = self.keys.name("index")
         listed = redis_reading.send(session, "ZREVRANGE", index, 0, MOST_SWARMS)
@@ -136,7 +136,7 @@ class RedisSwarm:
             found.partial.append(f"only the newest {MOST_SWARMS:,} swarms of {index} were read")
         return [*ids][: 2 * MOST_SWARMS]
 
-    def _archive(self, session: RedisConnection, now: float, found: Found) -> None:
+    def _archive(self, session: RedisConnection, now: float, found: SwarmRecords) -> None:
         since = int((now - self.window) * 1_000)
         index = self.keys.name("archive_index")
         reply = redis_reading.send(
@@ -150,7 +150,7 @@ class RedisSwarm:
         if len(ids) == MOST_SWARMS:
             found.partial.append(f"only the latest {MOST_SWARMS:,} archived swarms were read")
 
-    def _members(self, session: RedisConnection, found: Found) -> None:
+    def _members(self, session: RedisConnection, found: SwarmRecords) -> None:
         """Find the hashes of agents and tasks, by going over the database once for each."""
         for role, fields in (("agent", AGENT), ("task", TASK)):
             keys, whole = redis_reading.scan_keys(session, self.keys.pattern(role), MOST_HASHES)
@@ -170,7 +170,7 @@ class RedisSwarm:
         self,
         parsed: ParsedSwarms,
         events: Events | None,
-        found: Found,
+        found: SwarmRecords,
         taken: tuple[float, float, ProblemNotes],
     ) -> Snapshot:
         now, clock, notes = taken

@@ -39,7 +39,7 @@ TASK = (*STATE, "startedAt", "createdAt", *ENDED)
 _MOST_IN_ONE = 10_000
 
 
-class Found:
+class SwarmRecords:
     """What one reading found: raw records by swarm."""
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ class Parser:
         self._since = now - window
         self._parsed = ParsedSwarms()
 
-    def parsed(self, found: Found) -> ParsedSwarms:
+    def parsed(self, found: SwarmRecords) -> ParsedSwarms:
         """Return all of it, added up."""
         # A registry that is there and empty tells that there is nothing.
         nothing = not (found.swarms or found.ended or found.agents or found.tasks)
@@ -143,7 +143,7 @@ class Parser:
         self._parsed.swarms = tuple(swarms)
         return self._parsed
 
-    def _swarms(self, found: Found, hashed: set[str]) -> Iterator[Swarm]:
+    def _swarms(self, found: SwarmRecords, hashed: set[str]) -> Iterator[Swarm]:
         for name, record in found.swarms.items():
             entry = self._table(record, f"the swarm {name}", found.hashes.get(name))
             if entry is None:
@@ -162,7 +162,7 @@ class Parser:
         parsed.tells_tasks |= isinstance(entry.get("tasks"), list)
         parsed.tells_ended |= not fresh and isinstance(entry.get("metrics"), dict)
 
-    def _ended(self, found: Found) -> Iterator[Swarm]:
+    def _ended(self, found: SwarmRecords) -> Iterator[Swarm]:
         for name, record in found.ended.items():
             entry = self._table(record, f"the archived swarm {name}", None)
             if entry is None or name in found.swarms:
