@@ -114,6 +114,20 @@ def test_waiting_jobs_whose_data_are_gone_are_lost(
 
 
 @pytest.mark.parametrize("library", BULLS)
+def test_jobs_behind_a_worker_that_was_killed_are_not_taken(
+    redis: RedisServer, make: Make, library: str
+) -> None:
+    queues = make(library)
+    queues.work("jobs")
+    queues.add("jobs", 3, data={"ms": 600_000})
+    until_active(redis, ACTIVE[library], 1)
+    queues.process.kill()
+    # The lock of its job lasts for 30 s.
+    wait_for(lambda: sample(redis, library).last.agents.total == 0)
+    assert "and there is no agent" in sample(redis, library).untaken
+
+
+@pytest.mark.parametrize("library", BULLS)
 def test_a_queue_to_which_nothing_was_added_is_there_if_it_has_a_worker(
     redis: RedisServer, make: Make, library: str
 ) -> None:
@@ -200,6 +214,7 @@ class TestBullMQ:
         redis.command("ZADD", "bull:jobs:repeat", 1_000, "nightly", 1_000, "ended")
         assert sample(redis).lost_schedules == ["nightly"]
         redis.command("HSET", "bull:jobs:repeat:nightly:1000", "name", "task")
+        redis.command("DEL", "bull:jobs:wait", "bull:jobs:delayed")
         assert sample(redis).lost_schedules == ["nightly"]
         redis.command("ZADD", "bull:jobs:delayed", 1_000 * 0x1000, "repeat:nightly:1000")
         assert sample(redis).lost_schedules == []

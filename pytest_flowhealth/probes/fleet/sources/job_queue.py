@@ -126,10 +126,12 @@ class JobQueue(QueueSource):
         snapshot = self.records.ask(read, key=key)
         busy = len({job.holder for job in snapshot.tasks.working or () if job.holder})
         total = len(workers.members)
-        if not workers.never and total < busy:
+        if not workers.never and total < busy and not workers.complete:
             # The connections of workers may have no names: CLIENT SETNAME is refused in places.
             reason = f"{busy} workers hold jobs, and {total} connections are named as workers"
             workers = Workers(never=dict.fromkeys(("agents", "processes"), reason))
+        elif not workers.never:
+            busy = min(busy, total)  # Those that are gone hold their jobs until the locks expire.
         elsewhere = "; ".join(workers.elsewhere)
         return msgspec.structs.replace(
             snapshot,

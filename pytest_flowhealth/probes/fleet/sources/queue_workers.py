@@ -21,11 +21,19 @@ Client = Mapping[str, Any]
 
 
 class Workers(msgspec.Struct, frozen=True):
-    """The workers' connections, what can't be known of them, and workers that are elsewhere."""
+    """The workers of a queue.
+
+    Attributes:
+        members: Their connections.
+        never: What can't be known of them, with the reason.
+        elsewhere: Workers of a queue with this name in another database, or with another prefix.
+        complete: Whether no other connection to the database lacks a name, which could be a worker's.
+    """
 
     members: tuple[Agent, ...] = ()
     never: dict[str, str] = {}
     elsewhere: tuple[str, ...] = ()
+    complete: bool = False
 
 
 def list_clients(records: Records, key: str) -> Sequence[Client] | str:
@@ -62,11 +70,14 @@ def find_workers(
     if isinstance(clients, str):
         return Workers(never=dict.fromkeys(("agents", "processes"), clients))
     suffix = ":" + b64encode(queue.encode()).decode()
-    members, elsewhere, unnamed = [], [], False
+    members, elsewhere, unnamed, complete = [], [], False, True
     for client in clients:
         waits, number = waits_for_jobs(client, database), str(client.get("db", database))
         name, _, label = str(client.get("name", "")).partition(":w:")
         unnamed |= waits and not name
+        # Our own connection has no name either, and asks for this list.
+        asks = str(client.get("cmd")).partition("|")[0] == "client"
+        complete &= bool(name) or asks or number != str(database)
         waited = client.get("cmd") in _BLOCKING
         if not name.endswith(suffix) or (blocking and not waited):
             continue
@@ -80,4 +91,4 @@ def find_workers(
     if unnamed and not members:
         reason = "connections that wait for jobs have no names (CLIENT SETNAME is not available)"
         return Workers(never=dict.fromkeys(("agents", "processes"), reason))
-    return Workers(tuple(members), {}, tuple(dict.fromkeys(elsewhere)))
+    return Workers(tuple(members), {}, tuple(dict.fromkeys(elsewhere)), complete)

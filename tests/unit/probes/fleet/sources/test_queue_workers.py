@@ -30,6 +30,24 @@ def test_a_worker_is_a_connection_with_the_name_of_its_queue(
     assert (len(found.members), found.elsewhere, found.never) == (total, elsewhere, {})
 
 
+@pytest.mark.parametrize(
+    ("others", "complete"),
+    [
+        ([], True),
+        ([{"name": "", "cmd": "client|list", "db": "0"}], True),
+        ([{"name": "", "cmd": "client", "db": "0"}], True),
+        ([{"name": "", "cmd": "get", "db": "0"}], False),
+        ([{"name": "", "cmd": "get", "db": "1"}], True),
+        ([{"name": "cache", "cmd": "get", "db": "0"}], True),
+    ],
+)
+def test_a_connection_without_a_name_may_be_a_worker_that_is_missed(
+    others: list[dict[str, str]], complete: bool
+) -> None:
+    found = find_workers([WORKER, *others], "jobs", prefix="bull", database=0, blocking=False)
+    assert found.complete is complete
+
+
 def test_in_bull_only_the_connection_that_waits_for_jobs_is_a_worker() -> None:
     clients = [WORKER, WORKER | {"cmd": "evalsha"}]
     found = find_workers(clients, "jobs", prefix="bull", database=0, blocking=True)
