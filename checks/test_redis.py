@@ -41,33 +41,31 @@ WASTE = 100_000_000
 RECENT = 300.0
 """Seconds for which an entry of the slow log counts."""
 
-EXPIRING = 0.1
-"""Share of the keys with a time to live from which on a volatile policy can make room."""
-
 LAG = 10
 """Seconds that a replica may be behind."""
 
 
 class Load(NamedTuple):
-    """The load's measurements; the last two are called, and raise what went wrong."""
+    """The load's measurements, or the error of one."""
 
     connect: tuple[float, ...]
-    command: Callable[[], Latency]
-    throughput: Callable[[], Throughput]
+    command: Latency | FlowHealthError
+    throughput: Throughput | FlowHealthError
 
 
-def capture(ask: Callable[[], Result]) -> Callable[[], Result]:
-    """Call `ask`, and return a function that returns its result, or raises its error."""
+def catch_error(measure: Callable[[], Result]) -> Result | FlowHealthError:
+    """Return what is measured, or the error, so that each check has its own."""
     try:
-        result = ask()
+        return measure()
     except FlowHealthError as error:
-        problem = error
+        return error
 
-        def fail() -> Result:
-            raise problem
 
-        return fail
-    return lambda: result
+def raise_error(result: Result | FlowHealthError) -> Result:
+    """Return a result; raise one that is an error."""
+    if isinstance(result, FlowHealthError):
+        raise result
+    return result
 
 
 @prefetch(quiet=True)
@@ -75,8 +73,8 @@ def redis_load(redis_probe: RedisProbe) -> Load:
     """Fresh connections, commands one at a time and pipelines, while nothing else of ours runs."""
     return Load(
         redis_probe.connect_latency(),
-        capture(redis_probe.command_latency),
-        capture(redis_probe.throughput),
+        catch_error(redis_probe.command_latency),
+        catch_error(redis_probe.throughput),
     )
 
 
@@ -133,7 +131,7 @@ def test_roundtrip(health: Health, redis_probe: RedisProbe) -> None:
 def test_command(health: Health, redis_probe: RedisProbe, redis_load: Future[Load]) -> None:
     """PING, SET, GET and DEL of a key of our own are answered in time, one at a time."""
     health.remedy(f"{redis_probe.address.cli} SLOWLOG GET 10 shows what keeps the server busy")
-    latency = redis_load.result().command()
+    latency = raise_error(redis_load.result().command)
     health.measure("command", latency.samples, unit="ms")
     stats = {name: summarise(samples) for name, samples in latency.by_command.items() if samples}
     health.detail(
@@ -155,7 +153,7 @@ def test_throughput(health: Health, redis_probe: RedisProbe, redis_load: Future[
     """One connection gets enough commands through in pipelines."""
     cli = redis_probe.address.cli
     health.remedy(f"{cli} INFO stats shows what else the server does; {cli} --latency the way")
-    throughput = redis_load.result().throughput()
+    throughput = raise_error(redis_load.result().throughput)
     health.measure("throughput", throughput.commands / throughput.seconds, unit="1/s")
     health.detail(
         commands=throughput.commands,
@@ -190,7 +188,7 @@ def test_memory(health: Health, redis_state: Future[tuple[ServerState, ...]]) ->
 @pytest.mark.threshold("maxmemory", warn=80, fail=95, unit="%")
 def test_maxmemory(health: Health, redis_state: Future[tuple[ServerState, ...]]) -> None:
     """Where Redis can evict nothing at its memory limit, and then refuses writes, there is room left."""
-    states = [state for state in skip_if_unavailable(redis_state.result) if not can_evict(state)]
+    states = [state for state in skip_if_unavailable(redis_state.result) if not state.can_evict]
     if not states:
         health.not_applicable("no maxmemory is set, or a policy that evicts keys makes room")
     fullest = max(states, key=lambda state: state.memory.share or 0.0)
@@ -359,14 +357,14 @@ def test_slowlog(
 def test_version(health: Health, redis_state: Future[tuple[ServerState, ...]]) -> None:
     """Warns below 6.2, the oldest release that BullMQ documents as fully compatible."""
     states = skip_if_unavailable(redis_state.result)
-    server = min(states, key=lambda state: version_numbers(state.version))
+    server = min(states, key=lambda state: state.release)
     health.detail(
         version=server.version,
         product=server.product,
         mode=server.mode,
         role=server.replication.role,
     )
-    if version_numbers(server.version) < OLDEST:
+    if server.release < OLDEST:
         health.warn(f"{server.product} is older than 6.2, and no longer supported")
 
 
@@ -394,24 +392,10 @@ def find_waste(state: ServerState) -> Iterator[str]:
     if given > 1.5 * used and given - used > WASTE:
         yield (
             f"Redis at {state.place} holds {given / 1e6:,.0f} MB for {used / 1e6:,.0f} MB of data: "
-            "its memory is fragmented ({state.cli} MEMORY PURGE)"
+            f"its memory is fragmented ({state.cli} MEMORY PURGE)"
         )
     if given < 0.8 * used and used - given > WASTE:
         yield f"Redis at {state.place} has part of its {used / 1e6:,.0f} MB swapped to disk"
-
-
-def can_evict(state: ServerState) -> bool:
-    """Return whether a server can make room at its limit, or has none.
-
-    The volatile policies evict only keys with a time to live: where few keys have one, they free
-    next to nothing.
-    """
-    policy = state.memory.maxmemory_policy or "noeviction"
-    if state.memory.share is None or policy.startswith("allkeys"):
-        return True
-    keys = sum(count.keys for count in state.databases.values())
-    expiring = sum(count.expires for count in state.databases.values())
-    return policy.startswith("volatile") and expiring > EXPIRING * keys
 
 
 def find_lag(state: ServerState) -> Iterator[str]:
@@ -428,8 +412,3 @@ def find_lag(state: ServerState) -> Iterator[str]:
             yield f"the replica {replica.place} of {state.place} is not online: {replica.state}"
         elif (replica.lag or 0) > LAG:
             yield f"the replica {replica.place} of {state.place} is {replica.lag} s behind"
-
-
-def version_numbers(version: str) -> tuple[int, ...]:
-    """Return the major and minor number of a version."""
-    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())

@@ -19,6 +19,9 @@ from pytest_flowhealth.probes.redis.session import RedisConnection
 SLOWLOG_ENTRIES = 128
 """Most entries of the slow log that are read; as many as Redis keeps by default."""
 
+EXPIRING = 0.1
+"""Share of the keys with a time to live from which on a volatile policy can make room."""
+
 
 class MemoryInfo(msgspec.Struct, frozen=True):
     """Memory, in bytes.
@@ -131,6 +134,25 @@ class ServerState(msgspec.Struct, frozen=True):
     persistence: PersistenceInfo
     replication: ReplicationInfo
     databases: dict[int, KeyCounts]
+
+    @property
+    def release(self) -> tuple[int, ...]:
+        """Major and minor number of the version."""
+        return tuple(int(part) for part in self.version.split(".")[:2] if part.isdigit())
+
+    @property
+    def can_evict(self) -> bool:
+        """Whether it can make room at its memory limit, or has none.
+
+        The volatile policies evict only keys with a time to live: where few keys have one, they
+        free next to nothing.
+        """
+        policy = self.memory.maxmemory_policy or "noeviction"
+        if self.memory.share is None or policy.startswith("allkeys"):
+            return True
+        keys = sum(count.keys for count in self.databases.values())
+        expiring = sum(count.expires for count in self.databases.values())
+        return policy.startswith("volatile") and expiring > EXPIRING * keys
 
 
 class SlowCommand(msgspec.Struct, frozen=True):
