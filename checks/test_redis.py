@@ -5,7 +5,7 @@ own variables and `.env` file, otherwise the usual local one if a package depend
 The load on the server, and what each figure means: docs/redis.md.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import NamedTuple, TypeVar
 
@@ -28,6 +28,8 @@ from pytest_flowhealth.probes.redis import (
     ServerState,
     SlowCommand,
     Throughput,
+    describe_lag,
+    describe_waste,
 )
 
 Result = TypeVar("Result")
@@ -35,14 +37,8 @@ Result = TypeVar("Result")
 OLDEST = (6, 2)
 """The oldest version that BullMQ's documentation calls fully compatible (docs.bullmq.io)."""
 
-WASTE = 100_000_000
-"""Bytes of memory from which on fragmentation is worth a word."""
-
 RECENT = 300.0
 """Seconds for which an entry of the slow log counts."""
-
-LAG = 10
-"""Seconds that a replica may be behind."""
 
 
 class Load(NamedTuple):
@@ -180,7 +176,7 @@ def test_memory(health: Health, redis_state: Future[tuple[ServerState, ...]]) ->
     health.measure("evicted", add_up(state.evicted for state in states), unit="1")
     health.detail(servers={state.place: state.memory for state in states})
     for state in states:
-        for text in find_waste(state):
+        for text in describe_waste(state):
             health.warn(text)
 
 
@@ -280,7 +276,7 @@ def test_replication(
     health.detail(servers={state.place: state.replication for state in states})
     for state in states:
         health.remedy(f"{state.cli} INFO replication")
-        for text in find_lag(state):
+        for text in describe_lag(state):
             health.warn(text)
         if target.config.redis.replica and state.replication.role == "master":
             health.warn(f"redis.replica is set, and Redis at {state.place} is a primary")
@@ -382,33 +378,3 @@ def add_up(values: Iterable[int | None]) -> int:
     if any(part is None for part in parts):
         raise MeasurementUnavailable("the answer to INFO does not tell it")
     return sum(part for part in parts if part is not None)
-
-
-def find_waste(state: ServerState) -> Iterator[str]:
-    """Yield what is wrong between the memory that is used and what the system gave for it."""
-    used, given = state.memory.used_memory, state.memory.used_memory_rss
-    if used is None or given is None:
-        return
-    if given > 1.5 * used and given - used > WASTE:
-        yield (
-            f"Redis at {state.place} holds {given / 1e6:,.0f} MB for {used / 1e6:,.0f} MB of data: "
-            f"its memory is fragmented ({state.cli} MEMORY PURGE)"
-        )
-    if given < 0.8 * used and used - given > WASTE:
-        yield f"Redis at {state.place} has part of its {used / 1e6:,.0f} MB swapped to disk"
-
-
-def find_lag(state: ServerState) -> Iterator[str]:
-    """Yield which replica is behind; raise CheckFailed for one without its primary."""
-    seen = state.replication
-    if seen.master_sync_in_progress:
-        yield f"the replica {state.place} is being filled from {seen.primary}"
-    elif seen.primary and seen.master_link_status != "up":
-        down = seen.master_link_down_since_seconds
-        since = "" if down is None or down < 0 else f" for {down:,} s"
-        raise CheckFailed(f"the replica {state.place} has no link to {seen.primary}{since}")
-    for replica in seen.replicas:
-        if replica.state != "online":
-            yield f"the replica {replica.place} of {state.place} is not online: {replica.state}"
-        elif (replica.lag or 0) > LAG:
-            yield f"the replica {replica.place} of {state.place} is {replica.lag} s behind"

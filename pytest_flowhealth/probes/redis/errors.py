@@ -244,7 +244,7 @@ _REPLIES = {
     ),
     "NOPASS": (
         "{at} has no password, and {origin} gives one",
-        "take the password out of redis.url, or set one: {cli} CONFIG SET requirepass PASSWORD",
+        "take the password out of redis.url",
     ),
     "READONLY": (
         "{at} is a read-only replica, which takes no writes ({origin})",
@@ -265,7 +265,7 @@ _REPLIES = {
     ),
     "MAXCLIENTS": (
         "{at} takes no more connections: maxclients is reached",
-        "see who holds them: {cli} CLIENT LIST; allow more: {cli} CONFIG SET maxclients 10000",
+        "see who holds them: {cli} CLIENT LIST; allow more: {cli} CONFIG SET maxclients NUMBER",
     ),
     "DATABASE": (
         "{at} has no database {database} ({origin})",

@@ -80,7 +80,12 @@ def of_system(number: int) -> OSError:
         (of_tls(ssl.SSLError, "NO_PROTOCOLS"), TLS, "no protocols", "openssl s_client"),
         (Login("WRONGPASS invalid"), TCP, "refused the password of user 'app'", "redis.url"),
         (Login("Authentication required."), FAR, "asks for a password", LOG_IN),
-        (Login("called without any password configured"), TCP, "has no password", "requirepass"),
+        (
+            Login("called without any password configured"),
+            TCP,
+            "has no password",
+            "take the password out",
+        ),
         (exceptions.AuthenticationWrongNumberOfArgsError("x"), FAR, "the default user", "password"),
         (exceptions.NoPermissionError("x"), TCP, "does not let user 'app' send SET", ALLOW),
         (exceptions.ReadOnlyError("x"), TCP, "read-only replica", "redis.replica = true"),
