@@ -25,10 +25,14 @@ _PROGRAM = r"""
 const { createRequire } = require('node:module');
 const { root, url, names } = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
 const load = createRequire(root + '/');
-// ioredis selects no database if its number is NaN.
-const flat = (o) => ({ host: o.host, port: o.port === undefined ? undefined : +o.port, path: o.path,
-  database: +(o.db ?? o.database ?? 0) || 0, username: o.username || undefined,
-  password: o.password || undefined, tls: Boolean(o.tls) });
+const flat = (o) => {
+  const database = +(o.db ?? o.database ?? 0);
+  // ioredis connects, then sends SELECT NaN, whose error nothing catches: it ends the application.
+  if (Number.isNaN(database)) throw new Error('the database is no number');
+  return { host: o.host, port: o.port === undefined ? undefined : +o.port, path: o.path,
+  database, username: o.username || undefined,
+  password: o.password || undefined, tls: Boolean(o.tls) };
+};
 const ask = {
   ioredis: (client) => flat(new client(url, { lazyConnect: true }).options),
   redis: (client, name) => {
