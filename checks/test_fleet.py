@@ -111,7 +111,7 @@ def test_agents(health: Health, fleet_sample: Future[FleetSample]) -> None:
     health.remedy("start agents")
     last = fleet_sample.result().last
     total = last.known("agents", last.agents.total)
-    states = [one.state or "state unknown" for one in last.agents.members]
+    states = [agent.state or "state unknown" for agent in last.agents.members]
     health.detail(
         states={state: states.count(state) for state in sorted(set(states))[:SHOWN]},
         busy=last.agents.busy,
@@ -155,6 +155,11 @@ def test_progress(health: Health, fleet_sample: Future[FleetSample]) -> None:
             health.measure(name, number, unit="1")
     for text in describe_lost_work(sample):
         health.warn(text)
+    if lost := sample.lost:
+        raise CheckFailed(
+            f"{len(lost):,} tasks wait, and their data are gone (evicted, or deleted): "
+            f"{', '.join(lost[:SHOWN])}"
+        )
     if sample.overdue and not tasks.active and not sample.first.tasks.active:
         raise CheckFailed(f"{sample.overdue:,} delayed tasks are past their time, and nobody works")
     if sample.untaken:
@@ -171,6 +176,12 @@ def describe_lost_work(sample: FleetSample) -> Iterator[str]:
     if orphaned := sample.orphaned:
         names = ", ".join(orphaned[:SHOWN])
         yield f"{len(orphaned):,} parents wait for children that are gone or failed: {names}"
+    if sample.lost_schedules:
+        names = ", ".join(sample.lost_schedules[:SHOWN])
+        yield f"schedules are past their time, and their next task does not exist: {names}"
+    ended = sample.completion
+    if ended and ended.all and not ended.good:
+        yield f"none of the {ended.all:,} tasks that ended succeeded"
 
 
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)
@@ -189,7 +200,7 @@ def test_stuck(health: Health, fleet_probe: FleetProbe, fleet_sample: Future[Fle
     health.detail(
         limit_s=limit,
         looked_at=len(working),
-        stuck={one.id: f"{last.taken - (one.since or 0):.0f} s" for one in late[:SHOWN]},
+        stuck={task.id: f"{last.taken - (task.since or 0):.0f} s" for task in late[:SHOWN]},
         abandoned=loose[:SHOWN],
     )
 
@@ -207,7 +218,9 @@ def test_silent(health: Health, fleet_probe: FleetProbe, fleet_sample: Future[Fl
     health.detail(
         limit_s=limit,
         looked_at=telling,
-        silent={one.id: f"{last.taken - (one.heartbeat or 0):.0f} s" for one in quiet[:SHOWN]},
+        silent={
+            agent.id: f"{last.taken - (agent.heartbeat or 0):.0f} s" for agent in quiet[:SHOWN]
+        },
     )
     health.measure("silent", len(quiet), unit="1")
     if len(quiet) == telling:
@@ -221,9 +234,9 @@ def test_swarms(health: Health, fleet_sample: Future[FleetSample]) -> None:
     health.remedy("the failed swarms' records tell; docs/fleet.md says which swarms count")
     last = fleet_sample.result().last
     swarms = last.known("swarms", last.swarms)
-    states = [one.state or "state unknown" for one in swarms]
+    states = [swarm.state or "state unknown" for swarm in swarms]
     health.detail(states={state: states.count(state) for state in sorted(set(states))[:SHOWN]})
-    confidences = [one.confidence for one in swarms if one.confidence is not None]
+    confidences = [swarm.confidence for swarm in swarms if swarm.confidence is not None]
     if confidences:
         health.detail(median_confidence=median(confidences))
     done = fleet_sample.result().swarm_success
@@ -240,12 +253,12 @@ def test_spawn(
     """An agent is ready in time: really started, or else by the source's own records."""
     health.remedy("run [fleet.spawn] command by hand, and see what takes its time")
     if target.config.fleet.spawn is None:
-        recorded(health, target, fleet_sample)
+        measure_recorded_starts(health, target, fleet_sample)
         return
     # An agent that can't reach the application's Redis is seldom ready.
     health.depends_on("redis.connect")
     done = fleet_probe.spawn_agents()
-    times = [one.milliseconds for one in done if one.milliseconds is not None]
+    times = [attempt.milliseconds for attempt in done if attempt.milliseconds is not None]
     health.detail(
         command=target.config.fleet.spawn.command[:3],
         ready=target.config.fleet.spawn.ready,
@@ -255,15 +268,15 @@ def test_spawn(
     if times:
         health.measure("spawn", times, unit="ms")
         health.detail(worst_ms=max(times))
-    left = sum(one.left for one in done)
+    left = sum(attempt.left for attempt in done)
     if left:
         raise CheckFailed(f"{left} processes that were started could not be ended")
     if failed := describe_failed_starts(done):
         raise CheckFailed(failed)
-    told_of_detached(health, done)
+    describe_detached(health, done)
 
 
-def recorded(health: Health, target: Target, reading: Future[FleetSample]) -> None:
+def measure_recorded_starts(health: Health, target: Target, reading: Future[FleetSample]) -> None:
     """Measure the starts that the source recorded."""
     if target.config.fleet.source is None:
         raise NotApplicable(NONE)
@@ -282,9 +295,11 @@ def recorded(health: Health, target: Target, reading: Future[FleetSample]) -> No
     health.measure("spawn", last.spawn_times, unit="ms")
 
 
-def told_of_detached(health: Health, done: tuple[AgentStart, ...]) -> None:
+def describe_detached(health: Health, done: tuple[AgentStart, ...]) -> None:
     """Say which processes left their session, and which SIGTERM did not end."""
-    detached, killed = (sum(getattr(one, name) for one in done) for name in ("detached", "killed"))
+    detached, killed = (
+        sum(getattr(attempt, name) for attempt in done) for name in ("detached", "killed")
+    )
     if detached:
         health.detail(detached=f"{detached} processes had left their session, and were ended too")
     if killed:
@@ -307,6 +322,6 @@ def test_score(health: Health, fleet_sample: Future[FleetSample], fleet_probe: F
 
 def median_start(last: Snapshot, started: tuple[AgentStart, ...]) -> float | None:
     """Return the median of the starts in s: of those made in this run, else of those recorded."""
-    times = [one.milliseconds for one in started if one.milliseconds is not None]
+    times = [attempt.milliseconds for attempt in started if attempt.milliseconds is not None]
     times = times if started else [*last.spawn_times]
     return median(times) / 1_000.0 if times else None

@@ -5,7 +5,7 @@ own variables and `.env` file, otherwise the usual local one if a package depend
 The load on the server, and what each figure means: docs/redis.md.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import NamedTuple, TypeVar
 
@@ -28,6 +28,8 @@ from pytest_flowhealth.probes.redis import (
     ServerState,
     SlowCommand,
     Throughput,
+    describe_lag,
+    describe_waste,
 )
 
 Result = TypeVar("Result")
@@ -35,39 +37,31 @@ Result = TypeVar("Result")
 OLDEST = (6, 2)
 """The oldest version that BullMQ's documentation calls fully compatible (docs.bullmq.io)."""
 
-WASTE = 100_000_000
-"""Bytes of memory from which on fragmentation is worth a word."""
-
 RECENT = 300.0
 """Seconds for which an entry of the slow log counts."""
 
-EXPIRING = 0.1
-"""Share of the keys with a time to live from which on a volatile policy can make room."""
-
-LAG = 10
-"""Seconds that a replica may be behind."""
-
 
 class Load(NamedTuple):
-    """The load's measurements; the last two are called, and raise what went wrong."""
+    """The load's measurements, or the error of one."""
 
     connect: tuple[float, ...]
-    command: Callable[[], Latency]
-    throughput: Callable[[], Throughput]
+    command: Latency | FlowHealthError
+    throughput: Throughput | FlowHealthError
 
 
-def keep(ask: Callable[[], Result]) -> Callable[[], Result]:
-    """Call `ask`, and return a function that returns its result, or raises its error."""
+def catch_error(measure: Callable[[], Result]) -> Result | FlowHealthError:
+    """Return what is measured, or the error, so that each check has its own."""
     try:
-        result = ask()
+        return measure()
     except FlowHealthError as error:
-        problem = error
+        return error
 
-        def fail() -> Result:
-            raise problem
 
-        return fail
-    return lambda: result
+def raise_error(result: Result | FlowHealthError) -> Result:
+    """Return a result; raise one that is an error."""
+    if isinstance(result, FlowHealthError):
+        raise result
+    return result
 
 
 @prefetch(quiet=True)
@@ -75,8 +69,8 @@ def redis_load(redis_probe: RedisProbe) -> Load:
     """Fresh connections, commands one at a time and pipelines, while nothing else of ours runs."""
     return Load(
         redis_probe.connect_latency(),
-        keep(redis_probe.command_latency),
-        keep(redis_probe.throughput),
+        catch_error(redis_probe.command_latency),
+        catch_error(redis_probe.throughput),
     )
 
 
@@ -106,14 +100,14 @@ def test_connect(health: Health, redis_probe: RedisProbe, redis_load: Future[Loa
     health.detail(address=address.shown, origin=address.origin)
     for text in address.contradictions:
         health.warn(text)
-    health.remedy("redis-cli --latency shows whether the server or the network is slow")
+    health.remedy(f"{address.cli} --latency shows whether the server or the network is slow")
     health.measure("connect", redis_load.result().connect, unit="ms")
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
 def test_ping(redis_probe: RedisProbe) -> None:
     """PING is answered with PONG."""
-    checked(redis_probe.ping)
+    skip_if_unavailable(redis_probe.ping)
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
@@ -130,57 +124,59 @@ def test_roundtrip(health: Health, redis_probe: RedisProbe) -> None:
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=240)
 @pytest.mark.threshold("command.p95", warn=5, fail=50, unit="ms")
-def test_command(health: Health, redis_load: Future[Load]) -> None:
+def test_command(health: Health, redis_probe: RedisProbe, redis_load: Future[Load]) -> None:
     """PING, SET, GET and DEL of a key of our own are answered in time, one at a time."""
-    health.remedy("redis-cli SLOWLOG GET 10 shows what keeps the server busy")
-    taken = redis_load.result().command()
-    health.measure("command", taken.samples, unit="ms")
-    stats = {name: summarise(samples) for name, samples in taken.by_command.items() if samples}
+    health.remedy(f"{redis_probe.address.cli} SLOWLOG GET 10 shows what keeps the server busy")
+    latency = raise_error(redis_load.result().command)
+    health.measure("command", latency.samples, unit="ms")
+    stats = {name: summarise(samples) for name, samples in latency.by_command.items() if samples}
     health.detail(
         commands={
-            name: {"count": one.count, "p50_ms": one.median, "p95_ms": one.p95}
-            for name, one in stats.items()
+            name: {"count": summary.count, "p50_ms": summary.median, "p95_ms": summary.p95}
+            for name, summary in stats.items()
         },
-        client_ms=summarise(taken.client).median,
-        sent_bytes=taken.sent,
-        received_bytes=taken.received,
+        client_ms=summarise(latency.client).median,
+        sent_bytes=latency.sent,
+        received_bytes=latency.received,
     )
-    if taken.refused:
-        health.detail(not_checked=taken.refused)
+    if latency.refused:
+        health.detail(not_checked=latency.refused)
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=240)
 @pytest.mark.threshold("throughput", warn=5_000, fail=1_000, unit="1/s")
-def test_throughput(health: Health, redis_load: Future[Load]) -> None:
+def test_throughput(health: Health, redis_probe: RedisProbe, redis_load: Future[Load]) -> None:
     """One connection gets enough commands through in pipelines."""
-    health.remedy(
-        "redis-cli INFO stats shows what else the server does; redis-cli --latency the way"
-    )
-    done = redis_load.result().throughput()
-    health.measure("throughput", done.commands / done.seconds, unit="1/s")
+    cli = redis_probe.address.cli
+    health.remedy(f"{cli} INFO stats shows what else the server does; {cli} --latency the way")
+    throughput = raise_error(redis_load.result().throughput)
+    health.measure("throughput", throughput.commands / throughput.seconds, unit="1/s")
     health.detail(
-        commands=done.commands,
-        seconds=done.seconds,
-        mix=done.mix,
-        client_share=f"{100 * (1 - done.waiting / done.seconds):.0f} %",
-        sent_bytes=done.sent,
-        received_bytes=done.received,
+        commands=throughput.commands,
+        seconds=throughput.seconds,
+        mix=throughput.mix,
+        client_share=f"{100 * (1 - throughput.waiting / throughput.seconds):.0f} %",
+        sent_bytes=throughput.sent,
+        received_bytes=throughput.received,
     )
-    if done.refused:
-        health.detail(not_checked=done.refused)
+    if throughput.refused:
+        health.detail(not_checked=throughput.refused)
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
 @pytest.mark.threshold("memory", warn=100, better="lower", unit="MB")
 def test_memory(health: Health, redis_state: Future[tuple[ServerState, ...]]) -> None:
     """The data take no more memory than is planned for them, and little of it is wasted."""
-    health.remedy("redis-cli --bigkeys shows what takes it; redis-cli MEMORY DOCTOR says more")
     states = redis_state.result()
-    health.measure("memory", add_up(one.memory.used_memory for one in states) / 1e6, unit="MB")
-    health.measure("evicted", add_up(one.evicted for one in states), unit="1")
-    health.detail(servers={one.place: one.memory for one in states})
-    for one in states:
-        for text in find_waste(one):
+    largest = max(states, key=lambda state: state.memory.used_memory or 0)
+    health.remedy(
+        f"{largest.cli} --bigkeys shows what takes it; {largest.cli} MEMORY DOCTOR says more"
+    )
+    health.measure("memory", add_up(state.memory.used_memory for state in states) / 1e6, unit="MB")
+    health.measure("evicted", add_up(state.evicted for state in states), unit="1")
+    health.detail(servers={state.place: state.memory for state in states})
+    for state in states:
+        for text in describe_waste(state):
             health.warn(text)
 
 
@@ -188,14 +184,15 @@ def test_memory(health: Health, redis_state: Future[tuple[ServerState, ...]]) ->
 @pytest.mark.threshold("maxmemory", warn=80, fail=95, unit="%")
 def test_maxmemory(health: Health, redis_state: Future[tuple[ServerState, ...]]) -> None:
     """Where Redis can evict nothing at its memory limit, and then refuses writes, there is room left."""
-    health.remedy(
-        "delete what is not needed, give keys a time to live, or: redis-cli CONFIG SET maxmemory 1gb"
-    )
-    states = checked(redis_state.result)
-    shares = [one.memory.share or 0.0 for one in states if not can_evict(one)]
-    if not shares:
+    states = [state for state in skip_if_unavailable(redis_state.result) if not state.can_evict]
+    if not states:
         health.not_applicable("no maxmemory is set, or a policy that evicts keys makes room")
-    health.measure("maxmemory", max(shares), unit="%")
+    fullest = max(states, key=lambda state: state.memory.share or 0.0)
+    health.remedy(
+        "delete what is not needed, give keys a time to live, or raise the limit: "
+        f"{fullest.cli} CONFIG SET maxmemory {2 * (fullest.memory.maxmemory or 0)}"
+    )
+    health.measure("maxmemory", fullest.memory.share or 0.0, unit="%")
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
@@ -203,68 +200,71 @@ def test_eviction(
     health: Health, redis_probe: RedisProbe, redis_state: Future[tuple[ServerState, ...]]
 ) -> None:
     """The eviction policy does not remove the jobs of a queue."""
-    health.remedy(
-        "redis-cli CONFIG SET maxmemory-policy noeviction, and the same in redis.conf; or give the "
-        "queue a Redis of its own"
-    )
     library = redis_probe.queue_library
     if library is None:
         health.not_applicable("the target uses no queue library (bullmq, bull, bee-queue)")
-    states = checked(redis_state.result)
+    states = skip_if_unavailable(redis_state.result)
     health.detail(
-        policies={one.place: one.memory.maxmemory_policy for one in states},
-        evicted={one.place: one.evicted for one in states},
+        policies={state.place: state.memory.maxmemory_policy for state in states},
+        evicted={state.place: state.evicted for state in states},
     )
-    for one in states:
-        policy = one.memory.maxmemory_policy
-        if not one.memory.maxmemory or policy in (None, "noeviction"):
+    for state in states:
+        policy = state.memory.maxmemory_policy
+        if not state.memory.maxmemory or policy in (None, "noeviction"):
             continue
+        health.remedy(
+            f"{state.cli} CONFIG SET maxmemory-policy noeviction, and the same in redis.conf; or give "
+            "the queue a Redis of its own"
+        )
         text = (
-            f"the eviction policy of Redis at {one.place} is {policy}; {library} requires noeviction, "
+            f"the eviction policy of Redis at {state.place} is {policy}; {library} requires noeviction, "
             "as jobs or their locks may be evicted"
         )
-        if one.evicted and policy.startswith("allkeys"):
-            raise CheckFailed(f"{text}: {one.evicted:,} keys were evicted since its start")
-        health.warn(f"{text} ({one.evicted or 0:,} keys were evicted since its start)")
+        if state.evicted and policy.startswith("allkeys"):
+            raise CheckFailed(f"{text}: {state.evicted:,} keys were evicted since its start")
+        health.warn(f"{text} ({state.evicted or 0:,} keys were evicted since its start)")
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
 @pytest.mark.threshold("clients_share", warn=80, fail=95, unit="%")
 def test_clients(health: Health, redis_state: Future[tuple[ServerState, ...]]) -> None:
     """There is room for more connections (maxclients); those that wait or were refused are told."""
-    health.remedy("redis-cli CLIENT LIST shows who holds them")
     states = redis_state.result()
-    health.measure("clients", add_up(one.clients.connected_clients for one in states), unit="1")
+    health.measure("clients", add_up(state.clients.connected_clients for state in states), unit="1")
     health.measure(
-        "blocked_clients", add_up(one.clients.blocked_clients for one in states), unit="1"
+        "blocked_clients", add_up(state.clients.blocked_clients for state in states), unit="1"
     )
     health.measure(
-        "rejected_clients", add_up(one.clients.rejected_connections for one in states), unit="1"
+        "rejected_clients", add_up(state.clients.rejected_connections for state in states), unit="1"
     )
-    health.detail(servers={one.place: one.clients for one in states})
-    if any(not one.clients.maxclients for one in states):
+    health.detail(servers={state.place: state.clients for state in states})
+    if any(not state.clients.maxclients for state in states):
         health.not_applicable("this release does not tell its maxclients")
     shares = [
-        100 * (one.clients.connected_clients or 0) / (one.clients.maxclients or 1) for one in states
+        100 * (state.clients.connected_clients or 0) / (state.clients.maxclients or 1)
+        for state in states
     ]
+    health.remedy(f"{states[shares.index(max(shares))].cli} CLIENT LIST shows who holds them")
     health.measure("clients_share", max(shares), unit="%")
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
 def test_persistence(health: Health, redis_state: Future[tuple[ServerState, ...]]) -> None:
     """What is to be saved to disk is saved."""
-    health.remedy("redis-cli INFO persistence; its log says why: disk full, folder not writable")
-    states = checked(redis_state.result)
-    health.detail(servers={one.place: one.persistence for one in states})
-    for one in states:
-        if one.persistence.loading:
-            raise CheckFailed(f"Redis at {one.place} is still loading its data from disk")
-        if one.persistence.rdb_last_bgsave_status == "err":
-            raise CheckFailed(f"Redis at {one.place} could not save its last snapshot")
-        if one.persistence.aof_last_write_status == "err":
-            raise CheckFailed(f"Redis at {one.place} could not write to its append-only file")
-        if one.persistence.aof_last_bgrewrite_status == "err":
-            health.warn(f"Redis at {one.place} could not rewrite its append-only file")
+    states = skip_if_unavailable(redis_state.result)
+    health.detail(servers={state.place: state.persistence for state in states})
+    for state in states:
+        health.remedy(
+            f"{state.cli} INFO persistence; its log says why: disk full, folder not writable"
+        )
+        if state.persistence.loading:
+            raise CheckFailed(f"Redis at {state.place} is still loading its data from disk")
+        if state.persistence.rdb_last_bgsave_status == "err":
+            raise CheckFailed(f"Redis at {state.place} could not save its last snapshot")
+        if state.persistence.aof_last_write_status == "err":
+            raise CheckFailed(f"Redis at {state.place} could not write to its append-only file")
+        if state.persistence.aof_last_bgrewrite_status == "err":
+            health.warn(f"Redis at {state.place} could not rewrite its append-only file")
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
@@ -272,15 +272,15 @@ def test_replication(
     health: Health, target: Target, redis_state: Future[tuple[ServerState, ...]]
 ) -> None:
     """A replica has its primary, and a primary's replicas keep up."""
-    health.remedy("redis-cli INFO replication")
-    states = checked(redis_state.result)
-    health.detail(servers={one.place: one.replication for one in states})
-    for one in states:
-        for text in find_lag(one):
+    states = skip_if_unavailable(redis_state.result)
+    health.detail(servers={state.place: state.replication for state in states})
+    for state in states:
+        health.remedy(f"{state.cli} INFO replication")
+        for text in describe_lag(state):
             health.warn(text)
-        if target.config.redis.replica and one.replication.role == "master":
-            health.warn(f"redis.replica is set, and Redis at {one.place} is a primary")
-    if not any(one.replication.primary or one.replication.replicas for one in states):
+        if target.config.redis.replica and state.replication.role == "master":
+            health.warn(f"redis.replica is set, and Redis at {state.place} is a primary")
+    if not any(state.replication.primary or state.replication.replicas for state in states):
         health.not_applicable("no server has a primary or a replica")
 
 
@@ -293,15 +293,16 @@ def test_topology(
 ) -> None:
     """Sentinels agree on the primary and could replace it; a cluster serves all its slots."""
     if redis_probe.address.kind == "server":
-        check_plain_address(health, checked(redis_state.result))
+        check_plain_address(health, skip_if_unavailable(redis_state.result))
         return
-    health.remedy("redis-cli -p 26379 SENTINEL MASTERS, or redis-cli CLUSTER INFO")
+    sentinel = redis_probe.address.kind == "sentinel"
+    health.remedy(f"{redis_probe.address.cli} {'SENTINEL MASTERS' if sentinel else 'CLUSTER INFO'}")
     views = redis_views.result()
-    health.detail(seen_by={one.place: one for one in views})
-    primaries = {one.primary for one in views if one.primary}
+    health.detail(seen_by={view.place: view for view in views})
+    primaries = {view.primary for view in views if view.primary}
     if len(primaries) > 1:
         raise CheckFailed(f"the Sentinels name different primaries: {', '.join(sorted(primaries))}")
-    problems = [f"{one.place}: {one.problem}" for one in views if one.problem]
+    problems = [f"{view.place}: {view.problem}" for view in views if view.problem]
     if len(problems) == len(views):
         raise CheckFailed("; ".join(problems))
     for text in problems:
@@ -332,12 +333,14 @@ def check_plain_address(health: Health, states: tuple[ServerState, ...]) -> None
 
 @pytest.mark.health("redis", critical=False, requires="redis.connect", timeout=65)
 @pytest.mark.threshold("slow_commands", warn=10, better="lower", unit="1")
-def test_slowlog(health: Health, redis_slow: Future[tuple[SlowCommand, ...]]) -> None:
+def test_slowlog(
+    health: Health, redis_probe: RedisProbe, redis_slow: Future[tuple[SlowCommand, ...]]
+) -> None:
     """Few commands of the last five minutes are in the server's slow log."""
-    health.remedy("redis-cli SLOWLOG GET 10")
-    slow = checked(redis_slow.result)
+    health.remedy(f"{redis_probe.address.cli} SLOWLOG GET 10")
+    slow = skip_if_unavailable(redis_slow.result)
     health.measure("slow_commands", len(slow), unit="1")
-    health.detail(slowest=sorted(slow, key=lambda one: -one.milliseconds)[:10])
+    health.detail(slowest=sorted(slow, key=lambda entry: -entry.milliseconds)[:10])
 
 
 @pytest.mark.health(
@@ -349,19 +352,19 @@ def test_slowlog(health: Health, redis_slow: Future[tuple[SlowCommand, ...]]) ->
 )
 def test_version(health: Health, redis_state: Future[tuple[ServerState, ...]]) -> None:
     """Warns below 6.2, the oldest release that BullMQ documents as fully compatible."""
-    states = checked(redis_state.result)
-    server = min(states, key=lambda one: version_numbers(one.version))
+    states = skip_if_unavailable(redis_state.result)
+    server = min(states, key=lambda state: state.release)
     health.detail(
         version=server.version,
         product=server.product,
         mode=server.mode,
         role=server.replication.role,
     )
-    if version_numbers(server.version) < OLDEST:
+    if server.release < OLDEST:
         health.warn(f"{server.product} is older than 6.2, and no longer supported")
 
 
-def checked(ask: Callable[[], Result]) -> Result:
+def skip_if_unavailable(ask: Callable[[], Result]) -> Result:
     """Return an answer; skip the check if the server does not offer the command."""
     try:
         return ask()
@@ -375,52 +378,3 @@ def add_up(values: Iterable[int | None]) -> int:
     if any(part is None for part in parts):
         raise MeasurementUnavailable("the answer to INFO does not tell it")
     return sum(part for part in parts if part is not None)
-
-
-def find_waste(state: ServerState) -> Iterator[str]:
-    """Yield what is wrong between the memory that is used and what the system gave for it."""
-    used, given = state.memory.used_memory, state.memory.used_memory_rss
-    if used is None or given is None:
-        return
-    if given > 1.5 * used and given - used > WASTE:
-        yield (
-            f"Redis at {state.place} holds {given / 1e6:,.0f} MB for {used / 1e6:,.0f} MB of data: "
-            "its memory is fragmented (redis-cli MEMORY PURGE)"
-        )
-    if given < 0.8 * used and used - given > WASTE:
-        yield f"Redis at {state.place} has part of its {used / 1e6:,.0f} MB swapped to disk"
-
-
-def can_evict(state: ServerState) -> bool:
-    """Return whether a server can make room at its limit, or has none.
-
-    The volatile policies evict only keys with a time to live: where few keys have one, they free
-    next to nothing.
-    """
-    policy = state.memory.maxmemory_policy or "noeviction"
-    if state.memory.share is None or policy.startswith("allkeys"):
-        return True
-    keys = sum(one.keys for one in state.databases.values())
-    expiring = sum(one.expires for one in state.databases.values())
-    return policy.startswith("volatile") and expiring > EXPIRING * keys
-
-
-def find_lag(state: ServerState) -> Iterator[str]:
-    """Yield which replica is behind; raise CheckFailed for one without its primary."""
-    seen = state.replication
-    if seen.master_sync_in_progress:
-        yield f"the replica {state.place} is being filled from {seen.primary}"
-    elif seen.primary and seen.master_link_status != "up":
-        down = seen.master_link_down_since_seconds
-        since = "" if down is None or down < 0 else f" for {down:,} s"
-        raise CheckFailed(f"the replica {state.place} has no link to {seen.primary}{since}")
-    for one in seen.replicas:
-        if one.state != "online":
-            yield f"the replica {one.place} of {state.place} is not online: {one.state}"
-        elif (one.lag or 0) > LAG:
-            yield f"the replica {one.place} of {state.place} is {one.lag} s behind"
-
-
-def version_numbers(version: str) -> tuple[int, ...]:
-    """Return the major and minor number of a version."""
-    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())

@@ -3,7 +3,7 @@
 The file is read by the project's own `dotenv` package where it is installed, otherwise by Node's
 `util.parseEnv`, the reader behind `node --env-file` (Node 20.12 and later). The two differ from
 each other, and Python's dotenv from both: in theirs, a `#` begins a comment wherever it stands
-outside quotes.
+outside quotes. ``${NAME}`` is expanded if the project has the package `dotenv-expand`.
 """
 
 from __future__ import annotations
@@ -16,23 +16,31 @@ from pytest_flowhealth.config.files import is_absent, read_text
 from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes import command
 
-SECONDS = 10.0
+SECONDS = 60.0
 """Time limit of the Node process that reads a file."""
 
 _PROGRAM = """
 const { createRequire } = require('node:module');
 const text = require('node:fs').readFileSync(0, 'utf8');
+const load = createRequire(process.argv[1]);
 let parse = require('node:util').parseEnv;
-try { ({ parse } = createRequire(process.argv[1])('dotenv')); } catch {}
-process.stdout.write(JSON.stringify(parse ? parse(text) : null));
+try { ({ parse } = load('dotenv')); } catch {}
+let found = parse ? parse(text) : null;
+try {
+  const { expand } = load('dotenv-expand');
+  // Before its version 11 the second option, since then the first one keeps this process as it is.
+  const options = { parsed: found, processEnv: { ...process.env }, ignoreProcessEnv: true };
+  if (found) found = expand(options).parsed;
+} catch {}
+process.stdout.write(JSON.stringify(found));
 """
 
 
 def read_env_file(path: Path, timeout: float = SECONDS) -> dict[str, str]:
     """Return the variables that the `.env` file at `path` sets; none where there is no file.
 
-    Nothing is expanded (`${NAME}` stays as it is), and the variables of this process have no
-    effect on the result.
+    Without `dotenv-expand` nothing is expanded (`${NAME}` stays as it is), and the variables of
+    this process have no effect on the result.
 
     Args:
         path: The file; `dotenv` is looked for from its folder upwards.

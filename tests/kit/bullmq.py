@@ -55,6 +55,7 @@ const actions = {
     await flow.add({ name: "parent", queueName: queue, children: [{ name: child, queueName: "children" }] });
     await flow.close();
   },
+  schedule: ({ queue, id, ...repeat }) => queueOf(queue).upsertJobScheduler(id, repeat, { name: "task", data: { n: 0 } }),
   pause: ({ queue }) => queueOf(queue).pause(),
   count: ({ queue }) => queueOf(queue).getJobCounts(...states),
 };
@@ -104,6 +105,10 @@ class BullMQ(NodeProgram):
     def flow(self, queue: str, child: str) -> None:
         """Add a parent, and its only child to the queue `children`."""
         self._do("flow", queue=queue, child=child)
+
+    def schedule(self, queue: str, scheduler: str, **repeat: object) -> None:
+        """Add a job scheduler with these options (``every``, ``limit``, ``endDate``)."""
+        self._do("schedule", queue=queue, id=scheduler, **repeat)
 
     def pause(self, queue: str) -> None:
         """Pause a queue."""

@@ -80,7 +80,7 @@ def scripted_dialer(servers: Mapping[int, Mapping[str, Any] | Exception]) -> Cal
             try:
                 return Timed(work(session), 0.0)
             except Exception as error:  # noqa: BLE001  # as the real one does
-                raise session.explained(error) from None
+                raise session.explain_error(error) from None
 
     return ScriptedDialer
 
@@ -88,4 +88,4 @@ def scripted_dialer(servers: Mapping[int, Mapping[str, Any] | Exception]) -> Cal
 def state(**fields: str | float | dict[str, Any] | None) -> info.ServerState:
     """Return the state that INFO describes with these fields; None removes one."""
     told = {name: value for name, value in {**INFO, **fields}.items() if value is not None}
-    return info.make_state(told, "127.0.0.1:6379")
+    return info.make_state(told, parse_address(URL))

@@ -17,7 +17,7 @@ from pytest_flowhealth.config.semver import is_range, satisfies
 from pytest_flowhealth.config.workspaces import workspaces
 from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.probes.project import find_config_files
-from pytest_flowhealth.probes.redis.application import CLIENTS
+from pytest_flowhealth.probes.redis.packages import CLIENTS
 
 Kind = Literal["server", "library", "command", "scripts"]
 

@@ -50,35 +50,37 @@ def drain(snapshot: Snapshot) -> float | None:
 
 def swarm_success(swarms: tuple[Swarm, ...]) -> Counted:
     """Return how many of the swarms that ended did so well."""
-    ends = [one.success for one in swarms if one.success is not None]
+    ends = [swarm.success for swarm in swarms if swarm.success is not None]
     return Counted(sum(ends), len(ends))
 
 
 def stuck(working: tuple[Working, ...], taken: float, limit: float) -> list[Working]:
     """Return the tasks that are under way for longer than `limit` seconds, the longest first."""
-    late = [one for one in working if one.since is not None and taken - one.since > limit]
-    return sorted(late, key=lambda one: one.since or 0.0)
+    late = [task for task in working if task.since is not None and taken - task.since > limit]
+    return sorted(late, key=lambda task: task.since or 0.0)
 
 
 def abandoned(working: tuple[Working, ...], last: tuple[Working, ...]) -> list[str]:
     """Return the tasks that no agent holds, at two looks: in between, one may just be handed over."""
-    loose = {one.id for one in working if one.held is False}
-    return [one.id for one in last if one.held is False and one.id in loose]
+    loose = {task.id for task in working if task.held is False}
+    return [task.id for task in last if task.held is False and task.id in loose]
 
 
 def silent(snapshot: Snapshot, limit: float) -> list[Agent | Swarm]:
     """Return the agents, and the swarms that have not ended, whose heartbeat is older than `limit` s."""
-    lives: list[Agent | Swarm] = [one for one in snapshot.agents.members if not one.gone]
-    lives += [one for one in snapshot.swarms or () if one.success is None]
+    lives: list[Agent | Swarm] = [agent for agent in snapshot.agents.members if not agent.gone]
+    lives += [swarm for swarm in snapshot.swarms or () if swarm.success is None]
     return [
-        one for one in lives if one.heartbeat is not None and snapshot.taken - one.heartbeat > limit
+        agent
+        for agent in lives
+        if agent.heartbeat is not None and snapshot.taken - agent.heartbeat > limit
     ]
 
 
 def with_heartbeat(snapshot: Snapshot) -> int:
     """Return how many agents and living swarms tell a heartbeat at all."""
-    return sum(one.heartbeat is not None for one in snapshot.agents.members) + sum(
-        one.heartbeat is not None and one.success is None for one in snapshot.swarms or ()
+    return sum(agent.heartbeat is not None for agent in snapshot.agents.members) + sum(
+        agent.heartbeat is not None and agent.success is None for agent in snapshot.swarms or ()
     )
 
 

@@ -108,7 +108,7 @@ def _stuck_share(found: FleetSample, limit: float) -> float:
     working = found.last.known("working", found.last.tasks.working)
     if not working:
         raise NotApplicable("no task is under way")
-    late = {one.id for one in metrics.stuck(working, found.last.taken, limit)}
+    late = {task.id for task in metrics.stuck(working, found.last.taken, limit)}
     late.update(metrics.abandoned(found.first.tasks.working or (), working))
     return 100.0 * len(late) / len(working)
 

@@ -40,7 +40,7 @@ class ProblemNotes:
         else:
             self._more += 1
 
-    def told(self) -> tuple[str, ...]:
+    def list_problems(self) -> tuple[str, ...]:
         """Return the problems, and how many more there are."""
         more = (f"and {self._more:,} more",) if self._more else ()
         return (*self._told, *more)
@@ -132,7 +132,7 @@ class RecordParser:
         return seconds
 
 
-def decoded(value: object) -> str:
+def decode_text(value: object) -> str:
     """Return what Redis gave as a text."""
     if isinstance(value, bytes):
         return value[:10_000].decode("utf-8", "replace")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from pytest_flowhealth.errors import NotApplicable
 from pytest_flowhealth.probes.fleet import source
 from pytest_flowhealth.probes.fleet.overview import FleetLimits
-from pytest_flowhealth.probes.fleet.readiness import sign_of
+from pytest_flowhealth.probes.fleet.readiness import make_signal
 from pytest_flowhealth.probes.fleet.sampling import FleetSample, read
-from pytest_flowhealth.probes.fleet.sources.redis_reading import of_target as redis_of
-from pytest_flowhealth.probes.fleet.spawn import AgentProgram, AgentStart, starts
+from pytest_flowhealth.probes.fleet.sources.redis_reading import find_records_address
+from pytest_flowhealth.probes.fleet.spawn import AgentProgram, AgentStart, start_agents
 
 if TYPE_CHECKING:
     from pytest_flowhealth.config.target import Target
@@ -69,9 +69,9 @@ class FleetProbe:
         if plan is None:
             raise NotApplicable("nothing to start is configured: [fleet.spawn] in flowhealth.toml")
         answers = self._target.config.fleet.timeout
-        self.started = starts(
+        self.started = start_agents(
             AgentProgram(plan.command, self._target.root),
-            partial(sign_of, plan.ready, lambda: redis_of(self._target), answers),
+            partial(make_signal, plan.ready, lambda: find_records_address(self._target), answers),
             count=plan.count,
             timeout=min(MAX_START, plan.timeout),
         )

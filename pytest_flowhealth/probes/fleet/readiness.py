@@ -200,7 +200,7 @@ def _print_of(session: RedisConnection, key: str) -> tuple[object, object] | Non
         return None  # Its type changed between the two questions.
 
 
-def sign_of(
+def make_signal(
     ready: str, address: Callable[[], RedisAddress], timeout: float, word: str
 ) -> ReadySignal:
     """Return the sign that ``KIND:WHAT`` names.

@@ -12,7 +12,7 @@ from pytest_flowhealth.probes.fleet import metrics
 from pytest_flowhealth.probes.fleet.metrics import Counted
 from pytest_flowhealth.probes.fleet.snapshot import Agent, Snapshot, Swarm, Working
 from pytest_flowhealth.probes.fleet.source import Source
-from pytest_flowhealth.probes.fleet.utilisation import Fleet, Usage
+from pytest_flowhealth.probes.fleet.utilisation import ProcessMeter, Usage
 
 CONFIRM = 2.0
 """Seconds until another snapshot, if waiting work seems not to be picked up."""
@@ -72,7 +72,20 @@ class FleetSample(msgspec.Struct, frozen=True):
     @property
     def orphaned(self) -> list[str]:
         """The parents that wait for tasks which are gone or failed, in both snapshots."""
-        return [one for one in self.last.tasks.orphaned if one in self.first.tasks.orphaned]
+        return [
+            parent for parent in self.last.tasks.orphaned if parent in self.first.tasks.orphaned
+        ]
+
+    @property
+    def lost(self) -> list[str]:
+        """The tasks whose data are gone, in both snapshots."""
+        return [task for task in self.last.tasks.lost if task in self.first.tasks.lost]
+
+    @property
+    def lost_schedules(self) -> list[str]:
+        """The schedules without a next task, in both snapshots."""
+        before = self.first.tasks.lost_schedules
+        return [name for name in self.last.tasks.lost_schedules if name in before]
 
     @property
     def swarm_success(self) -> Counted:
@@ -100,7 +113,7 @@ class FleetSample(msgspec.Struct, frozen=True):
     @property
     def busy(self) -> float | None:
         """Percent of the agents that are at a task, the mean of both looks."""
-        shares = [_busy(one) for one in (self.first, self.last)]
+        shares = [_busy(snapshot) for snapshot in (self.first, self.last)]
         known = [share for share in shares if share is not None]
         return sum(known) / len(known) if known else None
 
@@ -127,9 +140,9 @@ def read(
     begin = clock()
     first = source.read()
     seconds = clock() - begin
-    processes: Fleet | FlowHealthError
+    processes: ProcessMeter | FlowHealthError
     try:
-        processes = Fleet(first, clock=clock)
+        processes = ProcessMeter(first, clock=clock)
     except FlowHealthError as error:
         processes = error
     sleep(between)
@@ -142,7 +155,7 @@ def read(
     return FleetSample(source.name, source.place, first, last, seconds, usage)
 
 
-def _usage(processes: Fleet | FlowHealthError) -> Usage | FlowHealthError:
+def _usage(processes: ProcessMeter | FlowHealthError) -> Usage | FlowHealthError:
     if isinstance(processes, FlowHealthError):
         return processes
     try:

@@ -92,9 +92,9 @@ class Agents(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, members: tuple[Agent, ...]) -> Agents:
         """Return what the agents that are known by name make."""
-        alive = tuple(one for one in members if not one.gone)
-        told = [one.busy for one in alive]
-        busy = None if None in told else sum(bool(one) for one in told)
+        alive = tuple(agent for agent in members if not agent.gone)
+        flags = [agent.busy for agent in alive]
+        busy = None if None in flags else sum(bool(is_busy) for is_busy in flags)
         return cls(total=len(alive), busy=busy, members=alive)
 
 
@@ -123,6 +123,8 @@ class Tasks(msgspec.Struct, frozen=True):
         overdue: How many delayed ones are past their time, by at least 5 s.
         orphaned: Parents that wait for tasks which are gone or have failed.
         stalled: How often an agent lost a task, within `basis`.
+        lost: Tasks that wait or are under way, although their data are gone.
+        lost_schedules: Schedules that are past their time, and whose next task does not exist.
         held_back: Why waiting tasks rightly wait (paused, a rate limit), "" if nothing does.
     """
 
@@ -138,6 +140,8 @@ class Tasks(msgspec.Struct, frozen=True):
     overdue: int | None = None
     orphaned: tuple[str, ...] = ()
     stalled: int | None = None
+    lost: tuple[str, ...] = ()
+    lost_schedules: tuple[str, ...] = ()
     held_back: str = ""
 
 

@@ -90,7 +90,9 @@ def reads_redis(target: Target) -> bool:
 def _of_redis(target: Target, *, listen: bool) -> Source:
     settings = target.config.fleet
     records = redis_reading.Records(
-        redis_reading.of_target(target), timeout=_timeout(target), longest=LONGEST_READING
+        redis_reading.find_records_address(target),
+        timeout=_timeout(target),
+        longest=LONGEST_READING,
     )
     if settings.source == "bee-queue":
         return BeeQueue(records, settings.queue, prefix=settings.prefix or "bq")

@@ -73,7 +73,7 @@ class AgentProgram(msgspec.Struct, frozen=True):
     environ: Mapping[str, str] | None = None
 
 
-def starts(
+def start_agents(
     program: AgentProgram,
     sign: Callable[[str], ReadySignal],
     *,
@@ -95,15 +95,15 @@ def starts(
     """
     done: list[AgentStart] = []
     end = time.monotonic() + longest
-    while len(done) < count and sum(one.timed_out for one in done) < TIMEOUTS:
+    while len(done) < count and sum(attempt.timed_out for attempt in done) < TIMEOUTS:
         if time.monotonic() > end:
             break
         word = secrets.token_hex(8)
-        done.append(start(program, sign(word), word, timeout))
+        done.append(start_agent(program, sign(word), word, timeout))
     return tuple(done)
 
 
-def start(
+def start_agent(
     program: AgentProgram,
     sign: ReadySignal,
     word: str,
@@ -268,9 +268,9 @@ def _end(
 
 def describe_failed_starts(done: Sequence[AgentStart]) -> str:
     """Return how many starts failed and why, "" where none did."""
-    failed = [one for one in done if one.problem]
+    failed = [attempt for attempt in done if attempt.problem]
     if not failed:
         return ""
-    reasons = "; ".join(dict.fromkeys(one.problem for one in failed))
-    cause = next((one.cause for one in failed if one.cause), "")
+    reasons = "; ".join(dict.fromkeys(attempt.problem for attempt in failed))
+    cause = next((attempt.cause for attempt in failed if attempt.cause), "")
     return f"{len(failed)} of {len(done)} starts failed: {reasons}{f': {cause}' if cause else ''}"

@@ -62,7 +62,7 @@ class Usage(msgspec.Struct, frozen=True):
         return max(self.cpu.percent, self.memory.percent)
 
 
-class Fleet:
+class ProcessMeter:
     """The processes of agents, found once.
 
     Args:
@@ -87,7 +87,7 @@ class Fleet:
         self._heads, self._agents = _heads(snapshot)
         self._unseen = len(snapshot.agents.members) - self._agents
         self._begin = clock()
-        self._before = {one.pid: _cpu_seconds(one) for one in self._family()}
+        self._before = {process.pid: _cpu_seconds(process) for process in self._family()}
 
     def usage(self) -> Usage:
         """Return what was used since the processes were found.
@@ -97,8 +97,8 @@ class Fleet:
         """
         family = self._family()
         seconds = self._clock() - self._begin
-        used = {one: self._used(one, seconds) for one in family}
-        memory = {one: _memory(one) for one in family}
+        used = {process: self._used(process, seconds) for process in family}
+        memory = {process: _memory(process) for process in family}
         if not family or seconds <= 0:
             raise MeasurementUnavailable("the agents' processes ended while they were looked at")
         return Usage(
@@ -116,35 +116,37 @@ class Fleet:
         found = {}
         for head in self._heads:
             with contextlib.suppress(psutil.Error):
-                for one in (head, *head.children(recursive=True)):
-                    found[one.pid] = one
+                for process in (head, *head.children(recursive=True)):
+                    found[process.pid] = process
         return [*found.values()]
 
-    def _used(self, one: psutil.Process, seconds: float) -> float:
+    def _used(self, process: psutil.Process, seconds: float) -> float:
         """Return the cores that a process used; one that is new began with nothing."""
-        now = _cpu_seconds(one)
-        return max(0.0, now - self._before.get(one.pid, 0.0)) / seconds if seconds > 0 else 0.0
+        now = _cpu_seconds(process)
+        return max(0.0, now - self._before.get(process.pid, 0.0)) / seconds if seconds > 0 else 0.0
 
     def _share(self, used: dict[psutil.Process, float], machine: float, what: str) -> Share:
         scopes = {"machine": machine}
         inside: dict[str, float] = {"machine": sum(used.values())}
-        for one, amount in used.items():
-            for name, limit in self._limits(one, what):
+        for process, amount in used.items():
+            for name, limit in self._limits(process, what):
                 if limit < machine:
                     scope = f"control group {name}"
                     scopes[scope] = limit
                     inside[scope] = inside.get(scope, 0.0) + amount
-        shares = [Share(100.0 * inside[one] / limit, one) for one, limit in scopes.items() if limit]
+        shares = [
+            Share(100.0 * inside[scope] / limit, scope) for scope, limit in scopes.items() if limit
+        ]
         if not shares:
             raise MeasurementUnavailable(f"how much {what} the machine has can't be read")
         return max(shares, key=lambda share: share.percent)
 
-    def _limits(self, one: psutil.Process, what: str) -> list[tuple[str, float]]:
-        process = str(one.pid)
+    def _limits(self, process: psutil.Process, what: str) -> list[tuple[str, float]]:
+        number = str(process.pid)
         if what == "cpu":
-            return [(each.group, each.cpus) for each in cgroup.cpu_limits(self._root, process)]
+            return [(each.group, each.cpus) for each in cgroup.cpu_limits(self._root, number)]
         return [
-            (each.group, float(each.limit)) for each in cgroup.memory_limits(self._root, process)
+            (each.group, float(each.limit)) for each in cgroup.memory_limits(self._root, number)
         ]
 
 
@@ -155,18 +157,18 @@ def _heads(snapshot: Snapshot) -> tuple[list[psutil.Process], int]:
         raise NotApplicable(f"not known to this source: {snapshot.never['processes']}")
     if not agents:
         raise NotApplicable("there is no agent")
-    ours = [one for one in agents if _is_here(one, snapshot)]
+    ours = [agent for agent in agents if _is_here(agent, snapshot)]
     if not ours:
         raise NotApplicable("no agent's process is on this machine, by what the source tells")
-    by_address = _connections({one.address for one in ours if one.address and not one.pid})
-    processes = [_process(one, by_address) for one in ours]
-    found = [one for one in processes if one is not None]
+    by_address = _connections({agent.address for agent in ours if agent.address and not agent.pid})
+    processes = [_process(agent, by_address) for agent in ours]
+    found = [process for process in processes if process is not None]
     if not found:
         raise MeasurementUnavailable(
             f"no process of {len(ours)} agents was found on this machine",
             remedy="run the check as the user that the agents run as, where they run",
         )
-    return [*{one.pid: one for one in found}.values()], len(found)
+    return [*{process.pid: process for process in found}.values()], len(found)
 
 
 def _is_here(agent: Agent, snapshot: Snapshot) -> bool:
@@ -190,15 +192,15 @@ def _process(agent: Agent, by_address: dict[str, int]) -> psutil.Process | None:
 
 def _connections(addresses: Iterable[str | None]) -> dict[str, int]:
     """Return the process at this end of each connection, by host and port."""
-    wanted = {one for one in addresses if one}
+    wanted = {address for address in addresses if address}
     if not wanted:
         return {}
     found = {}
     with contextlib.suppress(psutil.Error, OSError):
-        for one in psutil.net_connections(kind="tcp"):
-            place = _place(one.laddr) if one.laddr and one.pid else ""
-            if place in wanted and one.pid:
-                found[place] = one.pid
+        for connection in psutil.net_connections(kind="tcp"):
+            place = _place(connection.laddr) if connection.laddr and connection.pid else ""
+            if place in wanted and connection.pid:
+                found[place] = connection.pid
     return found
 
 
@@ -208,26 +210,26 @@ def _place(address: object) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _cpu_seconds(one: psutil.Process) -> float:
+def _cpu_seconds(process: psutil.Process) -> float:
     with contextlib.suppress(psutil.Error):
-        times = one.cpu_times()
+        times = process.cpu_times()
         return times.user + times.system
     return 0.0
 
 
-def _memory(one: psutil.Process) -> float:
+def _memory(process: psutil.Process) -> float:
     """Return bytes: shared pages in proportion where that can be read, else all of them."""
     with contextlib.suppress(psutil.Error, AttributeError):
-        return float(one.memory_full_info().pss)
+        return float(process.memory_full_info().pss)
     with contextlib.suppress(psutil.Error):
-        return float(one.memory_info().rss)
+        return float(process.memory_info().rss)
     return 0.0
 
 
 def _machine_cpus(family: Iterable[psutil.Process]) -> float:
     """Return how many CPUs the processes may run on together."""
     every: set[int] = set()
-    for one in family:
+    for process in family:
         with contextlib.suppress(psutil.Error, AttributeError):
-            every.update(one.cpu_affinity() or ())
+            every.update(process.cpu_affinity() or ())
     return float(len(every) or os.cpu_count() or 1)

@@ -12,6 +12,7 @@ from pytest_flowhealth.lazy_names import make_getattr
 
 if TYPE_CHECKING:
     from pytest_flowhealth.probes.redis.address import RedisAddress
+    from pytest_flowhealth.probes.redis.descriptions import describe_lag, describe_waste
     from pytest_flowhealth.probes.redis.info import ServerState, SlowCommand
     from pytest_flowhealth.probes.redis.load import Latency, Throughput
     from pytest_flowhealth.probes.redis.probe import RedisProbe, RoundTrip
@@ -26,6 +27,8 @@ __all__ = [
     "ServerState",
     "SlowCommand",
     "Throughput",
+    "describe_lag",
+    "describe_waste",
 ]
 
 _MODULES = {
@@ -37,6 +40,8 @@ _MODULES = {
     "ServerState": "info",
     "SlowCommand": "info",
     "Throughput": "load",
+    "describe_lag": "descriptions",
+    "describe_waste": "descriptions",
 }
 
 __getattr__ = make_getattr(__name__, _MODULES)

@@ -18,6 +18,7 @@ messages show ``***`` in their place.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -127,6 +128,19 @@ class RedisAddress(msgspec.Struct, frozen=True):
         """Host and port, or the socket's path, for messages; of several, all."""
         places = self.seeds or ((self.host, self.port),)
         return self.path or ", ".join(_place(host, port) for host, port in places)
+
+    @property
+    def cli(self) -> str:
+        """The command line that asks this server, without its password; of several, the first."""
+        if self.path:
+            options = f"-s {shlex.quote(self.path)}"
+        else:
+            host, port = self.seeds[0] if self.seeds else (self.host, self.port)
+            options = f"-h {shlex.quote(host)} -p {port}"
+        tls = " --tls" if self.tls else ""
+        user = f" --user {shlex.quote(self.username)}" if self.username else ""
+        login = f"{user} --askpass" if self.password else ""
+        return f"redis-cli {options}{tls}{login}"
 
     def at(self, host: str, port: int, origin: str) -> RedisAddress:
         """Return the address of one server among these, with the same login and TLS options."""
@@ -256,8 +270,8 @@ def _seeds(kind: str, netloc: str) -> tuple[tuple[str, int], ...]:
     if kind == "server":
         return ()
     default = SENTINEL_PORT if kind == "sentinel" else 6379
-    parts = [urlsplit(f"//{one.strip()}") for one in netloc.rpartition("@")[2].split(",")]
-    return tuple((unquote(one.hostname or "localhost"), one.port or default) for one in parts)
+    parts = [urlsplit(f"//{seed.strip()}") for seed in netloc.rpartition("@")[2].split(",")]
+    return tuple((unquote(seed.hostname or "localhost"), seed.port or default) for seed in parts)
 
 
 def _place(host: str, port: int) -> str:

@@ -1,31 +1,23 @@
-"""Which Redis an application uses: from its configuration, its environment, its `.env` file.
+"""Which Redis an application uses: from its configuration, its environment, its `.env` files.
 
 In this order: ``redis.url`` of flowhealth.toml, a URL variable (``REDIS_URL``), the single
-variables (``REDIS_HOST``, ``REDIS_PORT``, ...), the usual local address. Variables of the
-environment take precedence over the same ones in an `.env` file, as with ``node --env-file``.
-Another address in a source further down is kept as a contradiction of the one that is used.
+variables (``REDIS_HOST``, ``REDIS_PORT``, ...), other variables that name a Redis, the usual local
+address. Another address in a source further down is reported as a contradiction of the one in use.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import msgspec
 
-from pytest_flowhealth.config.files import is_absent, read_text
-from pytest_flowhealth.errors import (
-    CheckFailed,
-    FlowHealthError,
-    MeasurementUnavailable,
-    NotApplicable,
-)
-from pytest_flowhealth.probes.env_files import read_env_file
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.redis.address import (
     DEFAULT_URL,
     RedisAddress,
@@ -35,76 +27,31 @@ from pytest_flowhealth.probes.redis.address import (
 )
 from pytest_flowhealth.probes.redis.client_address import PACKAGES, parse_with_clients
 from pytest_flowhealth.probes.redis.compose import describe_service, find_evidence
+from pytest_flowhealth.probes.redis.packages import CLIENTS, IOREDIS, depends_on, find_client
+from pytest_flowhealth.probes.redis.variables import (
+    OTHER_URLS,
+    PARTS,
+    URLS,
+    Variables,
+    is_redis_url,
+    names_a_redis,
+    read_local_file,
+    read_variables,
+)
 
 if TYPE_CHECKING:
-    from pytest_flowhealth.config.manifest import Manifest
     from pytest_flowhealth.config.target import Target
 
-CLIENTS = frozenset(
-    {
-        "@adonisjs/redis",
-        "@fastify/redis",
-        "@keyv/redis",
-        "@keyv/valkey",
-        "@nestjs-modules/ioredis",
-        "@node-redis/client",
-        "@redis/client",
-        "@socket.io/redis-adapter",
-        "@socket.io/redis-emitter",
-        "@valkey/valkey-glide",
-        "bee-queue",
-        "bull",
-        "bullmq",
-        "cache-manager-ioredis",
-        "cache-manager-ioredis-yet",
-        "cache-manager-redis-store",
-        "cache-manager-redis-yet",
-        "connect-redis",
-        "handy-redis",
-        "ioredis",
-        "iovalkey",
-        "koa-redis",
-        "kue",
-        "node-resque",
-        "rate-limit-redis",
-        "redis",
-        "redis-om",
-        "redlock",
-        "resque",
-        "rsmq",
-        "socket.io-redis",
-        "tedis",
-    }
+_PLAIN = re.compile(
+    r"rediss?://((?:%[\da-fA-F]{2}|[^/?#@\s%])*@)?([\w.-]+|\[[\da-fA-F:]+\])(:\d+)?(/\d*)?\Z"
 )
-"""npm packages that need a Redis server."""
-
-QUEUE_LIBRARIES = frozenset({"bullmq", "bull", "bee-queue", "@nestjs/bullmq", "@nestjs/bull"})
-"""npm packages that keep jobs in Redis."""
-
-IOREDIS = frozenset({"ioredis", "iovalkey", "bullmq", "bull", "@nestjs/bullmq", "@nestjs/bull"})
-"""npm packages that connect by ioredis, which ignores a password that the server does not need."""
-
-URLS = ("REDIS_URL", "REDIS_URI", "VALKEY_URL")
-"""Variables with a whole address."""
-
-OTHER_URLS = ("REDIS_TLS_URL", "REDISCLOUD_URL", "REDIS_CONNECTION_STRING")
-"""Variables with a whole address that hosting services set beside others."""
-
-PARTS = {
-    "host": ("REDIS_HOST", "REDIS_HOSTNAME", "REDISHOST", "VALKEY_HOST"),
-    "port": ("REDIS_PORT", "REDISPORT", "VALKEY_PORT"),
-    "password": ("REDIS_PASSWORD", "REDIS_PASS", "REDISPASSWORD", "VALKEY_PASSWORD"),
-    "username": ("REDIS_USERNAME", "REDIS_USER", "REDISUSER"),
-    "database": ("REDIS_DB", "REDIS_DATABASE", "REDIS_DB_INDEX"),
-    "tls": ("REDIS_TLS", "REDIS_SSL", "REDIS_USE_TLS", "REDIS_TLS_ENABLED"),
-}
-"""Variables with a part of an address."""
-
-_PLAIN = re.compile(r"rediss?://([^/?#@\s]*@)?([\w.-]+|\[[\da-fA-F:]+\])(:\d+)?(/\d*)?\Z")
 """Addresses that every client and redis-py read alike."""
 
 _OWN = re.compile(r"(?:rediss?\+(?:sentinel|cluster)|unix)://|rediss://.*[?&]ssl_\w+=")
 """Addresses in a form of redis-py or of this package, which no client for Node has."""
+
+_PLACES = (*PARTS["host"], *PARTS["port"], *PARTS["socket"])
+"""Variables that say where a Redis is."""
 
 _SERVICE_LINK = re.compile(r"tcp://([\w.-]+):(\d+)")
 _LINKED = (
@@ -112,15 +59,7 @@ _LINKED = (
     "takes it for a port number can't connect (enableServiceLinks: false)"
 )
 
-_ENV_FILE = re.compile(r"--env-file(?:-if-exists)?(?:=|\s+)(\S+)|\bdotenv\b.*?\s-e\s+(\S+)")
 _NO = frozenset({"", "0", "false", "no", "off", "disabled"})
-
-
-class Variable(NamedTuple):
-    """A variable's value, and where it is set ("environment", ".env")."""
-
-    value: str
-    place: str
 
 
 def find_address(target: Target, environ: Mapping[str, str] = os.environ) -> RedisAddress:
@@ -136,92 +75,62 @@ def find_address(target: Target, environ: Mapping[str, str] = os.environ) -> Red
         CheckFailed: The address is not understood.
     """
     variables, problem = read_variables(target, environ)
-    candidates = _candidates(target, variables)
-    chosen = next(candidates, None)
-    if chosen is None:
-        if problem:
-            raise MeasurementUnavailable(f"which Redis this target uses is not known: {problem}")
-        return _assume(target)
-    against = [*chosen.contradictions]
-    against += [text for other in candidates if (text := _compare(chosen, other))]
+    candidates = [*_candidates(target, variables)]
+    if candidates:
+        address = _add_password(candidates[0], variables)
+        against = [text for other in candidates[1:] if (text := _compare(address, other))]
+        against += _contradict_locally(target, address)
+    elif problem:
+        raise MeasurementUnavailable(f"which Redis this target uses is not known: {problem}")
+    else:
+        address, against = _assume(target, variables), []
     if problem:
         against.append(f"{problem}: whether it names another Redis is not known")
-    address = _with_authority(chosen, target, environ)
     return msgspec.structs.replace(
-        address,
-        contradictions=tuple(against),
-        forgiving=_uses(target, IOREDIS),
+        _with_authority(address, target, environ),
+        contradictions=(*address.contradictions, *against),
+        forgiving=address.forgiving or depends_on(target, IOREDIS),
         unreachable=describe_service(target.root, address.host),
     )
 
 
-def read_variables(target: Target, environ: Mapping[str, str]) -> tuple[dict[str, Variable], str]:
-    """Return the variables about Redis, and why an `.env` file can't be read ("" if it can)."""
-    names = {*URLS, *OTHER_URLS, *(name for group in PARTS.values() for name in group)}
-    found: dict[str, Variable] = {}
-    problem = ""
-    for path in _env_files(target):
-        try:
-            # A Node process is started only for a file that says something about Redis.
-            if not is_absent(path) and any(name in read_text(path) for name in names):
-                label = os.path.relpath(path, target.root)
-                found |= {
-                    name: Variable(value.strip(), label)
-                    for name, value in read_env_file(path).items()
-                    if name in names and value.strip()
-                }
-        except FlowHealthError as error:
-            problem = error.message
-    found |= {
-        name: Variable(environ[name].strip(), "environment")
-        for name in names
-        if environ.get(name, "").strip()
-    }
-    return found, problem
-
-
-def _env_files(target: Target) -> list[Path]:
-    """Return the files that the project's scripts name, otherwise `.env`."""
-    try:
-        scripts = target.manifest.scripts
-    except CheckFailed:
-        scripts = {}
-    for script in sorted(scripts, key=lambda name: (name != "start", name != "serve")):
-        named = [one or other for one, other in _ENV_FILE.findall(scripts[script])]
-        if named:
-            return [target.root / shlex.split(name)[0] for name in named]
-    return [target.root / ".env"]
-
-
-def _candidates(target: Target, variables: Mapping[str, Variable]) -> Iterator[RedisAddress]:
+def _candidates(target: Target, variables: Variables) -> Iterator[RedisAddress]:
     """Yield the addresses that are set, the one to use first.
 
     One after the first that is not understood is left out: it can't be compared.
     """
-    sources: list[Any] = []
-    url = target.config.redis.url
-    if url is not None:
-        origin = f"redis.url from {target.sources.get('redis.url', 'the configuration')}"
-        sources.append((url, origin))
-    urls = [name for name in URLS if name in variables]
-    urls = urls or [name for name in OTHER_URLS if name in variables][:1]
-    sources += [(variables[name].value, f"{variables[name].place} {name}") for name in urls]
     yielded = False
-    for value, origin in sources:
+    for read in _sources(target, variables):
         try:
-            yield parse_application_url(value, origin, target)
+            address = read()
         except CheckFailed:
             if not yielded:
                 raise
-        yielded = True
-    try:
-        address = _from_parts(variables)
-    except CheckFailed:
-        if not yielded:
-            raise
-        return
-    if address is not None:
-        yield address
+        else:
+            if address is not None:
+                yield address
+                yielded = True
+
+
+def _sources(target: Target, variables: Variables) -> Iterator[Callable[[], RedisAddress | None]]:
+    """Yield functions that return the address in each source, None if it has none."""
+    url = target.config.redis.url
+    if url is not None:
+        origin = f"redis.url from {target.sources.get('redis.url', 'the configuration')}"
+        yield partial(parse_application_url, url, origin, target)
+    standard = {name for group in PARTS.values() for name in group} | {*URLS, *OTHER_URLS}
+    urls = [name for name in URLS if name in variables]
+    urls = urls or [name for name in OTHER_URLS if name in variables][:1]
+    own = url is not None or bool(urls) or any(name in variables for name in _PLACES)
+    # Names of the application's own count only if no usual name is set.
+    others = [] if own else sorted(set(variables) - standard)
+    urls += [name for name in others if is_redis_url(variables[name].value)]
+    for name in urls:
+        variable = variables[name]
+        yield partial(parse_application_url, variable.value, f"{variable.place} {name}", target)
+    prefixes = {name.removesuffix(end) for name in others for end in _PLACES if name.endswith(end)}
+    for prefix in ("", *sorted(prefixes)):
+        yield partial(_from_parts, variables, prefix)
 
 
 def parse_application_url(url: str, origin: str, target: Target) -> RedisAddress:
@@ -233,7 +142,7 @@ def parse_application_url(url: str, origin: str, target: Target) -> RedisAddress
     if _PLAIN.match(url) or _OWN.match(url):
         return parse_address(url, origin)
     answers = parse_with_clients(url, target.root, _clients(target))
-    accepted = next((one for one in answers if not one.problem), None)
+    accepted = next((answer for answer in answers if not answer.problem), None)
     if accepted is None:
         if answers and not url.startswith("unix:"):
             raise CheckFailed(
@@ -285,41 +194,84 @@ def _as_url(text: str) -> str:
     return f"redis:{text}" if text.startswith("//") else f"redis://{text}"
 
 
-def _from_parts(variables: Mapping[str, Variable]) -> RedisAddress | None:
-    """Return the address that REDIS_HOST, REDIS_PORT and so on make; None without these two."""
-    names = {
-        part: next((name for name in group if name in variables), None)
-        for part, group in PARTS.items()
-    }
-    used = [name for part in ("host", "port") if (name := names[part])]
-    if not used:
+def _from_parts(variables: Variables, prefix: str = "") -> RedisAddress | None:
+    """Return the address that REDIS_HOST, REDIS_PORT and so on make; None without a place.
+
+    Args:
+        variables: The application's.
+        prefix: What stands before the usual names (``QUEUE_``).
+    """
+    names = _part_names(variables, prefix)
+    if not {"host", "port", "socket"} & set(names):
         return None
-    value = {part: variables[name].value if name else "" for part, name in names.items()}
-    places = dict.fromkeys(variables[name].place for name in used)
-    origin = f"{' and '.join(places)} {', '.join(used)}"
-    if "://" in value["host"]:
+    value = dict.fromkeys(PARTS, "") | {part: variables[name].value for part, name in names.items()}
+    used = [names[part] for part in ("host", "port", "socket") if part in names]
+    origin = (
+        f"{' and '.join(dict.fromkeys(variables[name].place for name in used))} {', '.join(used)}"
+    )
+    if is_redis_url(value["host"]):
         return parse_address(value["host"], origin)
     link = _SERVICE_LINK.fullmatch(value["port"])
-    against: tuple[str, ...] = ()
+    against = ""
     if link:
-        against = (
-            (_LINKED.format(name=names["port"], value=value["port"]),) if value["host"] else ()
-        )
+        against = _LINKED.format(name=names["port"], value=value["port"]) if value["host"] else ""
         value |= {"host": value["host"] or link[1], "port": link[2]}
     for part in ("port", "database"):
         if value[part] and not (value[part].isdigit() and int(value[part][:6]) < 65_536):
             raise CheckFailed(
-                f"{names[part]} ({variables[names[part] or ''].place}) is no number: "
+                f"{names[part]} ({variables[names[part]].place}) is no number: "
                 f"{mask(value[part])!r}",
                 remedy=f"set {names[part]} to a number",
             )
+    address = parse_address(_join_parts(value), origin)
+    return msgspec.structs.replace(address, contradictions=(against,) if against else ())
+
+
+def _part_names(variables: Variables, prefix: str = "") -> dict[str, str]:
+    """Return the variable that is set for each part of an address."""
+    return {
+        part: prefix + name
+        for part, group in PARTS.items()
+        if (name := next((name for name in group if prefix + name in variables), None))
+    }
+
+
+def _join_parts(value: Mapping[str, str]) -> str:
     user, secret = quote(value["username"], safe=""), quote(value["password"], safe="")
     login = f"{user}:{secret}@" if user or secret else ""
+    if value["socket"].startswith("/"):
+        return f"unix://{login}{value['socket']}?db={value['database'] or 0}"
     host = f"[{value['host']}]" if value["host"].count(":") > 1 else value["host"] or "localhost"
     port = f":{value['port']}" if value["port"] else ""
     scheme = "redis" if value["tls"].lower() in _NO else "rediss"
-    address = parse_address(f"{scheme}://{login}{host}{port}/{value['database'] or 0}", origin)
-    return msgspec.structs.replace(address, contradictions=against)
+    return f"{scheme}://{login}{host}{port}/{value['database'] or 0}"
+
+
+def _add_password(address: RedisAddress, variables: Variables) -> RedisAddress:
+    """Return the address with the password that a variable holds beside a URL without one."""
+    names = _part_names(variables)
+    bare = address.password is None and address.kind == "server"
+    if not bare or "password" not in names or address.origin.startswith("redis.url"):
+        return address
+    username = address.username
+    if username is None and "username" in names:
+        username = variables[names["username"]].value
+    return msgspec.structs.replace(
+        address,
+        origin=f"{address.origin}, {names['password']}",
+        username=username,
+        password=Secret(variables[names["password"]].value),
+        forgiving=True,
+    )
+
+
+def _contradict_locally(target: Target, address: RedisAddress) -> Iterator[str]:
+    """Yield that `.env.local` names another server than `.env`, which is in use."""
+    if address.origin.startswith(".env "):
+        variables = read_local_file(target)
+        other = next(_candidates(target, variables), None) if variables else None
+        if other and (text := _compare(address, other)):
+            yield text
 
 
 def _compare(chosen: RedisAddress, other: RedisAddress) -> str:
@@ -337,16 +289,27 @@ def _server(address: RedisAddress) -> tuple[object, ...]:
     return ("local" if local else address.host, address.port, address.path, address.seeds)
 
 
-def _assume(target: Target) -> RedisAddress:
+def _assume(target: Target, variables: Variables) -> RedisAddress:
     """Return the usual address, if a package of the target needs a Redis."""
     try:
         client = _client(target)
     except CheckFailed as error:
         problem = error.message
     else:
-        address = parse_address(DEFAULT_URL, f"assumed, since {client} and no address is set")
-        against = tuple(find_evidence(target.root, (*URLS, "REDIS_HOST", "REDIS_PORT")))
-        return msgspec.structs.replace(address, assumed=True, contradictions=against)
+        names = _part_names(variables)
+        value = dict.fromkeys(PARTS, "") | {"host": "127.0.0.1", "port": "6379"}
+        value |= {part: variables[name].value for part, name in names.items()}
+        parts = f" but {', '.join(names.values())}" if names else ""
+        address = parse_address(
+            _join_parts(value), f"assumed, since {client} and no address is set{parts}"
+        )
+        against = [
+            f"{variable.place} sets {name}, which may name another Redis"
+            for name, variable in sorted(variables.items())
+            if names_a_redis(name, variable.value)
+        ]
+        against += find_evidence(target.root, (*URLS, "REDIS_HOST", "REDIS_PORT"))
+        return msgspec.structs.replace(address, assumed=True, contradictions=tuple(against))
     raise MeasurementUnavailable(f"whether this target uses Redis is not known: {problem}")
 
 
@@ -389,33 +352,3 @@ def _client(target: Target) -> str:
     raise NotApplicable(
         "no Redis client is in package.json's dependencies, and no redis.url is configured"
     )
-
-
-def _uses(target: Target, packages: frozenset[str]) -> bool:
-    try:
-        return find_client(target.manifest, packages) is not None
-    except CheckFailed:
-        return False
-
-
-def find_queue_library(target: Target) -> str | None:
-    """Return the dependency of the target, or of a workspace, that keeps jobs in Redis."""
-    source = target.config.fleet.source
-    if source in QUEUE_LIBRARIES:
-        return source
-    try:
-        manifests = [target.manifest, *(one.manifest for one in target.packages)]
-    except CheckFailed:
-        return None
-    found = (find_client(manifest, QUEUE_LIBRARIES) for manifest in manifests)
-    return next((name for name in found if name), None)
-
-
-def find_client(manifest: Manifest, among: frozenset[str] | None = None) -> str | None:
-    """Return the first dependency that needs a Redis, or is one of `among`."""
-    declared = {
-        **manifest.dependencies,
-        **manifest.optional_dependencies,
-        **manifest.dev_dependencies,
-    }
-    return next((name for name in declared if name in (CLIENTS if among is None else among)), None)

@@ -12,23 +12,27 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_flowhealth.errors import FlowHealthError
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes import command
 
 PACKAGES = ("ioredis", "iovalkey", "redis", "@redis/client")
 """Clients that can be asked."""
 
-SECONDS = 10.0
-"""Time limit of the Node process."""
+SECONDS = 60.0
+"""Time limit of the Node process, far from what a busy machine takes."""
 
 _PROGRAM = r"""
 const { createRequire } = require('node:module');
 const { root, url, names } = JSON.parse(require('node:fs').readFileSync(0, 'utf8'));
 const load = createRequire(root + '/');
-// ioredis selects no database if its number is NaN.
-const flat = (o) => ({ host: o.host, port: o.port === undefined ? undefined : +o.port, path: o.path,
-  database: +(o.db ?? o.database ?? 0) || 0, username: o.username || undefined,
-  password: o.password || undefined, tls: Boolean(o.tls) });
+const flat = (o) => {
+  const database = +(o.db ?? o.database ?? 0);
+  // ioredis connects, then sends SELECT NaN, whose error nothing catches: it ends the application.
+  if (Number.isNaN(database)) throw new Error('the database is no number');
+  return { host: o.host, port: o.port === undefined ? undefined : +o.port, path: o.path,
+  database, username: o.username || undefined,
+  password: o.password || undefined, tls: Boolean(o.tls) };
+};
 const ask = {
   ioredis: (client) => flat(new client(url, { lazyConnect: true }).options),
   redis: (client, name) => {
@@ -74,10 +78,21 @@ def parse_with_clients(
         url: The value of the application's variable.
         root: The target's folder, from which the clients are loaded.
         names: Packages to ask, in this order.
+
+    Raises:
+        MeasurementUnavailable: The Node process gave no answer. What the client makes of the address
+            is then not known, and no other parser's answer takes its place.
     """
     request = msgspec.json.encode({"root": str(root), "url": url, "names": names})
     try:
         done = command.run(["node", "-e", _PROGRAM], cwd=root, timeout=SECONDS, stdin=request)
+    except CheckFailed:
+        return ()  # There is no Node, and so no client.
+    try:
         return msgspec.json.decode(done.stdout, type=tuple[ClientAddress, ...])
-    except (FlowHealthError, msgspec.DecodeError):
-        return ()
+    except msgspec.DecodeError:
+        problem = done.stderr.strip()[-200:] or f"exit code {done.returncode}"
+    raise MeasurementUnavailable(
+        f"how the application's Redis client reads its address is not known: Node gave no answer: {problem}",
+        remedy="write the address as redis://HOST:PORT/0",
+    )

@@ -60,15 +60,21 @@ def _read_compose(root: Path) -> tuple[str, dict[str, Mapping[str, Any]]]:
     services = document.get("services") if isinstance(document, dict) else None
     if not isinstance(services, dict):
         return "", {}
-    return path.name, {str(name): one for name, one in services.items() if isinstance(one, dict)}
+    return path.name, {
+        str(name): service for name, service in services.items() if isinstance(service, dict)
+    }
 
 
 def _compose_environment(service: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    told = service.get("environment")
-    if isinstance(told, dict):
-        yield from ((str(name), str(value)) for name, value in told.items())
-    elif isinstance(told, list):
-        yield from ((pair[0], pair[2]) for one in told if (pair := str(one).partition("="))[1])
+    variables = service.get("environment")
+    if isinstance(variables, dict):
+        yield from ((str(name), str(value)) for name, value in variables.items())
+    elif isinstance(variables, list):
+        yield from (
+            (pair[0], pair[2])
+            for pair_text in variables
+            if (pair := str(pair_text).partition("="))[1]
+        )
 
 
 def _published_ports(service: Mapping[str, Any]) -> Iterator[str]:

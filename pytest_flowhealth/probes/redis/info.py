@@ -13,10 +13,14 @@ from typing import Any
 import msgspec
 
 from pytest_flowhealth.errors import MeasurementUnavailable
+from pytest_flowhealth.probes.redis.address import RedisAddress
 from pytest_flowhealth.probes.redis.session import RedisConnection
 
 SLOWLOG_ENTRIES = 128
 """Most entries of the slow log that are read; as many as Redis keeps by default."""
+
+EXPIRING = 0.1
+"""Share of the keys with a time to live from which on a volatile policy can make room."""
 
 
 class MemoryInfo(msgspec.Struct, frozen=True):
@@ -105,11 +109,12 @@ class ServerState(msgspec.Struct, frozen=True):
 
     Attributes:
         place: Host and port, or the socket's path.
+        cli: The command line of redis-cli that asks it, without a password.
         version: Such as "7.0.15"; of Valkey, KeyDB and Dragonfly the Redis version that they match.
         product: "Redis", "Valkey", "KeyDB" or "Dragonfly", with its own version.
         mode: "standalone", "sentinel" or "cluster".
         clustered: Whether it is a node of a cluster that redirects clients (cluster_enabled).
-        evicted: KeyCounts that were evicted since the server's start.
+        evicted: Keys that were evicted since the server's start.
         memory: Its memory.
         clients: Its clients.
         persistence: How it saves.
@@ -118,6 +123,7 @@ class ServerState(msgspec.Struct, frozen=True):
     """
 
     place: str
+    cli: str
     version: str
     product: str
     mode: str
@@ -128,6 +134,25 @@ class ServerState(msgspec.Struct, frozen=True):
     persistence: PersistenceInfo
     replication: ReplicationInfo
     databases: dict[int, KeyCounts]
+
+    @property
+    def release(self) -> tuple[int, ...]:
+        """Major and minor number of the version."""
+        return tuple(int(part) for part in self.version.split(".")[:2] if part.isdigit())
+
+    @property
+    def can_evict(self) -> bool:
+        """Whether it can make room at its memory limit, or has none.
+
+        The volatile policies evict only keys with a time to live: where few keys have one, they
+        free next to nothing.
+        """
+        policy = self.memory.maxmemory_policy or "noeviction"
+        if self.memory.share is None or policy.startswith("allkeys"):
+            return True
+        keys = sum(count.keys for count in self.databases.values())
+        expiring = sum(count.expires for count in self.databases.values())
+        return policy.startswith("volatile") and expiring > EXPIRING * keys
 
 
 class SlowCommand(msgspec.Struct, frozen=True):
@@ -155,23 +180,24 @@ def read_state(session: RedisConnection) -> ServerState:
     info = session.query("INFO")
     if not isinstance(info, dict) or "redis_version" not in info:
         raise MeasurementUnavailable("the answer to INFO tells no version")
-    return make_state(info, session.address.place)
+    return make_state(info, session.address)
 
 
-def make_state(info: Mapping[str, Any], place: str) -> ServerState:
+def make_state(info: Mapping[str, Any], address: RedisAddress) -> ServerState:
     """Return the state that an answer to INFO, as redis-py parses it, describes."""
     replication = _convert(info, ReplicationInfo)
     listed = (
         info.get(f"slave{number}") for number in range(min(100, replication.connected_slaves))
     )
-    replicas = tuple(_replica(one) for one in listed if isinstance(one, dict))
+    replicas = tuple(_replica(replica) for replica in listed if isinstance(replica, dict))
     databases = {
         int(name[2:]): _convert(value, KeyCounts)
         for name, value in info.items()
         if name.startswith("db") and name[2:].isdigit() and isinstance(value, dict)
     }
     return ServerState(
-        place=place,
+        place=address.place,
+        cli=address.cli,
         version=str(info.get("redis_version")),
         product=_product(info),
         mode=str(info.get("redis_mode", info.get("server_mode", "unknown"))),

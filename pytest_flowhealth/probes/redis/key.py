@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.probes.redis.errors import NotRedis, code_of, is_end
+from pytest_flowhealth.probes.redis.errors import NotRedis, error_code, is_end
 from pytest_flowhealth.probes.redis.session import RedisConnection
 
 TTL_MS = 10_000
@@ -46,7 +46,7 @@ class OwnKey:
     @property
     def allowed(self) -> tuple[str, ...]:
         """The commands that were answered."""
-        return tuple(one for one in COMMANDS if one not in self.refused)
+        return tuple(command for command in COMMANDS if command not in self.refused)
 
     def words(self, command: str) -> tuple[str | bytes | int, ...]:
         """Return a command with its arguments."""
@@ -86,7 +86,7 @@ class OwnKey:
             try:
                 return session.ask(*self.words(command))
             except ResponseError as error:
-                if command != "SET" or code_of(error) != "MOVED":
+                if command != "SET" or error_code(error) != "MOVED":
                     raise
                 self.name = self.next()
         return session.ask(*self.words(command))
@@ -97,14 +97,14 @@ class OwnKey:
         try:
             reply = self.ask(session, command)
         except ResponseError as error:
-            self.refused[command] = str(session.explained(error))
+            self.refused[command] = str(session.explain_error(error))
         except (RedisError, OSError) as error:
             if not is_end(error):
                 raise
             self.refused[command] = f"the server closes the connection at {command}"
             session.reconnect()
         else:
-            expected(command, reply, self.answers(command))
+            check_reply(command, reply, self.answers(command))
 
 
 def random_name(prefix: str) -> str:
@@ -112,7 +112,7 @@ def random_name(prefix: str) -> str:
     return f"{prefix}check:{uuid.uuid4().hex}"
 
 
-def expected(command: str, reply: object, answers: Collection[Any]) -> None:
+def check_reply(command: str, reply: object, answers: Collection[Any]) -> None:
     """Raise NotRedis where `reply` is none of `answers`."""
     if reply not in answers:
         raise NotRedis(f"it answered {command} with {reply!r:.80}")

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from pytest_flowhealth.probes.redis.key import COMMANDS, OwnKey, expected
+from pytest_flowhealth.probes.redis.key import COMMANDS, OwnKey, check_reply
 from pytest_flowhealth.probes.redis.session import RedisConnection, Stopwatch
 
 BATCH = 1_000
@@ -166,7 +166,7 @@ def _take_turns(
         send(turn.packed, check_health=False)
         reply = read()
         ended = clock()
-        expected(turn.command, reply, turn.answers)
+        check_reply(turn.command, reply, turn.answers)
         took = 1_000.0 * (watch.end - watch.begin)
         order.append((took, 1_000.0 * (ended - started) - took))
         turn.samples.append(took)
@@ -221,7 +221,7 @@ class _Pipeline:
     """Commands that are sent in one piece."""
 
     def __init__(self, session: RedisConnection, key: OwnKey, commands: Sequence[str]) -> None:
-        packed = session.connection.pack_commands([key.words(one) for one in commands])
+        packed = session.connection.pack_commands([key.words(command) for command in commands])
         self._packed = [b"".join(packed)]
         self._answers = [(command, key.answers(command)) for command in commands]
 
@@ -233,7 +233,7 @@ class _Pipeline:
             session.command = command
             reply = read()
             if reply not in answers:
-                expected(command, reply, answers)
+                check_reply(command, reply, answers)
             session.answered += 1
 
 

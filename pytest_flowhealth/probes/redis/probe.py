@@ -16,16 +16,17 @@ import msgspec
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, NotApplicable
 from pytest_flowhealth.probes.redis import info, load, topology
 from pytest_flowhealth.probes.redis.address import DEFAULT_URL, RedisAddress, parse_address
-from pytest_flowhealth.probes.redis.application import find_address, find_queue_library
+from pytest_flowhealth.probes.redis.application import find_address
+from pytest_flowhealth.probes.redis.connection_errors import ConnectionEnded
 from pytest_flowhealth.probes.redis.errors import (
-    ConnectionEnded,
     is_connected_nonetheless,
     is_end,
     is_refused,
 )
 from pytest_flowhealth.probes.redis.info import ServerState, SlowCommand
-from pytest_flowhealth.probes.redis.key import WRITES, OwnKey, expected, random_name
+from pytest_flowhealth.probes.redis.key import WRITES, OwnKey, check_reply, random_name
 from pytest_flowhealth.probes.redis.load import Latency, LoadLimit, Throughput
+from pytest_flowhealth.probes.redis.packages import find_queue_library
 from pytest_flowhealth.probes.redis.session import ConnectionFactory, RedisConnection
 from pytest_flowhealth.probes.redis.topology import Node, NodeView
 
@@ -301,14 +302,14 @@ def _say_ping(session: RedisConnection) -> None:
     from redis.exceptions import ResponseError
 
     try:
-        expected("PING", session.ask("PING"), (b"PONG",))
+        check_reply("PING", session.ask("PING"), (b"PONG",))
     except ResponseError as error:
         if not is_connected_nonetheless(error):
             raise
 
 
 def _ping(session: RedisConnection) -> None:
-    expected("PING", session.query("PING"), (True,))
+    check_reply("PING", session.query("PING"), (True,))
 
 
 def _roundtrip(session: RedisConnection, key: OwnKey) -> dict[str, str]:
@@ -327,9 +328,9 @@ def _roundtrip(session: RedisConnection, key: OwnKey) -> dict[str, str]:
                 refused[command] = f"the server closes the connection at {command}"
                 session.reconnect()
             elif is_refused(error):
-                refused[command] = str(session.explained(error))
+                refused[command] = str(session.explain_error(error))
             else:
-                failures.append(session.explained(error))
+                failures.append(session.explain_error(error))
         if command not in replies and command == "SET":
             break
     if failures:

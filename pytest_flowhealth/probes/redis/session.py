@@ -14,20 +14,17 @@ import msgspec
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes.deadline import Outcome, within
 from pytest_flowhealth.probes.redis.address import RedisAddress
-from pytest_flowhealth.probes.redis.errors import (
+from pytest_flowhealth.probes.redis.connection_errors import (
     ConnectionEnded,
-    NoAnswer,
-    UnneededPassword,
-    explain,
-    is_refused,
     needs_client_certificate,
     needs_tls,
     no_tls,
 )
+from pytest_flowhealth.probes.redis.errors import NoAnswer, UnneededPassword, explain, is_refused
 from pytest_flowhealth.probes.redis.tls import (
     arguments,
     connection_class,
-    context_of,
+    make_context,
     speaks_plain,
     speaks_tls,
 )
@@ -55,7 +52,7 @@ class ConnectionFactory:
         self.timeout = timeout
         self.clock = clock
         # Made once, before any time is taken: reading all authorities takes 30 ms.
-        self.tls = context_of(address)
+        self.tls = make_context(address)
 
     def ask(
         self,
@@ -82,7 +79,7 @@ class ConnectionFactory:
         session = RedisConnection(self.address, patience, self.clock, self.tls, watched=watched)
         outcome = session.within(seconds if longest is None else longest, work)
         try:
-            return session.judged(outcome, seconds)
+            return session.take_result(outcome, seconds)
         except CheckFailed as error:
             problem = self._by_protocol(session, error)
         if isinstance(problem, UnneededPassword) and self.address.forgiving:
@@ -233,13 +230,13 @@ class RedisConnection:
         """Connect and do `work`, for `seconds` at most; errors are in the outcome."""
         return within(seconds, lambda: self._run(work), self.close)
 
-    def judged(self, outcome: Outcome[Timed[Result]], seconds: float) -> Timed[Result]:
+    def take_result(self, outcome: Outcome[Timed[Result]], seconds: float) -> Timed[Result]:
         """Return the outcome's result, or raise what its error means."""
         if outcome.late or outcome.error:
-            raise self.explained(outcome.error, seconds)
+            raise self.explain_error(outcome.error, seconds)
         return outcome.results[0]
 
-    def explained(self, error: BaseException | None, seconds: float = 0.0) -> FlowHealthError:
+    def explain_error(self, error: BaseException | None, seconds: float = 0.0) -> FlowHealthError:
         """Return what an error, `None` for no answer within `seconds`, means for the user."""
         return explain(
             error, self.address, seconds, self.command, key=self.key, answered=self.answered
@@ -267,7 +264,7 @@ class RedisConnection:
         except ResponseError as error:
             if not is_refused(error):
                 raise
-            problem = self.explained(error)
+            problem = self.explain_error(error)
         else:
             return parse_reply(command, reply)
         # Outside, so that the error has no chain.
@@ -332,16 +329,10 @@ def parse_reply(command: tuple[str | bytes | int, ...], reply: Any) -> Any:
 def _parsers() -> Mapping[str, Callable[[Any], Any]]:
     from redis import Redis
 
-    return dict(Redis(protocol=2).response_callbacks)
+    return dict(Redis(protocol=2, **_unnamed()).response_callbacks)
 
 
 def _common(address: RedisAddress, seconds: float) -> dict[str, Any]:
-    import redis.connection
-
-    silent: dict[str, Any] = {"lib_name": None, "lib_version": None}
-    known = inspect.signature(redis.connection.AbstractConnection.__init__).parameters
-    if "driver_info" in known:
-        silent = {"driver_info": None}
     return {
         "db": address.database,
         "username": address.username,
@@ -350,5 +341,19 @@ def _common(address: RedisAddress, seconds: float) -> dict[str, Any]:
         "socket_connect_timeout": seconds,
         # HELLO is unknown before Redis 6, and gives nothing that is needed here.
         "protocol": 2,
-        **silent,
+        **_unnamed(),
     }
+
+
+@cache
+def _unnamed() -> dict[str, Any]:
+    """Return the arguments with which redis-py sends no CLIENT SETINFO, by its release.
+
+    Without them it looks up its own version, which takes longer than a round of measurements.
+    """
+    import redis.connection
+
+    known = inspect.signature(redis.connection.AbstractConnection.__init__).parameters
+    return (
+        {"driver_info": None} if "driver_info" in known else {"lib_name": None, "lib_version": None}
+    )

@@ -24,7 +24,7 @@ _REQUIRED = {
 }
 
 
-def context_of(address: RedisAddress) -> ssl.SSLContext | None:
+def make_context(address: RedisAddress) -> ssl.SSLContext | None:
     """Return what a TLS connection to `address` needs; `None` where it has no TLS.
 
     Raises:

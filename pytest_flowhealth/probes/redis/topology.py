@@ -14,7 +14,7 @@ import msgspec
 
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
 from pytest_flowhealth.probes.redis.address import RedisAddress
-from pytest_flowhealth.probes.redis.errors import code_of
+from pytest_flowhealth.probes.redis.errors import error_code
 from pytest_flowhealth.probes.redis.session import ConnectionFactory, RedisConnection, parse_reply
 
 Result = TypeVar("Result")
@@ -56,7 +56,7 @@ class Node(msgspec.Struct, frozen=True):
         if len({key_slot(make().encode()) for _ in range(3)}) == 1:
             return make()
         names = (make() for _ in range(_TRIES))
-        ours = (one for one in names if self._holds(key_slot(one.encode())))
+        ours = (name for name in names if self._holds(key_slot(name.encode())))
         return next(ours, make())
 
     def _holds(self, slot: int) -> bool:
@@ -139,13 +139,13 @@ def _nobody(address: RedisAddress, problems: list[FlowHealthError]) -> FlowHealt
     if len(problems) == 1:
         return problems[0]
     who = "Sentinel" if address.kind == "sentinel" else "node of the cluster"
-    told = "; ".join(error.message for error in problems)
+    reasons = "; ".join(error.message for error in problems)
     kind = (
         MeasurementUnavailable
-        if all(isinstance(one, MeasurementUnavailable) for one in problems)
+        if all(isinstance(error, MeasurementUnavailable) for error in problems)
         else CheckFailed
     )
-    return kind(f"no {who} tells where Redis is: {told}", remedy=problems[0].remedy)
+    return kind(f"no {who} tells where Redis is: {reasons}", remedy=problems[0].remedy)
 
 
 def _primary(session: RedisConnection, address: RedisAddress) -> tuple[Node, ...]:
@@ -194,9 +194,9 @@ def _query(session: RedisConnection, *words: str) -> Any:
     try:
         return parse_reply(words, session.ask(*words))
     except ResponseError as error:
-        code = code_of(error)
+        code = error_code(error)
         if code == "NOPERM":
-            problem = MeasurementUnavailable(session.explained(error).message)
+            problem = MeasurementUnavailable(session.explain_error(error).message)
         elif code in {"", "ERR"}:
             what = "a Sentinel" if words[0] == "SENTINEL" else "a node of a cluster"
             problem = CheckFailed(
@@ -228,7 +228,7 @@ def _quorum(session: RedisConnection, address: RedisAddress) -> str:
     try:
         session.ask("SENTINEL", "CKQUORUM", address.service)
     except ResponseError as error:
-        return "" if code_of(error) == "NOPERM" else str(error)
+        return "" if error_code(error) == "NOPERM" else str(error)
     return ""
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.fleet import FleetSample
 from pytest_flowhealth.probes.fleet.sampling import read
 from pytest_flowhealth.probes.fleet.sources.bee_queue import BeeQueue
@@ -98,8 +99,49 @@ def test_jobs_without_a_worker_are_not_taken(redis: RedisServer, make: Make, lib
     make(library).add("jobs", 3)
     found = sample(redis, library)
     assert found.untaken.startswith("3 tasks wait, none was taken in ")
-    known = None if library == "bee-queue" else 0
-    assert found.last.agents.total == known
+    assert found.last.agents.total == 0
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_waiting_jobs_whose_data_are_gone_are_lost(
+    redis: RedisServer, make: Make, library: str
+) -> None:
+    make(library).add("jobs", 3)
+    assert sample(redis, library).lost == []
+    words = ("HDEL", "bq:jobs:jobs", "2") if library == "bee-queue" else ("DEL", "bull:jobs:2")
+    redis.command(*words)
+    assert sample(redis, library).lost == ["2"]
+
+
+@pytest.mark.parametrize("library", BULLS)
+def test_jobs_behind_a_worker_that_was_killed_are_not_taken(
+    redis: RedisServer, make: Make, library: str
+) -> None:
+    queues = make(library)
+    queues.work("jobs")
+    queues.add("jobs", 3, data={"ms": 600_000})
+    until_active(redis, ACTIVE[library], 1)
+    queues.process.kill()
+    # The lock of its job lasts for 30 s.
+    wait_for(lambda: sample(redis, library).last.agents.total == 0)
+    assert "and there is no agent" in sample(redis, library).untaken
+
+
+@pytest.mark.parametrize("library", BULLS)
+def test_a_queue_to_which_nothing_was_added_is_there_if_it_has_a_worker(
+    redis: RedisServer, make: Make, library: str
+) -> None:
+    with pytest.raises(CheckFailed, match="there is no queue 'jobs'"):
+        sample(redis, library)
+    make(library).work("jobs")
+    wait_for(lambda: "brpoplpush" in redis.calls())
+    found = sample(redis, library)
+    assert (found.last.agents.total, found.last.tasks.waiting, found.untaken) == (1, 0, "")
+
+
+def test_a_queue_of_bee_queue_to_which_nothing_was_added_is_not_known(redis: RedisServer) -> None:
+    with pytest.raises(MeasurementUnavailable, match="no job was added yet to a queue 'jobs'"):
+        sample(redis, "bee-queue")
 
 
 @pytest.mark.parametrize("library", BULLS)
@@ -144,7 +186,9 @@ def test_a_job_of_bee_queue_whose_worker_is_gone_is_abandoned(
     until_active(redis, "bq:jobs:active", 1)
     wait_for(lambda: redis.command("SCARD", "bq:jobs:stalling") == 1)
     assert sample(redis, "bee-queue").abandoned == []
+    assert sample(redis, "bee-queue").last.agents.total is None
     queues.process.kill()
+    wait_for(lambda: sample(redis, "bee-queue").last.agents.total == 0)
     redis.command("SADD", "bq:jobs:stalling", 1)
     wait_for(lambda: not redis.command("EXISTS", "bq:jobs:stallBlock"))
     assert sample(redis, "bee-queue").abandoned == ["1"]
@@ -159,6 +203,21 @@ class TestBullMQ:
         found = sample(redis)
         assert (found.last.agents.total, found.last.agents.busy) == (1, 0)
         assert "although 1 of 1 agents have no task" in found.untaken
+
+    def test_a_scheduler_whose_next_job_is_gone_is_lost(
+        self, bullmq: BullMQ, redis: RedisServer
+    ) -> None:
+        bullmq.schedule("jobs", "ended", every=1, limit=1)
+        bullmq.schedule("jobs", "nightly", every=1)
+        wait_for(lambda: redis.command("ZCARD", "bull:jobs:repeat") == 2)
+        assert sample(redis).lost_schedules == []
+        redis.command("ZADD", "bull:jobs:repeat", 1_000, "nightly", 1_000, "ended")
+        assert sample(redis).lost_schedules == ["nightly"]
+        redis.command("HSET", "bull:jobs:repeat:nightly:1000", "name", "task")
+        redis.command("DEL", "bull:jobs:wait", "bull:jobs:delayed")
+        assert sample(redis).lost_schedules == ["nightly"]
+        redis.command("ZADD", "bull:jobs:delayed", 1_000 * 0x1000, "repeat:nightly:1000")
+        assert sample(redis).lost_schedules == []
 
     def test_workers_whose_connections_have_no_names_are_not_known(
         self, bullmq: BullMQ, redis: RedisServer

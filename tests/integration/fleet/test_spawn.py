@@ -12,13 +12,13 @@ import pytest
 
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.descendants import MARK
-from pytest_flowhealth.probes.fleet.readiness import sign_of
+from pytest_flowhealth.probes.fleet.readiness import make_signal
 from pytest_flowhealth.probes.fleet.spawn import (
     AgentProgram,
     AgentStart,
     describe_failed_starts,
-    start,
-    starts,
+    start_agent,
+    start_agents,
 )
 from pytest_flowhealth.probes.redis.address import parse_address
 from tests.kit.redis import RedisServer, closed_port, free_port
@@ -52,9 +52,9 @@ def run(
 ) -> tuple[AgentStart, ...]:
     """Start Python, or a shell where the code imports nothing."""
     program = sys.executable if "import" in code else "sh"
-    return starts(
+    return start_agents(
         AgentProgram((program, "-c", code), folder),
-        lambda word: sign_of(ready, lambda: parse_address(url), 2.0, word),
+        lambda word: make_signal(ready, lambda: parse_address(url), 2.0, word),
         count=count,
         timeout=timeout,
     )
@@ -173,17 +173,17 @@ def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
             raise KeyboardInterrupt
         return now()
 
-    sign = sign_of("stdout:never", lambda: parse_address(""), 1.0, "w")
+    sign = make_signal("stdout:never", lambda: parse_address(""), 1.0, "w")
     with pytest.raises(KeyboardInterrupt):
-        start(AgentProgram(("sh", "-c", READY), tmp_path), sign, "word", 5.0, clock)
+        start_agent(AgentProgram(("sh", "-c", READY), tmp_path), sign, "word", 5.0, clock)
 
 
 @pytest.mark.parametrize("argv", [("no-such-program-at-all",), (os.devnull,), ("a\0b",)])
 def test_what_can_not_be_started_is_told(argv: tuple[str, ...], tmp_path: Path) -> None:
     with pytest.raises(CheckFailed, match="can't be started"):
-        starts(
+        start_agents(
             AgentProgram(argv, tmp_path),
-            lambda word: sign_of("stdout:x", lambda: parse_address(""), 1.0, word),
+            lambda word: make_signal("stdout:x", lambda: parse_address(""), 1.0, word),
         )
 
 
@@ -214,7 +214,7 @@ Send = Callable[[RedisServer], object]
 )
 def test_a_key_or_a_message_is_a_sign(ready: str, send: Send, redis: RedisServer) -> None:
     redis.command("SET", "agent", "old")
-    sign = sign_of(ready, lambda: parse_address(redis.url), 5.0, "word")
+    sign = make_signal(ready, lambda: parse_address(redis.url), 5.0, "word")
     sign.prepare(60.0)
     try:
         # A message to nobody is lost; what has been there before is no sign.

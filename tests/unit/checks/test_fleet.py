@@ -94,6 +94,23 @@ LIVELY = Agent("lively", "busy", heartbeat=NOW - 299)
         ("progress", reading(tasks=Tasks(waiting=0, overdue=2, active=0)), "fail", "nobody works"),
         ("progress", reading(tasks=Tasks(waiting=0, stalled=2)), "warn", "tasks stalled 2 times"),
         ("progress", reading(tasks=Tasks(waiting=0, orphaned=("p",))), "warn", "1 parents wait"),
+        (
+            "progress",
+            reading(tasks=Tasks(waiting=2, lost=("a",), held_back="the queue is paused")),
+            *("fail", "1 tasks wait, and their data are gone (evicted, or deleted): a"),
+        ),
+        (
+            "progress",
+            reading(tasks=Tasks(waiting=0, lost_schedules=("nightly",))),
+            *("warn", "their next task does not exist: nightly"),
+        ),
+        (
+            "progress",
+            reading(tasks=Tasks(waiting=0, completed=0, failed=3)),
+            *("warn", "none of the 3 tasks that ended succeeded"),
+        ),
+        ("progress", reading(tasks=Tasks(waiting=0, completed=1, failed=3)), "pass", ""),
+        ("progress", reading(tasks=Tasks(waiting=0, completed=0, failed=0)), "pass", ""),
         ("progress", reading(), "unknown", "waiting"),
         ("stuck", reading(tasks=Tasks(working=())), "pass", ""),
         ("stuck", reading(tasks=Tasks(working=(Working("long", NOW - 601),))), "warn", "stuck"),

@@ -7,7 +7,7 @@ import pytest
 
 from checks import test_redis as checks
 from pytest_flowhealth.domain.checks import CheckResult
-from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.redis.info import SlowCommand
 from pytest_flowhealth.probes.redis.load import Latency, Throughput
 from pytest_flowhealth.probes.redis.probe import MAX_TIMEOUT, RedisProbe, RoundTrip
@@ -30,18 +30,8 @@ def judge(
 
 
 def load(connect: Any = (1.0,) * 20, command: Any = WELL, throughput: Any = QUICK) -> checks.Load:
-    """Return what a load gave; an error is raised when it is asked for."""
-
-    def asked(result: Any) -> Any:
-        return checks.keep(lambda: _answer(result))
-
-    return checks.Load(connect, asked(command), asked(throughput))
-
-
-def _answer(result: Any) -> Any:
-    if isinstance(result, FlowHealthError):
-        raise result
-    return result
+    """Return what a load measured; an error is raised by the check that needs the figure."""
+    return checks.Load(connect, command, throughput)
 
 
 LOST = CheckFailed("closed the connection after 40 answers")
@@ -92,6 +82,12 @@ def with_replica(state: str, lag: int) -> dict[str, Any]:
         ("memory", {"used_memory": 110_000_000}, "warn", "memory"),
         ("memory", {"used_memory": None}, "unknown", "INFO does not tell it"),
         ("memory", {"used_memory_rss": GB}, "warn", "holds 1,000 MB for 50 MB of data"),
+        (
+            "memory",
+            {"used_memory_rss": GB},
+            "warn",
+            "(redis-cli -h 127.0.0.1 -p 6379 MEMORY PURGE)",
+        ),
         ("memory", {"used_memory": GB, "used_memory_rss": GB // 2}, "warn", "swapped to disk"),
         ("maxmemory", {"maxmemory": GB, "maxmemory_policy": "allkeys-lru"}, "skip", "evicts keys"),
         ("maxmemory", {"maxmemory": GB}, "pass", ""),

@@ -10,7 +10,7 @@ from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes import command
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
-from pytest_flowhealth.probes.fleet.sources.documents import snapshot_of
+from pytest_flowhealth.probes.fleet.sources.documents import parse_snapshot
 from pytest_flowhealth.probes.program_errors import find_cause
 
 LARGEST = 4 * 2**20
@@ -66,7 +66,7 @@ class Command:
                 f"`{self.place}` ended with exit code {done.returncode}: {cause}",
                 remedy="run it by hand in the project's folder",
             )
-        return snapshot_of(
+        return parse_snapshot(
             done.stdout.encode(),
             self.fields,
             (self._now(), self._clock()),

@@ -46,7 +46,7 @@ _ABSENT = object()
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
-class Document:
+class DocumentReader:
     """Takes a snapshot's fields out of a document.
 
     Args:
@@ -57,7 +57,7 @@ class Document:
         CheckFailed: There is no such field.
     """
 
-    def __init__(self, fields: Mapping[str, str], taker: RecordParser) -> None:
+    def __init__(self, fields: Mapping[str, str], parser: RecordParser) -> None:
         known = {*PLACES, *(f"{part}.{name}" for part, names in NESTED.items() for name in names)}
         unknown = [name for name in fields if name not in known]
         if unknown:
@@ -67,7 +67,7 @@ class Document:
             )
         self._ours = not fields
         self._paths = {**PLACES} if self._ours else fields
-        self._taker = taker
+        self._parser = parser
 
     def snapshot(self, found: Any, times: tuple[float, float], *, local: bool) -> Snapshot:
         """Return the snapshot; `times` are seconds since 1970 and by a clock that only goes up."""
@@ -83,13 +83,13 @@ class Document:
             spawn_times=self._series(found, "spawn_times"),
             local=local,
             never=self._never(found),
-            bad=self._taker.notes.told(),
+            bad=self._parser.notes.list_problems(),
         )
 
     def _never(self, found: Any) -> dict[str, str]:
         """Return what no path is given for, or what a document in our form leaves out."""
         words = "the JSON has no `{}`" if self._ours else "fleet.fields names no `{}`"
-        told = {
+        entry = {
             name
             for name in PLACES
             if name in self._paths and (not self._ours or self._at(found, name) is not _ABSENT)
@@ -103,10 +103,10 @@ class Document:
         needs |= {name: (name,) for name in ("agents", "active", "waiting", "swarms", "working")}
         never = {}
         for name, parts in needs.items():
-            lacking = [part for part in parts if part not in told]
+            lacking = [part for part in parts if part not in entry]
             if lacking:
                 never[name] = words.format("`, `".join(lacking))
-        if "busy" not in told and not self._lists(found, "agents"):
+        if "busy" not in entry and not self._lists(found, "agents"):
             never["busy"] = words.format("busy")
         return never
 
@@ -121,9 +121,9 @@ class Document:
         value = self._at(found, field)
         if value is _ABSENT:
             if not self._ours and field in self._paths:
-                self._taker.notes.add(f"there is nothing at {self._paths[field]} for `{field}`")
+                self._parser.notes.add(f"there is nothing at {self._paths[field]} for `{field}`")
             return None
-        return self._taker.count(value, field)
+        return self._parser.count(value, field)
 
     def _tasks(self, found: Any) -> Tasks:
         basis = at(found, "tasks.basis") if self._ours else _ABSENT
@@ -135,47 +135,47 @@ class Document:
             delayed=self._count(found, "delayed"),
             durations=self._series(found, "durations"),
             working=self._working(found),
-            basis=(self._taker.text(basis, "tasks.basis") if basis is not _ABSENT else None)
+            basis=(self._parser.text(basis, "tasks.basis") if basis is not _ABSENT else None)
             or "all that the source counted",
         )
 
     def _series(self, found: Any, field: str) -> tuple[float, ...]:
         listed = self._at(found, field)
         taken = (
-            self._taker.number(value, f"{field}[{number}]")
+            self._parser.number(value, f"{field}[{number}]")
             for number, value in enumerate(listed[:MOST] if isinstance(listed, list) else [])
         )
         return tuple(value for value in taken if value is not None)
 
     def _members(self, found: Any, field: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield where each member of a list is, and its fields by our names."""
-        for number, one in enumerate(self._at(found, field)[:MOST]):
+        for number, value in enumerate(self._at(found, field)[:MOST]):
             where = f"{field}[{number}]"
-            if isinstance(one, str):
-                yield where, {"id": one}
-            elif isinstance(one, dict):
+            if isinstance(value, str):
+                yield where, {"id": value}
+            elif isinstance(value, dict):
                 paths = {name: self._paths.get(f"{field}.{name}", name) for name in NESTED[field]}
-                told = {name: at(one, path) for name, path in paths.items()}
-                yield where, {name: told[name] for name in told if told[name] is not _ABSENT}
+                entry = {name: at(value, path) for name, path in paths.items()}
+                yield where, {name: entry[name] for name in entry if entry[name] is not _ABSENT}
             else:
-                self._taker.notes.add(f"{where} is no object")
+                self._parser.notes.add(f"{where} is no object")
 
     def _agents(self, found: Any) -> tuple[Agent, ...] | None:
         if not self._lists(found, "agents"):
             return None
-        take = self._taker
+        parse = self._parser
         return tuple(
             Agent(
-                id=take.text(told.get("id"), f"{where}.id") or where,
-                state=take.state(told.get("state"), f"{where}.state"),
-                pid=take.count(told.get("pid"), f"{where}.pid") or None,
-                host=take.text(told.get("host"), f"{where}.host"),
-                address=take.text(told.get("address"), f"{where}.address"),
-                spawn_begin=take.moment(told.get("spawn_begin"), f"{where}.spawn_begin"),
-                ready=take.moment(told.get("ready"), f"{where}.ready"),
-                heartbeat=take.moment(told.get("heartbeat"), f"{where}.heartbeat"),
+                id=parse.text(entry.get("id"), f"{where}.id") or where,
+                state=parse.state(entry.get("state"), f"{where}.state"),
+                pid=parse.count(entry.get("pid"), f"{where}.pid") or None,
+                host=parse.text(entry.get("host"), f"{where}.host"),
+                address=parse.text(entry.get("address"), f"{where}.address"),
+                spawn_begin=parse.moment(entry.get("spawn_begin"), f"{where}.spawn_begin"),
+                ready=parse.moment(entry.get("ready"), f"{where}.ready"),
+                heartbeat=parse.moment(entry.get("heartbeat"), f"{where}.heartbeat"),
             )
-            for where, told in self._members(found, "agents")
+            for where, entry in self._members(found, "agents")
         )
 
     def _working(self, found: Any) -> tuple[Working, ...] | None:
@@ -183,24 +183,24 @@ class Document:
             return None
         return tuple(
             Working(
-                id=self._taker.text(told.get("id"), f"{where}.id") or where,
-                since=self._taker.moment(told.get("since"), f"{where}.since"),
+                id=self._parser.text(entry.get("id"), f"{where}.id") or where,
+                since=self._parser.moment(entry.get("since"), f"{where}.since"),
             )
-            for where, told in self._members(found, "working")
+            for where, entry in self._members(found, "working")
         )
 
     def _swarms(self, found: Any) -> tuple[Swarm, ...] | None:
         if not self._lists(found, "swarms"):
             return None
-        take = self._taker
+        parse = self._parser
         return tuple(
             Swarm(
-                id=take.text(told.get("id"), f"{where}.id") or where,
-                state=take.state(told.get("state"), f"{where}.state"),
-                confidence=take.share(told.get("confidence"), f"{where}.confidence"),
-                heartbeat=take.moment(told.get("heartbeat"), f"{where}.heartbeat"),
+                id=parse.text(entry.get("id"), f"{where}.id") or where,
+                state=parse.state(entry.get("state"), f"{where}.state"),
+                confidence=parse.share(entry.get("confidence"), f"{where}.confidence"),
+                heartbeat=parse.moment(entry.get("heartbeat"), f"{where}.heartbeat"),
             )
-            for where, told in self._members(found, "swarms")
+            for where, entry in self._members(found, "swarms")
         )
 
 
@@ -216,7 +216,7 @@ def at(found: Any, path: str) -> Any:
     return found
 
 
-def snapshot_of(
+def parse_snapshot(
     text: bytes,
     fields: Mapping[str, str],
     times: tuple[float, float],
@@ -230,12 +230,12 @@ def snapshot_of(
         CheckFailed: It is no JSON object, or `fields` has a field that there is not.
     """
     notes = ProblemNotes()
-    taker = RecordParser(times[0], notes)
-    document = Document(fields, taker)
-    found = taker.document(text, where)
+    parser = RecordParser(times[0], notes)
+    document = DocumentReader(fields, parser)
+    found = parser.document(text, where)
     if not isinstance(found, (dict, list)):
         raise CheckFailed(
-            notes.told()[0] if notes.told() else f"{where} is no JSON object",
+            notes.list_problems()[0] if notes.list_problems() else f"{where} is no JSON object",
             remedy="docs/fleet.md shows the form",
         )
     return document.snapshot(found, times, local=local)

@@ -141,7 +141,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _below(error: BaseException) -> BaseException | None:
-    inner = next((one for one in error.args if isinstance(one, BaseException)), None)
+    inner = next((cause for cause in error.args if isinstance(cause, BaseException)), None)
     return inner or error.__cause__ or error.__context__
 
 

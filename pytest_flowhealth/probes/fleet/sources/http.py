@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
-from pytest_flowhealth.probes.fleet.sources.documents import snapshot_of
+from pytest_flowhealth.probes.fleet.sources.documents import parse_snapshot
 from pytest_flowhealth.probes.fleet.sources.fetch import WebAddress, fetch
 
 
@@ -47,7 +47,7 @@ class HttpSource:
             CheckFailed: There is no whole answer, or it is no JSON.
         """
         text = fetch(self.address)
-        return snapshot_of(
+        return parse_snapshot(
             text,
             self.fields,
             (self._now(), self._clock()),

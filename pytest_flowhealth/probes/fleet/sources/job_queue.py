@@ -12,45 +12,44 @@ BullMQ with ``:w:NAME`` if the worker has a name.
 from __future__ import annotations
 
 import time
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 
-from pytest_flowhealth.domain.text import format_number
-from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
-from pytest_flowhealth.probes.fleet.parsing import ProblemNotes, RecordParser, decoded
-from pytest_flowhealth.probes.fleet.snapshot import Agent, Agents, Snapshot, Tasks, Working
+from pytest_flowhealth.errors import CheckFailed
+from pytest_flowhealth.probes.fleet.parsing import ProblemNotes, RecordParser, decode_text
+from pytest_flowhealth.probes.fleet.snapshot import Agents, Snapshot, Tasks, Working
 from pytest_flowhealth.probes.fleet.sources import redis_reading
+from pytest_flowhealth.probes.fleet.sources.job_history import JobHistory
 from pytest_flowhealth.probes.fleet.sources.queue_source import QueueSource
-from pytest_flowhealth.probes.fleet.sources.redis_reading import Records, hashes, many, one
+from pytest_flowhealth.probes.fleet.sources.queue_workers import Workers, find_workers, list_clients
+from pytest_flowhealth.probes.fleet.sources.redis_reading import (
+    Records,
+    read_hashes,
+    send,
+    send_all,
+)
 from pytest_flowhealth.probes.redis.session import RedisConnection
-
-RECENT = 500
-"""Finished jobs of each kind whose fields are read: the latest."""
 
 MOST_ACTIVE = 1_000
 """Active jobs, and waiting parents, that are looked at one by one."""
 
+MOST_LOOKED_UP = 200
+"""Jobs of each state whose data are looked up: those that are next."""
+
 MOST_CHILDREN = 50
 """Children of one parent that are looked at."""
-
-MOST_EVENTS = 10_000
-"""Entries of the stream of events that are read: as many as BullMQ keeps by default."""
 
 GRACE = 5.0
 """Seconds after its due time from which on a delayed job is overdue."""
 
-STALLED = b"job stalled more than allowable limit"
-"""Reason of a job that failed since its worker lost it too often."""
-
 _SIZES = {"list": "LLEN", "zset": "ZCARD", "set": "SCARD"}
-_BLOCKING = frozenset({"brpoplpush", "blmove", "bzpopmin", "brpop"})
 _SCALE = 0x1000
 
 
-class Layout(NamedTuple):
+class LibraryLayout(NamedTuple):
     """What differs between the libraries.
 
     Attributes:
@@ -70,30 +69,11 @@ class Layout(NamedTuple):
 
 
 _STATES = ("wait", "paused", "active", "completed", "failed", "delayed")
-BULLMQ = Layout("bullmq", (*_STATES, "prioritized", "waiting-children"), "meta", "stc", False)
-BULL = Layout("bull", _STATES, "id", "stalledCounter", True)
+BULLMQ = LibraryLayout(
+    "bullmq", (*_STATES, "prioritized", "waiting-children"), "meta", "stc", False
+)
+BULL = LibraryLayout("bull", _STATES, "id", "stalledCounter", True)
 LAYOUTS = {layout.name: layout for layout in (BULLMQ, BULL)}
-
-
-class EndedJobs(NamedTuple):
-    """How many jobs ended well, how many did not, and over what that was counted."""
-
-    completed: int
-    failed: int
-    basis: str
-
-    @property
-    def all(self) -> int:
-        """How many there are."""
-        return self.completed + self.failed
-
-
-class Workers(msgspec.Struct, frozen=True):
-    """The workers' connections, what can't be known of them, and workers that are elsewhere."""
-
-    members: tuple[Agent, ...] = ()
-    never: dict[str, str] = {}
-    elsewhere: tuple[str, ...] = ()
 
 
 class JobQueue(QueueSource):
@@ -114,7 +94,7 @@ class JobQueue(QueueSource):
         records: Records,
         queue: str | None = None,
         *,
-        layout: Layout = BULLMQ,
+        layout: LibraryLayout = BULLMQ,
         prefix: str = "bull",
         window: float = 3_600.0,
         now: Callable[[], float] = time.time,
@@ -133,36 +113,44 @@ class JobQueue(QueueSource):
             MeasurementUnavailable: The user may not read the keys.
         """
         key = f"{self.prefix}:{self.queue or ''}:meta"
-        snapshot = self.records.ask(self._read, key=key)
-        workers = self._workers(key)
-        working = snapshot.tasks.working or ()
-        busy = len({one.holder for one in working if one.holder})
+        queue = self.queue = self.queue or self.records.ask(self._find_only, key=key)
+        workers = find_workers(
+            list_clients(self.records, key),
+            queue,
+            prefix=self.prefix,
+            database=self.records.address.database,
+            blocking=self.layout.blocking,
+        )
+        # A queue to which no job was added yet has no keys, but its workers are there.
+        read = partial(self._read, expected=bool(workers.members))
+        snapshot = self.records.ask(read, key=key)
+        busy = len({job.holder for job in snapshot.tasks.working or () if job.holder})
         total = len(workers.members)
-        if not workers.never and total < busy:
+        if not workers.never and total < busy and not workers.complete:
             # The connections of workers may have no names: CLIENT SETNAME is refused in places.
-            why = f"{busy} workers hold jobs, and {total} connections are named as workers"
-            workers = Workers(never=dict.fromkeys(("agents", "processes"), why))
+            reason = f"{busy} workers hold jobs, and {total} connections are named as workers"
+            workers = Workers(never=dict.fromkeys(("agents", "processes"), reason))
+        elif not workers.never:
+            busy = min(busy, total)  # Those that are gone hold their jobs until the locks expire.
+        elsewhere = "; ".join(workers.elsewhere)
         return msgspec.structs.replace(
             snapshot,
             agents=Agents(busy=busy) if workers.never else Agents(total, busy, workers.members),
             never={**snapshot.never, **workers.never},
             facts={
                 **snapshot.facts,
-                **(
-                    {"workers_elsewhere": "; ".join(workers.elsewhere)} if workers.elsewhere else {}
-                ),
+                **({"workers_elsewhere": elsewhere} if elsewhere else {}),
             },
         )
 
-    def _read(self, session: RedisConnection) -> Snapshot:
-        self.queue = self.queue or self._only(session)
+    def _read(self, session: RedisConnection, *, expected: bool) -> Snapshot:
         notes, now, clock = ProblemNotes(), self._now(), self._clock()
-        taker = RecordParser(now, notes)
-        sizes = self._sizes(session)
+        parser = RecordParser(now, notes)
+        sizes = self._sizes(session, expected=expected)
         meta = self._meta(session)
-        working = self._working(session, taker)
-        durations, stalled = self._finished(session, taker)
-        ended, heard = self._ended(session, now, sizes)
+        history = JobHistory(session, self._key, parser, self.window)
+        durations, failed_stalled = history.read_durations()
+        ended, stalled = history.count_ended(sizes)
         partial = []
         if sizes["active"] > MOST_ACTIVE:
             partial.append(
@@ -178,22 +166,24 @@ class JobQueue(QueueSource):
                 waiting=sizes["wait"] + sizes["paused"] + sizes.get("prioritized", 0),
                 delayed=sizes["delayed"],
                 durations=durations,
-                working=working,
+                working=self._working(session, parser),
                 basis=ended.basis,
                 next_ids=self._next_ids(session),
                 overdue=self._overdue(session, now),
                 orphaned=self._orphaned(session),
-                stalled=stalled + heard,
+                stalled=failed_stalled + stalled,
+                lost=self._find_lost(session),
+                lost_schedules=self._find_lost_schedules(session, now, sizes),
                 held_back=self._held_back(session, meta, sizes["active"]),
             ),
             local=self.records.address.local,
             never=self._never(),
-            bad=notes.told(),
+            bad=notes.list_problems(),
             partial=tuple(partial),
             facts={
                 **{f"jobs_{name}": size for name, size in sizes.items()},
                 "paused": "paused" in meta,
-                "version": decoded(meta.get("version"))[:40],
+                "version": decode_text(meta.get("version"))[:40],
             },
         )
 
@@ -205,23 +195,25 @@ class JobQueue(QueueSource):
             "spawn": f"{name} does not record when a worker was started",
         }
 
-    def _sizes(self, session: RedisConnection) -> dict[str, int]:
+    def _sizes(self, session: RedisConnection, *, expected: bool) -> dict[str, int]:
         """Return how many jobs each state holds, by the real type of its key.
 
         In BullMQ before version 5, a marker ("0:...") may stand at the end of a list.
         """
         states = self.layout.states
         kinds = [
-            decoded(kind)
-            for kind in many(
+            decode_text(kind)
+            for kind in send_all(
                 session, (("TYPE", self._key(name)) for name in (*states, self.layout.marker))
             )
         ]
-        if set(kinds) == {"none"}:
+        if set(kinds) == {"none"} and not expected:
             raise self._absent(session)
         held = dict(zip(states, kinds, strict=False))
         counted = {name: kind for name, kind in held.items() if kind in _SIZES}
-        replies = many(session, ((_SIZES[kind], self._key(name)) for name, kind in counted.items()))
+        replies = send_all(
+            session, ((_SIZES[kind], self._key(name)) for name, kind in counted.items())
+        )
         sizes = {**dict.fromkeys(states, 0), **dict(zip(counted, replies, strict=True))}
         for name in ("wait", "paused"):
             if held[name] == "list":
@@ -230,44 +222,44 @@ class JobQueue(QueueSource):
 
     def _absent(self, session: RedisConnection) -> CheckFailed:
         found = self._queues(session)
-        told = f"there are {', '.join(found[:10])}" if found else "there is no queue at all"
+        existing = f"there are {', '.join(found[:10])}" if found else "there is no queue at all"
         return CheckFailed(
             f"there is no queue {self.queue!r} with the prefix {self.prefix!r} "
-            f"at {self.records.address.shown}: {told}",
+            f"at {self.records.address.shown}: {existing}",
             remedy="correct [fleet] queue, prefix or url in flowhealth.toml",
         )
 
     def _last(self, session: RedisConnection, name: str) -> bytes:
-        reply = one(session, "LINDEX", self._key(name), -1)
+        reply = send(session, "LINDEX", self._key(name), -1)
         return reply if isinstance(reply, bytes) else b""
 
     def _meta(self, session: RedisConnection) -> Mapping[str, bytes]:
         """Return the queue's settings; Bull has a key of its own for a paused queue."""
         fields = ("paused", "concurrency", "version")
-        meta = hashes(session, [self._key("meta")], fields)[0]
-        if one(session, "EXISTS", self._key("meta-paused")) == 1:
+        meta = read_hashes(session, [self._key("meta")], fields)[0]
+        if send(session, "EXISTS", self._key("meta-paused")) == 1:
             meta["paused"] = b"1"
         return meta
 
     def _next_ids(self, session: RedisConnection) -> tuple[str, ...]:
         """Return the jobs that a worker would take next."""
-        first = one(session, "ZRANGE", self._key("prioritized"), 0, 0)
+        first = send(session, "ZRANGE", self._key("prioritized"), 0, 0)
         found = [self._last(session, "wait"), *(first if isinstance(first, list) else ())]
-        return tuple(decoded(job) for job in found if job and not job.startswith(b"0:"))
+        return tuple(decode_text(job) for job in found if job and not job.startswith(b"0:"))
 
     def _overdue(self, session: RedisConnection, now: float) -> int:
         limit = int((now - GRACE) * 1_000) * _SCALE
-        count = one(session, "ZCOUNT", self._key("delayed"), 0, limit)
+        count = send(session, "ZCOUNT", self._key("delayed"), 0, limit)
         return count if isinstance(count, int) else 0
 
     def _held_back(self, session: RedisConnection, meta: Mapping[str, bytes], active: int) -> str:
         """Return why waiting jobs rightly wait, "" if nothing holds them back."""
         if "paused" in meta:
             return "the queue is paused"
-        most = decoded(meta.get("concurrency"))
+        most = decode_text(meta.get("concurrency"))
         if most.isdigit() and active >= int(most):
             return f"as many jobs are active as the queue's concurrency of {most} allows"
-        if one(session, "EXISTS", self._key("limiter")) == 1:
+        if send(session, "EXISTS", self._key("limiter")) == 1:
             return "the queue's rate limit holds them back"
         return ""
 
@@ -275,169 +267,102 @@ class JobQueue(QueueSource):
         """Return the parents that wait for children which are gone or have failed."""
         if "waiting-children" not in self.layout.states:
             return ()
-        listed = one(session, "ZRANGE", self._key("waiting-children"), 0, MOST_ACTIVE - 1)
-        parents = [decoded(job) for job in listed] if isinstance(listed, list) else []
+        listed = send(session, "ZRANGE", self._key("waiting-children"), 0, MOST_ACTIVE - 1)
+        parents = [decode_text(job) for job in listed] if isinstance(listed, list) else []
         found = []
         for parent in parents:
             key = self._key(f"{parent}:dependencies")
-            children = redis_reading.members(session, key, MOST_CHILDREN)[0]
+            children = redis_reading.read_members(session, key, MOST_CHILDREN)[0]
             gone = [
                 child
                 for child, there in zip(
-                    children, many(session, (("EXISTS", child) for child in children)), strict=True
+                    children,
+                    send_all(session, (("EXISTS", child) for child in children)),
+                    strict=True,
                 )
                 if there == 0
             ]
-            failed = many(session, (("ZSCORE", *_failed(child)) for child in children))
+            failed = send_all(session, (("ZSCORE", *_failed(child)) for child in children))
             if not children or gone or any(isinstance(score, bytes) for score in failed):
                 found.append(parent)
         return tuple(found)
 
-    def _workers(self, key: str) -> Workers:
-        """Return the workers by their connections, which CLIENT LIST names."""
-        try:
-            listed = self.records.ask_optional(
-                lambda session: session.query("CLIENT", "LIST"), key=key
-            )
-        except MeasurementUnavailable as error:
-            why = f"CLIENT LIST is not available ({error.message})"
-            return Workers(never=dict.fromkeys(("agents", "processes"), why))
-        ours, elsewhere, unnamed = [], [], 0
-        for client in listed[:10_000]:
-            address, database = str(client.get("addr", "?")), str(client.get("db", self._database))
-            worker, _, label = str(client.get("name", "")).partition(":w:")
-            unnamed += not worker and client.get("cmd") in _BLOCKING and database == self._database
-            prefix = self._worker_prefix(worker, client)
-            if prefix is None:
-                continue
-            # BullMQ writes "undefined" for an option `prefix: undefined`, which means the default.
-            if prefix not in (self.prefix, "undefined") or database != self._database:
-                elsewhere.append(f"one in database {database} with the prefix {prefix}"[:200])
-            else:
-                ours.append(Agent(id=label[:200] or f"worker at {address}", address=address))
-        if unnamed and not ours:
-            why = "connections that wait for jobs have no names (CLIENT SETNAME is not available)"
-            return Workers(never=dict.fromkeys(("agents", "processes"), why))
-        return Workers(tuple(ours), {}, tuple(dict.fromkeys(elsewhere)))
+    def _find_lost(self, session: RedisConnection) -> tuple[str, ...]:
+        """Return jobs that a state holds, although their data are gone (evicted, or deleted)."""
+        states = [name for name in self.layout.states if name not in ("completed", "failed")]
+        kinds = send_all(session, (("TYPE", self._key(name)) for name in states))
+        # Those that are next: the last ones of a list, the first ones of a sorted set.
+        ranges = {
+            "list": ("LRANGE", -MOST_LOOKED_UP, -1),
+            "zset": ("ZRANGE", 0, MOST_LOOKED_UP - 1),
+        }
+        chosen = [
+            (self._key(name), ranges.get(decode_text(kind)))
+            for name, kind in zip(states, kinds, strict=True)
+        ]
+        commands = [(read[0], key, *read[1:]) for key, read in chosen if read]
+        replies = [reply for reply in send_all(session, commands) if isinstance(reply, list)]
+        jobs = [decode_text(job) for reply in replies for job in reply if not job.startswith(b"0:")]
+        exist = send_all(session, (("EXISTS", self._key(job)) for job in jobs))
+        return tuple(job[:200] for job, exists in zip(jobs, exist, strict=True) if exists == 0)
 
-    @property
-    def _database(self) -> str:
-        return str(self.records.address.database)
+    def _find_lost_schedules(
+        self, session: RedisConnection, now: float, sizes: Mapping[str, int]
+    ) -> tuple[str, ...]:
+        """Return BullMQ's job schedulers whose next job is past its time and is not in the queue.
 
-    def _worker_prefix(self, name: str, client: Mapping[str, Any]) -> str | None:
-        """Return the prefix in the name of a connection, None if it is no worker of this queue."""
-        prefix, _, queue = name.rpartition(":")
-        if queue != b64encode((self.queue or "").encode()).decode():
-            return None
-        if self.layout.blocking and client.get("cmd") not in _BLOCKING:
-            return None
-        return prefix
+        Each job of a scheduler adds the next one: without it, the scheduler never runs again.
+        """
+        limit = int((now - GRACE) * 1_000)
+        reply = send(
+            session, "ZRANGEBYSCORE", self._key("repeat"), 0, limit, "WITHSCORES", "LIMIT", 0, 100
+        )
+        due = reply if isinstance(reply, list) else []
+        names = [decode_text(name) for name in due[::2]]
+        times = [int(float(score)) for score in due[1::2]]
+        jobs = [f"repeat:{name}:{time}" for name, time in zip(names, times, strict=True)]
+        exist = send_all(session, (("EXISTS", self._key(job)) for job in jobs))
+        scores = send_all(session, (("ZSCORE", self._key("delayed"), job) for job in jobs))
+        # In which other state a job is, is not looked up: there may be many in each.
+        elsewhere = any(sizes.get(state) for state in ("wait", "paused", "active", "prioritized"))
+        fields = ("ic", "limit", "endDate")
+        records = read_hashes(session, [self._key(f"repeat:{name}") for name in names], fields)
+        return tuple(
+            name[:200]
+            for name, exists, score, record in zip(names, exist, scores, records, strict=True)
+            if (exists == 0 or (score is None and not elsewhere)) and _goes_on(record, now)
+        )
 
-    def _working(self, session: RedisConnection, taker: RecordParser) -> tuple[Working, ...]:
-        listed = one(session, "LRANGE", self._key("active"), 0, MOST_ACTIVE - 1)
-        ids = [decoded(job) for job in listed] if isinstance(listed, list) else []
+    def _working(self, session: RedisConnection, parser: RecordParser) -> tuple[Working, ...]:
+        listed = send(session, "LRANGE", self._key("active"), 0, MOST_ACTIVE - 1)
+        ids = [decode_text(job) for job in listed] if isinstance(listed, list) else []
         keys = [self._key(job) for job in ids]
-        told = hashes(session, keys, ("processedOn", self.layout.counter))
-        tokens = [*many(session, (("GETRANGE", f"{key}:lock", 0, 200) for key in keys))]
+        records = read_hashes(session, keys, ("processedOn", self.layout.counter))
+        tokens = [*send_all(session, (("GETRANGE", f"{key}:lock", 0, 200) for key in keys))]
         return tuple(
             Working(
-                id=taker.text(job, "a job's id") or "?",
-                since=taker.moment(
-                    decoded(fields.get("processedOn")), f"the job {job}: processedOn"
+                id=parser.text(job, "a job's id") or "?",
+                since=parser.moment(
+                    decode_text(fields.get("processedOn")), f"the job {job}: processedOn"
                 ),
                 held=bool(token),
                 holder=_worker(token),
             )
-            for job, fields, token in zip(ids, told, tokens, strict=True)
+            for job, fields, token in zip(ids, records, tokens, strict=True)
             if fields  # A job that ended between two of these questions has none any more.
         )
 
-    def _finished(
-        self, session: RedisConnection, taker: RecordParser
-    ) -> tuple[tuple[float, ...], int]:
-        """Return how long the latest finished jobs took, in s, and how many of them had stalled."""
-        jobs: list[str] = []
-        for kind in ("completed", "failed"):
-            latest = one(session, "ZREVRANGE", self._key(kind), 0, RECENT - 1)
-            jobs += [decoded(job) for job in latest] if isinstance(latest, list) else []
-        fields = ("processedOn", "finishedOn", "failedReason")
-        told = hashes(session, [self._key(job) for job in jobs], fields)
-        found, stalled = [], 0
-        for job, values in zip(jobs, told, strict=True):
-            begin, end = (
-                taker.moment(decoded(values.get(name)), f"the job {job}: {name}")
-                for name in ("processedOn", "finishedOn")
-            )
-            if begin and end and end >= begin:
-                found.append(end - begin)
-            recent = end is None or end >= taker.now - self.window
-            stalled += recent and values.get("failedReason") == STALLED
-        return tuple(found), stalled
 
-    def _ended(
-        self, session: RedisConnection, now: float, sizes: dict[str, int]
-    ) -> tuple[EndedJobs, int]:
-        """Return the jobs that ended within the window, and how often one stalled by the events.
-
-        Jobs may be removed when they end (removeOnComplete, removeOnFail), of one kind more
-        than of the other. Then only the time counts for which both kinds are kept; or the
-        stream of events, as far back as it goes, where that has more of them.
-        """
-        since = int((now - self.window) * 1_000)
-        heard, stalled = self._heard(session, now)
-        if not self._removed(session, sizes):
-            basis = f"that ended within {format_number(self.window / 60)} min"
-            return self._kept(session, since, basis), stalled
-        oldest = max(since, *(self._oldest(session, kind) for kind in ("completed", "failed")))
-        kept = self._kept(session, oldest, f"of the last {_minutes(now, oldest)} min that are kept")
-        return (kept if heard is None or heard.all <= kept.all else heard), stalled
-
-    def _removed(self, session: RedisConnection, sizes: dict[str, int]) -> bool:
-        """Return whether there are fewer jobs than were ever added."""
-        added = one(session, "GETRANGE", self._key("id"), 0, 20)
-        return not (
-            isinstance(added, bytes) and added.isdigit() and int(added) <= sum(sizes.values())
-        )
-
-    def _oldest(self, session: RedisConnection, kind: str) -> int:
-        """Return when the first job of a kind that is kept ended, in ms; 0 for none."""
-        first = one(session, "ZRANGE", self._key(kind), 0, 0, "WITHSCORES")
-        score = decoded(first[1]).partition(".")[0] if isinstance(first, list) and first[1:] else ""
-        return int(score) if score.isdigit() else 0
-
-    def _kept(self, session: RedisConnection, since: int, words: str) -> EndedJobs:
-        counts = [
-            reply if isinstance(reply, int) else 0
-            for reply in many(
-                session,
-                (("ZCOUNT", self._key(kind), since, "+inf") for kind in ("completed", "failed")),
-            )
-        ]
-        return EndedJobs(counts[0], counts[1], f"the jobs {words}")
-
-    def _heard(self, session: RedisConnection, now: float) -> tuple[EndedJobs | None, int]:
-        """Return how many jobs ended how by the stream of events, and how often one stalled."""
-        since = int((now - self.window) * 1_000)
-        entries = one(session, "XREVRANGE", self._key("events"), "+", since, "COUNT", MOST_EVENTS)
-        if not isinstance(entries, list) or not entries:
-            return None, 0
-        ends: dict[bytes, bytes] = {}
-        stalled = 0
-        for _, fields in entries:
-            told = dict(zip(fields[::2], fields[1::2], strict=False))
-            if told.get(b"event") in (b"completed", b"failed"):
-                ends.setdefault(told.get(b"jobId", b""), told[b"event"])
-            stalled += told.get(b"event") == b"stalled"
-        completed = sum(end == b"completed" for end in ends.values())
-        oldest = decoded(entries[-1][0]).partition("-")[0]
-        begin = int(oldest) if oldest.isdigit() else since
-        basis = f"the jobs in the events of the last {_minutes(now, begin)} min"
-        return EndedJobs(completed, len(ends) - completed, basis), stalled
+def _goes_on(scheduler: Mapping[str, bytes], now: float) -> bool:
+    """Return whether a job scheduler has further runs; those of older releases do not tell."""
+    count, limit, end = (decode_text(scheduler.get(name)) for name in ("ic", "limit", "endDate"))
+    ended = end.isdigit() and int(end) <= now * 1_000
+    return count.isdigit() and not ended and not (limit.isdigit() and int(count) >= int(limit))
 
 
 def _worker(token: object) -> str:
     """Return the worker that a lock's token names: BullMQ's is ``WORKER:NUMBER``, Bull's the worker."""
-    text = decoded(token) if isinstance(token, bytes) else ""
+    text = decode_text(token) if isinstance(token, bytes) else ""
     return text.rpartition(":")[0] or text
 
 
@@ -446,8 +371,3 @@ def _failed(child: bytes) -> Iterator[bytes]:
     base, _, job = child.rpartition(b":")
     yield base + b":failed"
     yield job
-
-
-def _minutes(now: float, since: int) -> str:
-    """Return the minutes from `since`, in ms, to `now`, in s."""
-    return format_number(max(0.1, round((now - since / 1_000) / 60, 1)))

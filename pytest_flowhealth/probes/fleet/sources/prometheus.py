@@ -75,11 +75,11 @@ class Prometheus:
             CheckFailed: There is no whole answer, or it holds no metrics.
         """
         notes = ProblemNotes()
-        taker = RecordParser(self._now(), notes)
+        parser = RecordParser(self._now(), notes)
         values = self._queried(notes) if self.promql else self._read(notes)
-        count = {name: _count(values.get(name), name, taker) for name in FIELDS}
+        count = {name: _count(values.get(name), name, parser) for name in FIELDS}
         return Snapshot(
-            taken=taker.now,
+            taken=parser.now,
             clock=self._clock(),
             agents=Agents(count["agents"], count["busy"]),
             tasks=Tasks(
@@ -91,7 +91,7 @@ class Prometheus:
                 basis="the query's own range" if self.promql else "since the counters began",
             ),
             never=self._never(),
-            bad=notes.told(),
+            bad=notes.list_problems(),
         )
 
     def _never(self) -> dict[str, str]:
@@ -141,13 +141,13 @@ class Prometheus:
 
     def _value(self, answer: bytes, field: str, notes: ProblemNotes) -> float | None:
         """Return the sum of an instant vector, or a scalar."""
-        told = RecordParser(0, notes).table(answer, f"the answer to the query for `{field}`")
-        if told is None:
+        body = RecordParser(0, notes).table(answer, f"the answer to the query for `{field}`")
+        if body is None:
             raise CheckFailed(f"what answers at {self.place} is no Prometheus server")
-        if told.get("status") != "success":
-            said = one_line(str(told.get("error", "no reason")), 200)
-            raise CheckFailed(f"the query for `{field}` failed: {said}")
-        data = told.get("data")
+        if body.get("status") != "success":
+            reason = one_line(str(body.get("error", "no reason")), 200)
+            raise CheckFailed(f"the query for `{field}` failed: {reason}")
+        data = body.get("data")
         values = [*_results(data if isinstance(data, dict) else {})]
         if not values:
             notes.add(f"the query for `{field}` gives nothing")
@@ -163,8 +163,8 @@ def _results(data: Mapping[str, Any]) -> Iterator[float | None]:
     if data.get("resultType") == "scalar":
         yield _float(result)
     elif data.get("resultType") == "vector" and isinstance(result, list):
-        for one in result[:MOST_LINES]:
-            yield _float(one.get("value") if isinstance(one, dict) else None)
+        for entry in result[:MOST_LINES]:
+            yield _float(entry.get("value") if isinstance(entry, dict) else None)
 
 
 def _float(pair: object) -> float | None:
@@ -218,7 +218,7 @@ def _parse(line: str) -> list[Any]:
         raise MeasurementUnavailable(
             "the source prometheus needs prometheus-client: pip install pytest-flowhealth[fleet]"
         ) from None
-    return [one for family in text_string_to_metric_families(line) for one in family.samples]
+    return [sample for family in text_string_to_metric_families(line) for sample in family.samples]
 
 
 def _finite(text: str) -> float | None:
@@ -229,7 +229,7 @@ def _finite(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _count(value: float | None, field: str, taker: RecordParser) -> int | None:
+def _count(value: float | None, field: str, parser: RecordParser) -> int | None:
     """Return a whole number; increase() extrapolates, so that its results are rounded."""
-    number = taker.number(value, f"`{field}`")
+    number = parser.number(value, f"`{field}`")
     return None if number is None else round(number)

@@ -50,9 +50,9 @@ class QueueSource:
         return f"{self.prefix}:{self.queue}:{name}"
 
     def _queues(self, session: RedisConnection) -> list[str]:
-        return redis_reading.queues(session, self.prefix, self.marker)
+        return redis_reading.list_queues(session, self.prefix, self.marker)
 
-    def _only(self, session: RedisConnection) -> str:
+    def _find_only(self, session: RedisConnection) -> str:
         """Return the name of the only queue.
 
         Raises:

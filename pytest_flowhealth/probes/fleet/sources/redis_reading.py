@@ -1,7 +1,7 @@
 """Read a Redis that others write: bounded in keys, in bytes and in time, and without writing.
 
-Sent are TYPE, EXISTS, GETRANGE, HSTRLEN, HMGET, LLEN, LINDEX, LRANGE, SCARD, SSCAN, ZCARD, ZCOUNT,
-ZRANGE, ZREVRANGE, ZREVRANGEBYSCORE, ZSCORE, XREVRANGE, SCAN, CLIENT LIST and PSUBSCRIBE, nothing else:
+Sent are TYPE, EXISTS, GETRANGE, HEXISTS, HSTRLEN, HMGET, LLEN, LINDEX, LRANGE, SCARD, SSCAN, ZCARD, ZCOUNT,
+ZRANGE, ZRANGEBYSCORE, ZREVRANGE, ZREVRANGEBYSCORE, ZSCORE, XREVRANGE, SCAN, CLIENT LIST and PSUBSCRIBE, nothing else:
 never KEYS, and nothing that writes.
 """
 
@@ -17,10 +17,10 @@ from pytest_flowhealth.errors import (
     MeasurementUnavailable,
     NotApplicable,
 )
-from pytest_flowhealth.probes.fleet.parsing import decoded
+from pytest_flowhealth.probes.fleet.parsing import decode_text
 from pytest_flowhealth.probes.redis.address import DEFAULT_URL, RedisAddress, parse_address
 from pytest_flowhealth.probes.redis.application import find_address, parse_application_url
-from pytest_flowhealth.probes.redis.errors import code_of, is_refused
+from pytest_flowhealth.probes.redis.errors import error_code, is_refused
 from pytest_flowhealth.probes.redis.session import ConnectionFactory, RedisConnection
 from pytest_flowhealth.probes.redis.topology import Node, resolve
 
@@ -51,7 +51,7 @@ class RecordTooLarge(Exception):
     """A record has more than `LARGEST` bytes."""
 
 
-def of_target(target: Target) -> RedisAddress:
+def find_records_address(target: Target) -> RedisAddress:
     """Return the Redis that holds the records: `fleet.url`, else the target's own.
 
     Raises:
@@ -113,14 +113,14 @@ class Records:
         from redis.crc import key_slot
 
         slot = key_slot(key.encode())
-        held = (one for one in nodes if any(a <= slot <= b for a, b in one.slots or ()))
+        held = (node for node in nodes if any(a <= slot <= b for a, b in node.slots or ()))
         found = next(held, None)
         if found is None:
             raise CheckFailed(f"no node of the cluster holds the keys of {key}")
         return found
 
 
-def many(session: RedisConnection, commands: Iterable[Command]) -> Iterator[Any]:
+def send_all(session: RedisConnection, commands: Iterable[Command]) -> Iterator[Any]:
     """Yield the replies of commands that are sent in pipelines; an error reply is yielded as such.
 
     Raises:
@@ -136,12 +136,12 @@ def many(session: RedisConnection, commands: Iterable[Command]) -> Iterator[Any]
         yield from _batch(session, batch)
 
 
-def one(session: RedisConnection, *command: str | bytes | int) -> Any:
+def send(session: RedisConnection, *command: str | bytes | int) -> Any:
     """Send one command; return its reply, an error reply as such, as `many` does."""
     return next(iter(_batch(session, [command])))
 
 
-def texts(session: RedisConnection, keys: Sequence[str]) -> Iterator[bytes | Exception | None]:
+def read_texts(session: RedisConnection, keys: Sequence[str]) -> Iterator[bytes | Exception | None]:
     """Yield the string at each key: None where there is none, TooLarge, or the error reply."""
     size = 0
     for begin in range(0, len(keys), _FEW):
@@ -149,26 +149,26 @@ def texts(session: RedisConnection, keys: Sequence[str]) -> Iterator[bytes | Exc
         if size > LARGEST_OF_ALL:
             yield from [RecordTooLarge(f"more than {LARGEST_OF_ALL:,} B together")] * len(some)
             continue
-        for reply in many(session, (("GETRANGE", key, 0, LARGEST) for key in some)):
+        for reply in send_all(session, (("GETRANGE", key, 0, LARGEST) for key in some)):
             size += len(reply) if isinstance(reply, bytes) else 0
             large = isinstance(reply, bytes) and len(reply) > LARGEST
             yield RecordTooLarge(f"larger than {LARGEST:,} B") if large else reply or None
 
 
-def hashes(
+def read_hashes(
     session: RedisConnection, keys: Sequence[str], fields: Sequence[str]
 ) -> list[dict[str, bytes]]:
     """Return the fields of each hash that are there and not larger than `LARGEST_FIELD`.
 
     What is no hash gives {}.
     """
-    sizes = iter([*many(session, (("HSTRLEN", key, name) for key in keys for name in fields))])
+    sizes = iter([*send_all(session, (("HSTRLEN", key, name) for key in keys for name in fields))])
     usable = [
         [name for name, size in ((name, next(sizes)) for name in fields) if _fits(size)]
         for _ in keys
     ]
     wanted = [(key, names) for key, names in zip(keys, usable, strict=True) if names]
-    replies = many(session, (("HMGET", key, *names) for key, names in wanted))
+    replies = send_all(session, (("HMGET", key, *names) for key, names in wanted))
     found = {
         key: {name: value for name, value in zip(names, reply, strict=True) if value is not None}
         for (key, names), reply in zip(wanted, replies, strict=True)
@@ -177,12 +177,12 @@ def hashes(
     return [found.get(key, {}) for key in keys]
 
 
-def members(session: RedisConnection, key: str, most: int) -> tuple[list[bytes], bool]:
+def read_members(session: RedisConnection, key: str, most: int) -> tuple[list[bytes], bool]:
     """Return up to `most` members of a set, and whether these are all."""
     found: dict[bytes, None] = {}
     cursor: object = b"0"
     while True:
-        reply = one(session, "SSCAN", key, _cursor(cursor), "COUNT", _STEP)
+        reply = send(session, "SSCAN", key, _cursor(cursor), "COUNT", _STEP)
         if isinstance(reply, Exception):
             return [], True
         cursor, some = reply
@@ -193,12 +193,12 @@ def members(session: RedisConnection, key: str, most: int) -> tuple[list[bytes],
             return [*found], True
 
 
-def scanned(session: RedisConnection, pattern: str, most: int) -> tuple[list[bytes], bool]:
+def scan_keys(session: RedisConnection, pattern: str, most: int) -> tuple[list[bytes], bool]:
     """Return up to `most` keys that match, and whether the whole database was gone over."""
     found: dict[bytes, None] = {}
     cursor: object = b"0"
     for _ in range(SCANNED // _STEP):
-        reply = one(session, "SCAN", _cursor(cursor), "MATCH", pattern, "COUNT", _STEP)
+        reply = send(session, "SCAN", _cursor(cursor), "MATCH", pattern, "COUNT", _STEP)
         if isinstance(reply, Exception):
             raise reply
         cursor, some = reply
@@ -210,11 +210,11 @@ def scanned(session: RedisConnection, pattern: str, most: int) -> tuple[list[byt
     return [*found], False
 
 
-def queues(session: RedisConnection, prefix: str, marker: str) -> list[str]:
+def list_queues(session: RedisConnection, prefix: str, marker: str) -> list[str]:
     """Return the names of the queues with a key ``PREFIX:QUEUE:MARKER``."""
-    keys, _ = scanned(session, f"{prefix}:*:{marker}", 100)
+    keys, _ = scan_keys(session, f"{prefix}:*:{marker}", 100)
     begin, end = len(prefix) + 1, -len(marker) - 1
-    return sorted(decoded(key)[begin:end] for key in keys)
+    return sorted(decode_text(key)[begin:end] for key in keys)
 
 
 def _cursor(cursor: object) -> bytes:
@@ -231,8 +231,8 @@ def _batch(session: RedisConnection, commands: Sequence[Command]) -> list[Any]:
     connection.send_packed_command(connection.pack_commands(commands))
     replies = [_reply(connection) for _ in commands]
     for reply in replies:
-        if isinstance(reply, Exception) and code_of(reply) != "WRONGTYPE":
-            raise _refused(session, reply)
+        if isinstance(reply, Exception) and error_code(reply) != "WRONGTYPE":
+            raise _explain_refusal(session, reply)
     return replies
 
 
@@ -245,8 +245,8 @@ def _reply(connection: Any) -> Any:
         return error
 
 
-def _refused(session: RedisConnection, error: Exception) -> FlowHealthError:
-    problem = session.explained(error)
+def _explain_refusal(session: RedisConnection, error: Exception) -> FlowHealthError:
+    problem = session.explain_error(error)
     if is_refused(error):
         return MeasurementUnavailable(problem.message, remedy=problem.remedy)
     return problem

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.probes.fleet.parsing import ProblemNotes, RecordParser, decoded
+from pytest_flowhealth.probes.fleet.parsing import ProblemNotes, RecordParser, decode_text
 from pytest_flowhealth.probes.fleet.snapshot import Agents, Snapshot, Swarm, Tasks
 from pytest_flowhealth.probes.fleet.sources import redis_reading
 from pytest_flowhealth.probes.fleet.sources.redis_reading import Records
@@ -16,9 +16,9 @@ from pytest_flowhealth.probes.fleet.sources.swarm_keys import SwarmKeys
 from pytest_flowhealth.probes.fleet.sources.swarm_records import (
     AGENT,
     TASK,
-    Found,
     ParsedSwarms,
     Parser,
+    SwarmRecords,
 )
 from pytest_flowhealth.probes.redis.session import RedisConnection
 
@@ -82,86 +82,86 @@ class RedisSwarm:
                 remedy="name one server: [fleet] url in flowhealth.toml",
             )
         notes, now = ProblemNotes(), self._now()
-        taker = RecordParser(now, notes)
-        heard = self._listen(taker)
+        parser = RecordParser(now, notes)
+        events = self._listen(parser)
         index = self.keys.name("index")
         clock = self._clock()
         found = self.records.ask(lambda session: self._find(session, now), key=index)
-        parsed = Parser(taker, now, self.window).parsed(found)
-        return self._snapshot(parsed, heard, found, (now, clock, notes))
+        parsed = Parser(parser, now, self.window).parsed(found)
+        return self._snapshot(parsed, events, found, (now, clock, notes))
 
-    def _listen(self, taker: RecordParser) -> Events | None:
+    def _listen(self, parser: RecordParser) -> Events | None:
         """Listen once for this source's life: the window is for the whole check."""
         if self._heard is not None or not self.listening:
             return self._heard
         pattern = self.keys.pattern("events")
         try:
             self._heard = self.records.ask(
-                lambda session: listen(session, pattern, self.listening, taker), key=pattern
+                lambda session: listen(session, pattern, self.listening, parser), key=pattern
             )
         except MeasurementUnavailable as error:
-            taker.notes.add(f"the events were not listened to: {error.message}")
+            parser.notes.add(f"the events were not listened to: {error.message}")
         return self._heard
 
-    def _find(self, session: RedisConnection, now: float) -> Found:
-        found = Found()
+    def _find(self, session: RedisConnection, now: float) -> SwarmRecords:
+        found = SwarmRecords()
         ids = self._ids(session, found)
-        keys = [self.keys.name("swarm", id=one) for one in ids]
-        found.swarms = dict(zip(ids, list(redis_reading.texts(session, keys)), strict=True))
-        hashed = [one for one in ids if isinstance(found.swarms[one], Exception)]
-        names = [self.keys.name("swarm", id=one) for one in hashed]
-        read = redis_reading.hashes(session, names, ("status", "state", "confidence", *_BEATS))
-        found.hashes = {one: told for one, told in zip(hashed, read, strict=True) if told}
+        keys = [self.keys.name("swarm", id=swarm) for swarm in ids]
+        found.swarms = dict(zip(ids, list(redis_reading.read_texts(session, keys)), strict=True))
+        hashed = [swarm for swarm in ids if isinstance(found.swarms[swarm], Exception)]
+        names = [self.keys.name("swarm", id=swarm) for swarm in hashed]
+        read = redis_reading.read_hashes(session, names, ("status", "state", "confidence", *_BEATS))
+        found.hashes = {swarm: entry for swarm, entry in zip(hashed, read, strict=True) if entry}
         self._archive(session, now, found)
         self._members(session, found)
         return found
 
-    def _ids(self, session: RedisConnection, found: Found) -> list[str]:
+    def _ids(self, session: RedisConnection, found: SwarmRecords) -> list[str]:
         """Return the ids of the swarms, newest first, and note the state that each is kept by."""
         index = self.keys.name("index")
-        listed = redis_reading.one(session, "ZREVRANGE", index, 0, MOST_SWARMS)
+        listed = redis_reading.send(session, "ZREVRANGE", index, 0, MOST_SWARMS)
         if isinstance(listed, Exception):
             found.partial.append(f"{index} is no sorted set")
             listed = []
-        ids = dict.fromkeys(decoded(one) for one in listed[:MOST_SWARMS])
+        ids = dict.fromkeys(decode_text(name) for name in listed[:MOST_SWARMS])
         for status in STATUSES:
-            kept, whole = redis_reading.members(
+            listed_names, whole = redis_reading.read_members(
                 session, self.keys.name("status", status=status), MOST_SWARMS
             )
-            found.states.update({decoded(one): status for one in kept})
-            ids.update(dict.fromkeys(decoded(one) for one in kept))
+            found.states.update({decode_text(name): status for name in listed_names})
+            ids.update(dict.fromkeys(decode_text(name) for name in listed_names))
             if not whole:
                 found.partial.append(f"only {MOST_SWARMS:,} of the {status} swarms were read")
         if len(listed) > MOST_SWARMS:
             found.partial.append(f"only the newest {MOST_SWARMS:,} swarms of {index} were read")
         return [*ids][: 2 * MOST_SWARMS]
 
-    def _archive(self, session: RedisConnection, now: float, found: Found) -> None:
+    def _archive(self, session: RedisConnection, now: float, found: SwarmRecords) -> None:
         since = int((now - self.window) * 1_000)
         index = self.keys.name("archive_index")
-        reply = redis_reading.one(
+        reply = redis_reading.send(
             session, "ZREVRANGEBYSCORE", index, "+inf", since, "LIMIT", 0, MOST_SWARMS
         )
         if isinstance(reply, Exception):
             return
-        ids = [decoded(one) for one in reply]
-        keys = [self.keys.name("archive", id=one) for one in ids]
-        found.ended = dict(zip(ids, list(redis_reading.texts(session, keys)), strict=True))
+        ids = [decode_text(name) for name in reply]
+        keys = [self.keys.name("archive", id=swarm) for swarm in ids]
+        found.ended = dict(zip(ids, list(redis_reading.read_texts(session, keys)), strict=True))
         if len(ids) == MOST_SWARMS:
             found.partial.append(f"only the latest {MOST_SWARMS:,} archived swarms were read")
 
-    def _members(self, session: RedisConnection, found: Found) -> None:
+    def _members(self, session: RedisConnection, found: SwarmRecords) -> None:
         """Find the hashes of agents and tasks, by going over the database once for each."""
         for role, fields in (("agent", AGENT), ("task", TASK)):
-            keys, whole = redis_reading.scanned(session, self.keys.pattern(role), MOST_HASHES)
+            keys, whole = redis_reading.scan_keys(session, self.keys.pattern(role), MOST_HASHES)
             if not whole:
                 found.partial.append(
                     f"the database was not gone over to its end for {self.keys.pattern(role)}"
                 )
-            texts = [decoded(key) for key in keys]
-            told = redis_reading.hashes(session, texts, fields)
+            texts = [decode_text(key) for key in keys]
+            entries = redis_reading.read_hashes(session, texts, fields)
             into = found.agents if role == "agent" else found.tasks
-            for key, values in zip(texts, told, strict=True):
+            for key, values in zip(texts, entries, strict=True):
                 parts = self.keys.parts(role, key)
                 if parts and values:
                     into[parts["id"], parts[role]] = values
@@ -169,13 +169,13 @@ class RedisSwarm:
     def _snapshot(
         self,
         parsed: ParsedSwarms,
-        heard: Events | None,
-        found: Found,
+        events: Events | None,
+        found: SwarmRecords,
         taken: tuple[float, float, ProblemNotes],
     ) -> Snapshot:
         now, clock, notes = taken
-        agents = parsed.agents_with(heard)
-        tasks = parsed.tasks_with(heard, self.window)
+        agents = parsed.agents_with(events)
+        tasks = parsed.tasks_with(events, self.window)
         return Snapshot(
             taken=now,
             clock=clock,
@@ -185,9 +185,9 @@ class RedisSwarm:
             spawn_times=parsed.spawn_times(),
             local=self.records.address.local,
             never=_never(agents, parsed.swarms, tasks),
-            bad=notes.told(),
+            bad=notes.list_problems(),
             partial=tuple(found.partial),
-            facts=_facts(parsed, heard),
+            facts=_facts(parsed, events),
         )
 
 
@@ -200,12 +200,12 @@ def _never(agents: Iterable[Any], swarms: tuple[Swarm, ...], tasks: Tasks) -> di
     never = {}
     if not agents:
         never["processes"] = never["busy"] = never["heartbeat"] = "no agent is registered"
-    elif not any(one.pid for one in agents):
+    elif not any(agent.pid for agent in agents):
         never["processes"] = "the agents' records in redis-swarm hold no process ids"
     if (
         agents
-        and not any(one.heartbeat for one in agents)
-        and not any(one.heartbeat for one in swarms)
+        and not any(agent.heartbeat for agent in agents)
+        and not any(swarm.heartbeat for swarm in swarms)
     ):
         never["heartbeat"] = "the records in redis-swarm hold no heartbeats"
     if tasks.working is None:
@@ -213,11 +213,11 @@ def _never(agents: Iterable[Any], swarms: tuple[Swarm, ...], tasks: Tasks) -> di
     return never
 
 
-def _facts(parsed: ParsedSwarms, heard: Events | None) -> dict[str, Any]:
+def _facts(parsed: ParsedSwarms, events: Events | None) -> dict[str, Any]:
     facts: dict[str, Any] = {"swarms": len(parsed.swarms), "errors": parsed.errors}
     facts["agents_spawned"] = parsed.spawned
-    if heard is not None:
-        facts["events"] = sum(heard.counts.values())
-        facts["events_seconds"] = round(heard.seconds, 1)
-        facts |= {f"event_{name}": number for name, number in heard.counts.items()}
+    if events is not None:
+        facts["events"] = sum(events.counts.values())
+        facts["events_seconds"] = round(events.seconds, 1)
+        facts |= {f"event_{name}": number for name, number in events.counts.items()}
     return facts

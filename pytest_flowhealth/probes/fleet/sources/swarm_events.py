@@ -34,22 +34,22 @@ class Events:
         self.seconds = 0.0
         self.full = False
 
-    def take(self, message: Mapping[str, Any], taker: RecordParser) -> None:
+    def take(self, message: Mapping[str, Any], parser: RecordParser) -> None:
         """Take in one message."""
-        kind = taker.text(message.get("type"), "an event's type") or "?"
+        kind = parser.text(message.get("type"), "an event's type") or "?"
         self.counts[kind if kind in _STATES or kind == "pool_scaled" else "other"] += 1
-        agent = taker.text(message.get("agentId"), "an event's agentId")
+        agent = parser.text(message.get("agentId"), "an event's agentId")
         if agent and kind in _STATES:
             self.states[agent] = _STATES[kind]
         if kind == "agent_released":
-            self._released(message.get("result"), taker)
+            self._released(message.get("result"), parser)
 
-    def _released(self, result: object, taker: RecordParser) -> None:
+    def _released(self, result: object, parser: RecordParser) -> None:
         if not isinstance(result, dict) or not isinstance(result.get("success"), bool):
             return
         self.completed += result["success"]
         self.failed += not result["success"]
-        lasted = taker.number(result.get("duration"), "an event's result.duration")
+        lasted = parser.number(result.get("duration"), "an event's result.duration")
         if lasted is not None:
             self.durations.append(lasted / 1_000.0)
 
@@ -61,7 +61,7 @@ def listen(
     session: RedisConnection,
     pattern: str,
     seconds: float,
-    taker: RecordParser,
+    parser: RecordParser,
     clock: Callable[[], float] = time.monotonic,
 ) -> Events:
     """Listen to the channels that match `pattern` for so many seconds, and return what was heard.
@@ -80,18 +80,18 @@ def listen(
             break
         reply = session.connection.read_response()
         if isinstance(reply, list) and len(reply) == 4 and reply[0] == b"pmessage":
-            _heard(reply[3], events, taker)
+            _heard(reply[3], events, parser)
     events.seconds = clock() - begin
     return events
 
 
-def _heard(payload: object, events: Events, taker: RecordParser) -> None:
+def _heard(payload: object, events: Events, parser: RecordParser) -> None:
     if not isinstance(payload, bytes) or len(payload) > LARGEST:
-        taker.notes.add(f"an event is larger than {LARGEST:,} B")
+        parser.notes.add(f"an event is larger than {LARGEST:,} B")
         events.counts["other"] += 1
         return
-    message = taker.table(payload, "an event")
+    message = parser.table(payload, "an event")
     if message is None:
         events.counts["other"] += 1
     else:
-        events.take(message, taker)
+        events.take(message, parser)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pytest_flowhealth.domain.text import format_number
-from pytest_flowhealth.probes.fleet.parsing import RecordParser, decoded
+from pytest_flowhealth.probes.fleet.parsing import RecordParser, decode_text
 from pytest_flowhealth.probes.fleet.snapshot import (
     ACTIVE,
     FAILED,
@@ -39,7 +39,7 @@ TASK = (*STATE, "startedAt", "createdAt", *ENDED)
 _MOST_IN_ONE = 10_000
 
 
-class Found:
+class SwarmRecords:
     """What one reading found: raw records by swarm."""
 
     def __init__(self) -> None:
@@ -71,26 +71,26 @@ class ParsedSwarms(msgspec.Struct):
     working: list[Working] = []
     durations: list[float] = []
 
-    def agents_with(self, heard: Events | None) -> tuple[Agent, ...]:
+    def agents_with(self, events: Events | None) -> tuple[Agent, ...]:
         """Return the agents; the last event of one says more than its record."""
-        states = heard.states if heard else {}
+        states = events.states if events else {}
         agents = {
-            name: msgspec.structs.replace(one, state=states.get(name, one.state))
-            for name, one in self.agents.items()
+            name: msgspec.structs.replace(agent, state=states.get(name, agent.state))
+            for name, agent in self.agents.items()
         }
         new = {name: Agent(name, state) for name, state in states.items() if name not in agents}
         return (*agents.values(), *new.values())
 
-    def tasks_with(self, heard: Events | None, window: float) -> Tasks:
+    def tasks_with(self, events: Events | None, window: float) -> Tasks:
         """Return the tasks; those that events tell of count where no record does."""
         basis = f"the swarms with a sign of life within {format_number(window / 60)} min"
         completed, failed, durations = self.completed, self.failed, self.durations
         if not self.tells_ended or completed + failed == 0:
-            completed = heard.completed if heard else 0
-            failed = heard.failed if heard else 0
-            durations = heard.durations if heard else []
-            basis = f"{format_number(heard.seconds)} s of events" if heard else "no record"
-        known = self.tells_ended or heard is not None
+            completed = events.completed if events else 0
+            failed = events.failed if events else 0
+            durations = events.durations if events else []
+            basis = f"{format_number(events.seconds)} s of events" if events else "no record"
+        known = self.tells_ended or events is not None
         return Tasks(
             completed=completed if known else None,
             failed=failed if known else None,
@@ -104,9 +104,9 @@ class ParsedSwarms(msgspec.Struct):
     def spawn_times(self) -> tuple[float, ...]:
         """Return the milliseconds from begin to ready of the agents that tell both."""
         return tuple(
-            1_000.0 * (one.ready - one.spawn_begin)
-            for one in self.agents.values()
-            if one.ready and one.spawn_begin and one.ready >= one.spawn_begin
+            1_000.0 * (value.ready - value.spawn_begin)
+            for value in self.agents.values()
+            if value.ready and value.spawn_begin and value.ready >= value.spawn_begin
         )
 
 
@@ -119,12 +119,12 @@ class Parser:
         window: Seconds; a swarm whose last sign of life is older does not count.
     """
 
-    def __init__(self, taker: RecordParser, now: float, window: float) -> None:
-        self._taker = taker
+    def __init__(self, parser: RecordParser, now: float, window: float) -> None:
+        self._parser = parser
         self._since = now - window
         self._parsed = ParsedSwarms()
 
-    def parsed(self, found: Found) -> ParsedSwarms:
+    def parsed(self, found: SwarmRecords) -> ParsedSwarms:
         """Return all of it, added up."""
         # A registry that is there and empty tells that there is nothing.
         nothing = not (found.swarms or found.ended or found.agents or found.tasks)
@@ -133,85 +133,87 @@ class Parser:
         hashed = {swarm for swarm, _ in found.tasks}
         swarms = [*self._swarms(found, hashed), *self._ended(found)]
         for (swarm, name), values in found.agents.items():
-            self._agent({key: decoded(value) for key, value in values.items()}, f"{swarm}:{name}")
+            self._agent(
+                {key: decode_text(value) for key, value in values.items()}, f"{swarm}:{name}"
+            )
         for (swarm, name), values in found.tasks.items():
             self._parsed.tells_ended = True
-            told = {key: decoded(value) for key, value in values.items()}
-            self._task(told, f"{swarm}:{name}", counts=True)
+            entry = {key: decode_text(value) for key, value in values.items()}
+            self._task(entry, f"{swarm}:{name}", counts=True)
         self._parsed.swarms = tuple(swarms)
         return self._parsed
 
-    def _swarms(self, found: Found, hashed: set[str]) -> Iterator[Swarm]:
+    def _swarms(self, found: SwarmRecords, hashed: set[str]) -> Iterator[Swarm]:
         for name, record in found.swarms.items():
-            told = self._table(record, f"the swarm {name}", found.hashes.get(name))
-            if told is None:
+            entry = self._table(record, f"the swarm {name}", found.hashes.get(name))
+            if entry is None:
                 continue  # Expired: an index outlives its records.
-            swarm = self._swarm(name, told, found.states.get(name))
+            swarm = self._swarm(name, entry, found.states.get(name))
             fresh = swarm.heartbeat is None or swarm.heartbeat >= self._since
-            self._tells(told, fresh=fresh)
+            self._tells(entry, fresh=fresh)
             if fresh:
-                self._inside(swarm, told, counts=name not in hashed)
+                self._inside(swarm, entry, counts=name not in hashed)
             if fresh or swarm.success is None:
                 yield swarm  # One that neither ended nor gives a sign of life is silent.
 
-    def _tells(self, told: Mapping[str, Any], *, fresh: bool) -> None:
+    def _tells(self, entry: Mapping[str, Any], *, fresh: bool) -> None:
         parsed = self._parsed
-        parsed.tells_agents |= isinstance(told.get("agents"), list)
-        parsed.tells_tasks |= isinstance(told.get("tasks"), list)
-        parsed.tells_ended |= not fresh and isinstance(told.get("metrics"), dict)
+        parsed.tells_agents |= isinstance(entry.get("agents"), list)
+        parsed.tells_tasks |= isinstance(entry.get("tasks"), list)
+        parsed.tells_ended |= not fresh and isinstance(entry.get("metrics"), dict)
 
-    def _ended(self, found: Found) -> Iterator[Swarm]:
+    def _ended(self, found: SwarmRecords) -> Iterator[Swarm]:
         for name, record in found.ended.items():
-            told = self._table(record, f"the archived swarm {name}", None)
-            if told is None or name in found.swarms:
+            entry = self._table(record, f"the archived swarm {name}", None)
+            if entry is None or name in found.swarms:
                 continue
-            reason = self._taker.state(told.get("archiveReason"), f"{name}: archiveReason")
-            yield self._swarm(name, {**told, "status": reason or told.get("status")}, None)
-            self._metrics(name, told)
+            reason = self._parser.state(entry.get("archiveReason"), f"{name}: archiveReason")
+            yield self._swarm(name, {**entry, "status": reason or entry.get("status")}, None)
+            self._metrics(name, entry)
 
     def _table(
         self, record: object, where: str, fields: Mapping[str, bytes] | None
     ) -> Mapping[str, Any] | None:
         if isinstance(record, bytes):
-            return self._taker.table(record, where)
+            return self._parser.table(record, where)
         if fields:
-            return {name: decoded(value) for name, value in fields.items()}
+            return {name: decode_text(value) for name, value in fields.items()}
         if isinstance(record, Exception):
-            self._taker.notes.add(f"{where} can't be read: {record}")
+            self._parser.notes.add(f"{where} can't be read: {record}")
         return None
 
-    def _swarm(self, name: str, told: Mapping[str, Any], kept: str | None) -> Swarm:
-        take, where = self._taker, f"the swarm {name}"
+    def _swarm(self, name: str, entry: Mapping[str, Any], listed_status: str | None) -> Swarm:
+        parse, where = self._parser, f"the swarm {name}"
         return Swarm(
-            id=take.text(name, where) or "?",
-            state=take.state(_first(told, STATE), f"{where}: status") or kept,
-            confidence=take.share(told.get("confidence"), f"{where}: confidence"),
-            heartbeat=take.moment(_first(told, BEAT), f"{where}: lastHeartbeat"),
+            id=parse.text(name, where) or "?",
+            state=parse.state(_first(entry, STATE), f"{where}: status") or listed_status,
+            confidence=parse.share(entry.get("confidence"), f"{where}: confidence"),
+            heartbeat=parse.moment(_first(entry, BEAT), f"{where}: lastHeartbeat"),
         )
 
-    def _inside(self, swarm: Swarm, told: Mapping[str, Any], *, counts: bool) -> None:
+    def _inside(self, swarm: Swarm, entry: Mapping[str, Any], *, counts: bool) -> None:
         name, ended = swarm.id, swarm.success is not None
         if counts:
-            self._metrics(name, told)
-        agents, tasks = told.get("agents"), told.get("tasks")
+            self._metrics(name, entry)
+        agents, tasks = entry.get("agents"), entry.get("tasks")
         if isinstance(agents, list):
-            for number, one in enumerate([] if ended else agents[:_MOST_IN_ONE]):
-                self._listed_agent(one, f"{name}:{number}")
+            for number, agent in enumerate([] if ended else agents[:_MOST_IN_ONE]):
+                self._listed_agent(agent, f"{name}:{number}")
         if isinstance(tasks, list):
-            for number, one in enumerate(tasks[:_MOST_IN_ONE]):
-                if isinstance(one, dict):
-                    self._task(one, f"{name}:{number}", counts=False)
+            for number, task in enumerate(tasks[:_MOST_IN_ONE]):
+                if isinstance(task, dict):
+                    self._task(task, f"{name}:{number}", counts=False)
 
-    def _metrics(self, name: str, told: Mapping[str, Any]) -> None:
-        metrics = told.get("metrics")
+    def _metrics(self, name: str, entry: Mapping[str, Any]) -> None:
+        metrics = entry.get("metrics")
         if metrics is None:
             return
         if not isinstance(metrics, dict):
-            self._taker.notes.add(f"the swarm {name}: metrics is no object")
+            self._parser.notes.add(f"the swarm {name}: metrics is no object")
             return
         where = f"the swarm {name}: metrics"
         count = {
-            field: self._taker.count(metrics.get(field), f"{where}.{field}")
+            field: self._parser.count(metrics.get(field), f"{where}.{field}")
             for field in ("tasksCompleted", "tasksFailed", "agentsSpawned", "errors")
         }
         if count["tasksCompleted"] is not None and count["tasksFailed"] is not None:
@@ -221,38 +223,38 @@ class Parser:
         self._parsed.spawned += count["agentsSpawned"] or 0
         self._parsed.errors += count["errors"] or 0
 
-    def _listed_agent(self, told: object, name: str) -> None:
-        if isinstance(told, dict):
-            self._agent(told, name)
-        elif isinstance(told, str) and told:
-            text = self._taker.text(told, f"the agent {name}") or name
+    def _listed_agent(self, entry: object, name: str) -> None:
+        if isinstance(entry, dict):
+            self._agent(entry, name)
+        elif isinstance(entry, str) and entry:
+            text = self._parser.text(entry, f"the agent {name}") or name
             self._parsed.agents.setdefault(text, Agent(text))
 
-    def _agent(self, told: Mapping[str, Any], name: str) -> None:
-        take, where = self._taker, f"the agent {name}"
-        found = take.text(told.get("id"), f"{where}: id") or name.rpartition(":")[2]
+    def _agent(self, entry: Mapping[str, Any], name: str) -> None:
+        parse, where = self._parser, f"the agent {name}"
+        found = parse.text(entry.get("id"), f"{where}: id") or name.rpartition(":")[2]
         agent = Agent(
             id=found,
-            state=take.state(_first(told, STATE), f"{where}: status"),
-            pid=take.count(told.get("pid"), f"{where}: pid") or None,
-            host=take.text(told.get("host"), f"{where}: host"),
-            spawn_begin=take.moment(_first(told, BEGUN[:3]), f"{where}: spawnBegin"),
-            ready=take.moment(_first(told, READY), f"{where}: readyAt"),
-            heartbeat=take.moment(_first(told, BEAT), f"{where}: lastHeartbeat"),
+            state=parse.state(_first(entry, STATE), f"{where}: status"),
+            pid=parse.count(entry.get("pid"), f"{where}: pid") or None,
+            host=parse.text(entry.get("host"), f"{where}: host"),
+            spawn_begin=parse.moment(_first(entry, BEGUN[:3]), f"{where}: spawnBegin"),
+            ready=parse.moment(_first(entry, READY), f"{where}: readyAt"),
+            heartbeat=parse.moment(_first(entry, BEAT), f"{where}: lastHeartbeat"),
         )
         self._parsed.tells_agents = True
         if agent.state not in GONE:
             self._parsed.agents[found] = agent
 
-    def _task(self, told: Mapping[str, Any], name: str, *, counts: bool) -> None:
-        take, parsed, where = self._taker, self._parsed, f"the task {name}"
+    def _task(self, entry: Mapping[str, Any], name: str, *, counts: bool) -> None:
+        parse, parsed, where = self._parser, self._parsed, f"the task {name}"
         parsed.tells_tasks = True
-        state = take.state(_first(told, STATE), f"{where}: status")
-        since = take.moment(_first(told, ("startedAt", "createdAt")), f"{where}: startedAt")
-        ended = take.moment(_first(told, ENDED), f"{where}: completedAt")
+        state = parse.state(_first(entry, STATE), f"{where}: status")
+        since = parse.moment(_first(entry, ("startedAt", "createdAt")), f"{where}: startedAt")
+        ended = parse.moment(_first(entry, ENDED), f"{where}: completedAt")
         if state in ACTIVE:
             parsed.tasks["active"] += 1
-            parsed.working.append(Working(take.text(name, where) or "?", since))
+            parsed.working.append(Working(parse.text(name, where) or "?", since))
         elif state in WAITING:
             parsed.tasks["waiting"] += 1
         elif counts and (ended is None or ended >= self._since):
@@ -262,6 +264,6 @@ class Parser:
                 parsed.durations.append(ended - since)
 
 
-def _first(told: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+def _first(entry: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     """Return the value of the first of these fields that is there."""
-    return next((told[name] for name in names if told.get(name) not in (None, "")), None)
+    return next((entry[name] for name in names if entry.get(name) not in (None, "")), None)

@@ -10,7 +10,7 @@ from pytest_flowhealth.errors import MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.fleet import metrics, overview
 from pytest_flowhealth.probes.fleet.sampling import FleetSample, read
 from pytest_flowhealth.probes.fleet.snapshot import Agent, Agents, Snapshot, Swarm, Tasks, Working
-from pytest_flowhealth.probes.fleet.utilisation import Fleet
+from pytest_flowhealth.probes.fleet.utilisation import ProcessMeter
 from tests.kit.clock import FakeClock
 
 NOW = 1_790_000_000.0
@@ -121,7 +121,7 @@ def test_agents_elsewhere_are_not_applicable_and_without_a_process_unmeasured(
     agent: Agent, local: bool, error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
-        Fleet(snapshot(agents=Agents.of((agent,)), local=local))
+        ProcessMeter(snapshot(agents=Agents.of((agent,)), local=local))
 
 
 def at(clock: float, agents: Agents, **tasks: Any) -> Snapshot:

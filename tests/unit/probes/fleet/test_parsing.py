@@ -55,13 +55,13 @@ def test_a_moment_is_read_in_s_in_ms_and_as_iso_8601(value: object, expected: fl
 def test_what_is_no_json_object_is_told(text: bytes) -> None:
     notes = ProblemNotes()
     assert RecordParser(NOW, notes).table(text, "it") is None
-    assert len(notes.told()) == 1
+    assert len(notes.list_problems()) == 1
 
 
 def test_of_many_problems_ten_are_named_and_the_others_counted() -> None:
     notes = ProblemNotes()
     for number in range(1_000):
         notes.add(f"bad {number}\x1b[31m")
-    assert len(notes.told()) == 11
-    assert notes.told()[-1] == "and 990 more"
-    assert "\x1b" not in "".join(notes.told())
+    assert len(notes.list_problems()) == 11
+    assert notes.list_problems()[-1] == "and 990 more"
+    assert "\x1b" not in "".join(notes.list_problems())

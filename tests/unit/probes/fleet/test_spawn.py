@@ -5,7 +5,7 @@ from typing import NoReturn
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.probes.fleet.readiness import sign_of
+from pytest_flowhealth.probes.fleet.readiness import make_signal
 from pytest_flowhealth.probes.fleet.spawn import AgentStart, describe_failed_starts
 
 
@@ -26,14 +26,14 @@ def no_redis() -> NoReturn:
     ],
 )
 def test_a_line_is_a_sign_where_it_has_the_text_as_a_word(line: str, seen: bool) -> None:
-    sign = sign_of("stdout: ready ", no_redis, 1.0, "word")
+    sign = make_signal("stdout: ready ", no_redis, 1.0, "word")
     sign.line(line)
     assert (sign.at is not None, sign.wake.is_set()) == (seen, seen)
 
 
 def test_there_is_no_other_sign() -> None:
     with pytest.raises(CheckFailed, match="no ready sign 'file:x'"):
-        sign_of("file:x", no_redis, 1.0, "word")
+        make_signal("file:x", no_redis, 1.0, "word")
 
 
 WELL = AgentStart(12.0, last_lines=("ready",))

@@ -9,10 +9,21 @@ import pytest
 from pytest_flowhealth.config.model import Configuration, PackageSection, Redis
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
+from pytest_flowhealth.probes.redis import variables
 from pytest_flowhealth.probes.redis.application import find_address
 from tests.kit.projects import write
 
 IOREDIS = {"dependencies": {"ioredis": "*"}}
+
+
+@pytest.fixture
+def env_files_read_without_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read `.env` files here, line by line: how Node reads them is tested elsewhere."""
+
+    def read(path: Path) -> dict[str, str]:
+        return dict(line.split("=", 1) for line in path.read_text().splitlines())
+
+    monkeypatch.setattr(variables, "read_env_file", read)
 
 
 def target(root: Path, package: dict[str, Any] | str | None, url: str | None = None) -> Target:
@@ -105,16 +116,108 @@ def test_the_applications_variables_name_its_redis(
     assert found.assumed is origin.startswith("assumed")
 
 
+@pytest.mark.parametrize(
+    ("files", "environ", "place", "origin", "contradicts"),
+    [
+        ({".env.local": "REDIS_PORT=7"}, {}, "localhost:7", ".env.local REDIS_PORT", ""),
+        ({".env.test": "REDIS_PORT=7"}, {"NODE_ENV": "test"}, "localhost:7", ".env.test", ""),
+        ({".env.test": "REDIS_PORT=7"}, {}, "127.0.0.1:6379", "assumed", ""),
+        (
+            {".env": "REDIS_PORT=7", ".env.local": "REDIS_PORT=8"},
+            *({}, "localhost:7", ".env REDIS_PORT", ".env.local REDIS_PORT names localhost:8"),
+        ),
+        ({".env": "QUEUE_REDIS_HOST=a"}, {}, "a:6379", ".env QUEUE_REDIS_HOST", ""),
+        ({".env": "CACHE_URL=redis://a:7/1"}, {}, "a:7", ".env CACHE_URL", ""),
+        (
+            {".env": "CACHE_URL=redis://a:7\nJOBS_URL=redis://b:7"},
+            *({}, "a:7", ".env CACHE_URL", ".env JOBS_URL names b:7"),
+        ),
+        ({".env": "CACHE_URL=redis://a:7"}, {"REDIS_HOST": "b"}, "b:6379", "environment", ""),
+        (
+            {".env": "REDIS_SENTINELS=a:1,b:1"},
+            *({}, "127.0.0.1:6379", "assumed", ".env sets REDIS_SENTINELS"),
+        ),
+        ({".env": "REDISINSIGHT_PORT=5540"}, {}, "127.0.0.1:6379", "assumed", ""),
+        ({".env": "REDIS_SOCKET=/run/r.sock"}, {}, "/run/r.sock", ".env REDIS_SOCKET", ""),
+    ],
+)
+def test_an_address_is_found_in_other_files_and_variables(
+    tmp_path: Path,
+    files: dict[str, str],
+    environ: dict[str, str],
+    place: str,
+    origin: str,
+    contradicts: str,
+    env_files_read_without_node: None,
+) -> None:
+    write(tmp_path, files)
+    found = find_address(target(tmp_path, IOREDIS), environ)
+    assert found.place == place
+    assert found.origin.startswith(origin)
+    assert [contradicts in text for text in found.contradictions] == [True] * bool(contradicts)
+
+
+def test_a_framework_that_reads_env_local_lets_it_take_precedence(
+    tmp_path: Path, env_files_read_without_node: None
+) -> None:
+    write(tmp_path, {".env": "REDIS_PORT=7", ".env.local": "REDIS_PORT=8"})
+    package = {"dependencies": {"ioredis": "*", "next": "*"}}
+    assert find_address(target(tmp_path, package), {}).place == "localhost:8"
+
+
+def test_a_workspace_that_needs_redis_has_an_env_file_of_its_own(
+    tmp_path: Path, env_files_read_without_node: None
+) -> None:
+    write(tmp_path, {"apps/a/package.json": json.dumps(IOREDIS), "apps/a/.env": "REDIS_PORT=7"})
+    found = find_address(target(tmp_path, {"workspaces": ["apps/*"]}), {})
+    assert (found.place, found.origin) == ("localhost:7", "apps/a/.env REDIS_PORT")
+
+
+@pytest.mark.parametrize(
+    ("script", "place"),
+    [
+        ("REDIS_PORT=7 node a.js", "localhost:7"),
+        ("cross-env REDIS_PORT=7 NODE_ENV=production node a.js", "localhost:7"),
+        ("export REDIS_PORT=7 && node a.js", "localhost:7"),
+        ("node a.js REDIS_PORT=7", "127.0.0.1:6379"),
+        ("REDIS_PORT=$PORT node a.js", "127.0.0.1:6379"),
+        ("node 'a.js", "127.0.0.1:6379"),
+    ],
+)
+def test_the_start_script_may_set_the_variables(tmp_path: Path, script: str, place: str) -> None:
+    package = {**IOREDIS, "scripts": {"start": script}}
+    assert find_address(target(tmp_path, package), {}).place == place
+
+
+@pytest.mark.parametrize(
+    ("environ", "password", "forgiving"),
+    [
+        ({"REDIS_URL": "redis://a"}, "s3cret", True),
+        ({"REDIS_URL": "redis://:own@a"}, "own", False),
+        ({"REDIS_HOST": "a"}, "s3cret", False),
+        ({}, "s3cret", False),
+    ],
+)
+def test_the_password_may_be_a_variable_beside_the_address(
+    tmp_path: Path, environ: dict[str, str], password: str, forgiving: bool
+) -> None:
+    package = {"dependencies": {"redis": "*"}}
+    found = find_address(target(tmp_path, package), {**environ, "REDIS_PASSWORD": "s3cret"})
+    assert found.password
+    assert (found.password.reveal(), found.forgiving) == (password, forgiving)
+    assert found.assumed is not bool(environ)
+
+
 def test_each_part_of_an_address_may_be_a_variable(tmp_path: Path) -> None:
     environ = {"HOST": "h", "PASSWORD": "p@s/s", "USERNAME": "u", "DB": "3", "TLS": "true"}
-    variables = {f"REDIS_{name}": value for name, value in environ.items()}
-    found = find_address(target(tmp_path, IOREDIS), variables)
+    named = {f"REDIS_{name}": value for name, value in environ.items()}
+    found = find_address(target(tmp_path, IOREDIS), named)
     assert (found.username, found.database, found.tls) == ("u", 3, True)
     assert found.password
     assert found.password.reveal() == "p@s/s"
     assert "p@s" not in repr(found)
     assert "p%40s" not in repr(found)
-    assert not find_address(target(tmp_path, IOREDIS), {**variables, "REDIS_TLS": "false"}).tls
+    assert not find_address(target(tmp_path, IOREDIS), {**named, "REDIS_TLS": "false"}).tls
 
 
 @pytest.mark.parametrize("value", ["6379a", "99999", "tcp://"])

@@ -51,7 +51,12 @@ def of_system(number: int) -> OSError:
 @pytest.mark.parametrize(
     ("error", "url", "message", "remedy"),
     [
-        (None, TCP, "no answer within 2 s", "redis-cli -h 127.0.0.1 -p 6380 ping; a stopped"),
+        (
+            None,
+            TCP,
+            "no answer within 2 s",
+            "redis-cli -h 127.0.0.1 -p 6380 --user app --askpass ping; a stopped",
+        ),
         (None, TLS, "no answer within 2 s", "--tls ping"),
         (None, FAR, "or a firewall drops the packets", "redis-cli -h redis.example -p 6379 ping"),
         (TimeoutError(), TCP, "no answer within 2 s", "kill -CONT"),
@@ -75,7 +80,12 @@ def of_system(number: int) -> OSError:
         (of_tls(ssl.SSLError, "NO_PROTOCOLS"), TLS, "no protocols", "openssl s_client"),
         (Login("WRONGPASS invalid"), TCP, "refused the password of user 'app'", "redis.url"),
         (Login("Authentication required."), FAR, "asks for a password", LOG_IN),
-        (Login("called without any password configured"), TCP, "has no password", "requirepass"),
+        (
+            Login("called without any password configured"),
+            TCP,
+            "has no password",
+            "take the password out",
+        ),
         (exceptions.AuthenticationWrongNumberOfArgsError("x"), FAR, "the default user", "password"),
         (exceptions.NoPermissionError("x"), TCP, "does not let user 'app' send SET", ALLOW),
         (exceptions.ReadOnlyError("x"), TCP, "read-only replica", "redis.replica = true"),

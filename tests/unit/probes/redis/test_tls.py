@@ -7,7 +7,7 @@ import pytest
 
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.redis.address import parse_address
-from pytest_flowhealth.probes.redis.tls import arguments, context_of
+from pytest_flowhealth.probes.redis.tls import arguments, make_context
 
 
 @pytest.mark.parametrize(
@@ -24,11 +24,11 @@ def test_the_certificate_and_its_name_are_checked_unless_the_url_says_otherwise(
     options: str, required: ssl.VerifyMode, name_checked: bool
 ) -> None:
     address = parse_address(f"rediss://h/0{options}")
-    context = context_of(address)
+    context = make_context(address)
     assert context is not None
     assert (context.verify_mode, context.check_hostname) == (required, name_checked)
     assert arguments(address)["ssl_check_hostname"] is name_checked
-    assert context_of(parse_address(f"redis://h/0{options}")) is None
+    assert make_context(parse_address(f"redis://h/0{options}")) is None
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_options_that_can_not_be_used_are_told(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "no.pem").write_text("no certificate")
     with pytest.raises(CheckFailed, match=r"ssl_ options of redis\.url can't be used"):
-        context_of(parse_address(f"rediss://h/0?{options}", "redis.url"))
+        make_context(parse_address(f"rediss://h/0?{options}", "redis.url"))

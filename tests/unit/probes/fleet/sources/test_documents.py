@@ -8,7 +8,7 @@ import pytest
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.fleet import metrics
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
-from pytest_flowhealth.probes.fleet.sources.documents import at, snapshot_of
+from pytest_flowhealth.probes.fleet.sources.documents import at, parse_snapshot
 
 NOW = 1_790_000_000.0
 OURS = {
@@ -24,7 +24,7 @@ OURS = {
 
 def read(document: object, fields: Mapping[str, str] | None = None) -> Snapshot:
     text = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return snapshot_of(text, fields or {}, (NOW, 1.0), local=True, where="the page")
+    return parse_snapshot(text, fields or {}, (NOW, 1.0), local=True, where="the page")
 
 
 def test_our_own_form_is_read() -> None:

@@ -11,7 +11,7 @@ from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.probes.fleet.sources import prometheus
 from pytest_flowhealth.probes.fleet.sources.fetch import WebAddress
 from pytest_flowhealth.probes.fleet.sources.prometheus import Prometheus
-from pytest_flowhealth.probes.fleet.utilisation import Fleet
+from pytest_flowhealth.probes.fleet.utilisation import ProcessMeter
 
 METRICS = """\
 # HELP jobs_total Jobs.
@@ -62,7 +62,7 @@ def test_samples_of_a_metric_are_summed(read: Read) -> None:
     assert found.bad == ("a line is no metric: depth x", "there is no metric depth for `waiting`")
     assert "active" in found.never
     with pytest.raises(NotApplicable):
-        Fleet(found)
+        ProcessMeter(found)
 
 
 @pytest.mark.parametrize(

@@ -8,20 +8,20 @@ import pytest
 from pytest_flowhealth.probes.fleet.parsing import ProblemNotes, RecordParser
 from pytest_flowhealth.probes.fleet.sources.swarm_events import LARGEST, Events, _heard
 from pytest_flowhealth.probes.fleet.sources.swarm_keys import SwarmKeys
-from pytest_flowhealth.probes.fleet.sources.swarm_records import Found, ParsedSwarms, Parser
+from pytest_flowhealth.probes.fleet.sources.swarm_records import ParsedSwarms, Parser, SwarmRecords
 
 NOW = 1_790_000_000.0
 MS = int(NOW * 1_000)
 
 
-def parse(found: Found) -> tuple[ParsedSwarms, tuple[str, ...]]:
+def parse(found: SwarmRecords) -> tuple[ParsedSwarms, tuple[str, ...]]:
     notes = ProblemNotes()
     parsed = Parser(RecordParser(NOW, notes), NOW, 3_600.0).parsed(found)
-    return parsed, notes.told()
+    return parsed, notes.list_problems()
 
 
-def swarms(**records: dict[str, Any] | bytes | Exception | None) -> Found:
-    found = Found()
+def swarms(**records: dict[str, Any] | bytes | Exception | None) -> SwarmRecords:
+    found = SwarmRecords()
     found.swarms = {
         name: json.dumps(record).encode() if isinstance(record, dict) else record
         for name, record in records.items()
@@ -96,7 +96,7 @@ def test_a_swarm_without_a_sign_of_life_in_the_window_does_not_count_but_is_show
 
 
 def test_an_empty_registry_tells_that_there_is_nothing() -> None:
-    told = parse(Found())[0].tasks_with(None, 3_600.0)
+    told = parse(SwarmRecords())[0].tasks_with(None, 3_600.0)
     assert (told.completed, told.failed, told.active, told.waiting) == (0, 0, 0, 0)
 
 
@@ -111,7 +111,7 @@ def hear(*payloads: object) -> tuple[Events, tuple[str, ...]]:
     for payload in payloads:
         text = json.dumps(payload).encode() if isinstance(payload, dict) else payload
         _heard(text, events, RecordParser(NOW, notes))
-    return events, notes.told()
+    return events, notes.list_problems()
 
 
 def test_events_tell_the_ends_of_tasks_and_the_states_of_agents() -> None:
