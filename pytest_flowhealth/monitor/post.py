@@ -160,8 +160,8 @@ class Post:
         state: BoardState,
     ) -> None:
         """Take in the end of a round that was to look at some components, or (None) at all."""
-        names = () if health is None else [one.id for one in health.checks]
-        self._watch.ended(names, problems, moment, looked, state)
+        checks = () if health is None else health.checks
+        self._watch.ended(checks, problems, moment, looked, state)
         if entry is not None:
             kept = msgspec.structs.replace(entry, fingerprint=self._fingerprint)
             self._watch.measured(kept, moment)

@@ -82,11 +82,6 @@ class BoardState(msgspec.Struct, frozen=True):
         """The application's version; None if it is not known."""
         return None if self.report is None else self.report.target.version
 
-    def find(self, names: Iterable[str]) -> list[CheckResult]:
-        """Return the checks with these ids, as they count now."""
-        checks = {one.id: one for state in self.components.values() for one in state.checks}
-        return [checks[name] for name in names if name in checks]
-
 
 class Degradation(msgspec.Struct, frozen=True):
     """A status that is worse than the checks' own, until every component that it concerns was checked again."""
@@ -134,7 +129,7 @@ class StatusBoard:
         still contradict it.
         """
         self._partial |= {one.id: one for one in checks}
-        self._checked |= {one.component: (now, at) for one in checks}
+        self._note_checked({one.component for one in checks}, at, now)
         self._derive(at)
 
     def add_round(
@@ -169,7 +164,7 @@ class StatusBoard:
                 self._results = {
                     name: ours for name, ours in self._results.items() if name in report.components
                 }
-            self._checked |= dict.fromkeys(looked or report.components, (now, at))
+            self._note_checked(looked or report.components, at, now)
             self._add_results(report, looked)
         self._state = msgspec.structs.replace(self._state, ended=at)
         self._derive(at)
@@ -194,6 +189,12 @@ class StatusBoard:
         if (overdue, stuck) != (self._overdue, self._stuck):
             self._overdue, self._stuck = overdue, stuck
             self._derive(at)
+
+    def _note_checked(self, components: Iterable[str], at: datetime.datetime, now: float) -> None:
+        """Note when components were checked: from then on they are not overdue."""
+        checked = frozenset(components)
+        self._checked |= dict.fromkeys(checked, (now, at))
+        self._overdue -= checked
 
     def _add_results(self, report: Report, looked: Collection[str] | None) -> None:
         for name in report.components:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pytest_flowhealth.alerts import observing
 from pytest_flowhealth.alerts.engine import Engine, Moment, Observation, Subject, Tracked
@@ -67,7 +67,7 @@ class Watch:
 
     def ended(
         self,
-        names: Iterable[str],
+        checks: Sequence[CheckResult],
         problems: Sequence[str],
         moment: Moment,
         looked: Collection[str] | None,
@@ -76,14 +76,14 @@ class Watch:
         """Take in the end of a round.
 
         Args:
-            names: The checks that it reported.
+            checks: Those that it reported. The board's may be unknown for their age, which is no
+                result: missing data raises and resolves no alert.
             problems: What was wrong with the round itself.
             moment: When it ended.
             looked: The components that were due; None for all.
             state: The status board's, with this round.
         """
         settings = self.settings.target.config.alerts
-        checks = state.find(names)
         self.engine.observe(
             [
                 *observing.of_checks(checks, settings, state.blocked, over=True),

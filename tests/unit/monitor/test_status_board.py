@@ -128,6 +128,18 @@ def test_component_not_checked_for_three_intervals_is_unknown() -> None:
     assert found == [Status.HEALTHY, Status.UNKNOWN, Status.HEALTHY]
 
 
+def test_component_counts_as_soon_as_it_was_checked_again() -> None:
+    known = StatusBoard()
+    known.add_round(health(MANIFEST), (), START, None, 100.0)
+    known.expire(161.0, START, {"package": 60.0}, stuck=False)
+
+    known.add_partial([FAILS], START, 162.0)
+    assert tiles(known) == {"package": Status.UNHEALTHY}
+    known.expire(300.0, START, {"package": 60.0}, stuck=False)
+    assert tiles(known) == {"package": Status.UNKNOWN}
+    assert taken(known, {"package"}, MANIFEST) is Status.HEALTHY
+
+
 def test_failing_component_not_checked_for_three_intervals_is_unknown_too() -> None:
     known = StatusBoard()
     taken(known, None, FAILS)

@@ -33,8 +33,7 @@ class Rounds:
     def end(self, now: float, *checks: CheckResult, looked: Collection[str] | None = None) -> None:
         """End a round of some components, or (None) of all."""
         self.board.add_round(health(*checks), (), at(now).wall, looked, now)
-        names = [one.id for one in checks]
-        self.watch.ended(names, (), at(now), looked, self.board.state)
+        self.watch.ended(checks, (), at(now), looked, self.board.state)
 
     def blocked(self, name: str) -> tuple[str, ...]:
         """Return what an alert says that it blocks."""
@@ -140,3 +139,31 @@ def test_refusal_of_a_receiver_raises_an_alert_until_it_accepts_a_message(tmp_pa
     watch.delivered({}, at(10))
 
     assert firing(watch) == []
+
+
+def test_round_that_took_longer_than_three_intervals_raises_no_alert_of_blocked_checks(
+    tmp_path: Path,
+) -> None:
+    watch = make_watch(tmp_path)
+    rounds = Rounds(watch)
+    ping = check("redis.ping", Outcome.PASS, requires=("redis.connect",))
+    rounds.end(0, check("redis.connect", Outcome.PASS), ping)
+    rounds.board.expire(10.0, at(10.0).wall, {"redis": 4.0}, stuck=False)
+
+    skipped = check("redis.ping", Outcome.SKIP, blocked_by="redis.connect", requires=ping.requires)
+    rounds.end(11, check("redis.connect", Outcome.FAIL), skipped, looked={"redis"})
+
+    assert firing(watch) == ["redis.connect"]
+    assert rounds.blocked("redis.connect") == ("redis.ping",)
+
+
+def test_expired_results_of_a_component_raise_and_resolve_no_alert(tmp_path: Path) -> None:
+    watch = make_watch(tmp_path)
+    rounds = Rounds(watch)
+    rounds.end(0, MANIFEST, FAILS, BUILD)
+    rounds.board.expire(10.0, at(10.0).wall, {"package": 4.0}, stuck=False)
+
+    rounds.end(11, MANIFEST, BUILD, looked={"build"})
+
+    assert firing(watch) == ["package.tree"]
+    assert watch.engine.tracked["package.tree"].subject.summary == FAILS.message
