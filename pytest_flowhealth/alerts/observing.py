@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from pytest_flowhealth.alerts.engine import Observation, Subject
 from pytest_flowhealth.alerts.rules import Condition, ThresholdResult, judge, spell
@@ -68,7 +68,7 @@ def of_round(problems: Sequence[str], settings: Alerts) -> Observation:
         severity="critical",
         summary="; ".join(problems) or "the round was run",
         remedy="pytest --health",
-        runbook=link(settings.runbook_url, ROUND),
+        runbook=make_runbook_link(settings, ROUND),
     )
     return Observation(subject, bool(problems), policy_of(settings, 0.0, None))
 
@@ -88,7 +88,7 @@ def of_delivery(refusals: Mapping[str, str], settings: Alerts) -> Observation:
         severity="critical",
         summary=f"a message was not accepted: {reasons}" if reasons else "messages are accepted",
         remedy="flowhealth alerts test",
-        runbook=link(settings.runbook_url, DELIVERY),
+        runbook=make_runbook_link(settings, DELIVERY),
     )
     return Observation(subject, bool(refusals), policy_of(settings, 0.0, None))
 
@@ -127,15 +127,21 @@ def policy_of(settings: Alerts, held: float, cooldown: float | None) -> Policy:
     )
 
 
-def link(base: str, name: str) -> str:
-    """Return the URL of an alert's section in the runbook, as Markdown's headings are linked to."""
-    slug = re.sub(r"[^a-z0-9_-]", "", name.partition("[")[0].lower())
-    return base if "#" in base else f"{base}#{slug}"
+def make_runbook_link(settings: Alerts, name: str, own: str | None = None) -> str | None:
+    """Return the absolute URL of what to do about an alert; None if none is configured.
 
-
-def _find_runbook(own: str | None, name: str, settings: Alerts) -> str:
-    """Return an alert's own link, absolute, or that of its section in the runbook."""
-    return urljoin(settings.runbook_url, own) if own else link(settings.runbook_url, name)
+    Args:
+        settings: The configuration's.
+        name: The alert's; its section of the runbook is linked to as a heading of Markdown.
+        own: The link of the check or rule, absolute or relative to the runbook.
+    """
+    base = settings.runbook_url
+    if own:
+        link = urljoin(base or "", own)
+        return link if urlsplit(link).scheme else None
+    if base is None or "#" in base:
+        return base
+    return f"{base}#{re.sub(r'[^a-z0-9_-]', '', name.partition('[')[0].lower())}"
 
 
 def _breached(check: CheckResult) -> bool | None:
@@ -157,7 +163,7 @@ def _of_check(
         summary=check.message or f"{check.id} is {check.outcome.value}",
         remedy=check.remedy,
         blocked=blocked,
-        runbook=_find_runbook(said.runbook, check.id, settings),
+        runbook=make_runbook_link(settings, check.id, said.runbook),
     )
     return Observation(subject, breached, policy_of(settings, said.after, said.cooldown))
 
@@ -185,6 +191,6 @@ def _of_rule(rule: Condition, judged: ThresholdResult, settings: Alerts) -> Obse
         unit=judged.unit,
         limit=rule.limit,
         remedy=rule.remedy,
-        runbook=_find_runbook(rule.runbook, rule.name, settings),
+        runbook=make_runbook_link(settings, rule.name, rule.runbook),
     )
     return Observation(subject, judged.breached, policy_of(settings, rule.held, rule.cooldown))

@@ -56,12 +56,13 @@ class Alerts(msgspec.Struct, frozen=True):
     """What holds for every alert."""
 
     runbook_url: Annotated[
-        str,
+        str | None,
         Meta(
-            description="The address of the runbook; an alert links to its own section of it.",
+            description="The address of your runbook; an alert links to its own section of it. "
+            "Without it, only alerts with a `runbook` of their own have a link.",
             examples=["https://wiki.example.org/runbook"],
         ),
-    ] = "https://pytest-flowhealth.readthedocs.io/en/stable/runbook.html"
+    ] = None
     cooldown: Annotated[
         str, Meta(description="How long the alert of a check tells nothing new after it told.")
     ] = "5 min"
@@ -131,7 +132,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"hel
     summary: Annotated[str | None, Meta(description="A sentence for the message.")] = None
     remedy: Annotated[str | None, Meta(description="What to type.")] = None
     runbook: Annotated[
-        str | None, Meta(description="The address of what to do; else its section of the runbook.")
+        str | None, Meta(description="The address of what to do; else its section of `runbook_url`.")
     ] = None
 
 

@@ -2,10 +2,12 @@
 
 import datetime
 
+import pytest
+
 from pytest_flowhealth.alerts.channels.alertmanager import labels
 from pytest_flowhealth.alerts.engine import Engine, Moment, Observation, Subject, make_alert
 from pytest_flowhealth.alerts.message import Origin
-from pytest_flowhealth.alerts.observing import of_checks
+from pytest_flowhealth.alerts.observing import make_runbook_link, of_checks
 from pytest_flowhealth.alerts.routing import router
 from pytest_flowhealth.alerts.state import Policy
 from pytest_flowhealth.config.alerts import Alerts
@@ -31,8 +33,7 @@ def test_root_cause_raises_one_alert_that_names_what_it_blocks() -> None:
     assert (alert.name, alert.severity, alert.state) == ("redis.connect", "critical", "firing")
     assert alert.blocked == ("redis.memory", "redis.ping")
     assert alert.remedy == "mend redis.connect"
-    assert alert.runbook == f"{Alerts().runbook_url}#redisconnect"
-    assert alert.runbook.startswith("https://")
+    assert alert.runbook is None
 
 
 def test_hundred_alerts_of_one_component_are_one_message() -> None:
@@ -160,13 +161,25 @@ def test_resolved_alert_that_flaps_is_not_firing() -> None:
     assert (alert.state, alert.resolved) == ("resolved", at(30).wall)
 
 
-def test_relative_link_of_a_check_is_relative_to_the_runbook() -> None:
-    story = Story(RECEIVERS[:1], runbook_url="https://wiki.example.org/ops/runbook")
-    own = Alerting(runbook="redis#down")
+WIKI = "https://wiki.example.org/ops/runbook"
 
-    (message,) = story.round(0, check("redis.connect", Outcome.FAIL, alert=own))
 
-    assert message.alerts[0].runbook == "https://wiki.example.org/ops/redis#down"
+@pytest.mark.parametrize(
+    ("base", "own", "link"),
+    [
+        (None, None, None),
+        (None, "https://other.example.org/redis", "https://other.example.org/redis"),
+        (None, "redis#down", None),
+        (WIKI, None, f"{WIKI}#redisconnect"),
+        (f"{WIKI}#all", None, f"{WIKI}#all"),
+        (WIKI, "redis#down", "https://wiki.example.org/ops/redis#down"),
+        (WIKI, "https://other.example.org/redis", "https://other.example.org/redis"),
+    ],
+)
+def test_runbook_links_are_absolute_or_absent(
+    base: str | None, own: str | None, link: str | None
+) -> None:
+    assert make_runbook_link(Alerts(runbook_url=base), "redis.connect[a]", own) == link
 
 
 def test_messages_and_alertmanager_labels_tell_two_checkouts_apart() -> None:
