@@ -168,7 +168,7 @@ def _write(rule: PrometheusRule) -> Iterator[str]:
     yield f"        expr: {_quote(rule.expr)}"
     if rule.held:
         yield f"        for: {format_duration(rule.held)}"
-    yield f"        labels: {_table(rule.labels)}"
+    yield f"        labels: {_table({key: _literal(text) for key, text in rule.labels.items()})}"
     texts = {"summary": one_line(rule.summary), "remedy": _literal(one_line(rule.remedy or ""))}
     yield f"        annotations: {_table({key: text for key, text in texts.items() if text})}"
 

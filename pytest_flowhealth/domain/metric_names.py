@@ -33,6 +33,9 @@ WORDS = {
 }
 """The word for each unit's base unit."""
 
+_RESERVED = ("_bucket", "_count", "_created", "_info", "_sum", "_total")
+"""Endings that OpenMetrics reserves for counters, histograms, summaries and info."""
+
 STATUSES = {Status.HEALTHY: 0, Status.DEGRADED: 1, Status.UNHEALTHY: 2, Status.UNKNOWN: 3}
 OUTCOMES = {Outcome.PASS: 0, Outcome.WARN: 1, Outcome.FAIL: 2, Outcome.UNKNOWN: 3}
 """The numbers that stand for them: as exit codes, and as in Nagios."""
@@ -118,9 +121,13 @@ def from_base(value: float, unit: str, statistic: str) -> float:
 
 
 def name_of(metric: str, unit: str) -> str:
-    """Return the name of a metric: `redis.connect` in ms is flowhealth_redis_connect_seconds."""
+    """Return the name of a metric: `redis.connect` in ms is flowhealth_redis_connect_seconds.
+
+    Endings that stand for other kinds of metrics (`_count`, `_total`) are followed by `_value`.
+    """
     plain = re.sub(r"[^A-Za-z0-9_]", "_", metric.partition("[")[0])
-    word = WORDS.get(unit, "")
+    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", plain).lower()
+    word = WORDS.get(unit, "") or ("value" if plain.endswith(_RESERVED) else "")
     ending = "" if not word or plain.endswith(f"_{word}") else f"_{word}"
     name = f"{PREFIX}_{plain}{ending}"
     return f"{PREFIX}_measured_{plain}{ending}" if name in HELP else name

@@ -66,7 +66,10 @@ def test_names_that_mean_something_to_a_parser_stay_apart_from_ours() -> None:
 
     found = samples(health)
     names = {name for name, _ in found}
-    assert {f"flowhealth_app_{word}" for word in words} <= names
+    assert {f"flowhealth_app_{word}" for word in ("x", "total", "info")} & names == {
+        "flowhealth_app_x"
+    }
+    assert {f"flowhealth_app_{word}_value" for word in words[1:]} <= names
     assert found["flowhealth_round_duration_seconds", ""] == 1.5
     assert found["flowhealth_measured_round_duration_seconds", "round,value"] == 1
     assert found["flowhealth_measured_check_status", "check,value"] == 1
