@@ -20,7 +20,7 @@ from pytest_flowhealth.alerts.channels.failure import (
     RetryableError,
     TooLargeError,
 )
-from pytest_flowhealth.alerts.message import Alert, Message, Origin
+from pytest_flowhealth.alerts.message import Alert, Message, Origin, shorten
 from pytest_flowhealth.alerts.outbox import Outbox, Pending
 from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.config.extensions import BUILT_IN, RECEIVERS, make_receiver
@@ -254,11 +254,30 @@ def _describe(
 def attempt(
     message: Message, receiver: Receiver, environ: Mapping[str, str]
 ) -> DeliveryError | None:
-    """Send a message once; return why it was not delivered, None if it was."""
+    """Send a message; return why it was not delivered, None if it was.
+
+    If it is too large, it is sent in parts, and an alert that is too large alone is shortened. The id
+    of a part is the same at every attempt.
+    """
+    failure = _attempt_once(message, receiver, environ)
+    if not isinstance(failure, TooLargeError):
+        return failure
+    if len(message.alerts) < 2:
+        return _attempt_once(shorten(message), receiver, environ)
+    middle = len(message.alerts) // 2
+    for number, alerts in enumerate((message.alerts[:middle], message.alerts[middle:]), 1):
+        part = msgspec.structs.replace(message, id=f"{message.id}.{number}", alerts=alerts)
+        failure = attempt(part, receiver, environ)
+        if failure is not None:
+            return failure
+    return None
+
+
+def _attempt_once(
+    message: Message, receiver: Receiver, environ: Mapping[str, str]
+) -> DeliveryError | None:
     try:
         _send(message, receiver, environ)
-    except TooLargeError as error:
-        return _attempt_parts(message, receiver, environ) if len(message.alerts) > 1 else error
     except DeliveryError as error:
         return error
     except OSError as error:
@@ -266,19 +285,6 @@ def attempt(
     except Exception as error:  # noqa: BLE001  # a receiver of any kind: it must not end the courier
         # What is wrong with the message itself will be wrong the next time, too.
         return PermanentError(f"it can't be told at all: {type(error).__name__}")
-    return None
-
-
-def _attempt_parts(
-    message: Message, receiver: Receiver, environ: Mapping[str, str]
-) -> DeliveryError | None:
-    """Send the halves of a message that is too large; their ids are the same at every attempt."""
-    middle = len(message.alerts) // 2
-    for number, alerts in enumerate((message.alerts[:middle], message.alerts[middle:]), 1):
-        part = msgspec.structs.replace(message, id=f"{message.id}.{number}", alerts=alerts)
-        failure = attempt(part, receiver, environ)
-        if failure is not None:
-            return failure
     return None
 
 

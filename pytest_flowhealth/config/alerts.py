@@ -132,7 +132,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"hel
     summary: Annotated[str | None, Meta(description="A sentence for the message.")] = None
     remedy: Annotated[str | None, Meta(description="What to type.")] = None
     runbook: Annotated[
-        str | None, Meta(description="The address of what to do; else its section of `runbook_url`.")
+        str | None,
+        Meta(description="The address of what to do; else its section of `runbook_url`."),
     ] = None
 
 

@@ -59,6 +59,7 @@ class Keeper:
         self.retention = retention
         self.problem: str | None = None
         self.dropped = 0
+        self._notices: list[str] = []
         self._seconds: deque[Moment] = deque(maxlen=SECONDS)
         self._entries: deque[Entry] = deque(maxlen=ENTRIES)
         self.hushes: list[Hush] = []
@@ -66,6 +67,11 @@ class Keeper:
         self._file: int | None = None
         self._purged = float("-inf")
         self._rolled = 0.0
+
+    def take_notices(self) -> list[str]:
+        """Return what has happened to the file since the last call, such as that it was moved aside."""
+        notices, self._notices = self._notices, []
+        return notices
 
     def remembered(self) -> Remembered:
         """Return what is known from before; nothing where the history can't be read."""
@@ -150,4 +156,6 @@ class Keeper:
             return
         with contextlib.suppress(OSError):
             moved = move_aside(self.path)
-            self.problem = f"the history was broken; it is now {moved.name}, and a new one is begun"
+            self._notices.append(
+                f"the history was broken; it is now {moved.name}, and a new one is begun"
+            )

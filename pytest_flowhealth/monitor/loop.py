@@ -363,6 +363,8 @@ class Monitor:
 
     def _complain(self) -> None:
         """Tell what is wrong around the checks, once until it changes."""
+        for notice in self.post.take_notices():
+            self._problem(notice)
         told = self.problem
         if told == self._told:
             return

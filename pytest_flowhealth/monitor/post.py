@@ -90,6 +90,10 @@ class Post:
             told.append(self._shipper.problem)
         return "; ".join(one for one in told if one) or None
 
+    def take_notices(self) -> list[str]:
+        """Return what has happened to the history since the last call."""
+        return self._keeper.take_notices()
+
     def tracked(self) -> list[Tracked]:
         """Return every alert that is remembered."""
         return [*self._watch.engine.tracked.values()]

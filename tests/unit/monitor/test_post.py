@@ -114,8 +114,10 @@ def test_broken_history_is_moved_aside_and_the_alert_is_in_the_new_one(service: 
     service.round(Outcome.FAIL)
     service.history.write_bytes(b"garbage" * 2_000)
     service.round(Outcome.FAIL)
-    assert "the history was broken; it is now" in (service.post.problem or "")
     service.round(Outcome.FAIL)
+    (notice,) = service.post.take_notices()
+    assert "the history was broken; it is now" in notice
+    assert service.post.take_notices() == []
 
     assert len([*service.folder.glob("history.db.corrupt-*")]) == 1
     assert service.rows("SELECT name FROM alerts") == [("own.switch",)]
