@@ -25,6 +25,9 @@ ROUND = "monitor.round"
 DELIVERY = "monitor.delivery"
 """The alert of a receiver that refused a message."""
 
+PART = "monitor.part"
+"""The alert of a part of the monitor that failed and was started again."""
+
 _DEFAULT = Alerting()
 
 _seconds = lru_cache(maxsize=64)(parse_duration)
@@ -91,6 +94,26 @@ def of_delivery(refusals: Mapping[str, str], settings: Alerts) -> Observation:
         runbook=make_runbook_link(settings, DELIVERY),
     )
     return Observation(subject, bool(refusals), policy_of(settings, 0.0, None))
+
+
+def of_parts(failing: Mapping[str, str], settings: Alerts) -> Observation:
+    """Return what failures inside the monitor say: that something is not watched for some time.
+
+    Args:
+        failing: Why parts of the monitor have failed lately, by name.
+        settings: The configuration's.
+    """
+    reasons = "; ".join(f"{part} failed: {why}" for part, why in sorted(failing.items()))
+    subject = Subject(
+        name=PART,
+        kind="monitor",
+        component="monitor",
+        severity="critical",
+        summary=reasons or "every part of the monitor runs",
+        remedy="tail .flowhealth/logs/error.log",
+        runbook=make_runbook_link(settings, PART),
+    )
+    return Observation(subject, bool(failing), policy_of(settings, 0.0, None))
 
 
 def of_rules(

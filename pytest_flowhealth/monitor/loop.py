@@ -36,6 +36,7 @@ from pytest_flowhealth.monitor.schedule import Schedule, interval_of
 from pytest_flowhealth.monitor.settings import Asked, Settings
 from pytest_flowhealth.monitor.signals import Signals
 from pytest_flowhealth.monitor.status_board import StatusBoard
+from pytest_flowhealth.monitor.supervisor import Supervisor
 from pytest_flowhealth.monitor.systemd import Systemd
 from pytest_flowhealth.monitor.view import View
 
@@ -83,8 +84,9 @@ class Monitor:
         self.board = StatusBoard(post.known_since())
         self._waiting: frozenset[str] = frozenset()
         self._sampler = Sampler(settings.target.root)
-        self.fleet = FleetSampler(settings.target)
-        self._pulse = Pulse(settings.target, self._signals.wake)
+        self.supervisor = Supervisor()
+        self.fleet = FleetSampler(settings.target, self.supervisor)
+        self._pulse = Pulse(settings.target, self._signals.wake, self.supervisor)
         self.ring = Ring()
         self._round: Round | None = None
         self._slot = self.clock()
@@ -182,10 +184,11 @@ class Monitor:
         moment = self.clock.moment()
         values: dict[str, tuple[float, str]] = {}
         if self.settings.target.config.monitor.sample:
-            read = self._sampler.read() | self.fleet.take()
+            nothing: dict[str, float] = {}
+            read = self.supervisor.call("sampler", self._sampler.read, nothing) | self.fleet.take()
             self.ring.add(moment.wall.timestamp(), read)
             values = {name: (value, UNITS[name]) for name, value in read.items()}
-        self.post.second(values, moment)
+        self.post.second(values, moment, self.supervisor.failing())
         self._expire(moment)
         self._complain()
         self._show()
@@ -204,13 +207,15 @@ class Monitor:
 
     def _show(self) -> None:
         """Let the page see how things are, and tell what was done there: each second, and at every verdict."""
-        if self.view is None:
+        view = self.view
+        if view is None:
             return
-        for one in self.view.remarks():
+        for one in view.remarks():
             self._event(one.what, **one.facts)
             if one.urgent:
                 self.post.hurry()
-        self.view.second(self, self.clock.moment().wall.timestamp())
+        at = self.clock.moment().wall.timestamp()
+        self.supervisor.call("page", lambda: view.second(self, at), None)
 
     # -- rounds
 
@@ -356,7 +361,8 @@ class Monitor:
         """Read the fleet and feel Redis as another configuration says."""
         self.fleet.close()
         self._pulse.close()
-        self.fleet, self._pulse = FleetSampler(target), Pulse(target, self._signals.wake)
+        self.fleet = FleetSampler(target, self.supervisor)
+        self._pulse = Pulse(target, self._signals.wake, self.supervisor)
         self.fleet.start()
         if COMPONENT in self._schedule.components:
             self._pulse.start()
@@ -365,6 +371,9 @@ class Monitor:
         """Tell what is wrong around the checks, once until it changes."""
         for notice in self.post.take_notices():
             self._problem(notice)
+        for failure in self.supervisor.take_failures():
+            self._problem(f"the {failure.part} failed and is started again: {failure.error}")
+            self._logs.write("error", "errors", "failure", part=failure.part, trace=failure.trace)
         told = self.problem
         if told == self._told:
             return
@@ -398,6 +407,7 @@ class Monitor:
     def _end(self) -> None:
         """End in good order, within five seconds."""
         self._systemd.tell("STOPPING=1")
+        self.supervisor.close()
         self.fleet.close()
         self._pulse.close()
         if self._round is not None:

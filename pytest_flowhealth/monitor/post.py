@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -174,8 +175,14 @@ class Post:
             self._shipper.put(samples.of_round(health, self._where, self._fingerprint))
         self._send(moment, flush=True)
 
-    def second(self, values: Mapping[str, tuple[float, str]], moment: Moment) -> None:
-        """Take in a second's samples, and tell what is to be told."""
+    def second(
+        self,
+        values: Mapping[str, tuple[float, str]],
+        moment: Moment,
+        failing: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Take in a second's samples and the parts that are failing, and tell what is to be told."""
+        self._watch.observe_parts(failing, moment)
         self._watch.sampled(values, moment)
         self._keeper.add_second(moment.wall.timestamp(), values)
         flush = moment.now - self._flushed >= _FLUSHED

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import FlowHealthError
+from pytest_flowhealth.monitor.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from pytest_flowhealth.probes.redis.session import ConnectionFactory, RedisConnection
@@ -32,16 +33,19 @@ class Pulse:
     Args:
         target: Whose Redis it is.
         wake: Called, in a thread of its own, when it has gone or come back.
+        supervisor: Runs that thread.
     """
 
-    def __init__(self, target: Target, wake: Callable[[], None]) -> None:
+    def __init__(self, target: Target, wake: Callable[[], None], supervisor: Supervisor) -> None:
         self._target = target
         self._wake = wake
         self._end = threading.Event()
         self._changed = False
         self._told = float("-inf")
         self._beats: bool | None = None
-        self._thread = threading.Thread(target=self._feel_on, daemon=True, name="pulse")
+        self._thread = threading.Thread(
+            target=supervisor.run, args=("redis watcher", self._feel_on), daemon=True, name="redis"
+        )
 
     def start(self) -> None:
         """Begin; nothing happens where it has begun."""

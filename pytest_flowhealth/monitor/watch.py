@@ -94,6 +94,11 @@ class Watch:
         if not problems:
             self._forget(checks, moment, looked)
 
+    def observe_parts(self, failing: Mapping[str, str], moment: Moment) -> None:
+        """Take in which parts of the monitor are failing, and why."""
+        settings = self.settings.target.config.alerts
+        self.engine.observe([observing.of_parts(failing, settings)], moment)
+
     def delivered(self, refusals: Mapping[str, str], moment: Moment) -> None:
         """Take in which receivers refused their last message, and why."""
         settings = self.settings.target.config.alerts

@@ -33,6 +33,7 @@ from pytest_flowhealth.monitor.post import Post
 from pytest_flowhealth.monitor.ring import Ring
 from pytest_flowhealth.monitor.settings import Asked, history_of, read
 from pytest_flowhealth.monitor.status_board import StatusBoard
+from pytest_flowhealth.monitor.supervisor import Supervisor
 from pytest_flowhealth.monitor.view import Remark
 from pytest_flowhealth.web.page import Page
 from pytest_flowhealth.web.settings import Secrets, read_address
@@ -115,6 +116,7 @@ class Stage:
         self.post = Post(self.settings, place, {}, lambda _: None, self._logs)
         self.clock = self.post.clock
         self.board, self.ring = StatusBoard(), Ring()
+        self.supervisor = Supervisor()
         self.fleet = SimpleNamespace(last=None, source=None, problem=None)
         self.started = time.time()
         self.running, self.late = False, 0

@@ -157,6 +157,18 @@ def test_round_that_took_longer_than_three_intervals_raises_no_alert_of_blocked_
     assert rounds.blocked("redis.connect") == ("redis.ping",)
 
 
+def test_failing_part_of_the_monitor_is_an_alert_until_it_runs_again(tmp_path: Path) -> None:
+    watch = make_watch(tmp_path)
+
+    watch.observe_parts({"page": "OSError: no file", "fleet sampler": "KeyError: 'x'"}, at(0))
+    assert firing(watch) == ["monitor.part"]
+    summary = watch.engine.tracked["monitor.part"].subject.summary
+    assert summary == "fleet sampler failed: KeyError: 'x'; page failed: OSError: no file"
+
+    watch.observe_parts({}, at(60))
+    assert firing(watch) == []
+
+
 def test_expired_results_of_a_component_raise_and_resolve_no_alert(tmp_path: Path) -> None:
     watch = make_watch(tmp_path)
     rounds = Rounds(watch)
