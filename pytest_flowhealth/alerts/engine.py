@@ -1,4 +1,4 @@
-"""Puts observations, states and receivers together: what becomes of alerts, and what is told of them."""
+"""Update the states of alerts from observations, and make the messages about them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 import msgspec
 
 from pytest_flowhealth.alerts.message import Alert, Kind, Message, Origin
-from pytest_flowhealth.alerts.state import Listener, Note, Policy, State, notify, step
+from pytest_flowhealth.alerts.state import AlertRoute, Notification, Policy, State, notify, step
 from pytest_flowhealth.domain.alerting import SEVERITIES, Severity
 
 FORGOTTEN = 86_400.0
 """Seconds after which an alert that does not fire is no longer remembered."""
 
 
-class Subject(msgspec.Struct, frozen=True):
+class AlertInfo(msgspec.Struct, frozen=True):
     """What an alert says, besides its times; the fields are those of `message.Alert`."""
 
     name: str
@@ -36,12 +36,12 @@ class Subject(msgspec.Struct, frozen=True):
 class Observation(msgspec.Struct, frozen=True):
     """A look at what may raise an alert: its condition holds, does not, or is not known (None)."""
 
-    subject: Subject
+    subject: AlertInfo
     breached: bool | None
     policy: Policy
 
 
-class Tracked(msgspec.Struct, frozen=True):
+class AlertRecord(msgspec.Struct, frozen=True):
     """An alert that is remembered.
 
     Attributes:
@@ -51,7 +51,7 @@ class Tracked(msgspec.Struct, frozen=True):
         fired: The same of when it began to fire.
     """
 
-    subject: Subject
+    subject: AlertInfo
     policy: Policy
     state: State = State()
     seen: float = 0.0
@@ -67,7 +67,7 @@ class Event(msgspec.Struct, frozen=True):
     alert: Alert
 
 
-class Moment(msgspec.Struct, frozen=True):
+class Timestamp(msgspec.Struct, frozen=True):
     """A time twice: of the clock that never goes back, in seconds, and of the calendar."""
 
     now: float
@@ -90,16 +90,16 @@ class Engine:
     def __init__(
         self,
         origin: Origin,
-        listeners: Callable[[Subject], Sequence[Listener]],
-        kept: dict[str, Tracked] | None = None,
+        listeners: Callable[[AlertInfo], Sequence[AlertRoute]],
+        kept: dict[str, AlertRecord] | None = None,
     ) -> None:
         self.origin = origin
         self.listeners = listeners
-        self.tracked: dict[str, Tracked] = dict(kept or {})
+        self.tracked: dict[str, AlertRecord] = dict(kept or {})
         self.changed: set[str] = set()
         self.events: list[Event] = []
 
-    def observe(self, observations: Iterable[Observation], moment: Moment) -> None:
+    def observe(self, observations: Iterable[Observation], moment: Timestamp) -> None:
         """Take looks at conditions in; an alert that nothing was heard of before begins inactive."""
         for one in observations:
             name = one.subject.name
@@ -109,9 +109,9 @@ class Engine:
             state = step(before.state if before else State(), one.breached, moment.now, one.policy)
             fresh = one.breached or before is None
             subject = one.subject if fresh or before is None else before.subject
-            self._keep(name, Tracked(subject, one.policy, state, moment.now), before, moment)
+            self._keep(name, AlertRecord(subject, one.policy, state, moment.now), before, moment)
 
-    def pass_time(self, moment: Moment) -> None:
+    def pass_time(self, moment: Timestamp) -> None:
         """Let time go by for alerts that nothing new is known of: flapping ends, old ones are forgotten."""
         for name, one in [*self.tracked.items()]:
             if one.state.phase == "inactive" and not one.state.told and not one.state.flapping:
@@ -122,7 +122,7 @@ class Engine:
             state = step(one.state, None, moment.now, one.policy)
             self._keep(name, msgspec.structs.replace(one, state=state), one, moment)
 
-    def end(self, names: Collection[str], why: str, moment: Moment) -> None:
+    def end(self, names: Collection[str], why: str, moment: Timestamp) -> None:
         """End alerts whose check or rule is no more."""
         for name in names:
             one = self.tracked.get(name)
@@ -145,7 +145,7 @@ class Engine:
         self.changed.add(name)
         return True
 
-    def messages(self, moment: Moment, silenced: Callable[[Subject], bool]) -> list[Message]:
+    def messages(self, moment: Timestamp, silenced: Callable[[AlertInfo], bool]) -> list[Message]:
         """Return what is to be told now: one message for each receiver, component and kind."""
         groups: dict[tuple[str, Kind, str], list[Alert]] = {}
         for name, one in [*self.tracked.items()]:
@@ -162,8 +162,8 @@ class Engine:
         return [self._message(key, groups[key], moment) for key in sorted(groups)]
 
     def _notes(
-        self, one: Tracked, moment: Moment, silenced: Callable[[Subject], bool]
-    ) -> tuple[State, tuple[Note, ...]]:
+        self, one: AlertRecord, moment: Timestamp, silenced: Callable[[AlertInfo], bool]
+    ) -> tuple[State, tuple[Notification, ...]]:
         if not _lives(one.state):
             return one.state, ()
         return notify(
@@ -174,12 +174,14 @@ class Engine:
             silenced=silenced(one.subject),
         )
 
-    def firing(self) -> list[Tracked]:
+    def firing(self) -> list[AlertRecord]:
         """Return the alerts that fire, the worst first."""
         found = [one for one in self.tracked.values() if one.state.fires]
         return sorted(found, key=lambda one: _worst(one.subject))
 
-    def _keep(self, name: str, one: Tracked, before: Tracked | None, moment: Moment) -> None:
+    def _keep(
+        self, name: str, one: AlertRecord, before: AlertRecord | None, moment: Timestamp
+    ) -> None:
         one = _date(one, before, moment)
         self.tracked[name] = one
         if before is not None and before.state == one.state:
@@ -192,7 +194,7 @@ class Engine:
             self.events.append(Event(moment.wall, one.state.phase, make_alert(one, moment)))
 
     def _message(
-        self, key: tuple[str, Kind, str], alerts: Sequence[Alert], moment: Moment
+        self, key: tuple[str, Kind, str], alerts: Sequence[Alert], moment: Timestamp
     ) -> Message:
         receiver, kind, component = key
         return Message(
@@ -208,7 +210,7 @@ class Engine:
         )
 
 
-def _worst(one: Subject | Alert) -> tuple[int, str]:
+def _worst(one: AlertInfo | Alert) -> tuple[int, str]:
     """Return a key to sort by: the worst first, then by name."""
     return -SEVERITIES.index(one.severity), one.name
 
@@ -218,12 +220,12 @@ def _lives(state: State) -> bool:
     return state.fires or state.flapping or bool(state.told)
 
 
-def _pauses(one: Tracked, now: float) -> bool:
+def _pauses(one: AlertRecord, now: float) -> bool:
     """Tell whether a cooldown still keeps a receiver from being told of it."""
     return any(now - at < one.policy.cooldown for at in one.state.notified.values())
 
 
-def make_alert(one: Tracked, moment: Moment) -> Alert:
+def make_alert(one: AlertRecord, moment: Timestamp) -> Alert:
     """Return an alert as receivers get it."""
     since = one.since or moment.wall
     return Alert(
@@ -236,9 +238,9 @@ def make_alert(one: Tracked, moment: Moment) -> Alert:
     )
 
 
-def _date(one: Tracked, before: Tracked | None, moment: Moment) -> Tracked:
+def _date(one: AlertRecord, before: AlertRecord | None, moment: Timestamp) -> AlertRecord:
     """Return an alert with the calendar's times of its begin, taken when they are new."""
-    old = before or Tracked(one.subject, one.policy)
+    old = before or AlertRecord(one.subject, one.policy)
     since, fired = old.since, old.fired
     if since is None or one.state.since != old.state.since:
         since = None if one.state.since is None else moment.calendar(one.state.since)

@@ -6,17 +6,17 @@ import datetime
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from pytest_flowhealth.alerts.engine import Subject
-from pytest_flowhealth.alerts.state import Listener
-from pytest_flowhealth.alerts.store import Hush
-from pytest_flowhealth.config.alerts import Receiver, Silence
+from pytest_flowhealth.alerts.engine import AlertInfo
+from pytest_flowhealth.alerts.state import AlertRoute
+from pytest_flowhealth.alerts.store import Silence
+from pytest_flowhealth.config.alerts import MaintenanceWindow, Receiver
 from pytest_flowhealth.domain.units import parse_duration
 
 DEFAULT = (Receiver(name="console", type="console"), Receiver(name="log", type="log"))
 """Who is told where nobody is configured."""
 
 
-def router(receivers: Sequence[Receiver]) -> Callable[[Subject], Sequence[Listener]]:
+def router(receivers: Sequence[Receiver]) -> Callable[[AlertInfo], Sequence[AlertRoute]]:
     """Return a function that gives the receivers of an alert, by severity and component."""
     listeners = [(one, _listener(one)) for one in receivers]
     return lambda subject: [
@@ -25,8 +25,8 @@ def router(receivers: Sequence[Receiver]) -> Callable[[Subject], Sequence[Listen
 
 
 def silencer(
-    configured: Iterable[Silence], made: Iterable[Hush], now: datetime.datetime
-) -> Callable[[Subject], bool]:
+    configured: Iterable[MaintenanceWindow], made: Iterable[Silence], now: datetime.datetime
+) -> Callable[[AlertInfo], bool]:
     """Return a function that tells whether an alert is silenced at `now`."""
     at = now.timestamp()
     patterns = [
@@ -43,13 +43,13 @@ def matches(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
-def _concerns(receiver: Receiver, subject: Subject) -> bool:
+def _concerns(receiver: Receiver, subject: AlertInfo) -> bool:
     return subject.severity in receiver.severities and (
         not receiver.components or subject.component in receiver.components
     )
 
 
-def _listener(one: Receiver) -> Listener:
+def _listener(one: Receiver) -> AlertRoute:
     remind = None if one.remind is None else parse_duration(one.remind)
     escalate = None if one.escalate is None else parse_duration(one.escalate)
-    return Listener(one.name, remind, escalate)
+    return AlertRoute(one.name, remind, escalate)

@@ -55,7 +55,7 @@ class Condition(msgspec.Struct, frozen=True):
     @property
     def spelled(self) -> str:
         """Its metric with the statistic."""
-        return spell(self.metric, self.statistic)
+        return format_metric(self.metric, self.statistic)
 
     @property
     def limit(self) -> str:
@@ -112,7 +112,7 @@ def switched_off(configured: Sequence[Rule]) -> list[str]:
     return [name for name, enabled in named.items() if enabled is False]
 
 
-def longest(rules: Sequence[Condition]) -> dict[str, float]:
+def find_lookbacks(rules: Sequence[Condition]) -> dict[str, float]:
     """Return how many seconds back rules look, by metric; only those that do are named."""
     found: dict[str, float] = {}
     for one in rules:
@@ -223,7 +223,7 @@ def _condition(rule: Rule) -> Condition:
     )
 
 
-def spell(metric: str, statistic: str | None) -> str:
+def format_metric(metric: str, statistic: str | None) -> str:
     """Return a metric's name with a statistic: `http.latency.max[login]`."""
     head, bracket, which = metric.partition("[")
     return f"{head}.{statistic}{bracket}{which}" if statistic else metric

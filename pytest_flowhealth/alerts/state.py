@@ -71,7 +71,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.phase == "firing"
 
 
-class Listener(msgspec.Struct, frozen=True):
+class AlertRoute(msgspec.Struct, frozen=True):
     """A receiver that is told of an alert, in seconds: how often again, and only after how long."""
 
     name: str
@@ -79,7 +79,7 @@ class Listener(msgspec.Struct, frozen=True):
     escalate: float | None = None
 
 
-class Note(msgspec.Struct, frozen=True):
+class Notification(msgspec.Struct, frozen=True):
     """That a receiver is to be told of an alert."""
 
     receiver: str
@@ -127,21 +127,23 @@ def notify(
     state: State,
     now: float,
     policy: Policy,
-    listeners: Iterable[Listener],
+    listeners: Iterable[AlertRoute],
     *,
     silenced: bool = False,
-) -> tuple[State, tuple[Note, ...]]:
+) -> tuple[State, tuple[Notification, ...]]:
     """Return who is to be told what now, and the state after they were.
 
     Who was told that it fires is told that it is over, silenced or not, still listening or not.
     While it flaps, nobody is told but once that it does.
     """
     if not state.fires and not state.flapping:
-        notes = tuple(Note(name, "resolved") for name in state.told)
+        notes = tuple(Notification(name, "resolved") for name in state.told)
         return msgspec.structs.replace(state, told=()), notes
     if silenced:
         return state, ()
-    found = [Note(one.name, kind) for one in listeners if (kind := _due(state, now, policy, one))]
+    found = [
+        Notification(one.name, kind) for one in listeners if (kind := _due(state, now, policy, one))
+    ]
     names = [one.receiver for one in found]
     calmed = [one.receiver for one in found if one.kind == "flapping"]
     return (
@@ -155,7 +157,7 @@ def notify(
     )
 
 
-def _due(state: State, now: float, policy: Policy, one: Listener) -> Kind | None:
+def _due(state: State, now: float, policy: Policy, one: AlertRoute) -> Kind | None:
     """Return what a receiver is to be told of an alert that fires or flaps."""
     since_told = _ago(state.notified.get(one.name), now)
     if since_told < policy.cooldown or not _concerned(state, now, one):
@@ -169,7 +171,7 @@ def _due(state: State, now: float, policy: Policy, one: Listener) -> Kind | None
     return "reminder"
 
 
-def _concerned(state: State, now: float, one: Listener) -> bool:
+def _concerned(state: State, now: float, one: AlertRoute) -> bool:
     """Tell whether it is the receiver's turn: one that escalates waits for others to acknowledge."""
     if one.escalate is None or one.name in state.told:
         return True

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from pytest_flowhealth.alerts.engine import Event, Tracked
+from pytest_flowhealth.alerts.engine import AlertRecord, Event
 from pytest_flowhealth.alerts.message import Alert
 from pytest_flowhealth.alerts.outbox import Pending
 from pytest_flowhealth.history.database import transaction
 
-_tracked = msgspec.msgpack.Decoder(Tracked)
+_tracked = msgspec.msgpack.Decoder(AlertRecord)
 _pending = msgspec.msgpack.Decoder(Pending)
 _alert = msgspec.msgpack.Decoder(Alert)
 
@@ -22,7 +22,7 @@ CLOCK = "clock"
 """The fact that is the last time of the clock that never goes back."""
 
 
-class Hush(msgspec.Struct, frozen=True):
+class Silence(msgspec.Struct, frozen=True):
     """A silence that somebody made while the monitor runs; times in seconds since 1970."""
 
     id: str
@@ -44,7 +44,7 @@ class Changes(msgspec.Struct, frozen=True):
         ended: The alerts that no longer fire: nobody need take care of them.
     """
 
-    alerts: Mapping[str, Tracked | None]
+    alerts: Mapping[str, AlertRecord | None]
     events: Sequence[Event]
     pending: Sequence[Pending]
     done: Sequence[str]
@@ -83,7 +83,7 @@ def write(connection: sqlite3.Connection, changes: Changes) -> None:
         connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (CLOCK, changes.clock))
 
 
-def alerts(connection: sqlite3.Connection) -> dict[str, Tracked]:
+def alerts(connection: sqlite3.Connection) -> dict[str, AlertRecord]:
     """Return the alerts that are remembered, by name.
 
     Raises:
@@ -131,7 +131,7 @@ def events(
     ]
 
 
-def silences(connection: sqlite3.Connection, now: float) -> list[Hush]:
+def silences(connection: sqlite3.Connection, now: float) -> list[Silence]:
     """Return the silences that have not ended.
 
     Raises:
@@ -140,20 +140,20 @@ def silences(connection: sqlite3.Connection, now: float) -> list[Hush]:
     rows = connection.execute(
         "SELECT id, pattern, begins, ends, reason, author FROM silences WHERE ends > ?", (now,)
     )
-    return [Hush(*row) for row in rows]
+    return [Silence(*row) for row in rows]
 
 
-def silence(connection: sqlite3.Connection, hush: Hush) -> str:
+def silence(connection: sqlite3.Connection, silence: Silence) -> str:
     """Keep a silence, and return its id.
 
     Raises:
         sqlite3.Error: It can't be written.
     """
-    name = hush.id or secrets.token_hex(4)
+    name = silence.id or secrets.token_hex(4)
     with transaction(connection):
         connection.execute(
             "INSERT OR REPLACE INTO silences VALUES (?, ?, ?, ?, ?, ?)",
-            (name, hush.pattern, hush.begins, hush.ends, hush.reason, hush.author),
+            (name, silence.pattern, silence.begins, silence.ends, silence.reason, silence.author),
         )
     return name
 

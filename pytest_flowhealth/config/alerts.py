@@ -192,7 +192,9 @@ class Receiver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The keys that another package's receiver understands; they stand in the table itself."""
 
 
-class Silence(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from"}):
+class MaintenanceWindow(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"start": "from"}
+):
     """A time in which nobody is told of some alerts: a maintenance window."""
 
     match: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from pytest_flowhealth.config.alerts import Alerts, Monitor, Receiver, Rule, Silence
+from pytest_flowhealth.config.alerts import Alerts, MaintenanceWindow, Monitor, Receiver, Rule
 from pytest_flowhealth.config.dashboard import Dashboard
 from pytest_flowhealth.config.feedback import Feedback
 from pytest_flowhealth.config.github import GitHub
@@ -387,7 +387,8 @@ class Configuration(msgspec.Struct, frozen=True):
         tuple[Receiver, ...], Meta(description="Who is told of alerts, see alerts.md.")
     ] = ()
     silences: Annotated[
-        tuple[Silence, ...], Meta(description="Times in which nobody is told of some alerts.")
+        tuple[MaintenanceWindow, ...],
+        Meta(description="Times in which nobody is told of some alerts."),
     ] = ()
     thresholds: Annotated[
         dict[str, Limits],

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from pytest_flowhealth.config.alerts import Receiver, Rule, Silence
+from pytest_flowhealth.config.alerts import MaintenanceWindow, Receiver, Rule
 from pytest_flowhealth.config.extensions import BUILT_IN, RECEIVERS, make_receiver
 from pytest_flowhealth.domain.units import UNITS, parse_duration
 
@@ -48,7 +48,7 @@ def require_receivers(receivers: Sequence[Receiver]) -> None:
         raise ValueError("; ".join(problems))
 
 
-def require_silences(silences: Sequence[Silence]) -> None:
+def require_silences(silences: Sequence[MaintenanceWindow]) -> None:
     """Refuse a silence that matches nothing, or ends before it begins."""
     for one in silences:
         if not one.match.strip():

@@ -137,7 +137,7 @@ class StatusBoard:
         report: Report | None,
         problems: Sequence[str],
         at: datetime.datetime,
-        looked: Collection[str] | None = None,
+        requested: Collection[str] | None = None,
         now: float = 0.0,
     ) -> None:
         """Add the end of a round.
@@ -146,26 +146,26 @@ class StatusBoard:
             report: Its report; None if it sent none.
             problems: What was wrong with the round itself.
             at: When it ended.
-            looked: The components that were due; None for all. Of others it has only those checks
+            requested: The components that were due; None for all. Of others it has only those checks
                 that these require.
             now: The same time by a clock that never goes back, in seconds.
         """
         self._partial = {}
         if report is None:
-            self._degrade_broken(looked, problems)
+            self._degrade_broken(requested, problems)
         else:
             self._report = report
-            self._degrade_doubtful(report, looked)
+            self._degrade_doubtful(report, requested)
             if problems:
-                self._degrade_broken(looked, problems)
-            if looked is None:
+                self._degrade_broken(requested, problems)
+            if requested is None:
                 self._not_requested = report.not_asked
-            if looked is None and not problems:
+            if requested is None and not problems:
                 self._results = {
                     name: ours for name, ours in self._results.items() if name in report.components
                 }
-            self._note_checked(looked or report.components, at, now)
-            self._add_results(report, looked)
+            self._note_checked(requested or report.components, at, now)
+            self._add_results(report, requested)
         self._state = msgspec.structs.replace(self._state, ended=at)
         self._derive(at)
 
@@ -196,28 +196,28 @@ class StatusBoard:
         self._checked |= dict.fromkeys(checked, (now, at))
         self._overdue -= checked
 
-    def _add_results(self, report: Report, looked: Collection[str] | None) -> None:
+    def _add_results(self, report: Report, requested: Collection[str] | None) -> None:
         for name in report.components:
             ours = {one.id: one for one in report.checks if one.component == name}
-            whole = looked is None or name in looked
+            whole = requested is None or name in requested
             self._results[name] = ours if whole else self._results.get(name, {}) | ours
 
-    def _degrade_doubtful(self, report: Report, looked: Collection[str] | None) -> None:
+    def _degrade_doubtful(self, report: Report, requested: Collection[str] | None) -> None:
         """Remember a report that is worse than its checks, and components without a result."""
-        left = [] if looked is None else [one.without(looked) for one in self._degradations]
+        left = [] if requested is None else [one.without(requested) for one in self._degradations]
         self._degradations = [one for one in left if one.components]
         found = [one.status for one in report.checks if one.status is not None]
-        names = frozenset(looked or report.components or (_EVERYTHING,))
-        if (found or looked is None) and worst([*found, report.status]) is not worst(found):
+        names = frozenset(requested or report.components or (_EVERYTHING,))
+        if (found or requested is None) and worst([*found, report.status]) is not worst(found):
             self._degradations.append(Degradation(names, report.status, report.reasons))
-        lost = frozenset(looked or ()) - report.components.keys()
+        lost = frozenset(requested or ()) - report.components.keys()
         if lost:
             text = f"no check of {', '.join(sorted(lost))} was reported"
             self._degradations.append(Degradation(lost, Status.UNKNOWN, (text,)))
 
-    def _degrade_broken(self, looked: Collection[str] | None, problems: Sequence[str]) -> None:
+    def _degrade_broken(self, requested: Collection[str] | None, problems: Sequence[str]) -> None:
         """Remember that a round broke down, until what it was to check was checked again."""
-        names = frozenset(looked or self._results or (_EVERYTHING,))
+        names = frozenset(requested or self._results or (_EVERYTHING,))
         covered = [one for one in self._degradations if one.components <= names]
         worse = [one for one in covered if one.status is not Status.UNKNOWN]
         others = [one for one in self._degradations if one not in covered]

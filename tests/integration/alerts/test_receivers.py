@@ -13,7 +13,7 @@ from standardwebhooks import Webhook
 
 from pytest_flowhealth.alerts.channels import apprise, webhook
 from pytest_flowhealth.alerts.channels.failure import PermanentError, RetryableError
-from pytest_flowhealth.alerts.courier import attempt
+from pytest_flowhealth.alerts.dispatcher import attempt
 from pytest_flowhealth.config.alerts import Receiver
 from tests.kit.alerts import ALERT, MESSAGE, SECRET, SIGNED, SIGNED_BODY, documented, signed_headers
 from tests.kit.http import Reply, Request

@@ -5,9 +5,9 @@ import datetime
 import pytest
 
 from pytest_flowhealth.alerts.channels.alertmanager import labels
-from pytest_flowhealth.alerts.engine import Engine, Moment, Observation, Subject, make_alert
+from pytest_flowhealth.alerts.engine import AlertInfo, Engine, Observation, Timestamp, make_alert
+from pytest_flowhealth.alerts.evaluation import evaluate_checks, make_runbook_link
 from pytest_flowhealth.alerts.message import Origin
-from pytest_flowhealth.alerts.observing import make_runbook_link, of_checks
 from pytest_flowhealth.alerts.routing import router
 from pytest_flowhealth.alerts.state import Policy
 from pytest_flowhealth.config.alerts import Alerts
@@ -120,7 +120,7 @@ def test_message_has_the_newest_evidence_and_the_first_time() -> None:
     engine = Engine(ORIGIN, router(RECEIVERS[:1]))
 
     for now, value in ((0.0, 90.0), (10.0, 99.0)):
-        subject = Subject("highCPU", "rule", "system", "warning", f"at {value}", value=value)
+        subject = AlertInfo("highCPU", "rule", "system", "warning", f"at {value}", value=value)
         engine.observe([Observation(subject, True, Policy(held=10.0))], at(now))
 
     (message,) = engine.messages(at(10.0), lambda _: False)
@@ -136,10 +136,10 @@ def test_begin_of_an_alert_is_the_same_when_it_fires_and_when_it_is_resolved() -
     (fired,) = story.round(10, check("redis.connect", Outcome.FAIL))
     story.engine.observe([], at(20))
     drift = datetime.timedelta(microseconds=37)
-    moment = Moment(30.0, at(30).wall + drift)
+    moment = Timestamp(30.0, at(30).wall + drift)
 
     story.engine.observe(
-        of_checks([check("redis.connect", Outcome.PASS)], story.settings, over=True), moment
+        evaluate_checks([check("redis.connect", Outcome.PASS)], story.settings, over=True), moment
     )
     (over,) = story.engine.messages(moment, lambda _: False)
 
@@ -187,7 +187,7 @@ def test_messages_and_alertmanager_labels_tell_two_checkouts_apart() -> None:
     for instance in ("host:/srv/production/shop", "host:/srv/staging/shop"):
         engine = Engine(Origin("host", "shop", instance), router(RECEIVERS[:1]))
         engine.observe(
-            of_checks([check("redis.connect", Outcome.FAIL)], Alerts(), over=True), at(0)
+            evaluate_checks([check("redis.connect", Outcome.FAIL)], Alerts(), over=True), at(0)
         )
         (message,) = engine.messages(at(0), lambda _: False)
         assert message.instance == instance

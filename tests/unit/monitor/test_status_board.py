@@ -19,12 +19,12 @@ REDIS = check("redis.connect", Outcome.PASS)
 
 def taken(
     known: StatusBoard,
-    looked: Collection[str] | None,
+    requested: Collection[str] | None,
     *checks: CheckResult,
     problems: Sequence[str] = (),
 ) -> Status | None:
     """Return the status after a round that looked at some components, or (None) at all."""
-    known.add_round(health(*checks), problems, START, looked)
+    known.add_round(health(*checks), problems, START, requested)
     return known.state.status
 
 

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from pytest_flowhealth.alerts.observing import DELIVERY, PART, ROUND, make_runbook_link
+from pytest_flowhealth.alerts.evaluation import DELIVERY, PART, ROUND, make_runbook_link
 from pytest_flowhealth.alerts.rules import built_in
 from pytest_flowhealth.config.alerts import Alerts
 from pytest_flowhealth.plugin.collection import bundled

@@ -1,4 +1,4 @@
-"""What checks and rules say of alerts: observations for the engine."""
+"""Evaluate check results, rules and the monitor's own state into observations for the alert engine."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from urllib.parse import urljoin, urlsplit
 
-from pytest_flowhealth.alerts.engine import Observation, Subject
-from pytest_flowhealth.alerts.rules import Condition, ThresholdResult, judge, spell
+from pytest_flowhealth.alerts.engine import AlertInfo, Observation
+from pytest_flowhealth.alerts.rules import Condition, ThresholdResult, format_metric, judge
 from pytest_flowhealth.alerts.series import Series
 from pytest_flowhealth.alerts.state import Policy
 from pytest_flowhealth.config.alerts import Alerts
@@ -33,7 +33,7 @@ _DEFAULT = Alerting()
 _seconds = lru_cache(maxsize=64)(parse_duration)
 
 
-def of_checks(
+def evaluate_checks(
     checks: Sequence[CheckResult],
     settings: Alerts,
     blocked: Mapping[str, Iterable[str]] | None = None,
@@ -58,13 +58,15 @@ def of_checks(
     for one in checks:
         breached = _breached(one)
         if over or breached:
-            found.append(_of_check(one, breached, settings, tuple(sorted({*waiting[one.id]}))))
+            found.append(
+                _evaluate_check(one, breached, settings, tuple(sorted({*waiting[one.id]})))
+            )
     return found
 
 
-def of_round(problems: Sequence[str], settings: Alerts) -> Observation:
+def evaluate_round(problems: Sequence[str], settings: Alerts) -> Observation:
     """Return what a round's own problems say: that it was not run, or not to its end."""
-    subject = Subject(
+    subject = AlertInfo(
         name=ROUND,
         kind="monitor",
         component="monitor",
@@ -73,10 +75,10 @@ def of_round(problems: Sequence[str], settings: Alerts) -> Observation:
         remedy="pytest --health",
         runbook=make_runbook_link(settings, ROUND),
     )
-    return Observation(subject, bool(problems), policy_of(settings, 0.0, None))
+    return Observation(subject, bool(problems), make_policy(settings, 0.0, None))
 
 
-def of_delivery(refusals: Mapping[str, str], settings: Alerts) -> Observation:
+def evaluate_delivery(refusals: Mapping[str, str], settings: Alerts) -> Observation:
     """Return what receivers' refusals say: that somebody does not get alerts.
 
     Args:
@@ -84,7 +86,7 @@ def of_delivery(refusals: Mapping[str, str], settings: Alerts) -> Observation:
         settings: The configuration's.
     """
     reasons = "; ".join(f"{name} refused it: {why}" for name, why in sorted(refusals.items()))
-    subject = Subject(
+    subject = AlertInfo(
         name=DELIVERY,
         kind="monitor",
         component="monitor",
@@ -93,10 +95,10 @@ def of_delivery(refusals: Mapping[str, str], settings: Alerts) -> Observation:
         remedy="flowhealth alerts test",
         runbook=make_runbook_link(settings, DELIVERY),
     )
-    return Observation(subject, bool(refusals), policy_of(settings, 0.0, None))
+    return Observation(subject, bool(refusals), make_policy(settings, 0.0, None))
 
 
-def of_parts(failing: Mapping[str, str], settings: Alerts) -> Observation:
+def evaluate_parts(failing: Mapping[str, str], settings: Alerts) -> Observation:
     """Return what failures inside the monitor say: that something is not watched for some time.
 
     Args:
@@ -104,7 +106,7 @@ def of_parts(failing: Mapping[str, str], settings: Alerts) -> Observation:
         settings: The configuration's.
     """
     reasons = "; ".join(f"{part} failed: {why}" for part, why in sorted(failing.items()))
-    subject = Subject(
+    subject = AlertInfo(
         name=PART,
         kind="monitor",
         component="monitor",
@@ -113,10 +115,10 @@ def of_parts(failing: Mapping[str, str], settings: Alerts) -> Observation:
         remedy="tail .flowhealth/logs/error.log",
         runbook=make_runbook_link(settings, PART),
     )
-    return Observation(subject, bool(failing), policy_of(settings, 0.0, None))
+    return Observation(subject, bool(failing), make_policy(settings, 0.0, None))
 
 
-def of_rules(
+def evaluate_rules(
     rules: Iterable[Condition],
     series: Series,
     fresh: Collection[str],
@@ -133,14 +135,14 @@ def of_rules(
         times: Now, and since when anything could have been measured.
     """
     return [
-        _of_rule(rule, one, settings)
+        _evaluate_rule(rule, one, settings)
         for rule in rules
         for one in judge(rule, series, *times)
         if one.metric in fresh or rule.absent is not None
     ]
 
 
-def policy_of(settings: Alerts, held: float, cooldown: float | None) -> Policy:
+def make_policy(settings: Alerts, held: float, cooldown: float | None) -> Policy:
     """Return the policy of an alert, with the configuration's defaults; in seconds."""
     return Policy(
         held=held,
@@ -174,11 +176,11 @@ def _breached(check: CheckResult) -> bool | None:
     return None if check.outcome in (Outcome.SKIP, Outcome.UNKNOWN) else False
 
 
-def _of_check(
+def _evaluate_check(
     check: CheckResult, breached: bool | None, settings: Alerts, blocked: tuple[str, ...]
 ) -> Observation:
     said = check.alert or _DEFAULT
-    subject = Subject(
+    subject = AlertInfo(
         name=check.id,
         kind="check",
         component=check.component,
@@ -188,20 +190,20 @@ def _of_check(
         blocked=blocked,
         runbook=make_runbook_link(settings, check.id, said.runbook),
     )
-    return Observation(subject, breached, policy_of(settings, said.after, said.cooldown))
+    return Observation(subject, breached, make_policy(settings, said.after, said.cooldown))
 
 
 def _severity(check: CheckResult) -> Severity:
     return "critical" if check.critical and check.outcome is Outcome.FAIL else "warning"
 
 
-def _of_rule(rule: Condition, judged: ThresholdResult, settings: Alerts) -> Observation:
+def _evaluate_rule(rule: Condition, judged: ThresholdResult, settings: Alerts) -> Observation:
     _, bracket, which = judged.metric.partition("[")
-    spelled = spell(judged.metric, rule.statistic)
+    spelled = format_metric(judged.metric, rule.statistic)
     value = (
         "" if judged.value is None else f"{format_number(judged.value)}{unit_suffix(judged.unit)}"
     )
-    subject = Subject(
+    subject = AlertInfo(
         name=f"{rule.name}{bracket}{which}",
         kind="rule",
         component=rule.component,
@@ -216,4 +218,4 @@ def _of_rule(rule: Condition, judged: ThresholdResult, settings: Alerts) -> Obse
         remedy=rule.remedy,
         runbook=make_runbook_link(settings, rule.name, rule.runbook),
     )
-    return Observation(subject, judged.breached, policy_of(settings, rule.held, rule.cooldown))
+    return Observation(subject, judged.breached, make_policy(settings, rule.held, rule.cooldown))

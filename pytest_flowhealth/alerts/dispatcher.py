@@ -1,4 +1,4 @@
-"""Takes messages to their receivers, in threads: who waits for a receiver is nobody else."""
+"""Deliver messages to receivers, one thread per receiver, so that a slow one delays no other."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.config.extensions import BUILT_IN, RECEIVERS, make_receiver
 
 BATCH = 100
-"""Messages that a thread takes along at the most."""
+"""Messages that one thread delivers at most."""
 
 SHOWN = 100
 """Messages whose state is shown at the most."""
@@ -55,16 +55,16 @@ class Delivery(msgspec.Struct, frozen=True):
     error: str | None = None
 
 
-class Done(msgspec.Struct, frozen=True):
-    """How one delivery went; `failure` is None where the message has arrived."""
+class DeliveryResult(msgspec.Struct, frozen=True):
+    """The result of one delivery; `failure` is None if the receiver accepted the message."""
 
     receiver: str
     message: str | None
     failure: DeliveryError | None
 
 
-class Courier:
-    """Delivers what is in an outbox.
+class Dispatcher:
+    """Deliver the messages of an outbox.
 
     Args:
         outbox: The messages.
@@ -90,7 +90,7 @@ class Courier:
         self._firing = firing
         self._origin = origin
         self._receivers = {one.name: one for one in receivers}
-        self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[DeliveryResult] = queue.SimpleQueue()
         self._busy: dict[str, threading.Thread] = {}
         self._refreshed: dict[str, float] = {}
         self._failing: dict[str, int] = {}
@@ -103,7 +103,7 @@ class Courier:
         """Whether any message was accepted since the start."""
 
     def reconfigure(self, receivers: Sequence[Receiver]) -> None:
-        """Go by other receivers; what waits for one that is no more is given up."""
+        """Use other receivers; messages for one that is no longer configured are given up."""
         self._receivers = {one.name: one for one in receivers}
         for reasons in (self.refusals, self.outages):
             for name in reasons.keys() - self._receivers.keys():
@@ -120,7 +120,7 @@ class Courier:
         return self.outages.get(one.message.receiver) if one.attempts else None
 
     def tick(self, now: float) -> list[str]:
-        """Note what was delivered, and begin what is due; return what went wrong, in words."""
+        """Record the results of deliveries and start those that are due; return the problems, in words."""
         told = self._collect(now)
         gone = self._outbox.set_aside(self._receivers)
         told += [f"{one.receiver} is no longer configured: {one.id} is given up" for one in gone]
@@ -130,7 +130,7 @@ class Courier:
         return told + self._collect(now)
 
     def close(self, seconds: float, now: float) -> list[str]:
-        """Deliver what is due, for so many seconds at the most; return what went wrong."""
+        """Deliver what is due within `seconds`; return the problems, in words."""
         end = time.monotonic() + seconds
         told = self.tick(now)
         while self._busy and time.monotonic() < end:
@@ -174,14 +174,14 @@ class Courier:
         for lane in lanes:
             for one in lane[:left]:
                 left -= 1
-                failure = self._sent(one.message, receiver)
-                self._done.put(Done(receiver.name, one.message.id, failure))
+                failure = self._deliver_message(one.message, receiver)
+                self._results.put(DeliveryResult(receiver.name, one.message.id, failure))
                 if isinstance(failure, RetryableError):
                     break
         if again:
             self._refresh(receiver, again)
 
-    def _sent(self, message: Message, receiver: Receiver) -> DeliveryError | None:
+    def _deliver_message(self, message: Message, receiver: Receiver) -> DeliveryError | None:
         try:
             if receiver.type in _HERE:
                 self._local[receiver.type](message)
@@ -195,21 +195,21 @@ class Courier:
         try:
             alertmanager.refresh(again, self._origin, receiver, self._environ)
         except DeliveryError as error:
-            self._done.put(Done(receiver.name, None, error))
+            self._results.put(DeliveryResult(receiver.name, None, error))
 
     def _collect(self, now: float) -> list[str]:
         """Tell the outbox what became of messages; return what is to be known of it."""
         for name in [name for name, one in self._busy.items() if not one.is_alive()]:
             del self._busy[name]
         told = []
-        while not self._done.empty():
-            one = self._done.get()
-            text = self._noted(one, now)
+        while not self._results.empty():
+            one = self._results.get()
+            text = self._apply_result(one, now)
             if text is not None:
                 told.append(text)
         return told
 
-    def _noted(self, one: Done, now: float) -> str | None:
+    def _apply_result(self, one: DeliveryResult, now: float) -> str | None:
         pending = self._outbox.find(one.message or "")
         if one.failure is None:
             self.outages.pop(one.receiver, None)
@@ -282,7 +282,7 @@ def _attempt_once(
         return error
     except OSError as error:
         return RetryableError(error.strerror or type(error).__name__)
-    except Exception as error:  # noqa: BLE001  # a receiver of any kind: it must not end the courier
+    except Exception as error:  # noqa: BLE001  # a receiver of any kind: it must not end the dispatcher
         # What is wrong with the message itself will be wrong the next time, too.
         return PermanentError(f"it can't be told at all: {type(error).__name__}")
     return None
