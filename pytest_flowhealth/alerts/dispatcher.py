@@ -89,7 +89,7 @@ class Dispatcher:
         self._local = local
         self._firing = firing
         self._origin = origin
-        self._receivers = {one.name: one for one in receivers}
+        self._receivers = {receiver.name: receiver for receiver in receivers}
         self._results: queue.SimpleQueue[DeliveryResult] = queue.SimpleQueue()
         self._busy: dict[str, threading.Thread] = {}
         self._refreshed: dict[str, float] = {}
@@ -104,7 +104,7 @@ class Dispatcher:
 
     def reconfigure(self, receivers: Sequence[Receiver]) -> None:
         """Use other receivers; messages for one that is no longer configured are given up."""
-        self._receivers = {one.name: one for one in receivers}
+        self._receivers = {receiver.name: receiver for receiver in receivers}
         for reasons in (self.refusals, self.outages):
             for name in reasons.keys() - self._receivers.keys():
                 del reasons[name]
@@ -112,39 +112,45 @@ class Dispatcher:
     def deliveries(self) -> list[Delivery]:
         """Return the state of messages, the newest first: those that wait, and the last that ended."""
         waiting = [
-            _describe(one, "waiting", self._errors(one)) for one in self._outbox.everything()[0]
+            _describe(pending, "waiting", self._errors(pending))
+            for pending in self._outbox.everything()[0]
         ]
-        return sorted([*waiting, *self._ended], key=lambda one: one.at, reverse=True)[:SHOWN]
+        return sorted([*waiting, *self._ended], key=lambda delivery: delivery.at, reverse=True)[
+            :SHOWN
+        ]
 
-    def _errors(self, one: Pending) -> str | None:
-        return self.outages.get(one.message.receiver) if one.attempts else None
+    def _errors(self, pending: Pending) -> str | None:
+        return self.outages.get(pending.message.receiver) if pending.attempts else None
 
     def tick(self, now: float) -> list[str]:
         """Record the results of deliveries and start those that are due; return the problems, in words."""
-        told = self._collect(now)
+        problems = self._collect(now)
         gone = self._outbox.set_aside(self._receivers)
-        told += [f"{one.receiver} is no longer configured: {one.id} is given up" for one in gone]
+        problems += [
+            f"{message.receiver} is no longer configured: {message.id} is given up"
+            for message in gone
+        ]
         for name, receiver in self._receivers.items():
             if name not in self._busy:
                 self._begin(receiver, now)
-        return told + self._collect(now)
+        return problems + self._collect(now)
 
     def close(self, seconds: float, now: float) -> list[str]:
         """Deliver what is due within `seconds`; return the problems, in words."""
         end = time.monotonic() + seconds
-        told = self.tick(now)
+        problems = self.tick(now)
         while self._busy and time.monotonic() < end:
-            for one in [*self._busy.values()]:
-                one.join(0.02)
-            told += self._collect(now)
-        return told
+            for thread in [*self._busy.values()]:
+                thread.join(0.02)
+            problems += self._collect(now)
+        return problems
 
     def _begin(self, receiver: Receiver, now: float) -> None:
         lanes = self._outbox.due(receiver.name, now)
         if receiver.type in _HERE:
             self._deliver(receiver, lanes, ())
             return
-        waiting = {name for lane in lanes for one in lane for name in one.subjects}
+        waiting = {name for lane in lanes for pending in lane for name in pending.subjects}
         again = self._again(receiver, now, waiting)
         if not lanes and not again:
             return
@@ -161,7 +167,7 @@ class Dispatcher:
         if now - self._refreshed.get(receiver.name, float("-inf")) < alertmanager.AGAIN:
             return ()
         self._refreshed[receiver.name] = now
-        return [one for one in self._firing(receiver.name) if one.name not in waiting]
+        return [alert for alert in self._firing(receiver.name) if alert.name not in waiting]
 
     def _deliver(
         self,
@@ -172,10 +178,10 @@ class Dispatcher:
         """In a thread: send; what follows in a lane waits for a message that is tried again."""
         left = BATCH
         for lane in lanes:
-            for one in lane[:left]:
+            for pending in lane[:left]:
                 left -= 1
-                failure = self._deliver_message(one.message, receiver)
-                self._results.put(DeliveryResult(receiver.name, one.message.id, failure))
+                failure = self._deliver_message(pending.message, receiver)
+                self._results.put(DeliveryResult(receiver.name, pending.message.id, failure))
                 if isinstance(failure, RetryableError):
                     break
         if again:
@@ -196,57 +202,64 @@ class Dispatcher:
             alertmanager.refresh(again, self._origin, receiver, self._environ)
         except DeliveryError as error:
             self._results.put(DeliveryResult(receiver.name, None, error))
+        except Exception as error:  # noqa: BLE001  # it must not end the dispatcher
+            failure = RetryableError(type(error).__name__)
+            self._results.put(DeliveryResult(receiver.name, None, failure))
 
     def _collect(self, now: float) -> list[str]:
         """Tell the outbox what became of messages; return what is to be known of it."""
-        for name in [name for name, one in self._busy.items() if not one.is_alive()]:
+        for name in [name for name, thread in self._busy.items() if not thread.is_alive()]:
             del self._busy[name]
-        told = []
+        problems = []
         while not self._results.empty():
-            one = self._results.get()
-            text = self._apply_result(one, now)
+            result = self._results.get()
+            text = self._apply_result(result, now)
             if text is not None:
-                told.append(text)
-        return told
+                problems.append(text)
+        return problems
 
-    def _apply_result(self, one: DeliveryResult, now: float) -> str | None:
-        pending = self._outbox.find(one.message or "")
-        if one.failure is None:
-            self.outages.pop(one.receiver, None)
+    def _apply_result(self, result: DeliveryResult, now: float) -> str | None:
+        pending = self._outbox.find(result.message or "")
+        if result.failure is None:
+            self.outages.pop(result.receiver, None)
             if pending is not None:
                 self._ended.append(_describe(pending, "delivered", None))
-            self._outbox.delivered(one.message or "")
-            self.refusals.pop(one.receiver, None)
+            self._outbox.delivered(result.message or "")
+            self.refusals.pop(result.receiver, None)
             self.accepted = True
-            failing = self._failing.pop(one.receiver, 0)
-            return f"{one.receiver} can be told again" if failing else None
-        if isinstance(one.failure, PermanentError) and one.message is not None:
+            failing = self._failing.pop(result.receiver, 0)
+            return f"{result.receiver} can be told again" if failing else None
+        if isinstance(result.failure, PermanentError) and result.message is not None:
             if pending is not None:
-                self._ended.append(_describe(pending, "refused", str(one.failure)))
-            self.outages.pop(one.receiver, None)
-            self._outbox.refused(one.message)
-            self.refusals[one.receiver] = str(one.failure)
-            return f"{one.receiver} refused message {one.message}: {one.failure}; it is given up"
-        self.outages[one.receiver] = str(one.failure)
-        if one.message is not None:
-            wait = one.failure.retry_after if isinstance(one.failure, RetryableError) else None
-            self._outbox.failed(one.message, now, wait)
-        failing = self._failing.get(one.receiver, 0)
-        self._failing[one.receiver] = failing + 1
+                self._ended.append(_describe(pending, "refused", str(result.failure)))
+            self.outages.pop(result.receiver, None)
+            self._outbox.refused(result.message)
+            self.refusals[result.receiver] = str(result.failure)
+            return f"{result.receiver} refused message {result.message}: {result.failure}; it is given up"
+        self.outages[result.receiver] = str(result.failure)
+        if result.message is not None:
+            wait = (
+                result.failure.retry_after if isinstance(result.failure, RetryableError) else None
+            )
+            self._outbox.failed(result.message, now, wait)
+        failing = self._failing.get(result.receiver, 0)
+        self._failing[result.receiver] = failing + 1
         return (
-            None if failing else f"{one.receiver} can't be told: {one.failure}; it is tried again"
+            None
+            if failing
+            else f"{result.receiver} can't be told: {result.failure}; it is tried again"
         )
 
 
 def _describe(
-    one: Pending, state: Literal["waiting", "delivered", "refused"], error: str | None
+    pending: Pending, state: Literal["waiting", "delivered", "refused"], error: str | None
 ) -> Delivery:
-    message = one.message
+    message = pending.message
     names = tuple(alert.name for alert in message.alerts)
     return Delivery(
         *(message.id, message.receiver, message.kind, names, message.at),
         state=state,
-        attempts=one.attempts,
+        attempts=pending.attempts,
         error=error,
     )
 

@@ -51,15 +51,15 @@ def evaluate_checks(
     waiting: dict[str, list[str]] = defaultdict(list)
     for root, names in (blocked or {}).items():
         waiting[root] += names
-    for one in checks:
-        if one.blocked_by is not None:
-            waiting[one.blocked_by].append(one.id)
+    for check in checks:
+        if check.blocked_by is not None:
+            waiting[check.blocked_by].append(check.id)
     found = []
-    for one in checks:
-        breached = _breached(one)
+    for check in checks:
+        breached = _breached(check)
         if over or breached:
             found.append(
-                _evaluate_check(one, breached, settings, tuple(sorted({*waiting[one.id]})))
+                _evaluate_check(check, breached, settings, tuple(sorted({*waiting[check.id]})))
             )
     return found
 
@@ -135,10 +135,10 @@ def evaluate_rules(
         times: Now, and since when anything could have been measured.
     """
     return [
-        _evaluate_rule(rule, one, settings)
+        _evaluate_rule(rule, result, settings)
         for rule in rules
-        for one in judge(rule, series, *times)
-        if one.metric in fresh or rule.absent is not None
+        for result in judge(rule, series, *times)
+        if result.metric in fresh or rule.absent is not None
     ]
 
 

@@ -18,7 +18,7 @@ DEFAULT = (Receiver(name="console", type="console"), Receiver(name="log", type="
 
 def router(receivers: Sequence[Receiver]) -> Callable[[AlertInfo], Sequence[AlertRoute]]:
     """Return a function that gives the receivers of an alert, by severity and component."""
-    listeners = [(one, _listener(one)) for one in receivers]
+    listeners = [(receiver, _listener(receiver)) for receiver in receivers]
     return lambda subject: [
         listener for receiver, listener in listeners if _concerns(receiver, subject)
     ]
@@ -30,12 +30,12 @@ def silencer(
     """Return a function that tells whether an alert is silenced at `now`."""
     at = now.timestamp()
     patterns = [
-        one.match
-        for one in configured
-        if (one.start is None or one.start <= now) and now < one.until
+        window.match
+        for window in configured
+        if (window.start is None or window.start <= now) and now < window.until
     ]
-    patterns += [one.pattern for one in made if one.begins <= at < one.ends]
-    return lambda subject: any(matches(subject.name, one) for one in patterns)
+    patterns += [silence.pattern for silence in made if silence.begins <= at < silence.ends]
+    return lambda subject: any(matches(subject.name, pattern) for pattern in patterns)
 
 
 def matches(name: str, pattern: str) -> bool:
@@ -49,7 +49,7 @@ def _concerns(receiver: Receiver, subject: AlertInfo) -> bool:
     )
 
 
-def _listener(one: Receiver) -> AlertRoute:
-    remind = None if one.remind is None else parse_duration(one.remind)
-    escalate = None if one.escalate is None else parse_duration(one.escalate)
-    return AlertRoute(one.name, remind, escalate)
+def _listener(receiver: Receiver) -> AlertRoute:
+    remind = None if receiver.remind is None else parse_duration(receiver.remind)
+    escalate = None if receiver.escalate is None else parse_duration(receiver.escalate)
+    return AlertRoute(receiver.name, remind, escalate)

@@ -142,10 +142,12 @@ def notify(
     if silenced:
         return state, ()
     found = [
-        Notification(one.name, kind) for one in listeners if (kind := _due(state, now, policy, one))
+        Notification(route.name, kind)
+        for route in listeners
+        if (kind := _due(state, now, policy, route))
     ]
-    names = [one.receiver for one in found]
-    calmed = [one.receiver for one in found if one.kind == "flapping"]
+    names = [notification.receiver for notification in found]
+    calmed = [notification.receiver for notification in found if notification.kind == "flapping"]
     return (
         msgspec.structs.replace(
             state,
@@ -157,25 +159,25 @@ def notify(
     )
 
 
-def _due(state: State, now: float, policy: Policy, one: AlertRoute) -> Kind | None:
+def _due(state: State, now: float, policy: Policy, route: AlertRoute) -> Kind | None:
     """Return what a receiver is to be told of an alert that fires or flaps."""
-    since_told = _ago(state.notified.get(one.name), now)
-    if since_told < policy.cooldown or not _concerned(state, now, one):
+    since_told = _ago(state.notified.get(route.name), now)
+    if since_told < policy.cooldown or not _concerned(state, now, route):
         return None
     if state.flapping:
-        return None if one.name in state.calmed else "flapping"
-    if one.name not in state.told:
+        return None if route.name in state.calmed else "flapping"
+    if route.name not in state.told:
         return "firing"
-    if one.remind is None or state.acknowledged or since_told < one.remind:
+    if route.remind is None or state.acknowledged or since_told < route.remind:
         return None
     return "reminder"
 
 
-def _concerned(state: State, now: float, one: AlertRoute) -> bool:
+def _concerned(state: State, now: float, route: AlertRoute) -> bool:
     """Tell whether it is the receiver's turn: one that escalates waits for others to acknowledge."""
-    if one.escalate is None or one.name in state.told:
+    if route.escalate is None or route.name in state.told:
         return True
-    return not state.acknowledged and state.fires and _ago(state.fired, now) >= one.escalate
+    return not state.acknowledged and state.fires and _ago(state.fired, now) >= route.escalate
 
 
 def _ago(at: float | None, now: float) -> float:

@@ -59,26 +59,32 @@ def write(connection: sqlite3.Connection, changes: Changes) -> None:
         sqlite3.Error: It can't be written.
     """
     with transaction(connection):
-        for name, one in changes.alerts.items():
-            if one is None:
+        for name, record in changes.alerts.items():
+            if record is None:
                 connection.execute("DELETE FROM alerts WHERE name = ?", (name,))
             else:
-                row = (name, msgspec.msgpack.encode(one))
+                row = (name, msgspec.msgpack.encode(record))
                 connection.execute("INSERT OR REPLACE INTO alerts VALUES (?, ?)", row)
         connection.executemany(
             "INSERT INTO alert_events (at, alert, state, severity, data) VALUES (?, ?, ?, ?, ?)",
-            [_event(one) for one in changes.events],
+            [_event(event) for event in changes.events],
         )
         connection.executemany(
             "INSERT OR REPLACE INTO outbox VALUES (?, ?, ?)",
             [
-                (one.message.id, one.message.at.timestamp(), msgspec.msgpack.encode(one))
-                for one in changes.pending
+                (
+                    pending.message.id,
+                    pending.message.at.timestamp(),
+                    msgspec.msgpack.encode(pending),
+                )
+                for pending in changes.pending
             ],
         )
-        connection.executemany("DELETE FROM outbox WHERE id = ?", [(one,) for one in changes.done])
         connection.executemany(
-            "DELETE FROM acknowledged WHERE alert = ?", [(one,) for one in changes.ended]
+            "DELETE FROM outbox WHERE id = ?", [(name,) for name in changes.done]
+        )
+        connection.executemany(
+            "DELETE FROM acknowledged WHERE alert = ?", [(name,) for name in changes.ended]
         )
         connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (CLOCK, changes.clock))
 
@@ -192,11 +198,11 @@ def acknowledged(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT alert, author FROM acknowledged"))
 
 
-def _event(one: Event) -> tuple[object, ...]:
+def _event(event: Event) -> tuple[object, ...]:
     return (
-        one.at.timestamp(),
-        one.alert.name,
-        one.what,
-        one.alert.severity,
-        msgspec.msgpack.encode(one.alert),
+        event.at.timestamp(),
+        event.alert.name,
+        event.what,
+        event.alert.severity,
+        msgspec.msgpack.encode(event.alert),
     )

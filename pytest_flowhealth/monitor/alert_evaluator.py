@@ -48,23 +48,23 @@ class AlertEvaluator:
         self.settings = settings
         self.engine.listeners = router(settings.receivers)
         self.series.keep(find_lookbacks(settings.rules))
-        names = {one.name for one in settings.rules}
+        names = {rule.name for rule in settings.rules}
         gone = [
             name
-            for name, one in self.engine.tracked.items()
-            if one.subject.kind == "rule" and name.partition("[")[0] not in names
+            for name, record in self.engine.tracked.items()
+            if record.subject.kind == "rule" and name.partition("[")[0] not in names
         ]
         self.engine.end(gone, "its rule is no more", moment)
 
-    def add_component(self, told: Partly, state: BoardState, moment: Timestamp) -> None:
+    def add_component(self, frame: Partly, state: BoardState, moment: Timestamp) -> None:
         """Take in the checks of one component, before the round is over: what fails is told at once."""
         settings = self.settings.target.config.alerts
         blocked = {
-            root: {*state.blocked.get(root, ()), *told.blocked.get(root, ())}
-            for root in {*state.blocked, *told.blocked}
+            root: {*state.blocked.get(root, ()), *frame.blocked.get(root, ())}
+            for root in {*state.blocked, *frame.blocked}
         }
         self.engine.observe(
-            evaluation.evaluate_checks(told.checks, settings, blocked, over=False), moment
+            evaluation.evaluate_checks(frame.checks, settings, blocked, over=False), moment
         )
 
     def add_round(
@@ -108,15 +108,17 @@ class AlertEvaluator:
 
     def add_measurements(self, entry: Entry, moment: Timestamp) -> None:
         """Take in what a round measured."""
-        named = {one.metric.partition("[")[0] for one in self.settings.rules}
-        for one in entry.taken:
-            if one.name.partition("[")[0] in named:
-                self.series.add(one.name, one.unit, Reading(moment.now, one.samples))
+        named = {rule.metric.partition("[")[0] for rule in self.settings.rules}
+        for measurement in entry.taken:
+            if measurement.name.partition("[")[0] in named:
+                self.series.add(
+                    measurement.name, measurement.unit, Reading(moment.now, measurement.samples)
+                )
         self._judge(moment)
 
     def add_samples(self, values: Mapping[str, tuple[float, str]], moment: Timestamp) -> None:
         """Take in a second's samples, and let time go by."""
-        named = {one.metric for one in self.settings.rules}
+        named = {rule.metric for rule in self.settings.rules}
         for name, (value, unit) in values.items():
             if name in named:
                 self.series.add(name, unit, Reading(moment.now, (value,)))
@@ -127,8 +129,8 @@ class AlertEvaluator:
         """Take in what people said: silences, and who takes care of what."""
         self._silences = [*silences]
         for name in acknowledged:
-            one = self.engine.tracked.get(name)
-            if one is not None and not one.state.acknowledged:
+            record = self.engine.tracked.get(name)
+            if record is not None and not record.state.acknowledged:
                 self.engine.acknowledge(name)
 
     def messages(self, moment: Timestamp) -> list[Message]:
@@ -143,15 +145,15 @@ class AlertEvaluator:
         found = [
             Silence(
                 f"configured-{number}",
-                one.match,
-                0.0 if one.start is None else one.start.timestamp(),
-                one.until.timestamp(),
-                one.reason,
+                window.match,
+                0.0 if window.start is None else window.start.timestamp(),
+                window.until.timestamp(),
+                window.reason,
                 "flowhealth.toml",
             )
-            for number, one in enumerate(configured, 1)
+            for number, window in enumerate(configured, 1)
         ]
-        return [one for one in (*self._silences, *found) if one.ends > now]
+        return [silence for silence in (*self._silences, *found) if silence.ends > now]
 
     def _judge(self, moment: Timestamp) -> None:
         settings = self.settings.target.config.alerts
@@ -168,15 +170,15 @@ class AlertEvaluator:
 
         Of components that were not to be looked at, a round has only what others require.
         """
-        present = {one.id: one for one in checks}
-        components = {one.component for one in checks} if requested is None else {*requested}
+        present = {check.id: check for check in checks}
+        components = {check.component for check in checks} if requested is None else {*requested}
         for name, tracked in self.engine.tracked.items():
             subject = tracked.subject
             if requested is not None and subject.component not in components:
                 continue
             if subject.kind == "check":
-                one = present.get(name)
-                lost = one is None or (one.outcome is Outcome.SKIP and one.blocked_by is None)
+                check = present.get(name)
+                lost = check is None or (check.outcome is Outcome.SKIP and check.blocked_by is None)
             else:
                 lost = subject.component not in components and self._unmeasured(subject)
             if lost:
@@ -190,7 +192,7 @@ class AlertEvaluator:
 
     def _unmeasured(self, subject: AlertInfo) -> bool:
         """Tell whether a rule's metric has not come since the start, though it fires for its values."""
-        absences = {one.name for one in self.settings.rules if one.absent is not None}
+        absences = {rule.name for rule in self.settings.rules if rule.absent is not None}
         name = subject.name.partition("[")[0]
         return (
             subject.kind == "rule"

@@ -57,7 +57,7 @@ class Console:
     def message(self, message: Message) -> None:
         """Tell an alert's message: the receiver of type console."""
         if self._words:
-            for line in (title(message), *(f"  {one}" for one in body(message).splitlines())):
+            for line in (title(message), *(f"  {line}" for line in body(message).splitlines())):
                 self._say(line)
         else:
             self._json("alert", json.loads(msgspec.json.encode(message)))
@@ -72,8 +72,8 @@ class Console:
     def event(self, what: str, **facts: Any) -> None:
         """Tell a small event, such as the begin and the end."""
         if self._words:
-            told = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
-            self._say(f"monitor: {what}{f': {told}' if told else ''}")
+            details = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
+            self._say(f"monitor: {what}{f': {details}' if details else ''}")
         else:
             self._json(what, facts)
 

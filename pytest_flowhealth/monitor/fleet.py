@@ -80,13 +80,13 @@ class FleetSampler:
 
 
 def _figures(snapshot: Snapshot) -> dict[str, float]:
-    told: dict[str, float | None] = {
+    figures: dict[str, float | None] = {
         "fleet.agents": snapshot.agents.total,
         "fleet.queue": snapshot.tasks.waiting,
         "fleet.active": snapshot.tasks.active,
     }
     if snapshot.swarms is not None:
         sure = [one.confidence for one in snapshot.swarms if one.confidence is not None]
-        told["fleet.swarms"] = len(snapshot.swarms)
-        told["fleet.confidence"] = 100.0 * statistics.fmean(sure) if sure else None
-    return {name: float(value) for name, value in told.items() if value is not None}
+        figures["fleet.swarms"] = len(snapshot.swarms)
+        figures["fleet.confidence"] = 100.0 * statistics.fmean(sure) if sure else None
+    return {name: float(value) for name, value in figures.items() if value is not None}

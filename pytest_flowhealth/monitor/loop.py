@@ -179,8 +179,8 @@ class Monitor:
             times.append(self.clock() + SECOND if self._round.talks else self.clock() + _SOON)
             pipes = self._round.pipes if self._round.talks else ()
         with selectors.DefaultSelector() as selector:
-            for one in (self._signals.pipe, *pipes):
-                selector.register(one, selectors.EVENT_READ)
+            for pipe in (self._signals.pipe, *pipes):
+                selector.register(pipe, selectors.EVENT_READ)
             selector.select(max(0.0, min(times) - self.clock()))
         self._signals.drain()
 
@@ -207,7 +207,7 @@ class Monitor:
     def _expire(self, moment: Timestamp) -> None:
         """Make unknown what was checked too long ago; rounds longer than an interval take its place."""
         intervals = self._schedule.intervals.items()
-        max_ages = {name: 3.0 * max(one, self._took) + 1.0 for name, one in intervals}
+        max_ages = {name: 3.0 * max(interval, self._took) + 1.0 for name, interval in intervals}
         self.board.expire(moment.now, moment.wall, max_ages, stuck=not self.alive())
 
     def _show(self) -> None:
@@ -215,9 +215,9 @@ class Monitor:
         view = self.view
         if view is None:
             return
-        for one in view.remarks():
-            self._event(one.what, **one.facts)
-            if one.urgent:
+        for remark in view.remarks():
+            self._event(remark.what, **remark.facts)
+            if remark.urgent:
                 self.pipeline.hurry()
         at = self.clock.moment().wall.timestamp()
         self.supervisor.call("page", lambda: view.second(self, at), None)
@@ -238,8 +238,8 @@ class Monitor:
         except OSError as error:
             self._finish_round(Result(None, (f"no round can be started: {error}",), 0.0))
 
-    def _read_round(self, one: Round, now: float) -> None:
-        for frame in one.read():
+    def _read_round(self, round_: Round, now: float) -> None:
+        for frame in round_.read():
             if isinstance(frame, Planned):
                 self._plan(set(frame.checks.values()))
             elif isinstance(frame, Partly):
@@ -247,7 +247,7 @@ class Monitor:
                 self.board.add_partial(frame.checks, moment.wall, moment.now)
                 self.pipeline.add_component(frame, self.board.state, moment)
                 self._show()
-        result = one.over(now)
+        result = round_.over(now)
         if result is not None:
             self._round = None
             self._finish_round(result)
@@ -276,7 +276,7 @@ class Monitor:
         if ended is not None:
             health = msgspec.json.decode(ended.report, type=RoundReport).health
             self._write_report(bytes(ended.report))
-            self._plan({one.component for one in health.checks})
+            self._plan({check.component for check in health.checks})
         entry = None
         if ended is not None and ended.entry is not None:
             entry = msgspec.msgpack.decode(ended.entry, type=Entry)
@@ -317,7 +317,9 @@ class Monitor:
             "status": (status or Status.UNKNOWN).value,
             "seconds": round(result.seconds, 3),
             "components": {
-                name: one.status.value for name, one in components.items() if one.status is not None
+                name: component.status.value
+                for name, component in components.items()
+                if component.status is not None
             },
             "late": self._schedule.late,
         }

@@ -84,12 +84,12 @@ class Pipeline:
     @property
     def problem(self) -> str | None:
         """What is wrong with the history now."""
-        told = [self._writer.problem]
+        problems = [self._writer.problem]
         if self._writer.problem is not None and self._writer.dropped:
-            told.append(f"{self._writer.dropped} records had to be dropped")
+            problems.append(f"{self._writer.dropped} records had to be dropped")
         if self._shipper is not None:
-            told.append(self._shipper.problem)
-        return "; ".join(one for one in told if one) or None
+            problems.append(self._shipper.problem)
+        return "; ".join(problem for problem in problems if problem) or None
 
     def take_notices(self) -> list[str]:
         """Return what has happened to the history since the last call."""
@@ -117,7 +117,9 @@ class Pipeline:
         """Return until when an alert is silenced, in seconds since 1970; None where it is not."""
         now = moment.wall.timestamp()
         ends = [
-            one.ends for one in silences if one.begins <= now and matches(subject.name, one.pattern)
+            silence.ends
+            for silence in silences
+            if silence.begins <= now and matches(subject.name, silence.pattern)
         ]
         return max(ends, default=None)
 
@@ -143,11 +145,11 @@ class Pipeline:
     def known_since(self) -> dict[str, datetime.datetime]:
         """Return since when checks fail, by id: what a restart must not forget."""
         return {
-            name: one.since
-            for name, one in self._evaluator.engine.tracked.items()
-            if one.subject.kind == "check"
-            and one.state.phase in ("pending", "firing")
-            and one.since is not None
+            name: record.since
+            for name, record in self._evaluator.engine.tracked.items()
+            if record.subject.kind == "check"
+            and record.state.phase in ("pending", "firing")
+            and record.since is not None
         }
 
     def add_component(self, frame: Partly, state: BoardState, moment: Timestamp) -> None:
@@ -248,19 +250,19 @@ class Pipeline:
             self._evaluator.apply_requests(self._writer.silences, self._writer.acknowledged)
 
     def _log(self, events: Sequence[Event]) -> None:
-        for one in events[self._logged :]:
-            level = "warning" if one.what == "firing" else "info"
+        for event in events[self._logged :]:
+            level = "warning" if event.what == "firing" else "info"
             self._logs.write(
-                level, "alerts", one.what, alert=one.alert.name, summary=one.alert.summary
+                level, "alerts", event.what, alert=event.alert.name, summary=event.alert.summary
             )
         self._logged = len(events)
 
     def _firing_for(self, receiver: str) -> list[Alert]:
         moment = self.clock.moment()
         return [
-            make_alert(one, moment)
-            for one in self._evaluator.engine.firing()
-            if receiver in one.state.told
+            make_alert(record, moment)
+            for record in self._evaluator.engine.firing()
+            if receiver in record.state.told
         ]
 
     def _log_message(self, message: Message) -> None:
@@ -268,14 +270,14 @@ class Pipeline:
         self._logs.write(level, "alerts", message.kind, message=msgspec.to_builtins(message))
 
 
-def _fires(one: AlertRecord | None) -> bool:
-    return one is not None and (one.state.fires or one.state.flapping)
+def _fires(record: AlertRecord | None) -> bool:
+    return record is not None and (record.state.fires or record.state.flapping)
 
 
 def _retention(settings: Settings) -> Retention:
     config = settings.target.config
-    one = config.history
-    texts = (one.samples, one.rollups, one.runs, config.feedback.keep)
+    history = config.history
+    texts = (history.samples, history.rollups, history.runs, config.feedback.keep)
     return Retention(*map(parse_duration, texts))
 
 
