@@ -11,13 +11,9 @@ from pathlib import Path
 import msgspec
 
 from pytest_flowhealth.alerts.engine import Timestamp
-from pytest_flowhealth.config.atomic import replace_file
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.report import Report
-from pytest_flowhealth.domain.status import Status
-from pytest_flowhealth.domain.text import make_file_name
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.formats import openmetrics
 from pytest_flowhealth.history.entry import Entry
 from pytest_flowhealth.monitor import settings as configured
 from pytest_flowhealth.monitor.clock import Clock
@@ -29,6 +25,7 @@ from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.pipeline import Pipeline
 from pytest_flowhealth.monitor.redis_watcher import COMPONENT, RedisWatcher
 from pytest_flowhealth.monitor.ring import Ring
+from pytest_flowhealth.monitor.round_outputs import RoundOutputs
 from pytest_flowhealth.monitor.rounds import Result, Round
 from pytest_flowhealth.monitor.sampler import UNITS as SYSTEM_UNITS
 from pytest_flowhealth.monitor.sampler import Sampler
@@ -81,6 +78,7 @@ class Monitor:
     ) -> None:
         self._options, self.settings = options, settings
         self.pipeline, self._console, self._logs = pipeline, console, logs
+        self._outputs = RoundOutputs(console, logs)
         self.clock: Clock = pipeline.clock
         self.started = self.clock.moment().wall.timestamp()
         self._signals = Signals()
@@ -108,7 +106,9 @@ class Monitor:
         self._schedule.plan({EVERYTHING: interval}, self._slot - interval)
         self.fleet.start()
         self._systemd.tell("READY=1")
-        self._event("started", process=os.getpid(), history=str(self.pipeline.history))
+        self._outputs.report_event(
+            "started", process=os.getpid(), history=str(self.pipeline.history)
+        )
         try:
             while not self._signals.stop:
                 self._step()
@@ -199,7 +199,7 @@ class Monitor:
         self._show()
         late = self._schedule.skip(self.clock()) if self._round is not None else 0
         if late:
-            self._event("late", slots=late, all=self._schedule.late)
+            self._outputs.report_event("late", slots=late, all=self._schedule.late)
         if self._systemd.watchdog is not None:
             self._systemd.tell("WATCHDOG=1")
         self._show_status()
@@ -216,7 +216,7 @@ class Monitor:
         if view is None:
             return
         for remark in view.remarks():
-            self._event(remark.what, **remark.facts)
+            self._outputs.report_event(remark.what, **remark.facts)
             if remark.urgent:
                 self.pipeline.hurry()
         at = self.clock.moment().wall.timestamp()
@@ -275,7 +275,7 @@ class Monitor:
         health = None
         if ended is not None:
             health = msgspec.json.decode(ended.report, type=RoundReport).health
-            self._write_report(bytes(ended.report))
+            self._outputs.write_report(self._options.report, bytes(ended.report))
             self._plan({check.component for check in health.checks})
         entry = None
         if ended is not None and ended.entry is not None:
@@ -285,9 +285,9 @@ class Monitor:
         self.pipeline.round(
             health, entry, result.problems, moment, self._requested, self.board.state
         )
-        self._write_metrics(self.board.state.report)
+        self._outputs.write_metrics(self.settings.target, self.board.state.report)
         self._show()
-        self._log_round(health, result)
+        self._outputs.log_round(health, result, self.board.state.status, self._schedule.late)
 
     def _hurry_waiting(self, now: float) -> None:
         """Let components be due at once whose checks are no longer blocked."""
@@ -295,52 +295,6 @@ class Monitor:
         for name in waiting - self._waiting:
             self._schedule.hurry(name, now)
         self._waiting = waiting
-
-    def _write_metrics(self, health: Report | None) -> None:
-        """Write the figures for node_exporter's textfile collector, where that is asked for."""
-        place = self.settings.target.config.monitor.openmetrics
-        if place is None or health is None:
-            return
-        target = self.settings.target
-        path = target.root / place
-        if path.is_dir():
-            path /= f"flowhealth-{make_file_name(target.instance)}.prom"
-        try:
-            replace_file(path, openmetrics.render(health).encode())
-        except OSError as error:
-            self._problem(f"the metrics can't be written: {error.strerror or error}")
-
-    def _log_round(self, health: Report | None, result: Result) -> None:
-        status = self.board.state.status if health is None or result.problems else health.status
-        components = {} if health is None else health.components
-        facts = {
-            "status": (status or Status.UNKNOWN).value,
-            "seconds": round(result.seconds, 3),
-            "components": {
-                name: component.status.value
-                for name, component in components.items()
-                if component.status is not None
-            },
-            "late": self._schedule.late,
-        }
-        reasons = [*result.problems, *(health.reasons if health else ())]
-        reasons = list(dict.fromkeys(reasons))
-        self._console.round_ended(facts, reasons)
-        level = "info" if facts["status"] == "healthy" else "warning"
-        self._logs.write(level, "health", "round", **facts, reasons=reasons)
-        self._logs.write("debug", "performance", "round", seconds=facts["seconds"])
-        if result.problems:
-            self._logs.write(
-                "error", "errors", "round", problems=result.problems, output=result.tail
-            )
-
-    def _write_report(self, content: bytes) -> None:
-        if self._options.report is None:
-            return
-        try:
-            replace_file(Path(self._options.report), content)
-        except OSError as error:
-            self._problem(f"the report can't be written: {error.strerror or error}")
 
     # -- the rest
 
@@ -363,7 +317,7 @@ class Monitor:
             plan = {name: self._interval(name) for name in (*names, *found.intervals)}
             if names:
                 self._schedule.plan(plan, self.clock())
-            self._event("configuration read again")
+            self._outputs.report_event("configuration read again")
         self._systemd.tell("READY=1")
 
     def _restart_watchers(self, target: Target) -> None:
@@ -379,26 +333,20 @@ class Monitor:
     def _report_problems(self) -> None:
         """Tell what is wrong around the checks, once until it changes."""
         for notice in self.pipeline.take_notices():
-            self._problem(notice)
+            self._outputs.report_problem(notice)
         for failure in self.supervisor.take_failures():
-            self._problem(f"the {failure.part} failed and is started again: {failure.error}")
+            self._outputs.report_problem(
+                f"the {failure.part} failed and is started again: {failure.error}"
+            )
             self._logs.write("error", "errors", "failure", part=failure.part, trace=failure.trace)
         problem = self.problem
         if problem == self._last_problem:
             return
         self._last_problem = problem
         if problem is not None:
-            self._problem(problem)
+            self._outputs.report_problem(problem)
         else:
-            self._event("all is well again around the checks")
-
-    def _problem(self, text: str) -> None:
-        self._console.problem(text)
-        self._logs.write("error", "errors", "problem", text=text)
-
-    def _event(self, what: str, **facts: object) -> None:
-        self._console.event(what, **facts)
-        self._logs.write("info", "health", what, **facts)
+            self._outputs.report_event("all is well again around the checks")
 
     def _show_status(self) -> None:
         following = self._schedule.next()
@@ -426,7 +374,7 @@ class Monitor:
             self.view.close()
         if self._round is not None:
             self._round.join(2.5)
-        self._event("ended", host=platform.node())
+        self._outputs.report_event("ended", host=platform.node())
         self._console.close()
         self._logs.close()
         with contextlib.suppress(OSError):
