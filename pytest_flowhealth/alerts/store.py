@@ -122,13 +122,13 @@ def fact(connection: sqlite3.Connection, name: str) -> float | None:
 def events(
     connection: sqlite3.Connection, *, since: float = 0.0, limit: int = 1_000
 ) -> list[Event]:
-    """Return what became of alerts, the newest first.
+    """Return what became of alerts, the last written first.
 
     Raises:
         sqlite3.Error: It can't be read.
     """
     rows = connection.execute(
-        "SELECT at, state, data FROM alert_events WHERE at >= ? ORDER BY at DESC, id DESC LIMIT ?",
+        "SELECT at, state, data FROM alert_events WHERE at >= ? ORDER BY id DESC LIMIT ?",
         (since, limit),
     )
     return [
