@@ -168,11 +168,13 @@ class Pipeline:
     ) -> None:
         """Take in the end of a round that was to look at some components, or (None) at all."""
         checks = () if health is None else health.checks
+        if health is not None and not checks:
+            problems = problems or health.reasons  # a round without a check watches nothing
         self._evaluator.add_round(checks, problems, moment, requested, state)
         if entry is not None:
-            kept = msgspec.structs.replace(entry, fingerprint=self._fingerprint)
-            self._evaluator.add_measurements(kept, moment)
-            self._writer.add_entry(kept)
+            entry = msgspec.structs.replace(entry, fingerprint=self._fingerprint)
+            self._evaluator.add_measurements(entry, moment)
+            self._writer.add_entry(entry)
         if health is not None and self._shipper is not None:
             self._shipper.put(samples.of_round(health, self._where, self._fingerprint))
         self._send(moment, flush=True)

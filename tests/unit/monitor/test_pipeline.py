@@ -72,6 +72,17 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
     found.logs.close()
 
 
+def test_round_that_ran_no_check_is_an_alert(service: Service) -> None:
+    moment = service.pipeline.clock.moment()
+    empty = health()
+
+    service.pipeline.round(empty, None, (), moment, None, service.board.state)
+
+    (message,) = service.messages
+    assert [alert.name for alert in message.alerts] == ["monitor.round"]
+    assert message.alerts[0].summary == "; ".join(empty.reasons)
+
+
 def test_restart_neither_forgets_nor_repeats_an_alert(service: Service) -> None:
     service.round(Outcome.FAIL)
     service.start()
