@@ -41,7 +41,7 @@ class Observation(msgspec.Struct, frozen=True):
     policy: Policy
 
 
-class AlertRecord(msgspec.Struct, frozen=True):
+class TrackedAlert(msgspec.Struct, frozen=True):
     """An alert that is remembered.
 
     Attributes:
@@ -91,11 +91,11 @@ class Engine:
         self,
         origin: Origin,
         listeners: Callable[[AlertInfo], Sequence[AlertRoute]],
-        kept: dict[str, AlertRecord] | None = None,
+        kept: dict[str, TrackedAlert] | None = None,
     ) -> None:
         self.origin = origin
         self.listeners = listeners
-        self.tracked: dict[str, AlertRecord] = dict(kept or {})
+        self.tracked: dict[str, TrackedAlert] = dict(kept or {})
         self.changed: set[str] = set()
         self.events: list[Event] = []
 
@@ -115,7 +115,7 @@ class Engine:
             fresh = observation.breached or before is None
             subject = observation.subject if fresh or before is None else before.subject
             self._keep(
-                name, AlertRecord(subject, observation.policy, state, moment.now), before, moment
+                name, TrackedAlert(subject, observation.policy, state, moment.now), before, moment
             )
 
     def pass_time(self, moment: Timestamp) -> None:
@@ -177,7 +177,7 @@ class Engine:
         return [self._message(key, groups[key], moment) for key in sorted(groups)]
 
     def _notes(
-        self, record: AlertRecord, moment: Timestamp, silenced: Callable[[AlertInfo], bool]
+        self, record: TrackedAlert, moment: Timestamp, silenced: Callable[[AlertInfo], bool]
     ) -> tuple[State, tuple[Notification, ...]]:
         if not _lives(record.state):
             return record.state, ()
@@ -189,13 +189,13 @@ class Engine:
             silenced=silenced(record.subject),
         )
 
-    def firing(self) -> list[AlertRecord]:
+    def firing(self) -> list[TrackedAlert]:
         """Return the alerts that fire, the worst first."""
         found = [record for record in self.tracked.values() if record.state.fires]
         return sorted(found, key=lambda record: _worst(record.subject))
 
     def _keep(
-        self, name: str, record: AlertRecord, before: AlertRecord | None, moment: Timestamp
+        self, name: str, record: TrackedAlert, before: TrackedAlert | None, moment: Timestamp
     ) -> None:
         record = _date(record, before, moment)
         self.tracked[name] = record
@@ -235,12 +235,12 @@ def _lives(state: State) -> bool:
     return state.fires or state.flapping or bool(state.told)
 
 
-def _pauses(record: AlertRecord, now: float) -> bool:
+def _pauses(record: TrackedAlert, now: float) -> bool:
     """Tell whether a cooldown still keeps a receiver from being told of it."""
     return any(now - at < record.policy.cooldown for at in record.state.notified.values())
 
 
-def make_alert(record: AlertRecord, moment: Timestamp) -> Alert:
+def make_alert(record: TrackedAlert, moment: Timestamp) -> Alert:
     """Return an alert as receivers get it."""
     since = record.since or moment.wall
     return Alert(
@@ -253,9 +253,9 @@ def make_alert(record: AlertRecord, moment: Timestamp) -> Alert:
     )
 
 
-def _date(record: AlertRecord, before: AlertRecord | None, moment: Timestamp) -> AlertRecord:
+def _date(record: TrackedAlert, before: TrackedAlert | None, moment: Timestamp) -> TrackedAlert:
     """Return an alert with the calendar's times of its begin, taken when they are new."""
-    old = before or AlertRecord(record.subject, record.policy)
+    old = before or TrackedAlert(record.subject, record.policy)
     since, fired = old.since, old.fired
     if since is None or record.state.since != old.state.since:
         since = None if record.state.since is None else moment.calendar(record.state.since)

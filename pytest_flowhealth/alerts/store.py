@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from pytest_flowhealth.alerts.engine import AlertRecord, Event
+from pytest_flowhealth.alerts.engine import Event, TrackedAlert
 from pytest_flowhealth.alerts.message import Alert
 from pytest_flowhealth.alerts.outbox import Pending
 from pytest_flowhealth.history.database import transaction
 
-_tracked = msgspec.msgpack.Decoder(AlertRecord)
+_tracked = msgspec.msgpack.Decoder(TrackedAlert)
 _pending = msgspec.msgpack.Decoder(Pending)
 _alert = msgspec.msgpack.Decoder(Alert)
 
@@ -44,7 +44,7 @@ class Changes(msgspec.Struct, frozen=True):
         ended: The alerts that no longer fire: nobody need take care of them.
     """
 
-    alerts: Mapping[str, AlertRecord | None]
+    alerts: Mapping[str, TrackedAlert | None]
     events: Sequence[Event]
     pending: Sequence[Pending]
     done: Sequence[str]
@@ -89,7 +89,7 @@ def write(connection: sqlite3.Connection, changes: Changes) -> None:
         connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (CLOCK, changes.clock))
 
 
-def alerts(connection: sqlite3.Connection) -> dict[str, AlertRecord]:
+def alerts(connection: sqlite3.Connection) -> dict[str, TrackedAlert]:
     """Return the alerts that are remembered, by name.
 
     Raises:

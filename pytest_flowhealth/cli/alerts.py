@@ -15,7 +15,7 @@ import click
 from pytest_flowhealth.alerts import store
 from pytest_flowhealth.alerts.backtest import BacktestResult, run_backtest
 from pytest_flowhealth.alerts.dispatcher import attempt
-from pytest_flowhealth.alerts.engine import AlertRecord
+from pytest_flowhealth.alerts.engine import TrackedAlert
 from pytest_flowhealth.alerts.evaluation import make_policy
 from pytest_flowhealth.alerts.message import Message, Origin, make_test_messages
 from pytest_flowhealth.alerts.routing import matches
@@ -66,7 +66,7 @@ def list_alerts(ctx: click.Context, project: str | None = None, history: str | N
     if not path.is_file():
         complain(f"no alerts are known: no monitor has run here, {path} is not there")
         ctx.exit(Status.UNKNOWN.exit_code)
-    unknown: dict[str, AlertRecord] = {}
+    unknown: dict[str, TrackedAlert] = {}
     alerts, problem = asked(path, store.alerts, unknown)
     rows = [(name, _describe_phase(one)) for name, one in alerts.items() if _is_active(one)]
     for line in align(rows):
@@ -128,7 +128,7 @@ def rules(project: str | None, history: str | None) -> None:
     """Show the rules, the state of their alerts, and when they would have fired in the last week."""
     settings = read_settings(project)
     path = find_history(settings.target, history).path
-    unknown: dict[str, AlertRecord] = {}
+    unknown: dict[str, TrackedAlert] = {}
     alerts, problem = asked(path, store.alerts, unknown)
     for line in _describe_rules(settings, alerts):
         echo(line)
@@ -185,7 +185,7 @@ def _send_test(message: Message, receiver: Receiver, settings: Settings) -> str 
     return None if failure is None else str(failure)
 
 
-def _describe_rules(settings: Settings, alerts: dict[str, AlertRecord]) -> list[str]:
+def _describe_rules(settings: Settings, alerts: dict[str, TrackedAlert]) -> list[str]:
     rows = [("rule", "condition", "for", "cooldown", "severity", "state")]
     rows += [
         (
@@ -239,12 +239,12 @@ def _describe_times(one: BacktestResult) -> str:
     return f"{times} ({one.readings} values): {more}{shown} UTC"
 
 
-def _describe_states(name: str, alerts: dict[str, AlertRecord]) -> str:
+def _describe_states(name: str, alerts: dict[str, TrackedAlert]) -> str:
     found = [one for key, one in alerts.items() if key.partition("[")[0] == name]
     return ", ".join(_describe_phase(one) for one in found) or "inactive"
 
 
-def _describe_phase(one: AlertRecord) -> str:
+def _describe_phase(one: TrackedAlert) -> str:
     marks = [
         word
         for word, applies in (
@@ -256,7 +256,7 @@ def _describe_phase(one: AlertRecord) -> str:
     return f"{one.state.phase} ({', '.join(marks)})" if marks else one.state.phase
 
 
-def _is_active(one: AlertRecord) -> bool:
+def _is_active(one: TrackedAlert) -> bool:
     return one.state.phase != "inactive" or one.state.flapping
 
 

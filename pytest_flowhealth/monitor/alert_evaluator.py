@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from pytest_flowhealth.alerts import evaluation
-from pytest_flowhealth.alerts.engine import AlertInfo, AlertRecord, Engine, Observation, Timestamp
+from pytest_flowhealth.alerts.engine import AlertInfo, Engine, Observation, Timestamp, TrackedAlert
 from pytest_flowhealth.alerts.message import Message, Origin
 from pytest_flowhealth.alerts.routing import router, silencer
 from pytest_flowhealth.alerts.rules import find_lookbacks
@@ -34,7 +34,7 @@ class AlertEvaluator:
     """
 
     def __init__(
-        self, settings: Settings, origin: Origin, kept: dict[str, AlertRecord], begun: float
+        self, settings: Settings, origin: Origin, kept: dict[str, TrackedAlert], begun: float
     ) -> None:
         self.engine = Engine(origin, router(settings.receivers), kept)
         self.settings = settings

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import msgspec
 
-from pytest_flowhealth.alerts.engine import AlertRecord
+from pytest_flowhealth.alerts.engine import TrackedAlert
 from pytest_flowhealth.alerts.message import Message
 from pytest_flowhealth.alerts.text import body, title
 from pytest_flowhealth.domain.status import Status
@@ -24,7 +24,7 @@ class StatusLine(msgspec.Struct, frozen=True):
 
     status: Status | None
     at: datetime.datetime | None
-    firing: Sequence[AlertRecord]
+    firing: Sequence[TrackedAlert]
     next: float | None
     late: int
     running: bool

@@ -17,7 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from pytest_flowhealth.alerts import store
-from pytest_flowhealth.alerts.engine import AlertRecord
+from pytest_flowhealth.alerts.engine import TrackedAlert
 from pytest_flowhealth.alerts.outbox import Pending
 from pytest_flowhealth.alerts.store import Changes, Silence
 from pytest_flowhealth.config.atomic import make_folder
@@ -41,7 +41,7 @@ Result = TypeVar("Result")
 class Remembered(msgspec.Struct, frozen=True):
     """What is known from before the start."""
 
-    alerts: dict[str, AlertRecord]
+    alerts: dict[str, TrackedAlert]
     pending: list[Pending]
     clock: float | None
 

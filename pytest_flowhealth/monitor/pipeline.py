@@ -10,7 +10,7 @@ from types import MappingProxyType
 import msgspec
 
 from pytest_flowhealth.alerts.dispatcher import Delivery, Dispatcher
-from pytest_flowhealth.alerts.engine import AlertInfo, AlertRecord, Event, Timestamp, make_alert
+from pytest_flowhealth.alerts.engine import AlertInfo, Event, Timestamp, TrackedAlert, make_alert
 from pytest_flowhealth.alerts.message import Alert, Message, Origin
 from pytest_flowhealth.alerts.outbox import Outbox
 from pytest_flowhealth.alerts.routing import matches
@@ -95,7 +95,7 @@ class Pipeline:
         """Return what has happened to the history since the last call."""
         return self._writer.take_notices()
 
-    def tracked(self) -> list[AlertRecord]:
+    def tracked(self) -> list[TrackedAlert]:
         """Return every alert that is remembered."""
         return [*self._evaluator.engine.tracked.values()]
 
@@ -132,7 +132,7 @@ class Pipeline:
         """Look at what people said with the next second."""
         self._flushed = float("-inf")
 
-    def firing(self) -> list[AlertRecord]:
+    def firing(self) -> list[TrackedAlert]:
         """Return the alerts that fire, the worst first."""
         return self._evaluator.engine.firing()
 
@@ -272,7 +272,7 @@ class Pipeline:
         self._logs.write(level, "alerts", message.kind, message=msgspec.to_builtins(message))
 
 
-def _fires(record: AlertRecord | None) -> bool:
+def _fires(record: TrackedAlert | None) -> bool:
     return record is not None and (record.state.fires or record.state.flapping)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pytest_flowhealth.alerts.engine import AlertRecord, Event
+from pytest_flowhealth.alerts.engine import Event, TrackedAlert
 from pytest_flowhealth.web import shapes
 
 _OVER = ("resolved", "inactive")
@@ -12,7 +12,7 @@ _OVER = ("resolved", "inactive")
 
 def list_incidents(
     events: Iterable[Event],
-    tracked: Mapping[str, AlertRecord],
+    tracked: Mapping[str, TrackedAlert],
     acknowledged: Mapping[str, str],
 ) -> list[shapes.Incident]:
     """Return the incidents that events tell of, the newest first.

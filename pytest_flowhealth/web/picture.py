@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.alerts.engine import AlertRecord, Timestamp
+from pytest_flowhealth.alerts.engine import Timestamp, TrackedAlert
 from pytest_flowhealth.alerts.store import Silence
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.monitor.loop import UNITS, Monitor
@@ -138,7 +138,7 @@ def _check(one: CheckResult, at: float | None, since: float) -> dict[str, Any]:
 
 
 def _alert(
-    one: AlertRecord, pipeline: Pipeline, moment: Timestamp, silences: Sequence[Silence]
+    one: TrackedAlert, pipeline: Pipeline, moment: Timestamp, silences: Sequence[Silence]
 ) -> dict[str, Any]:
     subject, state = one.subject, one.state
     told: dict[str, Any] = {

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_flowhealth.alerts.channels.webhook import sign
-from pytest_flowhealth.alerts.engine import AlertRecord, Engine, Timestamp
+from pytest_flowhealth.alerts.engine import Engine, Timestamp, TrackedAlert
 from pytest_flowhealth.alerts.evaluation import evaluate_checks
 from pytest_flowhealth.alerts.message import Alert, Kind, Message, Origin
 from pytest_flowhealth.alerts.routing import router
@@ -96,7 +96,7 @@ class Kept:
     def restarted(self, engine: Engine) -> Engine:
         """Return the engine as it is after a restart."""
         kept = {
-            name: msgspec.msgpack.decode(row, type=AlertRecord) for name, row in self.rows.items()
+            name: msgspec.msgpack.decode(row, type=TrackedAlert) for name, row in self.rows.items()
         }
         return Engine(engine.origin, engine.listeners, kept)
 
