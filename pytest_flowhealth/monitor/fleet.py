@@ -76,6 +76,9 @@ class FleetSampler:
                 # The round's checks say what is wrong; here it only means that there is no figure.
                 source = self.last = None
                 self.problem = one_line(str(error))
+            except Exception as error:
+                self.last, self.problem = None, f"the sampler failed: {type(error).__name__}"
+                raise  # the supervisor reports it, and reads on
             self._end.wait(max(1.0, (time.thread_time() - began) / SHARE))
 
 

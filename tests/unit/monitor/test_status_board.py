@@ -187,6 +187,21 @@ def test_blocked_component_is_unknown_and_waiting_when_its_root_cause_passes_aga
     assert known.state.waiting == frozenset()
 
 
+def test_two_components_blocked_by_a_third_are_each_waiting_until_they_were_checked() -> None:
+    known = StatusBoard()
+    live = check("dashboard.live", Outcome.SKIP, requires=("redis.connect",))
+    blocked = msgspec.structs.replace(live, blocked_by="redis.connect")
+    taken(known, None, DOWN, BLOCKED, blocked)
+
+    assert taken(known, {"redis"}, REDIS) is Status.UNKNOWN
+    assert known.state.waiting == {"fleet", "dashboard"}
+    assert taken(known, {"fleet"}, REDIS, QUEUE) is Status.UNKNOWN
+    assert known.state.waiting == {"dashboard"}
+
+    passes = msgspec.structs.replace(live, outcome=Outcome.PASS)
+    assert taken(known, {"dashboard"}, REDIS, passes) is Status.HEALTHY
+
+
 def test_check_whose_blocker_passes_stays_blocked_by_another_failed_requirement() -> None:
     known = StatusBoard()
     both = ("redis.connect", "build.artifacts")
