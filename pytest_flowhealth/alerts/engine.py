@@ -1,4 +1,4 @@
-"""Puts observations, states and receivers together: what becomes of alerts, and what is told of them."""
+"""Update the states of alerts from observations, and make the messages about them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 import msgspec
 
 from pytest_flowhealth.alerts.message import Alert, Kind, Message, Origin
-from pytest_flowhealth.alerts.state import Listener, Note, Policy, State, notify, step
+from pytest_flowhealth.alerts.state import AlertRoute, Notification, Policy, State, notify, step
 from pytest_flowhealth.domain.alerting import SEVERITIES, Severity
 
 FORGOTTEN = 86_400.0
 """Seconds after which an alert that does not fire is no longer remembered."""
 
 
-class Subject(msgspec.Struct, frozen=True):
+class AlertInfo(msgspec.Struct, frozen=True):
     """What an alert says, besides its times; the fields are those of `message.Alert`."""
 
     name: str
@@ -36,12 +36,12 @@ class Subject(msgspec.Struct, frozen=True):
 class Observation(msgspec.Struct, frozen=True):
     """A look at what may raise an alert: its condition holds, does not, or is not known (None)."""
 
-    subject: Subject
+    subject: AlertInfo
     breached: bool | None
     policy: Policy
 
 
-class Tracked(msgspec.Struct, frozen=True):
+class TrackedAlert(msgspec.Struct, frozen=True):
     """An alert that is remembered.
 
     Attributes:
@@ -51,7 +51,7 @@ class Tracked(msgspec.Struct, frozen=True):
         fired: The same of when it began to fire.
     """
 
-    subject: Subject
+    subject: AlertInfo
     policy: Policy
     state: State = State()
     seen: float = 0.0
@@ -67,7 +67,7 @@ class Event(msgspec.Struct, frozen=True):
     alert: Alert
 
 
-class Moment(msgspec.Struct, frozen=True):
+class Timestamp(msgspec.Struct, frozen=True):
     """A time twice: of the clock that never goes back, in seconds, and of the calendar."""
 
     now: float
@@ -90,71 +90,86 @@ class Engine:
     def __init__(
         self,
         origin: Origin,
-        listeners: Callable[[Subject], Sequence[Listener]],
-        kept: dict[str, Tracked] | None = None,
+        listeners: Callable[[AlertInfo], Sequence[AlertRoute]],
+        kept: dict[str, TrackedAlert] | None = None,
     ) -> None:
         self.origin = origin
         self.listeners = listeners
-        self.tracked: dict[str, Tracked] = dict(kept or {})
+        self.tracked: dict[str, TrackedAlert] = dict(kept or {})
         self.changed: set[str] = set()
         self.events: list[Event] = []
 
-    def observe(self, observations: Iterable[Observation], moment: Moment) -> None:
+    def observe(self, observations: Iterable[Observation], moment: Timestamp) -> None:
         """Take looks at conditions in; an alert that nothing was heard of before begins inactive."""
-        for one in observations:
-            name = one.subject.name
+        for observation in observations:
+            name = observation.subject.name
             before = self.tracked.get(name)
-            if before is None and not one.breached:
+            if before is None and not observation.breached:
                 continue
-            state = step(before.state if before else State(), one.breached, moment.now, one.policy)
-            fresh = one.breached or before is None
-            subject = one.subject if fresh or before is None else before.subject
-            self._keep(name, Tracked(subject, one.policy, state, moment.now), before, moment)
+            state = step(
+                before.state if before else State(),
+                observation.breached,
+                moment.now,
+                observation.policy,
+            )
+            fresh = observation.breached or before is None
+            subject = observation.subject if fresh or before is None else before.subject
+            self._keep(
+                name, TrackedAlert(subject, observation.policy, state, moment.now), before, moment
+            )
 
-    def pass_time(self, moment: Moment) -> None:
+    def pass_time(self, moment: Timestamp) -> None:
         """Let time go by for alerts that nothing new is known of: flapping ends, old ones are forgotten."""
-        for name, one in [*self.tracked.items()]:
-            if one.state.phase == "inactive" and not one.state.told and not one.state.flapping:
-                if moment.now - one.seen > FORGOTTEN and not _pauses(one, moment.now):
+        for name, record in [*self.tracked.items()]:
+            if (
+                record.state.phase == "inactive"
+                and not record.state.told
+                and not record.state.flapping
+            ):
+                if moment.now - record.seen > FORGOTTEN and not _pauses(record, moment.now):
                     del self.tracked[name]
                     self.changed.add(name)
                 continue
-            state = step(one.state, None, moment.now, one.policy)
-            self._keep(name, msgspec.structs.replace(one, state=state), one, moment)
+            state = step(record.state, None, moment.now, record.policy)
+            self._keep(name, msgspec.structs.replace(record, state=state), record, moment)
 
-    def end(self, names: Collection[str], why: str, moment: Moment) -> None:
+    def end(self, names: Collection[str], why: str, moment: Timestamp) -> None:
         """End alerts whose check or rule is no more."""
         for name in names:
-            one = self.tracked.get(name)
-            if one is None or not (_lives(one.state) or one.state.phase == "pending"):
+            record = self.tracked.get(name)
+            if record is None or not (_lives(record.state) or record.state.phase == "pending"):
                 continue
-            subject = msgspec.structs.replace(one.subject, summary=f"{one.subject.summary} ({why})")
-            state = step(one.state, breached=False, now=moment.now, policy=one.policy)
+            subject = msgspec.structs.replace(
+                record.subject, summary=f"{record.subject.summary} ({why})"
+            )
+            state = step(record.state, breached=False, now=moment.now, policy=record.policy)
             calm = msgspec.structs.replace(
                 state, flapping=False, changes=(), calmed=(), acknowledged=False
             )
-            self._keep(name, msgspec.structs.replace(one, subject=subject, state=calm), one, moment)
+            self._keep(
+                name, msgspec.structs.replace(record, subject=subject, state=calm), record, moment
+            )
 
     def acknowledge(self, name: str) -> bool:
         """Note that somebody takes care of an alert; return whether it fires."""
-        one = self.tracked.get(name)
-        if one is None or not (one.state.fires or one.state.flapping):
+        record = self.tracked.get(name)
+        if record is None or not (record.state.fires or record.state.flapping):
             return False
-        state = msgspec.structs.replace(one.state, acknowledged=True)
-        self.tracked[name] = msgspec.structs.replace(one, state=state)
+        state = msgspec.structs.replace(record.state, acknowledged=True)
+        self.tracked[name] = msgspec.structs.replace(record, state=state)
         self.changed.add(name)
         return True
 
-    def messages(self, moment: Moment, silenced: Callable[[Subject], bool]) -> list[Message]:
+    def messages(self, moment: Timestamp, silenced: Callable[[AlertInfo], bool]) -> list[Message]:
         """Return what is to be told now: one message for each receiver, component and kind."""
         groups: dict[tuple[str, Kind, str], list[Alert]] = {}
-        for name, one in [*self.tracked.items()]:
-            state, notes = self._notes(one, moment, silenced)
-            if state is one.state:
+        for name, record in [*self.tracked.items()]:
+            state, notes = self._notes(record, moment, silenced)
+            if state is record.state:
                 continue
-            self._keep(name, msgspec.structs.replace(one, state=state), one, moment)
+            self._keep(name, msgspec.structs.replace(record, state=state), record, moment)
             for note in notes:
-                key = (note.receiver, note.kind, one.subject.component)
+                key = (note.receiver, note.kind, record.subject.component)
                 alert = make_alert(self.tracked[name], moment)
                 if note.kind == "flapping":  # for its receivers it is not over
                     alert = msgspec.structs.replace(alert, state="firing", resolved=None)
@@ -162,37 +177,39 @@ class Engine:
         return [self._message(key, groups[key], moment) for key in sorted(groups)]
 
     def _notes(
-        self, one: Tracked, moment: Moment, silenced: Callable[[Subject], bool]
-    ) -> tuple[State, tuple[Note, ...]]:
-        if not _lives(one.state):
-            return one.state, ()
+        self, record: TrackedAlert, moment: Timestamp, silenced: Callable[[AlertInfo], bool]
+    ) -> tuple[State, tuple[Notification, ...]]:
+        if not _lives(record.state):
+            return record.state, ()
         return notify(
-            one.state,
+            record.state,
             moment.now,
-            one.policy,
-            self.listeners(one.subject),
-            silenced=silenced(one.subject),
+            record.policy,
+            self.listeners(record.subject),
+            silenced=silenced(record.subject),
         )
 
-    def firing(self) -> list[Tracked]:
+    def firing(self) -> list[TrackedAlert]:
         """Return the alerts that fire, the worst first."""
-        found = [one for one in self.tracked.values() if one.state.fires]
-        return sorted(found, key=lambda one: _worst(one.subject))
+        found = [record for record in self.tracked.values() if record.state.fires]
+        return sorted(found, key=lambda record: _worst(record.subject))
 
-    def _keep(self, name: str, one: Tracked, before: Tracked | None, moment: Moment) -> None:
-        one = _date(one, before, moment)
-        self.tracked[name] = one
-        if before is not None and before.state == one.state:
-            if before.subject != one.subject:
+    def _keep(
+        self, name: str, record: TrackedAlert, before: TrackedAlert | None, moment: Timestamp
+    ) -> None:
+        record = _date(record, before, moment)
+        self.tracked[name] = record
+        if before is not None and before.state == record.state:
+            if before.subject != record.subject:
                 self.changed.add(name)  # after a restart its newest evidence is told, too
             return
         self.changed.add(name)
         phase = before.state.phase if before else "inactive"
-        if phase != one.state.phase:
-            self.events.append(Event(moment.wall, one.state.phase, make_alert(one, moment)))
+        if phase != record.state.phase:
+            self.events.append(Event(moment.wall, record.state.phase, make_alert(record, moment)))
 
     def _message(
-        self, key: tuple[str, Kind, str], alerts: Sequence[Alert], moment: Moment
+        self, key: tuple[str, Kind, str], alerts: Sequence[Alert], moment: Timestamp
     ) -> Message:
         receiver, kind, component = key
         return Message(
@@ -208,9 +225,9 @@ class Engine:
         )
 
 
-def _worst(one: Subject | Alert) -> tuple[int, str]:
+def _worst(alert: AlertInfo | Alert) -> tuple[int, str]:
     """Return a key to sort by: the worst first, then by name."""
-    return -SEVERITIES.index(one.severity), one.name
+    return -SEVERITIES.index(alert.severity), alert.name
 
 
 def _lives(state: State) -> bool:
@@ -218,30 +235,30 @@ def _lives(state: State) -> bool:
     return state.fires or state.flapping or bool(state.told)
 
 
-def _pauses(one: Tracked, now: float) -> bool:
+def _pauses(record: TrackedAlert, now: float) -> bool:
     """Tell whether a cooldown still keeps a receiver from being told of it."""
-    return any(now - at < one.policy.cooldown for at in one.state.notified.values())
+    return any(now - at < record.policy.cooldown for at in record.state.notified.values())
 
 
-def make_alert(one: Tracked, moment: Moment) -> Alert:
+def make_alert(record: TrackedAlert, moment: Timestamp) -> Alert:
     """Return an alert as receivers get it."""
-    since = one.since or moment.wall
+    since = record.since or moment.wall
     return Alert(
-        **msgspec.structs.asdict(one.subject),
-        state="firing" if one.state.fires else "resolved",
+        **msgspec.structs.asdict(record.subject),
+        state="firing" if record.state.fires else "resolved",
         since=since,
-        fired=one.fired or since,
-        resolved=None if one.state.fires else moment.calendar(one.state.ended),
-        flapping=one.state.flapping,
+        fired=record.fired or since,
+        resolved=None if record.state.fires else moment.calendar(record.state.ended),
+        flapping=record.state.flapping,
     )
 
 
-def _date(one: Tracked, before: Tracked | None, moment: Moment) -> Tracked:
+def _date(record: TrackedAlert, before: TrackedAlert | None, moment: Timestamp) -> TrackedAlert:
     """Return an alert with the calendar's times of its begin, taken when they are new."""
-    old = before or Tracked(one.subject, one.policy)
+    old = before or TrackedAlert(record.subject, record.policy)
     since, fired = old.since, old.fired
-    if since is None or one.state.since != old.state.since:
-        since = None if one.state.since is None else moment.calendar(one.state.since)
-    if fired is None or one.state.fired != old.state.fired:
-        fired = None if one.state.fired is None else moment.calendar(one.state.fired)
-    return msgspec.structs.replace(one, since=since, fired=fired)
+    if since is None or record.state.since != old.state.since:
+        since = None if record.state.since is None else moment.calendar(record.state.since)
+    if fired is None or record.state.fired != old.state.fired:
+        fired = None if record.state.fired is None else moment.calendar(record.state.fired)
+    return msgspec.structs.replace(record, since=since, fired=fired)

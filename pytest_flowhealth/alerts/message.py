@@ -10,6 +10,9 @@ import msgspec
 
 from pytest_flowhealth.domain.alerting import Severity
 
+BRIEF = 200
+"""Characters of each text in a message that was too large for its receiver."""
+
 Kind = Literal["firing", "reminder", "flapping", "resolved", "test"]
 """Why there is a message: it began to fire, fires still, changes too often, is over; or a test."""
 
@@ -95,6 +98,20 @@ class Message(msgspec.Struct, frozen=True):
         present = {one.severity for one in self.alerts}
         order: tuple[Severity, ...] = ("critical", "warning")
         return next((one for one in order if one in present), "info")
+
+
+def shorten(message: Message) -> Message:
+    """Return a message with only the beginning of what its alerts say, for a receiver of short ones."""
+    alerts = tuple(
+        msgspec.structs.replace(
+            alert,
+            summary=alert.summary[:BRIEF],
+            remedy=alert.remedy and alert.remedy[:BRIEF],
+            blocked=alert.blocked[:5],
+        )
+        for alert in message.alerts
+    )
+    return msgspec.structs.replace(message, alerts=alerts)
 
 
 def make_test_messages(

@@ -40,7 +40,7 @@ class Pending(msgspec.Struct, frozen=True):
     @property
     def subjects(self) -> frozenset[str]:
         """What it is about: messages that share none of these don't wait for each other."""
-        names = (one.name for one in self.message.alerts)
+        names = (pending.name for pending in self.message.alerts)
         return frozenset(names) or frozenset((self.message.id,))
 
 
@@ -56,8 +56,10 @@ class Outbox:
         self, pending: Iterable[Pending] = (), chance: random.Random | None = None
     ) -> None:
         self._chance = chance or random.Random()  # noqa: S311  # only spreads attempts
-        self._waiting = {one.message.id: one for one in sorted(pending, key=lambda one: one.number)}
-        self._number = max((one.number for one in self._waiting.values()), default=0)
+        self._waiting = {
+            each.message.id: each for each in sorted(pending, key=lambda each: each.number)
+        }
+        self._number = max((each.number for each in self._waiting.values()), default=0)
         self._changed: dict[str, None] = {}
         self._gone: dict[str, None] = {}
 
@@ -67,9 +69,9 @@ class Outbox:
     def put(self, messages: Sequence[Message], now: float) -> list[str]:
         """Let messages wait; return what had to be dropped for want of room, in words."""
         dropped = []
-        for one in messages:
+        for message in messages:
             self._number += 1
-            self._keep(Pending(one, due=now, number=self._number))
+            self._keep(Pending(message, due=now, number=self._number))
             if len(self._waiting) > MOST:
                 dropped.append(self._drop())
         return dropped
@@ -78,17 +80,17 @@ class Outbox:
         """Return the messages for a receiver that are due: in lists that don't depend on each other."""
         lanes: list[tuple[set[str], list[Pending]]] = []
         held: set[str] = set()
-        for one in self._waiting.values():
-            if one.message.receiver != receiver:
+        for pending in self._waiting.values():
+            if pending.message.receiver != receiver:
                 continue
-            if one.due > now or one.subjects & held:
-                held |= one.subjects
+            if pending.due > now or pending.subjects & held:
+                held |= pending.subjects
                 continue
-            joined = [lane for lane in lanes if lane[0] & one.subjects]
+            joined = [lane for lane in lanes if lane[0] & pending.subjects]
             lanes = [lane for lane in lanes if lane not in joined]
-            subjects = {*one.subjects}.union(*(names for names, _ in joined))
+            subjects = {*pending.subjects}.union(*(names for names, _ in joined))
             waiting = [each for _, ours in joined for each in ours]
-            lanes.append((subjects, [*sorted(waiting, key=lambda each: each.number), one]))
+            lanes.append((subjects, [*sorted(waiting, key=lambda each: each.number), pending]))
         return [lane for _, lane in lanes]
 
     def find(self, name: str) -> Pending | None:
@@ -107,13 +109,13 @@ class Outbox:
             now: The time.
             retry_after: Seconds that the receiver asks for.
         """
-        one = self._waiting.get(name)
-        if one is None:
+        pending = self._waiting.get(name)
+        if pending is None:
             return
-        pause = min(LONGEST, 2.0 ** min(one.attempts, 10)) * self._chance.uniform(0.5, 1.0)
+        pause = min(LONGEST, 2.0 ** min(pending.attempts, 10)) * self._chance.uniform(0.5, 1.0)
         if retry_after is not None:
             pause = max(pause, min(retry_after, LONGEST_ASKED))
-        self._keep(msgspec.structs.replace(one, attempts=one.attempts + 1, due=now + pause))
+        self._keep(msgspec.structs.replace(pending, attempts=pending.attempts + 1, due=now + pause))
 
     def refused(self, name: str) -> None:
         """Give up a message that its receiver does not accept."""
@@ -122,10 +124,12 @@ class Outbox:
     def set_aside(self, receivers: Iterable[str]) -> list[Message]:
         """Give up the messages for all but these receivers; return them."""
         known = set(receivers)
-        found = [one for one in self._waiting.values() if one.message.receiver not in known]
-        for one in found:
-            self._remove(one.message.id)
-        return [one.message for one in found]
+        found = [
+            pending for pending in self._waiting.values() if pending.message.receiver not in known
+        ]
+        for pending in found:
+            self._remove(pending.message.id)
+        return [pending.message for pending in found]
 
     def changes(self) -> tuple[list[Pending], list[str]]:
         """Return the messages that are to be saved, and the ids of those that are to be forgotten."""
@@ -140,9 +144,9 @@ class Outbox:
         self._changed.clear()
         self._gone.clear()
 
-    def _keep(self, one: Pending) -> None:
-        self._waiting[one.message.id] = one
-        self._changed[one.message.id] = None
+    def _keep(self, pending: Pending) -> None:
+        self._waiting[pending.message.id] = pending
+        self._changed[pending.message.id] = None
 
     def _remove(self, name: str) -> None:
         if self._waiting.pop(name, None) is not None:
@@ -151,7 +155,9 @@ class Outbox:
 
     def _drop(self) -> str:
         """Drop the oldest reminder, else the oldest message of all; return which, in words."""
-        reminders = (name for name, one in self._waiting.items() if one.message.kind == "reminder")
+        reminders = (
+            name for name, pending in self._waiting.items() if pending.message.kind == "reminder"
+        )
         name = next(reminders, None) or next(iter(self._waiting))
         message = self._waiting[name].message
         self._remove(name)

@@ -53,14 +53,18 @@ def render_rules(
     series = [*iterate_series(report)]
     groups = {
         "checks": [*_check_rules(report, target, intervals)],
-        "thresholds": [one for each in series for one in _limits(each, target, intervals)],
-        "rules": [one for rule in rules for one in _translate(rule, series, target, intervals)],
+        "thresholds": [rule for each in series for rule in _limits(each, target, intervals)],
+        "rules": [
+            translated
+            for rule in rules
+            for translated in _translate(rule, series, target, intervals)
+        ],
     }
     lines = ["groups:"]
     for name, found in groups.items():
         if found:
             lines += [f"  - name: {_quote(f'flowhealth {target} {name}')}", "    rules:"]
-            lines += [line for one in found for line in _write(one)]
+            lines += [line for rule in found for line in _write(rule)]
     return "\n".join([*lines, ""])
 
 
@@ -91,23 +95,23 @@ def _check_rules(
 def _limits(
     series: MeasuredSeries, target: str, intervals: Mapping[str, float]
 ) -> Iterator[PrometheusRule]:
-    for one in series.check.thresholds:
-        statistic = series.statistic(one.statistic)
-        comparable = convertible(series.measurement.unit, one.unit or series.measurement.unit)
-        if one.measurement != series.measurement.name or statistic is None or not comparable:
+    for threshold in series.check.thresholds:
+        statistic = series.statistic(threshold.statistic)
+        comparable = convertible(series.measurement.unit, threshold.unit or series.measurement.unit)
+        if threshold.measurement != series.measurement.name or statistic is None or not comparable:
             continue
         last = take_last(series.select(target, statistic), series.check.component, intervals)
-        for severity, limit in (("warning", one.warn), ("critical", one.fail)):
+        for severity, limit in (("warning", threshold.warn), ("critical", threshold.fail)):
             if limit is not None:
-                yield _limit(series, one, last, severity, limit)
+                yield _limit(series, threshold, last, severity, limit)
 
 
 def _limit(
-    series: MeasuredSeries, one: ThresholdResult, last: str, severity: str, limit: float
+    series: MeasuredSeries, threshold: ThresholdResult, last: str, severity: str, limit: float
 ) -> PrometheusRule:
-    sign, side = (">", "above") if one.better == "lower" else ("<", "below")
-    unit = one.unit or series.measurement.unit
-    name = f"{series.check.component}.{one.name}"
+    sign, side = (">", "above") if threshold.better == "lower" else ("<", "below")
+    unit = threshold.unit or series.measurement.unit
+    name = f"{series.check.component}.{threshold.name}"
     return PrometheusRule(
         _camel(f"flowhealth.{name}.{'high' if sign == '>' else 'low'}"),
         f"{last} {sign} {limit * scale_of(unit)!r}",
@@ -122,18 +126,18 @@ def _translate(
     rule: Condition, series: Sequence[MeasuredSeries], target: str, intervals: Mapping[str, float]
 ) -> Iterator[PrometheusRule]:
     """Yield a rule of the monitor, once for each series that it is about."""
-    for one in series:
-        unit = rule.unit or one.measurement.unit
-        statistic = one.statistic(rule.statistic)
-        about = rule.metric in (one.metric, f"{one.metric}[{one.parameters}]")
-        if not about or statistic is None or not convertible(one.measurement.unit, unit):
+    for measured in series:
+        unit = rule.unit or measured.measurement.unit
+        statistic = measured.statistic(rule.statistic)
+        about = rule.metric in (measured.metric, f"{measured.metric}[{measured.parameters}]")
+        if not about or statistic is None or not convertible(measured.measurement.unit, unit):
             continue
         sign, limit = (">", rule.above) if rule.above is not None else ("<", rule.below)
-        expression = _value(rule, one, statistic, target, intervals)
+        expression = _value(rule, measured, statistic, target, intervals)
         yield PrometheusRule(
             _camel(rule.name),
             expression if rule.absent else f"{expression} {sign} {(limit or 0) * scale_of(unit)!r}",
-            {"severity": rule.severity, "check": one.check.id},
+            {"severity": rule.severity, "check": measured.check.id},
             _literal(f"{rule.summary}: {rule.spelled} {rule.limit}"),
             rule.held,
             rule.remedy,
@@ -160,7 +164,7 @@ def _value(
     function = _OVER.get(rule.statistic or "median", "avg")
     arguments = f"0.5, {window}" if function == "quantile" else window
     each = (f"{function}_over_time({arguments})", last)
-    return "(" + " or ".join(f"max without (statistic) ({one})" for one in each) + ")"
+    return "(" + " or ".join(f"max without (statistic) ({choice})" for choice in each) + ")"
 
 
 def _write(rule: PrometheusRule) -> Iterator[str]:
@@ -168,7 +172,7 @@ def _write(rule: PrometheusRule) -> Iterator[str]:
     yield f"        expr: {_quote(rule.expr)}"
     if rule.held:
         yield f"        for: {format_duration(rule.held)}"
-    yield f"        labels: {_table(rule.labels)}"
+    yield f"        labels: {_table({key: _literal(text) for key, text in rule.labels.items()})}"
     texts = {"summary": one_line(rule.summary), "remedy": _literal(one_line(rule.remedy or ""))}
     yield f"        annotations: {_table({key: text for key, text in texts.items() if text})}"
 

@@ -6,35 +6,35 @@ import datetime
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from pytest_flowhealth.alerts.engine import Subject
-from pytest_flowhealth.alerts.state import Listener
-from pytest_flowhealth.alerts.store import Hush
+from pytest_flowhealth.alerts.engine import AlertInfo
+from pytest_flowhealth.alerts.state import AlertRoute
+from pytest_flowhealth.alerts.store import Silence
 from pytest_flowhealth.config.alerts import MaintenanceWindow, Receiver
 
 DEFAULT = (Receiver(name="console", type="console"), Receiver(name="log", type="log"))
 """Who is told where nobody is configured."""
 
 
-def router(receivers: Sequence[Receiver]) -> Callable[[Subject], Sequence[Listener]]:
+def router(receivers: Sequence[Receiver]) -> Callable[[AlertInfo], Sequence[AlertRoute]]:
     """Return a function that gives the receivers of an alert, by severity and component."""
-    listeners = [(one, _listener(one)) for one in receivers]
+    listeners = [(receiver, _listener(receiver)) for receiver in receivers]
     return lambda subject: [
         listener for receiver, listener in listeners if _concerns(receiver, subject)
     ]
 
 
 def silencer(
-    configured: Iterable[MaintenanceWindow], made: Iterable[Hush], now: datetime.datetime
-) -> Callable[[Subject], bool]:
+    configured: Iterable[MaintenanceWindow], made: Iterable[Silence], now: datetime.datetime
+) -> Callable[[AlertInfo], bool]:
     """Return a function that tells whether an alert is silenced at `now`."""
     at = now.timestamp()
     patterns = [
-        one.match
-        for one in configured
-        if (one.start is None or one.start <= now) and now < one.until
+        window.match
+        for window in configured
+        if (window.start is None or window.start <= now) and now < window.until
     ]
-    patterns += [one.pattern for one in made if one.begins <= at < one.ends]
-    return lambda subject: any(matches(subject.name, one) for one in patterns)
+    patterns += [silence.pattern for silence in made if silence.begins <= at < silence.ends]
+    return lambda subject: any(matches(subject.name, pattern) for pattern in patterns)
 
 
 def matches(name: str, pattern: str) -> bool:
@@ -42,11 +42,11 @@ def matches(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
-def _concerns(receiver: Receiver, subject: Subject) -> bool:
+def _concerns(receiver: Receiver, subject: AlertInfo) -> bool:
     return subject.severity in receiver.severities and (
         not receiver.components or subject.component in receiver.components
     )
 
 
-def _listener(one: Receiver) -> Listener:
-    return Listener(one.name, one.remind, one.escalate)
+def _listener(receiver: Receiver) -> AlertRoute:
+    return AlertRoute(receiver.name, receiver.remind, receiver.escalate)

@@ -56,7 +56,7 @@ class Condition(msgspec.Struct, frozen=True):
     @property
     def spelled(self) -> str:
         """Its metric with the statistic."""
-        return spell(self.metric, self.statistic)
+        return format_metric(self.metric, self.statistic)
 
     @property
     def limit(self) -> str:
@@ -93,7 +93,7 @@ def conditions(configured: Sequence[Rule]) -> tuple[Condition, ...]:
     Raises:
         UsageError: One says too little, or what can't be meant; all are named.
     """
-    named = {one.name: one for one in built_in()}
+    named = {rule.name: rule for rule in built_in()}
     for rule in configured:
         named[rule.name] = _changed(named[rule.name], rule) if rule.name in named else rule
     found, problems = [], []
@@ -111,17 +111,17 @@ def conditions(configured: Sequence[Rule]) -> tuple[Condition, ...]:
 
 def switched_off(configured: Sequence[Rule]) -> list[str]:
     """Return the names of the rules that are not used."""
-    named = {one.name: one.enabled for one in built_in()}
-    named |= {one.name: one.enabled for one in configured if one.enabled is not None}
+    named = {rule.name: rule.enabled for rule in built_in()}
+    named |= {rule.name: rule.enabled for rule in configured if rule.enabled is not None}
     return [name for name, enabled in named.items() if enabled is False]
 
 
-def longest(rules: Sequence[Condition]) -> dict[str, float]:
+def find_lookbacks(rules: Sequence[Condition]) -> dict[str, float]:
     """Return how many seconds back rules look, by metric; only those that do are named."""
     found: dict[str, float] = {}
-    for one in rules:
-        if one.window:
-            found[one.metric] = max(one.window, found.get(one.metric, 0.0))
+    for rule in rules:
+        if rule.window:
+            found[rule.metric] = max(rule.window, found.get(rule.metric, 0.0))
     return found
 
 
@@ -136,8 +136,8 @@ def judge(rule: Condition, series: Series, now: float, begun: float) -> list[Thr
     """
     names = list(series.named(rule.metric))
     if rule.absent is None:
-        return [_judged(rule, one, series, now) for one in names]
-    found = [_absence(rule, one, series, now, begun) for one in names or [rule.metric]]
+        return [_judged(rule, metric, series, now) for metric in names]
+    found = [_absence(rule, metric, series, now, begun) for metric in names or [rule.metric]]
     # That nothing at all came is over with the first value of any parametrised check.
     every = [ThresholdResult(rule.metric, False)] if names and rule.metric not in names else []
     return every + found
@@ -172,7 +172,7 @@ def _last(series: Series, metric: str) -> list[Reading]:
 
 
 def _statistic(rule: Condition, readings: Sequence[Reading]) -> float | None:
-    values = [value for one in readings for value in one.values]
+    values = [value for reading in readings for value in reading.values]
     if not values:
         return None
     try:
@@ -186,7 +186,7 @@ def _change(rule: Condition, readings: Sequence[Reading]) -> float | None:
     """Return the change from the first to the last reading per `rule.per` seconds."""
     if len(readings) < 2 or readings[-1].at <= readings[0].at:
         return None
-    first, last = (_statistic(rule, [one]) for one in (readings[0], readings[-1]))
+    first, last = (_statistic(rule, [reading]) for reading in (readings[0], readings[-1]))
     if first is None or last is None:
         return None
     return (last - first) / (readings[-1].at - readings[0].at) * (rule.per or 1.0)
@@ -227,7 +227,7 @@ def _condition(rule: Rule) -> Condition:
     )
 
 
-def spell(metric: str, statistic: str | None) -> str:
+def format_metric(metric: str, statistic: str | None) -> str:
     """Return a metric's name with a statistic: `http.latency.max[login]`."""
     head, bracket, which = metric.partition("[")
     return f"{head}.{statistic}{bracket}{which}" if statistic else metric

@@ -71,7 +71,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.phase == "firing"
 
 
-class Listener(msgspec.Struct, frozen=True):
+class AlertRoute(msgspec.Struct, frozen=True):
     """A receiver that is told of an alert, in seconds: how often again, and only after how long."""
 
     name: str
@@ -79,7 +79,7 @@ class Listener(msgspec.Struct, frozen=True):
     escalate: float | None = None
 
 
-class Note(msgspec.Struct, frozen=True):
+class Notification(msgspec.Struct, frozen=True):
     """That a receiver is to be told of an alert."""
 
     receiver: str
@@ -127,23 +127,27 @@ def notify(
     state: State,
     now: float,
     policy: Policy,
-    listeners: Iterable[Listener],
+    listeners: Iterable[AlertRoute],
     *,
     silenced: bool = False,
-) -> tuple[State, tuple[Note, ...]]:
+) -> tuple[State, tuple[Notification, ...]]:
     """Return who is to be told what now, and the state after they were.
 
     Who was told that it fires is told that it is over, silenced or not, still listening or not.
     While it flaps, nobody is told but once that it does.
     """
     if not state.fires and not state.flapping:
-        notes = tuple(Note(name, "resolved") for name in state.told)
+        notes = tuple(Notification(name, "resolved") for name in state.told)
         return msgspec.structs.replace(state, told=()), notes
     if silenced:
         return state, ()
-    found = [Note(one.name, kind) for one in listeners if (kind := _due(state, now, policy, one))]
-    names = [one.receiver for one in found]
-    calmed = [one.receiver for one in found if one.kind == "flapping"]
+    found = [
+        Notification(route.name, kind)
+        for route in listeners
+        if (kind := _due(state, now, policy, route))
+    ]
+    names = [notification.receiver for notification in found]
+    calmed = [notification.receiver for notification in found if notification.kind == "flapping"]
     return (
         msgspec.structs.replace(
             state,
@@ -155,25 +159,25 @@ def notify(
     )
 
 
-def _due(state: State, now: float, policy: Policy, one: Listener) -> Kind | None:
+def _due(state: State, now: float, policy: Policy, route: AlertRoute) -> Kind | None:
     """Return what a receiver is to be told of an alert that fires or flaps."""
-    since_told = _ago(state.notified.get(one.name), now)
-    if since_told < policy.cooldown or not _concerned(state, now, one):
+    since_told = _ago(state.notified.get(route.name), now)
+    if since_told < policy.cooldown or not _concerned(state, now, route):
         return None
     if state.flapping:
-        return None if one.name in state.calmed else "flapping"
-    if one.name not in state.told:
+        return None if route.name in state.calmed else "flapping"
+    if route.name not in state.told:
         return "firing"
-    if one.remind is None or state.acknowledged or since_told < one.remind:
+    if route.remind is None or state.acknowledged or since_told < route.remind:
         return None
     return "reminder"
 
 
-def _concerned(state: State, now: float, one: Listener) -> bool:
+def _concerned(state: State, now: float, route: AlertRoute) -> bool:
     """Tell whether it is the receiver's turn: one that escalates waits for others to acknowledge."""
-    if one.escalate is None or one.name in state.told:
+    if route.escalate is None or route.name in state.told:
         return True
-    return not state.acknowledged and state.fires and _ago(state.fired, now) >= one.escalate
+    return not state.acknowledged and state.fires and _ago(state.fired, now) >= route.escalate
 
 
 def _ago(at: float | None, now: float) -> float:

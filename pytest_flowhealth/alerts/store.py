@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from pytest_flowhealth.alerts.engine import Event, Tracked
+from pytest_flowhealth.alerts.engine import Event, TrackedAlert
 from pytest_flowhealth.alerts.message import Alert
 from pytest_flowhealth.alerts.outbox import Pending
 from pytest_flowhealth.history.database import transaction
 
-_tracked = msgspec.msgpack.Decoder(Tracked)
+_tracked = msgspec.msgpack.Decoder(TrackedAlert)
 _pending = msgspec.msgpack.Decoder(Pending)
 _alert = msgspec.msgpack.Decoder(Alert)
 
@@ -22,7 +22,7 @@ CLOCK = "clock"
 """The fact that is the last time of the clock that never goes back."""
 
 
-class Hush(msgspec.Struct, frozen=True):
+class Silence(msgspec.Struct, frozen=True):
     """A silence that somebody made while the monitor runs; times in seconds since 1970."""
 
     id: str
@@ -44,7 +44,7 @@ class Changes(msgspec.Struct, frozen=True):
         ended: The alerts that no longer fire: nobody need take care of them.
     """
 
-    alerts: Mapping[str, Tracked | None]
+    alerts: Mapping[str, TrackedAlert | None]
     events: Sequence[Event]
     pending: Sequence[Pending]
     done: Sequence[str]
@@ -59,31 +59,37 @@ def write(connection: sqlite3.Connection, changes: Changes) -> None:
         sqlite3.Error: It can't be written.
     """
     with transaction(connection):
-        for name, one in changes.alerts.items():
-            if one is None:
+        for name, record in changes.alerts.items():
+            if record is None:
                 connection.execute("DELETE FROM alerts WHERE name = ?", (name,))
             else:
-                row = (name, msgspec.msgpack.encode(one))
+                row = (name, msgspec.msgpack.encode(record))
                 connection.execute("INSERT OR REPLACE INTO alerts VALUES (?, ?)", row)
         connection.executemany(
             "INSERT INTO alert_events (at, alert, state, severity, data) VALUES (?, ?, ?, ?, ?)",
-            [_event(one) for one in changes.events],
+            [_event(event) for event in changes.events],
         )
         connection.executemany(
             "INSERT OR REPLACE INTO outbox VALUES (?, ?, ?)",
             [
-                (one.message.id, one.message.at.timestamp(), msgspec.msgpack.encode(one))
-                for one in changes.pending
+                (
+                    pending.message.id,
+                    pending.message.at.timestamp(),
+                    msgspec.msgpack.encode(pending),
+                )
+                for pending in changes.pending
             ],
         )
-        connection.executemany("DELETE FROM outbox WHERE id = ?", [(one,) for one in changes.done])
         connection.executemany(
-            "DELETE FROM acknowledged WHERE alert = ?", [(one,) for one in changes.ended]
+            "DELETE FROM outbox WHERE id = ?", [(name,) for name in changes.done]
+        )
+        connection.executemany(
+            "DELETE FROM acknowledged WHERE alert = ?", [(name,) for name in changes.ended]
         )
         connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (CLOCK, changes.clock))
 
 
-def alerts(connection: sqlite3.Connection) -> dict[str, Tracked]:
+def alerts(connection: sqlite3.Connection) -> dict[str, TrackedAlert]:
     """Return the alerts that are remembered, by name.
 
     Raises:
@@ -116,13 +122,13 @@ def fact(connection: sqlite3.Connection, name: str) -> float | None:
 def events(
     connection: sqlite3.Connection, *, since: float = 0.0, limit: int = 1_000
 ) -> list[Event]:
-    """Return what became of alerts, the newest first.
+    """Return what became of alerts, the last written first.
 
     Raises:
         sqlite3.Error: It can't be read.
     """
     rows = connection.execute(
-        "SELECT at, state, data FROM alert_events WHERE at >= ? ORDER BY at DESC, id DESC LIMIT ?",
+        "SELECT at, state, data FROM alert_events WHERE at >= ? ORDER BY id DESC LIMIT ?",
         (since, limit),
     )
     return [
@@ -131,7 +137,7 @@ def events(
     ]
 
 
-def silences(connection: sqlite3.Connection, now: float) -> list[Hush]:
+def silences(connection: sqlite3.Connection, now: float) -> list[Silence]:
     """Return the silences that have not ended.
 
     Raises:
@@ -140,20 +146,20 @@ def silences(connection: sqlite3.Connection, now: float) -> list[Hush]:
     rows = connection.execute(
         "SELECT id, pattern, begins, ends, reason, author FROM silences WHERE ends > ?", (now,)
     )
-    return [Hush(*row) for row in rows]
+    return [Silence(*row) for row in rows]
 
 
-def silence(connection: sqlite3.Connection, hush: Hush) -> str:
+def silence(connection: sqlite3.Connection, silence: Silence) -> str:
     """Keep a silence, and return its id.
 
     Raises:
         sqlite3.Error: It can't be written.
     """
-    name = hush.id or secrets.token_hex(4)
+    name = silence.id or secrets.token_hex(4)
     with transaction(connection):
         connection.execute(
             "INSERT OR REPLACE INTO silences VALUES (?, ?, ?, ?, ?, ?)",
-            (name, hush.pattern, hush.begins, hush.ends, hush.reason, hush.author),
+            (name, silence.pattern, silence.begins, silence.ends, silence.reason, silence.author),
         )
     return name
 
@@ -192,11 +198,11 @@ def acknowledged(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT alert, author FROM acknowledged"))
 
 
-def _event(one: Event) -> tuple[object, ...]:
+def _event(event: Event) -> tuple[object, ...]:
     return (
-        one.at.timestamp(),
-        one.alert.name,
-        one.what,
-        one.alert.severity,
-        msgspec.msgpack.encode(one.alert),
+        event.at.timestamp(),
+        event.alert.name,
+        event.what,
+        event.alert.severity,
+        msgspec.msgpack.encode(event.alert),
     )

@@ -18,7 +18,7 @@ def title(message: Message) -> str:
     where = f"{message.target} on {message.instance or message.host}"
     if message.kind == "test":
         return f"[TEST] {where}: this is a test, nothing is wrong"
-    names = [one.name for one in message.alerts]
+    names = [alert.name for alert in message.alerts]
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     word = {"firing": message.severity, "reminder": "still", "flapping": "flapping"}
     kind = word.get(message.kind, message.kind).upper()
@@ -43,28 +43,28 @@ def body(message: Message, limit: int | None = None) -> str:
 
 def _body(message: Message, shown: int) -> str:
     parts = ["Sent by flowhealth alerts test."] if message.kind == "test" else []
-    parts += ["\n".join(_alert(one)) for one in message.alerts[:shown]]
+    parts += ["\n".join(_alert(alert)) for alert in message.alerts[:shown]]
     rest = message.alerts[shown:]
     if rest:
-        names = ", ".join(one.name for one in rest[:_NAMED])
+        names = ", ".join(alert.name for alert in rest[:_NAMED])
         others = f" and {len(rest) - _NAMED} others" if len(rest) > _NAMED else ""
         parts.append(_wrapped(f"and {len(rest)} more: {names}{others}"))
     return "\n\n".join(parts)
 
 
-def _alert(one: Alert) -> Iterator[str]:
-    was = "" if one.resolved is None else "it was: "
-    yield _wrapped(f"{one.name} ({one.severity}): {was}{one.summary}")
-    if one.resolved is None:
-        yield f"  since {_at(one.since)}" + (", changing too often" if one.flapping else "")
+def _alert(alert: Alert) -> Iterator[str]:
+    was = "" if alert.resolved is None else "it was: "
+    yield _wrapped(f"{alert.name} ({alert.severity}): {was}{alert.summary}")
+    if alert.resolved is None:
+        yield f"  since {_at(alert.since)}" + (", changing too often" if alert.flapping else "")
     else:
-        yield f"  over since {_at(one.resolved)}, after {_long(one.resolved - one.since)}"
-    if one.blocked and one.resolved is None:
-        yield _wrapped(f"blocks {len(one.blocked)}: {', '.join(one.blocked)}", "  ")
-    if one.remedy and one.resolved is None:
-        yield f"  fix: {printable(one.remedy)}"
-    if one.runbook and one.resolved is None:
-        yield f"  see: {printable(one.runbook)}"
+        yield f"  over since {_at(alert.resolved)}, after {_long(alert.resolved - alert.since)}"
+    if alert.blocked and alert.resolved is None:
+        yield _wrapped(f"blocks {len(alert.blocked)}: {', '.join(alert.blocked)}", "  ")
+    if alert.remedy and alert.resolved is None:
+        yield f"  fix: {printable(alert.remedy)}"
+    if alert.runbook and alert.resolved is None:
+        yield f"  see: {printable(alert.runbook)}"
 
 
 def _wrapped(text: str, indent: str = "") -> str:

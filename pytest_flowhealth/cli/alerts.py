@@ -13,14 +13,14 @@ from collections.abc import Iterator
 import click
 
 from pytest_flowhealth.alerts import store
-from pytest_flowhealth.alerts.courier import attempt
-from pytest_flowhealth.alerts.engine import Tracked
+from pytest_flowhealth.alerts.backtest import BacktestResult, run_backtest
+from pytest_flowhealth.alerts.dispatcher import attempt
+from pytest_flowhealth.alerts.engine import TrackedAlert
+from pytest_flowhealth.alerts.evaluation import make_policy
 from pytest_flowhealth.alerts.message import Message, Origin, make_test_messages
-from pytest_flowhealth.alerts.observing import policy_of
-from pytest_flowhealth.alerts.replay import Replayed, replay
 from pytest_flowhealth.alerts.routing import matches
 from pytest_flowhealth.alerts.rules import switched_off
-from pytest_flowhealth.alerts.store import Hush
+from pytest_flowhealth.alerts.store import Silence
 from pytest_flowhealth.cli.common import (
     Duration,
     align,
@@ -66,7 +66,7 @@ def list_alerts(ctx: click.Context, project: str | None = None, history: str | N
     if not path.is_file():
         complain(f"no alerts are known: no monitor has run here, {path} is not there")
         ctx.exit(Status.UNKNOWN.exit_code)
-    unknown: dict[str, Tracked] = {}
+    unknown: dict[str, TrackedAlert] = {}
     alerts, problem = asked(path, store.alerts, unknown)
     rows = [(name, _describe_phase(one)) for name, one in alerts.items() if _is_active(one)]
     for line in align(rows):
@@ -84,7 +84,7 @@ def silence(match: str, duration: float, project: str | None, history: str | Non
     """Silence the alerts whose name matches, as in: flowhealth alerts silence 'redis.*' 2h."""
     settings = read_settings(project)
     now = time.time()
-    silence = Hush("", match.strip(), now, now + duration, "", _find_author())
+    silence = Silence("", match.strip(), now, now + duration, "", _find_author())
     if not silence.pattern:
         raise UsageError("MATCH must be the name of an alert, or a pattern such as 'redis.*'")
 
@@ -128,7 +128,7 @@ def rules(project: str | None, history: str | None) -> None:
     """Show the rules, the state of their alerts, and when they would have fired in the last week."""
     settings = read_settings(project)
     path = find_history(settings.target, history).path
-    unknown: dict[str, Tracked] = {}
+    unknown: dict[str, TrackedAlert] = {}
     alerts, problem = asked(path, store.alerts, unknown)
     for line in _describe_rules(settings, alerts):
         echo(line)
@@ -185,7 +185,7 @@ def _send_test(message: Message, receiver: Receiver, settings: Settings) -> str 
     return None if failure is None else str(failure)
 
 
-def _describe_rules(settings: Settings, alerts: dict[str, Tracked]) -> list[str]:
+def _describe_rules(settings: Settings, alerts: dict[str, TrackedAlert]) -> list[str]:
     rows = [("rule", "condition", "for", "cooldown", "severity", "state")]
     rows += [
         (
@@ -219,15 +219,15 @@ def _backtest(settings: Settings, file: sqlite3.Connection) -> Iterator[str]:
     alerts = settings.target.config.alerts
     yield "in the history of the last 7 days they would have fired:"
     for rule in settings.rules:
-        policy = policy_of(alerts, rule.held, rule.cooldown)
-        found = replay(file, rule, policy, now - _WEEK, now)
+        policy = make_policy(alerts, rule.held, rule.cooldown)
+        found = run_backtest(file, rule, policy, now - _WEEK, now)
         if not found:
             yield f"  {rule.name:<20} no values of {rule.metric}"
         for one in found:
             yield f"  {rule.name + one.metric[len(rule.metric) :]:<20} {_describe_times(one)}"
 
 
-def _describe_times(one: Replayed) -> str:
+def _describe_times(one: BacktestResult) -> str:
     if not one.fired:
         return f"never ({one.readings} values)"
     shown = ", ".join(
@@ -239,12 +239,12 @@ def _describe_times(one: Replayed) -> str:
     return f"{times} ({one.readings} values): {more}{shown} UTC"
 
 
-def _describe_states(name: str, alerts: dict[str, Tracked]) -> str:
+def _describe_states(name: str, alerts: dict[str, TrackedAlert]) -> str:
     found = [one for key, one in alerts.items() if key.partition("[")[0] == name]
     return ", ".join(_describe_phase(one) for one in found) or "inactive"
 
 
-def _describe_phase(one: Tracked) -> str:
+def _describe_phase(one: TrackedAlert) -> str:
     marks = [
         word
         for word, applies in (
@@ -256,7 +256,7 @@ def _describe_phase(one: Tracked) -> str:
     return f"{one.state.phase} ({', '.join(marks)})" if marks else one.state.phase
 
 
-def _is_active(one: Tracked) -> bool:
+def _is_active(one: TrackedAlert) -> bool:
     return one.state.phase != "inactive" or one.state.flapping
 
 

@@ -17,7 +17,7 @@ from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import FlowHealthError, UsageError
 from pytest_flowhealth.history.keeping import opened, said
 from pytest_flowhealth.history.place import Place, usable_place_of
-from pytest_flowhealth.monitor.settings import Asked, Settings, read
+from pytest_flowhealth.monitor.settings import MonitorOptions, Settings, read
 
 Result = TypeVar("Result")
 
@@ -71,7 +71,7 @@ def read_settings(project: str | None) -> Settings:
         UsageError: The configuration is invalid.
     """
     return read(
-        Asked(
+        MonitorOptions(
             folder=str(Path.cwd()),
             project=project,
             interval=None,

@@ -15,7 +15,7 @@ import msgspec
 from pytest_flowhealth.cli.common import Duration, history_option, project_option
 from pytest_flowhealth.config.atomic import FOLDER
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.monitor.settings import Asked, Settings, history_of, read
+from pytest_flowhealth.monitor.settings import MonitorOptions, Settings, history_of, read
 
 _NOT_FOR_ROUNDS = {
     "health_output": "--health-output belongs to one run; a monitor writes [monitor] openmetrics",
@@ -54,7 +54,7 @@ def command(
     components, paths, -k and others.
     """
     options, others = split_options(pytest_options)
-    asked = Asked(
+    asked = MonitorOptions(
         folder=str(Path.cwd()),
         project=project or options.health_project,
         interval=interval,
@@ -105,7 +105,7 @@ def _find_report(option: str | None, settings: Settings) -> str | None:
     return str(Path.cwd() / option if option else default)
 
 
-def _require_web(asked: Asked, settings: Settings) -> None:
+def _require_web(asked: MonitorOptions, settings: Settings) -> None:
     """Refuse a web page that can't be served."""
     if asked.page is None:
         return
@@ -118,7 +118,7 @@ def _require_web(asked: Asked, settings: Settings) -> None:
     served_of(read_address(asked.page), settings.target, Secrets.taken({**os.environ}))
 
 
-def _replace_report(asked: Asked) -> None:
+def _replace_report(asked: MonitorOptions) -> None:
     """Replace an old report: it says nothing of what the monitor will find."""
     if asked.report is None:
         return

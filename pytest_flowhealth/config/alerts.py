@@ -53,9 +53,9 @@ class MonitorSection(msgspec.Struct, frozen=True):
 class Alerts(msgspec.Struct, frozen=True):
     """Settings of all alerts."""
 
-    runbook_url: WebAddress = "https://pytest-flowhealth.readthedocs.io/en/stable/runbook.html"
-    """The address of the runbook; each alert links to its own section.
-    Example: `"https://wiki.example.org/runbook"`."""
+    runbook_url: WebAddress | None = None
+    """The address of your runbook; each alert links to its own section of it. Without it, only alerts
+    with a `runbook` of their own have a link. Example: `"https://wiki.example.org/runbook"`."""
     cooldown: Duration = 5 * MINUTE
     """How long the alert of a check does not notify again."""
     flap_changes: Annotated[int, Meta(ge=3)] = 6

@@ -159,7 +159,10 @@ def from_base(value: float, unit: str, statistic: str) -> float:
 
 
 def name_of(metric: str, unit: str) -> str:
-    """Return the name of a metric: `redis.connect` in ms is flowhealth_redis_connect_seconds."""
+    """Return the name of a metric: `redis.connect` in ms is flowhealth_redis_connect_seconds.
+
+    Endings that stand for other kinds of metrics (`_count`, `_total`) are followed by `_value`.
+    """
     plain = re.sub(r"[^A-Za-z0-9_]", "_", metric.partition("[")[0])
     plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", plain).lower()
     word = WORDS.get(unit, "")

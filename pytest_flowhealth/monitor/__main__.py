@@ -15,15 +15,15 @@ from pytest_flowhealth.monitor.console import Console
 from pytest_flowhealth.monitor.lock import Lock
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.loop import Monitor
-from pytest_flowhealth.monitor.post import Post
-from pytest_flowhealth.monitor.settings import Asked, Settings, history_of, read
+from pytest_flowhealth.monitor.pipeline import Pipeline
+from pytest_flowhealth.monitor.settings import MonitorOptions, Settings, history_of, read
 from pytest_flowhealth.monitor.view import View
 
 
 class Viewer(Protocol):
     """Makes what watches the monitor, ready to be started."""
 
-    def __call__(self, asked: Asked, settings: Settings, place: Place) -> Page:
+    def __call__(self, options: MonitorOptions, settings: Settings, place: Place) -> Page:
         """Return it.
 
         Raises:
@@ -44,22 +44,22 @@ def main(words: list[str], viewer: Viewer | None = None) -> int:
     """Watch; return the exit code.
 
     Args:
-        words: An `Asked` as JSON.
+        words: An `MonitorOptions` as JSON.
         viewer: Makes the web page, where one is asked for.
     """
-    asked = msgspec.json.decode(words[0], type=Asked)
+    options = msgspec.json.decode(words[0], type=MonitorOptions)
     try:
-        settings = read(asked)
-        history = history_of(asked, settings)
+        settings = read(options)
+        history = history_of(options, settings)
         lock = Lock(history.path)
-        page = None if viewer is None else viewer(asked, settings, history)
+        page = None if viewer is None else viewer(options, settings, history)
     except UsageError as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return USAGE_ERROR
     console = Console()
     logs = Logs(settings.target.root / settings.target.config.monitor.logs)
-    post = Post(settings, history, os.environ, console.message, logs)
-    monitor = Monitor(asked, settings, post, console, logs)
+    pipeline = Pipeline(settings, history, os.environ, console.message, logs)
+    monitor = Monitor(options, settings, pipeline, console, logs)
     try:
         if page is not None:
             monitor.view = page

@@ -6,7 +6,7 @@ import datetime
 import time
 from collections.abc import Callable
 
-from pytest_flowhealth.alerts.engine import Moment
+from pytest_flowhealth.alerts.engine import Timestamp
 
 
 class Clock:
@@ -36,6 +36,6 @@ class Clock:
         """Return the time."""
         return self._base + self._steady() - self._begin
 
-    def moment(self) -> Moment:
+    def moment(self) -> Timestamp:
         """Return the time, and the calendar's."""
-        return Moment(self(), datetime.datetime.fromtimestamp(self._wall(), datetime.UTC))
+        return Timestamp(self(), datetime.datetime.fromtimestamp(self._wall(), datetime.UTC))

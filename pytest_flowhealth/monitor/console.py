@@ -11,20 +11,20 @@ from typing import Any, TextIO
 
 import msgspec
 
-from pytest_flowhealth.alerts.engine import Tracked
+from pytest_flowhealth.alerts.engine import TrackedAlert
 from pytest_flowhealth.alerts.message import Message
 from pytest_flowhealth.alerts.text import body, title
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.domain.text import format_number, printable
-from pytest_flowhealth.monitor.voice import Voice
+from pytest_flowhealth.monitor.stream_writer import StreamWriter
 
 
-class Standing(msgspec.Struct, frozen=True):
+class StatusLine(msgspec.Struct, frozen=True):
     """How things are: the last verdict and when it was, what fires, when the next round is (in s)."""
 
     status: Status | None
     at: datetime.datetime | None
-    firing: Sequence[Tracked]
+    firing: Sequence[TrackedAlert]
     next: float | None
     late: int
     running: bool
@@ -35,7 +35,7 @@ class Console:
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
-        self._voice = Voice(self._out)
+        self._writer = StreamWriter(self._out)
         self._words = self._out.isatty()
         self._line = ""
 
@@ -57,7 +57,7 @@ class Console:
     def message(self, message: Message) -> None:
         """Tell an alert's message: the receiver of type console."""
         if self._words:
-            for line in (title(message), *(f"  {one}" for one in body(message).splitlines())):
+            for line in (title(message), *(f"  {line}" for line in body(message).splitlines())):
                 self._say(line)
         else:
             self._json("alert", json.loads(msgspec.json.encode(message)))
@@ -72,45 +72,45 @@ class Console:
     def event(self, what: str, **facts: Any) -> None:
         """Tell a small event, such as the begin and the end."""
         if self._words:
-            told = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
-            self._say(f"monitor: {what}{f': {told}' if told else ''}")
+            details = ", ".join(f"{name} {value}" for name, value in facts.items() if value)
+            self._say(f"monitor: {what}{f': {details}' if details else ''}")
         else:
             self._json(what, facts)
 
-    def standing(self, now: Standing) -> None:
+    def show_status(self, now: StatusLine) -> None:
         """Keep the status line up to date."""
         if not self._words:
             return
         width = shutil.get_terminal_size().columns - 1
         line = printable(_line(now))[:width]
         if line != self._line:
-            self._voice.say(f"\r\x1b[K{line}")
+            self._writer.say(f"\r\x1b[K{line}")
             self._line = line
 
     def close(self) -> None:
         """End the status line, and say what is still to be said."""
         if self._line:
-            self._voice.say("\r\x1b[K")
+            self._writer.say("\r\x1b[K")
             self._line = ""
-        self._voice.close()
+        self._writer.close()
 
     @property
     def lost(self) -> int:
         """How much nobody took, and is lost."""
-        return self._voice.lost
+        return self._writer.lost
 
     def _say(self, text: str) -> None:
         clear, self._line = ("\r\x1b[K" if self._line else ""), ""
-        self._voice.say(
+        self._writer.say(
             f"{clear}{datetime.datetime.now().astimezone():%H:%M:%S} {printable(text)}\n"
         )
 
     def _json(self, event: str, facts: dict[str, Any]) -> None:
         at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-        self._voice.say(json.dumps({"at": at, "event": event, **facts}) + "\n")
+        self._writer.say(json.dumps({"at": at, "event": event, **facts}) + "\n")
 
 
-def _line(now: Standing) -> str:
+def _line(now: StatusLine) -> str:
     parts = []
     if now.running:
         parts.append("a round runs")

@@ -9,6 +9,7 @@ import time
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import FlowHealthError
+from pytest_flowhealth.monitor.supervisor import Supervisor
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 
 UNITS = {
@@ -27,7 +28,7 @@ SHARE = 0.005
 class FleetSampler:
     """Reads the fleet every second, or as often as it may; a source that fails is tried on."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, supervisor: Supervisor) -> None:
         self._target = target
         self._end = threading.Event()
         self._found: dict[str, float] = {}
@@ -35,7 +36,9 @@ class FleetSampler:
         self.problem: str | None = None
         """Why the fleet's records can't be read now; None if they can, or if none are configured."""
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._read_on, daemon=True, name="fleet")
+        self._thread = threading.Thread(
+            target=supervisor.run, args=("fleet sampler", self._read_on), daemon=True, name="fleet"
+        )
 
     @property
     def source(self) -> str | None:
@@ -73,17 +76,20 @@ class FleetSampler:
                 # The round's checks say what is wrong; here it only means that there is no figure.
                 source = self.last = None
                 self.problem = one_line(str(error))
+            except Exception as error:
+                self.last, self.problem = None, f"the sampler failed: {type(error).__name__}"
+                raise  # the supervisor reports it, and reads on
             self._end.wait(max(1.0, (time.thread_time() - began) / SHARE))
 
 
 def _figures(snapshot: Snapshot) -> dict[str, float]:
-    told: dict[str, float | None] = {
+    figures: dict[str, float | None] = {
         "fleet.agents": snapshot.agents.total,
         "fleet.queue": snapshot.tasks.waiting,
         "fleet.active": snapshot.tasks.active,
     }
     if snapshot.swarms is not None:
         sure = [one.confidence for one in snapshot.swarms if one.confidence is not None]
-        told["fleet.swarms"] = len(snapshot.swarms)
-        told["fleet.confidence"] = 100.0 * statistics.fmean(sure) if sure else None
-    return {name: float(value) for name, value in told.items() if value is not None}
+        figures["fleet.swarms"] = len(snapshot.swarms)
+        figures["fleet.confidence"] = 100.0 * statistics.fmean(sure) if sure else None
+    return {name: float(value) for name, value in figures.items() if value is not None}

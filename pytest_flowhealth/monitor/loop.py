@@ -1,4 +1,4 @@
-"""The monitor: keeps time, starts rounds, reads the machine, raises alerts, and ends in good order."""
+"""The monitor's loop: schedule rounds, read samples, pass both on, and end within five seconds."""
 
 from __future__ import annotations
 
@@ -10,32 +10,30 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_flowhealth.alerts.engine import Moment
-from pytest_flowhealth.config.atomic import replace_file
+from pytest_flowhealth.alerts.engine import Timestamp
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.report import Report
-from pytest_flowhealth.domain.status import Status
-from pytest_flowhealth.domain.text import make_file_name
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.formats import openmetrics
 from pytest_flowhealth.history.entry import Entry
 from pytest_flowhealth.monitor import settings as configured
 from pytest_flowhealth.monitor.clock import Clock
-from pytest_flowhealth.monitor.console import Console, Standing
+from pytest_flowhealth.monitor.console import Console, StatusLine
 from pytest_flowhealth.monitor.fleet import UNITS as FLEET_UNITS
 from pytest_flowhealth.monitor.fleet import FleetSampler
 from pytest_flowhealth.monitor.frames import Order, Partly, Planned
 from pytest_flowhealth.monitor.logs import Logs
-from pytest_flowhealth.monitor.post import Post
-from pytest_flowhealth.monitor.pulse import COMPONENT, Pulse
+from pytest_flowhealth.monitor.pipeline import Pipeline
+from pytest_flowhealth.monitor.redis_watcher import COMPONENT, RedisWatcher
 from pytest_flowhealth.monitor.ring import Ring
+from pytest_flowhealth.monitor.round_outputs import RoundOutputs
 from pytest_flowhealth.monitor.rounds import Result, Round
 from pytest_flowhealth.monitor.sampler import UNITS as SYSTEM_UNITS
 from pytest_flowhealth.monitor.sampler import Sampler
 from pytest_flowhealth.monitor.schedule import Schedule, interval_of
-from pytest_flowhealth.monitor.settings import Asked, Settings
+from pytest_flowhealth.monitor.settings import MonitorOptions, Settings
 from pytest_flowhealth.monitor.signals import Signals
 from pytest_flowhealth.monitor.status_board import StatusBoard
+from pytest_flowhealth.monitor.supervisor import Supervisor
 from pytest_flowhealth.monitor.systemd import Systemd
 from pytest_flowhealth.monitor.view import View
 
@@ -50,7 +48,7 @@ EVERYTHING = ""
 """The component that stands for all, until the first round has told what there is."""
 
 
-class Told(msgspec.Struct, frozen=True):
+class RoundReport(msgspec.Struct, frozen=True):
     """The part of a report that the monitor reads."""
 
     health: Report
@@ -60,9 +58,9 @@ class Monitor:
     """One monitor.
 
     Args:
-        asked: The command line.
+        options: The command line.
         settings: The configuration as it was read.
-        post: The history, alerts and receivers.
+        pipeline: The history, alerts and receivers.
         console: Where it tells what happens.
         logs: Its log files.
     """
@@ -71,42 +69,51 @@ class Monitor:
     """The web page, where there is one."""
 
     def __init__(
-        self, asked: Asked, settings: Settings, post: Post, console: Console, logs: Logs
+        self,
+        options: MonitorOptions,
+        settings: Settings,
+        pipeline: Pipeline,
+        console: Console,
+        logs: Logs,
     ) -> None:
-        self._asked, self.settings = asked, settings
-        self.post, self._console, self._logs = post, console, logs
-        self.clock: Clock = post.clock
+        self._options, self.settings = options, settings
+        self.pipeline, self._console, self._logs = pipeline, console, logs
+        self._outputs = RoundOutputs(console, logs)
+        self.clock: Clock = pipeline.clock
         self.started = self.clock.moment().wall.timestamp()
         self._signals = Signals()
         self._systemd = Systemd()
         self._schedule = Schedule()
-        self.board = StatusBoard(post.known_since())
+        self.board = StatusBoard(pipeline.known_since())
         self._waiting: frozenset[str] = frozenset()
         self._sampler = Sampler(settings.target.root)
-        self.fleet = FleetSampler(settings.target)
-        self._pulse = Pulse(settings.target, self._signals.wake)
+        self.supervisor = Supervisor()
+        self.fleet = FleetSampler(settings.target, self.supervisor)
+        self._redis_watcher = RedisWatcher(settings.target, self._signals.wake, self.supervisor)
         self.ring = Ring()
         self._round: Round | None = None
         self._slot = self.clock()
         self._tick = self._slot
-        self._told: str | None = None
-        self._looked: frozenset[str] | None = None
+        self._last_problem: str | None = None
+        self._requested: frozenset[str] | None = None
         self._ended: float | None = None
         self._took = 0.0
         self._misread: str | None = None
 
     def run(self) -> int:
         """Watch until a signal ends it; return the exit code."""
-        interval = self._asked.interval or configured.FIRST_AGAIN
+        interval = self._options.interval or configured.FIRST_AGAIN
         self._schedule.plan({EVERYTHING: interval}, self._slot - interval)
         self.fleet.start()
         self._systemd.tell("READY=1")
-        self._event("started", process=os.getpid(), history=str(self.post.history))
+        self._outputs.report_event(
+            "started", process=os.getpid(), history=str(self.pipeline.history)
+        )
         try:
             while not self._signals.stop:
-                self._turn()
+                self._step()
         finally:
-            self._end()
+            self._close()
         return 0
 
     # -- how things are
@@ -125,7 +132,7 @@ class Monitor:
     def problem(self) -> str | None:
         """What is wrong around the checks."""
         unread = UNREAD if self._console.lost else None
-        return self._misread or self.post.problem or self._logs.problem or unread
+        return self._misread or self.pipeline.problem or self._logs.problem or unread
 
     def next_round(self) -> float | None:
         """Return when the next round is due, in seconds since 1970."""
@@ -145,19 +152,19 @@ class Monitor:
 
     # -- one turn
 
-    def _turn(self) -> None:
+    def _step(self) -> None:
         now = self.clock()
         if self._round is not None:
-            self._look(self._round, now)
+            self._read_round(self._round, now)
         else:
-            if self._pulse.take(now):
+            if self._redis_watcher.take(now):
                 self._schedule.hurry(COMPONENT, now)
             due = self._schedule.due(now)
             if due:
-                self._begin(due, now)
+                self._start_round(due, now)
         if now >= self._tick:
             self._tick = max(self._tick + SECOND, now)
-            self._second()
+            self._run_second()
         if self._signals.reload:
             self._signals.reload = False
             self._reload()
@@ -172,161 +179,122 @@ class Monitor:
             times.append(self.clock() + SECOND if self._round.talks else self.clock() + _SOON)
             pipes = self._round.pipes if self._round.talks else ()
         with selectors.DefaultSelector() as selector:
-            for one in (self._signals.pipe, *pipes):
-                selector.register(one, selectors.EVENT_READ)
+            for pipe in (self._signals.pipe, *pipes):
+                selector.register(pipe, selectors.EVENT_READ)
             selector.select(max(0.0, min(times) - self.clock()))
         self._signals.drain()
 
-    def _second(self) -> None:
+    def _run_second(self) -> None:
         """What is done every second."""
         moment = self.clock.moment()
         values: dict[str, tuple[float, str]] = {}
         if self.settings.target.config.monitor.sample:
-            read = self._sampler.read() | self.fleet.take()
+            nothing: dict[str, float] = {}
+            read = self.supervisor.call("sampler", self._sampler.read, nothing) | self.fleet.take()
             self.ring.add(moment.wall.timestamp(), read)
             values = {name: (value, UNITS[name]) for name, value in read.items()}
-        self.post.second(values, moment)
+        self.pipeline.second(values, moment, self.supervisor.failing())
         self._expire(moment)
-        self._complain()
+        self._report_problems()
         self._show()
         late = self._schedule.skip(self.clock()) if self._round is not None else 0
         if late:
-            self._event("late", slots=late, all=self._schedule.late)
+            self._outputs.report_event("late", slots=late, all=self._schedule.late)
         if self._systemd.watchdog is not None:
             self._systemd.tell("WATCHDOG=1")
-        self._stand()
+        self._show_status()
 
-    def _expire(self, moment: Moment) -> None:
+    def _expire(self, moment: Timestamp) -> None:
         """Make unknown what was checked too long ago; rounds longer than an interval take its place."""
         intervals = self._schedule.intervals.items()
-        max_ages = {name: 3.0 * max(one, self._took) + 1.0 for name, one in intervals}
+        max_ages = {name: 3.0 * max(interval, self._took) + 1.0 for name, interval in intervals}
         self.board.expire(moment.now, moment.wall, max_ages, stuck=not self.alive())
 
     def _show(self) -> None:
         """Let the page see how things are, and tell what was done there: each second, and at every verdict."""
-        if self.view is None:
+        view = self.view
+        if view is None:
             return
-        for one in self.view.remarks():
-            self._event(one.what, **one.facts)
-            if one.urgent:
-                self.post.hurry()
-        self.view.second(self, self.clock.moment().wall.timestamp())
+        for remark in view.remarks():
+            self._outputs.report_event(remark.what, **remark.facts)
+            if remark.urgent:
+                self.pipeline.hurry()
+        at = self.clock.moment().wall.timestamp()
+        self.supervisor.call("page", lambda: view.second(self, at), None)
 
     # -- rounds
 
-    def _begin(self, due: frozenset[str], now: float) -> None:
+    def _start_round(self, due: frozenset[str], now: float) -> None:
         known = set(self._schedule.components)
         components = None if EVERYTHING in due or due == known else sorted(due)
-        words = configured.command(self._asked, self.settings, components)
+        words = configured.command(self._options, self.settings, components)
         also = tuple(self.settings.intervals) if components is None else ()
         order = Order(
-            pipe=-1, also=also, settled=self.settings.settled, history=str(self.post.history)
+            pipe=-1, also=also, settled=self.settings.settled, history=str(self.pipeline.history)
         )
-        self._slot, self._looked = now, None if components is None else frozenset(components)
+        self._slot, self._requested = now, None if components is None else frozenset(components)
         try:
-            self._round = Round(words, Path(self._asked.folder), order, now, self.settings.limit)
+            self._round = Round(words, Path(self._options.folder), order, now, self.settings.limit)
         except OSError as error:
-            self._conclude(Result(None, (f"no round can be started: {error}",), 0.0))
+            self._finish_round(Result(None, (f"no round can be started: {error}",), 0.0))
 
-    def _look(self, one: Round, now: float) -> None:
-        for frame in one.read():
+    def _read_round(self, round_: Round, now: float) -> None:
+        for frame in round_.read():
             if isinstance(frame, Planned):
                 self._plan(set(frame.checks.values()))
             elif isinstance(frame, Partly):
                 moment = self.clock.moment()
                 self.board.add_partial(frame.checks, moment.wall, moment.now)
-                self.post.partly(frame, self.board.state, moment)
+                self.pipeline.add_component(frame, self.board.state, moment)
                 self._show()
-        result = one.over(now)
+        result = round_.over(now)
         if result is not None:
             self._round = None
-            self._conclude(result)
+            self._finish_round(result)
 
     def _plan(self, components: set[str]) -> None:
         """Take in which components there are: those of the first round, and what came with others."""
         if not components:
             return  # with pytest-xdist only the end tells
         known = {name for name in self._schedule.components if name != EVERYTHING}
-        every = components if self._looked is None else known | components
+        every = components if self._requested is None else known | components
         self._schedule.plan({name: self._interval(name) for name in every}, self._slot)
         if COMPONENT in every:
-            self._pulse.start()
+            self._redis_watcher.start()
 
     def _interval(self, component: str) -> float:
-        chosen = self._asked.every and component not in self._asked.components
+        chosen = self._options.every and component not in self._options.components
         return interval_of(
-            component, self._asked.interval, self.settings.intervals, all_of_them=chosen
+            component, self._options.interval, self.settings.intervals, all_of_them=chosen
         )
 
-    def _conclude(self, result: Result) -> None:
+    def _finish_round(self, result: Result) -> None:
         moment = self.clock.moment()
         self._ended, self._took = moment.now, result.seconds
         ended = result.ended
         health = None
         if ended is not None:
-            health = msgspec.json.decode(ended.report, type=Told).health
-            self._write_report(bytes(ended.report))
-            self._plan({one.component for one in health.checks})
+            health = msgspec.json.decode(ended.report, type=RoundReport).health
+            self._outputs.write_report(self._options.report, bytes(ended.report))
+            self._plan({check.component for check in health.checks})
         entry = None
         if ended is not None and ended.entry is not None:
             entry = msgspec.msgpack.decode(ended.entry, type=Entry)
-        self.board.add_round(health, result.problems, moment.wall, self._looked, moment.now)
-        self._hasten(moment.now)
-        self.post.round(health, entry, result.problems, moment, self._looked, self.board.state)
-        self._expose(self.board.state.report)
+        self.board.add_round(health, result.problems, moment.wall, self._requested, moment.now)
+        self._hurry_waiting(moment.now)
+        self.pipeline.round(
+            health, entry, result.problems, moment, self._requested, self.board.state
+        )
+        self._outputs.write_metrics(self.settings.target, self.board.state.report)
         self._show()
-        self._tell(health, result)
+        self._outputs.log_round(health, result, self.board.state.status, self._schedule.late)
 
-    def _hasten(self, now: float) -> None:
+    def _hurry_waiting(self, now: float) -> None:
         """Let components be due at once whose checks are no longer blocked."""
         waiting = self.board.state.waiting
         for name in waiting - self._waiting:
             self._schedule.hurry(name, now)
         self._waiting = waiting
-
-    def _expose(self, health: Report | None) -> None:
-        """Write the figures for node_exporter's textfile collector, where that is asked for."""
-        place = self.settings.target.config.monitor.openmetrics
-        if place is None or health is None:
-            return
-        target = self.settings.target
-        path = target.root / place
-        if path.is_dir():
-            path /= f"flowhealth-{make_file_name(target.instance)}.prom"
-        try:
-            replace_file(path, openmetrics.render(health).encode())
-        except OSError as error:
-            self._problem(f"the metrics can't be written: {error.strerror or error}")
-
-    def _tell(self, health: Report | None, result: Result) -> None:
-        status = self.board.state.status if health is None or result.problems else health.status
-        components = {} if health is None else health.components
-        facts = {
-            "status": (status or Status.UNKNOWN).value,
-            "seconds": round(result.seconds, 3),
-            "components": {
-                name: one.status.value for name, one in components.items() if one.status is not None
-            },
-            "late": self._schedule.late,
-        }
-        reasons = [*result.problems, *(health.reasons if health else ())]
-        reasons = list(dict.fromkeys(reasons))
-        self._console.round_ended(facts, reasons)
-        level = "info" if facts["status"] == "healthy" else "warning"
-        self._logs.write(level, "health", "round", **facts, reasons=reasons)
-        self._logs.write("debug", "performance", "round", seconds=facts["seconds"])
-        if result.problems:
-            self._logs.write(
-                "error", "errors", "round", problems=result.problems, output=result.tail
-            )
-
-    def _write_report(self, content: bytes) -> None:
-        if self._asked.report is None:
-            return
-        try:
-            replace_file(Path(self._asked.report), content)
-        except OSError as error:
-            self._problem(f"the report can't be written: {error.strerror or error}")
 
     # -- the rest
 
@@ -336,76 +304,77 @@ class Monitor:
             return
         self._systemd.tell("RELOADING=1")
         try:
-            found = configured.read(self._asked)
+            found = configured.read(self._options)
         except UsageError as error:
             self._misread = f"{error}; the configuration stays as it was"
         else:
             self.settings, self._misread = found, None
-            self.post.reconfigure(found, self.clock.moment())
+            self.pipeline.reconfigure(found, self.clock.moment())
             if self.view is not None:
                 self.view.reconfigure(self)
-            self._feel(found.target)
+            self._restart_watchers(found.target)
             names = [name for name in self._schedule.components if name != EVERYTHING]
             plan = {name: self._interval(name) for name in (*names, *found.intervals)}
             if names:
                 self._schedule.plan(plan, self.clock())
-            self._event("configuration read again")
+            self._outputs.report_event("configuration read again")
         self._systemd.tell("READY=1")
 
-    def _feel(self, target: Target) -> None:
+    def _restart_watchers(self, target: Target) -> None:
         """Read the fleet and feel Redis as another configuration says."""
         self.fleet.close()
-        self._pulse.close()
-        self.fleet, self._pulse = FleetSampler(target), Pulse(target, self._signals.wake)
+        self._redis_watcher.close()
+        self.fleet = FleetSampler(target, self.supervisor)
+        self._redis_watcher = RedisWatcher(target, self._signals.wake, self.supervisor)
         self.fleet.start()
         if COMPONENT in self._schedule.components:
-            self._pulse.start()
+            self._redis_watcher.start()
 
-    def _complain(self) -> None:
+    def _report_problems(self) -> None:
         """Tell what is wrong around the checks, once until it changes."""
-        told = self.problem
-        if told == self._told:
+        for notice in self.pipeline.take_notices():
+            self._outputs.report_problem(notice)
+        for failure in self.supervisor.take_failures():
+            self._outputs.report_problem(
+                f"the {failure.part} failed and is started again: {failure.error}"
+            )
+            self._logs.write("error", "errors", "failure", part=failure.part, trace=failure.trace)
+        problem = self.problem
+        if problem == self._last_problem:
             return
-        self._told = told
-        if told is not None:
-            self._problem(told)
+        self._last_problem = problem
+        if problem is not None:
+            self._outputs.report_problem(problem)
         else:
-            self._event("all is well again around the checks")
+            self._outputs.report_event("all is well again around the checks")
 
-    def _problem(self, text: str) -> None:
-        self._console.problem(text)
-        self._logs.write("error", "errors", "problem", text=text)
-
-    def _event(self, what: str, **facts: object) -> None:
-        self._console.event(what, **facts)
-        self._logs.write("info", "health", what, **facts)
-
-    def _stand(self) -> None:
+    def _show_status(self) -> None:
         following = self._schedule.next()
-        self._console.standing(
-            Standing(
+        self._console.show_status(
+            StatusLine(
                 status=self.board.state.status,
                 at=self.board.state.ended,
-                firing=self.post.firing(),
+                firing=self.pipeline.firing(),
                 next=None if following is None else following - self.clock(),
                 late=self._schedule.late,
                 running=self._round is not None,
             )
         )
 
-    def _end(self) -> None:
+    def _close(self) -> None:
         """End in good order, within five seconds."""
         self._systemd.tell("STOPPING=1")
+        self.supervisor.close()
         self.fleet.close()
-        self._pulse.close()
+        self._redis_watcher.close()
         if self._round is not None:
             self._round.end()
-        self.post.close(1.5)
+        self.pipeline.close(1.5)
         if self.view is not None:
             self.view.close()
         if self._round is not None:
             self._round.join(2.5)
-        self._event("ended", host=platform.node())
+        self._outputs.report_event("ended", host=platform.node())
         self._console.close()
         self._logs.close()
         with contextlib.suppress(OSError):

@@ -98,8 +98,8 @@ class Round:
     def _start(
         self, words: Sequence[str], folder: Path, order: Order, pipes: tuple[int, int]
     ) -> subprocess.Popen[bytes]:
-        told = msgspec.json.encode(msgspec.structs.replace(order, pipe=pipes[0])).decode()
-        environment = {**os.environ, VARIABLE: told, MARK: self._word}
+        request = msgspec.json.encode(msgspec.structs.replace(order, pipe=pipes[0])).decode()
+        environment = {**os.environ, VARIABLE: request, MARK: self._word}
         return subprocess.Popen(  # noqa: S603  # this interpreter, with the user's arguments
             [sys.executable, "-m", "pytest", *_use_own_cache(order.history), *words],
             cwd=folder,

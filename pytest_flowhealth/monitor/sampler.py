@@ -51,13 +51,13 @@ class Sampler:
         self._cpu: CpuMeter | None = None
         self._network: Network | None = None
         self._limited = True
-        self._looked = float("-inf")
+        self._requested = float("-inf")
 
     def read(self) -> dict[str, float]:
         """Return what can be read now, by metric; rates are since the last reading."""
         found: dict[str, float] = {}
-        if self._clock() - self._looked >= LOOKED:
-            self._looked = self._clock()
+        if self._clock() - self._requested >= LOOKED:
+            self._requested = self._clock()
             self._limited = _limits()
         for part in (self._busy, self._memory, self._disk, self._load, self._traffic):
             # What can't be read now is absent: nothing stands in for it.

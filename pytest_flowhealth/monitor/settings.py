@@ -21,7 +21,7 @@ FIRST_AGAIN = 60.0
 """Seconds until a first round that told nothing is tried again, where no interval was named."""
 
 
-class Asked(msgspec.Struct, frozen=True):
+class MonitorOptions(msgspec.Struct, frozen=True):
     """The command line, as it is handed to the monitor's process.
 
     Attributes:
@@ -63,14 +63,14 @@ class Settings(msgspec.Struct, frozen=True):
         return Settled(one.config, one.sources, one.environment_thresholds)
 
 
-def read(asked: Asked, environ: Mapping[str, str] = os.environ) -> Settings:
+def read(options: MonitorOptions, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the configuration.
 
     Raises:
         UsageError: Something in it can't be meant.
     """
-    project = None if asked.project is None else Path(asked.project)
-    target = load_target(project, environ, Path(asked.folder))
+    project = None if options.project is None else Path(options.project)
+    target = load_target(project, environ, Path(options.folder))
     config = target.config
     return Settings(
         target=target,
@@ -81,29 +81,32 @@ def read(asked: Asked, environ: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
-def history_of(asked: Asked, settings: Settings) -> Place:
+def history_of(options: MonitorOptions, settings: Settings) -> Place:
     """Return where the history is kept: alerts always in the file.
 
     Raises:
         UsageError: The address is none, or what is there can't be used.
     """
-    place = usable_place_of(asked.history, Path(asked.folder), settings.target)
+    place = usable_place_of(options.history, Path(options.folder), settings.target)
     if place.server is not None:
         require()
     return place
 
 
-def command(asked: Asked, settings: Settings, components: Sequence[str] | None) -> list[str]:
+def command(
+    options: MonitorOptions, settings: Settings, components: Sequence[str] | None
+) -> list[str]:
     """Return what a round's pytest is given.
 
     Args:
-        asked: The command line.
+        options: The command line.
         settings: The configuration.
         components: Those that are due; None for all that were asked for.
     """
-    words = ["--health", "--health-project", str(settings.target.root), "--color=no"]
-    words += ["--health-all"] if asked.every and components is None else []
-    chosen = asked.components if components is None else sorted(components)
+    # The project's addopts may hold -x: the first failure would leave all other checks unknown.
+    words = ["--health", "--health-project", str(settings.target.root), "--color=no", "--maxfail=0"]
+    words += ["--health-all"] if options.every and components is None else []
+    chosen = options.components if components is None else sorted(components)
     for one in chosen:
         words += ["--health-component", one]
-    return [*words, *asked.arguments]
+    return [*words, *options.arguments]

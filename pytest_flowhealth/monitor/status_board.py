@@ -15,10 +15,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from pytest_flowhealth.domain.checks import CheckResult
-from pytest_flowhealth.domain.dependencies import Index
 from pytest_flowhealth.domain.report import Report, make_summary
 from pytest_flowhealth.domain.root_causes import Component, RunProblem, derive_verdict
 from pytest_flowhealth.domain.status import Outcome, Status, worst
+from pytest_flowhealth.monitor.blocked_checks import expire_result, find_blocked, resolve_blocked
 
 STUCK = "no round has ended for three intervals"
 """The reason for a monitor whose rounds no longer end."""
@@ -82,11 +82,6 @@ class BoardState(msgspec.Struct, frozen=True):
         """The application's version; None if it is not known."""
         return None if self.report is None else self.report.target.version
 
-    def find(self, names: Iterable[str]) -> list[CheckResult]:
-        """Return the checks with these ids, as they count now."""
-        checks = {one.id: one for state in self.components.values() for one in state.checks}
-        return [checks[name] for name in names if name in checks]
-
 
 class Degradation(msgspec.Struct, frozen=True):
     """A status that is worse than the checks' own, until every component that it concerns was checked again."""
@@ -133,8 +128,8 @@ class StatusBoard:
         A check that got worse counts at once. A better result counts at the round's end, which may
         still contradict it.
         """
-        self._partial |= {one.id: one for one in checks}
-        self._checked |= {one.component: (now, at) for one in checks}
+        self._partial |= {check.id: check for check in checks}
+        self._note_checked({check.component for check in checks}, at, now)
         self._derive(at)
 
     def add_round(
@@ -142,7 +137,7 @@ class StatusBoard:
         report: Report | None,
         problems: Sequence[str],
         at: datetime.datetime,
-        looked: Collection[str] | None = None,
+        requested: Collection[str] | None = None,
         now: float = 0.0,
     ) -> None:
         """Add the end of a round.
@@ -151,26 +146,26 @@ class StatusBoard:
             report: Its report; None if it sent none.
             problems: What was wrong with the round itself.
             at: When it ended.
-            looked: The components that were due; None for all. Of others it has only those checks
+            requested: The components that were due; None for all. Of others it has only those checks
                 that these require.
             now: The same time by a clock that never goes back, in seconds.
         """
         self._partial = {}
         if report is None:
-            self._degrade_broken(looked, problems)
+            self._degrade_broken(requested, problems)
         else:
             self._report = report
-            self._degrade_doubtful(report, looked)
+            self._degrade_doubtful(report, requested)
             if problems:
-                self._degrade_broken(looked, problems)
-            if looked is None:
+                self._degrade_broken(requested, problems)
+            if requested is None:
                 self._not_requested = report.not_asked
-            if looked is None and not problems:
+            if requested is None and not problems:
                 self._results = {
                     name: ours for name, ours in self._results.items() if name in report.components
                 }
-            self._checked |= dict.fromkeys(looked or report.components, (now, at))
-            self._add_results(report, looked)
+            self._note_checked(requested or report.components, at, now)
+            self._add_results(report, requested)
         self._state = msgspec.structs.replace(self._state, ended=at)
         self._derive(at)
 
@@ -195,31 +190,43 @@ class StatusBoard:
             self._overdue, self._stuck = overdue, stuck
             self._derive(at)
 
-    def _add_results(self, report: Report, looked: Collection[str] | None) -> None:
+    def _note_checked(self, components: Iterable[str], at: datetime.datetime, now: float) -> None:
+        """Note when components were checked: from then on they are not overdue."""
+        checked = frozenset(components)
+        self._checked |= dict.fromkeys(checked, (now, at))
+        self._overdue -= checked
+
+    def _add_results(self, report: Report, requested: Collection[str] | None) -> None:
         for name in report.components:
-            ours = {one.id: one for one in report.checks if one.component == name}
-            whole = looked is None or name in looked
+            ours = {check.id: check for check in report.checks if check.component == name}
+            whole = requested is None or name in requested
             self._results[name] = ours if whole else self._results.get(name, {}) | ours
 
-    def _degrade_doubtful(self, report: Report, looked: Collection[str] | None) -> None:
+    def _degrade_doubtful(self, report: Report, requested: Collection[str] | None) -> None:
         """Remember a report that is worse than its checks, and components without a result."""
-        left = [] if looked is None else [one.without(looked) for one in self._degradations]
-        self._degradations = [one for one in left if one.components]
-        found = [one.status for one in report.checks if one.status is not None]
-        names = frozenset(looked or report.components or (_EVERYTHING,))
-        if (found or looked is None) and worst([*found, report.status]) is not worst(found):
+        left = (
+            []
+            if requested is None
+            else [degradation.without(requested) for degradation in self._degradations]
+        )
+        self._degradations = [degradation for degradation in left if degradation.components]
+        found = [check.status for check in report.checks if check.status is not None]
+        names = frozenset(requested or report.components or (_EVERYTHING,))
+        if (found or requested is None) and worst([*found, report.status]) is not worst(found):
             self._degradations.append(Degradation(names, report.status, report.reasons))
-        lost = frozenset(looked or ()) - report.components.keys()
+        lost = frozenset(requested or ()) - report.components.keys()
         if lost:
             text = f"no check of {', '.join(sorted(lost))} was reported"
             self._degradations.append(Degradation(lost, Status.UNKNOWN, (text,)))
 
-    def _degrade_broken(self, looked: Collection[str] | None, problems: Sequence[str]) -> None:
+    def _degrade_broken(self, requested: Collection[str] | None, problems: Sequence[str]) -> None:
         """Remember that a round broke down, until what it was to check was checked again."""
-        names = frozenset(looked or self._results or (_EVERYTHING,))
-        covered = [one for one in self._degradations if one.components <= names]
-        worse = [one for one in covered if one.status is not Status.UNKNOWN]
-        others = [one for one in self._degradations if one not in covered]
+        names = frozenset(requested or self._results or (_EVERYTHING,))
+        covered = [
+            degradation for degradation in self._degradations if degradation.components <= names
+        ]
+        worse = [degradation for degradation in covered if degradation.status is not Status.UNKNOWN]
+        others = [degradation for degradation in self._degradations if degradation not in covered]
         broken = Degradation(names, Status.UNKNOWN, tuple(problems))
         self._degradations = [*others, *worse, broken]
 
@@ -227,34 +234,36 @@ class StatusBoard:
         """Derive the state from everything that was added; `at` is when it changed."""
         before, results = self._state, self._merge()
         blocked = find_blocked(results)
-        live, waiting = _resolve_blocked(results, blocked)
+        live, waiting = resolve_blocked(results, blocked)
         checks = {
-            name: tuple(_expire(one) for one in ours) if name in self._overdue else ours
+            name: tuple(expire_result(check) for check in ours) if name in self._overdue else ours
             for name, ours in _by_component(live).items()
         }
         problems = self._find_problems()
         components = {
             name: self._describe(name, ours, problems, at) for name, ours in checks.items()
         }
-        current = [one for one in live if one.component not in self._overdue]
-        found = [one.status for one in components.values() if one.status is not None]
-        found += [one.status for _, one in problems]
+        current = [check for check in live if check.component not in self._overdue]
+        found = [
+            component.status for component in components.values() if component.status is not None
+        ]
+        found += [problem.status for _, problem in problems]
         started = before.ended is not None
         if not started:
             problems.append((frozenset(), RunProblem(FIRST_ROUND)))
         elif not found:
             problems.append((frozenset(), RunProblem("every check was skipped")))
-        run_problems = [one for _, one in problems]
-        reasons = [one.text for one in run_problems]
+        run_problems = [problem for _, problem in problems]
+        reasons = [problem.text for problem in run_problems]
         if current:
             reasons = [*derive_verdict(tuple(current), run_problems).reasons]
-        status = worst([*found, *(one.status for one in run_problems)])
+        status = worst([*found, *(problem.status for problem in run_problems)])
         self._state = BoardState(
             status=status,
             since=before.since if status is before.status else at,
             ended=before.ended,
             reasons=tuple(dict.fromkeys(reasons)),
-            problems=tuple(dict.fromkeys(one.text for one in run_problems)),
+            problems=tuple(dict.fromkeys(problem.text for problem in run_problems)),
             components=components,
             since_by_check=self._find_since(live, at),
             blocked=blocked,
@@ -265,19 +274,19 @@ class StatusBoard:
 
     def _merge(self) -> dict[str, CheckResult]:
         """Return every check's result: the last round's, or a worse one of the round under way."""
-        merged = {one.id: one for ours in self._results.values() for one in ours.values()}
-        for one in self._partial.values():
-            before = merged.get(one.id)
-            if before is None or _severity(one) >= _severity(before):
-                merged[one.id] = one
+        merged = {check.id: check for ours in self._results.values() for check in ours.values()}
+        for check in self._partial.values():
+            before = merged.get(check.id)
+            if before is None or _severity(check) >= _severity(before):
+                merged[check.id] = check
         return merged
 
     def _find_problems(self) -> list[tuple[frozenset[str], RunProblem]]:
         """Return what is wrong besides the checks, with the components that it concerns."""
         found = [
-            (one.components, RunProblem(text, one.status))
-            for one in self._degradations
-            for text in one.reasons or ("the round did not say why",)
+            (degradation.components, RunProblem(text, degradation.status))
+            for degradation in self._degradations
+            for text in degradation.reasons or ("the round did not say why",)
         ]
         if self._stuck:
             found.append((self._overdue, RunProblem(STUCK)))
@@ -294,10 +303,10 @@ class StatusBoard:
         problems: Sequence[tuple[frozenset[str], RunProblem]],
         at: datetime.datetime,
     ) -> ComponentState:
-        ours = [one for one in checks if one.status is not None]
+        ours = [check for check in checks if check.status is not None]
         cause = max(ours, key=_severity, default=None)
         concerning = [problem for names, problem in problems if name in names]
-        problem = max(concerning, key=lambda one: one.status.severity, default=None)
+        problem = max(concerning, key=lambda problem: problem.status.severity, default=None)
         status = None if cause is None else cause.status
         text, check = "", None
         if cause is not None and status is not Status.HEALTHY:
@@ -316,15 +325,15 @@ class StatusBoard:
     def _find_since(
         self, checks: Sequence[CheckResult], at: datetime.datetime
     ) -> dict[str, datetime.datetime]:
-        before, self._outcomes = self._outcomes, {one.id: one.outcome for one in checks}
+        before, self._outcomes = self._outcomes, {check.id: check.outcome for check in checks}
         found = {}
-        for one in checks:
-            if one.id in before:
-                same = before[one.id] is one.outcome
-                found[one.id] = self._state.since_by_check[one.id] if same else at
+        for check in checks:
+            if check.id in before:
+                same = before[check.id] is check.outcome
+                found[check.id] = self._state.since_by_check[check.id] if same else at
             else:
-                bad = one.status not in (None, Status.HEALTHY)
-                found[one.id] = self._known_since.get(one.id, at) if bad else at
+                bad = check.status not in (None, Status.HEALTHY)
+                found[check.id] = self._known_since.get(check.id, at) if bad else at
         return found
 
     def _make_report(self) -> Report | None:
@@ -332,7 +341,7 @@ class StatusBoard:
         state = self._state
         if self._report is None or state.ended is None or state.status is None:
             return None
-        checks = tuple(one for each in state.components.values() for one in each.checks)
+        checks = tuple(check for each in state.components.values() for check in each.checks)
         counts = derive_verdict(checks, ()).counts
         return msgspec.structs.replace(
             self._report,
@@ -341,7 +350,7 @@ class StatusBoard:
             reasons=state.reasons,
             summary=make_summary(counts),
             components={
-                name: Component(each.status, tuple(one.id for one in each.checks))
+                name: Component(each.status, tuple(check.id for check in each.checks))
                 for name, each in state.components.items()
             },
             checks=checks,
@@ -351,10 +360,10 @@ class StatusBoard:
 
 def make_report_unknown(report: Report, reason: str) -> Report:
     """Return a report of which nothing counts any more, because of `reason`."""
-    checks = tuple(_expire(one) for one in report.checks)
+    checks = tuple(expire_result(check) for check in report.checks)
     components = {
-        name: one if one.status is None else Component(Status.UNKNOWN, one.checks)
-        for name, one in report.components.items()
+        name: component if component.status is None else Component(Status.UNKNOWN, component.checks)
+        for name, component in report.components.items()
     }
     return msgspec.structs.replace(
         report,
@@ -367,81 +376,12 @@ def make_report_unknown(report: Report, reason: str) -> Report:
     )
 
 
-def find_blocked(results: Mapping[str, CheckResult]) -> dict[str, tuple[str, ...]]:
-    """Return the checks that each failed or unknown check keeps from running, sorted.
-
-    It follows the requirements of every known check, so that it does not depend on which components
-    a round has checked.
-    """
-    index = Index(results)
-    dependents: dict[str, set[str]] = defaultdict(set)
-    for one in results.values():
-        for required in one.requires:
-            for name in index.resolve(required):
-                dependents[name].add(one.id)
-        if one.blocked_by is not None:
-            dependents[one.blocked_by].add(one.id)
-    roots = [one.id for one in results.values() if one.outcome in (Outcome.FAIL, Outcome.UNKNOWN)]
-    found = {root: _reach(root, dependents) for root in roots}
-    return {root: names for root, names in found.items() if names}
-
-
-def _reach(root: str, dependents: Mapping[str, set[str]]) -> tuple[str, ...]:
-    seen, left = {root}, [root]
-    while left:
-        for name in dependents.get(left.pop(), ()):
-            if name not in seen:
-                seen.add(name)
-                left.append(name)
-    return tuple(sorted(seen - {root}))
-
-
-def _resolve_blocked(
-    results: Mapping[str, CheckResult], blocked: Mapping[str, tuple[str, ...]]
-) -> tuple[list[CheckResult], frozenset[str]]:
-    """Return the checks, those unknown that nothing blocks any more; and the latter's components."""
-    roots = {name: root for root, names in blocked.items() for name in names}
-    live, waiting = [], set()
-    for one in results.values():
-        cause = one.blocked_by
-        blocker = None if cause is None else results.get(cause)
-        if cause is None or (blocker is not None and not blocker.is_satisfied):
-            live.append(one)  # a skipped requirement still blocks
-        elif one.id in roots:
-            text = f"blocked by {roots[one.id]}"
-            live.append(msgspec.structs.replace(one, blocked_by=roots[one.id], message=text))
-        else:
-            waiting.add(one.component)
-            live.append(_make_unknown(one, f"not checked again since {cause} passes"))
-    return live, frozenset(waiting)
-
-
-def _expire(one: CheckResult) -> CheckResult:
-    """Return a check whose last result is too old to count; what does not apply stays so."""
-    if one.outcome is Outcome.SKIP and one.blocked_by is None:
-        return one
-    text = f"not checked lately; the last result was {one.outcome.value}"
-    return _make_unknown(one, text)
-
-
-def _make_unknown(one: CheckResult, message: str) -> CheckResult:
-    return msgspec.structs.replace(
-        one,
-        outcome=Outcome.UNKNOWN,
-        blocked_by=None,
-        message=message,
-        remedy=None,
-        measurements=(),
-        thresholds=(),
-    )
-
-
 def _by_component(checks: Iterable[CheckResult]) -> dict[str, tuple[CheckResult, ...]]:
     grouped: dict[str, list[CheckResult]] = defaultdict(list)
-    for one in checks:
-        grouped[one.component].append(one)
+    for check in checks:
+        grouped[check.component].append(check)
     return {name: tuple(ours) for name, ours in grouped.items()}
 
 
-def _severity(one: CheckResult) -> int:
-    return -1 if one.status is None else one.status.severity
+def _severity(check: CheckResult) -> int:
+    return -1 if check.status is None else check.status.severity

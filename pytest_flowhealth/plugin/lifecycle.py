@@ -120,6 +120,9 @@ def start_run(config: pytest.Config, mode: Mode) -> HealthRun:
         pytest.UsageError: The configuration or an option is invalid.
     """
     request = None if is_worker(config) else read_request()
+    if request is not None:
+        # The project's addopts may hold --sw or --pdb: a round does not end at the first failure.
+        config.option.stepwise = config.option.usepdb = False
     target = _load_target(config, request.settled if request else None)
     urls = (target.config.redis.url, target.config.history.url, config.option.health_history)
     secrets = secrets_in(os.environ) | {password_in(url or "") or "" for url in urls}

@@ -7,15 +7,15 @@ import sys
 
 from pytest_flowhealth.history.place import Place
 from pytest_flowhealth.monitor.__main__ import main
-from pytest_flowhealth.monitor.settings import Asked, Settings
+from pytest_flowhealth.monitor.settings import MonitorOptions, Settings
 from pytest_flowhealth.web.page import Page
 from pytest_flowhealth.web.settings import Secrets, read_address
 
 if __name__ == "__main__":
     known = Secrets.taken(os.environ)
 
-    def viewer(asked: Asked, settings: Settings, place: Place) -> Page:
+    def viewer(options: MonitorOptions, settings: Settings, place: Place) -> Page:
         """Return the page that the command line asks for."""
-        return Page(read_address(asked.page or ""), settings, place, known)
+        return Page(read_address(options.page or ""), settings, place, known)
 
     sys.exit(main(sys.argv[1:], viewer))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pytest_flowhealth.alerts.engine import Event, Tracked
+from pytest_flowhealth.alerts.engine import Event, TrackedAlert
 from pytest_flowhealth.web import shapes
 
 _OVER = ("resolved", "inactive")
@@ -12,19 +12,20 @@ _OVER = ("resolved", "inactive")
 
 def list_incidents(
     events: Iterable[Event],
-    tracked: Mapping[str, Tracked],
+    tracked: Mapping[str, TrackedAlert],
     acknowledged: Mapping[str, str],
 ) -> list[shapes.Incident]:
     """Return the incidents that events tell of, the newest first.
 
     Args:
-        events: In any order.
+        events: The newest first, in the order in which they were written: their times are the
+            calendar's, which may have been set back between two of them.
         tracked: The alerts as they are now, which know who was notified.
         acknowledged: Who acknowledged which of them.
     """
     open_: dict[str, list[Event]] = {}
     found = []
-    for event in sorted(events, key=lambda event: event.at):
+    for event in reversed([*events]):
         own = open_.setdefault(event.alert.name, [])
         own.append(event)
         if event.what in _OVER:
@@ -55,7 +56,7 @@ def _incident(
             severity=alert.severity,
             since=since,
             until=ended,
-            seconds=None if ended is None else ended - since,
+            seconds=None if ended is None else max(0.0, ended - since),
             cause=alert.summary,
             blocked=[*alert.blocked],
             notified=notified,

@@ -86,10 +86,11 @@ class Page:
         name = settings.target.name or settings.target.root.name
         self._glimpse = Glimpse(name, platform.node(), settings.target.instance)
         self._socket = _bound(self._served.address)
+        port = self._socket.getsockname()[1]
+        self._address = msgspec.structs.replace(self._served.address, port=port)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: uvicorn.Server | None = None
-        self._thread = threading.Thread(target=self._serve, daemon=True, name="page")
-        self._failed = False
+        self._thread = threading.Thread()
 
     @property
     def url(self) -> str:
@@ -111,6 +112,9 @@ class Page:
             key=self._secrets.key,
             remark=self._remarks.append,
         )
+        self._thread = threading.Thread(
+            target=monitor.supervisor.run, args=("page", self._serve), daemon=True, name="page"
+        )
         self._thread.start()
 
     # -- what the monitor tells, in its thread
@@ -119,9 +123,6 @@ class Page:
         """Take in how things are."""
         self._issues.second(monitor.settings.target, at)
         loop = self._loop
-        if not self._thread.is_alive() and not self._failed:
-            self._failed = True
-            self._remarks.append(Remark("the web page has ended; the monitor goes on"))
         self._reports.second(at)
         if loop is None:
             return
@@ -135,7 +136,7 @@ class Page:
             ends=monitor.alive(),
             health=health,
             at=None if ended is None else ended.timestamp(),
-            firing=frozenset(one.subject.name for one in monitor.post.firing()),
+            firing=frozenset(one.subject.name for one in monitor.pipeline.firing()),
         )
         # RuntimeError: it is just ending.
         with contextlib.suppress(RuntimeError):
@@ -173,8 +174,9 @@ class Page:
     # -- the server, in its own thread
 
     def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            asyncio.run(self._run())
+        if self._socket.fileno() < 0:  # it has been served before, and failed
+            self._socket = _bound(self._address)
+        asyncio.run(self._run())
 
     async def _run(self) -> None:
         import uvicorn

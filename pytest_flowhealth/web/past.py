@@ -14,7 +14,7 @@ import msgspec
 from pytest_flowhealth.alerts import store
 from pytest_flowhealth.alerts.engine import Event
 from pytest_flowhealth.alerts.outbox import Pending
-from pytest_flowhealth.alerts.store import Hush
+from pytest_flowhealth.alerts.store import Silence
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.errors import MeasurementUnavailable, UsageError
@@ -295,7 +295,7 @@ class Past:
             NoHistory: It can't be written.
         """
         now = time.time()
-        one = Hush("", asked_for.pattern, now, now + asked_for.seconds, asked_for.reason, author)
+        one = Silence("", asked_for.pattern, now, now + asked_for.seconds, asked_for.reason, author)
 
         def keep(file: sqlite3.Connection) -> str:
             if len(store.silences(file, now)) >= SILENCES:

@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.alerts.engine import Moment, Tracked
-from pytest_flowhealth.alerts.store import Hush
+from pytest_flowhealth.alerts.engine import Timestamp, TrackedAlert
+from pytest_flowhealth.alerts.store import Silence
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.monitor.loop import UNITS, Monitor
-from pytest_flowhealth.monitor.post import Post
+from pytest_flowhealth.monitor.pipeline import Pipeline
 from pytest_flowhealth.monitor.status_board import BoardState
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.web.shapes import Silenced
@@ -37,8 +37,8 @@ class Picture:
         moment = monitor.clock.moment()
         state: State = {"monitor": _json(_monitor(monitor))}
         state |= self._components(monitor.board.state)
-        state |= self._alerts(monitor.post, moment)
-        state["deliveries"] = _json(monitor.post.deliveries())
+        state |= self._alerts(monitor.pipeline, moment)
+        state["deliveries"] = _json(monitor.pipeline.deliveries())
         state["units"] = self._kept("units", UNITS, UNITS)
         last = monitor.ring.last()
         # What is no longer read is not shown as if it were.
@@ -70,17 +70,22 @@ class Picture:
                 since = state.since_by_check[check.id].timestamp()
                 yield f"check:{check.id}", self._check(check, at, since)
 
-    def _alerts(self, post: Post, moment: Moment) -> Iterator[tuple[str, msgspec.Raw]]:
-        hushes = post.hushes(moment)
-        for one in post.tracked():
+    def _alerts(self, pipeline: Pipeline, moment: Timestamp) -> Iterator[tuple[str, msgspec.Raw]]:
+        silences = pipeline.silences(moment)
+        for one in pipeline.tracked():
             if one.state.phase in ("pending", "firing") or one.state.flapping:
-                told = _alert(one, post, moment, hushes)
+                told = _alert(one, pipeline, moment, silences)
                 yield f"alert:{one.subject.name}", _json(told)
-        for hush in hushes:
+        for silence in silences:
             shown = Silenced(
-                hush.id, hush.pattern, hush.begins, hush.ends, hush.reason, hush.author
+                silence.id,
+                silence.pattern,
+                silence.begins,
+                silence.ends,
+                silence.reason,
+                silence.author,
             )
-            yield f"silence:{hush.id}", _json(shown)
+            yield f"silence:{silence.id}", _json(shown)
 
     def _check(self, one: CheckResult, at: float | None, since: float) -> msgspec.Raw:
         return self._kept(f"check:{one.id}", one, lambda: _check(one, at, since))
@@ -99,8 +104,8 @@ class Picture:
 
 
 def _monitor(monitor: Monitor) -> dict[str, Any]:
-    state, post = monitor.board.state, monitor.post
-    following, unreachable = monitor.next_round(), post.unreachable()
+    state, pipeline = monitor.board.state, monitor.pipeline
+    following, unreachable = monitor.next_round(), pipeline.unreachable()
     return {
         "status": state.status,
         "since": None if state.since is None else state.since.timestamp(),
@@ -122,8 +127,8 @@ def _monitor(monitor: Monitor) -> dict[str, Any]:
         "running": monitor.running,
         "next": following,
         "late": monitor.late,
-        "firing": len(post.firing()),
-        "history": "file" if post.place.server is None else "server",
+        "firing": len(pipeline.firing()),
+        "history": "file" if pipeline.place.server is None else "server",
     }
 
 
@@ -132,7 +137,9 @@ def _check(one: CheckResult, at: float | None, since: float) -> dict[str, Any]:
     return told | {"at": at, "since": since}
 
 
-def _alert(one: Tracked, post: Post, moment: Moment, hushes: Sequence[Hush]) -> dict[str, Any]:
+def _alert(
+    one: TrackedAlert, pipeline: Pipeline, moment: Timestamp, silences: Sequence[Silence]
+) -> dict[str, Any]:
     subject, state = one.subject, one.state
     told: dict[str, Any] = {
         key: value for key, value in msgspec.to_builtins(subject).items() if value not in (None, [])
@@ -147,8 +154,8 @@ def _alert(one: Tracked, post: Post, moment: Moment, hushes: Sequence[Hush]) -> 
     if state.flapping:
         told["flapping"] = True
     if state.acknowledged:
-        told["acknowledged"] = post.acknowledged.get(subject.name, "somebody")
-    until = post.silenced_until(subject, moment, hushes)
+        told["acknowledged"] = pipeline.acknowledged.get(subject.name, "somebody")
+    until = pipeline.silenced_until(subject, moment, silences)
     if until is not None:
         told["silenced"] = until
     return told

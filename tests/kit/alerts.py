@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 
 from pytest_flowhealth.alerts.channels.webhook import sign
-from pytest_flowhealth.alerts.engine import Engine, Moment, Tracked
+from pytest_flowhealth.alerts.engine import Engine, Timestamp, TrackedAlert
+from pytest_flowhealth.alerts.evaluation import evaluate_checks
 from pytest_flowhealth.alerts.message import Alert, Kind, Message, Origin
-from pytest_flowhealth.alerts.observing import of_checks
 from pytest_flowhealth.alerts.routing import router
 from pytest_flowhealth.config.alerts import Alerts, Receiver
 from pytest_flowhealth.domain.alerting import Alerting
@@ -58,9 +58,9 @@ def message(
     return Message(name, kind, receiver, group, START, "host", "shop", (alert,), "host:shop")
 
 
-def at(now: float) -> Moment:
+def at(now: float) -> Timestamp:
     """Return a moment, `now` seconds after `START`."""
-    return Moment(now, START + datetime.timedelta(seconds=now))
+    return Timestamp(now, START + datetime.timedelta(seconds=now))
 
 
 class Story:
@@ -72,7 +72,7 @@ class Story:
 
     def round(self, now: float, *checks: CheckResult, silenced: str = "") -> list[Message]:
         """Report the checks of a round, and return the messages that follow from it."""
-        self.engine.observe(of_checks(checks, self.settings, over=True), at(now))
+        self.engine.observe(evaluate_checks(checks, self.settings, over=True), at(now))
         self.engine.pass_time(at(now))
         return self.engine.messages(at(now), lambda subject: subject.name == silenced)
 
@@ -95,7 +95,9 @@ class Kept:
 
     def restarted(self, engine: Engine) -> Engine:
         """Return the engine as it is after a restart."""
-        kept = {name: msgspec.msgpack.decode(row, type=Tracked) for name, row in self.rows.items()}
+        kept = {
+            name: msgspec.msgpack.decode(row, type=TrackedAlert) for name, row in self.rows.items()
+        }
         return Engine(engine.origin, engine.listeners, kept)
 
 

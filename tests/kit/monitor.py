@@ -153,6 +153,14 @@ class Monitor:
             found.setdefault(request.headers["webhook-id"], (kind, names))
         return [*found.values()]
 
+    def kinds_by_alert(self) -> dict[str, list[str]]:
+        """Return the kinds of message about each alert, in order."""
+        found: dict[str, list[str]] = {}
+        for kind, names in self.told():
+            for name in names.split(","):
+                found.setdefault(name, []).append(kind)
+        return found
+
     def until_told(self, *messages: tuple[str, str]) -> None:
         """Wait until it has sent these messages, and no other."""
         self.until(lambda: len(self.told()) >= len(messages))

@@ -29,10 +29,11 @@ from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.history.entry import entry_of
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.loop import Monitor as RealMonitor
-from pytest_flowhealth.monitor.post import Post
+from pytest_flowhealth.monitor.pipeline import Pipeline
 from pytest_flowhealth.monitor.ring import Ring
-from pytest_flowhealth.monitor.settings import Asked, history_of, read
+from pytest_flowhealth.monitor.settings import MonitorOptions, history_of, read
 from pytest_flowhealth.monitor.status_board import StatusBoard
+from pytest_flowhealth.monitor.supervisor import Supervisor
 from pytest_flowhealth.monitor.view import Remark
 from pytest_flowhealth.web.page import Page
 from pytest_flowhealth.web.settings import Secrets, read_address
@@ -108,13 +109,14 @@ class Stage:
         (folder / "flowhealth.toml").write_text(with_admin(config))
         self.history = folder / "kept/history.db"
         kept = f"sqlite:///{self.history}"
-        asked = Asked(str(folder), None, 60.0, (), False, (), None, kept, address)
+        asked = MonitorOptions(str(folder), None, 60.0, (), False, (), None, kept, address)
         self.settings = read(asked, {})
         place = history_of(asked, self.settings)
         self._logs = Logs(folder / "logs")
-        self.post = Post(self.settings, place, {}, lambda _: None, self._logs)
-        self.clock = self.post.clock
+        self.pipeline = Pipeline(self.settings, place, {}, lambda _: None, self._logs)
+        self.clock = self.pipeline.clock
         self.board, self.ring = StatusBoard(), Ring()
+        self.supervisor = Supervisor()
         self.fleet = SimpleNamespace(last=None, source=None, problem=None)
         self.started = time.time()
         self.running, self.late = False, 0
@@ -133,7 +135,7 @@ class Stage:
     @property
     def problem(self) -> str | None:
         """What is wrong around the checks."""
-        return self.post.problem
+        return self.pipeline.problem
 
     def next_round(self) -> float | None:
         """Return when the next round is due."""
@@ -157,7 +159,7 @@ class Stage:
             report = msgspec.json.encode({"health": health})
             entry = entry_of(health, report, {}, "", uuid.uuid4().hex)
             self.board.add_round(health, (), moment.wall, None, moment.now)
-            self.post.round(health, entry, (), moment, None, self.board.state)
+            self.pipeline.round(health, entry, (), moment, None, self.board.state)
         self._second()
 
     def close(self) -> None:
@@ -165,7 +167,7 @@ class Stage:
         self._end.set()
         self._thread.join()
         self._page.close()
-        self.post.close(0.0)
+        self.pipeline.close(0.0)
         self._logs.close()
 
     def _answers(self) -> bool:
@@ -183,11 +185,11 @@ class Stage:
             now = moment.wall.timestamp()
             values = {"system.cpu": 12.5, "system.memory": 40.0}
             self.ring.add(now, values)
-            self.post.second({name: (value, "%") for name, value in values.items()}, moment)
+            self.pipeline.second({name: (value, "%") for name, value in values.items()}, moment)
             for remark in self._page.remarks():
                 self.remarks.append(remark)
                 if remark.urgent:
-                    self.post.hurry()
+                    self.pipeline.hurry()
             self._page.second(cast(RealMonitor, self), now)
 
 

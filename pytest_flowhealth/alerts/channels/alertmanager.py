@@ -33,7 +33,7 @@ def send(message: Message, receiver: Receiver, environ: Mapping[str, str]) -> No
     if not message.alerts:
         _post([make_test_alert(message)], receiver, environ)
     else:
-        _post([_make_alert(one, message.origin) for one in message.alerts], receiver, environ)
+        _post([_make_alert(alert, message.origin) for alert in message.alerts], receiver, environ)
 
 
 def refresh(
@@ -51,7 +51,7 @@ def refresh(
         RetryableError: It may go better later.
         PermanentError: It won't.
     """
-    _post([_make_alert(one, origin) for one in alerts], receiver, environ)
+    _post([_make_alert(alert, origin) for alert in alerts], receiver, environ)
 
 
 def _post(alerts: list[dict[str, Any]], receiver: Receiver, environ: Mapping[str, str]) -> None:
@@ -59,43 +59,43 @@ def _post(alerts: list[dict[str, Any]], receiver: Receiver, environ: Mapping[str
     post(url, msgspec.json.encode(alerts), {}, receiver, environ)
 
 
-def _make_alert(one: Alert, origin: Origin) -> dict[str, Any]:
-    end = one.resolved or datetime.datetime.now(datetime.UTC) + AHEAD
+def _make_alert(alert: Alert, origin: Origin) -> dict[str, Any]:
+    end = alert.resolved or datetime.datetime.now(datetime.UTC) + AHEAD
     return {
-        "labels": labels(one, origin),
-        "annotations": make_annotations(one),
-        "startsAt": one.fired.isoformat(),
+        "labels": labels(alert, origin),
+        "annotations": make_annotations(alert),
+        "startsAt": alert.fired.isoformat(),
         "endsAt": end.isoformat(),
     }
 
 
-def make_annotations(one: Alert) -> dict[str, str]:
+def make_annotations(alert: Alert) -> dict[str, str]:
     """Return an alert's evidence; what is not known is left out."""
     found = {
-        "summary": one.summary,
-        "description": one.summary,
-        "remedy": one.remedy,
-        "runbook_url": one.runbook,
-        "limit": one.limit,
-        "value": None if one.value is None else f"{one.value:g} {one.unit or ''}".strip(),
-        "blocked": ", ".join(one.blocked),
-        "since": one.since.isoformat(),
+        "summary": alert.summary,
+        "description": alert.summary,
+        "remedy": alert.remedy,
+        "runbook_url": alert.runbook,
+        "limit": alert.limit,
+        "value": None if alert.value is None else f"{alert.value:g} {alert.unit or ''}".strip(),
+        "blocked": ", ".join(alert.blocked),
+        "since": alert.since.isoformat(),
     }
     return {name: text for name, text in found.items() if text}
 
 
-def labels(one: Alert, origin: Origin) -> dict[str, str]:
+def labels(alert: Alert, origin: Origin) -> dict[str, str]:
     """Return what Alertmanager knows an alert by: the same from its begin to its end.
 
     Not the severity that a check's alert may change while it fires: it is the one that a routing
     tree needs, so a change of it is another alert there, and the old one runs out by itself.
     """
-    name, _, which = one.name.partition("[")
+    name, _, which = alert.name.partition("[")
     found = {
         "alertname": name,
-        "component": one.component,
-        "severity": one.severity,
-        "kind": one.kind,
+        "component": alert.component,
+        "severity": alert.severity,
+        "kind": alert.kind,
         **msgspec.structs.asdict(origin),
     }
     return found | ({"parameters": which.removesuffix("]")} if which else {})

@@ -97,6 +97,10 @@ def _deliver(request: _Request) -> int:
     if not sender.add(request.url):
         return _UNUSABLE
     (service,) = sender
+    if service.overflow_mode is apprise.OverflowMode.UPSTREAM:
+        service.overflow_mode = (
+            apprise.OverflowMode.TRUNCATE
+        )  # title and body together, as it sends them
     message = request.message
     heading = title(message)
     limit = service.body_maxlen - len(heading) - _MARGIN

@@ -123,4 +123,6 @@ def _why(error: Exception) -> str:
         "Network is unreachable": "the network is unreachable",
         "timed out": "no answer in time",
     }
-    return next((told for word, told in reasons.items() if word in text), "the connection broke")
+    return next(
+        (reason for word, reason in reasons.items() if word in text), "the connection broke"
+    )

@@ -65,32 +65,32 @@ def sign(secret: str, message_id: str, now: datetime.datetime, content: bytes) -
 
 def make_body(message: Message) -> dict[str, Any]:
     """Return a message in Alertmanager's webhook format."""
-    alerts = [_make_alert(one, message) for one in message.alerts] or [_make_test(message)]
+    alerts = [_make_alert(alert, message) for alert in message.alerts] or [_make_test(message)]
     group = {"component": message.group, "instance": message.instance}
     names = ", ".join(f'{name}="{value}"' for name, value in group.items())
     return {
         "version": "4",
         "groupKey": f"{{}}:{{{names}}}",
         "truncatedAlerts": 0,
-        "status": "firing" if any(one["status"] == "firing" for one in alerts) else "resolved",
+        "status": "firing" if any(alert["status"] == "firing" for alert in alerts) else "resolved",
         "receiver": message.receiver,
         "groupLabels": group,
-        "commonLabels": _find_common([one["labels"] for one in alerts]),
-        "commonAnnotations": _find_common([one["annotations"] for one in alerts]),
+        "commonLabels": _find_common([alert["labels"] for alert in alerts]),
+        "commonAnnotations": _find_common([alert["annotations"] for alert in alerts]),
         "externalURL": "",
         "alerts": alerts,
     }
 
 
-def _make_alert(one: Alert, message: Message) -> dict[str, Any]:
-    named = labels(one, message.origin)
+def _make_alert(alert: Alert, message: Message) -> dict[str, Any]:
+    named = labels(alert, message.origin)
     marks = {} if message.kind in ("firing", "resolved") else {"notification": message.kind}
     return {
-        "status": one.state,
+        "status": alert.state,
         "labels": named,
-        "annotations": make_annotations(one) | marks,
-        "startsAt": one.fired.isoformat(),
-        "endsAt": _NEVER if one.resolved is None else one.resolved.isoformat(),
+        "annotations": make_annotations(alert) | marks,
+        "startsAt": alert.fired.isoformat(),
+        "endsAt": _NEVER if alert.resolved is None else alert.resolved.isoformat(),
         "generatorURL": "",
         "fingerprint": _make_fingerprint(named),
     }
@@ -117,5 +117,5 @@ def _find_common(tables: Sequence[Mapping[str, str]]) -> dict[str, str]:
     return {
         name: value
         for name, value in first.items()
-        if all(one.get(name) == value for one in tables)
+        if all(table.get(name) == value for table in tables)
     }

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from standardwebhooks import Webhook
 
 from pytest_flowhealth.alerts.channels import apprise, webhook
 from pytest_flowhealth.alerts.channels.failure import PermanentError, RetryableError
-from pytest_flowhealth.alerts.courier import attempt
+from pytest_flowhealth.alerts.dispatcher import attempt
 from pytest_flowhealth.config.alerts import Receiver
 from tests.kit.alerts import ALERT, MESSAGE, SECRET, SIGNED, SIGNED_BODY, documented, signed_headers
 from tests.kit.http import Reply, Request
@@ -172,6 +173,43 @@ def test_apprise_tells_a_refusal_from_an_outage(
 
     with pytest.raises(error, match=f"HTTP {code}"):
         apprise.send(MESSAGE, receiver, {"PATH": ""})
+
+
+def test_alert_that_is_too_large_alone_is_shortened(server: WebhookServer) -> None:
+    alert = msgspec.structs.replace(ALERT, summary="x" * 5_000, blocked=("redis.ping",) * 500)
+    server.respond = lambda request: Reply(status=413 if len(request.body) > 4_000 else 204)
+
+    assert attempt(msgspec.structs.replace(MESSAGE, alerts=(alert,)), hook(server), {}) is None
+
+    refused, accepted = server.requests
+    assert refused.headers["webhook-id"] == accepted.headers["webhook-id"]
+    assert accepted.json["alerts"][0]["annotations"]["summary"].startswith("xxx")
+
+
+@pytest.mark.parametrize("alerts", [1, 30])
+def test_service_of_apprise_gets_no_more_than_it_accepts(
+    server: WebhookServer, alerts: int, tmp_path: Path
+) -> None:
+    pytest.importorskip("apprise")
+    plugin = tmp_path / "sitecustomize.py"
+    plugin.write_text(
+        "import apprise.plugins.custom_json as it\n"
+        "it.NotifyJSON.title_maxlen, it.NotifyJSON.body_maxlen = 60, 160\n"
+    )
+    long = [
+        msgspec.structs.replace(ALERT, name=f"redis.{'name' * 20}[{number}]", summary="é" * 900)
+        for number in range(alerts)
+    ]
+    message = msgspec.structs.replace(
+        MESSAGE, target="shop" * 30, instance="host:/" + "long/" * 60, alerts=tuple(long)
+    )
+    receiver = Receiver(name="chat", type="apprise", url=f"json://127.0.0.1:{server.port}/x")
+
+    apprise.send(message, receiver, {"PATH": "", "PYTHONPATH": str(tmp_path)})
+
+    (request,) = server.requests
+    assert len(request.json["title"]) <= 60
+    assert 0 < len(request.json["message"]) <= 160
 
 
 def test_message_that_is_too_large_is_sent_in_parts(server: WebhookServer) -> None:

@@ -97,6 +97,32 @@ def test_the_command_exports_what_the_last_runs_measured(
     assert "restart {{`{{`}} it }}" in rules.out
 
 
+NAMES = """
+@pytest.mark.health("app")
+@pytest.mark.parametrize("page", ["{{x}}", 'b"c', "d\\\\e", "f\\ng"])
+@pytest.mark.threshold("size", warn=10, fail=15)
+def test_page(health, page):
+    for name in ("size", "hits.count", "hits_total", "a.sum", "a.info", "openFiles"):
+        health.measure(name, 4, unit="1")
+    health.measure("rate.total", 4, unit="1/s")
+"""
+
+
+def test_promtool_accepts_any_name_of_a_measurement_and_of_a_parametrised_check(
+    run_checks: RunChecks, tmp_path: Path
+) -> None:
+    run_checks(NAMES, "--health-output", "openmetrics:metrics.prom")
+    rules = tmp_path / "rules.yml"
+    rules.write_text(run_flowhealth(tmp_path, "export", "prometheus-rules").out)
+    metrics = (tmp_path / "metrics.prom").read_text()
+
+    assert promtool("check", "metrics", text=metrics) == ""
+    assert promtool("check", "rules", str(rules)) == ""
+    assert "flowhealth_app_hits_count_value{" in metrics
+    assert "flowhealth_app_open_files{" in metrics
+    assert "flowhealth_app_rate_total_per_second{" in metrics
+
+
 def test_panels_of_the_dashboard_do_not_overlap(run_checks: RunChecks, tmp_path: Path) -> None:
     run_checks(SPEED)
     dashboard = json.loads(run_flowhealth(tmp_path, "export", "grafana").out)

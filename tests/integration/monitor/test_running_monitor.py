@@ -145,20 +145,23 @@ def test_rounds_leave_no_process_and_no_open_file_behind(own: Monitor) -> None:
     own.until(lambda: not own.children() and parent.num_fds() <= before + 1)
 
 
-@pytest.mark.parametrize("option", ["--ff", "--lf", "--sw", "--nf --cache-clear"])
-def test_projects_options_of_pytests_cache_are_accepted_and_select_nothing(
+@pytest.mark.parametrize(
+    "option", ["--ff --lf", "--sw", "--nf --cache-clear", "-x --pdb", "--maxfail=1 -n 2", "-qqq"]
+)
+def test_projects_options_neither_select_checks_nor_end_a_round_early(
     tmp_path: Path, option: str
 ) -> None:
     with own_project(tmp_path / "app") as monitor:
         (monitor.project / "pytest.ini").write_text(f"[pytest]\naddopts = {option}\n")
-        monitor.mode("broken")
+        monitor.mode("broken, also quiet")
         monitor.start(*OWN_ONLY)
-        monitor.rounds(1)
+        (failed,) = monitor.rounds(1)[:1]
         monitor.mode("ok")
         monitor.until(lambda: monitor.events("round")[-1]["status"] == "healthy")
         monitor.forget()
 
         monitor.rounds(1)
 
+        assert [one.partition(":")[0] for one in failed["reasons"]] == ["own.switch", "own.quiet"]
         assert monitor.events("round")[-1]["reasons"] == []
         assert not (monitor.project / ".pytest_cache").exists()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
@@ -24,6 +25,24 @@ TOKENS = token_table(machine="read")
 def stage(tmp_path: Path) -> Iterator[Stage]:
     with staged(tmp_path / "app", TOKENS) as found:
         yield found
+
+
+def test_page_whose_server_fails_is_served_again_at_the_same_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve, failed = uvicorn.Server.serve, list[str]()
+
+    async def fail_once(self: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        if failed:
+            return await serve(self, sockets)
+        failed.append("once")
+        sockets[0].close()
+        raise RuntimeError("a fault of the server")
+
+    monkeypatch.setattr(uvicorn.Server, "serve", fail_once)
+    with staged(tmp_path / "app", TOKENS) as stage:
+        assert exchange(stage, b"GET /livez HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
+        assert stage.supervisor.failing() == {"page": "RuntimeError: a fault of the server"}
 
 
 def listening(stage: Stage, **headers: str) -> ClientConnection:

@@ -2,10 +2,12 @@
 
 import datetime
 
+import pytest
+
 from pytest_flowhealth.alerts.channels.alertmanager import labels
-from pytest_flowhealth.alerts.engine import Engine, Moment, Observation, Subject, make_alert
+from pytest_flowhealth.alerts.engine import AlertInfo, Engine, Observation, Timestamp, make_alert
+from pytest_flowhealth.alerts.evaluation import evaluate_checks, make_runbook_link
 from pytest_flowhealth.alerts.message import Origin
-from pytest_flowhealth.alerts.observing import of_checks
 from pytest_flowhealth.alerts.routing import router
 from pytest_flowhealth.alerts.state import Policy
 from pytest_flowhealth.config.alerts import Alerts
@@ -31,8 +33,7 @@ def test_root_cause_raises_one_alert_that_names_what_it_blocks() -> None:
     assert (alert.name, alert.severity, alert.state) == ("redis.connect", "critical", "firing")
     assert alert.blocked == ("redis.memory", "redis.ping")
     assert alert.remedy == "mend redis.connect"
-    assert alert.runbook == f"{Alerts().runbook_url}#redisconnect"
-    assert alert.runbook.startswith("https://")
+    assert alert.runbook is None
 
 
 def test_hundred_alerts_of_one_component_are_one_message() -> None:
@@ -119,7 +120,7 @@ def test_message_has_the_newest_evidence_and_the_first_time() -> None:
     engine = Engine(ORIGIN, router(RECEIVERS[:1]))
 
     for now, value in ((0.0, 90.0), (10.0, 99.0)):
-        subject = Subject("highCPU", "rule", "system", "warning", f"at {value}", value=value)
+        subject = AlertInfo("highCPU", "rule", "system", "warning", f"at {value}", value=value)
         engine.observe([Observation(subject, True, Policy(held=10.0))], at(now))
 
     (message,) = engine.messages(at(10.0), lambda _: False)
@@ -135,10 +136,10 @@ def test_begin_of_an_alert_is_the_same_when_it_fires_and_when_it_is_resolved() -
     (fired,) = story.round(10, check("redis.connect", Outcome.FAIL))
     story.engine.observe([], at(20))
     drift = datetime.timedelta(microseconds=37)
-    moment = Moment(30.0, at(30).wall + drift)
+    moment = Timestamp(30.0, at(30).wall + drift)
 
     story.engine.observe(
-        of_checks([check("redis.connect", Outcome.PASS)], story.settings, over=True), moment
+        evaluate_checks([check("redis.connect", Outcome.PASS)], story.settings, over=True), moment
     )
     (over,) = story.engine.messages(moment, lambda _: False)
 
@@ -160,13 +161,25 @@ def test_resolved_alert_that_flaps_is_not_firing() -> None:
     assert (alert.state, alert.resolved) == ("resolved", at(30).wall)
 
 
-def test_relative_link_of_a_check_is_relative_to_the_runbook() -> None:
-    story = Story(RECEIVERS[:1], runbook_url="https://wiki.example.org/ops/runbook")
-    own = Alerting(runbook="redis#down")
+WIKI = "https://wiki.example.org/ops/runbook"
 
-    (message,) = story.round(0, check("redis.connect", Outcome.FAIL, alert=own))
 
-    assert message.alerts[0].runbook == "https://wiki.example.org/ops/redis#down"
+@pytest.mark.parametrize(
+    ("base", "own", "link"),
+    [
+        (None, None, None),
+        (None, "https://other.example.org/redis", "https://other.example.org/redis"),
+        (None, "redis#down", None),
+        (WIKI, None, f"{WIKI}#redisconnect"),
+        (f"{WIKI}#all", None, f"{WIKI}#all"),
+        (WIKI, "redis#down", "https://wiki.example.org/ops/redis#down"),
+        (WIKI, "https://other.example.org/redis", "https://other.example.org/redis"),
+    ],
+)
+def test_runbook_links_are_absolute_or_absent(
+    base: str | None, own: str | None, link: str | None
+) -> None:
+    assert make_runbook_link(Alerts(runbook_url=base), "redis.connect[a]", own) == link
 
 
 def test_messages_and_alertmanager_labels_tell_two_checkouts_apart() -> None:
@@ -174,7 +187,7 @@ def test_messages_and_alertmanager_labels_tell_two_checkouts_apart() -> None:
     for instance in ("host:/srv/production/shop", "host:/srv/staging/shop"):
         engine = Engine(Origin("host", "shop", instance), router(RECEIVERS[:1]))
         engine.observe(
-            of_checks([check("redis.connect", Outcome.FAIL)], Alerts(), over=True), at(0)
+            evaluate_checks([check("redis.connect", Outcome.FAIL)], Alerts(), over=True), at(0)
         )
         (message,) = engine.messages(at(0), lambda _: False)
         assert message.instance == instance

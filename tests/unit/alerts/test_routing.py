@@ -4,17 +4,17 @@ import datetime
 
 import pytest
 
-from pytest_flowhealth.alerts.engine import Subject
+from pytest_flowhealth.alerts.engine import AlertInfo
 from pytest_flowhealth.alerts.routing import matches, silencer
-from pytest_flowhealth.alerts.store import Hush
+from pytest_flowhealth.alerts.store import Silence
 from pytest_flowhealth.config.alerts import MaintenanceWindow
 
 NOW = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
 
 
-def subject(name: str) -> Subject:
-    return Subject(name, "check", "redis", "critical", "it fails")
+def subject(name: str) -> AlertInfo:
+    return AlertInfo(name, "check", "redis", "critical", "it fails")
 
 
 @pytest.mark.parametrize(
@@ -51,5 +51,5 @@ def test_maintenance_window_silences_between_its_start_and_its_end(
 def test_silence_by_command_ends_at_its_end() -> None:
     at = NOW.timestamp()
 
-    assert silencer([], [Hush("1", "redis.*", at - 1, at + 1)], NOW)(subject("redis.connect"))
-    assert not silencer([], [Hush("1", "redis.*", at - 2, at)], NOW)(subject("redis.connect"))
+    assert silencer([], [Silence("1", "redis.*", at - 1, at + 1)], NOW)(subject("redis.connect"))
+    assert not silencer([], [Silence("1", "redis.*", at - 2, at)], NOW)(subject("redis.connect"))

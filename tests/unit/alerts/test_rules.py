@@ -4,14 +4,14 @@ import re
 
 import pytest
 
-from pytest_flowhealth.alerts.observing import of_rules
+from pytest_flowhealth.alerts.evaluation import evaluate_rules
 from pytest_flowhealth.alerts.rules import (
     Condition,
     built_in,
     conditions,
+    find_lookbacks,
+    format_metric,
     judge,
-    longest,
-    spell,
     split,
 )
 from pytest_flowhealth.alerts.series import MOST, USUAL, Reading, Series
@@ -138,7 +138,7 @@ def test_absence_of_a_metric_ends_with_the_first_value_of_any_parameter() -> Non
 
 def test_long_window_is_judged_whole_and_other_metrics_are_not_kept_for_it() -> None:
     rule = own(metric="system.cpu.mean", above=50, window=21_600.0)
-    series = Series(longest([rule]))
+    series = Series(find_lookbacks([rule]))
     hours = 3_600
     for second in range(6 * hours):
         series.add("system.cpu", "%", Reading(second, (100.0 if second < 4 * hours else 0.0,)))
@@ -159,7 +159,7 @@ def test_each_parameter_of_a_check_is_judged_by_itself_and_a_rule_may_name_one()
     each = judge(own(metric="http.latency.max", above=5), series, 0, 0)
     rule = own(metric="http.latency.max[login]", above=5)
     (judged,) = judge(rule, series, 0, 0)
-    (observed,) = of_rules([rule], series, {judged.metric}, Alerts(), (0.0, 0.0))
+    (observed,) = evaluate_rules([rule], series, {judged.metric}, Alerts(), (0.0, 0.0))
 
     assert {condition.metric: condition.breached for condition in each} == {
         "http.latency[login]": True,
@@ -204,4 +204,4 @@ def test_metric_name_is_split_into_metric_and_statistic_and_joined_again(
     spelled: str, expected: tuple[str, str | None]
 ) -> None:
     assert split(spelled) == expected
-    assert spell(*expected) == spelled
+    assert format_metric(*expected) == spelled

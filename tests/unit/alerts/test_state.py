@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from pytest_flowhealth.alerts.state import Listener, Policy, State, notify, step
+from pytest_flowhealth.alerts.state import AlertRoute, Policy, State, notify, step
 
-OPS = Listener("ops")
+OPS = AlertRoute("ops")
 
 
 def phases(text: str, policy: Policy, seconds: float = 1.0) -> str:
@@ -42,7 +42,7 @@ def test_condition_history_leads_through_these_phases(
 class Told:
     """A receiver's notes, and the state behind them."""
 
-    def __init__(self, policy: Policy, *listeners: Listener) -> None:
+    def __init__(self, policy: Policy, *listeners: AlertRoute) -> None:
         self.state, self.policy = State(), policy
         self.listeners = listeners or (OPS,)
         self.notes: list[tuple[float, str, str]] = []
@@ -82,7 +82,7 @@ def test_silence_holds_back_firing_but_not_resolved() -> None:
 
 
 def test_acknowledgement_ends_reminders() -> None:
-    told = Told(Policy(cooldown=10.0), Listener("ops", remind=60.0))
+    told = Told(Policy(cooldown=10.0), AlertRoute("ops", remind=60.0))
     for now in range(0, 130, 10):
         told.look(True, now)
     assert [at for at, _, _ in told.notes] == [0, 60, 120]
@@ -97,7 +97,7 @@ def test_acknowledgement_ends_reminders() -> None:
 
 
 def test_unacknowledged_alert_escalates_after_its_time() -> None:
-    boss = Listener("boss", escalate=300.0)
+    boss = AlertRoute("boss", escalate=300.0)
     told = Told(Policy(), OPS, boss)
     for now in range(0, 400, 50):
         told.look(True, now)
@@ -111,7 +111,7 @@ def test_unacknowledged_alert_escalates_after_its_time() -> None:
 
 
 def test_acknowledged_alert_does_not_escalate() -> None:
-    told = Told(Policy(), OPS, Listener("boss", escalate=300.0))
+    told = Told(Policy(), OPS, AlertRoute("boss", escalate=300.0))
     told.look(True, 0)
     told.state = msgspec.structs.replace(told.state, acknowledged=True)
     told.look(True, 1_000)
@@ -135,7 +135,7 @@ def test_flapping_ends_after_half_its_window_without_a_change() -> None:
 
 def test_acknowledgement_of_a_flapping_alert_lasts_over_its_changes() -> None:
     told = Told(
-        Policy(cooldown=1.0, flap_changes=3, flap_window=600.0), Listener("ops", remind=10.0)
+        Policy(cooldown=1.0, flap_changes=3, flap_window=600.0), AlertRoute("ops", remind=10.0)
     )
     for now in range(6):
         told.look(now % 2 == 0, now)
@@ -161,7 +161,7 @@ def test_flapping_alert_notifies_once_after_its_silence_ends() -> None:
 
 
 def test_receiver_that_left_the_configuration_of_an_alert_still_gets_resolved() -> None:
-    told = Told(Policy(), OPS, Listener("night"))
+    told = Told(Policy(), OPS, AlertRoute("night"))
     told.look(True, 0)
     told.listeners = (OPS,)
 

@@ -3,7 +3,7 @@
 import os
 
 from pytest_flowhealth.monitor.console import Console
-from pytest_flowhealth.monitor.voice import WAITING
+from pytest_flowhealth.monitor.stream_writer import WAITING
 
 
 def test_full_pipe_blocks_nobody_and_lost_lines_are_counted() -> None:

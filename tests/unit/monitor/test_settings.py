@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.monitor.settings import Asked, read
+from pytest_flowhealth.monitor.settings import MonitorOptions, read
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ from pytest_flowhealth.monitor.settings import Asked, read
 def test_mistake_is_a_usage_error_that_names_it(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "package.json").write_text('{"name": "shop", "version": "1.0.0"}')
     (tmp_path / "flowhealth.toml").write_text(text)
-    asked = Asked(str(tmp_path), None, None, (), False, (), None, None)
+    asked = MonitorOptions(str(tmp_path), None, None, (), False, (), None, None)
 
     with pytest.raises(UsageError, match=says):
         read(asked, {})

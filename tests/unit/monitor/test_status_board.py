@@ -19,12 +19,12 @@ REDIS = check("redis.connect", Outcome.PASS)
 
 def taken(
     known: StatusBoard,
-    looked: Collection[str] | None,
+    requested: Collection[str] | None,
     *checks: CheckResult,
     problems: Sequence[str] = (),
 ) -> Status | None:
     """Return the status after a round that looked at some components, or (None) at all."""
-    known.add_round(health(*checks), problems, START, looked)
+    known.add_round(health(*checks), problems, START, requested)
     return known.state.status
 
 
@@ -128,6 +128,18 @@ def test_component_not_checked_for_three_intervals_is_unknown() -> None:
     assert found == [Status.HEALTHY, Status.UNKNOWN, Status.HEALTHY]
 
 
+def test_component_counts_as_soon_as_it_was_checked_again() -> None:
+    known = StatusBoard()
+    known.add_round(health(MANIFEST), (), START, None, 100.0)
+    known.expire(161.0, START, {"package": 60.0}, stuck=False)
+
+    known.add_partial([FAILS], START, 162.0)
+    assert tiles(known) == {"package": Status.UNHEALTHY}
+    known.expire(300.0, START, {"package": 60.0}, stuck=False)
+    assert tiles(known) == {"package": Status.UNKNOWN}
+    assert taken(known, {"package"}, MANIFEST) is Status.HEALTHY
+
+
 def test_failing_component_not_checked_for_three_intervals_is_unknown_too() -> None:
     known = StatusBoard()
     taken(known, None, FAILS)
@@ -173,6 +185,21 @@ def test_blocked_component_is_unknown_and_waiting_when_its_root_cause_passes_aga
     failed = check("fleet.queue", Outcome.FAIL, requires=("redis.connect",))
     assert taken(known, {"fleet"}, REDIS, failed) is Status.UNHEALTHY
     assert known.state.waiting == frozenset()
+
+
+def test_two_components_blocked_by_a_third_are_each_waiting_until_they_were_checked() -> None:
+    known = StatusBoard()
+    live = check("dashboard.live", Outcome.SKIP, requires=("redis.connect",))
+    blocked = msgspec.structs.replace(live, blocked_by="redis.connect")
+    taken(known, None, DOWN, BLOCKED, blocked)
+
+    assert taken(known, {"redis"}, REDIS) is Status.UNKNOWN
+    assert known.state.waiting == {"fleet", "dashboard"}
+    assert taken(known, {"fleet"}, REDIS, QUEUE) is Status.UNKNOWN
+    assert known.state.waiting == {"dashboard"}
+
+    passes = msgspec.structs.replace(live, outcome=Outcome.PASS)
+    assert taken(known, {"dashboard"}, REDIS, passes) is Status.HEALTHY
 
 
 def test_check_whose_blocker_passes_stays_blocked_by_another_failed_requirement() -> None:

@@ -1,4 +1,4 @@
-"""Writes what the monitor says, in a thread: whoever reads it may be slow, and the monitor waits for nobody."""
+"""Write to a stream in a thread, so that a slow reader does not delay the monitor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WAITING = 2_000
 """Pieces of text that wait at the most; what comes then is lost, and counted."""
 
 
-class Voice:
+class StreamWriter:
     """One stream.
 
     Args:

@@ -1,14 +1,14 @@
-"""What checks and rules say of alerts: observations for the engine."""
+"""Evaluate check results, rules and the monitor's own state into observations for the alert engine."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
-from pytest_flowhealth.alerts.engine import Observation, Subject
-from pytest_flowhealth.alerts.rules import Condition, ThresholdResult, judge, spell
+from pytest_flowhealth.alerts.engine import AlertInfo, Observation
+from pytest_flowhealth.alerts.rules import Condition, ThresholdResult, format_metric, judge
 from pytest_flowhealth.alerts.series import Series
 from pytest_flowhealth.alerts.state import Policy
 from pytest_flowhealth.config.alerts import Alerts
@@ -23,10 +23,13 @@ ROUND = "monitor.round"
 DELIVERY = "monitor.delivery"
 """The alert of a receiver that refused a message."""
 
+PART = "monitor.part"
+"""The alert of a part of the monitor that failed and was started again."""
+
 _DEFAULT = Alerting()
 
 
-def of_checks(
+def evaluate_checks(
     checks: Sequence[CheckResult],
     settings: Alerts,
     blocked: Mapping[str, Iterable[str]] | None = None,
@@ -44,32 +47,34 @@ def of_checks(
     waiting: dict[str, list[str]] = defaultdict(list)
     for root, names in (blocked or {}).items():
         waiting[root] += names
-    for one in checks:
-        if one.blocked_by is not None:
-            waiting[one.blocked_by].append(one.id)
+    for check in checks:
+        if check.blocked_by is not None:
+            waiting[check.blocked_by].append(check.id)
     found = []
-    for one in checks:
-        breached = _breached(one)
+    for check in checks:
+        breached = _breached(check)
         if over or breached:
-            found.append(_of_check(one, breached, settings, tuple(sorted({*waiting[one.id]}))))
+            found.append(
+                _evaluate_check(check, breached, settings, tuple(sorted({*waiting[check.id]})))
+            )
     return found
 
 
-def of_round(problems: Sequence[str], settings: Alerts) -> Observation:
+def evaluate_round(problems: Sequence[str], settings: Alerts) -> Observation:
     """Return what a round's own problems say: that it was not run, or not to its end."""
-    subject = Subject(
+    subject = AlertInfo(
         name=ROUND,
         kind="monitor",
         component="monitor",
         severity="critical",
         summary="; ".join(problems) or "the round was run",
         remedy="pytest --health",
-        runbook=link(settings.runbook_url, ROUND),
+        runbook=make_runbook_link(settings, ROUND),
     )
-    return Observation(subject, bool(problems), policy_of(settings, 0.0, None))
+    return Observation(subject, bool(problems), make_policy(settings, 0.0, None))
 
 
-def of_delivery(refusals: Mapping[str, str], settings: Alerts) -> Observation:
+def evaluate_delivery(refusals: Mapping[str, str], settings: Alerts) -> Observation:
     """Return what receivers' refusals say: that somebody does not get alerts.
 
     Args:
@@ -77,19 +82,39 @@ def of_delivery(refusals: Mapping[str, str], settings: Alerts) -> Observation:
         settings: The configuration's.
     """
     reasons = "; ".join(f"{name} refused it: {why}" for name, why in sorted(refusals.items()))
-    subject = Subject(
+    subject = AlertInfo(
         name=DELIVERY,
         kind="monitor",
         component="monitor",
         severity="critical",
         summary=f"a message was not accepted: {reasons}" if reasons else "messages are accepted",
         remedy="flowhealth alerts test",
-        runbook=link(settings.runbook_url, DELIVERY),
+        runbook=make_runbook_link(settings, DELIVERY),
     )
-    return Observation(subject, bool(refusals), policy_of(settings, 0.0, None))
+    return Observation(subject, bool(refusals), make_policy(settings, 0.0, None))
 
 
-def of_rules(
+def evaluate_parts(failing: Mapping[str, str], settings: Alerts) -> Observation:
+    """Return what failures inside the monitor say: that something is not watched for some time.
+
+    Args:
+        failing: Why parts of the monitor have failed lately, by name.
+        settings: The configuration's.
+    """
+    reasons = "; ".join(f"{part} failed: {why}" for part, why in sorted(failing.items()))
+    subject = AlertInfo(
+        name=PART,
+        kind="monitor",
+        component="monitor",
+        severity="critical",
+        summary=reasons or "every part of the monitor runs",
+        remedy="tail .flowhealth/logs/error.log",
+        runbook=make_runbook_link(settings, PART),
+    )
+    return Observation(subject, bool(failing), make_policy(settings, 0.0, None))
+
+
+def evaluate_rules(
     rules: Iterable[Condition],
     series: Series,
     fresh: Collection[str],
@@ -106,14 +131,14 @@ def of_rules(
         times: Now, and since when anything could have been measured.
     """
     return [
-        _of_rule(rule, one, settings)
+        _evaluate_rule(rule, result, settings)
         for rule in rules
-        for one in judge(rule, series, *times)
-        if one.metric in fresh or rule.absent is not None
+        for result in judge(rule, series, *times)
+        if result.metric in fresh or rule.absent is not None
     ]
 
 
-def policy_of(settings: Alerts, held: float, cooldown: float | None) -> Policy:
+def make_policy(settings: Alerts, held: float, cooldown: float | None) -> Policy:
     """Return the policy of an alert, with the configuration's defaults; in seconds."""
     return Policy(
         held=held,
@@ -123,15 +148,21 @@ def policy_of(settings: Alerts, held: float, cooldown: float | None) -> Policy:
     )
 
 
-def link(base: str, name: str) -> str:
-    """Return the URL of an alert's section in the runbook, as Markdown's headings are linked to."""
-    slug = re.sub(r"[^a-z0-9_-]", "", name.partition("[")[0].lower())
-    return base if "#" in base else f"{base}#{slug}"
+def make_runbook_link(settings: Alerts, name: str, own: str | None = None) -> str | None:
+    """Return the absolute URL of what to do about an alert; None if none is configured.
 
-
-def _find_runbook(own: str | None, name: str, settings: Alerts) -> str:
-    """Return an alert's own link, absolute, or that of its section in the runbook."""
-    return urljoin(settings.runbook_url, own) if own else link(settings.runbook_url, name)
+    Args:
+        settings: The configuration's.
+        name: The alert's; its section of the runbook is linked to as a heading of Markdown.
+        own: The link of the check or rule, absolute or relative to the runbook.
+    """
+    base = settings.runbook_url
+    if own:
+        link = urljoin(base or "", own)
+        return link if urlsplit(link).scheme else None
+    if base is None or "#" in base:
+        return base
+    return f"{base}#{re.sub(r'[^a-z0-9_-]', '', name.partition('[')[0].lower())}"
 
 
 def _breached(check: CheckResult) -> bool | None:
@@ -141,11 +172,11 @@ def _breached(check: CheckResult) -> bool | None:
     return None if check.outcome in (Outcome.SKIP, Outcome.UNKNOWN) else False
 
 
-def _of_check(
+def _evaluate_check(
     check: CheckResult, breached: bool | None, settings: Alerts, blocked: tuple[str, ...]
 ) -> Observation:
     said = check.alert or _DEFAULT
-    subject = Subject(
+    subject = AlertInfo(
         name=check.id,
         kind="check",
         component=check.component,
@@ -153,22 +184,22 @@ def _of_check(
         summary=check.message or f"{check.id} is {check.outcome.value}",
         remedy=check.remedy,
         blocked=blocked,
-        runbook=_find_runbook(said.runbook, check.id, settings),
+        runbook=make_runbook_link(settings, check.id, said.runbook),
     )
-    return Observation(subject, breached, policy_of(settings, said.after, said.cooldown))
+    return Observation(subject, breached, make_policy(settings, said.after, said.cooldown))
 
 
 def _severity(check: CheckResult) -> Severity:
     return "critical" if check.critical and check.outcome is Outcome.FAIL else "warning"
 
 
-def _of_rule(rule: Condition, judged: ThresholdResult, settings: Alerts) -> Observation:
+def _evaluate_rule(rule: Condition, judged: ThresholdResult, settings: Alerts) -> Observation:
     _, bracket, which = judged.metric.partition("[")
-    spelled = spell(judged.metric, rule.statistic)
+    spelled = format_metric(judged.metric, rule.statistic)
     value = (
         "" if judged.value is None else f"{format_number(judged.value)}{unit_suffix(judged.unit)}"
     )
-    subject = Subject(
+    subject = AlertInfo(
         name=f"{rule.name}{bracket}{which}",
         kind="rule",
         component=rule.component,
@@ -181,6 +212,6 @@ def _of_rule(rule: Condition, judged: ThresholdResult, settings: Alerts) -> Obse
         unit=judged.unit,
         limit=rule.limit,
         remedy=rule.remedy,
-        runbook=_find_runbook(rule.runbook, rule.name, settings),
+        runbook=make_runbook_link(settings, rule.name, rule.runbook),
     )
-    return Observation(subject, judged.breached, policy_of(settings, rule.held, rule.cooldown))
+    return Observation(subject, judged.breached, make_policy(settings, rule.held, rule.cooldown))

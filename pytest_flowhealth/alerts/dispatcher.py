@@ -1,4 +1,4 @@
-"""Takes messages to their receivers, in threads: who waits for a receiver is nobody else."""
+"""Deliver messages to receivers, one thread per receiver, so that a slow one delays no other."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from pytest_flowhealth.alerts.channels.failure import (
     RetryableError,
     TooLargeError,
 )
-from pytest_flowhealth.alerts.message import Alert, Message, Origin
+from pytest_flowhealth.alerts.message import Alert, Message, Origin, shorten
 from pytest_flowhealth.alerts.outbox import Outbox, Pending
 from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.config.extensions import BUILT_IN, RECEIVERS, make_receiver
 
 BATCH = 100
-"""Messages that a thread takes along at the most."""
+"""Messages that one thread delivers at most."""
 
 SHOWN = 100
 """Messages whose state is shown at the most."""
@@ -55,16 +55,16 @@ class Delivery(msgspec.Struct, frozen=True):
     error: str | None = None
 
 
-class Done(msgspec.Struct, frozen=True):
-    """How one delivery went; `failure` is None where the message has arrived."""
+class DeliveryResult(msgspec.Struct, frozen=True):
+    """The result of one delivery; `failure` is None if the receiver accepted the message."""
 
     receiver: str
     message: str | None
     failure: DeliveryError | None
 
 
-class Courier:
-    """Delivers what is in an outbox.
+class Dispatcher:
+    """Deliver the messages of an outbox.
 
     Args:
         outbox: The messages.
@@ -89,8 +89,8 @@ class Courier:
         self._local = local
         self._firing = firing
         self._origin = origin
-        self._receivers = {one.name: one for one in receivers}
-        self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
+        self._receivers = {receiver.name: receiver for receiver in receivers}
+        self._results: queue.SimpleQueue[DeliveryResult] = queue.SimpleQueue()
         self._busy: dict[str, threading.Thread] = {}
         self._refreshed: dict[str, float] = {}
         self._failing: dict[str, int] = {}
@@ -103,8 +103,8 @@ class Courier:
         """Whether any message was accepted since the start."""
 
     def reconfigure(self, receivers: Sequence[Receiver]) -> None:
-        """Go by other receivers; what waits for one that is no more is given up."""
-        self._receivers = {one.name: one for one in receivers}
+        """Use other receivers; messages for one that is no longer configured are given up."""
+        self._receivers = {receiver.name: receiver for receiver in receivers}
         for reasons in (self.refusals, self.outages):
             for name in reasons.keys() - self._receivers.keys():
                 del reasons[name]
@@ -112,39 +112,45 @@ class Courier:
     def deliveries(self) -> list[Delivery]:
         """Return the state of messages, the newest first: those that wait, and the last that ended."""
         waiting = [
-            _describe(one, "waiting", self._errors(one)) for one in self._outbox.everything()[0]
+            _describe(pending, "waiting", self._errors(pending))
+            for pending in self._outbox.everything()[0]
         ]
-        return sorted([*waiting, *self._ended], key=lambda one: one.at, reverse=True)[:SHOWN]
+        return sorted([*waiting, *self._ended], key=lambda delivery: delivery.at, reverse=True)[
+            :SHOWN
+        ]
 
-    def _errors(self, one: Pending) -> str | None:
-        return self.outages.get(one.message.receiver) if one.attempts else None
+    def _errors(self, pending: Pending) -> str | None:
+        return self.outages.get(pending.message.receiver) if pending.attempts else None
 
     def tick(self, now: float) -> list[str]:
-        """Note what was delivered, and begin what is due; return what went wrong, in words."""
-        told = self._collect(now)
+        """Record the results of deliveries and start those that are due; return the problems, in words."""
+        problems = self._collect(now)
         gone = self._outbox.set_aside(self._receivers)
-        told += [f"{one.receiver} is no longer configured: {one.id} is given up" for one in gone]
+        problems += [
+            f"{message.receiver} is no longer configured: {message.id} is given up"
+            for message in gone
+        ]
         for name, receiver in self._receivers.items():
             if name not in self._busy:
                 self._begin(receiver, now)
-        return told + self._collect(now)
+        return problems + self._collect(now)
 
     def close(self, seconds: float, now: float) -> list[str]:
-        """Deliver what is due, for so many seconds at the most; return what went wrong."""
+        """Deliver what is due within `seconds`; return the problems, in words."""
         end = time.monotonic() + seconds
-        told = self.tick(now)
+        problems = self.tick(now)
         while self._busy and time.monotonic() < end:
-            for one in [*self._busy.values()]:
-                one.join(0.02)
-            told += self._collect(now)
-        return told
+            for thread in [*self._busy.values()]:
+                thread.join(0.02)
+            problems += self._collect(now)
+        return problems
 
     def _begin(self, receiver: Receiver, now: float) -> None:
         lanes = self._outbox.due(receiver.name, now)
         if receiver.type in _HERE:
             self._deliver(receiver, lanes, ())
             return
-        waiting = {name for lane in lanes for one in lane for name in one.subjects}
+        waiting = {name for lane in lanes for pending in lane for name in pending.subjects}
         again = self._again(receiver, now, waiting)
         if not lanes and not again:
             return
@@ -161,7 +167,7 @@ class Courier:
         if now - self._refreshed.get(receiver.name, float("-inf")) < alertmanager.AGAIN:
             return ()
         self._refreshed[receiver.name] = now
-        return [one for one in self._firing(receiver.name) if one.name not in waiting]
+        return [alert for alert in self._firing(receiver.name) if alert.name not in waiting]
 
     def _deliver(
         self,
@@ -172,16 +178,16 @@ class Courier:
         """In a thread: send; what follows in a lane waits for a message that is tried again."""
         left = BATCH
         for lane in lanes:
-            for one in lane[:left]:
+            for pending in lane[:left]:
                 left -= 1
-                failure = self._sent(one.message, receiver)
-                self._done.put(Done(receiver.name, one.message.id, failure))
+                failure = self._deliver_message(pending.message, receiver)
+                self._results.put(DeliveryResult(receiver.name, pending.message.id, failure))
                 if isinstance(failure, RetryableError):
                     break
         if again:
             self._refresh(receiver, again)
 
-    def _sent(self, message: Message, receiver: Receiver) -> DeliveryError | None:
+    def _deliver_message(self, message: Message, receiver: Receiver) -> DeliveryError | None:
         try:
             if receiver.type in _HERE:
                 self._local[receiver.type](message)
@@ -195,58 +201,65 @@ class Courier:
         try:
             alertmanager.refresh(again, self._origin, receiver, self._environ)
         except DeliveryError as error:
-            self._done.put(Done(receiver.name, None, error))
+            self._results.put(DeliveryResult(receiver.name, None, error))
+        except Exception as error:  # noqa: BLE001  # it must not end the dispatcher
+            failure = RetryableError(type(error).__name__)
+            self._results.put(DeliveryResult(receiver.name, None, failure))
 
     def _collect(self, now: float) -> list[str]:
         """Tell the outbox what became of messages; return what is to be known of it."""
-        for name in [name for name, one in self._busy.items() if not one.is_alive()]:
+        for name in [name for name, thread in self._busy.items() if not thread.is_alive()]:
             del self._busy[name]
-        told = []
-        while not self._done.empty():
-            one = self._done.get()
-            text = self._noted(one, now)
+        problems = []
+        while not self._results.empty():
+            result = self._results.get()
+            text = self._apply_result(result, now)
             if text is not None:
-                told.append(text)
-        return told
+                problems.append(text)
+        return problems
 
-    def _noted(self, one: Done, now: float) -> str | None:
-        pending = self._outbox.find(one.message or "")
-        if one.failure is None:
-            self.outages.pop(one.receiver, None)
+    def _apply_result(self, result: DeliveryResult, now: float) -> str | None:
+        pending = self._outbox.find(result.message or "")
+        if result.failure is None:
+            self.outages.pop(result.receiver, None)
             if pending is not None:
                 self._ended.append(_describe(pending, "delivered", None))
-            self._outbox.delivered(one.message or "")
-            self.refusals.pop(one.receiver, None)
+            self._outbox.delivered(result.message or "")
+            self.refusals.pop(result.receiver, None)
             self.accepted = True
-            failing = self._failing.pop(one.receiver, 0)
-            return f"{one.receiver} can be told again" if failing else None
-        if isinstance(one.failure, PermanentError) and one.message is not None:
+            failing = self._failing.pop(result.receiver, 0)
+            return f"{result.receiver} can be told again" if failing else None
+        if isinstance(result.failure, PermanentError) and result.message is not None:
             if pending is not None:
-                self._ended.append(_describe(pending, "refused", str(one.failure)))
-            self.outages.pop(one.receiver, None)
-            self._outbox.refused(one.message)
-            self.refusals[one.receiver] = str(one.failure)
-            return f"{one.receiver} refused message {one.message}: {one.failure}; it is given up"
-        self.outages[one.receiver] = str(one.failure)
-        if one.message is not None:
-            wait = one.failure.retry_after if isinstance(one.failure, RetryableError) else None
-            self._outbox.failed(one.message, now, wait)
-        failing = self._failing.get(one.receiver, 0)
-        self._failing[one.receiver] = failing + 1
+                self._ended.append(_describe(pending, "refused", str(result.failure)))
+            self.outages.pop(result.receiver, None)
+            self._outbox.refused(result.message)
+            self.refusals[result.receiver] = str(result.failure)
+            return f"{result.receiver} refused message {result.message}: {result.failure}; it is given up"
+        self.outages[result.receiver] = str(result.failure)
+        if result.message is not None:
+            wait = (
+                result.failure.retry_after if isinstance(result.failure, RetryableError) else None
+            )
+            self._outbox.failed(result.message, now, wait)
+        failing = self._failing.get(result.receiver, 0)
+        self._failing[result.receiver] = failing + 1
         return (
-            None if failing else f"{one.receiver} can't be told: {one.failure}; it is tried again"
+            None
+            if failing
+            else f"{result.receiver} can't be told: {result.failure}; it is tried again"
         )
 
 
 def _describe(
-    one: Pending, state: Literal["waiting", "delivered", "refused"], error: str | None
+    pending: Pending, state: Literal["waiting", "delivered", "refused"], error: str | None
 ) -> Delivery:
-    message = one.message
+    message = pending.message
     names = tuple(alert.name for alert in message.alerts)
     return Delivery(
         *(message.id, message.receiver, message.kind, names, message.at),
         state=state,
-        attempts=one.attempts,
+        attempts=pending.attempts,
         error=error,
     )
 
@@ -254,31 +267,37 @@ def _describe(
 def attempt(
     message: Message, receiver: Receiver, environ: Mapping[str, str]
 ) -> DeliveryError | None:
-    """Send a message once; return why it was not delivered, None if it was."""
-    try:
-        _send(message, receiver, environ)
-    except TooLargeError as error:
-        return _attempt_parts(message, receiver, environ) if len(message.alerts) > 1 else error
-    except DeliveryError as error:
-        return error
-    except OSError as error:
-        return RetryableError(error.strerror or type(error).__name__)
-    except Exception as error:  # noqa: BLE001  # a receiver of any kind: it must not end the courier
-        # What is wrong with the message itself will be wrong the next time, too.
-        return PermanentError(f"it can't be told at all: {type(error).__name__}")
-    return None
+    """Send a message; return why it was not delivered, None if it was.
 
-
-def _attempt_parts(
-    message: Message, receiver: Receiver, environ: Mapping[str, str]
-) -> DeliveryError | None:
-    """Send the halves of a message that is too large; their ids are the same at every attempt."""
+    If it is too large, it is sent in parts, and an alert that is too large alone is shortened. The id
+    of a part is the same at every attempt.
+    """
+    failure = _attempt_once(message, receiver, environ)
+    if not isinstance(failure, TooLargeError):
+        return failure
+    if len(message.alerts) < 2:
+        return _attempt_once(shorten(message), receiver, environ)
     middle = len(message.alerts) // 2
     for number, alerts in enumerate((message.alerts[:middle], message.alerts[middle:]), 1):
         part = msgspec.structs.replace(message, id=f"{message.id}.{number}", alerts=alerts)
         failure = attempt(part, receiver, environ)
         if failure is not None:
             return failure
+    return None
+
+
+def _attempt_once(
+    message: Message, receiver: Receiver, environ: Mapping[str, str]
+) -> DeliveryError | None:
+    try:
+        _send(message, receiver, environ)
+    except DeliveryError as error:
+        return error
+    except OSError as error:
+        return RetryableError(error.strerror or type(error).__name__)
+    except Exception as error:  # noqa: BLE001  # a receiver of any kind: it must not end the dispatcher
+        # What is wrong with the message itself will be wrong the next time, too.
+        return PermanentError(f"it can't be told at all: {type(error).__name__}")
     return None
 
 

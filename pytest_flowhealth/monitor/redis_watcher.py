@@ -1,4 +1,4 @@
-"""Feels whether Redis has gone or come back, so that its round need not be waited for. It judges nothing."""
+"""Watch whether Redis is reachable, and trigger a round when that changes. It judges nothing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import FlowHealthError
+from pytest_flowhealth.monitor.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from pytest_flowhealth.probes.redis.session import ConnectionFactory, RedisConnection
 
 COMPONENT = "redis"
-"""What is to be looked at when it changes."""
+"""The component that is due when it changes."""
 
 APART = 5.0
 """Seconds between two rounds that it asks for: one that comes and goes must not keep the machine busy."""
@@ -23,24 +24,30 @@ SECOND = 1.0
 _LONGEST = 5.0
 
 
-class Pulse:
-    """Asks one Redis server for a PING each second, on a connection that stays open.
+class RedisWatcher:
+    """Send PING to one Redis server each second, on a connection that stays open.
 
     Sentinels and clusters, which have failover of their own, are left to the rounds.
 
     Args:
         target: Whose Redis it is.
         wake: Called, in a thread of its own, when it has gone or come back.
+        supervisor: Runs that thread.
     """
 
-    def __init__(self, target: Target, wake: Callable[[], None]) -> None:
+    def __init__(self, target: Target, wake: Callable[[], None], supervisor: Supervisor) -> None:
         self._target = target
         self._wake = wake
         self._end = threading.Event()
-        self._changed = False
-        self._told = float("-inf")
-        self._beats: bool | None = None
-        self._thread = threading.Thread(target=self._feel_on, daemon=True, name="pulse")
+        self._has_changed = False
+        self._taken = float("-inf")
+        self._reachable: bool | None = None
+        self._thread = threading.Thread(
+            target=supervisor.run,
+            args=("redis watcher", self._watch_server),
+            daemon=True,
+            name="redis",
+        )
 
     def start(self) -> None:
         """Begin; nothing happens where it has begun."""
@@ -53,21 +60,21 @@ class Pulse:
 
     def take(self, now: float) -> bool:
         """Tell whether it has gone or come back since this was last told, but not more often than `APART`."""
-        if not self._changed or now - self._told < APART:
+        if not self._has_changed or now - self._taken < APART:
             return False
-        self._changed, self._told = False, now
+        self._has_changed, self._taken = False, now
         return True
 
-    def _feel_on(self) -> None:
+    def _watch_server(self) -> None:
         try:
-            factory = _dialer(self._target)
+            factory = _make_factory(self._target)
         except (FlowHealthError, OSError):
             return  # the round's checks say what is wrong with the address
         while factory is not None and not self._end.is_set():
             with contextlib.suppress(Exception):  # whatever redis-py raises: it does not beat
                 self._listen(factory)
             if not self._end.is_set():
-                self._felt(beats=False)
+                self._note_state(reachable=False)
             self._end.wait(SECOND)
 
     def _listen(self, factory: ConnectionFactory) -> None:
@@ -78,24 +85,24 @@ class Pulse:
         try:
             session.connection.connect()
             while not self._end.is_set():
-                self._beat(session)
+                self._ping(session)
         finally:
             session.close()
 
-    def _beat(self, session: RedisConnection) -> None:
+    def _ping(self, session: RedisConnection) -> None:
         session.ask("PING")
-        self._felt(beats=True)
+        self._note_state(reachable=True)
         # A server that ends closes the connection, and that is felt at once.
         session.connection.can_read(timeout=SECOND)
 
-    def _felt(self, *, beats: bool) -> None:
-        if self._beats not in (beats, None):
-            self._changed = True
+    def _note_state(self, *, reachable: bool) -> None:
+        if self._reachable not in (reachable, None):
+            self._has_changed = True
             self._wake()
-        self._beats = beats
+        self._reachable = reachable
 
 
-def _dialer(target: Target) -> ConnectionFactory | None:
+def _make_factory(target: Target) -> ConnectionFactory | None:
     from pytest_flowhealth.probes.redis.application import find_address
     from pytest_flowhealth.probes.redis.session import ConnectionFactory
 

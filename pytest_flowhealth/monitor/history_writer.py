@@ -1,7 +1,7 @@
-"""Keeps what the monitor finds in the history; what can't be written now waits in memory.
+"""Write rounds, samples and alerts into the history; what can't be written now waits in memory.
 
 A history that is locked, full or broken stops no round and loses no alert: what waits is bounded, and
-what had to be dropped is told.
+what had to be dropped is reported.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import TypeVar
 import msgspec
 
 from pytest_flowhealth.alerts import store
-from pytest_flowhealth.alerts.engine import Tracked
+from pytest_flowhealth.alerts.engine import TrackedAlert
 from pytest_flowhealth.alerts.outbox import Pending
-from pytest_flowhealth.alerts.store import Changes, Hush
+from pytest_flowhealth.alerts.store import Changes, Silence
 from pytest_flowhealth.config.atomic import make_folder
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history import spool
@@ -41,13 +41,13 @@ Result = TypeVar("Result")
 class Remembered(msgspec.Struct, frozen=True):
     """What is known from before the start."""
 
-    alerts: dict[str, Tracked]
+    alerts: dict[str, TrackedAlert]
     pending: list[Pending]
     clock: float | None
 
 
-class Keeper:
-    """Writes to the history.
+class HistoryWriter:
+    """Write to the history: the only connection of the monitor that does.
 
     Args:
         path: Its file.
@@ -59,13 +59,19 @@ class Keeper:
         self.retention = retention
         self.problem: str | None = None
         self.dropped = 0
+        self._notices: list[str] = []
         self._seconds: deque[Moment] = deque(maxlen=SECONDS)
         self._entries: deque[Entry] = deque(maxlen=ENTRIES)
-        self.hushes: list[Hush] = []
+        self.silences: list[Silence] = []
         self.acknowledged: dict[str, str] = {}
         self._file: int | None = None
         self._purged = float("-inf")
         self._rolled = 0.0
+
+    def take_notices(self) -> list[str]:
+        """Return what has happened to the file since the last call, such as that it was moved aside."""
+        notices, self._notices = self._notices, []
+        return notices
 
     def remembered(self) -> Remembered:
         """Return what is known from before; nothing where the history can't be read."""
@@ -104,7 +110,7 @@ class Keeper:
 
     def _written(self, file: sqlite3.Connection, changes: Changes, now: float) -> bool:
         store.write(file, changes)
-        self.hushes, self.acknowledged = store.silences(file, now), store.acknowledged(file)
+        self.silences, self.acknowledged = store.silences(file, now), store.acknowledged(file)
         if self._seconds:
             add_raw(file, [*self._seconds])
             self._seconds.clear()
@@ -150,4 +156,6 @@ class Keeper:
             return
         with contextlib.suppress(OSError):
             moved = move_aside(self.path)
-            self.problem = f"the history was broken; it is now {moved.name}, and a new one is begun"
+            self._notices.append(
+                f"the history was broken; it is now {moved.name}, and a new one is begun"
+            )

@@ -1,19 +1,20 @@
-"""What the monitor finds, on its way: into the history, through the rules, to the receivers."""
+"""Pass rounds and samples to the history, the alert evaluator and the receivers."""
 
 from __future__ import annotations
 
 import datetime
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
-from pytest_flowhealth.alerts.courier import Courier, Delivery
-from pytest_flowhealth.alerts.engine import Event, Moment, Subject, Tracked, make_alert
+from pytest_flowhealth.alerts.dispatcher import Delivery, Dispatcher
+from pytest_flowhealth.alerts.engine import AlertInfo, Event, Timestamp, TrackedAlert, make_alert
 from pytest_flowhealth.alerts.message import Alert, Message, Origin
 from pytest_flowhealth.alerts.outbox import Outbox
 from pytest_flowhealth.alerts.routing import matches
-from pytest_flowhealth.alerts.store import Changes, Hush
+from pytest_flowhealth.alerts.store import Changes, Silence
 from pytest_flowhealth.domain.metric_names import Sample
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.errors import FlowHealthError
@@ -22,19 +23,19 @@ from pytest_flowhealth.history.fingerprint import fingerprint
 from pytest_flowhealth.history.place import Place
 from pytest_flowhealth.history.remote import samples
 from pytest_flowhealth.history.store import Retention
+from pytest_flowhealth.monitor.alert_evaluator import AlertEvaluator
 from pytest_flowhealth.monitor.clock import Clock
 from pytest_flowhealth.monitor.frames import Partly
-from pytest_flowhealth.monitor.keeper import Keeper
+from pytest_flowhealth.monitor.history_writer import HistoryWriter
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.monitor.status_board import BoardState
-from pytest_flowhealth.monitor.watch import Watch
 from pytest_flowhealth.probes.system.runtimes import version
 
 _FLUSHED = 10.0
 
 
-class Post:
+class Pipeline:
     """The history, the alerts and the receivers of one monitor.
 
     Args:
@@ -56,18 +57,18 @@ class Post:
         self.place = place
         self.history = place.path
         self._logs = logs
-        self._keeper = Keeper(place.path, _retention(settings))
+        self._writer = HistoryWriter(place.path, _retention(settings))
         self._shipper = place.shipper()
         name = settings.target.name or settings.target.root.name
         origin = Origin(platform.node(), name, settings.target.instance)
         self._where = samples.place(origin.host, origin.target, origin.instance)
         self._seconds: list[Sample] = []
-        known = self._keeper.remembered()
+        known = self._writer.remembered()
         self.clock = Clock(known.clock)
         begun = self.clock()
-        self._watch = Watch(settings, origin, known.alerts, begun)
+        self._evaluator = AlertEvaluator(settings, origin, known.alerts, begun)
         self._outbox = Outbox(known.pending)
-        self._courier = Courier(
+        self._dispatcher = Dispatcher(
             self._outbox,
             settings.receivers,
             environ,
@@ -82,71 +83,77 @@ class Post:
     @property
     def problem(self) -> str | None:
         """What is wrong with the history now."""
-        told = [self._keeper.problem]
-        if self._keeper.problem is not None and self._keeper.dropped:
-            told.append(f"{self._keeper.dropped} records had to be dropped")
+        problems = [self._writer.problem]
+        if self._writer.problem is not None and self._writer.dropped:
+            problems.append(f"{self._writer.dropped} records had to be dropped")
         if self._shipper is not None:
-            told.append(self._shipper.problem)
-        return "; ".join(one for one in told if one) or None
+            problems.append(self._shipper.problem)
+        return "; ".join(problem for problem in problems if problem) or None
 
-    def tracked(self) -> list[Tracked]:
+    def take_notices(self) -> list[str]:
+        """Return what has happened to the history since the last call."""
+        return self._writer.take_notices()
+
+    def tracked(self) -> list[TrackedAlert]:
         """Return every alert that is remembered."""
-        return [*self._watch.engine.tracked.values()]
+        return [*self._evaluator.engine.tracked.values()]
 
     def deliveries(self) -> list[Delivery]:
         """Return the state of messages, the newest first."""
-        return self._courier.deliveries()
+        return self._dispatcher.deliveries()
 
     def unreachable(self) -> dict[str, str]:
         """Return the receivers that are down or refuse messages, by name, and why."""
-        return self._courier.outages | self._courier.refusals
+        return self._dispatcher.outages | self._dispatcher.refusals
 
-    def hushes(self, moment: Moment) -> list[Hush]:
+    def silences(self, moment: Timestamp) -> list[Silence]:
         """Return the silences that have not ended, those of the configuration too."""
-        return self._watch.hushes(moment)
+        return self._evaluator.silences(moment)
 
     def silenced_until(
-        self, subject: Subject, moment: Moment, hushes: Sequence[Hush]
+        self, subject: AlertInfo, moment: Timestamp, silences: Sequence[Silence]
     ) -> float | None:
         """Return until when an alert is silenced, in seconds since 1970; None where it is not."""
         now = moment.wall.timestamp()
         ends = [
-            one.ends for one in hushes if one.begins <= now and matches(subject.name, one.pattern)
+            silence.ends
+            for silence in silences
+            if silence.begins <= now and matches(subject.name, silence.pattern)
         ]
         return max(ends, default=None)
 
     @property
     def acknowledged(self) -> Mapping[str, str]:
         """Who takes care of which alert."""
-        return self._keeper.acknowledged
+        return self._writer.acknowledged
 
     def hurry(self) -> None:
         """Look at what people said with the next second."""
         self._flushed = float("-inf")
 
-    def firing(self) -> list[Tracked]:
+    def firing(self) -> list[TrackedAlert]:
         """Return the alerts that fire, the worst first."""
-        return self._watch.engine.firing()
+        return self._evaluator.engine.firing()
 
-    def reconfigure(self, settings: Settings, moment: Moment) -> None:
+    def reconfigure(self, settings: Settings, moment: Timestamp) -> None:
         """Go by another configuration."""
-        self._watch.reconfigure(settings, moment)
-        self._courier.reconfigure(settings.receivers)
-        self._keeper.retention = _retention(settings)
+        self._evaluator.reconfigure(settings, moment)
+        self._dispatcher.reconfigure(settings.receivers)
+        self._writer.retention = _retention(settings)
 
     def known_since(self) -> dict[str, datetime.datetime]:
         """Return since when checks fail, by id: what a restart must not forget."""
         return {
-            name: one.since
-            for name, one in self._watch.engine.tracked.items()
-            if one.subject.kind == "check"
-            and one.state.phase in ("pending", "firing")
-            and one.since is not None
+            name: record.since
+            for name, record in self._evaluator.engine.tracked.items()
+            if record.subject.kind == "check"
+            and record.state.phase in ("pending", "firing")
+            and record.since is not None
         }
 
-    def partly(self, frame: Partly, state: BoardState, moment: Moment) -> None:
+    def add_component(self, frame: Partly, state: BoardState, moment: Timestamp) -> None:
         """Take in a component's checks, before the round is over."""
-        self._watch.partly(frame, state, moment)
+        self._evaluator.add_component(frame, state, moment)
         self._send(moment)
 
     def round(
@@ -154,31 +161,39 @@ class Post:
         health: Report | None,
         entry: Entry | None,
         problems: Sequence[str],
-        moment: Moment,
-        looked: Collection[str] | None,
+        moment: Timestamp,
+        requested: Collection[str] | None,
         state: BoardState,
     ) -> None:
         """Take in the end of a round that was to look at some components, or (None) at all."""
-        names = () if health is None else [one.id for one in health.checks]
-        self._watch.ended(names, problems, moment, looked, state)
+        checks = () if health is None else health.checks
+        if health is not None and not checks:
+            problems = problems or health.reasons  # a round without a check watches nothing
+        self._evaluator.add_round(checks, problems, moment, requested, state)
         if entry is not None:
-            kept = msgspec.structs.replace(entry, fingerprint=self._fingerprint)
-            self._watch.measured(kept, moment)
-            self._keeper.add_entry(kept)
+            entry = msgspec.structs.replace(entry, fingerprint=self._fingerprint)
+            self._evaluator.add_measurements(entry, moment)
+            self._writer.add_entry(entry)
         if health is not None and self._shipper is not None:
             self._shipper.put(samples.of_round(health, self._where, self._fingerprint))
         self._send(moment, flush=True)
 
-    def second(self, values: Mapping[str, tuple[float, str]], moment: Moment) -> None:
-        """Take in a second's samples, and tell what is to be told."""
-        self._watch.sampled(values, moment)
-        self._keeper.add_second(moment.wall.timestamp(), values)
+    def second(
+        self,
+        values: Mapping[str, tuple[float, str]],
+        moment: Timestamp,
+        failing: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Take in a second's samples and the parts that are failing, and tell what is to be told."""
+        self._evaluator.observe_parts(failing, moment)
+        self._evaluator.add_samples(values, moment)
+        self._writer.add_second(moment.wall.timestamp(), values)
         flush = moment.now - self._flushed >= _FLUSHED
         self._ship(values, moment, flush=flush)
         self._send(moment, flush=flush)
 
     def _ship(
-        self, values: Mapping[str, tuple[float, str]], moment: Moment, *, flush: bool
+        self, values: Mapping[str, tuple[float, str]], moment: Timestamp, *, flush: bool
     ) -> None:
         """Send what was read every second to the server, some seconds at a time."""
         if self._shipper is None:
@@ -192,29 +207,29 @@ class Post:
         """Tell what is to be told within so many seconds, and keep the rest."""
         moment = self.clock.moment()
         self._send(moment, flush=True)
-        for problem in self._courier.close(seconds, moment.now):
+        for problem in self._dispatcher.close(seconds, moment.now):
             self._logs.write("error", "alerts", problem)
         self._flush(self.clock.moment())
         if self._shipper is not None:
             self._shipper.put(self._seconds)
             self._shipper.close(0.5)
 
-    def _send(self, moment: Moment, *, flush: bool = False) -> None:
-        """Keep what changed, then let the courier go: what is sent twice has the same id."""
-        found = self._watch.messages(moment)
+    def _send(self, moment: Timestamp, *, flush: bool = False) -> None:
+        """Write what changed, then deliver: what is sent twice has the same id."""
+        found = self._evaluator.messages(moment)
         if found:
             for problem in self._outbox.put(found, moment.now):
                 self._logs.write("error", "alerts", "dropped", problem=problem)
-        if flush or found or self._watch.engine.events:
+        if flush or found or self._evaluator.engine.events:
             self._flush(moment)
-        for problem in self._courier.tick(moment.now):
+        for problem in self._dispatcher.tick(moment.now):
             self._logs.write("warning", "alerts", "delivery", problem=problem)
-        if self._courier.refusals or self._courier.accepted:  # else nothing is known yet
-            self._watch.delivered(self._courier.refusals, moment)
+        if self._dispatcher.refusals or self._dispatcher.accepted:  # else nothing is known yet
+            self._evaluator.observe_delivery(self._dispatcher.refusals, moment)
 
-    def _flush(self, moment: Moment) -> None:
-        engine = self._watch.engine
-        whole = self._keeper.renewed()
+    def _flush(self, moment: Timestamp) -> None:
+        engine = self._evaluator.engine
+        whole = self._writer.renewed()
         pending, done = self._outbox.everything() if whole else self._outbox.changes()
         names = set(engine.tracked) if whole else set(engine.changed)
         events = [*engine.events]
@@ -228,27 +243,27 @@ class Post:
         )
         self._flushed = moment.now
         self._log(events)
-        if self._keeper.flush(changes, moment.wall.timestamp()):
+        if self._writer.flush(changes, moment.wall.timestamp()):
             engine.changed -= names
             engine.events = engine.events[len(events) :]
             self._logged = 0
             self._outbox.saved()
-            self._watch.asked(self._keeper.hushes, self._keeper.acknowledged)
+            self._evaluator.apply_requests(self._writer.silences, self._writer.acknowledged)
 
     def _log(self, events: Sequence[Event]) -> None:
-        for one in events[self._logged :]:
-            level = "warning" if one.what == "firing" else "info"
+        for event in events[self._logged :]:
+            level = "warning" if event.what == "firing" else "info"
             self._logs.write(
-                level, "alerts", one.what, alert=one.alert.name, summary=one.alert.summary
+                level, "alerts", event.what, alert=event.alert.name, summary=event.alert.summary
             )
         self._logged = len(events)
 
     def _firing_for(self, receiver: str) -> list[Alert]:
         moment = self.clock.moment()
         return [
-            make_alert(one, moment)
-            for one in self._watch.engine.firing()
-            if receiver in one.state.told
+            make_alert(record, moment)
+            for record in self._evaluator.engine.firing()
+            if receiver in record.state.told
         ]
 
     def _log_message(self, message: Message) -> None:
@@ -256,14 +271,14 @@ class Post:
         self._logs.write(level, "alerts", message.kind, message=msgspec.to_builtins(message))
 
 
-def _fires(one: Tracked | None) -> bool:
-    return one is not None and (one.state.fires or one.state.flapping)
+def _fires(record: TrackedAlert | None) -> bool:
+    return record is not None and (record.state.fires or record.state.flapping)
 
 
 def _retention(settings: Settings) -> Retention:
     config = settings.target.config
-    one = config.history
-    return Retention(one.samples, one.rollups, one.runs, config.feedback.keep)
+    history = config.history
+    return Retention(history.samples, history.rollups, history.runs, config.feedback.keep)
 
 
 def _node() -> str | None:

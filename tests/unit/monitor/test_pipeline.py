@@ -14,9 +14,9 @@ from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.history.database import connect
 from pytest_flowhealth.history.place import Place
-from pytest_flowhealth.monitor import keeper, post
+from pytest_flowhealth.monitor import history_writer, pipeline
 from pytest_flowhealth.monitor.logs import Logs
-from pytest_flowhealth.monitor.post import Post
+from pytest_flowhealth.monitor.pipeline import Pipeline
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.monitor.status_board import StatusBoard
 from tests.kit.records import check, entry, health
@@ -38,16 +38,16 @@ class Service:
         target = Target(self.folder, Configuration(), {}, {})
         settings = Settings(target, (), (Receiver("console", "console"),), {}, 900.0)
         place = Place(self.history)
-        self.post = Post(settings, place, {}, self.messages.append, self.logs)
+        self.pipeline = Pipeline(settings, place, {}, self.messages.append, self.logs)
 
     def round(self, outcome: Outcome, component: str = "own") -> None:
         """Take in a round of one component with one check."""
         self._rounds += 1
         result = health(check(f"{component}.switch", outcome))
-        moment = self.post.clock.moment()
+        moment = self.pipeline.clock.moment()
         self.board.add_round(result, (), moment.wall, {component}, moment.now)
         state = self.board.state
-        self.post.round(result, entry(f"r{self._rounds}"), (), moment, {component}, state)
+        self.pipeline.round(result, entry(f"r{self._rounds}"), (), moment, {component}, state)
 
     def rows(self, question: str) -> list[tuple[object, ...]]:
         """Ask the history."""
@@ -60,16 +60,27 @@ class Service:
         sent = {message.id: (message.kind, message.alerts[0].name) for message in self.messages}
         # Delivery is at least once: a repeated message has the same id.
         assert [*sent.values()] == [("firing", "own.switch"), ("resolved", "own.switch")]
-        assert self.post.problem is None
+        assert self.pipeline.problem is None
 
 
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    monkeypatch.setattr(post, "_node", lambda: None)
-    monkeypatch.setattr(keeper, "_WAIT", 0.01)
+    monkeypatch.setattr(pipeline, "_node", lambda: None)
+    monkeypatch.setattr(history_writer, "_WAIT", 0.01)
     found = Service(tmp_path)
     yield found
     found.logs.close()
+
+
+def test_round_that_ran_no_check_is_an_alert(service: Service) -> None:
+    moment = service.pipeline.clock.moment()
+    empty = health()
+
+    service.pipeline.round(empty, None, (), moment, None, service.board.state)
+
+    (message,) = service.messages
+    assert [alert.name for alert in message.alerts] == ["monitor.round"]
+    assert message.alerts[0].summary == "; ".join(empty.reasons)
 
 
 def test_restart_neither_forgets_nor_repeats_an_alert(service: Service) -> None:
@@ -85,7 +96,7 @@ def test_locked_history_gets_rounds_and_alerts_later(service: Service) -> None:
     with closing(sqlite3.connect(service.history, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         service.round(Outcome.FAIL)
-        assert "write lock" in (service.post.problem or "")
+        assert "write lock" in (service.pipeline.problem or "")
         assert [message.kind for message in service.messages] == ["firing"]
 
     service.assert_fired_and_resolved_once()
@@ -98,13 +109,13 @@ def test_what_waits_for_a_locked_history_is_bounded_and_a_loss_is_reported(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.round(Outcome.PASS)
-    monkeypatch.setattr(keeper, "ENTRIES", 2)
+    monkeypatch.setattr(history_writer, "ENTRIES", 2)
     service.start()
     with closing(sqlite3.connect(service.history, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         for _ in range(4):
             service.round(Outcome.PASS)
-        assert "2 records had to be dropped" in (service.post.problem or "")
+        assert "2 records had to be dropped" in (service.pipeline.problem or "")
     service.round(Outcome.PASS)
 
     assert service.rows("SELECT uid FROM runs ORDER BY uid") == [("r1",), ("r5",), ("r6",)]
@@ -114,8 +125,10 @@ def test_broken_history_is_moved_aside_and_the_alert_is_in_the_new_one(service: 
     service.round(Outcome.FAIL)
     service.history.write_bytes(b"garbage" * 2_000)
     service.round(Outcome.FAIL)
-    assert "the history was broken; it is now" in (service.post.problem or "")
     service.round(Outcome.FAIL)
+    (notice,) = service.pipeline.take_notices()
+    assert "the history was broken; it is now" in notice
+    assert service.pipeline.take_notices() == []
 
     assert len([*service.folder.glob("history.db.corrupt-*")]) == 1
     assert service.rows("SELECT name FROM alerts") == [("own.switch",)]
@@ -143,6 +156,6 @@ def test_newer_history_is_left_as_it_is_and_reported(service: Service) -> None:
         file.execute("PRAGMA user_version = 99")
     service.round(Outcome.PASS)
 
-    assert "newer version" in (service.post.problem or "")
+    assert "newer version" in (service.pipeline.problem or "")
     assert [message.kind for message in service.messages] == ["firing", "resolved"]
     assert service.rows("SELECT uid FROM runs") == [("r1",)]

@@ -1,6 +1,6 @@
 """Delivery within the process, and receivers that are no longer configured."""
 
-from pytest_flowhealth.alerts.courier import Courier
+from pytest_flowhealth.alerts.dispatcher import Dispatcher
 from pytest_flowhealth.alerts.message import Message
 from pytest_flowhealth.alerts.outbox import Outbox
 from pytest_flowhealth.config.alerts import Receiver
@@ -13,9 +13,9 @@ def test_console_shows_a_message_at_once_and_a_removed_receiver_is_given_up() ->
     outbox.put([message("1", "console"), message("2", "gone")], 0)
     console = Receiver("console", "console")
 
-    problems = Courier(outbox, [console], {}, {"console": shown.append}, lambda _: (), ORIGIN).tick(
-        0
-    )
+    problems = Dispatcher(
+        outbox, [console], {}, {"console": shown.append}, lambda _: (), ORIGIN
+    ).tick(0)
 
     assert [sent.id for sent in shown] == ["1"]
     assert problems == ["gone is no longer configured: 2 is given up"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pytest_flowhealth.alerts.courier import Courier
+from pytest_flowhealth.alerts.dispatcher import Dispatcher
 from pytest_flowhealth.alerts.outbox import Outbox
 from pytest_flowhealth.config.alerts import Receiver
 from tests.kit.alerts import ORIGIN, message
@@ -32,7 +32,7 @@ def deliver(
         Receiver(name, "webhook", server.url)
         for name, server in zip(("ops", "other"), servers, strict=False)
     ]
-    courier = Courier(outbox, receivers, {}, {}, lambda _: (), ORIGIN)
+    courier = Dispatcher(outbox, receivers, {}, {}, lambda _: (), ORIGIN)
     problems: list[str] = []
 
     def ended() -> bool:
@@ -61,7 +61,7 @@ def test_state_of_each_message_is_known_and_a_refusal_delays_none(server: Webhoo
     server.respond = [Reply(status=400), ACCEPTED, Reply(status=503)]
     outbox = Outbox()
     outbox.put([message("1"), message("2"), message("3", group="npm")], 0)
-    courier = Courier(
+    courier = Dispatcher(
         outbox, [Receiver("ops", "webhook", server.url)], {}, {}, lambda _: (), ORIGIN
     )
 

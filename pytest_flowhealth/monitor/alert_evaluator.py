@@ -1,17 +1,17 @@
-"""The alerts of a monitor: what was found goes in, what is to be told comes out."""
+"""Evaluate rounds and samples into alerts, and return the messages that are due."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from pytest_flowhealth.alerts import observing
-from pytest_flowhealth.alerts.engine import Engine, Moment, Observation, Subject, Tracked
+from pytest_flowhealth.alerts import evaluation
+from pytest_flowhealth.alerts.engine import AlertInfo, Engine, Observation, Timestamp, TrackedAlert
 from pytest_flowhealth.alerts.message import Message, Origin
 from pytest_flowhealth.alerts.routing import router, silencer
-from pytest_flowhealth.alerts.rules import longest
+from pytest_flowhealth.alerts.rules import find_lookbacks
 from pytest_flowhealth.alerts.series import Reading, Series
-from pytest_flowhealth.alerts.store import Hush
+from pytest_flowhealth.alerts.store import Silence
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.history.entry import Entry
@@ -23,7 +23,7 @@ GONE_AFTER = 3
 """Rounds without a check, or in which it does not apply, after which its alert is over."""
 
 
-class Watch:
+class AlertEvaluator:
     """All alerts, and what they are raised by.
 
     Args:
@@ -34,142 +34,151 @@ class Watch:
     """
 
     def __init__(
-        self, settings: Settings, origin: Origin, kept: dict[str, Tracked], begun: float
+        self, settings: Settings, origin: Origin, kept: dict[str, TrackedAlert], begun: float
     ) -> None:
         self.engine = Engine(origin, router(settings.receivers), kept)
         self.settings = settings
-        self.series = Series(longest(settings.rules))
+        self.series = Series(find_lookbacks(settings.rules))
         self._begun = begun
         self._absent: Counter[str] = Counter()
-        self._hushes: list[Hush] = []
+        self._silences: list[Silence] = []
 
-    def reconfigure(self, settings: Settings, moment: Moment) -> None:
+    def reconfigure(self, settings: Settings, moment: Timestamp) -> None:
         """Go by another configuration; alerts of rules that are no more are over."""
         self.settings = settings
         self.engine.listeners = router(settings.receivers)
-        self.series.keep(longest(settings.rules))
-        names = {one.name for one in settings.rules}
+        self.series.keep(find_lookbacks(settings.rules))
+        names = {rule.name for rule in settings.rules}
         gone = [
             name
-            for name, one in self.engine.tracked.items()
-            if one.subject.kind == "rule" and name.partition("[")[0] not in names
+            for name, record in self.engine.tracked.items()
+            if record.subject.kind == "rule" and name.partition("[")[0] not in names
         ]
         self.engine.end(gone, "its rule is no more", moment)
 
-    def partly(self, told: Partly, state: BoardState, moment: Moment) -> None:
+    def add_component(self, frame: Partly, state: BoardState, moment: Timestamp) -> None:
         """Take in the checks of one component, before the round is over: what fails is told at once."""
         settings = self.settings.target.config.alerts
         blocked = {
-            root: {*state.blocked.get(root, ()), *told.blocked.get(root, ())}
-            for root in {*state.blocked, *told.blocked}
+            root: {*state.blocked.get(root, ()), *frame.blocked.get(root, ())}
+            for root in {*state.blocked, *frame.blocked}
         }
-        self.engine.observe(observing.of_checks(told.checks, settings, blocked, over=False), moment)
+        self.engine.observe(
+            evaluation.evaluate_checks(frame.checks, settings, blocked, over=False), moment
+        )
 
-    def ended(
+    def add_round(
         self,
-        names: Iterable[str],
+        checks: Sequence[CheckResult],
         problems: Sequence[str],
-        moment: Moment,
-        looked: Collection[str] | None,
+        moment: Timestamp,
+        requested: Collection[str] | None,
         state: BoardState,
     ) -> None:
         """Take in the end of a round.
 
         Args:
-            names: The checks that it reported.
+            checks: Those that it reported. The board's may be unknown for their age, which is no
+                result: missing data raises and resolves no alert.
             problems: What was wrong with the round itself.
             moment: When it ended.
-            looked: The components that were due; None for all.
+            requested: The components that were due; None for all.
             state: The status board's, with this round.
         """
         settings = self.settings.target.config.alerts
-        checks = state.find(names)
         self.engine.observe(
             [
-                *observing.of_checks(checks, settings, state.blocked, over=True),
-                observing.of_round(problems, settings),
+                *evaluation.evaluate_checks(checks, settings, state.blocked, over=True),
+                evaluation.evaluate_round(problems, settings),
             ],
             moment,
         )
         if not problems:
-            self._forget(checks, moment, looked)
+            self._forget(checks, moment, requested)
 
-    def delivered(self, refusals: Mapping[str, str], moment: Moment) -> None:
+    def observe_parts(self, failing: Mapping[str, str], moment: Timestamp) -> None:
+        """Take in which parts of the monitor are failing, and why."""
+        settings = self.settings.target.config.alerts
+        self.engine.observe([evaluation.evaluate_parts(failing, settings)], moment)
+
+    def observe_delivery(self, refusals: Mapping[str, str], moment: Timestamp) -> None:
         """Take in which receivers refused their last message, and why."""
         settings = self.settings.target.config.alerts
-        self.engine.observe([observing.of_delivery(refusals, settings)], moment)
+        self.engine.observe([evaluation.evaluate_delivery(refusals, settings)], moment)
 
-    def measured(self, entry: Entry, moment: Moment) -> None:
+    def add_measurements(self, entry: Entry, moment: Timestamp) -> None:
         """Take in what a round measured."""
-        named = {one.metric.partition("[")[0] for one in self.settings.rules}
-        for one in entry.taken:
-            if one.name.partition("[")[0] in named:
-                self.series.add(one.name, one.unit, Reading(moment.now, one.samples))
+        named = {rule.metric.partition("[")[0] for rule in self.settings.rules}
+        for measurement in entry.taken:
+            if measurement.name.partition("[")[0] in named:
+                self.series.add(
+                    measurement.name, measurement.unit, Reading(moment.now, measurement.samples)
+                )
         self._judge(moment)
 
-    def sampled(self, values: Mapping[str, tuple[float, str]], moment: Moment) -> None:
+    def add_samples(self, values: Mapping[str, tuple[float, str]], moment: Timestamp) -> None:
         """Take in a second's samples, and let time go by."""
-        named = {one.metric for one in self.settings.rules}
+        named = {rule.metric for rule in self.settings.rules}
         for name, (value, unit) in values.items():
             if name in named:
                 self.series.add(name, unit, Reading(moment.now, (value,)))
         self._judge(moment)
         self.engine.pass_time(moment)
 
-    def asked(self, hushes: Sequence[Hush], acknowledged: Mapping[str, str]) -> None:
+    def apply_requests(self, silences: Sequence[Silence], acknowledged: Mapping[str, str]) -> None:
         """Take in what people said: silences, and who takes care of what."""
-        self._hushes = [*hushes]
+        self._silences = [*silences]
         for name in acknowledged:
-            one = self.engine.tracked.get(name)
-            if one is not None and not one.state.acknowledged:
+            record = self.engine.tracked.get(name)
+            if record is not None and not record.state.acknowledged:
                 self.engine.acknowledge(name)
 
-    def messages(self, moment: Moment) -> list[Message]:
+    def messages(self, moment: Timestamp) -> list[Message]:
         """Return what is to be told now."""
         configured = self.settings.target.config.silences
-        return self.engine.messages(moment, silencer(configured, self._hushes, moment.wall))
+        return self.engine.messages(moment, silencer(configured, self._silences, moment.wall))
 
-    def hushes(self, moment: Moment) -> list[Hush]:
+    def silences(self, moment: Timestamp) -> list[Silence]:
         """Return the silences that have not ended: those that people made, and the configured ones."""
         now = moment.wall.timestamp()
         configured = self.settings.target.config.silences
         found = [
-            Hush(
+            Silence(
                 f"configured-{number}",
-                one.match,
-                0.0 if one.start is None else one.start.timestamp(),
-                one.until.timestamp(),
-                one.reason,
+                window.match,
+                0.0 if window.start is None else window.start.timestamp(),
+                window.until.timestamp(),
+                window.reason,
                 "flowhealth.toml",
             )
-            for number, one in enumerate(configured, 1)
+            for number, window in enumerate(configured, 1)
         ]
-        return [one for one in (*self._hushes, *found) if one.ends > now]
+        return [silence for silence in (*self._silences, *found) if silence.ends > now]
 
-    def _judge(self, moment: Moment) -> None:
+    def _judge(self, moment: Timestamp) -> None:
         settings = self.settings.target.config.alerts
         fresh = self.series.take_fresh()
-        found: list[Observation] = observing.of_rules(
+        found: list[Observation] = evaluation.evaluate_rules(
             self.settings.rules, self.series, fresh, settings, (moment.now, self._begun)
         )
         self.engine.observe(found, moment)
 
     def _forget(
-        self, checks: Sequence[CheckResult], moment: Moment, looked: Collection[str] | None
+        self, checks: Sequence[CheckResult], moment: Timestamp, requested: Collection[str] | None
     ) -> None:
         """End the alerts of checks that are no more, or do not apply any more, after a few rounds.
 
         Of components that were not to be looked at, a round has only what others require.
         """
-        present = {one.id: one for one in checks}
-        components = {one.component for one in checks} if looked is None else {*looked}
+        present = {check.id: check for check in checks}
+        components = {check.component for check in checks} if requested is None else {*requested}
         for name, tracked in self.engine.tracked.items():
             subject = tracked.subject
-            if looked is not None and subject.component not in components:
+            if requested is not None and subject.component not in components:
                 continue
             if subject.kind == "check":
-                one = present.get(name)
-                lost = one is None or (one.outcome is Outcome.SKIP and one.blocked_by is None)
+                check = present.get(name)
+                lost = check is None or (check.outcome is Outcome.SKIP and check.blocked_by is None)
             else:
                 lost = subject.component not in components and self._unmeasured(subject)
             if lost:
@@ -181,9 +190,9 @@ class Watch:
         for name in gone:
             del self._absent[name]
 
-    def _unmeasured(self, subject: Subject) -> bool:
+    def _unmeasured(self, subject: AlertInfo) -> bool:
         """Tell whether a rule's metric has not come since the start, though it fires for its values."""
-        absences = {one.name for one in self.settings.rules if one.absent is not None}
+        absences = {rule.name for rule in self.settings.rules if rule.absent is not None}
         name = subject.name.partition("[")[0]
         return (
             subject.kind == "rule"

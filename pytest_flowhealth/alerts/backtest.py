@@ -1,4 +1,4 @@
-"""What a rule would have done on what the history has: the same judgement over stored figures."""
+"""Evaluate a rule over the history: when it would have fired."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterable
 
 import msgspec
 
-from pytest_flowhealth.alerts.rules import Condition, judge, longest
+from pytest_flowhealth.alerts.rules import Condition, find_lookbacks, judge
 from pytest_flowhealth.alerts.series import Reading, Series
 from pytest_flowhealth.alerts.state import Policy, State, step
 from pytest_flowhealth.history import query
 from pytest_flowhealth.history.query import Point
 
 
-class Replayed(msgspec.Struct, frozen=True):
+class BacktestResult(msgspec.Struct, frozen=True):
     """What a rule would have done.
 
     Attributes:
@@ -28,9 +28,9 @@ class Replayed(msgspec.Struct, frozen=True):
     fired: tuple[float, ...]
 
 
-def replay(
+def run_backtest(
     file: sqlite3.Connection, rule: Condition, policy: Policy, since: float, until: float
-) -> list[Replayed]:
+) -> list[BacktestResult]:
     """Return what a rule would have done between two times, of each metric that it names.
 
     What was read every second is judged by the minute, as it is kept: by its mean, or by its least,
@@ -43,7 +43,7 @@ def replay(
     for metric, unit in query.metrics(file, rule.metric):
         readings = _readings(file, rule, metric, since, until)
         found.append(
-            Replayed(metric, len(readings), _fired(rule, policy, (metric, unit), readings))
+            BacktestResult(metric, len(readings), _fired(rule, policy, (metric, unit), readings))
         )
     return found
 
@@ -51,7 +51,7 @@ def replay(
 def _fired(
     rule: Condition, policy: Policy, metric: tuple[str, str], readings: Iterable[Reading]
 ) -> tuple[float, ...]:
-    series = Series(longest([rule]))
+    series = Series(find_lookbacks([rule]))
     state, fired = State(), []
     for one in readings:
         series.add(*metric, one)

@@ -1,0 +1,97 @@
+"""Keep the parts of the monitor running: one that fails is reported and started again."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from pytest_flowhealth.domain.text import one_line
+
+Result = TypeVar("Result")
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+"""Seconds before a part that has failed is started again; each pause is twice the one before."""
+
+SETTLED = 60.0
+"""Seconds without a failure after which a part counts as running again."""
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """One failure of a part: `at` by the supervisor's clock, `trace` the traceback."""
+
+    part: str
+    at: float
+    error: str
+    trace: str
+
+
+class Supervisor:
+    """Run the parts of the monitor, in their threads or in the monitor's own.
+
+    Args:
+        clock: Seconds that only go up.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._closing = threading.Event()
+        self._last: dict[str, Failure] = {}
+        self._unreported: queue.SimpleQueue[Failure] = queue.SimpleQueue()
+
+    def run(self, part: str, function: Callable[[], object]) -> None:
+        """Call a function until it returns; what it raises is a failure, and it is called again."""
+        pause = FIRST_PAUSE
+        while not self._closing.is_set():
+            began = self._clock()
+            try:
+                function()
+            except Exception as error:  # noqa: BLE001  # no failure of a part may end it for good
+                self._record(part, error)
+            else:
+                return
+            if self._clock() - began >= SETTLED:
+                pause = FIRST_PAUSE
+            self._closing.wait(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def call(self, part: str, function: Callable[[], Result], default: Result) -> Result:
+        """Call a function and return its result; if it raises, record the failure, return `default`."""
+        try:
+            return function()
+        except Exception as error:  # noqa: BLE001  # no failure of a part may end the monitor
+            self._record(part, error)
+            return default
+
+    def take_failures(self) -> list[Failure]:
+        """Return the failures since the last call."""
+        found = []
+        while not self._unreported.empty():
+            found.append(self._unreported.get())
+        return found
+
+    def failing(self) -> dict[str, str]:
+        """Return the parts that have failed within `SETTLED` seconds, and why."""
+        now = self._clock()
+        return {
+            part: failure.error
+            for part, failure in self._last.copy().items()
+            if now - failure.at < SETTLED
+        }
+
+    def close(self) -> None:
+        """Start no part again."""
+        self._closing.set()
+
+    def _record(self, part: str, error: Exception) -> None:
+        text = one_line(f"{type(error).__name__}: {error}", 300)
+        failure = Failure(part, self._clock(), text, traceback.format_exc())
+        before = self._last.get(part)
+        self._last[part] = failure
+        if before is None or before.error != text or failure.at - before.at >= SETTLED:
+            self._unreported.put(failure)
