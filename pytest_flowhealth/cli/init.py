@@ -10,8 +10,8 @@ import click
 from pytest_flowhealth.cli.common import project_option
 from pytest_flowhealth.config.load import locate
 from pytest_flowhealth.domain.text import printable
-from pytest_flowhealth.feedback.scaffold.files import differences, write
-from pytest_flowhealth.feedback.scaffold.plan import Plan, plan
+from pytest_flowhealth.scaffold.files import differences, write
+from pytest_flowhealth.scaffold.plan import Plan, plan
 
 _LONGEST = 100_000
 

@@ -8,8 +8,8 @@ import click
 
 from pytest_flowhealth.cli.common import echo
 from pytest_flowhealth.errors import FlowHealthError, UsageError
-from pytest_flowhealth.feedback.reports.consent import file_of, withdraw
-from pytest_flowhealth.feedback.reports.sending import NotSent, erase, receiver_of
+from pytest_flowhealth.install_reports.consent import file_of, withdraw
+from pytest_flowhealth.install_reports.sender import NotSent, erase, receiver_of
 
 
 @click.group("reports", short_help="Manage the install reports sent from here.")

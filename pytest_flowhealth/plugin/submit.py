@@ -14,16 +14,16 @@ from pytest_flowhealth.config.environment import REPORT_TOKEN, SUBMIT
 from pytest_flowhealth.domain.report import Document
 from pytest_flowhealth.domain.text import one_line, secrets_in
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.feedback.reports.consent import (
+from pytest_flowhealth.install_reports.builder import NoReport, encoded, report_of, this_machine
+from pytest_flowhealth.install_reports.consent import (
     DO_NOT_TRACK,
     Consent,
     consent_of,
     remember,
 )
-from pytest_flowhealth.feedback.reports.making import NoReport, encoded, report_of, this_machine
-from pytest_flowhealth.feedback.reports.report import InstallReport
-from pytest_flowhealth.feedback.reports.scrub import Scrubber
-from pytest_flowhealth.feedback.reports.sending import NotSent, Receiver, receiver_of, send
+from pytest_flowhealth.install_reports.report import InstallReport
+from pytest_flowhealth.install_reports.scrub import Scrubber
+from pytest_flowhealth.install_reports.sender import NotSent, Receiver, receiver_of, send
 from pytest_flowhealth.plugin.options import read_arguments
 from pytest_flowhealth.plugin.reporting.messages import make_usage_error
 from pytest_flowhealth.plugin.reporting.stdout import StandardOutput

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.feedback.github.hourly import Hourly
-from pytest_flowhealth.feedback.reports.intake import Intake
+from pytest_flowhealth.github_issues.scheduler import IssueScheduler
 from pytest_flowhealth.history.place import Place
+from pytest_flowhealth.install_reports.batch_writer import Intake
 from pytest_flowhealth.monitor.loop import Monitor
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.monitor.view import Remark
@@ -82,7 +82,7 @@ class Page:
         self._live = Live(self._feed)
         self._picture = Picture()
         self._remarks: deque[Remark] = deque(maxlen=1_000)
-        self._issues = Hourly(place.path, os.environ)
+        self._issues = IssueScheduler(place.path, os.environ)
         name = settings.target.name or settings.target.root.name
         self._glimpse = Glimpse(name, platform.node(), settings.target.instance)
         self._socket = _bound(self._served.address)
@@ -117,7 +117,7 @@ class Page:
 
     def second(self, monitor: Monitor, at: float) -> None:
         """Take in how things are."""
-        self._issues.second(monitor.settings.target, at)
+        self._issues.on_tick(monitor.settings.target, at)
         loop = self._loop
         if not self._thread.is_alive() and not self._failed:
             self._failed = True
@@ -143,7 +143,7 @@ class Page:
 
     def remarks(self) -> list[Remark]:
         """Return what was done since the last time."""
-        found = [Remark(what, facts) for what, facts in self._issues.told()]
+        found = [Remark(what, facts) for what, facts in self._issues.drain_events()]
         while self._remarks:
             found.append(self._remarks.popleft())
         return found
@@ -151,7 +151,7 @@ class Page:
     def reconfigure(self, monitor: Monitor) -> None:
         """Go by other users and tokens; where it is served stays."""
         self._reports.reconfigure(monitor.settings.target)
-        self._issues.again()
+        self._issues.reschedule()
         web = monitor.settings.target.config.web
         try:
             access = access_of(web, self._secrets, self._sessions.hash)

@@ -15,13 +15,13 @@ from starlette.responses import Response
 
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import NotApplicable
-from pytest_flowhealth.feedback.reports.intake import WAITING, Full, Intake, NotKept
-from pytest_flowhealth.feedback.reports.origin import Origins
-from pytest_flowhealth.feedback.reports.receiving import Unwanted, cleaned, kept, require_wanted
-from pytest_flowhealth.feedback.reports.report import InstallReport, Kind
-from pytest_flowhealth.feedback.reports.scrub import Scrubber
-from pytest_flowhealth.feedback.reports.sealing import Unsealable, Vault, vault_of
-from pytest_flowhealth.feedback.reports.store import Kept, Received, new_id
+from pytest_flowhealth.install_reports.anonymizer import Origins
+from pytest_flowhealth.install_reports.batch_writer import WAITING, Full, Intake, NotKept
+from pytest_flowhealth.install_reports.encryption import Unsealable, Vault, vault_of
+from pytest_flowhealth.install_reports.ingest import Unwanted, cleaned, kept, require_wanted
+from pytest_flowhealth.install_reports.report import FailureGroup, InstallReport
+from pytest_flowhealth.install_reports.scrub import Scrubber
+from pytest_flowhealth.install_reports.store import Kept, Received, new_id
 from pytest_flowhealth.monitor.view import Remark
 from pytest_flowhealth.probes.registry.reports import FEWEST, InstallCount, InstallReports
 from pytest_flowhealth.web import shapes
@@ -286,7 +286,7 @@ def _parts(found: Sequence[InstallCount]) -> list[shapes.InstallPart]:
     return [shapes.InstallPart(one.name, one.succeeded, one.failed) for one in found]
 
 
-def _kind(one: Kind) -> shapes.InstallKind:
+def _kind(one: FailureGroup) -> shapes.InstallKind:
     return msgspec.convert(msgspec.structs.asdict(one), shapes.InstallKind)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.feedback.scaffold.files import differences, write
-from pytest_flowhealth.feedback.scaffold.plan import plan, service_unit
+from pytest_flowhealth.scaffold.files import differences, write
+from pytest_flowhealth.scaffold.plan import plan, service_unit
 from tests.kit.disks import small_disk
 from tests.kit.scaffold import listing, make
 

@@ -14,11 +14,11 @@ from pytest_flowhealth.alerts.rules import conditions, judge
 from pytest_flowhealth.alerts.series import Reading, Series
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.feedback.reports import store
-from pytest_flowhealth.feedback.reports.receiving import kept
-from pytest_flowhealth.feedback.reports.report import InstallReport
-from pytest_flowhealth.feedback.reports.sealing import Vault
 from pytest_flowhealth.history.keeping import opened
+from pytest_flowhealth.install_reports import store
+from pytest_flowhealth.install_reports.encryption import Vault
+from pytest_flowhealth.install_reports.ingest import kept
+from pytest_flowhealth.install_reports.report import InstallReport
 from pytest_flowhealth.probes.registry import Advisory, Day, Downloads, Failure, Installed, Release
 from pytest_flowhealth.probes.registry.downloads import summarise_downloads
 from tests.kit.checks import assert_outcome, run_check

@@ -1,0 +1,129 @@
+"""The text of a first flowhealth.toml: what was found is set, everything else is there as a comment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from pytest_flowhealth.config.fields import (
+    Structure,
+    alternatives,
+    container,
+    joined,
+    known_fields,
+    parts_of,
+    tables,
+)
+from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.scaffold.project import Found
+
+_HEAD = """\
+# What `pytest --health` looks at. Written by `flowhealth init` from what this project says of itself.
+# A line behind a # shows the default, or an example (e.g.): take away its #, and that of its [section].
+# What each key means: docs/configuration.md of pytest-flowhealth. A wrong key or value is told, exit code 4.
+"""
+
+_TAIL = """
+# Conditions that raise alerts, who is told, and when nobody is: [[rules]], [[receivers]], [[silences]],
+# see docs/alerts.md of pytest-flowhealth.
+
+# Other limits than those of the checks, by their names in the report.
+# [thresholds]
+# "redis.connect.p95" = { warn = 20, fail = 100, unit = "ms" }
+"""
+
+_REASONS = {
+    "checks": "This project's own checks, besides the bundled ones.",
+    "system.node": "From package.json's engines.",
+    "package.critical": "From package.json's dependencies: those that must be there and loadable.",
+    "configuration.files": "Those of a known name that are there: they must stay there, and parse.",
+}
+"""Why a key is set, in a line above it."""
+
+
+def settings_text(found: Found) -> str:
+    """Return flowhealth.toml for a project."""
+    values = {"checks": ["health/"], **found.values}
+    set_here = {key: one for key, one in values.items() if key not in found.preset_values}
+    parts = [_HEAD]
+    if found.preset:
+        parts.append(f'\n# preset = "{found.preset}"  # chosen by itself, by the package\'s name\n')
+    for name, struct in tables().items():
+        parts.append(_section(name, struct, set_here, found))
+    return "".join(parts) + _TAIL
+
+
+def toml(value: Any) -> str:
+    """Return a value as TOML writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(toml, value))}]"
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{_key(one)} = {toml(held)}" for one, held in value.items())
+        return f"{{ {inner} }}" if inner else "{}"
+    if isinstance(value, str):
+        # JSON's escapes are TOML's too; it leaves DEL, which TOML does not.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value)
+
+
+def _key(name: str) -> str:
+    plain = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
+    return name if plain else toml(name)
+
+
+def _section(name: str, struct: Structure, set_here: Mapping[str, Any], found: Found) -> str:
+    lines: list[str] = []
+    is_open = not name
+    for field in msgspec.structs.fields(struct):
+        key = joined(name, field.name)
+        if key in set_here:
+            is_open = True
+            reason = [f"# {_REASONS[key]}"] if key in _REASONS else []
+            lines += [*reason, f"{_key(field.encode_name)} = {toml(set_here[key])}"]
+        elif key in found.preset_values:
+            told = toml(msgspec.to_builtins(found.preset_values[key]))
+            lines.append(f"# {field.encode_name} = {told}  # by the preset")
+        elif key in known_fields() and parts_of(field.type) is None:
+            lines += _comment(field, key)
+    lines = [*_notes(name, found), *lines]
+    if not name:
+        return "\n" + "".join(f"{line}\n" for line in lines if not line.startswith("# preset"))
+    about = one_line(struct.__doc__ or "")
+    head = f"\n# {about}\n{'' if is_open else '# '}[{name}]\n"
+    return head + "".join(f"{line}\n" for line in lines)
+
+
+def _notes(name: str, found: Found) -> list[str]:
+    if name == "redis" and found.redis:
+        told = one_line(found.redis, 100)
+        return [
+            f"# Found: {told} among the dependencies. REDIS_URL of the environment names the server, "
+            "else it is looked for",
+            "# at its usual port of this machine.",
+        ]
+    if name == "npm" and found.is_private:
+        return ["# package.json says private: nothing is looked for in the registry."]
+    return []
+
+
+def _comment(field: Any, key: str) -> list[str]:
+    """Return the line that shows a key's default, or an example; none where it has neither."""
+    default = field.default
+    if default is not msgspec.NODEFAULT and default not in (None, (), {}):
+        return [f"# {field.encode_name} = {toml(default)}"]
+    example = _example(field, key)
+    return [] if example is None else [f"# {field.encode_name} = {toml(example)}  # e.g."]
+
+
+def _example(field: Any, key: str) -> Any:
+    words = [one for one in alternatives(field.type) if container(one) is Literal]
+    if words:
+        return get_args(words[0])[0]
+    kind = known_fields()[key].type
+    meta = next((one for one in getattr(kind, "__metadata__", ()) if isinstance(one, msgspec.Meta)), None)  # fmt: skip
+    return meta.examples[0] if meta and meta.examples else None
