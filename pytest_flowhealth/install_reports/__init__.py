@@ -1,1 +1,1 @@
-"""Reports of installations: made and sent with consent, received, counted, kept for a while, erased."""
+"""Install reports: built, scrubbed, sent with consent, received, encrypted, erased and counted."""

@@ -1,7 +1,7 @@
-"""Writes reports into the history, many at a time, in a thread of its own; whom it answers, it has kept.
+"""Store install reports in batches, in a thread; a sender gets 201 only after the commit.
 
-The monitor writes to the same file each second: a batch holds the lock for some milliseconds and leaves
-it alone for as long.
+The monitor writes to the same file each second: a batch holds the lock for some milliseconds, and
+a pause follows.
 """
 
 from __future__ import annotations
@@ -16,26 +16,28 @@ from pathlib import Path
 from pytest_flowhealth.config.atomic import make_folder
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history.keeping import opened, said
-from pytest_flowhealth.install_reports.store import Kept, add
+from pytest_flowhealth.install_reports.store import StoredReport, add
 
 WAITING = 500
-"""Reports that wait to be written at the most."""
+"""Maximum number of reports that wait for being written."""
 
 BATCH = 100
 PAUSE = 0.02
-_LOCK = 2.0
+_LOCK_TIMEOUT = 2.0
+
+Pending = tuple[StoredReport, "Future[None]"]
 
 
-class Full(Exception):
-    """As many reports wait already as may."""
+class QueueFull(Exception):
+    """The maximum number of reports waits already."""
 
 
-class NotKept(Exception):
+class WriteError(Exception):
     """A report could not be written; the message says why."""
 
 
-class Intake:
-    """Takes reports in.
+class BatchWriter:
+    """Writes reports into the history.
 
     Args:
         path: The history's file.
@@ -43,77 +45,66 @@ class Intake:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._queue: queue.Queue[tuple[Kept, Future[None]] | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[Pending | None] = queue.Queue(WAITING)
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._closed = False
 
-    def hand_in(self, report: Kept) -> Future[None]:
-        """Return what is done when the report is on the disk, or has `NotKept`.
+    def submit(self, report: StoredReport) -> Future[None]:
+        """Return a future that is done when the report is on the disk; its exception is `WriteError`.
 
         Raises:
-            Full: Too many wait.
+            QueueFull: Too many reports wait.
         """
         done: Future[None] = Future()
         with self._starting:
             if self._closed:
-                raise Full
+                raise QueueFull
             if self._thread is None:
-                self._thread = threading.Thread(target=self._write, daemon=True, name="reports")
+                self._thread = threading.Thread(target=self._run, daemon=True, name="reports")
                 self._thread.start()
         try:
             self._queue.put_nowait((report, done))
         except queue.Full:
-            raise Full from None
+            raise QueueFull from None
         return done
 
     def close(self, seconds: float = 2.0) -> None:
-        """Write what waits, and end."""
+        """Write the waiting reports and end the thread."""
         with self._starting:
             self._closed = True
         if self._thread is not None:
             self._queue.put(None)
             self._thread.join(seconds)
 
-    def _write(self) -> None:
+    def _run(self) -> None:
         while True:
-            batch, ended = self._next()
-            if batch:
-                self._settle(batch)
-            if ended:
+            batch = [self._queue.get()]
+            while batch[-1] is not None and len(batch) < BATCH and not self._queue.empty():
+                batch.append(self._queue.get())
+            self._write([pending for pending in batch if pending is not None])
+            if batch[-1] is None:
                 return
             time.sleep(PAUSE)
 
-    def _next(self) -> tuple[list[tuple[Kept, Future[None]]], bool]:
-        """Return what waits, and whether that was all; wait for the first."""
-        batch: list[tuple[Kept, Future[None]]] = []
-        one = self._queue.get()
-        while one is not None:
-            batch.append(one)
-            if len(batch) == BATCH:
-                return batch, False
-            try:
-                one = self._queue.get_nowait()
-            except queue.Empty:
-                return batch, False
-        return batch, True
-
-    def _settle(self, batch: list[tuple[Kept, Future[None]]]) -> None:
-        # Who has gone since does not learn the id and could not erase it.
-        wanted = [one for one in batch if one[1].set_running_or_notify_cancel()]
+    def _write(self, batch: list[Pending]) -> None:
+        # A sender that is gone does not get the id, and could not erase its report.
+        wanted = [pending for pending in batch if pending[1].set_running_or_notify_cancel()]
+        if not wanted:
+            return
         try:
             make_folder(self._path.parent)
-            with opened(self._path, _LOCK) as file:
+            with opened(self._path, _LOCK_TIMEOUT) as file:
                 add(file, [report for report, _ in wanted])
-        except Exception as error:  # noqa: BLE001  # whatever it is, nobody waits in vain
+        except Exception as error:  # noqa: BLE001  # no sender waits in vain
             for _, done in wanted:
-                done.set_exception(NotKept(_reason(error)))
+                done.set_exception(WriteError(_describe_error(error)))
             return
         for _, done in wanted:
             done.set_result(None)
 
 
-def _reason(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     if isinstance(error, sqlite3.Error):
         return said(error)
     if isinstance(error, UsageError):

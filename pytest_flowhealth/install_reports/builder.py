@@ -1,4 +1,4 @@
-"""Makes the report of an installation from a run of checks: scrubbed, and small enough to be taken."""
+"""Build an install report from a run of checks: scrubbed, and small enough to be accepted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.domain.text import one_line, printable
 from pytest_flowhealth.errors import FlowHealthError
-from pytest_flowhealth.install_reports.ingest import CONTEXT, ERROR, is_word
+from pytest_flowhealth.install_reports.ingest import CONTEXT, ERROR, is_plain_name
 from pytest_flowhealth.install_reports.report import (
     InstallReport,
     Release,
@@ -26,7 +26,7 @@ from pytest_flowhealth.install_reports.scrub import Scrubber
 from pytest_flowhealth.probes.system import runtimes
 
 LARGEST = 64 * 1024
-"""Bytes of a report at the most."""
+"""Maximum size of a report, in bytes."""
 
 _STEPS: dict[str, Step] = {
     "package.node_modules": "install",
@@ -37,19 +37,19 @@ _STEPS: dict[str, Step] = {
     "build.fresh": "build",
     "build.syntax": "load",
 }
-"""Where an installation ended, by the check that failed; at a check where it is another."""
+"""The step of an installation by the check that failed; ``check`` for any other check."""
 
 _MANIFEST = "package.manifest"
 
 _INSTALL_TIME = "install_time"
 
 
-class NoReport(Exception):
+class ReportUnavailable(Exception):
     """There is nothing to report; the message says why."""
 
 
-class Machine(msgspec.Struct, frozen=True):
-    """What an installation runs on; None where it can't be told."""
+class MachineInfo(msgspec.Struct, frozen=True):
+    """The platform of an installation; None for what is not known."""
 
     node: str | None
     npm: str | None
@@ -57,54 +57,56 @@ class Machine(msgspec.Struct, frozen=True):
     arch: str | None
 
 
-def this_machine() -> Machine:
-    """Return what it runs on here: Node and npm are asked."""
+def read_machine() -> MachineInfo:
+    """Return this machine's platform; runs Node and npm for their versions."""
     host = runtimes.host()
-    return Machine(_version("node"), _version("npm"), host.platform, host.architecture)
+    return MachineInfo(_version("node"), _version("npm"), host.platform, host.architecture)
 
 
-def report_of(health: Report, machine: Machine, scrub: Scrubber) -> InstallReport:
+def build_report(health: Report, machine: MachineInfo, scrub: Scrubber) -> InstallReport:
     """Return the report of a run.
 
     Raises:
-        NoReport: Whether the installation works is not known, or the package has no name.
+        ReportUnavailable: Whether the installation works is not known, or the package has no name.
     """
     if health.status is Status.UNKNOWN:
-        raise NoReport("whether the installation works is not known: the run's status is unknown")
-    if health.status is not Status.UNHEALTHY and not _installed(health.checks):
-        raise NoReport(
+        raise ReportUnavailable(
+            "whether the installation works is not known: the run's status is unknown"
+        )
+    if health.status is not Status.UNHEALTHY and not _is_installed(health.checks):
+        raise ReportUnavailable(
             "whether the installation works is not known: none of the checks of package and build was run"
         )
     plain = Scrubber()
-    if health.target.name is None or not is_word(health.target.name, plain):
-        raise NoReport("package.json tells no name that can be sent")
-    wrong = [one for one in health.checks if one.status is Status.UNHEALTHY]
-    first = wrong[0] if wrong else None
+    if health.target.name is None or not is_plain_name(health.target.name, plain):
+        raise ReportUnavailable("package.json tells no name that can be sent")
+    unhealthy = [check for check in health.checks if check.status is Status.UNHEALTHY]
+    first = unhealthy[0] if unhealthy else None
     failed = health.status is Status.UNHEALTHY
     found = InstallReport(
         package=health.target.name,
-        version=_told(health.target.version, Version, plain),
-        node=_told(machine.node, Release, plain),
-        npm=_told(machine.npm, Release, plain),
-        os=_told(machine.os, Word, plain),
-        arch=_told(machine.arch, Word, plain),
+        version=_validate(health.target.version, Version, plain),
+        node=_validate(machine.node, Release, plain),
+        npm=_validate(machine.npm, Release, plain),
+        os=_validate(machine.os, Word, plain),
+        arch=_validate(machine.arch, Word, plain),
         step=_STEPS.get(first.id, "check") if first else "check",
         outcome="failure" if failed else "success",
         seconds=_install_time(health.checks),
-        error=_error(first, health, scrub) if failed else "",
-        context=_context(health, wrong, scrub) if failed else "",
+        error=_make_error(first, health, scrub) if failed else "",
+        context=_make_context(health, unhealthy, scrub) if failed else "",
     )
-    return _checked(found)
+    return _round_trip(found)
 
 
-def _installed(checks: Iterable[CheckResult]) -> bool:
-    """Tell whether something speaks for an installation that works, and not only nothing against it."""
-    held = {one.id for one in checks if one.is_satisfied}
-    return _MANIFEST in held and not held.isdisjoint(_STEPS)
+def _is_installed(checks: Iterable[CheckResult]) -> bool:
+    """Tell whether checks passed that show a working installation, not only that none failed."""
+    satisfied = {check.id for check in checks if check.is_satisfied}
+    return _MANIFEST in satisfied and not satisfied.isdisjoint(_STEPS)
 
 
-def encoded(report: InstallReport) -> bytes:
-    """Return the bytes that are sent, 64 KiB at the most: of a context that is too long its end is cut."""
+def encode_report(report: InstallReport) -> bytes:
+    """Return the bytes to send, at most 64 KiB: a longer context is truncated."""
     content = msgspec.json.encode(report)
     context = report.context
     while len(content) > LARGEST and context:
@@ -113,53 +115,58 @@ def encoded(report: InstallReport) -> bytes:
     return content
 
 
-def _checked(report: InstallReport) -> InstallReport:
-    """Return a report as its receiver will decode it.
+def _round_trip(report: InstallReport) -> InstallReport:
+    """Return a report as its receiver decodes it.
 
     Raises:
-        NoReport: It would not be taken.
+        ReportUnavailable: It would not be accepted.
     """
     try:
-        return msgspec.json.decode(encoded(report), type=InstallReport)
+        return msgspec.json.decode(encode_report(report), type=InstallReport)
     except (msgspec.ValidationError, ValueError) as error:
-        raise NoReport(f"the report would not be taken: {one_line(str(error))}") from None
+        raise ReportUnavailable(
+            f"the report would not be accepted: {one_line(str(error))}"
+        ) from None
 
 
-def _error(first: CheckResult | None, health: Report, scrub: Scrubber) -> str:
-    told = f"{first.id}: {first.message}" if first else "; ".join(health.reasons)
-    return one_line(scrub(_readable(told)), 10 * ERROR)[:ERROR]
+def _make_error(first: CheckResult | None, health: Report, scrub: Scrubber) -> str:
+    text = f"{first.id}: {first.message}" if first else "; ".join(health.reasons)
+    return one_line(scrub(_encodable(text)), 10 * ERROR)[:ERROR]
 
 
-def _context(health: Report, wrong: Iterable[CheckResult], scrub: Scrubber) -> str:
-    """Return what is told around an error: the failing checks, and those that warn."""
-    warned = [one for one in health.checks if one.outcome is Outcome.WARN]
-    lines = [f"{one.outcome.value} {one.id}: {one.message}" for one in (*wrong, *warned)]
-    said = {f"{one.id}: {one.message}" for one in health.checks}
-    lines += [f"reason: {one}" for one in health.reasons if one not in said]
-    return printable(scrub(_readable("\n".join(lines))), 10 * CONTEXT)[:CONTEXT]
+def _make_context(health: Report, unhealthy: Iterable[CheckResult], scrub: Scrubber) -> str:
+    """Return the context of an error: the failing checks, and those that warn."""
+    warned = [check for check in health.checks if check.outcome is Outcome.WARN]
+    lines = [
+        f"{check.outcome.value} {check.id}: {check.message}" for check in (*unhealthy, *warned)
+    ]
+    messages = {f"{check.id}: {check.message}" for check in health.checks}
+    lines += [f"reason: {reason}" for reason in health.reasons if reason not in messages]
+    return printable(scrub(_encodable("\n".join(lines))), 10 * CONTEXT)[:CONTEXT]
 
 
-_HALF = re.compile(r"[\ud800-\udfff]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
-def _readable(text: str) -> str:
-    """Return a text that can be encoded."""
-    return _HALF.sub("\ufffd", text)
+def _encodable(text: str) -> str:
+    """Return a text that UTF-8 can encode."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def _install_time(checks: Iterable[CheckResult]) -> float | None:
-    """Return how long the installation took, where a check has measured one that went well."""
+    """Return the duration of the installation in seconds, if a check measured a successful one."""
     for check in checks:
         if check.id == "npm.installable" and check.outcome in (Outcome.PASS, Outcome.WARN):
-            for one in check.measurements:
-                if one.name == _INSTALL_TIME and isinstance(one.value, (int, float)):
-                    return min(86_400.0, round(float(one.value), 1))
+            for measurement in check.measurements:
+                value = measurement.value
+                if measurement.name == _INSTALL_TIME and isinstance(value, (int, float)):
+                    return min(86_400.0, round(float(value), 1))
     return None
 
 
-def _told(value: str | None, kind: Any, plain: Scrubber) -> str | None:
-    """Return a value as it will be taken, None for one that would not be."""
-    usable = value is not None and fits(value, kind) and is_word(value, plain)
+def _validate(value: str | None, kind: Any, plain: Scrubber) -> str | None:
+    """Return a value that a receiver accepts; None for any other."""
+    usable = value is not None and fits(value, kind) and is_plain_name(value, plain)
     return value if usable else None
 
 

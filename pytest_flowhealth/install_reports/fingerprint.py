@@ -1,4 +1,4 @@
-"""Which errors are one: those that differ only in numbers, paths, versions, hashes and addresses."""
+"""Fingerprints of errors: equal for errors that differ only in numbers, paths, versions, hashes, addresses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import unicodedata
 
 _STEPS = (
-    # Placeholders of scrub.py, and what they stand for.
+    # The placeholders of scrub.py.
     (re.compile(r"<(?:user|host|mail|address|id)>|\*\*\*"), "#"),
     (re.compile(r"[a-z][a-z0-9+.-]{0,20}://[^\s'\"]++"), " url "),
     (re.compile(r"(?<![\w.~])(?:[a-z]:|~|\.{1,2})?(?:[\\/][^\s\\/:'\"(),;]++)+[\\/]?"), " path "),
@@ -21,21 +21,21 @@ _STEPS = (
 )
 
 
-def normal(error: str) -> str:
-    """Return an error without what differs from one installation to the next."""
+def normalize_error(error: str) -> str:
+    """Return an error without the parts that differ from one installation to the next."""
     text = unicodedata.normalize("NFKC", error).casefold()
-    for pattern, instead in _STEPS:
-        text = pattern.sub(instead, text)
+    for pattern, replacement in _STEPS:
+        text = pattern.sub(replacement, text)
     return text.strip()
 
 
 def fingerprint(error: str, step: str, package: str) -> str:
-    """Return what tells a kind of error apart, 16 hexadecimal digits.
+    """Return the fingerprint of an error, 16 hexadecimal digits.
 
     Args:
         error: One line.
         step: Where the installation ended.
         package: The npm package's name.
     """
-    told = "\0".join((package, step, normal(error)))
-    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    parts = "\0".join((package, step, normalize_error(error)))
+    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:16]

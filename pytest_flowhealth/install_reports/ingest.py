@@ -1,4 +1,4 @@
-"""What becomes of a report that came in: scrubbed again, its error recognised, its context sealed."""
+"""A received report on its way into the history: checked, scrubbed again, fingerprinted, encrypted."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ from collections.abc import Sequence
 import msgspec
 
 from pytest_flowhealth.domain.text import one_line, printable
-from pytest_flowhealth.install_reports.encryption import Vault
+from pytest_flowhealth.install_reports.encryption import ContextCipher
 from pytest_flowhealth.install_reports.fingerprint import fingerprint
 from pytest_flowhealth.install_reports.report import InstallReport
 from pytest_flowhealth.install_reports.scrub import Scrubber
-from pytest_flowhealth.install_reports.store import Kept, proof_of
+from pytest_flowhealth.install_reports.store import StoredReport, hash_id
 
 ERROR, CONTEXT = 1_000, 60_000
-"""Characters of an error and of its context at the most."""
+"""Maximum length of an error and of its context, in characters."""
 
 _WORDS = ("package", "version", "node", "npm", "os", "arch")
 
 
-class Unwanted(Exception):
-    """A report that is not taken; the message says why, without what is in it."""
+class ReportRefused(Exception):
+    """A report is not accepted; the message says why, without the report's content."""
 
 
-def require_wanted(report: InstallReport, packages: Sequence[str]) -> None:
-    """Refuse a report of another package, and one whose names are none.
+def require_accepted(report: InstallReport, packages: Sequence[str]) -> None:
+    """Check that a report is of one of the packages, and that its names and versions are valid.
 
     Raises:
-        Unwanted: It is such a one.
+        ReportRefused: It is not.
     """
     if report.package not in packages:
-        raise Unwanted("reports of this package are not received here")
+        raise ReportRefused("reports of this package are not received here")
     scrub = Scrubber()
     for name in _WORDS:
         value = getattr(report, name)
-        if value is not None and not is_word(value, scrub):
-            raise Unwanted(f"{name} is no name and no version")
+        if value is not None and not is_plain_name(value, scrub):
+            raise ReportRefused(f"{name} is not a valid name or version")
 
 
-def is_word(value: str, scrub: Scrubber) -> bool:
-    """Tell whether a name or a version is one, and nothing that has to be hidden."""
+def is_plain_name(value: str, scrub: Scrubber) -> bool:
+    """Tell whether a name or a version has nothing in it that must be hidden."""
     return bool(value.strip()) and scrub(value) == value
 
 
-def cleaned(report: InstallReport, scrub: Scrubber) -> InstallReport:
-    """Return a report with its texts scrubbed and made safe to show; one that went well has none."""
+def scrub_report(report: InstallReport, scrub: Scrubber) -> InstallReport:
+    """Return a report with scrubbed texts that are safe to show; a success has no texts."""
     if report.outcome == "success":
         return msgspec.structs.replace(report, error="", context="")
     return msgspec.structs.replace(
@@ -54,22 +54,24 @@ def cleaned(report: InstallReport, scrub: Scrubber) -> InstallReport:
     )
 
 
-def kept(report: InstallReport, name: str, at: float, source: bytes, vault: Vault | None) -> Kept:
-    """Return a cleaned report as it is kept.
+def make_stored_report(
+    report: InstallReport, name: str, at: float, source: bytes, cipher: ContextCipher | None
+) -> StoredReport:
+    """Return a scrubbed report as it is stored.
 
     Args:
         report: The report.
-        name: The id that its sender gets.
-        at: When it came, in seconds since 1970.
-        source: What stands for the sender's network.
-        vault: What seals its context; without one that is not kept.
+        name: The id that the sender gets.
+        at: Time of arrival, in seconds since 1970.
+        source: The anonymous key of the sender's network.
+        cipher: Encrypts the context; without it the context is dropped.
     """
     failed = report.outcome == "failure"
-    return Kept(
-        proof=proof_of(name),
+    return StoredReport(
+        proof=hash_id(name),
         at=at,
         report=msgspec.structs.replace(report, context=""),
         kind=fingerprint(report.error, report.step, report.package) if failed else None,
         source=source,
-        context=vault.seal(report.context) if vault and report.context else None,
+        context=cipher.encrypt(report.context) if cipher and report.context else None,
     )

@@ -1,4 +1,4 @@
-"""A report of an installation: what is sent, and what many of one kind become."""
+"""The form of an install report, and of a group of equal failures."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import msgspec
 from msgspec import Meta
 
 SCHEMA: Literal["flowhealth-install/1"] = "flowhealth-install/1"
-"""The value of `schema`: changes when a receiver would have to."""
+"""The value of `schema`; it changes with an incompatible form."""
 
 Step = Literal["install", "build", "load", "check"]
-"""Where it ended: npm's installation, the build, loading the package, or a check afterwards."""
+"""The last step: npm's installation, the build, loading the package, or a later check."""
 
 _NUMBER = "(?:0|[1-9][0-9]{0,15})"
 _TAG = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"
@@ -51,20 +51,20 @@ def fits(text: str, kind: Any) -> bool:
 
 
 class InstallReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One installation, scrubbed by who sends it; at most 64 KiB as JSON.
+    """One installation, scrubbed by its sender; at most 64 KiB as JSON.
 
     Attributes:
         package: The npm package's name.
-        version: Its version, None where it is not known.
+        version: Its version; None if it is not known.
         node: Node's version, as in 20.11.1.
         npm: npm's.
         os: As Node's `process.platform`: linux, darwin, win32.
         arch: As Node's `process.arch`: x64, arm64.
-        step: Where it ended.
-        outcome: Whether it went well.
-        seconds: How long it took, None where nobody measured it.
-        error: One line that says what went wrong; empty where nothing did.
-        context: What was told around it: npm's output, or failing checks.
+        step: The last step.
+        outcome: Success or failure.
+        seconds: Its duration; None if it was not measured.
+        error: The error in one line; empty for a success.
+        context: The text around the error: npm's output, or failing checks.
     """
 
     schema: Literal["flowhealth-install/1"] = SCHEMA
@@ -82,20 +82,20 @@ class InstallReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class FailureGroup(msgspec.Struct, frozen=True):
-    """Failures that are one: their errors are the same but for numbers, paths and versions.
+    """Failures whose errors differ only in numbers, paths and versions.
 
     Attributes:
-        fingerprint: What tells kinds apart, 16 hexadecimal digits.
+        fingerprint: The fingerprint of the errors, 16 hexadecimal digits.
         package: The npm package's name.
-        error: One of their errors, scrubbed, in one line.
-        step: Where they ended.
-        count: How many were reported and are still kept.
-        first: When the first came, in seconds since 1970.
-        last: When the last came.
-        versions: How many by the package's version, the most first.
-        nodes: By Node's version.
-        platforms: By operating system and architecture, as in linux-x64.
-        sources: From how many networks they came, each counted anew every day.
+        error: The newest error, scrubbed, in one line.
+        step: The last step.
+        count: The number of stored reports.
+        first: Arrival of the first report, in seconds since 1970.
+        last: Arrival of the last report.
+        versions: Counts by the package's version, the most frequent first.
+        nodes: Counts by Node's version.
+        platforms: Counts by operating system and architecture, as in linux-x64.
+        sources: Number of networks; a network counts again every day.
     """
 
     fingerprint: str

@@ -1,7 +1,7 @@
-"""Takes out of a text what tells who somebody is, or opens something: by its form, and by what is known.
+"""Remove personal data and secrets from a text, by their form and by known values.
 
-Both ends do it: who sends knows the own names, who receives trusts nobody to have done it. Every pattern
-takes time in proportion to the text, whatever is in it, and doing it again changes nothing.
+Sender and receiver both do it: the sender knows its own names, the receiver trusts no sender. Every
+pattern takes time in proportion to the text, and scrubbing twice changes nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pytest_flowhealth.domain.text import HIDDEN, Redactor
 
 HOME, USER, HOST, MAIL, ADDRESS, ID = "~", "<user>", "<host>", "<mail>", "<address>", "<id>"
-"""What stands in their place; in that of secrets `verdict.text.HIDDEN`."""
+"""The replacements; secrets are replaced by `domain.text.HIDDEN`."""
 
 NOBODY = frozenset(
     {
@@ -22,7 +22,7 @@ NOBODY = frozenset(
         *("runner", "service", "test", "travis", "ubuntu", "user", "vagrant", "www", "www-data"),
     }
 )
-"""Names of users and hosts that many have; hidden everywhere they would shred texts."""
+"""Common names of users and hosts: they identify nobody, and occur in ordinary text."""
 
 _LOOPBACK = frozenset({"127.0.0.1", "0.0.0.0", "::1", "::", "localhost"})  # noqa: S104  # not bound
 
@@ -100,7 +100,7 @@ _WORDS = re.compile(
 )
 _LONGEST_WORD = 40
 _ODD = 12
-"""Characters of a long run that are in no word, from which on it is taken for a secret."""
+"""Number of characters outside of words that makes a long run a secret."""
 
 Step = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
 
@@ -109,9 +109,9 @@ class Scrubber:
     """Scrubs texts.
 
     Args:
-        secrets: Texts that must never be told.
-        homes: Folders of people.
-        users: Their names.
+        secrets: Values of secrets.
+        homes: Home folders.
+        users: Names of users.
         hosts: Names of machines.
     """
 
@@ -123,50 +123,54 @@ class Scrubber:
         hosts: Iterable[str] = (),
     ) -> None:
         self._redact = Redactor(secrets)
-        self._first = _known(sorted(homes, key=len, reverse=True), HOME, r"(?![\w.-])", shortest=4)
+        self._first = _known_names(
+            sorted(homes, key=len, reverse=True), HOME, r"(?![\w.-])", shortest=4
+        )
         self._last = [
-            *_known(sorted(hosts, key=len, reverse=True), HOST, r"(?![A-Za-z0-9])"),
-            *_known(sorted(users, key=len, reverse=True), USER, r"(?![A-Za-z0-9])"),
+            *_known_names(sorted(hosts, key=len, reverse=True), HOST, r"(?![A-Za-z0-9])"),
+            *_known_names(sorted(users, key=len, reverse=True), USER, r"(?![A-Za-z0-9])"),
         ]
 
     def __call__(self, text: str) -> str:
-        """Return `text` without any of it."""
+        """Return the scrubbed text."""
         text = self._redact(text)
-        for pattern, instead in (*self._first, *_STEPS, *self._last):
-            text = pattern.sub(instead, text)
+        for pattern, replacement in (*self._first, *_STEPS, *self._last):
+            text = pattern.sub(replacement, text)
         return text
 
 
-def _known(names: Iterable[str], instead: str, after: str, shortest: int = 3) -> list[Step]:
-    before = r"(?<![A-Za-z0-9])" if instead != HOME else ""
+def _known_names(
+    names: Iterable[str], replacement: str, after: str, shortest: int = 3
+) -> list[Step]:
+    before = r"(?<![A-Za-z0-9])" if replacement != HOME else ""
     return [
-        (re.compile(f"{before}{re.escape(one)}{after}", re.IGNORECASE), instead)
-        for one in names
-        if len(one) >= shortest and one.lower() not in NOBODY
+        (re.compile(f"{before}{re.escape(name)}{after}", re.IGNORECASE), replacement)
+        for name in names
+        if len(name) >= shortest and name.lower() not in NOBODY
     ]
 
 
-def _host(match: re.Match[str]) -> str:
-    """Return a URL without its host and who logs in there; the port stays."""
+def _replace_host(match: re.Match[str]) -> str:
+    """Return a URL without its credentials and its host; the port stays."""
     place = match[2].rpartition("@")[2]
     name, colon, port = place.rpartition(":")
     if not (colon and port.isascii() and port.isdigit()):
         name, port = place, ""
-    kept = name if name.strip("[]").lower() in _LOOPBACK else HOST
-    return f"{match[1]}{kept}{f':{port}' if port else ''}"
+    host = name if name.strip("[]").lower() in _LOOPBACK else HOST
+    return f"{match[1]}{host}{f':{port}' if port else ''}"
 
 
-def _named_host(match: re.Match[str]) -> str:
+def _replace_named_host(match: re.Match[str]) -> str:
     return match[0] if match[2].lower() in _LOOPBACK else f"{match[1]}{HOST}"
 
 
-def _address(match: re.Match[str]) -> str:
+def _replace_ipv4(match: re.Match[str]) -> str:
     text = match[0]
     return ADDRESS if _is_address(text) and text not in _LOOPBACK else text
 
 
-def _colons(match: re.Match[str]) -> str:
-    """Return what may be an IPv6 address with a colon before or after it, without the address."""
+def _replace_ipv6(match: re.Match[str]) -> str:
+    """Replace an IPv6 address, which may have a colon before or after it."""
     text = match[0]
     if text.count(":") < 2:
         return text
@@ -186,8 +190,8 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _long(match: re.Match[str]) -> str:
-    """Return a path or a name as it is; what is made of no words is a secret."""
+def _replace_long_token(match: re.Match[str]) -> str:
+    """Hide a long run of characters that is not made of words, as a path or a name is."""
     parts = _BETWEEN.split(match[0])
     odd = sum(
         len(part)
@@ -208,19 +212,19 @@ _STEPS: tuple[Step, ...] = (
     (_NPMRC, f"//{HOST}"),
     (_SHARE, lambda _: f"\\\\{HOST}"),
     (_REMOTE, rf"\1{USER}@{HOST}"),
-    (_URL, _host),
+    (_URL, _replace_host),
     (_HOMES, HOME),
     (_MAIL, MAIL),
     (_UUID, ID),
     (_MAC, ID),
-    (_IPV4, _address),
-    (_IPV6, _colons),
+    (_IPV4, _replace_ipv4),
+    (_IPV6, _replace_ipv6),
     (_LOOKED_UP, rf"\1\2{HOST}"),
-    (_NAMED, _named_host),
+    (_NAMED, _replace_named_host),
     (_SSH, rf"\1{HOST}"),
     (_ALTERNATIVE, rf"\1{HOST}"),
     (_DOMAIN, HOST),
     (_COUNTRY, HOST),
     (_HEX, HIDDEN),
-    (_LONG, _long),
+    (_LONG, _replace_long_token),
 )

@@ -1,9 +1,9 @@
-"""Sends a report, and has one erased: within seconds, by TLS, to nobody but the host that was named."""
+"""Send and erase a report: within seconds, over TLS, to the named host only."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,19 +12,16 @@ from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.probes.deadline import within
 
-if TYPE_CHECKING:
-    import requests
-
 PATH = "/api/reports"
-"""Where a monitor's page takes reports."""
+"""Where a monitor's page receives reports."""
 
 SECONDS, WHOLE = 5.0, 10.0
-"""What connecting may take, and each pause of the answer; and the whole."""
+"""Limits of the connection and of each pause of the response, and of everything together."""
 
-_LARGEST_ANSWER = 4_096
+_MAX_RESPONSE = 4_096
 _ID = re.compile(r"[\w-]{16,100}\Z", re.ASCII)
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-_WHY = {
+_REASONS = {
     401: "FLOWHEALTH_REPORT_TOKEN is not set, or not a token that it accepts",
     403: "the token does not open it: it needs the scope report",
     404: "it receives no reports there, or has none with this id",
@@ -33,34 +30,30 @@ _WHY = {
 }
 
 
-class NotSent(Exception):
-    """It was not sent, or not taken; the message says why."""
+class SendError(Exception):
+    """The report was not sent, or not accepted; the message says why."""
 
 
-class _Taken(msgspec.Struct):
-    """What a receiver answers."""
-
+class _Receipt(msgspec.Struct):
     id: str
 
 
-class _Problem(msgspec.Struct):
-    """What it answers where it refuses."""
-
+class _Refusal(msgspec.Struct):
     error: str
 
 
-class Receiver(msgspec.Struct, frozen=True):
+class ReportReceiver(msgspec.Struct, frozen=True):
     """Where reports go: `origin` is its scheme, host and port, `url` the whole address."""
 
     origin: str
     url: str
 
 
-def receiver_of(text: str, option: str) -> Receiver:
-    """Return what an option names; an address without a path means a monitor's page.
+def parse_receiver(text: str, option: str) -> ReportReceiver:
+    """Return the receiver at an address; without a path it is a monitor's page.
 
     Raises:
-        UsageError: It is no address, or one by which others on the way could read.
+        UsageError: The address is invalid, or others could read the report on its way.
     """
     parts = urlsplit("")
     try:
@@ -78,99 +71,96 @@ def receiver_of(text: str, option: str) -> Receiver:
         raise UsageError(f"{option}: over http everybody on the way could read it; use https")
     origin = f"{parts.scheme}://{parts.netloc}"
     path = parts.path.rstrip("/")
-    return Receiver(origin, f"{origin}{path or PATH}")
+    return ReportReceiver(origin, f"{origin}{path or PATH}")
 
 
-def send(receiver: Receiver, content: bytes, token: str | None) -> str:
+def send(receiver: ReportReceiver, content: bytes, token: str | None) -> str:
     """Send a report; return the address that erases it.
 
     Raises:
-        NotSent: It was not, or the receiver did not take it.
+        SendError: It was not sent, or not accepted.
     """
-    answer = _asked("POST", receiver.url, content, token, 201)
+    body = _request("POST", receiver.url, 201, content, token)
     try:
-        name = msgspec.json.decode(answer, type=_Taken).id
+        name = msgspec.json.decode(body, type=_Receipt).id
     except (msgspec.DecodeError, ValueError, RecursionError):
         name = ""
     if not _ID.match(name):
-        raise NotSent("its answer makes no sense")
+        raise SendError("its answer makes no sense")
     return f"{receiver.url}/{name}"
 
 
-def erase(receiver: Receiver) -> None:
-    """Have the report erased whose address this is.
+def erase(receiver: ReportReceiver) -> None:
+    """Erase the report at an address that `send` returned.
 
     Raises:
-        NotSent: It was not.
+        SendError: It was not erased.
     """
-    _asked("DELETE", receiver.url, None, None, 204)
+    _request("DELETE", receiver.url, 204)
 
 
-def _asked(method: str, url: str, content: bytes | None, token: str | None, right: int) -> bytes:
-    """Return an answer's body, small and in time.
+def _request(
+    method: str, url: str, expected: int, content: bytes | None = None, token: str | None = None
+) -> bytes:
+    """Return the body of a response with the expected status.
 
     Raises:
-        NotSent: There is none, or another than the right one.
+        SendError: There is none in time.
     """
     import requests
 
-    session = requests.Session()
-    done = within(
-        WHOLE, lambda: _answered(session, method, url, (content, token), right), session.close
-    )
-    error = done.error
-    if done.late or isinstance(error, requests.exceptions.Timeout):
-        raise NotSent("no answer in time")
-    if isinstance(error, requests.exceptions.SSLError):
-        raise NotSent("its certificate is not trusted, or the connection broke")
-    if isinstance(error, NotSent):
-        raise NotSent(str(error))
-    if error is not None:
-        raise NotSent("it can't be reached, or the connection broke")
-    return done.results[0]
-
-
-def _answered(
-    session: requests.Session,
-    method: str,
-    url: str,
-    what: tuple[bytes | None, str | None],
-    right: int,
-) -> bytes:
-    content, token = what
-    headers = {"Accept": "application/json", "User-Agent": "pytest-flowhealth"}
-    headers |= {} if content is None else {"Content-Type": "application/json"}
-
-    def authorized(request: requests.PreparedRequest) -> requests.PreparedRequest:
-        # Also without a token: else requests would take one of ~/.netrc.
+    def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        # Called without a token, too: otherwise requests would read ~/.netrc.
         if token is not None:
             request.headers["Authorization"] = f"Bearer {token}"
         return request
 
-    with session.request(
-        method,
-        url,
-        data=content,
-        headers=headers,
-        auth=authorized,
-        timeout=SECONDS,
-        stream=True,
-        allow_redirects=False,
-    ) as answer:
-        body: bytes = answer.raw.read(_LARGEST_ANSWER)
-        if answer.status_code == right:
-            return body
-        raise NotSent(_refusal(answer.status_code, body))
+    def exchange() -> tuple[int, bytes]:
+        headers = {"Accept": "application/json", "User-Agent": "pytest-flowhealth"}
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        with session.request(
+            method,
+            url,
+            data=content,
+            headers=headers,
+            auth=authorize,
+            timeout=SECONDS,
+            stream=True,
+            allow_redirects=False,
+        ) as response:
+            return response.status_code, response.raw.read(_MAX_RESPONSE)
+
+    with requests.Session() as session:
+        status, body = _run_in_time(exchange, session.close)
+    if status != expected:
+        raise SendError(_describe_refusal(status, body))
+    return body
 
 
-def _refusal(code: int, body: bytes) -> str:
-    """Return why it was not taken; what a monitor says of it is told too, made safe to show."""
-    if code in _WHY:
-        return f"HTTP {code}: {_WHY[code]}"
-    if 300 <= code < 400:
-        return f"HTTP {code}: it names another address, which is not followed"
+def _run_in_time(
+    exchange: Callable[[], tuple[int, bytes]], give_up: Callable[[], None]
+) -> tuple[int, bytes]:
+    import requests
+
+    outcome = within(WHOLE, exchange, give_up)
+    if outcome.late or isinstance(outcome.error, requests.Timeout):
+        raise SendError("no answer in time")
+    if isinstance(outcome.error, requests.exceptions.SSLError):
+        raise SendError("its certificate is not trusted, or the connection broke")
+    if outcome.error is not None:
+        raise SendError("it can't be reached, or the connection broke")
+    return outcome.results[0]
+
+
+def _describe_refusal(status: int, body: bytes) -> str:
+    """Return why a report was not accepted, with the receiver's own message made safe to show."""
+    if status in _REASONS:
+        return f"HTTP {status}: {_REASONS[status]}"
+    if 300 <= status < 400:
+        return f"HTTP {status}: it names another address, which is not followed"
     try:
-        said = one_line(msgspec.json.decode(body, type=_Problem).error, 200)
+        message = one_line(msgspec.json.decode(body, type=_Refusal).error, 200)
     except (msgspec.DecodeError, ValueError, RecursionError):
-        said = ""
-    return f"HTTP {code}" + (f": {said}" if said else "")
+        message = ""
+    return f"HTTP {status}" + (f": {message}" if message else "")

@@ -1,4 +1,4 @@
-"""Reports of installations in the history: kept, erased, counted."""
+"""Install reports in the history: stored, erased and counted."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from pytest_flowhealth.install_reports.report import FailureGroup, InstallReport
 from pytest_flowhealth.probes.registry.reports import InstallCount
 
 MOST = 20
-"""Versions, and the like, that are told of one kind, or of all, at the most."""
+"""Maximum number of versions, Node versions and platforms that are listed."""
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """A report as it is kept.
+class StoredReport(msgspec.Struct, frozen=True):
+    """A report as it is stored.
 
     Attributes:
-        proof: The SHA-256 of its id: who has the id may erase it.
-        at: When it came, in seconds since 1970.
+        proof: The SHA-256 of its id: whoever has the id may erase it.
+        at: Time of arrival, in seconds since 1970.
         report: Without its context, scrubbed.
-        kind: Its error's fingerprint; None where it went well.
-        source: What stands for the sender's network on that day.
-        context: Its sealed context, None for none.
+        kind: The fingerprint of its error; None for a success.
+        source: The anonymous key of the sender's network on that day.
+        context: Its encrypted context; None if it has none.
     """
 
     proof: bytes
@@ -39,7 +39,7 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """How installations of a package went."""
+    """Number of successful and failed installations."""
 
     succeeded: int
     failed: int
@@ -49,7 +49,7 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 class Received(msgspec.Struct, frozen=True):
-    """A report that is kept, by its number; `sealed` tells whether it has a context."""
+    """A stored report; `sealed` tells whether it has a context."""
 
     number: int
     at: float
@@ -66,18 +66,18 @@ class Received(msgspec.Struct, frozen=True):
     sealed: bool
 
 
-def new_id() -> str:
-    """Return an id that nobody can guess."""
+def make_id() -> str:
+    """Return a random id of 192 bits."""
     return secrets.token_urlsafe(24)
 
 
-def proof_of(name: str) -> bytes:
-    """Return what is kept of an id."""
+def hash_id(name: str) -> bytes:
+    """Return the hash of an id, which is stored in its place."""
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()
 
 
-def add(connection: sqlite3.Connection, reports: Iterable[Kept]) -> None:
-    """Keep reports, all or none of them; they are on the disk afterwards.
+def add(connection: sqlite3.Connection, reports: Iterable[StoredReport]) -> None:
+    """Store reports durably, all or none of them.
 
     Raises:
         sqlite3.Error: They can't be written.
@@ -87,30 +87,30 @@ def add(connection: sqlite3.Connection, reports: Iterable[Kept]) -> None:
         connection.executemany(
             "INSERT INTO reports (proof, at, package, version, node, npm, platform, step, ok, "
             "seconds, kind, error, source, context) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [_row(one) for one in reports],
+            [_make_row(report) for report in reports],
         )
 
 
 def erase(connection: sqlite3.Connection, name: str) -> bool:
-    """Erase the report with an id, whatever is kept of it; tell whether there was one.
+    """Erase the report with an id completely; return whether there was one.
 
     Raises:
-        sqlite3.Error: It can't be done.
+        sqlite3.Error: The history can't be written.
     """
     with erasing(connection):
         with transaction(connection):
-            done = connection.execute("DELETE FROM reports WHERE proof = ?", (proof_of(name),))
-        # Of the log too; where others read it just now, it goes when the last of them closes the file.
+            done = connection.execute("DELETE FROM reports WHERE proof = ?", (hash_id(name),))
+        # From the log, too; if others read it now, when the last of them closes the file.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     return done.rowcount > 0
 
 
 def kinds(connection: sqlite3.Connection, since: float = 0.0) -> list[FailureGroup]:
-    """Return the failures that are one, the most reported first.
+    """Return the failures grouped by fingerprint, the most frequent first.
 
     Args:
         connection: The history.
-        since: When a report must have come to count, in seconds since 1970.
+        since: The earliest time of arrival, in seconds since 1970.
     """
     counted = {
         column: _by_kind(connection, column, since) for column in ("version", "node", "platform")
@@ -142,7 +142,7 @@ def kinds(connection: sqlite3.Connection, since: float = 0.0) -> list[FailureGro
 def totals(
     connection: sqlite3.Connection, packages: Sequence[str], since: float, until: float
 ) -> Totals:
-    """Return how the installations of packages went between two times."""
+    """Return the number of successful and failed installations of packages between two times."""
     chosen = (*packages, since, until)
     rows = dict(
         connection.execute(
@@ -163,7 +163,7 @@ def totals(
 def latest(
     connection: sqlite3.Connection, since: float, until: float, limit: int
 ) -> list[Received]:
-    """Return the last reports between two times, the newest first."""
+    """Return the newest reports between two times, the newest first."""
     rows = connection.execute(
         "SELECT id, at, package, version, node, npm, platform, step, ok, seconds, kind, error, "
         "context IS NOT NULL FROM reports WHERE at >= ? AND at < ? ORDER BY at DESC, id DESC LIMIT ?",
@@ -173,14 +173,14 @@ def latest(
 
 
 def sealed(connection: sqlite3.Connection, number: int) -> bytes | None:
-    """Return the sealed context of a report; None where there is none."""
+    """Return the encrypted context of a report; None if it has none."""
     row = connection.execute("SELECT context FROM reports WHERE id = ?", (number,)).fetchone()
     found: bytes | None = row[0] if row else None
     return found
 
 
 def newest_sealed(connection: sqlite3.Connection) -> tuple[bytes | None, int]:
-    """Return the newest sealed context, and how many there are."""
+    """Return the newest encrypted context, and the number of contexts."""
     (count,) = connection.execute("SELECT count(context) FROM reports").fetchone()
     row = connection.execute(
         "SELECT context FROM reports WHERE context IS NOT NULL ORDER BY id DESC LIMIT 1"
@@ -188,13 +188,21 @@ def newest_sealed(connection: sqlite3.Connection) -> tuple[bytes | None, int]:
     return (row[0] if row else None), count
 
 
-def _row(one: Kept) -> tuple[object, ...]:
-    report = one.report
+def _make_row(stored: StoredReport) -> tuple[object, ...]:
+    report = stored.report
     platform = "-".join(part for part in (report.os, report.arch) if part) or None
     return (
-        *(one.proof, one.at, report.package, report.version, report.node, report.npm, platform),
-        *(report.step, report.outcome == "success", report.seconds, one.kind, report.error),
-        *(one.source, one.context),
+        *(
+            stored.proof,
+            stored.at,
+            report.package,
+            report.version,
+            report.node,
+            report.npm,
+            platform,
+        ),
+        *(report.step, report.outcome == "success", report.seconds, stored.kind, report.error),
+        *(stored.source, stored.context),
     )
 
 
@@ -225,4 +233,4 @@ def _by_kind(
     for kind, name, count in rows:
         if len(found[kind]) < MOST:
             found[kind].append((name, count))
-    return defaultdict(tuple, {kind: tuple(ones) for kind, ones in found.items()})
+    return defaultdict(tuple, {kind: tuple(counts) for kind, counts in found.items()})

@@ -14,16 +14,21 @@ from pytest_flowhealth.config.environment import REPORT_TOKEN, SUBMIT
 from pytest_flowhealth.domain.report import Document
 from pytest_flowhealth.domain.text import one_line, secrets_in
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.install_reports.builder import NoReport, encoded, report_of, this_machine
+from pytest_flowhealth.install_reports.builder import (
+    ReportUnavailable,
+    build_report,
+    encode_report,
+    read_machine,
+)
 from pytest_flowhealth.install_reports.consent import (
     DO_NOT_TRACK,
     Consent,
-    consent_of,
+    find_consent,
     remember,
 )
 from pytest_flowhealth.install_reports.report import InstallReport
 from pytest_flowhealth.install_reports.scrub import Scrubber
-from pytest_flowhealth.install_reports.sender import NotSent, Receiver, receiver_of, send
+from pytest_flowhealth.install_reports.sender import ReportReceiver, SendError, parse_receiver, send
 from pytest_flowhealth.plugin.options import read_arguments
 from pytest_flowhealth.plugin.reporting.messages import make_usage_error
 from pytest_flowhealth.plugin.reporting.stdout import StandardOutput
@@ -46,7 +51,7 @@ def require_receiver(config: pytest.Config) -> None:
     if text is None or text == SHOW:
         return
     try:
-        receiver_of(text, OPTION)
+        parse_receiver(text, OPTION)
     except UsageError as error:
         raise make_usage_error(str(error)) from None
 
@@ -55,7 +60,7 @@ def submit(run: HealthRun, document: Document) -> None:
     """Send what the command line asks for; whatever goes wrong is a line, and nothing of the verdict's."""
     try:
         told = _submitted(run, document)
-    except (NoReport, NotSent) as error:
+    except (ReportUnavailable, SendError) as error:
         told = f"no report was sent: {error}"
     except KeyboardInterrupt:
         told = "no report was sent: interrupted"
@@ -68,12 +73,12 @@ def submit(run: HealthRun, document: Document) -> None:
 def _submitted(run: HealthRun, document: Document) -> str:
     text = str(run.config.option.health_submit)
     # What forbids it is known before anybody looks for Node and npm.
-    receiver = None if text == SHOW else receiver_of(text, OPTION)
-    known = consent_of(receiver.origin, os.environ) if receiver is not None else "unknown"
+    receiver = None if text == SHOW else parse_receiver(text, OPTION)
+    known = find_consent(receiver.origin, os.environ) if receiver is not None else "unknown"
     if receiver is not None:
         _require_allowed(run, known)
-    report = report_of(document.health, this_machine(), scrubber())
-    content = encoded(report)
+    report = build_report(document.health, read_machine(), scrubber())
+    content = encode_report(report)
     if receiver is None:
         _show(run, content)
         return ""
@@ -87,14 +92,14 @@ def _require_allowed(run: HealthRun, known: Consent) -> None:
     """Refuse to send where that is known to be unwanted.
 
     Raises:
-        NotSent: It is, with the reason.
+        SendError: It is, with the reason.
     """
     if not any(one.startswith(OPTION) for one in read_arguments(run.config.invocation_params.args)):
-        raise NotSent(f"{OPTION} has to be typed; in a configuration file it does not count")
+        raise SendError(f"{OPTION} has to be typed; in a configuration file it does not count")
     if known == "forbidden":
-        raise NotSent(f"{DO_NOT_TRACK} is set")
+        raise SendError(f"{DO_NOT_TRACK} is set")
     if known == "no":
-        raise NotSent(
+        raise SendError(
             f"you said no; {SUBMIT}=yes, or flowhealth reports withdraw to be asked again"
         )
 
@@ -126,7 +131,7 @@ def _show(run: HealthRun, content: bytes) -> None:
         stdout.write(content)
 
 
-def _asked(receiver: Receiver, report: InstallReport) -> bool:
+def _asked(receiver: ReportReceiver, report: InstallReport) -> bool:
     """Ask whether a report may be sent, where somebody can answer, and remember the answer."""
     if not _can_ask():
         return False

@@ -20,7 +20,7 @@ import msgspec
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.github_issues.scheduler import IssueScheduler
 from pytest_flowhealth.history.place import Place
-from pytest_flowhealth.install_reports.batch_writer import Intake
+from pytest_flowhealth.install_reports.batch_writer import BatchWriter
 from pytest_flowhealth.monitor.loop import Monitor
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.monitor.view import Remark
@@ -77,7 +77,7 @@ class Page:
         access = access_of(settings.target.config.web, secrets, self._sessions.hash)
         self._visitors = Visitors(self._sessions, access)
         self._admit()
-        self._intake = Intake(place.path)
+        self._intake = BatchWriter(place.path)
         self._feed = Feed()
         self._live = Live(self._feed)
         self._picture = Picture()

@@ -50,7 +50,7 @@ def add_reports(path: Path, kinds: Sequence[FailureGroup] = (BASE,)) -> None:
             store.add(connection, [_report(each, number) for number in range(each.count)])
 
 
-def _report(kind: FailureGroup, number: int) -> store.Kept:
+def _report(kind: FailureGroup, number: int) -> store.StoredReport:
     def pick(parts: Sequence[tuple[str, int]]) -> str | None:
         names = [name for name, count in parts for _ in range(count)]
         return names[number] if number < len(names) else None
@@ -67,8 +67,8 @@ def _report(kind: FailureGroup, number: int) -> store.Kept:
         error=kind.error,
     )
     source = (number % kind.sources).to_bytes(2)
-    proof = store.proof_of(store.new_id())
-    return store.Kept(proof, kind.first + number, report, kind.fingerprint, source)
+    proof = store.hash_id(store.make_id())
+    return store.StoredReport(proof, kind.first + number, report, kind.fingerprint, source)
 
 
 class IssuesProject:

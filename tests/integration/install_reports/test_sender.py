@@ -9,7 +9,7 @@ import pytest
 
 from pytest_flowhealth.install_reports import sender
 from pytest_flowhealth.install_reports.report import InstallReport
-from pytest_flowhealth.install_reports.sender import NotSent, Receiver, send
+from pytest_flowhealth.install_reports.sender import ReportReceiver, SendError, send
 from tests.kit.http import HttpServer, Reply
 from tests.kit.planted import Planted
 from tests.kit.projects import write
@@ -133,8 +133,8 @@ def test_any_other_answer_is_not_sent(
         monkeypatch.setattr(sender, "SECONDS", 1.0)
         monkeypatch.setattr(sender, "WHOLE", 1.2)
     with HttpServer([reply]) as server:
-        with pytest.raises(NotSent, match=reason):
-            send(Receiver("x", server.url), b"{}", "token-x")
+        with pytest.raises(SendError, match=reason):
+            send(ReportReceiver("x", server.url), b"{}", "token-x")
         assert len(server.requests) <= 1
 
 
@@ -145,7 +145,7 @@ def test_the_token_is_sent_and_netrc_is_not_read(
     (tmp_path / ".netrc").chmod(0o600)
     monkeypatch.setenv("HOME", str(tmp_path))
     for token in ("abc", None):
-        assert send(Receiver("x", receiver.url), b"{}", token).endswith("A" * 32)
+        assert send(ReportReceiver("x", receiver.url), b"{}", token).endswith("A" * 32)
     sent = [request.headers.get("authorization") for request in receiver.requests]
     assert sent == ["Bearer abc", None]
 

@@ -69,8 +69,8 @@ def test_after_random_faults_crashes_and_monitors_one_issue_of_each_kind_is_open
 
     github.fault = lambda *_: None
     for _ in range(2):
-        clock.sleep(4_000.0)
         for monitor in monitors:
+            clock.sleep(4_000.0)
             monitor.sync(*KINDS)
             assert max(len(github.open_issues(each.fingerprint)) for each in KINDS) <= 1
     assert [len(github.open_issues(each.fingerprint)) for each in KINDS] == [1, 1]

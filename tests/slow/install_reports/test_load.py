@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks import reports as load
-from pytest_flowhealth.install_reports.store import proof_of
+from pytest_flowhealth.install_reports.store import hash_id
 from tests.kit.disks import fill, small_disk
 from tests.kit.install_reports import OPEN, Sender, count, receiving, report
 from tests.kit.site import Site
@@ -29,7 +29,7 @@ def test_every_accepted_report_survives_a_kill(tmp_path: Path) -> None:
         shop.monitor.end(signal.SIGKILL)
         pool.shutdown()
         kept = {row[0] for row in shop.monitor.rows("SELECT proof FROM reports")}
-        assert {proof_of(each) for each in accepted} <= kept
+        assert {hash_id(each) for each in accepted} <= kept
         # Those that were not answered in time, one for each sender.
         assert len(kept) <= len(accepted) + 4
         shop.start(interval="30s")

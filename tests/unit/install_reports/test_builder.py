@@ -7,16 +7,16 @@ from pytest_flowhealth.domain.checks import CheckResult, PhaseOutcome
 from pytest_flowhealth.domain.report import Report, TargetInfo
 from pytest_flowhealth.install_reports.builder import (
     LARGEST,
-    Machine,
-    NoReport,
-    encoded,
-    report_of,
+    MachineInfo,
+    ReportUnavailable,
+    build_report,
+    encode_report,
 )
 from pytest_flowhealth.install_reports.report import InstallReport
 from pytest_flowhealth.install_reports.scrub import Scrubber
 from tests.kit.reports import judged, limit, reported
 
-HERE = Machine(node="20.11.1", npm="10.2.4", os="linux", arch="x64")
+HERE = MachineInfo(node="20.11.1", npm="10.2.4", os="linux", arch="x64")
 INSTALLED = [judged("package.manifest"), judged("build.artifacts")]
 
 
@@ -29,7 +29,7 @@ def named(health: Report, name: str | None, version: str | None = "1.2.3") -> Re
 
 
 def make(*checks: CheckResult) -> InstallReport:
-    return report_of(reported([*checks]), HERE, Scrubber())
+    return build_report(reported([*checks]), HERE, Scrubber())
 
 
 def test_a_success_says_so_and_has_no_texts() -> None:
@@ -63,22 +63,22 @@ UNKNOWN = judged("own.never", thresholds=(limit("never", "ms", warn=1, fail=2),)
         (reported([*INSTALLED, UNKNOWN]), "status is unknown"),
         (reported([judged("own.check")]), "none of the checks of package and build was run"),
         (named(reported(INSTALLED), None), "tells no name that can be sent"),
-        (named(reported(INSTALLED), "not a name"), "the report would not be taken"),
+        (named(reported(INSTALLED), "not a name"), "the report would not be accepted"),
     ],
 )
 def test_what_is_not_known_gives_no_report(health: Report, why: str) -> None:
-    with pytest.raises(NoReport, match=why):
-        report_of(health, HERE, Scrubber())
+    with pytest.raises(ReportUnavailable, match=why):
+        build_report(health, HERE, Scrubber())
 
 
 def test_versions_that_would_be_refused_are_left_out() -> None:
-    odd = Machine(node="20.11.1 or so", npm="10+x", os="../linux", arch=None)
-    found = report_of(named(reported(INSTALLED), "shop", "attacker/evil"), odd, Scrubber())
+    odd = MachineInfo(node="20.11.1 or so", npm="10+x", os="../linux", arch=None)
+    found = build_report(named(reported(INSTALLED), "shop", "attacker/evil"), odd, Scrubber())
     assert {found.version, found.node, found.npm, found.os, found.arch} == {None}
 
 
 @pytest.mark.parametrize("text", ["x", "\x00", "\U0001f600"])
 def test_a_report_is_never_too_large(text: str) -> None:
-    content = encoded(InstallReport(package="shop", outcome="failure", context=text * 60_000))
+    content = encode_report(InstallReport(package="shop", outcome="failure", context=text * 60_000))
     assert len(content) <= LARGEST
     assert msgspec.json.decode(content, type=InstallReport).context.startswith(text * 5_000)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.install_reports.fingerprint import fingerprint, normal
+from pytest_flowhealth.install_reports.fingerprint import fingerprint, normalize_error
 
 SAME = [
     [
@@ -27,7 +27,7 @@ SAME = [
 @pytest.mark.parametrize("errors", SAME)
 def test_errors_that_differ_in_numbers_paths_and_versions_are_one_kind(errors: list[str]) -> None:
     assert len({fingerprint(one, "install", "shop") for one in errors}) == 1, [
-        normal(one) for one in errors
+        normalize_error(one) for one in errors
     ]
 
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from pytest_flowhealth.install_reports.ingest import Unwanted, require_wanted
+from pytest_flowhealth.install_reports.ingest import ReportRefused, require_accepted
 from pytest_flowhealth.install_reports.report import InstallReport
 from tests.kit.install_reports import encoded, report
 
@@ -11,7 +11,7 @@ from tests.kit.install_reports import encoded, report
 def accept(content: object) -> InstallReport:
     """Decode a report and check it, as the receiving end does."""
     found = msgspec.json.decode(encoded(content), type=InstallReport)
-    require_wanted(found, ("shop",))
+    require_accepted(found, ("shop",))
     return found
 
 
@@ -40,7 +40,7 @@ def accept(content: object) -> InstallReport:
     ids=range(18),
 )
 def test_an_invalid_report_is_refused(content: object) -> None:
-    with pytest.raises((msgspec.DecodeError, ValueError, Unwanted)):
+    with pytest.raises((msgspec.DecodeError, ValueError, ReportRefused)):
         accept(content)
 
 

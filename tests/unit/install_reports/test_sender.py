@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.install_reports.sender import Receiver, receiver_of
+from pytest_flowhealth.install_reports.sender import ReportReceiver, parse_receiver
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from pytest_flowhealth.install_reports.sender import Receiver, receiver_of
 )
 def test_an_unusable_address_is_a_usage_error_that_does_not_show_it(address: str) -> None:
     with pytest.raises(UsageError, match="--health-submit") as caught:
-        receiver_of(address, "--health-submit")
+        parse_receiver(address, "--health-submit")
     assert "secretpw" not in str(caught.value)
 
 
@@ -28,4 +28,4 @@ def test_an_unusable_address_is_a_usage_error_that_does_not_show_it(address: str
     ],
 )
 def test_an_address_without_a_path_is_a_monitors_page(address: str, name: str, url: str) -> None:
-    assert receiver_of(address, "--health-submit") == Receiver(name, url)
+    assert parse_receiver(address, "--health-submit") == ReportReceiver(name, url)

@@ -12,13 +12,13 @@ from cryptography.fernet import Fernet
 from pytest_flowhealth.history.keeping import opened
 from pytest_flowhealth.history.store import Retention, purge
 from pytest_flowhealth.install_reports import store
-from pytest_flowhealth.install_reports.encryption import Vault
+from pytest_flowhealth.install_reports.encryption import ContextCipher
 from pytest_flowhealth.install_reports.fingerprint import fingerprint
-from pytest_flowhealth.install_reports.ingest import cleaned, kept
+from pytest_flowhealth.install_reports.ingest import make_stored_report, scrub_report
 from pytest_flowhealth.install_reports.report import InstallReport
 from pytest_flowhealth.install_reports.scrub import Scrubber
 
-VAULT = Vault(Fernet.generate_key().decode())
+CIPHER = ContextCipher(Fernet.generate_key().decode())
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Iterator[sqlite3.Connection]:
         yield found
 
 
-def failure(number: int, at: float, **changes: object) -> store.Kept:
+def failure(number: int, at: float, **changes: object) -> store.StoredReport:
     known = InstallReport(
         package="shop",
         version="1.0.0",
@@ -38,7 +38,9 @@ def failure(number: int, at: float, **changes: object) -> store.Kept:
         error=f"exit code {number}",
     )
     report = msgspec.structs.replace(known, **changes)
-    return kept(cleaned(report, Scrubber()), store.new_id(), at, bytes([number % 3]), VAULT)
+    return make_stored_report(
+        scrub_report(report, Scrubber()), store.make_id(), at, bytes([number % 3]), CIPHER
+    )
 
 
 def test_failures_are_counted_by_kind(file: sqlite3.Connection) -> None:
