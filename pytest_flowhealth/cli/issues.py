@@ -121,8 +121,9 @@ def _print_requests(
         path, body = _request_of(action, records, policy)
         _print(f"POST {base}/{path}")
         _print(json.dumps(body, indent=2))
+    count = "1 request" if len(requests) == 1 else f"{len(requests):,} requests"
     _print_error(
-        f"{len(requests)} requests would be sent; GitHub was not asked: an issue that is there already, "
+        f"{count} would be sent; GitHub was not asked: an issue that is there already, "
         "and that this history does not know of, is found before another is opened"
     )
 

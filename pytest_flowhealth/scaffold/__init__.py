@@ -1,1 +1,1 @@
-"""What `flowhealth init` writes into a project: looked for, planned, shown, written."""
+"""`flowhealth init`: inspect a project, plan its files, show them as a diff, write them."""

@@ -1,4 +1,4 @@
-"""Shows a plan as a unified diff, and writes it: all of it, or nothing."""
+"""Format a plan as a unified diff, and write it completely or not at all."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 from pytest_flowhealth.config.atomic import replace_file
 from pytest_flowhealth.config.files import is_absent, read_bytes, reason
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.scaffold.plan import Change, Plan, out_of_place
+from pytest_flowhealth.scaffold.plan import Change, Plan, find_obstacle
 
 _NEW = 0o644
 _WRITABLE = 0o222
 
 
-def differences(plan: Plan) -> Iterator[str]:
+def format_diff(plan: Plan) -> Iterator[str]:
     """Yield the lines of a unified diff of all changes, without their ends."""
     for change in plan.changes:
         before, after = _lines(change.before), _lines(change.after)
@@ -27,7 +27,7 @@ def differences(plan: Plan) -> Iterator[str]:
 
 
 def write(plan: Plan) -> None:
-    """Write every change; where one fails, take back those before it.
+    """Write every change; if one fails, undo those before it.
 
     Raises:
         CheckFailed: One can't be written, or its file changed since it was planned; then
@@ -39,7 +39,7 @@ def write(plan: Plan) -> None:
         for change in plan.changes:
             _write(plan.root, change, written, made)
     except BaseException:
-        _take_back(written, made)
+        _remove_written(written, made)
         raise
 
 
@@ -56,11 +56,11 @@ def _lines(content: bytes | None) -> list[str]:
 
 def _write(root: Path, change: Change, written: list[Path], made: list[Path]) -> None:
     path = root / change.path
-    problem = out_of_place(root, change.path) or _changed(path, change)
+    problem = find_obstacle(root, change.path) or _find_change(path, change)
     if problem:
         raise CheckFailed(f"{problem}; nothing was written")
     try:
-        _make(path.parent, made)
+        _make_folders(path.parent, made)
         replace_file(path, change.after, _mode(path))
     except OSError as error:
         raise CheckFailed(
@@ -70,8 +70,8 @@ def _write(root: Path, change: Change, written: list[Path], made: list[Path]) ->
         written.append(path)
 
 
-def _changed(path: Path, change: Change) -> str | None:
-    """Return why a file is not as it was when it was planned, or must not be written."""
+def _find_change(path: Path, change: Change) -> str | None:
+    """Return why a file differs from the plan, or must not be written."""
     if change.before is None:
         return None if is_absent(path) else f"{change.path} appeared in the meantime"
     if read_bytes(path, change.path) != change.before:
@@ -83,24 +83,24 @@ def _changed(path: Path, change: Change) -> str | None:
 
 
 def _mode(path: Path) -> int:
-    """Return the rights that the file has, or a new one gets."""
+    """Return the mode of the file, or that of a new file."""
     try:
         return stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError:
         return _NEW
 
 
-def _make(folder: Path, made: list[Path]) -> None:
-    """Make a folder and those above it; `made` gets each that was not there."""
+def _make_folders(folder: Path, made: list[Path]) -> None:
+    """Make a folder and its parents; those that were absent are appended to `made`."""
     if folder.is_dir():
         return
-    _make(folder.parent, made)
+    _make_folders(folder.parent, made)
     folder.mkdir()
     made.append(folder)
 
 
-def _take_back(written: list[Path], made: list[Path]) -> None:
-    """Remove the new files, and the folders that were made for them."""
+def _remove_written(written: list[Path], made: list[Path]) -> None:
+    """Remove the new files, and the folders made for them."""
     for path in reversed(written):
         with contextlib.suppress(OSError):
             path.unlink()

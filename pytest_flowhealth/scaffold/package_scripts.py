@@ -1,7 +1,7 @@
-"""Adds scripts to the text of a package.json, and changes nothing else of it.
+"""Add scripts to the text of a package.json without changing anything else.
 
-What is added is one piece of text, put in at one place: what was before it and
-after it stays, byte by byte. How it is spaced is taken from its neighbours.
+One piece of text is inserted at one place; everything before and after it stays, byte by byte.
+Its spacing is that of its neighbours.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ _NEWLINE = re.compile(r"\r\n|\n|\r")
 _SCRIPTS = "scripts"
 
 
-class Added(msgspec.Struct, frozen=True):
-    """The text with the scripts, and those that it has already.
+class AddedScripts(msgspec.Struct, frozen=True):
+    """The result of `add_scripts`.
 
     Attributes:
-        text: The whole text; the one that was given where nothing was missing.
+        text: The whole text; unchanged if no script was missing.
         names: The scripts that were added.
-        kept: Scripts of the same name that say something else, as they stand.
+        conflicts: Existing scripts of the same name with another command.
     """
 
     text: str
     names: tuple[str, ...] = ()
-    kept: dict[str, str] = {}
+    conflicts: dict[str, str] = {}
 
 
 class _Member(NamedTuple):
@@ -44,33 +44,37 @@ class _Member(NamedTuple):
 
 
 class _Object(NamedTuple):
-    """Where an object is: `start` is its brace, `end` is after the closing one."""
+    """The position of an object: `start` is its brace, `end` is after the closing brace."""
 
     start: int
     end: int
     members: list[_Member]
 
 
-def with_scripts(text: str, scripts: Mapping[str, str]) -> Added:
+def add_scripts(text: str, scripts: Mapping[str, str]) -> AddedScripts:
     """Return `text`, a package.json, with those of `scripts` that it does not have.
 
     Raises:
         UsageError: It is no JSON object, or its scripts are no object of strings.
     """
-    held = _scripts_in(text)
-    missing = {name: command for name, command in scripts.items() if name not in held}
-    kept = {name: held[name] for name in scripts if name in held and held[name] != scripts[name]}
+    existing = _scripts_in(text)
+    missing = {name: command for name, command in scripts.items() if name not in existing}
+    conflicts = {
+        name: existing[name]
+        for name in scripts
+        if name in existing and existing[name] != scripts[name]
+    }
     if not missing:
-        return Added(text, kept=kept)
-    top = _object(text, _past_space(text, 0))
-    # JSON.parse takes the last of members that are called the same.
-    found = next((one for one in reversed(top.members) if one.key == _SCRIPTS), None)
+        return AddedScripts(text, conflicts=conflicts)
+    top = _object(text, _skip_space(text, 0))
+    # Of members with the same name, JSON.parse takes the last.
+    found = next((member for member in reversed(top.members) if member.key == _SCRIPTS), None)
     style = _Style.of(text, top)
     if found is None:
         at, piece = style.member(top, _SCRIPTS, style.inner(missing))
     else:
         at, piece = style.members(_object(text, found.value_start), missing, depth=2)
-    return Added(text[:at] + piece + text[at:], tuple(missing), kept)
+    return AddedScripts(text[:at] + piece + text[at:], tuple(missing), conflicts)
 
 
 def _scripts_in(text: str) -> dict[str, str]:
@@ -80,13 +84,15 @@ def _scripts_in(text: str) -> dict[str, str]:
         raise UsageError(f"package.json is no JSON that can be read: {error}") from None
     if not isinstance(raw, dict):
         raise UsageError("package.json is no JSON object")
-    held = raw.get(_SCRIPTS, {})
-    if not isinstance(held, dict) or not all(isinstance(one, str) for one in held.values()):
-        raise UsageError("package.json: 'scripts' must be an object of strings; mend it first")
-    return held
+    scripts = raw.get(_SCRIPTS, {})
+    if not isinstance(scripts, dict) or not all(
+        isinstance(command, str) for command in scripts.values()
+    ):
+        raise UsageError("package.json: 'scripts' must be an object of strings")
+    return scripts
 
 
-def _past_space(text: str, at: int) -> int:
+def _skip_space(text: str, at: int) -> int:
     return _SPACE.match(text, at).end()  # type: ignore[union-attr]  # it matches nothing, too
 
 
@@ -94,19 +100,19 @@ def _object(text: str, start: int) -> _Object:
     """Return the object that begins at `start`; the text is known to be JSON."""
     members: list[_Member] = []
     decoder = json.JSONDecoder()
-    at = _past_space(text, start + 1)
+    at = _skip_space(text, start + 1)
     while text[at] != "}":
-        begin = _past_space(text, at + 1) if text[at] == "," else at
+        begin = _skip_space(text, at + 1) if text[at] == "," else at
         key, key_end = decoder.raw_decode(text, begin)
-        value_start = _past_space(text, _past_space(text, key_end) + 1)
+        value_start = _skip_space(text, _skip_space(text, key_end) + 1)
         end = decoder.raw_decode(text, value_start)[1]
         members.append(_Member(key, begin, key_end, value_start, end))
-        at = _past_space(text, end)
+        at = _skip_space(text, end)
     return _Object(start, at + 1, members)
 
 
 class _Style(NamedTuple):
-    """How a text is spaced: `newline` is empty where it is all in one line."""
+    """The spacing of a text; `newline` is empty if it has one line."""
 
     text: str
     newline: str
@@ -124,23 +130,23 @@ class _Style(NamedTuple):
         return cls(text, newline, _indentation(text, top, first), colon)
 
     def inner(self, scripts: Mapping[str, str]) -> str:
-        """Return an object of `scripts` that stands one level below the outermost."""
+        """Return an object of `scripts` one level below the outermost object."""
         if not self.newline:
-            return "{" + self._joined(scripts, self._comma()) + "}"
+            return "{" + self._join(scripts, self._comma()) + "}"
         before = self.newline + 2 * self.unit
-        return "{" + before + self._joined(scripts, "," + before) + self.newline + self.unit + "}"
+        return "{" + before + self._join(scripts, "," + before) + self.newline + self.unit + "}"
 
     def member(self, where: _Object, name: str, value: str) -> tuple[int, str]:
-        """Return the place for one member more in `where`, and its text."""
-        return self._placed(where, f"{json.dumps(name)}{self.colon}{value}", depth=1)
+        """Return the place for another member of `where`, and its text."""
+        return self._place(where, f"{json.dumps(name)}{self.colon}{value}", depth=1)
 
     def members(self, where: _Object, scripts: Mapping[str, str], depth: int) -> tuple[int, str]:
-        """Return the place for members more in `where`, and their text."""
+        """Return the place for more members of `where`, and their text."""
         gap = self._gap(where, depth)
         colon = self._colon(where)
-        return self._placed(where, self._joined(scripts, gap, colon), depth)
+        return self._place(where, self._join(scripts, gap, colon), depth)
 
-    def _placed(self, where: _Object, piece: str, depth: int) -> tuple[int, str]:
+    def _place(self, where: _Object, piece: str, depth: int) -> tuple[int, str]:
         if where.members:
             return where.members[-1].end, self._gap(where, depth) + piece
         inside = self.text[where.start + 1 : where.end - 1]
@@ -150,14 +156,17 @@ class _Style(NamedTuple):
         after = "" if _NEWLINE.search(inside) else self.newline + (depth - 1) * self.unit
         return where.start + 1, before + piece + after
 
-    def _joined(self, scripts: Mapping[str, str], gap: str, colon: str | None = None) -> str:
+    def _join(self, scripts: Mapping[str, str], gap: str, colon: str | None = None) -> str:
         colon = self.colon if colon is None else colon
-        return gap.join(f"{json.dumps(name)}{colon}{json.dumps(one)}" for name, one in scripts.items())  # fmt: skip
+        pairs = scripts.items()
+        return gap.join(
+            f"{json.dumps(name)}{colon}{json.dumps(command)}" for name, command in pairs
+        )
 
     def _gap(self, where: _Object, depth: int) -> str:
-        """Return what stands between two members: most often here, else as between lines."""
+        """Return the separator of two members: the most frequent in this object, if it has any."""
         pairs = zip(where.members, where.members[1:], strict=False)
-        gaps = Counter(self.text[one.end : after.start] for one, after in pairs)
+        gaps = Counter(self.text[before.end : after.start] for before, after in pairs)
         if gaps:
             return gaps.most_common(1)[0][0]
         if where.members:
@@ -179,7 +188,7 @@ def _last_line(space: str) -> str:
 
 
 def _indentation(text: str, top: _Object, first: _Member | None) -> str:
-    """Return what a level is indented by: as the first member is, npm's two spaces without one."""
+    """Return the indentation of a level: that of the first member, or npm's two spaces."""
     before = text[top.start + 1 : first.start] if first else ""
     if not _NEWLINE.search(before):
         return "  "

@@ -1,4 +1,4 @@
-"""What `flowhealth init` would write: a plan, made of the project as it is. Writing it is for another module."""
+"""The plan of `flowhealth init`: which files it would write. `files` writes them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pytest_flowhealth.config.load import FILE, PYPROJECT, TOOL
 from pytest_flowhealth.config.toml import NotToml, TooLarge, read_toml
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, UsageError
-from pytest_flowhealth.scaffold.package_scripts import with_scripts
-from pytest_flowhealth.scaffold.project import Found, look
+from pytest_flowhealth.scaffold.package_scripts import add_scripts
+from pytest_flowhealth.scaffold.project import ProjectInfo, inspect_project
 from pytest_flowhealth.scaffold.settings_text import settings_text
 
 MANIFEST = "package.json"
@@ -40,7 +40,7 @@ _ENDINGS = (".md", ".yaml")
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A file to be written: `path` below the root, with slashes; `before` is None where it is new."""
+    """A file to write: `path` relative to the root, with slashes; `before` is None for a new file."""
 
     path: str
     before: bytes | None
@@ -48,18 +48,18 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What would be done.
+    """What `flowhealth init` would do.
 
     Attributes:
         root: The project's folder.
         changes: The files to be written, in this order: package.json last.
-        kept: What is left as it is, a line each: what, and why.
-        hints: What else is worth knowing, a line each.
+        skipped: What stays as it is, one line each, with the reason.
+        hints: Further advice, one line each.
     """
 
     root: Path
     changes: tuple[Change, ...] = ()
-    kept: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
 
 
@@ -71,13 +71,13 @@ def plan(root: Path) -> Plan:
             be; all of it is named.
     """
     try:
-        found = look(root)
+        found = inspect_project(root)
         manifest = read_bytes(root / MANIFEST)
     except FlowHealthError as error:
         raise UsageError(_with_remedy(f"flowhealth init: {error.message}", error.remedy)) from None
     planner = _Planner(root)
     _settings(planner, found)
-    planner.file(CHECK, _filled(f"checks/{found.kind}.py"))
+    planner.file(CHECK, _fill_template(f"checks/{found.kind}.py"))
     if found.repository:
         _github(planner, found)
     else:
@@ -88,19 +88,21 @@ def plan(root: Path) -> Plan:
     _scripts(planner, manifest)
     if planner.problems:
         raise UsageError("flowhealth init: nothing was written", problems=planner.problems)
-    return Plan(root, tuple(planner.changes), tuple(planner.kept), tuple(planner.hints))
+    return Plan(root, tuple(planner.changes), tuple(planner.skipped), tuple(planner.hints))
 
 
 def service_unit(word: str, *, redis: bool) -> str:
     """Return the systemd unit of a monitor for the application `word`; docs/deployment.md shows it."""
-    return _filled("flowhealth.service", word=word, redis=" redis-server.service" if redis else "")
+    return _fill_template(
+        "flowhealth.service", word=word, redis=" redis-server.service" if redis else ""
+    )
 
 
 def _with_remedy(message: str, remedy: str | None) -> str:
     return f"{message} ({remedy})" if remedy else message
 
 
-def _filled(name: str, **words: str) -> str:
+def _fill_template(name: str, **words: str) -> str:
     folder = resources.files("pytest_flowhealth.scaffold") / "templates"
     text = (folder / f"{name}.txt").read_text(encoding="utf-8")
     # Checks are plain Python, with dollars of their own.
@@ -108,41 +110,41 @@ def _filled(name: str, **words: str) -> str:
 
 
 class _Planner:
-    """Collects changes, and what is in their way."""
+    """Collects changes, and the obstacles to them."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.changes: list[Change] = []
-        self.kept: list[str] = []
+        self.skipped: list[str] = []
         self.hints: list[str] = []
         self.problems: list[str] = []
 
     def file(self, path: str, text: str) -> None:
-        """Plan a new file; one that is there already, and says something else, is kept."""
-        problem = out_of_place(self.root, path)
+        """Plan a new file; an existing file with other content is skipped."""
+        problem = find_obstacle(self.root, path)
         if problem:
             self.problems.append(problem)
         elif is_absent(self.root / path):
             self.changes.append(Change(path, None, text.encode()))
         else:
-            self._compared(path, text)
+            self._compare(path, text)
 
-    def _compared(self, path: str, text: str) -> None:
+    def _compare(self, path: str, text: str) -> None:
         try:
             same = read_bytes(self.root / path, path) == text.encode()
         except CheckFailed as error:
             self.problems.append(error.message)
             return
         if not same:
-            self.kept.append(f"{path} is there already and says something else")
+            self.skipped.append(f"{path} is there already and says something else")
 
 
-def out_of_place(root: Path, path: str) -> str | None:
-    """Return why the file `path` can't be in `root`: a link that leads out, a file for a folder.
+def find_obstacle(root: Path, path: str) -> str | None:
+    """Return why the file `path` can't be written: a link out of the project, a file in place of a folder.
 
     Args:
         root: The project's folder.
-        path: Below it, with slashes.
+        path: Relative to it, with slashes.
     """
     base = root.resolve()
     place = root
@@ -163,31 +165,33 @@ def out_of_place(root: Path, path: str) -> str | None:
     return None
 
 
-def _settings(planner: _Planner, found: Found) -> None:
+def _settings(planner: _Planner, found: ProjectInfo) -> None:
     """Plan flowhealth.toml, unless the settings are elsewhere."""
     pyproject = planner.root / PYPROJECT
     checks = None
     if _tool(pyproject) is not None:
-        planner.kept.append(f"{FILE} is left out: the settings are in {PYPROJECT}'s [tool.{TOOL}]")
+        planner.skipped.append(
+            f"{FILE} is left out: the settings are in {PYPROJECT}'s [tool.{TOOL}]"
+        )
         checks = _tool(pyproject)
     else:
         planner.file(FILE, settings_text(found))
         if not is_absent(planner.root / FILE):
-            checks = _decoded(planner.root / FILE)
-    if checks is not None and not any(str(one).startswith("health") for one in _checks(checks)):
+            checks = _read_toml_file(planner.root / FILE)
+    if checks is not None and not any(str(path).startswith("health") for path in _checks(checks)):
         planner.hints.append(
             f'for {CHECK} to be run by `pytest --health`, add to the settings: checks = ["health/"]'
         )
 
 
 def _tool(pyproject: Path) -> dict[str, object] | None:
-    tool = (_decoded(pyproject) or {}).get("tool")
+    tool = (_read_toml_file(pyproject) or {}).get("tool")
     section = tool.get(TOOL) if isinstance(tool, dict) else None
     return section if isinstance(section, dict) else None
 
 
-def _decoded(path: Path) -> dict[str, object] | None:
-    """Return what a TOML file says, None where it is not there or can't be read."""
+def _read_toml_file(path: Path) -> dict[str, object] | None:
+    """Return the content of a TOML file; None if it is absent or invalid."""
     try:
         return read_toml(read_bytes(path).decode())
     except (CheckFailed, UnicodeDecodeError, NotToml, TooLarge):
@@ -209,38 +213,38 @@ _REDIS = """    services:
 """
 
 
-def _github(planner: _Planner, found: Found) -> None:
-    nodes = ", ".join(f'"{one}"' for one in found.nodes)
+def _github(planner: _Planner, found: ProjectInfo) -> None:
+    nodes = ", ".join(f'"{version}"' for version in found.nodes)
     install = "npm ci" if found.locked else "npm install"
     for path in (*FORMS, WORKFLOW):
-        other = _other(planner.root, path)
+        other = _find_alternative(planner.root, path)
         if other:
-            planner.kept.append(f"{other} is there already; {path} is left out")
+            planner.skipped.append(f"{other} is there already; {path} is left out")
             continue
         name = f"github/{path.rpartition('/')[2]}"
         services = _REDIS if found.redis is not None else ""
-        planner.file(path, _filled(name, nodes=nodes, install=install, services=services))
+        planner.file(path, _fill_template(name, nodes=nodes, install=install, services=services))
 
 
-def _other(root: Path, path: str) -> str | None:
-    """Return a file beside `path` that means the same under another ending."""
+def _find_alternative(root: Path, path: str) -> str | None:
+    """Return an existing file with the same name and another ending; GitHub reads both."""
     base = path.removesuffix(".yml")
     return next((base + end for end in _ENDINGS if not is_absent(root / f"{base}{end}")), None)
 
 
 def _scripts(planner: _Planner, manifest: bytes) -> None:
-    problem = out_of_place(planner.root, MANIFEST)
+    problem = find_obstacle(planner.root, MANIFEST)
     if problem:
         planner.problems.append(problem)
         return
     mark = _BOM if manifest.startswith(_BOM) else b""
     try:
-        done = with_scripts(manifest.removeprefix(_BOM).decode(), SCRIPTS)
+        done = add_scripts(manifest.removeprefix(_BOM).decode(), SCRIPTS)
     except UsageError as error:
         planner.problems.append(error.message)
         return
-    for name, command in done.kept.items():
-        planner.kept.append(f"the script {name} in {MANIFEST} says: {one_line(command, 200)}")
+    for name, command in done.conflicts.items():
+        planner.skipped.append(f"the script {name} in {MANIFEST} says: {one_line(command, 200)}")
     after = mark + done.text.encode()
     if after != manifest:
         planner.changes.append(Change(MANIFEST, manifest, after))

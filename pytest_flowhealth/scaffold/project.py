@@ -1,4 +1,4 @@
-"""What `flowhealth init` finds out of a project: what it is, and what its files and package.json tell."""
+"""Inspect a project for `flowhealth init`: its kind, package.json and configuration files."""
 
 from __future__ import annotations
 
@@ -37,31 +37,31 @@ SERVERS = frozenset(
         "socket.io",
     }
 )
-"""npm packages that an application which serves pages is made with."""
+"""npm packages of web frameworks."""
 
 NODES = ("20", "22", "24")
-"""Node's releases with long support that a CI job tries, where `engines` takes them."""
+"""Node's LTS releases that a CI job runs, as far as `engines` accepts them."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 _NPM_LOCKS = ("npm-shrinkwrap.json", "package-lock.json")
 
 
-class Found(msgspec.Struct, frozen=True):
-    """What was found.
+class ProjectInfo(msgspec.Struct, frozen=True):
+    """What is known about a project.
 
     Attributes:
         root: The project's folder.
-        kind: What its own check looks at.
-        word: Its name as a word for files and units: without a scope.
-        values: What goes into flowhealth.toml, by dotted key.
-        preset: The preset of that name; what it sets is left to it.
-        preset_values: What that sets, by dotted key.
-        redis: The Redis client among the dependencies, None where there is none.
-        nodes: The versions of Node that a CI job tries.
+        kind: The subject of its own check.
+        word: Its name without a scope, for files and units.
+        values: The settings for flowhealth.toml, by dotted key.
+        preset: The preset with its name; its settings are not repeated.
+        preset_values: The settings of the preset, by dotted key.
+        redis: The Redis client among the dependencies; None without one.
+        nodes: The Node versions of the CI job.
         locked: Whether npm's lock file is there, so that `npm ci` works.
         is_private: Whether it is never published.
-        repository: Whether .github of this folder is the one that GitHub reads.
+        repository: Whether GitHub reads the .github of this folder.
     """
 
     root: Path
@@ -77,29 +77,34 @@ class Found(msgspec.Struct, frozen=True):
     repository: bool
 
 
-def look(root: Path) -> Found:
-    """Look at the project in `root`; runs nothing.
+def inspect_project(root: Path) -> ProjectInfo:
+    """Inspect the project in `root`; runs nothing.
 
     Raises:
         CheckFailed: package.json, or a workspace's, can't be read.
-        MeasurementUnavailable: Which workspaces there are can't be told.
+        MeasurementUnavailable: The workspaces can't be determined.
     """
     manifest = read_manifest(root / "package.json")
     packages = workspaces(root, manifest)
     preset = manifest.name if manifest.name in presets() else None
-    return Found(
+    return ProjectInfo(
         root=root,
         kind=_kind(root, packages),
         word=_word(manifest.name),
         values=_values(root, packages),
         preset=preset,
         preset_values=_preset_values(preset),
-        redis=next((name for one in packages for name in _declared(one.manifest) if name in CLIENTS), None),
+        redis=_find_redis_client(packages),
         nodes=_nodes(manifest),
         locked=any((root / name).exists() for name in _NPM_LOCKS),
         is_private=manifest.private,
         repository=_is_repository(root),
-    )  # fmt: skip
+    )
+
+
+def _find_redis_client(packages: tuple[Package, ...]) -> str | None:
+    names = (name for package in packages for name in _declared(package.manifest))
+    return next((name for name in names if name in CLIENTS), None)
 
 
 def _preset_values(name: str | None) -> dict[str, Any]:
@@ -107,7 +112,7 @@ def _preset_values(name: str | None) -> dict[str, Any]:
         return {}
     decoder = Decoder(f"preset {name}")
     decoder.table(tomllib.loads(presets()[name]))
-    return {key: one.value for key, one in decoder.values.items()}
+    return {key: setting.value for key, setting in decoder.values.items()}
 
 
 def _declared(manifest: Manifest) -> dict[str, str]:
@@ -120,9 +125,9 @@ def _kind(root: Path, packages: tuple[Package, ...]) -> Kind:
     starts = "start" in manifest.scripts or (root / "server.js").is_file()
     if starts or (manifest.private and SERVERS & manifest.dependencies.keys()):
         return "server"
-    if any(_has_entry(one) for one in packages):
+    if any(_has_entry(package) for package in packages):
         return "library"
-    return "command" if any(one.manifest.bin for one in packages) else "scripts"
+    return "command" if any(package.manifest.bin for package in packages) else "scripts"
 
 
 def _has_entry(package: Package) -> bool:
@@ -143,7 +148,9 @@ def _nodes(manifest: Manifest) -> tuple[str, ...]:
     if not wanted.strip() or not is_range(wanted):
         return NODES
     # A release's last version is inside a range that asks for a later minor.
-    return tuple(one for one in NODES if satisfies(f"{one}.999.0", wanted)) or ("lts/*",)
+    return tuple(release for release in NODES if satisfies(f"{release}.999.0", wanted)) or (
+        "lts/*",
+    )
 
 
 def _values(root: Path, packages: tuple[Package, ...]) -> dict[str, Any]:
@@ -168,16 +175,16 @@ def _configuration(root: Path, packages: tuple[Package, ...]) -> list[str]:
 
 
 def _can_be_written(value: object) -> bool:
-    """Tell whether UTF-8 has all of a value: JSON may hold half a character."""
+    """Tell whether UTF-8 can encode a value: JSON may contain half of a surrogate pair."""
     texts = value if isinstance(value, list) else [value]
-    return all(_is_whole(str(one)) for one in texts)
+    return all(_is_whole(str(text)) for text in texts)
 
 
 def _is_whole(text: str) -> bool:
-    return not any("\ud800" <= one <= "\udfff" for one in text)
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _is_repository(root: Path) -> bool:
     """Tell whether `root` is its repository's topmost folder, or in none."""
     above: Iterator[Path] = iter(root.parents)
-    return (root / ".git").exists() or not any((one / ".git").exists() for one in above)
+    return (root / ".git").exists() or not any((folder / ".git").exists() for folder in above)

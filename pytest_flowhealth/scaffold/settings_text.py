@@ -1,4 +1,4 @@
-"""The text of a first flowhealth.toml: what was found is set, everything else is there as a comment."""
+"""The text of a first flowhealth.toml: settings of the project, and all other keys as comments."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from pytest_flowhealth.config.fields import (
     tables,
 )
 from pytest_flowhealth.domain.text import one_line
-from pytest_flowhealth.scaffold.project import Found
+from pytest_flowhealth.scaffold.project import ProjectInfo
 
 _HEAD = """\
-# What `pytest --health` looks at. Written by `flowhealth init` from what this project says of itself.
-# A line behind a # shows the default, or an example (e.g.): take away its #, and that of its [section].
-# What each key means: docs/configuration.md of pytest-flowhealth. A wrong key or value is told, exit code 4.
+# Settings of `pytest --health`. Written by `flowhealth init` from package.json and the files of this project.
+# A line behind a # shows the default, or an example (e.g.): remove its # and that of its [section].
+# What each key means: docs/configuration.md of pytest-flowhealth. A wrong key or value is a usage error, exit code 4.
 """
 
 _TAIL = """
-# Conditions that raise alerts, who is told, and when nobody is: [[rules]], [[receivers]], [[silences]],
+# Conditions that raise alerts, their receivers, and silences: [[rules]], [[receivers]], [[silences]],
 # see docs/alerts.md of pytest-flowhealth.
 
 # Other limits than those of the checks, by their names in the report.
@@ -41,13 +41,13 @@ _REASONS = {
     "package.critical": "From package.json's dependencies: those that must be there and loadable.",
     "configuration.files": "Those of a known name that are there: they must stay there, and parse.",
 }
-"""Why a key is set, in a line above it."""
+"""The comment above a key that is set."""
 
 
-def settings_text(found: Found) -> str:
+def settings_text(found: ProjectInfo) -> str:
     """Return flowhealth.toml for a project."""
     values = {"checks": ["health/"], **found.values}
-    set_here = {key: one for key, one in values.items() if key not in found.preset_values}
+    set_here = {key: value for key, value in values.items() if key not in found.preset_values}
     parts = [_HEAD]
     if found.preset:
         parts.append(f'\n# preset = "{found.preset}"  # chosen by itself, by the package\'s name\n')
@@ -63,7 +63,7 @@ def toml(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(toml, value))}]"
     if isinstance(value, Mapping):
-        inner = ", ".join(f"{_key(one)} = {toml(held)}" for one, held in value.items())
+        inner = ", ".join(f"{_key(name)} = {toml(item)}" for name, item in value.items())
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, str):
         # JSON's escapes are TOML's too; it leaves DEL, which TOML does not.
@@ -76,7 +76,7 @@ def _key(name: str) -> str:
     return name if plain else toml(name)
 
 
-def _section(name: str, struct: Structure, set_here: Mapping[str, Any], found: Found) -> str:
+def _section(name: str, struct: Structure, set_here: Mapping[str, Any], found: ProjectInfo) -> str:
     lines: list[str] = []
     is_open = not name
     for field in msgspec.structs.fields(struct):
@@ -86,8 +86,8 @@ def _section(name: str, struct: Structure, set_here: Mapping[str, Any], found: F
             reason = [f"# {_REASONS[key]}"] if key in _REASONS else []
             lines += [*reason, f"{_key(field.encode_name)} = {toml(set_here[key])}"]
         elif key in found.preset_values:
-            told = toml(msgspec.to_builtins(found.preset_values[key]))
-            lines.append(f"# {field.encode_name} = {told}  # by the preset")
+            preset = toml(msgspec.to_builtins(found.preset_values[key]))
+            lines.append(f"# {field.encode_name} = {preset}  # by the preset")
         elif key in known_fields() and parts_of(field.type) is None:
             lines += _comment(field, key)
     lines = [*_notes(name, found), *lines]
@@ -98,11 +98,11 @@ def _section(name: str, struct: Structure, set_here: Mapping[str, Any], found: F
     return head + "".join(f"{line}\n" for line in lines)
 
 
-def _notes(name: str, found: Found) -> list[str]:
+def _notes(name: str, found: ProjectInfo) -> list[str]:
     if name == "redis" and found.redis:
-        told = one_line(found.redis, 100)
+        client = one_line(found.redis, 100)
         return [
-            f"# Found: {told} among the dependencies. REDIS_URL of the environment names the server, "
+            f"# Found: {client} among the dependencies. REDIS_URL of the environment names the server, "
             "else it is looked for",
             "# at its usual port of this machine.",
         ]
@@ -112,7 +112,7 @@ def _notes(name: str, found: Found) -> list[str]:
 
 
 def _comment(field: Any, key: str) -> list[str]:
-    """Return the line that shows a key's default, or an example; none where it has neither."""
+    """Return a line with the default of a key, or an example; nothing if it has neither."""
     default = field.default
     if default is not msgspec.NODEFAULT and default not in (None, (), {}):
         return [f"# {field.encode_name} = {toml(default)}"]
@@ -121,9 +121,9 @@ def _comment(field: Any, key: str) -> list[str]:
 
 
 def _example(field: Any, key: str) -> Any:
-    words = [one for one in alternatives(field.type) if container(one) is Literal]
+    words = [each for each in alternatives(field.type) if container(each) is Literal]
     if words:
         return get_args(words[0])[0]
     kind = known_fields()[key].type
-    meta = next((one for one in getattr(kind, "__metadata__", ()) if isinstance(one, msgspec.Meta)), None)  # fmt: skip
-    return meta.examples[0] if meta and meta.examples else None
+    metas = [each for each in getattr(kind, "__metadata__", ()) if isinstance(each, msgspec.Meta)]
+    return metas[0].examples[0] if metas and metas[0].examples else None

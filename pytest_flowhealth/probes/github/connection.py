@@ -56,8 +56,8 @@ def open_requester(token: str | None, api: str, seconds: float, write_pause: flo
         allowed_methods={"GET"},
         backoff_factor=_BACKOFF_FACTOR,
         raise_on_status=False,
-        # Half of the time: the retried request needs some, too.
-        max_rate_limit_wait=seconds / 2,
+        # All retries must fit into the time, or the rate limit would look like a timeout.
+        max_rate_limit_wait=seconds / (RETRIES + 1),
     )
     client = Github(
         auth=Auth.Token(token) if token else None,

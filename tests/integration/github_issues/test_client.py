@@ -63,6 +63,13 @@ def test_a_long_retry_after_is_not_waited_for(github: GitHubServer, status: int)
     assert len(github.requests) == 2
 
 
+def test_a_rate_limit_that_stays_is_not_taken_for_a_timeout(github: GitHubServer) -> None:
+    github.fault = lambda *_: "429"
+    with pytest.raises(GitHubError, match="was asked too often"):
+        github.client(seconds=4).get("issues/1", Issue)
+    assert len(github.requests) == 1
+
+
 @pytest.mark.parametrize("fault", ["500", "503", "cut", "half", "garbage", "429", "done 502"])
 def test_a_post_is_never_repeated(github: GitHubServer, fault: str) -> None:
     github.fault = lambda _, count: fault if count > 1 else None

@@ -41,7 +41,7 @@ def test_a_dry_run_shows_what_would_be_sent(github: GitHubServer, project: Issue
     shown = project.run("--dry-run", token=None)
 
     assert shown.exit_code == 0
-    assert "1 requests would be sent; GitHub was not asked" in shown.err
+    assert "1 request would be sent; GitHub was not asked" in shown.err
     assert github.requests == []
     heads = [line for line in shown.out.splitlines() if line.startswith("POST ")]
     base = f"{github.url}/repos/acme/shop"

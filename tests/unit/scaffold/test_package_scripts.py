@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.scaffold.package_scripts import with_scripts
+from pytest_flowhealth.scaffold.package_scripts import add_scripts
 
 OURS = {"monitor:a": "pytest --health", "monitor:b": "pytest --health --health-all"}
 
 
 def added(text: str) -> str:
-    return with_scripts(text, OURS).text
+    return add_scripts(text, OURS).text
 
 
 CASES = {
@@ -73,10 +73,10 @@ def test_scripts_are_added_to_the_object_that_json_uses() -> None:
 
 def test_an_existing_script_is_kept() -> None:
     text = '{"scripts": {"monitor:a": "mine"}}'
-    done = with_scripts(text, OURS)
+    done = add_scripts(text, OURS)
 
-    assert done.kept == {"monitor:a": "mine"}
-    again = with_scripts(done.text, OURS)
+    assert done.conflicts == {"monitor:a": "mine"}
+    again = add_scripts(done.text, OURS)
     assert (again.text, again.names) == (done.text, ())
     assert done.names == ("monitor:b",)
     assert json.loads(done.text)["scripts"]["monitor:a"] == "mine"

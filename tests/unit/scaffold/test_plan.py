@@ -42,8 +42,8 @@ def test_existing_files_with_other_content_are_kept(tmp_path: Path) -> None:
     assert [one.path for one in planned.changes] == [
         one for one in ALL if one not in (CHECK, FORMS[0], WORKFLOW)
     ]
-    assert len(planned.kept) == 3
-    assert any("bug_report.md is there already" in one for one in planned.kept)
+    assert len(planned.skipped) == 3
+    assert any("bug_report.md is there already" in one for one in planned.skipped)
     before = listing(tmp_path)
     write(planned)
     after = listing(tmp_path)
@@ -54,7 +54,7 @@ def test_existing_settings_are_kept_with_a_hint(tmp_path: Path) -> None:
     planned = plan(make(tmp_path, **{"flowhealth.toml": "[dependencies]\naudit = false\n"}))
 
     assert any('checks = ["health/"]' in hint for hint in planned.hints)
-    assert "flowhealth.toml is there already and says something else" in planned.kept
+    assert "flowhealth.toml is there already and says something else" in planned.skipped
 
 
 def test_settings_in_pyproject_are_not_written_twice(tmp_path: Path) -> None:

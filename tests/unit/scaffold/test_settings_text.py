@@ -13,14 +13,14 @@ from pytest_flowhealth.config.decode import Decoder
 from pytest_flowhealth.config.load import load_target, presets
 from pytest_flowhealth.scaffold.files import write
 from pytest_flowhealth.scaffold.plan import plan
-from pytest_flowhealth.scaffold.project import look
+from pytest_flowhealth.scaffold.project import inspect_project
 from pytest_flowhealth.scaffold.settings_text import settings_text, toml
 from tests.kit.scaffold import make
 
 
 def test_every_commented_setting_is_valid(tmp_path: Path) -> None:
     """Each line that is commented out can be used, but for examples that leave something out."""
-    text = settings_text(look(make(tmp_path)))
+    text = settings_text(inspect_project(make(tmp_path)))
     lines = text.splitlines()
     heads = [number for number, line in enumerate(lines) if re.match(r"(# )?\[[a-z.]+\]$", line)]
     tried = 0
