@@ -21,7 +21,7 @@ from pytest_flowhealth.errors import NotApplicable, UsageError
 from pytest_flowhealth.github_issues.issue_store import IssueRecord, IssueStore
 from pytest_flowhealth.github_issues.planning import (
     Action,
-    Policy,
+    IssuePolicy,
     make_comment,
     make_issue,
     plan_actions,
@@ -86,7 +86,7 @@ def _print_result(result: SyncResult) -> int:
 
 def _print_preview(path: Path, target: Target, repository: str, *, dry_run: bool) -> None:
     """Print requests or links, without a request to GitHub."""
-    policy = Policy.from_target(target)
+    policy = IssuePolicy.from_target(target)
     api = target.config.github.api
     with opened(path, _WAIT) as connection:
         groups = read_groups(connection, os.environ)
@@ -105,7 +105,7 @@ def _print_preview(path: Path, target: Target, repository: str, *, dry_run: bool
 def _print_requests(
     groups: Sequence[FailureGroup],
     records: dict[str, IssueRecord],
-    policy: Policy,
+    policy: IssuePolicy,
     base: str,
 ) -> None:
     """Print the requests that would be sent if the recorded issues were the only ones, and open."""
@@ -129,7 +129,7 @@ def _print_requests(
 
 
 def _request_of(
-    action: Action, records: dict[str, IssueRecord], policy: Policy
+    action: Action, records: dict[str, IssueRecord], policy: IssuePolicy
 ) -> tuple[str, dict[str, object]]:
     if action.step == "open":
         return "issues", make_issue(action.group, policy)

@@ -24,7 +24,7 @@ _UNWANTED = ("not_planned", "duplicate")
 Step = Literal["open", "adopt", "comment", "close", "none", "wait", "ignore"]
 
 
-class Policy(msgspec.Struct, frozen=True):
+class IssuePolicy(msgspec.Struct, frozen=True):
     """The settings of `[github]`; `comment_every` in seconds."""
 
     limit: int = 5
@@ -34,7 +34,7 @@ class Policy(msgspec.Struct, frozen=True):
     comment_every: float = DAY
 
     @classmethod
-    def from_target(cls, target: Target) -> Policy:
+    def from_target(cls, target: Target) -> IssuePolicy:
         """Return the settings of a target."""
         settings = target.config.github
         return cls(
@@ -71,7 +71,7 @@ class Action(msgspec.Struct, frozen=True):
     duplicate_of: int | None = None
 
 
-def select_groups(groups: Sequence[FailureGroup], policy: Policy) -> list[FailureGroup]:
+def select_groups(groups: Sequence[FailureGroup], policy: IssuePolicy) -> list[FailureGroup]:
     """Return the groups with enough reports from enough networks, the most frequent first."""
     selected = [
         group
@@ -87,7 +87,7 @@ def plan_actions(
     groups: Sequence[FailureGroup],
     issues: Mapping[str, Sequence[Issue]],
     records: Mapping[str, IssueRecord],
-    policy: Policy,
+    policy: IssuePolicy,
     now: float,
 ) -> list[Action]:
     """Return the steps for the selected groups, in the order of their execution.
@@ -115,7 +115,7 @@ def plan_actions(
 
 
 def _plan_creation(
-    group: FailureGroup, record: IssueRecord, policy: Policy, now: float, left: int
+    group: FailureGroup, record: IssueRecord, policy: IssuePolicy, now: float, left: int
 ) -> Action:
     if record.number is not None:
         return Action(group, "ignore", record.number, "its issue was deleted or moved")
@@ -135,7 +135,7 @@ def _plan_update(
     group: FailureGroup,
     issues: Sequence[Issue],
     record: IssueRecord,
-    policy: Policy,
+    policy: IssuePolicy,
     now: float,
 ) -> list[Action]:
     """Return the steps for a group with issues: all but one are duplicates."""
@@ -177,7 +177,7 @@ def _reason_against_comment(group: FailureGroup, record: IssueRecord, issue: Iss
     return "it is closed, and no other version is affected since"
 
 
-def make_issue(group: FailureGroup, policy: Policy) -> dict[str, Any]:
+def make_issue(group: FailureGroup, policy: IssuePolicy) -> dict[str, Any]:
     """Return the body of the request that opens an issue."""
     return {
         "title": templates.make_title(group),

@@ -22,7 +22,7 @@ from pytest_flowhealth.github_issues.issue_store import IssueRecord, IssueStore
 from pytest_flowhealth.github_issues.planning import (
     DAY,
     Action,
-    Policy,
+    IssuePolicy,
     find_new_versions,
     make_comment,
     make_issue,
@@ -87,7 +87,7 @@ def sync_history(path: Path, target: Target, environ: Mapping[str, str]) -> Sync
         environ: The environment, with the token.
     """
     try:
-        client, policy = make_client(target, environ), Policy.from_target(target)
+        client, policy = make_client(target, environ), IssuePolicy.from_target(target)
         with opened(path, _WAIT) as connection:
             groups = read_groups(connection, environ)
             issues = IssueStore(connection, client.api, client.repository)
@@ -113,7 +113,7 @@ def sync_issues(
     issues: IssueStore,
     groups: Sequence[FailureGroup],
     client: GitHubClient,
-    policy: Policy,
+    policy: IssuePolicy,
     clock: Callable[[], float] = time.time,
 ) -> SyncResult:
     """Open and update the issues of a repository.
@@ -190,7 +190,7 @@ class _Syncer:
         issues: IssueStore,
         records: Mapping[str, IssueRecord],
         client: GitHubClient,
-        policy: Policy,
+        policy: IssuePolicy,
         clock: Callable[[], float],
     ) -> None:
         self._issues, self._records = issues, dict(records)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from pytest_flowhealth.github_issues.issue_store import IssueStore
-from pytest_flowhealth.github_issues.planning import Policy
+from pytest_flowhealth.github_issues.planning import IssuePolicy
 from pytest_flowhealth.github_issues.sync import SyncResult, sync_issues
 from pytest_flowhealth.history.database import MIGRATIONS, connect
 from pytest_flowhealth.install_reports import store
@@ -100,7 +100,7 @@ class IssueMonitor:
 
     def __init__(self, github: GitHub, clock: FakeClock, **named: Any) -> None:
         self.github, self.clock = github, clock
-        self.policy = Policy(**named)
+        self.policy = IssuePolicy(**named)
         self.token: str | None = TOKEN
         self.wipe()
 

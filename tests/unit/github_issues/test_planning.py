@@ -10,7 +10,7 @@ from pytest_flowhealth.github_issues.issue_store import IssueRecord
 from pytest_flowhealth.github_issues.planning import (
     DAY,
     LIST_DELAY,
-    Policy,
+    IssuePolicy,
     plan_actions,
     select_groups,
 )
@@ -37,7 +37,7 @@ def plan(
     group: FailureGroup = BASE, issues: tuple[Issue, ...] = (), record: IssueRecord | None = None
 ) -> list[tuple[str, int | None]]:
     records = {} if record is None else {NAME: record}
-    actions = plan_actions([group], {NAME: issues}, records, Policy(), NOW)
+    actions = plan_actions([group], {NAME: issues}, records, IssuePolicy(), NOW)
     return [(action.step, action.number) for action in actions]
 
 
@@ -54,7 +54,7 @@ def plan(
 def test_an_issue_takes_enough_reports_from_enough_networks_and_a_valid_fingerprint(
     named: dict[str, Any], networks: int, selected: bool
 ) -> None:
-    assert bool(select_groups([kind(**named)], Policy(networks=networks))) is selected
+    assert bool(select_groups([kind(**named)], IssuePolicy(networks=networks))) is selected
 
 
 @pytest.mark.parametrize(
@@ -127,5 +127,5 @@ def test_at_most_per_day_issues_are_opened_within_a_day() -> None:
         groups[0].fingerprint: IssueRecord(1, attempted=NOW - 1),
         "f" * 16: IssueRecord(2, attempted=NOW - DAY - 1),
     }
-    actions = plan_actions(groups[1:], {}, records, Policy(per_day=2), NOW)
+    actions = plan_actions(groups[1:], {}, records, IssuePolicy(per_day=2), NOW)
     assert [action.step for action in actions] == ["open", "wait", "wait"]
