@@ -220,9 +220,11 @@ class GitHubClient:
     def _connect(self) -> Requester:
         try:
             from pytest_flowhealth.probes.github.connection import open_requester
-        except ImportError:
+        except ImportError as error:
+            absent = error.name == "github" and isinstance(error, ModuleNotFoundError)
+            problem = "is not installed" if absent else f"can't be used: {one_line(str(error))}"
             raise GitHubError(
-                "PyGithub is not installed", remedy="pip install 'pytest-flowhealth[github]'"
+                f"PyGithub {problem}", remedy="pip install 'pytest-flowhealth[github]'"
             ) from None
         if self._requester is None:
             self._requester = open_requester(

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+from typing import TYPE_CHECKING
 
-from github import Auth, Github, GithubRetry, RateLimitExceededException, set_log_level
+from github import Auth, Github, GithubRetry, set_log_level
+from github.GithubException import RateLimitExceededExceedsMaxWait
 from github.Requester import Requester
-from urllib3.response import BaseHTTPResponse
+
+if TYPE_CHECKING:
+    from urllib3.response import BaseHTTPResponse
 
 API_VERSION = "2022-11-28"
 """The version of the API (docs.github.com, "API Versions")."""
@@ -31,12 +35,12 @@ class BoundedRetry(GithubRetry):
         """Return the seconds that the response asks to wait.
 
         Raises:
-            RateLimitExceededException: More than `max_rate_limit_wait`.
+            RateLimitExceededExceedsMaxWait: More than `max_rate_limit_wait`.
         """
         seconds = super().get_retry_after(response)
         if seconds is None or seconds <= (self.max_rate_limit_wait or 0.0):
             return seconds
-        raise RateLimitExceededException(response.status, None, dict(response.headers))
+        raise RateLimitExceededExceedsMaxWait(response.status, None, dict(response.headers))
 
 
 def open_requester(token: str | None, api: str, seconds: float, write_pause: float) -> Requester:

@@ -1,6 +1,7 @@
 """The client of GitHub over real connections, through PyGithub: faults, redirects, TLS, proxies."""
 
 import contextlib
+import importlib
 import os
 import shutil
 import socket
@@ -158,6 +159,17 @@ def test_without_pygithub_the_error_has_the_command_that_installs_it(
     monkeypatch.setitem(sys.modules, "github", None)
     monkeypatch.delitem(sys.modules, "pytest_flowhealth.probes.github.connection", raising=False)
     with pytest.raises(GitHubError, match="PyGithub is not installed") as caught:
+        github.client().get("issues/1", Issue)
+    assert caught.value.remedy == "pip install 'pytest-flowhealth[github]'"
+
+
+def test_a_version_of_pygithub_that_is_too_old_is_named(
+    github: GitHubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("github.GithubException")  # not the class of this name
+    monkeypatch.delattr(module, "RateLimitExceededExceedsMaxWait")
+    monkeypatch.delitem(sys.modules, "pytest_flowhealth.probes.github.connection", raising=False)
+    with pytest.raises(GitHubError, match=r"PyGithub can't be used: .*ExceedsMaxWait") as caught:
         github.client().get("issues/1", Issue)
     assert caught.value.remedy == "pip install 'pytest-flowhealth[github]'"
 
