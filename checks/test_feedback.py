@@ -1,7 +1,7 @@
-"""What people report at GitHub: how many issues are open, how old, how fast answered, more or fewer.
+"""The issues of the repository on GitHub: number, age, time to the first response, opened and closed.
 
-Whose issues, and how each figure is made: docs/github.md. Nothing here is critical: it tells how a
-project is kept, not whether the application works.
+The definition of each figure: docs/github.md. No check is critical: they tell how the project is
+maintained, not whether the application works.
 """
 
 import os
@@ -22,16 +22,16 @@ from pytest_flowhealth.probes import github
 from pytest_flowhealth.probes.github import GitHubClient, Issue, Responses, Week
 
 LABELS = ("bug", "installation")
-"""Labels that have a figure of their own; all are in the details."""
+"""Labels with a measurement of their own; the details have all."""
 
-PATIENCE = 7
-"""Days that an issue may wait before a median that can't be told yet is told as "more than"."""
+MIN_WAIT = 7
+"""Days: a median that is not known yet is measured as "more than" once an issue has waited as long."""
 
 
-def client(target: Target) -> GitHubClient:
+def connect(target: Target) -> GitHubClient:
     """Return a client of the target's repository."""
     try:
-        return github.client_of(target, os.environ)
+        return github.make_client(target, os.environ)
     except UsageError as error:
         raise MeasurementUnavailable(error.message) from None
 
@@ -39,19 +39,19 @@ def client(target: Target) -> GitHubClient:
 @prefetch
 def feedback_open(target: Target) -> list[Issue]:
     """The open issues."""
-    return github.read_open_issues(client(target))
+    return github.read_open_issues(connect(target))
 
 
 @prefetch
 def feedback_responses(target: Target) -> Responses:
-    """When the newest issues were answered."""
-    return github.read_responses(client(target), datetime.now(UTC))
+    """The times to the first response of the newest issues."""
+    return github.read_responses(connect(target), datetime.now(UTC))
 
 
 @prefetch
 def feedback_weeks(target: Target) -> list[Week]:
-    """How many were opened and closed in the last weeks."""
-    return github.read_weeks(client(target), datetime.now(UTC))
+    """The numbers of issues opened and closed in the last weeks."""
+    return github.read_weeks(connect(target), datetime.now(UTC))
 
 
 @pytest.mark.health("feedback", critical=False, timeout=100)
@@ -60,8 +60,8 @@ def feedback_weeks(target: Target) -> list[Week]:
 @pytest.mark.threshold("open_installation", warn=20, better="lower", unit="1")
 def test_open(health: Health, target: Target, feedback_open: Future[list[Issue]]) -> None:
     """There are not too many open issues, nor too many of a label."""
-    asked = client(target)
-    health.detail(repository=asked.repository, with_token=asked.authorised)
+    client = connect(target)
+    health.detail(repository=client.repository, with_token=client.has_token)
     health.remedy("close what is done: gh issue list --state open")
     issues = feedback_open.result()
     labels = github.count_by_label(issues)
@@ -70,7 +70,7 @@ def test_open(health: Health, target: Target, feedback_open: Future[list[Issue]]
         health.measure(f"open_{name}", labels.get(name, 0), unit="1")
     health.detail(
         by_label=dict([*labels.items()][:30]),
-        without_label=sum(1 for one in issues if not one.labels),
+        without_label=sum(1 for issue in issues if not issue.labels),
     )
 
 
@@ -84,31 +84,31 @@ def test_age(health: Health, feedback_open: Future[list[Issue]]) -> None:
     if not issues:
         raise NotApplicable("no issue is open")
     health.measure("age_days", github.ages_in_days(issues, datetime.now(UTC)), unit="1")
-    oldest = sorted(issues, key=lambda one: one.created_at)[:5]
-    health.detail(oldest=[{"number": one.number, "title": one.title} for one in oldest])
+    oldest = sorted(issues, key=lambda issue: issue.created_at)[:5]
+    health.detail(oldest=[{"number": issue.number, "title": issue.title} for issue in oldest])
 
 
 @pytest.mark.health("feedback", critical=False, requires="feedback.open", timeout=100)
 @pytest.mark.threshold("response_days", warn=7, better="lower", unit="1")
 def test_response(health: Health, feedback_responses: Future[Responses]) -> None:
-    """Half of the issues are answered by somebody within a week."""
+    """Half of the issues get a response within a week."""
     health.remedy("gh issue list --search 'is:open comments:0' shows who waits")
     found = feedback_responses.result()
     health.detail(
         opened=found.opened,
-        looked_at=found.looked,
+        examined=found.examined,
         answered=len(found.answered),
         longest_waiting_days=max(found.waiting, default=None),
     )
-    if not found.looked:
+    if not found.examined:
         raise NotApplicable(f"no issue was opened in the last {github.RECENT_DAYS} days")
     if found.median is not None:
         health.measure("response_days", found.median, unit="1")
         return
-    few = f"{len(found.answered)} of {found.looked} issues are answered"
+    few = f"{len(found.answered)} of {found.examined} issues are answered"
     longest = max(found.answered + found.waiting)
-    if longest < PATIENCE:
-        health.not_applicable(f"{few}, and none has waited for {PATIENCE} days: too early to tell")
+    if longest < MIN_WAIT:
+        health.not_applicable(f"{few}, and none has waited for {MIN_WAIT} days: too early to tell")
     health.measure("response_days", longest, unit="1", doubt=f"it is more than that: {few}")
 
 
@@ -116,9 +116,9 @@ def test_response(health: Health, feedback_responses: Future[Responses]) -> None
 @pytest.mark.threshold("growth_week", warn=5, better="lower", unit="1")
 def test_flow(health: Health, feedback_weeks: Future[list[Week]]) -> None:
     """Not many more issues are opened than closed, over four full weeks."""
-    health.remedy("gh issue list --search 'is:open sort:created-desc' shows what came in")
+    health.remedy("gh issue list --search 'is:open sort:created-desc' shows the newest")
     found = feedback_weeks.result()
-    opened, closed = sum(one.opened for one in found), sum(one.closed for one in found)
+    opened, closed = sum(week.opened for week in found), sum(week.closed for week in found)
     health.measure("opened_week", opened / len(found), unit="1")
     health.measure("closed_week", closed / len(found), unit="1")
     health.measure("growth_week", (opened - closed) / len(found), unit="1")

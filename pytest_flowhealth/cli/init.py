@@ -10,8 +10,8 @@ import click
 from pytest_flowhealth.cli.common import project_option
 from pytest_flowhealth.config.load import locate
 from pytest_flowhealth.domain.text import printable
-from pytest_flowhealth.feedback.scaffold.files import differences, write
-from pytest_flowhealth.feedback.scaffold.plan import Plan, plan
+from pytest_flowhealth.scaffold.files import format_diff, write
+from pytest_flowhealth.scaffold.plan import Plan, plan
 
 _LONGEST = 100_000
 
@@ -45,9 +45,9 @@ def command(*, only_show: bool, write_now: bool, project: str | None) -> None:
 
 
 def _show(planned: Plan) -> None:
-    for line in differences(planned):
+    for line in format_diff(planned):
         _echo(line)
-    for line in planned.kept:
+    for line in planned.skipped:
         _echo(f"kept: {line}")
     for line in planned.hints:
         _echo(f"note: {line}")

@@ -8,8 +8,8 @@ import click
 
 from pytest_flowhealth.cli.common import echo
 from pytest_flowhealth.errors import FlowHealthError, UsageError
-from pytest_flowhealth.feedback.reports.consent import file_of, withdraw
-from pytest_flowhealth.feedback.reports.sending import NotSent, erase, receiver_of
+from pytest_flowhealth.install_reports.consent import find_consent_file, withdraw
+from pytest_flowhealth.install_reports.sender import SendError, erase, parse_receiver
 
 
 @click.group("reports", short_help="Manage the install reports sent from here.")
@@ -21,10 +21,10 @@ def command() -> None:
 @click.argument("address")
 def erase_report(address: str) -> None:
     """Erase a report that was sent. ADDRESS was printed when it was sent."""
-    receiver = receiver_of(address, "flowhealth reports erase")
+    receiver = parse_receiver(address, "flowhealth reports erase")
     try:
         erase(receiver)
-    except NotSent as error:
+    except SendError as error:
         raise FlowHealthError(f"the report was not erased: {error}") from None
     echo("the report was erased")
 
@@ -35,5 +35,7 @@ def withdraw_consent() -> None:
     try:
         receivers = withdraw(os.environ)
     except OSError as error:
-        raise UsageError(f"{file_of(os.environ)} can't be removed: {error.strerror}") from None
+        raise UsageError(
+            f"{find_consent_file(os.environ)} can't be removed: {error.strerror}"
+        ) from None
     echo(f"consent withdrawn: {', '.join(receivers)}" if receivers else "no consent was given")

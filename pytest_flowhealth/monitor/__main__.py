@@ -10,8 +10,10 @@ import msgspec
 
 from pytest_flowhealth.domain.status import USAGE_ERROR
 from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.github_issues.scheduler import IssueScheduler
 from pytest_flowhealth.history.place import Place
 from pytest_flowhealth.monitor.console import Console
+from pytest_flowhealth.monitor.issues import IssueObserver
 from pytest_flowhealth.monitor.lock import Lock
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.loop import Monitor
@@ -61,7 +63,9 @@ def main(words: list[str], viewer: Viewer | None = None) -> int:
     pipeline = Pipeline(settings, history, os.environ, console.message, logs)
     monitor = Monitor(options, settings, pipeline, console, logs)
     try:
-        if page is not None:
+        if page is None:
+            monitor.view = IssueObserver(IssueScheduler(history.path, os.environ))
+        else:
             monitor.view = page
             page.start(monitor)
         return monitor.run()

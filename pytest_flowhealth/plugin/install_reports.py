@@ -8,9 +8,9 @@ from pathlib import Path
 from pytest_flowhealth.config.notation import write_duration
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.feedback.reports.store import Totals, totals
 from pytest_flowhealth.history.keeping import asked
 from pytest_flowhealth.history.place import FILE, place_of
+from pytest_flowhealth.install_reports.store import Totals, totals
 from pytest_flowhealth.monitor.frames import order
 from pytest_flowhealth.probes.registry.reports import InstallReports
 

@@ -1,4 +1,4 @@
-"""`pytest --health-submit`: a report of the installation is sent, or shown; and what takes that back."""
+"""`pytest --health-submit`: send an install report with consent, or show it."""
 
 from __future__ import annotations
 
@@ -14,93 +14,99 @@ from pytest_flowhealth.config.environment import REPORT_TOKEN, SUBMIT
 from pytest_flowhealth.domain.report import Document
 from pytest_flowhealth.domain.text import one_line, secrets_in
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.feedback.reports.consent import (
+from pytest_flowhealth.install_reports.builder import (
+    ReportUnavailable,
+    build_report,
+    encode_report,
+    read_machine,
+)
+from pytest_flowhealth.install_reports.consent import (
     DO_NOT_TRACK,
     Consent,
-    consent_of,
+    find_consent,
     remember,
 )
-from pytest_flowhealth.feedback.reports.making import NoReport, encoded, report_of, this_machine
-from pytest_flowhealth.feedback.reports.report import InstallReport
-from pytest_flowhealth.feedback.reports.scrub import Scrubber
-from pytest_flowhealth.feedback.reports.sending import NotSent, Receiver, receiver_of, send
+from pytest_flowhealth.install_reports.report import InstallReport
+from pytest_flowhealth.install_reports.scrub import Scrubber
+from pytest_flowhealth.install_reports.sender import ReportReceiver, SendError, parse_receiver, send
 from pytest_flowhealth.plugin.options import read_arguments
 from pytest_flowhealth.plugin.reporting.messages import make_usage_error
 from pytest_flowhealth.plugin.reporting.stdout import StandardOutput
 from pytest_flowhealth.plugin.run import HealthRun
 
 SHOW = "-"
-"""In the place of an address: what would be sent is shown."""
+"""Instead of an address: show what would be sent."""
 
 OPTION = "--health-submit"
 ERASE = "flowhealth reports erase"
 
 
 def require_receiver(config: pytest.Config) -> None:
-    """Refuse an address that can't be meant, before anything is run.
+    """Check the address before the run.
 
     Raises:
-        pytest.UsageError: It is such a one.
+        pytest.UsageError: It is invalid.
     """
     text = config.option.health_submit
     if text is None or text == SHOW:
         return
     try:
-        receiver_of(text, OPTION)
+        parse_receiver(text, OPTION)
     except UsageError as error:
         raise make_usage_error(str(error)) from None
 
 
 def submit(run: HealthRun, document: Document) -> None:
-    """Send what the command line asks for; whatever goes wrong is a line, and nothing of the verdict's."""
+    """Send the report that the command line asks for; a problem is one line and never changes the status."""
     try:
-        told = _submitted(run, document)
-    except (NoReport, NotSent) as error:
-        told = f"no report was sent: {error}"
+        message = _submit(run, document)
+    except (ReportUnavailable, SendError) as error:
+        message = f"no report was sent: {error}"
     except KeyboardInterrupt:
-        told = "no report was sent: interrupted"
+        message = "no report was sent: interrupted"
     except Exception as error:  # noqa: BLE001  # the verdict stands
-        told = f"no report was sent: {type(error).__name__}: {error}"
-    if told:
-        _say(told)
+        message = f"no report was sent: {type(error).__name__}: {error}"
+    if message:
+        _print(message)
 
 
-def _submitted(run: HealthRun, document: Document) -> str:
+def _submit(run: HealthRun, document: Document) -> str:
     text = str(run.config.option.health_submit)
-    # What forbids it is known before anybody looks for Node and npm.
-    receiver = None if text == SHOW else receiver_of(text, OPTION)
-    known = consent_of(receiver.origin, os.environ) if receiver is not None else "unknown"
+    # Before Node and npm are run for their versions.
+    receiver = None if text == SHOW else parse_receiver(text, OPTION)
+    known = find_consent(receiver.origin, os.environ) if receiver is not None else "unknown"
     if receiver is not None:
         _require_allowed(run, known)
-    report = report_of(document.health, this_machine(), scrubber())
-    content = encoded(report)
+    report = build_report(document.health, read_machine(), make_scrubber())
+    content = encode_report(report)
     if receiver is None:
         _show(run, content)
         return ""
-    if known == "unknown" and not _asked(receiver, report):
-        return _not_agreed()
+    if known == "unknown" and not _ask(receiver, report):
+        return _describe_refusal()
     address = send(receiver, content, os.environ.get(REPORT_TOKEN, "").strip() or None)
     return f"a report was sent to {receiver.origin}; to erase it: {ERASE} {address}"
 
 
 def _require_allowed(run: HealthRun, known: Consent) -> None:
-    """Refuse to send where that is known to be unwanted.
+    """Check that sending is not forbidden or refused.
 
     Raises:
-        NotSent: It is, with the reason.
+        SendError: It is, with the reason.
     """
-    if not any(one.startswith(OPTION) for one in read_arguments(run.config.invocation_params.args)):
-        raise NotSent(f"{OPTION} has to be typed; in a configuration file it does not count")
+    words = read_arguments(run.config.invocation_params.args)
+    if not any(word.startswith(OPTION) for word in words):
+        raise SendError(f"{OPTION} has to be typed; in a configuration file it does not count")
     if known == "forbidden":
-        raise NotSent(f"{DO_NOT_TRACK} is set")
+        raise SendError(f"{DO_NOT_TRACK} is set")
     if known == "no":
-        raise NotSent(
+        raise SendError(
             f"you said no; {SUBMIT}=yes, or flowhealth reports withdraw to be asked again"
         )
 
 
-def scrubber() -> Scrubber:
-    """Return what hides what is known of who runs this, and where."""
+def make_scrubber() -> Scrubber:
+    """Return a scrubber that knows this user, host and environment."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
@@ -111,10 +117,10 @@ def scrubber() -> Scrubber:
         str(Path("~").expanduser()),
     }
     host = platform.node()
-    users = {user, os.environ.get("SUDO_USER", ""), *(Path(one).name for one in homes)}
+    users = {user, os.environ.get("SUDO_USER", ""), *(Path(home).name for home in homes)}
     return Scrubber(
         secrets=secrets_in(os.environ),
-        homes=[one for one in homes if one.count("/") > 1 or "\\" in one],
+        homes=[home for home in homes if home.count("/") > 1 or "\\" in home],
         users=users,
         hosts={host, host.partition(".")[0]},
     )
@@ -126,11 +132,11 @@ def _show(run: HealthRun, content: bytes) -> None:
         stdout.write(content)
 
 
-def _asked(receiver: Receiver, report: InstallReport) -> bool:
-    """Ask whether a report may be sent, where somebody can answer, and remember the answer."""
+def _ask(receiver: ReportReceiver, report: InstallReport) -> bool:
+    """Ask for consent on the terminal and save the answer; without a terminal there is none."""
     if not _can_ask():
         return False
-    _say(
+    _print(
         f"Send a report of this installation to {receiver.origin}? It has the versions of "
         f"{report.package}, Node and npm, the platform, how it went and what the failing checks said, "
         f"scrubbed; `{OPTION} -` shows it. The answer is remembered; flowhealth reports withdraw takes it back."
@@ -142,7 +148,7 @@ def _asked(receiver: Receiver, report: InstallReport) -> bool:
         return False
     agreed = answer.strip().lower() in ("y", "yes")
     if not remember(receiver.origin, os.environ, agreed=agreed):
-        _say("the answer can't be remembered: there is no configuration folder")
+        _print("the answer can't be remembered: there is no configuration folder")
     return agreed
 
 
@@ -150,11 +156,11 @@ def _can_ask() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _not_agreed() -> str:
+def _describe_refusal() -> str:
     if _can_ask():
         return "no report was sent"
     return f"no report was sent: nobody agreed to it; without a terminal {SUBMIT}=yes does"
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stderr.write(f"{one_line(text)}\n")

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.feedback.github.hourly import Hourly
-from pytest_flowhealth.feedback.reports.intake import Intake
+from pytest_flowhealth.github_issues.scheduler import IssueScheduler
 from pytest_flowhealth.history.place import Place
+from pytest_flowhealth.install_reports.batch_writer import BatchWriter
 from pytest_flowhealth.monitor.loop import Monitor
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.monitor.view import Remark
@@ -77,12 +77,12 @@ class Page:
         access = access_of(settings.target.config.web, secrets, self._sessions.hash)
         self._visitors = Visitors(self._sessions, access)
         self._admit()
-        self._intake = Intake(place.path)
+        self._intake = BatchWriter(place.path)
         self._feed = Feed()
         self._live = Live(self._feed)
         self._picture = Picture()
         self._remarks: deque[Remark] = deque(maxlen=1_000)
-        self._issues = Hourly(place.path, os.environ)
+        self._issues = IssueScheduler(place.path, os.environ)
         name = settings.target.name or settings.target.root.name
         self._glimpse = Glimpse(name, platform.node(), settings.target.instance)
         self._socket = _bound(self._served.address)
@@ -121,7 +121,7 @@ class Page:
 
     def second(self, monitor: Monitor, at: float) -> None:
         """Take in how things are."""
-        self._issues.second(monitor.settings.target, at)
+        self._issues.on_tick(monitor.settings.target, at)
         loop = self._loop
         self._reports.second(at)
         if loop is None:
@@ -144,7 +144,7 @@ class Page:
 
     def remarks(self) -> list[Remark]:
         """Return what was done since the last time."""
-        found = [Remark(what, facts) for what, facts in self._issues.told()]
+        found = [Remark(what, facts) for what, facts in self._issues.drain_events()]
         while self._remarks:
             found.append(self._remarks.popleft())
         return found
@@ -152,7 +152,7 @@ class Page:
     def reconfigure(self, monitor: Monitor) -> None:
         """Go by other users and tokens; where it is served stays."""
         self._reports.reconfigure(monitor.settings.target)
-        self._issues.again()
+        self._issues.reschedule()
         web = monitor.settings.target.config.web
         try:
             access = access_of(web, self._secrets, self._sessions.hash)

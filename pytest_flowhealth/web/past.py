@@ -18,9 +18,6 @@ from pytest_flowhealth.alerts.store import Silence
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.errors import MeasurementUnavailable, UsageError
-from pytest_flowhealth.feedback.reports import store as reports
-from pytest_flowhealth.feedback.reports.report import Kind
-from pytest_flowhealth.feedback.reports.store import Received, Totals
 from pytest_flowhealth.history.availability import Availability, availabilities, read_rounds
 from pytest_flowhealth.history.entry import metric_of
 from pytest_flowhealth.history.keeping import asked, opened, said
@@ -30,6 +27,9 @@ from pytest_flowhealth.history.query import Point, series
 from pytest_flowhealth.history.reader import FileReader, Reader
 from pytest_flowhealth.history.recent_outcomes import RoundOutcome, check_rounds, component_rounds
 from pytest_flowhealth.history.remote.promql import PromQL, ReportingHost
+from pytest_flowhealth.install_reports import store as reports
+from pytest_flowhealth.install_reports.report import FailureGroup
+from pytest_flowhealth.install_reports.store import Received, Totals
 from pytest_flowhealth.monitor.ring import Ring
 from pytest_flowhealth.web import shapes
 from pytest_flowhealth.web.incidents import list_incidents
@@ -323,13 +323,13 @@ class Past:
 
     def installs(
         self, packages: Sequence[str], since: float, until: float, limit: int
-    ) -> tuple[Totals, list[Kind], list[Received]]:
+    ) -> tuple[Totals, list[FailureGroup], list[Received]]:
         """Return how installations of packages went, their failures by kind, and the last reports.
 
         Raises:
             NoHistory: They can't be read.
         """
-        nothing: tuple[Totals, list[Kind], list[Received]] = (Totals(0, 0), [], [])
+        nothing: tuple[Totals, list[FailureGroup], list[Received]] = (Totals(0, 0), [], [])
         return self._in_file(
             lambda file: (
                 reports.totals(file, packages, since, until),

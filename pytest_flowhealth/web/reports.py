@@ -15,13 +15,23 @@ from starlette.responses import Response
 
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import NotApplicable
-from pytest_flowhealth.feedback.reports.intake import WAITING, Full, Intake, NotKept
-from pytest_flowhealth.feedback.reports.origin import Origins
-from pytest_flowhealth.feedback.reports.receiving import Unwanted, cleaned, kept, require_wanted
-from pytest_flowhealth.feedback.reports.report import InstallReport, Kind
-from pytest_flowhealth.feedback.reports.scrub import Scrubber
-from pytest_flowhealth.feedback.reports.sealing import Unsealable, Vault, vault_of
-from pytest_flowhealth.feedback.reports.store import Kept, Received, new_id
+from pytest_flowhealth.install_reports.anonymizer import NetworkAnonymizer
+from pytest_flowhealth.install_reports.batch_writer import (
+    WAITING,
+    BatchWriter,
+    QueueFull,
+    WriteError,
+)
+from pytest_flowhealth.install_reports.encryption import ContextCipher, EncryptionError, load_cipher
+from pytest_flowhealth.install_reports.ingest import (
+    ReportRefused,
+    make_stored_report,
+    require_accepted,
+    scrub_report,
+)
+from pytest_flowhealth.install_reports.report import FailureGroup, InstallReport
+from pytest_flowhealth.install_reports.scrub import Scrubber
+from pytest_flowhealth.install_reports.store import Received, StoredReport, make_id
 from pytest_flowhealth.monitor.view import Remark
 from pytest_flowhealth.probes.registry.reports import FEWEST, InstallCount, InstallReports
 from pytest_flowhealth.web import shapes
@@ -60,7 +70,7 @@ class Reports:
         self,
         visitors: Visitors,
         past: Past,
-        intake: Intake,
+        intake: BatchWriter,
         target: Target,
         *,
         key: str | None,
@@ -69,9 +79,9 @@ class Reports:
         self.target = target
         self._visitors, self._past, self._intake = visitors, past, intake
         self._key, self._remark = key, remark
-        self._origins = Origins()
+        self._origins = NetworkAnonymizer()
         self._scrub = Scrubber()
-        self._vault: Vault | None = None
+        self._vault: ContextCipher | None = None
         self._opened = False
         self._opening = threading.Lock()
         self._problem: str | None = None
@@ -120,17 +130,17 @@ class Reports:
             raise Refused(429, "too many reports from this address", wait)
         with self._place():
             report = await body_of(request, InstallReport)
-            name = new_id()
+            name = make_id()
             try:
                 ready = await anyio.to_thread.run_sync(
                     lambda: self._prepared(report, name, address), limiter=self._scrubbing
                 )
-                await asyncio.wrap_future(self._intake.hand_in(ready))
-            except Unwanted as error:
+                await asyncio.wrap_future(self._intake.submit(ready))
+            except ReportRefused as error:
                 raise Refused(400, str(error)) from None
-            except Full:
+            except QueueFull:
                 raise Refused(503, "too many reports at once", 2.0) from None
-            except NotKept as error:
+            except WriteError as error:
                 self._told("reports", f"reports can't be kept: {error}")
                 raise Refused(503, "it can't be kept now", 60.0) from None
         self._said.pop("reports", None)
@@ -207,8 +217,8 @@ class Reports:
             vault = await anyio.to_thread.run_sync(self._opened_vault)
             if vault is None:
                 raise Refused(404, self._problem or "it can't be read")
-            return answer(shapes.InstallContext(vault.open(found)))
-        except Unsealable as error:
+            return answer(shapes.InstallContext(vault.decrypt(found)))
+        except EncryptionError as error:
             raise Refused(404, str(error)) from None
 
     # -- inside
@@ -222,8 +232,8 @@ class Reports:
             vault = self._opened_vault()
             try:
                 if vault is not None:
-                    vault.open(newest)
-            except Unsealable:
+                    vault.decrypt(newest)
+            except EncryptionError:
                 self._problem = (
                     f"{count} contexts can't be read: their key is gone; the counts stay, "
                     "new contexts are sealed with the present key"
@@ -248,22 +258,22 @@ class Reports:
         finally:
             self._pending -= 1
 
-    def _prepared(self, report: InstallReport, name: str, address: str) -> Kept:
-        require_wanted(report, self.packages)
+    def _prepared(self, report: InstallReport, name: str, address: str) -> StoredReport:
+        require_accepted(report, self.packages)
         now = time.time()
-        clean = cleaned(report, self._scrub)
+        clean = scrub_report(report, self._scrub)
         vault = self._opened_vault() if clean.context else None
-        return kept(clean, name, now, self._origins.key(address, now), vault)
+        return make_stored_report(clean, name, now, self._origins.key(address, now), vault)
 
-    def _opened_vault(self) -> Vault | None:
+    def _opened_vault(self) -> ContextCipher | None:
         """Return what seals contexts, None where they can't be kept; why is told once."""
         with self._opening:
             if not self._opened:
                 self._opened = True
                 path = self.target.root / self.target.config.feedback.key_file
                 try:
-                    self._vault = vault_of(path, self._key)
-                except Unsealable as error:
+                    self._vault = load_cipher(path, self._key)
+                except EncryptionError as error:
                     self._problem = f"what is told around errors is not kept: {error}"
                     self._told("contexts", self._problem)
             return self._vault
@@ -286,7 +296,7 @@ def _parts(found: Sequence[InstallCount]) -> list[shapes.InstallPart]:
     return [shapes.InstallPart(one.name, one.succeeded, one.failed) for one in found]
 
 
-def _kind(one: Kind) -> shapes.InstallKind:
+def _kind(one: FailureGroup) -> shapes.InstallKind:
     return msgspec.convert(msgspec.structs.asdict(one), shapes.InstallKind)
 
 

@@ -1,24 +1,23 @@
-"""GitHub's REST API for tests: issues, labels and comments as documented, and every way to fail.
+"""GitHub's REST API for tests: issues and comments as documented, and every way to fail.
 
-As documented at docs.github.com, "REST API endpoints for issues", "... for labels", "Rate limits for
-the REST API", "Best practices": statuses, bodies and headers. Lists may lag behind, as they do there.
-`GitHub` is called in-process, in place of the client's transport; `GitHubServer` speaks HTTP.
+As documented at docs.github.com, "REST API endpoints for issues", "Rate limits for the REST API",
+"Best practices": statuses, bodies and headers. Lists may lag behind, as they do there. `GitHub` is
+called in this process, in place of PyGithub; `GitHubServer` speaks HTTP.
 """
 
 import email.utils
 import itertools
+import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Self
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
-from requests.structures import CaseInsensitiveDict
+import pytest
 
-from pytest_flowhealth.probes.github import transport
-from pytest_flowhealth.probes.github.client import GitHubClient, Time
-from pytest_flowhealth.probes.github.failure import Lost
+from pytest_flowhealth.probes.github.client import GitHubClient, GitHubError, Response
 from tests.kit.clock import FakeClock
 from tests.kit.http import HttpServer, Reply, Request
 
@@ -37,7 +36,7 @@ Fault = Callable[[Request, int], str | None]
 
 
 class GitHub:
-    """``GitHubClient(REPOSITORY, TOKEN, api=github.url, exchange=github.exchange)``: no connection is made.
+    """``github = GitHub(clock.now)`` and ``github.client()``: no connection is opened.
 
     Args:
         now: Its time, in seconds since 1970.
@@ -47,8 +46,10 @@ class GitHub:
         requests: The requests that came, in order.
         fault: How it fails.
         link: What a proxy makes of the Link header; None leaves it as it is.
+        page_size: The largest page of a list.
         status: The status and the message of every answer to a path that ends so.
         headers: The headers of these answers.
+        name: The repository's current name.
     """
 
     def __init__(
@@ -58,11 +59,12 @@ class GitHub:
     ) -> None:
         self.now = now
         self.lag = lag
+        self.name = REPOSITORY
         self.issues: list[dict[str, Any]] = []
-        self.labels: dict[str, dict[str, Any]] = {}
         self.comments: dict[int, list[dict[str, Any]]] = {}
         self.requests: list[Request] = []
         self.link: str | None = None
+        self.page_size = 100
         self.status: dict[str, tuple[int, str]] = {}
         self.headers: dict[str, str] = {}
         self.fault: Fault = lambda *_: None
@@ -74,28 +76,17 @@ class GitHub:
         """The API's address."""
         return "https://api.github.example"
 
-    def client(
-        self, clock: FakeClock, token: str | None = TOKEN, repository: str = REPOSITORY
-    ) -> GitHubClient:
-        """Return a client that asks here, by this clock."""
-        at = Time(clock.now, clock.now, clock.sleep)
-        return GitHubClient(repository, token, api=self.url, at=at, exchange=self.exchange)
+    def client(self, token: str | None = TOKEN, repository: str = REPOSITORY) -> GitHubClient:
+        """Return a client that calls this object instead of PyGithub."""
+        return InProcessClient(self, repository, token)
 
-    def exchange(
-        self, request: transport.Request, token: str | None, seconds: float
-    ) -> transport.Answer:
-        """Answer, or raise what the transport makes of the fault (test_github_transport.py)."""
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        target = request.url.removeprefix(self.url)
-        found = Request(request.method, target, headers, request.body or b"")
-        fault, reply = self._reply(found)
-        if fault == "slow":
-            raise Lost("it gave no whole answer in time")
-        if fault in ("cut", "half"):
-            raise Lost("the connection broke")
-        date = email.utils.formatdate(self.now(), usegmt=True)
-        named = CaseInsensitiveDict({"Date": date, **reply.headers})
-        return transport.Answer(reply.status, named, reply.body)
+    def exchange(self, request: Request) -> Response:
+        """Answer, or raise what the client makes of a broken connection."""
+        fault, reply = self._reply(request)
+        if fault in ("slow", "cut", "half"):
+            raise GitHubError("GitHub gives no answer: the connection broke")
+        headers = {name.lower(): text for name, text in reply.headers.items()}
+        return Response(reply.status, headers, reply.body.decode("utf-8", "replace"))
 
     def _reply(self, request: Request) -> tuple[str, Reply]:
         """Record a request; return a fault of the connection, or an answer."""
@@ -107,12 +98,14 @@ class GitHub:
             status, body, headers = self._answer(request)
         if fault:
             return fault[5:], self._failure(fault[5:])
-        return "", Reply.of_json(body, status)._replace(headers={**_REMAINING, **headers})
+        date = email.utils.formatdate(self.now(), usegmt=True)
+        named = {"Date": date, **_REMAINING, **headers}
+        return "", Reply.of_json(body, status)._replace(headers=named)
 
     def _failure(self, fault: str) -> Reply:
         if fault in _LIMITS:
             status, message, headers = _LIMITS[fault]
-            reset = {"X-RateLimit-Reset": str(int(self.now()) + 900)}
+            reset = {"X-RateLimit-Reset": str(int(time.time()) + 900)}
             return Reply.of_json({"message": message}, status)._replace(headers=headers | reset)
         if fault == "garbage":
             return Reply(GARBAGE)
@@ -122,6 +115,10 @@ class GitHub:
         """Return the issues of a fingerprint."""
         begin = f"<!-- flowhealth:{fingerprint} -->"
         return [issue for issue in self.issues if (issue["body"] or "").startswith(begin)]
+
+    def open_issues(self, fingerprint: str) -> list[int]:
+        """Return the numbers of the open issues of a fingerprint."""
+        return [each["number"] for each in self.about(fingerprint) if each["state"] == "open"]
 
     def posts(self, end: str) -> list[Request]:
         """Return the requests to make something."""
@@ -164,63 +161,52 @@ class GitHub:
         return found[-1]
 
     def _answer(self, request: Request) -> tuple[int, Any, dict[str, str]]:
-        token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if (token or request.method == "POST") and token != TOKEN:
+        # "Bearer" and "token" mean the same (docs.github.com, "Authenticating to the REST API").
+        token = request.headers.get("authorization", "").partition(" ")[2]
+        if (token or request.method != "GET") and token != TOKEN:
             return 401, {"message": "Bad credentials", "status": "401"}, {}
-        path = request.path
-        prefix = f"/repos/{REPOSITORY}"
         for end, (status, message) in self.status.items():
-            if path.endswith(end):
+            if request.path.endswith(end):
                 return status, {"message": message}, self.headers
-        if path.lower() == prefix:
-            return 200, {"id": 1296269, "full_name": REPOSITORY}, {}
-        if not path.lower().startswith(f"{prefix}/"):
-            return _ABSENT
-        return self._within(request, path[len(prefix) + 1 :])
+        prefix = f"/repos/{self.name}"
+        if request.path == prefix:
+            return 200, {"id": 1296269, "full_name": self.name}, {}
+        parts = request.path.removeprefix(f"{prefix}/").split("/")
+        answer = self._change if request.method in ("POST", "PATCH") else self._read
+        return answer(request, parts)
 
-    def _within(self, request: Request, path: str) -> tuple[int, Any, dict[str, str]]:
-        if path.startswith("labels"):
-            return self._labels(request, path)
-        match (request.method, path.split("/")):
-            case ("GET", ["issues"]):
+    def _read(self, request: Request, parts: list[str]) -> tuple[int, Any, dict[str, str]]:
+        match parts:
+            case ["issues"]:
                 return self._listed(request)
-            case ("POST", ["issues"]):
-                return self._create(request.json)
-            case ("GET", ["issues", number]):
+            case ["issues", number]:
                 found = [issue for issue in self.issues if issue["number"] == int(number)]
                 return (200, found[0], {}) if found else _ABSENT
-            case ("GET", ["issues", number, "comments"]):
+            case ["issues", number, "comments"]:
                 return self._paged(request, self.comments.get(int(number), []))
-            case ("POST", ["issues", number, "comments"]):
-                return 201, self.say(int(number), "us", self.now(), body=request.json["body"]), {}
         return _ABSENT
 
-    def _labels(self, request: Request, path: str) -> tuple[int, Any, dict[str, str]]:
-        if request.method == "POST":
-            return self._label(request.json)
-        found = self.labels.get(unquote(path.partition("/")[2]).lower())
-        return (200, found, {}) if found else _ABSENT
+    def _change(self, request: Request, parts: list[str]) -> tuple[int, Any, dict[str, str]]:
+        body = request.json
+        match request.method, parts:
+            case "POST", ["issues"]:
+                return self._create(body)
+            case "PATCH", ["issues", number]:
+                assert body["state"] == "closed"
+                assert body["state_reason"] in ("completed", "not_planned")
+                self.close(int(number), body["state_reason"])
+                return 200, self.issues[int(number) - 1], {}
+            case "POST", ["issues", number, "comments"]:
+                return 201, self.say(int(number), "us", self.now(), body=body["body"]), {}
+        return _ABSENT
 
     def _create(self, body: Any) -> tuple[int, Any, dict[str, str]]:
         if not body.get("title") or len(body["title"]) > 256 or len(body.get("body", "")) > 65_536:
             problem = {"resource": "Issue", "code": "custom", "field": "title"}
             return 422, {"message": "Validation Failed", "errors": [problem]}, {}
-        labels = body.get("labels", [])
-        for name in labels:
-            self.labels.setdefault(name.lower(), {"name": name, "description": None})
         user = {"login": "us", "type": "User"}
-        made = self.open(title=body["title"], body=body["body"], labels=labels, user=user)
-        return 201, made, {}
-
-    def _label(self, body: Any) -> tuple[int, Any, dict[str, str]]:
-        name = body["name"]
-        assert len(name) <= 50
-        assert len(body.get("description", "")) <= 100
-        if name.lower() in self.labels:
-            fault = {"resource": "Label", "code": "already_exists", "field": "name"}
-            return 422, {"message": "Validation Failed", "errors": [fault]}, {}
-        self.labels[name.lower()] = {"id": 1, **body}
-        return 201, self.labels[name.lower()], {}
+        labels = body.get("labels", [])
+        return 201, self.open(title=body["title"], body=body["body"], labels=labels, user=user), {}
 
     def _listed(self, request: Request) -> tuple[int, Any, dict[str, str]]:
         named = request.query
@@ -240,7 +226,7 @@ class GitHub:
     def _paged(self, request: Request, found: Sequence[Any]) -> tuple[int, Any, dict[str, str]]:
         parts = urlsplit(request.target)
         named = request.query
-        size = int(named.get("per_page", "30"))
+        size = min(self.page_size, int(named.get("per_page", "30")))
         page = int(named.get("page", "1"))
         last = max(1, -(-len(found) // size))
         pages = {"prev": page - 1, "next": page + 1, "last": last}
@@ -268,8 +254,27 @@ _LIMITS: dict[str, tuple[int, str, dict[str, str]]] = {
 }
 
 
+class InProcessClient(GitHubClient):
+    """A client whose requests a `GitHub` answers."""
+
+    def __init__(self, github: GitHub, repository: str, token: str | None) -> None:
+        super().__init__(repository, token, api=github.url)
+        self._github = github
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object],
+        body: Mapping[str, Any] | None,
+    ) -> Response:
+        headers = {"authorization": f"Bearer {self._token}"} if self._token else {}
+        target = f"{path}?{urlencode(query)}" if query else path
+        return self._github.exchange(Request(method, target, headers, json.dumps(body).encode()))
+
+
 class GitHubServer(GitHub):
-    """``with GitHubServer() as github: GitHubClient(REPOSITORY, TOKEN, api=github.url)``.
+    """``with GitHubServer() as github: github.client()``.
 
     Attributes:
         hold: Set, requests with the fault "slow" end.
@@ -284,6 +289,12 @@ class GitHubServer(GitHub):
     def url(self) -> str:
         """The API's address."""
         return self._server.url
+
+    def client(
+        self, token: str | None = TOKEN, repository: str = REPOSITORY, seconds: float = 60.0
+    ) -> GitHubClient:
+        """Return a client that asks here, without a pause between writes."""
+        return GitHubClient(repository, token, api=self.url, seconds=seconds, write_pause=0)
 
     def __enter__(self) -> Self:
         self._server.__enter__()
@@ -300,3 +311,14 @@ class GitHubServer(GitHub):
         if fault in ("slow", "cut"):
             return Reply(fault="close")
         return Reply(b'{"num', 201, fault="cut") if fault == "half" else reply
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def github(clock: FakeClock) -> GitHub:
+    """GitHub in this process, by a clock that only waiting moves."""
+    return GitHub(clock.now)

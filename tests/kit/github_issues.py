@@ -9,18 +9,20 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.feedback.github.notes import Notes
-from pytest_flowhealth.feedback.github.tend import Done, Policy, tend
-from pytest_flowhealth.feedback.reports import store
-from pytest_flowhealth.feedback.reports.report import InstallReport, Kind
+from pytest_flowhealth.github_issues.issue_store import IssueStore
+from pytest_flowhealth.github_issues.planning import IssuePolicy
+from pytest_flowhealth.github_issues.sync import SyncResult, sync_issues
 from pytest_flowhealth.history.database import MIGRATIONS, connect
-from pytest_flowhealth.probes.github import transport
+from pytest_flowhealth.install_reports import store
+from pytest_flowhealth.install_reports.report import FailureGroup, InstallReport
+from pytest_flowhealth.probes.github.client import GitHubClient, Response
 from tests.kit.clock import FakeClock
 from tests.kit.github import TOKEN, GitHub
+from tests.kit.http import Request
 from tests.kit.projects import write
 from tests.kit.runs import Run, run_flowhealth
 
-BASE = Kind(
+BASE = FailureGroup(
     fingerprint="0123456789abcdef",
     package="shop",
     error="npm error code ENOTARGET cerebras@^1.0.0 is not in the registry",
@@ -35,12 +37,12 @@ BASE = Kind(
 )
 
 
-def kind(**named: Any) -> Kind:
+def kind(**named: Any) -> FailureGroup:
     """Return a kind that differs."""
     return msgspec.structs.replace(BASE, **named)
 
 
-def add_reports(path: Path, kinds: Sequence[Kind] = (BASE,)) -> None:
+def add_reports(path: Path, kinds: Sequence[FailureGroup] = (BASE,)) -> None:
     """Put the reports of which these kinds are made into a history."""
     path.parent.mkdir(exist_ok=True)
     with contextlib.closing(connect(path, wait=5.0)) as connection:
@@ -48,7 +50,7 @@ def add_reports(path: Path, kinds: Sequence[Kind] = (BASE,)) -> None:
             store.add(connection, [_report(each, number) for number in range(each.count)])
 
 
-def _report(kind: Kind, number: int) -> store.Kept:
+def _report(kind: FailureGroup, number: int) -> store.StoredReport:
     def pick(parts: Sequence[tuple[str, int]]) -> str | None:
         names = [name for name, count in parts for _ in range(count)]
         return names[number] if number < len(names) else None
@@ -65,14 +67,14 @@ def _report(kind: Kind, number: int) -> store.Kept:
         error=kind.error,
     )
     source = (number % kind.sources).to_bytes(2)
-    proof = store.proof_of(store.new_id())
-    return store.Kept(proof, kind.first + number, report, kind.fingerprint, source)
+    proof = store.hash_id(store.make_id())
+    return store.StoredReport(proof, kind.first + number, report, kind.fingerprint, source)
 
 
 class IssuesProject:
     """A project with a history that has reports in it, and a repository at `api`."""
 
-    def __init__(self, folder: Path, api: str, kinds: Sequence[Kind] = (BASE,)) -> None:
+    def __init__(self, folder: Path, api: str, kinds: Sequence[FailureGroup] = (BASE,)) -> None:
         settings = f'[github]\nrepository = "acme/shop"\napi = "{api}"\n'
         self.folder = write(folder, {"flowhealth.toml": settings}, name="shop", version="1.0.0")
         self.history = folder / ".flowhealth/history.db"
@@ -89,7 +91,7 @@ class IssuesProject:
 
 
 class IssueMonitor:
-    """A monitor that opens issues: its own notes, in memory, and its own clock.
+    """A monitor that opens issues: its own records, in memory, and its own clock.
 
     Attributes:
         policy: When it opens an issue.
@@ -98,7 +100,7 @@ class IssueMonitor:
 
     def __init__(self, github: GitHub, clock: FakeClock, **named: Any) -> None:
         self.github, self.clock = github, clock
-        self.policy = Policy(**named)
+        self.policy = IssuePolicy(**named)
         self.token: str | None = TOKEN
         self.wipe()
 
@@ -106,12 +108,17 @@ class IssueMonitor:
         """Lose the history."""
         self.history = sqlite3.connect(":memory:", isolation_level=None)
         weakref.finalize(self, self.history.close)
-        self.history.executescript(next(one for one in MIGRATIONS if "github_issues" in one))
+        self.history.executescript(next(each for each in MIGRATIONS if "github_issues" in each))
 
-    def tend(self, *kinds: Kind) -> Done:
-        """Open issues and bring them up to date, as a monitor does after a start."""
-        client = self.github.client(self.clock, self.token)
-        return tend(Notes(self.history, client.base), kinds or (BASE,), client, self.policy)
+    def sync(self, *groups: FailureGroup, client: GitHubClient | None = None) -> SyncResult:
+        """Open and update issues, as a monitor does after a start."""
+        client = client or self.github.client(self.token)
+        store = IssueStore(self.history, client.api, client.repository)
+        return sync_issues(store, groups or (BASE,), client, self.policy, self.clock.now)
+
+    def outcomes(self, *groups: FailureGroup) -> list[str]:
+        """Synchronise; return what was done."""
+        return [each.outcome for each in self.sync(*groups).results]
 
 
 class Crash(BaseException):
@@ -126,15 +133,15 @@ def crash_at(github: GitHub, number: int, *, after: bool) -> Callable[[], None]:
     """
     real, count = github.exchange, 0
 
-    def exchange(request: transport.Request, token: str | None, seconds: float) -> transport.Answer:
+    def exchange(request: Request) -> Response:
         nonlocal count
         count += 1
         if count == number and not after:
             raise Crash
-        answer = real(request, token, seconds)
+        response = real(request)
         if count == number:
             raise Crash
-        return answer
+        return response
 
     def restore() -> None:
         github.exchange = real  # type: ignore[method-assign]

@@ -9,7 +9,7 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any
 
-from pytest_flowhealth.feedback import scaffold
+from pytest_flowhealth import scaffold
 from tests.kit.projects import write
 
 PLAIN = '{\n  "name": "a",\n  "main": "index.js"\n}\n'

@@ -21,11 +21,11 @@ from argon2 import PasswordHasher
 from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.report import Report
-from pytest_flowhealth.feedback.reports.intake import Intake
 from pytest_flowhealth.history.entry import entry_of
 from pytest_flowhealth.history.keeping import opened
 from pytest_flowhealth.history.place import Place
 from pytest_flowhealth.history.store import add_run
+from pytest_flowhealth.install_reports.batch_writer import BatchWriter
 from pytest_flowhealth.monitor.ring import Ring
 from pytest_flowhealth.monitor.view import Remark
 from pytest_flowhealth.web.api import Api
@@ -108,7 +108,7 @@ class WebApp:
         self.api = Api(
             self.feed, Glimpse("shop", "host-a", "host-a:shop"), past, self.remarks.append
         )
-        self._intake = Intake(self.history)
+        self._intake = BatchWriter(self.history)
         self.reports = Reports(
             self.visitors, past, self._intake, self.target, key=key, remark=self.remarks.append
         )

@@ -1,10 +1,11 @@
 """The issues of a GitHub repository: how many are open, how old, how fast they are answered.
 
-It only reads. Durations are in days, times are UTC. Each function asks GitHub's Issues API and
-raises `GitHubError`, a `MeasurementUnavailable`, if the answer can't be had completely.
+It only reads. Durations are in days, times are UTC. Each function sends requests to GitHub's Issues
+API and raises `GitHubError`, a `MeasurementUnavailable`, if the response is missing or incomplete.
+It needs PyGithub (the extra `github`), which is imported with the first request.
 ::
 
-    client = client_of(target, os.environ)
+    client = make_client(target, os.environ)
     ages = ages_in_days(read_open_issues(client), datetime.now(UTC))
 """
 
@@ -25,10 +26,9 @@ if TYPE_CHECKING:
         read_responses,
         read_weeks,
     )
-    from pytest_flowhealth.probes.github.answers import Issue
-    from pytest_flowhealth.probes.github.client import GitHubClient
-    from pytest_flowhealth.probes.github.failure import GitHubError
-    from pytest_flowhealth.probes.github.settings import client_of
+    from pytest_flowhealth.probes.github.client import GitHubClient, GitHubError
+    from pytest_flowhealth.probes.github.resources import Issue
+    from pytest_flowhealth.probes.github.settings import make_client
 
 __all__ = [
     "RECENT_DAYS",
@@ -38,8 +38,8 @@ __all__ = [
     "Responses",
     "Week",
     "ages_in_days",
-    "client_of",
     "count_by_label",
+    "make_client",
     "read_open_issues",
     "read_responses",
     "read_weeks",
@@ -48,9 +48,9 @@ __all__ = [
 _MODULES = {
     **dict.fromkeys(__all__, "analytics"),
     "GitHubClient": "client",
-    "GitHubError": "failure",
-    "Issue": "answers",
-    "client_of": "settings",
+    "GitHubError": "client",
+    "Issue": "resources",
+    "make_client": "settings",
 }
 
 __getattr__ = make_getattr(__name__, _MODULES)

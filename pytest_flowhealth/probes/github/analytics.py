@@ -1,6 +1,6 @@
-"""Figures of a repository's issues, from a bounded number of requests.
+"""Measurements of a repository's issues, from a bounded number of requests.
 
-How each figure is made: docs/github.md.
+The definition of each figure: docs/github.md.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from pytest_flowhealth.probes.github.answers import Comment, Issue
 from pytest_flowhealth.probes.github.client import GitHubClient
+from pytest_flowhealth.probes.github.resources import Comment, Issue
 
-PAGES = 20
-"""Pages of 100 that are read of one list; more is not counted in part."""
+MAX_PAGES = 20
+"""The largest list that is read, in pages of 100; a longer one is an error, not a partial count."""
 
-LOOKED = 25
-"""Issues whose comments are read at the most: an hour's requests are 60 without a token."""
+MAX_COMMENTED = 25
+"""Issues whose comments are read: without a token, GitHub accepts 60 requests an hour."""
 
 RECENT_DAYS = 90
-"""How far back issues count for the time to the first response."""
+"""Days after their creation in which issues count for the time to the first response."""
 
 WEEKS = 4
-"""Full weeks, Monday to Sunday in UTC, that are compared."""
+"""Number of full weeks, Monday to Sunday in UTC."""
 
 
 class Responses(msgspec.Struct, frozen=True):
-    """How long it took until somebody else answered, in days.
+    """Times to the first response of the newest issues, in days.
 
     Attributes:
-        answered: Of each issue that was answered, how long it took.
-        waiting: Of each that was not, how old it is.
-        opened: How many issues were opened in the time, of which the newest were looked at.
+        answered: The time to the response of each answered issue.
+        waiting: The age of each issue without a response.
+        opened: The number of issues opened in the period, of which the newest were examined.
     """
 
     answered: tuple[float, ...]
@@ -42,18 +42,18 @@ class Responses(msgspec.Struct, frozen=True):
     opened: int
 
     @property
-    def looked(self) -> int:
-        """How many were looked at."""
+    def examined(self) -> int:
+        """Number of issues whose comments were read."""
         return len(self.answered) + len(self.waiting)
 
     @property
     def median(self) -> float | None:
         """The time within which half of the issues are answered, in days.
 
-        Those that wait count as what they are: longer than so far (Kaplan and Meier, 1958). None
-        where so few are answered that it can't be told yet: it is longer than all that is known.
+        Issues without a response are censored observations (the estimator of Kaplan and Meier,
+        1958). None if too few are answered: the median is then longer than every observation.
         """
-        times = sorted([(one, 0) for one in self.answered] + [(one, 1) for one in self.waiting])
+        times = sorted([(days, 0) for days in self.answered] + [(days, 1) for days in self.waiting])
         unanswered, at_risk = 1.0, len(times)
         for days, waits in times:
             if not waits:
@@ -65,7 +65,7 @@ class Responses(msgspec.Struct, frozen=True):
 
 
 class Week(msgspec.Struct, frozen=True):
-    """How many issues were opened and closed in a week; `begin` is its Monday."""
+    """Number of issues opened and closed in a week; `begin` is its Monday."""
 
     begin: str
     opened: int
@@ -76,46 +76,45 @@ def read_open_issues(client: GitHubClient) -> list[Issue]:
     """Return all open issues.
 
     Raises:
-        GitHubError: They can't be had, or are too many.
+        GitHubError: No usable response, or too many issues.
     """
-    return _issues(client, state="open")
+    return _read_issues(client, state="open")
 
 
 def count_by_label(issues: Iterable[Issue]) -> dict[str, int]:
-    """Return how many have each label, the most frequent first; an issue may count for several."""
-    counts = Counter(name.lower() for one in issues for name in set(one.label_names))
+    """Return the number of issues by label, in lower case, the most frequent first."""
+    counts = Counter(name.lower() for issue in issues for name in set(issue.label_names))
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def ages_in_days(issues: Iterable[Issue], now: datetime) -> list[float]:
-    """Return how old each is, in days."""
-    return [_days(now - one.created_at) for one in issues]
+    """Return the age of each issue, in days."""
+    return [_days(now - issue.created_at) for issue in issues]
 
 
 def read_responses(client: GitHubClient, now: datetime) -> Responses:
-    """Ask for the first comment by somebody else, of the newest issues; programs count as nobody.
+    """Return the times to the first comment by a person other than the author.
 
     Raises:
-        GitHubError: It can't be had.
+        GitHubError: No usable response.
     """
     begin = now - timedelta(days=RECENT_DAYS)
-    found = [
-        one for one in _issues(client, state="all", since=_stamp(begin)) if one.created_at >= begin
-    ]
-    newest = sorted(found, key=lambda one: one.created_at, reverse=True)[:LOOKED]
+    changed = _read_issues(client, state="all", since=_stamp(begin))
+    opened = [issue for issue in changed if issue.created_at >= begin]
+    newest = sorted(opened, key=lambda issue: issue.created_at, reverse=True)[:MAX_COMMENTED]
     answered: list[float] = []
     waiting: list[float] = []
-    for one in newest:
-        at = _first_response(client, one) if one.comments else None
-        (waiting if at is None else answered).append(_days((at or now) - one.created_at))
-    return Responses(tuple(answered), tuple(waiting), len(found))
+    for issue in newest:
+        at = _find_first_response(client, issue) if issue.comments else None
+        (waiting if at is None else answered).append(_days((at or now) - issue.created_at))
+    return Responses(tuple(answered), tuple(waiting), len(opened))
 
 
 def read_weeks(client: GitHubClient, now: datetime) -> list[Week]:
     """Return the last full weeks, the oldest first.
 
     Raises:
-        GitHubError: They can't be had.
+        GitHubError: No usable response.
     """
     today = now.astimezone(UTC).date()
     monday = today - timedelta(days=today.weekday())
@@ -123,40 +122,41 @@ def read_weeks(client: GitHubClient, now: datetime) -> list[Week]:
         datetime.combine(monday - timedelta(weeks=back), datetime.min.time(), UTC)
         for back in range(WEEKS, -1, -1)
     ]
-    # What was opened or closed since then was changed since then.
-    issues = _issues(client, state="all", since=_stamp(begins[0]))
+    # An issue that was opened or closed since then was updated since then.
+    issues = _read_issues(client, state="all", since=_stamp(begins[0]))
     return [
         Week(
             begin.date().isoformat(),
-            _within([one.created_at for one in issues], begin, end),
-            _within([one.closed_at for one in issues], begin, end),
+            _count_between([issue.created_at for issue in issues], begin, end),
+            _count_between([issue.closed_at for issue in issues], begin, end),
         )
         for begin, end in itertools.pairwise(begins)
     ]
 
 
-def _issues(client: GitHubClient, **named: str) -> list[Issue]:
-    found = client.pages("issues", Issue, PAGES, **named)
-    return [one for one in found if one.pull_request is None]
+def _read_issues(client: GitHubClient, **query: str) -> list[Issue]:
+    found = client.read_list("issues", Issue, MAX_PAGES, **query)
+    return [issue for issue in found if issue.pull_request is None]
 
 
-def _first_response(client: GitHubClient, issue: Issue) -> datetime | None:
-    """Return when somebody else commented first; of the first 100 comments."""
-    path = f"issues/{issue.number}/comments?per_page=100"
+def _find_first_response(client: GitHubClient, issue: Issue) -> datetime | None:
+    """Return the time of the first comment by another person, among the first 100 comments."""
+    comments = client.get(f"issues/{issue.number}/comments", list[Comment], per_page=100)
     author = issue.user.login if issue.user else None
-    for one in client.get(path, list[Comment]):
-        if one.user is not None and one.user.login != author and not one.user.is_bot:
-            return one.created_at
+    for comment in comments:
+        user = comment.user
+        if user is not None and user.login != author and not user.is_bot:
+            return comment.created_at
     return None
 
 
-def _within(moments: Sequence[datetime | None], begin: datetime, end: datetime) -> int:
-    return sum(1 for one in moments if one is not None and begin <= one < end)
+def _count_between(times: Sequence[datetime | None], begin: datetime, end: datetime) -> int:
+    return sum(1 for time in times if time is not None and begin <= time < end)
 
 
-def _days(time: timedelta) -> float:
-    return max(0.0, time / timedelta(days=1))
+def _days(duration: timedelta) -> float:
+    return max(0.0, duration / timedelta(days=1))
 
 
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _stamp(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""Which repository, with which token: from the configuration, package.json and the environment."""
+"""The repository and the token: from the configuration, package.json and the environment."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from pytest_flowhealth.config.environment import GITHUB_TOKEN
 from pytest_flowhealth.config.github import repository_in
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import CheckFailed, NotApplicable, UsageError
-from pytest_flowhealth.probes.github.client import GitHubClient, Time
+from pytest_flowhealth.probes.github.client import GitHubClient
 
 TOKENS = (GITHUB_TOKEN, "GITHUB_TOKEN", "GH_TOKEN")
-"""The variables that may hold the token, the nearest first."""
+"""The variables that may hold the token, in order of precedence."""
 
-LONGEST = 60.0
-"""Seconds of github.timeout that are waited at most."""
+MAX_SECONDS = 60.0
+"""The largest `[github] timeout` that has an effect."""
 
 _TOKEN = re.compile(r"[\x21-\x7e]{1,1000}\Z")
 
 
-def token_of(environ: Mapping[str, str]) -> str | None:
-    """Return the token, None where there is none.
+def find_token(environ: Mapping[str, str]) -> str | None:
+    """Return the token; None if no variable is set.
 
     Raises:
-        UsageError: It can't be one; it is not shown.
+        UsageError: It is invalid; the message does not contain it.
     """
     for name in TOKENS:
         text = environ.get(name, "").strip()
@@ -35,22 +35,22 @@ def token_of(environ: Mapping[str, str]) -> str | None:
     return None
 
 
-def repository_of(target: Target) -> str:
+def find_repository(target: Target) -> str:
     """Return the repository: the configured one, else package.json's.
 
     Raises:
         NotApplicable: There is none on GitHub.
     """
-    ours = target.config.github
-    if ours.repository is not None:
-        return ours.repository
+    settings = target.config.github
+    if settings.repository is not None:
+        return settings.repository
     try:
-        told = target.manifest.repository
-    except CheckFailed:  # what is wrong with package.json is for its own check to say
-        told = None
-    found = repository_in(told, ours.api)
+        address = target.manifest.repository
+    except CheckFailed:  # a broken package.json has a check of its own
+        address = None
+    found = repository_in(address, settings.api)
     if found is None:
-        why = "names none" if told is None else "names one elsewhere"
+        why = "names none" if address is None else "names one elsewhere"
         raise NotApplicable(
             f"no repository on GitHub is known: package.json {why}, and [github] repository is not set",
             remedy='set it in flowhealth.toml: [github] repository = "owner/name"',
@@ -58,14 +58,18 @@ def repository_of(target: Target) -> str:
     return found
 
 
-def client_of(target: Target, environ: Mapping[str, str], at: Time | None = None) -> GitHubClient:
-    """Return who asks about the target's repository.
+def make_client(target: Target, environ: Mapping[str, str]) -> GitHubClient:
+    """Return a client of the target's repository.
+
+    Args:
+        target: The project with its configuration.
+        environ: The environment, which may hold the token.
 
     Raises:
-        NotApplicable: There is none on GitHub.
-        UsageError: The token can't be one.
+        NotApplicable: There is no repository on GitHub.
+        UsageError: The token is invalid.
     """
-    ours = target.config.github
-    seconds = min(LONGEST, ours.timeout)
-    token = token_of(environ)
-    return GitHubClient(repository_of(target), token, api=ours.api, seconds=seconds, at=at)
+    settings = target.config.github
+    seconds = min(MAX_SECONDS, settings.timeout)
+    token = find_token(environ)
+    return GitHubClient(find_repository(target), token, api=settings.api, seconds=seconds)

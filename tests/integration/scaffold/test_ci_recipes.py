@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pytest_flowhealth.feedback.scaffold.plan import WORKFLOW, plan
+from pytest_flowhealth.scaffold.plan import WORKFLOW, plan
 from tests.integration.scaffold.test_postinstall import job
 from tests.kit.runs import environment
 

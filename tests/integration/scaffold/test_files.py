@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.feedback.scaffold.files import differences, write
-from pytest_flowhealth.feedback.scaffold.plan import plan, service_unit
+from pytest_flowhealth.scaffold.files import format_diff, write
+from pytest_flowhealth.scaffold.plan import plan, service_unit
 from tests.kit.disks import small_disk
 from tests.kit.scaffold import listing, make
 
@@ -23,7 +23,7 @@ def test_the_diff_can_be_applied_by_git(tmp_path: Path, end: str) -> None:
         folder.mkdir()
         make(folder, '{\n\t"name": "a"\n}'.replace("\n", end))
     planned = plan(project)
-    diff = "".join(f"{line}\n" for line in differences(planned))
+    diff = "".join(f"{line}\n" for line in format_diff(planned))
     subprocess.run(["git", "apply"], cwd=copy, input=diff.encode(), check=True)
     write(planned)
 

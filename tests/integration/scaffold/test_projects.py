@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.feedback.scaffold.files import write
-from pytest_flowhealth.feedback.scaffold.plan import plan
+from pytest_flowhealth.scaffold.files import write
+from pytest_flowhealth.scaffold.plan import plan
 from tests.kit.checks import run_check
 from tests.kit.http import HttpServer, Reply
 from tests.kit.projects import npm, write_package

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pytest_flowhealth.feedback.scaffold.plan import WORKFLOW
+from pytest_flowhealth.scaffold.plan import WORKFLOW
 from tests.integration.scaffold.test_postinstall import EXAMPLES, QUIET, job
 from tests.integration.scaffold.test_projects import CALM_SYSTEM, LIMITS, NPMRC
 from tests.kit.projects import npm

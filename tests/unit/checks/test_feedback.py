@@ -45,7 +45,7 @@ def test_many_old_issues_warn(project: Path) -> None:
     github = GitHub(clock.now)
     for _ in range(60):
         github.open(labels=["bug"], created=clock.at - 8_000 * 86_400)
-    issues = analytics.read_open_issues(github.client(clock))
+    issues = analytics.read_open_issues(github.client())
     for check in (checks.test_open, checks.test_age):
         assert run_check(check, project, feedback_open=issues).outcome == "warn"
 

@@ -14,11 +14,11 @@ from pytest_flowhealth.alerts.rules import conditions, judge
 from pytest_flowhealth.alerts.series import Reading, Series
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.feedback.reports import store
-from pytest_flowhealth.feedback.reports.receiving import kept
-from pytest_flowhealth.feedback.reports.report import InstallReport
-from pytest_flowhealth.feedback.reports.sealing import Vault
 from pytest_flowhealth.history.keeping import opened
+from pytest_flowhealth.install_reports import store
+from pytest_flowhealth.install_reports.encryption import ContextCipher
+from pytest_flowhealth.install_reports.ingest import make_stored_report
+from pytest_flowhealth.install_reports.report import InstallReport
 from pytest_flowhealth.probes.registry import Advisory, Day, Downloads, Failure, Installed, Release
 from pytest_flowhealth.probes.registry.downloads import summarise_downloads
 from tests.kit.checks import assert_outcome, run_check
@@ -195,7 +195,7 @@ def test_the_score_is_made_of_all_parts_and_warns_without_some(project: Path) ->
 
 def store_reports(project: Path, succeeded: int, failed: int, age: float) -> None:
     """Put reports into the project's history, as a monitor's page does."""
-    vault = Vault(Fernet.generate_key().decode())
+    vault = ContextCipher(Fernet.generate_key().decode())
     ends = ["success"] * succeeded + ["failure"] * failed
     (project / ".flowhealth").mkdir()
     at = time.time() - age
@@ -204,7 +204,9 @@ def store_reports(project: Path, succeeded: int, failed: int, age: float) -> Non
             InstallReport(package="ms", node=f"{18 + place % 2}.0.0", outcome=outcome)  # type: ignore[arg-type]
             for place, outcome in enumerate(ends)
         ]
-        store.add(file, [kept(each, store.new_id(), at, b"", vault) for each in reports])
+        store.add(
+            file, [make_stored_report(each, store.make_id(), at, b"", vault) for each in reports]
+        )
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.config.model import Configuration, FleetSection as Fleet
+from pytest_flowhealth.config.model import Configuration
+from pytest_flowhealth.config.model import FleetSection as Fleet
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.monitor import supervisor

@@ -10,9 +10,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from pytest_flowhealth.config.load import load_target
-from pytest_flowhealth.feedback.reports import intake
-from pytest_flowhealth.feedback.reports.fingerprint import fingerprint
-from pytest_flowhealth.feedback.reports.sealing import Vault
+from pytest_flowhealth.install_reports import batch_writer
+from pytest_flowhealth.install_reports.encryption import ContextCipher
+from pytest_flowhealth.install_reports.fingerprint import fingerprint
 from tests.kit.install_reports import OPEN, found_in, report
 from tests.kit.reports import HEALTHY
 from tests.kit.web_app import Response, WebApp, token_table, web_app
@@ -37,7 +37,7 @@ def app(make_app: MakeApp) -> WebApp:
     return make_app()
 
 
-def hand_in(app: WebApp, content: object = None, token: str = "", **headers: str) -> Response:
+def submit(app: WebApp, content: object = None, token: str = "", **headers: str) -> Response:
     """Hand in a report of a failure, or other content, as somebody who has not logged in."""
     content = report() if content is None else content
     return app.visitor("203.0.113.7", token).change("/api/reports", content, **headers)
@@ -49,7 +49,7 @@ def count(app: WebApp) -> int:
 
 @pytest.mark.parametrize(("token", "status"), [("", 401), ("reader", 403), ("reporter", 201)])
 def test_by_default_a_report_needs_a_token(make_app: MakeApp, token: str, status: int) -> None:
-    assert hand_in(make_app(TOKENS), token=token).status == status
+    assert submit(make_app(TOKENS), token=token).status == status
 
 
 def test_a_session_hands_in_no_report(make_app: MakeApp) -> None:
@@ -58,7 +58,7 @@ def test_a_session_hands_in_no_report(make_app: MakeApp) -> None:
 
 def test_reports_and_erasures_are_limited_by_address(make_app: MakeApp) -> None:
     app = make_app(OPEN.replace("10_000", "10"))
-    refused = [answer for answer in (hand_in(app) for _ in range(13)) if answer.status == 429]
+    refused = [answer for answer in (submit(app) for _ in range(13)) if answer.status == 429]
     assert 1 <= len(refused) <= 3
     assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
     other = app.visitor("203.0.114.7")
@@ -70,7 +70,7 @@ def test_reports_and_erasures_are_limited_by_address(make_app: MakeApp) -> None:
 def test_switched_off_nothing_is_received(make_app: MakeApp) -> None:
     app = make_app('[feedback]\nreceive = "off"\n' + TOKENS)
     app.keep(HEALTHY)
-    assert hand_in(app, token="reporter").status == 404
+    assert submit(app, token="reporter").status == 404
     assert app.admin().get("/api/installs").json["receive"] == "off"
 
 
@@ -93,8 +93,8 @@ def test_switched_off_nothing_is_received(make_app: MakeApp) -> None:
 def test_garbage_is_refused_and_not_stored(
     app: WebApp, content: object, status: int, headers: dict[str, str]
 ) -> None:
-    hand_in(app)
-    answer = hand_in(app, content, **headers)
+    submit(app)
+    answer = submit(app, content, **headers)
     assert answer.status == status, answer.body
     assert set(answer.json) == {"error"}
     assert count(app) == 1
@@ -103,7 +103,7 @@ def test_garbage_is_refused_and_not_stored(
 def test_other_sites_pages_are_not_allowed(app: WebApp) -> None:
     origin = {"origin": "https://evil.example", "access-control-request-method": "POST"}
     assert app.visitor().request("OPTIONS", "/api/reports", headers=origin).status == 405
-    answer = hand_in(app, origin="https://evil.example")
+    answer = submit(app, origin="https://evil.example")
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
@@ -116,7 +116,7 @@ def test_the_figures_are_those_of_the_reports(app: WebApp) -> None:
             version=None if number == 29 else "1.0.0",
             error=f"exit code {number}" if failed else "",
         )
-        assert hand_in(app, content).status == 201
+        assert submit(app, content).status == 201
     found = app.admin().get("/api/installs").json
     share = pytest.approx(66.667, 0.01)
     assert (found["succeeded"], found["failed"], found["success"]) == (20, 10, share)
@@ -134,13 +134,13 @@ def test_the_figures_are_those_of_the_reports(app: WebApp) -> None:
 
 
 def test_a_lost_key_loses_contexts_and_no_count(make_app: MakeApp, tmp_path: Path) -> None:
-    hand_in(make_app(), report(context="old words"))
+    submit(make_app(), report(context="old words"))
     (tmp_path / "app/.flowhealth/feedback.key").unlink()
     app = make_app()
 
     (remark,) = app.remarks
     assert "1 contexts can't be read: their key is gone" in repr(remark)
-    assert hand_in(app, report(context="new words")).status == 201
+    assert submit(app, report(context="new words")).status == 201
     admin = app.admin()
     found = admin.get("/api/installs").json
     assert found["failed"] == 2
@@ -159,22 +159,22 @@ def test_a_key_that_others_can_read_is_used_once_it_is_private(app: WebApp, tmp_
     key.parent.mkdir(exist_ok=True)
     key.write_bytes(Fernet.generate_key())
     key.chmod(0o644)
-    assert hand_in(app).status == 201
+    assert submit(app).status == 201
     assert "chmod 600" in repr(app.remarks)
     assert app.rows("SELECT count(*), count(context) FROM reports") == [(1, 0)]
 
     key.chmod(0o600)
     app.reports.reconfigure(load_target(folder, {}, folder))
-    assert hand_in(app).status == 201
+    assert submit(app).status == 201
     assert app.rows("SELECT count(*), count(context) FROM reports") == [(2, 1)]
 
 
 def test_a_key_of_the_environment_is_written_nowhere(make_app: MakeApp, tmp_path: Path) -> None:
     key = Fernet.generate_key().decode()
     app = make_app(key=key)
-    assert hand_in(app).status == 201
+    assert submit(app).status == 201
     ((sealed,),) = app.rows("SELECT context FROM reports")
-    assert Vault(key).open(sealed) == report()["context"]
+    assert ContextCipher(key).decrypt(sealed) == report()["context"]
     assert not (tmp_path / "app/.flowhealth/feedback.key").exists()
     assert found_in(tmp_path / "app", key) == []
 
@@ -183,16 +183,16 @@ def test_a_history_that_cannot_be_written_or_is_locked_refuses_and_recovers(
     app: WebApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app.history.mkdir()
-    answer = hand_in(app)
+    answer = submit(app)
     assert (answer.status, answer.headers["retry-after"]) == (503, "60")
     assert "reports can't be kept" in repr(app.remarks)
     app.history.rmdir()
-    assert hand_in(app).status == 201
+    assert submit(app).status == 201
 
-    monkeypatch.setattr(intake, "_LOCK", 0.05)
+    monkeypatch.setattr(batch_writer, "_LOCK_TIMEOUT", 0.05)
     with closing(sqlite3.connect(app.history, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        assert hand_in(app).status == 503
+        assert submit(app).status == 503
         other.execute("ROLLBACK")
-    assert hand_in(app).status == 201
+    assert submit(app).status == 201
     assert count(app) == 2

@@ -1,16 +1,3 @@
-"""GitHub in this process, by a clock that only waiting moves."""
+from tests.kit.github import clock, github
 
-import pytest
-
-from tests.kit.clock import FakeClock
-from tests.kit.github import GitHub
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def github(clock: FakeClock) -> GitHub:
-    return GitHub(clock.now)
+__all__ = ["clock", "github"]

@@ -9,8 +9,8 @@ from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.errors import NotApplicable
 from pytest_flowhealth.probes.github import analytics
 from pytest_flowhealth.probes.github.analytics import Responses
-from pytest_flowhealth.probes.github.failure import Limited
-from pytest_flowhealth.probes.github.settings import repository_of
+from pytest_flowhealth.probes.github.client import GitHubError
+from pytest_flowhealth.probes.github.settings import find_repository
 from tests.kit.clock import FakeClock
 from tests.kit.github import GitHub
 
@@ -40,7 +40,7 @@ def test_open_issues_are_counted_by_label_without_pull_requests(
     github: GitHub, clock: FakeClock
 ) -> None:
     fill(github, clock.at)
-    issues = analytics.read_open_issues(github.client(clock))
+    issues = analytics.read_open_issues(github.client())
     assert len(issues) == 3
     assert analytics.count_by_label(issues) == {"bug": 2, "installation": 1}
     assert sorted(analytics.ages_in_days(issues, now(clock))) == pytest.approx(
@@ -52,16 +52,16 @@ def test_the_first_response_is_by_somebody_else_who_is_no_bot(
     github: GitHub, clock: FakeClock
 ) -> None:
     fill(github, clock.at)
-    found = analytics.read_responses(github.client(clock), now(clock))
+    found = analytics.read_responses(github.client(), now(clock))
     assert sorted(found.answered) == pytest.approx([2, 3, 4], abs=0.01)
     assert found.waiting == pytest.approx((1,), abs=0.01)
-    assert found.opened == found.looked == 4
+    assert found.opened == found.examined == 4
     assert found.median == pytest.approx(3, abs=0.01)
 
 
 def test_weeks_are_the_last_four_full_weeks(github: GitHub, clock: FakeClock) -> None:
     fill(github, clock.at)
-    found = analytics.read_weeks(github.client(clock), now(clock))
+    found = analytics.read_weeks(github.client(), now(clock))
     monday = now(clock).date() - timedelta(days=now(clock).weekday())
     assert [week.begin for week in found] == [
         (monday - timedelta(weeks=back)).isoformat() for back in (4, 3, 2, 1)
@@ -72,9 +72,9 @@ def test_weeks_are_the_last_four_full_weeks(github: GitHub, clock: FakeClock) ->
 
 def test_a_rate_limit_in_between_gives_no_partial_figure(github: GitHub, clock: FakeClock) -> None:
     fill(github, clock.at)
-    github.fault = lambda _, count: "primary" if count >= 3 else None
-    with pytest.raises(Limited, match="was asked too often"):
-        analytics.read_responses(github.client(clock), now(clock))
+    github.fault = lambda _, count: "primary" if count >= 4 else None
+    with pytest.raises(GitHubError, match="was asked too often"):
+        analytics.read_responses(github.client(), now(clock))
 
 
 @pytest.mark.parametrize(
@@ -95,4 +95,4 @@ def test_the_median_counts_issues_that_still_wait(
 def test_without_a_repository_on_github_it_is_not_applicable(tmp_path: Path) -> None:
     (tmp_path / "package.json").write_text('{"name": "shop"}')
     with pytest.raises(NotApplicable, match="no repository on GitHub is known"):
-        repository_of(load_target(tmp_path, {}, tmp_path))
+        find_repository(load_target(tmp_path, {}, tmp_path))

@@ -1,1 +1,0 @@
-"""GitHub's issues: one for each kind of error that many installations report, and what they tell."""

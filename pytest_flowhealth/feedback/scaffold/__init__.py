@@ -1,1 +1,0 @@
-"""What `flowhealth init` writes into a project: looked for, planned, shown, written."""

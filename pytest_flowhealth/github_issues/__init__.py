@@ -1,0 +1,1 @@
+"""GitHub issues for errors that many installations reported: one for each fingerprint."""

@@ -1,0 +1,1 @@
+"""Install reports: built, scrubbed, sent with consent, received, encrypted, erased and counted."""

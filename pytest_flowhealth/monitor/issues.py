@@ -1,0 +1,37 @@
+"""Synchronises GitHub issues beside a monitor that has no web page; with one, the page does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_flowhealth.github_issues.scheduler import IssueScheduler
+from pytest_flowhealth.monitor.view import Remark
+
+if TYPE_CHECKING:
+    from pytest_flowhealth.monitor.loop import Monitor
+
+
+class IssueObserver:
+    """Passes the monitor's ticks to a scheduler, and its events to the monitor.
+
+    Args:
+        scheduler: Runs the synchronisation.
+    """
+
+    def __init__(self, scheduler: IssueScheduler) -> None:
+        self._scheduler = scheduler
+
+    def second(self, monitor: Monitor, at: float) -> None:
+        """Start a run if one is due."""
+        self._scheduler.on_tick(monitor.settings.target, at)
+
+    def remarks(self) -> list[Remark]:
+        """Return what happened since the last call."""
+        return [Remark(name, facts) for name, facts in self._scheduler.drain_events()]
+
+    def reconfigure(self, _: Monitor) -> None:
+        """Run soon with the new configuration."""
+        self._scheduler.reschedule()
+
+    def close(self) -> None:
+        """Do nothing: a run ends with the process."""

@@ -1,0 +1,3 @@
+from tests.kit.github import clock, github
+
+__all__ = ["clock", "github"]
