@@ -62,7 +62,7 @@ def test_it_writes_into_the_named_folder_without_asking_and_then_has_nothing_to_
     ("words", "manifest", "problem"),
     [
         (["--diff", "--write"], PLAIN, "exclude each other"),
-        (["--write", "--project=none"], PLAIN, "is no folder"),
+        (["--write", "--project=none"], PLAIN, "is not a folder"),
         (["--write"], "{", "flowhealth init: package.json"),
     ],
 )
