@@ -53,6 +53,8 @@ def test_page(health: Health, dashboard: DashboardProbe) -> None:
         security_headers=headers,
         security_headers_missing=missing,
     )
+    for warning in found.warnings:
+        health.warn(warning)
 
 
 @pytest.mark.health("dashboard", requires="dashboard.page", timeout=300, exclusive=True)

@@ -116,10 +116,10 @@ async def _hold(site: Site, address: Address, count: int, seconds: float) -> Hel
     try:
         await crowd.open(count)
         await asyncio.sleep(seconds)
-        pings = await asyncio.gather(*(crowd.ping(one) for one in crowd.connections))
+        pings = await asyncio.gather(*(crowd.ping(socket) for socket in crowd.connections))
     finally:
         await crowd.close()
-    alive = tuple(1_000.0 * one for one in pings if one is not None)
+    alive = tuple(1_000.0 * seconds for seconds in pings if seconds is not None)
     return HeldConnections(
         asked=count,
         opened=len(crowd.connections),
@@ -160,6 +160,9 @@ class _Crowd:
                 except BaseException:
                     await connection.close()
                     raise
+            except MeasurementUnavailable as error:
+                self.refusals[error.message] += 1
+                return
             except failures() as error:
                 self._note(error)
                 return
@@ -190,7 +193,9 @@ class _Crowd:
         for reader in self._readers:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)
-        await asyncio.gather(*(one.close() for one in self.connections), return_exceptions=True)
+        await asyncio.gather(
+            *(socket.close() for socket in self.connections), return_exceptions=True
+        )
 
 
 @contextlib.contextmanager

@@ -22,6 +22,9 @@ from pytest_flowhealth.probes.dashboard.tls import (
 LARGEST_BODY = 16 * 2**20
 """Bytes of a response's body, as transferred, that are read."""
 
+TOO_LARGE = f"responds with more than {LARGEST_BODY // 2**20} MiB"
+"""The problem of a response whose body is larger."""
+
 USER_AGENT = "pytest-flowhealth"
 
 _ACCEPT = "text/html,application/json;q=0.9,*/*;q=0.8"
@@ -193,9 +196,11 @@ class HttpClient:
             HttpError: It fails before that.
         """
         curl, handle, received = load_pycurl(), self._handle, _Received(see)
-        self._prepare(url, {"Accept-Encoding": "", **headers}, received, fresh=True)
+        self._prepare(url, {**headers, "Accept-Encoding": None}, received, fresh=True)
         handle.setopt(curl.HTTPGET, 1)
         handle.setopt(curl.TIMEOUT_MS, int(1_000 * seconds))
+        # All codings that libcurl decodes by itself.
+        handle.setopt(curl.ACCEPT_ENCODING, "")
         try:
             handle.perform()
         except curl.error as error:
@@ -203,15 +208,22 @@ class HttpClient:
                 raise self._explain(error, received) from None
         finally:
             handle.setopt(curl.TIMEOUT_MS, max(1, int(1_000 * self._timeout)))
+            handle.unsetopt(curl.ACCEPT_ENCODING)
         return self._response(url, received)
 
     def _prepare(
-        self, url: str, headers: Mapping[str, str] | None, received: _Received, *, fresh: bool
+        self,
+        url: str,
+        headers: Mapping[str, str | None] | None,
+        received: _Received,
+        *,
+        fresh: bool,
     ) -> None:
         curl, handle = load_pycurl(), self._handle
         sent = {"Accept": _ACCEPT, "Accept-Encoding": _CODINGS, "Expect": "", **(headers or {})}
         handle.setopt(curl.URL, url)
-        handle.setopt(curl.HTTPHEADER, [_header(name, value) for name, value in sent.items()])
+        lines = [_header(name, value) for name, value in sent.items() if value is not None]
+        handle.setopt(curl.HTTPHEADER, lines)
         handle.setopt(curl.FRESH_CONNECT, fresh)
         handle.setopt(curl.FORBID_REUSE, fresh)
         handle.setopt(curl.DNS_CACHE_TIMEOUT, 0 if fresh else 60)
@@ -304,7 +316,7 @@ def explain(code: int, text: str, timeout: float, *, oversized: bool = False) ->
         curl.E_UNSUPPORTED_PROTOCOL: f"responds with something that is no HTTP: {text}",
     }
     if oversized:
-        return HttpError(f"responds with more than {LARGEST_BODY // 2**20} MiB")
+        return HttpError(TOO_LARGE)
     if code in problems:
         return HttpError(problems[code])
     return HttpError(explain_tls(text) or f"fails: {text}", tls_remedy(text))

@@ -13,6 +13,7 @@ from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.dashboard.address import Address, Origin, resolve_address
 from pytest_flowhealth.probes.dashboard.content import read_content
+from pytest_flowhealth.probes.dashboard.error_pages import find_json_problem
 from pytest_flowhealth.probes.dashboard.forms import Form, parse_page
 from pytest_flowhealth.probes.dashboard.http_client import HttpClient, HttpError, HttpResponse
 from pytest_flowhealth.probes.dashboard.json_path import read_path
@@ -130,7 +131,27 @@ def _log_in_by_form(
     # What it redirects to may not be there; whether the page is, its own check says.
     if len(after.passed) == 1:
         _require_accepted(after.response, target)
+    if _shows_form(after, form):
+        raise CheckFailed(
+            f"the login was not accepted: after it, {after.address.shown} shows its form again",
+            remedy=REMEDY,
+        )
     return Access(jar=client.cookies)
+
+
+def _shows_form(page: Navigation, form: Form) -> bool:
+    """Tell whether a page has a form again, with whatever was filled in."""
+    if page.response.status >= 300:
+        return False
+    try:
+        forms = parse_page(read_content(page.response).text).forms
+    except HttpError:
+        return False
+    names = [field.name for field in form.fields]
+    return any(
+        other.action == form.action and [field.name for field in other.fields] == names
+        for other in forms
+    )
 
 
 def _find_form(login: DashboardLogin, page: Navigation) -> Form:
@@ -146,7 +167,7 @@ def _find_form(login: DashboardLogin, page: Navigation) -> Form:
         raise problem from None
     name = login.password_field
     for form in forms:
-        if any(one.name == name for one in form.fields) if name else form.passwords:
+        if any(field.name == name for field in form.fields) if name else form.passwords:
             if form.method:
                 return form
             raise CheckFailed(
@@ -164,7 +185,7 @@ def _find_form(login: DashboardLogin, page: Navigation) -> Form:
 
 def _fill(login: DashboardLogin, secret: str, form: Form) -> list[tuple[str, str]]:
     """Return the fields that a browser would send, in their order."""
-    passwords = form.passwords or [one for one in form.fields if one.kind == "password"]
+    passwords = form.passwords or [field for field in form.fields if field.kind == "password"]
     password = login.password_field or passwords[0].name
     user = login.user_field or form.user_field(password)
     filled = dict(login.fields)
@@ -176,9 +197,13 @@ def _fill(login: DashboardLogin, secret: str, form: Form) -> list[tuple[str, str
             )
         filled[user] = login.user
     filled[password] = secret
-    sent = [(one.name, one.value) for one in form.fields if one.submits and one.name not in filled]
+    sent = [
+        (field.name, field.value)
+        for field in form.fields
+        if field.submits and field.name not in filled
+    ]
     button = next(
-        (one for one in form.fields if one.kind in ("submit", "button") and one.name), None
+        (field for field in form.fields if field.kind in ("submit", "button") and field.name), None
     )
     if button is not None and button.kind == "submit" and button.name not in filled:
         sent.append((button.name, button.value))
@@ -210,9 +235,10 @@ def _log_in_by_json(
     after = navigate(client, address, origins, Access(), submission, leave=True)
     _require_accepted(after.response, address)
     try:
-        body: object = msgspec.json.decode(read_content(after.response).text or "null")
+        text = read_content(after.response).text
+        body: object = msgspec.json.decode(text or "null")
     except (HttpError, msgspec.DecodeError, UnicodeDecodeError):
-        body = None
+        text, body = "", None
     if login.token_field is not None:
         token = read_path(body, login.token_field)
         if not isinstance(token, str) or not token:
@@ -221,18 +247,23 @@ def _log_in_by_json(
                 remedy=REMEDY,
             )
         return Access(authorization=f"Bearer {token}", jar=client.cookies)
-    refused = isinstance(body, dict) and (
-        body.get("success") is False or body.get("ok") is False or bool(body.get("error"))
-    )
-    if refused or not client.cookies:
-        problem = "is refused" if refused else "gives no cookie"
+    refusal = find_json_problem(text) if isinstance(body, dict) else None
+    if refusal is not None:
+        raise CheckFailed(f"the login at {address.shown} is refused: it {refusal}", remedy=REMEDY)
+    if not client.cookies:
         raise CheckFailed(
-            f"the login at {address.shown} {problem}",
-            remedy=REMEDY
-            if refused
-            else "where its response has a token: [dashboard.login] token_field in flowhealth.toml",
+            f"the login at {address.shown} gives no cookie",
+            remedy="where its response has a token: [dashboard.login] token_field in "
+            "flowhealth.toml",
         )
-    return Access(jar=client.cookies)
+    return Access(jar=client.cookies, is_unverified=not _says_accepted(body))
+
+
+def _says_accepted(body: object) -> bool:
+    """Tell whether a response to a login has more than a message."""
+    if not isinstance(body, dict):
+        return False
+    return any(body[key] for key in body if key not in ("message", "status", "code", "error"))
 
 
 def _require_accepted(response: HttpResponse, address: Address) -> None:

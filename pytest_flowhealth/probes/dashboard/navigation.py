@@ -25,11 +25,13 @@ class Access(msgspec.Struct, frozen=True):
         authorization: The header `Authorization`; it takes precedence over an address's own user.
         cookie: A configured header `Cookie`.
         jar: Cookies in the Netscape format.
+        is_unverified: Whether nothing in the response to the login says that it was accepted.
     """
 
     authorization: str | None = None
     cookie: str | None = None
     jar: tuple[str, ...] = ()
+    is_unverified: bool = False
 
     def __repr__(self) -> str:
         """Show nothing."""
@@ -51,7 +53,7 @@ class Access(msgspec.Struct, frozen=True):
             headers["Authorization"] = authorization
         own = cookie_header(self.cookies, address.url) if jar else None
         if self.cookie or own:
-            headers["Cookie"] = "; ".join(one for one in (self.cookie, own) if one)
+            headers["Cookie"] = "; ".join(text for text in (self.cookie, own) if text)
         return headers
 
 
@@ -106,20 +108,30 @@ def navigate(
         location = response.header("location")
         if not 300 <= response.status < 400 or location is None:
             return Navigation(response, tuple(passed))
-        after = resolve_address(passed[-1], location)
-        if after.origin not in origins:
-            if leave:
-                return Navigation(response, tuple(passed))
-            raise CheckFailed(
-                f"{passed[-1].shown} redirects to {after.place}, which is not configured and was "
-                "not requested",
-                remedy="set dashboard.url to the address that is meant",
-            )
+        if leave and resolve_address(passed[-1], location).origin not in origins:
+            return Navigation(response, tuple(passed))
+        after = follow(passed[-1], location, origins)
         if len(passed) > HOPS:
             raise _endless(passed)
         passed.append(after)
         if response.status not in _KEEPING:
             submission = GET
+
+
+def follow(address: Address, location: str, origins: frozenset[Origin]) -> Address:
+    """Return the address that a redirect leads to.
+
+    Raises:
+        CheckFailed: It is no address, or one of a server that is not in `origins`.
+    """
+    after = resolve_address(address, location)
+    if after.origin not in origins:
+        raise CheckFailed(
+            f"{address.shown} redirects to {after.place}, which is not configured and was "
+            "not requested",
+            remedy="set dashboard.url to the address that is meant",
+        )
+    return after
 
 
 def send(
@@ -153,10 +165,13 @@ def failure(address: Address, error: HttpError) -> CheckFailed:
 def _endless(passed: list[Address]) -> CheckFailed:
     first = passed[0]
     if len(set(passed)) < len(passed):
-        paths = [one_line(one.target.partition("?")[0], 60) for one in passed[-4:]]
+        paths = [one_line(address.target.partition("?")[0], 60) for address in passed[-4:]]
         return CheckFailed(
             f"{first.shown} redirects in a ring: {' -> '.join(paths)}",
             remedy="if one of them is the login: [dashboard.login] in flowhealth.toml; else correct "
             "the server's redirects",
         )
-    return CheckFailed(f"{first.shown} redirects more than {HOPS} times")
+    return CheckFailed(
+        f"{first.shown} redirects more than {HOPS} times",
+        remedy="correct the server's redirects",
+    )

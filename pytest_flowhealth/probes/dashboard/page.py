@@ -6,15 +6,20 @@ import msgspec
 
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.dashboard.address import Address
-from pytest_flowhealth.probes.dashboard.content import (
-    LOGIN_FORM,
-    Content,
-    find_problem,
-    read_content,
-)
+from pytest_flowhealth.probes.dashboard.content import Content, read_content
+from pytest_flowhealth.probes.dashboard.error_pages import LOGIN_FORM, find_problem
+from pytest_flowhealth.probes.dashboard.forms import parse_page
 from pytest_flowhealth.probes.dashboard.http_client import HttpClient, HttpError, HttpResponse
 from pytest_flowhealth.probes.dashboard.login import REMEDY
-from pytest_flowhealth.probes.dashboard.navigation import Navigation, failure, navigate
+from pytest_flowhealth.probes.dashboard.navigation import (
+    HOPS,
+    Access,
+    Navigation,
+    failure,
+    follow,
+    navigate,
+)
+from pytest_flowhealth.probes.dashboard.page_files import request_files
 from pytest_flowhealth.probes.dashboard.rate_limit import explain_rate_limit
 from pytest_flowhealth.probes.dashboard.site import Site
 
@@ -29,12 +34,58 @@ class OpenedPage(msgspec.Struct, frozen=True):
         response: Its response.
         content: Its decompressed body.
         redirects: The addresses on the way and its own; empty without a redirect.
+        warnings: What it lacks without being another page.
     """
 
     address: Address
     response: HttpResponse
     content: Content
     redirects: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def inspect_page(site: Site) -> OpenedPage:
+    """Return the page that the configured address leads to, with the files that it loads requested.
+
+    Raises:
+        CheckFailed: As `open_page`, or what it shows comes from a script that is not there.
+        MeasurementUnavailable: A rate limit refuses the request.
+    """
+    with site.client() as client:
+        opened = open_page(site, client)
+        page = parse_page(opened.content.text)
+        files = request_files(site, client, page, opened.address)
+    broken = files.breaks
+    if broken is not None and not page.text:
+        raise CheckFailed(
+            f"{opened.address.shown} shows nothing: its script {broken.path} {broken.problem}",
+            remedy="build the application, and deploy the files that its page names",
+        )
+    warnings = [
+        f"the {item.file.kind} {item.path} of the page {item.problem}" for item in files.missing
+    ]
+    if site.access.is_unverified and _is_public(site, opened):
+        warnings.append(
+            "whether the login was accepted does not show: its response does not say so, and the "
+            "page is the same without it"
+        )
+    return msgspec.structs.replace(opened, warnings=tuple(warnings))
+
+
+def _is_public(site: Site, opened: OpenedPage) -> bool:
+    """Tell whether the page is the same without the login."""
+    with HttpClient(site.timeout, site.tls) as client:
+        try:
+            other = _navigate(site, client, Access())
+        except CheckFailed:
+            return False
+    if other.response.status != opened.response.status or other.address != opened.address:
+        return False
+    try:
+        text = read_content(other.response).text
+    except HttpError:
+        return False
+    return parse_page(text) == parse_page(opened.content.text)
 
 
 def open_page(site: Site, client: HttpClient | None = None) -> OpenedPage:
@@ -51,10 +102,10 @@ def open_page(site: Site, client: HttpClient | None = None) -> OpenedPage:
     if client is None:
         with site.client() as own:
             return open_page(site, own)
-    found = navigate(client, site.page, site.origins, site.access)
+    found = _navigate(site, client, site.access)
     response, address = found.response, found.address
     if response.status >= 300:
-        raise _refused(site, found)
+        raise explain_status(site, address, response)
     try:
         content = read_content(response)
     except HttpError as error:
@@ -77,6 +128,24 @@ def open_page(site: Site, client: HttpClient | None = None) -> OpenedPage:
     return OpenedPage(address, response, content, shown)
 
 
+def _navigate(site: Site, client: HttpClient, access: Access) -> Navigation:
+    """Return the response behind redirects, those of a page that leads to another one included."""
+    found = navigate(client, site.page, site.origins, access)
+    for _ in range(HOPS):
+        if found.response.status >= 300:
+            break
+        try:
+            refresh = parse_page(read_content(found.response).text).refresh
+        except HttpError:
+            break
+        target = follow(found.address, refresh, site.origins) if refresh else found.address
+        if target == found.address:
+            break
+        after = navigate(client, target, site.origins, access)
+        found = Navigation(after.response, (*found.passed, *after.passed))
+    return found
+
+
 def _not_logged_in(site: Site, found: Navigation) -> CheckFailed:
     leads = f"{site.page.shown} leads to the login form {found.address.shown}"
     if found.address == site.page:
@@ -86,8 +155,10 @@ def _not_logged_in(site: Site, found: Navigation) -> CheckFailed:
     return CheckFailed(f"the login was not accepted: after it, {leads}", remedy=REMEDY)
 
 
-def _refused(site: Site, found: Navigation) -> CheckFailed | MeasurementUnavailable:
-    response, address = found.response, found.address
+def explain_status(
+    site: Site, address: Address, response: HttpResponse
+) -> CheckFailed | MeasurementUnavailable:
+    """Return the failure that the status of a response means."""
     if response.status == 429:
         return MeasurementUnavailable(
             f"{address.shown} refuses the request by its rate limit (status 429"

@@ -11,13 +11,20 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import msgspec
+
 from pytest_flowhealth.domain.text import format_number, one_line
 from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.dashboard.address import Address, Origin
 from pytest_flowhealth.probes.dashboard.http_client import USER_AGENT, HttpError
 from pytest_flowhealth.probes.dashboard.navigation import failure
-from pytest_flowhealth.probes.dashboard.protocols import Protocol, choose_protocol
+from pytest_flowhealth.probes.dashboard.protocols import (
+    ENGINE_VERSION,
+    Protocol,
+    choose_protocol,
+    complete_address,
+)
 from pytest_flowhealth.probes.dashboard.site import Site
 from pytest_flowhealth.probes.dashboard.tls import explain_tls, tls_remedy
 from pytest_flowhealth.probes.deadline import within
@@ -52,21 +59,38 @@ class Connection:
             HttpError: The server refuses the client, or does not answer.
             WebSocketException: The connection ends.
         """
+        from websockets.exceptions import ConnectionClosed
+
         protocol = self.protocol
+        begins = "engine.io" in protocol.waits
         try:
             async with asyncio.timeout(timeout):
-                while protocol.waits:
-                    for text in protocol.take_greetings():
-                        await self.socket.send(text)
-                    if protocol.waits:
-                        protocol.receive(await self.socket.recv())
-                for text in protocol.take_greetings():
-                    await self.socket.send(text)
+                await self._greet()
         except TimeoutError:
-            raise HttpError(
-                f"opens the WebSocket and sends no {protocol.waits} within {format_number(timeout)} s"
-            ) from None
+            if not protocol.accept_silence():
+                raise HttpError(
+                    f"opens the WebSocket and sends no {protocol.waits} within "
+                    f"{format_number(timeout)} s",
+                    ENGINE_VERSION if "engine.io" in protocol.waits else None,
+                ) from None
+            await self._greet()
+        except ConnectionClosed:
+            if begins and "engine.io" in protocol.waits:
+                raise HttpError(
+                    "ends the WebSocket without an engine.io handshake", ENGINE_VERSION
+                ) from None
+            raise
         self._start_heartbeats()
+
+    async def _greet(self) -> None:
+        protocol = self.protocol
+        while protocol.waits:
+            for text in protocol.take_greetings():
+                await self.socket.send(text)
+            if protocol.waits:
+                protocol.receive(await self.socket.recv())
+        for text in protocol.take_greetings():
+            await self.socket.send(text)
 
     async def read(self, see: Callable[[str | bytes], None] | None = None) -> None:
         """Read messages, hand the application's to `see`, and answer those that must be answered.
@@ -175,9 +199,7 @@ async def open_connection(site: Site, address: Address) -> Connection:
             **(secure if address.origin.secure else {}),
         )
     except InvalidStatus as error:
-        status = error.response.status_code
-        problem = f"refuses the WebSocket with status {status}"
-        remedy = _refusal_remedy(status, site)
+        problem, remedy = _explain_refusal(error.response, address, site)
     except InvalidHandshake as error:
         # A server that requires a client certificate refuses after the handshake of TLS.
         text = one_line(str(error.__cause__ or error), 120)
@@ -203,19 +225,47 @@ async def open_connection(site: Site, address: Address) -> Connection:
     raise HttpError(problem, remedy)
 
 
+def _explain_refusal(response: Any, address: Address, site: Site) -> tuple[str, str | None]:
+    """Return the problem and the remedy of a response that is no WebSocket.
+
+    Raises:
+        MeasurementUnavailable: A rate limit refuses it.
+    """
+    status = response.status_code
+    if status == 429:
+        raise MeasurementUnavailable(
+            f"{address.shown} refuses the WebSocket by its rate limit (status 429)",
+            remedy="exempt this machine from the server's rate limit, or check less often",
+        )
+    remedy = _refusal_remedy(status, site)
+    if status == 400 and "EIO=" in address.target:
+        remedy = "see which clients the server's options transports and allowRequest let in"
+    return f"refuses the WebSocket with status {status}{_read_reason(response)}", remedy
+
+
 def _refusal_remedy(status: int, site: Site) -> str | None:
     log_in = "configure how to log in: [dashboard.login] in flowhealth.toml"
     if site.settings.login is not None:
         log_in = "the server's log says why it refuses this client"
+    proxy = "a proxy before the server must pass the headers Upgrade and Connection"
     remedies = {
-        400: f"the server's log says why; if it requires a sub-protocol, {_SUBPROTOCOLS}",
+        200: f"correct dashboard.websocket in flowhealth.toml; {proxy}",
+        400: f"{proxy}; if the server requires a sub-protocol, {_SUBPROTOCOLS}",
         401: log_in,
         403: log_in,
-        404: "correct dashboard.websocket in flowhealth.toml",
-        426: _SUBPROTOCOLS,
-        429: "exempt this machine from the server's rate limit, or check less often",
+        404: f"correct dashboard.websocket in flowhealth.toml; {proxy}",
+        426: f"{proxy}; if the server requires a sub-protocol, {_SUBPROTOCOLS}",
     }
     return remedies.get(status)
+
+
+def _read_reason(response: Any) -> str:
+    """Return the message of a refusal's body as the end of a sentence, empty without one."""
+    text = bytes(response.body or b"").decode("utf-8", "replace")
+    with contextlib.suppress(msgspec.DecodeError):
+        found = msgspec.json.decode(text)
+        text = str(found.get("message", "")) if isinstance(found, dict) else ""
+    return "" if not text or "<" in text else f": {one_line(text, 80)}"
 
 
 def _open_socket(origin: Origin, seconds: float) -> sockets.socket:
@@ -248,7 +298,7 @@ def find_address(site: Site) -> Address:
     """
     settings = site.settings
     if site.websocket is not None:
-        return site.websocket
+        return complete_address(site.websocket)
     needing = {
         "dashboard.message": settings.message is not None,
         "dashboard.subscribe": bool(settings.subscribe),

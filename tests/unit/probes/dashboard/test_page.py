@@ -6,7 +6,8 @@ import pycurl
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
-from pytest_flowhealth.probes.dashboard.content import find_problem, read_content
+from pytest_flowhealth.probes.dashboard.content import read_content
+from pytest_flowhealth.probes.dashboard.error_pages import find_problem
 from pytest_flowhealth.probes.dashboard.forms import parse_page
 from pytest_flowhealth.probes.dashboard.http_client import HttpResponse, Timing, explain
 from pytest_flowhealth.probes.dashboard.load import (

@@ -42,8 +42,10 @@ def test_socket_io_is_joined_as_its_version_and_namespace_require(
     assert [join(protocol, *messages), protocol.waits] == [sent, ""]
     assert protocol.ping_interval == (25.0 if version == 3 else 0.0)
     # An event with bytes is one update, not one for its text and one for its bytes.
-    seen = [protocol.is_update(one, None) for one in ('42["a"]', "451-[]", b"x", "0{}", "40", "3")]
-    assert seen == [True, True, False, False, False, False]
+    name = "" if namespace == "/" else f"{namespace},"
+    messages = [f'42{name}["a"]', f"451-{name}[]", b"x", "0{}", "40", "3", '42/other,["a"]']  # type: ignore[list-item]
+    seen = [protocol.is_update(message, None) for message in messages]
+    assert seen == [True, True, False, False, False, False, False]
     assert protocol.is_update('42["metrics",1]', '["metrics"')
     assert not protocol.is_update('42["other",1]', '["metrics"')
 
