@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -15,6 +16,7 @@ from pytest_flowhealth.probes.dashboard.tls import (
     SYSTEM_TLS,
     TlsFiles,
     explain_tls,
+    find_refusal,
     join_authorities,
     tls_remedy,
 )
@@ -103,6 +105,7 @@ class HttpClient:
     ) -> None:
         curl = load_pycurl()
         self._timeout = timeout
+        self._tls = tls
         self._handle = curl.Curl()
         options: dict[int, object] = {
             curl.NOSIGNAL: 1,
@@ -171,7 +174,7 @@ class HttpClient:
         try:
             handle.perform()
         except curl.error as error:
-            raise self._explain(error, received) from None
+            raise self._explain(error, received, url) from None
         return self._response(url, received)
 
     def listen(
@@ -205,7 +208,7 @@ class HttpClient:
             handle.perform()
         except curl.error as error:
             if error.args[0] != curl.E_OPERATION_TIMEDOUT or not received.headers:
-                raise self._explain(error, received) from None
+                raise self._explain(error, received, url) from None
         finally:
             handle.setopt(curl.TIMEOUT_MS, max(1, int(1_000 * self._timeout)))
             handle.unsetopt(curl.ACCEPT_ENCODING)
@@ -260,9 +263,16 @@ class HttpClient:
             ),
         )
 
-    def _explain(self, error: Exception, received: _Received) -> HttpError:
+    def _explain(self, error: Exception, received: _Received, url: str) -> HttpError:
         code, text = error.args[0], one_line(str(error.args[1]), 200)
         curl = load_pycurl()
+        parts = urlsplit(url)
+        lost = (curl.E_SEND_ERROR, curl.E_RECV_ERROR, curl.E_GOT_NOTHING, curl.E_SSL_CONNECT_ERROR)
+        if parts.scheme == "https" and code in lost and explain_tls(text) is None:
+            host, port = parts.hostname or "", parts.port or 443
+            refusal = find_refusal(host, port, self._tls, self._timeout)
+            if refusal is not None:
+                return HttpError(*refusal)
         number = self._handle.getinfo(curl.OS_ERRNO)
         if code == curl.E_COULDNT_CONNECT and number:
             # libcurl's own text has a duration, which would make each message another one.

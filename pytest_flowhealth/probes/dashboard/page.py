@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 
+from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.dashboard.address import Address
 from pytest_flowhealth.probes.dashboard.content import Content, read_content
@@ -22,6 +25,7 @@ from pytest_flowhealth.probes.dashboard.navigation import (
 from pytest_flowhealth.probes.dashboard.page_files import request_files
 from pytest_flowhealth.probes.dashboard.rate_limit import explain_rate_limit
 from pytest_flowhealth.probes.dashboard.site import Site
+from pytest_flowhealth.probes.dashboard.tls import tls_remedy
 
 _LOG_IN = "configure how to log in: [dashboard.login] in flowhealth.toml"
 
@@ -166,6 +170,9 @@ def explain_status(
             remedy="exempt this machine from the server's rate limit, or check less often",
         )
     text = f"{address.shown} responds with status {response.status}"
+    certificate = _find_certificate_error(response)
+    if certificate is not None:
+        return CheckFailed(f"{text}: {certificate}", remedy=tls_remedy("certificate required"))
     if response.status == 401:
         scheme = (response.header("www-authenticate") or "").partition(" ")[0].lower()
         if site.settings.login is not None:
@@ -179,6 +186,16 @@ def explain_status(
     if response.status in (401, 403, 407):
         return CheckFailed(text, remedy=_LOG_IN if site.settings.login is None else REMEDY)
     return CheckFailed(text, remedy=_remedy(response.status, site))
+
+
+def _find_certificate_error(response: HttpResponse) -> str | None:
+    """Return what a server such as nginx writes about a client certificate, over HTTP."""
+    if response.status not in (400, 403, 495, 496):
+        return None
+    with contextlib.suppress(HttpError):
+        title = parse_page(read_content(response).text).title
+        return one_line(title, 100) if "certificate" in title.lower() else None
+    return None
 
 
 def _remedy(status: int, site: Site) -> str:

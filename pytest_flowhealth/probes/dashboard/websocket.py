@@ -26,13 +26,14 @@ from pytest_flowhealth.probes.dashboard.protocols import (
     complete_address,
 )
 from pytest_flowhealth.probes.dashboard.site import Site
-from pytest_flowhealth.probes.dashboard.tls import explain_tls, tls_remedy
+from pytest_flowhealth.probes.dashboard.tls import explain_tls, find_refusal, tls_remedy
 from pytest_flowhealth.probes.deadline import within
 
 LARGEST = 16 * 2**20
 """Bytes of a message that are read."""
 
 _CLOSING = 1.0
+_NO_WEBSOCKET = "responds with something that is no WebSocket"
 _OUR_REASONS = (1002, 1007, 1009)
 _SUBPROTOCOLS = 'name the sub-protocol: [dashboard] subprotocols = ["..."] in flowhealth.toml'
 
@@ -173,7 +174,23 @@ async def open_connection(site: Site, address: Address) -> Connection:
     Raises:
         OSError: It can't be opened; TimeoutError when not in time.
         HttpError: What responds is no WebSocket, or refuses.
+        MeasurementUnavailable: A rate limit refuses it.
     """
+    try:
+        return await _open(site, address)
+    except (HttpError, EOFError, ConnectionError) as error:
+        # A server that refuses a client's certificate resets the connection with its reason.
+        lost = not isinstance(error, HttpError) or error.problem.startswith(_NO_WEBSOCKET)
+        if not (lost and address.origin.secure):
+            raise
+        host, port = address.origin.host, address.origin.port
+        refusal = await asyncio.to_thread(find_refusal, host, port, site.tls, site.timeout)
+        if refusal is None:
+            raise
+    raise HttpError(*refusal)
+
+
+async def _open(site: Site, address: Address) -> Connection:
     from websockets.asyncio.client import connect
     from websockets.exceptions import InvalidHandshake, InvalidStatus
 
@@ -203,9 +220,7 @@ async def open_connection(site: Site, address: Address) -> Connection:
     except InvalidHandshake as error:
         # A server that requires a client certificate refuses after the handshake of TLS.
         text = one_line(str(error.__cause__ or error), 120)
-        problem = explain_tls(text) or (
-            f"responds with something that is no WebSocket: {one_line(str(error), 120)}"
-        )
+        problem = explain_tls(text) or (f"{_NO_WEBSOCKET}: {one_line(str(error), 120)}")
         remedy = _SUBPROTOCOLS if "subprotocol" in str(error) else tls_remedy(text)
     except ssl.SSLError:
         raw.close()

@@ -29,7 +29,8 @@ from pytest_flowhealth.probes.program_errors import find_cause
 from pytest_flowhealth.probes.wasm.host import HostBaseline
 from pytest_flowhealth.probes.wasm.interval import FEWEST, Interval, interval
 
-FLAGS = ("--no-liftoff", "--no-concurrent-recompilation", "--wasm-max-mem-pages=16384")
+MEMORY_LIMIT = "--wasm-max-mem-pages=16384"
+FLAGS = ("--no-liftoff", "--no-concurrent-recompilation", MEMORY_LIMIT)
 """Without the first two the optimising compilers race the samples; the third keeps a module that
 grows without end at 1 GiB. A Node that does not know one of them goes without."""
 
@@ -277,10 +278,21 @@ def run_process(subject: BenchmarkSubject, spec: dict[str, Any], seconds: float)
     Raises:
         CheckFailed: The module or a baseline can't be used, or it does not end in time.
     """
+    try:
+        return _run_node(subject, spec, seconds, _flags())
+    except _OutOfMemory:
+        # The limit may be below what the module begins with.
+        flags = tuple(flag for flag in _flags() if flag != MEMORY_LIMIT)
+        return _run_node(subject, spec, seconds, flags)
+
+
+def _run_node(
+    subject: BenchmarkSubject, spec: dict[str, Any], seconds: float, flags: tuple[str, ...]
+) -> dict[str, Any]:
     word = secrets.token_hex(16)
     script = resources.files("pytest_flowhealth.probes.wasm") / "js/bench.mjs"
     with resources.as_file(script) as path:
-        argv = ["node", *_flags(), str(path), word, json.dumps(spec)]
+        argv = ["node", *flags, str(path), word, json.dumps(spec)]
         try:
             done = command.run(argv, cwd=subject.module.parent, timeout=seconds)
         except MeasurementUnavailable:
@@ -314,6 +326,7 @@ def base_spec(subject: BenchmarkSubject, n: int) -> dict[str, Any]:
         "seeds": [1, 42, 12_345, 987_654_321],
         "memoryMs": 0,
         "memoryCalls": 0,
+        "memoryLate": 0,
     }
 
 
@@ -335,6 +348,11 @@ _STAGES = {
     "module": (
         "is not a module that can be run",
         "build it for Node, or give its imports: adapter",
+    ),
+    "start": ("fails while it is started", "correct what it does when it is instantiated"),
+    "space": (
+        "gets no memory to begin with",
+        "build it with a smaller initial memory, or free memory on this machine",
     ),
     "export": ("can't be called", "correct [wasm] export in flowhealth.toml"),
     "wasm": (
@@ -358,7 +376,12 @@ def _explain(subject: BenchmarkSubject, error: dict[str, str], stderr: str) -> C
         # A panic hook, and emscripten's runtime, write the reason of a trap there.
         message = f"{message} ({find_cause(stderr)})"
     problem, remedy = _STAGES.get(stage, ("could not be measured", None))
-    return CheckFailed(f"{subject.module.name} {problem}: {message}", remedy=remedy)
+    kind = _OutOfMemory if stage == "space" else CheckFailed
+    return kind(f"{subject.module.name} {problem}: {message}", remedy=remedy)
+
+
+class _OutOfMemory(CheckFailed):
+    """The module was not instantiated for want of memory."""
 
 
 def require_files(subject: BenchmarkSubject) -> None:
