@@ -108,8 +108,11 @@ def has_login_form(page: PageText, wanted: str | None, *, redirected: bool) -> b
 def _find_page_problem(page: PageText) -> str | None:
     if not page.has_content:
         return "is empty: no text, script or image"
-    title = next((part for part in _TITLE_PARTS.split(page.title) if is_error_text(part)), None)
-    if title is not None and (len(page.text) <= _SHORT or not re.search(_MAINTENANCE, title)):
+    parts = [part for part in _TITLE_PARTS.split(page.title) if is_error_text(part)]
+    if len(page.text) > _SHORT:
+        # Somebody's maintenance may be what a whole dashboard is about.
+        parts = [part for part in parts if not re.search(_MAINTENANCE, part, re.IGNORECASE)]
+    if parts:
         return f"is an error page or a server's own: its title is {one_line(page.title, 100)!r}"
     if len(page.text) > _SHORT:
         return None

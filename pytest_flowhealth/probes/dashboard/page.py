@@ -173,19 +173,23 @@ def explain_status(
     certificate = _find_certificate_error(response)
     if certificate is not None:
         return CheckFailed(f"{text}: {certificate}", remedy=tls_remedy("certificate required"))
-    if response.status == 401:
-        scheme = (response.header("www-authenticate") or "").partition(" ")[0].lower()
-        if site.settings.login is not None:
-            return CheckFailed(f"{text}: the login is not accepted", remedy=REMEDY)
-        if scheme == "basic":
-            return CheckFailed(
-                f"{text}: it requires basic authentication",
-                remedy='[dashboard.login] method = "basic", user = "...", secret_env = "..." in '
-                "flowhealth.toml",
-            )
     if response.status in (401, 403, 407):
-        return CheckFailed(text, remedy=_LOG_IN if site.settings.login is None else REMEDY)
+        return _explain_unauthorized(site, response, text)
     return CheckFailed(text, remedy=_remedy(response.status, site))
+
+
+def _explain_unauthorized(site: Site, response: HttpResponse, text: str) -> CheckFailed:
+    has_login = site.settings.login is not None
+    if response.status == 401 and has_login:
+        return CheckFailed(f"{text}: the login is not accepted", remedy=REMEDY)
+    scheme = (response.header("www-authenticate") or "").partition(" ")[0].lower()
+    if response.status == 401 and scheme == "basic":
+        return CheckFailed(
+            f"{text}: it requires basic authentication",
+            remedy='[dashboard.login] method = "basic", user = "...", secret_env = "..." in '
+            "flowhealth.toml",
+        )
+    return CheckFailed(text, remedy=REMEDY if has_login else _LOG_IN)
 
 
 def _find_certificate_error(response: HttpResponse) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 
 from pytest_flowhealth.domain.text import one_line
@@ -19,6 +21,8 @@ from pytest_flowhealth.probes.dashboard.site import Site
 
 MOST_FILES = 20
 """Files of a page that are requested."""
+
+_PAUSE = 1.0
 
 
 class MissingFile(msgspec.Struct, frozen=True):
@@ -72,6 +76,10 @@ def request_files(site: Site, client: HttpClient, page: PageText, address: Addre
             continue
         try:
             response = client.request(found.url, headers=site.access.headers(found))
+            if response.status == 503:
+                # Some rate limits refuse with this status what comes quickly.
+                time.sleep(_PAUSE)
+                response = client.request(found.url, headers=site.access.headers(found))
             problem = None if response.status == 429 else find_file_problem(file, response)
         except HttpError as error:
             response, problem = None, error.problem
