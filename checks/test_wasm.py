@@ -69,7 +69,7 @@ def test_multiplier(
     for note in describe_disturbances(before, read_conditions()):
         health.warn(note) if "throttled" in note else health.detail(machine=note)
     record(health, "multiplier", found)
-    others = [one for one in found.baselines if one != found.against]
+    others = [kind for kind in found.baselines if kind != found.against]
     if others:
         other = wasm_benchmark(find_subject(target, others[0]))
         record(health, f"multiplier_{others[0]}", other)
@@ -86,7 +86,7 @@ def record(health: Health, name: str, found: Benchmark) -> None:
         **{
             name: {
                 "baseline": found.against,
-                "ratios": [round(one, 2) for one in found.ratios],
+                "ratios": [round(ratio, 2) for ratio in found.ratios],
                 "processes": found.processes,
                 "samples_dropped": round(found.dropped, 3),
                 "ms_a_call": {"javascript": found.js, "wasm": found.wasm},

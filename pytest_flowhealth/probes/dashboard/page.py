@@ -128,7 +128,7 @@ def open_page(site: Site, client: HttpClient | None = None) -> OpenedPage:
         cause = "the server's log says why" if "an error" in wrong else "correct dashboard.url"
         keep = "" if site.settings.contains else "; if this is the page, set dashboard.contains"
         raise CheckFailed(f"{address.shown} {wrong}", remedy=f"{cause}{keep}")
-    shown = tuple(one.shown for one in found.passed) if len(found.passed) > 1 else ()
+    shown = tuple(address.shown for address in found.passed) if len(found.passed) > 1 else ()
     return OpenedPage(address, response, content, shown)
 
 

@@ -62,7 +62,9 @@ class Site:
         self.timeout = min(LONGEST, parse_duration(settings.timeout))
         self.interval = min(60.0, parse_duration(settings.update_interval))
         addresses = (self.page, self.websocket, self.events, self.counter, self.login)
-        self.origins = frozenset[Origin](one.origin for one in addresses if one is not None)
+        self.origins = frozenset[Origin](
+            address.origin for address in addresses if address is not None
+        )
 
     @cached_property
     def context(self) -> ssl.SSLContext:
@@ -124,11 +126,11 @@ def make_redactor(settings: Dashboard, access: Access | None = None) -> Redactor
         except FlowHealthError:
             continue
     if access is not None:
-        secrets |= {one.value for one in access.cookies} | {access.cookie or ""}
+        secrets |= {cookie.value for cookie in access.cookies} | {access.cookie or ""}
         secrets.add((access.authorization or "").partition(" ")[2])
     # Of a cookie `name=value` the value alone is a secret too.
-    secrets |= {one.partition("=")[2] for one in secrets}
-    return Redactor(one.strip() for one in secrets if one.strip())
+    secrets |= {secret.partition("=")[2] for secret in secrets}
+    return Redactor(secret.strip() for secret in secrets if secret.strip())
 
 
 @contextmanager

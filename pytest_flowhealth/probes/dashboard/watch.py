@@ -152,7 +152,7 @@ async def _measure_handshakes(site: Site, address: Address, count: int) -> tuple
 
 async def _together(asking: Any, listening: Any, reading: Any) -> Any:
     """Return what asking and listening give; the first error ends all, and reading ends with them."""
-    wanted = [asyncio.create_task(one) for one in (asking, listening)]
+    wanted = [asyncio.create_task(awaitable) for awaitable in (asking, listening)]
     tasks = {*wanted, asyncio.create_task(reading)}
     pending = tasks
     try:
@@ -185,7 +185,7 @@ class _Sender:
     def _note(self, message: str | bytes) -> None:
         now = self._loop.time()
         text = to_text(message) if self._waiting else ""
-        for reply in [one for one in self._waiting if one in text]:
+        for reply in [reply for reply in self._waiting if reply in text]:
             future, sent = self._waiting[reply].popleft()
             if not self._waiting[reply]:
                 del self._waiting[reply]

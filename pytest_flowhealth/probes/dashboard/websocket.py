@@ -364,18 +364,18 @@ def _explain_close(error: Any, site: Site) -> HttpError:
         return HttpError(f"sends what can't be read: {one_line(sent.reason, 120) or sent.code}")
     if got is None:
         return HttpError("breaks off the connection of the WebSocket")
-    said = one_line(got.reason, 100)
+    reason = one_line(got.reason, 100)
     remedy = "the server's log says why it closes the connection"
     if (
         got.code == 4406
-        or "protocol" in said.lower()
+        or "protocol" in reason.lower()
         or (got.code == 1002 and not site.settings.subprotocols)
     ):
         remedy = _SUBPROTOCOLS
-    elif got.code in (1008, 4401, 4403) or "auth" in said.lower():
+    elif got.code in (1008, 4401, 4403) or "auth" in reason.lower():
         remedy = "configure how to log in: [dashboard.login], [dashboard.socketio] or subscribe"
-    elif "ping" in said.lower() or "heartbeat" in said.lower() or got.code in (4408, 4429):
+    elif "ping" in reason.lower() or "heartbeat" in reason.lower() or got.code in (4408, 4429):
         remedy = (
             "configure what keeps it open: [dashboard.heartbeat] or subscribe in flowhealth.toml"
         )
-    return HttpError(f"closes the WebSocket with code {got.code} {said}".rstrip(), remedy)
+    return HttpError(f"closes the WebSocket with code {got.code} {reason}".rstrip(), remedy)

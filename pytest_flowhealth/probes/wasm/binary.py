@@ -93,12 +93,12 @@ def evidence(content: bytes, export: str | None) -> Evidence:
     return Evidence(
         exports=tuple(exports),
         functions=len(reached),
-        instructions=sum(one.instructions for one in reached),
-        simd_in_loops=sum(one.simd_in_loops for one in reached),
-        simd_elsewhere=sum(one.simd for one in codes),
-        tees=sum(one.tees for one in reached),
-        sets=sum(one.sets for one in reached),
-        indirect=any(one.indirect for one in reached),
+        instructions=sum(code.instructions for code in reached),
+        simd_in_loops=sum(code.simd_in_loops for code in reached),
+        simd_elsewhere=sum(code.simd for code in codes),
+        tees=sum(code.tees for code in reached),
+        sets=sum(code.sets for code in reached),
+        indirect=any(code.indirect for code in reached),
     )
 
 
@@ -183,10 +183,10 @@ def _codes(section: Reader | None) -> list[Code]:
 
 def _reach(starts: Iterable[int], codes: list[Code], imported: int) -> list[Code]:
     """Return the functions of this module that direct calls lead to."""
-    waiting, seen = list(starts), set[int]()
+    waiting, reached_indexes = list(starts), set[int]()
     while waiting:
         index = waiting.pop() - imported
-        if 0 <= index < len(codes) and index not in seen:
-            seen.add(index)
+        if 0 <= index < len(codes) and index not in reached_indexes:
+            reached_indexes.add(index)
             waiting += codes[index].calls
-    return [codes[index] for index in sorted(seen)]
+    return [codes[index] for index in sorted(reached_indexes)]

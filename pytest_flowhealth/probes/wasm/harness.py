@@ -162,7 +162,7 @@ def _enough(
     if seconds >= effort.hard:
         return bool(found)
     ratios = _ratios(found, known)
-    if len(ratios) < FEWEST or sum(one.iterations for one in found) < effort.iterations:
+    if len(ratios) < FEWEST or sum(sampled.iterations for sampled in found) < effort.iterations:
         return False
     estimate = interval(ratios)
     precise = estimate is not None and estimate.half_width <= _PRECISE
@@ -173,9 +173,9 @@ def _ratios(found: Sequence[Sampled], known: float | None) -> list[float]:
     """Return the ratio of each process that has enough undisturbed samples on both sides."""
     limit = _SLOWED * _reference(found, known)
     ratios = []
-    for one in found:
-        js = [sample for sample, sentinel in one.js if sentinel <= limit]
-        wasm = [sample for sample, sentinel in one.wasm if sentinel <= limit]
+    for sampled in found:
+        js = [sample for sample, sentinel in sampled.js if sentinel <= limit]
+        wasm = [sample for sample, sentinel in sampled.wasm if sentinel <= limit]
         if min(len(js), len(wasm)) >= _FEWEST_SAMPLES:
             ratios.append(statistics.median(js) / statistics.median(wasm))
     return ratios
@@ -186,7 +186,9 @@ def _reference(found: Sequence[Sampled], known: float | None) -> float:
 
     The lower half's median of the processes' 5th percentiles.
     """
-    lows = sorted(_low([sentinel for _, sentinel in (*one.js, *one.wasm)]) for one in found)
+    lows = sorted(
+        _low([sentinel for _, sentinel in (*sampled.js, *sampled.wasm)]) for sampled in found
+    )
     own = statistics.median(lows[: (len(lows) + 1) // 2]) if lows else 0.0
     return own if known is None else min(own, known)
 
@@ -201,7 +203,7 @@ def _result(
     found, known = taken
     ratios = _ratios(found, known)
     last = found[-1]
-    samples = [sentinel for one in found for _, sentinel in (*one.js, *one.wasm)]
+    samples = [sentinel for sampled in found for _, sentinel in (*sampled.js, *sampled.wasm)]
     limit = _SLOWED * _reference(found, known)
     dropped = sum(sentinel > limit for sentinel in samples) / len(samples) if samples else 1.0
     return Benchmark(
@@ -210,10 +212,10 @@ def _result(
         processes=len(found),
         dropped=dropped,
         doubt=_doubt(found, ratios, dropped),
-        js=statistics.median(sample for one in found for sample, _ in one.js),
-        wasm=statistics.median(sample for one in found for sample, _ in one.wasm),
+        js=statistics.median(sample for sampled in found for sample, _ in sampled.js),
+        wasm=statistics.median(sample for sampled in found for sample, _ in sampled.wasm),
         n=n,
-        iterations=sum(one.iterations for one in found),
+        iterations=sum(sampled.iterations for sampled in found),
         baselines=last.baselines,
         against=subject.against,
         flags=_flags(),
@@ -239,7 +241,7 @@ def _doubt(found: Sequence[Sampled], ratios: Sequence[float], dropped: float) ->
             f"({dropped:.0%} of the samples were slowed by something else), {FEWEST} are needed"
         )
     for side in ("js", "wasm"):
-        growth = statistics.median(one.growth[side] for one in found)
+        growth = statistics.median(sampled.growth[side] for sampled in found)
         if not _GROWTH[0] <= growth <= _GROWTH[1]:
             return (
                 f"inconclusive: twice the work took {growth:.2f} times as long on the {side} side, "
