@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from pytest_flowhealth.probes.wasm.harness import (
+from pytest_flowhealth.probes.wasm.node_runner import (
     BenchmarkSubject,
     base_spec,
     require_files,

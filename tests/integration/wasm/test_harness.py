@@ -11,11 +11,11 @@ from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.wasm.harness import (
     Benchmark,
     BenchmarkPlan,
-    BenchmarkSubject,
     run_benchmark,
 )
 from pytest_flowhealth.probes.wasm.interval import FEWEST
 from pytest_flowhealth.probes.wasm.memory import watch_memory
+from pytest_flowhealth.probes.wasm.node_runner import BenchmarkSubject
 from tests.kit import wasm_modules as modules
 from tests.kit.browser import processes_with
 

@@ -8,7 +8,6 @@ import pytest
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.wasm.harness import (
     BenchmarkPlan,
-    BenchmarkSubject,
     Sampled,
     _doubt,
     _enough,
@@ -16,6 +15,7 @@ from pytest_flowhealth.probes.wasm.harness import (
     run_benchmark,
 )
 from pytest_flowhealth.probes.wasm.memory import MemoryPhase, MemoryUse
+from pytest_flowhealth.probes.wasm.node_runner import BenchmarkSubject
 
 EFFORT = BenchmarkPlan(iterations=6, hard=15.0)
 
