@@ -42,7 +42,7 @@ class Credentials(msgspec.Struct, frozen=True):
     password: str
 
 
-class Order(msgspec.Struct, frozen=True):
+class BrowserTask(msgspec.Struct, frozen=True):
     """What the program is to do: which page, with what, and who may be asked.
 
     `origins` are those of the configured addresses; nobody else is reached, and `headers` go to
@@ -106,8 +106,8 @@ def show(site: Site) -> BrowserView:
             "a real browser is driven by Playwright, which is not installed: "
             "pip install 'pytest-flowhealth[browser]'"
         )
-    order = make_order(site)
-    result = _run_browser(order, STARTING + 3 * site.timeout + _BESIDES)
+    task = make_task(site)
+    result = _run_browser(task, STARTING + 3 * site.timeout + _BESIDES)
     if isinstance(result, BrowserView):
         # What a page writes to its console may be what it was given to log in.
         redact = make_redactor(site.settings, site.access)
@@ -117,25 +117,25 @@ def show(site: Site) -> BrowserView:
             f"{site.page.shown} can't be shown in a browser: {result.problem}",
             remedy="open it in a browser, and look at its console",
         )
-    if order.executable is None:
+    if task.executable is None:
         raise NotApplicable(
             "Playwright is installed and no Chromium is: apt-get install chromium, "
             "or playwright install chromium"
         )
     raise MeasurementUnavailable(
-        f"{order.executable} can't be started: {result.problem}",
-        remedy=f"{order.executable} --headless --dump-dom about:blank",
+        f"{task.executable} can't be started: {result.problem}",
+        remedy=f"{task.executable} --headless --dump-dom about:blank",
     )
 
 
-def _run_browser(order: Order, timeout: float) -> BrowserView | BrowserFailure:
+def _run_browser(task: BrowserTask, timeout: float) -> BrowserView | BrowserFailure:
     # -P: what lies in the current folder, which is the target's, is not imported.
     argv = [sys.executable, "-P", "-m", "pytest_flowhealth.probes.dashboard.browser_worker"]
     with _scratch() as folder:
         done = command.run(
             argv,
             timeout=timeout,
-            stdin=msgspec.json.encode(order),
+            stdin=msgspec.json.encode(task),
             env={**os.environ, "TMPDIR": folder},
         )
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
@@ -168,7 +168,7 @@ def _end_those_in(folder: str) -> None:
     psutil.wait_procs(ended, timeout=_ENDING)
 
 
-def make_order(site: Site) -> Order:
+def make_task(site: Site) -> BrowserTask:
     """Return what the program is to do for a site.
 
     Raises:
@@ -177,7 +177,7 @@ def make_order(site: Site) -> Order:
     page, access = site.page, site.access
     origins = sorted(site.origins, key=lambda origin: origin.text)
     configured = access.cookie or ""
-    return Order(
+    return BrowserTask(
         url=page.url,
         executable=_executable(site.settings.browser),
         seconds=SECONDS,

@@ -1,6 +1,6 @@
 """Shows a page in Chromium and prints what it saw: `python -m pytest_flowhealth.probes.dashboard.browser_worker`.
 
-Reads an `Order` as JSON from standard input, and prints a `BrowserView` or a `BrowserFailure`.
+Reads an `BrowserTask` as JSON from standard input, and prints a `BrowserView` or a `BrowserFailure`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pytest_flowhealth.domain.text import format_number, one_line
-from pytest_flowhealth.probes.dashboard.browser import STARTING, BrowserFailure, BrowserView, Order
+from pytest_flowhealth.probes.dashboard.browser import (
+    STARTING,
+    BrowserFailure,
+    BrowserTask,
+    BrowserView,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Route
@@ -41,30 +46,30 @@ _TICK = 50.0
 
 def main() -> None:
     """Do what standard input says."""
-    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    sys.stdout.buffer.write(msgspec.json.encode(_show_page(order)))
+    task = msgspec.json.decode(sys.stdin.buffer.read(), type=BrowserTask)
+    sys.stdout.buffer.write(msgspec.json.encode(_show_page(task)))
 
 
-def _show_page(order: Order) -> BrowserView | BrowserFailure:
+def _show_page(task: BrowserTask) -> BrowserView | BrowserFailure:
     from playwright.sync_api import Error, sync_playwright
 
     with _nowhere() as port, sync_playwright() as playwright:
         try:
-            browser = _started(playwright, order, port)
+            browser = _started(playwright, task, port)
         except Error as error:
             return BrowserFailure(_describe_error(error), browser=True)
         try:
-            return visit(order, browser)
+            return visit(task, browser)
         finally:
             browser.close()
 
 
-def visit(order: Order, browser: Browser) -> BrowserView | BrowserFailure:
+def visit(task: BrowserTask, browser: Browser) -> BrowserView | BrowserFailure:
     """Show the page in a browser that runs; who may be asked is up to how it was started."""
     from playwright.sync_api import Error
 
     try:
-        return _Visit(order, browser).run()
+        return _Visit(task, browser).run()
     except Error as error:
         return BrowserFailure(_describe_error(error))
 
@@ -83,12 +88,12 @@ def _nowhere() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
-def _started(playwright: Playwright, order: Order, nowhere: int) -> Browser:
+def _started(playwright: Playwright, task: BrowserTask, nowhere: int) -> Browser:
     # Chromium's sandbox does not work for root.
     unsafe = ["--no-sandbox"] if os.geteuid() == 0 else []
     return playwright.chromium.launch(
-        executable_path=order.executable,
-        args=[*ARGUMENTS, *_guards(order.origins, nowhere), *unsafe],
+        executable_path=task.executable,
+        args=[*ARGUMENTS, *_guards(task.origins, nowhere), *unsafe],
         timeout=1_000.0 * STARTING,
     )
 
@@ -125,8 +130,8 @@ class _PageRecord(msgspec.Struct, frozen=True):
 class _Visit:
     """One visit to the page, with what happens on it."""
 
-    def __init__(self, order: Order, browser: Browser) -> None:
-        self._order = order
+    def __init__(self, task: BrowserTask, browser: Browser) -> None:
+        self._task = task
         self._browser = browser
         self._errors: list[str] = []
         self._refused: dict[str, None] = {}
@@ -141,10 +146,10 @@ class _Visit:
         page = context.new_page()
         self._listen(page)
         # It stays open until the browser ends: closing one that loads itself again may never return.
-        record = self._watch_page(page, self._order.url, self._order.seconds)
+        record = self._watch_page(page, self._task.url, self._task.seconds)
         if empty is None or record is None:
             return BrowserFailure(
-                f"it was not still for {format_number(self._order.seconds)} s: its code does not end, "
+                f"it was not still for {format_number(self._task.seconds)} s: its code does not end, "
                 "or it loads itself again"
             )
         return BrowserView(
@@ -165,21 +170,21 @@ class _Visit:
         """
         page.add_init_script(f"{_script()}({seconds});")
         self._records.clear()
-        page.goto(url, wait_until="load", timeout=1_000.0 * self._order.timeout)
-        end = time.monotonic() + seconds + self._order.timeout + 2.0
+        page.goto(url, wait_until="load", timeout=1_000.0 * self._task.timeout)
+        end = time.monotonic() + seconds + self._task.timeout + 2.0
         while not self._records and time.monotonic() < end:
             page.wait_for_timeout(_TICK)
         return self._records[0] if self._records else None
 
     def _context(self) -> BrowserContext:
-        order = self._order
-        given = order.credentials
+        task = self._task
+        given = task.credentials
         context = self._browser.new_context(
             accept_downloads=False,
             http_credentials=None
             if given is None
             else {"username": given.user, "password": given.password, "origin": given.origin},
-            ignore_https_errors=order.trusting,
+            ignore_https_errors=task.trusting,
             service_workers="block",
         )
         context.add_cookies(
@@ -193,11 +198,11 @@ class _Visit:
                     "httpOnly": cookie.http_only,
                     "expires": float(cookie.expires or -1),
                 }
-                for cookie in order.cookies
+                for cookie in task.cookies
             ]
         )
         context.expose_function("flowhealthTold", self._take_record)
-        if order.headers:
+        if task.headers:
             context.route(self._is_ours, self._add_headers)
         return context
 
@@ -227,10 +232,10 @@ class _Visit:
             self._refused[_origin(url)] = None
 
     def _is_ours(self, url: str) -> bool:
-        return _origin(url) in self._order.origins
+        return _origin(url) in self._task.origins
 
     def _add_headers(self, route: Route) -> None:
-        route.continue_(headers={**route.request.headers, **self._order.headers})
+        route.continue_(headers={**route.request.headers, **self._task.headers})
 
 
 def _script() -> str:

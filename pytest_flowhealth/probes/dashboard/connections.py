@@ -15,7 +15,7 @@ import psutil
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
-from pytest_flowhealth.probes.dashboard.address import Address
+from pytest_flowhealth.probes.dashboard.address import SiteAddress
 from pytest_flowhealth.probes.dashboard.content import read_content
 from pytest_flowhealth.probes.dashboard.http_client import HttpError
 from pytest_flowhealth.probes.dashboard.json_path import read_path
@@ -111,7 +111,7 @@ def hold_connections(site: Site) -> HeldConnections:
         return asyncio.run(_hold(site, address, count, seconds))
 
 
-async def _hold(site: Site, address: Address, count: int, seconds: float) -> HeldConnections:
+async def _hold(site: Site, address: SiteAddress, count: int, seconds: float) -> HeldConnections:
     crowd = _Crowd(site, address)
     try:
         await crowd.open(count)
@@ -134,7 +134,7 @@ async def _hold(site: Site, address: Address, count: int, seconds: float) -> Hel
 class _Crowd:
     """Connections that are open at once; each is read from the moment it has joined."""
 
-    def __init__(self, site: Site, address: Address) -> None:
+    def __init__(self, site: Site, address: SiteAddress) -> None:
         self.connections: list[Connection] = []
         self.opening: list[float] = []
         self.refusals: Counter[str] = Counter()

@@ -7,7 +7,7 @@ import time
 
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.probes.dashboard.address import Address
+from pytest_flowhealth.probes.dashboard.address import SiteAddress
 from pytest_flowhealth.probes.dashboard.http_client import HttpError, HttpResponse
 from pytest_flowhealth.probes.dashboard.navigation import HOPS, failure, follow
 from pytest_flowhealth.probes.dashboard.page import explain_status
@@ -106,8 +106,8 @@ def watch_events(site: Site) -> Updates:
 
 
 def _listen(
-    site: Site, address: Address, stream: _Stream, window: float
-) -> tuple[Address, HttpResponse]:
+    site: Site, address: SiteAddress, stream: _Stream, window: float
+) -> tuple[SiteAddress, HttpResponse]:
     """Return the response to listening, behind redirects, and its address."""
     with site.client() as client:
         for _ in range(HOPS):

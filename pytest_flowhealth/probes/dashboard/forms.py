@@ -26,7 +26,7 @@ _SOON = 5
 """Seconds up to which a page that loads another one is a redirect."""
 
 
-class Field(msgspec.Struct):
+class FormField(msgspec.Struct):
     """An input of a form: `kind` is its type, `submits` whether a browser sends it as it is."""
 
     name: str
@@ -46,10 +46,10 @@ class Form(msgspec.Struct):
     action: str | None
     method: str
     encoding: str
-    fields: list[Field]
+    fields: list[FormField]
 
     @property
-    def passwords(self) -> list[Field]:
+    def passwords(self) -> list[FormField]:
         """The fields for a password, without those for a new one."""
         return [
             field
@@ -147,7 +147,7 @@ class _Parser(HTMLParser):
         self._open: Form | None = None
         self._hidden: list[str] = []
         self._in_title = False
-        self._select: Field | None = None
+        self._select: FormField | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in reversed(attrs)}
@@ -223,7 +223,7 @@ class _Parser(HTMLParser):
         if tag == "button":
             kind = given.get("type", "submit").lower()
         checked = kind not in ("checkbox", "radio") or "checked" in given
-        field = Field(
+        field = FormField(
             name=given.get("name", "") or given.get("id", "") * (kind == "password"),
             value=given.get("value", "on" if kind in ("checkbox", "radio") else ""),
             kind=kind,

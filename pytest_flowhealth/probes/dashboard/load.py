@@ -12,7 +12,7 @@ from statistics import median
 import msgspec
 
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.probes.dashboard.address import Address
+from pytest_flowhealth.probes.dashboard.address import SiteAddress
 from pytest_flowhealth.probes.dashboard.content import read_content
 from pytest_flowhealth.probes.dashboard.error_pages import find_problem
 from pytest_flowhealth.probes.dashboard.http_client import HttpClient, HttpError, HttpResponse
@@ -187,7 +187,7 @@ def _fit_limit(
     return fitting, interval, limited
 
 
-def _try(site: Site, client: HttpClient, address: Address) -> tuple[float, HttpResponse, bool]:
+def _try(site: Site, client: HttpClient, address: SiteAddress) -> tuple[float, HttpResponse, bool]:
     """Request the page a few times over one connection.
 
     Returns:
@@ -207,14 +207,16 @@ def _try(site: Site, client: HttpClient, address: Address) -> tuple[float, HttpR
     return max(times[1:]) / 1_000, response, keeps
 
 
-def _send(site: Site, client: HttpClient, address: Address, *, fresh: bool = False) -> HttpResponse:
+def _send(
+    site: Site, client: HttpClient, address: SiteAddress, *, fresh: bool = False
+) -> HttpResponse:
     return client.request(address.url, headers=site.access.headers(address), fresh=fresh)
 
 
 class _Load:
     """Requests for one page; each in flight has a client of its own, which keeps one connection."""
 
-    def __init__(self, site: Site, address: Address) -> None:
+    def __init__(self, site: Site, address: SiteAddress) -> None:
         self.fresh: list[RequestSample] = []
         self.kept: list[RequestSample] = []
         self.failures: Counter[str] = Counter()

@@ -11,15 +11,15 @@ import msgspec
 from pytest_flowhealth.config.dashboard import DashboardLogin
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
-from pytest_flowhealth.probes.dashboard.address import Address, Origin, resolve_address
+from pytest_flowhealth.probes.dashboard.address import ServerOrigin, SiteAddress, resolve_address
 from pytest_flowhealth.probes.dashboard.content import read_content
 from pytest_flowhealth.probes.dashboard.error_pages import find_json_problem
 from pytest_flowhealth.probes.dashboard.forms import Form, parse_page
 from pytest_flowhealth.probes.dashboard.http_client import HttpClient, HttpError, HttpResponse
 from pytest_flowhealth.probes.dashboard.json_path import read_path
 from pytest_flowhealth.probes.dashboard.navigation import (
-    Access,
     Navigation,
+    SiteAccess,
     Submission,
     failure,
     navigate,
@@ -59,10 +59,10 @@ def read_secret(login: DashboardLogin, environ: Mapping[str, str]) -> str:
 def log_in(
     login: DashboardLogin,
     secret: str,
-    address: Address | None,
-    origins: frozenset[Origin],
+    address: SiteAddress | None,
+    origins: frozenset[ServerOrigin],
     client: HttpClient,
-) -> Access:
+) -> SiteAccess:
     """Log in and return what later requests carry.
 
     Whether a form or a cookie is accepted shows only in the page: see `open_page`.
@@ -78,12 +78,12 @@ def log_in(
         CheckFailed: The server refuses the login, or has no form to log in with.
     """
     if login.method == "bearer":
-        return Access(authorization=f"Bearer {secret}")
+        return SiteAccess(authorization=f"Bearer {secret}")
     if login.method == "basic":
         pair = base64.b64encode(f"{login.user or ''}:{secret}".encode()).decode()
-        return Access(authorization=f"Basic {pair}")
+        return SiteAccess(authorization=f"Basic {pair}")
     if login.method == "cookie":
-        return Access(cookie=secret.partition(";")[0] if _has_attributes(secret) else secret)
+        return SiteAccess(cookie=secret.partition(";")[0] if _has_attributes(secret) else secret)
     if address is None:
         raise CheckFailed(f"{KEY} is not set", remedy=REMEDY)
     if login.method == "json":
@@ -100,11 +100,11 @@ def _has_attributes(cookie: str) -> bool:
 def _log_in_by_form(
     login: DashboardLogin,
     secret: str,
-    address: Address,
-    origins: frozenset[Origin],
+    address: SiteAddress,
+    origins: frozenset[ServerOrigin],
     client: HttpClient,
-) -> Access:
-    page = navigate(client, address, origins, Access())
+) -> SiteAccess:
+    page = navigate(client, address, origins, SiteAccess())
     form = _find_form(login, page)
     target = page.address if form.action is None else resolve_address(page.address, form.action)
     if target.origin not in origins:
@@ -114,7 +114,7 @@ def _log_in_by_form(
             remedy="set dashboard.login.url to an address of that server",
         )
     pairs = _fill(login, secret, form)
-    sent: Address = target
+    sent: SiteAddress = target
     submission = Submission()
     if form.method == "post":
         body, kind = _encode(pairs, form.encoding)
@@ -127,7 +127,7 @@ def _log_in_by_form(
     else:
         path = target.target.partition("?")[0]
         sent = msgspec.structs.replace(target, target=f"{path}?{urlencode(pairs)}")
-    after = navigate(client, sent, origins, Access(), submission, leave=True)
+    after = navigate(client, sent, origins, SiteAccess(), submission, leave=True)
     # What it redirects to may not be there; whether the page is, its own check says.
     if len(after.passed) == 1:
         _require_accepted(after.response, target)
@@ -136,7 +136,7 @@ def _log_in_by_form(
             f"the login was not accepted: after it, {after.address.shown} shows its form again",
             remedy=REMEDY,
         )
-    return Access(jar=client.cookies)
+    return SiteAccess(jar=client.cookies)
 
 
 def _shows_form(page: Navigation, form: Form) -> bool:
@@ -222,17 +222,17 @@ def _encode(pairs: list[tuple[str, str]], encoding: str) -> tuple[bytes, str]:
 def _log_in_by_json(
     login: DashboardLogin,
     secret: str,
-    address: Address,
-    origins: frozenset[Origin],
+    address: SiteAddress,
+    origins: frozenset[ServerOrigin],
     client: HttpClient,
-) -> Access:
+) -> SiteAccess:
     sent: dict[str, str] = dict(login.fields)
     if login.user is not None:
         sent[login.user_field or "username"] = login.user
     sent[login.password_field or "password"] = secret
     headers = {"Content-Type": "application/json", "Origin": address.origin.text}
     submission = Submission("POST", msgspec.json.encode(sent), headers)
-    after = navigate(client, address, origins, Access(), submission, leave=True)
+    after = navigate(client, address, origins, SiteAccess(), submission, leave=True)
     _require_accepted(after.response, address)
     try:
         text = read_content(after.response).text
@@ -246,7 +246,7 @@ def _log_in_by_json(
                 f"the login at {address.shown} gives no token at {one_line(login.token_field, 60)!r}",
                 remedy=REMEDY,
             )
-        return Access(authorization=f"Bearer {token}", jar=client.cookies)
+        return SiteAccess(authorization=f"Bearer {token}", jar=client.cookies)
     refusal = find_json_problem(text) if isinstance(body, dict) else None
     if refusal is not None:
         raise CheckFailed(f"the login at {address.shown} is refused: it {refusal}", remedy=REMEDY)
@@ -256,7 +256,7 @@ def _log_in_by_json(
             remedy="where its response has a token: [dashboard.login] token_field in "
             "flowhealth.toml",
         )
-    return Access(jar=client.cookies, is_unverified=not _says_accepted(body))
+    return SiteAccess(jar=client.cookies, is_unverified=not _says_accepted(body))
 
 
 def _says_accepted(body: object) -> bool:
@@ -266,7 +266,7 @@ def _says_accepted(body: object) -> bool:
     return any(body[key] for key in body if key not in ("message", "status", "code", "error"))
 
 
-def _require_accepted(response: HttpResponse, address: Address) -> None:
+def _require_accepted(response: HttpResponse, address: SiteAddress) -> None:
     if response.status == 429:
         raise MeasurementUnavailable(
             f"the login at {address.shown} is limited by the server (status 429)",

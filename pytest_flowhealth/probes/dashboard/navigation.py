@@ -8,7 +8,7 @@ import msgspec
 
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.probes.dashboard.address import Address, Origin, resolve_address
+from pytest_flowhealth.probes.dashboard.address import ServerOrigin, SiteAddress, resolve_address
 from pytest_flowhealth.probes.dashboard.cookies import Cookie, cookie_header, parse_cookie
 from pytest_flowhealth.probes.dashboard.http_client import HttpClient, HttpError, HttpResponse
 
@@ -18,7 +18,7 @@ HOPS = 10
 _KEEPING = (307, 308)
 
 
-class Access(msgspec.Struct, frozen=True):
+class SiteAccess(msgspec.Struct, frozen=True):
     """What a login gives: headers for the configured servers, and cookies for those that set them.
 
     Attributes:
@@ -35,14 +35,14 @@ class Access(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         """Show nothing."""
-        return "Access(...)"
+        return "SiteAccess(...)"
 
     @property
     def cookies(self) -> tuple[Cookie, ...]:
         """The cookies of `jar`."""
         return tuple(parse_cookie(line) for line in self.jar)
 
-    def headers(self, address: Address, *, jar: bool = False) -> dict[str, str]:
+    def headers(self, address: SiteAddress, *, jar: bool = False) -> dict[str, str]:
         """Return the headers for a request to `address`; `jar`: with the cookies of the jar.
 
         An HTTP client has those cookies itself.
@@ -61,10 +61,10 @@ class Navigation(msgspec.Struct, frozen=True):
     """A response and the addresses on the way to it, the last one its own."""
 
     response: HttpResponse
-    passed: tuple[Address, ...]
+    passed: tuple[SiteAddress, ...]
 
     @property
-    def address(self) -> Address:
+    def address(self) -> SiteAddress:
         """The address of the response."""
         return self.passed[-1]
 
@@ -82,9 +82,9 @@ GET = Submission()
 
 def navigate(
     client: HttpClient,
-    address: Address,
-    origins: frozenset[Origin],
-    access: Access,
+    address: SiteAddress,
+    origins: frozenset[ServerOrigin],
+    access: SiteAccess,
     submission: Submission = GET,
     *,
     leave: bool = False,
@@ -118,7 +118,7 @@ def navigate(
             submission = GET
 
 
-def follow(address: Address, location: str, origins: frozenset[Origin]) -> Address:
+def follow(address: SiteAddress, location: str, origins: frozenset[ServerOrigin]) -> SiteAddress:
     """Return the address that a redirect leads to.
 
     Raises:
@@ -135,7 +135,7 @@ def follow(address: Address, location: str, origins: frozenset[Origin]) -> Addre
 
 
 def send(
-    client: HttpClient, address: Address, access: Access, submission: Submission = GET
+    client: HttpClient, address: SiteAddress, access: SiteAccess, submission: Submission = GET
 ) -> HttpResponse:
     """Send one request.
 
@@ -154,7 +154,7 @@ def send(
     raise problem
 
 
-def failure(address: Address, error: HttpError) -> CheckFailed:
+def failure(address: SiteAddress, error: HttpError) -> CheckFailed:
     """Return the failure of a request to `address`."""
     remedy = "the server's log says why"
     if error.problem.startswith("can't be reached"):
@@ -162,7 +162,7 @@ def failure(address: Address, error: HttpError) -> CheckFailed:
     return CheckFailed(f"{address.shown} {error.problem}", remedy=error.remedy or remedy)
 
 
-def _endless(passed: list[Address]) -> CheckFailed:
+def _endless(passed: list[SiteAddress]) -> CheckFailed:
     first = passed[0]
     if len(set(passed)) < len(passed):
         paths = [one_line(address.target.partition("?")[0], 60) for address in passed[-4:]]

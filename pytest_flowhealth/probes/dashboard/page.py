@@ -8,7 +8,7 @@ import msgspec
 
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
-from pytest_flowhealth.probes.dashboard.address import Address
+from pytest_flowhealth.probes.dashboard.address import SiteAddress
 from pytest_flowhealth.probes.dashboard.content import Content, read_content
 from pytest_flowhealth.probes.dashboard.error_pages import LOGIN_FORM, find_problem
 from pytest_flowhealth.probes.dashboard.forms import parse_page
@@ -16,8 +16,8 @@ from pytest_flowhealth.probes.dashboard.http_client import HttpClient, HttpError
 from pytest_flowhealth.probes.dashboard.login import REMEDY
 from pytest_flowhealth.probes.dashboard.navigation import (
     HOPS,
-    Access,
     Navigation,
+    SiteAccess,
     failure,
     follow,
     navigate,
@@ -41,7 +41,7 @@ class OpenedPage(msgspec.Struct, frozen=True):
         warnings: What it lacks without being another page.
     """
 
-    address: Address
+    address: SiteAddress
     response: HttpResponse
     content: Content
     redirects: tuple[str, ...]
@@ -80,7 +80,7 @@ def _is_public(site: Site, opened: OpenedPage) -> bool:
     """Tell whether the page is the same without the login."""
     with HttpClient(site.timeout, site.tls) as client:
         try:
-            other = _navigate(site, client, Access())
+            other = _navigate(site, client, SiteAccess())
         except CheckFailed:
             return False
     if other.response.status != opened.response.status or other.address != opened.address:
@@ -132,7 +132,7 @@ def open_page(site: Site, client: HttpClient | None = None) -> OpenedPage:
     return OpenedPage(address, response, content, shown)
 
 
-def _navigate(site: Site, client: HttpClient, access: Access) -> Navigation:
+def _navigate(site: Site, client: HttpClient, access: SiteAccess) -> Navigation:
     """Return the response behind redirects, those of a page that leads to another one included."""
     found = navigate(client, site.page, site.origins, access)
     for _ in range(HOPS):
@@ -160,7 +160,7 @@ def _not_logged_in(site: Site, found: Navigation) -> CheckFailed:
 
 
 def explain_status(
-    site: Site, address: Address, response: HttpResponse
+    site: Site, address: SiteAddress, response: HttpResponse
 ) -> CheckFailed | MeasurementUnavailable:
     """Return the failure that the status of a response means."""
     if response.status == 429:

@@ -8,7 +8,7 @@ import msgspec
 
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import FlowHealthError
-from pytest_flowhealth.probes.dashboard.address import Address, resolve_address
+from pytest_flowhealth.probes.dashboard.address import SiteAddress, resolve_address
 from pytest_flowhealth.probes.dashboard.content import read_content
 from pytest_flowhealth.probes.dashboard.forms import LoadedFile, PageText
 from pytest_flowhealth.probes.dashboard.http_client import (
@@ -54,7 +54,9 @@ class PageFiles(msgspec.Struct, frozen=True):
         return None
 
 
-def request_files(site: Site, client: HttpClient, page: PageText, address: Address) -> PageFiles:
+def request_files(
+    site: Site, client: HttpClient, page: PageText, address: SiteAddress
+) -> PageFiles:
     """Request the scripts and stylesheets that a page loads from the configured servers.
 
     The requests end at the first file that does not come in time, or that a rate limit refuses.

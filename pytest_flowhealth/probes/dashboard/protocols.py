@@ -21,7 +21,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from pytest_flowhealth.domain.text import one_line
-from pytest_flowhealth.probes.dashboard.address import Address
+from pytest_flowhealth.probes.dashboard.address import SiteAddress
 from pytest_flowhealth.probes.dashboard.http_client import HttpError
 
 GRAPHQL = ("graphql-transport-ws", "graphql-ws")
@@ -250,7 +250,7 @@ class GraphQl(Protocol):
 
 
 def choose_protocol(
-    address: Address,
+    address: SiteAddress,
     subscribe: Sequence[str],
     *,
     namespace: str = "/",
@@ -278,7 +278,7 @@ def choose_protocol(
     return SocketIo(version, subscribe, namespace, auth or {}, is_certain=is_certain)
 
 
-def complete_address(address: Address) -> Address:
+def complete_address(address: SiteAddress) -> SiteAddress:
     """Return an address of Socket.IO with the query that its clients send, any other as it is."""
     path, _, query = address.target.partition("?")
     if not _SOCKET_IO.search(path):

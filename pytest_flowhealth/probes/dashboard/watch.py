@@ -19,7 +19,7 @@ from pytest_flowhealth.config.dashboard import DashboardMessage
 from pytest_flowhealth.domain.text import format_number
 from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
-from pytest_flowhealth.probes.dashboard.address import Address
+from pytest_flowhealth.probes.dashboard.address import SiteAddress
 from pytest_flowhealth.probes.dashboard.http_client import HttpError
 from pytest_flowhealth.probes.dashboard.site import Site
 from pytest_flowhealth.probes.dashboard.websocket import (
@@ -118,7 +118,7 @@ def measure_websocket(site: Site) -> WebSocketTimes:
     raise problem
 
 
-async def _measure(site: Site, address: Address, window: float) -> WebSocketTimes:
+async def _measure(site: Site, address: SiteAddress, window: float) -> WebSocketTimes:
     async with connected(site, address) as asking, connected(site, address) as listening:
         asker = _Sender(asking, site.timeout)
         listener = _Listener(listening, site.settings.update, GREETING * site.interval)
@@ -137,7 +137,7 @@ async def _measure(site: Site, address: Address, window: float) -> WebSocketTime
     )
 
 
-async def _measure_handshakes(site: Site, address: Address, count: int) -> tuple[float, ...]:
+async def _measure_handshakes(site: Site, address: SiteAddress, count: int) -> tuple[float, ...]:
     """Open connections, one after the other, until they take long or a server's limit is reached."""
     loop = asyncio.get_running_loop()
     end = loop.time() + _HANDSHAKING

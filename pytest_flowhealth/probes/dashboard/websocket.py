@@ -16,7 +16,7 @@ import msgspec
 from pytest_flowhealth.domain.text import format_number, one_line
 from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
-from pytest_flowhealth.probes.dashboard.address import Address, Origin
+from pytest_flowhealth.probes.dashboard.address import ServerOrigin, SiteAddress
 from pytest_flowhealth.probes.dashboard.http_client import USER_AGENT, HttpError
 from pytest_flowhealth.probes.dashboard.navigation import failure
 from pytest_flowhealth.probes.dashboard.protocols import (
@@ -154,7 +154,7 @@ def require_library() -> None:
 
 
 @contextlib.asynccontextmanager
-async def connected(site: Site, address: Address) -> AsyncIterator[Connection]:
+async def connected(site: Site, address: SiteAddress) -> AsyncIterator[Connection]:
     """Open a WebSocket, join its server, and close it at the end.
 
     Raises:
@@ -168,7 +168,7 @@ async def connected(site: Site, address: Address) -> AsyncIterator[Connection]:
         await connection.close()
 
 
-async def open_connection(site: Site, address: Address) -> Connection:
+async def open_connection(site: Site, address: SiteAddress) -> Connection:
     """Open a WebSocket; nothing is sent over it yet.
 
     Raises:
@@ -190,7 +190,7 @@ async def open_connection(site: Site, address: Address) -> Connection:
     raise HttpError(*refusal)
 
 
-async def _open(site: Site, address: Address) -> Connection:
+async def _open(site: Site, address: SiteAddress) -> Connection:
     from websockets.asyncio.client import connect
     from websockets.exceptions import InvalidHandshake, InvalidStatus
 
@@ -240,7 +240,7 @@ async def _open(site: Site, address: Address) -> Connection:
     raise HttpError(problem, remedy)
 
 
-def _explain_refusal(response: Any, address: Address, site: Site) -> tuple[str, str | None]:
+def _explain_refusal(response: Any, address: SiteAddress, site: Site) -> tuple[str, str | None]:
     """Return the problem and the remedy of a response that is no WebSocket.
 
     Raises:
@@ -283,7 +283,7 @@ def _read_reason(response: Any) -> str:
     return "" if not text or "<" in text else f": {one_line(text, 80)}"
 
 
-def _open_socket(origin: Origin, seconds: float) -> sockets.socket:
+def _open_socket(origin: ServerOrigin, seconds: float) -> sockets.socket:
     """Open a connection without TLS; looking up a name has no limit of its own.
 
     Raises:
@@ -304,7 +304,7 @@ def _open_socket(origin: Origin, seconds: float) -> sockets.socket:
     return found
 
 
-def find_address(site: Site) -> Address:
+def find_address(site: Site) -> SiteAddress:
     """Return the WebSocket's address.
 
     Raises:
@@ -335,7 +335,7 @@ def failures() -> tuple[type[BaseException], ...]:
     return (OSError, EOFError, HttpError, WebSocketException)
 
 
-def explain_failure(address: Address, error: BaseException, site: Site) -> CheckFailed:
+def explain_failure(address: SiteAddress, error: BaseException, site: Site) -> CheckFailed:
     """Return the failed check that one of `failures` means."""
     return failure(address, to_problem(error, site))
 

@@ -15,7 +15,7 @@ import msgspec
 from pytest_flowhealth.config.files import read_bytes
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.wasm.opcodes import Code, walk
-from pytest_flowhealth.probes.wasm.reader import Malformed, Reader
+from pytest_flowhealth.probes.wasm.reader import ByteReader, Malformed
 
 LARGEST = 200 * 2**20
 """Bytes of a module that are read."""
@@ -102,29 +102,29 @@ def evidence(content: bytes, export: str | None) -> Evidence:
     )
 
 
-def _sections(content: bytes) -> dict[int, Reader]:
-    reader = Reader(content)
+def _sections(content: bytes) -> dict[int, ByteReader]:
+    reader = ByteReader(content)
     if reader.take(4) != b"\0asm":
         raise Malformed("it does not begin with \\0asm")
     if reader.take(4) != b"\1\0\0\0":
         raise Malformed("it is not of version 1")
-    found: dict[int, Reader] = {}
+    found: dict[int, ByteReader] = {}
     while not reader.done:
         kind = reader.byte()
-        body = Reader(reader.take(reader.unsigned()))
+        body = ByteReader(reader.take(reader.unsigned()))
         if kind:
             found.setdefault(kind, body)
     return found
 
 
-def _entries(section: Reader | None) -> Iterator[Reader]:
+def _entries(section: ByteReader | None) -> Iterator[ByteReader]:
     """Yield the section once for each entry that it counts, at the entry's beginning."""
     if section is not None:
         for _ in range(section.unsigned()):
             yield section
 
 
-def _imported_functions(section: Reader | None) -> int:
+def _imported_functions(section: ByteReader | None) -> int:
     count = 0
     for entry in _entries(section):
         entry.take(entry.unsigned())
@@ -133,7 +133,7 @@ def _imported_functions(section: Reader | None) -> int:
     return count
 
 
-def _skip_import(section: Reader) -> int:
+def _skip_import(section: ByteReader) -> int:
     kind = section.byte()
     if kind == 0:
         section.unsigned()
@@ -153,14 +153,14 @@ def _skip_import(section: Reader) -> int:
     return kind
 
 
-def _skip_limits(section: Reader) -> None:
+def _skip_limits(section: ByteReader) -> None:
     flags = section.byte()
     section.unsigned()
     if flags & 1:
         section.unsigned()
 
 
-def _exports(section: Reader | None) -> dict[str, int]:
+def _exports(section: ByteReader | None) -> dict[str, int]:
     found = {}
     for entry in _entries(section):
         name = entry.take(entry.unsigned()).decode("utf-8", "replace")
@@ -170,10 +170,10 @@ def _exports(section: Reader | None) -> dict[str, int]:
     return found
 
 
-def _codes(section: Reader | None) -> list[Code]:
+def _codes(section: ByteReader | None) -> list[Code]:
     codes = []
     for entry in _entries(section):
-        body = Reader(entry.take(entry.unsigned()))
+        body = ByteReader(entry.take(entry.unsigned()))
         for _ in range(body.unsigned()):
             body.unsigned()
             body.signed()

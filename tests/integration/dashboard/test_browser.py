@@ -21,7 +21,7 @@ import pytest
 from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes.dashboard import browser as probe
 from pytest_flowhealth.probes.dashboard import browser_worker
-from pytest_flowhealth.probes.dashboard.browser import BrowserFailure, BrowserView, make_order
+from pytest_flowhealth.probes.dashboard.browser import BrowserFailure, BrowserView, make_task
 from tests.kit.browser import processes_with, require_chromium
 from tests.kit.dashboard import MakeSite
 from tests.kit.http import HttpServer, Reply, Request
@@ -61,8 +61,8 @@ def visit(browser: Browser, make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
         url: str, seconds: float = 0.3, empty: float = 0.1, **settings: object
     ) -> BrowserView | BrowserFailure:
         monkeypatch.setattr(browser_worker, "_EMPTY_SECONDS", empty)
-        order = make_order(make_site(url=url, **{"timeout": "20 s", **settings}))
-        return browser_worker.visit(msgspec.structs.replace(order, seconds=seconds), browser)
+        task = make_task(make_site(url=url, **{"timeout": "20 s", **settings}))
+        return browser_worker.visit(msgspec.structs.replace(task, seconds=seconds), browser)
 
     return visit
 
