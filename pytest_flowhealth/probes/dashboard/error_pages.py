@@ -49,7 +49,7 @@ _SIGN_IN = re.compile(
 )
 _SHOWN_TYPES = re.compile(r"text/(?!css|javascript)|json|xml")
 _NAMED_FAILURES = frozenset({"error", "fail", "failed", "failure", "down", "unhealthy"})
-_REFUSALS = ("success", "ok", "authenticated", "loggedIn", "logged_in", "valid", "authorized")
+_REFUSALS = ("success", "ok", "authenticated", "loggedIn", "logged_in")
 _ABOUT_ERRORS = frozenset(
     {"error", "errors", "message", "status", "statusCode", "code", "data", "detail", "details"}
     | {"title", "type", "path", "timestamp", "extensions", "success", "ok", "instance", "stack"}
@@ -116,7 +116,9 @@ def _find_page_problem(page: PageText) -> str | None:
         return f"is an error page or a server's own: its title is {one_line(page.title, 100)!r}"
     if len(page.text) > _SHORT:
         return None
-    texts = [page.text, *(text for text in page.headings if not _STATUS_ALONE.fullmatch(text))]
+    # The first heading names the page, a later one a part of it.
+    headings = [text for text in page.headings if not _STATUS_ALONE.fullmatch(text)]
+    texts = [page.text, *headings[:1]]
     text = next((text for text in texts if is_error_text(text)), None)
     return None if text is None else f"is an error page: it reads {one_line(text, 100)!r}"
 

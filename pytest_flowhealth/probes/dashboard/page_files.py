@@ -23,6 +23,13 @@ MOST_FILES = 20
 """Files of a page that are requested."""
 
 _PAUSE = 1.0
+_SCRIPT = {"Accept": "*/*", "Sec-Fetch-Dest": "script"}
+_ACCEPTED = {
+    "module": _SCRIPT,
+    "script": _SCRIPT,
+    "stylesheet": {"Accept": "text/css,*/*;q=0.1", "Sec-Fetch-Dest": "style"},
+}
+"""The headers with which browsers request files (fetch.spec.whatwg.org)."""
 
 
 class MissingFile(msgspec.Struct, frozen=True):
@@ -77,11 +84,13 @@ def request_files(
         if found.origin not in site.origins:
             continue
         try:
-            response = client.request(found.url, headers=site.access.headers(found))
+            # Servers of single pages give the page itself to whom accepts HTML.
+            headers = {**site.access.headers(found), **_ACCEPTED[file.kind]}
+            response = client.request(found.url, headers=headers)
             if response.status == 503:
                 # Some rate limits refuse with this status what comes quickly.
                 time.sleep(_PAUSE)
-                response = client.request(found.url, headers=site.access.headers(found))
+                response = client.request(found.url, headers=headers)
             problem = None if response.status == 429 else find_file_problem(file, response)
         except HttpError as error:
             response, problem = None, error.problem

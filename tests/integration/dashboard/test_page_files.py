@@ -51,6 +51,17 @@ def test_page_whose_scripts_are_missing_shows_nothing(
         assert len(warnings) == (0 if script is SCRIPT else 1)
 
 
+def test_files_are_requested_as_browsers_do_and_not_as_pages(make_site: MakeSite) -> None:
+    def respond(request: Request) -> Reply:
+        # Vite, and other servers of single pages, give the page to whom accepts HTML.
+        if request.path == "/" or "text/html" in request.headers["accept"]:
+            return Reply(SHELL, headers=HTML)
+        return SCRIPT if request.path.endswith(".js") else Reply(b"p{}")
+
+    with HttpServer(respond) as server:
+        assert inspect_page(make_site(url=f"{server.url}/")).warnings == ()
+
+
 def test_missing_stylesheet_warns_and_a_limit_is_no_missing_file(
     make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,6 +113,7 @@ def test_rate_limit_is_read_in_each_form_that_servers_use(
         ("<title>Fleet</title><h1>404</h1><h2>Page not found</h2>", None, False, "is an error"),
         ("<title>Site under maintenance</title><p>x</p>", None, False, "is an error page"),
         ("<title>x</title><h1>We&rsquo;ll be back soon!</h1>", None, False, "is an error page"),
+        ("<h1>Fleet</h1><p>7 agents</p><h2>Maintenance</h2><p>none</p>", None, False, None),
         ("Cannot GET /", None, False, "is an error page: it reads 'Cannot GET /'"),
         ("<title>500 workers</title><h1>500 workers</h1>", None, False, None),
         ("<title>Fleet</title><h1>404</h1><p>agents are running</p>", None, False, None),
