@@ -11,8 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pytest_flowhealth.probes.wasm.harness import BenchmarkSubject, run_benchmark
+from pytest_flowhealth.probes.wasm.harness import run_benchmark
 from pytest_flowhealth.probes.wasm.host import HostBaseline
+from pytest_flowhealth.probes.wasm.node_runner import BenchmarkSubject
 from pytest_flowhealth.probes.wasm.subject import sample_folder
 
 
@@ -29,20 +30,21 @@ def main() -> None:
         folder / "engine.wasm", "run", folder / "baseline.mjs", against=options.against
     )
     # As a user's runs do: from one to the next it is known how long the sentinel takes here.
-    with tempfile.TemporaryDirectory() as kept:
-        host = HostBaseline(Path(kept))
+    with tempfile.TemporaryDirectory() as folder_of_host:
+        host = HostBaseline(Path(folder_of_host))
         found = [run_benchmark(subject, host=host) for _ in range(options.runs)]
-    ratios = [ratio for one in found for ratio in one.ratios]
+    ratios = [ratio for benchmark in found for ratio in benchmark.ratios]
     truth = statistics.median(ratios) if ratios else 0.0
-    intervals = [one.interval for one in found if one.interval]
-    for one in found:
-        told = (
-            f"{one.interval.median:7.2f} x  {one.interval.low:7.2f} to {one.interval.high:7.2f}"
-            if one.interval
-            else one.doubt
+    intervals = [benchmark.interval for benchmark in found if benchmark.interval]
+    for benchmark in found:
+        text = benchmark.doubt
+        if benchmark.interval is not None:
+            bounds = benchmark.interval
+            text = f"{bounds.median:7.2f} x  {bounds.low:7.2f} to {bounds.high:7.2f}"
+        sys.stdout.write(
+            f"{text}  {benchmark.processes} processes, {benchmark.dropped:.0%} dropped\n"
         )
-        sys.stdout.write(f"{told}  {one.processes} processes, {one.dropped:.0%} dropped\n")
-    held = sum(one.low <= truth <= one.high for one in intervals)
+    held = sum(bounds.low <= truth <= bounds.high for bounds in intervals)
     sys.stdout.write(
         f"grand median {truth:.2f} x; {held} of {len(intervals)} intervals hold it, "
         f"{len(found) - len(intervals)} inconclusive\n"

@@ -53,6 +53,8 @@ def test_page(health: Health, dashboard: DashboardProbe) -> None:
         security_headers=headers,
         security_headers_missing=missing,
     )
+    for warning in found.warnings:
+        health.warn(warning)
 
 
 @pytest.mark.health("dashboard", requires="dashboard.page", timeout=300, exclusive=True)
@@ -135,7 +137,9 @@ def test_updates(health: Health, dashboard: DashboardProbe) -> None:
     distances = found.distances
     health.measure("update_interval", distances, unit="ms")
     health.measure("cadence", 100 * abs(median(distances) - expected) / expected, unit="%")
-    health.measure("jitter", [100 * abs(one - expected) / expected for one in distances], unit="%")
+    health.measure(
+        "jitter", [100 * abs(distance - expected) / expected for distance in distances], unit="%"
+    )
 
 
 @pytest.mark.health("dashboard", requires="dashboard.page", timeout=90)
@@ -204,7 +208,7 @@ def rate(frames: Sequence[float]) -> float:
 
 def doubt_of(found: BrowserView) -> str | None:
     """Say why slow frames can't be laid to the page; None where they can, or there are none."""
-    late = sum(one > FRAME for one in found.frames) > 0.05 * len(found.frames)
+    late = sum(frame > FRAME for frame in found.frames) > 0.05 * len(found.frames)
     if not late and rate(found.frames) >= FPS:
         return None
     best = rate(found.empty)

@@ -13,10 +13,10 @@ from pytest_flowhealth.probes.wasm.binary import read_evidence
 from pytest_flowhealth.probes.wasm.harness import (
     Benchmark,
     BenchmarkPlan,
-    BenchmarkSubject,
     run_benchmark,
 )
 from pytest_flowhealth.probes.wasm.host import HostBaseline
+from pytest_flowhealth.probes.wasm.node_runner import BenchmarkSubject
 
 KEPT: pytest.StashKey[dict[BenchmarkSubject, Benchmark]] = pytest.StashKey()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
-import signal
 import subprocess
 import threading
 import time
@@ -17,6 +16,7 @@ import msgspec
 
 from pytest_flowhealth.domain.text import format_number
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
+from pytest_flowhealth.probes.process_groups import signal_group
 
 MAX_OUTPUT = 32 * 2**20
 """Bytes of each output that are kept at the most; what comes after is read and dropped."""
@@ -81,7 +81,7 @@ def end_all() -> None:
     with _lock:
         processes = list(_running)
     for process in processes:
-        _kill(process)
+        signal_group(process.pid)
 
 
 def _start(
@@ -119,9 +119,9 @@ def _communicate(
     """
     if stdin is not None:
         threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True).start()
-    kept: dict[Any, bytearray] = {process.stdout: bytearray(), process.stderr: bytearray()}
+    outputs: dict[Any, bytearray] = {process.stdout: bytearray(), process.stderr: bytearray()}
     with selectors.DefaultSelector() as selector:
-        for pipe in kept:
+        for pipe in outputs:
             selector.register(pipe, selectors.EVENT_READ)
         ended: float | None = None
         while selector.get_map():
@@ -131,22 +131,22 @@ def _communicate(
             if now >= deadline or (ended is not None and now - ended > _LINGER):
                 break
             for key, _ in selector.select(min(0.05, max(deadline - now, 0.0))):
-                _read(selector, key.fileobj, kept, max_output)
+                _read(selector, key.fileobj, outputs, max_output)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(max(deadline - time.monotonic(), 0.0))
     if process.returncode is None:
         return None
-    return bytes(kept[process.stdout]), bytes(kept[process.stderr])
+    return bytes(outputs[process.stdout]), bytes(outputs[process.stderr])
 
 
 def _read(
-    selector: selectors.BaseSelector, pipe: Any, kept: dict[Any, bytearray], most: int
+    selector: selectors.BaseSelector, pipe: Any, outputs: dict[Any, bytearray], most: int
 ) -> None:
     chunk = os.read(pipe.fileno(), _CHUNK)
     if not chunk:
         selector.unregister(pipe)
-    room = most - len(kept[pipe])
-    kept[pipe] += chunk[: max(room, 0)]
+    room = most - len(outputs[pipe])
+    outputs[pipe] += chunk[: max(room, 0)]
 
 
 def _feed(pipe: IO[bytes] | None, content: bytes) -> None:
@@ -157,7 +157,7 @@ def _feed(pipe: IO[bytes] | None, content: bytes) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    _kill(process)
+    signal_group(process.pid)
     process.wait()
     for pipe in (process.stdin, process.stdout, process.stderr):
         with contextlib.suppress(OSError):
@@ -165,9 +165,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
                 pipe.close()
     with _lock:
         _running.discard(process)
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill the session's process group: it outlives its leader while a member is left."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)

@@ -15,6 +15,8 @@ from collections.abc import Iterator
 
 import psutil
 
+from pytest_flowhealth.probes.process_groups import signal_group
+
 MARK = "FLOWHEALTH_SPAWN"
 """The environment variable that holds the mark."""
 
@@ -44,21 +46,21 @@ class Descendants:
         """Remember the present descendants of those that are known."""
         with contextlib.suppress(psutil.Error):
             self._seen.setdefault(self._group, psutil.Process(self._group))
-        for one in [*self._seen.values()]:
+        for process in [*self._seen.values()]:
             with contextlib.suppress(psutil.Error):
-                for child in one.children(recursive=True):
+                for child in process.children(recursive=True):
                     self._seen.setdefault(child.pid, child)
 
     def alive(self) -> list[psutil.Process]:
         """Return those that run, the marked ones of the whole system included."""
         self.look()
-        for one in _marked(self._mark):
-            self._seen.setdefault(one.pid, one)
-        return [one for one in self._seen.values() if _runs(one)]
+        for process in _marked(self._mark):
+            self._seen.setdefault(process.pid, process)
+        return [process for process in self._seen.values() if _runs(process)]
 
     def detached(self) -> int:
         """Return how many of those that run have left the session."""
-        return sum(_session(one) not in (self._group, None) for one in self.alive())
+        return sum(_session(process) not in (self._group, None) for process in self.alive())
 
     def end(self) -> tuple[int, int]:
         """End all: SIGTERM, and SIGKILL for those that it does not end in time.
@@ -68,21 +70,21 @@ class Descendants:
         """
         killed: set[int] = set()
         begin = time.monotonic()
-        _signal_group(self._group, signal.SIGTERM)
+        signal_group(self._group, signal.SIGTERM)
         asked: set[int] = set()
         while alive := self.alive():
             late = time.monotonic() - begin
             if late > GRACE + _LONGEST:
                 break
-            for one in alive:
+            for process in alive:
                 if late > GRACE:
-                    killed.add(one.pid)
-                    _send(one, signal.SIGKILL)
-                elif one.pid not in asked:
-                    asked.add(one.pid)
-                    _send(one, signal.SIGTERM)
+                    killed.add(process.pid)
+                    _send(process, signal.SIGKILL)
+                elif process.pid not in asked:
+                    asked.add(process.pid)
+                    _send(process, signal.SIGTERM)
             if late > GRACE:
-                _signal_group(self._group, signal.SIGKILL)
+                signal_group(self._group, signal.SIGKILL)
             time.sleep(_STEP)
         return len(killed), len(alive)
 
@@ -104,29 +106,24 @@ def _marked(mark: bytes) -> Iterator[psutil.Process]:
 
 def _marked_slowly(mark: str) -> Iterator[psutil.Process]:
     name, _, word = mark.partition("=")
-    for one in psutil.process_iter():
+    for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if one.pid != os.getpid() and one.environ().get(name) == word:
-                yield one
+            if process.pid != os.getpid() and process.environ().get(name) == word:
+                yield process
 
 
-def _runs(one: psutil.Process) -> bool:
+def _runs(process: psutil.Process) -> bool:
     with contextlib.suppress(psutil.Error):
-        return one.is_running() and one.status() != psutil.STATUS_ZOMBIE
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
-def _session(one: psutil.Process) -> int | None:
+def _session(process: psutil.Process) -> int | None:
     with contextlib.suppress(OSError):
-        return os.getsid(one.pid)
+        return os.getsid(process.pid)
     return None
 
 
-def _send(one: psutil.Process, number: signal.Signals) -> None:
+def _send(process: psutil.Process, number: signal.Signals) -> None:
     with contextlib.suppress(psutil.Error):
-        one.send_signal(number)
-
-
-def _signal_group(group: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
+        process.send_signal(number)

@@ -139,12 +139,12 @@ def _shell(lines: list[str]) -> str | None:
 
 def _npm(lines: list[str]) -> str | None:
     """Return the first sentence of npm's own message, its error code if it has no sentence."""
-    told = [_NPM.sub("", line) for line in lines if _NPM.match(line)]
-    sentences = [line for line in told if not _NPM_FIELD.match(line)]
+    messages = [_NPM.sub("", line) for line in lines if _NPM.match(line)]
+    sentences = [line for line in messages if not _NPM_FIELD.match(line)]
     if sentences:
-        paragraph = _paragraph(told[told.index(sentences[0]) :])
+        paragraph = _paragraph(messages[messages.index(sentences[0]) :])
         return f"npm: {' '.join(_NPM_PREFIX.sub('', line) for line in paragraph)}"
-    code = next((line for line in told if line.startswith("code ")), None)
+    code = next((line for line in messages if line.startswith("code ")), None)
     return None if code is None else f"npm: {code.removeprefix('code ')}"
 
 
@@ -161,12 +161,12 @@ def _paragraph(lines: list[str]) -> list[str]:
 
 def _telling(lines: list[str]) -> str | None:
     """Return the last line with a word of failure, else the last that is no part of a stack."""
-    said = [
+    lines_left = [
         line.strip() for line in lines if not (_STACK.match(line) or _TRAILER.match(line)) and line
     ]
-    said = [line for line in said if not _NODE_VERSION.match(line)]
-    return next((line for line in reversed(said) if _WORD.search(line)), None) or (
-        said[-1] if said else None
+    lines_left = [line for line in lines_left if not _NODE_VERSION.match(line)]
+    return next((line for line in reversed(lines_left) if _WORD.search(line)), None) or (
+        lines_left[-1] if lines_left else None
     )
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from pytest_flowhealth.probes.dashboard.shown import ARGUMENTS
+from pytest_flowhealth.probes.dashboard.browser_worker import ARGUMENTS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

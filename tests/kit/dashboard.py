@@ -17,7 +17,8 @@ class DashboardServer:
     """A running `dashboard_server.py`, which serves what `plan` says.
 
     Args:
-        argv: The files of a certificate and its key, to serve over TLS.
+        argv: The files of a certificate and its key, to serve over TLS; a third one has the authority
+            of the clients' certificates, which are then required.
     """
 
     def __init__(self, *argv: str) -> None:
@@ -42,6 +43,16 @@ class DashboardServer:
         """Behave by a new plan from now on; return host and port."""
         requests.post(f"http://{self.place}/plan", json=plan, timeout=60).raise_for_status()
         return self.place
+
+    def plan_over_tls(self, client: tuple[Path, Path], authority: Path, **plan: Any) -> None:
+        """Behave by a new plan, which a client with this certificate and key sends."""
+        requests.post(
+            f"https://{self.place}/plan",
+            json=plan,
+            timeout=60,
+            cert=(str(client[0]), str(client[1])),
+            verify=str(authority),
+        ).raise_for_status()
 
     def truth(self) -> dict[str, list[Any]]:
         """Return what the server did since the last plan."""

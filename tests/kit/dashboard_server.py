@@ -220,11 +220,18 @@ class Server:
 
 
 async def main() -> None:
-    """Serve, over TLS if a certificate and its key are named, until standard input ends."""
+    """Serve until standard input ends.
+
+    Over TLS if a certificate and its key are named; with a third file, only for clients that have a
+    certificate of that authority.
+    """
     context = None
     if len(sys.argv) > 1:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*sys.argv[1:])
+        context.load_cert_chain(*sys.argv[1:3])
+    if context is not None and len(sys.argv) > 3:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(sys.argv[3])
     server = await asyncio.start_server(Server().talk, "127.0.0.1", 0, ssl=context, backlog=2_000)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()

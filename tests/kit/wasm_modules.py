@@ -45,6 +45,26 @@ DOUBLES = """
     (local.get $seed)))
 """
 """Leaks an eighth of a page with each call, and doubles its memory when that is full."""
+ALLOCATES = """
+(module (memory (export "memory") {pages}) (global $calls (mut i32) (i32.const 0))
+  (global $used (mut i32) (i32.const 0))
+  (func (export "run") (param $n i32) (param $seed i32) (result i32)
+    (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+    (if (i32.le_u (global.get $calls) (i32.const {calls}))
+      (then (global.set $used (i32.add (global.get $used) (i32.const {bytes})))))
+    (if (i32.gt_u (global.get $used) (i32.mul (memory.size) (i32.const 65536)))
+      (then (drop (memory.grow (i32.const 1)))))
+    (local.get $seed)))
+"""
+"""Takes some bytes in each of its first calls and grows when its memory is full."""
+WASI = XORSHIFT.replace(
+    "(module",
+    '(module (import "wasi_snapshot_preview1" "fd_write" '
+    '(func (param i32 i32 i32 i32) (result i32))) (memory (export "memory") 1)',
+    1,
+)
+STARTS_WITH_A_TRAP = XORSHIFT.replace("(module", "(module (func $s unreachable) (start $s)", 1)
+BEGINS_LARGE = XORSHIFT.replace("(module", '(module (memory (export "memory") 20000)', 1)
 IMPORTED = ('(memory (export "memory") 1)', '(import "env" "memory" (memory 1))')
 ADAPTER = """
 export const imports = () => ({ env: { memory: new WebAssembly.Memory({ initial: 1 }) } });

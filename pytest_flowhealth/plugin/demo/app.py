@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import re
 import signal
 import subprocess
@@ -14,9 +13,10 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.plugin.demo.interruption import held
+from pytest_flowhealth.probes.process_groups import signal_group
+from pytest_flowhealth.probes.program_errors import find_cause
 
 _START_SECONDS = 20.0
 _END_SECONDS = 3.0
@@ -89,16 +89,14 @@ def _ready(program: Program, process: subprocess.Popen[bytes], log: Path) -> re.
         if match:
             return match
         time.sleep(0.05)
-    lines = log.read_text("utf-8", "replace").strip().splitlines()
-    said = one_line(lines[-1], 200) if lines else "it said nothing"
-    raise CheckFailed(f"the demo's {program.name} did not get ready: {said}")
+    cause = find_cause(log.read_text("utf-8", "replace"), process.returncode)
+    raise CheckFailed(f"the demo's {program.name} did not get ready: {cause}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a program with all that it started."""
     with held():
         for number in (signal.SIGTERM, signal.SIGKILL):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, number)
+            signal_group(process.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_END_SECONDS)

@@ -17,7 +17,7 @@ _KEPT = "/%:@!$&'()*+,;=~-._[]?"
 _LONGEST = 8_000
 
 
-class Origin(msgspec.Struct, frozen=True):
+class ServerOrigin(msgspec.Struct, frozen=True):
     """A server at a port; `secure` if it speaks TLS."""
 
     secure: bool
@@ -32,7 +32,7 @@ class Origin(msgspec.Struct, frozen=True):
         return f"{scheme}://{bracketed(self.host)}{port}"
 
 
-class Address(msgspec.Struct, frozen=True):
+class SiteAddress(msgspec.Struct, frozen=True):
     """An address; `key` is the option that it comes from.
 
     `target` is the path with the query, as it is sent; `user` and `password` are those of the
@@ -41,7 +41,7 @@ class Address(msgspec.Struct, frozen=True):
 
     key: str
     scheme: str
-    origin: Origin
+    origin: ServerOrigin
     target: str
     user: str | None = None
     password: str | None = None
@@ -72,7 +72,7 @@ class Address(msgspec.Struct, frozen=True):
         return f"Basic {base64.b64encode(pair).decode()}"
 
 
-def parse_address(key: str, url: str) -> Address:
+def parse_address(key: str, url: str) -> SiteAddress:
     """Return the address that `url` names; `key` is the option that has it.
 
     Raises:
@@ -84,7 +84,7 @@ def parse_address(key: str, url: str) -> Address:
         raise CheckFailed(f"{key} is not a valid address") from None
 
 
-def resolve_address(base: Address, reference: str) -> Address:
+def resolve_address(base: SiteAddress, reference: str) -> SiteAddress:
     """Return the address that a redirect, or a form's action, on the page `base` leads to.
 
     Raises:
@@ -104,7 +104,7 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _parse(key: str, url: str) -> Address:
+def _parse(key: str, url: str) -> SiteAddress:
     parts = urlsplit(url)
     scheme = parts.scheme.lower()
     if scheme not in PORTS or not parts.hostname:
@@ -114,10 +114,10 @@ def _parse(key: str, url: str) -> Address:
     target = quote(parts.path or "/", safe=_KEPT)
     if parts.query:
         target += f"?{quote(parts.query, safe=_KEPT)}"
-    return Address(
+    return SiteAddress(
         key=key,
         scheme=scheme,
-        origin=Origin(scheme in ("https", "wss"), host, port),
+        origin=ServerOrigin(scheme in ("https", "wss"), host, port),
         target=target if target.startswith("/") else f"/{target}",
         user=None if parts.username is None else unquote(parts.username),
         password=None if parts.password is None else unquote(parts.password),

@@ -1,6 +1,6 @@
 """The page in a real Chromium, as a person sees it: frames, long tasks, errors.
 
-The browser runs in a program of its own (shown.py), so that whatever it does ends with it.
+The browser runs in a program of its own (browser_worker.py), so that whatever it does ends with it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Credentials(msgspec.Struct, frozen=True):
     password: str
 
 
-class Order(msgspec.Struct, frozen=True):
+class BrowserTask(msgspec.Struct, frozen=True):
     """What the program is to do: which page, with what, and who may be asked.
 
     `origins` are those of the configured addresses; nobody else is reached, and `headers` go to
@@ -86,7 +86,7 @@ class BrowserView(msgspec.Struct, frozen=True):
     empty: tuple[float, ...]
 
 
-class Trouble(msgspec.Struct, frozen=True):
+class BrowserFailure(msgspec.Struct, frozen=True):
     """Why there is nothing to tell: `browser` where no browser could be started."""
 
     problem: str
@@ -106,44 +106,44 @@ def show(site: Site) -> BrowserView:
             "a real browser is driven by Playwright, which is not installed: "
             "pip install 'pytest-flowhealth[browser]'"
         )
-    order = order_of(site)
-    told = _told(order, STARTING + 3 * site.timeout + _BESIDES)
-    if isinstance(told, BrowserView):
+    task = make_task(site)
+    result = _run_browser(task, STARTING + 3 * site.timeout + _BESIDES)
+    if isinstance(result, BrowserView):
         # What a page writes to its console may be what it was given to log in.
         redact = make_redactor(site.settings, site.access)
-        return msgspec.structs.replace(told, errors=tuple(map(redact, told.errors)))
-    if not told.browser:
+        return msgspec.structs.replace(result, errors=tuple(map(redact, result.errors)))
+    if not result.browser:
         raise CheckFailed(
-            f"{site.page.shown} can't be shown in a browser: {told.problem}",
+            f"{site.page.shown} can't be shown in a browser: {result.problem}",
             remedy="open it in a browser, and look at its console",
         )
-    if order.executable is None:
+    if task.executable is None:
         raise NotApplicable(
             "Playwright is installed and no Chromium is: apt-get install chromium, "
             "or playwright install chromium"
         )
     raise MeasurementUnavailable(
-        f"{order.executable} can't be started: {told.problem}",
-        remedy=f"{order.executable} --headless --dump-dom about:blank",
+        f"{task.executable} can't be started: {result.problem}",
+        remedy=f"{task.executable} --headless --dump-dom about:blank",
     )
 
 
-def _told(order: Order, timeout: float) -> BrowserView | Trouble:
+def _run_browser(task: BrowserTask, timeout: float) -> BrowserView | BrowserFailure:
     # -P: what lies in the current folder, which is the target's, is not imported.
-    argv = [sys.executable, "-P", "-m", "pytest_flowhealth.probes.dashboard.shown"]
+    argv = [sys.executable, "-P", "-m", "pytest_flowhealth.probes.dashboard.browser_worker"]
     with _scratch() as folder:
         done = command.run(
             argv,
             timeout=timeout,
-            stdin=msgspec.json.encode(order),
+            stdin=msgspec.json.encode(task),
             env={**os.environ, "TMPDIR": folder},
         )
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
         return msgspec.json.decode(done.stdout, type=BrowserView)
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-        return msgspec.json.decode(done.stdout, type=Trouble)
-    said = one_line((done.stderr.strip().splitlines() or ["nothing"])[-1], 200)
-    raise MeasurementUnavailable(f"the browser told nothing; it said: {said}")
+        return msgspec.json.decode(done.stdout, type=BrowserFailure)
+    line = one_line((done.stderr.strip().splitlines() or ["nothing"])[-1], 200)
+    raise MeasurementUnavailable(f"the browser reported nothing; it wrote: {line}")
 
 
 @contextlib.contextmanager
@@ -168,7 +168,7 @@ def _end_those_in(folder: str) -> None:
     psutil.wait_procs(ended, timeout=_ENDING)
 
 
-def order_of(site: Site) -> Order:
+def make_task(site: Site) -> BrowserTask:
     """Return what the program is to do for a site.
 
     Raises:
@@ -177,7 +177,7 @@ def order_of(site: Site) -> Order:
     page, access = site.page, site.access
     origins = sorted(site.origins, key=lambda origin: origin.text)
     configured = access.cookie or ""
-    return Order(
+    return BrowserTask(
         url=page.url,
         executable=_executable(site.settings.browser),
         seconds=SECONDS,
@@ -187,9 +187,9 @@ def order_of(site: Site) -> Order:
         cookies=(
             *access.cookies,
             *(
-                one
+                cookie
                 for host in {o.host for o in origins}
-                for one in parse_cookie_pairs(configured, host)
+                for cookie in parse_cookie_pairs(configured, host)
             ),
         ),
         credentials=None
@@ -210,7 +210,7 @@ def _executable(configured: str | None) -> str | None:
     if named is None:
         named, by = os.environ.get("CHROMIUM") or None, "the variable CHROMIUM"
     if named is None:
-        return next((path for one in _NAMES if (path := shutil.which(one))), None)
+        return next((path for name in _NAMES if (path := shutil.which(name))), None)
     found = shutil.which(named)
     if found is None:
         raise CheckFailed(

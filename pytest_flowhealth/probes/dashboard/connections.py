@@ -14,7 +14,7 @@ import psutil
 
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
-from pytest_flowhealth.probes.dashboard.address import Address
+from pytest_flowhealth.probes.dashboard.address import SiteAddress
 from pytest_flowhealth.probes.dashboard.content import read_content
 from pytest_flowhealth.probes.dashboard.http_client import HttpError
 from pytest_flowhealth.probes.dashboard.json_path import read_path
@@ -110,15 +110,15 @@ def hold_connections(site: Site) -> HeldConnections:
         return asyncio.run(_hold(site, address, count, seconds))
 
 
-async def _hold(site: Site, address: Address, count: int, seconds: float) -> HeldConnections:
+async def _hold(site: Site, address: SiteAddress, count: int, seconds: float) -> HeldConnections:
     crowd = _Crowd(site, address)
     try:
         await crowd.open(count)
         await asyncio.sleep(seconds)
-        pings = await asyncio.gather(*(crowd.ping(one) for one in crowd.connections))
+        pings = await asyncio.gather(*(crowd.ping(socket) for socket in crowd.connections))
     finally:
         await crowd.close()
-    alive = tuple(1_000.0 * one for one in pings if one is not None)
+    alive = tuple(1_000.0 * seconds for seconds in pings if seconds is not None)
     return HeldConnections(
         asked=count,
         opened=len(crowd.connections),
@@ -133,7 +133,7 @@ async def _hold(site: Site, address: Address, count: int, seconds: float) -> Hel
 class _Crowd:
     """Connections that are open at once; each is read from the moment it has joined."""
 
-    def __init__(self, site: Site, address: Address) -> None:
+    def __init__(self, site: Site, address: SiteAddress) -> None:
         self.connections: list[Connection] = []
         self.opening: list[float] = []
         self.refusals: Counter[str] = Counter()
@@ -159,6 +159,9 @@ class _Crowd:
                 except BaseException:
                     await connection.close()
                     raise
+            except MeasurementUnavailable as error:
+                self.refusals[error.message] += 1
+                return
             except failures() as error:
                 self._note(error)
                 return
@@ -189,7 +192,9 @@ class _Crowd:
         for reader in self._readers:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)
-        await asyncio.gather(*(one.close() for one in self.connections), return_exceptions=True)
+        await asyncio.gather(
+            *(socket.close() for socket in self.connections), return_exceptions=True
+        )
 
 
 @contextlib.contextmanager

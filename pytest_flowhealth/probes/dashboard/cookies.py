@@ -46,8 +46,8 @@ def parse_cookie_pairs(text: str, host: str) -> list[Cookie]:
 def cookie_header(cookies: Iterable[Cookie], url: str) -> str | None:
     """Return the header `Cookie` of a request to `url`, None without a cookie for it."""
     jar = cookiejar.CookieJar(cookiejar.DefaultCookiePolicy(rfc2965=False))
-    for one in cookies:
-        jar.set_cookie(_standard(one))
+    for cookie in cookies:
+        jar.set_cookie(_standard(cookie))
     request = urllib.request.Request(url.replace("ws", "http", 1) if url[:2] == "ws" else url)  # noqa: S310  # never opened
     jar.add_cookie_header(request)
     return request.get_header("Cookie")

@@ -34,8 +34,8 @@ class DashboardProbe:
         return make_site(self._target)
 
     def open_page(self) -> page.OpenedPage:
-        """Return the page that the configured address leads to."""
-        return self._run(page.open_page)
+        """Return the page that the configured address leads to; the files that it loads are there."""
+        return self._run(page.inspect_page)
 
     def measure_responses(self, caller: str) -> load.ResponseTimes:
         """Return the times of requests on a fixed schedule, over kept and fresh connections."""

@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -15,12 +16,16 @@ from pytest_flowhealth.probes.dashboard.tls import (
     SYSTEM_TLS,
     TlsFiles,
     explain_tls,
+    find_refusal,
     join_authorities,
     tls_remedy,
 )
 
 LARGEST_BODY = 16 * 2**20
 """Bytes of a response's body, as transferred, that are read."""
+
+TOO_LARGE = f"responds with more than {LARGEST_BODY // 2**20} MiB"
+"""The problem of a response whose body is larger."""
 
 USER_AGENT = "pytest-flowhealth"
 
@@ -100,6 +105,7 @@ class HttpClient:
     ) -> None:
         curl = load_pycurl()
         self._timeout = timeout
+        self._tls = tls
         self._handle = curl.Curl()
         options: dict[int, object] = {
             curl.NOSIGNAL: 1,
@@ -168,7 +174,7 @@ class HttpClient:
         try:
             handle.perform()
         except curl.error as error:
-            raise self._explain(error, received) from None
+            raise self._explain(error, received, url) from None
         return self._response(url, received)
 
     def listen(
@@ -193,25 +199,34 @@ class HttpClient:
             HttpError: It fails before that.
         """
         curl, handle, received = load_pycurl(), self._handle, _Received(see)
-        self._prepare(url, {"Accept-Encoding": "", **headers}, received, fresh=True)
+        self._prepare(url, {**headers, "Accept-Encoding": None}, received, fresh=True)
         handle.setopt(curl.HTTPGET, 1)
         handle.setopt(curl.TIMEOUT_MS, int(1_000 * seconds))
+        # All codings that libcurl decodes by itself.
+        handle.setopt(curl.ACCEPT_ENCODING, "")
         try:
             handle.perform()
         except curl.error as error:
             if error.args[0] != curl.E_OPERATION_TIMEDOUT or not received.headers:
-                raise self._explain(error, received) from None
+                raise self._explain(error, received, url) from None
         finally:
             handle.setopt(curl.TIMEOUT_MS, max(1, int(1_000 * self._timeout)))
+            handle.unsetopt(curl.ACCEPT_ENCODING)
         return self._response(url, received)
 
     def _prepare(
-        self, url: str, headers: Mapping[str, str] | None, received: _Received, *, fresh: bool
+        self,
+        url: str,
+        headers: Mapping[str, str | None] | None,
+        received: _Received,
+        *,
+        fresh: bool,
     ) -> None:
         curl, handle = load_pycurl(), self._handle
         sent = {"Accept": _ACCEPT, "Accept-Encoding": _CODINGS, "Expect": "", **(headers or {})}
         handle.setopt(curl.URL, url)
-        handle.setopt(curl.HTTPHEADER, [_header(name, value) for name, value in sent.items()])
+        lines = [_header(name, value) for name, value in sent.items() if value is not None]
+        handle.setopt(curl.HTTPHEADER, lines)
         handle.setopt(curl.FRESH_CONNECT, fresh)
         handle.setopt(curl.FORBID_REUSE, fresh)
         handle.setopt(curl.DNS_CACHE_TIMEOUT, 0 if fresh else 60)
@@ -248,9 +263,16 @@ class HttpClient:
             ),
         )
 
-    def _explain(self, error: Exception, received: _Received) -> HttpError:
+    def _explain(self, error: Exception, received: _Received, url: str) -> HttpError:
         code, text = error.args[0], one_line(str(error.args[1]), 200)
         curl = load_pycurl()
+        parts = urlsplit(url)
+        lost = (curl.E_SEND_ERROR, curl.E_RECV_ERROR, curl.E_GOT_NOTHING, curl.E_SSL_CONNECT_ERROR)
+        if parts.scheme == "https" and code in lost and explain_tls(text) is None:
+            host, port = parts.hostname or "", parts.port or 443
+            refusal = find_refusal(host, port, self._tls, self._timeout)
+            if refusal is not None:
+                return HttpError(*refusal)
         number = self._handle.getinfo(curl.OS_ERRNO)
         if code == curl.E_COULDNT_CONNECT and number:
             # libcurl's own text has a duration, which would make each message another one.
@@ -304,7 +326,7 @@ def explain(code: int, text: str, timeout: float, *, oversized: bool = False) ->
         curl.E_UNSUPPORTED_PROTOCOL: f"responds with something that is no HTTP: {text}",
     }
     if oversized:
-        return HttpError(f"responds with more than {LARGEST_BODY // 2**20} MiB")
+        return HttpError(TOO_LARGE)
     if code in problems:
         return HttpError(problems[code])
     return HttpError(explain_tls(text) or f"fails: {text}", tls_remedy(text))

@@ -11,14 +11,15 @@ import msgspec
 from pytest_flowhealth.config.dashboard import DashboardLogin
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
-from pytest_flowhealth.probes.dashboard.address import Address, Origin, resolve_address
+from pytest_flowhealth.probes.dashboard.address import ServerOrigin, SiteAddress, resolve_address
 from pytest_flowhealth.probes.dashboard.content import read_content
+from pytest_flowhealth.probes.dashboard.error_pages import find_json_problem
 from pytest_flowhealth.probes.dashboard.forms import Form, parse_page
 from pytest_flowhealth.probes.dashboard.http_client import HttpClient, HttpError, HttpResponse
 from pytest_flowhealth.probes.dashboard.json_path import read_path
 from pytest_flowhealth.probes.dashboard.navigation import (
-    Access,
     Navigation,
+    SiteAccess,
     Submission,
     failure,
     navigate,
@@ -58,10 +59,10 @@ def read_secret(login: DashboardLogin, environ: Mapping[str, str]) -> str:
 def log_in(
     login: DashboardLogin,
     secret: str,
-    address: Address | None,
-    origins: frozenset[Origin],
+    address: SiteAddress | None,
+    origins: frozenset[ServerOrigin],
     client: HttpClient,
-) -> Access:
+) -> SiteAccess:
     """Log in and return what later requests carry.
 
     Whether a form or a cookie is accepted shows only in the page: see `open_page`.
@@ -77,12 +78,12 @@ def log_in(
         CheckFailed: The server refuses the login, or has no form to log in with.
     """
     if login.method == "bearer":
-        return Access(authorization=f"Bearer {secret}")
+        return SiteAccess(authorization=f"Bearer {secret}")
     if login.method == "basic":
         pair = base64.b64encode(f"{login.user or ''}:{secret}".encode()).decode()
-        return Access(authorization=f"Basic {pair}")
+        return SiteAccess(authorization=f"Basic {pair}")
     if login.method == "cookie":
-        return Access(cookie=secret.partition(";")[0] if _has_attributes(secret) else secret)
+        return SiteAccess(cookie=secret.partition(";")[0] if _has_attributes(secret) else secret)
     if address is None:
         raise CheckFailed(f"{KEY} is not set", remedy=REMEDY)
     if login.method == "json":
@@ -99,11 +100,11 @@ def _has_attributes(cookie: str) -> bool:
 def _log_in_by_form(
     login: DashboardLogin,
     secret: str,
-    address: Address,
-    origins: frozenset[Origin],
+    address: SiteAddress,
+    origins: frozenset[ServerOrigin],
     client: HttpClient,
-) -> Access:
-    page = navigate(client, address, origins, Access())
+) -> SiteAccess:
+    page = navigate(client, address, origins, SiteAccess())
     form = _find_form(login, page)
     target = page.address if form.action is None else resolve_address(page.address, form.action)
     if target.origin not in origins:
@@ -113,7 +114,7 @@ def _log_in_by_form(
             remedy="set dashboard.login.url to an address of that server",
         )
     pairs = _fill(login, secret, form)
-    sent: Address = target
+    sent: SiteAddress = target
     submission = Submission()
     if form.method == "post":
         body, kind = _encode(pairs, form.encoding)
@@ -126,11 +127,31 @@ def _log_in_by_form(
     else:
         path = target.target.partition("?")[0]
         sent = msgspec.structs.replace(target, target=f"{path}?{urlencode(pairs)}")
-    after = navigate(client, sent, origins, Access(), submission, leave=True)
+    after = navigate(client, sent, origins, SiteAccess(), submission, leave=True)
     # What it redirects to may not be there; whether the page is, its own check says.
     if len(after.passed) == 1:
         _require_accepted(after.response, target)
-    return Access(jar=client.cookies)
+    if _shows_form(after, form):
+        raise CheckFailed(
+            f"the login was not accepted: after it, {after.address.shown} shows its form again",
+            remedy=REMEDY,
+        )
+    return SiteAccess(jar=client.cookies)
+
+
+def _shows_form(page: Navigation, form: Form) -> bool:
+    """Tell whether a page has a form again, with whatever was filled in."""
+    if page.response.status >= 300:
+        return False
+    try:
+        forms = parse_page(read_content(page.response).text).forms
+    except HttpError:
+        return False
+    names = [field.name for field in form.fields]
+    return any(
+        other.action == form.action and [field.name for field in other.fields] == names
+        for other in forms
+    )
 
 
 def _find_form(login: DashboardLogin, page: Navigation) -> Form:
@@ -146,7 +167,7 @@ def _find_form(login: DashboardLogin, page: Navigation) -> Form:
         raise problem from None
     name = login.password_field
     for form in forms:
-        if any(one.name == name for one in form.fields) if name else form.passwords:
+        if any(field.name == name for field in form.fields) if name else form.passwords:
             if form.method:
                 return form
             raise CheckFailed(
@@ -164,7 +185,7 @@ def _find_form(login: DashboardLogin, page: Navigation) -> Form:
 
 def _fill(login: DashboardLogin, secret: str, form: Form) -> list[tuple[str, str]]:
     """Return the fields that a browser would send, in their order."""
-    passwords = form.passwords or [one for one in form.fields if one.kind == "password"]
+    passwords = form.passwords or [field for field in form.fields if field.kind == "password"]
     password = login.password_field or passwords[0].name
     user = login.user_field or form.user_field(password)
     filled = dict(login.fields)
@@ -176,9 +197,13 @@ def _fill(login: DashboardLogin, secret: str, form: Form) -> list[tuple[str, str
             )
         filled[user] = login.user
     filled[password] = secret
-    sent = [(one.name, one.value) for one in form.fields if one.submits and one.name not in filled]
+    sent = [
+        (field.name, field.value)
+        for field in form.fields
+        if field.submits and field.name not in filled
+    ]
     button = next(
-        (one for one in form.fields if one.kind in ("submit", "button") and one.name), None
+        (field for field in form.fields if field.kind in ("submit", "button") and field.name), None
     )
     if button is not None and button.kind == "submit" and button.name not in filled:
         sent.append((button.name, button.value))
@@ -197,22 +222,23 @@ def _encode(pairs: list[tuple[str, str]], encoding: str) -> tuple[bytes, str]:
 def _log_in_by_json(
     login: DashboardLogin,
     secret: str,
-    address: Address,
-    origins: frozenset[Origin],
+    address: SiteAddress,
+    origins: frozenset[ServerOrigin],
     client: HttpClient,
-) -> Access:
+) -> SiteAccess:
     sent: dict[str, str] = dict(login.fields)
     if login.user is not None:
         sent[login.user_field or "username"] = login.user
     sent[login.password_field or "password"] = secret
     headers = {"Content-Type": "application/json", "Origin": address.origin.text}
     submission = Submission("POST", msgspec.json.encode(sent), headers)
-    after = navigate(client, address, origins, Access(), submission, leave=True)
+    after = navigate(client, address, origins, SiteAccess(), submission, leave=True)
     _require_accepted(after.response, address)
     try:
-        body: object = msgspec.json.decode(read_content(after.response).text or "null")
+        text = read_content(after.response).text
+        body: object = msgspec.json.decode(text or "null")
     except (HttpError, msgspec.DecodeError, UnicodeDecodeError):
-        body = None
+        text, body = "", None
     if login.token_field is not None:
         token = read_path(body, login.token_field)
         if not isinstance(token, str) or not token:
@@ -220,22 +246,27 @@ def _log_in_by_json(
                 f"the login at {address.shown} gives no token at {one_line(login.token_field, 60)!r}",
                 remedy=REMEDY,
             )
-        return Access(authorization=f"Bearer {token}", jar=client.cookies)
-    refused = isinstance(body, dict) and (
-        body.get("success") is False or body.get("ok") is False or bool(body.get("error"))
-    )
-    if refused or not client.cookies:
-        problem = "is refused" if refused else "gives no cookie"
+        return SiteAccess(authorization=f"Bearer {token}", jar=client.cookies)
+    refusal = find_json_problem(text) if isinstance(body, dict) else None
+    if refusal is not None:
+        raise CheckFailed(f"the login at {address.shown} is refused: it {refusal}", remedy=REMEDY)
+    if not client.cookies:
         raise CheckFailed(
-            f"the login at {address.shown} {problem}",
-            remedy=REMEDY
-            if refused
-            else "where its response has a token: [dashboard.login] token_field in flowhealth.toml",
+            f"the login at {address.shown} gives no cookie",
+            remedy="where its response has a token: [dashboard.login] token_field in "
+            "flowhealth.toml",
         )
-    return Access(jar=client.cookies)
+    return SiteAccess(jar=client.cookies, is_unverified=not _says_accepted(body))
 
 
-def _require_accepted(response: HttpResponse, address: Address) -> None:
+def _says_accepted(body: object) -> bool:
+    """Tell whether a response to a login has more than a message."""
+    if not isinstance(body, dict):
+        return False
+    return any(body[key] for key in body if key not in ("message", "status", "code", "error"))
+
+
+def _require_accepted(response: HttpResponse, address: SiteAddress) -> None:
     if response.status == 429:
         raise MeasurementUnavailable(
             f"the login at {address.shown} is limited by the server (status 429)",

@@ -8,7 +8,7 @@ import msgspec
 
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.probes.dashboard.address import Address, Origin, resolve_address
+from pytest_flowhealth.probes.dashboard.address import ServerOrigin, SiteAddress, resolve_address
 from pytest_flowhealth.probes.dashboard.cookies import Cookie, cookie_header, parse_cookie
 from pytest_flowhealth.probes.dashboard.http_client import HttpClient, HttpError, HttpResponse
 
@@ -18,29 +18,31 @@ HOPS = 10
 _KEEPING = (307, 308)
 
 
-class Access(msgspec.Struct, frozen=True):
+class SiteAccess(msgspec.Struct, frozen=True):
     """What a login gives: headers for the configured servers, and cookies for those that set them.
 
     Attributes:
         authorization: The header `Authorization`; it takes precedence over an address's own user.
         cookie: A configured header `Cookie`.
         jar: Cookies in the Netscape format.
+        is_unverified: Whether nothing in the response to the login says that it was accepted.
     """
 
     authorization: str | None = None
     cookie: str | None = None
     jar: tuple[str, ...] = ()
+    is_unverified: bool = False
 
     def __repr__(self) -> str:
         """Show nothing."""
-        return "Access(...)"
+        return "SiteAccess(...)"
 
     @property
     def cookies(self) -> tuple[Cookie, ...]:
         """The cookies of `jar`."""
         return tuple(parse_cookie(line) for line in self.jar)
 
-    def headers(self, address: Address, *, jar: bool = False) -> dict[str, str]:
+    def headers(self, address: SiteAddress, *, jar: bool = False) -> dict[str, str]:
         """Return the headers for a request to `address`; `jar`: with the cookies of the jar.
 
         An HTTP client has those cookies itself.
@@ -51,7 +53,7 @@ class Access(msgspec.Struct, frozen=True):
             headers["Authorization"] = authorization
         own = cookie_header(self.cookies, address.url) if jar else None
         if self.cookie or own:
-            headers["Cookie"] = "; ".join(one for one in (self.cookie, own) if one)
+            headers["Cookie"] = "; ".join(text for text in (self.cookie, own) if text)
         return headers
 
 
@@ -59,10 +61,10 @@ class Navigation(msgspec.Struct, frozen=True):
     """A response and the addresses on the way to it, the last one its own."""
 
     response: HttpResponse
-    passed: tuple[Address, ...]
+    passed: tuple[SiteAddress, ...]
 
     @property
-    def address(self) -> Address:
+    def address(self) -> SiteAddress:
         """The address of the response."""
         return self.passed[-1]
 
@@ -80,9 +82,9 @@ GET = Submission()
 
 def navigate(
     client: HttpClient,
-    address: Address,
-    origins: frozenset[Origin],
-    access: Access,
+    address: SiteAddress,
+    origins: frozenset[ServerOrigin],
+    access: SiteAccess,
     submission: Submission = GET,
     *,
     leave: bool = False,
@@ -106,15 +108,9 @@ def navigate(
         location = response.header("location")
         if not 300 <= response.status < 400 or location is None:
             return Navigation(response, tuple(passed))
-        after = resolve_address(passed[-1], location)
-        if after.origin not in origins:
-            if leave:
-                return Navigation(response, tuple(passed))
-            raise CheckFailed(
-                f"{passed[-1].shown} redirects to {after.place}, which is not configured and was "
-                "not requested",
-                remedy="set dashboard.url to the address that is meant",
-            )
+        if leave and resolve_address(passed[-1], location).origin not in origins:
+            return Navigation(response, tuple(passed))
+        after = follow(passed[-1], location, origins)
         if len(passed) > HOPS:
             raise _endless(passed)
         passed.append(after)
@@ -122,8 +118,24 @@ def navigate(
             submission = GET
 
 
+def follow(address: SiteAddress, location: str, origins: frozenset[ServerOrigin]) -> SiteAddress:
+    """Return the address that a redirect leads to.
+
+    Raises:
+        CheckFailed: It is no address, or one of a server that is not in `origins`.
+    """
+    after = resolve_address(address, location)
+    if after.origin not in origins:
+        raise CheckFailed(
+            f"{address.shown} redirects to {after.place}, which is not configured and was "
+            "not requested",
+            remedy="set dashboard.url to the address that is meant",
+        )
+    return after
+
+
 def send(
-    client: HttpClient, address: Address, access: Access, submission: Submission = GET
+    client: HttpClient, address: SiteAddress, access: SiteAccess, submission: Submission = GET
 ) -> HttpResponse:
     """Send one request.
 
@@ -142,7 +154,7 @@ def send(
     raise problem
 
 
-def failure(address: Address, error: HttpError) -> CheckFailed:
+def failure(address: SiteAddress, error: HttpError) -> CheckFailed:
     """Return the failure of a request to `address`."""
     remedy = "the server's log says why"
     if error.problem.startswith("can't be reached"):
@@ -150,13 +162,16 @@ def failure(address: Address, error: HttpError) -> CheckFailed:
     return CheckFailed(f"{address.shown} {error.problem}", remedy=error.remedy or remedy)
 
 
-def _endless(passed: list[Address]) -> CheckFailed:
+def _endless(passed: list[SiteAddress]) -> CheckFailed:
     first = passed[0]
     if len(set(passed)) < len(passed):
-        paths = [one_line(one.target.partition("?")[0], 60) for one in passed[-4:]]
+        paths = [one_line(address.target.partition("?")[0], 60) for address in passed[-4:]]
         return CheckFailed(
             f"{first.shown} redirects in a ring: {' -> '.join(paths)}",
             remedy="if one of them is the login: [dashboard.login] in flowhealth.toml; else correct "
             "the server's redirects",
         )
-    return CheckFailed(f"{first.shown} redirects more than {HOPS} times")
+    return CheckFailed(
+        f"{first.shown} redirects more than {HOPS} times",
+        remedy="correct the server's redirects",
+    )

@@ -34,8 +34,8 @@ def read_rate_limit(response: HttpResponse, now: float | None = None) -> RateLim
     """
     now = time.time() if now is None else now
     found = [*_combined(response), _separate(response, now)]
-    known = [one for one in found if one.remaining is not None]
-    tightest = min(known, key=lambda one: one.remaining or 0, default=RateLimit())
+    known = [limit for limit in found if limit.remaining is not None]
+    tightest = min(known, key=lambda limit: limit.remaining or 0, default=RateLimit())
     retry = _moment(response.header("retry-after"), now)
     return RateLimit(tightest.remaining, tightest.reset if retry is None else retry)
 

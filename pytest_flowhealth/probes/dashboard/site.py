@@ -13,10 +13,10 @@ from pytest_flowhealth.config.dashboard import Dashboard
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.text import Redactor
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, NotApplicable
-from pytest_flowhealth.probes.dashboard.address import Address, Origin, parse_address
+from pytest_flowhealth.probes.dashboard.address import ServerOrigin, SiteAddress, parse_address
 from pytest_flowhealth.probes.dashboard.http_client import HttpClient
 from pytest_flowhealth.probes.dashboard.login import KEY, log_in, read_secret
-from pytest_flowhealth.probes.dashboard.navigation import Access
+from pytest_flowhealth.probes.dashboard.navigation import SiteAccess
 from pytest_flowhealth.probes.dashboard.tls import TlsFiles, make_context
 
 LONGEST = 60.0
@@ -61,7 +61,9 @@ class Site:
         self.timeout = min(LONGEST, settings.timeout)
         self.interval = min(60.0, settings.update_interval)
         addresses = (self.page, self.websocket, self.events, self.counter, self.login)
-        self.origins = frozenset[Origin](one.origin for one in addresses if one is not None)
+        self.origins = frozenset[ServerOrigin](
+            address.origin for address in addresses if address is not None
+        )
 
     @cached_property
     def context(self) -> ssl.SSLContext:
@@ -69,7 +71,7 @@ class Site:
         return make_context(self.tls)
 
     @cached_property
-    def access(self) -> Access:
+    def access(self) -> SiteAccess:
         """What opens the dashboard.
 
         Raises:
@@ -78,7 +80,7 @@ class Site:
         """
         login = self.settings.login
         if login is None:
-            return Access()
+            return SiteAccess()
         secret = read_secret(login, os.environ)
         with HttpClient(self.timeout, self.tls) as client:
             return log_in(login, secret, self.login, self.origins, client)
@@ -111,7 +113,7 @@ def make_site(target: Target) -> Site:
         return Site(settings, tls)
 
 
-def make_redactor(settings: Dashboard, access: Access | None = None) -> Redactor:
+def make_redactor(settings: Dashboard, access: SiteAccess | None = None) -> Redactor:
     """Return what removes the dashboard's secrets from a text."""
     login = settings.login
     variables = [login.secret_env if login else None, settings.socketio.token_env]
@@ -123,15 +125,15 @@ def make_redactor(settings: Dashboard, access: Access | None = None) -> Redactor
         except FlowHealthError:
             continue
     if access is not None:
-        secrets |= {one.value for one in access.cookies} | {access.cookie or ""}
+        secrets |= {cookie.value for cookie in access.cookies} | {access.cookie or ""}
         secrets.add((access.authorization or "").partition(" ")[2])
     # Of a cookie `name=value` the value alone is a secret too.
-    secrets |= {one.partition("=")[2] for one in secrets}
-    return Redactor(one.strip() for one in secrets if one.strip())
+    secrets |= {secret.partition("=")[2] for secret in secrets}
+    return Redactor(secret.strip() for secret in secrets if secret.strip())
 
 
 @contextmanager
-def redact_errors(settings: Dashboard, access: Access | None = None) -> Iterator[None]:
+def redact_errors(settings: Dashboard, access: SiteAccess | None = None) -> Iterator[None]:
     """Remove the dashboard's secrets from the messages of errors: a server may repeat them."""
     try:
         yield
@@ -145,5 +147,5 @@ def redact_errors(settings: Dashboard, access: Access | None = None) -> Iterator
     raise redacted
 
 
-def _optional(key: str, url: str | None) -> Address | None:
+def _optional(key: str, url: str | None) -> SiteAddress | None:
     return None if url is None else parse_address(key, url)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import socket
 import ssl
 import tempfile
 from functools import cache
@@ -29,6 +30,8 @@ class TlsFiles(msgspec.Struct, frozen=True):
 
 SYSTEM_TLS = TlsFiles()
 
+_ALERT_SECONDS = 1.0
+_CERTIFICATE_REQUEST = 13
 
 _TLS_PROBLEMS = (
     # A part of OpenSSL's message, the problem, the remedy.
@@ -120,6 +123,42 @@ def make_context(tls: TlsFiles) -> ssl.SSLContext:
             f"the file that {key} names can't be used: {text}", remedy="name a PEM file"
         ) from None
     return context
+
+
+def find_refusal(
+    host: str, port: int, tls: TlsFiles, seconds: float
+) -> tuple[str, str | None] | None:
+    """Return how a server refuses the client over TLS, and the remedy; None if it does not.
+
+    In TLS 1.3 a server refuses a client's certificate after the handshake, and some, such as Node's,
+    only close the connection. Whoever has sent a request by then may see a reset connection: here
+    nothing is sent, and a server that accepts the client waits.
+    """
+    requested: list[int] = []
+    try:
+        context = make_context(tls)
+        # The only way to see that the server asks for a certificate; a debugging aid of ssl.
+        context._msg_callback = lambda *message: requested.append(message[4])  # type: ignore[attr-defined]  # noqa: SLF001
+        with (
+            socket.create_connection((host, port), seconds) as raw,
+            context.wrap_socket(raw, server_hostname=host) as secure,
+        ):
+            secure.settimeout(min(seconds, _ALERT_SECONDS))
+            text = "" if secure.recv(1) == b"" else None
+    except TimeoutError:
+        return None
+    except ssl.SSLError as error:
+        text = one_line(str(error), 200)
+    except ConnectionError:
+        text = ""
+    except (OSError, CheckFailed):
+        return None
+    if text and (problem := explain_tls(text)):
+        return problem, tls_remedy(text)
+    if text is None or _CERTIFICATE_REQUEST not in requested:
+        return None
+    known = "alert bad certificate" if tls.certificate else "certificate required"
+    return (explain_tls(known) or known).partition(":")[0], tls_remedy(known)
 
 
 @cache

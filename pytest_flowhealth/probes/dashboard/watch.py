@@ -1,4 +1,4 @@
-"""Measure the WebSocket for a while: handshakes, round trips on a schedule, updates as they come.
+"""Measure the WebSocket for a while: round trips on a schedule, updates as they come, handshakes.
 
 Two connections: pings go over one, updates are listened to on the other. A ping is sent when it
 is due, whatever became of those before, so that a stall of the server is counted in every ping that
@@ -17,8 +17,9 @@ import msgspec
 
 from pytest_flowhealth.config.dashboard import DashboardMessage
 from pytest_flowhealth.domain.text import format_number
-from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.probes.dashboard.address import Address
+from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
+from pytest_flowhealth.probes.dashboard.address import SiteAddress
+from pytest_flowhealth.probes.dashboard.http_client import HttpError
 from pytest_flowhealth.probes.dashboard.site import Site
 from pytest_flowhealth.probes.dashboard.websocket import (
     Connection,
@@ -32,7 +33,7 @@ from pytest_flowhealth.probes.dashboard.websocket import (
 )
 
 HANDSHAKES = 20
-"""Connections that are opened one after the other, for the time that it takes."""
+"""Connections whose opening is measured, fewer where the server accepts no more."""
 
 _HANDSHAKING = 30.0
 
@@ -116,8 +117,7 @@ def measure_websocket(site: Site) -> WebSocketTimes:
     raise problem
 
 
-async def _measure(site: Site, address: Address, window: float) -> WebSocketTimes:
-    handshakes = await _measure_handshakes(site, address)
+async def _measure(site: Site, address: SiteAddress, window: float) -> WebSocketTimes:
     async with connected(site, address) as asking, connected(site, address) as listening:
         asker = _Sender(asking, site.timeout)
         listener = _Listener(listening, site.settings.update, GREETING * site.interval)
@@ -125,9 +125,10 @@ async def _measure(site: Site, address: Address, window: float) -> WebSocketTime
         (pings, messages), _ = await _together(
             asker.both(site.settings.message, pace), listener.listen(window), asker.read()
         )
-        packed = any("deflate" in str(one.name) for one in asking.socket.protocol.extensions)
+        packed = any("deflate" in str(part.name) for part in asking.socket.protocol.extensions)
+        opened = [asking.opening, listening.opening]
     return WebSocketTimes(
-        handshakes=handshakes,
+        handshakes=(*opened, *await _measure_handshakes(site, address, HANDSHAKES - len(opened))),
         pings=pings,
         messages=messages,
         updates=Updates(tuple(listener.updates), listener.greetings, listener.received, window),
@@ -135,21 +136,22 @@ async def _measure(site: Site, address: Address, window: float) -> WebSocketTime
     )
 
 
-async def _measure_handshakes(site: Site, address: Address) -> tuple[float, ...]:
-    """Open connections, one after the other; fewer where a single one takes long."""
+async def _measure_handshakes(site: Site, address: SiteAddress, count: int) -> tuple[float, ...]:
+    """Open connections, one after the other, until they take long or a server's limit is reached."""
     loop = asyncio.get_running_loop()
     end = loop.time() + _HANDSHAKING
     taken: list[float] = []
-    while len(taken) < HANDSHAKES and (not taken or loop.time() < end):
-        connection = await open_connection(site, address)
-        taken.append(connection.opening)
-        await connection.close()
+    with contextlib.suppress(HttpError, MeasurementUnavailable):
+        while len(taken) < count and loop.time() < end:
+            connection = await open_connection(site, address)
+            taken.append(connection.opening)
+            await connection.close()
     return tuple(taken)
 
 
 async def _together(asking: Any, listening: Any, reading: Any) -> Any:
     """Return what asking and listening give; the first error ends all, and reading ends with them."""
-    wanted = [asyncio.create_task(one) for one in (asking, listening)]
+    wanted = [asyncio.create_task(awaitable) for awaitable in (asking, listening)]
     tasks = {*wanted, asyncio.create_task(reading)}
     pending = tasks
     try:
@@ -182,7 +184,7 @@ class _Sender:
     def _note(self, message: str | bytes) -> None:
         now = self._loop.time()
         text = to_text(message) if self._waiting else ""
-        for reply in [one for one in self._waiting if one in text]:
+        for reply in [reply for reply in self._waiting if reply in text]:
             future, sent = self._waiting[reply].popleft()
             if not self._waiting[reply]:
                 del self._waiting[reply]

@@ -11,20 +11,28 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import msgspec
+
 from pytest_flowhealth.domain.text import format_number, one_line
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
-from pytest_flowhealth.probes.dashboard.address import Address, Origin
+from pytest_flowhealth.probes.dashboard.address import ServerOrigin, SiteAddress
 from pytest_flowhealth.probes.dashboard.http_client import USER_AGENT, HttpError
 from pytest_flowhealth.probes.dashboard.navigation import failure
-from pytest_flowhealth.probes.dashboard.protocols import Protocol, choose_protocol
+from pytest_flowhealth.probes.dashboard.protocols import (
+    ENGINE_VERSION,
+    Protocol,
+    choose_protocol,
+    complete_address,
+)
 from pytest_flowhealth.probes.dashboard.site import Site
-from pytest_flowhealth.probes.dashboard.tls import explain_tls, tls_remedy
+from pytest_flowhealth.probes.dashboard.tls import explain_tls, find_refusal, tls_remedy
 from pytest_flowhealth.probes.deadline import within
 
 LARGEST = 16 * 2**20
 """Bytes of a message that are read."""
 
 _CLOSING = 1.0
+_NO_WEBSOCKET = "responds with something that is no WebSocket"
 _OUR_REASONS = (1002, 1007, 1009)
 _SUBPROTOCOLS = 'name the sub-protocol: [dashboard] subprotocols = ["..."] in flowhealth.toml'
 
@@ -51,21 +59,38 @@ class Connection:
             HttpError: The server refuses the client, or does not answer.
             WebSocketException: The connection ends.
         """
+        from websockets.exceptions import ConnectionClosed
+
         protocol = self.protocol
+        begins = "engine.io" in protocol.waits
         try:
             async with asyncio.timeout(timeout):
-                while protocol.waits:
-                    for text in protocol.take_greetings():
-                        await self.socket.send(text)
-                    if protocol.waits:
-                        protocol.receive(await self.socket.recv())
-                for text in protocol.take_greetings():
-                    await self.socket.send(text)
+                await self._greet()
         except TimeoutError:
-            raise HttpError(
-                f"opens the WebSocket and sends no {protocol.waits} within {format_number(timeout)} s"
-            ) from None
+            if not protocol.accept_silence():
+                raise HttpError(
+                    f"opens the WebSocket and sends no {protocol.waits} within "
+                    f"{format_number(timeout)} s",
+                    ENGINE_VERSION if "engine.io" in protocol.waits else None,
+                ) from None
+            await self._greet()
+        except ConnectionClosed:
+            if begins and "engine.io" in protocol.waits:
+                raise HttpError(
+                    "ends the WebSocket without an engine.io handshake", ENGINE_VERSION
+                ) from None
+            raise
         self._start_heartbeats()
+
+    async def _greet(self) -> None:
+        protocol = self.protocol
+        while protocol.waits:
+            for text in protocol.take_greetings():
+                await self.socket.send(text)
+            if protocol.waits:
+                protocol.receive(await self.socket.recv())
+        for text in protocol.take_greetings():
+            await self.socket.send(text)
 
     async def read(self, see: Callable[[str | bytes], None] | None = None) -> None:
         """Read messages, hand the application's to `see`, and answer those that must be answered.
@@ -128,7 +153,7 @@ def require_library() -> None:
 
 
 @contextlib.asynccontextmanager
-async def connected(site: Site, address: Address) -> AsyncIterator[Connection]:
+async def connected(site: Site, address: SiteAddress) -> AsyncIterator[Connection]:
     """Open a WebSocket, join its server, and close it at the end.
 
     Raises:
@@ -142,13 +167,29 @@ async def connected(site: Site, address: Address) -> AsyncIterator[Connection]:
         await connection.close()
 
 
-async def open_connection(site: Site, address: Address) -> Connection:
+async def open_connection(site: Site, address: SiteAddress) -> Connection:
     """Open a WebSocket; nothing is sent over it yet.
 
     Raises:
         OSError: It can't be opened; TimeoutError when not in time.
         HttpError: What responds is no WebSocket, or refuses.
+        MeasurementUnavailable: A rate limit refuses it.
     """
+    try:
+        return await _open(site, address)
+    except (HttpError, EOFError, ConnectionError) as error:
+        # A server that refuses a client's certificate resets the connection with its reason.
+        lost = not isinstance(error, HttpError) or error.problem.startswith(_NO_WEBSOCKET)
+        if not (lost and address.origin.secure):
+            raise
+        host, port = address.origin.host, address.origin.port
+        refusal = await asyncio.to_thread(find_refusal, host, port, site.tls, site.timeout)
+        if refusal is None:
+            raise
+    raise HttpError(*refusal)
+
+
+async def _open(site: Site, address: SiteAddress) -> Connection:
     from websockets.asyncio.client import connect
     from websockets.exceptions import InvalidHandshake, InvalidStatus
 
@@ -174,15 +215,11 @@ async def open_connection(site: Site, address: Address) -> Connection:
             **(secure if address.origin.secure else {}),
         )
     except InvalidStatus as error:
-        status = error.response.status_code
-        problem = f"refuses the WebSocket with status {status}"
-        remedy = _refusal_remedy(status, site)
+        problem, remedy = _explain_refusal(error.response, address, site)
     except InvalidHandshake as error:
         # A server that requires a client certificate refuses after the handshake of TLS.
         text = one_line(str(error.__cause__ or error), 120)
-        problem = explain_tls(text) or (
-            f"responds with something that is no WebSocket: {one_line(str(error), 120)}"
-        )
+        problem = explain_tls(text) or (f"{_NO_WEBSOCKET}: {one_line(str(error), 120)}")
         remedy = _SUBPROTOCOLS if "subprotocol" in str(error) else tls_remedy(text)
     except ssl.SSLError:
         raw.close()
@@ -202,22 +239,50 @@ async def open_connection(site: Site, address: Address) -> Connection:
     raise HttpError(problem, remedy)
 
 
+def _explain_refusal(response: Any, address: SiteAddress, site: Site) -> tuple[str, str | None]:
+    """Return the problem and the remedy of a response that is no WebSocket.
+
+    Raises:
+        MeasurementUnavailable: A rate limit refuses it.
+    """
+    status = response.status_code
+    if status == 429:
+        raise MeasurementUnavailable(
+            f"{address.shown} refuses the WebSocket by its rate limit (status 429)",
+            remedy="exempt this machine from the server's rate limit, or check less often",
+        )
+    remedy = _refusal_remedy(status, site)
+    if status == 400 and "EIO=" in address.target:
+        remedy = "see which clients the server's options transports and allowRequest let in"
+    return f"refuses the WebSocket with status {status}{_read_reason(response)}", remedy
+
+
 def _refusal_remedy(status: int, site: Site) -> str | None:
     log_in = "configure how to log in: [dashboard.login] in flowhealth.toml"
     if site.settings.login is not None:
         log_in = "the server's log says why it refuses this client"
+    proxy = "a proxy before the server must pass the headers Upgrade and Connection"
     remedies = {
-        400: f"the server's log says why; if it requires a sub-protocol, {_SUBPROTOCOLS}",
+        200: f"correct dashboard.websocket in flowhealth.toml; {proxy}",
+        400: f"{proxy}; if the server requires a sub-protocol, {_SUBPROTOCOLS}",
         401: log_in,
         403: log_in,
-        404: "correct dashboard.websocket in flowhealth.toml",
-        426: _SUBPROTOCOLS,
-        429: "exempt this machine from the server's rate limit, or check less often",
+        404: f"correct dashboard.websocket in flowhealth.toml; {proxy}",
+        426: f"{proxy}; if the server requires a sub-protocol, {_SUBPROTOCOLS}",
     }
     return remedies.get(status)
 
 
-def _open_socket(origin: Origin, seconds: float) -> sockets.socket:
+def _read_reason(response: Any) -> str:
+    """Return the message of a refusal's body as the end of a sentence, empty without one."""
+    text = bytes(response.body or b"").decode("utf-8", "replace")
+    with contextlib.suppress(msgspec.DecodeError):
+        found = msgspec.json.decode(text)
+        text = str(found.get("message", "")) if isinstance(found, dict) else ""
+    return "" if not text or "<" in text else f": {one_line(text, 80)}"
+
+
+def _open_socket(origin: ServerOrigin, seconds: float) -> sockets.socket:
     """Open a connection without TLS; looking up a name has no limit of its own.
 
     Raises:
@@ -238,7 +303,7 @@ def _open_socket(origin: Origin, seconds: float) -> sockets.socket:
     return found
 
 
-def find_address(site: Site) -> Address:
+def find_address(site: Site) -> SiteAddress:
     """Return the WebSocket's address.
 
     Raises:
@@ -247,7 +312,7 @@ def find_address(site: Site) -> Address:
     """
     settings = site.settings
     if site.websocket is not None:
-        return site.websocket
+        return complete_address(site.websocket)
     needing = {
         "dashboard.message": settings.message is not None,
         "dashboard.subscribe": bool(settings.subscribe),
@@ -269,7 +334,7 @@ def failures() -> tuple[type[BaseException], ...]:
     return (OSError, EOFError, HttpError, WebSocketException)
 
 
-def explain_failure(address: Address, error: BaseException, site: Site) -> CheckFailed:
+def explain_failure(address: SiteAddress, error: BaseException, site: Site) -> CheckFailed:
     """Return the failed check that one of `failures` means."""
     return failure(address, to_problem(error, site))
 
@@ -298,18 +363,18 @@ def _explain_close(error: Any, site: Site) -> HttpError:
         return HttpError(f"sends what can't be read: {one_line(sent.reason, 120) or sent.code}")
     if got is None:
         return HttpError("breaks off the connection of the WebSocket")
-    said = one_line(got.reason, 100)
+    reason = one_line(got.reason, 100)
     remedy = "the server's log says why it closes the connection"
     if (
         got.code == 4406
-        or "protocol" in said.lower()
+        or "protocol" in reason.lower()
         or (got.code == 1002 and not site.settings.subprotocols)
     ):
         remedy = _SUBPROTOCOLS
-    elif got.code in (1008, 4401, 4403) or "auth" in said.lower():
+    elif got.code in (1008, 4401, 4403) or "auth" in reason.lower():
         remedy = "configure how to log in: [dashboard.login], [dashboard.socketio] or subscribe"
-    elif "ping" in said.lower() or "heartbeat" in said.lower() or got.code in (4408, 4429):
+    elif "ping" in reason.lower() or "heartbeat" in reason.lower() or got.code in (4408, 4429):
         remedy = (
             "configure what keeps it open: [dashboard.heartbeat] or subscribe in flowhealth.toml"
         )
-    return HttpError(f"closes the WebSocket with code {got.code} {said}".rstrip(), remedy)
+    return HttpError(f"closes the WebSocket with code {got.code} {reason}".rstrip(), remedy)

@@ -84,7 +84,7 @@ class ProcessProbe:
             raise CheckFailed(f"no process {description} runs")
         begin, used = self._clock(), _sum_times(before.values())
         self._sleep(seconds)
-        after = _collect(one for one in before.values() if _is_running(one))
+        after = _collect(process for process in before.values() if _is_running(process))
         if not after:
             raise CheckFailed(f"the process {description} ended while it was measured")
         elapsed = self._clock() - begin
@@ -108,16 +108,16 @@ def _find_roots(pid: int | None, name: str | None, command: str | None) -> Itera
             yield psutil.Process(pid)
         return
     own = psutil.Process()
-    ours = {own.pid, *(one.pid for one in own.parents())}
+    ours = {own.pid, *(process.pid for process in own.parents())}
     try:
         processes = [*psutil.process_iter()]
     except (OSError, psutil.Error) as error:
         raise MeasurementUnavailable(f"the processes can't be listed: {error}") from None
-    for one in processes:
+    for process in processes:
         # A process of another user may hide its command line; then it is not the one named.
         with contextlib.suppress(psutil.Error):
-            if one.pid not in ours and _matches(one, name, command):
-                yield one
+            if process.pid not in ours and _matches(process, name, command):
+                yield process
 
 
 def _matches(process: psutil.Process, name: str | None, command: str | None) -> bool:
@@ -131,9 +131,9 @@ def _collect(roots: Iterable[psutil.Process]) -> dict[int, psutil.Process]:
     found: dict[int, psutil.Process] = {}
     for root in roots:
         with contextlib.suppress(psutil.NoSuchProcess):
-            for one in (root, *root.children(recursive=True)):
-                if _is_running(one):
-                    found[one.pid] = one
+            for process in (root, *root.children(recursive=True)):
+                if _is_running(process):
+                    found[process.pid] = process
     return found
 
 
@@ -149,17 +149,17 @@ def _sum_times(processes: Iterable[psutil.Process]) -> float:
     A child that ends within the interval moves from its own times to its parent's: the sum stays.
     """
     total = 0.0
-    for one in processes:
-        with contextlib.suppress(psutil.NoSuchProcess), _readable(one):
-            total += sum(one.cpu_times()[:4])
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess), _readable(process):
+            total += sum(process.cpu_times()[:4])
     return total
 
 
 def _sum_memory(processes: Iterable[psutil.Process]) -> int:
     total = 0
-    for one in processes:
-        with contextlib.suppress(psutil.NoSuchProcess), _readable(one):
-            total += one.memory_info().rss
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess), _readable(process):
+            total += process.memory_info().rss
     return total
 
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import selectors
-import signal
 import subprocess
 import tempfile
 import threading
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
+from pytest_flowhealth.probes.process_groups import signal_group
 from pytest_flowhealth.probes.program_errors import find_cause
 
 AGENT = Path(__file__).with_name("agent") / "agent.mjs"
@@ -81,7 +81,7 @@ class AgentProcess:
             process = self._process
             self._process = None
         if process is not None:
-            _kill(process)
+            signal_group(process.pid)
             process.wait()
             _close_input(process)
 
@@ -123,7 +123,7 @@ class AgentProcess:
             # The output has ended, and with it, in a moment, the process.
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(0.5)
-        _kill(process)
+        signal_group(process.pid)
         process.wait()
         _close_input(process)
         output = _tail(errors)
@@ -183,12 +183,6 @@ def _tail(file: IO[bytes]) -> str:
     with file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - 4_000))
         return file.read().decode("utf-8", "replace")
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process group: the children that load packages belong to it."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _close_input(process: subprocess.Popen[bytes]) -> None:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pytest_flowhealth.probes.wasm.harness import (
         Benchmark,
         BenchmarkPlan,
-        BenchmarkSubject,
         run_benchmark,
     )
     from pytest_flowhealth.probes.wasm.interval import Interval
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
         read_conditions,
     )
     from pytest_flowhealth.probes.wasm.memory import MemoryUse, watch_memory
+    from pytest_flowhealth.probes.wasm.node_runner import BenchmarkSubject
     from pytest_flowhealth.probes.wasm.rebuild import rebuild_module
     from pytest_flowhealth.probes.wasm.subject import SAMPLE, find_subject
 
@@ -50,7 +50,7 @@ _MODULES = {
     "SAMPLE": "subject",
     "Benchmark": "harness",
     "BenchmarkPlan": "harness",
-    "BenchmarkSubject": "harness",
+    "BenchmarkSubject": "node_runner",
     "Evidence": "binary",
     "Interval": "interval",
     "MachineConditions": "machine",

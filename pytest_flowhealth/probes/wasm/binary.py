@@ -15,7 +15,7 @@ import msgspec
 from pytest_flowhealth.config.files import read_bytes
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
 from pytest_flowhealth.probes.wasm.opcodes import Code, walk
-from pytest_flowhealth.probes.wasm.reader import Malformed, Reader
+from pytest_flowhealth.probes.wasm.reader import ByteReader, Malformed
 
 LARGEST = 200 * 2**20
 """Bytes of a module that are read."""
@@ -93,38 +93,38 @@ def evidence(content: bytes, export: str | None) -> Evidence:
     return Evidence(
         exports=tuple(exports),
         functions=len(reached),
-        instructions=sum(one.instructions for one in reached),
-        simd_in_loops=sum(one.simd_in_loops for one in reached),
-        simd_elsewhere=sum(one.simd for one in codes),
-        tees=sum(one.tees for one in reached),
-        sets=sum(one.sets for one in reached),
-        indirect=any(one.indirect for one in reached),
+        instructions=sum(code.instructions for code in reached),
+        simd_in_loops=sum(code.simd_in_loops for code in reached),
+        simd_elsewhere=sum(code.simd for code in codes),
+        tees=sum(code.tees for code in reached),
+        sets=sum(code.sets for code in reached),
+        indirect=any(code.indirect for code in reached),
     )
 
 
-def _sections(content: bytes) -> dict[int, Reader]:
-    reader = Reader(content)
+def _sections(content: bytes) -> dict[int, ByteReader]:
+    reader = ByteReader(content)
     if reader.take(4) != b"\0asm":
         raise Malformed("it does not begin with \\0asm")
     if reader.take(4) != b"\1\0\0\0":
         raise Malformed("it is not of version 1")
-    found: dict[int, Reader] = {}
+    found: dict[int, ByteReader] = {}
     while not reader.done:
         kind = reader.byte()
-        body = Reader(reader.take(reader.unsigned()))
+        body = ByteReader(reader.take(reader.unsigned()))
         if kind:
             found.setdefault(kind, body)
     return found
 
 
-def _entries(section: Reader | None) -> Iterator[Reader]:
+def _entries(section: ByteReader | None) -> Iterator[ByteReader]:
     """Yield the section once for each entry that it counts, at the entry's beginning."""
     if section is not None:
         for _ in range(section.unsigned()):
             yield section
 
 
-def _imported_functions(section: Reader | None) -> int:
+def _imported_functions(section: ByteReader | None) -> int:
     count = 0
     for entry in _entries(section):
         entry.take(entry.unsigned())
@@ -133,7 +133,7 @@ def _imported_functions(section: Reader | None) -> int:
     return count
 
 
-def _skip_import(section: Reader) -> int:
+def _skip_import(section: ByteReader) -> int:
     kind = section.byte()
     if kind == 0:
         section.unsigned()
@@ -153,14 +153,14 @@ def _skip_import(section: Reader) -> int:
     return kind
 
 
-def _skip_limits(section: Reader) -> None:
+def _skip_limits(section: ByteReader) -> None:
     flags = section.byte()
     section.unsigned()
     if flags & 1:
         section.unsigned()
 
 
-def _exports(section: Reader | None) -> dict[str, int]:
+def _exports(section: ByteReader | None) -> dict[str, int]:
     found = {}
     for entry in _entries(section):
         name = entry.take(entry.unsigned()).decode("utf-8", "replace")
@@ -170,10 +170,10 @@ def _exports(section: Reader | None) -> dict[str, int]:
     return found
 
 
-def _codes(section: Reader | None) -> list[Code]:
+def _codes(section: ByteReader | None) -> list[Code]:
     codes = []
     for entry in _entries(section):
-        body = Reader(entry.take(entry.unsigned()))
+        body = ByteReader(entry.take(entry.unsigned()))
         for _ in range(body.unsigned()):
             body.unsigned()
             body.signed()
@@ -183,10 +183,10 @@ def _codes(section: Reader | None) -> list[Code]:
 
 def _reach(starts: Iterable[int], codes: list[Code], imported: int) -> list[Code]:
     """Return the functions of this module that direct calls lead to."""
-    waiting, seen = list(starts), set[int]()
+    waiting, reached_indexes = list(starts), set[int]()
     while waiting:
         index = waiting.pop() - imported
-        if 0 <= index < len(codes) and index not in seen:
-            seen.add(index)
+        if 0 <= index < len(codes) and index not in reached_indexes:
+            reached_indexes.add(index)
             waiting += codes[index].calls
-    return [codes[index] for index in sorted(seen)]
+    return [codes[index] for index in sorted(reached_indexes)]

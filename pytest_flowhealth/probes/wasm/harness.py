@@ -10,28 +10,22 @@ processes, its interval by order statistics (interval.py).
 
 from __future__ import annotations
 
-import json
-import secrets
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from functools import cache
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.domain.text import one_line
-from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable
-from pytest_flowhealth.probes import command
-from pytest_flowhealth.probes.program_errors import find_cause
 from pytest_flowhealth.probes.wasm.host import HostBaseline
 from pytest_flowhealth.probes.wasm.interval import FEWEST, Interval, interval
-
-FLAGS = ("--no-liftoff", "--no-concurrent-recompilation", "--wasm-max-mem-pages=16384")
-"""Without the first two the optimising compilers race the samples; the third keeps a module that
-grows without end at 1 GiB. A Node that does not know one of them goes without."""
+from pytest_flowhealth.probes.wasm.node_runner import (
+    BenchmarkSubject,
+    base_spec,
+    find_flags,
+    require_files,
+    run_process,
+)
 
 COUNTS = (6, 9, 12, 15, 18)
 """Valid processes at which it may stop."""
@@ -43,26 +37,6 @@ _PRECISE = 0.05
 _DRIFT = 0.02
 """By which share of the median benchmarks on one quiet machine differ from each other: an interval from
 one of them is no narrower."""
-
-
-class BenchmarkSubject(msgspec.Struct, frozen=True):
-    """What is measured: paths are absolute; `adapter` takes the place of `export` and `baseline`.
-
-    Attributes:
-        module: The WebAssembly binary.
-        export: The function, (iterations, seed) -> checksum.
-        baseline: A JavaScript module that exports a function of the same name.
-        adapter: A JavaScript module with `inputs`, `wasm`, `js`, optionally `load` and `imports`.
-        against: The baseline's kind: idiomatic or tuned.
-        n: Iterations per call, None for 65,536 (a slower side gets fewer).
-    """
-
-    module: Path
-    export: str | None = None
-    baseline: Path | None = None
-    adapter: Path | None = None
-    against: str = "idiomatic"
-    n: int | None = None
 
 
 class BenchmarkPlan(msgspec.Struct, frozen=True):
@@ -161,7 +135,7 @@ def _enough(
     if seconds >= effort.hard:
         return bool(found)
     ratios = _ratios(found, known)
-    if len(ratios) < FEWEST or sum(one.iterations for one in found) < effort.iterations:
+    if len(ratios) < FEWEST or sum(sampled.iterations for sampled in found) < effort.iterations:
         return False
     estimate = interval(ratios)
     precise = estimate is not None and estimate.half_width <= _PRECISE
@@ -172,9 +146,9 @@ def _ratios(found: Sequence[Sampled], known: float | None) -> list[float]:
     """Return the ratio of each process that has enough undisturbed samples on both sides."""
     limit = _SLOWED * _reference(found, known)
     ratios = []
-    for one in found:
-        js = [sample for sample, sentinel in one.js if sentinel <= limit]
-        wasm = [sample for sample, sentinel in one.wasm if sentinel <= limit]
+    for sampled in found:
+        js = [sample for sample, sentinel in sampled.js if sentinel <= limit]
+        wasm = [sample for sample, sentinel in sampled.wasm if sentinel <= limit]
         if min(len(js), len(wasm)) >= _FEWEST_SAMPLES:
             ratios.append(statistics.median(js) / statistics.median(wasm))
     return ratios
@@ -185,7 +159,9 @@ def _reference(found: Sequence[Sampled], known: float | None) -> float:
 
     The lower half's median of the processes' 5th percentiles.
     """
-    lows = sorted(_low([sentinel for _, sentinel in (*one.js, *one.wasm)]) for one in found)
+    lows = sorted(
+        _low([sentinel for _, sentinel in (*sampled.js, *sampled.wasm)]) for sampled in found
+    )
     own = statistics.median(lows[: (len(lows) + 1) // 2]) if lows else 0.0
     return own if known is None else min(own, known)
 
@@ -200,7 +176,7 @@ def _result(
     found, known = taken
     ratios = _ratios(found, known)
     last = found[-1]
-    samples = [sentinel for one in found for _, sentinel in (*one.js, *one.wasm)]
+    samples = [sentinel for sampled in found for _, sentinel in (*sampled.js, *sampled.wasm)]
     limit = _SLOWED * _reference(found, known)
     dropped = sum(sentinel > limit for sentinel in samples) / len(samples) if samples else 1.0
     return Benchmark(
@@ -209,13 +185,13 @@ def _result(
         processes=len(found),
         dropped=dropped,
         doubt=_doubt(found, ratios, dropped),
-        js=statistics.median(sample for one in found for sample, _ in one.js),
-        wasm=statistics.median(sample for one in found for sample, _ in one.wasm),
+        js=statistics.median(sample for sampled in found for sample, _ in sampled.js),
+        wasm=statistics.median(sample for sampled in found for sample, _ in sampled.wasm),
         n=n,
-        iterations=sum(one.iterations for one in found),
+        iterations=sum(sampled.iterations for sampled in found),
         baselines=last.baselines,
         against=subject.against,
-        flags=_flags(),
+        flags=find_flags(),
         node=last.node,
         seconds=seconds,
     )
@@ -238,7 +214,7 @@ def _doubt(found: Sequence[Sampled], ratios: Sequence[float], dropped: float) ->
             f"({dropped:.0%} of the samples were slowed by something else), {FEWEST} are needed"
         )
     for side in ("js", "wasm"):
-        growth = statistics.median(one.growth[side] for one in found)
+        growth = statistics.median(sampled.growth[side] for sampled in found)
         if not _GROWTH[0] <= growth <= _GROWTH[1]:
             return (
                 f"inconclusive: twice the work took {growth:.2f} times as long on the {side} side, "
@@ -271,27 +247,6 @@ def _sample(subject: BenchmarkSubject, n: int, effort: BenchmarkPlan) -> Sampled
     )
 
 
-def run_process(subject: BenchmarkSubject, spec: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """Run bench.mjs in Node and return what it measured.
-
-    Raises:
-        CheckFailed: The module or a baseline can't be used, or it does not end in time.
-    """
-    word = secrets.token_hex(16)
-    script = resources.files("pytest_flowhealth.probes.wasm") / "js/bench.mjs"
-    with resources.as_file(script) as path:
-        argv = ["node", *_flags(), str(path), word, json.dumps(spec)]
-        try:
-            done = command.run(argv, cwd=subject.module.parent, timeout=seconds)
-        except MeasurementUnavailable:
-            raise CheckFailed(
-                f"{subject.module.name}: one measurement did not end within {seconds:g} s: "
-                "a side loops for ever, or a call takes too long",
-                remedy="correct the loop, or set fewer iterations a call: [wasm] n in flowhealth.toml",
-            ) from None
-    return _decode(subject, word, done)
-
-
 def _spec(subject: BenchmarkSubject, n: int, effort: BenchmarkPlan) -> dict[str, Any]:
     return {
         **base_spec(subject, n),
@@ -300,80 +255,3 @@ def _spec(subject: BenchmarkSubject, n: int, effort: BenchmarkPlan) -> dict[str,
         "warmUpMs": effort.warm_up,
         "budgetMs": effort.process * 600,
     }
-
-
-def base_spec(subject: BenchmarkSubject, n: int) -> dict[str, Any]:
-    """Return the part of bench.mjs's input that names what is called, with four inputs."""
-    return {
-        "module": str(subject.module),
-        "export": subject.export,
-        "adapter": str(subject.adapter) if subject.adapter else None,
-        "baseline": str(subject.baseline) if subject.baseline else None,
-        "against": subject.against,
-        "n": n,
-        "seeds": [1, 42, 12_345, 987_654_321],
-        "memoryMs": 0,
-        "memoryCalls": 0,
-    }
-
-
-def _decode(subject: BenchmarkSubject, word: str, done: command.Completed) -> dict[str, Any]:
-    lines = [line.removeprefix(word) for line in done.stdout.split("\n") if line.startswith(word)]
-    if not lines:
-        raise CheckFailed(
-            f"{subject.module.name}: Node ended before it had measured: "
-            f"{find_cause(done.stderr, done.returncode)}",
-            remedy="correct what the module, its adapter or its baseline does there",
-        )
-    measured: dict[str, Any] = json.loads(lines[-1])
-    if "error" in measured and isinstance(measured["error"], dict):
-        raise _explain(subject, measured["error"], done.stderr)
-    return measured
-
-
-_STAGES = {
-    "module": (
-        "is not a module that can be run",
-        "build it for Node, or give its imports: adapter",
-    ),
-    "export": ("can't be called", "correct [wasm] export in flowhealth.toml"),
-    "wasm": (
-        "fails when it is called",
-        "correct it where it fails; built with debug information, its stack names the function",
-    ),
-    "results": (
-        "gives other results than the baseline",
-        "compare both for this seed: one of them is wrong",
-    ),
-}
-
-
-def _explain(subject: BenchmarkSubject, error: dict[str, str], stderr: str) -> CheckFailed:
-    stage, message = error["stage"], one_line(error["message"], 300)
-    if stage in ("baseline", "js", "adapter"):
-        path = subject.adapter or subject.baseline
-        name = path.name if path else "the baseline"
-        return CheckFailed(f"{name} can't be used: {message}", remedy=f"correct {name}")
-    if stage == "wasm" and stderr.strip():
-        # A panic hook, and emscripten's runtime, write the reason of a trap there.
-        message = f"{message} ({find_cause(stderr)})"
-    problem, remedy = _STAGES.get(stage, ("could not be measured", None))
-    return CheckFailed(f"{subject.module.name} {problem}: {message}", remedy=remedy)
-
-
-def require_files(subject: BenchmarkSubject) -> None:
-    """Raise CheckFailed unless the subject's files are there and name what is measured."""
-    for path in (subject.module, subject.baseline, subject.adapter):
-        if path is not None and not path.is_file():
-            raise CheckFailed(f"{path.name} is not there", remedy=f"build {path.name}")
-    if subject.adapter is None and (subject.export is None or subject.baseline is None):
-        raise CheckFailed("a WASM benchmark needs an adapter, or an export and a baseline")
-
-
-@cache
-def _flags() -> tuple[str, ...]:
-    return tuple(flag for flag in FLAGS if _known(flag))
-
-
-def _known(flag: str) -> bool:
-    return command.run(["node", flag, "-e", "0"], timeout=20.0).returncode == 0

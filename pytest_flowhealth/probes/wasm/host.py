@@ -33,27 +33,29 @@ class HostBaseline:
 
     def reference(self, node: str) -> float | None:
         """Return the median of the last benchmarks' references, None after too few of them."""
-        kept = self._load(node)
-        return statistics.median(kept) if len(kept) >= FEWEST else None
+        references = self._load(node)
+        return statistics.median(references) if len(references) >= FEWEST else None
 
     def keep(self, node: str, reference: float) -> None:
         """Keep one benchmark's own reference; what can't be kept is left."""
         path = self._path(node)
         if path is None or not 0 < reference < math.inf:
             return
-        kept = [*self._load(node), reference][-MOST:]
+        references = [*self._load(node), reference][-MOST:]
         with contextlib.suppress(OSError):
-            usercache.write(path, msgspec.json.encode(kept))
+            usercache.write(path, msgspec.json.encode(references))
 
     def _load(self, node: str) -> list[float]:
         path = self._path(node)
         if path is None:
             return []
         try:
-            kept = msgspec.json.decode(read_bytes(path, "the references", 10_000), type=list[float])
+            references = msgspec.json.decode(
+                read_bytes(path, "the references", 10_000), type=list[float]
+            )
         except (CheckFailed, msgspec.DecodeError, UnicodeDecodeError):
             return []
-        return [one for one in kept if 0 < one < math.inf][-MOST:]
+        return [reference for reference in references if 0 < reference < math.inf][-MOST:]
 
     def _path(self, node: str) -> Path | None:
         # A home folder may be shared by several machines.

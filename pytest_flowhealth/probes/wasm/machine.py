@@ -45,7 +45,7 @@ def describe_disturbances(before: MachineConditions, after: MachineConditions) -
         notes.append("the control group's CPU limit throttled the processes")
     if _grew(before.hot, after.hot):
         notes.append("a core was throttled by its heat")
-    unsteady = [one for one in after.governors if one not in _STEADY]
+    unsteady = [governor for governor in after.governors if governor not in _STEADY]
     if unsteady:
         notes.append(f"the CPU's frequency is scaled (governor {', '.join(unsteady)})")
     return notes

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from pytest_flowhealth.probes.wasm.reader import Malformed, Reader
+from pytest_flowhealth.probes.wasm.reader import ByteReader, Malformed
 
 
 class Code(msgspec.Struct):
@@ -26,7 +26,7 @@ class Code(msgspec.Struct):
     calls: list[int] = []
 
 
-def walk(body: Reader) -> Code:
+def walk(body: ByteReader) -> Code:
     """Return what a function's expression has.
 
     Raises:
@@ -65,7 +65,7 @@ _NO_OPERAND = frozenset(
 )
 
 
-def _plain(opcode: int, body: Reader, code: Code, *, in_loop: bool) -> None:
+def _plain(opcode: int, body: ByteReader, code: Code, *, in_loop: bool) -> None:
     if opcode in _CALLS:
         code.calls.append(body.unsigned())
     elif opcode == _SIMD:
@@ -81,39 +81,39 @@ def _plain(opcode: int, body: Reader, code: Code, *, in_loop: bool) -> None:
         raise NotImplementedError(f"instruction 0x{opcode:02x}")
 
 
-def _one(body: Reader) -> None:
+def _one(body: ByteReader) -> None:
     body.unsigned()
 
 
-def _two(body: Reader) -> None:
+def _two(body: ByteReader) -> None:
     body.unsigned()
     body.unsigned()
 
 
-def _bytes(count: int) -> Callable[[Reader], None]:
-    def skip(body: Reader) -> None:
+def _bytes(count: int) -> Callable[[ByteReader], None]:
+    def skip(body: ByteReader) -> None:
         body.take(count)
 
     return skip
 
 
-def _vector(body: Reader) -> None:
+def _vector(body: ByteReader) -> None:
     for _ in range(body.unsigned()):
         body.unsigned()
 
 
-def _branches(body: Reader) -> None:
+def _branches(body: ByteReader) -> None:
     _vector(body)
     body.unsigned()
 
 
-def _address(body: Reader) -> None:
+def _address(body: ByteReader) -> None:
     if body.unsigned() & 0x40:  # a memory's index follows
         body.unsigned()
     body.unsigned()
 
 
-def _catches(body: Reader) -> None:
+def _catches(body: ByteReader) -> None:
     for _ in range(body.unsigned()):
         if body.byte() < 2:  # catch and catch_ref name a tag
             body.unsigned()
@@ -123,7 +123,7 @@ def _catches(body: Reader) -> None:
 _MISC_OPERANDS = {8: 2, 9: 1, 10: 2, 11: 1, 12: 2, 13: 1, 14: 2, 15: 1, 16: 1, 17: 1}
 
 
-def _misc(body: Reader) -> None:
+def _misc(body: ByteReader) -> None:
     kind = body.unsigned()
     if kind > max(_MISC_OPERANDS):
         raise NotImplementedError(f"instruction 0xfc {kind}")
@@ -131,14 +131,14 @@ def _misc(body: Reader) -> None:
         body.unsigned()
 
 
-def _atomic(body: Reader) -> None:
+def _atomic(body: ByteReader) -> None:
     if body.unsigned() == 3:  # atomic.fence
         body.byte()
     else:
         _address(body)
 
 
-def _simd(body: Reader) -> bool:
+def _simd(body: ByteReader) -> bool:
     """Pass over a vector instruction; tell whether it computes on lanes.
 
     Loads, stores, constants, shuffles and what moves single lanes do not.
@@ -156,7 +156,7 @@ def _simd(body: Reader) -> bool:
     return 35 <= kind <= 83 or kind >= 94
 
 
-_OPERANDS: dict[int, Callable[[Reader], None]] = {
+_OPERANDS: dict[int, Callable[[ByteReader], None]] = {
     **dict.fromkeys((0x07, 0x08, 0x09, 0x0C, 0x0D, 0x14, 0x15, 0xD2, 0xD5, 0xD6), _one),
     **dict.fromkeys((*range(0x20, 0x27), 0x3F, 0x40, 0x41, 0x42, 0xD0), _one),
     **dict.fromkeys(range(0x28, 0x3F), _address),

@@ -10,7 +10,7 @@ class Malformed(ValueError):
     """The bytes are no WebAssembly module; the message says why."""
 
 
-class Reader:
+class ByteReader:
     """Reads a section or a function's body from its beginning to its end."""
 
     __slots__ = ("_content", "_end", "place")

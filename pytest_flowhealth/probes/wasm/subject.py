@@ -7,7 +7,7 @@ from pathlib import Path
 from pytest_flowhealth.config.model import Wasm
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import NotApplicable
-from pytest_flowhealth.probes.wasm.harness import BenchmarkSubject
+from pytest_flowhealth.probes.wasm.node_runner import BenchmarkSubject
 
 SAMPLE = "sample"
 """The value of `[wasm] module` that means the module that comes with this package."""

@@ -20,8 +20,8 @@ import pytest
 
 from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.probes.dashboard import browser as probe
-from pytest_flowhealth.probes.dashboard import shown
-from pytest_flowhealth.probes.dashboard.browser import BrowserView, Trouble, order_of
+from pytest_flowhealth.probes.dashboard import browser_worker
+from pytest_flowhealth.probes.dashboard.browser import BrowserFailure, BrowserView, make_task
 from tests.kit.browser import processes_with, require_chromium
 from tests.kit.dashboard import MakeSite
 from tests.kit.http import HttpServer, Reply, Request
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SECRET = "Xk7-geheim"
 QUIET = '<!doctype html><link rel="icon" href="data:,"><h1>Fleet</h1>'
 Web = Callable[..., HttpServer]
-Visit = Callable[..., BrowserView | Trouble]
+Visit = Callable[..., BrowserView | BrowserFailure]
 
 
 def html(text: str, status: int = 200, **headers: str) -> Reply:
@@ -59,10 +59,10 @@ def visit(browser: Browser, make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
 
     def visit(
         url: str, seconds: float = 0.3, empty: float = 0.1, **settings: object
-    ) -> BrowserView | Trouble:
-        monkeypatch.setattr(shown, "_EMPTY_SECONDS", empty)
-        order = order_of(make_site(url=url, **{"timeout": "20 s", **settings}))
-        return shown.visit(msgspec.structs.replace(order, seconds=seconds), browser)
+    ) -> BrowserView | BrowserFailure:
+        monkeypatch.setattr(browser_worker, "_EMPTY_SECONDS", empty)
+        task = make_task(make_site(url=url, **{"timeout": "20 s", **settings}))
+        return browser_worker.visit(msgspec.structs.replace(task, seconds=seconds), browser)
 
     return visit
 
@@ -124,11 +124,11 @@ def test_a_page_that_does_not_come_to_rest_is_trouble(
 ) -> None:
     # One second of the clock passes with each look, of which there are twenty a second.
     clock = SimpleNamespace(monotonic=itertools.count().__next__)
-    monkeypatch.setattr(shown, "time", clock)
+    monkeypatch.setattr(browser_worker, "time", clock)
     pages = {"/": html(f"{QUIET}<script>setTimeout(() => {{ {script} }}, 100)</script>")}
     server = web(pages)
     found = visit(f"{server.url}/", seconds=10, timeout="10 s")
-    assert isinstance(found, Trouble)
+    assert isinstance(found, BrowserFailure)
     assert "its code does not end, or it loads itself again" in found.problem
     if "reload" in script:
         # Only a page at rest can be closed for certain.
@@ -140,13 +140,13 @@ def test_a_page_that_does_not_come_to_rest_is_trouble(
 def test_a_page_that_never_finishes_loading_is_trouble(web: Web, visit: Visit) -> None:
     page = html(f"{QUIET}<script>for (;;);</script>")
     found = visit(f"{web({'/': page}).url}/", timeout="1 s")
-    assert isinstance(found, Trouble)
+    assert isinstance(found, BrowserFailure)
     assert "Timeout" in found.problem
 
 
 def test_a_page_that_nobody_serves_is_trouble_without_the_address(visit: Visit) -> None:
     found = visit(f"http://127.0.0.1:9/?key={SECRET}")
-    assert isinstance(found, Trouble)
+    assert isinstance(found, BrowserFailure)
     assert "ERR_" in found.problem
     assert SECRET not in found.problem
 

@@ -11,11 +11,11 @@ from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.wasm.harness import (
     Benchmark,
     BenchmarkPlan,
-    BenchmarkSubject,
     run_benchmark,
 )
 from pytest_flowhealth.probes.wasm.interval import FEWEST
 from pytest_flowhealth.probes.wasm.memory import watch_memory
+from pytest_flowhealth.probes.wasm.node_runner import BenchmarkSubject
 from tests.kit import wasm_modules as modules
 from tests.kit.browser import processes_with
 
@@ -62,6 +62,7 @@ def test_a_module_is_measured_against_its_baseline_until_the_time_is_over(tmp_pa
             modules.BASELINE,
             "imports env.thing",
         ),
+        (modules.STARTS_WITH_A_TRAP, modules.BASELINE, "fails while it is started: .*unreachable"),
     ],
 )
 def test_a_module_or_a_baseline_that_cannot_be_measured_is_named_with_the_reason(
@@ -94,6 +95,31 @@ def test_a_leak_is_linear_memory_that_grows_with_the_calls(
     module, script = modules.write(tmp_path, wat)
     use = watch_memory(BenchmarkSubject(module, "run", script, n=1_024), seconds=0.3, calls=1_000)
     assert use.visible
+    assert (use.leaks, use.error) == (leaks, None)
+
+
+@pytest.mark.parametrize("wat", [modules.WASI, modules.BEGINS_LARGE], ids=["WASI", "1.3 GB"])
+def test_a_module_gets_the_imports_of_node_and_the_memory_that_it_begins_with(
+    tmp_path: Path, wat: str
+) -> None:
+    assert measure(tmp_path, wat).wasm > 0
+
+
+@pytest.mark.parametrize(
+    ("pages", "bytes_a_call", "growing_calls", "leaks"),
+    [
+        (64, 64, 2**31 - 1, True),  # only so many small calls fill what it begins with
+        (1, 400, 2_000, False),  # a pool that is filled after most of the first calls
+    ],
+)
+def test_a_leak_is_told_from_room_that_is_left_and_from_a_pool_that_fills(
+    tmp_path: Path, pages: int, bytes_a_call: int, growing_calls: int, leaks: bool
+) -> None:
+    wat = modules.ALLOCATES.format(pages=pages, bytes=bytes_a_call, calls=growing_calls)
+    module, script = modules.write(tmp_path, wat)
+    subject = BenchmarkSubject(module, "run", script, n=1_024)
+    # The time is far away: the number of calls ends each phase.
+    use = watch_memory(subject, seconds=60.0, calls=3_000 if not leaks else 20_000)
     assert (use.leaks, use.error) == (leaks, None)
 
 

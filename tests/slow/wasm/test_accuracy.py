@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.probes.wasm.harness import BenchmarkPlan, BenchmarkSubject, run_benchmark
+from pytest_flowhealth.probes.wasm.harness import BenchmarkPlan, run_benchmark
+from pytest_flowhealth.probes.wasm.node_runner import BenchmarkSubject
 from tests.kit import wasm_modules as modules
 
 pytestmark = pytest.mark.skipif(not shutil.which("node"), reason="Node.js is not installed")

@@ -1,8 +1,8 @@
 // Measures a WebAssembly export against JavaScript baselines in one process, or its memory alone, and
 // writes the result as one line of JSON. Run by `node ... bench.mjs WORD SPEC`; the line begins with WORD, since what the
 // user's code prints goes to standard output too. SPEC is JSON: module, export, adapter, baseline
-// (paths or null), n (per call, or null), seeds, rounds, sampleMs, warmUpMs, budgetMs, memoryMs and
-// memoryCalls (0: measure the speed).
+// (paths or null), n (per call, or null), seeds, rounds, sampleMs, warmUpMs, budgetMs, memoryMs,
+// memoryCalls (0: measure the speed) and memoryLate.
 
 import { readFileSync, writeSync } from "node:fs";
 import { pathToFileURL } from "node:url";
@@ -50,10 +50,29 @@ function readString(place) {
   return new TextDecoder("utf-16le").decode(new Uint8Array(memory.buffer, place, Math.min(length, 1000)));
 }
 
-// What a module may import without an adapter: AssemblyScript's abort and seed.
-function defaultImports(module) {
-  const given = {};
+const WASI_MODULE = "wasi_snapshot_preview1";
+
+// Node's own WASI, without any folder, for a module that imports it.
+async function makeWasi(module) {
+  if (!WebAssembly.Module.imports(module).some((one) => one.module === WASI_MODULE)) return null;
+  const { WASI } = await import("node:wasi");
+  return new WASI({ version: "preview1" });
+}
+
+function instantiated(module, imports) {
+  try {
+    return new WebAssembly.Instance(module, imports);
+  } catch (error) {
+    const stages = { RuntimeError: "start", Error: "start", RangeError: "space" };
+    throw error instanceof Wrong ? error : new Wrong(stages[error?.name] ?? "module", `${error?.name ?? typeof error}: ${said(error)}`);
+  }
+}
+
+// What a module may import without an adapter: WASI, and AssemblyScript's abort and seed.
+function defaultImports(module, wasi) {
+  const given = wasi ? { ...wasi.getImportObject() } : {};
   for (const one of WebAssembly.Module.imports(module)) {
+    if (wasi && one.module === WASI_MODULE) continue;
     const space = (given[one.module] ??= {});
     if (one.kind === "function" && one.module === "env" && one.name === "abort") {
       space[one.name] = (message, file, line, column) => {
@@ -76,9 +95,13 @@ const memories = () => seen.filter((one) => one instanceof WebAssembly.Memory);
 async function sides(adapter) {
   const bytes = readFileSync(spec.module);
   const module = guarded("module", () => new WebAssembly.Module(bytes));
-  const imports = adapter?.imports ? await adapter.imports(module) : defaultImports(module);
-  const instance = guarded("module", () => new WebAssembly.Instance(module, imports));
+  const wasi = adapter?.imports ? null : await makeWasi(module);
+  const imports = adapter?.imports ? await adapter.imports(module) : defaultImports(module, wasi);
+  const instance = instantiated(module, imports);
   const { exports } = instance;
+  if (!adapter && typeof exports._initialize === "function") {
+    guarded("start", () => (wasi ? wasi.initialize(instance) : exports._initialize()));
+  }
   seen.push(...Object.values(exports), ...Object.values(imports).flatMap((space) => Object.values(space)));
   initialBytes = memoryBytes();
   if (adapter) {
@@ -249,37 +272,54 @@ function measure(bench, name) {
 
 const memoryBytes = () => memories().reduce((sum, one) => sum + one.buffer.byteLength, 0);
 
+const grewLate = (phase) => phase.steps.length > 1 && phase.steps.at(-1)[0] > spec.memoryLate * phase.calls;
+
 // Calls the export until the time is up, and notes each growth of linear memory with the number of the
-// call. The buffer is read anew after each call, for growing detaches it. An error ends it, and is told.
-function watchMemory(bench, initial) {
-  const inputs = spec.seeds.map((seed) => bench.inputs(seed, spec.n));
-  const result = { initial, steps: [], calls: 0, visible: memories().length > 0, rss: [rss()], external: [], error: null };
+// call. The buffer is read anew after each call, for growing detaches it. If memory still grew in the
+// last three quarters of the calls, it goes on for four times as long: a pool may have been filled.
+function watchCalls(bench, n, limits, result) {
+  const inputs = spec.seeds.map((seed) => bench.inputs(seed, n));
+  const phase = { n, calls: 0, steps: [], external: [] };
+  result.phases.push(phase);
   const external = () => process.memoryUsage().external;
-  let last = initial;
+  let last = result.last;
   const note = () => {
     const now = memoryBytes();
-    if (now !== last) result.steps.push([result.calls, now]);
-    last = now;
+    if (now !== last) phase.steps.push([phase.calls, now]);
+    last = result.last = now;
+  };
+  const watch = (times) => {
+    while (phase.calls < times * limits.calls && ms(from) < times * limits.ms) {
+      const input = inputs[phase.calls % inputs.length];
+      phase.calls++;
+      bench.load?.(bench.exports, input);
+      consume(bench.wasm(input));
+      note();
+      if (phase.external.length === 0 && (ms(from) >= limits.ms / 2 || phase.calls >= limits.calls / 2)) {
+        phase.external.push(external());
+      }
+    }
   };
   note();
   const from = process.hrtime.bigint();
   try {
-    while (result.calls < spec.memoryCalls && ms(from) < spec.memoryMs) {
-      const input = inputs[result.calls % inputs.length];
-      result.calls++;
-      bench.load?.(bench.exports, input);
-      consume(bench.wasm(input));
-      note();
-      if (result.external.length === 0 && (ms(from) >= spec.memoryMs / 2 || result.calls >= spec.memoryCalls / 2)) {
-        result.external.push(external());
-      }
-    }
+    watch(1);
+    if (grewLate(phase)) watch(4);
   } catch (error) {
     note();
     result.error = `${error?.name ?? typeof error}: ${said(error)}`;
   }
+  phase.external.push(external());
+}
+
+// A leak that each call has shows in many small calls, where the memory has room for few large ones. What
+// an adapter makes of one iteration is not known.
+function watchMemory(bench, initial) {
+  const result = { initial, last: initial, phases: [], visible: memories().length > 0, rss: [rss()], error: null };
+  const limits = { ms: spec.memoryMs, calls: spec.memoryCalls };
+  watchCalls(bench, spec.n, limits, result);
+  if (bench.spread && !result.error && !grewLate(result.phases[0])) watchCalls(bench, 1, { ms: limits.ms / 2, calls: 10 * limits.calls }, result);
   result.rss.push(rss());
-  result.external.push(external());
   return result;
 }
 

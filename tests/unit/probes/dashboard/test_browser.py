@@ -12,7 +12,7 @@ from pytest_flowhealth.errors import (
     NotApplicable,
 )
 from pytest_flowhealth.probes.dashboard import browser
-from pytest_flowhealth.probes.dashboard.browser import BrowserView, Trouble
+from pytest_flowhealth.probes.dashboard.browser import BrowserFailure, BrowserView
 from tests.kit.dashboard import site_with
 
 URL = "http://127.0.0.1:9/"
@@ -45,17 +45,27 @@ def test_a_configured_browser_that_is_not_there_fails(
 
 
 @pytest.mark.parametrize(
-    ("trouble", "installed", "error", "said"),
+    ("failure", "installed", "error", "said"),
     [
-        (Trouble("Timeout"), True, CheckFailed, f"{URL} can't be shown in a browser: Timeout"),
-        (Trouble("exit 1", browser=True), True, MeasurementUnavailable, "can't be started: exit 1"),
-        (Trouble("no", browser=True), False, NotApplicable, "apt-get install chromium"),
+        (
+            BrowserFailure("Timeout"),
+            True,
+            CheckFailed,
+            f"{URL} can't be shown in a browser: Timeout",
+        ),
+        (
+            BrowserFailure("exit 1", browser=True),
+            True,
+            MeasurementUnavailable,
+            "can't be started: exit 1",
+        ),
+        (BrowserFailure("no", browser=True), False, NotApplicable, "apt-get install chromium"),
     ],
 )
 def test_trouble_is_laid_to_the_page_the_browser_or_its_absence(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    trouble: Trouble,
+    failure: BrowserFailure,
     installed: bool,
     error: type[FlowHealthError],
     said: str,
@@ -63,7 +73,7 @@ def test_trouble_is_laid_to_the_page_the_browser_or_its_absence(
     if installed:
         (tmp_path / "chromium").touch(0o755)
         monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(browser, "_told", lambda *_: trouble)
+    monkeypatch.setattr(browser, "_run_browser", lambda *_: failure)
     with pytest.raises(error) as caught:
         browser.show(site_with(tmp_path, url=f"{URL}?key=Xk7-geheim"))
     assert said in str(caught.value)
@@ -74,7 +84,7 @@ def test_errors_of_the_console_are_told_without_the_secret(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = BrowserView((16.0,), (), None, ("cookies: sid=Xk7-geheim",), (), "1", True, ())
-    monkeypatch.setattr(browser, "_told", lambda *_: told)
+    monkeypatch.setattr(browser, "_run_browser", lambda *_: told)
     login = {"method": "cookie", "secret": "sid=Xk7-geheim"}
     (error,) = browser.show(site_with(tmp_path, url=URL, login=login)).errors
     assert "cookies" in error

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import msgspec
 import pycurl
 import pytest
 
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
-from pytest_flowhealth.probes.dashboard.content import find_problem, read_content
-from pytest_flowhealth.probes.dashboard.forms import parse_page
+from pytest_flowhealth.probes.dashboard.content import read_content
+from pytest_flowhealth.probes.dashboard.error_pages import find_problem
+from pytest_flowhealth.probes.dashboard.forms import LoadedFile, parse_page
 from pytest_flowhealth.probes.dashboard.http_client import HttpResponse, Timing, explain
 from pytest_flowhealth.probes.dashboard.load import (
     LEAST,
@@ -16,11 +18,13 @@ from pytest_flowhealth.probes.dashboard.load import (
     fit_requests,
     plan_requests,
 )
+from pytest_flowhealth.probes.dashboard.page_files import find_file_problem
 from pytest_flowhealth.probes.dashboard.rate_limit import RateLimit, read_rate_limit
 from tests.kit.dashboard import site_with
 
 NOW = 1_800_000_000
 LOGIN = '<title>Fleet</title><form method="post"><input name="u"><input type="password" name="p"></form>'
+CONNECT = '<h1>Connections</h1><form method="post"><input name="host"><input type="password" name="p"></form>'
 SETTINGS = f"<h1>Agents</h1>{'<p>agent 7 is working</p>' * 40}{LOGIN}"
 
 
@@ -104,13 +108,92 @@ def test_rate_limit_is_read_in_each_form_that_servers_use(
         ("<title>Welcome to nginx!</title><p>x</p>", None, False, "is an error page"),
         ("<title>Error budget</title><p>99.9 %</p>", None, False, None),
         ("<title>Error</title><p>12 errors</p>", "12 errors", False, None),
+        ("<title>404: This page could not be found.</title>", None, False, "is an error page"),
+        ("<title>Not Found | Fleet</title><p>x</p>", None, False, "is an error page"),
+        ("<title>Fleet</title><h1>404</h1><h2>Page not found</h2>", None, False, "is an error"),
+        ("<title>Site under maintenance</title><p>x</p>", None, False, "is an error page"),
+        ("<title>x</title><h1>We&rsquo;ll be back soon!</h1>", None, False, "is an error page"),
+        ("<h1>Fleet</h1><p>7 agents</p><h2>Maintenance</h2><p>none</p>", None, False, None),
+        ("Cannot GET /", None, False, "is an error page: it reads 'Cannot GET /'"),
+        ("<title>500 workers</title><h1>500 workers</h1>", None, False, None),
+        ("<title>Fleet</title><h1>404</h1><p>agents are running</p>", None, False, None),
+        (f"<title>Maintenance</title>{'<p>pump 7 is due</p>' * 40}", None, False, None),
+        (f"<h1>Sign in</h1>{SETTINGS}", None, False, "is a login form"),
+        (CONNECT, None, False, None),
+        ('{"status": 503, "message": "down"}', None, False, "is an error as JSON: down"),
+        ('{"status": "down", "db": {}}', None, False, "is an error as JSON"),
+        ('{"message": "Unauthorized"}', None, False, "is an error as JSON: Unauthorized"),
+        ('{"errors": [{"message": "no"}], "data": null}', None, False, "is an error as JSON: no"),
+        ('{"errors": 5, "failed": 2, "workers": 3}', None, False, None),
+        ("null", None, False, "is empty"),
     ],
 )
 def test_response_that_is_an_error_a_login_or_nothing_is_no_page(
     body: str, wanted: str | None, redirected: bool, problem: str | None
 ) -> None:
-    response = make_response(body, content_type="text/html")
+    kind = "application/json" if body[0] in "{n" else "text/html"
+    response = make_response(body, content_type=kind)
     found = find_problem(response, read_content(response), wanted, redirected=redirected)
+    assert (found is None) if problem is None else str(found).startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [
+        ("text/html", None),
+        ("", None),
+        ("application/octet-stream", "is no page: its content type is application/octet-stream"),
+        ("image/png", "is no page: its content type is image/png"),
+    ],
+)
+def test_response_of_another_type_is_no_page(kind: str, problem: str | None) -> None:
+    response = make_response("content", **({"content_type": kind} if kind else {}))
+    assert find_problem(response, read_content(response), None, redirected=False) == problem
+
+
+def test_body_is_read_as_browsers_read_it() -> None:
+    latin = {"content_type": "text/plain; charset=iso-8859-1"}
+    body = "B\xe4r".encode("latin-1")
+    response = msgspec.structs.replace(make_response(**latin), body=body)
+    assert read_content(response).text == "B\xe4r"
+    assert read_content(make_response("x", content_encoding="utf-8")).text == "x"
+
+
+@pytest.mark.parametrize(
+    ("html", "refresh"),
+    [
+        ('<meta http-equiv="refresh" content="0; url=/ui">', "/ui"),
+        ("<META HTTP-EQUIV=Refresh CONTENT='1;URL=\"/ui\"'>", "/ui"),
+        ('<meta http-equiv="refresh" content="60; url=/ui">', None),
+        ('<meta http-equiv="refresh" content="5">', None),
+        ('<noscript><meta http-equiv="refresh" content="0; url=/no"></noscript>', None),
+        ('<script>window.location.href = "/ui"</script>', "/ui"),
+        ('<script>location.replace("/ui")</script><p>agents</p>', None),
+    ],
+)
+def test_page_that_leads_to_another_one_at_once_names_it(html: str, refresh: str | None) -> None:
+    assert parse_page(html).refresh == refresh
+
+
+@pytest.mark.parametrize(
+    ("kind", "content_type", "body", "problem"),
+    [
+        ("script", "text/javascript", "1", None),
+        ("script", "", "1", None),
+        ("module", "text/javascript; charset=utf-8", "1", None),
+        ("module", "text/plain", "1", "has the content type text/plain"),
+        ("script", "text/javascript", " ", "is empty"),
+        ("script", "application/octet-stream", "<!doctype html><p>x</p>", "is an HTML page"),
+        ("stylesheet", "text/html", "", "is an HTML page"),
+        ("stylesheet", "text/css", "", None),
+    ],
+)
+def test_file_that_a_browser_cannot_use_is_named(
+    kind: str, content_type: str, body: str, problem: str | None
+) -> None:
+    headers = {"content_type": content_type} if content_type else {}
+    file = LoadedFile(kind, "/app.js")  # type: ignore[arg-type]
+    found = find_file_problem(file, make_response(body, **headers))
     assert (found is None) if problem is None else str(found).startswith(problem)
 
 

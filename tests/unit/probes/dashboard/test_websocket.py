@@ -10,7 +10,11 @@ from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApp
 from pytest_flowhealth.probes.dashboard import connections, watch
 from pytest_flowhealth.probes.dashboard.address import parse_address
 from pytest_flowhealth.probes.dashboard.http_client import HttpError
-from pytest_flowhealth.probes.dashboard.protocols import Protocol, choose_protocol
+from pytest_flowhealth.probes.dashboard.protocols import (
+    Protocol,
+    choose_protocol,
+    complete_address,
+)
 from tests.kit.dashboard import site_with
 
 URL = "http://127.0.0.1:9/"
@@ -42,8 +46,10 @@ def test_socket_io_is_joined_as_its_version_and_namespace_require(
     assert [join(protocol, *messages), protocol.waits] == [sent, ""]
     assert protocol.ping_interval == (25.0 if version == 3 else 0.0)
     # An event with bytes is one update, not one for its text and one for its bytes.
-    seen = [protocol.is_update(one, None) for one in ('42["a"]', "451-[]", b"x", "0{}", "40", "3")]
-    assert seen == [True, True, False, False, False, False]
+    name = "" if namespace == "/" else f"{namespace},"
+    messages = [f'42{name}["a"]', f"451-{name}[]", b"x", "0{}", "40", "3", '42/other,["a"]']  # type: ignore[list-item]
+    seen = [protocol.is_update(message, None) for message in messages]
+    assert seen == [True, True, False, False, False, False, False]
     assert protocol.is_update('42["metrics",1]', '["metrics"')
     assert not protocol.is_update('42["other",1]', '["metrics"')
 
@@ -73,6 +79,63 @@ def test_engine_io_answers_pings_and_counts_its_messages() -> None:
     assert [protocol.receive(one) for one in ("2", "42[1]", b"2")] == ["3", None, None]
     seen = [protocol.is_update(one, None) for one in ("4x", b"x", "0{}", "2")]
     assert seen == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["ws://h/socket.io", "ws://h/socket.io/?transport=websocket", "ws://h/a/socket.io/?t=1"],
+)
+def test_socket_io_without_a_version_gets_the_query_of_its_clients(address: str) -> None:
+    target = complete_address(parse_address("w", address)).target
+    assert target.count("EIO=4") == target.count("transport=websocket") == 1
+    assert "/socket.io/?" in target
+
+
+def test_socket_io_2_is_pinged_although_the_address_has_another_version() -> None:
+    protocol = choose_protocol(parse_address("w", "ws://h/socket.io/?EIO=4"), [])
+    join(protocol, '0{"sid":"x","pingInterval":25000}', "40")
+    assert (protocol.waits, protocol.ping_interval) == ("", 25.0)
+
+
+def test_engine_io_at_an_address_of_its_own_may_have_no_socket_io() -> None:
+    silent = choose_protocol(parse_address("w", "ws://h/live/?EIO=4"), ["4hi"])
+    assert not silent.accept_silence()
+    join(silent, "0{}")
+    assert silent.accept_silence()
+    assert silent.take_greetings() == ["4hi"]
+    refused = choose_protocol(parse_address("w", "ws://h/socket.io/?EIO=4"), [])
+    join(refused, "0{}")
+    assert not refused.accept_silence()
+
+
+@pytest.mark.parametrize(
+    ("address", "subprotocol", "message"),
+    [
+        ("ws://h/ws", None, '{"type": "error", "message": "Unauthorized"}'),
+        ("ws://h/ws", None, '{"event": "auth_error", "reason": "token expired"}'),
+        ("ws://h/socket.io/?EIO=4", None, '42["unauthorized",{"message":"no token"}]'),
+        ("ws://h/graphql", "graphql-transport-ws", '{"type":"error","payload":[{"message":"no"}]}'),
+        ("ws://h/graphql", "graphql-ws", '{"type":"connection_error","payload":{"message":"no"}}'),
+    ],
+)
+def test_client_that_is_refused_by_a_message_is_not_served(
+    address: str, subprotocol: str | None, message: str
+) -> None:
+    protocol = choose_protocol(parse_address("w", address), [], subprotocol=subprotocol)
+    with pytest.raises(HttpError, match="refuses the"):
+        protocol.receive(message)
+
+
+def test_errors_of_the_application_are_no_updates_and_no_refusals() -> None:
+    protocol = choose_protocol(parse_address("w", "ws://h/ws"), [])
+    for message in ('{"type":"error","message":"no database"}', '{"type":"metrics"}'):
+        protocol.receive(message)
+    assert not protocol.is_update('{"type":"error","message":"no database"}', None)
+    # What a served client hears about others is not about itself.
+    assert protocol.receive('{"type":"error","message":"agent 7 is unauthorized"}') is None
+    graphql = choose_protocol(parse_address("w", "ws://h/g"), [], subprotocol="graphql-ws")
+    assert not graphql.is_update('{"type":"data","payload":{"errors":[{"message":"no"}]}}', None)
+    assert not graphql.is_update('{"type":"ka"}', None)
 
 
 def test_graphql_is_initialised_before_it_is_subscribed_to_and_its_pings_are_answered() -> None:

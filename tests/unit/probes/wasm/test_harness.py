@@ -8,14 +8,14 @@ import pytest
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.wasm.harness import (
     BenchmarkPlan,
-    BenchmarkSubject,
     Sampled,
     _doubt,
     _enough,
     _ratios,
     run_benchmark,
 )
-from pytest_flowhealth.probes.wasm.memory import MemoryUse
+from pytest_flowhealth.probes.wasm.memory import MemoryPhase, MemoryUse
+from pytest_flowhealth.probes.wasm.node_runner import BenchmarkSubject
 
 EFFORT = BenchmarkPlan(iterations=6, hard=15.0)
 
@@ -103,8 +103,18 @@ GROWING = tuple((call, 65_536 * call) for call in range(1, 1_001))
 def test_memory_that_grows_on_is_a_leak_in_even_and_in_geometric_steps(
     steps: tuple[tuple[int, int], ...], leaks: bool, late: bool
 ) -> None:
-    use = MemoryUse(65_536, steps, 1_000, True, (1, 1, 1), None)
-    assert (use.leaks, bool(use.late_steps)) == (leaks, late)
+    quiet = MemoryPhase(1, 20_000, (), (0, 0))
+    phase = MemoryPhase(4_096, 1_000, steps, (0, 0))
+    for phases in ((phase, quiet), (quiet, phase)):
+        use = MemoryUse(65_536, phases, True, (1, 1), None)
+        assert (use.leaks, bool(use.late_steps)) == (leaks, late)
+
+
+def test_memory_that_grew_much_until_the_calls_failed_is_a_leak() -> None:
+    phase = MemoryPhase(1, 9_000, ((10, 2**20), (300, 2**28)), (0, 0))
+    use = MemoryUse(65_536, (phase,), True, (1, 1), "RuntimeError: unreachable")
+    assert use.leaks
+    assert not msgspec.structs.replace(use, error=None).leaks
 
 
 def test_a_missing_module_or_one_without_a_baseline_or_an_adapter_cannot_be_measured(

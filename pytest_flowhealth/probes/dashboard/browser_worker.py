@@ -1,6 +1,6 @@
-"""Shows a page in Chromium and prints what it saw: `python -m pytest_flowhealth.probes.dashboard.shown`.
+"""Shows a page in Chromium and prints what it saw: `python -m pytest_flowhealth.probes.dashboard.browser_worker`.
 
-Reads an `Order` as JSON from standard input, and prints a `BrowserView` or a `Trouble`.
+Reads an `BrowserTask` as JSON from standard input, and prints a `BrowserView` or a `BrowserFailure`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from pytest_flowhealth.domain.text import format_number, one_line
-from pytest_flowhealth.probes.dashboard.browser import STARTING, BrowserView, Order, Trouble
+from pytest_flowhealth.probes.dashboard.browser import (
+    STARTING,
+    BrowserFailure,
+    BrowserTask,
+    BrowserView,
+)
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Route
@@ -41,35 +46,35 @@ _TICK = 50.0
 
 def main() -> None:
     """Do what standard input says."""
-    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    sys.stdout.buffer.write(msgspec.json.encode(_told(order)))
+    task = msgspec.json.decode(sys.stdin.buffer.read(), type=BrowserTask)
+    sys.stdout.buffer.write(msgspec.json.encode(_show_page(task)))
 
 
-def _told(order: Order) -> BrowserView | Trouble:
+def _show_page(task: BrowserTask) -> BrowserView | BrowserFailure:
     from playwright.sync_api import Error, sync_playwright
 
     with _nowhere() as port, sync_playwright() as playwright:
         try:
-            browser = _started(playwright, order, port)
+            browser = _started(playwright, task, port)
         except Error as error:
-            return Trouble(_said(error), browser=True)
+            return BrowserFailure(_describe_error(error), browser=True)
         try:
-            return visit(order, browser)
+            return visit(task, browser)
         finally:
             browser.close()
 
 
-def visit(order: Order, browser: Browser) -> BrowserView | Trouble:
+def visit(task: BrowserTask, browser: Browser) -> BrowserView | BrowserFailure:
     """Show the page in a browser that runs; who may be asked is up to how it was started."""
     from playwright.sync_api import Error
 
     try:
-        return _Visit(order, browser).made()
+        return _Visit(task, browser).run()
     except Error as error:
-        return Trouble(_said(error))
+        return BrowserFailure(_describe_error(error))
 
 
-def _said(error: BrowserError) -> str:
+def _describe_error(error: BrowserError) -> str:
     """Return what an error says, without its log, its function and the address, which may be secret."""
     first = error.message.partition("\n")[0].partition(" at http")[0]
     return one_line(first.partition(": ")[2] or first, 200)
@@ -83,12 +88,12 @@ def _nowhere() -> Iterator[int]:
         yield taken.getsockname()[1]
 
 
-def _started(playwright: Playwright, order: Order, nowhere: int) -> Browser:
+def _started(playwright: Playwright, task: BrowserTask, nowhere: int) -> Browser:
     # Chromium's sandbox does not work for root.
     unsafe = ["--no-sandbox"] if os.geteuid() == 0 else []
     return playwright.chromium.launch(
-        executable_path=order.executable,
-        args=[*ARGUMENTS, *_guards(order.origins, nowhere), *unsafe],
+        executable_path=task.executable,
+        args=[*ARGUMENTS, *_guards(task.origins, nowhere), *unsafe],
         timeout=1_000.0 * STARTING,
     )
 
@@ -100,9 +105,11 @@ def _guards(origins: Iterable[str], nowhere: int) -> list[str]:
     Playwright's routes don't see, end there, as do the browser's own errands. The rules:
     chromium.googlesource.com/chromium/src/+/HEAD/net/docs/proxy.md
     """
-    parts = [urlsplit(one) for one in origins]
-    places = [one.netloc if one.port else f"{one.netloc}:{_PORTS[one.scheme]}" for one in parts]
-    names = [f"EXCLUDE {one.hostname}" for one in parts]
+    parts = [urlsplit(origin) for origin in origins]
+    places = [
+        part.netloc if part.port else f"{part.netloc}:{_PORTS[part.scheme]}" for part in parts
+    ]
+    names = [f"EXCLUDE {part.hostname}" for part in parts]
     return [
         f"--proxy-server=http://127.0.0.1:{nowhere}",
         f"--proxy-bypass-list={';'.join(['<-loopback>', *places])}",
@@ -111,7 +118,7 @@ def _guards(origins: Iterable[str], nowhere: int) -> list[str]:
     ]
 
 
-class _Seen(msgspec.Struct, frozen=True):
+class _PageRecord(msgspec.Struct, frozen=True):
     """What the page tells of itself (frames.js), in ms."""
 
     frames: tuple[float, ...]
@@ -123,93 +130,93 @@ class _Seen(msgspec.Struct, frozen=True):
 class _Visit:
     """One visit to the page, with what happens on it."""
 
-    def __init__(self, order: Order, browser: Browser) -> None:
-        self._order = order
+    def __init__(self, task: BrowserTask, browser: Browser) -> None:
+        self._task = task
         self._browser = browser
         self._errors: list[str] = []
         self._refused: dict[str, None] = {}
-        self._told: list[_Seen] = []
+        self._records: list[_PageRecord] = []
 
-    def made(self) -> BrowserView | Trouble:
+    def run(self) -> BrowserView | BrowserFailure:
         """Open the page, watch it, and return what was seen."""
         context = self._context()
         blank = context.new_page()
-        empty = self._looked(blank, "about:blank", _EMPTY_SECONDS)
+        empty = self._watch_page(blank, "about:blank", _EMPTY_SECONDS)
         blank.close()
         page = context.new_page()
         self._listen(page)
         # It stays open until the browser ends: closing one that loads itself again may never return.
-        seen = self._looked(page, self._order.url, self._order.seconds)
-        if empty is None or seen is None:
-            return Trouble(
-                f"it was not still for {format_number(self._order.seconds)} s: its code does not end, "
+        record = self._watch_page(page, self._task.url, self._task.seconds)
+        if empty is None or record is None:
+            return BrowserFailure(
+                f"it was not still for {format_number(self._task.seconds)} s: its code does not end, "
                 "or it loads itself again"
             )
         return BrowserView(
-            frames=seen.frames,
-            long_tasks=seen.tasks,
-            paint=seen.paint,
+            frames=record.frames,
+            long_tasks=record.tasks,
+            paint=record.paint,
             errors=tuple(self._errors[:_MOST]),
             refused=tuple(self._refused)[:_MOST],
             version=self._browser.version,
-            visible=seen.visible,
+            visible=record.visible,
             empty=empty.frames,
         )
 
-    def _looked(self, page: Page, url: str, seconds: float) -> _Seen | None:
+    def _watch_page(self, page: Page, url: str, seconds: float) -> _PageRecord | None:
         """Return what a page saw of itself; None where it did not tell in time.
 
         It tells by itself: what asks it has no limit, and waits for ever for code that never ends.
         """
         page.add_init_script(f"{_script()}({seconds});")
-        self._told.clear()
-        page.goto(url, wait_until="load", timeout=1_000.0 * self._order.timeout)
-        end = time.monotonic() + seconds + self._order.timeout + 2.0
-        while not self._told and time.monotonic() < end:
+        self._records.clear()
+        page.goto(url, wait_until="load", timeout=1_000.0 * self._task.timeout)
+        end = time.monotonic() + seconds + self._task.timeout + 2.0
+        while not self._records and time.monotonic() < end:
             page.wait_for_timeout(_TICK)
-        return self._told[0] if self._told else None
+        return self._records[0] if self._records else None
 
     def _context(self) -> BrowserContext:
-        order = self._order
-        given = order.credentials
+        task = self._task
+        given = task.credentials
         context = self._browser.new_context(
             accept_downloads=False,
             http_credentials=None
             if given is None
             else {"username": given.user, "password": given.password, "origin": given.origin},
-            ignore_https_errors=order.trusting,
+            ignore_https_errors=task.trusting,
             service_workers="block",
         )
         context.add_cookies(
             [
                 {
-                    "name": one.name,
-                    "value": one.value,
-                    "domain": one.domain,
-                    "path": one.path,
-                    "secure": one.secure,
-                    "httpOnly": one.http_only,
-                    "expires": float(one.expires or -1),
+                    "name": cookie.name,
+                    "value": cookie.value,
+                    "domain": cookie.domain,
+                    "path": cookie.path,
+                    "secure": cookie.secure,
+                    "httpOnly": cookie.http_only,
+                    "expires": float(cookie.expires or -1),
                 }
-                for one in order.cookies
+                for cookie in task.cookies
             ]
         )
-        context.expose_function("flowhealthTold", self._take)
-        if order.headers:
+        context.expose_function("flowhealthTold", self._take_record)
+        if task.headers:
             context.route(self._is_ours, self._add_headers)
         return context
 
     def _listen(self, page: Page) -> None:
-        page.on("console", self._note)
+        page.on("console", self._note_console)
         page.on("pageerror", lambda error: self._errors.append(one_line(error.message, 300)))
-        page.on("request", lambda request: self._seen(request.url))
-        page.on("websocket", lambda socket: self._seen(socket.url))
+        page.on("request", lambda request: self._note_request(request.url))
+        page.on("websocket", lambda socket: self._note_request(socket.url))
 
-    def _take(self, text: str) -> None:
+    def _take_record(self, text: str) -> None:
         with contextlib.suppress(msgspec.DecodeError):
-            self._told.append(msgspec.json.decode(text, type=_Seen))
+            self._records.append(msgspec.json.decode(text, type=_PageRecord))
 
-    def _note(self, message: ConsoleMessage) -> None:
+    def _note_console(self, message: ConsoleMessage) -> None:
         # What we refused, the page can't help.
         if message.type != "error" or _REFUSED in message.text:
             return
@@ -220,15 +227,15 @@ class _Visit:
         if place != _ICON:
             self._errors.append(one_line(f"{message.text} {place}", 300))
 
-    def _seen(self, url: str) -> None:
+    def _note_request(self, url: str) -> None:
         if not self._is_ours(url) and _scheme(url) in _PORTS:
             self._refused[_origin(url)] = None
 
     def _is_ours(self, url: str) -> bool:
-        return _origin(url) in self._order.origins
+        return _origin(url) in self._task.origins
 
     def _add_headers(self, route: Route) -> None:
-        route.continue_(headers={**route.request.headers, **self._order.headers})
+        route.continue_(headers={**route.request.headers, **self._task.headers})
 
 
 def _script() -> str:
