@@ -21,7 +21,13 @@ from pytest_flowhealth.plugin.fixtures import (
     wasm_benchmark,
     websocket_probe,
 )
-from pytest_flowhealth.plugin.options import add_options, is_question, read_arguments, wants_health
+from pytest_flowhealth.plugin.options import (
+    add_options,
+    drop_project_selection,
+    is_question,
+    read_arguments,
+    wants_health,
+)
 
 __all__ = [
     "health",
@@ -77,6 +83,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         # The demo checks an application of its own. A conftest.py here might need what is missing.
         options.noconftest = True
         return (yield)
+    drop_project_selection(early_config, options)
     if not wants_health(options):
         return (yield)
     from pytest_flowhealth.plugin.ending import finish_without_conftest
@@ -112,6 +119,7 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, in
     """End a run of checks with its verdict: its report, and its exit code."""
     if hasattr(config, "workerinput"):
         return (yield)
+    drop_project_selection(config, config.option)
     try:
         pytest_exit = yield
     except BaseException as error:

@@ -27,8 +27,8 @@ from pytest_flowhealth.plugin.collection.overrides import (
     suggest_names,
 )
 from pytest_flowhealth.plugin.collection.uncollected import (
+    check_assertions,
     find_uncollected,
-    find_vain_assertions,
     read_bundled,
     read_checks,
     read_ids,
@@ -236,8 +236,12 @@ class Selection:
             if name not in present
         ]
         excused = [*run.skipped_files, *self._recorder.uncollectable]
-        run.problems += find_uncollected(run.config, self._recorder.items, excused)
-        run.problems += find_vain_assertions(run.config)
+        uncollected = find_uncollected(run.config, self._recorder.items, specs, excused)
+        if run.config.getoption("lf", default=False):
+            run.deselected += len(uncollected)  # what did not fail the last time is left out
+        else:
+            run.problems += uncollected
+        run.problems += check_assertions(run.config)
         own = any(not bundled.is_bundled(item.path) for item in specs)
         if own and not __debug__:
             run.problems.append(

@@ -166,7 +166,8 @@ class Recorder:
             self._merge(output)
         if error:
             name = getattr(node.gateway, "id", "a worker")
-            self._add_problem(f"xdist worker {name} was lost: {one_line(str(error))}")
+            cause = str(error).strip().rpartition("\n")[2]  # of a traceback, its last line
+            self._add_problem(f"xdist worker {name} was lost: {one_line(cause)}")
 
     def _merge(self, output: WorkerOutput) -> None:
         run = self._run

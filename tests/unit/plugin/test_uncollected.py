@@ -130,7 +130,7 @@ def test_a_check_that_pytest_did_not_collect_is_a_problem_with_the_reason(
     config = pytester.parseconfigure(folder)
     items, _ = pytester.inline_genitems(folder)
 
-    problems = find_uncollected(config, items, [])
+    problems = find_uncollected(config, items, (), [])
 
     assert len(problems) == (reason is not None), problems
     assert reason is None or reason in problems[0].text
