@@ -117,9 +117,9 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, int | None]:
     """End a run of checks with its verdict: its report, and its exit code."""
+    drop_project_selection(config, config.option)
     if hasattr(config, "workerinput"):
         return (yield)
-    drop_project_selection(config, config.option)
     try:
         pytest_exit = yield
     except BaseException as error:

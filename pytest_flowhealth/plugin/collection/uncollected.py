@@ -80,8 +80,8 @@ def check_assertions(config: pytest.Config) -> Iterator[RunProblem]:
         for name in names:
             if not is_beside and name != "conftest.py":
                 continue
-            for line in find_vain_assertions(where / name):
-                text = "this assertion is always true: on a tuple, a text or a function, not on what it says"
+            for line, kind in find_vain_assertions(where / name):
+                text = f"an assertion on {kind} is always true"
                 yield RunProblem(f"{show_path(where / name, folder)}:{line}: {text}")
 
 
@@ -182,7 +182,9 @@ def _find_read_error(file: Path, config: pytest.Config) -> str | None:
         return None
     try:
         ast.parse(content)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    except SyntaxError as error:
+        return f"{error.msg} (line {error.lineno})"
+    except (ValueError, RecursionError, MemoryError) as error:
         return summarize(error)
     return None
 

@@ -10,9 +10,9 @@ import inspect
 import logging
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator
+from time import monotonic  # a check may leave a mock of time.monotonic behind
 from types import CoroutineType
 from typing import Any
 
@@ -53,7 +53,7 @@ class ErrorObserver:
 
         Threads that the interpreter would wait for anyway are given a second to end.
         """
-        self._join_threads(time.monotonic() + _PATIENCE)
+        self._join_threads(monotonic() + _PATIENCE)
         for text in _find_left_behind():
             if one_line(text, _LONGEST) not in self._reported:
                 self._report(text)
@@ -67,7 +67,7 @@ class ErrorObserver:
         for thread in threading.enumerate():
             own = thread in self._threads or thread is threading.current_thread()
             if not (own or thread.daemon or thread in pooled):
-                thread.join(max(0.0, deadline - time.monotonic()))
+                thread.join(max(0.0, deadline - monotonic()))
 
     def _report(self, text: str) -> None:
         line = one_line(text, _LONGEST)
