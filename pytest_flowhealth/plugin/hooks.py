@@ -58,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     """Add the options; with --health, first replace the report of the last run."""
     config: pytest.Config | None = pluginmanager.getplugin("pytestconfig")
     arguments = config.invocation_params.args if config else ()
-    if config and any(one.startswith("--health") for one in read_arguments(arguments)):
+    if config and any(text.startswith("--health") for text in read_arguments(arguments)):
         from pytest_flowhealth.plugin.lifecycle import claim_report
 
         claim_report(config)

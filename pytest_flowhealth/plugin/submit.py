@@ -1,4 +1,4 @@
-"""`pytest --health-submit`: a report of the installation is sent, or shown; and what takes that back."""
+"""`pytest --health-submit`: send a report of the installation, or show it."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ ERASE = "flowhealth reports erase"
 
 
 def require_receiver(config: pytest.Config) -> None:
-    """Refuse an address that can't be meant, before anything is run.
+    """Check the receiver's address before anything is run.
 
     Raises:
-        pytest.UsageError: It is such a one.
+        pytest.UsageError: The address is not supported.
     """
     text = config.option.health_submit
     if text is None or text == SHOW:
@@ -52,20 +52,20 @@ def require_receiver(config: pytest.Config) -> None:
 
 
 def submit(run: HealthRun, document: Document) -> None:
-    """Send what the command line asks for; whatever goes wrong is a line, and nothing of the verdict's."""
+    """Send or show the install report; an error is printed, and changes no verdict."""
     try:
-        told = _submitted(run, document)
+        message = _submit_report(run, document)
     except (NoReport, NotSent) as error:
-        told = f"no report was sent: {error}"
+        message = f"no report was sent: {error}"
     except KeyboardInterrupt:
-        told = "no report was sent: interrupted"
+        message = "no report was sent: interrupted"
     except Exception as error:  # noqa: BLE001  # the verdict stands
-        told = f"no report was sent: {type(error).__name__}: {error}"
-    if told:
-        _say(told)
+        message = f"no report was sent: {type(error).__name__}: {error}"
+    if message:
+        _print_line(message)
 
 
-def _submitted(run: HealthRun, document: Document) -> str:
+def _submit_report(run: HealthRun, document: Document) -> str:
     text = str(run.config.option.health_submit)
     # What forbids it is known before anybody looks for Node and npm.
     receiver = None if text == SHOW else receiver_of(text, OPTION)
@@ -77,19 +77,21 @@ def _submitted(run: HealthRun, document: Document) -> str:
     if receiver is None:
         _show(run, content)
         return ""
-    if known == "unknown" and not _asked(receiver, report):
-        return _not_agreed()
+    if known == "unknown" and not _ask_consent(receiver, report):
+        return _explain_refusal()
     address = send(receiver, content, os.environ.get(REPORT_TOKEN, "").strip() or None)
     return f"a report was sent to {receiver.origin}; to erase it: {ERASE} {address}"
 
 
 def _require_allowed(run: HealthRun, known: Consent) -> None:
-    """Refuse to send where that is known to be unwanted.
+    """Require that nothing forbids sending.
 
     Raises:
-        NotSent: It is, with the reason.
+        NotSent: Something does; the reason is its message.
     """
-    if not any(one.startswith(OPTION) for one in read_arguments(run.config.invocation_params.args)):
+    if not any(
+        text.startswith(OPTION) for text in read_arguments(run.config.invocation_params.args)
+    ):
         raise NotSent(f"{OPTION} has to be typed; in a configuration file it does not count")
     if known == "forbidden":
         raise NotSent(f"{DO_NOT_TRACK} is set")
@@ -100,7 +102,7 @@ def _require_allowed(run: HealthRun, known: Consent) -> None:
 
 
 def scrubber() -> Scrubber:
-    """Return what hides what is known of who runs this, and where."""
+    """Return a scrubber that knows this machine's users, home folders, host and secrets."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
@@ -126,11 +128,11 @@ def _show(run: HealthRun, content: bytes) -> None:
         stdout.write(content)
 
 
-def _asked(receiver: Receiver, report: InstallReport) -> bool:
-    """Ask whether a report may be sent, where somebody can answer, and remember the answer."""
+def _ask_consent(receiver: Receiver, report: InstallReport) -> bool:
+    """Ask on a terminal whether a report may be sent, and remember the answer."""
     if not _can_ask():
         return False
-    _say(
+    _print_line(
         f"Send a report of this installation to {receiver.origin}? It has the versions of "
         f"{report.package}, Node and npm, the platform, how it went and what the failing checks said, "
         f"scrubbed; `{OPTION} -` shows it. The answer is remembered; flowhealth reports withdraw takes it back."
@@ -142,7 +144,7 @@ def _asked(receiver: Receiver, report: InstallReport) -> bool:
         return False
     agreed = answer.strip().lower() in ("y", "yes")
     if not remember(receiver.origin, os.environ, agreed=agreed):
-        _say("the answer can't be remembered: there is no configuration folder")
+        _print_line("the answer can't be remembered: there is no configuration folder")
     return agreed
 
 
@@ -150,11 +152,11 @@ def _can_ask() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _not_agreed() -> str:
+def _explain_refusal() -> str:
     if _can_ask():
         return "no report was sent"
     return f"no report was sent: nobody agreed to it; without a terminal {SUBMIT}=yes does"
 
 
-def _say(text: str) -> None:
+def _print_line(text: str) -> None:
     sys.stderr.write(f"{one_line(text)}\n")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 import gc
-import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 
 class WrittenCheck(NamedTuple):
@@ -50,99 +49,18 @@ class WrittenCheck(NamedTuple):
 def parse_file(path: Path) -> ast.Module | None:
     """Return the syntax tree of a file; None if it can't be read."""
     try:
-        return _parse(path.read_bytes())
+        return parse_source(path.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
-def find_vain_assertions(path: Path) -> list[tuple[int, str]]:
-    """Return the lines of a file's assertions that are always true, each with what it is on."""
-    try:
-        content = path.read_bytes()
-        module = _parse(content) if _may_assert_in_vain(content) else ast.Module([], [])
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-    nodes = [*ast.walk(module)]
-    functions = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
-    functions -= {node.arg for node in nodes if isinstance(node, ast.arg)}
-    functions -= {
-        node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
-    tests = [node.test for node in nodes if isinstance(node, ast.Assert)]
-    kinds = [(test.lineno, _find_constant_kind(test, functions)) for test in tests]
-    return [(line, kind) for line, kind in kinds if kind is not None]
+def parse_source(content: bytes) -> ast.Module:
+    """Return the syntax tree of a source.
 
-
-def _may_assert_in_vain(content: bytes) -> bool:
-    names = _ASSERTED_NAME.findall(content)
-    return _ASSERTED_VALUE.search(content) is not None or any(
-        b"def %s(" % name in content for name in names
-    )
-
-
-def _find_constant_kind(expression: ast.expr, functions: Container[str]) -> str | None:
-    """Return what an expression is if it is true whatever happens."""
-    kind = None
-    match expression:
-        case ast.Tuple(parts) | ast.List(parts) | ast.Set(parts):
-            if any(not isinstance(part, ast.Starred) for part in parts):
-                kind = f"a {type(expression).__name__.lower()}"
-        case ast.Dict(keys) if any(key is not None for key in keys):
-            kind = "a dict"
-        case ast.Constant(str(text)) if text:
-            kind = "a text"
-        case ast.JoinedStr(parts) if any(isinstance(part, ast.Constant) for part in parts):
-            kind = "a text"
-        case ast.Lambda() | ast.GeneratorExp():
-            kind = "a function" if isinstance(expression, ast.Lambda) else "a generator"
-        case ast.Name(name) if name in functions:
-            kind = f"the function {name}, which is not called,"
-    return kind
-
-
-def is_fully_collected(path: Path, lines: Container[int | str]) -> bool:
-    """Tell whether everything in a file that may be a check begins on one of `lines`.
-
-    A quick look at the text, so that most files need not be parsed: False where it can't tell.
+    Raises:
+        SyntaxError: It is no Python.
+        ValueError: It has null bytes.
     """
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return False
-    if _UNCERTAIN.search(text):
-        return False
-    line, position, decorated_from, is_fixture = 1, 0, 0, False
-    for match in _DEFINITION.finditer(text):
-        line += text.count("\n", position, match.start())
-        position = match.start()
-        name = match["name"]
-        if name is None:
-            decorated_from = decorated_from or line
-            is_fixture = is_fixture or match["decorator"].endswith("fixture")
-            continue
-        may_be_check = (decorated_from or name.startswith("test")) and not is_fixture
-        if may_be_check and (decorated_from or line) not in lines:
-            return False
-        decorated_from, is_fixture = 0, False
-    return True
-
-
-_DEFINITION = re.compile(
-    r"^[ \t]*(?:@(?P<decorator>[\w.]+)|(?:async[ \t]+)?def[ \t]+(?P<name>\w+))", re.MULTILINE
-)
-# Classes, blocks at the top level, and marks applied by a call: `test_up = redis(check_up)`.
-_UNCERTAIN = re.compile(
-    r"^(?:class|if|try|with|for|while|match|async (?!def))\b"
-    r"|^(?!pytestmark\b)\w[^\n=(]*=[^\n]*\(|\\\r?$|\f",
-    re.MULTILINE,
-)
-_ASSERTED_VALUE = re.compile(
-    rb"\bassert(?:[\s\\]*[(\[{'\"]|[\s\\]+(?:lambda\b|[rRbBfFuU]{1,2}['\"]))"
-)
-_ASSERTED_NAME = re.compile(rb"\bassert[ \t]+(\w+)[ \t]*(?:,|#|\r?$)", re.MULTILINE)
-
-
-def _parse(content: bytes) -> ast.Module:
     # The tree is large and has no cycles: collecting garbage while it grows doubles the time.
     was_enabled = gc.isenabled()
     gc.disable()
@@ -160,16 +78,9 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 _COMPOUND = (
-    *(
-        ast.FunctionDef,
-        ast.AsyncFunctionDef,
-        ast.ClassDef,
-        ast.If,
-        ast.For,
-        ast.AsyncFor,
-        ast.While,
-    ),
-    *(ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match, ast.ExceptHandler, ast.match_case),
+    *get_args(Definition),
+    *(ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith),
+    *(ast.Try, ast.TryStar, ast.Match, ast.ExceptHandler, ast.match_case),
 )
 """What contains statements."""
 
@@ -239,7 +150,7 @@ class CheckReader:
             seen: The files and names that are being resolved already.
         """
         local = _find_local_names(expression)
-        for node in ast.walk(expression):
+        for node in _walk_value(expression):
             if isinstance(node, ast.Call) and self._is_mark(node.func):
                 return node
             if isinstance(node, (ast.Attribute, ast.Name)):
@@ -323,7 +234,7 @@ class CheckReader:
         if mark is not None and not _is_fixture(node):
             check = self._make(node, node.name, scope, mark)
             yield check._replace(redefined=again, conditional=conditional)
-        if any(isinstance(one, _COMPOUND) for one in node.body):
+        if any(isinstance(statement, _COMPOUND) for statement in node.body):
             inside = _Scope(names, obstacle=f"it is inside the function {node.name}")
             yield from self._read_body(node.body, inside)
 
@@ -332,16 +243,16 @@ class CheckReader:
         component = _literal(mark)
         return WrittenCheck(
             path=self._path,
-            line=min(one.lineno for one in (node, *decorators)),  # type: ignore[attr-defined]  # statements
+            line=min(part.lineno for part in (node, *decorators)),  # type: ignore[attr-defined]  # statements
             name=name,
             classes=scope.names,
             component=component,
             obstacle=scope.obstacle,
             unittest=scope.unittest,
             thresholds=tuple(
-                f"{component}.{_literal(one)}"
-                for one in decorators
-                if isinstance(one, ast.Call) and _last_name(one.func) == "threshold"
+                f"{component}.{_literal(decorator)}"
+                for decorator in decorators
+                if isinstance(decorator, ast.Call) and _last_name(decorator.func) == "threshold"
             ),
         )
 
@@ -405,6 +316,17 @@ def _find_bound_names(node: ast.AST) -> set[str]:
     return {name.id for name in names} - used
 
 
+def _walk_value(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of an expression, or of what a function or class does: not its own decorators."""
+    parts: Sequence[ast.AST] = [node]
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        parts = node.body
+    elif isinstance(node, ast.ClassDef):
+        parts = [part for part in node.body if not isinstance(part, Definition)]
+    for part in parts:
+        yield from ast.walk(part)
+
+
 def _find_local_names(node: ast.AST) -> set[str]:
     """Return the parameters and variables of a function: they are not the module's names."""
     if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -447,7 +369,7 @@ def _assignments(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _is_fixture(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    return any("fixture" in _last_name(one) for one in node.decorator_list)
+    return any("fixture" in _last_name(decorator) for decorator in node.decorator_list)
 
 
 def _last_name(expression: ast.expr) -> str:

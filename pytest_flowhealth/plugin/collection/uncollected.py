@@ -22,13 +22,9 @@ import pytest
 
 from pytest_flowhealth.domain.root_causes import RunProblem
 from pytest_flowhealth.plugin.collection import bundled
-from pytest_flowhealth.plugin.collection.sources import (
-    CheckReader,
-    WrittenCheck,
-    find_vain_assertions,
-    is_fully_collected,
-    parse_file,
-)
+from pytest_flowhealth.plugin.collection.assertions import find_vain_assertions
+from pytest_flowhealth.plugin.collection.source_scan import is_fully_collected
+from pytest_flowhealth.plugin.collection.sources import CheckReader, WrittenCheck, parse_file
 from pytest_flowhealth.plugin.reporting.messages import show_path, summarize
 
 _MOST_FILES = 2_000
@@ -230,7 +226,7 @@ def _explain(check: WrittenCheck, config: pytest.Config, *, given: bool) -> str:
     files, classes, functions = (
         config.getini(f"python_{kind}") for kind in ("files", "classes", "functions")
     )
-    classes_match = check.unittest or all(_matches_name(one, classes) for one in check.classes)
+    classes_match = check.unittest or all(_matches_name(name, classes) for name in check.classes)
     for matches, subject, name, patterns in (
         (given or _matches_path(check.path, files), "the file's name", "python_files", files),
         (classes_match, "the class's name", "python_classes", classes),
@@ -267,7 +263,7 @@ def _matches_name(name: str, patterns: Sequence[str]) -> bool:
     """Tell whether a name is collected: pytest takes a pattern as a prefix, or as a glob."""
     return any(
         name.startswith(pattern)
-        or (any(one in pattern for one in "*?[") and fnmatch.fnmatch(name, pattern))
+        or (any(character in pattern for character in "*?[") and fnmatch.fnmatch(name, pattern))
         for pattern in patterns
     )
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.plugin.collection.sources import find_vain_assertions, is_fully_collected
+from pytest_flowhealth.plugin.collection.assertions import find_vain_assertions
+from pytest_flowhealth.plugin.collection.source_scan import is_fully_collected
 from pytest_flowhealth.plugin.collection.uncollected import find_uncollected, read_checks
 
 SOURCE = """
@@ -132,6 +133,11 @@ CASES = {
     "a made decorator that is used": (
         "test_a.py",
         f"def check(name):\n  return mark.health(name)\nshop = check('shop')\n@shop\ndef test_up():\n{UP}",
+        None,
+    ),
+    "a check that another test is parametrized with": (
+        "test_a.py",
+        f"@redis\ndef test_up():\n{UP}@mark.parametrize('check', [test_up])\ndef test_plain(check):\n{UP}",
         None,
     ),
     "a parameter called like a marker": (
