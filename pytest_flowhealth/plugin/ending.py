@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from _pytest.config import ConftestImportFailure
 
 from pytest_flowhealth.domain.report import Document
 from pytest_flowhealth.domain.root_causes import RunProblem
@@ -90,12 +91,12 @@ def finish_without_conftest(config: pytest.Config, error: BaseException) -> int:
     if isinstance(error, pytest.UsageError):
         abort(config, str(error))
         raise error
-    cause = getattr(error, "cause", error)  # of pytest's ConftestImportFailure
     if isinstance(error, SystemExit):
         text = f"a conftest.py ended the process with exit code {error.code}"
+    elif isinstance(error, ConftestImportFailure):
+        text = f"{error.path.name} can't be used: {one_line(summarize(error.cause))}"
     else:
-        where = Path(getattr(error, "path", "conftest.py")).name
-        text = f"{where} can't be used: {one_line(summarize(cause))}"
+        text = f"a conftest.py or a plugin failed at the start: {one_line(summarize(error))}"
     return abort_unknown(config, text)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def health(request: pytest.FixtureRequest) -> Health:
-    """Record measurements, warnings and details for the current check.
+    """Return the object that records measurements, warnings and details of the current check.
 
     See `pytest_flowhealth.Health`: measure, warn, detail, remedy, depends_on, not_applicable.
     """
@@ -32,13 +32,13 @@ def health(request: pytest.FixtureRequest) -> Health:
 
 @pytest.fixture(scope="session")
 def target(pytestconfig: pytest.Config) -> Target:
-    """The npm project that is checked, with its configuration: a `pytest_flowhealth.Target`."""
+    """Return the npm project that is checked, with its configuration: a `pytest_flowhealth.Target`."""
     return _target(pytestconfig)
 
 
 @pytest.fixture(scope="session")
 def install_reports(pytestconfig: pytest.Config) -> Callable[[str], InstallReports]:
-    """Count the install reports of a package in the project's history: `install_reports(NAME)`."""
+    """Return a function that counts the install reports of a package: `install_reports(NAME)`."""
     from functools import partial
 
     from pytest_flowhealth.plugin.install_reports import count_install_reports
@@ -48,7 +48,7 @@ def install_reports(pytestconfig: pytest.Config) -> Callable[[str], InstallRepor
 
 @pytest.fixture(scope="session")
 def process_probe() -> ProcessProbe:
-    """Measure CPU and memory of processes: see `pytest_flowhealth.probes.processes.ProcessProbe`."""
+    """Return a `pytest_flowhealth.probes.processes.ProcessProbe`: CPU and memory of processes."""
     from pytest_flowhealth.probes.processes import ProcessProbe
 
     return ProcessProbe()
@@ -56,7 +56,7 @@ def process_probe() -> ProcessProbe:
 
 @pytest.fixture(scope="session")
 def http_probe() -> HttpProbe:
-    """Request any address over HTTP and measure its response times.
+    """Return a probe that requests any address over HTTP and measures its response times.
 
     See `pytest_flowhealth.probes.dashboard.HttpProbe`: get, response_times.
     """
@@ -67,7 +67,7 @@ def http_probe() -> HttpProbe:
 
 @pytest.fixture(scope="session")
 def websocket_probe() -> WebSocketProbe:
-    """Open a WebSocket at any address and measure its round trips.
+    """Return a probe that opens a WebSocket at any address and measures its round trips.
 
     See `pytest_flowhealth.probes.dashboard.WebSocketProbe`: round_trips.
     """
@@ -78,7 +78,7 @@ def websocket_probe() -> WebSocketProbe:
 
 @pytest.fixture(scope="session")
 def redis_probe(pytestconfig: pytest.Config) -> RedisProbe:
-    """Measure the Redis that the target uses: see `pytest_flowhealth.probes.redis.RedisProbe`.
+    """Return a `pytest_flowhealth.probes.redis.RedisProbe` of the Redis that the target uses.
 
     A check of a target that uses no Redis is skipped.
     """
@@ -89,7 +89,7 @@ def redis_probe(pytestconfig: pytest.Config) -> RedisProbe:
 
 @pytest.fixture(scope="session")
 def wasm_benchmark(pytestconfig: pytest.Config) -> WasmBenchmark:
-    """Measure a WebAssembly module against JavaScript: see `WasmBenchmark.__call__`."""
+    """Return a function that measures a WebAssembly module against JavaScript: see `WasmBenchmark`."""
     from pytest_flowhealth.plugin.wasm_benchmark import benchmark_of
 
     return benchmark_of(pytestconfig, _target(pytestconfig).root)
@@ -97,7 +97,7 @@ def wasm_benchmark(pytestconfig: pytest.Config) -> WasmBenchmark:
 
 @pytest.fixture(scope="session")
 def npm_project(pytestconfig: pytest.Config) -> Iterator[NpmProject]:
-    """Ask npm's own libraries about the project: a `pytest_flowhealth.probes.project.NpmProject`."""
+    """Return a `pytest_flowhealth.probes.project.NpmProject`: what npm's own libraries know of it."""
     from pytest_flowhealth.probes.project import NpmProject
 
     project = NpmProject(_target(pytestconfig).root)

@@ -21,7 +21,13 @@ from pytest_flowhealth.plugin.fixtures import (
     wasm_benchmark,
     websocket_probe,
 )
-from pytest_flowhealth.plugin.options import add_options, is_question, read_arguments, wants_health
+from pytest_flowhealth.plugin.options import (
+    add_options,
+    drop_project_selection,
+    is_question,
+    read_arguments,
+    wants_health,
+)
 
 __all__ = [
     "health",
@@ -52,7 +58,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     """Add the options; with --health, first replace the report of the last run."""
     config: pytest.Config | None = pluginmanager.getplugin("pytestconfig")
     arguments = config.invocation_params.args if config else ()
-    if config and any(one.startswith("--health") for one in read_arguments(arguments)):
+    if config and any(text.startswith("--health") for text in read_arguments(arguments)):
         from pytest_flowhealth.plugin.lifecycle import claim_report
 
         claim_report(config)
@@ -77,6 +83,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         # The demo checks an application of its own. A conftest.py here might need what is missing.
         options.noconftest = True
         return (yield)
+    drop_project_selection(early_config, options)
     if not wants_health(options):
         return (yield)
     from pytest_flowhealth.plugin.ending import finish_without_conftest
@@ -110,6 +117,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, int | None]:
     """End a run of checks with its verdict: its report, and its exit code."""
+    drop_project_selection(config, config.option)
     if hasattr(config, "workerinput"):
         return (yield)
     try:

@@ -33,6 +33,12 @@ _QUESTION_NAMES = (
 )
 """What pytest answers about itself: no run, and so no verdict and no report."""
 
+_SELECTION_NAMES = (
+    *("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "maxfail"),
+    *("stepwise", "stepwise_skip", "collectonly", "setuponly", "setupplan"),
+)
+"""The options that leave tests out, or end a run early."""
+
 
 def parse_duration_option(text: str) -> float:
     """Return the seconds that an option's text names.
@@ -199,9 +205,29 @@ def read_early_options(given: Iterable[object]) -> argparse.Namespace | None:
 
 def wants_health(options: argparse.Namespace) -> bool:
     """Tell whether the command line asks for a health check."""
+    return _requests_health(options) and not is_question(options)
+
+
+def drop_project_selection(config: pytest.Config, options: argparse.Namespace) -> None:
+    """With --health, undo what `addopts` of the project's settings leaves out: that is meant for its tests.
+
+    What is typed, or in PYTEST_ADDOPTS, stays in `options`.
+    """
+    if not _requests_health(options) or not config.getini("addopts"):
+        return
+    typed = config._parser.parse_known_args(  # noqa: SLF001  # pytest has no public way
+        read_arguments(config.invocation_params.args)
+    )
+    for name in (*_SELECTION_NAMES, *_QUESTION_NAMES):
+        if hasattr(options, name):
+            setattr(options, name, getattr(typed, name))
+    if not typed.file_or_dir:
+        config.args_source = pytest.Config.ArgsSource.INVOCATION_DIR
+
+
+def _requests_health(options: argparse.Namespace) -> bool:
     requested = options.health or options.health_all or options.health_component
-    requested = requested or options.health_submit or options.health_output
-    return bool(requested) and not is_question(options)
+    return bool(requested or options.health_submit or options.health_output)
 
 
 def is_question(options: argparse.Namespace) -> bool:

@@ -50,11 +50,11 @@ def read_markers(item: pytest.Item, mistakes: Mistakes) -> CheckSpec | None:
     where = find_location(item)
     declared = _read(marks["health"][0], _parse_health, where, mistakes)
     thresholds = [
-        _read(one, parse_threshold, where, mistakes) for one in marks.get("threshold", ())
+        _read(mark, parse_threshold, where, mistakes) for mark in marks.get("threshold", ())
     ]
     # They are shown as written, from top to bottom.
-    kept = _require_distinct(
-        [one for one in reversed(thresholds) if one is not None], where, mistakes
+    distinct = _require_distinct(
+        [threshold for threshold in reversed(thresholds) if threshold is not None], where, mistakes
     )
     waived, alerting = (
         _read(marks[name][0], parse, where, mistakes) if name in marks else None
@@ -66,7 +66,7 @@ def read_markers(item: pytest.Item, mistakes: Mistakes) -> CheckSpec | None:
         id=_make_id(item, declared["component"]),
         nodeid=item.nodeid,
         location=where,
-        thresholds=kept,
+        thresholds=distinct,
         waiver=waived,
         alert=alerting,
         **declared,
@@ -125,7 +125,7 @@ def _parse_names(requires: object) -> tuple[str, ...] | None:
         return (requires,)
     if not isinstance(requires, (tuple, list)):
         return None
-    names = tuple(one for one in requires if isinstance(one, str))
+    names = tuple(name for name in requires if isinstance(name, str))
     return names if len(names) == len(requires) else None
 
 
@@ -187,7 +187,7 @@ def _is_seconds(value: object) -> bool:
 def _require_distinct(
     thresholds: list[Threshold], where: str, mistakes: Mistakes
 ) -> tuple[Threshold, ...]:
-    names = [one.name for one in thresholds]
+    names = [threshold.name for threshold in thresholds]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         mistakes.add(
             where, f"@pytest.mark.threshold: {name!r} is declared {names.count(name)} times"

@@ -99,7 +99,7 @@ def apply_overrides(
     thresholds = []
     for threshold in spec.thresholds:
         wanted = make_names(spec, threshold)
-        for change in (one for name in wanted for one in by_name.get(name, ())):
+        for change in (override for name in wanted for override in by_name.get(name, ())):
             limits = change.limits
             try:
                 threshold = override_threshold(  # noqa: PLW2901  # each change builds on the one before

@@ -27,8 +27,8 @@ from pytest_flowhealth.plugin.collection.overrides import (
     suggest_names,
 )
 from pytest_flowhealth.plugin.collection.uncollected import (
+    check_assertions,
     find_uncollected,
-    find_vain_assertions,
     read_bundled,
     read_checks,
     read_ids,
@@ -145,9 +145,9 @@ class Selection:
         """Return the changes of thresholds that nobody declares, in bundled files not imported either."""
         names = [make_name(spec, threshold) for spec in specs for threshold in spec.thresholds]
         # Bundled files that were not imported declare some too: those that are named, then all.
-        for components in ([one.name for one in overrides], bundled.find_files()):
+        for components in ([override.name for override in overrides], bundled.find_files()):
             if self._bundled and find_unmatched(overrides, names):
-                checks = [check for one in components for check in read_bundled(one)]
+                checks = [check for name in components for check in read_bundled(name)]
                 names += [name for check in checks for name in check.thresholds]
         return find_unmatched(overrides, names)
 
@@ -210,7 +210,7 @@ class Selection:
     def _refuse(self, items: list[pytest.Item], lines: list[str]) -> None:
         count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
         error = make_usage_error(
-            "\n".join([f"health checks: {count}", *(f"  {one}" for one in lines)])
+            "\n".join([f"health checks: {count}", *(f"  {line}" for line in lines)])
         )
         if not is_worker(self._run.config):
             raise error
@@ -236,8 +236,12 @@ class Selection:
             if name not in present
         ]
         excused = [*run.skipped_files, *self._recorder.uncollectable]
-        run.problems += find_uncollected(run.config, self._recorder.items, excused)
-        run.problems += find_vain_assertions(run.config)
+        uncollected = find_uncollected(run.config, self._recorder.items, specs, excused)
+        if run.config.getoption("lf", default=False):
+            run.deselected += len(uncollected)  # what did not fail the last time is left out
+        else:
+            run.problems += uncollected
+        run.problems += check_assertions(run.config)
         own = any(not bundled.is_bundled(item.path) for item in specs)
         if own and not __debug__:
             run.problems.append(
@@ -262,7 +266,7 @@ class Selection:
         present = {specs[item].component for item in items}
         known = [
             *(bundled.find_files() if self._bundled else ()),
-            *(one.component for one in every),
+            *(spec.component for spec in every),
         ]
         self._run.not_requested = tuple(
             dict.fromkeys(name for name in known if name not in present)
@@ -275,7 +279,7 @@ def _is_bundled_check(required: str) -> bool:
 
 def _find_required(components: set[str], specs: Sequence[CheckSpec]) -> set[str]:
     """Return the ids of the checks of `components`, and of all that they require."""
-    return transitive_closure((one.id for one in specs if one.component in components), specs)
+    return transitive_closure((spec.id for spec in specs if spec.component in components), specs)
 
 
 def _find_required_components(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import gc
-import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 
 class WrittenCheck(NamedTuple):
@@ -28,12 +28,12 @@ class WrittenCheck(NamedTuple):
     line: int
     name: str
     classes: tuple[str, ...]
-    component: str | None
-    redefined: int | None
-    obstacle: str | None
-    conditional: bool
-    unittest: bool
-    thresholds: tuple[str, ...]
+    component: str | None = None
+    redefined: int | None = None
+    obstacle: str | None = None
+    conditional: bool = False
+    unittest: bool = False
+    thresholds: tuple[str, ...] = ()
 
     @property
     def qualified_name(self) -> str:
@@ -49,64 +49,18 @@ class WrittenCheck(NamedTuple):
 def parse_file(path: Path) -> ast.Module | None:
     """Return the syntax tree of a file; None if it can't be read."""
     try:
-        return _parse(path.read_bytes())
+        return parse_source(path.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
-def find_tuple_assertions(path: Path) -> list[int]:
-    """Return the lines of the assertions on a tuple in a file: they are always true."""
-    try:
-        module = _parse(content) if _ASSERTION.search(content := path.read_bytes()) else None
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-    return [
-        node.lineno
-        for node in (ast.walk(module) if module else ())
-        if isinstance(node, ast.Assert) and isinstance(node.test, ast.Tuple) and node.test.elts
-    ]
+def parse_source(content: bytes) -> ast.Module:
+    """Return the syntax tree of a source.
 
-
-def is_fully_collected(path: Path, lines: Container[int | str]) -> bool:
-    """Tell whether everything in a file that may be a check begins on one of `lines`.
-
-    A quick look at the text, so that most files need not be parsed: False where it can't tell.
+    Raises:
+        SyntaxError: It is no Python.
+        ValueError: It has null bytes.
     """
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return False
-    if _UNCERTAIN.search(text):
-        return False
-    line, position, decorated_from, is_fixture = 1, 0, 0, False
-    for match in _DEFINITION.finditer(text):
-        line += text.count("\n", position, match.start())
-        position = match.start()
-        name = match["name"]
-        if name is None:
-            decorated_from = decorated_from or line
-            is_fixture = is_fixture or match["decorator"].endswith("fixture")
-            continue
-        may_be_check = (decorated_from or name.startswith("test")) and not is_fixture
-        if may_be_check and (decorated_from or line) not in lines:
-            return False
-        decorated_from, is_fixture = 0, False
-    return True
-
-
-_DEFINITION = re.compile(
-    r"^[ \t]*(?:@(?P<decorator>[\w.]+)|(?:async[ \t]+)?def[ \t]+(?P<name>\w+))", re.MULTILINE
-)
-# Classes, blocks at the top level, and marks applied by a call: `test_up = redis(check_up)`.
-_UNCERTAIN = re.compile(
-    r"^(?:class|if|try|with|for|while|match|async (?!def))\b"
-    r"|^(?!pytestmark\b)\w[^\n=(]*=[^\n]*\(|\\\r?$|\f",
-    re.MULTILINE,
-)
-_ASSERTION = re.compile(rb"\bassert[\s\\]*\(")
-
-
-def _parse(content: bytes) -> ast.Module:
     # The tree is large and has no cycles: collecting garbage while it grows doubles the time.
     was_enabled = gc.isenabled()
     gc.disable()
@@ -124,16 +78,9 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 _COMPOUND = (
-    *(
-        ast.FunctionDef,
-        ast.AsyncFunctionDef,
-        ast.ClassDef,
-        ast.If,
-        ast.For,
-        ast.AsyncFor,
-        ast.While,
-    ),
-    *(ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match, ast.ExceptHandler, ast.match_case),
+    *get_args(Definition),
+    *(ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith),
+    *(ast.Try, ast.TryStar, ast.Match, ast.ExceptHandler, ast.match_case),
 )
 """What contains statements."""
 
@@ -165,18 +112,27 @@ class CheckReader:
     def __init__(self, path: Path, module: ast.Module) -> None:
         self._path = path
         self._module = module
-        self._values: dict[str, ast.expr] = {}
+        self._values: dict[str, ast.AST] = {}
         self._imports: dict[str, str] = {}
+        self._star_imports: list[str] = []
         for node, _ in _iterate_statements(module.body):
             for name, value in _assignments(node):
                 self._values[name] = value
-            if isinstance(node, ast.ImportFrom):
-                origin = node.module or ""
-                self._imports |= {
-                    one.asname or one.name: f"{origin}.{one.name}" for one in node.names
-                }
-            elif isinstance(node, ast.Import):
-                self._imports |= {one.asname: one.name for one in node.names if one.asname}
+            if isinstance(node, Definition):
+                self._values[node.name] = node
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                self._add_imports(node)
+
+    def _add_imports(self, node: ast.Import | ast.ImportFrom) -> None:
+        origin = ""
+        if isinstance(node, ast.ImportFrom):
+            origin = "." * node.level + (node.module or "") + "."
+        for alias in node.names:
+            if alias.name == "*":
+                self._star_imports.append(origin[:-1])
+            else:
+                name = alias.asname or (alias.name if origin else alias.name.partition(".")[0])
+                self._imports[name] = origin + (alias.name if alias.asname or origin else name)
 
     def read(self) -> Iterator[WrittenCheck]:
         """Yield every check, in the order of the file."""
@@ -184,22 +140,47 @@ class CheckReader:
             self._module.body, _Scope(mark=self._pytestmark(self._module.body))
         )
 
-    def resolve_mark(self, expression: ast.expr) -> ast.expr | None:
-        """Return the health marker that an expression is, or that its name stands for."""
-        function = expression.func if isinstance(expression, ast.Call) else expression
-        name = self._qualified_name(function)
-        if name.endswith("mark.health"):
-            return expression
-        if isinstance(function, ast.Name) and function.id in self._values:
-            value = self._values[function.id]
-            return None if value is expression else self.resolve_mark(value)
-        module, _, imported = name.rpartition(".")
-        return self._resolve_import(module, imported) if isinstance(function, ast.Name) else None
+    def resolve_mark(
+        self, expression: ast.AST, seen: frozenset[tuple[Path, str]] = frozenset()
+    ) -> ast.expr | None:
+        """Return the health marker in an expression, or in what its names stand for.
 
-    def _resolve_import(self, module: str, name: str) -> ast.expr | None:
-        path = self._path.parent / f"{module.replace('.', '/')}.py"
-        tree = parse_file(path) if module and path != self._path else None
-        return CheckReader(path, tree).resolve_mark(ast.Name(name)) if tree else None
+        Args:
+            expression: A decorator, or the definition of a function or class that one uses.
+            seen: The files and names that are being resolved already.
+        """
+        local = _find_local_names(expression)
+        for node in _walk_value(expression):
+            if isinstance(node, ast.Call) and self._is_mark(node.func):
+                return node
+            if isinstance(node, (ast.Attribute, ast.Name)):
+                if self._is_mark(node):
+                    return node
+                name = node.id if isinstance(node, ast.Name) else self._qualified_name(node)
+                if name.partition(".")[0] not in local and (self._path, name) not in seen:
+                    found = self._resolve_name(node, seen | {(self._path, name)})
+                    if found is not None:
+                        return found
+        return None
+
+    def _follow_names(self, expression: ast.AST) -> ast.AST:
+        """Return what a name of this module stands for."""
+        value = self._values.get(expression.id) if isinstance(expression, ast.Name) else None
+        return expression if value in (None, expression) else value
+
+    def _is_mark(self, expression: ast.expr) -> bool:
+        return self._qualified_name(expression).endswith("mark.health")
+
+    def _resolve_name(
+        self, node: ast.Attribute | ast.Name, seen: frozenset[tuple[Path, str]]
+    ) -> ast.expr | None:
+        if isinstance(node, ast.Name) and node.id in self._values:
+            return self.resolve_mark(self._values[node.id], seen)
+        module, _, imported = self._qualified_name(node).rpartition(".")
+        modules = [module] if module else self._star_imports
+        readers = (_find_module(self._path, origin) for origin in modules)
+        marks = (reader.resolve_mark(ast.Name(imported), seen) for reader in readers if reader)
+        return next((mark for mark in marks if mark is not None), None)
 
     def _qualified_name(self, expression: ast.expr) -> str:
         if isinstance(expression, ast.Attribute):
@@ -213,22 +194,28 @@ class CheckReader:
 
     def _read_body(self, body: Sequence[ast.stmt], scope: _Scope) -> Iterator[WrittenCheck]:
         statements = list(_iterate_statements(body))
-        definitions: dict[str, list[tuple[Definition, Branches]]] = {}
+        bindings: dict[str, list[tuple[ast.AST, Branches]]] = {}
+        for node, branches in statements:
+            for name in _find_bound_names(node):
+                bindings.setdefault(name, []).append((node, branches))
         for node, branches in statements:
             if isinstance(node, Definition):
-                definitions.setdefault(node.name, []).append((node, branches))
-        for node, branches in statements:
-            if isinstance(node, Definition):
-                again = _find_redefinition(node, branches, definitions[node.name])
+                again = _find_redefinition(node, branches, bindings[node.name])
                 yield from self._read_definition(node, scope, again, conditional=bool(branches))
-            for name, value in _assignments(node):
-                mark = self._mark([value.func]) if isinstance(value, ast.Call) else None
-                if isinstance(value, ast.Call) and isinstance(mark, ast.Call):
-                    obstacle = None
-                    if value.args and not isinstance(value.args[0], ast.Name):
-                        obstacle = "only what is defined with def can be marked"
-                    inner = scope._replace(obstacle=scope.obstacle or obstacle)
-                    yield self._make(node, name, inner, mark)
+            yield from self._read_assignments(node, scope)
+
+    def _read_assignments(self, node: ast.AST, scope: _Scope) -> Iterator[WrittenCheck]:
+        """Yield what a marker was applied to by a call: ``test_up = redis(check_up)``."""
+        for name, value in _assignments(node):
+            if not isinstance(value, ast.Call):
+                continue
+            mark = self._follow_names(value.func)
+            if isinstance(mark, ast.Call) and self._is_mark(mark.func):
+                obstacle = None
+                if value.args and not isinstance(value.args[0], ast.Name):
+                    obstacle = "only what is defined with def can be marked"
+                inner = scope._replace(obstacle=scope.obstacle or obstacle)
+                yield self._make(node, name, inner, mark)
 
     def _read_definition(
         self, node: Definition, scope: _Scope, again: int | None, *, conditional: bool
@@ -247,7 +234,7 @@ class CheckReader:
         if mark is not None and not _is_fixture(node):
             check = self._make(node, node.name, scope, mark)
             yield check._replace(redefined=again, conditional=conditional)
-        if any(isinstance(one, _COMPOUND) for one in node.body):
+        if any(isinstance(statement, _COMPOUND) for statement in node.body):
             inside = _Scope(names, obstacle=f"it is inside the function {node.name}")
             yield from self._read_body(node.body, inside)
 
@@ -256,18 +243,16 @@ class CheckReader:
         component = _literal(mark)
         return WrittenCheck(
             path=self._path,
-            line=min(one.lineno for one in (node, *decorators)),  # type: ignore[attr-defined]  # statements
+            line=min(part.lineno for part in (node, *decorators)),  # type: ignore[attr-defined]  # statements
             name=name,
             classes=scope.names,
             component=component,
-            redefined=None,
             obstacle=scope.obstacle,
-            conditional=False,
             unittest=scope.unittest,
             thresholds=tuple(
-                f"{component}.{_literal(one)}"
-                for one in decorators
-                if isinstance(one, ast.Call) and _last_name(one.func) == "threshold"
+                f"{component}.{_literal(decorator)}"
+                for decorator in decorators
+                if isinstance(decorator, ast.Call) and _last_name(decorator.func) == "threshold"
             ),
         )
 
@@ -304,18 +289,70 @@ def _iterate_statements(
 
 
 def _find_redefinition(
-    node: Definition, branches: Branches, same_name: Sequence[tuple[Definition, Branches]]
+    node: Definition, branches: Branches, same_name: Sequence[tuple[ast.AST, Branches]]
 ) -> int | None:
     """Return the line on which the name is defined again, unless only one of both can run."""
     return max(
         (
-            other.lineno
+            line
             for other, others in same_name
-            if other.lineno > node.lineno
+            if (line := getattr(other, "lineno", 0)) > node.lineno
             and not any(dict(others).get(block, part) != part for block, part in branches)
         ),
         default=None,
     )
+
+
+def _find_bound_names(node: ast.AST) -> set[str]:
+    """Return the names that a statement defines, assigns, imports or deletes, but not those that it uses."""
+    if isinstance(node, Definition):
+        return {node.name}
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    blocks = (ast.stmt, ast.ExceptHandler, ast.match_case)
+    parts = [part for part in ast.iter_child_nodes(node) if not isinstance(part, blocks)]
+    names = [name for part in parts for name in ast.walk(part) if isinstance(name, ast.Name)]
+    used = {name.id for name in names if isinstance(name.ctx, ast.Load)}
+    return {name.id for name in names} - used
+
+
+def _walk_value(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of an expression, or of what a function or class does: not its own decorators."""
+    parts: Sequence[ast.AST] = [node]
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        parts = node.body
+    elif isinstance(node, ast.ClassDef):
+        parts = [part for part in node.body if not isinstance(part, Definition)]
+    for part in parts:
+        yield from ast.walk(part)
+
+
+def _find_local_names(node: ast.AST) -> set[str]:
+    """Return the parameters and variables of a function: they are not the module's names."""
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return set()
+    parts = [*ast.walk(node)]
+    parameters = {part.arg for part in parts if isinstance(part, ast.arg)}
+    return parameters | {
+        part.id for part in parts if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+    }
+
+
+_MOST_PARENTS = 5
+
+
+@lru_cache(maxsize=64)
+def _find_module(importer: Path, name: str) -> CheckReader | None:
+    """Return the project's module of a dotted name; None for a module from elsewhere."""
+    level = len(name) - len(name.lstrip("."))
+    folders = [importer.parents[level - 1]] if level else [*importer.parents][:_MOST_PARENTS]
+    relative = name[level:].replace(".", "/")
+    for folder in folders:
+        for path in (folder / f"{relative}.py", folder / relative / "__init__.py"):
+            tree = parse_file(path) if relative and path != importer and path.is_file() else None
+            if tree is not None:
+                return CheckReader(path, tree)
+    return None
 
 
 def _assignments(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
@@ -332,7 +369,7 @@ def _assignments(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
 
 
 def _is_fixture(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    return any("fixture" in _last_name(one) for one in node.decorator_list)
+    return any("fixture" in _last_name(decorator) for decorator in node.decorator_list)
 
 
 def _last_name(expression: ast.expr) -> str:

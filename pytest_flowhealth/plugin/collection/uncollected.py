@@ -6,48 +6,48 @@ name of its file, its class or its function, must not be missing from the verdic
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import pytest
 
 from pytest_flowhealth.domain.root_causes import RunProblem
 from pytest_flowhealth.plugin.collection import bundled
-from pytest_flowhealth.plugin.collection.sources import (
-    CheckReader,
-    WrittenCheck,
-    find_tuple_assertions,
-    is_fully_collected,
-    parse_file,
-)
-from pytest_flowhealth.plugin.reporting.messages import show_path
+from pytest_flowhealth.plugin.collection.assertions import find_vain_assertions
+from pytest_flowhealth.plugin.collection.source_scan import is_fully_collected
+from pytest_flowhealth.plugin.collection.sources import CheckReader, WrittenCheck, parse_file
+from pytest_flowhealth.plugin.reporting.messages import show_path, summarize
 
 _MOST_FILES = 2_000
 _NOT_SEARCHED = frozenset({"node_modules", "__pycache__", "site-packages"})
 
 
 def find_uncollected(
-    config: pytest.Config, items: Iterable[pytest.Item], excused: Iterable[str]
+    config: pytest.Config,
+    items: Iterable[pytest.Item],
+    checks: Container[pytest.Item],
+    excused: Iterable[str],
 ) -> list[RunProblem]:
     """Return a problem for each check in the requested paths that pytest did not collect.
 
     Args:
         config: Its arguments are the requested paths; what a node id names is left alone.
         items: What pytest collected, before anything was deselected.
+        checks: Those of them that are known to carry the marker.
         excused: Node ids of files that could not be collected, which are problems already.
     """
-    if config.getoption("lf", default=False):
-        return []
     paths = [_find_path(config, arg) for arg in config.args if "::" not in arg]
     collected = list(items)
-    known = _locate(collected)
+    locations = _Locations(collected, checks)
     not_read = {config.rootpath / nodeid for nodeid in excused}
     problems: list[RunProblem] = []
     for path in dict.fromkeys(paths):
@@ -55,7 +55,7 @@ def find_uncollected(
             continue
         for file in _python_files(path):
             if file not in not_read:
-                problems += _compare(file, known, config, given=path.is_file())
+                problems += _compare(file, locations, config, given=path.is_file())
         if path.is_dir() and not problems and not _holds_any(path, collected, not_read):
             problems.append(
                 RunProblem(f"{show_path(path, config.invocation_params.dir)} contains no check")
@@ -63,8 +63,8 @@ def find_uncollected(
     return list(dict.fromkeys(problems))
 
 
-def find_vain_assertions(config: pytest.Config) -> Iterator[RunProblem]:
-    """Yield a problem for each assertion on a tuple in the imported modules beside the checks."""
+def check_assertions(config: pytest.Config) -> Iterator[RunProblem]:
+    """Yield a problem for each assertion that is always true in the imported modules beside the checks."""
     folder = config.invocation_params.dir
     paths = [Path(folder, arg.partition("::")[0]) for arg in config.args]
     folders = {(path if path.is_dir() else path.parent).resolve() for path in paths}
@@ -76,8 +76,8 @@ def find_vain_assertions(config: pytest.Config) -> Iterator[RunProblem]:
         for name in names:
             if not is_beside and name != "conftest.py":
                 continue
-            for line in find_tuple_assertions(where / name):
-                text = "an assertion on a tuple is always true; remove the parentheses"
+            for line, kind in find_vain_assertions(where / name):
+                text = f"an assertion on {kind} is always true"
                 yield RunProblem(f"{show_path(where / name, folder)}:{line}: {text}")
 
 
@@ -143,19 +143,78 @@ def read_checks(path: Path) -> tuple[WrittenCheck, ...]:
 
 
 def _compare(
-    file: Path, known: Mapping[str, set[int | str]], config: pytest.Config, *, given: bool
+    file: Path, locations: _Locations, config: pytest.Config, *, given: bool
 ) -> Iterator[RunProblem]:
     """Yield what is wrong with the checks of one file."""
-    folder, collected = config.invocation_params.dir, known.get(str(file.resolve()), set())
+    folder = config.invocation_params.dir
+    collected, unmarked = locations.of(file)
     if is_fully_collected(file, collected):
         return
-    for check in read_checks(file):
-        found = {check.line, check.qualified_name} & collected
-        if found and not (check.redefined and check.line not in collected):
+    problem = _find_read_error(file, config)
+    if problem is not None:
+        yield RunProblem(f"{show_path(file, folder)} can't be read: {problem}")
+    written = {check.line: check for check in read_checks(file)}
+    for check in _find_marked_functions(file):
+        written.setdefault(check.line, check)
+    for check in written.values():
+        location = {check.line, check.qualified_name}
+        if location & collected and not (check.redefined and check.line not in collected):
             continue
         why = _explain(check, config, given=given)
+        if check.redefined is None and location & unmarked:
+            why = "pytest found no marker on it: what wraps the function hides it"
         where = f"{show_path(file, folder)}:{check.line}"
         yield RunProblem(f"{where}: the check {check.qualified_name} was not collected: {why}")
+
+
+def _find_read_error(file: Path, config: pytest.Config) -> str | None:
+    """Return why a file that may hold checks can't be read; None if it can."""
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        matches = _matches_path(file, config.getini("python_files"))
+        return str(error.strerror) if matches and not file.is_dir() else None
+    if b"mark.health" not in content:
+        return None
+    try:
+        ast.parse(content)
+    except SyntaxError as error:
+        return f"{error.msg} (line {error.lineno})"
+    except (ValueError, RecursionError, MemoryError) as error:
+        return summarize(error)
+    return None
+
+
+def _find_marked_functions(file: Path) -> Iterator[WrittenCheck]:
+    """Yield the functions of an imported file that carry the marker, however it was put there."""
+    for namespace in _find_namespaces(file):
+        yield from _read_namespace(file, namespace, ())
+
+
+def _find_namespaces(file: Path) -> list[dict[str, Any]]:
+    """Return the namespaces of the modules that were imported from a file."""
+    path = _resolve(str(file))
+    modules = [*sys.modules.values()]
+    return [
+        vars(module)
+        for module in modules
+        if _resolve(getattr(module, "__file__", None) or "") == path
+    ]
+
+
+def _read_namespace(
+    file: Path, namespace: Mapping[str, Any], classes: tuple[str, ...]
+) -> Iterator[WrittenCheck]:
+    for name, value in [*namespace.items()]:
+        if isinstance(value, type) and value.__qualname__ == ".".join((*classes, name)):
+            yield from _read_namespace(file, vars(value), (*classes, name))
+        elif isinstance(value, FunctionType):
+            code = inspect.unwrap(value).__code__
+            marks = getattr(value, "pytestmark", ())
+            if _resolve(code.co_filename) == _resolve(str(file)) and any(
+                getattr(mark, "name", "") == "health" for mark in marks
+            ):
+                yield WrittenCheck(file, code.co_firstlineno, name, classes)
 
 
 def _explain(check: WrittenCheck, config: pytest.Config, *, given: bool) -> str:
@@ -167,7 +226,7 @@ def _explain(check: WrittenCheck, config: pytest.Config, *, given: bool) -> str:
     files, classes, functions = (
         config.getini(f"python_{kind}") for kind in ("files", "classes", "functions")
     )
-    classes_match = check.unittest or all(_matches_name(one, classes) for one in check.classes)
+    classes_match = check.unittest or all(_matches_name(name, classes) for name in check.classes)
     for matches, subject, name, patterns in (
         (given or _matches_path(check.path, files), "the file's name", "python_files", files),
         (classes_match, "the class's name", "python_classes", classes),
@@ -177,7 +236,21 @@ def _explain(check: WrittenCheck, config: pytest.Config, *, given: bool) -> str:
             return f"{subject} matches none of {name} = {' '.join(patterns)}"
     if check.conditional:
         return "the block that it is in did not run"
-    return "a setting or a conftest.py keeps pytest from collecting it"
+    return (
+        _find_class_obstacle(check) or "a setting or a conftest.py keeps pytest from collecting it"
+    )
+
+
+def _find_class_obstacle(check: WrittenCheck) -> str | None:
+    """Return what pytest does not collect in the class of a check, also what it inherits."""
+    for namespace in _find_namespaces(check.path) if check.classes else ():
+        found: Any = namespace.get(check.classes[0])
+        for name in check.classes[1:]:
+            found = getattr(found, name, None)
+        for method in ("__init__", "__new__"):
+            if isinstance(found, type) and getattr(found, method) is not getattr(object, method):
+                return f"the class {found.__name__} has, or inherits, a method {method}"
+    return None
 
 
 def _matches_path(path: Path, patterns: Sequence[str]) -> bool:
@@ -190,18 +263,32 @@ def _matches_name(name: str, patterns: Sequence[str]) -> bool:
     """Tell whether a name is collected: pytest takes a pattern as a prefix, or as a glob."""
     return any(
         name.startswith(pattern)
-        or (any(one in pattern for one in "*?[") and fnmatch.fnmatch(name, pattern))
+        or (any(character in pattern for character in "*?[") and fnmatch.fnmatch(name, pattern))
         for pattern in patterns
     )
 
 
-def _locate(items: Iterable[pytest.Item]) -> dict[str, set[int | str]]:
-    """Return where the functions of the items are defined, by file."""
-    known: dict[str, set[int | str]] = {}
-    for item in items:
-        for path, location in _locations(item):
-            known.setdefault(path, set()).add(location)
-    return known
+class _Locations:
+    """Where the functions of the collected items are defined: by name, and by first line.
+
+    Args:
+        items: What pytest collected.
+        checks: Those of them that are known to carry the marker.
+    """
+
+    def __init__(self, items: Iterable[pytest.Item], checks: Container[pytest.Item]) -> None:
+        self._marked: dict[str, set[int | str]] = {}
+        self._unmarked: dict[str, set[int | str]] = {}
+        for item in items:
+            is_check = item in checks or item.get_closest_marker("health") is not None
+            known = self._marked if is_check else self._unmarked
+            for path, location in _locations(item):
+                known.setdefault(path, set()).add(location)
+
+    def of(self, file: Path) -> tuple[set[int | str], set[int | str]]:
+        """Return where the checks of a file are defined, and where its other tests are."""
+        path = _resolve(str(file))
+        return self._marked.get(path, set()), self._unmarked.get(path, set())
 
 
 def _locations(item: pytest.Item) -> Iterator[tuple[str, int | str]]:

@@ -12,12 +12,14 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from time import monotonic  # a check may leave a mock of time.monotonic behind
 from types import CoroutineType
 from typing import Any
 
 from pytest_flowhealth.domain.text import one_line
 
 _LONGEST = 200
+_PATIENCE = 1.0
 _ASYNCIO = logging.getLogger("asyncio")
 
 
@@ -31,11 +33,13 @@ class ErrorObserver:
     def __init__(self, report: Callable[[str], None]) -> None:
         self._send = report
         self._reported: set[str] = set()
+        self._threads: list[threading.Thread] = []
         self._thread_hook = threading.excepthook
         self._warn_unawaited: Any = None
 
     def install(self) -> None:
         """Start observing."""
+        self._threads = threading.enumerate()
         self._thread_hook = threading.excepthook
         threading.excepthook = self._observe_thread
         # The interpreter calls this function for a coroutine that is dropped before it ran.
@@ -45,7 +49,11 @@ class ErrorObserver:
         _ASYNCIO.error = self._observe_asyncio  # type: ignore[method-assign, assignment]
 
     def remove(self) -> None:
-        """Report what is left, and stop observing."""
+        """Report what is left, and stop observing.
+
+        Threads that the interpreter would wait for anyway are given a second to end.
+        """
+        self._join_threads(monotonic() + _PATIENCE)
         for text in _find_left_behind():
             if one_line(text, _LONGEST) not in self._reported:
                 self._report(text)
@@ -53,16 +61,26 @@ class ErrorObserver:
         warnings._warn_unawaited_coroutine = self._warn_unawaited  # type: ignore[attr-defined]  # noqa: SLF001
         del _ASYNCIO.error
 
+    def _join_threads(self, deadline: float) -> None:
+        futures = sys.modules.get("concurrent.futures.thread")
+        pooled = getattr(futures, "_threads_queues", ())  # their threads wait for more work
+        for thread in threading.enumerate():
+            own = thread in self._threads or thread is threading.current_thread()
+            if not (own or thread.daemon or thread in pooled):
+                thread.join(max(0.0, deadline - monotonic()))
+
     def _report(self, text: str) -> None:
         line = one_line(text, _LONGEST)
         self._reported.add(line)
         self._send(line)
 
     def _observe_thread(self, arguments: threading.ExceptHookArgs) -> None:
-        if not issubclass(arguments.exc_type, SystemExit):
-            name = arguments.thread.name if arguments.thread else "?"
-            error = f"{arguments.exc_type.__name__}: {arguments.exc_value}"
-            self._report(f"Exception in thread {name}: {error}")
+        if issubclass(arguments.exc_type, SystemExit):
+            return  # ends the thread in silence, as Python does; pytest's hook would warn of it
+        name = arguments.thread.name if arguments.thread else "?"
+        self._report(
+            f"Exception in thread {name}: {arguments.exc_type.__name__}: {arguments.exc_value}"
+        )
         self._thread_hook(arguments)
 
     def _observe_unawaited(self, coroutine: CoroutineType[Any, Any, Any]) -> None:

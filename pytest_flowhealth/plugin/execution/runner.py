@@ -43,8 +43,6 @@ from pytest_flowhealth.plugin.reporting.messages import (
 from pytest_flowhealth.plugin.reporting.recorder import RESULT_ATTRIBUTE, is_final
 from pytest_flowhealth.plugin.run import HealthRun, Mode, is_worker
 
-_datetime = datetime.datetime  # a check may leave a mock of it behind
-
 
 class HealthWarning(UserWarning):
     """A check of a mixed suite that would count as degraded."""
@@ -119,7 +117,7 @@ class CheckRunner:
                 _require_body(item, check)
                 self._require_thresholds(check)
             except (Exception, pytest.fail.Exception) as error:
-                _apply_waiver(check, error)
+                _apply_waiver(check, error, self._run.started.date())
                 raise
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -190,7 +188,7 @@ class CheckRunner:
         run = check.to_run()
         if doubts:
             run = msgspec.structs.replace(run, doubts=(*run.doubts, *doubts))
-        result = evaluate_check(check.spec, run, _datetime.now(datetime.UTC).date())
+        result = evaluate_check(check.spec, run, self._run.started.date())
         return self._run.sanitizer.check(result)
 
     def _finish(self, item: pytest.Item, check: RunningCheck) -> None:
@@ -283,13 +281,13 @@ def _translate_errors(check: RunningCheck, when: str) -> Iterator[None]:
         pytest.fail(error.message, pytrace=False)
 
 
-def _apply_waiver(check: RunningCheck, error: BaseException) -> None:
+def _apply_waiver(check: RunningCheck, error: BaseException, today: datetime.date) -> None:
     """Turn a waived failure into an expected one, so that it does not fail for pytest either."""
     waiver = check.spec.waiver
     outcome, _ = check.attempt.outcomes.get("call", (PhaseOutcome.FAILED, ""))
     if waiver is None or outcome is PhaseOutcome.UNAVAILABLE or not check.attempt.body_started:
         return
-    if _datetime.now(datetime.UTC).date() > waiver.until:
+    if today > waiver.until:
         return
     if "call" not in check.attempt.outcomes:
         check.note_outcome("call", PhaseOutcome.FAILED, summarize(error))

@@ -103,13 +103,14 @@ class Recorder:
         if _getpid() != self._owner:
             # A child that a check forked fell through into pytest: it must not speak for the run.
             os._exit(Status.UNKNOWN.exit_code)
-        self._run.entries.add(report)
-        failed = self._run.finished.get(report.nodeid, False)
+        nodeid = report.nodeid  # a property that builds it
+        self._run.entries.add(nodeid, report)
         if is_final(report):
-            self._run.finished[report.nodeid] = failed or report.failed
+            failed = self._run.finished.get(nodeid, False)
+            self._run.finished[nodeid] = failed or report.failed
         text = getattr(report, RESULT_ATTRIBUTE, None)
         if text is not None and not is_worker(self._run.config):
-            self._receive(report.nodeid, msgspec.json.decode(text, type=CheckResult))
+            self._receive(nodeid, msgspec.json.decode(text, type=CheckResult))
 
     def _receive(self, nodeid: str, result: CheckResult) -> None:
         self._run.results[nodeid] = result
@@ -166,7 +167,8 @@ class Recorder:
             self._merge(output)
         if error:
             name = getattr(node.gateway, "id", "a worker")
-            self._add_problem(f"xdist worker {name} was lost: {one_line(str(error))}")
+            cause = str(error).strip().rpartition("\n")[2]  # of a traceback, its last line
+            self._add_problem(f"xdist worker {name} was lost: {one_line(cause)}")
 
     def _merge(self, output: WorkerOutput) -> None:
         run = self._run

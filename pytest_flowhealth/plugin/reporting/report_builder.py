@@ -72,7 +72,7 @@ def build_report(run: HealthRun, pytest_exit: int) -> Document:
         comparisons=comparisons,
     )
     document = Document(
-        created=time.time(),
+        created=run.started.timestamp() + duration,  # a check may have changed the time
         duration=duration,
         exitcode=report.exit_code,
         root=printable(str(run.config.rootpath)),

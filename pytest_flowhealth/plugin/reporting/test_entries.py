@@ -26,16 +26,16 @@ class TestEntries:
         self._clean = sanitizer.tree
         self._tests: dict[str, dict[str, Any]] = {}
 
-    def add(self, report: pytest.TestReport) -> None:
-        """Add one phase, or one subtest."""
+    def add(self, nodeid: str, report: pytest.TestReport) -> None:
+        """Add one phase, or one subtest, of the test `nodeid`."""
         from pytest_jsonreport.serialize import make_testitem, make_teststage
 
-        test = self._tests.get(report.nodeid)
+        test = self._tests.get(nodeid)
         if test is None:
-            test = make_testitem(report.nodeid, list(report.keywords), report.location)
-            test = self._clean(test)
-            self._tests[report.nodeid] = test
-        if report.passed:
+            test = self._clean(make_testitem(nodeid, list(report.keywords), report.location))
+            self._tests[nodeid] = test
+        passed = report.passed
+        if passed:
             stage = {"duration": report.duration, "outcome": report.outcome}
         else:
             stage = make_teststage(report, None, None, None, omit_traceback=False)
@@ -44,7 +44,7 @@ class TestEntries:
             test.setdefault("subtests", []).append(stage)
         else:
             test[str(report.when)] = stage
-        outcome = _category(report)
+        outcome = "passed" if passed and not hasattr(report, "wasxfail") else _category(report)
         if outcome != "passed" and test["outcome"] not in ("failed", "error"):
             test["outcome"] = outcome
 

@@ -182,6 +182,35 @@ def test_what_the_user_left_out_is_no_fault_unless_it_is_everything(run_checks: 
     assert (nothing.exit_code, nothing.reasons) == (3, ["no check was run"])
 
 
+@pytest.mark.parametrize(
+    "selection",
+    [
+        *["-k good", "-m 'not health'", "--deselect=test_checks.py", "--ignore-glob=*.py"],
+        *["--collect-only", "--fixtures", "--setup-plan", "-k good -n 2"],
+    ],
+)
+def test_what_the_settings_leave_out_of_the_projects_tests_is_checked_all_the_same(
+    run_checks: RunChecks, selection: str
+) -> None:
+    files = {**OLD, "pytest.ini": f"[pytest]\naddopts = {selection}\n"}
+
+    result = run_checks(GOOD + CHECK + "assert 0, 'down'", files=files)
+
+    assert result.exit_code == 2, result.text
+    assert result.outcomes == {"app.good": "pass", "app.it": "fail"}
+
+
+def test_what_was_left_out_by_the_last_failures_is_counted(run_checks: RunChecks) -> None:
+    cache = {".pytest_cache/v/cache/lastfailed": '{"health/test_a.py::test_a": true}'}
+    files = {f"health/test_{name}.py": f"import pytest\n{GOOD}" for name in "ab"}
+    files = {name: text.replace("good", name[-4]) for name, text in files.items()}
+
+    result = run_checks("", "--lf", "-p", "cacheprovider", files=cache | files, path=("health",))
+
+    assert (result.exit_code, result.outcomes) == (0, {"app.a": "pass"}), result.text
+    assert result.health["deselected"] == 1
+
+
 def test_a_question_about_pytest_is_no_run_and_leaves_the_report(run_checks: RunChecks) -> None:
     report = run_checks(GOOD).report
 
@@ -292,6 +321,30 @@ def test_checks_of_a_module_that_is_given_by_name_are_compared_too(
 
     assert result.exit_code == 3
     assert "its name matches none of python_functions" in result.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        (
+            "mark = getattr(pytest.mark, 'he' + 'alth')\n@mark('app')\ndef up(): pass\n",
+            "the check up was not collected: its name matches none of python_functions",
+        ),
+        (
+            "class Base:\n    def __init__(self): pass\n"
+            "class TestIt(Base):\n    @pytest.mark.health('app')\n    def test_up(self): pass\n",
+            "the class TestIt has, or inherits, a method __init__",
+        ),
+    ],
+    ids=["a marker that only running the file tells", "an inherited __init__"],
+)
+def test_checks_that_were_imported_and_not_collected_are_named(
+    run_checks: RunChecks, source: str, why: str
+) -> None:
+    result = run_checks(GOOD + source)
+
+    assert result.exit_code == 3
+    assert why in result.reasons[0]
 
 
 def test_a_check_that_closes_the_standard_streams_is_never_degraded(run_checks: RunChecks) -> None:

@@ -32,6 +32,27 @@ def test_a_mock_that_ends_pytest_is_never_degraded(run_checks: RunChecks, mock: 
     assert result.health["exit_code"] == result.exit_code
 
 
+STOPS_THE_CLOCK = """
+    real = datetime.datetime
+    class Frozen(real):
+        @classmethod
+        def now(cls, tz=None): return real(2001, 1, 1, tzinfo=tz)
+    for module in [*sys.modules.values()]:
+        for name, value in [*vars(module).items()]:
+            if value is real: setattr(module, name, Frozen)
+"""
+
+
+def test_a_clock_that_a_check_leaves_behind_prolongs_no_waiver(run_checks: RunChecks) -> None:
+    # As freezegun stops it.
+    waive = "@pytest.mark.waive(until='2001-12-31', reason='ticket 7')\n"
+
+    result = run_checks(f"{CHECK}{waive}def test_it():{STOPS_THE_CLOCK}    assert 0, 'down'\n")
+
+    assert result.exit_code == 2
+    assert "its waiver ended on 2001-12-31" in result.check("app.it")["message"]
+
+
 @pytest.mark.parametrize("limit", ["of the check", "of the settings"])
 def test_a_time_limit_of_faulthandler_is_unknown(run_checks: RunChecks, limit: str) -> None:
     own = limit == "of the check"

@@ -26,6 +26,10 @@ ERRORS = {
         "t = threading.Thread(target=lambda: 1 / 0); t.start(); t.join()",
         "Exception in thread Thread-1 (<lambda>): ZeroDivisionError: division by zero",
     ),
+    "a thread that ends after its check": (
+        "threading.Thread(target=lambda: time.sleep(0.2) or 1 / 0).start()",
+        "ZeroDivisionError: division by zero",
+    ),
     "a result": ("return False", "it returned False in place of asserting"),
 }
 HIDDEN = {
@@ -49,6 +53,6 @@ def test_an_error_that_nobody_observed_is_a_reason(
 
 def test_an_error_that_was_observed_is_none(run_checks: RunChecks) -> None:
     body = "run(lambda loop: loop.create_task(fail()).add_done_callback(lambda t: t.exception()))"
-    leaves = "threading.Thread(target=sys.exit).start()"
+    leaves = "threading.Thread(target=lambda: time.sleep(0.1) or sys.exit()).start()"
 
     run_checks(f"{TASK}{CHECK}def test_it():\n    {body}\n    {leaves}\n").assert_healthy()

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.plugin.collection.sources import is_fully_collected
+from pytest_flowhealth.plugin.collection.assertions import find_vain_assertions
+from pytest_flowhealth.plugin.collection.source_scan import is_fully_collected
 from pytest_flowhealth.plugin.collection.uncollected import find_uncollected, read_checks
 
 SOURCE = """
@@ -104,6 +105,62 @@ CASES = {
         f"from marks import shop\n@shop\ndef up():\n{UP}",
         "python_functions",
     ),
+    "a marker of a module's namespace": (
+        "shop.py",
+        f"import marks\n@marks.shop\ndef test_up():\n{UP}",
+        "python_files",
+    ),
+    "a marker from a star import": (
+        "shop.py",
+        f"from marks import *\n@shop\ndef test_up():\n{UP}",
+        "python_files",
+    ),
+    "a decorator of another module": (
+        "shop.py",
+        f"from marks import checked\n@checked\ndef test_up():\n{UP}",
+        "python_files",
+    ),
+    "a decorator that makes a marker": (
+        "shop.py",
+        f"def check(name):\n  return mark.health(name)\n@check('shop')\ndef test_up():\n{UP}",
+        "python_files",
+    ),
+    "a marker in a dict": (
+        "shop.py",
+        f"MARKS = {{'shop': redis}}\n@MARKS['shop']\ndef test_up():\n{UP}",
+        "python_files",
+    ),
+    "a made decorator that is used": (
+        "test_a.py",
+        f"def check(name):\n  return mark.health(name)\nshop = check('shop')\n@shop\ndef test_up():\n{UP}",
+        None,
+    ),
+    "a check that another test is parametrized with": (
+        "test_a.py",
+        f"@redis\ndef test_up():\n{UP}@mark.parametrize('check', [test_up])\ndef test_plain(check):\n{UP}",
+        None,
+    ),
+    "a parameter called like a marker": (
+        "test_a.py",
+        f"def trace(redis):\n  return redis\n@trace\ndef helper():\n{UP}@redis\ndef test_up():\n{UP}",
+        None,
+    ),
+    "imported again": (
+        "test_a.py",
+        f"@redis\ndef test_up():\n{UP}from marks import test_up\n",
+        "is defined again on line 7",
+    ),
+    "deleted": ("test_a.py", f"@redis\ndef test_up():\n{UP}del test_up\n", "again on line 7"),
+    "a wrapper that hides the marker": (
+        "test_a.py",
+        f"def hide(function):\n  return lambda: function()\n@hide\n@redis\ndef test_up():\n{UP}",
+        "no marker on it",
+    ),
+    "a file that is no Python": (
+        "shop.py",
+        "@mark.health('app')\ndef (\n",
+        "can't be read: invalid",
+    ),
     "unittest": (
         "test_a.py",
         f"import unittest\n@redis\nclass Shop(unittest.TestCase):\n  def test_up(self):\n{UP}",
@@ -125,15 +182,61 @@ def test_a_check_that_pytest_did_not_collect_is_a_problem_with_the_reason(
     name, source, reason = CASES[case]
     folder = pytester.mkdir("health")
     (folder / name).write_text(HEAD + source)
-    (folder / "marks.py").write_text("import pytest\nshop = pytest.mark.health('shop')\n")
+    (folder / "marks.py").write_text(
+        "import pytest\nshop = pytest.mark.health('shop')\ndef test_up(): pass\n"
+        "def checked(function): return shop(function)\n"
+    )
     pytester.makeini("[pytest]\nfilterwarnings = default\n")
     config = pytester.parseconfigure(folder)
     items, _ = pytester.inline_genitems(folder)
 
-    problems = find_uncollected(config, items, [])
+    problems = find_uncollected(config, items, (), [])
 
     assert len(problems) == (reason is not None), problems
     assert reason is None or reason in problems[0].text
+
+
+def test_a_link_that_leads_nowhere_is_a_problem(pytester: pytest.Pytester) -> None:
+    folder = pytester.mkdir("health")
+    (folder / "test_a.py").write_text(f"{HEAD}@redis\ndef test_up():\n{UP}")
+    (folder / "test_b.py").symlink_to("nowhere.py")
+    (folder / "data.py").symlink_to("nowhere.py")
+    config = pytester.parseconfigure(folder)
+    items, _ = pytester.inline_genitems(folder)
+
+    (problem,) = find_uncollected(config, items, (), [])
+
+    assert "can't be read: No such file" in problem.text
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind"),
+    [
+        *[("assert (up == 1, 'down')", "a tuple"), ("assert [up == 1]", "a list")],
+        *[("assert 'the shop is up'", "a text"), ("assert f'{up} is up'", "a text")],
+        *[("assert lambda: False", "a function"), ("assert (x for x in [0])", "a generator")],
+        *[("assert {'up': up}", "a dict"), ("assert is_up", "the function is_up")],
+        *[("assert is_up, 'down'", "the function is_up"), ("assert is_up()", None)],
+        *[
+            ("assert [*up]", None),
+            ("assert ''", None),
+            ("assert up", None),
+            ("assert f'{up}'", None),
+        ],
+        ("is_up = is_up()\n    assert is_up", None),
+    ],
+)
+def test_an_assertion_that_is_always_true_is_found(
+    tmp_path: Path, statement: str, kind: str | None
+) -> None:
+    file = tmp_path / "test_it.py"
+    file.write_text(f"def is_up(): return 0\ndef test_it(up):\n    {statement}\n")
+
+    found = find_vain_assertions(file)
+
+    assert len(found) == (kind is not None)
+    assert kind is None or found[0][0] == 3
+    assert kind is None or found[0][1].startswith(kind)
 
 
 PLAIN = '''"""Checks."""
