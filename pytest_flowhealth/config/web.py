@@ -12,6 +12,9 @@ from msgspec import Meta
 Scope = Literal["read", "metrics", "report"]
 """What a machine's token opens: the API, `/metrics`, or handing in reports of installations."""
 
+Public = Literal["status", "badge"]
+"""What can be shown without a log-in."""
+
 
 class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a machine shows as `Authorization: Bearer`."""
@@ -78,6 +81,14 @@ class Web(msgspec.Struct, frozen=True):
         Meta(
             description="Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
             examples=[["127.0.0.1"]],
+        ),
+    ] = ()
+    public: Annotated[
+        tuple[Public, ...],
+        Meta(
+            description="What is shown without a log-in: `status` is a page at /status, `badge` are "
+            "images at /badge/status.svg. They have names, statuses and availability only. By default nothing is shown.",
+            examples=[["status", "badge"]],
         ),
     ] = ()
     insecure: Annotated[

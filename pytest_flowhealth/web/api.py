@@ -13,6 +13,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.formats import health_json, openmetrics
@@ -65,6 +66,10 @@ class Api:
         self._remark = remark
         self.endpoints: tuple[Endpoint, ...] = ()
         self._threads = anyio.CapacityLimiter(_READERS)
+
+    def verdict(self) -> tuple[str, Report | None]:
+        """Return the target's name and the last verdict."""
+        return self.glimpse.target, self.glimpse.verdict
 
     # -- monitoring
 

@@ -35,6 +35,7 @@ from pytest_flowhealth.web.history_api import HistoryApi
 from pytest_flowhealth.web.live import Live
 from pytest_flowhealth.web.past import Past
 from pytest_flowhealth.web.picture import Picture
+from pytest_flowhealth.web.public import Public
 from pytest_flowhealth.web.reports import Reports
 from pytest_flowhealth.web.sessions import Sessions
 from pytest_flowhealth.web.settings import Address, Secrets, Served, access_of, served_of
@@ -183,8 +184,9 @@ class Page:
 
         self._entrance = entrance
         self._api = Api(self._feed, self._glimpse, self._past, self._remarks.append)
+        public = Public(self._visitors, self._api.verdict, self._past)
         self._api.endpoints = endpoints_of(
-            self._api, HistoryApi(self._past), entrance, self._reports
+            self._api, HistoryApi(self._past), entrance, self._reports, public
         )
         await asyncio.to_thread(self._reports.look)
         app = application(

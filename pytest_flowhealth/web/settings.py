@@ -12,7 +12,7 @@ import msgspec
 
 from pytest_flowhealth.config.environment import FEEDBACK_KEY, WEB_PASSWORD, WEB_TOKEN
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.config.web import Scope, Token, Web
+from pytest_flowhealth.config.web import Public, Scope, Token, Web
 from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.web.passwords import require_passwords
@@ -64,12 +64,14 @@ class Access(msgspec.Struct, frozen=True):
         tokens: The scopes of each token by its SHA-256, in lower-case hexadecimal.
         session: Seconds that a log-in holds.
         origins: Other addresses that the page is reached by.
+        public: What is shown without a log-in.
     """
 
     users: Mapping[str, str]
     tokens: Mapping[str, tuple[Scope, ...]]
     session: float
     origins: frozenset[str]
+    public: frozenset[Public] = frozenset()
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -132,7 +134,9 @@ def access_of(web: Web, secrets: Secrets, known: str | None = None) -> Access:
     if secrets.token is not None:
         own = Token(hashlib.sha256(secrets.token.encode()).hexdigest(), ("read", "metrics"))
         tokens[own.sha256] = own.scopes
-    return Access(users, tokens, parse_duration(web.session), frozenset(web.origins))
+    return Access(
+        users, tokens, parse_duration(web.session), frozenset(web.origins), frozenset(web.public)
+    )
 
 
 def _file(root: Path, name: str) -> Path:
