@@ -60,11 +60,17 @@ class Tracked(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Something that became of an alert: a phase that it went into, or a message."""
+    """Something that became of an alert: a phase that it went into, or a message.
+
+    `notified` are the receivers that were notified that it fires, None if that is not known;
+    `acknowledged` is who acknowledged it before it ended, None if nobody did.
+    """
 
     at: datetime.datetime
     what: str
     alert: Alert
+    notified: tuple[str, ...] | None = None
+    acknowledged: str | None = None
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -145,6 +151,13 @@ class Engine:
         self.changed.add(name)
         return True
 
+    def withdraw_acknowledgement(self, name: str) -> None:
+        """Note that nobody takes care of an alert any more."""
+        one = self.tracked[name]
+        state = msgspec.structs.replace(one.state, acknowledged=False)
+        self.tracked[name] = msgspec.structs.replace(one, state=state)
+        self.changed.add(name)
+
     def messages(self, moment: Moment, silenced: Callable[[Subject], bool]) -> list[Message]:
         """Return what is to be told now: one message for each receiver, component and kind."""
         groups: dict[tuple[str, Kind, str], list[Alert]] = {}
@@ -189,7 +202,9 @@ class Engine:
         self.changed.add(name)
         phase = before.state.phase if before else "inactive"
         if phase != one.state.phase:
-            self.events.append(Event(moment.wall, one.state.phase, make_alert(one, moment)))
+            notified = tuple(sorted(before.state.told)) if before else ()
+            alert = make_alert(one, moment)
+            self.events.append(Event(moment.wall, one.state.phase, alert, notified))
 
     def _message(
         self, key: tuple[str, Kind, str], alerts: Sequence[Alert], moment: Moment

@@ -123,6 +123,9 @@ class Watch:
             one = self.engine.tracked.get(name)
             if one is not None and not one.state.acknowledged:
                 self.engine.acknowledge(name)
+        for name, one in [*self.engine.tracked.items()]:
+            if one.state.acknowledged and name not in acknowledged:
+                self.engine.withdraw_acknowledgement(name)
 
     def messages(self, moment: Moment) -> list[Message]:
         """Return what is to be told now."""

@@ -121,8 +121,8 @@ class Incident(msgspec.Struct, frozen=True):
         seconds: How long it lasted.
         cause: What the alert said.
         blocked: The checks that could not run.
-        notified: The receivers that were told; None of one that is over: it is not recorded.
-        acknowledged: Who acknowledged it, while it lasts.
+        notified: The receivers that were notified; None if that is not recorded.
+        acknowledged: Who acknowledged it.
     """
 
     alert: str
