@@ -24,7 +24,8 @@ from pytest_flowhealth.web.body import body_of
 from pytest_flowhealth.web.endpoint import Endpoint, offered
 from pytest_flowhealth.web.feed import Feed
 from pytest_flowhealth.web.glimpse import Glimpse
-from pytest_flowhealth.web.past import NoHistory, Past, TooMany
+from pytest_flowhealth.web.history_file import NoHistory, TooMany
+from pytest_flowhealth.web.past import Past
 from pytest_flowhealth.web.visitors import Refused, Visitor, address_of
 
 Result = TypeVar("Result")
@@ -43,6 +44,9 @@ RANGE = (
 """Parameters of queries: name, type, default (None: required)."""
 
 _READERS = 3
+
+_LATE = 60.0
+"""Seconds that a form may take on its way."""
 
 
 class Api:
@@ -193,8 +197,11 @@ class Api:
         refuses=(400, 409, 413, 503),
     )
     async def silence(self, request: Request, visitor: Visitor) -> Response:
-        """Let nobody be told of some alerts for a while."""
+        """Silence some alerts for a while, or plan maintenance windows."""
         given = await body_of(request, shapes.NewSilence)
+        if any(begin < time.time() - _LATE for begin in given.begins):
+            # It would make an outage of the past a maintenance window.
+            raise Refused(400, "a maintenance window can't begin in the past")
         made = await self._read(lambda: self._past.silence(given, visitor.user))
         self._done(request, visitor, "silenced", alert=given.pattern, seconds=given.seconds)
         return answer(made, 201)
@@ -223,6 +230,22 @@ class Api:
             raise Refused(404, "this alert does not fire")
         await self._read(lambda: self._past.acknowledge(given.alert, visitor.user))
         self._done(request, visitor, "acknowledged", alert=given.alert)
+        return nothing()
+
+    @offered(
+        "DELETE",
+        "/api/acknowledgements",
+        scope="write",
+        status=204,
+        parameters=(("alert", str, None),),
+        refuses=(404, 503),
+    )
+    async def withdraw_acknowledgement(self, request: Request, visitor: Visitor) -> Response:
+        """Note that nobody takes care of an alert any more."""
+        alert = request.query_params.get("alert", "")
+        if not await self._read(lambda: self._past.withdraw_acknowledgement(alert)):
+            raise Refused(404, "nobody has acknowledged this alert")
+        self._done(request, visitor, "acknowledgement withdrawn", alert=alert)
         return nothing()
 
     def _done(self, request: Request, visitor: Visitor, what: str, **facts: object) -> None:

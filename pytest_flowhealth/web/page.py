@@ -33,6 +33,7 @@ from pytest_flowhealth.web.feed import Feed
 from pytest_flowhealth.web.glimpse import Glimpse
 from pytest_flowhealth.web.history_api import HistoryApi
 from pytest_flowhealth.web.live import Live
+from pytest_flowhealth.web.notifications import Notifications
 from pytest_flowhealth.web.past import Past
 from pytest_flowhealth.web.picture import Picture
 from pytest_flowhealth.web.public import Public
@@ -112,6 +113,7 @@ class Page:
             key=self._secrets.key,
             remark=self._remarks.append,
         )
+        self._notifications = Notifications(monitor.settings, os.environ, self._remarks.append)
         self._thread.start()
 
     # -- what the monitor tells, in its thread
@@ -152,6 +154,8 @@ class Page:
     def reconfigure(self, monitor: Monitor) -> None:
         """Go by other users and tokens; where it is served stays."""
         self._reports.reconfigure(monitor.settings.target)
+        self._past.target = monitor.settings.target
+        self._notifications.settings = monitor.settings
         self._issues.again()
         web = monitor.settings.target.config.web
         try:
@@ -186,7 +190,8 @@ class Page:
         self._api = Api(self._feed, self._glimpse, self._past, self._remarks.append)
         public = Public(self._visitors, self._api.verdict, self._past)
         self._api.endpoints = endpoints_of(
-            self._api, HistoryApi(self._past), entrance, self._reports, public
+            *(self._api, HistoryApi(self._past), entrance, self._reports),
+            *(public, self._notifications),
         )
         await asyncio.to_thread(self._reports.look)
         app = application(

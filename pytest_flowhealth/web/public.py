@@ -38,9 +38,9 @@ _GOOD, _FAIR = 99.9, 99.0
 
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark"><meta http-equiv="refresh" content="60">
+<meta name="color-scheme" content="light dark">
 <title>{status} · {name}</title><link rel="icon" href="/static/favicon.svg">
-<link rel="stylesheet" href="/static/style.css"></head><body class="public"><main>
+<link rel="stylesheet" href="/static/style.css"><script type="module" src="/static/public.js"></script></head><body class="public"><main>
 <p class="quiet">{name}</p><h1 class="verdict" data-status="{status}"><span aria-hidden="true">{sign}</span><span>{heading}</span></h1>
 <ul class="plain tiles">{components}</ul></main></body></html>
 """

@@ -42,6 +42,43 @@ export function keep(parent, items, key, make, update) {
   for (const gone of before.values()) gone.remove();
 }
 
+// Shows what is asked for in a place, and asks again after so many seconds, or at once when the monitor is back.
+// An error stands there only as long as it lasts; what is unchanged stays as it is, with what is selected or open in it.
+export function keepLoaded(place, ask, show, seconds) {
+  let timer = 0;
+  let ended = false;
+  let turn = 0;
+  let before = null;
+  const load = async () => {
+    const mine = ++turn;
+    clearTimeout(timer);
+    let content;
+    let failed = false;
+    try {
+      content = [show(await ask())].flat().filter(Boolean);
+    } catch (error) {
+      failed = true;
+      content = [notice("error", error.message)];
+    }
+    if (ended || mine !== turn) return;
+    const text = content.map((element) => element.outerHTML).join("");
+    if (text !== before) place.replaceChildren(...content);
+    before = text;
+    timer = setTimeout(load, 1000 * (failed ? Math.min(5, seconds) : seconds));
+  };
+  place.replaceChildren(h("p", { class: "quiet" }, "Loading…"));
+  document.addEventListener("live", load);
+  load();
+  return {
+    load,
+    end: () => {
+      ended = true;
+      clearTimeout(timer);
+      document.removeEventListener("live", load);
+    },
+  };
+}
+
 // What stands in the place of a part that can't be shown.
 export function notice(kind, text) {
   return h("p", { class: `notice ${kind}`, data: { test: kind } }, text);

@@ -71,7 +71,10 @@ function take(one, message) {
   heard = performance.now();
   pause = 500;
   setSilentSince(null);
+  const back = document.documentElement.dataset.live !== "live";
   show("live", `live ${clock(message.at)}`);
+  // What failed meanwhile is asked for again.
+  if (back) document.dispatchEvent(new CustomEvent("live"));
 }
 
 function watch() {

@@ -2,8 +2,10 @@
 import { attribute, h, keep, say } from "./dom.js";
 import { figure, limit, symbol, thresholdName } from "./format.js";
 
-export function badge(status) {
-  return paint(h("span", { class: "badge" }, h("span", { "aria-hidden": "true" }), h("span", {})), status);
+export function badge(status, word) {
+  const element = paint(h("span", { class: "badge" }, h("span", { "aria-hidden": "true" }), h("span", {})), status);
+  if (word) say(element.lastChild, word);
+  return element;
 }
 
 // Never by colour alone: a sign and a word besides.
@@ -23,16 +25,20 @@ const COMMAND = /^(\$ |sudo |npm |npx |node |pip |docker|systemctl |redis-|flowh
 export function remedy(text) {
   if (!text) return null;
   if (!COMMAND.test(text)) return h("p", { class: "remedy" }, h("strong", {}, "What to do: "), h("span", { class: "message" }, text));
-  const said = h("span", { role: "status", class: "small" });
+  const result = h("span", { role: "status", class: "small" });
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(text);
-      say(said, "copied");
+      say(result, "copied");
     } catch {
-      say(said, "select it to copy");
+      say(result, "select it to copy");
     }
   };
-  return h("p", { class: "remedy" }, h("code", {}, text), h("button", { onclick: copy, "aria-label": "Copy the remedy" }, "Copy"), said);
+  return h("p", { class: "remedy" }, h("code", {}, text), h("button", { onclick: copy, "aria-label": "Copy the remedy" }, "Copy"), result);
+}
+
+export function table(label, head, rows) {
+  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": label }, h("table", {}, h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows)));
 }
 
 // A check's figures against their limits, the worst first.
@@ -42,22 +48,20 @@ export function thresholdsOf(check) {
   return [...(check.thresholds ?? [])].sort((one, other) => (ORDER[one.outcome] ?? 9) - (ORDER[other.outcome] ?? 9));
 }
 
-export const told = (one) => `${thresholdName(one)} ${figure(one.observed, one.unit)} (${limit(one)})`;
+export const describeThreshold = (one) => `${thresholdName(one)} ${figure(one.observed, one.unit)} (${limit(one)})`;
 
 export function thresholdTable(check) {
   const rows = thresholdsOf(check).map((one) =>
     h("tr", {}, h("th", { scope: "row" }, thresholdName(one)), h("td", {}, figure(one.observed, one.unit)), h("td", {}, limit(one)), h("td", {}, badge(one.outcome)), h("td", { class: "quiet" }, one.note ?? "")),
   );
   if (!rows.length) return h("p", { class: "quiet" }, "This check has no limits of its own.");
-  const head = ["Measurement", "Measured", "Limit", "Outcome", "Note"].map((name) => h("th", { scope: "col" }, name));
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Measurements and limits" }, h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)));
+  return table("Measurements and limits", ["Measurement", "Measured", "Limit", "Outcome", "Note"], rows);
 }
 
 // A table whose rows are kept in step with items.
 export function liveTable(label, columns, key, cells) {
-  const body = h("tbody");
-  const head = h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)));
-  const element = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, h("table", {}, h("thead", {}, head), body));
+  const element = table(label, columns, []);
+  const body = element.querySelector("tbody");
   const make = () => h("tr", {}, columns.map((_, place) => h(place ? "td" : "th", place ? {} : { scope: "row" })));
   const update = (row, item) => cells(item).forEach((text, place) => say(row.children[place], String(text)));
   return { element, update: (items) => keep(body, items, key, make, update) };
@@ -65,9 +69,12 @@ export function liveTable(label, columns, key, cells) {
 
 export function runbook(address) {
   if (!/^https?:\/\//.test(address ?? "")) return null;
-  return h("p", {}, h("a", { href: address, rel: "noreferrer", target: "_blank", data: { test: "runbook" } }, "Runbook"));
+  return h("p", {}, h("a", { class: "runbook", href: address, rel: "noreferrer", target: "_blank", data: { test: "runbook" } }, "Runbook"));
 }
 
-export function metricOf(component, name) {
-  return name.startsWith(`${component}.`) ? name : `${component}.${name}`;
+// The parametrisation of a check is part of its metrics' names.
+export function metricOf(check, measurement) {
+  const bracket = check.id.indexOf("[");
+  const name = measurement.startsWith(`${check.component}.`) ? measurement : `${check.component}.${measurement}`;
+  return name + (bracket < 0 ? "" : check.id.slice(bracket));
 }

@@ -1,7 +1,7 @@
 // One check: what it says, its figures against their limits, and how they went.
 import { get } from "../api.js";
 import { chart } from "../chart.js";
-import { h, notice } from "../dom.js";
+import { h, keepLoaded, notice, say } from "../dom.js";
 import { ago, duration, figure, limit, stamp, thresholdName } from "../format.js";
 import { badge, checkLink, metricOf, paint, remedy, runbook, thresholdTable } from "../parts.js";
 import { buttons } from "../ranges.js";
@@ -10,17 +10,19 @@ import { listen, names, value } from "../store.js";
 
 export function make(id) {
   const status = badge(null);
+  const when = h("p", { class: "quiet when" });
   const facts = h("div");
   const charts = h("div", { class: "charts" });
   const ranges = buttons();
   const rounds = strip(`The last rounds of ${id}`);
-  const before_ = h("div", { class: "usual" });
-  const element = h("div", {}, h("h1", {}, status, " ", h("span", { class: "name" }, id)), rounds.element, facts, before_, h("section", { "aria-labelledby": "went" }, h("h2", { id: "went" }, "History"), ranges.element, charts));
+  const past = h("div", { class: "usual" });
+  const element = h("div", {}, h("h1", {}, status, " ", h("span", { class: "name" }, id)), when, facts, rounds.element, past, h("section", { "aria-labelledby": "went" }, h("h2", { id: "went" }, "History"), ranges.element, charts));
   const drawn = new Map();
   let before = "";
   const update = () => {
     const one = value(`check:${id}`);
     paint(status, one?.outcome ?? null);
+    say(when, one ? times(one) : "");
     const text = JSON.stringify(one ?? null);
     if (text === before && facts.firstChild) return;
     before = text;
@@ -30,33 +32,28 @@ export function make(id) {
     const fold = facts.querySelector("details");
     if (open && fold) fold.open = true;
     if (one) draw(one, charts, drawn);
-    remember();
+    kept?.load();
   };
   // What it measured before: a check that fails measures nothing, and that is when people come here.
-  let asked = 0;
-  const remember = async () => {
-    const mine = ++asked;
-    try {
-      const found = await get("/api/check", { id, limit: 60 });
-      if (mine !== asked || ended) return;
-      rounds.update(found.rounds);
-      before_.replaceChildren(...usual(found, value(`check:${id}`)));
-      if (found.result) draw(found.result, charts, drawn);
-      else if (!drawn.size) charts.replaceChildren(h("p", { class: "quiet" }, "This check has measured nothing so far."));
-    } catch (error) {
-      if (mine === asked && !ended) before_.replaceChildren(notice("error", error.message));
-    }
+  let kept = null;
+  const show = (found) => {
+    rounds.update(found.rounds, found.unit);
+    if (found.result) draw(found.result, charts, drawn);
+    else if (!drawn.size) charts.replaceChildren(h("p", { class: "quiet" }, "This check has measured nothing so far."));
+    return usual(found, value(`check:${id}`));
   };
-  let ended = false;
   update();
+  kept = keepLoaded(past, () => get("/api/check", { id, limit: 60 }), show, 60);
   const end = listen([`check:${id}`, "monitor"], update);
+  const clock = setInterval(update, 5000);
   return {
     element,
     end: () => {
-      ended = true;
+      clearInterval(clock);
+      kept.end();
       end();
       ranges.end();
-      for (const one of drawn.values()) one.end();
+      for (const each of drawn.values()) each.end();
     },
   };
 }
@@ -75,11 +72,16 @@ function usual(found, current) {
   return [h("h2", {}, "What it normally measures"), h("p", { class: "quiet small" }, `It last measured at ${stamp(found.measured)} (${ago(found.measured)}).`), h("ul", { class: "plain", data: { test: "usual" } }, lines, held)];
 }
 
+const STATES = { pass: "passing", warn: "warning", fail: "failing", unknown: "unknown", skip: "skipped" };
+
+function times(check) {
+  const since = check.since ? `${STATES[check.outcome] ?? check.outcome} since ${stamp(check.since)} (${ago(check.since)})` : "";
+  return [since, `checked ${ago(check.at)}`].filter(Boolean).join(" · ");
+}
+
 function described(one) {
   const rows = [
     ["Component", one.component],
-    ["Checked", `${stamp(one.at)} (${ago(one.at)})`],
-    [{ pass: "Passing since", warn: "Warning since", fail: "Failing since", unknown: "Unknown since" }[one.outcome] ?? "Since", one.since ? `${stamp(one.since)} (${ago(one.since)})` : null],
     ["Took", duration(one.duration)],
     ["Critical", one.critical === false ? "no" : "yes"],
     ["Attempts", one.attempts > 1 ? String(one.attempts) : null],
@@ -107,18 +109,12 @@ function tree(content) {
 function draw(one, place, drawn) {
   const measured = one.measurements ?? [];
   for (const each of measured) {
-    const metric = metricOf(one.component, each.name) + suffix(one.id);
+    const metric = metricOf(one, each.name);
     if (drawn.has(metric)) continue;
     const limits = (one.thresholds ?? []).filter((limit) => limit.measurement === each.name);
     place.querySelector(":scope > p")?.remove();
-    const made = chart(metric, each.unit, limits);
+    const made = chart(metric, each.unit, limits, one.id);
     drawn.set(metric, made);
     place.append(made.element);
   }
-}
-
-// The parametrisation of a check is part of its metrics' names.
-function suffix(id) {
-  const at = id.indexOf("[");
-  return at < 0 ? "" : id.slice(at);
 }

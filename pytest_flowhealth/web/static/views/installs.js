@@ -1,11 +1,11 @@
 // Reports of installations: how many went well, where they failed, and the last ones.
 import { get } from "../api.js";
-import { h, notice, say } from "../dom.js";
+import { h, keepLoaded, notice, say } from "../dom.js";
 import { ago, count, duration, stamp } from "../format.js";
-import { badge } from "../parts.js";
+import { badge, table } from "../parts.js";
 import { buttons, range } from "../ranges.js";
 
-const AGAIN = 15000;
+const AGAIN = 15;
 const USUAL = "7d";
 const SHOWN = 50;
 const PERCENT = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
@@ -18,39 +18,23 @@ const HOW = {
 };
 
 export function make() {
-  const place = h("div", {}, h("p", { class: "quiet" }, "Loading…"));
+  const place = h("div");
   const ranges = buttons(USUAL, ["1h", "24h", "7d", "90d"]);
-  let ended = false;
-  let last = "";
-  const load = () => {
+  const ask = () => {
     const { since, until, live } = range(USUAL);
-    const asked = { since, limit: SHOWN, ...(live ? {} : { until }) };
-    get("/api/installs", asked)
-      .then((found) => {
-        // What is open or selected stays so while nothing comes in.
-        const now = JSON.stringify({ ...found, since: 0, until: 0 });
-        if (ended || now === last) return;
-        last = now;
-        place.replaceChildren(...shown(found));
-      })
-      .catch((error) => {
-        last = "";
-        if (!ended) place.replaceChildren(notice("error", error.message));
-      });
+    return get("/api/installs", { since, limit: SHOWN, ...(live ? {} : { until }) });
   };
-  load();
-  document.addEventListener("range", load);
-  const timer = setInterval(load, AGAIN);
+  const kept = keepLoaded(place, ask, show, AGAIN);
+  document.addEventListener("range", kept.load);
   const end = () => {
-    ended = true;
-    clearInterval(timer);
-    document.removeEventListener("range", load);
+    kept.end();
+    document.removeEventListener("range", kept.load);
     ranges.end();
   };
   return { element: h("div", {}, h("h1", {}, "Installations"), ranges.element, place), end };
 }
 
-function shown(found) {
+function show(found) {
   const every = found.succeeded + found.failed;
   const hints = [found.contexts ? notice("error", found.contexts) : null];
   if (!every && !found.installs.length) return [...hints, notice("empty", HOW[found.receive])].filter(Boolean);
@@ -76,11 +60,6 @@ function facts(found, every) {
 
 function section(id, title, content) {
   return h("section", { "aria-labelledby": id, data: { test: `installs-${id}` } }, h("h2", { id }, title), content);
-}
-
-function table(label, columns, rows) {
-  const head = h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)));
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, h("table", {}, h("thead", {}, head), h("tbody", {}, rows)));
 }
 
 function parts(name, every) {

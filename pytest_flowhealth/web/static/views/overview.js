@@ -3,13 +3,16 @@ import { get } from "../api.js";
 import { MANY, checkList } from "../checks.js";
 import { h, keep, notice, say } from "../dom.js";
 import { ago, duration, now, stamp } from "../format.js";
-import { badge, checkLink, runbook, paint, remedy, thresholdsOf, told } from "../parts.js";
-import { spark } from "../spark.js";
+import { badge, checkLink, describeThreshold, metricOf, paint, remedy, runbook, thresholdsOf } from "../parts.js";
+import { limitSpark, spark } from "../spark.js";
 import { strip } from "../strip.js";
 import { below, isSilentSince, listen, names, value } from "../store.js";
 
 const WORSE = { unhealthy: 0, unknown: 1, degraded: 2, healthy: 3 };
 const WRONG = { fail: 0, unknown: 1, warn: 2 };
+
+// Seconds of a tile's line.
+const SPAN = 6 * 3600;
 
 // Problems that are shown in full; the list of checks has all.
 const MOST = 10;
@@ -21,7 +24,7 @@ export function make() {
   const wrong = h("div", { class: "wrong" });
   const tiles = h("div", { class: "tiles" });
   const all = checkList();
-  const strips = new Map();
+  const pasts = new Map();
   const absent = h("p", { class: "quiet", data: { test: "not-monitored" } });
   const sparks = [spark("system.cpu", "CPU"), spark("system.memory", "Memory"), spark("system.disk", "Disk")];
   const wrongPart = h("section", { "aria-labelledby": "wrong" }, h("h2", { id: "wrong" }, "Problems"), wrong);
@@ -32,14 +35,14 @@ export function make() {
     wrongPart,
     h("section", { "aria-labelledby": "parts" }, h("h2", { id: "parts" }, "Components"), tiles, absent),
     all.element,
-    h("section", { "aria-labelledby": "machine" }, h("h2", { id: "machine" }, "This machine"), h("div", { class: "sparks" }, sparks.map((one) => one.element))),
+    h("section", { "aria-labelledby": "machine", data: { test: "machine" } }, h("h2", { id: "machine" }, "This machine"), h("div", { class: "sparks" }, sparks.map((one) => one.element))),
   );
   const update = () => {
     const monitor = value("monitor");
     if (!monitor) return;
     head(monitor, verdict, when, reasons);
     wrongPart.hidden = !problems(wrong);
-    components(tiles, strips);
+    components(tiles, pasts);
     all.update();
     const names = monitor.not_monitored ?? [];
     absent.hidden = !names.length;
@@ -52,7 +55,11 @@ export function make() {
     if (latest === at) return;
     latest = at;
     const found = await get("/api/rounds", { limit: 40 }).catch(() => null);
-    for (const [name, bars] of strips) bars.update(found?.components[name] ?? []);
+    for (const [name, past] of pasts) past.bars.update(found?.components[name] ?? []);
+    for (const [name, past] of pasts) {
+      const worst = worstOf(value(`component:${name}`));
+      if (worst && latest === at) await past.line.update(metricOf(worst.check, worst.threshold.measurement), worst.threshold);
+    }
   };
   update();
   remember();
@@ -120,35 +127,43 @@ const problem = (one) => h("article", { class: "card problem", data: { test: `pr
 function fill(card, one, ids) {
   const more = ids.length ? h("p", { class: "small quiet" }, `Blocks: ${ids.join(", ")}`) : null;
   card.dataset.status = one.outcome;
-  card.replaceChildren(...[h("h3", {}, badge(one.outcome), " ", checkLink(one.id), one.since ? h("span", { class: "since quiet small" }, ` since ${stamp(one.since)} (${ago(one.since)})`) : ""), h("p", { class: "message" }, one.message || told(thresholdsOf(one)[0])), remedy(one.remedy), runbook(value(`alert:${one.id}`)?.runbook), more].filter(Boolean));
+  card.replaceChildren(...[h("h3", {}, badge(one.outcome), " ", checkLink(one.id), one.since ? h("span", { class: "since quiet small" }, ` since ${stamp(one.since)} (${ago(one.since)})`) : ""), h("p", { class: "message" }, one.message || (thresholdsOf(one).length ? describeThreshold(thresholdsOf(one)[0]) : "")), remedy(one.remedy), runbook(value(`alert:${one.id}`)?.runbook), more].filter(Boolean));
 }
+
+// What its cause measured; without a cause, what comes nearest to its limit.
+const worstOf = (component) => nearest(component?.cause ? [component.cause] : component?.checks ?? []);
 
 // The figure that is past its limit, else the one that comes nearest to it.
-function nearest(checks) {
-  const measured = checks.flatMap(thresholdsOf).filter((one) => Number.isFinite(one.observed));
-  const share = (one) => {
-    const limit = one.warn ?? one.fail;
-    const part = one.better === "higher" ? limit / one.observed : one.observed / limit;
+function nearest(ids) {
+  const share = ({ threshold }) => {
+    const limit = threshold.warn ?? threshold.fail;
+    const part = threshold.better === "higher" ? limit / threshold.observed : threshold.observed / limit;
     return Number.isFinite(part) ? part : 0;
   };
-  return measured.sort((one, other) => (WRONG[one.outcome] ?? 3) - (WRONG[other.outcome] ?? 3) || share(other) - share(one))[0];
+  const severity = ({ threshold }) => WRONG[threshold.outcome] ?? 3;
+  return ids
+    .map((id) => value(`check:${id}`))
+    .filter(Boolean)
+    .flatMap((check) => thresholdsOf(check).map((threshold) => ({ check, threshold })))
+    .filter(({ threshold }) => Number.isFinite(threshold.observed))
+    .sort((first, second) => severity(first) - severity(second) || share(second) - share(first))[0];
 }
 
-function components(place, strips) {
+function components(place, pasts) {
   const every = names("component:").sort((one, other) => (WORSE[value(`component:${one}`).status] ?? 4) - (WORSE[value(`component:${other}`).status] ?? 4) || one.localeCompare(other));
   if (!every.length) {
     if (!place.querySelector(".quiet")) place.replaceChildren(notice("quiet", "No component has been checked yet: the first round is running."));
     return;
   }
   if (place.querySelector(":scope > .quiet")) place.replaceChildren();
-  keep(place, every, (name) => name, (name) => tile(name, strips), refresh);
+  keep(place, every, (name) => name, (name) => tile(name, pasts), refresh);
 }
 
-function tile(name, strips) {
+function tile(name, pasts) {
   const list = h("details", {}, h("summary", {}, ""), h("ul", { class: "plain checks" }));
-  const bars = strip(`The last rounds of ${name}`);
-  strips.set(name, bars);
-  return h("article", { class: "card tile", data: { test: `component-${name}` } }, h("h3", {}, h("span", { class: "name" }, name), " ", badge(null)), h("p", { class: "cause" }), h("p", { class: "worst" }), bars.element, h("p", { class: "quiet small checked" }), list);
+  const past = { bars: strip(`The last rounds of ${name}`), line: limitSpark(SPAN) };
+  pasts.set(name, past);
+  return h("article", { class: "card tile", data: { test: `component-${name}` } }, h("h3", {}, h("span", { class: "name" }, name), " ", badge(null)), h("p", { class: "cause" }), h("p", { class: "worst" }), past.line.element, past.bars.element, h("p", { class: "quiet small checked" }), list);
 }
 
 function refresh(card, name) {
@@ -156,8 +171,9 @@ function refresh(card, name) {
   card.dataset.status = one.status ?? "none";
   paint(card.querySelector(".badge"), one.status);
   const checks = one.checks.map((id) => value(`check:${id}`)).filter(Boolean);
-  const worst = nearest(checks);
-  say(card.querySelector(".worst"), worst ? told(worst) : "");
+  const worst = worstOf(one);
+  const message = one.cause && one.message ? one.message.split("\n")[0] : "";
+  say(card.querySelector(".worst"), message || (worst ? describeThreshold(worst.threshold) : ""));
   const since = one.status && one.status !== "healthy" && one.since ? ` since ${stamp(one.since)} (${ago(one.since)})` : "";
   const cause = card.querySelector(".cause");
   const text = one.cause ? `${one.cause}|${since}` : "";
