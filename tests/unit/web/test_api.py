@@ -109,6 +109,33 @@ def test_there_are_only_so_many_silences(app: WebApp) -> None:
     assert "end some first" in response.json["error"]
 
 
+def test_maintenance_is_planned_and_never_in_the_past(app: WebApp) -> None:
+    visitor = app.admin()
+    now = time.time()
+    begins = [now + 60, now + 3_660]
+    made = visitor.change("/api/silences", {**SILENCE, "begins": begins})
+    assert (made.status, made.json["maintenance"]) == (201, True)
+    assert app.rows("SELECT begins, ends - begins FROM silences ORDER BY begins") == [
+        (begin, pytest.approx(60.0)) for begin in begins
+    ]
+    refused = visitor.change("/api/silences", {**SILENCE, "begins": [now - 3_600]})
+    assert refused.status == 400
+    assert "in the past" in refused.json["error"]
+    assert visitor.change("/api/silences", {**SILENCE, "begins": [now] * 61}).status == 400
+
+
+def test_an_acknowledgement_is_withdrawn_once(app: WebApp) -> None:
+    app.keep(HEALTHY)
+    app.show(firing=frozenset({"own.switch"}))
+    visitor = app.admin()
+    visitor.change("/api/acknowledgements", {"alert": "own.switch"})
+    target = "/api/acknowledgements?alert=own.switch"
+    assert [visitor.change(target, method="DELETE").status for _ in "12"] == [204, 404]
+    with closing(sqlite3.connect(app.history)) as file:
+        assert store.acknowledged(file) == {}
+    assert app.noted("acknowledgement withdrawn")[0]["alert"] == "own.switch"
+
+
 def test_only_an_alert_that_fires_is_acknowledged(app: WebApp) -> None:
     visitor = app.admin()
     app.keep(HEALTHY)
