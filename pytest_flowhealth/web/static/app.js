@@ -32,6 +32,8 @@ let heading = "";
 
 async function start() {
   let session;
+  // Loaded meanwhile; whether it can be is seen when it is shown.
+  pageOf(location.pathname)[0].load().catch(() => null);
   try {
     session = await get("/api/session");
   } catch (error) {

@@ -52,8 +52,8 @@ function open() {
 
 function take(one, message) {
   if (one !== socket) return;
-  // What it sends on connecting may be old: it lives when it goes on from there.
-  const goes = message.type !== "snapshot" && message.seq > seq;
+  // What it sends on connecting may be old: then it lives when it goes on from there.
+  const fresh = message.age === undefined ? message.type !== "snapshot" && message.seq > seq : message.age !== null && 1000 * message.age < STALE;
   if (message.type === "snapshot") {
     epoch = message.epoch;
     replace(message.state);
@@ -65,9 +65,9 @@ function take(one, message) {
     return;
   }
   seq = message.seq;
-  if (!goes) return;
+  if (!fresh) return;
   last = message.at;
-  setClock(message.at);
+  setClock(message.at + (message.age ?? 0));
   heard = performance.now();
   pause = 500;
   setSilentSince(null);
