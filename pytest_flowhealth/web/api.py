@@ -98,10 +98,10 @@ class Api:
         """Return the last verdict as health+json."""
         health = self.glimpse.verdict
         if health is None:
-            told: dict[str, object] = {"status": "fail", "output": "no round has ended yet"}
+            content: dict[str, object] = {"status": "fail", "output": "no round has ended yet"}
         else:
-            told = health_json.document(health)
-        return answer(told, 503 if told["status"] == "fail" else 200, health_json.MEDIA_TYPE)
+            content = health_json.document(health)
+        return answer(content, 503 if content["status"] == "fail" else 200, health_json.MEDIA_TYPE)
 
     @offered("GET", "/metrics", scope="metrics", media=METRICS_TYPE)
     async def metrics(self, _: Request, __: Visitor) -> Response:
@@ -249,9 +249,11 @@ class Api:
         return nothing()
 
     def _done(self, request: Request, visitor: Visitor, what: str, **facts: object) -> None:
-        told = {name: one_line(one) if isinstance(one, str) else one for name, one in facts.items()}
+        content = {
+            name: one_line(one) if isinstance(one, str) else one for name, one in facts.items()
+        }
         who = {"user": visitor.user, "address": address_of(request)}
-        self._remark(Remark(what, who | told, urgent=True))
+        self._remark(Remark(what, who | content, urgent=True))
 
     async def _read(self, ask: Callable[[], Result]) -> Result:
         return await read(ask, self._threads)

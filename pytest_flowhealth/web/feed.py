@@ -27,7 +27,7 @@ class Feed:
 
     def take(self, state: Mapping[str, msgspec.Raw], at: float) -> str:
         """Take the state of this second in; return the message that brings a page up to date."""
-        fresh = {key: one for key, one in state.items() if self._state.get(key) != one}
+        fresh = {key: content for key, content in state.items() if self._state.get(key) != content}
         gone = [key for key in self._state if key not in state]
         self._state = dict(state)
         self.seq += 1

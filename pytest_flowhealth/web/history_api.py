@@ -105,15 +105,15 @@ class HistoryApi:
 
     def _rows(self, what: str, since: float) -> list[dict[str, Any]]:
         if what == "incidents":
-            return [msgspec.to_builtins(one) for one in self._past.incidents(since).incidents]
+            return [msgspec.to_builtins(row) for row in self._past.incidents(since).incidents]
         if what == "runs":
             runs = self._past.runs(2_000).runs
-            return [msgspec.to_builtins(one) for one in runs if one.started >= since]
+            return [msgspec.to_builtins(row) for row in runs if row.started >= since]
         if what == "availability":
             return [
-                {"component": component, "period": name} | msgspec.to_builtins(one)
+                {"component": component, "period": name} | msgspec.to_builtins(row)
                 for component, periods in self._past.availability().components.items()
-                for name, one in periods.items()
+                for name, row in periods.items()
             ]
         raise Refused(404, "there are exports of runs, incidents and availability")
 

@@ -153,7 +153,7 @@ def _share_color(share: float | None) -> str:
 def _statuses(health: Report | None) -> dict[str, Status]:
     """Return the status of each component that has one; those that do not apply have none."""
     components = {} if health is None else health.components
-    return {name: one.status for name, one in components.items() if one.status is not None}
+    return {name: found.status for name, found in components.items() if found.status is not None}
 
 
 def _image(label: str, message: str, color: str) -> Response:

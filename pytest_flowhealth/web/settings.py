@@ -130,7 +130,7 @@ def access_of(web: Web, secrets: Secrets, known: str | None = None) -> Access:
         users[ADMIN] = require_passwords().made(secrets.password, known)
     elif users:
         require_passwords()
-    tokens = {one.sha256.lower(): one.scopes for one in web.tokens.values()}
+    tokens = {token.sha256.lower(): token.scopes for token in web.tokens.values()}
     if secrets.token is not None:
         own = Token(hashlib.sha256(secrets.token.encode()).hexdigest(), ("read", "metrics"))
         tokens[own.sha256] = own.scopes

@@ -83,7 +83,7 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A run that was kept."""
+    """A stored run."""
 
     uid: str
     started: float
@@ -99,7 +99,7 @@ class Runs(msgspec.Struct, frozen=True):
 
 
 class AlertEvent(msgspec.Struct, frozen=True):
-    """Something that became of an alert."""
+    """A change of an alert."""
 
     at: float
     what: str
@@ -107,7 +107,7 @@ class AlertEvent(msgspec.Struct, frozen=True):
 
 
 class AlertEvents(msgspec.Struct, frozen=True):
-    """What became of alerts, the newest first."""
+    """Changes of alerts, the newest first."""
 
     events: list[AlertEvent]
 
@@ -119,7 +119,7 @@ class Incident(msgspec.Struct, frozen=True):
         alert: Its name; for a check that of the check.
         until: None while it lasts.
         seconds: How long it lasted.
-        cause: What the alert said.
+        cause: The alert's summary.
         blocked: The checks that could not run.
         notified: The receivers that were notified; None if that is not recorded.
         acknowledged: Who acknowledged it.
@@ -277,7 +277,7 @@ class Hosts(msgspec.Struct, frozen=True):
 
 
 class Installation(msgspec.Struct, frozen=True):
-    """A report of an installation; `sealed` tells whether something is told around its error."""
+    """A report of an installation; `sealed` tells whether its error has a context."""
 
     number: int
     at: float
@@ -295,7 +295,7 @@ class Installation(msgspec.Struct, frozen=True):
 
 
 class InstallPart(msgspec.Struct, frozen=True):
-    """Installations of one version, or on one platform; None where it was not told."""
+    """Installations of one version, or on one platform; None where it was not reported."""
 
     name: str | None
     succeeded: int
@@ -344,13 +344,13 @@ class Installations(msgspec.Struct, frozen=True):
 
 
 class InstallContext(msgspec.Struct, frozen=True):
-    """What was told around an error."""
+    """The context of an error."""
 
     context: str
 
 
 class ReportTaken(msgspec.Struct, frozen=True):
-    """A report was kept: who has its id may erase it, `DELETE /api/reports/{id}`."""
+    """A report was stored: who has its id may erase it, `DELETE /api/reports/{id}`."""
 
     id: str
 

@@ -52,7 +52,7 @@ function show(found) {
 
 function facts(found, every) {
   const known = found.success !== null;
-  const share = known ? `${PERCENT.format(found.success)} %` : "not told";
+  const share = known ? `${PERCENT.format(found.success)} %` : "not reported";
   const why = known ? `95 %: ${PERCENT.format(found.low)} to ${PERCENT.format(found.high)} %` : `fewer than ${found.fewest} reports tell none`;
   const every4 = [["Success", share, why, "success"], ["Reports", count(every), found.packages.join(", "), "total"], ["Went well", count(found.succeeded), null, "succeeded"], ["Failed", count(found.failed), null, "failed"]];
   return h("dl", { class: "facts" }, every4.map(([name, text, more, test]) => h("div", {}, h("dt", {}, name), h("dd", { data: { test: `installs-${test}` } }, text), more ? h("dd", { class: "quiet small" }, more) : null)));
@@ -65,26 +65,26 @@ function section(id, title, content) {
 function parts(name, every) {
   const rows = every.map((one) => {
     const total = one.succeeded + one.failed;
-    return h("tr", {}, h("th", { scope: "row" }, one.name ?? "not told"), h("td", {}, count(total)), h("td", {}, count(one.failed)), h("td", {}, `${PERCENT.format((100 * one.failed) / total)} %`));
+    return h("tr", {}, h("th", { scope: "row" }, one.name ?? "not reported"), h("td", {}, count(total)), h("td", {}, count(one.failed)), h("td", {}, `${PERCENT.format((100 * one.failed) / total)} %`));
   });
   return table(`Installations by ${name}`, [name, "Reports", "Failed", "Share failed"], rows);
 }
 
-const most = (pairs) => pairs.slice(0, 3).map(([name, number]) => `${name} (${number})`).join(", ") || "not told";
+const most = (pairs) => pairs.slice(0, 3).map(([name, number]) => `${name} (${number})`).join(", ") || "not reported";
 
 function kinds(every) {
   const rows = every.map((one) =>
-    h("tr", {}, h("th", { scope: "row", class: "wide" }, one.error || "no error was told", h("br"), h("span", { class: "quiet small" }, `${one.package}, at ${one.step}, ${one.fingerprint}`)), h("td", {}, count(one.count)), h("td", {}, count(one.sources)), h("td", {}, ago(one.last)), h("td", {}, most(one.nodes)), h("td", {}, most(one.platforms))),
+    h("tr", {}, h("th", { scope: "row", class: "wide" }, one.error || "no error was reported", h("br"), h("span", { class: "quiet small" }, `${one.package}, at ${one.step}, ${one.fingerprint}`)), h("td", {}, count(one.count)), h("td", {}, count(one.sources)), h("td", {}, ago(one.last)), h("td", {}, most(one.nodes)), h("td", {}, most(one.platforms))),
   );
   return table("Errors", ["Error", "Reports", "Networks", "Last", "Node", "Platform"], rows);
 }
 
 function row(one) {
   const cells = [one.version, one.node, one.npm, one.platform, one.seconds === null ? "not measured" : duration(one.seconds)];
-  return h("tr", {}, h("th", { scope: "row" }, stamp(one.at)), h("td", {}, badge(one.ok ? "pass" : "fail")), cells.map((text) => h("td", {}, text ?? "not told")), h("td", { class: "wide" }, one.error || (one.ok ? "" : "no error was told"), one.sealed ? context(one.number) : null));
+  return h("tr", {}, h("th", { scope: "row" }, stamp(one.at)), h("td", {}, badge(one.ok ? "pass" : "fail")), cells.map((text) => h("td", {}, text ?? "not reported")), h("td", { class: "wide" }, one.error || (one.ok ? "" : "no error was reported"), one.sealed ? context(one.number) : null));
 }
 
-// What was told around an error is opened only when somebody asks for it.
+// The context of an error is opened only when somebody asks for it.
 function context(number) {
   const text = h("pre", {}, "Loading…");
   const ask = (event) => {
@@ -94,5 +94,5 @@ function context(number) {
       .then((found) => say(text, found.context))
       .catch((error) => say(text, error.message));
   };
-  return h("details", { ontoggle: ask }, h("summary", {}, "what was told around it"), text);
+  return h("details", { ontoggle: ask }, h("summary", {}, "context of the error"), text);
 }
