@@ -39,17 +39,17 @@ async function leave() {
 async function sessions(list) {
   try {
     const { sessions: every } = await get("/api/sessions");
-    list.replaceChildren(...every.map((one) => item(one, list)));
+    list.replaceChildren(...every.map((session) => item(session, list)));
   } catch (error) {
     list.replaceChildren(h("li", {}, notice("error", error.message)));
   }
 }
 
-function item(one, list) {
-  const text = `${one.user} from ${one.address}, since ${stamp(one.since)}${one.current ? " (this one)" : ""} `;
+function item(session, list) {
+  const text = `${session.user} from ${session.address}, since ${stamp(session.since)}${session.current ? " (this session)" : ""} `;
   const end = async () => {
-    await remove(`/api/sessions/${encodeURIComponent(one.id)}`);
+    await remove(`/api/sessions/${encodeURIComponent(session.id)}`);
     sessions(list);
   };
-  return h("li", {}, text, one.current ? null : h("button", { onclick: end, "aria-label": `End the session from ${one.address}` }, "End"));
+  return h("li", {}, text, session.current ? null : h("button", { onclick: end, "aria-label": `End the session from ${session.address}` }, "End"));
 }

@@ -42,7 +42,6 @@ export function chart(metric, unit, thresholds = [], check = null) {
   const mine = { element, place, note, values, metric, unit, limits, tail, check, failures: [], plot: null, timer: 0, turn: 0, ended: false };
   const again = () => load(mine);
   document.addEventListener("range", again);
-  document.addEventListener("live", again);
   const watch = new ResizeObserver(() => mine.plot?.setSize({ width: place.clientWidth, height: HEIGHT }));
   watch.observe(place);
   load(mine);
@@ -53,7 +52,6 @@ export function chart(metric, unit, thresholds = [], check = null) {
       clearTimeout(mine.timer);
       watch.disconnect();
       document.removeEventListener("range", again);
-      document.removeEventListener("live", again);
       mine.plot?.destroy();
     },
   };

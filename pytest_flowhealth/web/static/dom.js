@@ -8,7 +8,7 @@ export function h(tag, attributes = {}, ...children) {
     else if (name === "data") Object.assign(element.dataset, value);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((one) => one !== null && one !== undefined));
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
   return element;
 }
 
@@ -25,7 +25,7 @@ export function attribute(element, name, value) {
 
 // Keeps a list of elements in step with items: those that stay are updated in place, by their key.
 export function keep(parent, items, key, make, update) {
-  const before = new Map([...parent.children].map((one) => [one.dataset.key, one]));
+  const before = new Map([...parent.children].map((child) => [child.dataset.key, child]));
   let place = parent.firstElementChild;
   for (const item of items) {
     const name = String(key(item));
@@ -42,7 +42,7 @@ export function keep(parent, items, key, make, update) {
   for (const gone of before.values()) gone.remove();
 }
 
-// Shows what is asked for in a place, and asks again after so many seconds, or at once when the monitor is back.
+// Shows what is asked for in a place, and asks again after so many seconds, after an error sooner.
 // An error stands there only as long as it lasts; what is unchanged stays as it is, with what is selected or open in it.
 export function keepLoaded(place, ask, show, seconds) {
   let timer = 0;
@@ -67,14 +67,12 @@ export function keepLoaded(place, ask, show, seconds) {
     timer = setTimeout(load, 1000 * (failed ? Math.min(5, seconds) : seconds));
   };
   place.replaceChildren(h("p", { class: "quiet" }, "Loading…"));
-  document.addEventListener("live", load);
   load();
   return {
     load,
     end: () => {
       ended = true;
       clearTimeout(timer);
-      document.removeEventListener("live", load);
     },
   };
 }

@@ -85,4 +85,4 @@ export function limit(threshold) {
   return parts.join(", ") || "no limit";
 }
 
-export const thresholdName = (one) => (one.statistic ? `${one.measurement}.${one.statistic}` : one.measurement);
+export const thresholdName = (threshold) => (threshold.statistic ? `${threshold.measurement}.${threshold.statistic}` : threshold.measurement);

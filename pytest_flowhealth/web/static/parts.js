@@ -45,14 +45,14 @@ export function table(label, head, rows) {
 const ORDER = { fail: 0, unknown: 1, warn: 2, pass: 3, skip: 4 };
 
 export function thresholdsOf(check) {
-  return [...(check.thresholds ?? [])].sort((one, other) => (ORDER[one.outcome] ?? 9) - (ORDER[other.outcome] ?? 9));
+  return [...(check.thresholds ?? [])].sort((first, second) => (ORDER[first.outcome] ?? 9) - (ORDER[second.outcome] ?? 9));
 }
 
-export const describeThreshold = (one) => `${thresholdName(one)} ${figure(one.observed, one.unit)} (${limit(one)})`;
+export const describeThreshold = (threshold) => `${thresholdName(threshold)} ${figure(threshold.observed, threshold.unit)} (${limit(threshold)})`;
 
 export function thresholdTable(check) {
-  const rows = thresholdsOf(check).map((one) =>
-    h("tr", {}, h("th", { scope: "row" }, thresholdName(one)), h("td", {}, figure(one.observed, one.unit)), h("td", {}, limit(one)), h("td", {}, badge(one.outcome)), h("td", { class: "quiet" }, one.note ?? "")),
+  const rows = thresholdsOf(check).map((threshold) =>
+    h("tr", {}, h("th", { scope: "row" }, thresholdName(threshold)), h("td", {}, figure(threshold.observed, threshold.unit)), h("td", {}, limit(threshold)), h("td", {}, badge(threshold.outcome)), h("td", { class: "quiet" }, threshold.note ?? "")),
   );
   if (!rows.length) return h("p", { class: "quiet" }, "This check has no limits of its own.");
   return table("Measurements and limits", ["Measurement", "Measured", "Limit", "Outcome", "Note"], rows);

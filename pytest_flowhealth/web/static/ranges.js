@@ -43,7 +43,7 @@ export function buttons(usual = USUAL, names = Object.keys(LENGTHS)) {
   const mark = () => {
     const chosen = range(usual).name;
     out.hidden = chosen !== null;
-    for (const one of every) one.setAttribute("aria-pressed", String(one.dataset.range === chosen));
+    for (const button of every) button.setAttribute("aria-pressed", String(button.dataset.range === chosen));
   };
   mark();
   document.addEventListener("range", mark);

@@ -131,6 +131,7 @@ def test_test_messages_are_sent_and_the_state_of_each_message_is_shown(
             server.respond = lambda _: Reply(status=410)
             page.page.click("text=Send a test message")
             page.wait_for("text=the short message was not accepted")
+            wait_for(lambda: stage.noted("test message"))
             assert stage.noted("test message")[0]["user"] == "admin"
             server.respond = lambda _: ACCEPTED
 

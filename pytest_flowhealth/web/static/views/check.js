@@ -20,18 +20,18 @@ export function make(id) {
   const drawn = new Map();
   let before = "";
   const update = () => {
-    const one = value(`check:${id}`);
-    paint(status, one?.outcome ?? null);
-    say(when, one ? times(one) : "");
-    const text = JSON.stringify(one ?? null);
+    const check = value(`check:${id}`);
+    paint(status, check?.outcome ?? null);
+    say(when, check ? times(check) : "");
+    const text = JSON.stringify(check ?? null);
     if (text === before && facts.firstChild) return;
     before = text;
     // What somebody opened stays open.
     const open = facts.querySelector("details")?.open;
-    facts.replaceChildren(...(one ? described(one) : [unknown(id)]));
+    facts.replaceChildren(...(check ? described(check) : [unknown(id)]));
     const fold = facts.querySelector("details");
     if (open && fold) fold.open = true;
-    if (one) draw(one, charts, drawn);
+    if (check) draw(check, charts, drawn);
     kept?.load();
   };
   // What it measured before: a check that fails measures nothing, and that is when people come here.
@@ -67,8 +67,8 @@ function unknown(id) {
 function usual(found, current) {
   if (!found.result || current?.measurements?.length) return [];
   const limits = found.result.thresholds ?? [];
-  const lines = found.usual.map((one) => h("li", {}, h("strong", {}, one.metric), ` normally ${figure(one.mean, one.unit)}, between ${figure(one.min, one.unit)} and ${figure(one.max, one.unit)} (last 7 days)`));
-  const held = limits.map((one) => h("li", {}, h("strong", {}, thresholdName(one)), ` ${limit(one)}; last measured ${figure(one.observed, one.unit)}`));
+  const lines = found.usual.map((measured) => h("li", {}, h("strong", {}, measured.metric), ` normally ${figure(measured.mean, measured.unit)}, between ${figure(measured.min, measured.unit)} and ${figure(measured.max, measured.unit)} (last 7 days)`));
+  const held = limits.map((threshold) => h("li", {}, h("strong", {}, thresholdName(threshold)), ` ${limit(threshold)}; last measured ${figure(threshold.observed, threshold.unit)}`));
   return [h("h2", {}, "What it normally measures"), h("p", { class: "quiet small" }, `It last measured at ${stamp(found.measured)} (${ago(found.measured)}).`), h("ul", { class: "plain", data: { test: "usual" } }, lines, held)];
 }
 
@@ -79,23 +79,23 @@ function times(check) {
   return [since, `checked ${ago(check.at)}`].filter(Boolean).join(" · ");
 }
 
-function described(one) {
+function described(check) {
   const rows = [
-    ["Component", one.component],
-    ["Took", duration(one.duration)],
-    ["Critical", one.critical === false ? "no" : "yes"],
-    ["Attempts", one.attempts > 1 ? String(one.attempts) : null],
+    ["Component", check.component],
+    ["Took", duration(check.duration)],
+    ["Critical", check.critical === false ? "no" : "yes"],
+    ["Attempts", check.attempts > 1 ? String(check.attempts) : null],
   ];
   const list = h("dl", { class: "facts" }, rows.filter(([, text]) => text).map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text))));
   return [
-    one.message ? h("p", { class: "message" }, one.message) : null,
-    one.blocked_by ? h("p", {}, "Blocked by ", checkLink(one.blocked_by), ".") : null,
-    one.outcome === "pass" ? null : remedy(one.remedy),
-    one.outcome === "pass" ? null : runbook(value(`alert:${one.id}`)?.runbook),
+    check.message ? h("p", { class: "message" }, check.message) : null,
+    check.blocked_by ? h("p", {}, "Blocked by ", checkLink(check.blocked_by), ".") : null,
+    check.outcome === "pass" ? null : remedy(check.remedy),
+    check.outcome === "pass" ? null : runbook(value(`alert:${check.id}`)?.runbook),
     list,
-    one.measurements?.length || one.thresholds?.length ? h("h2", {}, "Measurements") : null,
-    one.measurements?.length || one.thresholds?.length ? thresholdTable(one) : null,
-    Object.keys(one.details ?? {}).length ? h("details", { class: "tree" }, h("summary", {}, "Details"), tree(one.details)) : null,
+    check.measurements?.length || check.thresholds?.length ? h("h2", {}, "Measurements") : null,
+    check.measurements?.length || check.thresholds?.length ? thresholdTable(check) : null,
+    Object.keys(check.details ?? {}).length ? h("details", { class: "tree" }, h("summary", {}, "Details"), tree(check.details)) : null,
   ].filter(Boolean);
 }
 
@@ -103,17 +103,17 @@ function tree(content) {
   if (content === null || typeof content !== "object") return h("span", {}, String(content));
   const pairs = Object.entries(content);
   if (!pairs.length) return h("span", { class: "quiet" }, "none");
-  return h("ul", {}, pairs.map(([name, one]) => h("li", {}, Array.isArray(content) ? "" : h("strong", {}, `${name}: `), tree(one))));
+  return h("ul", {}, pairs.map(([name, child]) => h("li", {}, Array.isArray(content) ? "" : h("strong", {}, `${name}: `), tree(child))));
 }
 
-function draw(one, place, drawn) {
-  const measured = one.measurements ?? [];
+function draw(check, place, drawn) {
+  const measured = check.measurements ?? [];
   for (const each of measured) {
-    const metric = metricOf(one, each.name);
+    const metric = metricOf(check, each.name);
     if (drawn.has(metric)) continue;
-    const limits = (one.thresholds ?? []).filter((limit) => limit.measurement === each.name);
+    const limits = (check.thresholds ?? []).filter((limit) => limit.measurement === each.name);
     place.querySelector(":scope > p")?.remove();
-    const made = chart(metric, each.unit, limits, one.id);
+    const made = chart(metric, each.unit, limits, check.id);
     drawn.set(metric, made);
     place.append(made.element);
   }

@@ -63,9 +63,9 @@ function section(id, title, content) {
 }
 
 function parts(name, every) {
-  const rows = every.map((one) => {
-    const total = one.succeeded + one.failed;
-    return h("tr", {}, h("th", { scope: "row" }, one.name ?? "not reported"), h("td", {}, count(total)), h("td", {}, count(one.failed)), h("td", {}, `${PERCENT.format((100 * one.failed) / total)} %`));
+  const rows = every.map((report) => {
+    const total = report.succeeded + report.failed;
+    return h("tr", {}, h("th", { scope: "row" }, report.name ?? "not reported"), h("td", {}, count(total)), h("td", {}, count(report.failed)), h("td", {}, `${PERCENT.format((100 * report.failed) / total)} %`));
   });
   return table(`Installations by ${name}`, [name, "Reports", "Failed", "Share failed"], rows);
 }
@@ -73,15 +73,15 @@ function parts(name, every) {
 const most = (pairs) => pairs.slice(0, 3).map(([name, number]) => `${name} (${number})`).join(", ") || "not reported";
 
 function kinds(every) {
-  const rows = every.map((one) =>
-    h("tr", {}, h("th", { scope: "row", class: "wide" }, one.error || "no error was reported", h("br"), h("span", { class: "quiet small" }, `${one.package}, at ${one.step}, ${one.fingerprint}`)), h("td", {}, count(one.count)), h("td", {}, count(one.sources)), h("td", {}, ago(one.last)), h("td", {}, most(one.nodes)), h("td", {}, most(one.platforms))),
+  const rows = every.map((report) =>
+    h("tr", {}, h("th", { scope: "row", class: "wide" }, report.error || "no error was reported", h("br"), h("span", { class: "quiet small" }, `${report.package}, at ${report.step}, ${report.fingerprint}`)), h("td", {}, count(report.count)), h("td", {}, count(report.sources)), h("td", {}, ago(report.last)), h("td", {}, most(report.nodes)), h("td", {}, most(report.platforms))),
   );
   return table("Errors", ["Error", "Reports", "Networks", "Last", "Node", "Platform"], rows);
 }
 
-function row(one) {
-  const cells = [one.version, one.node, one.npm, one.platform, one.seconds === null ? "not measured" : duration(one.seconds)];
-  return h("tr", {}, h("th", { scope: "row" }, stamp(one.at)), h("td", {}, badge(one.ok ? "pass" : "fail")), cells.map((text) => h("td", {}, text ?? "not reported")), h("td", { class: "wide" }, one.error || (one.ok ? "" : "no error was reported"), one.sealed ? context(one.number) : null));
+function row(report) {
+  const cells = [report.version, report.node, report.npm, report.platform, report.seconds === null ? "not measured" : duration(report.seconds)];
+  return h("tr", {}, h("th", { scope: "row" }, stamp(report.at)), h("td", {}, badge(report.ok ? "pass" : "fail")), cells.map((text) => h("td", {}, text ?? "not reported")), h("td", { class: "wide" }, report.error || (report.ok ? "" : "no error was reported"), report.sealed ? context(report.number) : null));
 }
 
 // The context of an error is opened only when somebody asks for it.

@@ -35,7 +35,7 @@ export function make() {
     wrongPart,
     h("section", { "aria-labelledby": "parts" }, h("h2", { id: "parts" }, "Components"), tiles, absent),
     all.element,
-    h("section", { "aria-labelledby": "machine", data: { test: "machine" } }, h("h2", { id: "machine" }, "This machine"), h("div", { class: "sparks" }, sparks.map((one) => one.element))),
+    h("section", { "aria-labelledby": "machine", data: { test: "machine" } }, h("h2", { id: "machine" }, "This machine"), h("div", { class: "sparks" }, sparks.map((line) => line.element))),
   );
   const update = () => {
     const monitor = value("monitor");
@@ -73,7 +73,7 @@ export function make() {
     end: () => {
       end();
       clearInterval(clock);
-      for (const one of sparks) one.end();
+      for (const line of sparks) line.end();
     },
   };
 }
@@ -82,8 +82,8 @@ function head(monitor, verdict, when, reasons) {
   const status = monitor.status;
   paint(verdict, status);
   const silent = isSilentSince();
-  const failing = below("check:").filter((one) => one.outcome in WRONG && !one.blocked_by).length;
-  const skipped = below("check:").some((one) => one.outcome === "skip");
+  const failing = below("check:").filter((check) => check.outcome in WRONG && !check.blocked_by).length;
+  const skipped = below("check:").some((check) => check.outcome === "skip");
   const words = { healthy: `Healthy: every check${skipped ? " that applies" : ""} passed`, degraded: `Degraded: ${things(failing)}`, unhealthy: `Unhealthy: ${things(failing)}`, unknown: "Unknown: not every check has a result" };
   say(verdict.lastChild, silent === null ? (status ? words[status] : "The first round is running") : "Unknown: the monitor is silent");
   if (silent !== null) {
@@ -96,7 +96,7 @@ function head(monitor, verdict, when, reasons) {
   say(when, [since, monitor.version ? `version ${monitor.version}` : "", monitor.at ? `checked ${ago(monitor.at)}` : "", next, monitor.late ? `${monitor.late} skipped rounds` : ""].filter(Boolean).join(" · "));
   const firing = monitor.firing ? [monitor.firing === 1 ? "one alert is firing" : `${monitor.firing} alerts are firing`] : [];
   const fleet = monitor.fleet_problem ? [`The fleet can't be read: ${monitor.fleet_problem}`] : [];
-  keep(reasons, [...monitor.reasons, ...fleet, ...firing], (one) => one, () => h("li"), (item, text) => say(item, text));
+  keep(reasons, [...monitor.reasons, ...fleet, ...firing], (text) => text, () => h("li"), (item, text) => say(item, text));
 }
 
 const things = (count) => (count === 0 ? "see below" : count === 1 ? "one check has a problem" : `${count} checks have problems`);
@@ -105,29 +105,29 @@ const things = (count) => (count === 0 ? "see below" : count === 1 ? "one check 
 function problems(place) {
   // A silent monitor is one problem, not one for each check.
   const every = isSilentSince() === null ? below("check:") : [];
-  const causes = every.filter((one) => one.outcome in WRONG && !one.blocked_by).sort((one, other) => WRONG[one.outcome] - WRONG[other.outcome] || one.id.localeCompare(other.id));
+  const causes = every.filter((check) => check.outcome in WRONG && !check.blocked_by).sort((first, second) => WRONG[first.outcome] - WRONG[second.outcome] || first.id.localeCompare(second.id));
   const shown = causes.slice(0, MOST);
-  keep(place, [...shown, ...(causes.length > MOST ? [{ id: "", rest: causes.length - MOST }] : [])], (one) => one.id, problem, (card, one) => {
-    if (one.rest) {
-      card.replaceChildren(h("p", {}, `${one.rest} more: see `, h("a", { href: "#checks" }, "all checks")));
+  keep(place, [...shown, ...(causes.length > MOST ? [{ id: "", rest: causes.length - MOST }] : [])], (check) => check.id, problem, (card, check) => {
+    if (check.rest) {
+      card.replaceChildren(h("p", {}, `${check.rest} more: see `, h("a", { href: "#checks" }, "all checks")));
       return;
     }
-    const text = JSON.stringify([one.outcome, one.message, one.remedy, blocked(every, one.id), one.since && ago(one.since)]);
+    const text = JSON.stringify([check.outcome, check.message, check.remedy, blocked(every, check.id), check.since && ago(check.since)]);
     if (card.dataset.text === text) return;
     card.dataset.text = text;
-    fill(card, one, blocked(every, one.id));
+    fill(card, check, blocked(every, check.id));
   });
   return causes.length;
 }
 
-const blocked = (every, id) => every.filter((one) => one.blocked_by === id).map((one) => one.id);
+const blocked = (every, id) => every.filter((check) => check.blocked_by === id).map((check) => check.id);
 
-const problem = (one) => h("article", { class: "card problem", data: { test: `problem-${one.id}` } });
+const problem = (check) => h("article", { class: "card problem", data: { test: `problem-${check.id}` } });
 
-function fill(card, one, ids) {
+function fill(card, check, ids) {
   const more = ids.length ? h("p", { class: "small quiet" }, `Blocks: ${ids.join(", ")}`) : null;
-  card.dataset.status = one.outcome;
-  card.replaceChildren(...[h("h3", {}, badge(one.outcome), " ", checkLink(one.id), one.since ? h("span", { class: "since quiet small" }, ` since ${stamp(one.since)} (${ago(one.since)})`) : ""), h("p", { class: "message" }, one.message || (thresholdsOf(one).length ? describeThreshold(thresholdsOf(one)[0]) : "")), remedy(one.remedy), runbook(value(`alert:${one.id}`)?.runbook), more].filter(Boolean));
+  card.dataset.status = check.outcome;
+  card.replaceChildren(...[h("h3", {}, badge(check.outcome), " ", checkLink(check.id), check.since ? h("span", { class: "since quiet small" }, ` since ${stamp(check.since)} (${ago(check.since)})`) : ""), h("p", { class: "message" }, check.message || (thresholdsOf(check).length ? describeThreshold(thresholdsOf(check)[0]) : "")), remedy(check.remedy), runbook(value(`alert:${check.id}`)?.runbook), more].filter(Boolean));
 }
 
 // What its cause measured; without a cause, what comes nearest to its limit.
@@ -150,7 +150,7 @@ function nearest(ids) {
 }
 
 function components(place, pasts) {
-  const every = names("component:").sort((one, other) => (WORSE[value(`component:${one}`).status] ?? 4) - (WORSE[value(`component:${other}`).status] ?? 4) || one.localeCompare(other));
+  const every = names("component:").sort((first, second) => (WORSE[value(`component:${first}`).status] ?? 4) - (WORSE[value(`component:${second}`).status] ?? 4) || first.localeCompare(second));
   if (!every.length) {
     if (!place.querySelector(".quiet")) place.replaceChildren(notice("quiet", "No component has been checked yet: the first round is running."));
     return;
@@ -167,21 +167,21 @@ function tile(name, pasts) {
 }
 
 function refresh(card, name) {
-  const one = value(`component:${name}`);
-  card.dataset.status = one.status ?? "none";
-  paint(card.querySelector(".badge"), one.status);
-  const checks = one.checks.map((id) => value(`check:${id}`)).filter(Boolean);
-  const worst = worstOf(one);
-  const message = one.cause && one.message ? one.message.split("\n")[0] : "";
+  const component = value(`component:${name}`);
+  card.dataset.status = component.status ?? "none";
+  paint(card.querySelector(".badge"), component.status);
+  const checks = component.checks.map((id) => value(`check:${id}`)).filter(Boolean);
+  const worst = worstOf(component);
+  const message = component.cause && component.message ? component.message.split("\n")[0] : "";
   say(card.querySelector(".worst"), message || (worst ? describeThreshold(worst.threshold) : ""));
-  const since = one.status && one.status !== "healthy" && one.since ? ` since ${stamp(one.since)} (${ago(one.since)})` : "";
+  const since = component.status && component.status !== "healthy" && component.since ? ` since ${stamp(component.since)} (${ago(component.since)})` : "";
   const cause = card.querySelector(".cause");
-  const text = one.cause ? `${one.cause}|${since}` : "";
+  const text = component.cause ? `${component.cause}|${since}` : "";
   if (cause.dataset.text !== text) {
     cause.dataset.text = text;
-    cause.replaceChildren(...(one.cause ? [checkLink(one.cause), h("span", { class: "quiet small" }, since)] : []));
+    cause.replaceChildren(...(component.cause ? [checkLink(component.cause), h("span", { class: "quiet small" }, since)] : []));
   }
-  say(card.querySelector(".checked"), one.at ? `checked ${ago(one.at)}` : checks.length && checks.every((check) => check.outcome === "skip") ? "skipped, or not applicable here" : "this round is still running");
+  say(card.querySelector(".checked"), component.at ? `checked ${ago(component.at)}` : checks.length && checks.every((check) => check.outcome === "skip") ? "skipped, or not applicable here" : "this round is still running");
   say(card.querySelector("summary"), `${checks.length} ${checks.length === 1 ? "check" : "checks"}`);
   // Long lists are below, with search.
   const listed = checks.length < MANY ? checks : checks.filter((check) => check.outcome in WRONG).slice(0, MANY);
