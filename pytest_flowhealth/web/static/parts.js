@@ -19,12 +19,26 @@ export function paint(element, status) {
 
 export const checkLink = (id, query = "") => h("a", { href: `/check/${encodeURIComponent(id)}${query}`, "data-link": true }, id);
 
-// A command is offered to copy; a sentence is shown as one.
-const COMMAND = /^(\$ |sudo |npm |npx |node |pip |docker|systemctl |redis-|flowhealth |pytest |git |kill |[A-Z_]+=\S+ )/;
+// A command is offered to copy; a sentence is shown as one, also if it begins with a command ("npm ping shows …").
+// In doubt it is a sentence: who copies half of one into a shell runs something that nobody meant.
+const PROGRAM = /^(?:sudo |npx )*(?:[\w.-]*\/[\w./-]+|npm|npx|pnpm|yarn|bun|corepack|node|nvm|python3?|pip|pipx|uv|docker|docker-compose|podman|kubectl|helm|systemctl|service|pm2|redis-[a-z]+|flowhealth|pytest|git|gh|make|cd|cp|mv|rm|mkdir|chmod|chown|kill|pkill|curl|wget|apt|apt-get|brew|export|source|ulimit|sysctl)(?: |$)/;
+const WITH_OPTION = /^(?:sudo )?[a-z][\w.-]* (?:.* )?--?[A-Za-z]/;
+const ASSIGNMENTS = /^(?:\$ )?(?:[A-Z_][A-Z0-9_]*=\S* )*/;
+const PROSE = /[,:;?!](?: |$)|[a-z]\.(?: |$)|…|\.\.\.|(?:^| )(?:a|an|and|are|back|does|has|here|how|if|in|is|it|its|not|of|or|shows?|says?|sure|takes?|tells?|names?|that|the|then|there|to|what|when|where|whether|which|who|why|with|you|your)(?: |$)/i;
+
+export function isCommand(text) {
+  return text.split("\n").every((line) => {
+    const command = line.trim().replace(ASSIGNMENTS, "");
+    // What is quoted may be anything; "; " between commands is not prose.
+    const bare = command.replace(/'[^']*'|"[^"]*"/g, "_");
+    const parts = bare.split(/ (?:&&|\|\||\|) |; (?=[a-z.]+ )/);
+    return parts.every((part, place) => (place ? !PROSE.test(part) : (PROGRAM.test(part) || WITH_OPTION.test(part)) && !PROSE.test(part)));
+  });
+}
 
 export function remedy(text) {
   if (!text) return null;
-  if (!COMMAND.test(text)) return h("p", { class: "remedy" }, h("strong", {}, "What to do: "), h("span", { class: "message" }, text));
+  if (!isCommand(text)) return h("p", { class: "remedy" }, h("strong", {}, "What to do: "), h("span", { class: "message" }, text));
   const result = h("span", { role: "status", class: "small" });
   const copy = async () => {
     try {
@@ -34,7 +48,7 @@ export function remedy(text) {
       say(result, "select it to copy");
     }
   };
-  return h("p", { class: "remedy" }, h("code", {}, text), h("button", { onclick: copy, "aria-label": "Copy the remedy" }, "Copy"), result);
+  return h("p", { class: "remedy" }, h("code", { class: "message" }, text), h("button", { onclick: copy, "aria-label": "Copy the remedy" }, "Copy"), result);
 }
 
 export function table(label, head, rows) {

@@ -273,3 +273,53 @@ def test_the_public_status_page_is_unknown_when_the_monitor_does_not_answer(
         page.page.unroute("**/status")
         page.page.clock.fast_forward(31_000)
         page.page.get_by_role("heading", name="All components are healthy").wait_for()
+
+
+COMMANDS = """redis-server --daemonize yes
+npm ci --legacy-peer-deps
+npm install left-pad@1.3.0 is-odd@3.0.1
+npm view left-pad deprecated
+git checkout -- package.json
+cd app && npm ci
+rm -rf node_modules && npm install
+ps aux --sort=-rss | head
+redis-cli CONFIG SET maxmemory-policy noeviction
+REDIS_URL=redis://127.0.0.1:6379 npm start
+./bin/restart.sh
+sudo systemctl restart shop
+pip install 'pytest-flowhealth[web]'
+npm run build; npm start
+npm version patch && npm publish"""
+
+SENTENCES = """redis-cli --latency shows whether the server or the network is slow
+redis-cli --bigkeys shows what takes it; redis-cli MEMORY DOCTOR says more
+git pull; or npm dist-tag ls shows what is published
+npm audit; it asks the registry that `npm config get registry` names
+npm ping: does the registry answer?
+npm install 'left-pad' in an empty folder, and load it
+npm deprecate left-pad@1.0.0 '' takes it back
+redis-cli -p 26379 SENTINEL MASTERS, or redis-cli CLUSTER INFO
+gh issue list --search 'is:open' shows who waits
+npm is not installed
+make sure that Redis runs
+kill the process that holds the port
+node 22 or newer
+ulimit -n, and the server's own limit of connections
+see what takes it: top -o %CPU
+turn the switch
+start agents
+export the memory, so that its growth can be told from the engine's
+npm deprecate tells the users of an old version to go on
+git push it yourself."""
+
+
+def test_only_commands_are_offered_to_copy(page: Tab) -> None:
+    script = "texts => import('/static/parts.js').then(parts => texts.map(parts.isCommand))"
+    found = page.page.evaluate(script, COMMANDS.splitlines())
+    assert [text for text, is_ in zip(COMMANDS.splitlines(), found, strict=True) if not is_] == []
+    found = page.page.evaluate(script, SENTENCES.splitlines())
+    assert [text for text, is_ in zip(SENTENCES.splitlines(), found, strict=True) if is_] == []
+    assert page.page.evaluate(script, ["npm ci\nnpm start", "npm ci\nthen start it"]) == [
+        True,
+        False,
+    ]
