@@ -1,6 +1,7 @@
 // Parts that several pages show: a status, a check's line, a remedy to copy.
 import { attribute, h, keep, say } from "./dom.js";
-import { figure, limit, symbol, thresholdName } from "./format.js";
+import { figure, limit, stamp, symbol, thresholdName } from "./format.js";
+import { value } from "./store.js";
 
 export function badge(status, word) {
   const element = paint(h("span", { class: "badge" }, h("span", { "aria-hidden": "true" }), h("span", {})), status);
@@ -79,6 +80,15 @@ export function liveTable(label, columns, key, cells) {
   const make = () => h("tr", {}, columns.map((_, place) => h(place ? "td" : "th", place ? {} : { scope: "row" })));
   const update = (row, item) => cells(item).forEach((text, place) => say(row.children[place], String(text)));
   return { element, update: (items) => keep(body, items, key, make, update) };
+}
+
+// What somebody has done about the alert of a check, and where to do it.
+export function alertState(id) {
+  const alert = value(`alert:${id}`);
+  if (alert?.phase !== "firing") return null;
+  const states = [alert.acknowledged ? `acknowledged by ${alert.acknowledged}` : "", alert.silenced ? `silenced until ${stamp(alert.silenced)}` : ""].filter(Boolean);
+  const link = h("a", { href: "/alerts", "data-link": true }, states.length ? "Alert" : "Acknowledge or silence the alert");
+  return h("p", { class: "small", data: { test: "alert-state" } }, link, states.length ? ` ${states.join(", ")}` : "");
 }
 
 export function runbook(address) {

@@ -101,6 +101,9 @@ def test_an_acknowledgement_is_withdrawn_and_the_incident_names_who_was_notified
             assert "acknowledged by" not in alert.inner_text()
             alert.locator('[data-test="acknowledge"]').click()
             page.wait_for("text=acknowledged by admin")
+            page.follow("/")
+            problem = page.see("problem-own.switch").locator('[data-test="alert-state"]')
+            assert problem.inner_text() == "Alert acknowledged by admin"
             stage.conclude()
             page.follow("/history")
             page.wait_for('[data-test="incidents"] tbody td:has-text("admin")')

@@ -3,7 +3,7 @@ import { get } from "../api.js";
 import { chart } from "../chart.js";
 import { h, keepLoaded, notice, say } from "../dom.js";
 import { ago, duration, figure, limit, stamp, thresholdName } from "../format.js";
-import { badge, checkLink, metricOf, paint, remedy, runbook, thresholdTable } from "../parts.js";
+import { alertState, badge, checkLink, metricOf, paint, remedy, runbook, thresholdTable } from "../parts.js";
 import { buttons } from "../ranges.js";
 import { strip } from "../strip.js";
 import { listen, names, value } from "../store.js";
@@ -23,7 +23,7 @@ export function make(id) {
     const check = value(`check:${id}`);
     paint(status, check?.outcome ?? null);
     say(when, check ? times(check) : "");
-    const text = JSON.stringify(check ?? null);
+    const text = JSON.stringify([check ?? null, value(`alert:${id}`) ?? null]);
     if (text === before && facts.firstChild) return;
     before = text;
     // What somebody opened stays open.
@@ -44,7 +44,7 @@ export function make(id) {
   };
   update();
   kept = keepLoaded(past, () => get("/api/check", { id, limit: 60 }), show, 60);
-  const end = listen([`check:${id}`, "monitor"], update);
+  const end = listen([`check:${id}`, `alert:${id}`, "monitor"], update);
   const clock = setInterval(update, 5000);
   return {
     element,
@@ -92,6 +92,7 @@ function described(check) {
     check.blocked_by ? h("p", {}, "Blocked by ", checkLink(check.blocked_by), ".") : null,
     check.outcome === "pass" ? null : remedy(check.remedy),
     check.outcome === "pass" ? null : runbook(value(`alert:${check.id}`)?.runbook),
+    alertState(check.id),
     list,
     check.measurements?.length || check.thresholds?.length ? h("h2", {}, "Measurements") : null,
     check.measurements?.length || check.thresholds?.length ? thresholdTable(check) : null,

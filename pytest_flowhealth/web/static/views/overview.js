@@ -3,7 +3,7 @@ import { get } from "../api.js";
 import { MANY, checkList } from "../checks.js";
 import { h, keep, notice, say } from "../dom.js";
 import { ago, duration, now, stamp } from "../format.js";
-import { badge, checkLink, describeThreshold, metricOf, paint, remedy, runbook, thresholdsOf } from "../parts.js";
+import { alertState, badge, checkLink, describeThreshold, metricOf, paint, remedy, runbook, thresholdsOf } from "../parts.js";
 import { limitSpark, spark } from "../spark.js";
 import { strip } from "../strip.js";
 import { below, isSilentSince, listen, names, value } from "../store.js";
@@ -63,7 +63,7 @@ export function make() {
   };
   update();
   remember();
-  const end = listen(["monitor", "component:", "check:"], () => {
+  const end = listen(["monitor", "component:", "check:", "alert:"], () => {
     update();
     remember();
   });
@@ -112,7 +112,7 @@ function problems(place) {
       card.replaceChildren(h("p", {}, `${check.rest} more: see `, h("a", { href: "#checks" }, "all checks")));
       return;
     }
-    const text = JSON.stringify([check.outcome, check.message, check.remedy, blocked(every, check.id), check.since && ago(check.since)]);
+    const text = JSON.stringify([check.outcome, check.message, check.remedy, blocked(every, check.id), check.since && ago(check.since), value(`alert:${check.id}`) ?? null]);
     if (card.dataset.text === text) return;
     card.dataset.text = text;
     fill(card, check, blocked(every, check.id));
@@ -127,7 +127,7 @@ const problem = (check) => h("article", { class: "card problem", data: { test: `
 function fill(card, check, ids) {
   const more = ids.length ? h("p", { class: "small quiet" }, `Blocks: ${ids.join(", ")}`) : null;
   card.dataset.status = check.outcome;
-  card.replaceChildren(...[h("h3", {}, badge(check.outcome), " ", checkLink(check.id), check.since ? h("span", { class: "since quiet small" }, ` since ${stamp(check.since)} (${ago(check.since)})`) : ""), h("p", { class: "message" }, check.message || (thresholdsOf(check).length ? describeThreshold(thresholdsOf(check)[0]) : "")), remedy(check.remedy), runbook(value(`alert:${check.id}`)?.runbook), more].filter(Boolean));
+  card.replaceChildren(...[h("h3", {}, badge(check.outcome), " ", checkLink(check.id), check.since ? h("span", { class: "since quiet small" }, ` since ${stamp(check.since)} (${ago(check.since)})`) : ""), h("p", { class: "message" }, check.message || (thresholdsOf(check).length ? describeThreshold(thresholdsOf(check)[0]) : "")), remedy(check.remedy), runbook(value(`alert:${check.id}`)?.runbook), alertState(check.id), more].filter(Boolean));
 }
 
 // What its cause measured; without a cause, what comes nearest to its limit.
