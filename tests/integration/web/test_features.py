@@ -145,7 +145,7 @@ def test_maintenance_is_planned_with_repetition_and_marked_in_the_strip(
     page.follow("/alerts")
     form = page.see("maintenance")
     form.locator("summary").click()
-    begin = datetime.datetime.now().astimezone() + datetime.timedelta(minutes=1)
+    begin = datetime.datetime.now().astimezone() + datetime.timedelta(days=1)
     form.locator('input[name="pattern"]').fill("own.*")
     form.locator('input[name="begin"]').fill(f"{begin:%Y-%m-%dT%H:%M}")
     form.locator('select[name="repeat"]').select_option("weekly")
@@ -157,7 +157,7 @@ def test_maintenance_is_planned_with_repetition_and_marked_in_the_strip(
     silences.last.get_by_role("button").click()
     wait_for(lambda: silences.count() == 25)
     # A round of that time.
-    later = datetime.datetime.fromtimestamp(time.time() + 300, datetime.UTC)
+    later = begin + datetime.timedelta(minutes=5)
     stage.conclude(msgspec.structs.replace(own_report("broken"), started=later))
     page.follow("/")
     tile = page.see("component-own")

@@ -1,4 +1,4 @@
-// What happened: availability of each component, incidents, runs, and all of it as files.
+// What happened: incidents, availability of each component, runs, and all of it as files.
 import { get } from "../api.js";
 import { h, keepLoaded, notice } from "../dom.js";
 import { duration, now, stamp } from "../format.js";
@@ -11,8 +11,8 @@ const RUNS = 30;
 
 export function make() {
   const parts = [
-    part("availability", "Availability", "/api/availability", availability),
     part("incidents", "Incidents of the last 90 days", "/api/incidents", incidents),
+    part("availability", "Availability", "/api/availability", availability),
     part("runs", `The last ${RUNS} runs`, "/api/runs", runs, { limit: RUNS }),
   ];
   const element = h("div", {}, h("h1", {}, "History"), parts.map((each) => each.element));
