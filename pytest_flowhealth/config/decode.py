@@ -31,7 +31,12 @@ from pytest_flowhealth.config.require import (
     require_silences,
 )
 from pytest_flowhealth.config.semver import is_range
-from pytest_flowhealth.config.web import require_origins, require_tokens, require_users
+from pytest_flowhealth.config.web import (
+    require_origins,
+    require_public,
+    require_tokens,
+    require_users,
+)
 from pytest_flowhealth.config.wording import quoted, requoted, unknowns
 from pytest_flowhealth.domain.units import parse_duration, parse_size
 
@@ -292,6 +297,7 @@ CHECKS: dict[str, Callable[[Any], object]] = {
     "web.certificate": _not_blank,
     "web.key": _not_blank,
     "web.origins": require_origins,
+    "web.public": require_public,
     "web.session": parse_duration,
     "web.tokens": require_tokens,
     "web.users": require_users,

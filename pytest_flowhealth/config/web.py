@@ -12,7 +12,7 @@ from msgspec import Meta
 Scope = Literal["read", "metrics", "report"]
 """What a machine's token opens: the API, `/metrics`, or handing in reports of installations."""
 
-Public = Literal["status", "badge"]
+PUBLIC = ("status", "badge")
 """What can be shown without a log-in."""
 
 
@@ -84,7 +84,7 @@ class Web(msgspec.Struct, frozen=True):
         ),
     ] = ()
     public: Annotated[
-        tuple[Public, ...],
+        tuple[str, ...],
         Meta(
             description="What is shown without a log-in: `status` is a page at /status, `badge` are "
             "images at /badge/status.svg. They have names, statuses and availability only. By default nothing is shown.",
@@ -133,6 +133,16 @@ def require_tokens(tokens: Mapping[str, Token]) -> None:
 def _told(name: str, otherwise: str) -> str:
     """Return a name, where it looks like one and not like something secret."""
     return repr(name) if _NAME.match(name) else otherwise
+
+
+def require_public(names: Sequence[str]) -> None:
+    """Refuse what can't be shown without a log-in.
+
+    Raises:
+        ValueError: One is unknown; it is not shown: it may hold a password.
+    """
+    if not set(names) <= set(PUBLIC):
+        raise ValueError("expected a list of 'status' and 'badge'")
 
 
 def require_origins(origins: Sequence[str]) -> None:

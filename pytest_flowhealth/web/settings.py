@@ -12,7 +12,7 @@ import msgspec
 
 from pytest_flowhealth.config.environment import FEEDBACK_KEY, WEB_PASSWORD, WEB_TOKEN
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.config.web import Public, Scope, Token, Web
+from pytest_flowhealth.config.web import Scope, Token, Web
 from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.web.passwords import require_passwords
@@ -71,7 +71,7 @@ class Access(msgspec.Struct, frozen=True):
     tokens: Mapping[str, tuple[Scope, ...]]
     session: float
     origins: frozenset[str]
-    public: frozenset[Public] = frozenset()
+    public: frozenset[str] = frozenset()
 
 
 class Served(msgspec.Struct, frozen=True):

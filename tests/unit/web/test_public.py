@@ -10,6 +10,7 @@ import pytest
 from pytest_flowhealth.domain.checks import PhaseOutcome
 from pytest_flowhealth.domain.measurements import make_series
 from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.formats.badge import render_badge
 from pytest_flowhealth.web.public import format_share
 from tests.kit.reports import HOSTILE, judged, limit, reported
@@ -136,3 +137,8 @@ def test_hostile_names_stay_texts(tmp_path: Path) -> None:
 )
 def test_a_share_is_never_rounded_up(share: float | None, text: str) -> None:
     assert format_share(share) == text
+
+
+def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="expected a list of 'status' and 'badge'"):
+        WebApp(tmp_path / "app", '[web]\npublic = ["everything"]\n')
