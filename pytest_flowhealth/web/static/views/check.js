@@ -23,7 +23,7 @@ export function make(id) {
     const check = value(`check:${id}`);
     paint(status, check?.outcome ?? null);
     say(when, check ? times(check) : "");
-    const text = JSON.stringify([check ?? null, value(`alert:${id}`) ?? null]);
+    const text = JSON.stringify([names("check:").length > 0, check ?? null, value(`alert:${id}`) ?? null]);
     if (text === before && facts.firstChild) return;
     before = text;
     // What somebody opened stays open.
