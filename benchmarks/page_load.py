@@ -1,9 +1,10 @@
 """How large the page's first load is, how soon it can be used, and how long 90 days take to draw.
 
 A monitor with its page runs on a small project whose history has 90 days of minutes; a real Chromium
-loads the overview with an empty cache, and then a check's page over all of it, some times.
+loads the overview with an empty cache, and then a check's page over all of it, some times. The same again with
+many checks.
 
-    python benchmarks/page_load.py [--times 10]
+    python benchmarks/page_load.py [--times 10] [--checks 500]
 
 Needs Playwright, and `chromium` on the PATH.
 """
@@ -32,11 +33,9 @@ from pytest_flowhealth.history.store import add_rollups
 DAYS = 90
 PASSWORD = "benchmark"
 CHECK = """
-import pytest
-
 @pytest.mark.health("app")
 @pytest.mark.threshold("figure", warn=5, fail=50, unit="ms")
-def test_app(health):
+def test_{name}(health):
     health.measure("figure", 1.0, unit="ms")
 """
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -46,12 +45,20 @@ def main() -> None:
     """Measure, and print medians and the longest."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=10)
+    parser.add_argument("--checks", type=int, default=500)
     options = parser.parse_args()
+    for checks in (1, options.checks):
+        sys.stdout.write(f"{checks} checks\n")
+        measure(checks, options.times)
+
+
+def measure(checks: int, times: int) -> None:
+    """Run a monitor of a project with so many checks, and load its pages."""
     with tempfile.TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         taken.close()
         folder = Path(name)
-        prepare(folder)
+        prepare(folder, checks)
         words = ["--web", str(port), "--", "--health-component", "app"]
         environ = {**os.environ, "FLOWHEALTH_WEB_PASSWORD": PASSWORD}
         command = [sys.executable, "-m", "pytest_flowhealth.cli", "monitor", *words]
@@ -60,23 +67,25 @@ def main() -> None:
         ) as monitor:
             try:
                 time.sleep(6)
-                look(f"http://127.0.0.1:{port}", options.times)
+                look(f"http://127.0.0.1:{port}", times)
             finally:
                 monitor.terminate()
 
 
-def prepare(folder: Path) -> None:
-    """Make a project, and a history of 90 days."""
+def prepare(folder: Path, checks: int) -> None:
+    """Make a project with so many checks, and a history of 90 days."""
     (folder / "package.json").write_text('{"name": "bench", "version": "1.0.0"}')
     (folder / "flowhealth.toml").write_text('checks = ["health/"]\n')
     (folder / "health").mkdir()
-    (folder / "health/test_app.py").write_text(CHECK)
+    names = ("app", *(f"check_{number}" for number in range(1, checks)))
+    functions = (CHECK.format(name=name).replace("figure", f"figure_{name}") for name in names)
+    (folder / "health/test_app.py").write_text("\n".join(["import pytest", *functions]))
     (folder / ".flowhealth").mkdir()
     file = connect(folder / ".flowhealth/history.db", wait=5)
     pool = [rolled_up([random.gauss(3, 1) for _ in range(60)]) for _ in range(200)]
     until = int(time.time()) // MINUTE * MINUTE
     minutes = {at: random.choice(pool) for at in range(until - DAYS * 86_400, until, MINUTE)}
-    add_rollups(file, "app.figure", minutes)
+    add_rollups(file, "app.figure_app", minutes)
     file.close()
 
 
@@ -114,7 +123,7 @@ def look(url: str, times: int) -> None:
 def draw(tab: Any, url: str) -> float:
     """Return how long a chart of all took to draw, in ms."""
     tab.goto(f"{url}/check/app.app?range=90d")
-    chart = tab.wait_for_selector('[data-test="chart-app.figure"][data-drawn]')
+    chart = tab.wait_for_selector('[data-test="chart-app.figure_app"][data-drawn]')
     return float(chart.get_attribute("data-drawn"))
 
 

@@ -60,11 +60,17 @@ class TrackedAlert(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Something that became of an alert: a phase that it went into, or a message."""
+    """Something that became of an alert: a phase that it went into, or a message.
+
+    `notified` are the receivers that were notified that it fires, None if that is not known;
+    `acknowledged` is who acknowledged it before it ended, None if nobody did.
+    """
 
     at: datetime.datetime
     what: str
     alert: Alert
+    notified: tuple[str, ...] | None = None
+    acknowledged: str | None = None
 
 
 class Timestamp(msgspec.Struct, frozen=True):
@@ -160,6 +166,13 @@ class Engine:
         self.changed.add(name)
         return True
 
+    def withdraw_acknowledgement(self, name: str) -> None:
+        """Note that nobody takes care of an alert any more."""
+        record = self.tracked[name]
+        state = msgspec.structs.replace(record.state, acknowledged=False)
+        self.tracked[name] = msgspec.structs.replace(record, state=state)
+        self.changed.add(name)
+
     def messages(self, moment: Timestamp, silenced: Callable[[AlertInfo], bool]) -> list[Message]:
         """Return what is to be told now: one message for each receiver, component and kind."""
         groups: dict[tuple[str, Kind, str], list[Alert]] = {}
@@ -206,7 +219,9 @@ class Engine:
         self.changed.add(name)
         phase = before.state.phase if before else "inactive"
         if phase != record.state.phase:
-            self.events.append(Event(moment.wall, record.state.phase, make_alert(record, moment)))
+            notified = tuple(sorted(before.state.told)) if before else ()
+            alert = make_alert(record, moment)
+            self.events.append(Event(moment.wall, record.state.phase, alert, notified))
 
     def _message(
         self, key: tuple[str, Kind, str], alerts: Sequence[Alert], moment: Timestamp

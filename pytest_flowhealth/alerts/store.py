@@ -16,7 +16,6 @@ from pytest_flowhealth.history.database import transaction
 
 _tracked = msgspec.msgpack.Decoder(TrackedAlert)
 _pending = msgspec.msgpack.Decoder(Pending)
-_alert = msgspec.msgpack.Decoder(Alert)
 
 CLOCK = "clock"
 """The fact that is the last time of the clock that never goes back."""
@@ -31,6 +30,16 @@ class Silence(msgspec.Struct, frozen=True):
     ends: float
     reason: str = ""
     author: str = ""
+
+
+class AlertRecord(Alert, frozen=True):
+    """An alert as an event keeps it, with who was notified and who acknowledged it; as in `Event`."""
+
+    notified: tuple[str, ...] | None = None
+    acknowledged: str | None = None
+
+
+_record = msgspec.msgpack.Decoder(AlertRecord)
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -59,6 +68,7 @@ def write(connection: sqlite3.Connection, changes: Changes) -> None:
         sqlite3.Error: It can't be written.
     """
     with transaction(connection):
+        authors = acknowledged(connection) if changes.events else {}
         for name, record in changes.alerts.items():
             if record is None:
                 connection.execute("DELETE FROM alerts WHERE name = ?", (name,))
@@ -67,7 +77,7 @@ def write(connection: sqlite3.Connection, changes: Changes) -> None:
                 connection.execute("INSERT OR REPLACE INTO alerts VALUES (?, ?)", row)
         connection.executemany(
             "INSERT INTO alert_events (at, alert, state, severity, data) VALUES (?, ?, ?, ?, ?)",
-            [_event(event) for event in changes.events],
+            [_event(event, authors.get(event.alert.name)) for event in changes.events],
         )
         connection.executemany(
             "INSERT OR REPLACE INTO outbox VALUES (?, ?, ?)",
@@ -131,10 +141,12 @@ def events(
         "SELECT at, state, data FROM alert_events WHERE at >= ? ORDER BY id DESC LIMIT ?",
         (since, limit),
     )
-    return [
-        Event(datetime.datetime.fromtimestamp(at, datetime.UTC), state, _alert.decode(data))
-        for at, state, data in rows
-    ]
+    found = []
+    for at, state, data in rows:
+        alert = _record.decode(data)
+        moment = datetime.datetime.fromtimestamp(at, datetime.UTC)
+        found.append(Event(moment, state, alert, alert.notified, alert.acknowledged))
+    return found
 
 
 def silences(connection: sqlite3.Connection, now: float) -> list[Silence]:
@@ -189,6 +201,17 @@ def acknowledge(connection: sqlite3.Connection, alert: str, at: float, author: s
         )
 
 
+def withdraw_acknowledgement(connection: sqlite3.Connection, alert: str) -> bool:
+    """Note that nobody takes care of an alert any more; tell whether somebody did.
+
+    Raises:
+        sqlite3.Error: It can't be written.
+    """
+    with transaction(connection):
+        found = connection.execute("DELETE FROM acknowledged WHERE alert = ?", (alert,))
+    return found.rowcount > 0
+
+
 def acknowledged(connection: sqlite3.Connection) -> dict[str, str]:
     """Return who takes care of which alert.
 
@@ -198,11 +221,13 @@ def acknowledged(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT alert, author FROM acknowledged"))
 
 
-def _event(event: Event) -> tuple[object, ...]:
+def _event(event: Event, author: str | None) -> tuple[object, ...]:
+    facts = msgspec.structs.asdict(event.alert)
+    record = AlertRecord(**facts, notified=event.notified, acknowledged=author)
     return (
         event.at.timestamp(),
         event.alert.name,
         event.what,
         event.alert.severity,
-        msgspec.msgpack.encode(event.alert),
+        msgspec.msgpack.encode(record),
     )

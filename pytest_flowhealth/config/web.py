@@ -19,6 +19,10 @@ Scope = Literal["read", "metrics", "report"]
 """What a machine's token gives access to: the API, `/metrics`, or submitting install reports."""
 
 
+Public = Literal["status", "badge"]
+"""What can be shown without a login."""
+
+
 class Token(msgspec.Struct, frozen=True):
     """A machine's token, sent as `Authorization: Bearer`."""
 
@@ -52,6 +56,9 @@ class Web(msgspec.Struct, frozen=True):
     """Other addresses of the page, if it is behind a proxy. Example: `["https://health.example.org"]`."""
     proxies: tuple[str, ...] = ()
     """Proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted. Example: `["127.0.0.1"]`."""
+    public: tuple[Public, ...] = ()
+    """What is shown without a login: `status` is a page at /status, `badge` are images such as
+    /badge/status.svg. They contain names, statuses and availability only. Example: `["status", "badge"]`."""
     insecure: bool = False
     """Whether the page may be bound to an address other than loopback without a password or without TLS;
     whoever reads the traffic can then log in."""

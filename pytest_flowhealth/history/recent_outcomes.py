@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from sqlite3 import Connection
 
 import msgspec
@@ -16,6 +17,7 @@ class RoundOutcome(msgspec.Struct, frozen=True):
         cause: The worst check.
         message: What that check said; empty if it passed.
         duration: Of that check, in seconds.
+        value: What it measured, for a check of which a metric was asked for.
     """
 
     at: float
@@ -23,6 +25,18 @@ class RoundOutcome(msgspec.Struct, frozen=True):
     cause: str
     message: str
     duration: float
+    value: float | None = None
+
+
+class FailedPeriod(msgspec.Struct, frozen=True):
+    """Rounds in a row that did not pass: from the first, until the next one that passed.
+
+    `outcome` is fail or unknown; times are in seconds since 1970.
+    """
+
+    since: float
+    until: float
+    outcome: str
 
 
 def component_rounds(
@@ -50,17 +64,49 @@ def component_rounds(
 
 
 def check_rounds(
-    connection: Connection, check: str, since: float, until: float, limit: int
+    connection: Connection, check: str, since: float, until: float, limit: int, metric: str = ""
 ) -> list[RoundOutcome]:
     """Return the last `limit` rounds of one check between two times, the oldest first.
+
+    `metric` is the one whose value each round has.
 
     Raises:
         sqlite3.Error: The history can't be read.
     """
     rows = connection.execute(
-        "SELECT r.started, o.outcome, o.id, o.message, o.duration FROM runs r "
-        "JOIN outcomes o ON o.run = r.id AND o.id = ? "
+        "SELECT r.started, o.outcome, o.id, o.message, o.duration, m.value FROM runs r "
+        "JOIN outcomes o ON o.run = r.id AND o.id = ? LEFT JOIN measurements m "
+        "ON m.run = r.id AND m.metric = (SELECT id FROM metrics WHERE name = ?) "
         "WHERE r.started >= ? AND r.started < ? ORDER BY r.started DESC LIMIT ?",
-        (check, since, until, limit),
+        (check, metric, since, until, limit),
     ).fetchall()
     return [RoundOutcome(*row) for row in reversed(rows)]
+
+
+def failed_periods(
+    connection: Connection, check: str, since: float, until: float
+) -> list[FailedPeriod]:
+    """Return when a check failed or was unknown between two times, the oldest first.
+
+    Raises:
+        sqlite3.Error: The history can't be read.
+    """
+    rows = connection.execute(
+        "SELECT r.started, o.outcome FROM runs r JOIN outcomes o ON o.run = r.id AND o.id = ? "
+        "WHERE r.started >= ? AND r.started < ? ORDER BY r.started",
+        (check, since, until),
+    )
+    return join_periods(rows, until)
+
+
+def join_periods(rounds: Iterable[tuple[float, str]], until: float) -> list[FailedPeriod]:
+    """Return the periods in which rounds failed or were unknown; the last one lasts `until` then."""
+    found: list[FailedPeriod] = []
+    before, begin = "", 0.0
+    for at, outcome in (*rounds, (until, "")):
+        if outcome == before:
+            continue
+        if before in ("fail", "unknown"):
+            found.append(FailedPeriod(begin, at, before))
+        before, begin = outcome, at
+    return found

@@ -132,6 +132,9 @@ class AlertEvaluator:
             record = self.engine.tracked.get(name)
             if record is not None and not record.state.acknowledged:
                 self.engine.acknowledge(name)
+        for name, record in [*self.engine.tracked.items()]:
+            if record.state.acknowledged and name not in acknowledged:
+                self.engine.withdraw_acknowledgement(name)
 
     def messages(self, moment: Timestamp) -> list[Message]:
         """Return what is to be told now."""

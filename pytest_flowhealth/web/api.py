@@ -13,6 +13,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.formats import health_json, openmetrics
@@ -23,7 +24,8 @@ from pytest_flowhealth.web.body import body_of
 from pytest_flowhealth.web.endpoint import Endpoint, offered
 from pytest_flowhealth.web.feed import Feed
 from pytest_flowhealth.web.glimpse import Glimpse
-from pytest_flowhealth.web.past import NoHistory, Past, TooMany
+from pytest_flowhealth.web.history_file import NoHistory, TooMany
+from pytest_flowhealth.web.past import Past
 from pytest_flowhealth.web.visitors import Refused, Visitor, address_of
 
 Result = TypeVar("Result")
@@ -42,6 +44,9 @@ RANGE = (
 """Parameters of queries: name, type, default (None: required)."""
 
 _READERS = 3
+
+_LATE = 60.0
+"""Seconds that a form may take on its way."""
 
 
 class Api:
@@ -66,6 +71,10 @@ class Api:
         self.endpoints: tuple[Endpoint, ...] = ()
         self._threads = anyio.CapacityLimiter(_READERS)
 
+    def verdict(self) -> tuple[str, Report | None]:
+        """Return the target's name and the last verdict."""
+        return self.glimpse.target, self.glimpse.verdict
+
     # -- monitoring
 
     @offered("GET", "/livez", scope=None, media=PLAIN, refuses=(503,))
@@ -89,10 +98,10 @@ class Api:
         """Return the last verdict as health+json."""
         health = self.glimpse.verdict
         if health is None:
-            told: dict[str, object] = {"status": "fail", "output": "no round has ended yet"}
+            content: dict[str, object] = {"status": "fail", "output": "no round has ended yet"}
         else:
-            told = health_json.document(health)
-        return answer(told, 503 if told["status"] == "fail" else 200, health_json.MEDIA_TYPE)
+            content = health_json.document(health)
+        return answer(content, 503 if content["status"] == "fail" else 200, health_json.MEDIA_TYPE)
 
     @offered("GET", "/metrics", scope="metrics", media=METRICS_TYPE)
     async def metrics(self, _: Request, __: Visitor) -> Response:
@@ -188,8 +197,11 @@ class Api:
         refuses=(400, 409, 413, 503),
     )
     async def silence(self, request: Request, visitor: Visitor) -> Response:
-        """Let nobody be told of some alerts for a while."""
+        """Silence some alerts for a while, or plan maintenance windows."""
         given = await body_of(request, shapes.NewSilence)
+        if any(begin < time.time() - _LATE for begin in given.begins):
+            # It would make an outage of the past a maintenance window.
+            raise Refused(400, "a maintenance window can't begin in the past")
         made = await self._read(lambda: self._past.silence(given, visitor.user))
         self._done(request, visitor, "silenced", alert=given.pattern, seconds=given.seconds)
         return answer(made, 201)
@@ -220,10 +232,28 @@ class Api:
         self._done(request, visitor, "acknowledged", alert=given.alert)
         return nothing()
 
+    @offered(
+        "DELETE",
+        "/api/acknowledgements",
+        scope="write",
+        status=204,
+        parameters=(("alert", str, None),),
+        refuses=(404, 503),
+    )
+    async def withdraw_acknowledgement(self, request: Request, visitor: Visitor) -> Response:
+        """Note that nobody takes care of an alert any more."""
+        alert = request.query_params.get("alert", "")
+        if not await self._read(lambda: self._past.withdraw_acknowledgement(alert)):
+            raise Refused(404, "nobody has acknowledged this alert")
+        self._done(request, visitor, "acknowledgement withdrawn", alert=alert)
+        return nothing()
+
     def _done(self, request: Request, visitor: Visitor, what: str, **facts: object) -> None:
-        told = {name: one_line(one) if isinstance(one, str) else one for name, one in facts.items()}
+        content = {
+            name: one_line(one) if isinstance(one, str) else one for name, one in facts.items()
+        }
         who = {"user": visitor.user, "address": address_of(request)}
-        self._remark(Remark(what, who | told, urgent=True))
+        self._remark(Remark(what, who | content, urgent=True))
 
     async def _read(self, ask: Callable[[], Result]) -> Result:
         return await read(ask, self._threads)

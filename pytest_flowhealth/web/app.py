@@ -24,7 +24,7 @@ from pytest_flowhealth.web.visitors import NOBODY, Refused, Visitors
 
 STATIC = Path(__file__).with_name("static")
 PAGES = ("/", "/check/{id:path}", "/fleet", "/alerts", "/history", "/npm", "/installs", "/hosts")
-"""Where the pages are: one file, which asks the API for what it shows. It tells nothing itself."""
+"""Where the pages are: one file, which asks the API for what it shows. It reveals nothing itself."""
 
 Answering = Callable[[Request], Awaitable[Response]]
 
@@ -34,15 +34,15 @@ def application(
     visitors: Visitors,
     live: Live,
     entrance: Entrance,
-    told: Callable[[], None],
+    print_link: Callable[[], None],
 ) -> Starlette:
-    """Return the ASGI application; `told` prints the next one-time link."""
+    """Return the ASGI application; `print_link` prints the next one-time link."""
     routes: list[BaseRoute] = [
-        Route(one.offer.path, _answering(one, visitors), methods=[one.offer.method])
-        for one in endpoints
+        Route(endpoint.offer.path, _answering(endpoint, visitors), methods=[endpoint.offer.method])
+        for endpoint in endpoints
     ]
     routes.append(WebSocketRoute("/api/live", _listening(visitors, live)))
-    routes += [Route(path, _page(entrance, told), methods=["GET"]) for path in PAGES]
+    routes += [Route(path, _page(entrance, print_link), methods=["GET"]) for path in PAGES]
     routes.append(Route("/login", _login, methods=["GET"]))
     routes.append(Mount("/static", _Files(directory=STATIC, check_dir=False)))
     return Starlette(
@@ -52,14 +52,14 @@ def application(
     )
 
 
-def _answering(one: Endpoint, visitors: Visitors) -> Answering:
+def _answering(endpoint: Endpoint, visitors: Visitors) -> Answering:
     async def answering(request: Request) -> Response:
         visitor = NOBODY
-        if one.offer.scope == "write" and one.changes:
+        if endpoint.offer.scope == "write" and endpoint.changes:
             visitor = visitors.require_change(request)
-        elif one.offer.scope is not None:
-            visitor = visitors.require(request, one.offer.scope)
-        return await one.handler(request, visitor)
+        elif endpoint.offer.scope is not None:
+            visitor = visitors.require(request, endpoint.offer.scope)
+        return await endpoint.handler(request, visitor)
 
     return answering
 
@@ -74,17 +74,17 @@ def _listening(visitors: Visitors, live: Live) -> Callable[[WebSocket], Awaitabl
         except Refused as error:
             await socket.send_denial_response(refusal(error))
             return
-        await live.serve(socket, lambda: visitors.still(visitor))
+        await live.serve(socket, lambda: visitors.may_still_read(visitor))
 
     return listening
 
 
-def _page(entrance: Entrance, told: Callable[[], None]) -> Answering:
+def _page(entrance: Entrance, print_link: Callable[[], None]) -> Answering:
     async def page(request: Request) -> Response:
         token = request.query_params.get("token")
         # HEAD only asks what there is: it must not use the link up.
         if token is not None and request.method == "GET":
-            return await entrance.by_link(request, token, told)
+            return await entrance.by_link(request, token, print_link)
         return _file("index.html")
 
     return page
@@ -111,7 +111,7 @@ _NOWHERE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>FlowHe
 <link rel="stylesheet" href="/static/style.css"><main><h1>There is no such page</h1><p><a href="/">Overview</a></p></main></html>
 """
 
-_FAILURES = {404: "there is no such page", 405: "it can't be asked for in this way"}
+_FAILURES = {404: "there is no such page", 405: "this method is not supported here"}
 
 
 async def _refused(_: Request, error: Exception) -> Response:
@@ -122,7 +122,7 @@ async def _failed(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 404 and "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(_NOWHERE, 404)
-    return refusal(Refused(status, _FAILURES.get(status, "it can't be answered")))
+    return refusal(Refused(status, _FAILURES.get(status, "the request failed")))
 
 
 async def _broken(_: Request, __: Exception) -> Response:

@@ -97,7 +97,7 @@ def network(address: str) -> str:
 
 
 def _shorten(
-    kept: OrderedDict[tuple[str, str], list[float]] | OrderedDict[tuple[str, str], None],
+    remembered: OrderedDict[tuple[str, str], list[float]] | OrderedDict[tuple[str, str], None],
 ) -> None:
-    while len(kept) > _REMEMBERED:
-        kept.popitem(last=False)
+    while len(remembered) > _REMEMBERED:
+        remembered.popitem(last=False)

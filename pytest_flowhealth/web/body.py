@@ -42,7 +42,7 @@ async def body_of(request: Request, kind: type[Kind]) -> Kind:
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         # Not the value itself: it may be a password.
         what = str(error) if isinstance(error, msgspec.ValidationError) else "it is no JSON"
-        raise Refused(400, f"the body can't be meant: {what}") from None
+        raise Refused(400, f"the body is invalid: {what}") from None
 
 
 def _require_head(request: Request) -> None:

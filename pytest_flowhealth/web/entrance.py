@@ -71,8 +71,10 @@ class Entrance:
         self._link = None if self._visitors.access.users else secrets.token_urlsafe(24)
         return self._link
 
-    async def by_link(self, request: Request, token: str, told: Callable[[], None]) -> Response:
-        """Log in who has the one-time link; `told` prints the next one.
+    async def by_link(
+        self, request: Request, token: str, print_link: Callable[[], None]
+    ) -> Response:
+        """Log in who has the one-time link; `print_link` prints the next one.
 
         Nobody guesses its 192 bits, so that attempts are not counted: a foreign page's could lock out
         the owner.
@@ -82,7 +84,7 @@ class Entrance:
         known = self._link
         if known is None or not hmac.compare_digest(known.encode(), token.encode()):
             return RedirectResponse("/login?link=used", 303)
-        told()
+        print_link()
         # No redirect: a browser that came from elsewhere would not send the new cookie along.
         response = HTMLResponse(_ENTERED)
         self._begun(request, response, LOCAL)
@@ -142,7 +144,7 @@ class Entrance:
             shapes.OpenSession(
                 one.name, one.user, one.since, one.expires, one.address, one.key == own
             )
-            for one in self._visitors.sessions.every()
+            for one in self._visitors.sessions.list_open()
         ]
         return answer(shapes.OpenSessions(found))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
@@ -20,29 +21,36 @@ class Feed:
         self.epoch = secrets.token_hex(8)
         self.seq = 0
         self.at = 0.0
+        self._taken = float("-inf")
         self._state: dict[str, msgspec.Raw] = {}
         self._past: deque[tuple[int, frozenset[str]]] = deque(maxlen=REMEMBERED)
 
     def take(self, state: Mapping[str, msgspec.Raw], at: float) -> str:
         """Take the state of this second in; return the message that brings a page up to date."""
-        fresh = {key: one for key, one in state.items() if self._state.get(key) != one}
+        fresh = {key: content for key, content in state.items() if self._state.get(key) != content}
         gone = [key for key in self._state if key not in state]
         self._state = dict(state)
         self.seq += 1
         self.at = at
+        self._taken = time.monotonic()
         self._past.append((self.seq, frozenset((*fresh, *gone))))
         return _text({"type": "changes", "seq": self.seq, "at": at, "set": fresh, "gone": gone})
 
     def since(self, epoch: str | None, seq: int | None) -> str:
-        """Return what a page needs that saw the message `seq`: the changes since, or all."""
+        """Return what a page needs that saw the message `seq`: the changes since, or all.
+
+        `age` is how old it is, in seconds: what a stuck monitor reported last is not live.
+        """
+        age = round(time.monotonic() - self._taken, 3) if self.seq else None
         oldest = self._past[0][0] if self._past else self.seq + 1
         if epoch != self.epoch or seq is None or not oldest - 1 <= seq <= self.seq:
-            return _text({"type": "snapshot", **self.whole()})
+            return _text({"type": "snapshot", "age": age, **self.whole()})
         keys = {key for number, changed in self._past if number > seq for key in changed}
         return _text(
             {
                 "type": "changes",
                 "from": seq,
+                "age": age,
                 "seq": self.seq,
                 "at": self.at,
                 "set": {key: self._state[key] for key in keys if key in self._state},

@@ -1,4 +1,4 @@
-"""The part of the API that answers from the history: rounds, checks, availability, incidents, deliveries."""
+"""The part of the API that answers from the history: rounds, checks, availability, incidents, failures."""
 
 from __future__ import annotations
 
@@ -71,10 +71,22 @@ class HistoryApi:
         since = moment(request, "since") or time.time() - PERIODS["90d"]
         return answer(await read(lambda: self._past.incidents(since), self._threads))
 
-    @offered("GET", "/api/deliveries", gives=shapes.Deliveries, refuses=(503,))
-    async def deliveries(self, _: Request, __: Visitor) -> Response:
-        """Return which receivers take messages."""
-        return answer(await read(self._past.deliveries, self._threads))
+    @offered(
+        "GET",
+        "/api/failed-periods",
+        gives=shapes.FailedPeriods,
+        parameters=CHECK[:3],
+        refuses=(400, 503),
+    )
+    async def failed_periods(self, request: Request, _: Visitor) -> Response:
+        """Return when a check failed or was unknown."""
+        name = request.query_params.get("id", "")
+        since, until = moment(request, "since"), moment(request, "until")
+        if not name or since is None or until is None:
+            raise Refused(400, "it needs id, since and until")
+        return answer(
+            await read(lambda: self._past.failed_periods(name, since, until), self._threads)
+        )
 
     @offered(
         "GET", "/api/export/{what}", media="text/csv", parameters=EXPORT, refuses=(400, 404, 503)
@@ -93,15 +105,15 @@ class HistoryApi:
 
     def _rows(self, what: str, since: float) -> list[dict[str, Any]]:
         if what == "incidents":
-            return [msgspec.to_builtins(one) for one in self._past.incidents(since).incidents]
+            return [msgspec.to_builtins(row) for row in self._past.incidents(since).incidents]
         if what == "runs":
             runs = self._past.runs(2_000).runs
-            return [msgspec.to_builtins(one) for one in runs if one.started >= since]
+            return [msgspec.to_builtins(row) for row in runs if row.started >= since]
         if what == "availability":
             return [
-                {"component": component, "period": name} | msgspec.to_builtins(one)
+                {"component": component, "period": name} | msgspec.to_builtins(row)
                 for component, periods in self._past.availability().components.items()
-                for name, one in periods.items()
+                for name, row in periods.items()
             ]
         raise Refused(404, "there are exports of runs, incidents and availability")
 

@@ -29,16 +29,17 @@ def list_incidents(
         own = open_.setdefault(event.alert.name, [])
         own.append(event)
         if event.what in _OVER:
-            found += _incident(open_.pop(event.alert.name), None, None)
+            own = open_.pop(event.alert.name)
+            found += _incident(own, event.notified, event.acknowledged)
     for name, own in open_.items():
         now = tracked.get(name)
-        notified = None if now is None else sorted(now.state.told)
+        notified = None if now is None else now.state.told
         found += _incident(own, notified, acknowledged.get(name))
     return sorted(found, key=lambda incident: incident.since, reverse=True)
 
 
 def _incident(
-    events: Sequence[Event], notified: list[str] | None, acknowledged: str | None
+    events: Sequence[Event], notified: Sequence[str] | None, acknowledged: str | None
 ) -> list[shapes.Incident]:
     """Return the incident of one alert's events, none if it never fired."""
     fired = [event for event in events if event.what == "firing"]
@@ -59,7 +60,7 @@ def _incident(
             seconds=None if ended is None else max(0.0, ended - since),
             cause=alert.summary,
             blocked=[*alert.blocked],
-            notified=notified,
+            notified=None if notified is None else sorted(notified),
             acknowledged=acknowledged,
         )
     ]

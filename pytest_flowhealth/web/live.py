@@ -41,13 +41,13 @@ class Live:
     def publish(self, message: str) -> None:
         """Send a message to all."""
         frame = framed(message)
-        for one in [*self._clients]:
-            known = one.socket.scope["state"]
-            if not one.holds():
-                self._clients.discard(one)
-                self._later(one.socket.close(LOGGED_OUT))
+        for client in [*self._clients]:
+            known = client.socket.scope["state"]
+            if not client.holds():
+                self._clients.discard(client)
+                self._later(client.socket.close(LOGGED_OUT))
             elif not known[TELL](frame):
-                self._clients.discard(one)
+                self._clients.discard(client)
                 # To close it in good order would wait for what it does not take.
                 known[DROP]()
 

@@ -19,15 +19,20 @@ def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     """Return the description of these endpoints."""
     every = [*endpoints]
     named = [
-        kind for one in every for kind in (one.offer.takes, one.offer.gives) if kind is not None
+        kind
+        for endpoint in every
+        for kind in (endpoint.offer.takes, endpoint.offer.gives)
+        if kind is not None
     ]
     kinds = dict.fromkeys([shapes.Problem, *named])
     _, components = msgspec.json.schema_components(
         [*kinds], ref_template="#/components/schemas/{name}"
     )
     paths: dict[str, dict[str, Any]] = {}
-    for one in every:
-        paths.setdefault(one.offer.path, {})[one.offer.method.lower()] = _operation(one)
+    for endpoint in every:
+        paths.setdefault(endpoint.offer.path, {})[endpoint.offer.method.lower()] = _operation(
+            endpoint
+        )
     return {
         "openapi": "3.1.0",
         "info": {
@@ -47,29 +52,31 @@ def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     }
 
 
-def _operation(one: Endpoint) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "summary": one.summary,
-        "operationId": one.name,
-        "responses": {str(one.offer.status): _answer(one)},
+def _operation(endpoint: Endpoint) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "summary": endpoint.summary,
+        "operationId": endpoint.name,
+        "responses": {str(endpoint.offer.status): _answer(endpoint)},
     }
-    parameters = [_parameter(name, str, None, "path") for name in _PLACE.findall(one.offer.path)]
-    parameters += [_parameter(*given) for given in one.offer.parameters]
+    parameters = [
+        _parameter(name, str, None, "path") for name in _PLACE.findall(endpoint.offer.path)
+    ]
+    parameters += [_parameter(*given) for given in endpoint.offer.parameters]
     if parameters:
-        told["parameters"] = parameters
-    if one.offer.takes is not None:
-        told["requestBody"] = {"required": True, "content": _content(one.offer.takes)}
-    told["security"] = _security(one.offer.scope)
-    for status in sorted({*one.offer.refuses, *((401, 403) if one.offer.scope else ())}):
-        told["responses"][str(status)] = {
+        operation["parameters"] = parameters
+    if endpoint.offer.takes is not None:
+        operation["requestBody"] = {"required": True, "content": _content(endpoint.offer.takes)}
+    operation["security"] = _security(endpoint.offer.scope)
+    for status in sorted({*endpoint.offer.refuses, *((401, 403) if endpoint.offer.scope else ())}):
+        operation["responses"][str(status)] = {
             "description": _MEANINGS[status],
             "content": _content(shapes.Problem),
         }
-    return told
+    return operation
 
 
 _MEANINGS = {
-    400: "It can't be meant.",
+    400: "The request is invalid.",
     401: "Nobody is logged in.",
     403: "It is not open to who asks.",
     404: "There is none.",
@@ -87,11 +94,14 @@ def _security(scope: str | None) -> list[dict[str, list[str]]]:
     return [{"session": []}] if scope == "write" else [{"session": []}, {"token": []}]
 
 
-def _answer(one: Endpoint) -> dict[str, Any]:
-    if one.offer.gives is None:
-        described = {"description": one.summary}
-        return described | ({"content": {one.offer.media: {}}} if one.offer.media else {})
-    return {"description": str(one.offer.gives.__doc__), "content": _content(one.offer.gives)}
+def _answer(endpoint: Endpoint) -> dict[str, Any]:
+    if endpoint.offer.gives is None:
+        described = {"description": endpoint.summary}
+        return described | ({"content": {endpoint.offer.media: {}}} if endpoint.offer.media else {})
+    return {
+        "description": str(endpoint.offer.gives.__doc__),
+        "content": _content(endpoint.offer.gives),
+    }
 
 
 def _content(kind: type) -> dict[str, Any]:

@@ -33,8 +33,10 @@ from pytest_flowhealth.web.feed import Feed
 from pytest_flowhealth.web.glimpse import Glimpse
 from pytest_flowhealth.web.history_api import HistoryApi
 from pytest_flowhealth.web.live import Live
+from pytest_flowhealth.web.notifications import Notifications
 from pytest_flowhealth.web.past import Past
 from pytest_flowhealth.web.picture import Picture
+from pytest_flowhealth.web.public import Public
 from pytest_flowhealth.web.reports import Reports
 from pytest_flowhealth.web.sessions import Sessions
 from pytest_flowhealth.web.settings import Address, Secrets, Served, access_of, served_of
@@ -115,6 +117,7 @@ class Page:
         self._thread = threading.Thread(
             target=monitor.supervisor.run, args=("page", self._serve), daemon=True, name="page"
         )
+        self._notifications = Notifications(monitor.settings, os.environ, self._remarks.append)
         self._thread.start()
 
     # -- what the monitor tells, in its thread
@@ -152,6 +155,8 @@ class Page:
     def reconfigure(self, monitor: Monitor) -> None:
         """Go by other users and tokens; where it is served stays."""
         self._reports.reconfigure(monitor.settings.target)
+        self._past.target = monitor.settings.target
+        self._notifications.settings = monitor.settings
         self._issues.reschedule()
         web = monitor.settings.target.config.web
         try:
@@ -185,8 +190,10 @@ class Page:
 
         self._entrance = entrance
         self._api = Api(self._feed, self._glimpse, self._past, self._remarks.append)
+        public = Public(self._visitors, self._api.verdict, self._past)
         self._api.endpoints = endpoints_of(
-            self._api, HistoryApi(self._past), entrance, self._reports
+            *(self._api, HistoryApi(self._past), entrance, self._reports),
+            *(public, self._notifications),
         )
         await asyncio.to_thread(self._reports.look)
         app = application(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import sqlite3
 import threading
 import time
@@ -13,29 +14,36 @@ import msgspec
 
 from pytest_flowhealth.alerts import store
 from pytest_flowhealth.alerts.engine import Event
-from pytest_flowhealth.alerts.outbox import Pending
 from pytest_flowhealth.alerts.store import Silence
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.status import Status
-from pytest_flowhealth.errors import MeasurementUnavailable, UsageError
+from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.history.availability import Availability, availabilities, read_rounds
-from pytest_flowhealth.history.entry import metric_of
-from pytest_flowhealth.history.keeping import asked, opened, said
-from pytest_flowhealth.history.last_result import last_measured_result
 from pytest_flowhealth.history.place import Place
-from pytest_flowhealth.history.query import Point, series
+from pytest_flowhealth.history.query import Point
 from pytest_flowhealth.history.reader import FileReader, Reader
-from pytest_flowhealth.history.recent_outcomes import RoundOutcome, check_rounds, component_rounds
+from pytest_flowhealth.history.recent_outcomes import (
+    FailedPeriod,
+    RoundOutcome,
+    component_rounds,
+    failed_periods,
+)
 from pytest_flowhealth.history.remote.promql import PromQL, ReportingHost
 from pytest_flowhealth.install_reports import store as reports
 from pytest_flowhealth.install_reports.report import FailureGroup
 from pytest_flowhealth.install_reports.store import Received, Totals
 from pytest_flowhealth.monitor.ring import Ring
 from pytest_flowhealth.web import shapes
+from pytest_flowhealth.web.check_history import read_check_history
+from pytest_flowhealth.web.history_file import WAIT, HistoryFile, NoHistory, TooMany
 from pytest_flowhealth.web.incidents import list_incidents
-
-WAIT = 3.0
-"""Seconds that a change waits for another's write lock."""
+from pytest_flowhealth.web.maintenance import (
+    PLANNED,
+    describe_silence,
+    leave_out_maintenance,
+    list_windows,
+    mark_maintenance,
+)
 
 MOST = 2_000
 """Points of a range at the most."""
@@ -60,14 +68,6 @@ EVENTS = 10_000
 Result = TypeVar("Result")
 
 
-class NoHistory(Exception):
-    """The history can't be read or written; the message says why."""
-
-
-class TooMany(Exception):
-    """There are so many of them already that another one is not taken."""
-
-
 class Past:
     """The history of one target.
 
@@ -79,8 +79,9 @@ class Past:
 
     def __init__(self, place: Place, ring: Ring, target: Target) -> None:
         self._place = place
+        self._file = HistoryFile(place)
         self._ring = ring
-        self._target = target
+        self.target = target
         self._computing = threading.Lock()
         self._availability: tuple[float, shapes.Availabilities] | None = None
 
@@ -123,7 +124,7 @@ class Past:
         Raises:
             NoHistory: It can't be read.
         """
-        found: list[tuple[str, str]] = self._in_file(
+        found: list[tuple[str, str]] = self._file.read(
             lambda file: file.execute("SELECT name, unit FROM metrics ORDER BY name").fetchall(), []
         )
         return shapes.Metrics([shapes.Metric(*row) for row in found if row[0].startswith(prefix)])
@@ -149,7 +150,7 @@ class Past:
             NoHistory: They can't be read.
         """
         nothing: list[Event] = []
-        found = self._in_file(lambda file: store.events(file, since=since, limit=limit), nothing)
+        found = self._file.read(lambda file: store.events(file, since=since, limit=limit), nothing)
         return shapes.AlertEvents(
             [
                 shapes.AlertEvent(one.at.timestamp(), one.what, msgspec.to_builtins(one.alert))
@@ -165,8 +166,15 @@ class Past:
         """
         since = time.time() - WEEK
         nothing: dict[str, list[RoundOutcome]] = {}
-        found = self._in_file(lambda file: component_rounds(file, since, limit), nothing)
-        return msgspec.convert({"components": found}, shapes.ComponentRounds, from_attributes=True)
+        found = self._file.read(lambda file: component_rounds(file, since, limit), nothing)
+        rounds = msgspec.convert(found, dict[str, list[shapes.Round]], from_attributes=True)
+        windows = self._windows()
+        return shapes.ComponentRounds(
+            {
+                name: [mark_maintenance(windows, f"{name}.*", round_) for round_ in own]
+                for name, own in rounds.items()
+            }
+        )
 
     def check(self, name: str, since: float, until: float, limit: int) -> shapes.CheckHistory:
         """Return what is known of a check from before.
@@ -174,36 +182,23 @@ class Past:
         Raises:
             NoHistory: It can't be read.
         """
-        now = time.time()
+        found = self._file.read(
+            lambda file: read_check_history(file, name, since, until, limit),
+            shapes.CheckHistory(name, None, None, [], []),
+        )
+        windows = self._windows()
+        rounds = [mark_maintenance(windows, name, round_) for round_ in found.rounds]
+        return msgspec.structs.replace(found, rounds=rounds)
 
-        def read(file: sqlite3.Connection) -> shapes.CheckHistory:
-            last = last_measured_result(file, name)
-            usual = []
-            for one in () if last is None else last[1]["measurements"]:
-                metric = metric_of(name, last[1]["component"], one["name"]) if last else ""
-                points = series(file, metric, now - WEEK, now, 1)
-                total = sum(point.count for point in points)
-                usual.append(
-                    shapes.Usual(
-                        metric=metric,
-                        unit=one["unit"],
-                        mean=sum(point.mean * point.count for point in points) / total
-                        if total
-                        else None,
-                        min=min((point.min for point in points), default=None),
-                        max=max((point.max for point in points), default=None),
-                    )
-                )
-            rounds = check_rounds(file, name, since, until, limit)
-            return shapes.CheckHistory(
-                id=name,
-                measured=None if last is None else last[0],
-                result=None if last is None else last[1],
-                usual=usual,
-                rounds=msgspec.convert(rounds, list[shapes.Round], from_attributes=True),
-            )
+    def failed_periods(self, name: str, since: float, until: float) -> shapes.FailedPeriods:
+        """Return when a check failed or was unknown between two times.
 
-        return self._in_file(read, shapes.CheckHistory(name, None, None, [], []))
+        Raises:
+            NoHistory: It can't be read.
+        """
+        nothing: list[FailedPeriod] = []
+        found = self._file.read(lambda file: failed_periods(file, name, since, until), nothing)
+        return msgspec.convert({"periods": found}, shapes.FailedPeriods, from_attributes=True)
 
     def availability(self) -> shapes.Availabilities:
         """Return the availability of each component; computed at most once a minute.
@@ -216,7 +211,11 @@ class Past:
             if self._availability is None or now - self._availability[0] > FRESH:
                 since = now - max(PERIODS.values())
                 nothing: dict[str, list[tuple[float, str]]] = {}
-                rounds = self._in_file(lambda file: read_rounds(file, since), nothing)
+                rounds = self._file.read(lambda file: read_rounds(file, since), nothing)
+                windows = self._windows()
+                rounds = {
+                    name: leave_out_maintenance(windows, name, own) for name, own in rounds.items()
+                }
                 found = {
                     component: {name: _period(one) for name, one in periods.items()}
                     for component, periods in availabilities(rounds, PERIODS, now).items()
@@ -231,7 +230,7 @@ class Past:
             NoHistory: They can't be read.
         """
         nothing: list[shapes.Incident] = []
-        found = self._in_file(
+        found = self._file.read(
             lambda file: list_incidents(
                 store.events(file, since=since, limit=EVENTS),
                 store.alerts(file),
@@ -240,30 +239,6 @@ class Past:
             nothing,
         )
         return shapes.Incidents(found)
-
-    def deliveries(self) -> shapes.Deliveries:
-        """Return which receivers take messages.
-
-        Raises:
-            NoHistory: It can't be read.
-        """
-        nothing: list[Pending] = []
-        pending = self._in_file(store.outbox, nothing)
-        found = []
-        for receiver in self._target.config.receivers:
-            own = [one for one in pending if one.message.receiver == receiver.name]
-            failing = [one for one in own if one.attempts]
-            found.append(
-                shapes.Delivery(
-                    name=receiver.name,
-                    type=receiver.type,
-                    external=receiver.type not in ("console", "log"),
-                    failing=bool(failing),
-                    since=min((one.message.at.timestamp() for one in failing), default=None),
-                    waiting=len(own),
-                )
-            )
-        return shapes.Deliveries(found)
 
     def hosts(self, own: shapes.HostSeen) -> shapes.Hosts:
         """Return the hosts and targets that report to the same history; `own` is this one.
@@ -287,23 +262,29 @@ class Past:
         ]
         return shapes.Hosts([own, *seen], "server")
 
-    def silence(self, asked_for: shapes.NewSilence, author: str) -> shapes.Silenced:
-        """Keep a silence from now on.
+    def silence(self, new: shapes.NewSilence, author: str) -> shapes.Silenced:
+        """Make a silence from now on, or the maintenance windows that were planned; return the first.
 
         Raises:
             TooMany: There are too many.
             NoHistory: It can't be written.
         """
         now = time.time()
-        one = Silence("", asked_for.pattern, now, now + asked_for.seconds, asked_for.reason, author)
+        silences = [
+            Silence(
+                f"{PLANNED}{secrets.token_hex(4)}" if new.begins else "",
+                *(new.pattern, begin, begin + new.seconds, new.reason, author),
+            )
+            for begin in new.begins or [now]
+        ]
 
-        def keep(file: sqlite3.Connection) -> str:
-            if len(store.silences(file, now)) >= SILENCES:
-                raise TooMany(f"there are {SILENCES} silences already; end some first")
-            return store.silence(file, one)
+        def add(file: sqlite3.Connection) -> list[str]:
+            if len(store.silences(file, now)) + len(silences) > SILENCES:
+                raise TooMany(f"there can be {SILENCES} silences; end some first")
+            return [store.silence(file, silence) for silence in silences]
 
-        name = self._change(keep)
-        return shapes.Silenced(name, one.pattern, one.begins, one.ends, one.reason, one.author)
+        names = self._file.change(add)
+        return describe_silence(msgspec.structs.replace(silences[0], id=names[0]))
 
     def end_silence(self, name: str) -> bool:
         """End a silence; tell whether there was one.
@@ -311,7 +292,7 @@ class Past:
         Raises:
             NoHistory: It can't be written.
         """
-        return self._change(lambda file: store.end_silence(file, name, time.time()))
+        return self._file.change(lambda file: store.end_silence(file, name, time.time()))
 
     def acknowledge(self, alert: str, author: str) -> None:
         """Note that somebody takes care of an alert.
@@ -319,7 +300,15 @@ class Past:
         Raises:
             NoHistory: It can't be written.
         """
-        self._change(lambda file: store.acknowledge(file, alert, time.time(), author))
+        self._file.change(lambda file: store.acknowledge(file, alert, time.time(), author))
+
+    def withdraw_acknowledgement(self, alert: str) -> bool:
+        """Note that nobody takes care of an alert any more; tell whether somebody did.
+
+        Raises:
+            NoHistory: It can't be written.
+        """
+        return self._file.change(lambda file: store.withdraw_acknowledgement(file, alert))
 
     def installs(
         self, packages: Sequence[str], since: float, until: float, limit: int
@@ -330,7 +319,7 @@ class Past:
             NoHistory: They can't be read.
         """
         nothing: tuple[Totals, list[FailureGroup], list[Received]] = (Totals(0, 0), [], [])
-        return self._in_file(
+        return self._file.read(
             lambda file: (
                 reports.totals(file, packages, since, until),
                 reports.kinds(file, since),
@@ -345,7 +334,7 @@ class Past:
         Raises:
             NoHistory: It can't be read.
         """
-        return self._in_file(lambda file: reports.sealed(file, number), None)
+        return self._file.read(lambda file: reports.sealed(file, number), None)
 
     def newest_sealed(self) -> tuple[bytes | None, int]:
         """Return the newest sealed context, and how many there are.
@@ -354,7 +343,7 @@ class Past:
             NoHistory: They can't be read.
         """
         nothing: tuple[bytes | None, int] = (None, 0)
-        return self._in_file(reports.newest_sealed, nothing)
+        return self._file.read(reports.newest_sealed, nothing)
 
     def erase_report(self, name: str) -> bool:
         """Erase the report with an id; tell whether there was one.
@@ -364,39 +353,26 @@ class Past:
         """
         if not self._place.path.is_file():
             return False
-        return self._change(lambda file: reports.erase(file, name))
+        return self._file.change(lambda file: reports.erase(file, name))
 
     def _asked(self, ask: Callable[[Reader], Result]) -> Result:
         """Ask the server where there is one and it answers, else the file."""
         # Each time anew: one that did not answer is not asked again.
-        server = self._place.reader(self._target)
+        server = self._place.reader(self.target)
         if server is not None:
             with contextlib.suppress(MeasurementUnavailable):
                 return ask(server)
         nothing: list[Result] = []
-        found = self._in_file(lambda file: [ask(FileReader(file))], nothing)
+        found = self._file.read(lambda file: [ask(FileReader(file))], nothing)
         if not found:
             raise NoHistory("there is no history yet")
         return found[0]
 
-    def _in_file(self, ask: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:
-        if not self._place.path.is_file():
-            raise NoHistory(
-                f"there is no history {self._place.path.name}: nothing was kept yet, or it is gone"
-            )
-        found, problem = asked(self._place.path, ask, otherwise)
-        if problem is not None:
-            raise NoHistory(f"the history can't be read: {problem}")
-        return found
-
-    def _change(self, do: Callable[[sqlite3.Connection], Result]) -> Result:
-        try:
-            with opened(self._place.path, WAIT) as file:
-                return do(file)
-        except sqlite3.Error as error:
-            raise NoHistory(f"the history can't be written: {said(error)}") from None
-        except (UsageError, OSError) as error:
-            raise NoHistory(f"the history can't be written: {error}") from None
+    def _windows(self) -> list[Silence]:
+        """Return all maintenance windows."""
+        nothing: list[Silence] = []
+        made = self._file.read(lambda file: store.silences(file, 0.0), nothing)
+        return list_windows(made, self.target.config.silences)
 
 
 def _period(one: Availability) -> shapes.Period:

@@ -15,7 +15,7 @@ from pytest_flowhealth.monitor.loop import UNITS, Monitor
 from pytest_flowhealth.monitor.pipeline import Pipeline
 from pytest_flowhealth.monitor.status_board import BoardState
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
-from pytest_flowhealth.web.shapes import Silenced
+from pytest_flowhealth.web.maintenance import describe_silence
 
 RECENT = 5.0
 """Seconds for which what was read of the machine is shown."""
@@ -77,15 +77,7 @@ class Picture:
                 told = _alert(one, pipeline, moment, silences)
                 yield f"alert:{one.subject.name}", _json(told)
         for silence in silences:
-            shown = Silenced(
-                silence.id,
-                silence.pattern,
-                silence.begins,
-                silence.ends,
-                silence.reason,
-                silence.author,
-            )
-            yield f"silence:{silence.id}", _json(shown)
+            yield f"silence:{silence.id}", _json(describe_silence(silence))
 
     def _check(self, one: CheckResult, at: float | None, since: float) -> msgspec.Raw:
         return self._kept(f"check:{one.id}", one, lambda: _check(one, at, since))
@@ -128,6 +120,7 @@ def _monitor(monitor: Monitor) -> dict[str, Any]:
         "next": following,
         "late": monitor.late,
         "firing": len(pipeline.firing()),
+        "receives_reports": monitor.settings.target.config.feedback.receive != "off",
         "history": "file" if pipeline.place.server is None else "server",
     }
 
@@ -150,6 +143,7 @@ def _alert(
             (one.since or moment.wall) if state.ended is None else moment.calendar(state.ended)
         ).timestamp(),
         "fired": None if one.fired is None else one.fired.timestamp(),
+        "notified": sorted(state.told),
     }
     if state.flapping:
         told["flapping"] = True

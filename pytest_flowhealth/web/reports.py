@@ -39,7 +39,8 @@ from pytest_flowhealth.web.answers import answer, nothing
 from pytest_flowhealth.web.api import LIMIT, count_of, moment, read
 from pytest_flowhealth.web.body import body_of
 from pytest_flowhealth.web.endpoint import offered
-from pytest_flowhealth.web.past import NoHistory, Past
+from pytest_flowhealth.web.history_file import NoHistory
+from pytest_flowhealth.web.past import Past
 from pytest_flowhealth.web.quota import Quota
 from pytest_flowhealth.web.visitors import Refused, Visitor, Visitors, address_of
 

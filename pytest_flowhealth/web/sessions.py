@@ -49,7 +49,7 @@ class Session(msgspec.Struct, frozen=True):
         return self.key[:16]
 
 
-class Kept(msgspec.Struct, frozen=True):
+class SessionFile(msgspec.Struct, frozen=True):
     """What the file holds; `hash` is that of the password in the environment, made once."""
 
     sessions: list[Session] = []
@@ -68,58 +68,60 @@ class Sessions:
         self._path = path
         self._clock = clock
         self._users: Mapping[str, str] = {}
-        kept = Kept()
+        stored = SessionFile()
         with contextlib.suppress(OSError, msgspec.DecodeError):
-            kept = msgspec.json.decode(path.read_bytes(), type=Kept)
-        self._open = {one.key: one for one in kept.sessions}
-        self.hash = kept.hash
+            stored = msgspec.json.decode(path.read_bytes(), type=SessionFile)
+        self._sessions = {session.key: session for session in stored.sessions}
+        self.hash = stored.hash
 
     def admit(self, users: Mapping[str, str], made: str | None) -> None:
         """Go by these users and hashes from now on; `made` is the hash of the environment's password."""
         self._users = users
         if made != self.hash:
             self.hash = made
-            self._keep()
+            self._save()
 
     def begin(self, user: str, lifetime: float, address: str) -> tuple[str, Session]:
         """Log somebody in; return the id for the cookie, and the session."""
         name = secrets.token_urlsafe(32)
         now = self._clock()
-        one = Session(_key(name), user, self._proof(user) or "", now, now + lifetime, address)
-        self._open = {key: kept for key, kept in self._open.items() if self._holds(kept)}
-        while len(self._open) >= MOST:
-            del self._open[min(self._open, key=lambda key: self._open[key].since)]
-        self._open[one.key] = one
-        self._keep()
-        return name, one
+        session = Session(_key(name), user, self._proof(user) or "", now, now + lifetime, address)
+        self._sessions = {
+            key: stored for key, stored in self._sessions.items() if self._is_valid(stored)
+        }
+        while len(self._sessions) >= MOST:
+            del self._sessions[min(self._sessions, key=lambda key: self._sessions[key].since)]
+        self._sessions[session.key] = session
+        self._save()
+        return name, session
 
     def find(self, name: str | None) -> Session | None:
         """Return the session of a cookie, None where it holds no longer or never did."""
-        one = self._open.get(_key(name)) if name else None
-        return one if one is not None and self._holds(one) else None
+        session = self._sessions.get(_key(name)) if name else None
+        return session if session is not None and self._is_valid(session) else None
 
-    def holds(self, one: Session) -> bool:
+    def is_open(self, session: Session) -> bool:
         """Tell whether a session that was found is still open."""
-        return one.key in self._open and self._holds(one)
+        return session.key in self._sessions and self._is_valid(session)
 
-    def every(self) -> list[Session]:
+    def list_open(self) -> list[Session]:
         """Return those that hold, the newest first."""
-        found = [one for one in self._open.values() if self._holds(one)]
-        return sorted(found, key=lambda one: -one.since)
+        found = [session for session in self._sessions.values() if self._is_valid(session)]
+        return sorted(found, key=lambda session: -session.since)
 
     def end(self, name: str) -> bool:
         """End the session of this name; tell whether there was one."""
-        keys = [one.key for one in self._open.values() if one.name == name]
+        keys = [session.key for session in self._sessions.values() if session.name == name]
         for key in keys:
-            del self._open[key]
-        self._keep()
+            del self._sessions[key]
+        self._save()
         return bool(keys)
 
-    def _holds(self, one: Session) -> bool:
+    def _is_valid(self, session: Session) -> bool:
         # A clock that was set back does not make it longer.
-        within = one.since - 60 <= self._clock() < one.expires
-        proof = self._proof(one.user)
-        return within and proof is not None and hmac.compare_digest(one.proof, proof)
+        within = session.since - 60 <= self._clock() < session.expires
+        proof = self._proof(session.user)
+        return within and proof is not None and hmac.compare_digest(session.proof, proof)
 
     def _proof(self, user: str) -> str | None:
         """Return what a user's sessions must show, None where there is no such user."""
@@ -129,12 +131,12 @@ class Sessions:
             return None if self._users or user != LOCAL else LOCAL
         return hashlib.sha256(known.encode()).hexdigest()
 
-    def _keep(self) -> None:
+    def _save(self) -> None:
         # Without a disk sessions last as long as the process.
         with contextlib.suppress(OSError):
             make_folder(self._path.parent)
-            kept = Kept([*self._open.values()], self.hash)
-            replace_file(self._path, msgspec.json.encode(kept), mode=0o600)
+            stored = SessionFile([*self._sessions.values()], self.hash)
+            replace_file(self._path, msgspec.json.encode(stored), mode=0o600)
 
 
 def token_of(name: str) -> str:

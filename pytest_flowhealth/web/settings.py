@@ -63,12 +63,14 @@ class Access(msgspec.Struct, frozen=True):
         tokens: The scopes of each token by its SHA-256, in lower-case hexadecimal.
         session: Seconds that a log-in holds.
         origins: Other addresses that the page is reached by.
+        public: What is shown without a log-in.
     """
 
     users: Mapping[str, str]
     tokens: Mapping[str, tuple[Scope, ...]]
     session: float
     origins: frozenset[str]
+    public: frozenset[str] = frozenset()
 
 
 class Served(msgspec.Struct, frozen=True):
@@ -127,11 +129,11 @@ def access_of(web: Web, secrets: Secrets, known: str | None = None) -> Access:
         users[ADMIN] = require_passwords().made(secrets.password, known)
     elif users:
         require_passwords()
-    tokens = {one.sha256.lower(): one.scopes for one in web.tokens.values()}
+    tokens = {token.sha256.lower(): token.scopes for token in web.tokens.values()}
     if secrets.token is not None:
         own = Token(hashlib.sha256(secrets.token.encode()).hexdigest(), ("read", "metrics"))
         tokens[own.sha256] = own.scopes
-    return Access(users, tokens, web.session, frozenset(web.origins))
+    return Access(users, tokens, web.session, frozenset(web.origins), frozenset(web.public))
 
 
 def _file(root: Path, name: str) -> Path:

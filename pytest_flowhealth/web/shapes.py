@@ -83,7 +83,7 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A run that was kept."""
+    """A stored run."""
 
     uid: str
     started: float
@@ -99,7 +99,7 @@ class Runs(msgspec.Struct, frozen=True):
 
 
 class AlertEvent(msgspec.Struct, frozen=True):
-    """Something that became of an alert."""
+    """A change of an alert."""
 
     at: float
     what: str
@@ -107,7 +107,7 @@ class AlertEvent(msgspec.Struct, frozen=True):
 
 
 class AlertEvents(msgspec.Struct, frozen=True):
-    """What became of alerts, the newest first."""
+    """Changes of alerts, the newest first."""
 
     events: list[AlertEvent]
 
@@ -119,10 +119,10 @@ class Incident(msgspec.Struct, frozen=True):
         alert: Its name; for a check that of the check.
         until: None while it lasts.
         seconds: How long it lasted.
-        cause: What the alert said.
+        cause: The alert's summary.
         blocked: The checks that could not run.
-        notified: The receivers that were told; None of one that is over: it is not recorded.
-        acknowledged: Who acknowledged it, while it lasts.
+        notified: The receivers that were notified; None if that is not recorded.
+        acknowledged: Who acknowledged it.
     """
 
     alert: str
@@ -145,13 +145,18 @@ class Incidents(msgspec.Struct, frozen=True):
 
 
 class Round(msgspec.Struct, frozen=True):
-    """How one round ended: `at` in seconds since 1970, `cause` the worst check, `duration` in seconds."""
+    """How one round ended: `at` in seconds since 1970, `cause` the worst check, `duration` in seconds.
+
+    `value` is what a check measured, in the unit of its history; `maintenance` whether it was in a maintenance window.
+    """
 
     at: float
     outcome: str
     cause: str
     message: str
     duration: float
+    value: float | None = None
+    maintenance: bool = False
 
 
 class ComponentRounds(msgspec.Struct, frozen=True):
@@ -171,13 +176,32 @@ class Usual(msgspec.Struct, frozen=True):
 
 
 class CheckHistory(msgspec.Struct, frozen=True):
-    """What is known of a check from before: its last result with measurements (at `measured`), and its rounds."""
+    """What is known of a check from before: its last result with measurements (at `measured`), and its rounds.
+
+    The values of rounds are those of `metric`, in `unit`.
+    """
 
     id: str
     measured: float | None
     result: dict[str, Any] | None
     usual: list[Usual]
     rounds: list[Round]
+    metric: str | None = None
+    unit: str | None = None
+
+
+class FailedPeriod(msgspec.Struct, frozen=True):
+    """When a check failed, or was unknown; times in seconds since 1970."""
+
+    since: float
+    until: float
+    outcome: str
+
+
+class FailedPeriods(msgspec.Struct, frozen=True):
+    """When a check failed or was unknown, the oldest first."""
+
+    periods: list[FailedPeriod]
 
 
 class Period(msgspec.Struct, frozen=True):
@@ -196,33 +220,28 @@ class Availabilities(msgspec.Struct, frozen=True):
     components: dict[str, dict[str, Period]]
 
 
-class Delivery(msgspec.Struct, frozen=True):
-    """A receiver: whether its last message could not be delivered, and since when."""
+class TestResult(msgspec.Struct, frozen=True):
+    """Whether a receiver accepted two test messages: None, or why it did not."""
 
-    name: str
-    type: str
-    external: bool
-    failing: bool
-    since: float | None
-    waiting: int
-
-
-class Deliveries(msgspec.Struct, frozen=True):
-    """The receivers of the configuration."""
-
-    receivers: list[Delivery]
+    receiver: str
+    short: str | None
+    long: str | None
 
 
 class NewSilence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A silence to be made: `pattern` as in 'redis.*', for so many seconds from now."""
+    """A silence to be made: `pattern` as in 'redis.*', for so many seconds.
+
+    It begins now; or, as a maintenance window, at each of `begins` (in seconds since 1970).
+    """
 
     pattern: Annotated[str, Meta(min_length=1, max_length=300)]
     seconds: Annotated[float, Meta(gt=0, le=366 * 86_400)]
     reason: Annotated[str, Meta(max_length=1_000)] = ""
+    begins: Annotated[list[Annotated[float, Meta(ge=0, le=1e11)]], Meta(max_length=60)] = []
 
 
 class Silenced(msgspec.Struct, frozen=True):
-    """A silence; times in seconds since 1970."""
+    """A silence; times in seconds since 1970. `maintenance` tells whether it was planned."""
 
     id: str
     pattern: str
@@ -230,6 +249,7 @@ class Silenced(msgspec.Struct, frozen=True):
     ends: float
     reason: str
     author: str
+    maintenance: bool = False
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -257,7 +277,7 @@ class Hosts(msgspec.Struct, frozen=True):
 
 
 class Installation(msgspec.Struct, frozen=True):
-    """A report of an installation; `sealed` tells whether something is told around its error."""
+    """A report of an installation; `sealed` tells whether its error has a context."""
 
     number: int
     at: float
@@ -275,7 +295,7 @@ class Installation(msgspec.Struct, frozen=True):
 
 
 class InstallPart(msgspec.Struct, frozen=True):
-    """Installations of one version, or on one platform; None where it was not told."""
+    """Installations of one version, or on one platform; None where it was not reported."""
 
     name: str | None
     succeeded: int
@@ -324,13 +344,13 @@ class Installations(msgspec.Struct, frozen=True):
 
 
 class InstallContext(msgspec.Struct, frozen=True):
-    """What was told around an error."""
+    """The context of an error."""
 
     context: str
 
 
 class ReportTaken(msgspec.Struct, frozen=True):
-    """A report was kept: who has its id may erase it, `DELETE /api/reports/{id}`."""
+    """A report was stored: who has its id may erase it, `DELETE /api/reports/{id}`."""
 
     id: str
 

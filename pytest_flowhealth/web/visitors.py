@@ -61,11 +61,11 @@ class Visitors:
             return None
         return Visitor(session.user, ("read", "metrics", "write"), session, token_of(name))
 
-    def still(self, one: Visitor) -> bool:
+    def may_still_read(self, visitor: Visitor) -> bool:
         """Tell whether somebody who was found may still read; asked for each page every second."""
-        if one.session is not None:
-            return self.sessions.holds(one.session)
-        return "read" in self.access.tokens.get(one.token, ())
+        if visitor.session is not None:
+            return self.sessions.is_open(visitor.session)
+        return "read" in self.access.tokens.get(visitor.token, ())
 
     def require(self, connection: HTTPConnection, scope: str) -> Visitor:
         """Return who asks.
@@ -73,12 +73,12 @@ class Visitors:
         Raises:
             Refused: Nobody known, or somebody whom this is not open to.
         """
-        one = self.find(connection)
-        if one is None:
+        visitor = self.find(connection)
+        if visitor is None:
             raise Refused(401, "log in first")
-        if scope not in one.scopes:
+        if scope not in visitor.scopes:
             raise Refused(403, f"this token does not open it; it needs the scope {scope}")
-        return one
+        return visitor
 
     def require_change(self, connection: HTTPConnection) -> Visitor:
         """Return who asks for a change: a session, with its CSRF token, from our own page.
@@ -86,13 +86,13 @@ class Visitors:
         Raises:
             Refused: It is not.
         """
-        one = self.require(connection, "write")
+        visitor = self.require(connection, "write")
         self.require_own(connection)
         if not hmac.compare_digest(
-            connection.headers.get("x-csrf-token", "").encode(), one.csrf.encode()
+            connection.headers.get("x-csrf-token", "").encode(), visitor.csrf.encode()
         ):
             raise Refused(403, "the CSRF token is missing or wrong; load the page again")
-        return one
+        return visitor
 
     def require_own(self, connection: HTTPConnection) -> None:
         """Refuse what another site's page asks for.

@@ -86,8 +86,16 @@ class Tab:
         self.page.click("button[type=submit]")
 
     def follow(self, path: str) -> None:
-        """Go to a page by the navigation, which loads nothing but what is new."""
-        self.page.click(f'#nav a[href="{path}"]')
+        """Go to a page by the navigation, which loads nothing but what is new.
+
+        The navigation leaves out pages that do not apply to the target; these are opened by their address.
+        """
+        self.wait_until_live()
+        link = self.page.locator(f'#nav a[href="{path}"]')
+        if not link.is_visible():
+            self.go(path)
+            return
+        link.click()
         self.wait_until("document.activeElement.id === 'main'")
 
     def wait_until(self, expression: str) -> None:
@@ -124,7 +132,7 @@ class Tab:
         self.assert_quiet()
 
     def assert_accessible(self, axe: str) -> None:
-        """Assert that axe-core finds nothing serious, and that nothing is wider than the window."""
+        """Assert that axe-core finds nothing, and that nothing is wider than the window."""
         width = self.page.viewport_size["width"]
         assert self.page.evaluate("document.documentElement.scrollWidth") <= width, self.page.url
         # By the debugger's way: the page's own policy allows no foreign script.
@@ -133,9 +141,8 @@ class Tab:
         findings = [
             f"{finding['id']}: {[node['html'] for node in finding['nodes']][:3]}"
             for finding in json.loads(text)
-            if finding["impact"] in ("serious", "critical")
         ]
-        assert findings == [], self.page.url
+        assert findings == [], f"{self.page.url}: {findings}"
 
 
 @contextmanager

@@ -37,6 +37,7 @@ from pytest_flowhealth.web.feed import Feed
 from pytest_flowhealth.web.glimpse import Glimpse
 from pytest_flowhealth.web.live import Live
 from pytest_flowhealth.web.past import Past
+from pytest_flowhealth.web.public import Public
 from pytest_flowhealth.web.reports import Reports
 from pytest_flowhealth.web.sessions import Sessions
 from pytest_flowhealth.web.settings import Secrets, access_of
@@ -113,7 +114,8 @@ class WebApp:
             self.visitors, past, self._intake, self.target, key=key, remark=self.remarks.append
         )
         self.reports.look()
-        self.api.endpoints = endpoints_of(self.api, self._entrance, self.reports)
+        public = Public(self.visitors, self.api.verdict, past)
+        self.api.endpoints = endpoints_of(self.api, self._entrance, self.reports, public)
         self.asgi: Any = application(
             self.api.endpoints, self.visitors, Live(self.feed), self._entrance, self.new_link
         )

@@ -2,31 +2,38 @@
 import { Refused, get, useToken } from "./api.js";
 import { account } from "./account.js";
 import { h, notice, say } from "./dom.js";
-import { stamp, symbol } from "./format.js";
+import { stamp, symbol, zone } from "./format.js";
 import * as live from "./live.js";
-import { isSilentSince, listen, value } from "./store.js";
+import { isSilentSince, listen, names, value } from "./store.js";
 
+// `applies`: whether the page has something to show for this target; it can be opened by its address in any case.
 const PAGES = [
-  { path: "/", name: "Overview", load: () => import("./views/overview.js") },
-  { path: "/fleet", name: "Fleet", load: () => import("./views/fleet.js") },
-  { path: "/alerts", name: "Alerts", load: () => import("./views/alerts.js") },
-  { path: "/history", name: "History", load: () => import("./views/history.js") },
-  { path: "/npm", name: "npm package", load: () => import("./views/npm.js") },
-  { path: "/installs", name: "Installations", load: () => import("./views/installs.js") },
-  { path: "/hosts", name: "Hosts", load: () => import("./views/hosts.js") },
+  { path: "/", name: "Overview", load: () => import("./views/overview.js"), applies: () => true },
+  { path: "/fleet", name: "Fleet", load: () => import("./views/fleet.js"), applies: (monitor) => monitor.fleet || monitor.fleet_problem },
+  { path: "/alerts", name: "Alerts", load: () => import("./views/alerts.js"), applies: () => true },
+  { path: "/history", name: "History", load: () => import("./views/history.js"), applies: () => true },
+  { path: "/npm", name: "npm package", load: () => import("./views/npm.js"), applies: () => names("component:").includes("npm") },
+  { path: "/installs", name: "Installations", load: () => import("./views/installs.js"), applies: (monitor) => monitor.receives_reports },
+  { path: "/hosts", name: "Hosts", load: () => import("./views/hosts.js"), applies: (monitor) => monitor.history === "server" },
 ];
 const CHECK = { path: "/check/", name: "Check", load: () => import("./views/check.js") };
 
+// Milliseconds after which a pending navigation is shown.
+const PATIENCE = 150;
+
+const root = document.documentElement;
 const main = document.getElementById("main");
+const nav = document.getElementById("nav");
 const banner = document.getElementById("banner");
-let shown = null;
+let view = null;
 let turn = 0;
 let path = null;
 let heading = "";
-let deliveryProblem = null;
 
 async function start() {
   let session;
+  // Loaded meanwhile; whether it can be is seen when it is shown.
+  pageOf(location.pathname)[0].load().catch(() => null);
   try {
     session = await get("/api/session");
   } catch (error) {
@@ -41,29 +48,37 @@ async function start() {
   useToken(session.csrf);
   say(document.getElementById("target"), `${session.target} on ${session.host}`);
   account(document.getElementById("account"), session);
-  navigation();
-  document.addEventListener("logged-out", loggedOut);
+  say(document.getElementById("zone"), `Times are in ${zone()}.`);
+  nav.replaceChildren(...PAGES.map((page) => h("li", {}, h("a", { href: page.path, "data-link": true }, page.name))));
+  root.toggleAttribute("data-kiosk", new URLSearchParams(location.search).has("kiosk"));
+  document.addEventListener("logged-out", showLoggedOut);
   document.addEventListener("click", follow);
   document.addEventListener("click", fold);
   document.addEventListener("keydown", (event) => event.key === "Escape" && fold(event));
+  document.addEventListener("theme", () => show());
   addEventListener("popstate", () => moved());
-  listen(["monitor"], monitor);
-  watchDelivery();
+  listen(["monitor", "component:"], update);
   live.begin();
   await show();
 }
 
-function navigation() {
-  const items = PAGES.map((one) => h("li", {}, h("a", { href: one.path, "data-link": true }, one.name)));
-  document.getElementById("nav").replaceChildren(...items);
+// Pages that do not apply to the target are left out, but for the one that is shown.
+function navigate(current) {
+  const monitor = value("monitor");
+  PAGES.forEach((page, place) => {
+    const item = nav.children[place];
+    item.hidden = Boolean(monitor) && page !== current && !page.applies(monitor);
+    if (page === current) item.firstChild.setAttribute("aria-current", "page");
+    else item.firstChild.removeAttribute("aria-current");
+  });
 }
 
-function pageOf(path) {
-  if (path.startsWith(CHECK.path)) return [CHECK, decoded(path.slice(CHECK.path.length))];
-  return [PAGES.find((one) => one.path === path) ?? PAGES[0], null];
+function pageOf(address) {
+  if (address.startsWith(CHECK.path)) return [CHECK, decode(address.slice(CHECK.path.length))];
+  return [PAGES.find((page) => page.path === address) ?? PAGES[0], null];
 }
 
-function decoded(text) {
+function decode(text) {
   try {
     return decodeURIComponent(text);
   } catch {
@@ -74,22 +89,30 @@ function decoded(text) {
 async function show() {
   const mine = ++turn;
   const [page, name] = pageOf(location.pathname);
-  for (const link of document.querySelectorAll("#nav a")) {
-    if (link.getAttribute("href") === page.path) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
-  let view;
+  navigate(page);
+  const pending = setTimeout(() => root.setAttribute("data-loading", ""), PATIENCE);
+  main.setAttribute("aria-busy", "true");
+  let module;
   try {
-    view = await page.load();
+    module = await page.load();
   } catch {
+    if (mine !== turn) return;
     main.replaceChildren(notice("error", "this page can't be loaded: the monitor does not answer"));
+    // A script that failed to load is loaded again only by a new document.
+    document.addEventListener("live", () => mine === turn && location.reload(), { once: true });
     return;
+  } finally {
+    clearTimeout(pending);
+    if (mine === turn) {
+      root.removeAttribute("data-loading");
+      main.removeAttribute("aria-busy");
+    }
   }
   if (mine !== turn) return;
-  shown?.end();
-  shown = view.make(name);
+  view?.end();
+  view = module.make(name);
   path = location.pathname;
-  main.replaceChildren(shown.element);
+  main.replaceChildren(view.element);
   heading = name ?? page.name;
   mark();
 }
@@ -109,21 +132,6 @@ function mark() {
   icon.href = `data:image/svg+xml,${encodeURIComponent(drawing)}`;
 }
 
-// Which receivers take no messages is asked for now and then: it is not part of the state.
-async function watchDelivery() {
-  try {
-    const { receivers } = await get("/api/deliveries");
-    const failing = receivers.filter((receiver) => receiver.failing);
-    const external = receivers.filter((receiver) => receiver.external);
-    const nobody = external.length && external.every((receiver) => receiver.failing);
-    deliveryProblem = nobody ? `No receiver can be reached: nobody is notified of alerts (${failing.map((receiver) => `${receiver.name} since ${stamp(receiver.since)}`).join(", ")}).` : null;
-  } catch {
-    deliveryProblem = null;
-  }
-  monitor();
-  setTimeout(watchDelivery, 10000);
-}
-
 // Within one page only the range moved.
 function moved() {
   if (location.pathname === path) document.dispatchEvent(new CustomEvent("range"));
@@ -139,21 +147,28 @@ function follow(event) {
   scrollTo(0, 0);
 }
 
-function monitor() {
-  const firing = value("monitor")?.firing ?? 0;
-  const link = document.querySelector('#nav a[href="/alerts"]');
-  if (link) say(link, firing ? `Alerts (${firing})` : "Alerts");
+function update() {
+  const monitor = value("monitor");
+  const link = nav.querySelector('a[href="/alerts"]');
+  say(link, monitor?.firing ? `Alerts (${monitor.firing})` : "Alerts");
+  navigate(pageOf(location.pathname)[0]);
   mark();
-  if (document.documentElement.dataset.live === "out") return;
+  if (root.dataset.live === "out") return;
   const silent = isSilentSince();
-  const problem = value("monitor")?.problem;
   const texts = [
     silent === null ? null : `The monitor has not reported since ${stamp(silent)}: nothing is known. Check that it runs and that this browser reaches it.`,
-    problem ? `The monitor has a problem: ${problem}` : null,
-    silent === null ? deliveryProblem : null,
+    monitor?.problem ? `The monitor has a problem: ${monitor.problem}` : null,
+    silent === null ? undelivered(monitor?.receivers ?? []) : null,
   ].filter(Boolean);
   banner.hidden = !texts.length;
   say(banner, texts.join(" "));
+}
+
+// What is only here can always be reached, and notifies nobody who is elsewhere.
+function undelivered(receivers) {
+  const external = receivers.filter((receiver) => receiver.type !== "console" && receiver.type !== "log");
+  if (!external.length || !external.every((receiver) => receiver.error)) return null;
+  return `No receiver can be reached: nobody is notified of alerts (${external.map((receiver) => `${receiver.name}: ${receiver.error}`).join(", ")}).`;
 }
 
 // The account's list is closed by what happens elsewhere.
@@ -163,7 +178,7 @@ function fold(event) {
   user.open = false;
 }
 
-function loggedOut() {
+function showLoggedOut() {
   live.end();
   banner.hidden = false;
   const next = encodeURIComponent(location.pathname + location.search);

@@ -48,7 +48,7 @@ function grouped(checks) {
     if (ORDER[check.outcome] < ORDER[row.outcome]) row.outcome = check.outcome;
     rows.set(name, row);
   }
-  return [...rows.values()].sort((one, other) => ORDER[one.outcome] - ORDER[other.outcome] || one.name.localeCompare(other.name));
+  return [...rows.values()].sort((first, second) => ORDER[first.outcome] - ORDER[second.outcome] || first.name.localeCompare(second.name));
 }
 
 function make(row) {

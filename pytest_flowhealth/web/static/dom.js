@@ -8,7 +8,7 @@ export function h(tag, attributes = {}, ...children) {
     else if (name === "data") Object.assign(element.dataset, value);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((one) => one !== null && one !== undefined));
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
   return element;
 }
 
@@ -25,7 +25,7 @@ export function attribute(element, name, value) {
 
 // Keeps a list of elements in step with items: those that stay are updated in place, by their key.
 export function keep(parent, items, key, make, update) {
-  const before = new Map([...parent.children].map((one) => [one.dataset.key, one]));
+  const before = new Map([...parent.children].map((child) => [child.dataset.key, child]));
   let place = parent.firstElementChild;
   for (const item of items) {
     const name = String(key(item));
@@ -40,6 +40,41 @@ export function keep(parent, items, key, make, update) {
     else parent.insertBefore(element, place);
   }
   for (const gone of before.values()) gone.remove();
+}
+
+// Shows what is asked for in a place, and asks again after so many seconds, after an error sooner.
+// An error stands there only as long as it lasts; what is unchanged stays as it is, with what is selected or open in it.
+export function keepLoaded(place, ask, show, seconds) {
+  let timer = 0;
+  let ended = false;
+  let turn = 0;
+  let before = null;
+  const load = async () => {
+    const mine = ++turn;
+    clearTimeout(timer);
+    let content;
+    let failed = false;
+    try {
+      content = [show(await ask())].flat().filter(Boolean);
+    } catch (error) {
+      failed = true;
+      content = [notice("error", error.message)];
+    }
+    if (ended || mine !== turn) return;
+    const text = content.map((element) => element.outerHTML).join("");
+    if (text !== before) place.replaceChildren(...content);
+    before = text;
+    timer = setTimeout(load, 1000 * (failed ? Math.min(5, seconds) : seconds));
+  };
+  place.replaceChildren(h("p", { class: "quiet" }, "Loading…"));
+  load();
+  return {
+    load,
+    end: () => {
+      ended = true;
+      clearTimeout(timer);
+    },
+  };
 }
 
 // What stands in the place of a part that can't be shown.

@@ -59,6 +59,14 @@ export function stamp(at) {
   return day === stampParts(now()).day ? time : `${day} ${time}`;
 }
 
+// The name of the time zone and its distance from UTC: a screenshot in a report must say it.
+export function zone() {
+  const name = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const parts = Intl.DateTimeFormat("en", { timeZoneName: "longOffset" }).formatToParts(new Date());
+  const offset = parts.find((part) => part.type === "timeZoneName")?.value.replace("GMT", "UTC") ?? "";
+  return name === "UTC" ? name : `${name} (${offset})`;
+}
+
 export function duration(seconds) {
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 90) return `${PLAIN.format(Math.round(seconds * 10) / 10)} s`;
@@ -77,4 +85,4 @@ export function limit(threshold) {
   return parts.join(", ") || "no limit";
 }
 
-export const thresholdName = (one) => (one.statistic ? `${one.measurement}.${one.statistic}` : one.measurement);
+export const thresholdName = (threshold) => (threshold.statistic ? `${threshold.measurement}.${threshold.statistic}` : threshold.measurement);

@@ -3,7 +3,7 @@ import { clock, setClock } from "./format.js";
 import { change, replace, setSilentSince } from "./store.js";
 
 const STALE = 4000;
-// Milliseconds without a message after which nothing that was said is known any more.
+// Milliseconds without a message after which nothing is known any more.
 const SILENT = 15000;
 const LOGGED_OUT = 4401;
 
@@ -34,12 +34,12 @@ function open() {
   if (out || socket) return;
   const since = epoch === null ? "" : `?epoch=${epoch}&since=${seq}`;
   const scheme = location.protocol === "https:" ? "wss" : "ws";
-  const one = new WebSocket(`${scheme}://${location.host}/api/live${since}`);
-  socket = one;
+  const connection = new WebSocket(`${scheme}://${location.host}/api/live${since}`);
+  socket = connection;
   opened = performance.now();
-  one.onmessage = (event) => take(one, JSON.parse(event.data));
-  one.onclose = (event) => {
-    if (socket !== one) return;
+  connection.onmessage = (event) => take(connection, JSON.parse(event.data));
+  connection.onclose = (event) => {
+    if (socket !== connection) return;
     socket = null;
     if (event.code === LOGGED_OUT) {
       document.dispatchEvent(new CustomEvent("logged-out"));
@@ -50,10 +50,10 @@ function open() {
   };
 }
 
-function take(one, message) {
-  if (one !== socket) return;
-  // What it sends on connecting may be old: it lives when it goes on from there.
-  const goes = message.type !== "snapshot" && message.seq > seq;
+function take(connection, message) {
+  if (connection !== socket) return;
+  // What it sends on connecting may be old: then it lives when it goes on from there.
+  const fresh = message.age === undefined ? message.type !== "snapshot" && message.seq > seq : message.age !== null && 1000 * message.age < STALE;
   if (message.type === "snapshot") {
     epoch = message.epoch;
     replace(message.state);
@@ -61,17 +61,20 @@ function take(one, message) {
     change(message.set, message.gone);
   } else {
     // Something is missing: it is asked for.
-    one.close();
+    connection.close();
     return;
   }
   seq = message.seq;
-  if (!goes) return;
+  if (!fresh) return;
   last = message.at;
-  setClock(message.at);
+  setClock(message.at + (message.age ?? 0));
   heard = performance.now();
   pause = 500;
   setSilentSince(null);
+  const back = document.documentElement.dataset.live !== "live";
   show("live", `live ${clock(message.at)}`);
+  // A page whose scripts could not be loaded is loaded again.
+  if (back) document.dispatchEvent(new CustomEvent("live"));
 }
 
 function watch() {

@@ -2,11 +2,11 @@
 import { errorOf } from "./api.js";
 
 const form = document.getElementById("form");
-const said = document.getElementById("said");
+const result = document.getElementById("result");
 const asked = new URLSearchParams(location.search);
 
 if (asked.get("link") === "used") {
-  said.textContent = "That link was used already, or is not the last one that the monitor printed.";
+  result.textContent = "That link was used already, or is not the last one that the monitor printed.";
 }
 
 function next() {
@@ -19,7 +19,7 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = form.querySelector("button");
   button.disabled = true;
-  said.textContent = "";
+  result.textContent = "";
   try {
     const answer = await fetch("/api/login", {
       method: "POST",
@@ -31,9 +31,9 @@ form.addEventListener("submit", async (event) => {
       return;
     }
     const wait = answer.headers.get("Retry-After");
-    said.textContent = (await errorOf(answer)) + (wait ? ` (in ${Math.ceil(wait / 60)} min)` : "");
+    result.textContent = (await errorOf(answer)) + (wait ? ` (in ${Math.ceil(wait / 60)} min)` : "");
   } catch {
-    said.textContent = "the monitor does not answer";
+    result.textContent = "the monitor does not answer";
   }
   button.disabled = false;
   form.password.select();

@@ -23,6 +23,17 @@ export function choose(query) {
   document.dispatchEvent(new CustomEvent("range"));
 }
 
+const AROUND = 1800;
+
+// The query of a page that shows a period, and half an hour on both sides of it.
+export const around = (since, until) => `?${new URLSearchParams({ since: Math.floor(since - AROUND), until: Math.ceil(until + AROUND) })}`;
+
+// The query of a page that shows what has lasted since then, and goes on.
+export function upToNow(since) {
+  const name = Object.keys(LENGTHS).find((each) => LENGTHS[each] > 1.2 * (now() - since)) ?? "90d";
+  return `?range=${name}`;
+}
+
 export const unzoom = () => choose({ range: USUAL });
 
 export function buttons(usual = USUAL, names = Object.keys(LENGTHS)) {
@@ -32,7 +43,7 @@ export function buttons(usual = USUAL, names = Object.keys(LENGTHS)) {
   const mark = () => {
     const chosen = range(usual).name;
     out.hidden = chosen !== null;
-    for (const one of every) one.setAttribute("aria-pressed", String(one.dataset.range === chosen));
+    for (const button of every) button.setAttribute("aria-pressed", String(button.dataset.range === chosen));
   };
   mark();
   document.addEventListener("range", mark);

@@ -32,19 +32,19 @@ export const names = (prefix) => [...state.keys()].filter((key) => key.startsWit
 export function replace(fresh) {
   const keys = new Set([...state.keys(), ...Object.keys(fresh)]);
   state.clear();
-  for (const [key, one] of Object.entries(fresh)) state.set(key, one);
+  for (const [key, content] of Object.entries(fresh)) state.set(key, content);
   notify(keys);
 }
 
 export function change(set, gone) {
-  for (const [key, one] of Object.entries(set)) state.set(key, one);
+  for (const [key, content] of Object.entries(set)) state.set(key, content);
   for (const key of gone) state.delete(key);
   notify(new Set([...Object.keys(set), ...gone]));
 }
 
 // `wanted` are beginnings of keys; returns what ends it.
 export function listen(wanted, callback) {
-  const one = (keys) => {
+  const listener = (keys) => {
     for (const key of keys) {
       if (wanted.some((begin) => key.startsWith(begin))) {
         callback(keys);
@@ -52,11 +52,11 @@ export function listen(wanted, callback) {
       }
     }
   };
-  listeners.add(one);
-  return () => listeners.delete(one);
+  listeners.add(listener);
+  return () => listeners.delete(listener);
 }
 
 function notify(keys) {
   // A copy: a listener may add or end listeners.
-  for (const one of Array.from(listeners)) one(keys);
+  for (const listener of Array.from(listeners)) listener(keys);
 }

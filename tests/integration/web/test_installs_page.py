@@ -43,7 +43,7 @@ def test_figures_errors_and_a_context_are_shown(browser: Any, axe: str, tmp_path
         assert HOSTILE in page.see("installs-kinds").inner_text()
         assert page.see("installs-nodes").locator("tbody tr").count() == 3
         assert page.see("installs-last").locator("tbody tr").count() == 24
-        page.page.locator("summary", has_text="what was told around it").first.click()
+        page.page.locator("summary", has_text="context of the error").first.click()
         page.page.locator("pre", has_text="there is no lock file").first.wait_for()
         page.assert_accessible(axe)
         page.assert_quiet()

@@ -215,7 +215,7 @@ def test_it_works_by_keyboard(page: Tab) -> None:
     for _ in range(12):
         window.keyboard.press("Tab")
         names.append(window.evaluate("document.activeElement.innerText"))
-    assert {"Overview", "Fleet", "Alerts", "Hosts", "Account"} <= set(names)
+    assert {"Overview", "Alerts", "History", "Account"} <= set(names)
     window.locator("nav a", has_text="Alerts").focus()
     window.keyboard.press("Enter")
     window.wait_for_url("**/alerts")
@@ -232,5 +232,6 @@ def test_every_page_is_accessible_and_fits_and_every_script_loads(
         page.follow("/installs")
         assert "--health-submit" in page.see("empty").inner_text()
     every = {path.relative_to(STATIC).as_posix() for path in STATIC.rglob("*.js")}
-    assert {path.removeprefix("static/") for path in page.scripts} == every
+    # The public page has a script of its own.
+    assert {path.removeprefix("static/") for path in page.scripts} == every - {"public.js"}
     assert len(every) > 10

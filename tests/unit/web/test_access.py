@@ -8,7 +8,21 @@ from pytest_flowhealth.web.attempts import WINDOW
 from tests.kit.reports import HEALTHY
 from tests.kit.web_app import ORIGIN, PASSWORD, WebApp, cheap_hash, web_app
 
-OPEN = {"/livez", "/readyz", "/api/openapi.json", "/api/login", "/api/reports", "/api/reports/{id}"}
+PUBLIC = {
+    "/status",
+    "/badge/status.svg",
+    "/badge/status/{component}.svg",
+    "/badge/availability/{component}/{period}.svg",
+}
+OPEN = {
+    "/livez",
+    "/readyz",
+    "/api/openapi.json",
+    "/api/login",
+    "/api/reports",
+    "/api/reports/{id}",
+    *PUBLIC,
+}
 SILENCE = {"pattern": "own.*", "seconds": 60}
 HOUR = 3_600.0
 

@@ -58,3 +58,11 @@ def test_who_was_away_for_too_long_or_saw_another_server_gets_all() -> None:
     ):
         assert json.loads(feed.since(epoch, seq))["type"] == "snapshot"
     assert json.loads(feed.since(feed.epoch, feed.seq))["set"] == {}
+
+
+def test_what_is_sent_on_connecting_says_how_old_it_is() -> None:
+    feed = Feed()
+    assert json.loads(feed.since(None, None))["age"] is None
+    feed.take({"a": msgspec.Raw(b"1")}, 1.0)
+    assert 0 <= json.loads(feed.since(None, None))["age"] < 60
+    assert 0 <= json.loads(feed.since(feed.epoch, feed.seq))["age"] < 60

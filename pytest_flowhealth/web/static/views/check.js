@@ -1,62 +1,59 @@
 // One check: what it says, its figures against their limits, and how they went.
 import { get } from "../api.js";
 import { chart } from "../chart.js";
-import { h, notice } from "../dom.js";
+import { h, keepLoaded, notice, say } from "../dom.js";
 import { ago, duration, figure, limit, stamp, thresholdName } from "../format.js";
-import { badge, checkLink, metricOf, paint, remedy, runbook, thresholdTable } from "../parts.js";
+import { alertState, badge, checkLink, metricOf, paint, remedy, runbook, thresholdTable } from "../parts.js";
 import { buttons } from "../ranges.js";
 import { strip } from "../strip.js";
 import { listen, names, value } from "../store.js";
 
 export function make(id) {
   const status = badge(null);
+  const when = h("p", { class: "quiet when" });
   const facts = h("div");
   const charts = h("div", { class: "charts" });
   const ranges = buttons();
   const rounds = strip(`The last rounds of ${id}`);
-  const before_ = h("div", { class: "usual" });
-  const element = h("div", {}, h("h1", {}, status, " ", h("span", { class: "name" }, id)), rounds.element, facts, before_, h("section", { "aria-labelledby": "went" }, h("h2", { id: "went" }, "History"), ranges.element, charts));
+  const past = h("div", { class: "usual" });
+  const element = h("div", {}, h("h1", {}, status, " ", h("span", { class: "name" }, id)), when, facts, rounds.element, past, h("section", { "aria-labelledby": "went" }, h("h2", { id: "went" }, "History"), ranges.element, charts));
   const drawn = new Map();
   let before = "";
   const update = () => {
-    const one = value(`check:${id}`);
-    paint(status, one?.outcome ?? null);
-    const text = JSON.stringify(one ?? null);
+    const check = value(`check:${id}`);
+    paint(status, check?.outcome ?? null);
+    say(when, check ? times(check) : "");
+    const text = JSON.stringify([names("check:").length > 0, check ?? null, value(`alert:${id}`) ?? null]);
     if (text === before && facts.firstChild) return;
     before = text;
     // What somebody opened stays open.
     const open = facts.querySelector("details")?.open;
-    facts.replaceChildren(...(one ? described(one) : [unknown(id)]));
+    facts.replaceChildren(...(check ? described(check) : [unknown(id)]));
     const fold = facts.querySelector("details");
     if (open && fold) fold.open = true;
-    if (one) draw(one, charts, drawn);
-    remember();
+    if (check) draw(check, charts, drawn);
+    kept?.load();
   };
   // What it measured before: a check that fails measures nothing, and that is when people come here.
-  let asked = 0;
-  const remember = async () => {
-    const mine = ++asked;
-    try {
-      const found = await get("/api/check", { id, limit: 60 });
-      if (mine !== asked || ended) return;
-      rounds.update(found.rounds);
-      before_.replaceChildren(...usual(found, value(`check:${id}`)));
-      if (found.result) draw(found.result, charts, drawn);
-      else if (!drawn.size) charts.replaceChildren(h("p", { class: "quiet" }, "This check has measured nothing so far."));
-    } catch (error) {
-      if (mine === asked && !ended) before_.replaceChildren(notice("error", error.message));
-    }
+  let kept = null;
+  const show = (found) => {
+    rounds.update(found.rounds, found.unit);
+    if (found.result) draw(found.result, charts, drawn);
+    else if (!drawn.size) charts.replaceChildren(h("p", { class: "quiet" }, "This check has measured nothing so far."));
+    return usual(found, value(`check:${id}`));
   };
-  let ended = false;
   update();
-  const end = listen([`check:${id}`, "monitor"], update);
+  kept = keepLoaded(past, () => get("/api/check", { id, limit: 60 }), show, 60);
+  const end = listen([`check:${id}`, `alert:${id}`, "monitor"], update);
+  const clock = setInterval(update, 5000);
   return {
     element,
     end: () => {
-      ended = true;
+      clearInterval(clock);
+      kept.end();
       end();
       ranges.end();
-      for (const one of drawn.values()) one.end();
+      for (const each of drawn.values()) each.end();
     },
   };
 }
@@ -70,30 +67,36 @@ function unknown(id) {
 function usual(found, current) {
   if (!found.result || current?.measurements?.length) return [];
   const limits = found.result.thresholds ?? [];
-  const lines = found.usual.map((one) => h("li", {}, h("strong", {}, one.metric), ` normally ${figure(one.mean, one.unit)}, between ${figure(one.min, one.unit)} and ${figure(one.max, one.unit)} (last 7 days)`));
-  const held = limits.map((one) => h("li", {}, h("strong", {}, thresholdName(one)), ` ${limit(one)}; last measured ${figure(one.observed, one.unit)}`));
+  const lines = found.usual.map((measured) => h("li", {}, h("strong", {}, measured.metric), ` normally ${figure(measured.mean, measured.unit)}, between ${figure(measured.min, measured.unit)} and ${figure(measured.max, measured.unit)} (last 7 days)`));
+  const held = limits.map((threshold) => h("li", {}, h("strong", {}, thresholdName(threshold)), ` ${limit(threshold)}; last measured ${figure(threshold.observed, threshold.unit)}`));
   return [h("h2", {}, "What it normally measures"), h("p", { class: "quiet small" }, `It last measured at ${stamp(found.measured)} (${ago(found.measured)}).`), h("ul", { class: "plain", data: { test: "usual" } }, lines, held)];
 }
 
-function described(one) {
+const STATES = { pass: "passing", warn: "warning", fail: "failing", unknown: "unknown", skip: "skipped" };
+
+function times(check) {
+  const since = check.since ? `${STATES[check.outcome] ?? check.outcome} since ${stamp(check.since)} (${ago(check.since)})` : "";
+  return [since, `checked ${ago(check.at)}`].filter(Boolean).join(" · ");
+}
+
+function described(check) {
   const rows = [
-    ["Component", one.component],
-    ["Checked", `${stamp(one.at)} (${ago(one.at)})`],
-    [{ pass: "Passing since", warn: "Warning since", fail: "Failing since", unknown: "Unknown since" }[one.outcome] ?? "Since", one.since ? `${stamp(one.since)} (${ago(one.since)})` : null],
-    ["Took", duration(one.duration)],
-    ["Critical", one.critical === false ? "no" : "yes"],
-    ["Attempts", one.attempts > 1 ? String(one.attempts) : null],
+    ["Component", check.component],
+    ["Took", duration(check.duration)],
+    ["Critical", check.critical === false ? "no" : "yes"],
+    ["Attempts", check.attempts > 1 ? String(check.attempts) : null],
   ];
   const list = h("dl", { class: "facts" }, rows.filter(([, text]) => text).map(([name, text]) => h("div", {}, h("dt", {}, name), h("dd", {}, text))));
   return [
-    one.message ? h("p", { class: "message" }, one.message) : null,
-    one.blocked_by ? h("p", {}, "Blocked by ", checkLink(one.blocked_by), ".") : null,
-    one.outcome === "pass" ? null : remedy(one.remedy),
-    one.outcome === "pass" ? null : runbook(value(`alert:${one.id}`)?.runbook),
+    check.message ? h("p", { class: "message" }, check.message) : null,
+    check.blocked_by ? h("p", {}, "Blocked by ", checkLink(check.blocked_by), ".") : null,
+    check.outcome === "pass" ? null : remedy(check.remedy),
+    check.outcome === "pass" ? null : runbook(value(`alert:${check.id}`)?.runbook),
+    alertState(check.id),
     list,
-    one.measurements?.length || one.thresholds?.length ? h("h2", {}, "Measurements") : null,
-    one.measurements?.length || one.thresholds?.length ? thresholdTable(one) : null,
-    Object.keys(one.details ?? {}).length ? h("details", { class: "tree" }, h("summary", {}, "Details"), tree(one.details)) : null,
+    check.measurements?.length || check.thresholds?.length ? h("h2", {}, "Measurements") : null,
+    check.measurements?.length || check.thresholds?.length ? thresholdTable(check) : null,
+    Object.keys(check.details ?? {}).length ? h("details", { class: "tree" }, h("summary", {}, "Details"), tree(check.details)) : null,
   ].filter(Boolean);
 }
 
@@ -101,24 +104,18 @@ function tree(content) {
   if (content === null || typeof content !== "object") return h("span", {}, String(content));
   const pairs = Object.entries(content);
   if (!pairs.length) return h("span", { class: "quiet" }, "none");
-  return h("ul", {}, pairs.map(([name, one]) => h("li", {}, Array.isArray(content) ? "" : h("strong", {}, `${name}: `), tree(one))));
+  return h("ul", {}, pairs.map(([name, child]) => h("li", {}, Array.isArray(content) ? "" : h("strong", {}, `${name}: `), tree(child))));
 }
 
-function draw(one, place, drawn) {
-  const measured = one.measurements ?? [];
+function draw(check, place, drawn) {
+  const measured = check.measurements ?? [];
   for (const each of measured) {
-    const metric = metricOf(one.component, each.name) + suffix(one.id);
+    const metric = metricOf(check, each.name);
     if (drawn.has(metric)) continue;
-    const limits = (one.thresholds ?? []).filter((limit) => limit.measurement === each.name);
+    const limits = (check.thresholds ?? []).filter((limit) => limit.measurement === each.name);
     place.querySelector(":scope > p")?.remove();
-    const made = chart(metric, each.unit, limits);
+    const made = chart(metric, each.unit, limits, check.id);
     drawn.set(metric, made);
     place.append(made.element);
   }
-}
-
-// The parametrisation of a check is part of its metrics' names.
-function suffix(id) {
-  const at = id.indexOf("[");
-  return at < 0 ? "" : id.slice(at);
 }

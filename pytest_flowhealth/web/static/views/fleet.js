@@ -8,16 +8,16 @@ import { listen, value } from "../store.js";
 const NOT_CONFIGURED = "No fleet is configured: name its source in [fleet] of flowhealth.toml, and the monitor reads it every second.";
 
 export function make() {
-  const said = h("p", { class: "quiet" });
+  const note = h("p", { class: "quiet" });
   const figures = h("dl", { class: "facts" });
   const never = h("ul", { class: "plain quiet small" });
-  const swarms = liveTable("Swarms", ["Swarm", "State", "Confidence", "Last sign of life"], (one) => one.id, (one) => [one.id, one.state ?? "not known", one.confidence === null ? "not known" : `${Math.round(100 * one.confidence)} %`, one.heartbeat ? ago(one.heartbeat) : "not known"]);
-  const agents = liveTable("Agents", ["Agent", "State", "Process", "Last sign of life"], (one) => one.id, (one) => [one.id, one.state ?? "not known", one.pid === null ? "not known" : `${one.pid}${one.host ? ` on ${one.host}` : ""}`, one.heartbeat ? ago(one.heartbeat) : "not known"]);
+  const swarms = liveTable("Swarms", ["Swarm", "State", "Confidence", "Last sign of life"], (row) => row.id, (row) => [row.id, row.state ?? "not known", row.confidence === null ? "not known" : `${Math.round(100 * row.confidence)} %`, row.heartbeat ? ago(row.heartbeat) : "not known"]);
+  const agents = liveTable("Agents", ["Agent", "State", "Process", "Last sign of life"], (row) => row.id, (row) => [row.id, row.state ?? "not known", row.pid === null ? "not known" : `${row.pid}${row.host ? ` on ${row.host}` : ""}`, row.heartbeat ? ago(row.heartbeat) : "not known"]);
   const sparks = [spark("fleet.agents", "Agents"), spark("fleet.queue", "Queued"), spark("fleet.active", "Active"), spark("fleet.confidence", "Confidence")];
   const empty = notice("empty", NOT_CONFIGURED);
   const heading = h("h2", {}, "Swarms");
-  const parts = h("div", {}, figures, h("div", { class: "sparks" }, sparks.map((one) => one.element)), heading, swarms.element, h("h2", {}, "Agents"), agents.element, never);
-  const element = h("div", {}, h("h1", {}, "Fleet"), said, empty, parts);
+  const parts = h("div", {}, figures, h("div", { class: "sparks" }, sparks.map((line) => line.element)), heading, swarms.element, h("h2", {}, "Agents"), agents.element, never);
+  const element = h("div", {}, h("h1", {}, "Fleet"), note, empty, parts);
   const update = () => {
     const fleet = value("fleet");
     empty.hidden = Boolean(fleet);
@@ -27,10 +27,10 @@ export function make() {
       empty.className = problem ? "notice error" : "notice empty";
       empty.dataset.test = problem ? "error" : "empty";
       say(empty, problem ? `The fleet can't be read: ${problem}` : source ? `The fleet's source (${source}) has not been read yet.` : NOT_CONFIGURED);
-      say(said, "");
+      say(note, "");
       return;
     }
-    say(said, `as of ${stamp(fleet.at)}${fleet.more ? `; ${fleet.more} more are not listed` : ""}`);
+    say(note, `as of ${stamp(fleet.at)}${fleet.more ? `; ${fleet.more} more are not listed` : ""}`);
     facts(figures, fleet);
     swarms.update(fleet.swarms ?? []);
     swarms.element.hidden = heading.hidden = fleet.swarms === null;
@@ -43,7 +43,7 @@ export function make() {
     element,
     end: () => {
       end();
-      for (const one of sparks) one.end();
+      for (const line of sparks) line.end();
     },
   };
 }

@@ -1,38 +1,30 @@
-// What happened: availability of each component, incidents, runs, and all of it as files.
+// What happened: incidents, availability of each component, runs, and all of it as files.
 import { get } from "../api.js";
-import { h, notice } from "../dom.js";
+import { h, keepLoaded, notice } from "../dom.js";
 import { duration, now, stamp } from "../format.js";
-import { badge, checkLink } from "../parts.js";
+import { badge, checkLink, table } from "../parts.js";
+import { around } from "../ranges.js";
 
 const PERIODS = ["24h", "7d", "30d", "90d"];
-const AROUND = 1800;
 const SHOWN = 100;
+const RUNS = 30;
 
 export function make() {
   const parts = [
-    part("availability", "Availability", "/api/availability", availability),
     part("incidents", "Incidents of the last 90 days", "/api/incidents", incidents),
-    part("runs", "Runs", "/api/runs", runs, { limit: SHOWN }),
+    part("availability", "Availability", "/api/availability", availability),
+    part("runs", `The last ${RUNS} runs`, "/api/runs", runs, { limit: RUNS }),
   ];
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const element = h("div", {}, h("h1", {}, "History"), h("p", { class: "quiet small" }, `Times are in ${zone}.`), parts.map((one) => one.element));
-  return { element, end: () => parts.forEach((one) => one.end()) };
+  const element = h("div", {}, h("h1", {}, "History"), parts.map((each) => each.element));
+  return { element, end: () => parts.forEach((each) => each.end()) };
 }
 
-function part(name, title, path, shown, query = {}) {
-  const place = h("div", {}, h("p", { class: "quiet" }, "Loading…"));
-  const files = h("p", { class: "small" }, "Export: ", h("a", { href: `/api/export/${name}?format=csv`, download: `${name}.csv`, "aria-label": `${title} as CSV` }, "CSV"), " ", h("a", { href: `/api/export/${name}?format=json`, download: `${name}.json`, "aria-label": `${title} as JSON` }, "JSON"));
-  const load = () =>
-    get(path, query)
-      .then((found) => place.replaceChildren(shown(found)))
-      .catch((error) => place.replaceChildren(notice("error", error.message)));
-  load();
-  const timer = setInterval(load, 60000);
-  return { element: h("section", { "aria-labelledby": name, data: { test: name } }, h("h2", { id: name }, title), place, files), end: () => clearInterval(timer) };
-}
-
-function table(label, head, rows) {
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, h("table", {}, h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, rows)));
+function part(name, title, path, show, query = {}) {
+  const place = h("div");
+  const file = (form) => h("a", { href: `/api/export/${name}?format=${form}`, download: `${name}.${form}`, "aria-label": `${title} as ${form.toUpperCase()}` }, form.toUpperCase());
+  const element = h("section", { "aria-labelledby": name, data: { test: name } }, h("h2", { id: name }, title), place, h("p", { class: "small export" }, "Export: ", file("csv"), " ", file("json")));
+  const kept = keepLoaded(place, () => get(path, query), show, 60);
+  return { element, end: kept.end };
 }
 
 function availability({ components }) {
@@ -54,27 +46,28 @@ const percent = (share) => `${share === 100 ? "100" : (Math.floor(share * 1000) 
 
 function incidents({ incidents: every }) {
   if (!every.length) return notice("empty", "No incident.");
-  const rows = every.slice(0, SHOWN).map((one) => {
-    const until = one.until ?? now();
-    const around = `?since=${Math.floor(one.since - AROUND)}&until=${Math.ceil(until + AROUND)}`;
-    const name = one.kind === "check" ? checkLink(one.alert, around) : one.alert;
+  const rows = every.slice(0, SHOWN).map((incident) => {
+    const lasts = incident.until === null;
+    const until = incident.until ?? now();
+    const name = incident.kind === "check" ? checkLink(incident.alert, around(incident.since, until)) : incident.alert;
+    const notified = incident.notified === null ? "not recorded" : incident.notified.join(", ") || "nobody";
     return h(
       "tr",
       {},
-      h("th", { scope: "row" }, stamp(one.since)),
-      h("td", {}, one.until === null ? badge("fail") : stamp(one.until), one.until === null ? " lasts" : ""),
-      h("td", {}, duration(until - one.since)),
-      h("td", {}, name),
-      h("td", { class: "wide message" }, one.cause),
-      h("td", {}, one.blocked.join(", ") || "–"),
-      h("td", {}, one.notified === null ? "not recorded" : one.notified.join(", ") || "nobody"),
-      h("td", {}, one.acknowledged ?? (one.until === null ? "–" : "not recorded")),
+      h("td", {}, lasts ? badge("fail", "ongoing") : badge("pass", "over")),
+      h("th", { scope: "row" }, stamp(incident.since)),
+      h("td", {}, lasts ? "–" : stamp(until)),
+      h("td", {}, duration(until - incident.since)),
+      h("td", { class: "wide" }, name, h("p", { class: "message" }, incident.cause)),
+      h("td", {}, incident.blocked.join(", ") || "–"),
+      h("td", {}, notified),
+      h("td", {}, incident.acknowledged ?? "nobody"),
     );
   });
-  return table("Incidents", ["From", "Until", "Length", "Alert", "Cause", "Blocks", "Notified", "Acknowledged"], rows);
+  return table("Incidents", ["State", "From", "Until", "Length", "Alert and cause", "Blocks", "Notified", "Acknowledged"], rows);
 }
 
 function runs({ runs: every }) {
-  const rows = every.map((one) => h("tr", {}, h("th", { scope: "row" }, stamp(one.started)), h("td", {}, badge(one.status)), h("td", {}, duration(one.duration)), h("td", {}, one.version ?? "not known")));
+  const rows = every.map((run) => h("tr", {}, h("th", { scope: "row" }, stamp(run.started)), h("td", {}, badge(run.status)), h("td", {}, duration(run.duration)), h("td", {}, run.version ?? "not known")));
   return table("Runs", ["Started", "Status", "Took", "Version"], rows);
 }

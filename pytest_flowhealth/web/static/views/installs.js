@@ -1,11 +1,11 @@
 // Reports of installations: how many went well, where they failed, and the last ones.
 import { get } from "../api.js";
-import { h, notice, say } from "../dom.js";
+import { h, keepLoaded, notice, say } from "../dom.js";
 import { ago, count, duration, stamp } from "../format.js";
-import { badge } from "../parts.js";
+import { badge, table } from "../parts.js";
 import { buttons, range } from "../ranges.js";
 
-const AGAIN = 15000;
+const AGAIN = 15;
 const USUAL = "7d";
 const SHOWN = 50;
 const PERCENT = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
@@ -18,39 +18,23 @@ const HOW = {
 };
 
 export function make() {
-  const place = h("div", {}, h("p", { class: "quiet" }, "Loading…"));
+  const place = h("div");
   const ranges = buttons(USUAL, ["1h", "24h", "7d", "90d"]);
-  let ended = false;
-  let last = "";
-  const load = () => {
+  const ask = () => {
     const { since, until, live } = range(USUAL);
-    const asked = { since, limit: SHOWN, ...(live ? {} : { until }) };
-    get("/api/installs", asked)
-      .then((found) => {
-        // What is open or selected stays so while nothing comes in.
-        const now = JSON.stringify({ ...found, since: 0, until: 0 });
-        if (ended || now === last) return;
-        last = now;
-        place.replaceChildren(...shown(found));
-      })
-      .catch((error) => {
-        last = "";
-        if (!ended) place.replaceChildren(notice("error", error.message));
-      });
+    return get("/api/installs", { since, limit: SHOWN, ...(live ? {} : { until }) });
   };
-  load();
-  document.addEventListener("range", load);
-  const timer = setInterval(load, AGAIN);
+  const kept = keepLoaded(place, ask, show, AGAIN);
+  document.addEventListener("range", kept.load);
   const end = () => {
-    ended = true;
-    clearInterval(timer);
-    document.removeEventListener("range", load);
+    kept.end();
+    document.removeEventListener("range", kept.load);
     ranges.end();
   };
   return { element: h("div", {}, h("h1", {}, "Installations"), ranges.element, place), end };
 }
 
-function shown(found) {
+function show(found) {
   const every = found.succeeded + found.failed;
   const hints = [found.contexts ? notice("error", found.contexts) : null];
   if (!every && !found.installs.length) return [...hints, notice("empty", HOW[found.receive])].filter(Boolean);
@@ -68,7 +52,7 @@ function shown(found) {
 
 function facts(found, every) {
   const known = found.success !== null;
-  const share = known ? `${PERCENT.format(found.success)} %` : "not told";
+  const share = known ? `${PERCENT.format(found.success)} %` : "not reported";
   const why = known ? `95 %: ${PERCENT.format(found.low)} to ${PERCENT.format(found.high)} %` : `fewer than ${found.fewest} reports tell none`;
   const every4 = [["Success", share, why, "success"], ["Reports", count(every), found.packages.join(", "), "total"], ["Went well", count(found.succeeded), null, "succeeded"], ["Failed", count(found.failed), null, "failed"]];
   return h("dl", { class: "facts" }, every4.map(([name, text, more, test]) => h("div", {}, h("dt", {}, name), h("dd", { data: { test: `installs-${test}` } }, text), more ? h("dd", { class: "quiet small" }, more) : null)));
@@ -78,34 +62,29 @@ function section(id, title, content) {
   return h("section", { "aria-labelledby": id, data: { test: `installs-${id}` } }, h("h2", { id }, title), content);
 }
 
-function table(label, columns, rows) {
-  const head = h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)));
-  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, h("table", {}, h("thead", {}, head), h("tbody", {}, rows)));
-}
-
 function parts(name, every) {
-  const rows = every.map((one) => {
-    const total = one.succeeded + one.failed;
-    return h("tr", {}, h("th", { scope: "row" }, one.name ?? "not told"), h("td", {}, count(total)), h("td", {}, count(one.failed)), h("td", {}, `${PERCENT.format((100 * one.failed) / total)} %`));
+  const rows = every.map((report) => {
+    const total = report.succeeded + report.failed;
+    return h("tr", {}, h("th", { scope: "row" }, report.name ?? "not reported"), h("td", {}, count(total)), h("td", {}, count(report.failed)), h("td", {}, `${PERCENT.format((100 * report.failed) / total)} %`));
   });
   return table(`Installations by ${name}`, [name, "Reports", "Failed", "Share failed"], rows);
 }
 
-const most = (pairs) => pairs.slice(0, 3).map(([name, number]) => `${name} (${number})`).join(", ") || "not told";
+const most = (pairs) => pairs.slice(0, 3).map(([name, number]) => `${name} (${number})`).join(", ") || "not reported";
 
 function kinds(every) {
-  const rows = every.map((one) =>
-    h("tr", {}, h("th", { scope: "row", class: "wide" }, one.error || "no error was told", h("br"), h("span", { class: "quiet small" }, `${one.package}, at ${one.step}, ${one.fingerprint}`)), h("td", {}, count(one.count)), h("td", {}, count(one.sources)), h("td", {}, ago(one.last)), h("td", {}, most(one.nodes)), h("td", {}, most(one.platforms))),
+  const rows = every.map((report) =>
+    h("tr", {}, h("th", { scope: "row", class: "wide" }, report.error || "no error was reported", h("br"), h("span", { class: "quiet small" }, `${report.package}, at ${report.step}, ${report.fingerprint}`)), h("td", {}, count(report.count)), h("td", {}, count(report.sources)), h("td", {}, ago(report.last)), h("td", {}, most(report.nodes)), h("td", {}, most(report.platforms))),
   );
   return table("Errors", ["Error", "Reports", "Networks", "Last", "Node", "Platform"], rows);
 }
 
-function row(one) {
-  const cells = [one.version, one.node, one.npm, one.platform, one.seconds === null ? "not measured" : duration(one.seconds)];
-  return h("tr", {}, h("th", { scope: "row" }, stamp(one.at)), h("td", {}, badge(one.ok ? "pass" : "fail")), cells.map((text) => h("td", {}, text ?? "not told")), h("td", { class: "wide" }, one.error || (one.ok ? "" : "no error was told"), one.sealed ? context(one.number) : null));
+function row(report) {
+  const cells = [report.version, report.node, report.npm, report.platform, report.seconds === null ? "not measured" : duration(report.seconds)];
+  return h("tr", {}, h("th", { scope: "row" }, stamp(report.at)), h("td", {}, badge(report.ok ? "pass" : "fail")), cells.map((text) => h("td", {}, text ?? "not reported")), h("td", { class: "wide" }, report.error || (report.ok ? "" : "no error was reported"), report.sealed ? context(report.number) : null));
 }
 
-// What was told around an error is opened only when somebody asks for it.
+// The context of an error is opened only when somebody asks for it.
 function context(number) {
   const text = h("pre", {}, "Loading…");
   const ask = (event) => {
@@ -115,5 +94,5 @@ function context(number) {
       .then((found) => say(text, found.context))
       .catch((error) => say(text, error.message));
   };
-  return h("details", { ontoggle: ask }, h("summary", {}, "what was told around it"), text);
+  return h("details", { ontoggle: ask }, h("summary", {}, "context of the error"), text);
 }

@@ -1,7 +1,7 @@
 // The npm package: its checks, and how its figures went.
 import { get } from "../api.js";
 import { chart } from "../chart.js";
-import { h, keep, notice, say } from "../dom.js";
+import { h, keep, keepLoaded, notice, say } from "../dom.js";
 import { badge, checkLink, paint } from "../parts.js";
 import { buttons } from "../ranges.js";
 import { below, listen } from "../store.js";
@@ -12,36 +12,29 @@ export function make() {
   const charts = h("div", { class: "charts" });
   const ranges = buttons();
   const element = h("div", {}, h("h1", {}, "npm package"), empty, list, h("section", { "aria-labelledby": "went" }, h("h2", { id: "went" }, "History"), ranges.element, charts));
-  const made = [];
-  let ended = false;
+  const made = new Map();
   const update = () => {
-    const every = below("check:").filter((one) => one.component === "npm");
+    const every = below("check:").filter((check) => check.component === "npm");
     empty.hidden = every.length > 0;
-    keep(list, every, (one) => one.id, (one) => h("li", { data: { test: `check-${one.id}` } }, badge(one.outcome), " ", checkLink(one.id), " ", h("span", { class: "quiet" })), (item, one) => {
-      paint(item.firstChild, one.outcome);
-      say(item.lastChild, one.message ?? "");
+    keep(list, every, (check) => check.id, (check) => h("li", { data: { test: `check-${check.id}` } }, badge(check.outcome), " ", checkLink(check.id), " ", h("span", { class: "quiet" })), (item, check) => {
+      paint(item.firstChild, check.outcome);
+      say(item.lastChild, check.message ?? "");
     });
   };
   update();
-  get("/api/metrics", { prefix: "npm." })
-    .then(({ metrics }) => {
-      if (ended) return;
-      if (!metrics.length) charts.append(notice("empty", "The history has no measurements of the package yet."));
-      for (const one of metrics) {
-        const drawn = chart(one.name, one.unit);
-        made.push(drawn);
-        charts.append(drawn.element);
-      }
-    })
-    .catch((error) => charts.replaceChildren(notice("error", error.message)));
+  const show = ({ metrics }) => {
+    for (const metric of metrics) if (!made.has(metric.name)) made.set(metric.name, chart(metric.name, metric.unit));
+    return made.size ? [...made.values()].map((drawn) => drawn.element) : notice("empty", "The history has no measurements of the package yet.");
+  };
+  const kept = keepLoaded(charts, () => get("/api/metrics", { prefix: "npm." }), show, 3600);
   const end = listen(["check:npm"], update);
   return {
     element,
     end: () => {
-      ended = true;
+      kept.end();
       end();
       ranges.end();
-      for (const one of made) one.end();
+      for (const drawn of made.values()) drawn.end();
     },
   };
 }

@@ -1,0 +1,64 @@
+"""The history's file as requests read and change it: each time opened anew, and its errors in words."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.history.keeping import asked, opened, said
+from pytest_flowhealth.history.place import Place
+
+WAIT = 3.0
+"""Seconds that a change waits for another's write lock."""
+
+Result = TypeVar("Result")
+
+
+class NoHistory(Exception):
+    """The history can't be read or written; the message says why."""
+
+
+class TooMany(Exception):
+    """There are so many of them already that another one is not taken."""
+
+
+class HistoryFile:
+    """The file of a history.
+
+    Args:
+        place: Where it is.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    def read(self, query: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:
+        """Return what a query finds; `otherwise` is its kind.
+
+        Raises:
+            NoHistory: It can't be read.
+        """
+        if not self.place.path.is_file():
+            raise NoHistory(
+                f"there is no history {self.place.path.name}: nothing was kept yet, or it is gone"
+            )
+        found, problem = asked(self.place.path, query, otherwise)
+        if problem is not None:
+            raise NoHistory(f"the history can't be read: {problem}")
+        return found
+
+    def change(self, change: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Make a change, and return what it gives.
+
+        Raises:
+            NoHistory: It can't be written.
+        """
+        try:
+            with opened(self.place.path, WAIT) as file:
+                return change(file)
+        except sqlite3.Error as error:
+            raise NoHistory(f"the history can't be written: {said(error)}") from None
+        except (UsageError, OSError) as error:
+            raise NoHistory(f"the history can't be written: {error}") from None
