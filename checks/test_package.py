@@ -69,7 +69,7 @@ def test_node_modules(
         health.not_applicable("package.json names no dependencies")
     found = installation.result()
     if found.note:
-        health.not_applicable(found.note)
+        health.detail(note=found.note)
     if found.nothing_installed:
         raise_faults(found.faults, "packages have no dependencies installed")
 

@@ -336,6 +336,11 @@ def _look_for_output(output: Output, folder: Path) -> tuple[_Missing | None, lis
     shown = f"the output of {output.name}"
     if found is None:
         return _Missing(places[0], f"{output.files[0]}, {shown}, is missing"), []
+    if output.page and (folder / output.page).is_file() and found.is_dir():
+        others = any(_is_set(word, output, folder) for word in output.other_pages)
+        if not others and not (found / output.page).is_file():
+            name = (found / output.page).relative_to(folder).as_posix()
+            return _Missing(found, f"{name}, a part of {shown}, is missing"), []
     if not output.list_file:
         return None, [found] if found.is_file() else []
     name = _missing_of_list(found.with_name(Path(output.list_file).name), folder)
@@ -379,8 +384,12 @@ def _at(value: Any, *keys: str) -> Any:
 
 def _is_moved(output: Output, folder: Path) -> bool:
     """Tell whether a framework's configuration names another folder for its output."""
-    texts = (folder / name for name in output.configs)
-    return any(output.setting in _text(path) for path in texts if output.setting)
+    return bool(output.setting) and _is_set(output.setting, output, folder)
+
+
+def _is_set(word: str, output: Output, folder: Path) -> bool:
+    """Tell whether a framework's configuration has a word."""
+    return any(word in _text(folder / name) for name in output.configs)
 
 
 def _text(path: Path) -> str:

@@ -76,7 +76,7 @@ def test_a_manifest_that_can_not_be_read_fails_and_workspaces_that_can_not_be_li
         (FINE, False, "skip", "no dependencies", None),
         (installation(faults=[MISSING]), True, "pass", "", None),
         (installation(faults=[MISSING], nothing_installed=True), True, "fail", "missing", "npm ci"),
-        (installation(note="a standalone output"), True, "skip", "standalone", None),
+        (installation(note="a standalone output"), True, "pass", "", None),
     ],
 )
 def test_a_package_without_any_dependency_installed_fails(

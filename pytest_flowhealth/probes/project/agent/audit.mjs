@@ -2,7 +2,7 @@
 import { AgentError, firstLines } from "./errors.mjs";
 import { layoutOf } from "./layout.mjs";
 import { runManager } from "./managers.mjs";
-import { lockTree } from "./tree.mjs";
+import { lockTree } from "./lock.mjs";
 
 /**
  * @typedef {object} Vulnerability

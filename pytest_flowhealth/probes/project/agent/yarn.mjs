@@ -9,11 +9,21 @@ import { AgentError, firstLines } from "./errors.mjs";
 const READ = `
 const fs = require("fs");
 const api = require(process.argv[1]);
-const missing = [];
+const faults = [];
 const seen = new Set();
-const exists = (place) => {
-  const archive = /^(.*?\\.zip)(?:\\/|$)/.exec(place);
-  return fs.existsSync(archive ? archive[1] : place);
+const problemOf = (place) => {
+  const archive = /^(.*?\\.zip)(?:\\/|$)/.exec(place)?.[1];
+  if (!fs.existsSync(archive ?? place)) return "missing";
+  return archive && !isWhole(archive) ? "changed" : null;
+};
+// An archive ends with its directory, whose signature this is; Yarn adds no comment.
+const isWhole = (archive) => {
+  const file = fs.openSync(archive);
+  const { size } = fs.fstatSync(file);
+  const end = Buffer.alloc(Math.min(size, 1024));
+  fs.readSync(file, end, 0, end.length, size - end.length);
+  fs.closeSync(file);
+  return end.includes("PK\\x05\\x06");
 };
 const visit = (locator) => {
   const key = JSON.stringify([locator.name, locator.reference]);
@@ -22,30 +32,30 @@ const visit = (locator) => {
   const information = api.getPackageInformation(locator);
   if (!information) return;
   const place = api.resolveVirtual?.(information.packageLocation) ?? information.packageLocation;
-  if (!exists(place)) missing.push([locator.name, String(locator.reference), place]);
+  const problem = problemOf(place);
+  if (problem) faults.push([locator.name, String(locator.reference), place, problem]);
   for (const [name, reference] of information.packageDependencies) {
     if (reference !== null) visit(Array.isArray(reference) ? { name: reference[0], reference: reference[1] } : { name, reference });
   }
 };
 for (const locator of api.getDependencyTreeRoots()) visit(locator);
-console.log(JSON.stringify(missing));
+console.log(JSON.stringify(faults));
 `;
 
 /**
  * @param {import("./layout.mjs").Layout} layout
- * @returns {Promise<import("./tree.mjs").Fault[]>} the packages whose archive or folder is not there
+ * @returns {Promise<import("./inspection.mjs").Fault[]>} the packages whose archive or folder is not there
  */
 export async function findPnpFaults(layout) {
   const file = path.join(layout.root, ".pnp.cjs");
   try {
     const { stdout } = await promisify(execFile)(process.execPath, ["-e", READ, file], { maxBuffer: 1 << 26, timeout: 30_000 });
-    const missing = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
-    return missing.map((/** @type {string[]} */ [name, reference, place]) => ({
-      name,
-      kind: "missing",
-      message: `${name} (${reference.split("#").at(-1)}) is not at ${path.relative(layout.folder, place)}`,
-      remedy: "yarn install",
-    }));
+    const faults = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
+    return faults.map((/** @type {string[]} */ [name, reference, place, kind]) => {
+      const [shown, where] = [`${name} (${reference.split("#").at(-1)})`, path.relative(layout.folder, place)];
+      const message = kind === "missing" ? `${shown} is not at ${where}` : `${shown}: its archive at ${where} is not whole`;
+      return { name, kind, message, remedy: kind === "missing" ? "yarn install" : "yarn install --check-cache" };
+    });
   } catch (error) {
     throw new AgentError("unavailable", `.pnp.cjs can't be loaded: ${firstLines(error)}`);
   }
