@@ -230,9 +230,7 @@ def test_a_command_of_a_script_that_is_not_linked_is_a_fault_and_the_remedy_link
 
 
 def test_a_program_that_an_installation_script_did_not_download_is_a_fault(tmp_path: Path) -> None:
-    write_package(
-        tmp_path, scripts={"start": "electron ."}, devDependencies={"electron": "^1.0.0"}
-    )
+    write_package(tmp_path, scripts={"start": "electron ."}, devDependencies={"electron": "^1.0.0"})
     write_module(tmp_path, "electron", {"cli.js": ""}, bin={"electron": "cli.js"})
     write(tmp_path, {"node_modules/.bin/electron": "", "main.js": ""})
     (fault,) = ask(tmp_path).faults
