@@ -339,8 +339,8 @@ def _look_for_output(output: Output, folder: Path) -> tuple[_Missing | None, lis
     if output.page and (folder / output.page).is_file() and found.is_dir():
         others = any(_is_set(word, output, folder) for word in output.other_pages)
         if not others and not (found / output.page).is_file():
-            name = (found / output.page).relative_to(folder).as_posix()
-            return _Missing(found, f"{name}, a part of {shown}, is missing"), []
+            page = (found / output.page).relative_to(folder).as_posix()
+            return _Missing(found, f"{page}, a part of {shown}, is missing"), []
     if not output.list_file:
         return None, [found] if found.is_file() else []
     name = _missing_of_list(found.with_name(Path(output.list_file).name), folder)

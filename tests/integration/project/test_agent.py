@@ -12,5 +12,5 @@ TESTS = Path(__file__).with_name("agent")
 @pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")
 def test_the_agents_own_tests_pass() -> None:
     files = sorted(map(str, TESTS.glob("*.test.mjs")))
-    done = subprocess.run(["node", "--test", *files], capture_output=True, text=True)
+    done = subprocess.run(["node", "--test", *files], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
