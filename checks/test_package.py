@@ -117,14 +117,17 @@ def test_tree(health: Health, installation: Future[Installation]) -> None:
 def test_lock(
     health: Health, project_layout: Future[Layout], installation: Future[Installation]
 ) -> None:
-    """Npm's lock file lists all that package.json and the packages in it need: `npm ci` accepts it."""
+    """The lock file lists all that package.json and the packages in it need: its manager accepts it."""
     layout, found = project_layout.result(), installation.result()
-    if layout.manager not in (None, "npm"):
-        health.not_applicable(f"the lock file is {layout.manager}'s ({layout.evidence})")
     if found.note:
         health.not_applicable(found.note)
     if found.lock_error:
-        raise CheckFailed(found.lock_error, remedy="npm install")
+        manager = layout.manager or "npm"
+        # In CI, pnpm refuses to write a lock file unless it is told.
+        remedy = f"{manager} install{' --no-frozen-lockfile' if manager == 'pnpm' else ''}"
+        raise CheckFailed(found.lock_error, remedy=remedy)
+    if layout.manager not in (None, "npm"):
+        health.not_applicable(f"the lock file is {layout.manager}'s ({layout.evidence})")
     lock = found.lock
     if lock is None:
         if layout.installed:

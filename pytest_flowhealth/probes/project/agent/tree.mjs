@@ -7,6 +7,7 @@ import { AgentError, firstLines } from "./errors.mjs";
 import { Inspection } from "./inspection.mjs";
 import { layoutOf } from "./layout.mjs";
 import { inspectLock, lockTree, peerConflicts, suitsCleanInstall } from "./lock.mjs";
+import { findLockError } from "./managers.mjs";
 import { readJson } from "./npm.mjs";
 import { findPnpFaults } from "./yarn.mjs";
 
@@ -38,7 +39,7 @@ export async function answer(_request, npm) {
     ...empty,
     ...found,
     lock: lock.tree ? await inspectLock(npm, lock.tree, layout) : null,
-    lock_error: own && lock.error ? firstLines(lock.error) : null,
+    lock_error: own ? lock.error && firstLines(lock.error) : await findLockError(layout),
   };
 }
 

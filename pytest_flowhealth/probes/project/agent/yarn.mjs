@@ -38,7 +38,14 @@ const visit = (locator) => {
     if (reference !== null) visit(Array.isArray(reference) ? { name: reference[0], reference: reference[1] } : { name, reference });
   }
 };
-for (const locator of api.getDependencyTreeRoots()) visit(locator);
+for (const locator of api.getDependencyTreeRoots()) {
+  visit(locator);
+  const { packageLocation, packageDependencies } = api.getPackageInformation(locator);
+  const manifest = JSON.parse(fs.readFileSync(packageLocation + "/package.json", "utf8"));
+  for (const [name, range] of Object.entries({ ...manifest.devDependencies, ...manifest.dependencies })) {
+    if (!packageDependencies.has(name)) faults.push([name, String(range), packageLocation, "unlisted"]);
+  }
+}
 console.log(JSON.stringify(faults));
 `;
 
@@ -51,12 +58,27 @@ export async function findPnpFaults(layout) {
   try {
     const { stdout } = await promisify(execFile)(process.execPath, ["-e", READ, file], { maxBuffer: 1 << 26, timeout: 30_000 });
     const faults = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
-    return faults.map((/** @type {string[]} */ [name, reference, place, kind]) => {
-      const [shown, where] = [`${name} (${reference.split("#").at(-1)})`, path.relative(layout.folder, place)];
-      const message = kind === "missing" ? `${shown} is not at ${where}` : `${shown}: its archive at ${where} is not whole`;
-      return { name, kind, message, remedy: kind === "missing" ? "yarn install" : "yarn install --check-cache" };
-    });
+    return faults.map((/** @type {string[]} */ found) => describeFault(layout, found));
   } catch (error) {
-    throw new AgentError("unavailable", `.pnp.cjs can't be loaded: ${firstLines(error)}`);
+    const { stderr } = /** @type {any} */ (error);
+    const why = /^\w*Error\b.*/m.exec(String(stderr ?? ""))?.[0] ?? firstLines(error);
+    throw new AgentError("failed", `.pnp.cjs can't be loaded: ${why.slice(0, 300)}`, "yarn install");
   }
+}
+
+/**
+ * @param {import("./layout.mjs").Layout} layout
+ * @param {string[]} found as READ prints it
+ * @returns {import("./inspection.mjs").Fault}
+ */
+function describeFault(layout, [name, reference, place, kind]) {
+  const where = path.relative(layout.folder, place);
+  const shown = `${name} (${reference.split("#").at(-1)})`;
+  if (kind === "missing") return { name, kind, message: `${shown} is not at ${where}`, remedy: "yarn install" };
+  if (kind === "changed") {
+    const message = `${shown}: its archive at ${where} is not whole`;
+    return { name, kind, message, remedy: "yarn install --check-cache" };
+  }
+  const message = `${name} is missing: ${path.join(where, "package.json")} needs ${reference}, and .pnp.cjs does not list it`;
+  return { name, kind: "missing", message, remedy: "yarn install" };
 }
