@@ -89,7 +89,9 @@ def test_dependencies(health: Health, loaded_packages: Future[list[LoadedPackage
     unknown = [describe(package) for package in packages if package.state == "unknown"]
     if unknown:
         message = list_findings(unknown, "dependencies could not be judged")
-        raise MeasurementUnavailable(message, remedy="npm ping: does the registry answer?")
+        silent = "the registry does not give" in message
+        remedy = "npm ping: does the registry answer?" if silent else None
+        raise MeasurementUnavailable(message, remedy=remedy)
     if not packages:
         health.not_applicable("there is no critical dependency that could be loaded here")
 

@@ -239,6 +239,19 @@ def test_a_program_that_an_installation_script_did_not_download_is_a_fault(tmp_p
     assert ask(tmp_path).faults == []
 
 
+def test_a_program_of_the_start_script_is_missed_even_where_development_is_left_out(
+    tmp_path: Path,
+) -> None:
+    write_package(
+        tmp_path, scripts={"start": "electron ."}, devDependencies={"electron": "1", "lint": "1"}
+    )
+    (warning,) = ask(tmp_path).warnings
+    assert warning.message == "electron is missing, and a start script of package.json runs it"
+    assert warning.remedy == "npm install --include=dev"
+    write(tmp_path, {".npmrc": "omit=dev\n"})
+    assert ask(tmp_path).warnings == []
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [

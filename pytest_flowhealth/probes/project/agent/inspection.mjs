@@ -63,6 +63,7 @@ export class Inspection {
     if (flat.binLinks === false || this.layout.manager === "yarn") return; // Yarn finds them itself
     for (const root of this.roots) {
       const words = new Set(Object.values(root.package.scripts ?? {}).flatMap((text) => String(text).split(/[\s&|;()"']+/)));
+      this.#inspectStartPrograms(root);
       for (const { to } of root.edgesOut.values()) {
         for (const command of commandsOf(to?.package)) {
           if (!words.has(command)) continue;
@@ -72,6 +73,24 @@ export class Inspection {
           this.faults.push(fault(to, "link", message, this.foreign ? undefined : "npm rebuild --ignore-scripts"));
         }
       }
+    }
+  }
+
+  /**
+   * Dependencies for development may be left out, but not the one that a start script runs.
+   * @param {any} root
+   */
+  #inspectStartPrograms(root) {
+    if (!this.devOmitted || this.omit.has("dev")) return;
+    const { start = "", serve = "" } = root.package.scripts ?? {};
+    const words = `${start} ${serve}`.split(/[\s&|;()"']+/);
+    for (const edge of root.edgesOut.values()) {
+      if (edge.to || !edge.dev) continue;
+      const commands = [edge.name, ...commandsOf(this.#locked(root, edge)?.package)];
+      if (!commands.some((command) => words.includes(command))) continue;
+      const message = `${edge.name} is missing, and a start script of package.json runs it`;
+      const remedy = this.foreign ? `${this.layout.manager} install` : "npm install --include=dev";
+      this.warnings.push(fault(edge, "missing", message, remedy));
     }
   }
 
