@@ -86,11 +86,13 @@ def test_dependencies(health: Health, loaded_packages: Future[list[LoadedPackage
     if faulty:
         message = list_findings(list(map(describe, faulty)), "dependencies do not work")
         raise CheckFailed(message, remedy=next((one.remedy for one in faulty if one.remedy), None))
-    unknown = [describe(package) for package in packages if package.state == "unknown"]
+    unknown = [package for package in packages if package.state == "unknown"]
     if unknown:
-        message = list_findings(unknown, "dependencies could not be judged")
+        message = list_findings(list(map(describe, unknown)), "dependencies could not be judged")
         silent = "the registry does not give" in message
-        remedy = "npm ping: does the registry answer?" if silent else None
+        remedy = f"see what it throws: node -e 'import(\"{unknown[0].name}\")'"
+        if silent:
+            remedy = "npm ping: does the registry answer?"
         raise MeasurementUnavailable(message, remedy=remedy)
     if not packages:
         health.not_applicable("there is no critical dependency that could be loaded here")

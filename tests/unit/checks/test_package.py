@@ -105,7 +105,12 @@ def test_a_package_without_any_dependency_installed_fails(
             "does not give ms",
             "npm ping: does the registry answer?",
         ),
-        ([loaded("unknown", "is not from the registry")], "unknown", "not from", None),
+        (
+            [loaded("unknown", "is not from the registry")],
+            "unknown",
+            "not from",
+            "see what it throws: node -e 'import(\"ms\")'",
+        ),
         ([loaded("unknown", "x"), loaded("faulty", "broken", remedy="r")], "fail", "broken", "r"),
         ([], "skip", "no critical dependency", None),
     ],
