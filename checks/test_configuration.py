@@ -8,13 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth import FlowHealthError, Health, NotApplicable, Target, prefetch
+from pytest_flowhealth import (
+    CheckFailed,
+    FlowHealthError,
+    Health,
+    NotApplicable,
+    Target,
+    prefetch,
+)
 from pytest_flowhealth.probes import raise_worst
 from pytest_flowhealth.probes.project import (
     ConfigFile,
     NpmProject,
     SourceFile,
     find_config_files,
+    find_remedy,
     read_config_files,
     uses_node_config,
 )
@@ -41,7 +49,9 @@ def configuration_files(target: Target, npm_project: NpmProject) -> list[ConfigF
 
 
 @pytest.mark.health("configuration", timeout=120)
-def test_files(health: Health, configuration_files: Future[list[ConfigFile]]) -> None:
+def test_files(
+    health: Health, target: Target, configuration_files: Future[list[ConfigFile]]
+) -> None:
     """Every file exists and parses."""
     found = configuration_files.result()
     health.detail(
@@ -52,9 +62,11 @@ def test_files(health: Health, configuration_files: Future[list[ConfigFile]]) ->
     for file in found:
         if file.warning:
             health.warn(file.warning)
+    broken = next((file.label for file in found if isinstance(file.error, CheckFailed)), None)
+    remedy = broken and find_remedy(target.root, None, target.root / broken)
     raise_worst(
         [file.error for file in found if file.error],
         broken="configuration files are broken",
         unread="configuration files could not be parsed",
-        remedy="correct the file at that line, or restore it: git checkout -- FILE",
+        remedy=remedy or f"correct {broken or 'the file'}",
     )

@@ -69,7 +69,7 @@ def test_node_modules(
         health.not_applicable("package.json names no dependencies")
     found = installation.result()
     if found.note:
-        health.not_applicable(found.note)
+        health.detail(note=found.note)
     if found.nothing_installed:
         raise_faults(found.faults, "packages have no dependencies installed")
 
@@ -86,10 +86,14 @@ def test_dependencies(health: Health, loaded_packages: Future[list[LoadedPackage
     if faulty:
         message = list_findings(list(map(describe, faulty)), "dependencies do not work")
         raise CheckFailed(message, remedy=next((one.remedy for one in faulty if one.remedy), None))
-    unknown = [describe(package) for package in packages if package.state == "unknown"]
+    unknown = [package for package in packages if package.state == "unknown"]
     if unknown:
-        message = list_findings(unknown, "dependencies could not be judged")
-        raise MeasurementUnavailable(message, remedy="npm ping: does the registry answer?")
+        message = list_findings(list(map(describe, unknown)), "dependencies could not be judged")
+        silent = "the registry does not give" in message
+        remedy = f"see what it throws: node -e 'import(\"{unknown[0].name}\")'"
+        if silent:
+            remedy = "npm ping: does the registry answer?"
+        raise MeasurementUnavailable(message, remedy=remedy)
     if not packages:
         health.not_applicable("there is no critical dependency that could be loaded here")
 
@@ -117,14 +121,17 @@ def test_tree(health: Health, installation: Future[Installation]) -> None:
 def test_lock(
     health: Health, project_layout: Future[Layout], installation: Future[Installation]
 ) -> None:
-    """Npm's lock file lists all that package.json and the packages in it need: `npm ci` accepts it."""
+    """The lock file lists all that package.json and the packages in it need: its manager accepts it."""
     layout, found = project_layout.result(), installation.result()
-    if layout.manager not in (None, "npm"):
-        health.not_applicable(f"the lock file is {layout.manager}'s ({layout.evidence})")
     if found.note:
         health.not_applicable(found.note)
     if found.lock_error:
-        raise CheckFailed(found.lock_error, remedy="npm install")
+        manager = layout.manager or "npm"
+        # In CI, pnpm refuses to write a lock file unless it is told.
+        remedy = f"{manager} install{' --no-frozen-lockfile' if manager == 'pnpm' else ''}"
+        raise CheckFailed(found.lock_error, remedy=remedy)
+    if layout.manager not in (None, "npm"):
+        health.not_applicable(f"the lock file is {layout.manager}'s ({layout.evidence})")
     lock = found.lock
     if lock is None:
         if layout.installed:

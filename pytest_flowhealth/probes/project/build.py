@@ -17,6 +17,7 @@ import msgspec
 
 from pytest_flowhealth.config.files import kind_of, reason
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
+from pytest_flowhealth.probes.project.command_needs import Need
 from pytest_flowhealth.probes.project.entry_points import (
     DEFAULT_MAIN,
     EntryPoint,
@@ -24,16 +25,19 @@ from pytest_flowhealth.probes.project.entry_points import (
     export_patterns,
 )
 from pytest_flowhealth.probes.project.layout import Layout, ProjectPackage
+from pytest_flowhealth.probes.project.needed_files import (
+    file_exists,
+    find_needed_files,
+    is_output_moved,
+)
 from pytest_flowhealth.probes.project.npm_project import NpmProject
 from pytest_flowhealth.probes.project.restore import find_remedy
 from pytest_flowhealth.probes.project.source_file import SourceFile
 from pytest_flowhealth.probes.project.start_commands import (
-    Need,
     StartPlan,
     read_start_plan,
     scripts_of,
 )
-from pytest_flowhealth.probes.project.start_programs import Output
 from pytest_flowhealth.probes.project.syntax import (
     PARSED_ENDINGS,
     TYPED_ENDINGS,
@@ -103,11 +107,6 @@ class ParsedFiles(msgspec.Struct, frozen=True):
     remedy: str | None = None
 
 
-class _Missing(msgspec.Struct, frozen=True):
-    path: Path
-    message: str
-
-
 class _Resolved(msgspec.Struct, frozen=True):
     files: list[str | None]
 
@@ -172,7 +171,7 @@ class _Finder:
     def find_pattern(self, pattern: str) -> None:
         """Look for files by a path, or by a glob pattern."""
         exact = self._root / pattern
-        found = [exact] if _exists(exact) else sorted(_glob(self._root, pattern))
+        found = [exact] if file_exists(exact) else sorted(_glob(self._root, pattern))
         if not found:
             self._report(f"{pattern} (build.artifacts) is missing", exact, is_certain=True)
         problems = [self._add(path, "build.artifacts", "either") for path in found]
@@ -195,7 +194,7 @@ class _Finder:
         resolvable = [need for need in needs if need.kind in {"module", "main"}]
         resolved = dict(zip(map(id, resolvable), self._resolve(resolvable), strict=True))
         for need in needs:
-            missing, found = _look_for(need, resolved.get(id(need)))
+            missing, found = find_needed_files(need, resolved.get(id(need)))
             if missing:
                 problem: str | None = f"{missing.message} ({need.origin}: {need.command})"
             else:
@@ -205,7 +204,7 @@ class _Finder:
             if problem is None or need in plan.builds:
                 continue
             place = missing.path if missing else found[0]
-            moved = need.output is not None and _is_moved(need.output, need.folder)
+            moved = need.output is not None and is_output_moved(need.output, need.folder)
             self._report(problem, place, is_certain=need.certain and not moved)
 
     def _resolve(self, needs: Sequence[Need]) -> list[str | None]:
@@ -310,86 +309,6 @@ class _Finder:
             problems.append(BuildProblem(message, remedy))
 
 
-def _look_for(need: Need, resolved: str | None) -> tuple[_Missing | None, list[Path]]:
-    """Return what is missing, or the files that were found; none of a folder."""
-    if need.output:
-        return _look_for_output(need.output, need.folder)
-    if need.kind in {"module", "main"}:
-        shown = need.path or "the file that main names"
-        missing = _Missing(need.folder / need.path, f"{shown} is missing")
-        return (None, [Path(resolved)]) if resolved else (missing, [])
-    places = [need.folder / path for path in need.path.split("|")]
-    found = [place for place in places if _exists(place)]
-    shown = need.path.replace("|", " or ")
-    if not found:
-        return _Missing(places[0], f"{shown} is missing"), []
-    empty = need.kind == "folder" and not _has_content(found[0])
-    missing = _Missing(places[0], f"{shown} is an empty folder")
-    return (missing, []) if empty else (None, found if need.kind == "file" else [])
-
-
-def _look_for_output(output: Output, folder: Path) -> tuple[_Missing | None, list[Path]]:
-    places = [folder / name for name in output.files]
-    found = next((place for place in places if _has_content(place)), None)
-    if found is None and output.list_file:
-        found = _moved_output(folder, places[0].name)
-    shown = f"the output of {output.name}"
-    if found is None:
-        return _Missing(places[0], f"{output.files[0]}, {shown}, is missing"), []
-    if not output.list_file:
-        return None, [found] if found.is_file() else []
-    name = _missing_of_list(found.with_name(Path(output.list_file).name), folder)
-    if name:
-        return _Missing(folder / name, f"{name}, a part of {shown}, is missing"), []
-    server = folder / "server.js"
-    return None, [found, server] if server.is_file() else [found]
-
-
-def _moved_output(folder: Path, name: str) -> Path | None:
-    """Return the file of that name that is not too far below a folder."""
-    found = (path for depth in range(1, 4) for path in folder.glob("*/" * depth + name))
-    return next((path for path in found if "node_modules" not in path.parts), None)
-
-
-def _missing_of_list(path: Path, folder: Path) -> str | None:
-    """Return the first file that a build says is required, and that is missing."""
-    try:
-        listed = msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError):
-        return path.relative_to(folder).as_posix()
-    names = listed.get("files", []) if isinstance(listed, dict) else []
-    wanted = [name for name in names if isinstance(name, str)]
-    if _at(listed, "config", "output") == "standalone" and not _is_installed(folder, "next"):
-        # A standalone output is started by the server that the build has put beside it.
-        wanted.append("server.js")
-    return next((name for name in wanted if not (folder / name).exists()), None)
-
-
-def _is_installed(folder: Path, program: str) -> bool:
-    return any(
-        (each / "node_modules/.bin" / program).exists() for each in (folder, *folder.parents)
-    )
-
-
-def _at(value: Any, *keys: str) -> Any:
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
-def _is_moved(output: Output, folder: Path) -> bool:
-    """Tell whether a framework's configuration names another folder for its output."""
-    texts = (folder / name for name in output.configs)
-    return any(output.setting in _text(path) for path in texts if output.setting)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8", "replace")
-    except OSError:
-        return ""
-
-
 def _runner_of(need: Need) -> Runner:
     return "node" if need.runner == "node" else "tool"
 
@@ -404,7 +323,7 @@ def _file_of(folder: Path, entry: EntryPoint) -> Path | None:
     for path in entry.paths:
         for ending in entry.endings:
             place = Path(os.path.normpath(folder / (path.rstrip("/") + ending)))
-            if _exists(place) and (len(entry.endings) == 1 or not place.is_dir()):
+            if file_exists(place) and (len(entry.endings) == 1 or not place.is_dir()):
                 return place
     return None
 
@@ -420,20 +339,6 @@ def _has_match(folder: Path, pattern: str) -> bool:
         if any(f"{below}/{name}".removeprefix("./").startswith(before) and name.endswith(after) for name in files):  # fmt: skip
             return True
     return False
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
-
-
-def _has_content(path: Path) -> bool:
-    try:
-        return path.is_file() or any(path.iterdir())
-    except OSError:
-        return False
 
 
 def _glob(root: Path, pattern: str) -> Iterator[Path]:

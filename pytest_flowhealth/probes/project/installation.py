@@ -12,14 +12,14 @@ class Fault(msgspec.Struct, frozen=True):
 
     Attributes:
         name: The package.
-        kind: "missing", "invalid" (outside of the range), "differs" (from the lock file) or "link"
-            (to a folder that is not there).
+        kind: "missing", "invalid" (outside of the range), "differs" (from the lock file), "link"
+            (to something that is not there) or "changed" (a file, which broke by it).
         message: One sentence.
         remedy: The command that mends it, None if none is known.
     """
 
     name: str
-    kind: Literal["missing", "invalid", "differs", "link"]
+    kind: Literal["missing", "invalid", "differs", "link", "changed"]
     message: str
     remedy: str | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -12,6 +13,10 @@ from pytest_flowhealth.probes.project.layout import Layout, ProjectPackage
 from pytest_flowhealth.probes.project.start_commands import scripts_of, split_commands
 
 GIT_SECONDS = 5.0
+
+_DELEGATION = re.compile(
+    r"\b(?:turbo|nx|lerna|foreach)\b|(?:^|\s)(?:-r|-ws|--recursive|--workspaces|--filter)\b"
+)
 
 
 def find_remedy(root: Path, layout: Layout | None, path: Path) -> str | None:
@@ -36,9 +41,11 @@ def find_build_command(layout: Layout, path: Path) -> str | None:
     """
     manager = layout.manager or "npm"
     root = layout.packages[0]
-    if _can_build(root):
-        return f"{manager} run build"
     package = _package_of(layout, path)
+    if _can_build(root) and not (
+        _delegates(root) and package and "build" not in scripts_of(package)
+    ):
+        return f"{manager} run build"
     if package is None or not _can_build(package):
         return None
     folder = shlex.quote(package.label)
@@ -47,6 +54,11 @@ def find_build_command(layout: Layout, path: Path) -> str | None:
         "pnpm": f"pnpm --dir {folder} run build",
     }
     return commands.get(manager, f"cd {folder} && {manager} run build")
+
+
+def _delegates(root: ProjectPackage) -> bool:
+    """Tell whether the build script runs those of the workspaces, and so builds none without one."""
+    return _DELEGATION.search(scripts_of(root).get("build", "")) is not None
 
 
 def _can_build(package: ProjectPackage) -> bool:

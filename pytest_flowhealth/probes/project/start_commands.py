@@ -9,27 +9,21 @@ from __future__ import annotations
 import fnmatch
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
+from pytest_flowhealth.probes.project.command_needs import Need, find_needs, split_options
 from pytest_flowhealth.probes.project.layout import ProjectPackage
 from pytest_flowhealth.probes.project.start_programs import (
     BUILDERS,
     DEVELOPMENT,
-    FILE_RUNNERS,
-    FOLDER_SERVERS,
     HARMLESS,
-    OUTPUTS,
-    SELF_BUILDING,
     VALUE_OPTIONS,
     WRAPPERS,
-    Output,
 )
-
-NeedKind = Literal["module", "file", "folder", "main", "output", "source"]
 
 START_SCRIPTS = ("start", "serve")
 PRODUCTION_SCRIPTS = ("start:prod", "start:production", "serve:prod", "preview")
@@ -41,43 +35,11 @@ _UNKNOWN_VALUE = re.compile(r"[$`*?{}]|%\w+%")
 _REDIRECTION = re.compile(r"\d?>&\d|&>")
 _RUNNERS = frozenset(("npm", "pnpm", "yarn", "bun"))
 _BUILD_SCRIPT = re.compile(r"(?:^|:|-)(?:build|bundle|compile|dist|generate)")
-# Options of Node without a value; others are taken to have one, where that finds a file.
-_FLAGS = (
-    *("--abort-", "--build-", "--enable-", "--experimental-", "--expose-", "--force-", "--frozen-"),
-    *("--harmony", "--insecure-", "--inspect", "--jitless", "--max-", "--no-", "--permission"),
-    *("--preserve-", "--prof", "--stack-", "--throw-", "--trace-", "--track-", "--use-", "--watch"),
-)
 _SEPARATORS = frozenset(("&&", "||", ";", "&", "|", "(", ")", "\n"))
 _VERSION = re.compile(r"(?<=.)@[^/]*$")  # `npx serve@14`
 _EXEC = frozenset(("-x", "--exec"))
 _MONOREPO_RUNNERS = frozenset(("turbo", "lerna", "nx"))
 _ALL_SCRIPTS = frozenset(("npm-run-all", "npm-run-all2", "run-s", "run-p", "concurrently"))
-
-
-class Need(msgspec.Struct, frozen=True):
-    """Something that must exist for a script to start.
-
-    Attributes:
-        origin: What needs it, such as "scripts.start".
-        command: The command in which it occurs.
-        folder: The folder that `path` is relative to.
-        kind: "module": a file that Node finds by this path; "file" and "folder": exactly so;
-            "source": a file that a tool builds from (`|`: or another one); "main": the package's
-            main file; "output": of a framework, see `output`.
-        path: As written.
-        runner: Who reads the file.
-        certain: False if an earlier command of the script may create it.
-        output: A framework's output.
-    """
-
-    origin: str
-    command: str
-    folder: Path
-    kind: NeedKind
-    path: str = ""
-    runner: Literal["node", "tool"] = "node"
-    certain: bool = True
-    output: Output | None = None
 
 
 class StartPlan(msgspec.Struct, frozen=True):
@@ -229,7 +191,7 @@ class _ScriptReader:
             return self._follow_monorepo(rest)
         elif program == "nodemon" and not _EXEC.isdisjoint(rest):
             at = next(at for at, word in enumerate(rest) if word in _EXEC)
-            words, _ = _positional(program, rest)
+            words, _ = split_options(program, rest)
             self._read_text(" ".join((*rest[at + 1 : at + 2], *map(shlex.quote, words))), place)
         elif program == "node" and rest[:1] and rest[0].startswith("--run"):
             self._read_scripts(place.package, rest[0].partition("=")[2] or "".join(rest[1:2]))
@@ -326,7 +288,7 @@ class _ScriptReader:
 
     def _take(self, program: str, rest: list[str], command: str, folder: Path) -> None:
         """Add what a command needs, or that this is not known."""
-        found = list(_needs(self.origin, program, rest, command, folder))
+        found = list(find_needs(self.origin, program, rest, command, folder))
         for need in found:
             unknown = _UNKNOWN_VALUE.search(need.path) is not None
             if unknown:
@@ -369,73 +331,3 @@ def _unwrap(words: list[str]) -> list[str]:
 def _is_builder(program: str, rest: list[str]) -> bool:
     first = next((word for word in rest if not word.startswith("-")), "")
     return (program, first) in BUILDERS or (program, "") in BUILDERS
-
-
-def _needs(
-    origin: str, program: str, rest: list[str], command: str, folder: Path
-) -> Iterator[Need]:
-    words, doubtful = _positional(program, rest)
-    first = words[0] if words else ""
-    output = OUTPUTS.get((program, first))
-    if output:
-        place = folder / words[1] if len(words) > 1 and output.takes_folder else folder
-        yield Need(origin, command, place, "output", output=output)
-    elif program == "node" and words:
-        # After an option that is not known, the first word may be its value.
-        if not (doubtful[0] and any((folder / word).exists() for word in words[1:])):
-            yield Need(origin, command, folder, "module", first, certain=not doubtful[0])
-    elif program in FILE_RUNNERS:
-        yield from _runner_needs(origin, program, words, command, folder)
-    elif (program, first) == ("expo", "start"):
-        yield Need(origin, command, folder, "main", runner="tool")
-    elif program in FOLDER_SERVERS:
-        yield from (Need(origin, command, folder, "folder", word) for word in words[:1])
-    else:
-        sources = SELF_BUILDING.get((program, first), ())
-        yield from (Need(origin, command, folder, "source", path) for path in sources)
-        path = program if "/" in program and not program.startswith("@") else ""
-        path = first if program in {"sh", "bash"} else path
-        if path:
-            yield Need(origin, command, folder, "file", path, runner="tool")
-
-
-def _runner_needs(
-    origin: str, program: str, words: list[str], command: str, folder: Path
-) -> Iterator[Need]:
-    skipped, runner = FILE_RUNNERS[program]
-    if words and words[0] in skipped:
-        words = words[1:]
-    elif skipped and "" not in skipped:
-        return  # another command of the program, such as `pm2 logs`
-    if words and words[0] == ".":
-        yield Need(origin, command, folder, "main", runner=runner)
-    elif words:
-        yield Need(origin, command, folder, "module", words[0], runner=runner)
-    elif program == "nodemon":
-        yield Need(origin, command, folder, "main", runner=runner)
-
-
-def _positional(program: str, rest: list[str]) -> tuple[list[str], list[bool]]:
-    """Return the words that are no options, and whether each may be an unknown option's value."""
-    values = VALUE_OPTIONS.get(program, frozenset())
-    words: list[str] = []
-    doubtful: list[bool] = []
-    previous_unknown = False
-    index = 0
-    while index < len(rest):
-        word = rest[index]
-        index += 1
-        if word == "--" or (
-            word in {"-e", "--eval", "-p", "--print", "--test"} and program == "node"
-        ):
-            break
-        if word.startswith("-") and len(word) > 1:
-            index += word in values
-            unknown = "=" not in word and word not in values
-            previous_unknown = unknown and not word.startswith(_FLAGS)
-            continue
-        if not (word.isdecimal() and rest[index - 2].startswith("-")):
-            words.append(word)
-            doubtful.append(previous_unknown)
-        previous_unknown = False
-    return words, doubtful

@@ -17,6 +17,8 @@ class Output(msgspec.Struct, frozen=True):
         configs: The names of its configuration files.
         takes_folder: Whether the command's argument is the folder of the application.
         list_file: A JSON file, written by the build, whose `files` must exist too.
+        page: A file that the output has where the application's folder has one of that name.
+        other_pages: Words in the configuration that make it build something else than that page.
     """
 
     name: str
@@ -25,6 +27,8 @@ class Output(msgspec.Struct, frozen=True):
     configs: tuple[str, ...] = ()
     takes_folder: bool = False
     list_file: str = ""
+    page: str = ""
+    other_pages: tuple[str, ...] = ()
 
 
 _ENDINGS = ("js", "mjs", "cjs", "ts", "mts", "cts")
@@ -42,7 +46,14 @@ _NEXT = Output(
     takes_folder=True,
     list_file=".next/required-server-files.json",
 )
-_VITE = Output("vite", ("dist",), "outDir", _configs("vite.config"))
+_VITE = Output(
+    "vite",
+    ("dist",),
+    "outDir",
+    _configs("vite.config"),
+    page="index.html",
+    other_pages=("lib", "input", "ssr"),
+)
 _NUXT = Output("nuxt", (".output/nitro.json", ".output/server/index.mjs", ".output/public"), "output", _configs("nuxt.config"), takes_folder=True)  # fmt: skip
 
 OUTPUTS: dict[tuple[str, str], Output] = {

@@ -112,7 +112,7 @@ def test_nothing_installed_names_the_manager_that_the_project_uses(tmp_path: Pat
         assert found.nothing_installed
         (tmp_path / name).unlink()
     assert commands == {
-        "npm": "npm ci",
+        "npm": "npm install",  # `npm ci` refuses that lock file
         "pnpm": "pnpm install",
         "yarn": "yarn install",
         "bun": "bun install",
@@ -153,6 +153,103 @@ def test_a_changed_file_of_a_package_that_fails_is_found_by_its_published_archiv
     assert "index.js is not as published" in str(found.message)
     follow(project.root, found.remedy)
     assert {one.state for one in project.load(["ms"])} == {"works"}
+
+
+def test_a_file_that_no_check_loads_and_that_was_cut_off_is_a_fault_and_the_remedy_mends_it(
+    project: NpmProject,
+) -> None:
+    file = project.root / "node_modules/debug/src/browser.js"
+    file.write_text(file.read_text()[:2000])
+    (fault,) = project.installation().faults
+    assert (fault.kind, fault.name, fault.remedy) == ("changed", "debug", "npm ci")
+    assert "node_modules/debug/src/browser.js was changed after the installation" in fault.message
+    follow(project.root, fault.remedy)
+    assert project.installation().faults == []
+
+
+def test_a_published_file_that_was_removed_is_warned_of_and_a_patched_one_is_not(
+    project: NpmProject,
+) -> None:
+    (project.root / "node_modules/debug/src/node.js").write_text("module.exports = {};")
+    found = project.installation()
+    assert (found.faults, found.warnings) == ([], [])
+    (project.root / "node_modules/debug/src/browser.js").unlink()
+    found = project.installation()
+    assert found.faults == []
+    assert found.warnings[0].message == "debug: src/browser.js was removed after the installation"
+
+
+def test_a_copy_of_an_installation_tells_nothing_by_its_dates(project: NpmProject) -> None:
+    for number in range(300):
+        write(project.root / "node_modules/debug", {f"more/{number}.js": "{"})
+    assert project.installation().faults == []
+
+
+def test_the_remedy_is_no_clean_install_where_npm_refuses_the_lock_file(
+    project: NpmProject,
+) -> None:
+    # npm wants the optional package of this entry, and finds none in the lock file.
+    lock = project.root / "package-lock.json"
+    optional = {"optionalDependencies": {"is-odd": "*"}}
+    edit(lock, lambda it: it["packages"]["node_modules/debug"].update(optional))
+    shutil.rmtree(project.root / "node_modules/ms")
+    fault = project.installation().faults[0]
+    assert fault.remedy == "npm install"
+    follow(project.root, fault.remedy)
+    assert project.installation().faults == []
+
+
+def test_packages_that_another_one_brings_with_it_need_no_entry_in_the_lock_file(
+    project: NpmProject,
+) -> None:
+    def bundle(lock: Any) -> None:
+        entry = lock["packages"]["node_modules/debug"]
+        entry["bundleDependencies"] = ["brought"]
+        entry["dependencies"]["brought"] = "^1.0.0"
+
+    edit(project.root / "package-lock.json", bundle)
+    lock = project.installation().lock
+    assert lock is not None
+    assert lock.faults == []
+
+
+def test_a_command_of_a_script_that_is_not_linked_is_a_fault_and_the_remedy_links_it(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path / "tool", {"cli.js": ""}, name="tool", version="1.0.0", bin={"tool": "cli.js"})
+    write(tmp_path, name="app", version="1.0.0", scripts={"build": "CI=1 tool --fast"})
+    subprocess.run(
+        ["npm", "install", "./tool", "--install-links"], cwd=tmp_path, check=True, timeout=300
+    )
+    assert ask(tmp_path).faults == []
+    (tmp_path / "node_modules/.bin/tool").unlink()
+    (fault,) = ask(tmp_path).faults
+    assert "the command tool of tool@1.0.0 is not in node_modules/.bin" in fault.message
+    follow(tmp_path, fault.remedy)
+    assert ask(tmp_path).faults == []
+
+
+def test_a_program_that_an_installation_script_did_not_download_is_a_fault(tmp_path: Path) -> None:
+    write_package(tmp_path, scripts={"start": "electron ."}, devDependencies={"electron": "^1.0.0"})
+    write_module(tmp_path, "electron", {"cli.js": ""}, bin={"electron": "cli.js"})
+    write(tmp_path, {"node_modules/.bin/electron": "", "main.js": ""})
+    (fault,) = ask(tmp_path).faults
+    assert "electron@1.0.0 has no path.txt" in fault.message
+    write(tmp_path, {"node_modules/electron/path.txt": "electron"})
+    assert ask(tmp_path).faults == []
+
+
+def test_a_program_of_the_start_script_is_missed_even_where_development_is_left_out(
+    tmp_path: Path,
+) -> None:
+    write_package(
+        tmp_path, scripts={"start": "electron ."}, devDependencies={"electron": "1", "lint": "1"}
+    )
+    (warning,) = ask(tmp_path).warnings
+    assert warning.message == "electron is missing, and a start script of package.json runs it"
+    assert warning.remedy == "npm install --include=dev"
+    write(tmp_path, {".npmrc": "omit=dev\n"})
+    assert ask(tmp_path).warnings == []
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_a_manifest_that_can_not_be_read_fails_and_workspaces_that_can_not_be_li
         (FINE, False, "skip", "no dependencies", None),
         (installation(faults=[MISSING]), True, "pass", "", None),
         (installation(faults=[MISSING], nothing_installed=True), True, "fail", "missing", "npm ci"),
-        (installation(note="a standalone output"), True, "skip", "standalone", None),
+        (installation(note="a standalone output"), True, "pass", "", None),
     ],
 )
 def test_a_package_without_any_dependency_installed_fails(
@@ -100,10 +100,16 @@ def test_a_package_without_any_dependency_installed_fails(
             "r",
         ),
         (
-            [loaded("unknown", "does not parse")],
+            [loaded("unknown", "the registry does not give ms@2.1.3")],
             "unknown",
-            "does not parse",
+            "does not give ms",
             "npm ping: does the registry answer?",
+        ),
+        (
+            [loaded("unknown", "is not from the registry")],
+            "unknown",
+            "not from",
+            "see what it throws: node -e 'import(\"ms\")'",
         ),
         ([loaded("unknown", "x"), loaded("faulty", "broken", remedy="r")], "fail", "broken", "r"),
         ([], "skip", "no critical dependency", None),

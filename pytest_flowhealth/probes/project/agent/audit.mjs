@@ -2,7 +2,7 @@
 import { AgentError, firstLines } from "./errors.mjs";
 import { layoutOf } from "./layout.mjs";
 import { runManager } from "./managers.mjs";
-import { lockTree } from "./tree.mjs";
+import { lockTree } from "./lock.mjs";
 
 /**
  * @typedef {object} Vulnerability
@@ -44,6 +44,7 @@ export async function answer(_request, npm) {
  */
 async function auditTree(npm, tree, root) {
   const Arborist = npm.require("@npmcli/arborist");
+  /** @type {Record<string, any>} */
   const options = { ...(await npm.config()), path: root, audit: true, offline: false, fetchRetries: 1, fetchTimeout: 20_000 };
   const arborist = new Arborist(options);
   arborist.virtualTree = tree;

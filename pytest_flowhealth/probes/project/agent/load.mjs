@@ -1,26 +1,18 @@
 // Whether the packages that the project depends on load; a failure is judged by evidence.
-import { spawn } from "node:child_process";
-import { existsSync, realpathSync, statSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { isBuiltin } from "node:module";
 import path from "node:path";
 
 import { layoutOf } from "./layout.mjs";
-import { readJson } from "./npm.mjs";
+import { SINGLE_SECONDS, load } from "./loader.mjs";
+import { ownerOf, readJson } from "./npm.mjs";
 import { compare } from "./published.mjs";
 import { isStandalone, repair } from "./tree.mjs";
 import { findPnpFaults } from "./yarn.mjs";
 
 /**
+ * @typedef {import("./loader.mjs").Attempt} Attempt
  * @typedef {import("./npm.mjs").Npm} Npm
- * @typedef {object} Attempt how loading a package went
- * @property {string} name
- * @property {"loaded" | "failed" | "ended" | "late"} state
- * @property {boolean} [hollow] it loaded, and exports nothing
- * @property {string} [kind] the error's name
- * @property {string} [code]
- * @property {string} [message]
- * @property {string} [file] the file that is at fault, where Node says
- * @property {string} [asker] the file that asks for a module that can't be found
- * @property {string | null} [signal]
  * @typedef {object} Judgement
  * @property {string} name
  * @property {string} package the label of the package that depends on it
@@ -30,32 +22,7 @@ import { findPnpFaults } from "./yarn.mjs";
  * @property {string | null} remedy
  */
 
-const BATCH_SECONDS = 20;
-const SINGLE_SECONDS = 8;
-const AT_ONCE = 2;
-
-// Run by `node --input-type=module -e` in the package's folder, where import() resolves from.
-// Answers go to descriptor 3: the packages may print.
-const LOADER = `
-import { writeSync } from "node:fs";
-const [alone, ...names] = process.argv.slice(1);
-const tell = (line) => writeSync(3, JSON.stringify(line) + "\\n");
-for (const name of names) {
-  try {
-    const space = await import(name);
-    const values = Object.keys(space).filter((key) => key !== "default" && key !== "module.exports");
-    const main = space.default;
-    const hollow = !values.length && (main === undefined || (typeof main === "object" && main !== null && !Reflect.ownKeys(main).length));
-    tell({ name, state: "loaded", hollow });
-  } catch (error) {
-    tell({ name, state: "failed", kind: String(error?.name ?? typeof error), code: String(error?.code ?? ""),
-      message: String(error?.message ?? error).slice(0, 4000), stack: String(error?.stack ?? "").slice(0, 4000),
-      asker: Array.isArray(error?.requireStack) ? error.requireStack[0] : undefined });
-    if (alone === "alone") throw error;
-  }
-}
-process.exit(0);
-`;
+const BARE_IMPORT = /(?:\brequire\(|\bfrom |\bimport )\s*["']([^"'./][^"']*)["']/g;
 
 /**
  * @param {{ critical: string[] | null }} request the names to load of the checked package; null: all of
@@ -64,7 +31,7 @@ process.exit(0);
  */
 export async function answer(request, npm) {
   const layout = await layoutOf(npm);
-  if (isStandalone(layout)) return { packages: [] };
+  if (isStandalone(layout)) return { packages: await judgeStandalone(npm, layout) };
   if (existsSync(path.join(layout.root, ".pnp.cjs"))) return { packages: await judgeArchives(layout) };
   const packages = [];
   for (const one of layout.packages) {
@@ -72,6 +39,25 @@ export async function answer(request, npm) {
     packages.push(...(await judgeAll(npm, one, /** @type {string[]} */ (own))));
   }
   return { packages };
+}
+
+/**
+ * Judge the packages that a standalone output's server asks for: its other dependencies may be in the
+ * bundle. No package manager mends them: the output is copied from where it was built.
+ * @param {Npm} npm
+ * @param {import("./layout.mjs").Layout} layout
+ * @returns {Promise<Judgement[]>}
+ */
+async function judgeStandalone(npm, layout) {
+  const text = readFileSync(path.join(layout.folder, "server.js"), "utf8");
+  const specifiers = [...text.matchAll(BARE_IMPORT)].map((match) => match[1]).filter((name) => !isBuiltin(name));
+  const judgements = await judgeAll(npm, layout.packages[0], [...new Set(specifiers.map(packageName))]);
+  return judgements.map((found) => ({ ...found, remedy: null }));
+}
+
+/** @param {string} specifier such as "@scope/name/file" */
+function packageName(specifier) {
+  return specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
 }
 
 /**
@@ -174,65 +160,6 @@ function hasEntry(folder, manifest) {
 }
 
 /**
- * Load packages, first all in one process, then those that fail each in one of its own.
- * @param {string} folder
- * @param {string[]} names
- * @returns {Promise<Map<string, Attempt>>}
- */
-async function load(folder, names) {
-  if (!names.length) return new Map();
-  const attempts = await runLoader(folder, "together", names, BATCH_SECONDS);
-  const again = names.filter((name) => {
-    const first = attempts.get(name);
-    return first?.state !== "loaded" && first?.code !== "ERR_PACKAGE_PATH_NOT_EXPORTED";
-  });
-  const queue = [...again];
-  const work = async () => {
-    for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-      const found = await runLoader(folder, "alone", [name], SINGLE_SECONDS);
-      attempts.set(name, /** @type {Attempt} */ (found.get(name)));
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
-  return attempts;
-}
-
-/**
- * @param {string} folder
- * @param {"together" | "alone"} how
- * @param {string[]} names
- * @param {number} seconds
- * @returns {Promise<Map<string, Attempt>>} an attempt for each name
- */
-function runLoader(folder, how, names, seconds) {
-  return new Promise((resolve) => {
-    const line = ["--no-warnings", "--input-type=module", "-e", LOADER, "--", how, ...names];
-    const child = spawn(process.execPath, line, { cwd: folder, stdio: ["ignore", "ignore", "pipe", "pipe"] });
-    let [answers, errors, late] = ["", "", false];
-    const timer = setTimeout(() => {
-      late = true;
-      child.kill("SIGKILL");
-    }, seconds * 1000);
-    child.stderr?.on("data", (chunk) => (errors = (errors + chunk).slice(-8000)));
-    child.stdio[3]?.on("data", (chunk) => (answers += chunk));
-    const finish = (/** @type {number | null} */ code, /** @type {string | null} */ signal) => {
-      clearTimeout(timer);
-      /** @type {Map<string, Attempt>} */
-      const attempts = new Map(names.map((name) => [name, { name, state: late ? "late" : "ended", signal }]));
-      for (const text of answers.split("\n").filter(Boolean)) {
-        const attempt = JSON.parse(text);
-        const place = /^(?:file:\/\/)?(\/.*?):\d+$/m.exec(errors)?.[1];
-        attempts.set(attempt.name, { ...attempt, file: place && decodeURI(place) });
-      }
-      resolve(attempts);
-    };
-    child.on("error", () => finish(null, null));
-    // Not "close": what the packages have started may hold the pipes open.
-    child.on("exit", (code, signal) => setTimeout(finish, 20, code, signal));
-  });
-}
-
-/**
  * @param {Npm} npm
  * @param {Attempt} attempt
  * @param {string} folder the package's
@@ -306,7 +233,7 @@ async function moduleFault(npm, attempt, folder) {
   if (found === null) return null;
   const owner = ownerOf(found.asker ?? "") ?? folder;
   const manifest = readJson(path.join(owner, "package.json")) ?? {};
-  const name = found.specifier.split("/").slice(0, found.specifier.startsWith("@") ? 2 : 1).join("/");
+  const name = packageName(found.specifier);
   const isFile = found.specifier.startsWith("/") || /^\.\.?\//.test(found.specifier);
   if (!isFile && name in (manifest.dependencies ?? {}) && !(name in (manifest.optionalDependencies ?? {}))) {
     const there = locate(owner, name);
@@ -389,19 +316,4 @@ async function remedyFor(npm, { remedy, owner }) {
   if (layout.manager === "bun") return "bun install --force";
   const config = await npm.config();
   return `npm rebuild${config.ignoreScripts ? " --ignore-scripts=false" : ""} ${name}`;
-}
-
-/**
- * @param {string} file
- * @returns {string | null} the folder of the package that a file belongs to
- */
-function ownerOf(file) {
-  if (!path.isAbsolute(file)) return null;
-  for (let at = path.dirname(file); at !== path.dirname(at); at = path.dirname(at)) {
-    const parent = path.basename(path.dirname(at));
-    if (parent === "node_modules" && !path.basename(at).startsWith("@")) return at;
-    if (parent.startsWith("@") && path.basename(path.dirname(path.dirname(at))) === "node_modules") return at;
-    if (readJson(path.join(at, "package.json"))?.name && !file.includes("/node_modules/")) return at;
-  }
-  return null;
 }

@@ -85,6 +85,21 @@ export function readJson(file) {
   }
 }
 
+/**
+ * @param {string} file
+ * @returns {string | null} the folder of the package that a file belongs to
+ */
+export function ownerOf(file) {
+  if (!path.isAbsolute(file)) return null;
+  for (let at = path.dirname(file); at !== path.dirname(at); at = path.dirname(at)) {
+    const parent = path.basename(path.dirname(at));
+    if (parent === "node_modules" && !path.basename(at).startsWith("@")) return at;
+    if (parent.startsWith("@") && path.basename(path.dirname(path.dirname(at))) === "node_modules") return at;
+    if (readJson(path.join(at, "package.json"))?.name && !file.includes("/node_modules/")) return at;
+  }
+  return null;
+}
+
 /** npm's libraries and configuration; what is read of a project is remembered until `forget()`. */
 export class Npm {
   /** @type {Map<string, Promise<any>>} */

@@ -1,5 +1,4 @@
 // Whether an installed package's files are those of its published archive.
-import { createHash } from "node:crypto";
 import { promises as fs } from "node:fs";
 import path from "node:path";
 
@@ -39,24 +38,30 @@ export function compare(npm, folder) {
  */
 async function compareFiles(npm, folder) {
   const manifest = readJson(path.join(folder, "package.json"));
-  if (!manifest?.name || !manifest?.version) {
-    return { unread: null, missing: manifest === null ? ["package.json"] : [], changed: [] };
-  }
-  if (!(await isFromRegistry(npm, folder))) {
-    return { unread: `${manifest.name} is not from the registry`, missing: [], changed: [] };
-  }
+  if (manifest === null) return { unread: null, missing: ["package.json"], changed: [] };
+  const { files, unread } = await readPublished(npm, folder);
+  return files ? compareWith(files, folder) : { unread, missing: [], changed: [] };
+}
+
+/**
+ * Return the published files of an installed package, from npm's cache or the registry.
+ * @param {Npm} npm
+ * @param {string} folder
+ * @returns {Promise<{ files: Map<string, Buffer> | null, unread: string | null }>} files by path
+ */
+export async function readPublished(npm, folder) {
+  const manifest = readJson(path.join(folder, "package.json"));
+  if (!manifest?.name || !manifest?.version) return { files: new Map(), unread: null };
+  if (!(await isFromRegistry(npm, folder))) return { files: null, unread: `${manifest.name} is not from the registry` };
   const pacote = npm.require("pacote");
   const options = { ...(await npm.config()), preferOffline: true, fullMetadata: false };
-  /** @type {Buffer} */
-  let archive;
   try {
-    archive = await pacote.tarball(`${manifest.name}@${manifest.version}`, options);
+    const archive = await pacote.tarball(`${manifest.name}@${manifest.version}`, options);
+    return { files: await readArchive(npm, archive), unread: null };
   } catch (error) {
     const { code } = /** @type {any} */ (error);
-    const why = `the registry does not give ${manifest.name}@${manifest.version} (${code ?? error})`;
-    return { unread: why, missing: [], changed: [] };
+    return { files: null, unread: `the registry does not give ${manifest.name}@${manifest.version} (${code ?? error})` };
   }
-  return compareWith(await readArchive(npm, archive), folder);
 }
 
 /**
@@ -81,7 +86,7 @@ async function isFromRegistry(npm, folder) {
 /**
  * @param {Npm} npm
  * @param {Buffer} archive
- * @returns {Promise<Map<string, Buffer>>} digests by path
+ * @returns {Promise<Map<string, Buffer>>} files by path
  */
 async function readArchive(npm, archive) {
   const tar = npm.require("tar");
@@ -97,10 +102,11 @@ async function readArchive(npm, archive) {
     function collect(entry) {
       const name = entry.path.split("/").slice(1).join("/");
       if (!entry.type.endsWith("File") || files.has(name)) return;
-      const hash = createHash("sha1");
+      /** @type {Buffer[]} */
+      const chunks = [];
       files.set(name, Buffer.alloc(0));
-      entry.on("data", (/** @type {Buffer} */ chunk) => hash.update(chunk));
-      entry.on("end", () => files.set(name, hash.digest()));
+      entry.on("data", (/** @type {Buffer} */ chunk) => chunks.push(chunk));
+      entry.on("end", () => files.set(name, Buffer.concat(chunks)));
     }
     parser.on("end", resolve).on("error", reject).end(archive);
   });
@@ -115,13 +121,12 @@ async function readArchive(npm, archive) {
 async function compareWith(files, folder) {
   /** @type {Comparison} */
   const comparison = { unread: null, missing: [], changed: [] };
-  for (const [name, digest] of files) {
+  for (const [name, published] of files) {
     if (name === ".npmignore" || name === ".gitignore") continue; // renamed where it is unpacked
     try {
       const content = await fs.readFile(path.join(folder, name));
-      const same = createHash("sha1").update(content).digest().equals(digest);
       // npm rewrites the first line of scripts that end it with CRLF.
-      if (!same && !content.subarray(0, 2).equals(Buffer.from("#!"))) comparison.changed.push(name);
+      if (!content.equals(published) && !content.subarray(0, 2).equals(Buffer.from("#!"))) comparison.changed.push(name);
     } catch {
       comparison.missing.push(name);
     }

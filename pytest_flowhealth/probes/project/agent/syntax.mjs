@@ -136,18 +136,27 @@ async function parse(file, modules) {
   try {
     const { size } = await fs.stat(file.path);
     if (size > LARGEST) return unparsed(`it has more than ${LARGEST / 2 ** 20} MiB`);
-    const content = await fs.readFile(file.path);
-    const extension = path.extname(file.path);
-    if (extension === ".node") return checkStart(content, NATIVE, "a native add-on");
-    if (extension === ".wasm") return checkStart(content, ["0061736d"], "WebAssembly");
-    const text = content.toString("utf8").replace(/^\ufeff/, "");
-    if (extension === ".json") return parseJson(text);
-    if (TYPED.has(extension)) return await parseTypeScript(file, text);
-    const isScript = extension ? SCRIPTS.has(extension) : /^#!.*\bnode\b/.test(text);
-    return isScript ? await parseJavaScript(file, text, modules) : PARSED;
+    return await parseContent(file, await fs.readFile(file.path), modules);
   } catch (error) {
     return unparsed(firstLines(error));
   }
+}
+
+/**
+ * @param {File} file what the content is, or was, the file of
+ * @param {Buffer} content
+ * @param {ModuleParser} modules
+ * @returns {Promise<Result>}
+ */
+export async function parseContent(file, content, modules) {
+  const extension = path.extname(file.path);
+  if (extension === ".node") return checkStart(content, NATIVE, "a native add-on");
+  if (extension === ".wasm") return checkStart(content, ["0061736d"], "WebAssembly");
+  const text = content.toString("utf8").replace(/^\ufeff/, "");
+  if (extension === ".json") return parseJson(text);
+  if (TYPED.has(extension)) return await parseTypeScript(file, text);
+  const isScript = extension ? SCRIPTS.has(extension) : /^#!.*\bnode\b/.test(text);
+  return isScript ? await parseJavaScript(file, text, modules) : PARSED;
 }
 
 /**
@@ -240,7 +249,7 @@ function scriptError(text) {
 }
 
 /** Parses ECMAScript modules in a thread that has Node's flag for `vm.SourceTextModule`. */
-class ModuleParser {
+export class ModuleParser {
   /** @type {Worker | undefined} */
   #worker;
 

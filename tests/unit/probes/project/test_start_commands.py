@@ -94,9 +94,10 @@ def describe(plan: StartPlan) -> list[str]:
         ("yarn workspace @app/api start", ["module:api.js"]),
         ("pnpm --filter @app/api start", ["module:api.js"]),
         ("turbo run start", ["module:api.js"]),
+        ("nest start", ["source:src/main.ts|src/main.js|src/main.tsx"]),
         ("react-scripts start", ["source:public/index.html", "source:src/index.js|src/index.jsx|src/index.ts|src/index.tsx"]),
         ("ng serve", ["source:angular.json|.angular.json"]),
-        ("vite", []), ("next dev", []), ("nest start", []), ("node -e 'a()'", []), ("node --test", []),
+        ("vite", []), ("next dev", []), ("node -e 'a()'", []), ("node --test", []),
         # What a command before it builds need not exist.
         ("npm run build && node dist/main", ["+module:dist/main"]),
         ("tsc -p . && node dist/main", ["+module:dist/main"]),
@@ -163,3 +164,20 @@ def test_splits_commands_at_operators_outside_quotes() -> None:
         ["A=1", "a", "b && c"], ["&&"], ["d"], [";"], ["e"], ["|"], ["f"], ["&"],
     ]  # fmt: skip
     assert split_commands("a 'b") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "start", "needs"),
+    [
+        ("nest-cli.json", '{"sourceRoot": "lib", /* c */ "entryFile": "run"}', "nest start", ["source:lib/run.ts|lib/run.js|lib/run.tsx"]),
+        ("nest-cli.json", '{"monorepo": true}', "nest start", []),
+        ("angular.json", '{"projects": {"a": {"architect": {"build": {"options": {"browser": "src/main.ts"}}}}}}', "ng serve", ["source:angular.json|.angular.json", "source:src/main.ts"]),
+        ("angular.json", '{"projects": {"a": {}, "b": {}}}', "ng serve", ["source:angular.json|.angular.json"]),
+        ("angular.json", '{"projects"', "ng serve", ["source:angular.json|.angular.json"]),
+    ],
+)  # fmt: skip
+def test_the_sources_are_those_that_the_frameworks_configuration_names(
+    tmp_path: Path, name: str, settings: str, start: str, needs: list[str]
+) -> None:
+    (tmp_path / name).write_text(settings)
+    assert describe(plan_of(tmp_path, start)) == needs

@@ -1,0 +1,129 @@
+"""What a run costs, against the commands that it replaces: npm --version, audit, outdated, a PING.
+
+Both run in turn, several times, on the demo's application and on a project of 1,470 packages
+(react-scripts 5, next 15, @nestjs/cli 11) that npm installs first. Printed are the median wall time
+and CPU time (user and system, all processes), the median of the ratios of the rounds, and after how
+long the run's first line of output came.
+
+    python benchmarks/run.py [--rounds 5] [--project demo]
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import pty
+import resource
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+DEMO = Path(__file__).parents[1] / "examples" / "app"
+LARGE = (
+    '{"name": "large", "version": "1.0.0", "private": true, "dependencies": '
+    '{"react-scripts": "^5.0.1", "next": "^15", "@nestjs/cli": "^11", "redis": "^5"}}'
+)
+PING = (
+    "const c = require('redis').createClient({url: process.env.REDIS_URL}); "
+    "c.connect().then(() => c.ping()).then(() => c.quit())"
+)
+REPLACED = (
+    ["npm", "--version"],
+    ["npm", "audit", "--json"],
+    ["npm", "outdated", "--json"],
+    ["node", "-e", PING],
+)
+
+
+def main() -> None:
+    """Measure both projects and print a table for each."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--project", choices=("demo", "large"), action="append")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, redis_server(Path(name)) as url:
+        for project in options.project or ("demo", "large"):
+            folder = install(Path(name) / project, project)
+            measure(project, folder, options.rounds, {**os.environ, "REDIS_URL": url})
+
+
+def install(folder: Path, project: str) -> Path:
+    """Make a project and install its packages."""
+    if project == "demo":
+        shutil.copytree(DEMO, folder, ignore=shutil.ignore_patterns("node_modules", ".flowhealth"))
+    else:
+        folder.mkdir()
+        (folder / "package.json").write_text(LARGE)
+    command = ["npm", "install", "--no-audit", "--no-fund", "--legacy-peer-deps"]
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    return folder
+
+
+@contextlib.contextmanager
+def redis_server(folder: Path) -> Iterator[str]:
+    """Run a Redis on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = ["redis-server", "--port", str(port), "--save", "", "--dir", str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        time.sleep(1)
+        yield f"redis://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def measure(project: str, folder: Path, rounds: int, environment: dict[str, str]) -> None:
+    """Run both in turn and print what they took."""
+    pytest = [str(Path(sys.executable).with_name("pytest")), "--health", "-p", "no:cacheprovider"]
+    sides = ([pytest], REPLACED)
+    pairs = [[take(side, folder, environment) for side in sides] for _ in range(rounds + 1)]
+    del pairs[0]  # fills npm's cache and compiles byte code
+    ours, theirs = zip(*pairs, strict=True)
+    write = sys.stdout.write
+    write(f"{project}, {rounds} rounds: median s of the run, of the replaced commands, ratio\n")
+    for number, figure in enumerate(("wall time", "CPU time")):
+        ratio = statistics.median(a[number] / b[number] for a, b in pairs)
+        times = [statistics.median(each[number] for each in side) for side in (ours, theirs)]
+        write(f"  {figure:10} {times[0]:6.2f} {times[1]:6.2f} {ratio:6.2f}\n")
+    write(f"  first line {statistics.median(each[2] for each in ours):6.2f}\n")
+    sys.stdout.flush()
+
+
+def take(
+    commands: Sequence[Sequence[str]], folder: Path, environment: dict[str, str]
+) -> tuple[float, float, float]:
+    """Run commands one after another; return wall and CPU seconds, and those to the first line."""
+    before, start, first = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter(), 0.0
+    for command in commands:
+        reader, terminal = pty.openpty()  # a pipe would be written to in blocks
+        with subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=terminal,
+            stderr=subprocess.DEVNULL,
+        ), os.fdopen(reader, "rb", buffering=0) as output:  # fmt: skip
+            os.close(terminal)
+            with contextlib.suppress(OSError):  # the end, of a terminal
+                while chunk := output.read(65_536):
+                    first = first or (b"\n" in chunk and time.perf_counter() - start)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - start, cpu, first
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Look for what a start script's command needs: files, folders, a framework's output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pytest_flowhealth.probes.project.command_needs import Need
+from pytest_flowhealth.probes.project.start_programs import Output
+
+
+class MissingFile(msgspec.Struct, frozen=True):
+    """A file that must exist and does not, and the sentence that says so."""
+
+    path: Path
+    message: str
+
+
+def find_needed_files(need: Need, resolved: str | None) -> tuple[MissingFile | None, list[Path]]:
+    """Return what is missing, or the files that were found; none of a folder."""
+    if need.output:
+        return _find_output(need.output, need.folder)
+    if need.kind in {"module", "main"}:
+        shown = need.path or "the file that main names"
+        missing = MissingFile(need.folder / need.path, f"{shown} is missing")
+        return (None, [Path(resolved)]) if resolved else (missing, [])
+    places = [need.folder / path for path in need.path.split("|")]
+    found = [place for place in places if file_exists(place)]
+    shown = need.path.replace("|", " or ")
+    if not found:
+        return MissingFile(places[0], f"{shown} is missing"), []
+    empty = need.kind == "folder" and not has_content(found[0])
+    missing = MissingFile(places[0], f"{shown} is an empty folder")
+    return (missing, []) if empty else (None, found if need.kind == "file" else [])
+
+
+def _find_output(output: Output, folder: Path) -> tuple[MissingFile | None, list[Path]]:
+    places = [folder / name for name in output.files]
+    found = next((place for place in places if has_content(place)), None)
+    if found is None and output.list_file:
+        found = _moved_output(folder, places[0].name)
+    shown = f"the output of {output.name}"
+    if found is None:
+        return MissingFile(places[0], f"{output.files[0]}, {shown}, is missing"), []
+    if output.page and (folder / output.page).is_file() and found.is_dir():
+        others = any(_is_set(word, output, folder) for word in output.other_pages)
+        if not others and not (found / output.page).is_file():
+            page = (found / output.page).relative_to(folder).as_posix()
+            return MissingFile(found, f"{page}, a part of {shown}, is missing"), []
+    if not output.list_file:
+        return None, [found] if found.is_file() else []
+    name = _missing_of_list(found.with_name(Path(output.list_file).name), folder)
+    if name:
+        return MissingFile(folder / name, f"{name}, a part of {shown}, is missing"), []
+    server = folder / "server.js"
+    return None, [found, server] if server.is_file() else [found]
+
+
+def _moved_output(folder: Path, name: str) -> Path | None:
+    """Return the file of that name that is not too far below a folder."""
+    found = (path for depth in range(1, 4) for path in folder.glob("*/" * depth + name))
+    return next((path for path in found if "node_modules" not in path.parts), None)
+
+
+def _missing_of_list(path: Path, folder: Path) -> str | None:
+    """Return the first file that a build says is required, and that is missing."""
+    try:
+        listed = msgspec.json.decode(path.read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return path.relative_to(folder).as_posix()
+    names = listed.get("files", []) if isinstance(listed, dict) else []
+    wanted = [name for name in names if isinstance(name, str)]
+    if _at(listed, "config", "output") == "standalone" and not _is_installed(folder, "next"):
+        # A standalone output is started by the server that the build has put beside it.
+        wanted.append("server.js")
+    return next((name for name in wanted if not (folder / name).exists()), None)
+
+
+def _is_installed(folder: Path, program: str) -> bool:
+    return any(
+        (each / "node_modules/.bin" / program).exists() for each in (folder, *folder.parents)
+    )
+
+
+def _at(value: Any, *keys: str) -> Any:
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def is_output_moved(output: Output, folder: Path) -> bool:
+    """Tell whether a framework's configuration names another folder for its output."""
+    return bool(output.setting) and _is_set(output.setting, output, folder)
+
+
+def _is_set(word: str, output: Output, folder: Path) -> bool:
+    """Tell whether a framework's configuration has a word."""
+    return any(word in _text(folder / name) for name in output.configs)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def file_exists(path: Path) -> bool:
+    """Tell whether there is something at a path; False where that can't be looked at."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def has_content(path: Path) -> bool:
+    """Tell whether a path is a file, or a folder that is not empty."""
+    try:
+        return path.is_file() or any(path.iterdir())
+    except OSError:
+        return False
