@@ -45,7 +45,7 @@ def send(message: Message, receiver: Receiver, environ: Mapping[str, str]) -> No
     request = _Request(address_of(receiver, environ), message)
     done = _run(msgspec.json.encode(request), seconds, environ)
     if done is None:
-        raise RetryableError(f"no answer within {receiver.timeout}")
+        raise RetryableError(f"no answer within {receiver.timeout:g} s")
     code, errors = done
     if code == _UNUSABLE:
         raise PermanentError(

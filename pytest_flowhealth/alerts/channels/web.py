@@ -74,7 +74,7 @@ def post(
     except requests.exceptions.SSLError:
         raise RetryableError("its certificate is not trusted, or the connection broke") from None
     except requests.exceptions.Timeout:
-        raise RetryableError(f"no answer within {receiver.timeout}") from None
+        raise RetryableError(f"no answer within {receiver.timeout:g} s") from None
     except requests.exceptions.ConnectionError as error:
         raise RetryableError(_why(error)) from None
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, ValueError):

@@ -18,7 +18,7 @@ from pytest_flowhealth.formats.style import Line
 from pytest_flowhealth.formats.terminal import render
 from pytest_flowhealth.plugin.reporting.messages import show_path
 from pytest_flowhealth.plugin.reporting.stdout import discard_stdout
-from pytest_flowhealth.plugin.run import HealthRun
+from pytest_flowhealth.plugin.run import RUN, HealthRun
 
 _LETTERS = {
     Outcome.PASS: ".",
@@ -78,8 +78,13 @@ class HealthReporter(pytest.TerminalReporter):  # type: ignore[misc]  # final, b
         self._detailed = config.option.verbose > 0 or config.option.tbstyle != "auto"
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Show no header: what a person reads first is the verdict."""
+        """Show no header; who waits at a terminal sees at once what is checked."""
         self._session = session
+        if self.isatty and self.config.option.verbose == 0 and RUN in self.config.stash:
+            target = self.config.stash[RUN].target
+            name = " ".join(filter(None, (target.name, target.version))) or str(target.root)
+            self.write_line(f"checking {printable(name)}", light=True)
+            self.flush()
 
     def pytest_collection(self) -> None:
         """Show nothing."""

@@ -115,12 +115,24 @@ def test_a_receiver_that_raises_an_error_is_named_and_hides_no_other(
     ("settings", "says"),
     [
         ('[fleet]\nsource = "mqtt"\n', "fleet.source: there is no fleet source 'mqtt'; there are"),
-        ('[[receivers]]\nname = "x"\ntype = "fax"\n', "receivers: x: there is no receiver type"),
-        (RECEIVER + "colour = 1\n", "log: a receiver of type 'file' has no option colour"),
-        (RECEIVER + "prefix = 1\n", "log: Expected 'str', got 'int' - at '$.prefix'"),
-        (RECEIVER.replace("path", "way"), "log: a receiver of type 'file' has no option way"),
-        ('[[receivers]]\nname = "x"\ntype = "console"\nway = 1\n', "unknown field 'way'"),
-        ('[[receivers]]\nname = "x"\ntype = "log"\noptions = {}\nway=1\n', "unknown field 'way'"),
+        ('[[receivers]]\nname = "x"\ntype = "fax"\n', "receivers[x]: there is no receiver type"),
+        (
+            RECEIVER + "colour = 1\n",
+            "receivers[log]: a receiver of type 'file' has no option colour",
+        ),
+        (RECEIVER + "prefix = 1\n", "receivers[log]: Expected `str`, got `int` - at `$.prefix`"),
+        (
+            RECEIVER.replace("path", "way"),
+            "receivers[log]: a receiver of type 'file' has no option way",
+        ),
+        (
+            '[[receivers]]\nname = "x"\ntype = "console"\nway = 1\n',
+            "receivers[x]: unknown key 'way'",
+        ),
+        (
+            '[[receivers]]\nname = "x"\ntype = "log"\noptions = {}\nway=1\n',
+            "receivers[x]: unknown key 'way'",
+        ),
     ],
 )
 def test_a_wrong_configuration_names_what_is_known(
@@ -165,6 +177,41 @@ def test_a_broken_extension_that_nothing_uses_does_no_harm(
     words = ("--health", "--pyargs", "flowhealth_example.checks", "--health-output=nagios:out")
 
     run_pytest(write_project(tmp_path), *words, env=install(**broken)).assert_healthy()
+
+
+def install_names(folder: Path, group: str, *names: str) -> None:
+    """Install a distribution that provides names of a group."""
+    info = folder / "site/theirs-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1\n")
+    entries = "".join(f"{name} = theirs:render\n" for name in names)
+    (info / "entry_points.txt").write_text(f"[pytest_flowhealth.{group}]\n{entries}")
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "settings", "words"),
+    [
+        ("formats", "junit", "", ("--health-output=junit:out.xml",)),
+        ("receivers", "log", '[[receivers]]\nname = "x"\ntype = "log"\n', ()),
+        ("fleet_sources", "bullmq", '[fleet]\nsource = "bullmq"\n', ()),
+    ],
+)
+def test_a_name_that_two_distributions_provide_is_a_usage_error_where_it_is_used(
+    tmp_path: Path, group: str, name: str, settings: str, words: tuple[str, ...]
+) -> None:
+    install_names(tmp_path, group, name)
+    (tmp_path / "test_it.py").write_text(
+        "import pytest\n@pytest.mark.health('own')\ndef test_it():\n    pass\n"
+    )
+    unused = run_pytest(
+        write_project(tmp_path), "--health", "test_it.py", env=install_env(tmp_path)
+    )
+    write_project(tmp_path, settings)
+    used = run_pytest(tmp_path, "--health", "test_it.py", *words, env=install_env(tmp_path))
+
+    unused.assert_healthy()
+    assert used.exit_code == 4, used.text
+    assert f"{name!r} is provided by several distributions: pytest-flowhealth, theirs" in used.text
 
 
 def test_a_hook_that_raises_an_error_makes_the_run_unknown(

@@ -140,5 +140,5 @@ def test_a_share_is_never_rounded_up(share: float | None, text: str) -> None:
 
 
 def test_an_unknown_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="expected a list of 'status' and 'badge'"):
+    with pytest.raises(UsageError, match="expected 'status' or 'badge'"):
         WebApp(tmp_path / "app", '[web]\npublic = ["everything"]\n')
