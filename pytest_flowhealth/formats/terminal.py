@@ -5,6 +5,7 @@ Nothing depends on colour alone.
 
 from __future__ import annotations
 
+import collections
 import textwrap
 from collections.abc import Iterable, Iterator
 
@@ -219,19 +220,25 @@ def _addresses(health: Report, width: int) -> Iterator[Line]:
 
 
 def _skipped(health: Report, width: int) -> Iterator[Line]:
-    problems = {check.id for check in _problems(health)}  # with what they block
+    """Yield the skipped checks, each with the reason; what one of them blocks is only counted."""
+    elsewhere = {check.id for check in _problems(health)}  # shown with what they block
+    elsewhere |= {check.id for check in health.checks if check.outcome is Outcome.SKIP}
     skipped = [
         check
         for check in health.checks
-        if check.outcome is Outcome.SKIP and check.blocked_by not in problems
+        if check.outcome is Outcome.SKIP and check.blocked_by not in elsewhere
     ]
+    blocked = collections.Counter(check.blocked_by for check in health.checks)
     if not skipped:
         return
     yield [("skipped", "bold")]
     longest = min(max(len(check.id) for check in skipped), 30)
     for check in skipped:
         lead = f"  {check.id:<{longest}}  "
-        pieces = textwrap.wrap(one_line(check.message), max(width - len(lead), 20)) or [""]
+        message = one_line(check.message)
+        if blocked[check.id]:
+            message += f" (blocks {blocked[check.id]} more)"
+        pieces = textwrap.wrap(message, max(width - len(lead), 20)) or [""]
         yield [(lead, "plain"), (pieces[0], "faint")]
         for piece in pieces[1:]:
             yield [(" " * len(lead), "plain"), (piece, "faint")]
