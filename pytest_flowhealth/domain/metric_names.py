@@ -154,8 +154,8 @@ def to_base(value: float, unit: str, statistic: str) -> float:
 
 
 def from_base(value: float, unit: str, statistic: str) -> float:
-    """Return what `to_base` was given."""
-    return value if statistic == "count" else value / scale_of(unit)
+    """Return what `to_base` was given, to 15 digits: 0.07 of a ratio is 7 %, not 7.000000000000001 %."""
+    return value if statistic == "count" else float(f"{value / scale_of(unit):.15g}")
 
 
 def name_of(metric: str, unit: str) -> str:

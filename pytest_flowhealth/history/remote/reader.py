@@ -230,8 +230,8 @@ def _scale_point(point: Point, unit: str) -> Point:
     """Return a point of base units in `unit`."""
     return msgspec.structs.replace(
         point,
-        min=point.min / scale_of(unit),
-        max=point.max / scale_of(unit),
-        mean=point.mean / scale_of(unit),
-        p95=None if point.p95 is None else point.p95 / scale_of(unit),
+        min=from_base(point.min, unit, "min"),
+        max=from_base(point.max, unit, "max"),
+        mean=from_base(point.mean, unit, "mean"),
+        p95=None if point.p95 is None else from_base(point.p95, unit, "p95"),
     )

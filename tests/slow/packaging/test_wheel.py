@@ -19,9 +19,10 @@ CONTENTS = (
     "pytest_flowhealth/checks/test_redis.py",
     "pytest_flowhealth/examples/app/package.json",
     "pytest_flowhealth/domain/report.schema.json",
+    "pytest_flowhealth/config/flowhealth.schema.json",
     "pytest_flowhealth/config/presets/claude-flow-novice.toml",
     "pytest_flowhealth/probes/project/agent/agent.mjs",
-    *(f"pytest_flowhealth/feedback/scaffold/templates/{name}.txt" for name in TEMPLATES),
+    *(f"pytest_flowhealth/scaffold/templates/{name}.txt" for name in TEMPLATES),
     "pytest_flowhealth/py.typed",
 )
 CHECK = "import pytest\n@pytest.mark.health('app')\ndef test_up(): pass\n"
