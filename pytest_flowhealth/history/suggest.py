@@ -57,7 +57,8 @@ def suggest(threshold: str, unit: str, values: Sequence[float], better: Better) 
         reason = "all runs measured 0"
         return Suggestion(threshold, unit, len(values), middle, worst, reason=reason)
     warn = _outward(middle + sign * room, sign)
-    fail = _outward(middle + 2 * sign * room, sign)
+    # From the rounded limit: rounding must not make both the same.
+    fail = _outward(middle + 2 * (warn - middle), sign)
     if better == "higher" and fail <= 0 < middle:
         # A figure that can't be negative would never be past it.
         warn, fail = _outward(middle * 0.75, sign), _outward(middle * 0.5, sign)

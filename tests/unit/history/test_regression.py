@@ -4,7 +4,7 @@ import random
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_flowhealth.formats.trends import draw_sparkline
@@ -133,6 +133,7 @@ def test_trend_has_median_change_and_sparkline() -> None:
     st.lists(st.floats(0.001, 1e6), min_size=FEWEST, max_size=60),
     st.sampled_from(["lower", "higher"]),
 )
+@example([1.0, 1.0, *[909_091.0] * 4], "lower")  # both limits are rounded up to 1,100,000
 def test_suggested_limits_are_toml_and_count_what_they_would_have_done(
     values: list[float], better: str
 ) -> None:
