@@ -53,12 +53,12 @@ def _fired(
 ) -> tuple[float, ...]:
     series = Series(find_lookbacks([rule]))
     state, fired = State(), []
-    for one in readings:
-        series.add(*metric, one)
-        for judged in judge(rule, series, one.at, one.at):
-            before, state = state, step(state, judged.breached, one.at, policy)
+    for reading in readings:
+        series.add(*metric, reading)
+        for judged in judge(rule, series, reading.at, reading.at):
+            before, state = state, step(state, judged.breached, reading.at, policy)
             if state.fires and not before.fires:
-                fired.append(one.at)
+                fired.append(reading.at)
     return tuple(fired)
 
 
@@ -69,11 +69,11 @@ def _readings(
     points = query.series(file, metric, since, until, points=max(1, int((until - since) / 60)))
     # Where there are more minutes than runs, somebody read it in between.
     if len(points) > 1.5 * len(measured):
-        values = [(one.at, _of_point(rule.statistic, one)) for one in points]
+        values = [(point.at, _of_point(rule.statistic, point)) for point in points]
         return [Reading(at, (value,)) for at, value in values if value is not None]
-    return [Reading(one.started, one.samples) for one in measured]
+    return [Reading(run.started, run.samples) for run in measured]
 
 
 def _of_point(statistic: str | None, point: Point) -> float | None:
-    kept = {"min": point.min, "max": point.max, "p95": point.p95, "count": float(point.count)}
-    return kept.get(statistic or "mean", point.mean)
+    statistics = {"min": point.min, "max": point.max, "p95": point.p95, "count": float(point.count)}
+    return statistics.get(statistic or "mean", point.mean)

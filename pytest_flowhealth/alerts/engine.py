@@ -90,18 +90,18 @@ class Engine:
     Args:
         origin: Where the alerts are from.
         listeners: Says which receivers an alert is for.
-        kept: What is remembered from before, by name.
+        restored: The alerts from before a restart, by name.
     """
 
     def __init__(
         self,
         origin: Origin,
         listeners: Callable[[AlertInfo], Sequence[AlertRoute]],
-        kept: dict[str, TrackedAlert] | None = None,
+        restored: dict[str, TrackedAlert] | None = None,
     ) -> None:
         self.origin = origin
         self.listeners = listeners
-        self.tracked: dict[str, TrackedAlert] = dict(kept or {})
+        self.tracked: dict[str, TrackedAlert] = dict(restored or {})
         self.changed: set[str] = set()
         self.events: list[Event] = []
 

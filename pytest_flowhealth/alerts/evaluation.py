@@ -175,18 +175,18 @@ def _breached(check: CheckResult) -> bool | None:
 def _evaluate_check(
     check: CheckResult, breached: bool | None, settings: Alerts, blocked: tuple[str, ...]
 ) -> Observation:
-    said = check.alert or _DEFAULT
+    alerting = check.alert or _DEFAULT
     subject = AlertInfo(
         name=check.id,
         kind="check",
         component=check.component,
-        severity=said.severity or _severity(check),
+        severity=alerting.severity or _severity(check),
         summary=check.message or f"{check.id} is {check.outcome.value}",
         remedy=check.remedy,
         blocked=blocked,
-        runbook=make_runbook_link(settings, check.id, said.runbook),
+        runbook=make_runbook_link(settings, check.id, alerting.runbook),
     )
-    return Observation(subject, breached, make_policy(settings, said.after, said.cooldown))
+    return Observation(subject, breached, make_policy(settings, alerting.after, alerting.cooldown))
 
 
 def _severity(check: CheckResult) -> Severity:

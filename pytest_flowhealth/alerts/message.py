@@ -95,9 +95,9 @@ class Message(msgspec.Struct, frozen=True):
     @property
     def severity(self) -> Severity:
         """The worst of its alerts; "info" for a test."""
-        present = {one.severity for one in self.alerts}
+        present = {alert.severity for alert in self.alerts}
         order: tuple[Severity, ...] = ("critical", "warning")
-        return next((one for one in order if one in present), "info")
+        return next((severity for severity in order if severity in present), "info")
 
 
 def shorten(message: Message) -> Message:

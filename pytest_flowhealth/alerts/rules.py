@@ -194,12 +194,12 @@ def _change(rule: Condition, readings: Sequence[Reading]) -> float | None:
 
 def _changed(rule: Rule, over: Rule) -> Rule:
     """Return a built-in rule with what the configuration says of it."""
-    said = {
+    changes = {
         name: value for name in Rule.__struct_fields__ if (value := getattr(over, name)) is not None
     }
-    if said.keys() & {"above", "below", "absent"}:
-        said = {"above": None, "below": None, "absent": None, **said}
-    return msgspec.structs.replace(rule, **said)
+    if changes.keys() & {"above", "below", "absent"}:
+        changes = {"above": None, "below": None, "absent": None, **changes}
+    return msgspec.structs.replace(rule, **changes)
 
 
 def _condition(rule: Rule) -> Condition:

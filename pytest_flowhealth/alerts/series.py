@@ -53,28 +53,28 @@ class Series:
     def add(self, metric: str, unit: str, reading: Reading) -> None:
         """Add a reading; what is older than rules look is forgotten."""
         self._fresh.add(metric)
-        kept = self._kept.get(metric)
-        if kept is None or kept.unit != unit:
+        window = self._kept.get(metric)
+        if window is None or window.unit != unit:
             self._kept[metric] = Kept(unit, deque([reading]), reading)
             return
-        kept.newest = reading
+        window.newest = reading
         longest = self._kept_for(metric)
-        last = kept.readings[-1]
+        last = window.readings[-1]
         if reading.at - last.at < longest / MOST:
-            kept.readings[-1] = Reading(last.at, last.values + reading.values)
+            window.readings[-1] = Reading(last.at, last.values + reading.values)
         else:
-            kept.readings.append(reading)
-        while reading.at - kept.readings[0].at > longest:
-            kept.readings.popleft()
+            window.readings.append(reading)
+        while reading.at - window.readings[0].at > longest:
+            window.readings.popleft()
 
     def named(self, metric: str) -> Iterator[str]:
         """Return the metrics of a name: itself, and those of its parametrised checks."""
-        return (one for one in self._kept if one == metric or one.startswith(f"{metric}["))
+        return (name for name in self._kept if name == metric or name.startswith(f"{metric}["))
 
     def last(self, metric: str) -> Reading | None:
         """Return the last reading of a metric."""
-        kept = self._kept.get(metric)
-        return kept.newest if kept else None
+        window = self._kept.get(metric)
+        return window.newest if window else None
 
     def unit(self, metric: str) -> str:
         """Return the unit of a metric that has readings."""
@@ -82,16 +82,16 @@ class Series:
 
     def since(self, metric: str, begin: float) -> list[Reading]:
         """Return the readings of a metric at `begin` and after it."""
-        kept = self._kept.get(metric)
-        if kept is None:
+        window = self._kept.get(metric)
+        if window is None:
             return []
         found = []
-        for one in reversed(kept.readings):
-            if one.at < begin:
+        for reading in reversed(window.readings):
+            if reading.at < begin:
                 break
-            found.append(one)
+            found.append(reading)
         return found[::-1]
 
     def _kept_for(self, metric: str) -> float:
         names = (metric, metric.partition("[")[0])
-        return max(USUAL, *(self._longest.get(one, 0.0) for one in names))
+        return max(USUAL, *(self._longest.get(name, 0.0) for name in names))

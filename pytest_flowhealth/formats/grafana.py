@@ -74,10 +74,10 @@ def _overview(target: str, report: Report) -> Iterator[dict[str, Any]]:
 def _components(
     report: Report, target: str, intervals: Mapping[str, float]
 ) -> Iterator[dict[str, Any]]:
-    series = sorted(iterate_series(report), key=lambda one: (one.check.component, one.metric))
-    for component, measured in groupby(series, key=lambda one: one.check.component):
+    series = sorted(iterate_series(report), key=lambda each: (each.check.component, each.metric))
+    for component, measured in groupby(series, key=lambda each: each.check.component):
         yield {"type": "row", "title": component, "size": (24, 1)}
-        for _, same in groupby(measured, key=lambda one: one.name):
+        for _, same in groupby(measured, key=lambda each: each.name):
             yield _chart([*same], target, intervals)
 
 
@@ -103,16 +103,16 @@ def _chart(series: list[MeasuredSeries], target: str, intervals: Mapping[str, fl
 
 def _limits_of(series: list[MeasuredSeries]) -> Iterator[ThresholdResult]:
     for each in series:
-        for one in each.check.thresholds:
-            if one.measurement == each.measurement.name:
-                yield one
+        for threshold in each.check.thresholds:
+            if threshold.measurement == each.measurement.name:
+                yield threshold
 
 
 def _draw_limits(limits: ThresholdResult, unit: str) -> dict[str, Any]:
     """Return the options that draw the limits as lines."""
     scale = scale_of(limits.unit or unit)
     colors = [("red", limits.fail), ("yellow", limits.warn)]
-    lines = sorted((one * scale, color) for color, one in colors if one is not None)
+    lines = sorted((limit * scale, color) for color, limit in colors if limit is not None)
     if limits.better == "lower":
         steps = [(None, "green"), *lines]
     else:  # below the lowest limit it is worst

@@ -47,10 +47,12 @@ def iterate_series(report: Report) -> Iterator[MeasuredSeries]:
     """Yield what the checks measured; a measurement without a value is left out."""
     for check in report.checks:
         parameters = check.id.partition("[")[2].removesuffix("]")
-        for one in check.measurements:
-            if one.problem is None:
-                metric = f"{check.component}.{one.name}"
-                yield MeasuredSeries(check, one, metric, name_of(metric, one.unit), parameters)
+        for measurement in check.measurements:
+            if measurement.problem is None:
+                metric = f"{check.component}.{measurement.name}"
+                yield MeasuredSeries(
+                    check, measurement, metric, name_of(metric, measurement.unit), parameters
+                )
 
 
 def select(name: str, **matchers: str) -> str:

@@ -195,8 +195,8 @@ def erasing(connection: sqlite3.Connection) -> Iterator[None]:
 
 def is_broken(error: sqlite3.Error) -> bool:
     """Tell whether an error means that the file is no history, or no longer one."""
-    told = str(error).lower()
-    return isinstance(error, sqlite3.DatabaseError) and any(one in told for one in _BROKEN)
+    message = str(error).lower()
+    return isinstance(error, sqlite3.DatabaseError) and any(sign in message for sign in _BROKEN)
 
 
 def move_aside(path: Path) -> Path:

@@ -70,11 +70,11 @@ def entry_of(
     """
     taken: dict[str, Taken] = {}
     for check in health.checks:
-        for one in check.measurements:
-            name = metric_of(check.id, check.component, one.name)
-            value = one.value if one.stats is None else one.stats.median
+        for measurement in check.measurements:
+            name = metric_of(check.id, check.component, measurement.name)
+            value = measurement.value if measurement.stats is None else measurement.stats.median
             if value is not None and name not in taken:
-                taken[name] = Taken(name, one.unit, thinned(samples.get(name) or (value,)))
+                taken[name] = Taken(name, measurement.unit, thinned(samples.get(name) or (value,)))
     return Entry(
         uid=uid,
         started=health.started.timestamp(),
@@ -84,8 +84,8 @@ def entry_of(
         version=health.target.version,
         fingerprint=fingerprint,
         outcomes=tuple(
-            Outcome(one.id, one.component, one.outcome.value, one.duration, one.message)
-            for one in health.checks
+            Outcome(check.id, check.component, check.outcome.value, check.duration, check.message)
+            for check in health.checks
         ),
         taken=tuple(taken.values()),
         report=zlib.compress(report),

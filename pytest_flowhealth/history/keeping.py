@@ -60,12 +60,12 @@ def _kept(path: Path, entry: Entry, retention: Retention, wait: float) -> Kept:
 
 
 def _once_more(path: Path, entry: Entry, retention: Retention, moved: Path) -> Kept:
-    told = f"the history was broken; it is now {moved.name}, and a new one is begun"
+    problem = f"the history was broken; it is now {moved.name}, and a new one is begun"
     try:
         _kept(path, entry, retention, WAIT)
     except sqlite3.Error as error:
         return _waiting(path, entry, said(error))
-    return Kept(kept=True, problem=told)
+    return Kept(kept=True, problem=problem)
 
 
 def _moved(path: Path, error: sqlite3.Error) -> Path | None:

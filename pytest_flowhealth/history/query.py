@@ -147,7 +147,9 @@ def metrics(connection: Connection, name: str) -> list[tuple[str, str]]:
         sqlite3.Error: They can't be read.
     """
     rows = connection.execute("SELECT name, unit FROM metrics ORDER BY name")
-    return [(one, unit) for one, unit in rows if one == name or one.startswith(f"{name}[")]
+    return [
+        (metric, unit) for metric, unit in rows if metric == name or metric.startswith(f"{name}[")
+    ]
 
 
 def values_of(connection: Connection, run: str) -> dict[str, Past]:
@@ -229,7 +231,8 @@ def _of_samples(
     for at, value in rows:
         found[int((at / 1_000 - since) / stretch)].append(value)
     return [
-        Point(since + index * stretch, *figures([rolled_up(ones)])) for index, ones in found.items()
+        Point(since + index * stretch, *figures([rolled_up(values)]))
+        for index, values in found.items()
     ]
 
 
@@ -243,10 +246,10 @@ def _parts(
         (metric, int(since) - HOUR, int(until) + 1),
     )
     for hour, data in rows:
-        for number, one in unpacked(data).items():
+        for number, rollup in unpacked(data).items():
             at = hour + step * number
             if since - step < at < until:
-                yield at, one
+                yield at, rollup
 
 
 def _hours(
@@ -264,6 +267,6 @@ def _stretches(found: Iterable[tuple[int, Rollup]], stretch: float, step: int) -
     """Put roll-ups together to stretches of a whole number of `step` seconds."""
     width = step * max(1, round(stretch / step))
     parts: dict[int, list[Rollup]] = defaultdict(list)
-    for at, one in found:
-        parts[at // width * width].append(one)
-    return [Point(at, *figures(ones)) for at, ones in parts.items()]
+    for at, rollup in found:
+        parts[at // width * width].append(rollup)
+    return [Point(at, *figures(rollups)) for at, rollups in parts.items()]

@@ -78,32 +78,36 @@ def compare(
         better: Which direction is the better one; None where nobody knows.
         among: How many measurements of the run are compared, this one included.
     """
-    kept = [one for one in past[-MOST:] if one]
-    names = figures_of(now, kept, better)
+    runs = [samples for samples in past[-MOST:] if samples]
+    names = figures_of(now, runs, better)
     alarm = (ALARM_EACH if len(names) > 1 else ALARM_ALONE) * min(1.0, SHARING / among)
-    ours, earlier = _figures(now, names), [_figures(one, names) for one in kept]
+    ours, earlier = _figures(now, names), [_figures(samples, names) for samples in runs]
     count = before_streak(earlier, better, alarm) if better else len(earlier)
-    middle = statistics.median(one[0] for one in earlier[:count]) if earlier else None
+    middle = statistics.median(run[0] for run in earlier[:count]) if earlier else None
     change = (ours[0] - middle) / abs(middle) if middle else None
 
-    def told(outcome: Outcome, reason: str | None = None, limit: float | None = None) -> Comparison:
+    def make_result(
+        outcome: Outcome, reason: str | None = None, limit: float | None = None
+    ) -> Comparison:
         return Comparison(measurement, unit, ours[0], middle, count, change, limit, outcome, reason)
 
     if count < FEWEST:
-        return told("neutral", f"{count} earlier runs, {FEWEST} are needed")
+        return make_result("neutral", f"{count} earlier runs, {FEWEST} are needed")
     usual = usual_of(earlier[:count], better, alarm)
     if change is None or not usual:
-        return told("neutral", "the median of the earlier runs is 0")
-    limit = max(one.limit for one in usual)
+        return make_result("neutral", "the median of the earlier runs is 0")
+    limit = max(band.limit for band in usual)
     if better is None:
-        return told("neutral", "neither direction is known to be the better one", limit)
-    outcomes = {one.outcome(figure, better) for one, figure in zip(usual, ours, strict=True)}
+        return make_result("neutral", "neither direction is known to be the better one", limit)
+    outcomes = {band.outcome(figure, better) for band, figure in zip(usual, ours, strict=True)}
     if len(outcomes) > 1:
-        return told("steady", "its median and its better samples don't say the same: noise", limit)
+        return make_result(
+            "steady", "its median and its better samples don't say the same: noise", limit
+        )
     since = len(earlier) - count
-    told_before = f"as in the {since} runs before this one" if since > 1 else "as in the run before"
+    note = f"as in the {since} runs before this one" if since > 1 else "as in the run before"
     outcome = outcomes.pop()
-    return told(outcome, told_before if since and outcome == "worse" else None, limit)
+    return make_result(outcome, note if since and outcome == "worse" else None, limit)
 
 
 def before_streak(earlier: Sequence[Figures], better: Better, alarm: float) -> int:
@@ -113,15 +117,15 @@ def before_streak(earlier: Sequence[Figures], better: Better, alarm: float) -> i
     """
     sign = 1 if better == "lower" else -1
     for count in range(FEWEST, len(earlier)):
-        middle = statistics.median(one[0] for one in earlier[:count])
+        middle = statistics.median(run[0] for run in earlier[:count])
         least = abs(middle) * EFFECT
-        if any(sign * (one[0] - middle) <= least for one in earlier[count:]):
+        if any(sign * (run[0] - middle) <= least for run in earlier[count:]):
             continue
         usual = usual_of(earlier[:count], better, alarm)
         if usual and all(
-            one.outcome(figure, better) == "worse"
+            band.outcome(figure, better) == "worse"
             for run in earlier[count:]
-            for one, figure in zip(usual, run, strict=True)
+            for band, figure in zip(usual, run, strict=True)
         ):
             return count
     return len(earlier)

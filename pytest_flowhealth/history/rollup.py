@@ -40,13 +40,13 @@ def merged(parts: Iterable[Rollup]) -> Rollup:
     if len(parts) == 1:
         return parts[0]
     sketch = Sketch()
-    for one in parts:
-        sketch.merge(Sketch.unpacked(one.sketch))
+    for part in parts:
+        sketch.merge(Sketch.unpacked(part.sketch))
     return Rollup(
-        sum(one.count for one in parts),
-        min(one.least for one in parts),
-        max(one.greatest for one in parts),
-        sum(one.total for one in parts),
+        sum(part.count for part in parts),
+        min(part.least for part in parts),
+        max(part.greatest for part in parts),
+        sum(part.total for part in parts),
         sketch.packed(),
     )
 
@@ -56,14 +56,14 @@ def figures(parts: Sequence[Rollup]) -> tuple[int, float, float, float, float | 
 
     The p95 within 2 % of itself; None for too few values.
     """
-    counts = [one.count for one in parts]
+    counts = [part.count for part in parts]
     count = sum(counts)
     return (
         count,
-        min(one.least for one in parts),
-        max(one.greatest for one in parts),
-        sum(one.total for one in parts) / count,
-        upper([one.sketch for one in parts], counts, 0.95) if count >= FEWEST else None,
+        min(part.least for part in parts),
+        max(part.greatest for part in parts),
+        sum(part.total for part in parts) / count,
+        upper([part.sketch for part in parts], counts, 0.95) if count >= FEWEST else None,
     )
 
 

@@ -113,7 +113,7 @@ def upper(parts: Sequence[bytes], counts: Sequence[int], share: float) -> float:
     ]
     if None in own:
         return _merged(parts).quantile(share)
-    least = min(one for one in own if one is not None)
+    least = min(index for index in own if index is not None)
     tail: dict[int, int] = {}
     for _, up, _ in decoded:
         _take(up, least, tail)
@@ -143,9 +143,9 @@ _decoder = msgspec.msgpack.Decoder(tuple[int, list[int], list[int]])
 def _bucket(flat: list[int], above: int) -> int | None:
     """Return the index of the bucket below so many values of a packed side; None where it has fewer."""
     index = seen = 0
-    for place in range(0, len(flat), 2):
-        index = flat[place] if place == 0 else index - flat[place]
-        seen += flat[place + 1]
+    for position in range(0, len(flat), 2):
+        index = flat[position] if position == 0 else index - flat[position]
+        seen += flat[position + 1]
         if seen > above:
             return index
     return None
@@ -154,11 +154,11 @@ def _bucket(flat: list[int], above: int) -> int | None:
 def _take(flat: list[int], least: float, into: dict[int, int]) -> None:
     """Add the buckets of a packed side, down to the index `least`."""
     index = 0
-    for place in range(0, len(flat), 2):
-        index = flat[place] if place == 0 else index - flat[place]
+    for position in range(0, len(flat), 2):
+        index = flat[position] if position == 0 else index - flat[position]
         if index < least:
             return
-        into[index] = into.get(index, 0) + flat[place + 1]
+        into[index] = into.get(index, 0) + flat[position + 1]
 
 
 def _middle(index: int) -> float:

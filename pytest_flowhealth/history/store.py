@@ -65,16 +65,21 @@ def add_run(connection: sqlite3.Connection, entry: Entry) -> bool:
             return False
         run = done.lastrowid
         _add_outcomes(connection, run, entry)
-        for one in entry.taken:
-            metric = metric_id(connection, one.name, one.unit)
+        for measurement in entry.taken:
+            metric = metric_id(connection, measurement.name, measurement.unit)
             connection.execute(
                 "INSERT INTO measurements VALUES (?, ?, ?, ?, ?)",
                 (
-                    *(metric, run, compute("median", one.samples), len(one.samples)),
-                    array("d", one.samples).tobytes(),
+                    *(
+                        metric,
+                        run,
+                        compute("median", measurement.samples),
+                        len(measurement.samples),
+                    ),
+                    array("d", measurement.samples).tobytes(),
                 ),
             )
-            _roll_up(connection, metric, {int(entry.started): one.samples})
+            _roll_up(connection, metric, {int(entry.started): measurement.samples})
     return True
 
 
@@ -90,7 +95,7 @@ def _judge_anew(connection: sqlite3.Connection, entry: Entry) -> None:
 def _add_outcomes(connection: sqlite3.Connection, run: int | None, entry: Entry) -> None:
     connection.executemany(
         "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)",
-        [(run, *msgspec.structs.astuple(one)) for one in entry.outcomes],
+        [(run, *msgspec.structs.astuple(outcome)) for outcome in entry.outcomes],
     )
 
 
@@ -194,13 +199,13 @@ def metric_id(connection: sqlite3.Connection, name: str, unit: str) -> int:
 def _roll_up(
     connection: sqlite3.Connection, metric: int, values: Mapping[int, Iterable[float]]
 ) -> None:
-    _add(connection, metric, {at: rolled_up(ones) for at, ones in values.items()})
+    _add(connection, metric, {at: rolled_up(rollups) for at, rollups in values.items()})
 
 
 def _add(connection: sqlite3.Connection, metric: int, minutes: Mapping[int, Rollup]) -> None:
     by_hour: dict[int, dict[int, Rollup]] = defaultdict(dict)
-    for at, one in minutes.items():
-        by_hour[at // HOUR * HOUR][at % HOUR // MINUTE] = one
+    for at, rollup in minutes.items():
+        by_hour[at // HOUR * HOUR][at % HOUR // MINUTE] = rollup
     for hour, new in by_hour.items():
         _merge(connection, "minutes", (metric, hour), new)
         _merge(connection, "tens", (metric, hour), _tens(new))
@@ -209,9 +214,9 @@ def _add(connection: sqlite3.Connection, metric: int, minutes: Mapping[int, Roll
 
 def _tens(minutes: Mapping[int, Rollup]) -> dict[int, Rollup]:
     parts: dict[int, list[Rollup]] = defaultdict(list)
-    for minute, one in minutes.items():
-        parts[minute * MINUTE // TEN].append(one)
-    return {number: merged(ones) for number, ones in parts.items()}
+    for minute, rollup in minutes.items():
+        parts[minute * MINUTE // TEN].append(rollup)
+    return {number: merged(rollups) for number, rollups in parts.items()}
 
 
 def _merge(
@@ -222,8 +227,8 @@ def _merge(
         key,
     ).fetchone()
     there = unpacked(row[0]) if row else {}
-    for number, one in new.items():
-        there[number] = merged([there[number], one]) if number in there else one
+    for number, rollup in new.items():
+        there[number] = merged([there[number], rollup]) if number in there else rollup
     connection.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", (*key, packed(there)))  # noqa: S608  # as above
 
 
@@ -263,7 +268,7 @@ def purge(
         ("alert_events", "at < ?", (now - retention.events,)),
         ("silences", "ends < ?", (now - retention.events,)),
     ]
-    removed = sum(_purge(connection, *one, clock=clock) for one in wanted)
+    removed = sum(_purge(connection, *kind, clock=clock) for kind in wanted)
     with erasing(connection):
         old = ("at < ?", (now - retention.reports,))
         return removed + _purge(connection, "reports", *old, clock=clock)

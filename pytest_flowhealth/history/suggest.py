@@ -79,17 +79,15 @@ def suggest(threshold: str, unit: str, values: Sequence[float], better: Better) 
 def as_toml(suggestions: Sequence[Suggestion]) -> list[str]:
     """Return the lines of a `[thresholds]` table, ready to paste."""
     lines = ["[thresholds]"]
-    for one in suggestions:
-        told = f'"{one.threshold}" = '
-        if one.warn is None or one.fail is None:
-            lines.append(f"# {told}...  # {one.runs} runs: {one.reason}")
+    for suggestion in suggestions:
+        setting = f'"{suggestion.threshold}" = '
+        if suggestion.warn is None or suggestion.fail is None:
+            lines.append(f"# {setting}...  # {suggestion.runs} runs: {suggestion.reason}")
             continue
-        limits = (
-            f'{{ warn = {_number(one.warn)}, fail = {_number(one.fail)}, unit = "{one.unit}" }}'
-        )
-        seen = f"median {format_number(one.median or 0)}, worst {format_number(one.worst or 0)}"
-        would = f"{one.warned} would have warned, {one.failed} failed"
-        lines.append(f"{told}{limits}  # {one.runs} runs: {would}; {seen}")
+        limits = f'{{ warn = {_number(suggestion.warn)}, fail = {_number(suggestion.fail)}, unit = "{suggestion.unit}" }}'
+        seen = f"median {format_number(suggestion.median or 0)}, worst {format_number(suggestion.worst or 0)}"
+        would = f"{suggestion.warned} would have warned, {suggestion.failed} failed"
+        lines.append(f"{setting}{limits}  # {suggestion.runs} runs: {would}; {seen}")
     return lines
 
 

@@ -52,15 +52,15 @@ def _suggestions(history: Reader, fingerprint: str, target: Target) -> list[Sugg
         for check in report.get("health", {}).get("checks", ()):
             _declare(declared, check)
     return [
-        suggest(name, one.unit, _worst(history, fingerprint, one), one.better)
-        for name, one in declared.items()
+        suggest(name, threshold.unit, _worst(history, fingerprint, threshold), threshold.better)
+        for name, threshold in declared.items()
     ]
 
 
 def read_reports(runs: Sequence[KeptRun], history: Reader, target: Target) -> list[dict[str, Any]]:
     """Return the reports of runs; a server has none, so the last one that is here instead."""
-    kept = [report for run in runs if (report := history.report(run.uid))]
-    return kept or _last_report(target)
+    reports = [report for run in runs if (report := history.report(run.uid))]
+    return reports or _last_report(target)
 
 
 def _last_report(target: Target) -> list[dict[str, Any]]:
@@ -72,25 +72,27 @@ def _last_report(target: Target) -> list[dict[str, Any]]:
 
 
 def _declare(declared: dict[str, DeclaredThreshold], check: dict[str, Any]) -> None:
-    units = {one["name"]: one["unit"] for one in check["measurements"]}
-    for one in check["thresholds"]:
-        measurement, statistic = one["measurement"], one["statistic"]
+    units = {measurement["name"]: measurement["unit"] for measurement in check["measurements"]}
+    for threshold in check["thresholds"]:
+        measurement, statistic = threshold["measurement"], threshold["statistic"]
         name = f"{check['component']}.{measurement}"
         found = declared.setdefault(
             f"{name}.{statistic}" if statistic else name,
-            DeclaredThreshold(statistic or DEFAULT, one["better"], units.get(measurement, "1")),
+            DeclaredThreshold(
+                statistic or DEFAULT, threshold["better"], units.get(measurement, "1")
+            ),
         )
         found.metrics.add(metric_of(check["id"], check["component"], measurement))
 
 
-def _worst(history: Reader, fingerprint: str, one: DeclaredThreshold) -> list[float]:
+def _worst(history: Reader, fingerprint: str, threshold: DeclaredThreshold) -> list[float]:
     """Return a threshold's figure in each of the last runs, the worst where several were judged by it."""
     figures: dict[tuple[float, str], list[float]] = defaultdict(list)
-    for metric in one.metrics:
+    for metric in threshold.metrics:
         for past in history.past(metric, fingerprint, limit=MOST):
             # What the samples can't support was unknown then, and suggests nothing.
-            value = past.figure(one.statistic)
+            value = past.figure(threshold.statistic)
             if value is not None:
                 figures[past.started, past.run].append(value)
-    worst = max if one.better == "lower" else min
+    worst = max if threshold.better == "lower" else min
     return [worst(figures[run]) for run in sorted(figures)]

@@ -64,21 +64,23 @@ def read_trends(reader: Reader, target: Target, since: float, until: float) -> l
             for name, figure in _figures(check):
                 figures.setdefault(name, figure).checks |= figure.checks
     found = (_trend(reader, name, figures[name], since, until) for name in sorted(figures))
-    return [one for one in found if one is not None]
+    return [trend for trend in found if trend is not None]
 
 
 def _figures(check: dict[str, Any]) -> Iterator[tuple[str, _Figure]]:
     """Yield what a check measured: by its thresholds, else by the median."""
-    for one in check["measurements"]:
-        name = f"{check['component']}.{one['name']}"
-        checks = {metric_of(check["id"], check["component"], one["name"]): check["id"]}
-        limits = [each for each in check["thresholds"] if each["measurement"] == one["name"]]
+    for measurement in check["measurements"]:
+        name = f"{check['component']}.{measurement['name']}"
+        checks = {metric_of(check["id"], check["component"], measurement["name"]): check["id"]}
+        limits = [
+            each for each in check["thresholds"] if each["measurement"] == measurement["name"]
+        ]
         for each in limits:
             statistic = each["statistic"]
-            figure = _Figure(one["unit"], statistic or DEFAULT, each["better"], checks)
+            figure = _Figure(measurement["unit"], statistic or DEFAULT, each["better"], checks)
             yield f"{name}.{statistic}" if statistic else name, figure
         if not limits:
-            yield name, _Figure(one["unit"], DEFAULT, None, checks)
+            yield name, _Figure(measurement["unit"], DEFAULT, None, checks)
 
 
 def _trend(

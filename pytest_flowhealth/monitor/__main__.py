@@ -25,7 +25,7 @@ from pytest_flowhealth.monitor.view import View
 class Viewer(Protocol):
     """Makes what watches the monitor, ready to be started."""
 
-    def __call__(self, options: MonitorOptions, settings: Settings, place: Place) -> Page:
+    def __call__(self, options: MonitorOptions, settings: Settings, location: Place) -> Page:
         """Return it.
 
         Raises:

@@ -29,14 +29,14 @@ class AlertEvaluator:
     Args:
         settings: The configuration.
         origin: Where alerts are from.
-        kept: The alerts that are remembered.
+        restored: The alerts from before a restart, by name.
         begun: When the monitor began, by its clock.
     """
 
     def __init__(
-        self, settings: Settings, origin: Origin, kept: dict[str, TrackedAlert], begun: float
+        self, settings: Settings, origin: Origin, restored: dict[str, TrackedAlert], begun: float
     ) -> None:
-        self.engine = Engine(origin, router(settings.receivers), kept)
+        self.engine = Engine(origin, router(settings.receivers), restored)
         self.settings = settings
         self.series = Series(find_lookbacks(settings.rules))
         self._begun = begun

@@ -118,7 +118,7 @@ def _line(now: StatusLine) -> str:
         parts.append(f"next round in {max(0.0, now.next):.0f} s")
     if now.status is not None and now.at is not None:
         parts.append(f"last {now.status.value.upper()} at {now.at.astimezone():%H:%M:%S}")
-    names = [one.subject.name for one in now.firing]
+    names = [alert.subject.name for alert in now.firing]
     if names:
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         parts.append(f"{len(names)} firing: {shown}")

@@ -89,7 +89,7 @@ def _figures(snapshot: Snapshot) -> dict[str, float]:
         "fleet.active": snapshot.tasks.active,
     }
     if snapshot.swarms is not None:
-        sure = [one.confidence for one in snapshot.swarms if one.confidence is not None]
+        sure = [swarm.confidence for swarm in snapshot.swarms if swarm.confidence is not None]
         figures["fleet.swarms"] = len(snapshot.swarms)
         figures["fleet.confidence"] = 100.0 * statistics.fmean(sure) if sure else None
     return {name: float(value) for name, value in figures.items() if value is not None}

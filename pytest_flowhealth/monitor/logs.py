@@ -106,10 +106,10 @@ class Logs:
 
     def close(self) -> None:
         """Close the files."""
-        for one in self._files.values():
-            for handler in [*one.handlers]:
+        for logger in self._files.values():
+            for handler in [*logger.handlers]:
                 handler.close()
-                one.removeHandler(handler)
+                logger.removeHandler(handler)
 
     def _opened(self, severity: str) -> logging.Logger:
         logger = logging.Logger(severity)  # our own, apart from the application's tree

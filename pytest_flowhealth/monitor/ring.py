@@ -25,23 +25,23 @@ class Ring:
     def add(self, at: float, values: Mapping[str, float]) -> None:
         """Take in a second: its time, in seconds since 1970, and what was read."""
         with self._lock:
-            place = self._next % self._size
-            self._times[place] = at
+            slot = self._next % self._size
+            self._times[slot] = at
             for name in values.keys() - self._values.keys():
                 self._values[name] = array("d", [math.nan]) * self._size
-            for name, kept in self._values.items():
-                kept[place] = values.get(name, math.nan)
+            for name, series in self._values.items():
+                series[slot] = values.get(name, math.nan)
             self._next += 1
 
     def points(self, metric: str, since: float = 0.0) -> list[tuple[float, float]]:
         """Return a metric's values with their times, the oldest first."""
         with self._lock:
-            kept = self._values.get(metric)
-            if kept is None:
+            series = self._values.get(metric)
+            if series is None:
                 return []
             begin = max(0, self._next - self._size)
-            places = (number % self._size for number in range(begin, self._next))
-            pairs = [(self._times[place], kept[place]) for place in places]
+            slots = (number % self._size for number in range(begin, self._next))
+            pairs = [(self._times[slot], series[slot]) for slot in slots]
         return [(at, value) for at, value in pairs if at >= since and not math.isnan(value)]
 
     def last(self) -> tuple[float, dict[str, float]] | None:
@@ -49,9 +49,11 @@ class Ring:
         with self._lock:
             if not self._next:
                 return None
-            place = (self._next - 1) % self._size
-            values = {name: kept[place] for name, kept in self._values.items()}
-            return self._times[place], {k: one for k, one in values.items() if not math.isnan(one)}
+            slot = (self._next - 1) % self._size
+            values = {name: series[slot] for name, series in self._values.items()}
+            return self._times[slot], {
+                k: value for k, value in values.items() if not math.isnan(value)
+            }
 
     @property
     def metrics(self) -> list[str]:

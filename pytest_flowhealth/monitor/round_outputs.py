@@ -81,10 +81,10 @@ class RoundOutputs:
 
     def write_metrics(self, target: Target, report: Report | None) -> None:
         """Write the metrics for node_exporter's textfile collector, if that is configured."""
-        place = target.config.monitor.openmetrics
-        if place is None or report is None:
+        file = target.config.monitor.openmetrics
+        if file is None or report is None:
             return
-        path = target.root / place
+        path = target.root / file
         if path.is_dir():
             path /= f"flowhealth-{make_file_name(target.instance)}.prom"
         try:

@@ -104,5 +104,9 @@ def _limits() -> bool:
 
 def _network(at: float) -> Network:
     cards = psutil.net_io_counters(pernic=True, nowrap=True)
-    ours = [one for name, one in cards.items() if name != "lo"]
-    return Network(at, sum(one.bytes_recv for one in ours), sum(one.bytes_sent for one in ours))
+    external = [counters for name, counters in cards.items() if name != "lo"]
+    return Network(
+        at,
+        sum(counters.bytes_recv for counters in external),
+        sum(counters.bytes_sent for counters in external),
+    )

@@ -59,8 +59,8 @@ class Settings(msgspec.Struct, frozen=True):
     @property
     def settled(self) -> Settled:
         """What the rounds go by."""
-        one = self.target
-        return Settled(one.config, one.sources, one.environment_thresholds)
+        target = self.target
+        return Settled(target.config, target.sources, target.environment_thresholds)
 
 
 def read(options: MonitorOptions, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -87,10 +87,10 @@ def history_of(options: MonitorOptions, settings: Settings) -> Place:
     Raises:
         UsageError: The address is none, or what is there can't be used.
     """
-    place = usable_place_of(options.history, Path(options.folder), settings.target)
-    if place.server is not None:
+    location = usable_place_of(options.history, Path(options.folder), settings.target)
+    if location.server is not None:
         require()
-    return place
+    return location
 
 
 def command(
@@ -107,6 +107,6 @@ def command(
     words = ["--health", "--health-project", str(settings.target.root), "--color=no", "--maxfail=0"]
     words += ["--health-all"] if options.every and components is None else []
     chosen = options.components if components is None else sorted(components)
-    for one in chosen:
-        words += ["--health-component", one]
+    for component in chosen:
+        words += ["--health-component", component]
     return [*words, *options.arguments]

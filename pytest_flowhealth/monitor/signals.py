@@ -15,8 +15,8 @@ class Signals:
         self.stop = False
         self.reload = False
         self.pipe, self._wake = os.pipe()
-        for one in (self.pipe, self._wake):
-            os.set_blocking(one, False)
+        for descriptor in (self.pipe, self._wake):
+            os.set_blocking(descriptor, False)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stopped)

@@ -14,8 +14,8 @@ from pytest_flowhealth.web.settings import Secrets, read_address
 if __name__ == "__main__":
     known = Secrets.taken(os.environ)
 
-    def viewer(options: MonitorOptions, settings: Settings, place: Place) -> Page:
+    def viewer(options: MonitorOptions, settings: Settings, location: Place) -> Page:
         """Return the page that the command line asks for."""
-        return Page(read_address(options.page or ""), settings, place, known)
+        return Page(read_address(options.page or ""), settings, location, known)
 
     sys.exit(main(sys.argv[1:], viewer))

@@ -250,7 +250,8 @@ class Api:
 
     def _done(self, request: Request, visitor: Visitor, what: str, **facts: object) -> None:
         content = {
-            name: one_line(one) if isinstance(one, str) else one for name, one in facts.items()
+            name: one_line(value) if isinstance(value, str) else value
+            for name, value in facts.items()
         }
         who = {"user": visitor.user, "address": address_of(request)}
         self._remark(Remark(what, who | content, urgent=True))

@@ -51,16 +51,16 @@ class Attempts:
 
         Counted before it is looked at, so that many at once are no way round it.
         """
-        place = network(address)
+        network_address = network(address)
         now = self._clock()
-        mine = self._recent(("address", place), now)
+        mine = self._recent(("address", network_address), now)
         if len(mine) >= REFUSED:
             return Wait(refused=max(1.0, mine[-REFUSED] + WINDOW - now))
         crowd = self._recent(("account", user), now)
         slow = min(SLOWEST, 0.5 * 2 ** (len(mine) - FREE)) if len(mine) >= FREE else 0.0
-        if len(crowd) >= CROWD and (place, user) not in self._welcome:
+        if len(crowd) >= CROWD and (network_address, user) not in self._welcome:
             slow = SLOWEST
-        for key in (("address", place), ("account", user)):
+        for key in (("address", network_address), ("account", user)):
             self._failures.setdefault(key, []).append(now)
             self._failures.move_to_end(key)
         _shorten(self._failures)
@@ -68,10 +68,10 @@ class Attempts:
 
     def succeeded(self, address: str, user: str) -> None:
         """Note that a log-in was right: the address is known for this account, and begins anew."""
-        place = network(address)
-        self._failures.pop(("address", place), None)
-        self._welcome[(place, user)] = None
-        self._welcome.move_to_end((place, user))
+        network_address = network(address)
+        self._failures.pop(("address", network_address), None)
+        self._welcome[(network_address, user)] = None
+        self._welcome.move_to_end((network_address, user))
         _shorten(self._welcome)
 
     def _recent(self, key: tuple[str, str], now: float) -> list[float]:

@@ -122,7 +122,9 @@ class Entrance:
         session = self._begun(request, response, given.user)
         found = shapes.Welcome(session[1].user, token_of(session[0]), session[1].expires)
         welcome = answer(found)
-        welcome.raw_headers += [one for one in response.raw_headers if one[0] == b"set-cookie"]
+        welcome.raw_headers += [
+            header for header in response.raw_headers if header[0] == b"set-cookie"
+        ]
         return welcome
 
     @offered("POST", "/api/logout", scope="write", status=204)
@@ -142,9 +144,14 @@ class Entrance:
         own = None if visitor.session is None else visitor.session.key
         found = [
             shapes.OpenSession(
-                one.name, one.user, one.since, one.expires, one.address, one.key == own
+                session.name,
+                session.user,
+                session.since,
+                session.expires,
+                session.address,
+                session.key == own,
             )
-            for one in self._visitors.sessions.list_open()
+            for session in self._visitors.sessions.list_open()
         ]
         return answer(shapes.OpenSessions(found))
 
@@ -170,7 +177,7 @@ class Entrance:
     def _crowded(self, user: str, address: str) -> None:
         """Note that an address is refused: once a while, for it may go on for ever."""
         now = time.monotonic()
-        self._silent = {one: until for one, until in self._silent.items() if until > now}
+        self._silent = {other: until for other, until in self._silent.items() if until > now}
         if address not in self._silent and len(self._silent) < _ADDRESSES:
             self._silent[address] = now + _SILENCE
             self._noted("log-in refused: too many attempts", user, address)

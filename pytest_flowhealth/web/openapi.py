@@ -108,13 +108,13 @@ def _content(kind: type) -> dict[str, Any]:
     return {"application/json": {"schema": {"$ref": f"#/components/schemas/{kind.__name__}"}}}
 
 
-def _parameter(name: str, kind: type, default: Any, place: str = "query") -> dict[str, Any]:
+def _parameter(name: str, kind: type, default: Any, location: str = "query") -> dict[str, Any]:
     schema: dict[str, Any] = {"type": {str: "string", float: "number", int: "integer"}[kind]}
     if default is not None:
         schema["default"] = default
     return {
         "name": name,
-        "in": place,
-        "required": place == "path" or default is None,
+        "in": location,
+        "required": location == "path" or default is None,
         "schema": schema,
     }

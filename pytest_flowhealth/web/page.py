@@ -139,7 +139,7 @@ class Page:
             ends=monitor.alive(),
             health=health,
             at=None if ended is None else ended.timestamp(),
-            firing=frozenset(one.subject.name for one in monitor.pipeline.firing()),
+            firing=frozenset(alert.subject.name for alert in monitor.pipeline.firing()),
         )
         # RuntimeError: it is just ending.
         with contextlib.suppress(RuntimeError):

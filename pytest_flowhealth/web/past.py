@@ -96,17 +96,17 @@ class Past:
         unit = None
         if found is None:
             found, unit = self._asked(lambda reader: _series(reader, metric, since, until, points))
-        single = all(one.count == 1 for one in found)
+        single = all(point.count == 1 for point in found)
         return shapes.Series(
             metric=metric,
             unit=unit,
             step=None if single else (until - since) / points,
-            at=[round(one.at, 3) for one in found],
-            count=[one.count for one in found],
-            min=[one.min for one in found],
-            max=[one.max for one in found],
-            mean=[one.mean for one in found],
-            p95=[one.p95 for one in found],
+            at=[round(point.at, 3) for point in found],
+            count=[point.count for point in found],
+            min=[point.min for point in found],
+            max=[point.max for point in found],
+            mean=[point.mean for point in found],
+            p95=[point.p95 for point in found],
         )
 
     def _recent(self, metric: str, since: float, until: float, points: int) -> list[Point] | None:
@@ -138,8 +138,8 @@ class Past:
         found = self._asked(lambda reader: reader.runs(limit=limit))
         return shapes.Runs(
             [
-                shapes.Run(one.uid, one.started, one.duration, one.status, one.version)
-                for one in found
+                shapes.Run(run.uid, run.started, run.duration, run.status, run.version)
+                for run in found
             ]
         )
 
@@ -153,8 +153,10 @@ class Past:
         found = self._file.read(lambda file: store.events(file, since=since, limit=limit), nothing)
         return shapes.AlertEvents(
             [
-                shapes.AlertEvent(one.at.timestamp(), one.what, msgspec.to_builtins(one.alert))
-                for one in found
+                shapes.AlertEvent(
+                    event.at.timestamp(), event.what, msgspec.to_builtins(event.alert)
+                )
+                for event in found
             ]
         )
 
@@ -217,7 +219,7 @@ class Past:
                     name: leave_out_maintenance(windows, name, own) for name, own in rounds.items()
                 }
                 found = {
-                    component: {name: _period(one) for name, one in periods.items()}
+                    component: {name: _period(period) for name, period in periods.items()}
                     for component, periods in availabilities(rounds, PERIODS, now).items()
                 }
                 self._availability = (now, shapes.Availabilities(found))
@@ -252,13 +254,13 @@ class Past:
             found = PromQL(self._place.server, self._place.token, WAIT).hosts()
         except MeasurementUnavailable as error:
             raise NoHistory(str(error)) from None
-        others = [one for one in found if one.instance != own.instance]
+        others = [host for host in found if host.instance != own.instance]
         now = time.time()
         seen = [
             shapes.HostSeen(
-                one.host, one.target, one.instance, _still(one, now), one.at, current=False
+                host.host, host.target, host.instance, _still(host, now), host.at, current=False
             )
-            for one in others
+            for host in others
         ]
         return shapes.Hosts([own, *seen], "server")
 
@@ -375,14 +377,20 @@ class Past:
         return list_windows(made, self.target.config.silences)
 
 
-def _period(one: Availability) -> shapes.Period:
-    return shapes.Period(one.share, one.healthy, one.degraded, one.unhealthy, one.unmeasured)
+def _period(availability: Availability) -> shapes.Period:
+    return shapes.Period(
+        availability.share,
+        availability.healthy,
+        availability.degraded,
+        availability.unhealthy,
+        availability.unmeasured,
+    )
 
 
-def _still(one: ReportingHost, now: float) -> str:
+def _still(host: ReportingHost, now: float) -> str:
     """Return a host's status, which is not known any more where it has been silent for too long."""
-    silent = one.at is None or now - one.at > SILENT
-    return Status.UNKNOWN.value if silent else one.status
+    silent = host.at is None or now - host.at > SILENT
+    return Status.UNKNOWN.value if silent else host.status
 
 
 def _series(

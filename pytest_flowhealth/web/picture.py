@@ -47,40 +47,40 @@ class Picture:
         fleet = monitor.fleet.last
         if fleet is not None:
             state["fleet"] = self._fleet(fleet, at)
-        self._made = {key: one for key, one in self._made.items() if key in state}
+        self._made = {key: entry for key, entry in self._made.items() if key in state}
         return state
 
     def _components(self, state: BoardState) -> Iterator[tuple[str, msgspec.Raw]]:
-        for name, one in state.components.items():
-            at = None if one.checked is None else one.checked.timestamp()
+        for name, component in state.components.items():
+            at = None if component.checked is None else component.checked.timestamp()
             yield (
                 f"component:{name}",
                 _json(
                     {
-                        "status": one.status,
-                        "since": one.since.timestamp(),
+                        "status": component.status,
+                        "since": component.since.timestamp(),
                         "at": at,
-                        "cause": one.cause,
-                        "message": one.message,
-                        "checks": [check.id for check in one.checks],
+                        "cause": component.cause,
+                        "message": component.message,
+                        "checks": [check.id for check in component.checks],
                     }
                 ),
             )
-            for check in one.checks:
+            for check in component.checks:
                 since = state.since_by_check[check.id].timestamp()
                 yield f"check:{check.id}", self._check(check, at, since)
 
     def _alerts(self, pipeline: Pipeline, moment: Timestamp) -> Iterator[tuple[str, msgspec.Raw]]:
         silences = pipeline.silences(moment)
-        for one in pipeline.tracked():
-            if one.state.phase in ("pending", "firing") or one.state.flapping:
-                told = _alert(one, pipeline, moment, silences)
-                yield f"alert:{one.subject.name}", _json(told)
+        for record in pipeline.tracked():
+            if record.state.phase in ("pending", "firing") or record.state.flapping:
+                fields = _alert(record, pipeline, moment, silences)
+                yield f"alert:{record.subject.name}", _json(fields)
         for silence in silences:
             yield f"silence:{silence.id}", _json(describe_silence(silence))
 
-    def _check(self, one: CheckResult, at: float | None, since: float) -> msgspec.Raw:
-        return self._kept(f"check:{one.id}", one, lambda: _check(one, at, since))
+    def _check(self, check: CheckResult, at: float | None, since: float) -> msgspec.Raw:
+        return self._kept(f"check:{check.id}", check, lambda: _check(check, at, since))
 
     def _fleet(self, snapshot: Snapshot, at: float) -> msgspec.Raw:
         return self._kept("fleet", snapshot, lambda: _fleet(snapshot, at))
@@ -110,8 +110,8 @@ def _monitor(monitor: Monitor) -> dict[str, Any]:
         "reasons": state.problems,
         "not_monitored": state.not_monitored,
         "receivers": [
-            {"name": one.name, "type": one.type, "error": unreachable.get(one.name)}
-            for one in monitor.settings.receivers
+            {"name": receiver.name, "type": receiver.type, "error": unreachable.get(receiver.name)}
+            for receiver in monitor.settings.receivers
         ],
         "fleet": monitor.fleet.source,
         "fleet_problem": monitor.fleet.problem,
@@ -125,34 +125,34 @@ def _monitor(monitor: Monitor) -> dict[str, Any]:
     }
 
 
-def _check(one: CheckResult, at: float | None, since: float) -> dict[str, Any]:
-    told: dict[str, Any] = msgspec.to_builtins(one)
-    return told | {"at": at, "since": since}
+def _check(check: CheckResult, at: float | None, since: float) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(check)
+    return fields | {"at": at, "since": since}
 
 
 def _alert(
-    one: TrackedAlert, pipeline: Pipeline, moment: Timestamp, silences: Sequence[Silence]
+    record: TrackedAlert, pipeline: Pipeline, moment: Timestamp, silences: Sequence[Silence]
 ) -> dict[str, Any]:
-    subject, state = one.subject, one.state
-    told: dict[str, Any] = {
+    subject, state = record.subject, record.state
+    fields: dict[str, Any] = {
         key: value for key, value in msgspec.to_builtins(subject).items() if value not in (None, [])
     }
-    told |= {
+    fields |= {
         "phase": "firing" if state.fires else "pending" if state.phase == "pending" else "resolved",
         "since": (
-            (one.since or moment.wall) if state.ended is None else moment.calendar(state.ended)
+            (record.since or moment.wall) if state.ended is None else moment.calendar(state.ended)
         ).timestamp(),
-        "fired": None if one.fired is None else one.fired.timestamp(),
+        "fired": None if record.fired is None else record.fired.timestamp(),
         "notified": sorted(state.told),
     }
     if state.flapping:
-        told["flapping"] = True
+        fields["flapping"] = True
     if state.acknowledged:
-        told["acknowledged"] = pipeline.acknowledged.get(subject.name, "somebody")
+        fields["acknowledged"] = pipeline.acknowledged.get(subject.name, "somebody")
     until = pipeline.silenced_until(subject, moment, silences)
     if until is not None:
-        told["silenced"] = until
-    return told
+        fields["silenced"] = until
+    return fields
 
 
 def _fleet(snapshot: Snapshot, at: float) -> dict[str, Any]:
@@ -165,8 +165,8 @@ def _fleet(snapshot: Snapshot, at: float) -> dict[str, Any]:
             "total": agents.total,
             "busy": agents.busy,
             "members": [
-                _fields(one, "id", "state", "pid", "host", "heartbeat")
-                for one in agents.members[:NAMED]
+                _fields(agent, "id", "state", "pid", "host", "heartbeat")
+                for agent in agents.members[:NAMED]
             ],
         },
         "tasks": _fields(
@@ -175,16 +175,16 @@ def _fleet(snapshot: Snapshot, at: float) -> dict[str, Any]:
         "swarms": None
         if swarms is None
         else [
-            _fields(one, "id", "state", "confidence", "heartbeat", "success")
-            for one in swarms[:NAMED]
+            _fields(swarm, "id", "state", "confidence", "heartbeat", "success")
+            for swarm in swarms[:NAMED]
         ],
         "more": more,
         "never": snapshot.never,
     }
 
 
-def _fields(one: object, *names: str) -> Mapping[str, Any]:
-    return {name: getattr(one, name) for name in names}
+def _fields(source: object, *names: str) -> Mapping[str, Any]:
+    return {name: getattr(source, name) for name in names}
 
 
 def _json(content: Any) -> msgspec.Raw:

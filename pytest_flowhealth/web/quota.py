@@ -23,11 +23,11 @@ class Quota:
 
     def take(self, address: str, per_minute: int) -> float:
         """Return 0 where it may be done, and count it; else the seconds until it may."""
-        place, now = network(address), self._clock()
-        left, at = self._left.pop(place, (float(per_minute), now))
+        network_address, now = network(address), self._clock()
+        left, at = self._left.pop(network_address, (float(per_minute), now))
         left = min(float(per_minute), left + (now - at) * per_minute / 60)
         allowed = left >= 1
-        self._left[place] = (left - allowed, now)
+        self._left[network_address] = (left - allowed, now)
         while len(self._left) > _REMEMBERED:
             self._left.popitem(last=False)
         return 0.0 if allowed else max(1.0, (1 - left) * 60 / per_minute)

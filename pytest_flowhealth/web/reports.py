@@ -194,8 +194,8 @@ class Reports:
                 versions=_parts(totals.versions),
                 nodes=_parts(totals.nodes),
                 platforms=_parts(totals.platforms),
-                kinds=[_kind(one) for one in kinds[:KINDS]],
-                installs=[_installation(one) for one in latest],
+                kinds=[_kind(kind) for kind in kinds[:KINDS]],
+                installs=[_installation(report) for report in latest],
             )
         )
 
@@ -294,12 +294,12 @@ def _share(found: InstallReports) -> tuple[float | None, float | None, float | N
 
 
 def _parts(found: Sequence[InstallCount]) -> list[shapes.InstallPart]:
-    return [shapes.InstallPart(one.name, one.succeeded, one.failed) for one in found]
+    return [shapes.InstallPart(count.name, count.succeeded, count.failed) for count in found]
 
 
-def _kind(one: FailureGroup) -> shapes.InstallKind:
-    return msgspec.convert(msgspec.structs.asdict(one), shapes.InstallKind)
+def _kind(group: FailureGroup) -> shapes.InstallKind:
+    return msgspec.convert(msgspec.structs.asdict(group), shapes.InstallKind)
 
 
-def _installation(one: Received) -> shapes.Installation:
-    return msgspec.convert(msgspec.structs.asdict(one), shapes.Installation)
+def _installation(report: Received) -> shapes.Installation:
+    return msgspec.convert(msgspec.structs.asdict(report), shapes.Installation)

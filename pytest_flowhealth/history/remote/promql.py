@@ -113,12 +113,12 @@ class PromQL:
         Raises:
             MeasurementUnavailable: The server does not answer as it should.
         """
-        words = {float(code): one.value for one, code in STATUSES.items()}
-        told = self._last(STATUS)
+        words = {float(code): status.value for status, code in STATUSES.items()}
+        statuses = self._last(STATUS)
         ended = self._last(ENDED)
         return [
             ReportingHost(*key, words.get(code, "unknown"), ended.get(key))
-            for key, code in sorted(told.items())
+            for key, code in sorted(statuses.items())
         ]
 
     def _last(self, name: str) -> dict[tuple[str, str, str], float]:
@@ -126,9 +126,9 @@ class PromQL:
         query = f"max by (host, target, instance) (last_over_time({name}[1d]))"
         labels = ("host", "target", "instance")
         return {
-            (*(one.metric.get(label, "") for label in labels),): float(one.value[1])  # type: ignore[misc]
-            for one in self._asked("query", {"query": query})
-            if one.value is not None
+            (*(each.metric.get(label, "") for label in labels),): float(each.value[1])  # type: ignore[misc]
+            for each in self._asked("query", {"query": query})
+            if each.value is not None
         }
 
     def vector(self, query: str) -> list[dict[str, str]]:
@@ -137,7 +137,7 @@ class PromQL:
         Raises:
             MeasurementUnavailable: The server does not answer as it should.
         """
-        return [one.metric for one in self._asked("query", {"query": query})]
+        return [series.metric for series in self._asked("query", {"query": query})]
 
     def raw(self, chosen: str, until: float, span: float) -> Iterable[Raw]:
         """Yield the series that a selector names, with all samples of the `span` seconds before `until`.
@@ -146,15 +146,15 @@ class PromQL:
             MeasurementUnavailable: The server does not answer as it should.
         """
         asked = {"query": within(chosen, span), "time": f"{until:.3f}"}
-        for one in self._asked("query", asked):
-            yield one.metric, [(round(at, 3), float(value)) for at, value in one.values]
+        for series in self._asked("query", asked):
+            yield series.metric, [(round(at, 3), float(value)) for at, value in series.values]
 
     def _range(self, query: str, since: float, until: float, step: float) -> dict[float, float]:
         # A value is of the stretch before its time.
         asked = {"query": query, "start": since + step, "end": max(until, since + step)}
         found: dict[float, float] = {}
-        for one in self._asked("query_range", asked | {"step": step, "nocache": 1}):
-            found |= {float(at): float(value) for at, value in one.values}
+        for series in self._asked("query_range", asked | {"step": step, "nocache": 1}):
+            found |= {float(at): float(value) for at, value in series.values}
         return found
 
     def _asked(self, what: str, parameters: dict[str, Any]) -> list[_Series]:

@@ -100,13 +100,13 @@ class Queue:
         """Look what other processes have put, or sent."""
         found = []
         with contextlib.suppress(OSError):
-            for one in os.scandir(self.folder):
-                number, end = os.path.splitext(one.name)  # noqa: PTH122  # of thousands of names
+            for entry in os.scandir(self.folder):
+                number, end = os.path.splitext(entry.name)  # noqa: PTH122  # of thousands of names
                 if end == _END and number.isdigit() and int(number) not in self._stuck:
                     with contextlib.suppress(OSError):
-                        found.append((int(number), one.stat().st_size))
+                        found.append((int(number), entry.stat().st_size))
                 elif end == _BEGUN:
-                    _remove_old(Path(one.path), self._clock())
+                    _remove_old(Path(entry.path), self._clock())
         self._files = deque(sorted(found))
         self._size = sum(size for _, size in found)
 
@@ -143,23 +143,23 @@ class Queue:
     def _save(self) -> None:
         """Write what is in memory, as far as there is room."""
         while self._memory:
-            one = self._memory[0]
-            path = self._path(one.at)
+            request = self._memory[0]
+            path = self._path(request.at)
             while path.exists():  # of another process in the same nanosecond
-                one = self._memory[0] = Waiting(one.at + 1, one.body)
-                path = self._path(one.at)
+                request = self._memory[0] = Waiting(request.at + 1, request.body)
+                path = self._path(request.at)
             begun = path.with_suffix(f".{os.getpid()}{_BEGUN}")
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                begun.write_bytes(one.body)
+                begun.write_bytes(request.body)
                 begun.replace(path)
             except OSError:
                 with contextlib.suppress(OSError):
                     begun.unlink()
                 return
             self._memory.popleft()
-            self._files.append((one.at, len(one.body)))
-            self._size += len(one.body)
+            self._files.append((request.at, len(request.body)))
+            self._size += len(request.body)
 
     def _bound(self) -> None:
         """Drop what is too old, and the oldest of what is too much."""
@@ -172,7 +172,7 @@ class Queue:
                 self.lost.add(at)
             self._forget()
         while len(self._memory) > 1 and (
-            sum(len(one.body) for one in self._memory) > self._limits.held
+            sum(len(request.body) for request in self._memory) > self._limits.held
         ):
             self.lost.add(self._memory.popleft().at)
 

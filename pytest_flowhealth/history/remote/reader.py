@@ -67,22 +67,22 @@ class ServerReader:
         """Return what a metric was between two times; p95 is the greatest of its runs'."""
         unit = dict(self.metrics(metric.partition("[")[0])).get(metric, "1")
         found = self._server.series(metric, since, until, points, self._labels)
-        return found if scale_of(unit) == 1 else [_scale_point(one, unit) for one in found]
+        return found if scale_of(unit) == 1 else [_scale_point(point, unit) for point in found]
 
     def past(
         self, metric: str, fingerprint: str, *, limit: int = 50, before: str | None = None
     ) -> list[Past]:
         """Return what the last runs of a fingerprint measured, the oldest first."""
         end = self.run_named(before) if before else None
-        looked, found = 0, list[Past]()
+        count, found = 0, list[Past]()
         for span in SPANS:
             runs = [
-                one
-                for one in self._runs(span)
-                if one.fingerprint == fingerprint and (end is None or one.started < end.started)
+                run
+                for run in self._runs(span)
+                if run.fingerprint == fingerprint and (end is None or run.started < end.started)
             ]
-            if len(runs) > looked:
-                looked = len(runs)
+            if len(runs) > count:
+                count = len(runs)
                 # Not every run measures everything: a component has its own interval.
                 found = self._of(metric, runs[-_RARELY * limit :])
             if len(found) >= limit:
@@ -91,13 +91,13 @@ class ServerReader:
 
     def of_run(self, run: str, metric: str) -> Past | None:
         """Return what one run measured of a metric."""
-        one = self.run_named(run)
-        return next(iter(self._of(metric, [one] if one else [])), None)
+        found = self.run_named(run)
+        return next(iter(self._of(metric, [found] if found else [])), None)
 
     def measured(self, metric: str, since: float, until: float) -> list[Past]:
         """Return what the runs that ended between two times measured, the oldest first."""
         span = self._clock() - since
-        runs = [one for one in self._runs(span) if since <= self._ends[one.uid] < until]
+        runs = [run for run in self._runs(span) if since <= self._ends[run.uid] < until]
         return self._of(metric, runs)
 
     def metrics(self, name: str) -> list[tuple[str, str]]:
@@ -113,7 +113,7 @@ class ServerReader:
         found: list[KeptRun] = []
         for span in SPANS:
             every = self._runs(span)
-            found = [one for one in every if fingerprint in (None, one.fingerprint)]
+            found = [run for run in every if fingerprint in (None, run.fingerprint)]
             if len(found) >= limit:
                 break
         return found[::-1][:limit]
@@ -125,11 +125,11 @@ class ServerReader:
         began = _began(name)
         for span in SPANS:
             runs = self._runs(span)[::-1]
-            found = next((one for one in runs if one.uid.startswith(name)), None)
+            found = next((run for run in runs if run.uid.startswith(name)), None)
             if found is None and began is not None:
                 # The id is of the moment in which the history was opened.
-                near = [one for one in runs if abs(one.started - began) <= _NEAR]
-                found = min(near, key=lambda one: abs(one.started - began), default=None)
+                near = [run for run in runs if abs(run.started - began) <= _NEAR]
+                found = min(near, key=lambda run: abs(run.started - began), default=None)
             if found is not None:
                 return found
         return None
@@ -141,24 +141,28 @@ class ServerReader:
     def _runs(self, span: float) -> list[KeptRun]:
         """Return the runs of the last `span` seconds, the oldest first."""
         if span not in self._known:
-            told = {name: self._told(name, span) for name in (ENDED, DURATION, STATUS)}
+            values = {name: self._told(name, span) for name in (ENDED, DURATION, STATUS)}
             kinds = {at: labels for labels, samples in self._raw(INFO, span) for at, _ in samples}
             found: dict[str, KeptRun] = {}
-            for at in sorted(told[ENDED].keys() & told[DURATION].keys()):
-                one = self._run(at, told, kinds.get(at, {}))
-                found[one.uid] = one
-                self._ends[one.uid] = at
-            self._known[span] = sorted(found.values(), key=lambda one: one.started)
+            for at in sorted(values[ENDED].keys() & values[DURATION].keys()):
+                run = self._run(at, values, kinds.get(at, {}))
+                found[run.uid] = run
+                self._ends[run.uid] = at
+            self._known[span] = sorted(found.values(), key=lambda run: run.started)
         return self._known[span]
 
-    def _run(self, at: float, told: dict[str, dict[float, float]], kind: dict[str, str]) -> KeptRun:
-        started = told[ENDED][at] - told[DURATION][at]
-        status = told[STATUS].get(at)
+    def _run(
+        self, at: float, values: dict[str, dict[float, float]], kind: dict[str, str]
+    ) -> KeptRun:
+        started = values[ENDED][at] - values[DURATION][at]
+        status = values[STATUS].get(at)
         return KeptRun(
             uid=_named(started),
             started=started,
-            duration=told[DURATION][at],
-            status=next((one.value for one, code in STATUSES.items() if code == status), "unknown"),
+            duration=values[DURATION][at],
+            status=next(
+                (word.value for word, code in STATUSES.items() if code == status), "unknown"
+            ),
             target=self._labels["target"],
             version=kind.get("version"),
             fingerprint=kind.get("fingerprint", ""),
@@ -183,14 +187,14 @@ class ServerReader:
             for at, value in samples:
                 statistic = labels.get("statistic", "")
                 found[at][statistic] = from_base(value, labels.get("unit", "1"), statistic)
-        return [one for run in runs for one in _past(run, found.get(self._ends[run.uid], {}))]
+        return [past for run in runs for past in _past(run, found.get(self._ends[run.uid], {}))]
 
 
-def _past(run: KeptRun, told: dict[str, float]) -> list[Past]:
-    value = told.get("value", told.get("median"))
+def _past(run: KeptRun, figures: dict[str, float]) -> list[Past]:
+    value = figures.get("value", figures.get("median"))
     if value is None:
         return []
-    statistics = {} if "value" in told else told
+    statistics = {} if "value" in figures else figures
     return [Past(run.uid, run.started, value, (value,), statistics)]
 
 

@@ -90,12 +90,12 @@ class Shipper:
             now, lost = time.monotonic(), self._queue.lost
             if lost.count != self._lost[1]:
                 self._lost = (now, lost.count)
-            told = [self._trouble and f"{self._trouble}; {len(self._queue)} requests wait"]
+            problems = [self._trouble and f"{self._trouble}; {len(self._queue)} requests wait"]
             if self._refused is not None and now - self._refused[0] < _TOLD:
-                told.append(self._refused[1])
+                problems.append(self._refused[1])
             if now - self._lost[0] < _TOLD:
-                told.append(str(lost))
-        return "; ".join(one for one in told if one) or None
+                problems.append(str(lost))
+        return "; ".join(problem for problem in problems if problem) or None
 
     def close(self, seconds: float) -> bool:
         """Send what waits, for so many seconds at the most; return whether nothing is left."""
@@ -112,11 +112,11 @@ class Shipper:
     def _ship(self) -> None:
         failures = 0
         while True:
-            one = self._next()
-            if one is None:
+            request = self._next()
+            if request is None:
                 break
             try:
-                asked = self._sent(one)
+                asked = self._sent(request)
             except Exception as error:  # noqa: BLE001  # this thread must not end before its time
                 asked = self._failed(f"it can't be sent ({type(error).__name__})", 0.0)
             failures = 0 if asked is None else failures + 1
@@ -137,16 +137,16 @@ class Shipper:
         with self._news:
             while not self._end:
                 ours = self._queue.claim()
-                one = self._queue.first() if ours else None
-                if one is not None:
-                    return one
+                request = self._queue.first() if ours else None
+                if request is not None:
+                    return request
                 if not ours:
                     self._queue.refresh()  # what another process has sent is gone
                 # Another process may leave something behind, or the right to send.
                 self._news.wait(LONGEST if ours else _TURN)
         return None
 
-    def _sent(self, one: Waiting) -> float | None:
+    def _sent(self, request: Waiting) -> float | None:
         """Send a request; return None where it is done with, else seconds that the server asks for."""
         import requests as http
 
@@ -155,7 +155,7 @@ class Shipper:
                 self._session = http.Session()
             with self._session.post(
                 self._url,
-                data=one.body,
+                data=request.body,
                 headers=HEADERS,
                 auth=self._authorized if self._token else None,
                 timeout=TIMEOUT,
@@ -170,12 +170,14 @@ class Shipper:
         if code == 429 or code >= 500:
             return self._failed(f"it answered with HTTP {code}", retry_after(asked))
         with self._lock:
-            self._queue.done(one.at)
+            self._queue.done(request.at)
             self._trouble = None
             # The specification: what is refused must not be tried again.
             if not 200 <= code < 300:
-                told = f"the server of the history refused samples with HTTP {code}: they are lost"
-                self._refused = (time.monotonic(), told + _meaning(code))
+                reason = (
+                    f"the server of the history refused samples with HTTP {code}: they are lost"
+                )
+                self._refused = (time.monotonic(), reason + _meaning(code))
         return None
 
     def _authorized(self, request: PreparedRequest) -> PreparedRequest:

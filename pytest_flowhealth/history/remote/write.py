@@ -51,16 +51,16 @@ def encoded(samples: Sequence[Sample]) -> bytes:
     import cramjam
 
     series: dict[tuple[str, tuple[tuple[str, str], ...]], list[Sample]] = defaultdict(list)
-    for one in samples:
-        series[one.name, one.labels].append(one)
+    for sample in samples:
+        series[sample.name, sample.labels].append(sample)
     request = _write_request()()
-    for (name, labels), ones in series.items():
+    for (name, labels), group in series.items():
         added = request.timeseries.add()
         for key, value in sorted((("__name__", name), *labels)):
             if value:  # an empty label is none
                 added.labels.add(name=key, value=_encodable(value))
-        for one in sorted(ones, key=lambda sample: sample.at):
-            added.samples.add(value=one.value, timestamp=round(1_000 * one.at))
+        for sample in sorted(group, key=lambda each: each.at):
+            added.samples.add(value=sample.value, timestamp=round(1_000 * sample.at))
     return bytes(cramjam.snappy.compress_raw(request.SerializeToString()))
 
 
