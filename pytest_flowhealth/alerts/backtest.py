@@ -40,7 +40,7 @@ def run_backtest(
         sqlite3.Error: The history can't be read.
     """
     found = []
-    for metric, unit in query.metrics(file, rule.metric):
+    for metric, unit in query.list_metrics(file, rule.metric):
         readings = _readings(file, rule, metric, since, until)
         found.append(
             BacktestResult(metric, len(readings), _fired(rule, policy, (metric, unit), readings))
@@ -65,8 +65,8 @@ def _fired(
 def _readings(
     file: sqlite3.Connection, rule: Condition, metric: str, since: float, until: float
 ) -> list[Reading]:
-    measured = query.measured(file, metric, since, until)
-    points = query.series(file, metric, since, until, points=max(1, int((until - since) / 60)))
+    measured = query.read_period(file, metric, since, until)
+    points = query.read_series(file, metric, since, until, points=max(1, int((until - since) / 60)))
     # Where there are more minutes than runs, somebody read it in between.
     if len(points) > 1.5 * len(measured):
         values = [(point.at, _of_point(rule.statistic, point)) for point in points]

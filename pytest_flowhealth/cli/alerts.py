@@ -36,7 +36,7 @@ from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.domain.text import format_number
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.history.keeping import asked
+from pytest_flowhealth.history.recording import query_history
 from pytest_flowhealth.monitor.console import Console
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.settings import Settings
@@ -67,7 +67,7 @@ def list_alerts(ctx: click.Context, project: str | None = None, history: str | N
         complain(f"no alerts are known: no monitor has run here, {path} is not there")
         ctx.exit(Status.UNKNOWN.exit_code)
     unknown: dict[str, TrackedAlert] = {}
-    alerts, problem = asked(path, store.alerts, unknown)
+    alerts, problem = query_history(path, store.alerts, unknown)
     rows = [(name, _describe_phase(one)) for name, one in alerts.items() if _is_active(one)]
     for line in align(rows):
         echo(line)
@@ -129,11 +129,11 @@ def rules(project: str | None, history: str | None) -> None:
     settings = read_settings(project)
     path = find_history(settings.target, history).path
     unknown: dict[str, TrackedAlert] = {}
-    alerts, problem = asked(path, store.alerts, unknown)
+    alerts, problem = query_history(path, store.alerts, unknown)
     for line in _describe_rules(settings, alerts):
         echo(line)
     nothing: list[str] = []
-    lines, broken = asked(path, lambda file: [*_backtest(settings, file)], nothing)
+    lines, broken = query_history(path, lambda file: [*_backtest(settings, file)], nothing)
     echo("")
     for line in lines or [f"no history to test them on: {problem or broken or path}"]:
         echo(line)

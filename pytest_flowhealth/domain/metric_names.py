@@ -8,7 +8,7 @@ another unit, such as ms or %, the label `unit` has it. `promtool check metrics`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 
 import msgspec
@@ -109,19 +109,21 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     at: float
 
 
-def place(host: str, target: str, instance: str) -> Labels:
+def make_origin_labels(host: str, target: str, instance: str) -> Labels:
     """Return the labels that say where something is from."""
     return (("host", host), ("target", target), ("instance", instance))
 
 
-def origin_of(health: Report) -> Labels:
+def find_origin_labels(health: Report) -> Labels:
     """Return the labels that say where a run is from; a target without a name has its folder's."""
     target = health.target.name or PurePath(health.target.path).name
     instance = health.target.instance or f"{health.host.name}:{health.target.path}"
-    return place(health.host.name, target, instance)
+    return make_origin_labels(health.host.name, target, instance)
 
 
-def exposed(health: Report, where: Labels, fingerprint: str | None = None) -> Iterator[Sample]:
+def iterate_samples(
+    health: Report, where: Labels, fingerprint: str | None = None
+) -> Iterator[Sample]:
     """Yield what a run found, each series once: its verdict, its checks' outcomes, what they measured.
 
     Args:
@@ -131,17 +133,28 @@ def exposed(health: Report, where: Labels, fingerprint: str | None = None) -> It
     """
     at = health.started.timestamp() + health.duration
     seen: set[tuple[str, Labels]] = set()
-    for name, labels, value in _verdict(health, fingerprint, at):
+    for name, labels, value in _iterate_verdict(health, fingerprint, at):
         yield Sample(name, (*where, *labels), value, at)
     for check in health.checks:
-        for name, labels, value in _measured(check):
+        for name, labels, value in _iterate_measurements(check):
             # Two checks that measured the same: the first counts, as everywhere.
             if (name, labels) not in seen:
                 seen.add((name, labels))
                 yield Sample(name, (*where, *labels), value, at)
 
 
-def scale_of(unit: str) -> float:
+def iterate_second_samples(
+    values: Mapping[str, tuple[float, str]], at: float, where: Labels
+) -> Iterator[Sample]:
+    """Yield the samples of one second: `values` are each metric's value and unit."""
+    for metric, (value, unit) in values.items():
+        labels = make_labels(metric, metric.partition(".")[0], "last", unit)
+        yield Sample(
+            make_metric_name(metric, unit), (*where, *labels), to_base(value, unit, "last"), at
+        )
+
+
+def get_scale(unit: str) -> float:
     """Return how many base units (seconds, bytes, ratios) a unit has; 1 for units of other kinds."""
     if unit == "%":
         return 0.01
@@ -150,15 +163,15 @@ def scale_of(unit: str) -> float:
 
 def to_base(value: float, unit: str, statistic: str) -> float:
     """Return a statistic of a series, or a value, in the base unit; a count has no unit."""
-    return value if statistic == "count" else value * scale_of(unit)
+    return value if statistic == "count" else value * get_scale(unit)
 
 
 def from_base(value: float, unit: str, statistic: str) -> float:
     """Return what `to_base` was given."""
-    return value if statistic == "count" else value / scale_of(unit)
+    return value if statistic == "count" else value / get_scale(unit)
 
 
-def name_of(metric: str, unit: str) -> str:
+def make_metric_name(metric: str, unit: str) -> str:
     """Return the name of a metric: `redis.connect` in ms is flowhealth_redis_connect_seconds.
 
     Endings that stand for other kinds of metrics (`_count`, `_total`) are followed by `_value`.
@@ -175,21 +188,21 @@ def name_of(metric: str, unit: str) -> str:
     return f"{PREFIX}_measured_{plain}" if name in HELP else name
 
 
-def unit_of(name: str) -> str:
+def find_unit_word(name: str) -> str:
     """Return the word of the unit that a name ends with; empty for none."""
     words = sorted(filter(None, WORDS.values()), key=len, reverse=True)
     return next((word for word in words if name.endswith(f"_{word}")), "")
 
 
-def labels_of(metric: str, component: str, statistic: str, unit: str) -> Labels:
+def make_labels(metric: str, component: str, statistic: str, unit: str) -> Labels:
     """Return the labels of a figure, besides those of the host and the target."""
     _, bracket, which = metric.partition("[")
     found = (("component", component), ("statistic", statistic))
-    scaled = () if scale_of(unit) == 1 else (("unit", unit),)
+    scaled = () if get_scale(unit) == 1 else (("unit", unit),)
     return (*found, *scaled, *((("parameters", which.removesuffix("]")),) if bracket else ()))
 
 
-def figures(measurement: Measurement) -> Iterator[tuple[str, float]]:
+def iterate_statistics(measurement: Measurement) -> Iterator[tuple[str, float]]:
     """Yield what was measured, by statistic: `value` of a scalar; nothing where nothing was."""
     if measurement.value is not None:
         yield "value", measurement.value
@@ -200,7 +213,7 @@ def figures(measurement: Measurement) -> Iterator[tuple[str, float]]:
                 yield name, float(value)
 
 
-def _verdict(
+def _iterate_verdict(
     health: Report, fingerprint: str | None, at: float
 ) -> Iterator[tuple[str, Labels, float]]:
     yield STATUS, (), STATUSES[health.status]
@@ -217,16 +230,16 @@ def _verdict(
             yield CHECK, named, OUTCOMES[check.outcome]
 
 
-def _measured(check: CheckResult) -> Iterator[tuple[str, Labels, float]]:
+def _iterate_measurements(check: CheckResult) -> Iterator[tuple[str, Labels, float]]:
     _, bracket, which = check.id.partition("[")
     for measurement in check.measurements:
         metric = f"{check.component}.{measurement.name}"
-        for statistic, value in figures(measurement):
-            labels = labels_of(
+        for statistic, value in iterate_statistics(measurement):
+            labels = make_labels(
                 f"{metric}{bracket}{which}", check.component, statistic, measurement.unit
             )
             yield (
-                name_of(metric, measurement.unit),
+                make_metric_name(metric, measurement.unit),
                 labels,
                 to_base(value, measurement.unit, statistic),
             )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -19,6 +21,18 @@ class Trend(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     values: tuple[float, ...]
     median: float | None = None
     change: float | None = None
+
+
+SHOWN = 20
+"""Values of a trend, this run's included."""
+
+
+def make_trend(threshold: str, unit: str, past: Sequence[float], now: float) -> Trend:
+    """Return the trend of a figure: of the earlier runs, the oldest first, and of this one."""
+    values = (*past[-(SHOWN - 1) :], now)
+    middle = statistics.median(past) if past else None
+    change = (now - middle) / abs(middle) if middle else None
+    return Trend(threshold, unit, values, middle, change)
 
 
 class Comparison(msgspec.Struct, frozen=True, gc=False):

@@ -7,7 +7,13 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from pytest_flowhealth.domain.metric_names import CHECK, COMPONENT, STATUS, scale_of, unit_of
+from pytest_flowhealth.domain.metric_names import (
+    CHECK,
+    COMPONENT,
+    STATUS,
+    find_unit_word,
+    get_scale,
+)
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.text import printable
 from pytest_flowhealth.domain.thresholds import ThresholdResult
@@ -94,7 +100,7 @@ def _chart(series: list[MeasuredSeries], target: str, intervals: Mapping[str, fl
     )
     legend = "{{instance}} {{statistic}} {{parameters}}"
     limits = next(_limits_of(series), None)
-    options: dict[str, Any] = {"unit": _UNITS.get(unit_of(first.name), "none")}
+    options: dict[str, Any] = {"unit": _UNITS.get(find_unit_word(first.name), "none")}
     if limits is not None:
         options |= _draw_limits(limits, first.measurement.unit)
     expression = take_last(selector, first.check.component, intervals)
@@ -110,7 +116,7 @@ def _limits_of(series: list[MeasuredSeries]) -> Iterator[ThresholdResult]:
 
 def _draw_limits(limits: ThresholdResult, unit: str) -> dict[str, Any]:
     """Return the options that draw the limits as lines."""
-    scale = scale_of(limits.unit or unit)
+    scale = get_scale(limits.unit or unit)
     colors = [("red", limits.fail), ("yellow", limits.warn)]
     lines = sorted((limit * scale, color) for color, limit in colors if limit is not None)
     if limits.better == "lower":

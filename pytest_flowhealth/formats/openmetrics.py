@@ -17,9 +17,9 @@ from pytest_flowhealth.domain.metric_names import (
     STATE,
     Labels,
     Sample,
-    exposed,
-    origin_of,
-    unit_of,
+    find_origin_labels,
+    find_unit_word,
+    iterate_samples,
 )
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Status
@@ -28,9 +28,9 @@ from pytest_flowhealth.formats.readings import escape_surrogates
 
 def render(health: Report) -> str:
     """Return a run as OpenMetrics text; labels: host, target, component, check, statistic."""
-    where = origin_of(health)
+    where = find_origin_labels(health)
     families: dict[str, list[Sample]] = defaultdict(list)
-    for sample in (*exposed(health, where), *_states(health, where)):
+    for sample in (*iterate_samples(health, where), *_states(health, where)):
         families[sample.name].append(sample)
     lines = [line for name, samples in families.items() for line in _family(name, samples)]
     return "\n".join([*lines, "# EOF", ""])
@@ -44,7 +44,7 @@ def _states(health: Report, where: Labels) -> Iterator[Sample]:
 
 def _family(name: str, samples: list[Sample]) -> Iterator[str]:
     yield f"# TYPE {name} gauge"
-    if unit := unit_of(name):
+    if unit := find_unit_word(name):
         yield f"# UNIT {name} {unit}"
     component = dict(samples[0].labels).get("component", "")
     yield f"# HELP {name} {HELP.get(name) or f'Measured by the checks of {component}.'}"

@@ -8,7 +8,7 @@ import msgspec
 
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.measurements import Measurement
-from pytest_flowhealth.domain.metric_names import STATISTICS, name_of
+from pytest_flowhealth.domain.metric_names import STATISTICS, make_metric_name
 from pytest_flowhealth.domain.report import Report
 
 LOOKBACK = 300.0
@@ -51,7 +51,11 @@ def iterate_series(report: Report) -> Iterator[MeasuredSeries]:
             if measurement.problem is None:
                 metric = f"{check.component}.{measurement.name}"
                 yield MeasuredSeries(
-                    check, measurement, metric, name_of(metric, measurement.unit), parameters
+                    check,
+                    measurement,
+                    metric,
+                    make_metric_name(metric, measurement.unit),
+                    parameters,
                 )
 
 

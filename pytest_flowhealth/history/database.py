@@ -95,18 +95,18 @@ MIGRATIONS = (
 _BROKEN = ("not a database", "malformed", "disk image", "no such table", "no such column")
 
 
-def is_server(url: str) -> bool:
+def is_server_url(url: str) -> bool:
     """Tell whether an address is that of a Prometheus-compatible server."""
     return url.startswith(("http://", "https://"))
 
 
-def path_of(url: str, folder: Path) -> Path | None:
+def parse_file_url(url: str, folder: Path) -> Path | None:
     """Return the file that a URL names: `sqlite:///PATH`, relative to `folder`; of a server's, None.
 
     Raises:
         UsageError: It names none that can be used.
     """
-    if is_server(url):
+    if is_server_url(url):
         return None
     if url.startswith(PREFIX) and url != PREFIX and "\0" not in url:
         return folder / url.removeprefix(PREFIX)
@@ -179,7 +179,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def erasing(connection: sqlite3.Connection) -> Iterator[None]:
+def secure_delete(connection: sqlite3.Connection) -> Iterator[None]:
     """Leave nothing of what is removed or moved about in the file, nor in its log once all have closed it.
 
     Needed also for adding to tables that people may ask to be erased from: SQLite else leaves copies of

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history import spool
-from pytest_flowhealth.history.keeping import opened
+from pytest_flowhealth.history.recording import open_history
 
 LONGEST = 300.0
 """Seconds after which it gives up; the next run takes in what is left."""
@@ -20,15 +20,15 @@ _PAUSE = 0.5
 def drain(path: Path, seconds: float = LONGEST) -> bool:
     """Return whether all runs that waited are in the history."""
     end = time.monotonic() + seconds
-    while spool.waiting(path) and time.monotonic() < end:
+    while spool.list_spooled(path) and time.monotonic() < end:
         try:
-            with opened(path, wait=_PAUSE) as connection:
-                spool.take_in(connection, path)
+            with open_history(path, wait=_PAUSE) as connection:
+                spool.import_spooled(connection, path)
         except (sqlite3.Error, OSError):
             time.sleep(_PAUSE)
         except UsageError:
             return False
-    return not spool.waiting(path)
+    return not spool.list_spooled(path)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,15 @@ from typing import Any
 import msgspec
 
 from pytest_flowhealth.domain.statistics import Unsupported, compute
-from pytest_flowhealth.history.rollup import HOUR, MINUTE, TEN, Rollup, figures, rolled_up, unpacked
+from pytest_flowhealth.history.rollup import (
+    HOUR,
+    MINUTE,
+    TEN,
+    Rollup,
+    make_rollup,
+    summarize_rollups,
+    unpack_hour,
+)
 
 POINTS = 600
 """Points of a range by default."""
@@ -30,7 +38,7 @@ class Point(msgspec.Struct, frozen=True):
     p95: float | None
 
 
-class Past(msgspec.Struct, frozen=True):
+class PastMeasurement(msgspec.Struct, frozen=True):
     """What an earlier run measured: its median, and its samples in their order.
 
     Where only the statistics of a series are known, these are in `statistics`, and its median is in
@@ -53,7 +61,7 @@ class Past(msgspec.Struct, frozen=True):
             return None
 
 
-class KeptRun(msgspec.Struct, frozen=True):
+class RecordedRun(msgspec.Struct, frozen=True):
     """An earlier run; `baseline` is the name that it was kept under."""
 
     uid: str
@@ -69,7 +77,7 @@ class KeptRun(msgspec.Struct, frozen=True):
 _RUN = "uid, started, duration, status, target, version, fingerprint, baseline"
 
 
-def series(
+def read_series(
     connection: Connection, metric: str, since: float, until: float, points: int = POINTS
 ) -> list[Point]:
     """Return what a metric was from `since` to before `until`, in at most about `points` stretches.
@@ -94,14 +102,14 @@ def series(
     return _stretches(_hours(connection, row[0], since, until), stretch, HOUR)
 
 
-def past(
+def read_past(
     connection: Connection,
     metric: str,
     fingerprint: str,
     *,
     limit: int = 50,
     before: str | None = None,
-) -> list[Past]:
+) -> list[PastMeasurement]:
     """Return what the last runs of a fingerprint measured, the oldest first.
 
     Args:
@@ -122,10 +130,14 @@ def past(
         "ORDER BY started DESC LIMIT ?",
         (metric, fingerprint, before, limit),
     ).fetchall()
-    return [Past(uid, at, value, _samples(blob)) for uid, at, value, blob in reversed(rows)]
+    return [
+        PastMeasurement(uid, at, value, _samples(blob)) for uid, at, value, blob in reversed(rows)
+    ]
 
 
-def measured(connection: Connection, metric: str, since: float, until: float) -> list[Past]:
+def read_period(
+    connection: Connection, metric: str, since: float, until: float
+) -> list[PastMeasurement]:
     """Return what the runs between two times measured, on whatever machine, the oldest first.
 
     Raises:
@@ -137,10 +149,10 @@ def measured(connection: Connection, metric: str, since: float, until: float) ->
         "WHERE name = ? AND started >= ? AND started < ? ORDER BY started",
         (metric, since, until),
     )
-    return [Past(uid, at, value, _samples(blob)) for uid, at, value, blob in rows]
+    return [PastMeasurement(uid, at, value, _samples(blob)) for uid, at, value, blob in rows]
 
 
-def metrics(connection: Connection, name: str) -> list[tuple[str, str]]:
+def list_metrics(connection: Connection, name: str) -> list[tuple[str, str]]:
     """Return the metrics of a name, those of its parametrised checks too, each with its unit.
 
     Raises:
@@ -152,7 +164,7 @@ def metrics(connection: Connection, name: str) -> list[tuple[str, str]]:
     ]
 
 
-def values_of(connection: Connection, run: str) -> dict[str, Past]:
+def read_run(connection: Connection, run: str) -> dict[str, PastMeasurement]:
     """Return what one run measured, by metric.
 
     Raises:
@@ -163,12 +175,14 @@ def values_of(connection: Connection, run: str) -> dict[str, Past]:
         "JOIN runs ON runs.id = run JOIN metrics ON metrics.id = metric WHERE uid = ?",
         (run,),
     )
-    return {name: Past(uid, at, value, _samples(blob)) for name, uid, at, value, blob in rows}
+    return {
+        name: PastMeasurement(uid, at, value, _samples(blob)) for name, uid, at, value, blob in rows
+    }
 
 
-def runs(
+def list_runs(
     connection: Connection, *, limit: int = 50, fingerprint: str | None = None
-) -> list[KeptRun]:
+) -> list[RecordedRun]:
     """Return the last runs, the newest first.
 
     Raises:
@@ -179,27 +193,27 @@ def runs(
         "ORDER BY started DESC LIMIT ?",
         (fingerprint, fingerprint, limit),
     )
-    return [KeptRun(*row) for row in rows]
+    return [RecordedRun(*row) for row in rows]
 
 
-def run_named(connection: Connection, name: str) -> KeptRun | None:
+def find_run(connection: Connection, name: str) -> RecordedRun | None:
     """Return the run with an id (its begin is enough), the name of a baseline, or `latest`.
 
     Raises:
         sqlite3.Error: It can't be read.
     """
     if name == "latest":
-        return next(iter(runs(connection, limit=1)), None)
+        return next(iter(list_runs(connection, limit=1)), None)
     escaped = name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     rows = connection.execute(
         f"SELECT {_RUN} FROM runs WHERE baseline = ? OR uid LIKE ? ESCAPE '\\' "  # noqa: S608  # as above
         "ORDER BY baseline = ? DESC, started DESC LIMIT 1",
         (name, f"{escaped}%", name),
     ).fetchall()
-    return KeptRun(*rows[0]) if rows else None
+    return RecordedRun(*rows[0]) if rows else None
 
 
-def report(connection: Connection, run: str) -> dict[str, Any] | None:
+def read_report(connection: Connection, run: str) -> dict[str, Any] | None:
     """Return the report of a run, None where there is none.
 
     Raises:
@@ -231,7 +245,7 @@ def _of_samples(
     for at, value in rows:
         found[int((at / 1_000 - since) / stretch)].append(value)
     return [
-        Point(since + index * stretch, *figures([rolled_up(values)]))
+        Point(since + index * stretch, *summarize_rollups([make_rollup(values)]))
         for index, values in found.items()
     ]
 
@@ -246,7 +260,7 @@ def _parts(
         (metric, int(since) - HOUR, int(until) + 1),
     )
     for hour, data in rows:
-        for number, rollup in unpacked(data).items():
+        for number, rollup in unpack_hour(data).items():
             at = hour + step * number
             if since - step < at < until:
                 yield at, rollup
@@ -269,4 +283,4 @@ def _stretches(found: Iterable[tuple[int, Rollup]], stretch: float, step: int) -
     parts: dict[int, list[Rollup]] = defaultdict(list)
     for at, rollup in found:
         parts[at // width * width].append(rollup)
-    return [Point(at, *figures(rollups)) for at, rollups in parts.items()]
+    return [Point(at, *summarize_rollups(rollups)) for at, rollups in parts.items()]

@@ -47,7 +47,7 @@ Figures = tuple[float, ...]
 """What is compared of one run: the same statistics of each."""
 
 
-class Usual(msgspec.Struct, frozen=True):
+class NoiseBand(msgspec.Struct, frozen=True):
     """What one figure was in the earlier runs, and the share of it that noise may make it differ by."""
 
     median: float
@@ -79,10 +79,10 @@ def compare(
         among: How many measurements of the run are compared, this one included.
     """
     runs = [samples for samples in past[-MOST:] if samples]
-    names = figures_of(now, runs, better)
+    names = choose_statistics(now, runs, better)
     alarm = (ALARM_EACH if len(names) > 1 else ALARM_ALONE) * min(1.0, SHARING / among)
     ours, earlier = _figures(now, names), [_figures(samples, names) for samples in runs]
-    count = before_streak(earlier, better, alarm) if better else len(earlier)
+    count = count_before_streak(earlier, better, alarm) if better else len(earlier)
     middle = statistics.median(run[0] for run in earlier[:count]) if earlier else None
     change = (ours[0] - middle) / abs(middle) if middle else None
 
@@ -93,7 +93,7 @@ def compare(
 
     if count < FEWEST:
         return make_result("neutral", f"{count} earlier runs, {FEWEST} are needed")
-    usual = usual_of(earlier[:count], better, alarm)
+    usual = estimate_noise_bands(earlier[:count], better, alarm)
     if change is None or not usual:
         return make_result("neutral", "the median of the earlier runs is 0")
     limit = max(band.limit for band in usual)
@@ -110,7 +110,7 @@ def compare(
     return make_result(outcome, note if since and outcome == "worse" else None, limit)
 
 
-def before_streak(earlier: Sequence[Figures], better: Better, alarm: float) -> int:
+def count_before_streak(earlier: Sequence[Figures], better: Better, alarm: float) -> int:
     """Return how many runs there are before those that were all worse, up to the last one.
 
     A slow-down that lasts is no noise of the runs before it: else it would be told only once.
@@ -121,7 +121,7 @@ def before_streak(earlier: Sequence[Figures], better: Better, alarm: float) -> i
         least = abs(middle) * EFFECT
         if any(sign * (run[0] - middle) <= least for run in earlier[count:]):
             continue
-        usual = usual_of(earlier[:count], better, alarm)
+        usual = estimate_noise_bands(earlier[:count], better, alarm)
         if usual and all(
             band.outcome(figure, better) == "worse"
             for run in earlier[count:]
@@ -131,21 +131,23 @@ def before_streak(earlier: Sequence[Figures], better: Better, alarm: float) -> i
     return len(earlier)
 
 
-def usual_of(
+def estimate_noise_bands(
     earlier: Sequence[Figures], better: Better | None, alarm: float
-) -> tuple[Usual, ...] | None:
+) -> tuple[NoiseBand, ...] | None:
     """Return what each figure usually is, None where one is usually 0."""
     found = []
     for values in zip(*earlier, strict=True):
         middle = statistics.median(values)
         if middle == 0:
             return None
-        noise = deviations(len(values), alarm) * spread(values, better) / abs(middle)
-        found.append(Usual(middle, max(EFFECT, noise)))
+        noise = (
+            compute_deviations(len(values), alarm) * estimate_spread(values, better) / abs(middle)
+        )
+        found.append(NoiseBand(middle, max(EFFECT, noise)))
     return tuple(found)
 
 
-def figures_of(
+def choose_statistics(
     now: Sequence[float], past: Sequence[Sequence[float]], better: Better | None
 ) -> tuple[str, ...]:
     """Return the statistics that are compared: the median, and the better part that all can tell."""
@@ -156,7 +158,7 @@ def figures_of(
     return ("median", f"p{share if better == 'lower' else 100 - share}")
 
 
-def spread(values: Sequence[float], better: Better | None) -> float:
+def estimate_spread(values: Sequence[float], better: Better | None) -> float:
     """Return the spread of earlier figures, at least two; never quite nothing.
 
     Qn, the first quartile of the distances between any two, which half of the values can't spoil and
@@ -176,7 +178,7 @@ def spread(values: Sequence[float], better: Better | None) -> float:
     return max(robust, tail / _DECILE_TO_NORMAL, _LEAST_SPREAD * abs(middle))
 
 
-def deviations(runs: int, alarm: float) -> float:
+def compute_deviations(runs: int, alarm: float) -> float:
     """Return how many spreads from the median are too many.
 
     The quantile of Student's distribution with as many degrees of freedom as `runs` figures give a

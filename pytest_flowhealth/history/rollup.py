@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from pytest_flowhealth.history.sketch import Sketch, upper
+from pytest_flowhealth.history.sketch import Sketch, compute_upper_quantile
 
 MINUTE = 60
 TEN = 600
@@ -28,13 +28,13 @@ class Rollup(msgspec.Struct, array_like=True):
     sketch: bytes
 
 
-def rolled_up(values: Iterable[float]) -> Rollup:
+def make_rollup(values: Iterable[float]) -> Rollup:
     """Return the roll-up of finite values, at least one."""
     values = tuple(values)
     return Rollup(len(values), min(values), max(values), sum(values), Sketch(values).packed())
 
 
-def merged(parts: Iterable[Rollup]) -> Rollup:
+def merge_rollups(parts: Iterable[Rollup]) -> Rollup:
     """Return the roll-up of all the values of `parts`, at least one."""
     parts = tuple(parts)
     if len(parts) == 1:
@@ -51,7 +51,7 @@ def merged(parts: Iterable[Rollup]) -> Rollup:
     )
 
 
-def figures(parts: Sequence[Rollup]) -> tuple[int, float, float, float, float | None]:
+def summarize_rollups(parts: Sequence[Rollup]) -> tuple[int, float, float, float, float | None]:
     """Return count, least, greatest, mean and p95 of all the values of `parts`, at least one.
 
     The p95 within 2 % of itself; None for too few values.
@@ -63,16 +63,18 @@ def figures(parts: Sequence[Rollup]) -> tuple[int, float, float, float, float | 
         min(part.least for part in parts),
         max(part.greatest for part in parts),
         sum(part.total for part in parts) / count,
-        upper([part.sketch for part in parts], counts, 0.95) if count >= FEWEST else None,
+        compute_upper_quantile([part.sketch for part in parts], counts, 0.95)
+        if count >= FEWEST
+        else None,
     )
 
 
-def packed(stretches: Mapping[int, Rollup]) -> bytes:
+def pack_hour(stretches: Mapping[int, Rollup]) -> bytes:
     """Return the stretches of one hour, by their number, as one small block."""
     return zlib.compress(msgspec.msgpack.encode(dict(sorted(stretches.items()))))
 
 
-def unpacked(data: bytes) -> dict[int, Rollup]:
+def unpack_hour(data: bytes) -> dict[int, Rollup]:
     """Return what `packed` made.
 
     Raises:

@@ -97,7 +97,7 @@ class Sketch:
         return sketch
 
 
-def upper(parts: Sequence[bytes], counts: Sequence[int], share: float) -> float:
+def compute_upper_quantile(parts: Sequence[bytes], counts: Sequence[int], share: float) -> float:
     """Return a quantile of all the values of packed sketches together, as merging them would.
 
     `counts` says how many values each has.

@@ -11,8 +11,8 @@ import msgspec
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.statistics import DEFAULT
 from pytest_flowhealth.domain.thresholds import Better
-from pytest_flowhealth.history.entry import metric_of
 from pytest_flowhealth.history.reader import Reader
+from pytest_flowhealth.history.run_record import name_metric
 from pytest_flowhealth.history.threshold_suggestions import read_reports
 
 STEADY = 0.1
@@ -71,7 +71,7 @@ def _figures(check: dict[str, Any]) -> Iterator[tuple[str, _Figure]]:
     """Yield what a check measured: by its thresholds, else by the median."""
     for measurement in check["measurements"]:
         name = f"{check['component']}.{measurement['name']}"
-        checks = {metric_of(check["id"], check["component"], measurement["name"]): check["id"]}
+        checks = {name_metric(check["id"], check["component"], measurement["name"]): check["id"]}
         limits = [
             each for each in check["thresholds"] if each["measurement"] == measurement["name"]
         ]

@@ -11,7 +11,7 @@ import msgspec
 from pytest_flowhealth.domain.status import USAGE_ERROR
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.github_issues.scheduler import IssueScheduler
-from pytest_flowhealth.history.place import Place
+from pytest_flowhealth.history.location import HistoryLocation
 from pytest_flowhealth.monitor.console import Console
 from pytest_flowhealth.monitor.issues import IssueObserver
 from pytest_flowhealth.monitor.lock import Lock
@@ -25,7 +25,9 @@ from pytest_flowhealth.monitor.view import View
 class Viewer(Protocol):
     """Makes what watches the monitor, ready to be started."""
 
-    def __call__(self, options: MonitorOptions, settings: Settings, location: Place) -> Page:
+    def __call__(
+        self, options: MonitorOptions, settings: Settings, location: HistoryLocation
+    ) -> Page:
         """Return it.
 
         Raises:

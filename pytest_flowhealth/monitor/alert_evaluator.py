@@ -14,7 +14,7 @@ from pytest_flowhealth.alerts.series import Reading, Series
 from pytest_flowhealth.alerts.store import Silence
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.status import Outcome
-from pytest_flowhealth.history.entry import Entry
+from pytest_flowhealth.history.run_record import RunRecord
 from pytest_flowhealth.monitor.frames import Partly
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.monitor.status_board import BoardState
@@ -106,7 +106,7 @@ class AlertEvaluator:
         settings = self.settings.target.config.alerts
         self.engine.observe([evaluation.evaluate_delivery(refusals, settings)], moment)
 
-    def add_measurements(self, entry: Entry, moment: Timestamp) -> None:
+    def add_measurements(self, entry: RunRecord, moment: Timestamp) -> None:
         """Take in what a round measured."""
         named = {rule.metric.partition("[")[0] for rule in self.settings.rules}
         for measurement in entry.taken:

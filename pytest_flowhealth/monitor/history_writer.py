@@ -24,9 +24,9 @@ from pytest_flowhealth.config.atomic import make_folder
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history import spool
 from pytest_flowhealth.history.database import is_broken, move_aside
-from pytest_flowhealth.history.entry import Entry
-from pytest_flowhealth.history.keeping import opened, said
-from pytest_flowhealth.history.store import Moment, Retention, add_raw, add_run, purge, roll_up_raw
+from pytest_flowhealth.history.recording import describe_error, open_history
+from pytest_flowhealth.history.run_record import RunRecord
+from pytest_flowhealth.history.store import Retention, Second, add_raw, add_run, purge, roll_up_raw
 
 SECONDS, ENTRIES = 3_600, 500
 """How many seconds of samples, and how many rounds, wait at the most."""
@@ -60,8 +60,8 @@ class HistoryWriter:
         self.problem: str | None = None
         self.dropped = 0
         self._notices: list[str] = []
-        self._seconds: deque[Moment] = deque(maxlen=SECONDS)
-        self._entries: deque[Entry] = deque(maxlen=ENTRIES)
+        self._seconds: deque[Second] = deque(maxlen=SECONDS)
+        self._entries: deque[RunRecord] = deque(maxlen=ENTRIES)
         self.silences: list[Silence] = []
         self.acknowledged: dict[str, str] = {}
         self._file: int | None = None
@@ -91,7 +91,7 @@ class HistoryWriter:
         if values:
             self._seconds.append((at, values))
 
-    def add_entry(self, entry: Entry) -> None:
+    def add_entry(self, entry: RunRecord) -> None:
         """Take a round in, to be written with the next flush."""
         self.dropped += len(self._entries) == ENTRIES
         self._entries.append(entry)
@@ -117,7 +117,7 @@ class HistoryWriter:
         while self._entries:
             add_run(file, self._entries[0])
             self._entries.popleft()
-        spool.take_in(file, self.path)
+        spool.import_spooled(file, self.path)
         if now - self._rolled >= 60:
             roll_up_raw(file, now)
             self._rolled = now
@@ -130,7 +130,7 @@ class HistoryWriter:
         try:
             make_folder(self.path.parent)
             # Opened anew each time: what others do to an open file's maps could end this process.
-            with opened(self.path, _WAIT) as file:
+            with open_history(self.path, _WAIT) as file:
                 done = do(file)
             self._file = self.path.stat().st_ino
         except sqlite3.Error as error:
@@ -148,7 +148,7 @@ class HistoryWriter:
         with contextlib.suppress(OSError):
             if "I/O" in str(error) and shutil.disk_usage(self.path.parent).free < _LITTLE:
                 return "the disk is full"
-        return said(error)
+        return describe_error(error)
 
     def _mend(self, error: sqlite3.Error) -> None:
         """Move a broken history aside: the next flush begins a new one."""

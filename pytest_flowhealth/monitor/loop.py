@@ -14,7 +14,7 @@ from pytest_flowhealth.alerts.engine import Timestamp
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.history.entry import Entry
+from pytest_flowhealth.history.run_record import RunRecord
 from pytest_flowhealth.monitor import settings as configured
 from pytest_flowhealth.monitor.clock import Clock
 from pytest_flowhealth.monitor.console import Console, StatusLine
@@ -279,7 +279,7 @@ class Monitor:
             self._plan({check.component for check in health.checks})
         entry = None
         if ended is not None and ended.entry is not None:
-            entry = msgspec.msgpack.decode(ended.entry, type=Entry)
+            entry = msgspec.msgpack.decode(ended.entry, type=RunRecord)
         self.board.add_round(health, result.problems, moment.wall, self._requested, moment.now)
         self._hurry_waiting(moment.now)
         self.pipeline.round(

@@ -15,13 +15,17 @@ from pytest_flowhealth.alerts.message import Alert, Message, Origin
 from pytest_flowhealth.alerts.outbox import Outbox
 from pytest_flowhealth.alerts.routing import matches
 from pytest_flowhealth.alerts.store import Changes, Silence
-from pytest_flowhealth.domain.metric_names import Sample
+from pytest_flowhealth.domain.metric_names import (
+    Sample,
+    iterate_samples,
+    iterate_second_samples,
+    make_origin_labels,
+)
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.errors import FlowHealthError
-from pytest_flowhealth.history.entry import Entry
 from pytest_flowhealth.history.fingerprint import fingerprint
-from pytest_flowhealth.history.place import Place
-from pytest_flowhealth.history.remote import samples
+from pytest_flowhealth.history.location import HistoryLocation
+from pytest_flowhealth.history.run_record import RunRecord
 from pytest_flowhealth.history.store import Retention
 from pytest_flowhealth.monitor.alert_evaluator import AlertEvaluator
 from pytest_flowhealth.monitor.clock import Clock
@@ -49,7 +53,7 @@ class Pipeline:
     def __init__(
         self,
         settings: Settings,
-        place: Place,
+        place: HistoryLocation,
         environ: Mapping[str, str],
         console: Callable[[Message], None],
         logs: Logs,
@@ -61,7 +65,7 @@ class Pipeline:
         self._shipper = place.shipper()
         name = settings.target.name or settings.target.root.name
         origin = Origin(platform.node(), name, settings.target.instance)
-        self._where = samples.place(origin.host, origin.target, origin.instance)
+        self._where = make_origin_labels(origin.host, origin.target, origin.instance)
         self._seconds: list[Sample] = []
         known = self._writer.remembered()
         self.clock = Clock(known.clock)
@@ -159,7 +163,7 @@ class Pipeline:
     def round(
         self,
         health: Report | None,
-        entry: Entry | None,
+        entry: RunRecord | None,
         problems: Sequence[str],
         moment: Timestamp,
         requested: Collection[str] | None,
@@ -175,7 +179,7 @@ class Pipeline:
             self._evaluator.add_measurements(entry, moment)
             self._writer.add_entry(entry)
         if health is not None and self._shipper is not None:
-            self._shipper.put(samples.of_round(health, self._where, self._fingerprint))
+            self._shipper.put(iterate_samples(health, self._where, self._fingerprint))
         self._send(moment, flush=True)
 
     def second(
@@ -198,7 +202,7 @@ class Pipeline:
         """Send what was read every second to the server, some seconds at a time."""
         if self._shipper is None:
             return
-        self._seconds += samples.of_second(values, moment.wall.timestamp(), self._where)
+        self._seconds += iterate_second_samples(values, moment.wall.timestamp(), self._where)
         if flush and self._seconds:
             self._shipper.put(self._seconds)
             self._seconds = []

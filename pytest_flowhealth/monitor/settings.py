@@ -13,8 +13,8 @@ from pytest_flowhealth.alerts.rules import Condition, conditions
 from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.history.place import Place, usable_place_of
-from pytest_flowhealth.history.remote.write import require
+from pytest_flowhealth.history.location import HistoryLocation, find_usable_location
+from pytest_flowhealth.history.remote.write_request import require_remote_write
 from pytest_flowhealth.monitor.frames import Settled
 
 FIRST_AGAIN = 60.0
@@ -81,15 +81,15 @@ def read(options: MonitorOptions, environ: Mapping[str, str] = os.environ) -> Se
     )
 
 
-def history_of(options: MonitorOptions, settings: Settings) -> Place:
+def history_of(options: MonitorOptions, settings: Settings) -> HistoryLocation:
     """Return where the history is kept: alerts always in the file.
 
     Raises:
         UsageError: The address is none, or what is there can't be used.
     """
-    location = usable_place_of(options.history, Path(options.folder), settings.target)
+    location = find_usable_location(options.history, Path(options.folder), settings.target)
     if location.server is not None:
-        require()
+        require_remote_write()
     return location
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pytest_flowhealth.history.place import Place
+from pytest_flowhealth.history.location import HistoryLocation
 from pytest_flowhealth.monitor.__main__ import main
 from pytest_flowhealth.monitor.settings import MonitorOptions, Settings
 from pytest_flowhealth.web.page import Page
@@ -14,7 +14,7 @@ from pytest_flowhealth.web.settings import Secrets, read_address
 if __name__ == "__main__":
     known = Secrets.taken(os.environ)
 
-    def viewer(options: MonitorOptions, settings: Settings, location: Place) -> Page:
+    def viewer(options: MonitorOptions, settings: Settings, location: HistoryLocation) -> Page:
         """Return the page that the command line asks for."""
         return Page(read_address(options.page or ""), settings, location, known)
 

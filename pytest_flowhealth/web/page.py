@@ -19,7 +19,7 @@ import msgspec
 
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.github_issues.scheduler import IssueScheduler
-from pytest_flowhealth.history.place import Place
+from pytest_flowhealth.history.location import HistoryLocation
 from pytest_flowhealth.install_reports.batch_writer import BatchWriter
 from pytest_flowhealth.monitor.loop import Monitor
 from pytest_flowhealth.monitor.settings import Settings
@@ -70,7 +70,7 @@ class Page:
     """
 
     def __init__(
-        self, address: Address, settings: Settings, place: Place, secrets: Secrets
+        self, address: Address, settings: Settings, place: HistoryLocation, secrets: Secrets
     ) -> None:
         self._secrets = secrets
         self._place = place

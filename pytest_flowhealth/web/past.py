@@ -18,17 +18,17 @@ from pytest_flowhealth.alerts.store import Silence
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.history.availability import Availability, availabilities, read_rounds
-from pytest_flowhealth.history.place import Place
+from pytest_flowhealth.history.availability import Availability, compute_availabilities, read_rounds
+from pytest_flowhealth.history.location import HistoryLocation
 from pytest_flowhealth.history.query import Point
 from pytest_flowhealth.history.reader import FileReader, Reader
 from pytest_flowhealth.history.recent_outcomes import (
     FailedPeriod,
     RoundOutcome,
-    component_rounds,
-    failed_periods,
+    read_component_rounds,
+    read_failed_periods,
 )
-from pytest_flowhealth.history.remote.promql import PromQL, ReportingHost
+from pytest_flowhealth.history.remote.promql_client import PromQLClient, ReportingHost
 from pytest_flowhealth.install_reports import store as reports
 from pytest_flowhealth.install_reports.report import FailureGroup
 from pytest_flowhealth.install_reports.store import Received, Totals
@@ -77,7 +77,7 @@ class Past:
         target: The target's configuration.
     """
 
-    def __init__(self, place: Place, ring: Ring, target: Target) -> None:
+    def __init__(self, place: HistoryLocation, ring: Ring, target: Target) -> None:
         self._place = place
         self._file = HistoryFile(place)
         self._ring = ring
@@ -168,7 +168,7 @@ class Past:
         """
         since = time.time() - WEEK
         nothing: dict[str, list[RoundOutcome]] = {}
-        found = self._file.read(lambda file: component_rounds(file, since, limit), nothing)
+        found = self._file.read(lambda file: read_component_rounds(file, since, limit), nothing)
         rounds = msgspec.convert(found, dict[str, list[shapes.Round]], from_attributes=True)
         windows = self._windows()
         return shapes.ComponentRounds(
@@ -199,7 +199,7 @@ class Past:
             NoHistory: It can't be read.
         """
         nothing: list[FailedPeriod] = []
-        found = self._file.read(lambda file: failed_periods(file, name, since, until), nothing)
+        found = self._file.read(lambda file: read_failed_periods(file, name, since, until), nothing)
         return msgspec.convert({"periods": found}, shapes.FailedPeriods, from_attributes=True)
 
     def availability(self) -> shapes.Availabilities:
@@ -220,7 +220,7 @@ class Past:
                 }
                 found = {
                     component: {name: _period(period) for name, period in periods.items()}
-                    for component, periods in availabilities(rounds, PERIODS, now).items()
+                    for component, periods in compute_availabilities(rounds, PERIODS, now).items()
                 }
                 self._availability = (now, shapes.Availabilities(found))
             return self._availability[1]
@@ -251,7 +251,7 @@ class Past:
         if self._place.server is None:
             return shapes.Hosts([own], "file")
         try:
-            found = PromQL(self._place.server, self._place.token, WAIT).hosts()
+            found = PromQLClient(self._place.server, self._place.token, WAIT).list_hosts()
         except MeasurementUnavailable as error:
             raise NoHistory(str(error)) from None
         others = [host for host in found if host.instance != own.instance]

@@ -26,7 +26,7 @@ from requests.adapters import HTTPAdapter
 from pytest_flowhealth.domain.checks import PhaseOutcome
 from pytest_flowhealth.domain.measurements import make_series
 from pytest_flowhealth.domain.report import Report
-from pytest_flowhealth.history.entry import entry_of
+from pytest_flowhealth.history.run_record import make_run_record
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.loop import Monitor as RealMonitor
 from pytest_flowhealth.monitor.pipeline import Pipeline
@@ -157,7 +157,7 @@ class Stage:
         with self._lock:
             moment = self.clock.moment()
             report = msgspec.json.encode({"health": health})
-            entry = entry_of(health, report, {}, "", uuid.uuid4().hex)
+            entry = make_run_record(health, report, {}, "", uuid.uuid4().hex)
             self.board.add_round(health, (), moment.wall, None, moment.now)
             self.pipeline.round(health, entry, (), moment, None, self.board.state)
         self._second()

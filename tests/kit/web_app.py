@@ -21,9 +21,9 @@ from argon2 import PasswordHasher
 from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.report import Report
-from pytest_flowhealth.history.entry import entry_of
-from pytest_flowhealth.history.keeping import opened
-from pytest_flowhealth.history.place import Place
+from pytest_flowhealth.history.location import HistoryLocation
+from pytest_flowhealth.history.recording import open_history
+from pytest_flowhealth.history.run_record import make_run_record
 from pytest_flowhealth.history.store import add_run
 from pytest_flowhealth.install_reports.batch_writer import BatchWriter
 from pytest_flowhealth.monitor.ring import Ring
@@ -102,7 +102,7 @@ class WebApp:
         sessions = Sessions(folder / "web-sessions.json", self.clock.now)
         sessions.admit(access.users, None)
         self.visitors = Visitors(sessions, access)
-        past = Past(Place(self.history), Ring(), self.target)
+        past = Past(HistoryLocation(self.history), Ring(), self.target)
         self._entrance = Entrance(
             self.visitors, Attempts(self.clock.now), self.remarks.append, self._sleep
         )
@@ -144,8 +144,8 @@ class WebApp:
 
     def keep(self, health: Report) -> None:
         """Write a report into the history."""
-        with opened(self.history, 3.0) as file:
-            add_run(file, entry_of(health, b"{}", {}, "f", f"run-{time.monotonic_ns()}"))
+        with open_history(self.history, 3.0) as file:
+            add_run(file, make_run_record(health, b"{}", {}, "f", f"run-{time.monotonic_ns()}"))
 
     def visitor(self, address: str = "127.0.0.1", token: str = "") -> WebVisitor:
         """Return a browser that nobody has logged in with; or a program with a token."""

@@ -77,11 +77,11 @@ class MonitorPipe:
 
     def write(self, document: Document) -> str | None:
         """Send the verdict, and what the history keeps of it."""
-        from pytest_flowhealth.history.entry import entry_of
+        from pytest_flowhealth.history.run_record import make_run_record
 
         report = encode_report(document)
         uid = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
-        entry = entry_of(document.health, report, self._run.samples, "", uid)
+        entry = make_run_record(document.health, report, self._run.samples, "", uid)
         frames.write(
             self._pipe,
             Ended(

@@ -14,7 +14,7 @@ from pytest_flowhealth.alerts.rules import conditions, judge
 from pytest_flowhealth.alerts.series import Reading, Series
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.history.keeping import opened
+from pytest_flowhealth.history.recording import open_history
 from pytest_flowhealth.install_reports import store
 from pytest_flowhealth.install_reports.encryption import ContextCipher
 from pytest_flowhealth.install_reports.ingest import make_stored_report
@@ -199,7 +199,7 @@ def store_reports(project: Path, succeeded: int, failed: int, age: float) -> Non
     ends = ["success"] * succeeded + ["failure"] * failed
     (project / ".flowhealth").mkdir()
     at = time.time() - age
-    with opened(project / ".flowhealth/history.db") as file:
+    with open_history(project / ".flowhealth/history.db") as file:
         reports = [
             InstallReport(package="ms", node=f"{18 + place % 2}.0.0", outcome=outcome)  # type: ignore[arg-type]
             for place, outcome in enumerate(ends)

@@ -13,7 +13,7 @@ from pytest_flowhealth.config.model import Configuration
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.history.database import connect
-from pytest_flowhealth.history.place import Place
+from pytest_flowhealth.history.location import HistoryLocation
 from pytest_flowhealth.monitor import history_writer, pipeline
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.pipeline import Pipeline
@@ -37,7 +37,7 @@ class Service:
         """Start, or start again after a kill."""
         target = Target(self.folder, Configuration(), {}, {})
         settings = Settings(target, (), (Receiver("console", "console"),), {}, 900.0)
-        place = Place(self.history)
+        place = HistoryLocation(self.history)
         self.pipeline = Pipeline(settings, place, {}, self.messages.append, self.logs)
 
     def round(self, outcome: Outcome, component: str = "own") -> None:

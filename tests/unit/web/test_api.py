@@ -12,7 +12,7 @@ import pytest
 
 from pytest_flowhealth.alerts import store
 from pytest_flowhealth.domain.status import Status
-from pytest_flowhealth.history.remote.promql import ReportingHost
+from pytest_flowhealth.history.remote.promql_client import ReportingHost
 from pytest_flowhealth.web import past
 from pytest_flowhealth.web.app import STATIC
 from pytest_flowhealth.web.body import LARGEST

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pytest_flowhealth.history.remote.queue import Limits, Queue
+from pytest_flowhealth.history.remote.request_queue import QueueLimits, RequestQueue
 from tests.kit.writers import drained
 
 
@@ -11,18 +11,18 @@ def bodies(count: int) -> list[bytes]:
 
 
 def test_requests_come_back_in_order_also_after_a_restart(tmp_path: Path) -> None:
-    queue = Queue(tmp_path / "queue")
+    queue = RequestQueue(tmp_path / "queue")
     for body in bodies(5):
         queue.put(body)
 
-    assert len(Queue(tmp_path / "queue")) == 5
+    assert len(RequestQueue(tmp_path / "queue")) == 5
     assert drained(queue) == bodies(5)
     assert list((tmp_path / "queue").iterdir()) == []
 
 
 def test_order_stays_when_the_clock_goes_back(tmp_path: Path) -> None:
     times = iter((9.0, 9.0, 5.0, 5.0, 1.0, *([1.0] * 99)))
-    queue = Queue(tmp_path / "queue", Limits(age=1e9), clock=lambda: next(times))
+    queue = RequestQueue(tmp_path / "queue", QueueLimits(age=1e9), clock=lambda: next(times))
     for body in bodies(3):
         queue.put(body)
 
@@ -30,7 +30,7 @@ def test_order_stays_when_the_clock_goes_back(tmp_path: Path) -> None:
 
 
 def test_size_is_bounded_and_the_oldest_requests_are_dropped(tmp_path: Path) -> None:
-    queue = Queue(tmp_path / "queue", Limits(size=1_000))
+    queue = RequestQueue(tmp_path / "queue", QueueLimits(size=1_000))
     for number in range(10):
         queue.put(bytes([number]) * 300)
 
@@ -41,7 +41,7 @@ def test_size_is_bounded_and_the_oldest_requests_are_dropped(tmp_path: Path) -> 
 
 def test_age_is_bounded(tmp_path: Path) -> None:
     now = 1_000_000.0
-    queue = Queue(tmp_path / "queue", Limits(age=60), clock=lambda: now)
+    queue = RequestQueue(tmp_path / "queue", QueueLimits(age=60), clock=lambda: now)
     queue.put(b"old")
     now += 61
     queue.put(b"new")
@@ -51,7 +51,7 @@ def test_age_is_bounded(tmp_path: Path) -> None:
 
 
 def test_request_dropped_while_it_is_sent_removes_no_other(tmp_path: Path) -> None:
-    queue = Queue(tmp_path / "queue", Limits(size=700))
+    queue = RequestQueue(tmp_path / "queue", QueueLimits(size=700))
     queue.put(b"1" * 300)
     queue.put(b"2" * 300)
     sending = queue.first()
@@ -64,7 +64,7 @@ def test_request_dropped_while_it_is_sent_removes_no_other(tmp_path: Path) -> No
 
 def test_queue_without_a_folder_is_kept_in_memory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    queue = Queue(tmp_path / "file" / "queue", Limits(held=2))
+    queue = RequestQueue(tmp_path / "file" / "queue", QueueLimits(held=2))
     for body in (b"1", b"2", b"3"):
         queue.put(body)
 
@@ -74,7 +74,7 @@ def test_queue_without_a_folder_is_kept_in_memory(tmp_path: Path) -> None:
 
 
 def test_only_one_queue_of_a_folder_sends_at_a_time(tmp_path: Path) -> None:
-    one, two = Queue(tmp_path / "queue"), Queue(tmp_path / "queue")
+    one, two = RequestQueue(tmp_path / "queue"), RequestQueue(tmp_path / "queue")
     assert one.claim()
     assert not two.claim()
     two.put(b"of two")

@@ -6,14 +6,18 @@ import cramjam
 import pytest
 
 from pytest_flowhealth.domain.metric_names import Sample
-from pytest_flowhealth.history.remote.promql import read_address
-from pytest_flowhealth.history.remote.shipper import retry_after, write_address
-from pytest_flowhealth.history.remote.write import _write_request, encoded, requests
+from pytest_flowhealth.history.remote.promql_client import make_read_url
+from pytest_flowhealth.history.remote.write_client import make_write_url, parse_retry_after
+from pytest_flowhealth.history.remote.write_request import (
+    _write_request,
+    encode_request,
+    encode_requests,
+)
 
 
 def test_requests_are_bounded_in_size() -> None:
     many = [Sample("x", (("n", str(n)),), 1.0, 1_000.0) for n in range(12_000)]
-    sizes = [len(body) for body in requests(many)]
+    sizes = [len(body) for body in encode_requests(many)]
 
     assert len(sizes) == 3
     assert max(sizes) < 2**20
@@ -22,7 +26,7 @@ def test_requests_are_bounded_in_size() -> None:
 def test_labels_are_sorted_and_none_is_empty() -> None:
     sample = Sample("x", (("z", "1"), ("a", "\ud800"), ("empty", "")), 2.5, 1_000.0004)
     request = _write_request()()
-    request.ParseFromString(bytes(cramjam.snappy.decompress_raw(encoded([sample]))))
+    request.ParseFromString(bytes(cramjam.snappy.decompress_raw(encode_request([sample]))))
 
     (series,) = request.timeseries
     assert [(label.name, label.value) for label in series.labels] == [
@@ -47,7 +51,7 @@ def test_labels_are_sorted_and_none_is_empty() -> None:
     ],
 )
 def test_retry_after_is_seconds_or_a_date(text: str | None, seconds: float) -> None:
-    assert retry_after(text, datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)) == seconds
+    assert parse_retry_after(text, datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)) == seconds
 
 
 @pytest.mark.parametrize(
@@ -59,7 +63,7 @@ def test_retry_after_is_seconds_or_a_date(text: str | None, seconds: float) -> N
     ],
 )
 def test_write_address_ends_with_write_or_push(url: str, written: str) -> None:
-    assert write_address(url) == written
+    assert make_write_url(url) == written
 
 
 @pytest.mark.parametrize(
@@ -73,4 +77,4 @@ def test_write_address_ends_with_write_or_push(url: str, written: str) -> None:
     ],
 )
 def test_read_address_is_the_base_of_the_query_api(url: str, queried: str) -> None:
-    assert read_address(url) == queried
+    assert make_read_url(url) == queried

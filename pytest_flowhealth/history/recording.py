@@ -1,4 +1,4 @@
-"""Keeping a run, whatever is wrong with the history: the run's verdict never suffers from it."""
+"""Record runs in the history and query it; an error of the history never changes a run's verdict."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import msgspec
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history import spool
 from pytest_flowhealth.history.database import connect, is_broken, move_aside
-from pytest_flowhealth.history.entry import Entry
+from pytest_flowhealth.history.run_record import RunRecord
 from pytest_flowhealth.history.store import Retention, add_run, purge
 
 WAIT = 1.0
@@ -24,51 +24,56 @@ WAIT = 1.0
 Result = TypeVar("Result")
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """What became of a run: kept, or `waiting` in a file of its own; `problem` says why not, or what else was wrong."""
+class RecordResult(msgspec.Struct, frozen=True):
+    """Whether a run was recorded (`kept`), or is spooled (`waiting`); `problem` is what was wrong."""
 
     kept: bool
     waiting: bool = False
     problem: str | None = None
 
 
-def keep(path: Path, entry: Entry, retention: Retention = Retention(), wait: float = WAIT) -> Kept:  # noqa: B008  # frozen
-    """Write a run into the history at `path`, with those that waited; raises nothing of the history's."""
+def record_run(
+    path: Path,
+    run: RunRecord,
+    retention: Retention = Retention(),  # noqa: B008  # frozen
+    wait: float = WAIT,
+) -> RecordResult:
+    """Write a run, and the spooled ones, into the history at `path`; its errors are returned, not raised."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return _kept(path, entry, retention, wait)
+        return _record(path, run, retention, wait)
     except UsageError as error:
-        return Kept(kept=False, problem=str(error))
+        return RecordResult(kept=False, problem=str(error))
     except sqlite3.Error as error:
-        problem = said(error)
-        moved = _moved(path, error)
+        problem = describe_error(error)
+        moved = _move_if_broken(path, error)
         if moved is not None:
-            return _once_more(path, entry, retention, moved)
+            return _record_anew(path, run, retention, moved)
     except OSError as error:
         problem = error.strerror or str(error)
-    return _waiting(path, entry, problem)
+    return _spool(path, run, problem)
 
 
-def _kept(path: Path, entry: Entry, retention: Retention, wait: float) -> Kept:
-    with opened(path, wait) as connection:
-        spool.take_in(connection, path)
-        add_run(connection, entry)
+def _record(path: Path, run: RunRecord, retention: Retention, wait: float) -> RecordResult:
+    with open_history(path, wait) as connection:
+        spool.import_spooled(connection, path)
+        add_run(connection, run)
         # What is old can wait, the run is kept.
         with contextlib.suppress(sqlite3.Error):
             purge(connection, retention)
-    return Kept(kept=True)
+    return RecordResult(kept=True)
 
 
-def _once_more(path: Path, entry: Entry, retention: Retention, moved: Path) -> Kept:
+def _record_anew(path: Path, run: RunRecord, retention: Retention, moved: Path) -> RecordResult:
     problem = f"the history was broken; it is now {moved.name}, and a new one is begun"
     try:
-        _kept(path, entry, retention, WAIT)
+        _record(path, run, retention, WAIT)
     except sqlite3.Error as error:
-        return _waiting(path, entry, said(error))
-    return Kept(kept=True, problem=problem)
+        return _spool(path, run, describe_error(error))
+    return RecordResult(kept=True, problem=problem)
 
 
-def _moved(path: Path, error: sqlite3.Error) -> Path | None:
+def _move_if_broken(path: Path, error: sqlite3.Error) -> Path | None:
     if not is_broken(error):
         return None
     try:
@@ -77,17 +82,19 @@ def _moved(path: Path, error: sqlite3.Error) -> Path | None:
         return None
 
 
-def _waiting(path: Path, entry: Entry, problem: str) -> Kept:
+def _spool(path: Path, run: RunRecord, problem: str) -> RecordResult:
     try:
-        spool.put(path, entry)
+        spool.spool_run(path, run)
     except OSError as error:
-        return Kept(kept=False, problem=f"{problem}; nor beside it: {error.strerror or error}")
+        return RecordResult(
+            kept=False, problem=f"{problem}; nor beside it: {error.strerror or error}"
+        )
     _drain_later(path)
-    return Kept(kept=False, waiting=True, problem=problem)
+    return RecordResult(kept=False, waiting=True, problem=problem)
 
 
 def _drain_later(path: Path) -> None:
-    """Start a process that takes the waiting runs in as soon as the history can be written."""
+    """Start a process that imports the spooled runs as soon as the history can be written."""
     argv = [sys.executable, "-m", "pytest_flowhealth.history.drain", str(path.absolute())]
     nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
     # Nobody waits for it: it outlives us, in a session of its own.
@@ -96,7 +103,7 @@ def _drain_later(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def opened(path: Path, wait: float = WAIT) -> Iterator[sqlite3.Connection]:
+def open_history(path: Path, wait: float = WAIT) -> Iterator[sqlite3.Connection]:
     """Open the history for writing, and close it.
 
     Raises:
@@ -110,30 +117,30 @@ def opened(path: Path, wait: float = WAIT) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
-def asked(
-    path: Path, ask: Callable[[sqlite3.Connection], Result], otherwise: Result
+def query_history(
+    path: Path, query: Callable[[sqlite3.Connection], Result], otherwise: Result
 ) -> tuple[Result, str | None]:
-    """Ask the history, with the runs that waited taken in where that is possible.
+    """Run a query on the history, after importing the spooled runs if that is possible.
 
     Returns:
-        The answer and None; where the history is not there, `otherwise` and None; where it can't be
-        read, `otherwise` and why.
+        The result and None; `otherwise` and None if there is no history; `otherwise` and the reason if
+        it can't be read.
     """
-    if not path.is_file() and not spool.waiting(path):
+    if not path.is_file() and not spool.list_spooled(path):
         return otherwise, None
     try:
-        with opened(path) as connection:
+        with open_history(path) as connection:
             with contextlib.suppress(sqlite3.Error):
-                spool.take_in(connection, path)
-            return ask(connection), None
+                spool.import_spooled(connection, path)
+            return query(connection), None
     except sqlite3.Error as error:
-        return otherwise, said(error)
+        return otherwise, describe_error(error)
     except UsageError as error:
         return otherwise, str(error)
 
 
-def said(error: sqlite3.Error) -> str:
-    """Return what an error of SQLite's means, in words."""
+def describe_error(error: sqlite3.Error) -> str:
+    """Return what an SQLite error means, in words."""
     text = str(error)
     if "locked" in text or "busy" in text:
         return "another process has held its write lock for too long"

@@ -5,8 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 from pytest_flowhealth.history import query, spool
-from pytest_flowhealth.history.keeping import asked, keep
-from pytest_flowhealth.history.remote.queue import Queue
+from pytest_flowhealth.history.recording import query_history, record_run
+from pytest_flowhealth.history.remote.request_queue import RequestQueue
 from tests.kit.disks import fill, small_disk
 from tests.kit.records import entry, uids
 from tests.kit.waiting import wait_for
@@ -20,21 +20,21 @@ from tests.kit.writers import (
 
 
 def read_m1(file: sqlite3.Connection) -> list[query.Point] | None:
-    return query.series(file, "m1", 0, 2e9)
+    return query.read_series(file, "m1", 0, 2e9)
 
 
 def test_run_waits_for_a_lock_and_is_taken_in_without_a_further_run(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
-    keep(path, entry("r1"))
+    record_run(path, entry("r1"))
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        kept = keep(path, entry("r2"), wait=0.1)
+        kept = record_run(path, entry("r2"), wait=0.1)
         assert (kept.kept, kept.waiting) == (False, True)
         assert "write lock" in (kept.problem or "")
         assert uids(path) == {"r1"}
 
     wait_for(lambda: uids(path) == {"r1", "r2"})
-    wait_for(lambda: not spool.folder_of(path).exists())
+    wait_for(lambda: not spool.get_spool_folder(path).exists())
 
 
 def test_killed_writers_lose_nothing_that_was_stored(tmp_path: Path) -> None:
@@ -44,37 +44,37 @@ def test_killed_writers_lose_nothing_that_was_stored(tmp_path: Path) -> None:
 
 def test_two_writers_and_a_reader_share_a_history(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
-    keep(path, entry("first"))
+    record_run(path, entry("first"))
     with writing(write_samples, path), writing(write_samples, path):
         for number in range(5):
-            kept = keep(path, entry(f"r{number}"), wait=5)
+            kept = record_run(path, entry(f"r{number}"), wait=5)
             assert kept.kept or kept.waiting
-            assert asked(path, read_m1, None)[1] is None
+            assert query_history(path, read_m1, None)[1] is None
 
     # A run that waited too long for its turn is taken in by the next one.
-    assert keep(path, entry("last")).kept
+    assert record_run(path, entry("last")).kept
     wait_for(lambda: len(uids(path)) == 7)
 
 
 def test_full_disk_is_reported_and_runs_are_kept_again_after_it(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 300) as disk:
         path = disk / "history.db"
-        assert keep(path, entry("r1")).kept
+        assert record_run(path, entry("r1")).kept
         filler = fill(disk)
         many = {f"n{number}": tuple(map(float, range(999))) for number in range(30)}
 
-        kept = keep(path, entry("r2", **many))
+        kept = record_run(path, entry("r2", **many))
 
         assert not kept.kept
         assert "full" in (kept.problem or "") or "No space" in (kept.problem or "")
         filler.unlink()
-        assert keep(path, entry("r3")).kept
+        assert record_run(path, entry("r3")).kept
         assert {"r1", "r3"} <= uids(path)
 
 
 def test_queue_on_a_full_disk_keeps_the_order(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 200) as disk:
-        queue = Queue(disk / "queue")
+        queue = RequestQueue(disk / "queue")
         queue.put(b"1" * 5_000)
         filler = fill(disk)
         queue.put(b"2" * 5_000)

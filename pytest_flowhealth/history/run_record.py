@@ -12,7 +12,7 @@ MOST_SAMPLES = 10_000
 """Samples of one series that are kept; of a longer one, evenly spaced ones."""
 
 
-class Taken(msgspec.Struct, frozen=True):
+class MeasurementRecord(msgspec.Struct, frozen=True):
     """One measurement: `name` as `metric_of` has it, all samples of a series."""
 
     name: str
@@ -20,7 +20,7 @@ class Taken(msgspec.Struct, frozen=True):
     samples: tuple[float, ...]
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class OutcomeRecord(msgspec.Struct, frozen=True):
     """How one check ended; `duration` in seconds."""
 
     id: str
@@ -30,7 +30,7 @@ class Outcome(msgspec.Struct, frozen=True):
     message: str
 
 
-class Entry(msgspec.Struct, frozen=True):
+class RunRecord(msgspec.Struct, frozen=True):
     """One run.
 
     Attributes:
@@ -49,15 +49,15 @@ class Entry(msgspec.Struct, frozen=True):
     target: str | None
     version: str | None
     fingerprint: str
-    outcomes: tuple[Outcome, ...]
-    taken: tuple[Taken, ...]
+    outcomes: tuple[OutcomeRecord, ...]
+    taken: tuple[MeasurementRecord, ...]
     report: bytes
     instance: str | None = None
 
 
-def entry_of(
+def make_run_record(
     health: Any, report: bytes, samples: Mapping[str, tuple[float, ...]], fingerprint: str, uid: str
-) -> Entry:
+) -> RunRecord:
     """Return what is kept of a run.
 
     Args:
@@ -68,14 +68,16 @@ def entry_of(
         fingerprint: Of the machine and the target.
         uid: The run's own name.
     """
-    taken: dict[str, Taken] = {}
+    taken: dict[str, MeasurementRecord] = {}
     for check in health.checks:
         for measurement in check.measurements:
-            name = metric_of(check.id, check.component, measurement.name)
+            name = name_metric(check.id, check.component, measurement.name)
             value = measurement.value if measurement.stats is None else measurement.stats.median
             if value is not None and name not in taken:
-                taken[name] = Taken(name, measurement.unit, thinned(samples.get(name) or (value,)))
-    return Entry(
+                taken[name] = MeasurementRecord(
+                    name, measurement.unit, downsample(samples.get(name) or (value,))
+                )
+    return RunRecord(
         uid=uid,
         started=health.started.timestamp(),
         duration=health.duration,
@@ -84,7 +86,9 @@ def entry_of(
         version=health.target.version,
         fingerprint=fingerprint,
         outcomes=tuple(
-            Outcome(check.id, check.component, check.outcome.value, check.duration, check.message)
+            OutcomeRecord(
+                check.id, check.component, check.outcome.value, check.duration, check.message
+            )
             for check in health.checks
         ),
         taken=tuple(taken.values()),
@@ -93,7 +97,7 @@ def entry_of(
     )
 
 
-def metric_of(check: str, component: str, measurement: str) -> str:
+def name_metric(check: str, component: str, measurement: str) -> str:
     """Return what a check's measurement is called: `redis.command`, `http.latency[login]`.
 
     The checks that one parametrised function makes measure under the same names; what is in the
@@ -103,7 +107,7 @@ def metric_of(check: str, component: str, measurement: str) -> str:
     return f"{component}.{measurement}{brackets}"
 
 
-def thinned(samples: tuple[float, ...], most: int = MOST_SAMPLES) -> tuple[float, ...]:
+def downsample(samples: tuple[float, ...], most: int = MOST_SAMPLES) -> tuple[float, ...]:
     """Return `samples`, or `most` of them at even distances."""
     if len(samples) <= most:
         return samples

@@ -13,18 +13,18 @@ import msgspec
 
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.history.database import is_server, path_of, require_usable
-from pytest_flowhealth.history.remote.queue import Limits
+from pytest_flowhealth.history.database import is_server_url, parse_file_url, require_usable
+from pytest_flowhealth.history.remote.request_queue import QueueLimits
 
 if TYPE_CHECKING:
-    from pytest_flowhealth.history.remote.reader import ServerReader
-    from pytest_flowhealth.history.remote.shipper import Shipper
+    from pytest_flowhealth.history.remote.server_reader import ServerReader
+    from pytest_flowhealth.history.remote.write_client import RemoteWriteClient
 
 FILE = Path(".flowhealth/history.db")
 """The file, relative to the project, where the address names a server, or a monitor none."""
 
 
-class Place(msgspec.Struct, frozen=True):
+class HistoryLocation(msgspec.Struct, frozen=True):
     """A history's file; `server` is the address that gets the same, with its `token`.
 
     `limits` are those of what waits for it.
@@ -33,14 +33,14 @@ class Place(msgspec.Struct, frozen=True):
     path: Path
     server: str | None = None
     token: str | None = None
-    limits: Limits = Limits()
+    limits: QueueLimits = QueueLimits()
 
     @property
     def queue(self) -> Path:
         """The folder where requests wait for the server."""
         return self.path.with_name(f"{self.path.name}.remote")
 
-    def shipper(self) -> Shipper | None:
+    def shipper(self) -> RemoteWriteClient | None:
         """Return the way to the server, begun; None where there is none.
 
         Raises:
@@ -48,36 +48,36 @@ class Place(msgspec.Struct, frozen=True):
         """
         if self.server is None:
             return None
-        from pytest_flowhealth.history.remote.shipper import Shipper
+        from pytest_flowhealth.history.remote.write_client import RemoteWriteClient
 
-        return Shipper(self.server, self.queue, self.token, self.limits)
+        return RemoteWriteClient(self.server, self.queue, self.token, self.limits)
 
     def reader(self, target: Target, timeout: float = 3.0) -> ServerReader | None:
         """Return what this host has sent of `target` to the server; None where there is none."""
         if self.server is None:
             return None
-        from pytest_flowhealth.history.remote.promql import PromQL
-        from pytest_flowhealth.history.remote.reader import ServerReader
+        from pytest_flowhealth.history.remote.promql_client import PromQLClient
+        from pytest_flowhealth.history.remote.server_reader import ServerReader
 
-        server = PromQL(self.server, self.token, timeout)
+        server = PromQLClient(self.server, self.token, timeout)
         name = target.name or target.root.name
         return ServerReader(server, platform.node(), name, target.instance)
 
 
-def usable_place_of(url: str | None, folder: Path, target: Target) -> Place:
+def find_usable_location(url: str | None, folder: Path, target: Target) -> HistoryLocation:
     """Return where a monitor's history is: as `place_of`, else the file in the project.
 
     Raises:
         UsageError: The address is none, or a newer version wrote the file.
     """
-    place = place_of(url, folder, target) or Place(target.root / FILE)
+    place = find_location(url, folder, target) or HistoryLocation(target.root / FILE)
     require_usable(place.path)
     return place
 
 
-def place_of(
+def find_location(
     typed: str | None, folder: Path, target: Target, environ: Mapping[str, str] = os.environ
-) -> Place | None:
+) -> HistoryLocation | None:
     """Return where the history is; None where none is asked for.
 
     Args:
@@ -92,19 +92,19 @@ def place_of(
     url, base = (typed, folder) if typed is not None else (target.config.history.url, target.root)
     if url is None:
         return None
-    path = path_of(url, base)
+    path = parse_file_url(url, base)
     if path is not None:
-        return Place(path)
+        return HistoryLocation(path)
     _require_address(url)
     settings = target.config.history
-    limits = Limits(settings.queue_size, settings.queue_age)
-    return Place(target.root / FILE, url, _token(target, environ), limits)
+    limits = QueueLimits(settings.queue_size, settings.queue_age)
+    return HistoryLocation(target.root / FILE, url, _token(target, environ), limits)
 
 
 def _require_address(url: str) -> None:
     try:
         parts = urlsplit(url)
-        usable = is_server(url) and parts.hostname and parts.port != 0
+        usable = is_server_url(url) and parts.hostname and parts.port != 0
     except ValueError:
         usable = None
     if not usable:

@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from pytest_flowhealth.domain.metric_names import Sample
-from pytest_flowhealth.history.remote.queue import Limits, Queue, Waiting
-from pytest_flowhealth.history.remote.write import HEADERS, requests, require
+from pytest_flowhealth.history.remote.request_queue import PendingRequest, QueueLimits, RequestQueue
+from pytest_flowhealth.history.remote.write_request import (
+    HEADERS,
+    encode_requests,
+    require_remote_write,
+)
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Session
@@ -32,10 +36,10 @@ TIMEOUT = 10.0
 """Seconds for the connection, and for each part of an answer."""
 
 _TURN = 0.5
-_TOLD = 3_600.0
+_SHOWN_FOR = 3_600.0
 
 
-class Shipper:
+class RemoteWriteClient:
     """The way to one server.
 
     Args:
@@ -53,29 +57,29 @@ class Shipper:
         url: str,
         folder: Path,
         token: str | None = None,
-        limits: Limits = Limits(),  # noqa: B008  # frozen
+        limits: QueueLimits = QueueLimits(),  # noqa: B008  # frozen
     ) -> None:
-        require()
-        self._url = write_address(url)
+        require_remote_write()
+        self._url = make_write_url(url)
         self._token = token
-        self._queue = Queue(folder, limits)
-        self._trouble: str | None = None
+        self._queue = RequestQueue(folder, limits)
+        self._failure: str | None = None
         self._refused: tuple[float, str] | None = None
         self._lost = (float("-inf"), 0)
         self._lock = threading.Lock()
-        self._news = threading.Condition(self._lock)
+        self._changed = threading.Condition(self._lock)
         self._end = False
         self._session: Session | None = None
-        self._thread = threading.Thread(target=self._ship, daemon=True, name="remote write")
+        self._thread = threading.Thread(target=self._send_all, daemon=True, name="remote write")
         self._thread.start()
 
     def put(self, samples: Iterable[Sample]) -> None:
         """Let samples be sent."""
-        bodies = [*requests(samples)]
-        with self._news:
+        bodies = [*encode_requests(samples)]
+        with self._changed:
             for body in bodies:
                 self._queue.put(body)
-            self._news.notify_all()
+            self._changed.notify_all()
 
     @property
     def waiting(self) -> int:
@@ -90,10 +94,10 @@ class Shipper:
             now, lost = time.monotonic(), self._queue.lost
             if lost.count != self._lost[1]:
                 self._lost = (now, lost.count)
-            problems = [self._trouble and f"{self._trouble}; {len(self._queue)} requests wait"]
-            if self._refused is not None and now - self._refused[0] < _TOLD:
+            problems = [self._failure and f"{self._failure}; {len(self._queue)} requests wait"]
+            if self._refused is not None and now - self._refused[0] < _SHOWN_FOR:
                 problems.append(self._refused[1])
-            if now - self._lost[0] < _TOLD:
+            if now - self._lost[0] < _SHOWN_FOR:
                 problems.append(str(lost))
         return "; ".join(problem for problem in problems if problem) or None
 
@@ -102,28 +106,28 @@ class Shipper:
         end = time.monotonic() + seconds
         while self.waiting and time.monotonic() < end:
             time.sleep(0.01)
-        with self._news:
+        with self._changed:
             self._end = True
-            self._news.notify_all()
+            self._changed.notify_all()
             left = len(self._queue)
         self._thread.join(min(1.0, max(0.2, end - time.monotonic())))
         return not left
 
-    def _ship(self) -> None:
+    def _send_all(self) -> None:
         failures = 0
         while True:
             request = self._next()
             if request is None:
                 break
             try:
-                asked = self._sent(request)
+                asked = self._send(request)
             except Exception as error:  # noqa: BLE001  # this thread must not end before its time
-                asked = self._failed(f"it can't be sent ({type(error).__name__})", 0.0)
+                asked = self._record_failure(f"it can't be sent ({type(error).__name__})", 0.0)
             failures = 0 if asked is None else failures + 1
             if asked is not None:
                 pause = max(asked, min(LONGEST, 0.5 * 2.0 ** min(failures, 8)))
-                with self._news:
-                    self._news.wait_for(
+                with self._changed:
+                    self._changed.wait_for(
                         lambda: self._end,
                         max(asked, pause * random.uniform(0.7, 1.0)),  # noqa: S311
                     )
@@ -132,9 +136,9 @@ class Shipper:
         with self._lock:
             self._queue.release()
 
-    def _next(self) -> Waiting | None:
+    def _next(self) -> PendingRequest | None:
         """Return what is to be sent next, once there is something; None at the end."""
-        with self._news:
+        with self._changed:
             while not self._end:
                 ours = self._queue.claim()
                 request = self._queue.first() if ours else None
@@ -143,10 +147,10 @@ class Shipper:
                 if not ours:
                     self._queue.refresh()  # what another process has sent is gone
                 # Another process may leave something behind, or the right to send.
-                self._news.wait(LONGEST if ours else _TURN)
+                self._changed.wait(LONGEST if ours else _TURN)
         return None
 
-    def _sent(self, request: Waiting) -> float | None:
+    def _send(self, request: PendingRequest) -> float | None:
         """Send a request; return None where it is done with, else seconds that the server asks for."""
         import requests as http
 
@@ -157,7 +161,7 @@ class Shipper:
                 self._url,
                 data=request.body,
                 headers=HEADERS,
-                auth=self._authorized if self._token else None,
+                auth=self._authorize if self._token else None,
                 timeout=TIMEOUT,
                 allow_redirects=False,
                 stream=True,
@@ -166,32 +170,32 @@ class Shipper:
                 if code == http.codes.no_content:
                     _ = answer.content  # nothing is there, and the connection is kept
         except http.RequestException as error:
-            return self._failed(_why(error), 0.0)
+            return self._record_failure(_explain_failure(error), 0.0)
         if code == 429 or code >= 500:
-            return self._failed(f"it answered with HTTP {code}", retry_after(asked))
+            return self._record_failure(f"it answered with HTTP {code}", parse_retry_after(asked))
         with self._lock:
             self._queue.done(request.at)
-            self._trouble = None
+            self._failure = None
             # The specification: what is refused must not be tried again.
             if not 200 <= code < 300:
                 reason = (
                     f"the server of the history refused samples with HTTP {code}: they are lost"
                 )
-                self._refused = (time.monotonic(), reason + _meaning(code))
+                self._refused = (time.monotonic(), reason + _explain_status(code))
         return None
 
-    def _authorized(self, request: PreparedRequest) -> PreparedRequest:
+    def _authorize(self, request: PreparedRequest) -> PreparedRequest:
         """Add the token; as an `auth` of its own, or a .netrc would take its place."""
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
-    def _failed(self, why: str, asked: float) -> float:
+    def _record_failure(self, why: str, asked: float) -> float:
         with self._lock:
-            self._trouble = f"the server of the history can't be written to: {why}"
+            self._failure = f"the server of the history can't be written to: {why}"
         return min(asked, LONGEST_ASKED)
 
 
-def write_address(url: str) -> str:
+def make_write_url(url: str) -> str:
     """Return where remote writes go, of a server's address."""
     parts = urlsplit(url)
     path = parts.path.rstrip("/")
@@ -200,7 +204,7 @@ def write_address(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
 
 
-def retry_after(text: str | None, now: datetime.datetime | None = None) -> float:
+def parse_retry_after(text: str | None, now: datetime.datetime | None = None) -> float:
     """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3); 0 for none."""
     if text is None:
         return 0.0
@@ -214,7 +218,7 @@ def retry_after(text: str | None, now: datetime.datetime | None = None) -> float
     return max(0.0, since.total_seconds())
 
 
-def _meaning(code: int) -> str:
+def _explain_status(code: int) -> str:
     if code in (401, 403):
         return "; see history.token_env"
     if 300 <= code < 400 or code in (404, 405):
@@ -222,7 +226,7 @@ def _meaning(code: int) -> str:
     return ""
 
 
-def _why(error: Exception) -> str:
+def _explain_failure(error: Exception) -> str:
     """Return why there is no answer, without the address: it may hold a password."""
     text = str(error)
     if "Connection refused" in text:

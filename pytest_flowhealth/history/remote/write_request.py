@@ -23,7 +23,7 @@ HEADERS = {
 """As the specification wants them."""
 
 
-def require() -> None:
+def require_remote_write() -> None:
     """Refuse to begin without what remote write needs.
 
     Raises:
@@ -39,14 +39,14 @@ def require() -> None:
         ) from None
 
 
-def requests(samples: Iterable[Sample]) -> Iterator[bytes]:
+def encode_requests(samples: Iterable[Sample]) -> Iterator[bytes]:
     """Yield the bodies of the requests that write `samples`."""
     rest = iter(samples)
     while part := [*islice(rest, MOST)]:
-        yield encoded(part)
+        yield encode_request(part)
 
 
-def encoded(samples: Sequence[Sample]) -> bytes:
+def encode_request(samples: Sequence[Sample]) -> bytes:
     """Return the body of one request: labels sorted by name, each series once, its samples by time."""
     import cramjam
 

@@ -21,7 +21,7 @@ _BEGUN = ".new"
 _OLD = 60.0
 
 
-class Limits(msgspec.Struct, frozen=True):
+class QueueLimits(msgspec.Struct, frozen=True):
     """How much may wait: bytes on disk, seconds, and bytes in memory while the disk can't be written."""
 
     size: float = 512 * 2.0**20
@@ -29,14 +29,14 @@ class Limits(msgspec.Struct, frozen=True):
     held: float = 4 * 2.0**20
 
 
-class Waiting(msgspec.Struct, frozen=True):
+class PendingRequest(msgspec.Struct, frozen=True):
     """A request that waits; `at` is when it was put, in ns since 1970, and names it."""
 
     at: int
     body: bytes
 
 
-class Queue:
+class RequestQueue:
     """The requests that wait.
 
     A kill leaves what was put; a full disk leaves them in memory, bounded. What had to be dropped is
@@ -51,13 +51,13 @@ class Queue:
     def __init__(
         self,
         folder: Path,
-        limits: Limits = Limits(),  # noqa: B008  # frozen
+        limits: QueueLimits = QueueLimits(),  # noqa: B008  # frozen
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.folder = folder
-        self.lost = Lost()
+        self.lost = DroppedRequests()
         self._limits, self._clock = limits, clock
-        self._memory: deque[Waiting] = deque()
+        self._memory: deque[PendingRequest] = deque()
         self._files: deque[tuple[int, int]] = deque()
         self._stuck: set[int] = set()
         self._size = 0
@@ -71,11 +71,11 @@ class Queue:
     def put(self, body: bytes) -> None:
         """Let a request wait."""
         self._last = max(self._last + 1, int(1e9 * self._clock()))
-        self._memory.append(Waiting(self._last, body))
+        self._memory.append(PendingRequest(self._last, body))
         self._save()
         self._bound()
 
-    def first(self) -> Waiting | None:
+    def first(self) -> PendingRequest | None:
         """Return the oldest request, of whatever process; None where none waits."""
         self._bound()
         if not self._files:
@@ -84,7 +84,7 @@ class Queue:
             at = self._files[0][0]
             with contextlib.suppress(OSError):
                 if body := self._path(at).read_bytes():
-                    return Waiting(at, body)
+                    return PendingRequest(at, body)
             self._forget()  # another process sent it, or the machine crashed while it was written
         return self._memory[0] if self._memory else None
 
@@ -146,7 +146,7 @@ class Queue:
             request = self._memory[0]
             path = self._path(request.at)
             while path.exists():  # of another process in the same nanosecond
-                request = self._memory[0] = Waiting(request.at + 1, request.body)
+                request = self._memory[0] = PendingRequest(request.at + 1, request.body)
                 path = self._path(request.at)
             begun = path.with_suffix(f".{os.getpid()}{_BEGUN}")
             try:
@@ -185,7 +185,7 @@ class Queue:
             self._stuck.add(at)  # it must not be sent again and again
 
 
-class Lost:
+class DroppedRequests:
     """The gap: how many requests were dropped, and from when to when they were put."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from pytest_flowhealth.domain.metric_names import ENDED, STATUS, STATUSES, WORDS, name_of
+from pytest_flowhealth.domain.metric_names import ENDED, STATUS, STATUSES, WORDS, make_metric_name
 from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.history.query import POINTS, Point
 
@@ -50,7 +50,7 @@ class _Answer(msgspec.Struct):
     data: _Data
 
 
-class PromQL:
+class PromQLClient:
     """A server that is asked; once it has not answered, it is not asked again.
 
     Args:
@@ -60,7 +60,7 @@ class PromQL:
     """
 
     def __init__(self, url: str, token: str | None = None, timeout: float = 10.0) -> None:
-        self._base = read_address(url)
+        self._base = make_read_url(url)
         self._token = token
         self._timeout = timeout
         self._problem: str | None = None
@@ -92,7 +92,9 @@ class PromQL:
         """
         step = max(_LEAST, round((until - since) / max(1, points), 3))
         found = {
-            name: self._range(_asking(name, metric, labels or {}, step), since, until, step)
+            name: self._query_range(
+                _make_figure_query(name, metric, labels or {}, step), since, until, step
+            )
             for name in ("mean", "count", "min", "max", "p95")
         }
         return [
@@ -107,58 +109,60 @@ class PromQL:
             for at, mean in sorted(found["mean"].items())
         ]
 
-    def hosts(self) -> list[ReportingHost]:
+    def list_hosts(self) -> list[ReportingHost]:
         """Return the hosts and targets that have reported within the last day, with their last status.
 
         Raises:
             MeasurementUnavailable: The server does not answer as it should.
         """
         words = {float(code): status.value for status, code in STATUSES.items()}
-        statuses = self._last(STATUS)
-        ended = self._last(ENDED)
+        statuses = self._query_last(STATUS)
+        ended = self._query_last(ENDED)
         return [
             ReportingHost(*key, words.get(code, "unknown"), ended.get(key))
             for key, code in sorted(statuses.items())
         ]
 
-    def _last(self, name: str) -> dict[tuple[str, str, str], float]:
+    def _query_last(self, name: str) -> dict[tuple[str, str, str], float]:
         """Return the last value of a series by host, target and instance."""
         query = f"max by (host, target, instance) (last_over_time({name}[1d]))"
         labels = ("host", "target", "instance")
         return {
             (*(each.metric.get(label, "") for label in labels),): float(each.value[1])  # type: ignore[misc]
-            for each in self._asked("query", {"query": query})
+            for each in self._query("query", {"query": query})
             if each.value is not None
         }
 
-    def vector(self, query: str) -> list[dict[str, str]]:
+    def query_labels(self, query: str) -> list[dict[str, str]]:
         """Return the labels of what a query finds now.
 
         Raises:
             MeasurementUnavailable: The server does not answer as it should.
         """
-        return [series.metric for series in self._asked("query", {"query": query})]
+        return [series.metric for series in self._query("query", {"query": query})]
 
-    def raw(self, chosen: str, until: float, span: float) -> Iterable[Raw]:
+    def read_samples(self, chosen: str, until: float, span: float) -> Iterable[Raw]:
         """Yield the series that a selector names, with all samples of the `span` seconds before `until`.
 
         Raises:
             MeasurementUnavailable: The server does not answer as it should.
         """
-        asked = {"query": within(chosen, span), "time": f"{until:.3f}"}
-        for series in self._asked("query", asked):
+        parameters = {"query": make_range(chosen, span), "time": f"{until:.3f}"}
+        for series in self._query("query", parameters):
             yield series.metric, [(round(at, 3), float(value)) for at, value in series.values]
 
-    def _range(self, query: str, since: float, until: float, step: float) -> dict[float, float]:
+    def _query_range(
+        self, query: str, since: float, until: float, step: float
+    ) -> dict[float, float]:
         # A value is of the stretch before its time.
-        asked = {"query": query, "start": since + step, "end": max(until, since + step)}
+        parameters = {"query": query, "start": since + step, "end": max(until, since + step)}
         found: dict[float, float] = {}
-        for series in self._asked("query_range", asked | {"step": step, "nocache": 1}):
+        for series in self._query("query_range", parameters | {"step": step, "nocache": 1}):
             found |= {float(at): float(value) for at, value in series.values}
         return found
 
-    def _asked(self, what: str, parameters: dict[str, Any]) -> list[_Series]:
-        content = self._fetched(what, parameters) if self._problem is None else b""
+    def _query(self, what: str, parameters: dict[str, Any]) -> list[_Series]:
+        content = self._fetch(what, parameters) if self._problem is None else b""
         if self._problem is None:
             try:
                 return msgspec.json.decode(content, type=_Answer).data.result
@@ -166,7 +170,7 @@ class PromQL:
                 self._problem = "it answered with something else than Prometheus does"
         raise MeasurementUnavailable(f"the server of the history can't be read: {self._problem}")
 
-    def _fetched(self, what: str, parameters: dict[str, Any]) -> bytes:
+    def _fetch(self, what: str, parameters: dict[str, Any]) -> bytes:
         import requests
 
         end = time.monotonic() + self._timeout
@@ -174,7 +178,7 @@ class PromQL:
             with requests.get(
                 f"{self._base}/api/v1/{what}",
                 params=parameters,
-                auth=self._authorized if self._token else None,
+                auth=self._authorize if self._token else None,
                 timeout=self._timeout,
                 allow_redirects=False,
                 stream=True,
@@ -195,13 +199,13 @@ class PromQL:
             self._problem = "the connection broke, or was refused"
         return b""
 
-    def _authorized(self, request: PreparedRequest) -> PreparedRequest:
+    def _authorize(self, request: PreparedRequest) -> PreparedRequest:
         """Add the token; as an `auth` of its own, or a .netrc would take its place."""
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
 
 
-def read_address(url: str) -> str:
+def make_read_url(url: str) -> str:
     """Return where a server is asked, of the address that is written to.
 
     Mimir takes writes at /api/v1/push, and answers below /prometheus, as its documentation has it.
@@ -214,7 +218,7 @@ def read_address(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, path, "", ""))
 
 
-def selector(
+def make_selector(
     metric: str, labels: dict[str, str], statistics: str = ".+", which: str | None = ""
 ) -> str:
     """Return the PromQL selector of a metric.
@@ -226,33 +230,33 @@ def selector(
         which: None for the metrics of a name's parametrised checks too.
     """
     plain, _, rest = metric.partition("[")
-    names = "|".join(sorted({name_of(plain, unit) for unit in WORDS}))
+    names = "|".join(sorted({make_metric_name(plain, unit) for unit in WORDS}))
     chosen = [f'__name__=~"{names}"', f'statistic=~"{statistics}"']
-    chosen.append(f'component="{_quoted(plain.partition(".")[0])}"')
+    chosen.append(f'component="{_escape(plain.partition(".")[0])}"')
     if which is not None:
-        chosen.append(f'parameters="{_quoted(rest.removesuffix("]"))}"')
-    return matchers(chosen, labels)
+        chosen.append(f'parameters="{_escape(rest.removesuffix("]"))}"')
+    return join_matchers(chosen, labels)
 
 
-def matchers(chosen: Iterable[str], labels: dict[str, str]) -> str:
+def join_matchers(chosen: Iterable[str], labels: dict[str, str]) -> str:
     """Return a selector of these matchers and labels."""
-    also = (f'{key}="{_quoted(value)}"' for key, value in labels.items())
+    also = (f'{key}="{_escape(value)}"' for key, value in labels.items())
     return "{" + ",".join([*chosen, *also]) + "}"
 
 
-def within(chosen: str, seconds: float) -> str:
+def make_range(chosen: str, seconds: float) -> str:
     """Return a selector's range; in whole milliseconds, which every server takes."""
     return f"{chosen}[{max(1, round(1_000 * seconds))}ms]"
 
 
-def _asking(figure: str, metric: str, labels: dict[str, str], step: float) -> str:
+def _make_figure_query(figure: str, metric: str, labels: dict[str, str], step: float) -> str:
     """Return the query for one figure of a point.
 
     Of a scalar, and of what is read every second, there is one series; of a series, one a statistic.
     """
 
     def chosen(statistics: str) -> str:
-        return within(selector(metric, labels, statistics), step)
+        return make_range(make_selector(metric, labels, statistics), step)
 
     if figure == "count":
         # The two kinds together: an absent one counts nothing.
@@ -266,5 +270,5 @@ def _asking(figure: str, metric: str, labels: dict[str, str], step: float) -> st
     return f"{function}_over_time({chosen(f'value|last|{figure}')}))"
 
 
-def _quoted(text: str) -> str:
+def _escape(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

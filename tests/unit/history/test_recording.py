@@ -8,19 +8,19 @@ import pytest
 
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history import query
-from pytest_flowhealth.history.database import connect, path_of, require_usable
-from pytest_flowhealth.history.keeping import keep
+from pytest_flowhealth.history.database import connect, parse_file_url, require_usable
+from pytest_flowhealth.history.recording import record_run
 from tests.kit.records import entry, uids
 
 
 def test_run_that_comes_twice_is_kept_once_with_its_samples(tmp_path: Path) -> None:
     path = tmp_path / "new/history.db"
     for _ in range(2):
-        assert keep(path, entry("r1", **{"redis.command": (1.0, 3.0, 2.0)})).kept
+        assert record_run(path, entry("r1", **{"redis.command": (1.0, 3.0, 2.0)})).kept
 
     assert uids(path) == {"r1"}
     with closing(connect(path, wait=1)) as file:
-        found = query.past(file, "redis.command", "f")
+        found = query.read_past(file, "redis.command", "f")
     assert [(point.value, point.samples) for point in found] == [(2.0, (1.0, 3.0, 2.0))]
 
 
@@ -31,7 +31,7 @@ def test_broken_file_is_moved_aside_and_the_run_is_kept(tmp_path: Path, content:
     path = tmp_path / "history.db"
     path.write_bytes(content)
 
-    kept = keep(path, entry("r1"))
+    kept = record_run(path, entry("r1"))
 
     assert kept.kept
     assert "broken" in (kept.problem or "")
@@ -42,7 +42,7 @@ def test_broken_file_is_moved_aside_and_the_run_is_kept(tmp_path: Path, content:
 
 def test_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "history.db"
-    keep(path, entry("r1"))
+    record_run(path, entry("r1"))
     with closing(sqlite3.connect(path)) as file:
         file.execute("PRAGMA user_version = 99")
 
@@ -59,7 +59,7 @@ def test_file_of_another_program_is_left_as_it_is(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as file:
         file.execute(table)
 
-    kept = keep(path, entry("r1"))
+    kept = record_run(path, entry("r1"))
 
     assert not kept.kept
     assert "another program's" in (kept.problem or "")
@@ -70,7 +70,7 @@ def test_file_of_another_program_is_left_as_it_is(tmp_path: Path) -> None:
 def test_folder_that_cannot_be_made_is_reported_and_nothing_waits(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
 
-    kept = keep(tmp_path / "file/history.db", entry("r1"))
+    kept = record_run(tmp_path / "file/history.db", entry("r1"))
 
     assert (kept.kept, kept.waiting) == (False, False)
     assert kept.problem
@@ -84,10 +84,10 @@ def test_folder_that_cannot_be_made_is_reported_and_nothing_waits(tmp_path: Path
     ],
 )
 def test_address_names_a_relative_or_an_absolute_path(url: str, path: str) -> None:
-    assert path_of(url, Path("/app")) == Path(path)
+    assert parse_file_url(url, Path("/app")) == Path(path)
 
 
 @pytest.mark.parametrize("url", ["sqlite:///", "history.db", "postgres://h", ""])
 def test_other_address_is_a_usage_error(url: str) -> None:
     with pytest.raises(UsageError, match="sqlite:///"):
-        path_of(url, Path("/app"))
+        parse_file_url(url, Path("/app"))
