@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from pytest_flowhealth.alerts.recent_readings import Reading, RecentReadings
 from pytest_flowhealth.alerts.rules import Condition, find_lookbacks, judge
-from pytest_flowhealth.alerts.series import Reading, Series
 from pytest_flowhealth.alerts.state import Policy, State, step
 from pytest_flowhealth.history import query
 from pytest_flowhealth.history.query import Point
@@ -51,7 +51,7 @@ def run_backtest(
 def _fired(
     rule: Condition, policy: Policy, metric: tuple[str, str], readings: Iterable[Reading]
 ) -> tuple[float, ...]:
-    series = Series(find_lookbacks([rule]))
+    series = RecentReadings(find_lookbacks([rule]))
     state, fired = State(), []
     for reading in readings:
         series.add(*metric, reading)

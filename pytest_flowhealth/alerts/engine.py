@@ -124,12 +124,12 @@ class Engine:
                 name, TrackedAlert(subject, observation.policy, state, moment.now), before, moment
             )
 
-    def pass_time(self, moment: Timestamp) -> None:
+    def tick(self, moment: Timestamp) -> None:
         """Let time go by for alerts that nothing new is known of: flapping ends, old ones are forgotten."""
         for name, record in [*self.tracked.items()]:
             if (
                 record.state.phase == "inactive"
-                and not record.state.told
+                and not record.state.firing_sent
                 and not record.state.flapping
             ):
                 if moment.now - record.seen > FORGOTTEN and not _pauses(record, moment.now):
@@ -139,7 +139,7 @@ class Engine:
             state = step(record.state, None, moment.now, record.policy)
             self._keep(name, msgspec.structs.replace(record, state=state), record, moment)
 
-    def end(self, names: Collection[str], why: str, moment: Timestamp) -> None:
+    def resolve_removed(self, names: Collection[str], why: str, moment: Timestamp) -> None:
         """End alerts whose check or rule is no more."""
         for name in names:
             record = self.tracked.get(name)
@@ -219,7 +219,7 @@ class Engine:
         self.changed.add(name)
         phase = before.state.phase if before else "inactive"
         if phase != record.state.phase:
-            notified = tuple(sorted(before.state.told)) if before else ()
+            notified = tuple(sorted(before.state.firing_sent)) if before else ()
             alert = make_alert(record, moment)
             self.events.append(Event(moment.wall, record.state.phase, alert, notified))
 
@@ -247,7 +247,7 @@ def _worst(alert: AlertInfo | Alert) -> tuple[int, str]:
 
 def _lives(state: State) -> bool:
     """Tell whether receivers are told of it, or were and are not yet told its end."""
-    return state.fires or state.flapping or bool(state.told)
+    return state.fires or state.flapping or bool(state.firing_sent)
 
 
 def _pauses(record: TrackedAlert, now: float) -> bool:

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from urllib.parse import urljoin, urlsplit
 
 from pytest_flowhealth.alerts.engine import AlertInfo, Observation
-from pytest_flowhealth.alerts.rules import Condition, ThresholdResult, format_metric, judge
-from pytest_flowhealth.alerts.series import Series
+from pytest_flowhealth.alerts.recent_readings import RecentReadings
+from pytest_flowhealth.alerts.rules import Condition, RuleResult, format_metric, judge
 from pytest_flowhealth.alerts.state import Policy
 from pytest_flowhealth.config.alerts import Alerts
 from pytest_flowhealth.domain.alerting import Alerting, Severity
@@ -116,7 +116,7 @@ def evaluate_parts(failing: Mapping[str, str], settings: Alerts) -> Observation:
 
 def evaluate_rules(
     rules: Iterable[Condition],
-    series: Series,
+    series: RecentReadings,
     fresh: Collection[str],
     settings: Alerts,
     times: tuple[float, float],
@@ -193,7 +193,7 @@ def _severity(check: CheckResult) -> Severity:
     return "critical" if check.critical and check.outcome is Outcome.FAIL else "warning"
 
 
-def _evaluate_rule(rule: Condition, judged: ThresholdResult, settings: Alerts) -> Observation:
+def _evaluate_rule(rule: Condition, judged: RuleResult, settings: Alerts) -> Observation:
     _, bracket, which = judged.metric.partition("[")
     spelled = format_metric(judged.metric, rule.statistic)
     value = (

@@ -15,7 +15,7 @@ DEFAULT = (Receiver(name="console", type="console"), Receiver(name="log", type="
 """Who is told where nobody is configured."""
 
 
-def router(receivers: Sequence[Receiver]) -> Callable[[AlertInfo], Sequence[AlertRoute]]:
+def make_router(receivers: Sequence[Receiver]) -> Callable[[AlertInfo], Sequence[AlertRoute]]:
     """Return a function that gives the receivers of an alert, by severity and component."""
     listeners = [(receiver, _listener(receiver)) for receiver in receivers]
     return lambda subject: [
@@ -23,7 +23,7 @@ def router(receivers: Sequence[Receiver]) -> Callable[[AlertInfo], Sequence[Aler
     ]
 
 
-def silencer(
+def make_silencer(
     configured: Iterable[MaintenanceWindow], made: Iterable[Silence], now: datetime.datetime
 ) -> Callable[[AlertInfo], bool]:
     """Return a function that tells whether an alert is silenced at `now`."""

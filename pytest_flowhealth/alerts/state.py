@@ -49,7 +49,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
         changes: When it began or ceased to fire, as far as the flap window reaches.
         flapping: Whether that was too often.
         notified: When each receiver was last told that it fires.
-        told: Who was told that it fires, and not yet that it is over.
+        firing_sent: The receivers that were told that it fires, and not yet that it is over.
         calmed: Who was told that it flaps.
         acknowledged: Whether somebody takes care of it.
     """
@@ -61,7 +61,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     changes: tuple[float, ...] = ()
     flapping: bool = False
     notified: dict[str, float] = {}
-    told: tuple[str, ...] = ()
+    firing_sent: tuple[str, ...] = msgspec.field(default=(), name="told")
     calmed: tuple[str, ...] = ()
     acknowledged: bool = False
 
@@ -137,8 +137,8 @@ def notify(
     While it flaps, nobody is told but once that it does.
     """
     if not state.fires and not state.flapping:
-        notes = tuple(Notification(name, "resolved") for name in state.told)
-        return msgspec.structs.replace(state, told=()), notes
+        notes = tuple(Notification(name, "resolved") for name in state.firing_sent)
+        return msgspec.structs.replace(state, firing_sent=()), notes
     if silenced:
         return state, ()
     found = [
@@ -152,7 +152,7 @@ def notify(
         msgspec.structs.replace(
             state,
             notified={**state.notified, **dict.fromkeys(names, now)},
-            told=tuple(dict.fromkeys((*state.told, *names))),
+            firing_sent=tuple(dict.fromkeys((*state.firing_sent, *names))),
             calmed=tuple(dict.fromkeys((*state.calmed, *calmed))),
         ),
         tuple(found),
@@ -161,21 +161,21 @@ def notify(
 
 def _due(state: State, now: float, policy: Policy, route: AlertRoute) -> Kind | None:
     """Return what a receiver is to be told of an alert that fires or flaps."""
-    since_told = _ago(state.notified.get(route.name), now)
-    if since_told < policy.cooldown or not _concerned(state, now, route):
+    since_notified = _ago(state.notified.get(route.name), now)
+    if since_notified < policy.cooldown or not _concerned(state, now, route):
         return None
     if state.flapping:
         return None if route.name in state.calmed else "flapping"
-    if route.name not in state.told:
+    if route.name not in state.firing_sent:
         return "firing"
-    if route.remind is None or state.acknowledged or since_told < route.remind:
+    if route.remind is None or state.acknowledged or since_notified < route.remind:
         return None
     return "reminder"
 
 
 def _concerned(state: State, now: float, route: AlertRoute) -> bool:
     """Tell whether it is the receiver's turn: one that escalates waits for others to acknowledge."""
-    if route.escalate is None or route.name in state.told:
+    if route.escalate is None or route.name in state.firing_sent:
         return True
     return not state.acknowledged and state.fires and _ago(state.fired, now) >= route.escalate
 

@@ -17,7 +17,7 @@ from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import FlowHealthError, UsageError
 from pytest_flowhealth.history.location import HistoryLocation, find_usable_location
 from pytest_flowhealth.history.recording import describe_error, open_history
-from pytest_flowhealth.monitor.settings import MonitorOptions, Settings, read
+from pytest_flowhealth.monitor.settings import MonitorOptions, Settings, load_settings
 
 Result = TypeVar("Result")
 
@@ -70,7 +70,7 @@ def read_settings(project: str | None) -> Settings:
     Raises:
         UsageError: The configuration is invalid.
     """
-    return read(
+    return load_settings(
         MonitorOptions(
             folder=str(Path.cwd()),
             project=project,

@@ -22,7 +22,7 @@ from pytest_flowhealth.domain.metric_names import find_origin_labels
 from pytest_flowhealth.domain.report import Document, Report
 from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.history.reader import Reader, query_reader
-from pytest_flowhealth.monitor.schedule import interval_of
+from pytest_flowhealth.monitor.schedule import choose_interval
 from pytest_flowhealth.monitor.settings import Settings
 
 _RUNS = 50
@@ -97,7 +97,7 @@ def read_measured(project: str | None, history: str | None) -> Measured:
         }
     latest = msgspec.structs.replace(reports[-1], checks=tuple(checks.values()))
     components = {check.component for check in latest.checks}
-    intervals = {name: interval_of(name, None, settings.intervals) for name in components}
+    intervals = {name: choose_interval(name, None, settings.intervals) for name in components}
     return Measured(latest, dict(find_origin_labels(latest))["target"], intervals, settings)
 
 

@@ -15,7 +15,7 @@ import msgspec
 from pytest_flowhealth.cli.common import Duration, history_option, project_option
 from pytest_flowhealth.config.atomic import FOLDER
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.monitor.settings import MonitorOptions, Settings, history_of, read
+from pytest_flowhealth.monitor.settings import MonitorOptions, Settings, find_history, load_settings
 
 _NOT_FOR_ROUNDS = {
     "health_output": "--health-output belongs to one run; a monitor writes [monitor] openmetrics",
@@ -65,9 +65,9 @@ def command(
         history=options.health_history or history,
         page=web,
     )
-    settings = read(asked)
+    settings = load_settings(asked)
     asked = msgspec.structs.replace(asked, report=_find_report(options.health_report, settings))
-    history_of(asked, settings)
+    find_history(asked, settings)
     _require_web(asked, settings)
     _replace_report(asked)
     sys.stdout.flush()

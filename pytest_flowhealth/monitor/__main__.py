@@ -17,9 +17,9 @@ from pytest_flowhealth.monitor.issues import IssueObserver
 from pytest_flowhealth.monitor.lock import Lock
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.loop import Monitor
+from pytest_flowhealth.monitor.observer import MonitorObserver
 from pytest_flowhealth.monitor.pipeline import Pipeline
-from pytest_flowhealth.monitor.settings import MonitorOptions, Settings, history_of, read
-from pytest_flowhealth.monitor.view import View
+from pytest_flowhealth.monitor.settings import MonitorOptions, Settings, find_history, load_settings
 
 
 class Viewer(Protocol):
@@ -36,7 +36,7 @@ class Viewer(Protocol):
         ...
 
 
-class Page(View[Monitor], Protocol):
+class Page(MonitorObserver[Monitor], Protocol):
     """What watches the monitor, and is to be started."""
 
     def start(self, monitor: Monitor) -> None:
@@ -53,8 +53,8 @@ def main(words: list[str], viewer: Viewer | None = None) -> int:
     """
     options = msgspec.json.decode(words[0], type=MonitorOptions)
     try:
-        settings = read(options)
-        history = history_of(options, settings)
+        settings = load_settings(options)
+        history = find_history(options, settings)
         lock = Lock(history.path)
         page = None if viewer is None else viewer(options, settings, history)
     except UsageError as error:

@@ -13,7 +13,7 @@ import msgspec
 
 from pytest_flowhealth.alerts.engine import TrackedAlert
 from pytest_flowhealth.alerts.message import Message
-from pytest_flowhealth.alerts.text import body, title
+from pytest_flowhealth.alerts.message_text import make_body, make_title
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.domain.text import format_number, printable
 from pytest_flowhealth.monitor.stream_writer import StreamWriter
@@ -57,7 +57,10 @@ class Console:
     def message(self, message: Message) -> None:
         """Tell an alert's message: the receiver of type console."""
         if self._words:
-            for line in (title(message), *(f"  {line}" for line in body(message).splitlines())):
+            for line in (
+                make_title(message),
+                *(f"  {line}" for line in make_body(message).splitlines()),
+            ):
                 self._say(line)
         else:
             self._json("alert", json.loads(msgspec.json.encode(message)))

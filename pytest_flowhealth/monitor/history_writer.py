@@ -38,7 +38,7 @@ _PURGED = 3_600.0
 Result = TypeVar("Result")
 
 
-class Remembered(msgspec.Struct, frozen=True):
+class RestoredState(msgspec.Struct, frozen=True):
     """What is known from before the start."""
 
     alerts: dict[str, TrackedAlert]
@@ -73,14 +73,14 @@ class HistoryWriter:
         notices, self._notices = self._notices, []
         return notices
 
-    def remembered(self) -> Remembered:
+    def restore(self) -> RestoredState:
         """Return what is known from before; nothing where the history can't be read."""
-        nothing = Remembered({}, [], None)
+        nothing = RestoredState({}, [], None)
         if not self.path.is_file():
             return nothing
-        return self._tried(
-            lambda file: Remembered(
-                store.alerts(file), store.outbox(file), store.fact(file, store.CLOCK)
+        return self._try(
+            lambda file: RestoredState(
+                store.read_alerts(file), store.read_outbox(file), store.read_fact(file, store.CLOCK)
             ),
             nothing,
         )
@@ -96,7 +96,7 @@ class HistoryWriter:
         self.dropped += len(self._entries) == ENTRIES
         self._entries.append(entry)
 
-    def renewed(self) -> bool:
+    def is_replaced(self) -> bool:
         """Tell whether the file is another one than before: all that is remembered must be written anew."""
         try:
             number = self.path.stat().st_ino
@@ -106,11 +106,14 @@ class HistoryWriter:
 
     def flush(self, changes: Changes, now: float) -> bool:
         """Write all that waits, and read what people said; return whether `changes` are written."""
-        return self._tried(lambda file: self._written(file, changes, now), otherwise=False)
+        return self._try(lambda file: self._write(file, changes, now), otherwise=False)
 
-    def _written(self, file: sqlite3.Connection, changes: Changes, now: float) -> bool:
-        store.write(file, changes)
-        self.silences, self.acknowledged = store.silences(file, now), store.acknowledged(file)
+    def _write(self, file: sqlite3.Connection, changes: Changes, now: float) -> bool:
+        store.write_changes(file, changes)
+        self.silences, self.acknowledged = (
+            store.read_silences(file, now),
+            store.read_acknowledged(file),
+        )
         if self._seconds:
             add_raw(file, [*self._seconds])
             self._seconds.clear()
@@ -126,7 +129,7 @@ class HistoryWriter:
             purge(file, self.retention)
         return True
 
-    def _tried(self, do: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:
+    def _try(self, do: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:
         try:
             make_folder(self.path.parent)
             # Opened anew each time: what others do to an open file's maps could end this process.
@@ -134,8 +137,8 @@ class HistoryWriter:
                 done = do(file)
             self._file = self.path.stat().st_ino
         except sqlite3.Error as error:
-            self.problem = f"the history can't be written: {self._said(error)}"
-            self._mend(error)
+            self.problem = f"the history can't be written: {self._explain(error)}"
+            self._move_if_broken(error)
             return otherwise
         except (UsageError, OSError) as error:
             self.problem = f"the history can't be written: {error}"
@@ -143,14 +146,14 @@ class HistoryWriter:
         self.problem = None
         return done
 
-    def _said(self, error: sqlite3.Error) -> str:
+    def _explain(self, error: sqlite3.Error) -> str:
         """Return what an error means: on a full disk SQLite speaks of input and output too."""
         with contextlib.suppress(OSError):
             if "I/O" in str(error) and shutil.disk_usage(self.path.parent).free < _LITTLE:
                 return "the disk is full"
         return describe_error(error)
 
-    def _mend(self, error: sqlite3.Error) -> None:
+    def _move_if_broken(self, error: sqlite3.Error) -> None:
         """Move a broken history aside: the next flush begins a new one."""
         if not is_broken(error):
             return

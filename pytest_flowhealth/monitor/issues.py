@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_flowhealth.github_issues.scheduler import IssueScheduler
-from pytest_flowhealth.monitor.view import Remark
+from pytest_flowhealth.monitor.observer import MonitorEvent
 
 if TYPE_CHECKING:
     from pytest_flowhealth.monitor.loop import Monitor
@@ -21,13 +21,13 @@ class IssueObserver:
     def __init__(self, scheduler: IssueScheduler) -> None:
         self._scheduler = scheduler
 
-    def second(self, monitor: Monitor, at: float) -> None:
+    def on_tick(self, monitor: Monitor, at: float) -> None:
         """Start a run if one is due."""
         self._scheduler.on_tick(monitor.settings.target, at)
 
-    def remarks(self) -> list[Remark]:
+    def drain_events(self) -> list[MonitorEvent]:
         """Return what happened since the last call."""
-        return [Remark(name, facts) for name, facts in self._scheduler.drain_events()]
+        return [MonitorEvent(name, facts) for name, facts in self._scheduler.drain_events()]
 
     def reconfigure(self, _: Monitor) -> None:
         """Run soon with the new configuration."""

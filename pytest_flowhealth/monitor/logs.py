@@ -75,14 +75,14 @@ class Logs:
             self.problem = f"no log files can be written to {folder}: {error.strerror}"
             return
         for severity in DAYS:
-            self._files[severity] = self._opened(severity)
+            self._files[severity] = self._open(severity)
         self._log = structlog.wrap_logger(
             None,
             processors=[
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.add_log_level,
                 structlog.processors.JSONRenderer(default=str),
-                self._written,
+                self._write_line,
             ],
             wrapper_class=structlog.BoundLogger,
         )
@@ -111,14 +111,14 @@ class Logs:
                 handler.close()
                 logger.removeHandler(handler)
 
-    def _opened(self, severity: str) -> logging.Logger:
+    def _open(self, severity: str) -> logging.Logger:
         logger = logging.Logger(severity)  # our own, apart from the application's tree
         handler = DayFile(self._folder / f"{severity}.log", self)
         handler.setFormatter(logging.Formatter("%(message)s"))
         logger.addHandler(handler)
         return logger
 
-    def _written(self, _: Any, severity: str, line: Any) -> Any:
+    def _write_line(self, _: Any, severity: str, line: Any) -> Any:
         import structlog
 
         self._files[severity].info("%s", line)

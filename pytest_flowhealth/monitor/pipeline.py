@@ -29,9 +29,9 @@ from pytest_flowhealth.history.run_record import RunRecord
 from pytest_flowhealth.history.store import Retention
 from pytest_flowhealth.monitor.alert_evaluator import AlertEvaluator
 from pytest_flowhealth.monitor.clock import Clock
-from pytest_flowhealth.monitor.frames import Partly
 from pytest_flowhealth.monitor.history_writer import HistoryWriter
 from pytest_flowhealth.monitor.logs import Logs
+from pytest_flowhealth.monitor.protocol import ComponentFinished
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.monitor.status_board import BoardState
 from pytest_flowhealth.probes.system.runtimes import version
@@ -67,7 +67,7 @@ class Pipeline:
         origin = Origin(platform.node(), name, settings.target.instance)
         self._where = make_origin_labels(origin.host, origin.target, origin.instance)
         self._seconds: list[Sample] = []
-        known = self._writer.remembered()
+        known = self._writer.restore()
         self.clock = Clock(known.clock)
         begun = self.clock()
         self._evaluator = AlertEvaluator(settings, origin, known.alerts, begun)
@@ -155,12 +155,12 @@ class Pipeline:
             and record.since is not None
         }
 
-    def add_component(self, frame: Partly, state: BoardState, moment: Timestamp) -> None:
+    def add_component(self, frame: ComponentFinished, state: BoardState, moment: Timestamp) -> None:
         """Take in a component's checks, before the round is over."""
         self._evaluator.add_component(frame, state, moment)
         self._send(moment)
 
-    def round(
+    def add_round(
         self,
         health: Report | None,
         entry: RunRecord | None,
@@ -182,7 +182,7 @@ class Pipeline:
             self._shipper.put(iterate_samples(health, self._where, self._fingerprint))
         self._send(moment, flush=True)
 
-    def second(
+    def on_tick(
         self,
         values: Mapping[str, tuple[float, str]],
         moment: Timestamp,
@@ -233,7 +233,7 @@ class Pipeline:
 
     def _flush(self, moment: Timestamp) -> None:
         engine = self._evaluator.engine
-        whole = self._writer.renewed()
+        whole = self._writer.is_replaced()
         pending, done = self._outbox.everything() if whole else self._outbox.changes()
         names = set(engine.tracked) if whole else set(engine.changed)
         events = [*engine.events]
@@ -267,7 +267,7 @@ class Pipeline:
         return [
             make_alert(record, moment)
             for record in self._evaluator.engine.firing()
-            if receiver in record.state.told
+            if receiver in record.state.firing_sent
         ]
 
     def _log_message(self, message: Message) -> None:

@@ -21,7 +21,7 @@ COSTLY = ("npm", "feedback", "wasm")
 """What `--health-all` brings along keeps at least its own interval."""
 
 
-def interval_of(
+def choose_interval(
     component: str, general: float | None, named: Mapping[str, float], *, all_of_them: bool = False
 ) -> float:
     """Return a component's interval in seconds.

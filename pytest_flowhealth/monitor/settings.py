@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 
 from pytest_flowhealth.alerts.routing import DEFAULT
-from pytest_flowhealth.alerts.rules import Condition, conditions
+from pytest_flowhealth.alerts.rules import Condition, make_conditions
 from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.history.location import HistoryLocation, find_usable_location
 from pytest_flowhealth.history.remote.write_request import require_remote_write
-from pytest_flowhealth.monitor.frames import Settled
+from pytest_flowhealth.monitor.protocol import ConfigSnapshot
 
 FIRST_AGAIN = 60.0
 """Seconds until a first round that told nothing is tried again, where no interval was named."""
@@ -57,13 +57,13 @@ class Settings(msgspec.Struct, frozen=True):
     limit: float
 
     @property
-    def settled(self) -> Settled:
+    def settled(self) -> ConfigSnapshot:
         """What the rounds go by."""
         target = self.target
-        return Settled(target.config, target.sources, target.environment_thresholds)
+        return ConfigSnapshot(target.config, target.sources, target.environment_thresholds)
 
 
-def read(options: MonitorOptions, environ: Mapping[str, str] = os.environ) -> Settings:
+def load_settings(options: MonitorOptions, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the configuration.
 
     Raises:
@@ -74,14 +74,14 @@ def read(options: MonitorOptions, environ: Mapping[str, str] = os.environ) -> Se
     config = target.config
     return Settings(
         target=target,
-        rules=conditions(config.rules),
+        rules=make_conditions(config.rules),
         receivers=tuple(config.receivers) or DEFAULT,
         intervals=config.monitor.intervals,
         limit=config.monitor.limit,
     )
 
 
-def history_of(options: MonitorOptions, settings: Settings) -> HistoryLocation:
+def find_history(options: MonitorOptions, settings: Settings) -> HistoryLocation:
     """Return where the history is kept: alerts always in the file.
 
     Raises:
@@ -93,7 +93,7 @@ def history_of(options: MonitorOptions, settings: Settings) -> HistoryLocation:
     return location
 
 
-def command(
+def make_round_command(
     options: MonitorOptions, settings: Settings, components: Sequence[str] | None
 ) -> list[str]:
     """Return what a round's pytest is given.

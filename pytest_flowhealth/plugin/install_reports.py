@@ -11,7 +11,7 @@ from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.history.location import FILE, find_location
 from pytest_flowhealth.history.recording import query_history
 from pytest_flowhealth.install_reports.store import Totals, totals
-from pytest_flowhealth.monitor.frames import order
+from pytest_flowhealth.monitor.protocol import read_round_request
 from pytest_flowhealth.probes.registry.reports import InstallReports
 
 
@@ -41,7 +41,7 @@ def count_install_reports(target: Target, package: str) -> InstallReports:
 
 def _find_history(target: Target) -> Path:
     """Return the history with the reports: in a round the monitor's, else the configured one."""
-    request = order()
+    request = read_round_request()
     if request is not None and request.history is not None:
         return Path(request.history)
     place = find_location(None, target.root, target)

@@ -50,7 +50,7 @@ from pytest_flowhealth.plugin.run import RUN, HealthRun, Mode, is_worker
 from pytest_flowhealth.plugin.startup import take_charge
 
 if TYPE_CHECKING:
-    from pytest_flowhealth.monitor.frames import Settled
+    from pytest_flowhealth.monitor.protocol import ConfigSnapshot
     from pytest_flowhealth.plugin.reporting.run_history import RunHistory
 
 _UNFINISHED = ("run did not finish",)
@@ -236,7 +236,7 @@ def _claim_sinks(sinks: list[Sink], unfinished: Document) -> None:
         sink.claim(unfinished)
 
 
-def _load_target(config: pytest.Config, settled: Settled | None) -> Target:
+def _load_target(config: pytest.Config, settled: ConfigSnapshot | None) -> Target:
     folder = Path(config.option.health_project) if config.option.health_project else None
     here = config.invocation_params.dir
     try:

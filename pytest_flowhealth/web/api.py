@@ -17,7 +17,7 @@ from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.formats import health_json, openmetrics
-from pytest_flowhealth.monitor.view import Remark
+from pytest_flowhealth.monitor.observer import MonitorEvent
 from pytest_flowhealth.web import openapi, shapes
 from pytest_flowhealth.web.answers import answer, nothing
 from pytest_flowhealth.web.body import body_of
@@ -64,7 +64,7 @@ class Api:
         feed: Feed,
         glimpse: Glimpse,
         past: Past,
-        remark: Callable[[Remark], None],
+        remark: Callable[[MonitorEvent], None],
     ) -> None:
         self._feed, self.glimpse, self._past = feed, glimpse, past
         self._remark = remark
@@ -254,7 +254,7 @@ class Api:
             for name, value in facts.items()
         }
         who = {"user": visitor.user, "address": address_of(request)}
-        self._remark(Remark(what, who | content, urgent=True))
+        self._remark(MonitorEvent(what, who | content, urgent=True))
 
     async def _read(self, ask: Callable[[], Result]) -> Result:
         return await read(ask, self._threads)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from pytest_flowhealth.domain.text import one_line
-from pytest_flowhealth.monitor.view import Remark
+from pytest_flowhealth.monitor.observer import MonitorEvent
 from pytest_flowhealth.web import shapes
 from pytest_flowhealth.web.answers import answer, nothing
 from pytest_flowhealth.web.attempts import Attempts
@@ -54,7 +54,7 @@ class Entrance:
         self,
         visitors: Visitors,
         attempts: Attempts,
-        remark: Callable[[Remark], None],
+        remark: Callable[[MonitorEvent], None],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._visitors = visitors
@@ -183,4 +183,4 @@ class Entrance:
             self._noted("log-in refused: too many attempts", user, address)
 
     def _noted(self, what: str, user: str, address: str) -> None:
-        self._remark(Remark(what, {"user": one_line(user)[:100], "address": address}))
+        self._remark(MonitorEvent(what, {"user": one_line(user)[:100], "address": address}))

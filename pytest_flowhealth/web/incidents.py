@@ -33,7 +33,7 @@ def list_incidents(
             found += _incident(own, event.notified, event.acknowledged)
     for name, own in open_.items():
         now = tracked.get(name)
-        notified = None if now is None else now.state.told
+        notified = None if now is None else now.state.firing_sent
         found += _incident(own, notified, acknowledged.get(name))
     return sorted(found, key=lambda incident: incident.since, reverse=True)
 

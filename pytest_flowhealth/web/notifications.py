@@ -15,8 +15,8 @@ from pytest_flowhealth.alerts.dispatcher import attempt
 from pytest_flowhealth.alerts.message import Origin, make_test_messages
 from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.monitor.observer import MonitorEvent
 from pytest_flowhealth.monitor.settings import Settings
-from pytest_flowhealth.monitor.view import Remark
 from pytest_flowhealth.web import shapes
 from pytest_flowhealth.web.answers import answer
 from pytest_flowhealth.web.endpoint import offered
@@ -36,7 +36,7 @@ class Notifications:
     """
 
     def __init__(
-        self, settings: Settings, environ: Mapping[str, str], remark: Callable[[Remark], None]
+        self, settings: Settings, environ: Mapping[str, str], remark: Callable[[MonitorEvent], None]
     ) -> None:
         self.settings = settings
         self._environ, self._remark = environ, remark
@@ -59,7 +59,7 @@ class Notifications:
         if self._threads.borrowed_tokens:
             raise Refused(409, "another test message is on its way")
         facts = {"user": visitor.user, "address": address_of(request), "receiver": receiver.name}
-        self._remark(Remark("test message", facts))
+        self._remark(MonitorEvent("test message", facts))
         return answer(await anyio.to_thread.run_sync(self._send, receiver, limiter=self._threads))
 
     def _send(self, receiver: Receiver) -> shapes.TestResult:

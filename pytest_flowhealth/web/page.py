@@ -22,8 +22,8 @@ from pytest_flowhealth.github_issues.scheduler import IssueScheduler
 from pytest_flowhealth.history.location import HistoryLocation
 from pytest_flowhealth.install_reports.batch_writer import BatchWriter
 from pytest_flowhealth.monitor.loop import Monitor
+from pytest_flowhealth.monitor.observer import MonitorEvent
 from pytest_flowhealth.monitor.settings import Settings
-from pytest_flowhealth.monitor.view import Remark
 from pytest_flowhealth.web.api import Api
 from pytest_flowhealth.web.app import application
 from pytest_flowhealth.web.attempts import Attempts
@@ -83,7 +83,7 @@ class Page:
         self._feed = Feed()
         self._live = Live(self._feed)
         self._picture = Picture()
-        self._remarks: deque[Remark] = deque(maxlen=1_000)
+        self._remarks: deque[MonitorEvent] = deque(maxlen=1_000)
         self._issues = IssueScheduler(place.path, os.environ)
         name = settings.target.name or settings.target.root.name
         self._glimpse = Glimpse(name, platform.node(), settings.target.instance)
@@ -122,11 +122,11 @@ class Page:
 
     # -- what the monitor tells, in its thread
 
-    def second(self, monitor: Monitor, at: float) -> None:
+    def on_tick(self, monitor: Monitor, at: float) -> None:
         """Take in how things are."""
         self._issues.on_tick(monitor.settings.target, at)
         loop = self._loop
-        self._reports.second(at)
+        self._reports.on_tick(at)
         if loop is None:
             return
         state = self._picture.of(monitor, at)
@@ -145,9 +145,9 @@ class Page:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(self._publish, state, seen, at)
 
-    def remarks(self) -> list[Remark]:
+    def drain_events(self) -> list[MonitorEvent]:
         """Return what was done since the last time."""
-        found = [Remark(what, facts) for what, facts in self._issues.drain_events()]
+        found = [MonitorEvent(what, facts) for what, facts in self._issues.drain_events()]
         while self._remarks:
             found.append(self._remarks.popleft())
         return found
@@ -162,7 +162,7 @@ class Page:
         try:
             access = access_of(web, self._secrets, self._sessions.hash)
         except UsageError as error:
-            self._remarks.append(Remark(f"the page's users stay as they were: {error}"))
+            self._remarks.append(MonitorEvent(f"the page's users stay as they were: {error}"))
             return
         before, self._visitors.access = self._visitors.access, access
         self._admit()
@@ -200,7 +200,7 @@ class Page:
             self._api.endpoints, self._visitors, self._live, entrance, self._tell_link
         )
         if self._visitors.access.users:
-            self._remarks.append(Remark("page", {"url": self.url}))
+            self._remarks.append(MonitorEvent("page", {"url": self.url}))
         else:
             self._tell_link()
         self._server = uvicorn.Server(uvicorn.Config(app, **_uvicorn(self._served)))
@@ -211,7 +211,7 @@ class Page:
         """Print the next one-time link; where there are passwords, the last one is void and there is none."""
         secret = self._entrance.new_link()
         if secret is not None:
-            self._remarks.append(Remark("page", {"link": f"{self.url}?token={secret}"}))
+            self._remarks.append(MonitorEvent("page", {"link": f"{self.url}?token={secret}"}))
 
     def _publish(self, state: Mapping[str, msgspec.Raw], seen: Glimpse, at: float) -> None:
         self._api.glimpse = seen

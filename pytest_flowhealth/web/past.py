@@ -32,7 +32,7 @@ from pytest_flowhealth.history.remote.promql_client import PromQLClient, Reporti
 from pytest_flowhealth.install_reports import store as reports
 from pytest_flowhealth.install_reports.report import FailureGroup
 from pytest_flowhealth.install_reports.store import Received, Totals
-from pytest_flowhealth.monitor.ring import Ring
+from pytest_flowhealth.monitor.ring_buffer import Ring
 from pytest_flowhealth.web import shapes
 from pytest_flowhealth.web.check_history import read_check_history
 from pytest_flowhealth.web.history_file import WAIT, HistoryFile, NoHistory, TooMany
@@ -150,7 +150,9 @@ class Past:
             NoHistory: They can't be read.
         """
         nothing: list[Event] = []
-        found = self._file.read(lambda file: store.events(file, since=since, limit=limit), nothing)
+        found = self._file.read(
+            lambda file: store.read_events(file, since=since, limit=limit), nothing
+        )
         return shapes.AlertEvents(
             [
                 shapes.AlertEvent(
@@ -234,9 +236,9 @@ class Past:
         nothing: list[shapes.Incident] = []
         found = self._file.read(
             lambda file: list_incidents(
-                store.events(file, since=since, limit=EVENTS),
-                store.alerts(file),
-                store.acknowledged(file),
+                store.read_events(file, since=since, limit=EVENTS),
+                store.read_alerts(file),
+                store.read_acknowledged(file),
             ),
             nothing,
         )
@@ -281,9 +283,9 @@ class Past:
         ]
 
         def add(file: sqlite3.Connection) -> list[str]:
-            if len(store.silences(file, now)) + len(silences) > SILENCES:
+            if len(store.read_silences(file, now)) + len(silences) > SILENCES:
                 raise TooMany(f"there can be {SILENCES} silences; end some first")
-            return [store.silence(file, silence) for silence in silences]
+            return [store.save_silence(file, silence) for silence in silences]
 
         names = self._file.change(add)
         return describe_silence(msgspec.structs.replace(silences[0], id=names[0]))
@@ -373,7 +375,7 @@ class Past:
     def _windows(self) -> list[Silence]:
         """Return all maintenance windows."""
         nothing: list[Silence] = []
-        made = self._file.read(lambda file: store.silences(file, 0.0), nothing)
+        made = self._file.read(lambda file: store.read_silences(file, 0.0), nothing)
         return list_windows(made, self.target.config.silences)
 
 

@@ -143,7 +143,7 @@ def _alert(
             (record.since or moment.wall) if state.ended is None else moment.calendar(state.ended)
         ).timestamp(),
         "fired": None if record.fired is None else record.fired.timestamp(),
-        "notified": sorted(state.told),
+        "notified": sorted(state.firing_sent),
     }
     if state.flapping:
         fields["flapping"] = True

@@ -32,7 +32,7 @@ from pytest_flowhealth.install_reports.ingest import (
 from pytest_flowhealth.install_reports.report import FailureGroup, InstallReport
 from pytest_flowhealth.install_reports.scrub import Scrubber
 from pytest_flowhealth.install_reports.store import Received, StoredReport, make_id
-from pytest_flowhealth.monitor.view import Remark
+from pytest_flowhealth.monitor.observer import MonitorEvent
 from pytest_flowhealth.probes.registry.reports import FEWEST, InstallCount, InstallReports
 from pytest_flowhealth.web import shapes
 from pytest_flowhealth.web.answers import answer, nothing
@@ -75,7 +75,7 @@ class Reports:
         target: Target,
         *,
         key: str | None,
-        remark: Callable[[Remark], None],
+        remark: Callable[[MonitorEvent], None],
     ) -> None:
         self.target = target
         self._visitors, self._past, self._intake = visitors, past, intake
@@ -100,7 +100,7 @@ class Reports:
             self._opened = self._vault is not None
             self._problem = None
 
-    def second(self, now: float) -> None:
+    def on_tick(self, now: float) -> None:
         """Forget what must not outlive its day; `now` in seconds since 1970."""
         self._origins.turn(now)
 
@@ -283,7 +283,7 @@ class Reports:
         """Tell what is wrong, once until it changes."""
         if self._said.get(what) != text:
             self._said[what] = text
-            self._remark(Remark(what, {"problem": text}))
+            self._remark(MonitorEvent(what, {"problem": text}))
 
 
 def _share(found: InstallReports) -> tuple[float | None, float | None, float | None]:

@@ -26,8 +26,8 @@ from pytest_flowhealth.history.recording import open_history
 from pytest_flowhealth.history.run_record import make_run_record
 from pytest_flowhealth.history.store import add_run
 from pytest_flowhealth.install_reports.batch_writer import BatchWriter
-from pytest_flowhealth.monitor.ring import Ring
-from pytest_flowhealth.monitor.view import Remark
+from pytest_flowhealth.monitor.observer import MonitorEvent
+from pytest_flowhealth.monitor.ring_buffer import Ring
 from pytest_flowhealth.web.api import Api
 from pytest_flowhealth.web.app import application
 from pytest_flowhealth.web.attempts import Attempts
@@ -94,7 +94,7 @@ class WebApp:
         self.target: Target = load_target(None, {}, folder)
         self.history = folder / "kept/history.db"
         self.clock = FakeClock()
-        self.remarks: list[Remark] = []
+        self.remarks: list[MonitorEvent] = []
         self.links: list[str] = []
         self.feed = Feed()
         self._secrets = Secrets(token=token)

@@ -3,13 +3,13 @@
 import msgspec
 import pytest
 
-from pytest_flowhealth.alerts.text import body, title
+from pytest_flowhealth.alerts.message_text import make_body, make_title
 from tests.kit.alerts import ALERT, MESSAGE
 
 
 def test_message_names_problem_time_blocked_checks_remedy_and_runbook() -> None:
-    assert title(MESSAGE) == "[CRITICAL] shop on host:shop: redis.connect"
-    assert body(MESSAGE).splitlines() == [
+    assert make_title(MESSAGE) == "[CRITICAL] shop on host:shop: redis.connect"
+    assert make_body(MESSAGE).splitlines() == [
         "redis.connect (critical): no Redis listens at 127.0.0.1:6379",
         "  since 2026-01-01 12:00:00 UTC",
         "  blocks 2: redis.ping, redis.memory",
@@ -20,7 +20,7 @@ def test_message_names_problem_time_blocked_checks_remedy_and_runbook() -> None:
 
 def test_control_characters_are_escaped() -> None:
     hostile = msgspec.structs.replace(ALERT, summary="a\x1b[31mb\r\nc")
-    text = body(msgspec.structs.replace(MESSAGE, alerts=(hostile,)))
+    text = make_body(msgspec.structs.replace(MESSAGE, alerts=(hostile,)))
 
     assert "\x1b" not in text
     assert "\r" not in text
@@ -35,7 +35,7 @@ def test_long_message_keeps_to_its_receivers_limit_and_names_what_is_left_out(li
         for number in range(12)
     )
 
-    text = body(msgspec.structs.replace(MESSAGE, alerts=alerts), limit)
+    text = make_body(msgspec.structs.replace(MESSAGE, alerts=alerts), limit)
 
     assert len(text) <= limit
     assert text.startswith("pages.page[0] (critical): it answered 502")
@@ -45,7 +45,7 @@ def test_long_message_keeps_to_its_receivers_limit_and_names_what_is_left_out(li
 def test_alert_that_is_longer_than_the_limit_is_cut() -> None:
     alert = msgspec.structs.replace(ALERT, summary="x" * 5_000)
 
-    text = body(msgspec.structs.replace(MESSAGE, alerts=(alert,)), 1_024)
+    text = make_body(msgspec.structs.replace(MESSAGE, alerts=(alert,)), 1_024)
 
     assert len(text) == 1_024
     assert text.endswith("…")

@@ -9,7 +9,7 @@ from pytest_flowhealth.config.model import FleetSection as Fleet
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.monitor import supervisor
-from pytest_flowhealth.monitor.fleet import FleetSampler
+from pytest_flowhealth.monitor.fleet_sampler import FleetSampler
 from pytest_flowhealth.monitor.supervisor import Supervisor
 from pytest_flowhealth.probes.fleet import source
 from tests.kit.waiting import wait_for

@@ -47,7 +47,7 @@ class Service:
         moment = self.pipeline.clock.moment()
         self.board.add_round(result, (), moment.wall, {component}, moment.now)
         state = self.board.state
-        self.pipeline.round(result, entry(f"r{self._rounds}"), (), moment, {component}, state)
+        self.pipeline.add_round(result, entry(f"r{self._rounds}"), (), moment, {component}, state)
 
     def rows(self, question: str) -> list[tuple[object, ...]]:
         """Ask the history."""
@@ -76,7 +76,7 @@ def test_round_that_ran_no_check_is_an_alert(service: Service) -> None:
     moment = service.pipeline.clock.moment()
     empty = health()
 
-    service.pipeline.round(empty, None, (), moment, None, service.board.state)
+    service.pipeline.add_round(empty, None, (), moment, None, service.board.state)
 
     (message,) = service.messages
     assert [alert.name for alert in message.alerts] == ["monitor.round"]

@@ -1,6 +1,6 @@
 """The ring buffer of the last samples."""
 
-from pytest_flowhealth.monitor.ring import Ring
+from pytest_flowhealth.monitor.ring_buffer import Ring
 
 
 def test_ring_returns_the_last_samples_of_a_metric() -> None:

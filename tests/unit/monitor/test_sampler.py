@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pytest_flowhealth.monitor.sampler import UNITS, Sampler
+from pytest_flowhealth.monitor.system_sampler import UNITS, Sampler
 
 
 def test_sampler_reads_known_metrics() -> None:

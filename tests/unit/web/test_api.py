@@ -132,7 +132,7 @@ def test_an_acknowledgement_is_withdrawn_once(app: WebApp) -> None:
     target = "/api/acknowledgements?alert=own.switch"
     assert [visitor.change(target, method="DELETE").status for _ in "12"] == [204, 404]
     with closing(sqlite3.connect(app.history)) as file:
-        assert store.acknowledged(file) == {}
+        assert store.read_acknowledged(file) == {}
     assert app.noted("acknowledgement withdrawn")[0]["alert"] == "own.switch"
 
 
@@ -143,7 +143,7 @@ def test_only_an_alert_that_fires_is_acknowledged(app: WebApp) -> None:
     assert visitor.change("/api/acknowledgements", {"alert": "nothing"}).status == 404
     assert visitor.change("/api/acknowledgements", {"alert": "own.switch"}).status == 204
     with closing(sqlite3.connect(app.history)) as file:
-        assert store.acknowledged(file) == {"own.switch": "admin"}
+        assert store.read_acknowledged(file) == {"own.switch": "admin"}
     assert app.noted("acknowledged")[0]["alert"] == "own.switch"
 
 

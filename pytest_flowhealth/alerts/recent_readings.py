@@ -21,7 +21,7 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     values: tuple[float, ...]
 
 
-class Kept(msgspec.Struct):
+class MetricReadings(msgspec.Struct):
     """The readings of one metric, the oldest first, in one unit; `newest` is the last as it came."""
 
     unit: str
@@ -29,7 +29,7 @@ class Kept(msgspec.Struct):
     newest: Reading
 
 
-class Series:
+class RecentReadings:
     """The readings of all metrics; times are seconds of a clock that never goes back.
 
     Args:
@@ -38,7 +38,7 @@ class Series:
 
     def __init__(self, longest: Mapping[str, float] | None = None) -> None:
         self._longest = longest or {}
-        self._kept: dict[str, Kept] = {}
+        self._windows: dict[str, MetricReadings] = {}
         self._fresh: set[str] = set()
 
     def keep(self, longest: Mapping[str, float]) -> None:
@@ -53,12 +53,12 @@ class Series:
     def add(self, metric: str, unit: str, reading: Reading) -> None:
         """Add a reading; what is older than rules look is forgotten."""
         self._fresh.add(metric)
-        window = self._kept.get(metric)
+        window = self._windows.get(metric)
         if window is None or window.unit != unit:
-            self._kept[metric] = Kept(unit, deque([reading]), reading)
+            self._windows[metric] = MetricReadings(unit, deque([reading]), reading)
             return
         window.newest = reading
-        longest = self._kept_for(metric)
+        longest = self._find_window_length(metric)
         last = window.readings[-1]
         if reading.at - last.at < longest / MOST:
             window.readings[-1] = Reading(last.at, last.values + reading.values)
@@ -69,20 +69,20 @@ class Series:
 
     def named(self, metric: str) -> Iterator[str]:
         """Return the metrics of a name: itself, and those of its parametrised checks."""
-        return (name for name in self._kept if name == metric or name.startswith(f"{metric}["))
+        return (name for name in self._windows if name == metric or name.startswith(f"{metric}["))
 
     def last(self, metric: str) -> Reading | None:
         """Return the last reading of a metric."""
-        window = self._kept.get(metric)
+        window = self._windows.get(metric)
         return window.newest if window else None
 
     def unit(self, metric: str) -> str:
         """Return the unit of a metric that has readings."""
-        return self._kept[metric].unit
+        return self._windows[metric].unit
 
     def since(self, metric: str, begin: float) -> list[Reading]:
         """Return the readings of a metric at `begin` and after it."""
-        window = self._kept.get(metric)
+        window = self._windows.get(metric)
         if window is None:
             return []
         found = []
@@ -92,6 +92,6 @@ class Series:
             found.append(reading)
         return found[::-1]
 
-    def _kept_for(self, metric: str) -> float:
+    def _find_window_length(self, metric: str) -> float:
         names = (metric, metric.partition("[")[0])
         return max(USUAL, *(self._longest.get(name, 0.0) for name in names))

@@ -1,4 +1,4 @@
-"""What a round tells the monitor while it runs, over a pipe: frames of JSON, each after its length."""
+"""The protocol between a round and the monitor: JSON frames over a pipe, each after its length."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_flowhealth.config.model import Configuration, Limits
 from pytest_flowhealth.domain.checks import CheckResult
 
 VARIABLE = "FLOWHEALTH_ROUND"
-"""The environment variable with a round's `Order`, as JSON."""
+"""The environment variable with a `RoundRequest`, as JSON."""
 
 MARK = "FLOWHEALTH_MONITORED"
 """The environment variable by which a round's programs are known."""
@@ -21,7 +21,7 @@ MARK = "FLOWHEALTH_MONITORED"
 _LENGTH = struct.Struct("!I")
 
 
-class Settled(msgspec.Struct, frozen=True):
+class ConfigSnapshot(msgspec.Struct, frozen=True):
     """A configuration that was read; the fields are those of `config.target.Target`."""
 
     config: Configuration
@@ -29,8 +29,8 @@ class Settled(msgspec.Struct, frozen=True):
     environment_thresholds: dict[str, Limits]
 
 
-class Order(msgspec.Struct, frozen=True):
-    """What a round is told.
+class RoundRequest(msgspec.Struct, frozen=True):
+    """What the monitor asks a round for.
 
     Attributes:
         pipe: The number of the file that frames are written to.
@@ -41,24 +41,24 @@ class Order(msgspec.Struct, frozen=True):
 
     pipe: int
     also: tuple[str, ...] = ()
-    settled: Settled | None = None
+    settled: ConfigSnapshot | None = None
     history: str | None = None
 
 
 @cache
-def order() -> Order | None:
-    """Return what this process was told as a round; None where it is none. Its programs are none."""
+def read_round_request() -> RoundRequest | None:
+    """Return the request of this round; None if this process is not a round. It is removed from the environment."""
     text = os.environ.pop(VARIABLE, None)
-    return msgspec.json.decode(text, type=Order) if text else None
+    return msgspec.json.decode(text, type=RoundRequest) if text else None
 
 
-class Planned(msgspec.Struct, frozen=True, tag="planned"):
-    """What will be run: the component of each check, by id."""
+class CollectionFinished(msgspec.Struct, frozen=True, tag="planned"):
+    """The collected checks: the component of each, by check id."""
 
     checks: dict[str, str]
 
 
-class Partly(msgspec.Struct, frozen=True, tag="partly"):
+class ComponentFinished(msgspec.Struct, frozen=True, tag="partly"):
     """All checks of a component have ended, or can't be run any more.
 
     `blocked` are the checks that a failed one will keep from running, also of other components.
@@ -69,8 +69,8 @@ class Partly(msgspec.Struct, frozen=True, tag="partly"):
     blocked: dict[str, tuple[str, ...]]
 
 
-class Ended(msgspec.Struct, frozen=True, tag="ended"):
-    """The round's end.
+class RoundFinished(msgspec.Struct, frozen=True, tag="ended"):
+    """The last frame of a round.
 
     Attributes:
         report: The report's document, as JSON.
@@ -85,12 +85,12 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     entry: bytes | None = None
 
 
-Frame = Planned | Partly | Ended
+Frame = CollectionFinished | ComponentFinished | RoundFinished
 
 _decoder = msgspec.json.Decoder(Frame)
 
 
-def write(pipe: int, frame: Frame) -> None:
+def write_frame(pipe: int, frame: Frame) -> None:
     """Write a frame, whole.
 
     Raises:
@@ -102,14 +102,14 @@ def write(pipe: int, frame: Frame) -> None:
         left = left[os.write(pipe, left) :]
 
 
-class Unpacker:
-    """Puts frames together from what comes in."""
+class FrameDecoder:
+    """Decode frames from chunks of bytes."""
 
     def __init__(self) -> None:
         self._bytes = bytearray()
 
     def feed(self, chunk: bytes) -> Iterator[Frame]:
-        """Yield the frames that are complete now.
+        """Yield the frames that this chunk completes.
 
         Raises:
             ValueError: It is no frame.

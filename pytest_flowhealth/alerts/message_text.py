@@ -13,7 +13,7 @@ _SHOWN, _NAMED = 10, 20
 _WIDTH = 78
 
 
-def title(message: Message) -> str:
+def make_title(message: Message) -> str:
     """Return one line: what, how bad, where."""
     where = f"{message.target} on {message.instance or message.host}"
     if message.kind == "test":
@@ -25,7 +25,7 @@ def title(message: Message) -> str:
     return printable(f"[{kind}] {where}: {names[0]}{more}")
 
 
-def body(message: Message, limit: int | None = None) -> str:
+def make_body(message: Message, limit: int | None = None) -> str:
     """Return the alerts with their evidence, each with its cause and what to type.
 
     Args:

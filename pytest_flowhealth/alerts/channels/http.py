@@ -7,7 +7,7 @@ import email.utils
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pytest_flowhealth.alerts.channels.failure import (
+from pytest_flowhealth.alerts.channels.errors import (
     DeliveryError,
     PermanentError,
     RetryableError,
@@ -22,7 +22,7 @@ _LATER = frozenset({408, 425, 429})
 _TOO_LARGE = 413
 
 
-def address_of(receiver: Receiver, environ: Mapping[str, str]) -> str:
+def find_address(receiver: Receiver, environ: Mapping[str, str]) -> str:
     """Return a receiver's address, from where it is configured.
 
     Raises:
@@ -30,10 +30,10 @@ def address_of(receiver: Receiver, environ: Mapping[str, str]) -> str:
     """
     if receiver.url_env is None:
         return receiver.url or ""
-    return variable(receiver.url_env, "url_env", environ)
+    return read_variable(receiver.url_env, "url_env", environ)
 
 
-def variable(name: str, key: str, environ: Mapping[str, str]) -> str:
+def read_variable(name: str, key: str, environ: Mapping[str, str]) -> str:
     """Return what an environment variable holds.
 
     Raises:
@@ -62,7 +62,7 @@ def post(
 
     sent = {"Content-Type": "application/json", "User-Agent": "pytest-flowhealth", **headers}
     if receiver.token_env is not None:
-        sent["Authorization"] = f"Bearer {variable(receiver.token_env, 'token_env', environ)}"
+        sent["Authorization"] = f"Bearer {read_variable(receiver.token_env, 'token_env', environ)}"
     seconds = receiver.timeout
     try:
         with requests.Session() as session:
@@ -88,17 +88,17 @@ def _judge(answer: requests.Response) -> None:
     if 200 <= code < 300:
         return
     text = f"HTTP {code} {answer.reason or ''}".strip()
-    raise error_of_status(code, text, retry_after(answer.headers.get("Retry-After")))
+    raise make_status_error(code, text, parse_retry_after(answer.headers.get("Retry-After")))
 
 
-def error_of_status(code: int, text: str, wait: float | None = None) -> DeliveryError:
+def make_status_error(code: int, text: str, wait: float | None = None) -> DeliveryError:
     """Return the error that an HTTP status stands for: an outage, a refusal, or a refusal for its size."""
     if code in _LATER or code >= 500:
         return RetryableError(text, wait)
     return TooLargeError(text) if code == _TOO_LARGE else PermanentError(text)
 
 
-def retry_after(text: str | None, now: datetime.datetime | None = None) -> float | None:
+def parse_retry_after(text: str | None, now: datetime.datetime | None = None) -> float | None:
     """Return the seconds that a Retry-After header asks for (RFC 9110, 10.2.3)."""
     if text is None:
         return None

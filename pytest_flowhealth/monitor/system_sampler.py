@@ -33,8 +33,8 @@ class Network(msgspec.Struct, frozen=True):
     """Bytes that came in and went out since the machine's start, loopback left out, and when."""
 
     at: float
-    came: int
-    went: int
+    received: int
+    sent: int
 
 
 class Sampler:
@@ -89,9 +89,9 @@ class Sampler:
         if before is None or now.at <= before.at:
             return
         # A counter that went back belongs to a card that is gone: nothing is known of this second.
-        if now.came >= before.came and now.went >= before.went:
-            yield "system.network_in", (now.came - before.came) / (now.at - before.at)
-            yield "system.network_out", (now.went - before.went) / (now.at - before.at)
+        if now.received >= before.received and now.sent >= before.sent:
+            yield "system.network_in", (now.received - before.received) / (now.at - before.at)
+            yield "system.network_out", (now.sent - before.sent) / (now.at - before.at)
 
 
 def _limits() -> bool:

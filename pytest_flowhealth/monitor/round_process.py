@@ -1,4 +1,4 @@
-"""One round: a fresh pytest in a child process, what it tells, and how it ended."""
+"""Run one round: a fresh pytest in a child process, its frames, and how it ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ from pathlib import Path
 import msgspec
 
 from pytest_flowhealth.domain.text import format_number, one_line
-from pytest_flowhealth.monitor.frames import MARK, VARIABLE, Ended, Frame, Order, Unpacker
+from pytest_flowhealth.monitor.protocol import (
+    MARK,
+    VARIABLE,
+    Frame,
+    FrameDecoder,
+    RoundFinished,
+    RoundRequest,
+)
 from pytest_flowhealth.probes.descendants import Descendants
 
 _CHUNK = 2**16
@@ -37,29 +44,29 @@ def _use_own_cache(history: str | None) -> list[str]:
     return ["-o", f"cache_dir={folder}", "-W", "ignore::pytest.PytestCacheWarning"]
 
 
-class Result(msgspec.Struct, frozen=True):
+class RoundResult(msgspec.Struct, frozen=True):
     """How a round ended.
 
     Attributes:
-        ended: What it told of its verdict; None where it told none.
+        ended: Its last frame, with the verdict; None if it sent none.
         problems: What was wrong with the round itself.
         seconds: How long it took.
         tail: The last that it wrote, where something was wrong.
     """
 
-    ended: Ended | None
+    ended: RoundFinished | None
     problems: tuple[str, ...]
     seconds: float
     tail: str = ""
 
 
-class Round:
-    """A round under way.
+class RoundProcess:
+    """The pytest process of one round.
 
     Args:
-        words: What its pytest is given.
+        words: The arguments of its pytest.
         folder: Where it runs.
-        order: What it is told, without the pipe's number.
+        request: What it receives, without the pipe's number.
         now: The time, by the monitor's clock; `limit` the seconds that it may take.
 
     Raises:
@@ -67,23 +74,23 @@ class Round:
     """
 
     def __init__(
-        self, words: Sequence[str], folder: Path, order: Order, now: float, limit: float
+        self, words: Sequence[str], folder: Path, request: RoundRequest, now: float, limit: float
     ) -> None:
         self.begun = now
-        self.asked = order
+        self.request = request
         self._limit = limit
         self._word = secrets.token_hex(8)
-        self._said = Unpacker()
-        self._ended: Ended | None = None
+        self._decoder = FrameDecoder()
+        self._ended: RoundFinished | None = None
         self._broken: str | None = None
-        self._overlong: threading.Thread | None = None
+        self._killer: threading.Thread | None = None
         self._tail: deque[bytes] = deque()
-        self.talks = True
+        self.has_output = True
         """Whether there may be more to read: its pipes can be waited for."""
         frames, theirs = os.pipe()
         output, their_output = os.pipe()
         try:
-            self._process = self._start(words, folder, order, (theirs, their_output))
+            self._process = self._start(words, folder, request, (theirs, their_output))
         except BaseException:
             os.close(frames)
             os.close(output)
@@ -96,12 +103,12 @@ class Round:
             os.set_blocking(pipe, False)
 
     def _start(
-        self, words: Sequence[str], folder: Path, order: Order, pipes: tuple[int, int]
+        self, words: Sequence[str], folder: Path, request: RoundRequest, pipes: tuple[int, int]
     ) -> subprocess.Popen[bytes]:
-        request = msgspec.json.encode(msgspec.structs.replace(order, pipe=pipes[0])).decode()
-        environment = {**os.environ, VARIABLE: request, MARK: self._word}
+        encoded = msgspec.json.encode(msgspec.structs.replace(request, pipe=pipes[0])).decode()
+        environment = {**os.environ, VARIABLE: encoded, MARK: self._word}
         return subprocess.Popen(  # noqa: S603  # this interpreter, with the user's arguments
-            [sys.executable, "-m", "pytest", *_use_own_cache(order.history), *words],
+            [sys.executable, "-m", "pytest", *_use_own_cache(request.history), *words],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -112,7 +119,7 @@ class Round:
         )
 
     def read(self) -> Iterator[Frame]:
-        """Yield what it has told since the last time."""
+        """Yield the frames since the last call."""
         for chunk in self._chunks(self.pipes[1]):
             self._tail.append(chunk)
             while sum(map(len, self._tail)) > _TAIL + _CHUNK:
@@ -121,33 +128,33 @@ class Round:
             if self._broken is not None:
                 continue
             try:
-                for frame in self._said.feed(chunk):
-                    if isinstance(frame, Ended):
+                for frame in self._decoder.feed(chunk):
+                    if isinstance(frame, RoundFinished):
                         self._ended = frame
                     yield frame
             except ValueError as error:
                 self._broken = str(error)
 
-    def over(self, now: float) -> Result | None:
-        """Return how it ended, None while it runs; one that takes too long is being ended."""
-        if self._overlong is not None:
-            return None if self._overlong.is_alive() else self._closed(now, overlong=True)
+    def poll(self, now: float) -> RoundResult | None:
+        """Return how it ended; None while it runs. A round that exceeds its limit is terminated."""
+        if self._killer is not None:
+            return None if self._killer.is_alive() else self._finish(now, overlong=True)
         if self._process.poll() is not None:
-            return self._closed(now, overlong=False)
+            return self._finish(now, overlong=False)
         if now - self.begun > self._limit:
-            self.end()
+            self.terminate()
         return None
 
-    def end(self) -> None:
-        """Begin to end it, with all that it started."""
-        if self._overlong is None:
-            self._overlong = threading.Thread(target=self._kill, daemon=True)
-            self._overlong.start()
+    def terminate(self) -> None:
+        """Start to terminate it with all processes that it started."""
+        if self._killer is None:
+            self._killer = threading.Thread(target=self._kill, daemon=True)
+            self._killer.start()
 
     def join(self, seconds: float) -> None:
         """Wait until it has been ended; what is left then is killed."""
-        if self._overlong is not None:
-            self._overlong.join(seconds)
+        if self._killer is not None:
+            self._killer.join(seconds)
         self._kill_group()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(1.0)
@@ -160,17 +167,17 @@ class Round:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _closed(self, now: float, *, overlong: bool) -> Result:
+    def _finish(self, now: float, *, overlong: bool) -> RoundResult:
         for _ in self.read():
             pass
         self._kill_group()  # what it left running
         code = self._process.wait()
-        problems = self._problems(code, overlong=overlong)
+        problems = self._find_problems(code, overlong=overlong)
         self._close()
         tail = b"".join(self._tail)[-_TAIL:].decode(errors="replace") if problems else ""
-        return Result(self._ended, tuple(problems), now - self.begun, tail)
+        return RoundResult(self._ended, tuple(problems), now - self.begun, tail)
 
-    def _problems(self, code: int, *, overlong: bool) -> list[str]:
+    def _find_problems(self, code: int, *, overlong: bool) -> list[str]:
         if overlong:
             return [
                 f"the round took longer than its limit of {format_number(self._limit)} s and was ended"
@@ -193,7 +200,7 @@ class Round:
         with contextlib.suppress(BlockingIOError):
             while chunk := os.read(pipe, _CHUNK):
                 yield chunk
-            self.talks = False
+            self.has_output = False
 
     def _close(self) -> None:
         for pipe in self.pipes:
