@@ -109,13 +109,13 @@ def _require_web(asked: MonitorOptions, settings: Settings) -> None:
     """Refuse a web page that can't be served."""
     if asked.page is None:
         return
-    from pytest_flowhealth.web.settings import Secrets, read_address, served_of
+    from pytest_flowhealth.web.settings import Secrets, make_server_settings, read_address
 
     absent = [name for name in ("starlette", "uvicorn", "websockets") if find_spec(name) is None]
     if absent:
         names = " and ".join(absent)
         raise UsageError(f"--web needs {names}: pip install 'pytest-flowhealth[web]'")
-    served_of(read_address(asked.page), settings.target, Secrets.taken({**os.environ}))
+    make_server_settings(read_address(asked.page), settings.target, Secrets.from_environ({**os.environ}))
 
 
 def _replace_report(asked: MonitorOptions) -> None:

@@ -40,7 +40,7 @@ class HistoryLocation(msgspec.Struct, frozen=True):
         """The folder where requests wait for the server."""
         return self.path.with_name(f"{self.path.name}.remote")
 
-    def shipper(self) -> RemoteWriteClient | None:
+    def start_write_client(self) -> RemoteWriteClient | None:
         """Return the way to the server, begun; None where there is none.
 
         Raises:

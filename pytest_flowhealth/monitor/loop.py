@@ -215,9 +215,9 @@ class Monitor:
         view = self.view
         if view is None:
             return
-        for remark in view.drain_events():
-            self._outputs.report_event(remark.what, **remark.facts)
-            if remark.urgent:
+        for event in view.drain_events():
+            self._outputs.report_event(event.what, **event.facts)
+            if event.urgent:
                 self.pipeline.hurry()
         at = self.clock.moment().wall.timestamp()
         self.supervisor.call("page", lambda: view.on_tick(self, at), None)

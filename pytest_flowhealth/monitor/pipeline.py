@@ -44,7 +44,7 @@ class Pipeline:
 
     Args:
         settings: The configuration.
-        place: Where the history is.
+        location: Where the history is.
         environ: Where receivers find their secrets.
         console: Shows a message; the receiver of type console.
         logs: The log files; the receiver of type log.
@@ -53,16 +53,16 @@ class Pipeline:
     def __init__(
         self,
         settings: Settings,
-        place: HistoryLocation,
+        location: HistoryLocation,
         environ: Mapping[str, str],
         console: Callable[[Message], None],
         logs: Logs,
     ) -> None:
-        self.place = place
-        self.history = place.path
+        self.location = location
+        self.history = location.path
         self._logs = logs
-        self._writer = HistoryWriter(place.path, _retention(settings))
-        self._shipper = place.shipper()
+        self._writer = HistoryWriter(location.path, _retention(settings))
+        self._write_client = location.start_write_client()
         name = settings.target.name or settings.target.root.name
         origin = Origin(platform.node(), name, settings.target.instance)
         self._where = make_origin_labels(origin.host, origin.target, origin.instance)
@@ -90,8 +90,8 @@ class Pipeline:
         problems = [self._writer.problem]
         if self._writer.problem is not None and self._writer.dropped:
             problems.append(f"{self._writer.dropped} records had to be dropped")
-        if self._shipper is not None:
-            problems.append(self._shipper.problem)
+        if self._write_client is not None:
+            problems.append(self._write_client.problem)
         return "; ".join(problem for problem in problems if problem) or None
 
     def take_notices(self) -> list[str]:
@@ -178,8 +178,8 @@ class Pipeline:
             entry = msgspec.structs.replace(entry, fingerprint=self._fingerprint)
             self._evaluator.add_measurements(entry, moment)
             self._writer.add_entry(entry)
-        if health is not None and self._shipper is not None:
-            self._shipper.put(iterate_samples(health, self._where, self._fingerprint))
+        if health is not None and self._write_client is not None:
+            self._write_client.put(iterate_samples(health, self._where, self._fingerprint))
         self._send(moment, flush=True)
 
     def on_tick(
@@ -200,11 +200,11 @@ class Pipeline:
         self, values: Mapping[str, tuple[float, str]], moment: Timestamp, *, flush: bool
     ) -> None:
         """Send what was read every second to the server, some seconds at a time."""
-        if self._shipper is None:
+        if self._write_client is None:
             return
         self._seconds += iterate_second_samples(values, moment.wall.timestamp(), self._where)
         if flush and self._seconds:
-            self._shipper.put(self._seconds)
+            self._write_client.put(self._seconds)
             self._seconds = []
 
     def close(self, seconds: float) -> None:
@@ -214,9 +214,9 @@ class Pipeline:
         for problem in self._dispatcher.close(seconds, moment.now):
             self._logs.write("error", "alerts", problem)
         self._flush(self.clock.moment())
-        if self._shipper is not None:
-            self._shipper.put(self._seconds)
-            self._shipper.close(0.5)
+        if self._write_client is not None:
+            self._write_client.put(self._seconds)
+            self._write_client.close(0.5)
 
     def _send(self, moment: Timestamp, *, flush: bool = False) -> None:
         """Write what changed, then deliver: what is sent twice has the same id."""

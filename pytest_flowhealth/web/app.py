@@ -15,12 +15,12 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
-from pytest_flowhealth.web.answers import refusal
-from pytest_flowhealth.web.endpoint import Endpoint
-from pytest_flowhealth.web.entrance import Entrance
+from pytest_flowhealth.web.authenticator import ANONYMOUS, Authenticator, RequestError
 from pytest_flowhealth.web.headers import Headers
 from pytest_flowhealth.web.live import Live
-from pytest_flowhealth.web.visitors import NOBODY, Refused, Visitors
+from pytest_flowhealth.web.login_api import LoginApi
+from pytest_flowhealth.web.responses import make_error_response
+from pytest_flowhealth.web.routes import Endpoint
 
 STATIC = Path(__file__).with_name("static")
 PAGES = ("/", "/check/{id:path}", "/fleet", "/alerts", "/history", "/npm", "/installs", "/hosts")
@@ -29,62 +29,66 @@ PAGES = ("/", "/check/{id:path}", "/fleet", "/alerts", "/history", "/npm", "/ins
 Answering = Callable[[Request], Awaitable[Response]]
 
 
-def application(
+def make_application(
     endpoints: Iterable[Endpoint],
-    visitors: Visitors,
+    authenticator: Authenticator,
     live: Live,
-    entrance: Entrance,
+    login_api: LoginApi,
     print_link: Callable[[], None],
 ) -> Starlette:
     """Return the ASGI application; `print_link` prints the next one-time link."""
     routes: list[BaseRoute] = [
-        Route(endpoint.offer.path, _answering(endpoint, visitors), methods=[endpoint.offer.method])
+        Route(
+            endpoint.route.path,
+            _answering(endpoint, authenticator),
+            methods=[endpoint.route.method],
+        )
         for endpoint in endpoints
     ]
-    routes.append(WebSocketRoute("/api/live", _listening(visitors, live)))
-    routes += [Route(path, _page(entrance, print_link), methods=["GET"]) for path in PAGES]
+    routes.append(WebSocketRoute("/api/live", _listening(authenticator, live)))
+    routes += [Route(path, _page(login_api, print_link), methods=["GET"]) for path in PAGES]
     routes.append(Route("/login", _login, methods=["GET"]))
     routes.append(Mount("/static", _Files(directory=STATIC, check_dir=False)))
     return Starlette(
         routes=routes,
         middleware=[Middleware(Headers), Middleware(GZipMiddleware, minimum_size=1_000)],
-        exception_handlers={Refused: _refused, HTTPException: _failed, Exception: _broken},
+        exception_handlers={RequestError: _refused, HTTPException: _failed, Exception: _broken},
     )
 
 
-def _answering(endpoint: Endpoint, visitors: Visitors) -> Answering:
+def _answering(endpoint: Endpoint, authenticator: Authenticator) -> Answering:
     async def answering(request: Request) -> Response:
-        visitor = NOBODY
-        if endpoint.offer.scope == "write" and endpoint.changes:
-            visitor = visitors.require_change(request)
-        elif endpoint.offer.scope is not None:
-            visitor = visitors.require(request, endpoint.offer.scope)
-        return await endpoint.handler(request, visitor)
+        principal = ANONYMOUS
+        if endpoint.route.scope == "write" and endpoint.changes:
+            principal = authenticator.require_change(request)
+        elif endpoint.route.scope is not None:
+            principal = authenticator.require(request, endpoint.route.scope)
+        return await endpoint.handler(request, principal)
 
     return answering
 
 
-def _listening(visitors: Visitors, live: Live) -> Callable[[WebSocket], Awaitable[None]]:
+def _listening(authenticator: Authenticator, live: Live) -> Callable[[WebSocket], Awaitable[None]]:
     async def listening(socket: WebSocket) -> None:
         try:
-            visitor = visitors.require(socket, "read")
-            if visitor.session is not None:
+            principal = authenticator.require(socket, "read")
+            if principal.session is not None:
                 # A browser sends the cookie along for any site's page: its Origin says whose it is.
-                visitors.require_own(socket)
-        except Refused as error:
-            await socket.send_denial_response(refusal(error))
+                authenticator.require_own(socket)
+        except RequestError as error:
+            await socket.send_denial_response(make_error_response(error))
             return
-        await live.serve(socket, lambda: visitors.may_still_read(visitor))
+        await live.serve(socket, lambda: authenticator.may_still_read(principal))
 
     return listening
 
 
-def _page(entrance: Entrance, print_link: Callable[[], None]) -> Answering:
+def _page(login_api: LoginApi, print_link: Callable[[], None]) -> Answering:
     async def page(request: Request) -> Response:
         token = request.query_params.get("token")
         # HEAD only asks what there is: it must not use the link up.
         if token is not None and request.method == "GET":
-            return await entrance.by_link(request, token, print_link)
+            return await login_api.by_link(request, token, print_link)
         return _file("index.html")
 
     return page
@@ -115,15 +119,19 @@ _FAILURES = {404: "there is no such page", 405: "this method is not supported he
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    return refusal(error if isinstance(error, Refused) else Refused(500, str(error)))
+    return make_error_response(
+        error if isinstance(error, RequestError) else RequestError(500, str(error))
+    )
 
 
 async def _failed(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 404 and "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(_NOWHERE, 404)
-    return refusal(Refused(status, _FAILURES.get(status, "the request failed")))
+    return make_error_response(RequestError(status, _FAILURES.get(status, "the request failed")))
 
 
 async def _broken(_: Request, __: Exception) -> Response:
-    return refusal(Refused(500, "the page's server has a defect here; its log says more"))
+    return make_error_response(
+        RequestError(500, "the page's server has a defect here; its log says more")
+    )

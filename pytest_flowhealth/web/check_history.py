@@ -11,7 +11,7 @@ import msgspec
 from pytest_flowhealth.history.query import read_series
 from pytest_flowhealth.history.recent_outcomes import read_check_rounds, read_last_measured_result
 from pytest_flowhealth.history.run_record import name_metric
-from pytest_flowhealth.web import shapes
+from pytest_flowhealth.web import schemas
 
 USUAL_OVER = 7 * 86_400.0
 """Seconds over which what a check normally measures is computed."""
@@ -19,7 +19,7 @@ USUAL_OVER = 7 * 86_400.0
 
 def read_check_history(
     file: sqlite3.Connection, name: str, since: float, until: float, limit: int
-) -> shapes.CheckHistory:
+) -> schemas.CheckHistory:
     """Return what is known of a check from before; its last `limit` rounds between two times.
 
     Raises:
@@ -29,12 +29,12 @@ def read_check_history(
     result = None if last is None else last[1]
     metric, unit = _main_metric(name, result)
     rounds = read_check_rounds(file, name, since, until, limit, metric or "")
-    return shapes.CheckHistory(
+    return schemas.CheckHistory(
         id=name,
         measured=None if last is None else last[0],
         result=result,
         usual=[] if result is None else _usual(file, name, result),
-        rounds=msgspec.convert(rounds, list[shapes.Round], from_attributes=True),
+        rounds=msgspec.convert(rounds, list[schemas.RoundSummary], from_attributes=True),
         metric=metric,
         unit=unit,
     )
@@ -50,7 +50,7 @@ def _main_metric(name: str, result: dict[str, Any] | None) -> tuple[str | None, 
     return name_metric(name, result["component"], first["name"]), first["unit"]
 
 
-def _usual(file: sqlite3.Connection, name: str, result: dict[str, Any]) -> list[shapes.Usual]:
+def _usual(file: sqlite3.Connection, name: str, result: dict[str, Any]) -> list[schemas.UsualRange]:
     now = time.time()
     found = []
     for measurement in result["measurements"]:
@@ -60,5 +60,5 @@ def _usual(file: sqlite3.Connection, name: str, result: dict[str, Any]) -> list[
         mean = sum(point.mean * point.count for point in points) / total if total else None
         least = min((point.min for point in points), default=None)
         greatest = max((point.max for point in points), default=None)
-        found.append(shapes.Usual(metric, measurement["unit"], mean, least, greatest))
+        found.append(schemas.UsualRange(metric, measurement["unit"], mean, least, greatest))
     return found

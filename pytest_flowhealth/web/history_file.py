@@ -31,8 +31,8 @@ class HistoryFile:
         place: Where it is.
     """
 
-    def __init__(self, place: HistoryLocation) -> None:
-        self.place = place
+    def __init__(self, location: HistoryLocation) -> None:
+        self.location = location
 
     def read(self, query: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:
         """Return what a query finds; `otherwise` is its kind.
@@ -40,11 +40,11 @@ class HistoryFile:
         Raises:
             NoHistory: It can't be read.
         """
-        if not self.place.path.is_file():
+        if not self.location.path.is_file():
             raise NoHistory(
-                f"there is no history {self.place.path.name}: nothing was kept yet, or it is gone"
+                f"there is no history {self.location.path.name}: nothing was kept yet, or it is gone"
             )
-        found, problem = query_history(self.place.path, query, otherwise)
+        found, problem = query_history(self.location.path, query, otherwise)
         if problem is not None:
             raise NoHistory(f"the history can't be read: {problem}")
         return found
@@ -56,7 +56,7 @@ class HistoryFile:
             NoHistory: It can't be written.
         """
         try:
-            with open_history(self.place.path, WAIT) as file:
+            with open_history(self.location.path, WAIT) as file:
                 return change(file)
         except sqlite3.Error as error:
             raise NoHistory(f"the history can't be written: {describe_error(error)}") from None

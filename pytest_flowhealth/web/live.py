@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from pytest_flowhealth.web.feed import Feed
+from pytest_flowhealth.web.delta_log import DeltaLog
 from pytest_flowhealth.web.protocol import DROP, TELL, framed
 
 LOGGED_OUT = 4401
@@ -30,8 +30,8 @@ class Live:
     connection itself holds (64 KiB, and the system's buffers), and nobody waits for it.
     """
 
-    def __init__(self, feed: Feed) -> None:
-        self._feed = feed
+    def __init__(self, feed: DeltaLog) -> None:
+        self._deltas = feed
         self._clients: set[Client] = set()
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -58,10 +58,10 @@ class Live:
         epoch, seen = socket.query_params.get("epoch"), _number(socket.query_params.get("since"))
         try:
             while True:
-                reached = self._feed.seq
-                await socket.send_text(self._feed.since(epoch, seen))
-                epoch, seen = self._feed.epoch, reached
-                if self._feed.seq == reached:
+                reached = self._deltas.seq
+                await socket.send_text(self._deltas.since(epoch, seen))
+                epoch, seen = self._deltas.epoch, reached
+                if self._deltas.seq == reached:
                     break
             self._clients.add(client)
             while True:

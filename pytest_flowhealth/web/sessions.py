@@ -139,7 +139,7 @@ class Sessions:
             replace_file(self._path, msgspec.json.encode(stored), mode=0o600)
 
 
-def token_of(name: str) -> str:
+def derive_csrf_token(name: str) -> str:
     """Return the CSRF token of a session's id: who can't read the cookie can't make it."""
     return hashlib.sha256(b"csrf:" + name.encode()).hexdigest()
 

@@ -35,7 +35,7 @@ from pytest_flowhealth.monitor.ring_buffer import Ring
 from pytest_flowhealth.monitor.settings import MonitorOptions, find_history, load_settings
 from pytest_flowhealth.monitor.status_board import StatusBoard
 from pytest_flowhealth.monitor.supervisor import Supervisor
-from pytest_flowhealth.web.page import Page
+from pytest_flowhealth.web.server import WebServer
 from pytest_flowhealth.web.settings import Secrets, read_address
 from tests.kit.monitor import Monitor, own_project
 from tests.kit.reports import HOSTILE, judged, limit, reported
@@ -123,7 +123,7 @@ class Stage:
         self.remarks: list[MonitorEvent] = []
         self._lock = threading.Lock()
         self._end = threading.Event()
-        self._page = Page(read_address(address), self.settings, place, Secrets())
+        self._page = WebServer(read_address(address), self.settings, place, Secrets())
         self.url = self._page.url
         self._page.start(cast(RealMonitor, self))
         self._thread = threading.Thread(target=self._go_on, daemon=True)

@@ -29,19 +29,19 @@ from pytest_flowhealth.install_reports.batch_writer import BatchWriter
 from pytest_flowhealth.monitor.observer import MonitorEvent
 from pytest_flowhealth.monitor.ring_buffer import Ring
 from pytest_flowhealth.web.api import Api
-from pytest_flowhealth.web.app import application
-from pytest_flowhealth.web.attempts import Attempts
-from pytest_flowhealth.web.endpoint import endpoints_of
-from pytest_flowhealth.web.entrance import Entrance
-from pytest_flowhealth.web.feed import Feed
-from pytest_flowhealth.web.glimpse import Glimpse
+from pytest_flowhealth.web.app import make_application
+from pytest_flowhealth.web.authenticator import Authenticator
+from pytest_flowhealth.web.delta_log import DeltaLog
+from pytest_flowhealth.web.history_queries import HistoryQueries
 from pytest_flowhealth.web.live import Live
-from pytest_flowhealth.web.past import Past
+from pytest_flowhealth.web.login_api import LoginApi
+from pytest_flowhealth.web.login_throttle import LoginThrottle
+from pytest_flowhealth.web.monitor_snapshot import MonitorSnapshot
 from pytest_flowhealth.web.public import Public
 from pytest_flowhealth.web.reports import Reports
+from pytest_flowhealth.web.routes import list_endpoints
 from pytest_flowhealth.web.sessions import Sessions
-from pytest_flowhealth.web.settings import Secrets, access_of
-from pytest_flowhealth.web.visitors import Visitors
+from pytest_flowhealth.web.settings import Secrets, make_access
 from tests.kit.clock import FakeClock
 from tests.kit.reports import HEALTHY
 
@@ -96,47 +96,47 @@ class WebApp:
         self.clock = FakeClock()
         self.remarks: list[MonitorEvent] = []
         self.links: list[str] = []
-        self.feed = Feed()
+        self.feed = DeltaLog()
         self._secrets = Secrets(token=token)
-        access = access_of(self.target.config.web, self._secrets)
+        access = make_access(self.target.config.web, self._secrets)
         sessions = Sessions(folder / "web-sessions.json", self.clock.now)
         sessions.admit(access.users, None)
-        self.visitors = Visitors(sessions, access)
-        past = Past(HistoryLocation(self.history), Ring(), self.target)
-        self._entrance = Entrance(
-            self.visitors, Attempts(self.clock.now), self.remarks.append, self._sleep
+        self.authenticator = Authenticator(sessions, access)
+        past = HistoryQueries(HistoryLocation(self.history), Ring(), self.target)
+        self._login_api = LoginApi(
+            self.authenticator, LoginThrottle(self.clock.now), self.remarks.append, self._sleep
         )
         self.api = Api(
-            self.feed, Glimpse("shop", "host-a", "host-a:shop"), past, self.remarks.append
+            self.feed, MonitorSnapshot("shop", "host-a", "host-a:shop"), past, self.remarks.append
         )
         self._intake = BatchWriter(self.history)
         self.reports = Reports(
-            self.visitors, past, self._intake, self.target, key=key, remark=self.remarks.append
+            self.authenticator, past, self._intake, self.target, key=key, record_event=self.remarks.append
         )
         self.reports.look()
-        public = Public(self.visitors, self.api.verdict, past)
-        self.api.endpoints = endpoints_of(self.api, self._entrance, self.reports, public)
-        self.asgi: Any = application(
-            self.api.endpoints, self.visitors, Live(self.feed), self._entrance, self.new_link
+        public = Public(self.authenticator, self.api.verdict, past)
+        self.api.endpoints = list_endpoints(self.api, self._login_api, self.reports, public)
+        self.asgi: Any = make_application(
+            self.api.endpoints, self.authenticator, Live(self.feed), self._login_api, self.new_link
         )
         self.runner = asyncio.Runner()
         self.new_link()
 
     def new_link(self) -> None:
         """Make a new one-time link, where there are no users."""
-        secret = self._entrance.new_link()
+        secret = self._login_api.new_link()
         self.links += [] if secret is None else [secret]
 
     def change_users(self, **users: str) -> None:
         """Go by other users, as after a reload of the configuration."""
         web = msgspec.structs.replace(self.target.config.web, users=users)
-        self.visitors.access = access_of(web, self._secrets)
-        self.visitors.sessions.admit(self.visitors.access.users, None)
+        self.authenticator.access = make_access(web, self._secrets)
+        self.authenticator.sessions.admit(self.authenticator.access.users, None)
         self.new_link()
 
     def show(self, health: Report = HEALTHY, **seen: Any) -> None:
         """Let the last round have ended with a report; `seen` are other fields of `Glimpse`."""
-        self.api.glimpse = Glimpse(
+        self.api.snapshot = MonitorSnapshot(
             "shop", "host-a", "host-a:shop", health=health, at=time.time(), **seen
         )
         status = msgspec.json.encode({"status": health.status, "reasons": []})

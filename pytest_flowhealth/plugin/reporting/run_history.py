@@ -179,7 +179,7 @@ class RunHistory:
 
     def _shipped(self, document: Document) -> str | None:
         """Send the run to the server, where there is one; return what went wrong."""
-        shipper = self._place.shipper()
+        shipper = self._place.start_write_client()
         if shipper is None:
             return None
         health = document.health

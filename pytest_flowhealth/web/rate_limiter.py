@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 
-from pytest_flowhealth.web.attempts import network
+from pytest_flowhealth.web.login_throttle import find_network
 
 _REMEMBERED = 10_000
 
 
-class Quota:
+class RateLimiter:
     """Counts by address, in memory alone.
 
     Args:
@@ -23,7 +23,7 @@ class Quota:
 
     def take(self, address: str, per_minute: int) -> float:
         """Return 0 where it may be done, and count it; else the seconds until it may."""
-        network_address, now = network(address), self._clock()
+        network_address, now = find_network(address), self._clock()
         left, at = self._left.pop(network_address, (float(per_minute), now))
         left = min(float(per_minute), left + (now - at) * per_minute / 60)
         allowed = left >= 1

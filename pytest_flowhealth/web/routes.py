@@ -9,16 +9,16 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pytest_flowhealth.web.visitors import Visitor
+from pytest_flowhealth.web.authenticator import Principal
 
-Handler = Callable[[Request, Visitor], Awaitable[Response]]
+Handler = Callable[[Request, Principal], Awaitable[Response]]
 Method = TypeVar("Method", bound=Callable[..., Awaitable[Response]])
 
 Parameter = tuple[str, type, Any]
 """Of a query: name, type, default (None: required)."""
 
 
-class Offer(msgspec.Struct, frozen=True):
+class Route(msgspec.Struct, frozen=True):
     """What is declared of an endpoint.
 
     Attributes:
@@ -43,7 +43,7 @@ class Offer(msgspec.Struct, frozen=True):
 class Endpoint(msgspec.Struct, frozen=True):
     """An offer with what answers it; `name` and `summary` are those of the method."""
 
-    offer: Offer
+    route: Route
     name: str
     summary: str
     handler: Handler
@@ -51,29 +51,29 @@ class Endpoint(msgspec.Struct, frozen=True):
     @property
     def changes(self) -> bool:
         """Whether asking for it changes something."""
-        return self.offer.method != "GET"
+        return self.route.method != "GET"
 
 
-_offers: dict[object, Offer] = {}
+_routes: dict[object, Route] = {}
 
 
-def offered(method: str, path: str, **more: Any) -> Callable[[Method], Method]:
+def route(method: str, path: str, **more: Any) -> Callable[[Method], Method]:
     """Return a decorator that declares a method as an endpoint; `more` as in `Offer`."""
 
     def declared(function: Method) -> Method:
-        _offers[function] = Offer(method, path, **more)
+        _routes[function] = Route(method, path, **more)
         return function
 
     return declared
 
 
-def endpoints_of(*owners: object) -> tuple[Endpoint, ...]:
+def list_endpoints(*owners: object) -> tuple[Endpoint, ...]:
     """Return what these objects offer, in the order of declaration."""
     found = []
     for owner in owners:
         for name, function in vars(type(owner)).items():
-            offer = _offers.get(function) if callable(function) else None
-            if offer is not None:
+            route_ = _routes.get(function) if callable(function) else None
+            if route_ is not None:
                 summary = str(function.__doc__).partition("\n")[0].rstrip(".")
-                found.append(Endpoint(offer, name, summary, getattr(owner, name)))
+                found.append(Endpoint(route_, name, summary, getattr(owner, name)))
     return tuple(found)

@@ -8,7 +8,7 @@ import msgspec
 
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.monitor.status_board import STUCK, make_report_unknown
-from pytest_flowhealth.web.shapes import HostSeen
+from pytest_flowhealth.web.schemas import HostStatus
 
 QUIET = 15.0
 """Seconds without a word of the monitor from which on it counts as stuck."""
@@ -17,7 +17,7 @@ SILENT = "the monitor has not reported for 15 s"
 """The reason for a monitor that has stopped reporting."""
 
 
-class Glimpse(msgspec.Struct):
+class MonitorSnapshot(msgspec.Struct):
     """The monitor as it was in the last second.
 
     Attributes:
@@ -50,7 +50,7 @@ class Glimpse(msgspec.Struct):
             return self.health
         return make_report_unknown(self.health, STUCK if not self.ends else SILENT)
 
-    def own(self) -> HostSeen:
+    def own(self) -> HostStatus:
         """Return this host as one of several."""
         status = None if self.verdict is None else self.verdict.status.value
-        return HostSeen(self.host, self.target, self.instance, status, self.at, current=True)
+        return HostStatus(self.host, self.target, self.instance, status, self.at, current=True)

@@ -26,7 +26,7 @@ NAMED = 200
 State = dict[str, msgspec.Raw]
 
 
-class Picture:
+class StateSerializer:
     """Makes the state; remembers what it made, by the object that it was made of."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Picture:
         state |= self._components(monitor.board.state)
         state |= self._alerts(monitor.pipeline, moment)
         state["deliveries"] = _json(monitor.pipeline.deliveries())
-        state["units"] = self._kept("units", UNITS, UNITS)
+        state["units"] = self._serialize_once("units", UNITS, UNITS)
         last = monitor.ring.last()
         # What is no longer read is not shown as if it were.
         if last is not None and at - last[0] < RECENT:
@@ -80,12 +80,12 @@ class Picture:
             yield f"silence:{silence.id}", _json(describe_silence(silence))
 
     def _check(self, check: CheckResult, at: float | None, since: float) -> msgspec.Raw:
-        return self._kept(f"check:{check.id}", check, lambda: _check(check, at, since))
+        return self._serialize_once(f"check:{check.id}", check, lambda: _check(check, at, since))
 
     def _fleet(self, snapshot: Snapshot, at: float) -> msgspec.Raw:
-        return self._kept("fleet", snapshot, lambda: _fleet(snapshot, at))
+        return self._serialize_once("fleet", snapshot, lambda: _fleet(snapshot, at))
 
-    def _kept(self, key: str, of: object, content: Any) -> msgspec.Raw:
+    def _serialize_once(self, key: str, of: object, content: Any) -> msgspec.Raw:
         """Return what was made of an object, made once."""
         before = self._made.get(key)
         if before is not None and before[0] is of:
@@ -121,7 +121,7 @@ def _monitor(monitor: Monitor) -> dict[str, Any]:
         "late": monitor.late,
         "firing": len(pipeline.firing()),
         "receives_reports": monitor.settings.target.config.feedback.receive != "off",
-        "history": "file" if pipeline.place.server is None else "server",
+        "history": "file" if pipeline.location.server is None else "server",
     }
 
 

@@ -33,7 +33,7 @@ from pytest_flowhealth.install_reports import store as reports
 from pytest_flowhealth.install_reports.report import FailureGroup
 from pytest_flowhealth.install_reports.store import Received, Totals
 from pytest_flowhealth.monitor.ring_buffer import Ring
-from pytest_flowhealth.web import shapes
+from pytest_flowhealth.web import schemas
 from pytest_flowhealth.web.check_history import read_check_history
 from pytest_flowhealth.web.history_file import WAIT, HistoryFile, NoHistory, TooMany
 from pytest_flowhealth.web.incidents import list_incidents
@@ -68,7 +68,7 @@ EVENTS = 10_000
 Result = TypeVar("Result")
 
 
-class Past:
+class HistoryQueries:
     """The history of one target.
 
     Args:
@@ -77,15 +77,15 @@ class Past:
         target: The target's configuration.
     """
 
-    def __init__(self, place: HistoryLocation, ring: Ring, target: Target) -> None:
-        self._place = place
-        self._file = HistoryFile(place)
+    def __init__(self, location: HistoryLocation, ring: Ring, target: Target) -> None:
+        self._location = location
+        self._file = HistoryFile(location)
         self._ring = ring
         self.target = target
         self._computing = threading.Lock()
-        self._availability: tuple[float, shapes.Availabilities] | None = None
+        self._availability: tuple[float, schemas.Availabilities] | None = None
 
-    def series(self, metric: str, since: float, until: float, points: int) -> shapes.Series:
+    def series(self, metric: str, since: float, until: float, points: int) -> schemas.MetricSeries:
         """Return what a metric was between two times, in at most about so many stretches.
 
         Raises:
@@ -95,9 +95,9 @@ class Past:
         found = self._recent(metric, since, until, points)
         unit = None
         if found is None:
-            found, unit = self._asked(lambda reader: _series(reader, metric, since, until, points))
+            found, unit = self._query(lambda reader: _series(reader, metric, since, until, points))
         single = all(point.count == 1 for point in found)
-        return shapes.Series(
+        return schemas.MetricSeries(
             metric=metric,
             unit=unit,
             step=None if single else (until - since) / points,
@@ -118,7 +118,7 @@ class Past:
             Point(at, 1, value, value, value, None) for at, value in known if since <= at < until
         ]
 
-    def metrics(self, prefix: str) -> shapes.Metrics:
+    def metrics(self, prefix: str) -> schemas.Metrics:
         """Return the metrics whose names begin so.
 
         Raises:
@@ -127,23 +127,23 @@ class Past:
         found: list[tuple[str, str]] = self._file.read(
             lambda file: file.execute("SELECT name, unit FROM metrics ORDER BY name").fetchall(), []
         )
-        return shapes.Metrics([shapes.Metric(*row) for row in found if row[0].startswith(prefix)])
+        return schemas.Metrics([schemas.Metric(*row) for row in found if row[0].startswith(prefix)])
 
-    def runs(self, limit: int) -> shapes.Runs:
+    def runs(self, limit: int) -> schemas.Runs:
         """Return the last runs.
 
         Raises:
             NoHistory: They can't be read.
         """
-        found = self._asked(lambda reader: reader.runs(limit=limit))
-        return shapes.Runs(
+        found = self._query(lambda reader: reader.runs(limit=limit))
+        return schemas.Runs(
             [
-                shapes.Run(run.uid, run.started, run.duration, run.status, run.version)
+                schemas.Run(run.uid, run.started, run.duration, run.status, run.version)
                 for run in found
             ]
         )
 
-    def events(self, since: float, limit: int) -> shapes.AlertEvents:
+    def events(self, since: float, limit: int) -> schemas.AlertEvents:
         """Return what became of alerts.
 
         Raises:
@@ -153,16 +153,16 @@ class Past:
         found = self._file.read(
             lambda file: store.read_events(file, since=since, limit=limit), nothing
         )
-        return shapes.AlertEvents(
+        return schemas.AlertEvents(
             [
-                shapes.AlertEvent(
+                schemas.AlertEvent(
                     event.at.timestamp(), event.what, msgspec.to_builtins(event.alert)
                 )
                 for event in found
             ]
         )
 
-    def component_rounds(self, limit: int) -> shapes.ComponentRounds:
+    def component_rounds(self, limit: int) -> schemas.ComponentRounds:
         """Return the last rounds of each component.
 
         Raises:
@@ -171,16 +171,16 @@ class Past:
         since = time.time() - WEEK
         nothing: dict[str, list[RoundOutcome]] = {}
         found = self._file.read(lambda file: read_component_rounds(file, since, limit), nothing)
-        rounds = msgspec.convert(found, dict[str, list[shapes.Round]], from_attributes=True)
+        rounds = msgspec.convert(found, dict[str, list[schemas.RoundSummary]], from_attributes=True)
         windows = self._windows()
-        return shapes.ComponentRounds(
+        return schemas.ComponentRounds(
             {
                 name: [mark_maintenance(windows, f"{name}.*", round_) for round_ in own]
                 for name, own in rounds.items()
             }
         )
 
-    def check(self, name: str, since: float, until: float, limit: int) -> shapes.CheckHistory:
+    def check(self, name: str, since: float, until: float, limit: int) -> schemas.CheckHistory:
         """Return what is known of a check from before.
 
         Raises:
@@ -188,13 +188,13 @@ class Past:
         """
         found = self._file.read(
             lambda file: read_check_history(file, name, since, until, limit),
-            shapes.CheckHistory(name, None, None, [], []),
+            schemas.CheckHistory(name, None, None, [], []),
         )
         windows = self._windows()
         rounds = [mark_maintenance(windows, name, round_) for round_ in found.rounds]
         return msgspec.structs.replace(found, rounds=rounds)
 
-    def failed_periods(self, name: str, since: float, until: float) -> shapes.FailedPeriods:
+    def failed_periods(self, name: str, since: float, until: float) -> schemas.FailedPeriods:
         """Return when a check failed or was unknown between two times.
 
         Raises:
@@ -202,9 +202,9 @@ class Past:
         """
         nothing: list[FailedPeriod] = []
         found = self._file.read(lambda file: read_failed_periods(file, name, since, until), nothing)
-        return msgspec.convert({"periods": found}, shapes.FailedPeriods, from_attributes=True)
+        return msgspec.convert({"periods": found}, schemas.FailedPeriods, from_attributes=True)
 
-    def availability(self) -> shapes.Availabilities:
+    def availability(self) -> schemas.Availabilities:
         """Return the availability of each component; computed at most once a minute.
 
         Raises:
@@ -224,16 +224,16 @@ class Past:
                     component: {name: _period(period) for name, period in periods.items()}
                     for component, periods in compute_availabilities(rounds, PERIODS, now).items()
                 }
-                self._availability = (now, shapes.Availabilities(found))
+                self._availability = (now, schemas.Availabilities(found))
             return self._availability[1]
 
-    def incidents(self, since: float) -> shapes.Incidents:
+    def incidents(self, since: float) -> schemas.Incidents:
         """Return the incidents since a time.
 
         Raises:
             NoHistory: They can't be read.
         """
-        nothing: list[shapes.Incident] = []
+        nothing: list[schemas.Incident] = []
         found = self._file.read(
             lambda file: list_incidents(
                 store.read_events(file, since=since, limit=EVENTS),
@@ -242,31 +242,36 @@ class Past:
             ),
             nothing,
         )
-        return shapes.Incidents(found)
+        return schemas.Incidents(found)
 
-    def hosts(self, own: shapes.HostSeen) -> shapes.Hosts:
+    def hosts(self, own: schemas.HostStatus) -> schemas.Hosts:
         """Return the hosts and targets that report to the same history; `own` is this one.
 
         Raises:
             NoHistory: The server does not answer.
         """
-        if self._place.server is None:
-            return shapes.Hosts([own], "file")
+        if self._location.server is None:
+            return schemas.Hosts([own], "file")
         try:
-            found = PromQLClient(self._place.server, self._place.token, WAIT).list_hosts()
+            found = PromQLClient(self._location.server, self._location.token, WAIT).list_hosts()
         except MeasurementUnavailable as error:
             raise NoHistory(str(error)) from None
         others = [host for host in found if host.instance != own.instance]
         now = time.time()
         seen = [
-            shapes.HostSeen(
-                host.host, host.target, host.instance, _still(host, now), host.at, current=False
+            schemas.HostStatus(
+                host.host,
+                host.target,
+                host.instance,
+                _find_status(host, now),
+                host.at,
+                current=False,
             )
             for host in others
         ]
-        return shapes.Hosts([own, *seen], "server")
+        return schemas.Hosts([own, *seen], "server")
 
-    def silence(self, new: shapes.NewSilence, author: str) -> shapes.Silenced:
+    def silence(self, new: schemas.NewSilence, author: str) -> schemas.SilenceInfo:
         """Make a silence from now on, or the maintenance windows that were planned; return the first.
 
         Raises:
@@ -355,14 +360,14 @@ class Past:
         Raises:
             NoHistory: It can't be done.
         """
-        if not self._place.path.is_file():
+        if not self._location.path.is_file():
             return False
         return self._file.change(lambda file: reports.erase(file, name))
 
-    def _asked(self, ask: Callable[[Reader], Result]) -> Result:
+    def _query(self, ask: Callable[[Reader], Result]) -> Result:
         """Ask the server where there is one and it answers, else the file."""
         # Each time anew: one that did not answer is not asked again.
-        server = self._place.reader(self.target)
+        server = self._location.reader(self.target)
         if server is not None:
             with contextlib.suppress(MeasurementUnavailable):
                 return ask(server)
@@ -379,8 +384,8 @@ class Past:
         return list_windows(made, self.target.config.silences)
 
 
-def _period(availability: Availability) -> shapes.Period:
-    return shapes.Period(
+def _period(availability: Availability) -> schemas.Period:
+    return schemas.Period(
         availability.share,
         availability.healthy,
         availability.degraded,
@@ -389,7 +394,7 @@ def _period(availability: Availability) -> shapes.Period:
     )
 
 
-def _still(host: ReportingHost, now: float) -> str:
+def _find_status(host: ReportingHost, now: float) -> str:
     """Return a host's status, which is not known any more where it has been silent for too long."""
     silent = host.at is None or now - host.at > SILENT
     return Status.UNKNOWN.value if silent else host.status

@@ -8,23 +8,25 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from pytest_flowhealth.web import shapes
-from pytest_flowhealth.web.visitors import Refused
+from pytest_flowhealth.web import schemas
+from pytest_flowhealth.web.authenticator import RequestError
 
 
-def answer(content: Any, status: int = 200, media: str = "application/json") -> Response:
+def make_json_response(
+    content: Any, status: int = 200, media: str = "application/json"
+) -> Response:
     """Return an answer with JSON."""
     return Response(msgspec.json.encode(content), status, media_type=media)
 
 
-def nothing() -> Response:
+def make_empty_response() -> Response:
     """Return an answer without a body."""
     return Response(status_code=204)
 
 
-def refusal(error: Refused) -> Response:
+def make_error_response(error: RequestError) -> Response:
     """Return the answer that says why something is refused."""
-    response = answer(shapes.Problem(error.message), error.status)
+    response = make_json_response(schemas.Problem(error.message), error.status)
     if error.wait is not None:
         response.headers["retry-after"] = str(math.ceil(error.wait))
     if error.status == 401:

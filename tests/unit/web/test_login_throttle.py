@@ -1,13 +1,13 @@
 """How attempts to log in are slowed and refused."""
 
-from pytest_flowhealth.web.attempts import CROWD, REFUSED, SLOWEST, Attempts
+from pytest_flowhealth.web.login_throttle import CROWD, REFUSED, SLOWEST, LoginThrottle
 from tests.kit.clock import FakeClock
 
 
 def test_many_addresses_are_slowed_for_an_account_and_its_owner_is_not() -> None:
-    attempts = Attempts(FakeClock().now)
+    attempts = LoginThrottle(FakeClock().now)
     attempts.begin("198.51.100.7", "admin")
-    attempts.succeeded("198.51.100.7", "admin")
+    attempts.record_success("198.51.100.7", "admin")
     for number in range(CROWD):
         attempts.begin(f"192.0.2.{number}", "admin")
     assert attempts.begin("203.0.113.1", "admin").seconds == SLOWEST
@@ -17,7 +17,7 @@ def test_many_addresses_are_slowed_for_an_account_and_its_owner_is_not() -> None
 
 
 def test_addresses_of_one_household_are_one() -> None:
-    attempts = Attempts(FakeClock().now)
+    attempts = LoginThrottle(FakeClock().now)
     for number in range(REFUSED):
         attempts.begin(f"2001:db8::{number + 1:x}", "admin")
     assert attempts.begin("2001:db8::ffff", "admin").refused > 0

@@ -8,14 +8,14 @@ import msgspec
 from msgspec import Meta
 
 
-class LogIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LoginRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A log-in."""
 
     user: Annotated[str, Meta(max_length=200)]
     password: Annotated[str, Meta(max_length=1_000)]
 
 
-class Welcome(msgspec.Struct, frozen=True):
+class LoginResponse(msgspec.Struct, frozen=True):
     """A session that was begun; `csrf` goes into the header X-CSRF-Token of every change."""
 
     user: str
@@ -23,7 +23,7 @@ class Welcome(msgspec.Struct, frozen=True):
     expires: float
 
 
-class Who(msgspec.Struct, frozen=True):
+class CurrentUser(msgspec.Struct, frozen=True):
     """Who asks, and what of."""
 
     user: str
@@ -65,7 +65,7 @@ class Metrics(msgspec.Struct, frozen=True):
     metrics: list[Metric]
 
 
-class Series(msgspec.Struct, frozen=True):
+class MetricSeries(msgspec.Struct, frozen=True):
     """What a metric was: columns of equal length, one entry for each stretch that has values.
 
     `at` is a stretch's begin in seconds since 1970; `step` its length in seconds, None for single values.
@@ -144,7 +144,7 @@ class Incidents(msgspec.Struct, frozen=True):
     incidents: list[Incident]
 
 
-class Round(msgspec.Struct, frozen=True):
+class RoundSummary(msgspec.Struct, frozen=True):
     """How one round ended: `at` in seconds since 1970, `cause` the worst check, `duration` in seconds.
 
     `value` is what a check measured, in the unit of its history; `maintenance` whether it was in a maintenance window.
@@ -162,10 +162,10 @@ class Round(msgspec.Struct, frozen=True):
 class ComponentRounds(msgspec.Struct, frozen=True):
     """The last rounds of each component, the oldest first."""
 
-    components: dict[str, list[Round]]
+    components: dict[str, list[RoundSummary]]
 
 
-class Usual(msgspec.Struct, frozen=True):
+class UsualRange(msgspec.Struct, frozen=True):
     """What a check normally measures: over the last week."""
 
     metric: str
@@ -184,13 +184,13 @@ class CheckHistory(msgspec.Struct, frozen=True):
     id: str
     measured: float | None
     result: dict[str, Any] | None
-    usual: list[Usual]
-    rounds: list[Round]
+    usual: list[UsualRange]
+    rounds: list[RoundSummary]
     metric: str | None = None
     unit: str | None = None
 
 
-class FailedPeriod(msgspec.Struct, frozen=True):
+class FailureInterval(msgspec.Struct, frozen=True):
     """When a check failed, or was unknown; times in seconds since 1970."""
 
     since: float
@@ -201,7 +201,7 @@ class FailedPeriod(msgspec.Struct, frozen=True):
 class FailedPeriods(msgspec.Struct, frozen=True):
     """When a check failed or was unknown, the oldest first."""
 
-    periods: list[FailedPeriod]
+    periods: list[FailureInterval]
 
 
 class Period(msgspec.Struct, frozen=True):
@@ -240,7 +240,7 @@ class NewSilence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     begins: Annotated[list[Annotated[float, Meta(ge=0, le=1e11)]], Meta(max_length=60)] = []
 
 
-class Silenced(msgspec.Struct, frozen=True):
+class SilenceInfo(msgspec.Struct, frozen=True):
     """A silence; times in seconds since 1970. `maintenance` tells whether it was planned."""
 
     id: str
@@ -258,7 +258,7 @@ class Acknowledgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alert: Annotated[str, Meta(min_length=1, max_length=300)]
 
 
-class HostSeen(msgspec.Struct, frozen=True):
+class HostStatus(msgspec.Struct, frozen=True):
     """A target that reports to the same history; `at` in seconds since 1970."""
 
     host: str
@@ -272,11 +272,11 @@ class HostSeen(msgspec.Struct, frozen=True):
 class Hosts(msgspec.Struct, frozen=True):
     """The hosts; `source` is what they are known from: file, or server."""
 
-    hosts: list[HostSeen]
+    hosts: list[HostStatus]
     source: str
 
 
-class Installation(msgspec.Struct, frozen=True):
+class InstallationRecord(msgspec.Struct, frozen=True):
     """A report of an installation; `sealed` tells whether its error has a context."""
 
     number: int
@@ -340,7 +340,7 @@ class Installations(msgspec.Struct, frozen=True):
     nodes: list[InstallPart]
     platforms: list[InstallPart]
     kinds: list[InstallKind]
-    installs: list[Installation]
+    installs: list[InstallationRecord]
 
 
 class InstallContext(msgspec.Struct, frozen=True):
@@ -349,13 +349,13 @@ class InstallContext(msgspec.Struct, frozen=True):
     context: str
 
 
-class ReportTaken(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True):
     """A report was stored: who has its id may erase it, `DELETE /api/reports/{id}`."""
 
     id: str
 
 
-class Whole(msgspec.Struct, frozen=True):
+class StateSnapshot(msgspec.Struct, frozen=True):
     """The state that the pages show, by key; the WebSocket /api/live tells what changes of it."""
 
     epoch: str

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_flowhealth.web.feed import REMEMBERED, Feed
+from pytest_flowhealth.web.delta_log import REMEMBERED, DeltaLog
 
 VALUES = st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 3), max_size=6)
 
@@ -16,7 +16,7 @@ VALUES = st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 3), max_size=
 def test_who_was_away_has_the_same_as_who_stayed(
     states: list[dict[str, int]], data: st.DataObject
 ) -> None:
-    feed = Feed()
+    feed = DeltaLog()
     away = data.draw(st.integers(0, len(states)))
     page: dict[str, int] = {}
     epoch, seq = feed.epoch, None
@@ -40,14 +40,14 @@ def test_who_was_away_has_the_same_as_who_stayed(
 
 
 def test_only_what_changed_is_told() -> None:
-    feed = Feed()
+    feed = DeltaLog()
     feed.take({"a": msgspec.Raw(b"1"), "b": msgspec.Raw(b"2")}, 1.0)
     told = json.loads(feed.take({"a": msgspec.Raw(b"1"), "c": msgspec.Raw(b"3")}, 2.0))
     assert told == {"type": "changes", "seq": 2, "at": 2.0, "set": {"c": 3}, "gone": ["b"]}
 
 
 def test_who_was_away_for_too_long_or_saw_another_server_gets_all() -> None:
-    feed = Feed()
+    feed = DeltaLog()
     for number in range(REMEMBERED + 5):
         feed.take({"a": msgspec.Raw(str(number).encode())}, 0.0)
     for epoch, seq in (
@@ -61,7 +61,7 @@ def test_who_was_away_for_too_long_or_saw_another_server_gets_all() -> None:
 
 
 def test_what_is_sent_on_connecting_says_how_old_it_is() -> None:
-    feed = Feed()
+    feed = DeltaLog()
     assert json.loads(feed.since(None, None))["age"] is None
     feed.take({"a": msgspec.Raw(b"1")}, 1.0)
     assert 0 <= json.loads(feed.since(None, None))["age"] < 60

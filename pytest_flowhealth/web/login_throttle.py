@@ -27,14 +27,14 @@ SLOWEST = 4.0
 _REMEMBERED = 10_000
 
 
-class Wait(msgspec.Struct, frozen=True):
+class LoginDelay(msgspec.Struct, frozen=True):
     """What an attempt has to wait; `refused` that it is not even looked at for so long. In seconds."""
 
     seconds: float = 0.0
     refused: float = 0.0
 
 
-class Attempts:
+class LoginThrottle:
     """Counts failures.
 
     Args:
@@ -46,16 +46,16 @@ class Attempts:
         self._failures: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
         self._welcome: OrderedDict[tuple[str, str], None] = OrderedDict()
 
-    def begin(self, address: str, user: str) -> Wait:
+    def begin(self, address: str, user: str) -> LoginDelay:
         """Return what an attempt has to wait; it counts as a failure until `succeeded` says otherwise.
 
         Counted before it is looked at, so that many at once are no way round it.
         """
-        network_address = network(address)
+        network_address = find_network(address)
         now = self._clock()
         mine = self._recent(("address", network_address), now)
         if len(mine) >= REFUSED:
-            return Wait(refused=max(1.0, mine[-REFUSED] + WINDOW - now))
+            return LoginDelay(refused=max(1.0, mine[-REFUSED] + WINDOW - now))
         crowd = self._recent(("account", user), now)
         slow = min(SLOWEST, 0.5 * 2 ** (len(mine) - FREE)) if len(mine) >= FREE else 0.0
         if len(crowd) >= CROWD and (network_address, user) not in self._welcome:
@@ -64,11 +64,11 @@ class Attempts:
             self._failures.setdefault(key, []).append(now)
             self._failures.move_to_end(key)
         _shorten(self._failures)
-        return Wait(seconds=slow)
+        return LoginDelay(seconds=slow)
 
-    def succeeded(self, address: str, user: str) -> None:
+    def record_success(self, address: str, user: str) -> None:
         """Note that a log-in was right: the address is known for this account, and begins anew."""
-        network_address = network(address)
+        network_address = find_network(address)
         self._failures.pop(("address", network_address), None)
         self._welcome[(network_address, user)] = None
         self._welcome.move_to_end((network_address, user))
@@ -83,7 +83,7 @@ class Attempts:
         return found
 
 
-def network(address: str) -> str:
+def find_network(address: str) -> str:
     """Return what counts as one address: of IPv6 the /64 that one household or machine has."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])

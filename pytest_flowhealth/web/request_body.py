@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
-from pytest_flowhealth.web.visitors import Refused
+from pytest_flowhealth.web.authenticator import RequestError
 
 LARGEST = 64 * 1024
 """Bytes of a body at the most."""
@@ -19,7 +19,7 @@ PATIENCE = 10.0
 Kind = TypeVar("Kind")
 
 
-async def body_of(request: Request, kind: type[Kind]) -> Kind:
+async def read_body(request: Request, kind: type[Kind]) -> Kind:
     """Return a body.
 
     Raises:
@@ -32,17 +32,17 @@ async def body_of(request: Request, kind: type[Kind]) -> Kind:
             async for part in request.stream():
                 content += part
                 if len(content) > LARGEST:
-                    raise Refused(413, f"a body may have {LARGEST} bytes")
+                    raise RequestError(413, f"a body may have {LARGEST} bytes")
     except TimeoutError:
-        raise Refused(408, "the body did not come in time") from None
+        raise RequestError(408, "the body did not come in time") from None
     except ClientDisconnect:
-        raise Refused(400, "the body broke off") from None
+        raise RequestError(400, "the body broke off") from None
     try:
         return msgspec.json.decode(bytes(content), type=kind)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         # Not the value itself: it may be a password.
         what = str(error) if isinstance(error, msgspec.ValidationError) else "it is no JSON"
-        raise Refused(400, f"the body is invalid: {what}") from None
+        raise RequestError(400, f"the body is invalid: {what}") from None
 
 
 def _require_head(request: Request) -> None:
@@ -50,9 +50,9 @@ def _require_head(request: Request) -> None:
     head = request.headers
     if head.get("content-type", "").partition(";")[0].strip() != "application/json":
         # Another site's form can't send this type without being asked (CORS).
-        raise Refused(415, "the body must be application/json")
+        raise RequestError(415, "the body must be application/json")
     if head.get("content-encoding", "identity") != "identity":
-        raise Refused(415, "the body must not be compressed")
+        raise RequestError(415, "the body must not be compressed")
     length = head.get("content-length", "")
     if length.isascii() and length.isdigit() and (len(length) > 9 or int(length) > LARGEST):
-        raise Refused(413, f"a body may have {LARGEST} bytes")
+        raise RequestError(413, f"a body may have {LARGEST} bytes")

@@ -14,7 +14,7 @@ REMEMBERED = 300
 """Changes that are remembered; who was away for longer gets the whole anew."""
 
 
-class Feed:
+class DeltaLog:
     """The state of all pages; values are JSON."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Feed:
         self.at = 0.0
         self._taken = float("-inf")
         self._state: dict[str, msgspec.Raw] = {}
-        self._past: deque[tuple[int, frozenset[str]]] = deque(maxlen=REMEMBERED)
+        self._history: deque[tuple[int, frozenset[str]]] = deque(maxlen=REMEMBERED)
 
     def take(self, state: Mapping[str, msgspec.Raw], at: float) -> str:
         """Take the state of this second in; return the message that brings a page up to date."""
@@ -33,7 +33,7 @@ class Feed:
         self.seq += 1
         self.at = at
         self._taken = time.monotonic()
-        self._past.append((self.seq, frozenset((*fresh, *gone))))
+        self._history.append((self.seq, frozenset((*fresh, *gone))))
         return _text({"type": "changes", "seq": self.seq, "at": at, "set": fresh, "gone": gone})
 
     def since(self, epoch: str | None, seq: int | None) -> str:
@@ -42,10 +42,10 @@ class Feed:
         `age` is how old it is, in seconds: what a stuck monitor reported last is not live.
         """
         age = round(time.monotonic() - self._taken, 3) if self.seq else None
-        oldest = self._past[0][0] if self._past else self.seq + 1
+        oldest = self._history[0][0] if self._history else self.seq + 1
         if epoch != self.epoch or seq is None or not oldest - 1 <= seq <= self.seq:
             return _text({"type": "snapshot", "age": age, **self.whole()})
-        keys = {key for number, changed in self._past if number > seq for key in changed}
+        keys = {key for number, changed in self._history if number > seq for key in changed}
         return _text(
             {
                 "type": "changes",

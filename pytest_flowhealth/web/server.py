@@ -25,22 +25,28 @@ from pytest_flowhealth.monitor.loop import Monitor
 from pytest_flowhealth.monitor.observer import MonitorEvent
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.web.api import Api
-from pytest_flowhealth.web.app import application
-from pytest_flowhealth.web.attempts import Attempts
-from pytest_flowhealth.web.endpoint import endpoints_of
-from pytest_flowhealth.web.entrance import Entrance
-from pytest_flowhealth.web.feed import Feed
-from pytest_flowhealth.web.glimpse import Glimpse
+from pytest_flowhealth.web.app import make_application
+from pytest_flowhealth.web.authenticator import Authenticator
+from pytest_flowhealth.web.delta_log import DeltaLog
 from pytest_flowhealth.web.history_api import HistoryApi
+from pytest_flowhealth.web.history_queries import HistoryQueries
 from pytest_flowhealth.web.live import Live
+from pytest_flowhealth.web.login_api import LoginApi
+from pytest_flowhealth.web.login_throttle import LoginThrottle
+from pytest_flowhealth.web.monitor_snapshot import MonitorSnapshot
 from pytest_flowhealth.web.notifications import Notifications
-from pytest_flowhealth.web.past import Past
-from pytest_flowhealth.web.picture import Picture
 from pytest_flowhealth.web.public import Public
 from pytest_flowhealth.web.reports import Reports
+from pytest_flowhealth.web.routes import list_endpoints
 from pytest_flowhealth.web.sessions import Sessions
-from pytest_flowhealth.web.settings import Address, Secrets, Served, access_of, served_of
-from pytest_flowhealth.web.visitors import Visitors
+from pytest_flowhealth.web.settings import (
+    Address,
+    Secrets,
+    ServerSettings,
+    make_access,
+    make_server_settings,
+)
+from pytest_flowhealth.web.state_serializer import StateSerializer
 
 if TYPE_CHECKING:
     import uvicorn
@@ -56,7 +62,7 @@ _BACKLOG = 1_024
 _KEEP_ALIVE = 20
 
 
-class Page:
+class WebServer:
     """One page.
 
     Args:
@@ -70,24 +76,24 @@ class Page:
     """
 
     def __init__(
-        self, address: Address, settings: Settings, place: HistoryLocation, secrets: Secrets
+        self, address: Address, settings: Settings, location: HistoryLocation, secrets: Secrets
     ) -> None:
         self._secrets = secrets
-        self._place = place
-        self._served = served_of(address, settings.target, secrets)
-        self._sessions = Sessions(place.path.with_name(SESSIONS), time.time)
-        access = access_of(settings.target.config.web, secrets, self._sessions.hash)
-        self._visitors = Visitors(self._sessions, access)
+        self._location = location
+        self._served = make_server_settings(address, settings.target, secrets)
+        self._sessions = Sessions(location.path.with_name(SESSIONS), time.time)
+        access = make_access(settings.target.config.web, secrets, self._sessions.hash)
+        self._authenticator = Authenticator(self._sessions, access)
         self._admit()
-        self._intake = BatchWriter(place.path)
-        self._feed = Feed()
-        self._live = Live(self._feed)
-        self._picture = Picture()
-        self._remarks: deque[MonitorEvent] = deque(maxlen=1_000)
-        self._issues = IssueScheduler(place.path, os.environ)
+        self._intake = BatchWriter(location.path)
+        self._deltas = DeltaLog()
+        self._live = Live(self._deltas)
+        self._serializer = StateSerializer()
+        self._events: deque[MonitorEvent] = deque(maxlen=1_000)
+        self._issues = IssueScheduler(location.path, os.environ)
         name = settings.target.name or settings.target.root.name
-        self._glimpse = Glimpse(name, platform.node(), settings.target.instance)
-        self._socket = _bound(self._served.address)
+        self._snapshot = MonitorSnapshot(name, platform.node(), settings.target.instance)
+        self._socket = _bind(self._served.address)
         port = self._socket.getsockname()[1]
         self._address = msgspec.structs.replace(self._served.address, port=port)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -105,19 +111,19 @@ class Page:
     def start(self, monitor: Monitor) -> None:
         """Begin to serve."""
         target = monitor.settings.target
-        self._past = Past(self._place, monitor.ring, target)
+        self._history = HistoryQueries(self._location, monitor.ring, target)
         self._reports = Reports(
-            self._visitors,
-            self._past,
+            self._authenticator,
+            self._history,
             self._intake,
             target,
             key=self._secrets.key,
-            remark=self._remarks.append,
+            record_event=self._events.append,
         )
         self._thread = threading.Thread(
             target=monitor.supervisor.run, args=("page", self._serve), daemon=True, name="page"
         )
-        self._notifications = Notifications(monitor.settings, os.environ, self._remarks.append)
+        self._notifications = Notifications(monitor.settings, os.environ, self._events.append)
         self._thread.start()
 
     # -- what the monitor tells, in its thread
@@ -129,13 +135,13 @@ class Page:
         self._reports.on_tick(at)
         if loop is None:
             return
-        state = self._picture.of(monitor, at)
+        state = self._serializer.of(monitor, at)
         health = monitor.board.state.report
         ended = monitor.board.state.ended
-        seen = Glimpse(
-            target=self._glimpse.target,
-            host=self._glimpse.host,
-            instance=self._glimpse.instance,
+        snapshot = MonitorSnapshot(
+            target=self._snapshot.target,
+            host=self._snapshot.host,
+            instance=self._snapshot.instance,
             ends=monitor.alive(),
             health=health,
             at=None if ended is None else ended.timestamp(),
@@ -143,28 +149,28 @@ class Page:
         )
         # RuntimeError: it is just ending.
         with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(self._publish, state, seen, at)
+            loop.call_soon_threadsafe(self._publish, state, snapshot, at)
 
     def drain_events(self) -> list[MonitorEvent]:
         """Return what was done since the last time."""
         found = [MonitorEvent(what, facts) for what, facts in self._issues.drain_events()]
-        while self._remarks:
-            found.append(self._remarks.popleft())
+        while self._events:
+            found.append(self._events.popleft())
         return found
 
     def reconfigure(self, monitor: Monitor) -> None:
         """Go by other users and tokens; where it is served stays."""
         self._reports.reconfigure(monitor.settings.target)
-        self._past.target = monitor.settings.target
+        self._history.target = monitor.settings.target
         self._notifications.settings = monitor.settings
         self._issues.reschedule()
         web = monitor.settings.target.config.web
         try:
-            access = access_of(web, self._secrets, self._sessions.hash)
+            access = make_access(web, self._secrets, self._sessions.hash)
         except UsageError as error:
-            self._remarks.append(MonitorEvent(f"the page's users stay as they were: {error}"))
+            self._events.append(MonitorEvent(f"the page's users stay as they were: {error}"))
             return
-        before, self._visitors.access = self._visitors.access, access
+        before, self._authenticator.access = self._authenticator.access, access
         self._admit()
         if bool(before.users) is not bool(access.users) and self._loop is not None:
             self._loop.call_soon_threadsafe(self._tell_link)
@@ -180,27 +186,29 @@ class Page:
 
     def _serve(self) -> None:
         if self._socket.fileno() < 0:  # it has been served before, and failed
-            self._socket = _bound(self._address)
+            self._socket = _bind(self._address)
         asyncio.run(self._run())
 
     async def _run(self) -> None:
         import uvicorn
 
-        entrance = Entrance(self._visitors, Attempts(time.monotonic), self._remarks.append)
+        login_api = LoginApi(
+            self._authenticator, LoginThrottle(time.monotonic), self._events.append
+        )
 
-        self._entrance = entrance
-        self._api = Api(self._feed, self._glimpse, self._past, self._remarks.append)
-        public = Public(self._visitors, self._api.verdict, self._past)
-        self._api.endpoints = endpoints_of(
-            *(self._api, HistoryApi(self._past), entrance, self._reports),
+        self._login_api = login_api
+        self._api = Api(self._deltas, self._snapshot, self._history, self._events.append)
+        public = Public(self._authenticator, self._api.verdict, self._history)
+        self._api.endpoints = list_endpoints(
+            *(self._api, HistoryApi(self._history), login_api, self._reports),
             *(public, self._notifications),
         )
         await asyncio.to_thread(self._reports.look)
-        app = application(
-            self._api.endpoints, self._visitors, self._live, entrance, self._tell_link
+        app = make_application(
+            self._api.endpoints, self._authenticator, self._live, login_api, self._tell_link
         )
-        if self._visitors.access.users:
-            self._remarks.append(MonitorEvent("page", {"url": self.url}))
+        if self._authenticator.access.users:
+            self._events.append(MonitorEvent("page", {"url": self.url}))
         else:
             self._tell_link()
         self._server = uvicorn.Server(uvicorn.Config(app, **_uvicorn(self._served)))
@@ -209,21 +217,23 @@ class Page:
 
     def _tell_link(self) -> None:
         """Print the next one-time link; where there are passwords, the last one is void and there is none."""
-        secret = self._entrance.new_link()
+        secret = self._login_api.new_link()
         if secret is not None:
-            self._remarks.append(MonitorEvent("page", {"link": f"{self.url}?token={secret}"}))
+            self._events.append(MonitorEvent("page", {"link": f"{self.url}?token={secret}"}))
 
-    def _publish(self, state: Mapping[str, msgspec.Raw], seen: Glimpse, at: float) -> None:
-        self._api.glimpse = seen
-        self._live.publish(self._feed.take(state, at))
+    def _publish(
+        self, state: Mapping[str, msgspec.Raw], snapshot: MonitorSnapshot, at: float
+    ) -> None:
+        self._api.snapshot = snapshot
+        self._live.publish(self._deltas.take(state, at))
 
     def _admit(self) -> None:
-        access = self._visitors.access
+        access = self._authenticator.access
         made = None if self._secrets.password is None else access.users["admin"]
         self._sessions.admit(access.users, made)
 
 
-def _uvicorn(served: Served) -> dict[str, Any]:
+def _uvicorn(served: ServerSettings) -> dict[str, Any]:
     from pytest_flowhealth.web.protocol import Http, Socket
 
     more: dict[str, Any] = {}
@@ -249,7 +259,7 @@ def _uvicorn(served: Served) -> dict[str, Any]:
     }
 
 
-def _bound(address: Address) -> socket.socket:
+def _bind(address: Address) -> socket.socket:
     """Return a listening socket.
 
     Raises:
