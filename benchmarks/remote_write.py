@@ -30,7 +30,7 @@ import requests
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.measurements import Measurement, make_series
 from pytest_flowhealth.domain.metric_names import iterate_samples, make_origin_labels
-from pytest_flowhealth.domain.report import Host, Report, Summary, TargetInfo
+from pytest_flowhealth.domain.report import HostInfo, Report, Summary, TargetInfo
 from pytest_flowhealth.domain.root_causes import Component
 from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.history.remote.write_client import RemoteWriteClient
@@ -158,7 +158,7 @@ def _round(chance: random.Random) -> Report:
         started=datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=1),
         duration=1.0,
         target=TargetInfo("simulated", "1.0.0", "simulated"),
-        host=Host("simulated", "Linux", "6", "x86_64", "3.11", 2),
+        host=HostInfo("simulated", "Linux", "6", "x86_64", "3.11", 2),
         summary=Summary(),
         components=components,
         checks=checks,

@@ -15,9 +15,9 @@ from pytest_flowhealth.config.alerts import Rule
 from pytest_flowhealth.config.decode import Decoder
 from pytest_flowhealth.domain.alerting import Severity
 from pytest_flowhealth.domain.checks import unit_suffix
-from pytest_flowhealth.domain.statistics import Unsupported, compute, is_statistic
+from pytest_flowhealth.domain.statistics import UnsupportedStatistic, compute, is_statistic
 from pytest_flowhealth.domain.text import format_number
-from pytest_flowhealth.domain.units import convert, convertible
+from pytest_flowhealth.domain.units import convert, is_convertible
 from pytest_flowhealth.errors import UsageError
 
 
@@ -148,7 +148,7 @@ def _judge_metric(rule: Condition, metric: str, series: RecentReadings, now: flo
     value = _change(rule, readings) if rule.per else _statistic(rule, readings)
     theirs = series.unit(metric)
     unit = rule.unit or theirs
-    if value is None or not convertible(theirs, unit):
+    if value is None or not is_convertible(theirs, unit):
         return RuleResult(metric, None, None, unit)
     value = convert(value, theirs, unit)
     if rule.above is not None:
@@ -177,7 +177,7 @@ def _statistic(rule: Condition, readings: Sequence[Reading]) -> float | None:
         return None
     try:
         found = compute(rule.statistic or "median", values)
-    except Unsupported:
+    except UnsupportedStatistic:
         return None
     return found if math.isfinite(found) else None
 

@@ -115,7 +115,9 @@ def _require_web(asked: MonitorOptions, settings: Settings) -> None:
     if absent:
         names = " and ".join(absent)
         raise UsageError(f"--web needs {names}: pip install 'pytest-flowhealth[web]'")
-    make_server_settings(read_address(asked.page), settings.target, Secrets.from_environ({**os.environ}))
+    make_server_settings(
+        read_address(asked.page), settings.target, Secrets.from_environ({**os.environ})
+    )
 
 
 def _replace_report(asked: MonitorOptions) -> None:

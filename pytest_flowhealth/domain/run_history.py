@@ -35,7 +35,7 @@ def make_trend(threshold: str, unit: str, past: Sequence[float], now: float) -> 
     return Trend(threshold, unit, values, middle, change)
 
 
-class Comparison(msgspec.Struct, frozen=True, gc=False):
+class RunComparison(msgspec.Struct, frozen=True, gc=False):
     """One measurement beside earlier runs.
 
     Attributes:
@@ -59,7 +59,7 @@ class Comparison(msgspec.Struct, frozen=True, gc=False):
     reason: str | None = None
 
 
-class Remembered(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class HistoryEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What became of this run in the history: its id there, whether it is kept, or waits to be.
 
     `problem` says why not, or what else is wrong with the history.

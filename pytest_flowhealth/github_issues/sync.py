@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.domain.text import Redactor, secrets_in
+from pytest_flowhealth.domain.text import Redactor, find_secrets
 from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.github_issues.issue_store import IssueRecord, IssueStore
 from pytest_flowhealth.github_issues.planning import (
@@ -102,7 +102,7 @@ def sync_history(path: Path, target: Target, environ: Mapping[str, str]) -> Sync
 
 def read_groups(connection: sqlite3.Connection, environ: Mapping[str, str]) -> list[FailureGroup]:
     """Return the reported failures, without the secrets of this machine's environment."""
-    redact = Redactor(secrets_in(environ))
+    redact = Redactor(find_secrets(environ))
     return [
         msgspec.structs.replace(group, error=redact(group.error))
         for group in store.kinds(connection)

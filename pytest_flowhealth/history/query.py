@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.domain.statistics import Unsupported, compute
+from pytest_flowhealth.domain.statistics import UnsupportedStatistic, compute
 from pytest_flowhealth.history.rollup import (
     HOUR,
     MINUTE,
@@ -57,7 +57,7 @@ class PastMeasurement(msgspec.Struct, frozen=True):
             return self.statistics.get("median" if statistic == "p50" else statistic)
         try:
             return compute(statistic, self.samples)
-        except Unsupported:
+        except UnsupportedStatistic:
             return None
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from pytest_flowhealth.domain.run_history import Comparison
+from pytest_flowhealth.domain.run_history import RunComparison
 from pytest_flowhealth.domain.statistics import compute
 
 FEWEST = 5
@@ -67,7 +67,7 @@ def compare(
     past: Sequence[Sequence[float]],
     better: Better | None,
     among: int = 1,
-) -> Comparison:
+) -> RunComparison:
     """Compare this run's samples with those of earlier runs, the oldest first.
 
     Args:
@@ -88,8 +88,10 @@ def compare(
 
     def make_result(
         outcome: Outcome, reason: str | None = None, limit: float | None = None
-    ) -> Comparison:
-        return Comparison(measurement, unit, ours[0], middle, count, change, limit, outcome, reason)
+    ) -> RunComparison:
+        return RunComparison(
+            measurement, unit, ours[0], middle, count, change, limit, outcome, reason
+        )
 
     if count < FEWEST:
         return make_result("neutral", f"{count} earlier runs, {FEWEST} are needed")

@@ -14,7 +14,7 @@ from pytest_flowhealth.github_issues.scheduler import IssueScheduler
 from pytest_flowhealth.history.location import HistoryLocation
 from pytest_flowhealth.monitor.console import Console
 from pytest_flowhealth.monitor.issues import IssueObserver
-from pytest_flowhealth.monitor.lock import Lock
+from pytest_flowhealth.monitor.lock import MonitorLock
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.loop import Monitor
 from pytest_flowhealth.monitor.observer import MonitorObserver
@@ -55,7 +55,7 @@ def main(words: list[str], viewer: Viewer | None = None) -> int:
     try:
         settings = load_settings(options)
         history = find_history(options, settings)
-        lock = Lock(history.path)
+        lock = MonitorLock(history.path)
         page = None if viewer is None else viewer(options, settings, history)
     except UsageError as error:
         sys.stderr.write(f"ERROR: {error}\n")

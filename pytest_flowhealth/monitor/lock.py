@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_flowhealth.errors import UsageError
 
 
-class Lock:
+class MonitorLock:
     """A lock that ends with the process, however that ends (flock(2)).
 
     Args:

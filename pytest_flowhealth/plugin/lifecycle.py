@@ -19,7 +19,7 @@ from pytest_flowhealth.config.load import load_target, locate
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.report import Document
 from pytest_flowhealth.domain.status import Status
-from pytest_flowhealth.domain.text import Redactor, password_in, secrets_in
+from pytest_flowhealth.domain.text import Redactor, find_password, find_secrets
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.plugin.collection import bundled
 from pytest_flowhealth.plugin.collection.selection import Selection
@@ -125,7 +125,7 @@ def start_run(config: pytest.Config, mode: Mode) -> HealthRun:
         config.option.stepwise = config.option.usepdb = False
     target = _load_target(config, request.settled if request else None)
     urls = (target.config.redis.url, target.config.history.url, config.option.health_history)
-    secrets = secrets_in(os.environ) | {password_in(url or "") or "" for url in urls}
+    secrets = find_secrets(os.environ) | {find_password(url or "") or "" for url in urls}
     sanitizer = Sanitizer(Redactor(secrets))
     run = HealthRun(
         config=config,

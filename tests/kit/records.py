@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from pytest_flowhealth.domain.checks import CheckResult
-from pytest_flowhealth.domain.report import Host, Report, Summary, TargetInfo
+from pytest_flowhealth.domain.report import HostInfo, Report, Summary, TargetInfo
 from pytest_flowhealth.domain.root_causes import RunProblem, attribute_root_causes, derive_verdict
 from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.history.run_record import MeasurementRecord, RunRecord
@@ -47,7 +47,7 @@ def health(*checks: CheckResult, problems: Sequence[RunProblem] = (), **fields: 
         started=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
         duration=1.5,
         target=TargetInfo("shop", "1.0.0", "shop"),
-        host=Host("h", "Linux", "6", "x", "3.11", 2),
+        host=HostInfo("h", "Linux", "6", "x", "3.11", 2),
         summary=Summary(**counts),
         components=verdict.components,
         checks=verdict.checks,

@@ -111,7 +111,12 @@ class WebApp:
         )
         self._intake = BatchWriter(self.history)
         self.reports = Reports(
-            self.authenticator, past, self._intake, self.target, key=key, record_event=self.remarks.append
+            self.authenticator,
+            past,
+            self._intake,
+            self.target,
+            key=key,
+            record_event=self.remarks.append,
         )
         self.reports.look()
         public = Public(self.authenticator, self.api.verdict, past)

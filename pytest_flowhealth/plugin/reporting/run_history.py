@@ -15,8 +15,8 @@ from pytest_flowhealth.domain.checks import CheckResult, unit_suffix
 from pytest_flowhealth.domain.measurements import Measurement
 from pytest_flowhealth.domain.metric_names import find_origin_labels, iterate_samples
 from pytest_flowhealth.domain.report import Document
-from pytest_flowhealth.domain.run_history import Comparison, Remembered, Trend, make_trend
-from pytest_flowhealth.domain.statistics import DEFAULT, Unsupported, compute
+from pytest_flowhealth.domain.run_history import HistoryEntry, RunComparison, Trend, make_trend
+from pytest_flowhealth.domain.statistics import DEFAULT, UnsupportedStatistic, compute
 from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.domain.text import format_number
 from pytest_flowhealth.domain.thresholds import Better, ThresholdResult
@@ -136,11 +136,11 @@ class RunHistory:
 
     def compare_results(
         self, checks: Sequence[CheckResult], samples: Samples
-    ) -> tuple[list[CheckResult], tuple[Comparison, ...]]:
+    ) -> tuple[list[CheckResult], tuple[RunComparison, ...]]:
         """Return the checks, those with a regression as warns, and each measurement's comparison."""
         if not self.compares:
             return list(checks), ()
-        found: list[Comparison] = []
+        found: list[RunComparison] = []
         results = []
         among = _judgeable(checks, samples)
         for check in checks:
@@ -152,7 +152,7 @@ class RunHistory:
 
     def _compared(
         self, check: CheckResult, taken: Measurement, samples: Samples, among: int
-    ) -> Comparison | None:
+    ) -> RunComparison | None:
         metric = name_metric(check.id, check.component, taken.name)
         now = samples.get(metric)
         if not now:
@@ -173,7 +173,7 @@ class RunHistory:
         )
         shipped = self._shipped(document)
         problems = [one for one in (kept.problem or self._problem, shipped) if one]
-        told = Remembered(self.uid, kept.kept, kept.waiting, "; ".join(problems) or None)
+        told = HistoryEntry(self.uid, kept.kept, kept.waiting, "; ".join(problems) or None)
         health = msgspec.structs.replace(document.health, history=told)
         return msgspec.structs.replace(document, health=health)
 
@@ -238,7 +238,7 @@ def _figure(samples: Sequence[float], threshold: ThresholdResult) -> float | Non
         return None
     try:
         return compute(threshold.statistic or DEFAULT, samples)
-    except Unsupported:
+    except UnsupportedStatistic:
         return None
 
 
@@ -257,7 +257,7 @@ def _judgeable(checks: Sequence[CheckResult], samples: Samples) -> int:
     return max(1, len(names & samples.keys()))
 
 
-def _warned(check: CheckResult, worse: Sequence[Comparison]) -> CheckResult:
+def _warned(check: CheckResult, worse: Sequence[RunComparison]) -> CheckResult:
     """Return a check with its regressions told; one that passed warns."""
     if not worse:
         return check

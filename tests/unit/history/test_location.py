@@ -23,7 +23,11 @@ def test_there_is_no_history_unless_requested(tmp_path: Path) -> None:
 def test_file_is_relative_to_the_current_folder(tmp_path: Path) -> None:
     found = find_location("sqlite:///h.db", tmp_path / "here", target(tmp_path), {})
     assert found is not None
-    assert (found.path, found.server, found.start_write_client()) == (tmp_path / "here/h.db", None, None)
+    assert (found.path, found.server, found.start_write_client()) == (
+        tmp_path / "here/h.db",
+        None,
+        None,
+    )
 
 
 def test_server_has_a_file_and_a_queue_in_the_project(tmp_path: Path) -> None:
