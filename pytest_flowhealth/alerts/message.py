@@ -1,4 +1,4 @@
-"""What receivers are told: alerts, and messages of one or several of them."""
+"""Messages to receivers, each with one or several alerts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages as text for people: a title and a body."""
+"""Render messages as text: a title and a body."""
 
 from __future__ import annotations
 

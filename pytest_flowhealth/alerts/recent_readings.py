@@ -1,4 +1,4 @@
-"""What was measured lately, in memory: readings of metrics, as long back as rules look."""
+"""Recent readings of metrics in memory, as far back as rules look."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules: the built-in ones, those of the configuration over them, and what they say of readings."""
+"""Rules: the built-in ones, those of the configuration, and their evaluation on readings."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class RuleResult(msgspec.Struct, frozen=True):
-    """What a rule says of one metric: whether it holds (None: not known), and the value it went by."""
+    """The result of a rule for one metric: whether it is breached (None: unknown), and the value."""
 
     metric: str
     breached: bool | None
@@ -88,7 +88,7 @@ def read_built_in_rules() -> tuple[Rule, ...]:
 
 
 def make_conditions(configured: Sequence[Rule]) -> tuple[Condition, ...]:
-    """Return the rules that are in use: the built-in ones as they were changed, then the others.
+    """Return the enabled rules: the built-in ones with the configured changes, then the others.
 
     Raises:
         UsageError: One says too little, or what can't be meant; all are named.

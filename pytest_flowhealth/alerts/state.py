@@ -1,4 +1,4 @@
-"""The states of one alert, and who is to be told: pure, time is an argument.
+"""The state machine of one alert and its notifications; pure, time is an argument.
 
 ::
 

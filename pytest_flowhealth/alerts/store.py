@@ -1,4 +1,4 @@
-"""Alerts in the history: their states, what became of them, the outbox, silences, acknowledgements."""
+"""Alerts in the history file: states, events, the outbox, silences and acknowledgements."""
 
 from __future__ import annotations
 

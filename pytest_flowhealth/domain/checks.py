@@ -1,4 +1,4 @@
-"""One check: what its markers declare, what a run of it left, and the result of both."""
+"""A check: its declaration (`CheckSpec`), its run (`CheckRun`) and its result (`CheckResult`)."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ HELP = {
     CHECK: "A check: 0 pass, 1 warn, 2 fail, 3 unknown; absent where it was skipped.",
     INFO: "Which version was looked at, and on what kind of machine.",
 }
-"""What is told of every run, and what it means."""
+"""The help texts of the metrics of every run."""
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -110,7 +110,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
 
 
 def make_origin_labels(host: str, target: str, instance: str) -> Labels:
-    """Return the labels that say where something is from."""
+    """Return the labels of the origin: host, target and instance."""
     return (("host", host), ("target", target), ("instance", instance))
 
 
@@ -128,7 +128,7 @@ def iterate_samples(
 
     Args:
         health: The run; its samples are of its end.
-        where: As `place` has it.
+        where: Labels as `make_origin_labels` returns them.
         fingerprint: Of the machine and the target (history/fingerprint.py), where it is known.
     """
     at = health.started.timestamp() + health.duration

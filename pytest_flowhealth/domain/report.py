@@ -24,7 +24,7 @@ SCHEMA: Literal["flowhealth/1"] = "flowhealth/1"
 
 
 class TargetInfo(msgspec.Struct, frozen=True):
-    """The application looked at; None where its package.json can't tell.
+    """The checked application; None where its package.json lacks the value.
 
     `instance` tells one checkout from another.
     """

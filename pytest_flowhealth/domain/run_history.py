@@ -1,4 +1,4 @@
-"""What a report says of earlier runs: trends, comparisons, and whether this run was kept."""
+"""The part of a report about the history: trends, comparisons, and whether this run was recorded."""
 
 from __future__ import annotations
 

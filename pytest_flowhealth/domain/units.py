@@ -67,7 +67,7 @@ def find_unit(name: str) -> Unit:
 
 
 def is_convertible(source: str, wanted: str) -> bool:
-    """Tell whether a value in `source` can be told in `wanted`; unknown units can't."""
+    """Tell whether a value in `source` can be converted to `wanted`; unknown units can't."""
     return source in UNITS and wanted in UNITS and UNITS[source].kind == UNITS[wanted].kind
 
 

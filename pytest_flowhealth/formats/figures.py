@@ -1,4 +1,4 @@
-"""What the formats have in common: a check's figures, what is wrong with the run itself, texts that can be written."""
+"""Helpers of the formats: a check's figures, a run's own reasons, and safe texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PromQL for what a report measured: the series that the openmetrics format and remote write have."""
+"""PromQL selectors for the measurements of a report, as the openmetrics format and remote write name them."""
 
 from __future__ import annotations
 

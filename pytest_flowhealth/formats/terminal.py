@@ -1,4 +1,4 @@
-"""The report for a person at a terminal or in a CI log: the verdict first, then why, then what to type.
+"""Render a report for a terminal or a CI log: the verdict, the reasons, then the commands to type.
 
 Nothing depends on colour alone.
 """
@@ -17,9 +17,12 @@ from pytest_flowhealth.domain.run_history import HistoryEntry
 from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.domain.text import format_number, one_line
 from pytest_flowhealth.domain.thresholds import ThresholdResult
-from pytest_flowhealth.formats.figure_table import render_figures, render_recommendations
+from pytest_flowhealth.formats.figure_table import (
+    render_figures,
+    render_recommendations,
+    render_trends,
+)
 from pytest_flowhealth.formats.style import OUTCOME_STYLES, STATUS_STYLES, Line
-from pytest_flowhealth.formats.trends import render_trends
 
 _NAMES = {"passed": "pass"}
 _REASONS_SHOWN = 5

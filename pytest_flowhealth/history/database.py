@@ -1,4 +1,4 @@
-"""The SQLite file: opened, brought to the present schema, moved aside where it is broken."""
+"""The SQLite file of the history: open it, migrate its schema, move a broken one aside."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ MIGRATIONS = (
     """,
     "ALTER TABLE runs ADD COLUMN instance TEXT;",
 )
-"""What brings a file from each version of the schema (PRAGMA user_version) to the next."""
+"""The migrations from each version of the schema (PRAGMA user_version) to the next."""
 
 _BROKEN = ("not a database", "malformed", "disk image", "no such table", "no such column")
 
@@ -101,7 +101,7 @@ def is_server_url(url: str) -> bool:
 
 
 def parse_file_url(url: str, folder: Path) -> Path | None:
-    """Return the file that a URL names: `sqlite:///PATH`, relative to `folder`; of a server's, None.
+    """Return the file that a URL names, `sqlite:///PATH`, relative to `folder`; None for a server's URL.
 
     Raises:
         UsageError: It names none that can be used.
@@ -163,7 +163,7 @@ def require_usable(path: Path) -> None:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Hold the write lock; all or nothing of what is done is kept.
+    """Run statements in one transaction with the write lock: all of them or none.
 
     Raises:
         sqlite3.OperationalError: Another process holds it for longer than is waited.
@@ -180,10 +180,9 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextlib.contextmanager
 def secure_delete(connection: sqlite3.Connection) -> Iterator[None]:
-    """Leave nothing of what is removed or moved about in the file, nor in its log once all have closed it.
+    """Overwrite deleted content with zeros (SQLite's secure_delete).
 
-    Needed also for adding to tables that people may ask to be erased from: SQLite else leaves copies of
-    rows in pages that it splits.
+    Inserts need it too if people may ask to be erased: SQLite leaves copies of rows in pages it splits.
     """
     connection.execute("PRAGMA secure_delete = ON")
     try:

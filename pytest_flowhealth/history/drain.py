@@ -1,4 +1,4 @@
-"""Takes waiting runs into a history once it can be written: `python -m pytest_flowhealth.history.drain PATH`."""
+"""Import spooled runs into a history once it can be written: `python -m pytest_flowhealth.history.drain PATH`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PAUSE = 0.5
 
 
 def drain(path: Path, seconds: float = LONGEST) -> bool:
-    """Return whether all runs that waited are in the history."""
+    """Import the spooled runs; return whether none is left after so many seconds."""
     end = time.monotonic() + seconds
     while spool.list_spooled(path) and time.monotonic() < end:
         try:

@@ -1,4 +1,4 @@
-"""Where a history is: always a file here, and a server besides where one is named."""
+"""The location of a history: a local file, and optionally a server that receives the same samples."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ FILE = Path(".flowhealth/history.db")
 
 
 class HistoryLocation(msgspec.Struct, frozen=True):
-    """A history's file; `server` is the address that gets the same, with its `token`.
+    """The file of a history, and the URL of its `server` with its `token`.
 
-    `limits` are those of what waits for it.
+    `limits` bound the queue of requests to the server.
     """
 
     path: Path
@@ -41,7 +41,7 @@ class HistoryLocation(msgspec.Struct, frozen=True):
         return self.path.with_name(f"{self.path.name}.remote")
 
     def start_write_client(self) -> RemoteWriteClient | None:
-        """Return the way to the server, begun; None where there is none.
+        """Start a client that writes to the server; return None without a server.
 
         Raises:
             UsageError: What remote write needs is not installed.
@@ -53,7 +53,7 @@ class HistoryLocation(msgspec.Struct, frozen=True):
         return RemoteWriteClient(self.server, self.queue, self.token, self.limits)
 
     def reader(self, target: Target, timeout: float = 3.0) -> ServerReader | None:
-        """Return what this host has sent of `target` to the server; None where there is none."""
+        """Return a reader of what this host wrote about `target`; None without a server."""
         if self.server is None:
             return None
         from pytest_flowhealth.history.remote.promql_client import PromQLClient
@@ -65,7 +65,7 @@ class HistoryLocation(msgspec.Struct, frozen=True):
 
 
 def find_usable_location(url: str | None, folder: Path, target: Target) -> HistoryLocation:
-    """Return where a monitor's history is: as `place_of`, else the file in the project.
+    """Return the location of a monitor's history: as `find_location`, else the file in the project.
 
     Raises:
         UsageError: The address is none, or a newer version wrote the file.
@@ -78,7 +78,7 @@ def find_usable_location(url: str | None, folder: Path, target: Target) -> Histo
 def find_location(
     typed: str | None, folder: Path, target: Target, environ: Mapping[str, str] = os.environ
 ) -> HistoryLocation | None:
-    """Return where the history is; None where none is asked for.
+    """Return the location of the history; None if none is configured.
 
     Args:
         typed: --health-history, relative to `folder`.

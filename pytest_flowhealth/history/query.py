@@ -1,4 +1,4 @@
-"""Reading the history: ranges of a metric, the values of earlier runs, the runs themselves."""
+"""Queries of the history file: ranges of a metric, measurements of earlier runs, runs and reports."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class Point(msgspec.Struct, frozen=True):
 
 
 class PastMeasurement(msgspec.Struct, frozen=True):
-    """What an earlier run measured: its median, and its samples in their order.
+    """One measurement of an earlier run: its median (`value`) and its samples in order.
 
-    Where only the statistics of a series are known, these are in `statistics`, and its median is in
-    the place of the samples.
+    If only the statistics of a series are known, they are in `statistics`, and `samples` has only
+    the median.
     """
 
     run: str
@@ -62,7 +62,7 @@ class PastMeasurement(msgspec.Struct, frozen=True):
 
 
 class RecordedRun(msgspec.Struct, frozen=True):
-    """An earlier run; `baseline` is the name that it was kept under."""
+    """A recorded run; `baseline` is the name that it was recorded as."""
 
     uid: str
     started: float
@@ -80,7 +80,7 @@ _RUN = "uid, started, duration, status, target, version, fingerprint, baseline"
 def read_series(
     connection: Connection, metric: str, since: float, until: float, points: int = POINTS
 ) -> list[Point]:
-    """Return what a metric was from `since` to before `until`, in at most about `points` stretches.
+    """Return the points of a metric from `since` to before `until`, about `points` at most.
 
     From the samples where a stretch is shorter than a minute, as long as they are kept; else from
     the roll-ups of minutes, or of hours. Stretches without values are left out.

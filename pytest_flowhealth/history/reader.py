@@ -1,4 +1,4 @@
-"""Reading back, whichever kind of history it is: a file here, or a Prometheus-compatible server."""
+"""Read a history, whether it is a local file or a Prometheus-compatible server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 class Reader(Protocol):
-    """What can be asked of a history, as query.py says; what a kind can't know is absent."""
+    """The queries of a history, as in query.py; what a kind of history does not store is absent."""
 
     def series(self, metric: str, since: float, until: float, points: int = POINTS) -> list[Point]:
         """Return what a metric was between two times, in at most about `points` stretches."""
@@ -99,5 +99,5 @@ class FileReader:
 def query_reader(
     path: Path, ask: Callable[[Reader], Result], otherwise: Result
 ) -> tuple[Result, str | None]:
-    """Ask a history in a file, as `keeping.asked` does."""
+    """Run a query on a history file, as `recording.query_history` does."""
     return query_history(path, lambda connection: ask(FileReader(connection)), otherwise)

@@ -1,4 +1,4 @@
-"""Whether a measurement is worse than in earlier runs, beyond their noise.
+"""Detect regressions: a measurement that is worse than in earlier runs, beyond their noise.
 
 A robust test on two figures of a run: its median, and its better tenth. A slow-down moves both; what
 else a machine does moves them one by one. Each is compared with the median of the earlier runs'
@@ -48,7 +48,7 @@ Figures = tuple[float, ...]
 
 
 class NoiseBand(msgspec.Struct, frozen=True):
-    """What one figure was in the earlier runs, and the share of it that noise may make it differ by."""
+    """The median of a figure in earlier runs, and the share of it that counts as noise (`limit`)."""
 
     median: float
     limit: float
@@ -136,7 +136,7 @@ def count_before_streak(earlier: Sequence[Figures], better: Better, alarm: float
 def estimate_noise_bands(
     earlier: Sequence[Figures], better: Better | None, alarm: float
 ) -> tuple[NoiseBand, ...] | None:
-    """Return what each figure usually is, None where one is usually 0."""
+    """Return the noise band of each figure; None if the median of one is 0."""
     found = []
     for values in zip(*earlier, strict=True):
         middle = statistics.median(values)

@@ -1,4 +1,4 @@
-"""One stretch of time of one metric: count, least, greatest, sum, and a sketch for quantiles."""
+"""Roll-ups: count, minimum, maximum, sum and a quantile sketch of a metric over some time."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ HOUR = 3_600
 """The stretches that are kept, in seconds."""
 
 FEWEST = 20
-"""Values that a p95 needs, as everywhere (verdict/statistics.py)."""
+"""Values that a p95 needs, as everywhere (domain/statistics.py)."""
 
 
 class Rollup(msgspec.Struct, array_like=True):
-    """Values that fell into one stretch; never empty."""
+    """The roll-up of at least one value."""
 
     count: int
     least: float
@@ -75,7 +75,7 @@ def pack_hour(stretches: Mapping[int, Rollup]) -> bytes:
 
 
 def unpack_hour(data: bytes) -> dict[int, Rollup]:
-    """Return what `packed` made.
+    """Return the roll-ups of one hour that `pack_hour` encoded.
 
     Raises:
         ValueError: It is no such block.

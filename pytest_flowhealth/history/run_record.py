@@ -1,4 +1,4 @@
-"""What one run leaves in the history, and how it is carried to it."""
+"""The record of one run in the history, also as it is spooled."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_SAMPLES = 10_000
 
 
 class MeasurementRecord(msgspec.Struct, frozen=True):
-    """One measurement: `name` as `metric_of` has it, all samples of a series."""
+    """One measurement: `name` as `name_metric` makes it, all samples of a series."""
 
     name: str
     unit: str
@@ -34,7 +34,7 @@ class RunRecord(msgspec.Struct, frozen=True):
     """One run.
 
     Attributes:
-        uid: Names it, everywhere and for ever; an entry that comes twice is kept once.
+        uid: Its unique id; a record that comes twice is stored once.
         started: Seconds since 1970, UTC; `duration` in seconds.
         status: Of the run.
         target, version, instance: The application, and which checkout of it.
@@ -58,10 +58,10 @@ class RunRecord(msgspec.Struct, frozen=True):
 def make_run_record(
     health: Any, report: bytes, samples: Mapping[str, tuple[float, ...]], fingerprint: str, uid: str
 ) -> RunRecord:
-    """Return what is kept of a run.
+    """Return the record of a run.
 
     Args:
-        health: The report's `verdict.report.Health`.
+        health: The report's `domain.report.Report`.
         report: The whole report as JSON.
         samples: The samples of each series by its metric's name; for one that is not there, its
             median stands, which is all that is known.
@@ -98,7 +98,7 @@ def make_run_record(
 
 
 def name_metric(check: str, component: str, measurement: str) -> str:
-    """Return what a check's measurement is called: `redis.command`, `http.latency[login]`.
+    """Return the metric name of a check's measurement: `redis.command`, `http.latency[login]`.
 
     The checks that one parametrised function makes measure under the same names; what is in the
     brackets of their ids keeps them apart.

@@ -1,4 +1,4 @@
-"""Runs that could not be written yet: one file each, beside the history, taken in later."""
+"""The spool: runs that could not be written yet, one file each, beside the history."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _END = ".run"
 
 
 def get_spool_folder(path: Path) -> Path:
-    """Return the folder where the runs for the history `path` wait."""
+    """Return the folder of the spooled runs of the history `path`."""
     return path.with_name(f"{path.name}.waiting")
 
 
 def spool_run(path: Path, entry: RunRecord) -> None:
-    """Let a run wait.
+    """Write a run into the spool.
 
     Raises:
         OSError: It can't be written either.
@@ -43,7 +43,7 @@ def spool_run(path: Path, entry: RunRecord) -> None:
 
 
 def list_spooled(path: Path) -> list[Path]:
-    """Return the files of the runs that wait."""
+    """Return the files of the spooled runs."""
     try:
         return sorted(get_spool_folder(path).glob(f"*{_END}"))
     except OSError:
@@ -51,7 +51,7 @@ def list_spooled(path: Path) -> list[Path]:
 
 
 def import_spooled(connection: sqlite3.Connection, path: Path) -> int:
-    """Write the runs that wait into the history; return how many there were.
+    """Import the spooled runs into the history; return how many there were.
 
     A file that is no run is left where it is.
 

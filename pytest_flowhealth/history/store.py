@@ -1,4 +1,4 @@
-"""Writing to the history: runs, one-second samples, roll-ups; and removing what is old."""
+"""Write runs, one-second samples and roll-ups to the history file, and purge what is old."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Retention(msgspec.Struct, frozen=True):
 
 
 def add_run(connection: sqlite3.Connection, entry: RunRecord) -> bool:
-    """Keep a run, and roll its samples up; return whether it was not there yet.
+    """Store a run and roll up its samples; return whether it was new.
 
-    Of one that comes again only the verdict is taken: something was found out after its end.
+    If it is known, only its verdict is updated, which may change after its end.
 
     Raises:
         sqlite3.Error: It can't be written; nothing of it was.
@@ -104,7 +104,7 @@ ROLLED = "rolled"
 
 
 def add_raw(connection: sqlite3.Connection, moments: Sequence[Second]) -> None:
-    """Keep one-second samples; they are rolled up once their minute is over.
+    """Store one-second samples; `roll_up_raw` rolls them up once their minute is over.
 
     Raises:
         sqlite3.Error: They can't be written; none of them was.
@@ -190,7 +190,7 @@ def add_rollups(
 
 
 def ensure_metric(connection: sqlite3.Connection, name: str, unit: str) -> int:
-    """Return the number of a metric, which it gets when it is first seen."""
+    """Return the id of a metric; insert it if it is new."""
     connection.execute("INSERT OR IGNORE INTO metrics (name, unit) VALUES (?, ?)", (name, unit))
     number: int = connection.execute("SELECT id FROM metrics WHERE name = ?", (name,)).fetchone()[0]
     return number

@@ -1,4 +1,4 @@
-"""The monitor's clock: it never goes back, and goes on where it was after a restart."""
+"""The monitor's clock: it never goes back, also not over a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the monitor shows: at a terminal a line that is kept up to date, elsewhere JSON lines."""
+"""The monitor's output: text with a status line at a terminal, JSON lines elsewhere."""
 
 from __future__ import annotations
 

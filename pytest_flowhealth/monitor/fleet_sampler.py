@@ -1,4 +1,4 @@
-"""Reads the fleet's records between rounds, in a thread that takes only so much of a processor."""
+"""Sample the fleet's records between rounds, in a thread with a limited share of a processor."""
 
 from __future__ import annotations
 

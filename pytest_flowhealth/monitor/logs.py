@@ -1,4 +1,4 @@
-"""Log files: JSON lines by structlog, one file a severity, rotated and kept by it.
+"""Log files: JSON lines by structlog, one file per severity, with rotation and retention.
 
 A full disk, or a folder that can't be written, loses lines and stops nothing; `Logs.problem` says so.
 """

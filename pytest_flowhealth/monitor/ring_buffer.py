@@ -1,4 +1,4 @@
-"""The last hour in memory, second by second."""
+"""A ring buffer of the last hour's samples, one per second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a monitor goes by: the command line that started it, and the configuration as last read."""
+"""Settings of a monitor: its command line options and the configuration as last read."""
 
 from __future__ import annotations
 

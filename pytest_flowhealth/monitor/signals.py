@@ -9,7 +9,7 @@ from types import FrameType
 
 
 class Signals:
-    """What was signalled; `pipe` becomes readable with every signal."""
+    """Received signals; `pipe` becomes readable with every signal."""
 
     def __init__(self) -> None:
         self.stop = False

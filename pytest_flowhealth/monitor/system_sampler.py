@@ -1,4 +1,4 @@
-"""Reads the machine every second: CPU, memory, disk, network; what can't be read has no value."""
+"""Sample CPU, memory, disk and network every second; what can't be read has no value."""
 
 from __future__ import annotations
 

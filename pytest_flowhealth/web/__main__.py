@@ -14,8 +14,10 @@ from pytest_flowhealth.web.settings import Secrets, read_address
 if __name__ == "__main__":
     known = Secrets.from_environ(os.environ)
 
-    def viewer(options: MonitorOptions, settings: Settings, location: HistoryLocation) -> WebServer:
-        """Return the page that the command line asks for."""
+    def make_server(
+        options: MonitorOptions, settings: Settings, location: HistoryLocation
+    ) -> WebServer:
+        """Return the web server that the command line asks for."""
         return WebServer(read_address(options.page or ""), settings, location, known)
 
-    sys.exit(main(sys.argv[1:], viewer))
+    sys.exit(main(sys.argv[1:], make_server))

@@ -1,4 +1,4 @@
-"""The API: what the pages ask for, and machines with a token."""
+"""The HTTP API: live state, health endpoints, silences and acknowledgements."""
 
 from __future__ import annotations
 
@@ -54,9 +54,9 @@ class Api:
 
     Args:
         feed: What the pages show.
-        glimpse: The last verdict.
-        past: The history.
-        remark: Notes what somebody did.
+        snapshot: The monitor as it was in the last second.
+        history: The history.
+        record_event: Records what somebody did.
     """
 
     def __init__(

@@ -1,11 +1,13 @@
-"""The application: its endpoints, its pages, and what holds for every answer."""
+"""The ASGI application: its routes, its static files and its middleware."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -16,7 +18,6 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
 from pytest_flowhealth.web.authenticator import ANONYMOUS, Authenticator, RequestError
-from pytest_flowhealth.web.headers import Headers
 from pytest_flowhealth.web.live import Live
 from pytest_flowhealth.web.login_api import LoginApi
 from pytest_flowhealth.web.responses import make_error_response
@@ -51,7 +52,7 @@ def make_application(
     routes.append(Mount("/static", _Files(directory=STATIC, check_dir=False)))
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Headers), Middleware(GZipMiddleware, minimum_size=1_000)],
+        middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=1_000)],
         exception_handlers={RequestError: _refused, HTTPException: _failed, Exception: _broken},
     )
 
@@ -103,7 +104,7 @@ def _file(name: str) -> Response:
 
 
 class _Files(StaticFiles):
-    """The page's files: kept by browsers, and asked for whether they are still the same."""
+    """The static files; browsers cache and revalidate them."""
 
     def file_response(self, *args: object, **named: object) -> Response:
         response = super().file_response(*args, **named)  # type: ignore[arg-type]
@@ -135,3 +136,56 @@ async def _broken(_: Request, __: Exception) -> Response:
     return make_error_response(
         RequestError(500, "the page's server has a defect here; its log says more")
     )
+
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+"""https://www.w3.org/TR/CSP3/"""
+
+ALWAYS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+TRANSPORT = "max-age=31536000"
+"""For HSTS, where it came by TLS."""
+
+
+class SecurityHeaders:
+    """ASGI middleware that adds the security headers to every response."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer as an ASGI application does."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def sending(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in ALWAYS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("cache-control", "no-store")
+                if scope["scheme"] == "https":
+                    headers["strict-transport-security"] = TRANSPORT
+            await send(message)
+
+        await self._app(scope, receive, sending)

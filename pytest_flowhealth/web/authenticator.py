@@ -1,4 +1,4 @@
-"""Who asks: a session's cookie or a machine's token, and what that opens."""
+"""Authenticate requests by session cookie or bearer token, and check their scopes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COOKIE, SECURE = "flowhealth", "__Host-"
 
 
 class RequestError(Exception):
-    """What was asked for is not open to who asks; `status` is HTTP's, `wait` seconds for Retry-After."""
+    """A request that is rejected with an HTTP `status`; `wait` is the Retry-After in seconds."""
 
     def __init__(self, status: int, message: str, wait: float | None = None) -> None:
         super().__init__(message)
@@ -25,7 +25,7 @@ class RequestError(Exception):
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Who asks; `session` is None for a machine, which has a `token` (its SHA-256).
+    """The principal of a request; `session` is None for a machine, which has a `token` (its SHA-256).
 
     `csrf` is the token that the changes of a session must carry.
     """
@@ -38,18 +38,18 @@ class Principal(msgspec.Struct, frozen=True):
 
 
 ANONYMOUS = Principal("", ())
-"""Who asks for what is open to all."""
+"""The principal of a request that needs no log-in."""
 
 
 class Authenticator:
-    """Finds out who asks."""
+    """Find the principal of a request, and require scopes of it."""
 
     def __init__(self, sessions: Sessions, access: Access) -> None:
         self.sessions = sessions
         self.access = access
 
     def find(self, connection: HTTPConnection) -> Principal | None:
-        """Return who asks, None where that is nobody known."""
+        """Return the principal of a request; None if it has no valid cookie or token."""
         bearer = _bearer(connection)
         if bearer is not None:
             found = hashlib.sha256(bearer.encode()).hexdigest()

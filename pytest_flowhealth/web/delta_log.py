@@ -1,4 +1,4 @@
-"""What every page shows, as keys and values, and what changed of it: numbered, so that a page that was away catches up."""
+"""The state of the pages by key, and its numbered changes, so that a page that reconnects catches up."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 REMEMBERED = 300
-"""Changes that are remembered; who was away for longer gets the whole anew."""
+"""Changes that are remembered; a page that missed more gets the whole state."""
 
 
 class DeltaLog:
-    """The state of all pages; values are JSON."""
+    """The state that all pages show, and its last changes; values are JSON."""
 
     def __init__(self) -> None:
         self.epoch = secrets.token_hex(8)
@@ -26,7 +26,7 @@ class DeltaLog:
         self._history: deque[tuple[int, frozenset[str]]] = deque(maxlen=REMEMBERED)
 
     def take(self, state: Mapping[str, msgspec.Raw], at: float) -> str:
-        """Take the state of this second in; return the message that brings a page up to date."""
+        """Store the state of this second; return the message with the changes."""
         fresh = {key: content for key, content in state.items() if self._state.get(key) != content}
         gone = [key for key in self._state if key not in state]
         self._state = dict(state)

@@ -1,4 +1,4 @@
-"""The history's file as requests read and change it: each time opened anew, and its errors in words."""
+"""Read and change the history file for requests, with errors in words."""
 
 from __future__ import annotations
 

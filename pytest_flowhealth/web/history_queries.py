@@ -1,4 +1,4 @@
-"""What the pages ask of the history, in threads of their own; the live part goes on without it."""
+"""The queries of the pages to the history; they run in threads of their own."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class HistoryQueries:
     """The history of one target.
 
     Args:
-        place: Where it is.
+        location: Where it is.
         ring: The last hour in memory.
         target: The target's configuration.
     """

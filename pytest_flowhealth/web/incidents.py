@@ -1,4 +1,4 @@
-"""Incidents: what alert events tell of each outage, from its begin to its end."""
+"""Incidents: outages, each from its first alert event to its last."""
 
 from __future__ import annotations
 

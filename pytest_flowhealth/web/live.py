@@ -1,4 +1,4 @@
-"""The WebSocket that brings every page up to date each second."""
+"""The WebSocket /api/live, which sends changes of the state to all pages each second."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LOGGED_OUT = 4401
 
 
 class Client(msgspec.Struct, eq=False):
-    """One page; `holds` tells whether it may still be told."""
+    """One connected page; `holds` tells whether it may still read."""
 
     socket: WebSocket
     holds: Callable[[], bool]
 
 
 class Live:
-    """All pages that listen.
+    """All connected pages.
 
     One that does not take what it is sent is dropped at once: nothing is kept for it beyond what the
     connection itself holds (64 KiB, and the system's buffers), and nobody waits for it.

@@ -41,12 +41,12 @@ _ENTERED = """<!doctype html><html lang="en"><meta charset="utf-8"><title>FlowHe
 
 
 class LoginApi:
-    """Begins and ends sessions.
+    """Handle log-in, log-out, one-time links and sessions.
 
     Args:
-        visitors: Who is known.
-        attempts: How often somebody may try.
-        remark: Notes who came and went.
+        authenticator: Knows users and sessions.
+        throttle: Delays and refuses attempts.
+        record_event: Records log-ins and log-outs.
         sleep: Delays an attempt, for so many seconds.
     """
 

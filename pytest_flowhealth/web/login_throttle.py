@@ -1,4 +1,6 @@
-"""How often somebody may try a password: slowed, then refused, by the address; an account is only slowed.
+"""Throttle log-ins by address and by account, and limit the rate of requests by address.
+
+Attempts from an address are slowed, then refused; attempts at an account are only slowed.
 
 To refuse an account would let a stranger lock its owner out. One who tries from many addresses is
 slowed for the account, except at addresses from which its owner has come before.
@@ -28,14 +30,14 @@ _REMEMBERED = 10_000
 
 
 class LoginDelay(msgspec.Struct, frozen=True):
-    """What an attempt has to wait; `refused` that it is not even looked at for so long. In seconds."""
+    """How long an attempt is delayed, or refused without a check; in seconds."""
 
     seconds: float = 0.0
     refused: float = 0.0
 
 
 class LoginThrottle:
-    """Counts failures.
+    """Count failed log-ins by address and by account.
 
     Args:
         clock: Seconds that only go up.
@@ -44,7 +46,7 @@ class LoginThrottle:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._failures: OrderedDict[tuple[str, str], list[float]] = OrderedDict()
-        self._welcome: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def begin(self, address: str, user: str) -> LoginDelay:
         """Return what an attempt has to wait; it counts as a failure until `succeeded` says otherwise.
@@ -58,7 +60,7 @@ class LoginThrottle:
             return LoginDelay(refused=max(1.0, mine[-REFUSED] + WINDOW - now))
         crowd = self._recent(("account", user), now)
         slow = min(SLOWEST, 0.5 * 2 ** (len(mine) - FREE)) if len(mine) >= FREE else 0.0
-        if len(crowd) >= CROWD and (network_address, user) not in self._welcome:
+        if len(crowd) >= CROWD and (network_address, user) not in self._known:
             slow = SLOWEST
         for key in (("address", network_address), ("account", user)):
             self._failures.setdefault(key, []).append(now)
@@ -70,9 +72,9 @@ class LoginThrottle:
         """Note that a log-in was right: the address is known for this account, and begins anew."""
         network_address = find_network(address)
         self._failures.pop(("address", network_address), None)
-        self._welcome[(network_address, user)] = None
-        self._welcome.move_to_end((network_address, user))
-        _shorten(self._welcome)
+        self._known[(network_address, user)] = None
+        self._known.move_to_end((network_address, user))
+        _shorten(self._known)
 
     def _recent(self, key: tuple[str, str], now: float) -> list[float]:
         found = [at for at in self._failures.get(key, ()) if now - at < WINDOW][-REFUSED - CROWD :]
@@ -101,3 +103,29 @@ def _shorten(
 ) -> None:
     while len(remembered) > _REMEMBERED:
         remembered.popitem(last=False)
+
+
+_REMEMBERED = 10_000
+
+
+class RateLimiter:
+    """Limit how often an address may do something: a token bucket for each address, in memory.
+
+    Args:
+        clock: Seconds that only go up.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, address: str, per_minute: int) -> float:
+        """Return 0 where it may be done, and count it; else the seconds until it may."""
+        network_address, now = find_network(address), self._clock()
+        left, at = self._left.pop(network_address, (float(per_minute), now))
+        left = min(float(per_minute), left + (now - at) * per_minute / 60)
+        allowed = left >= 1
+        self._left[network_address] = (left - allowed, now)
+        while len(self._left) > _REMEMBERED:
+            self._left.popitem(last=False)
+        return 0.0 if allowed else max(1.0, (1 - left) * 60 / per_minute)

@@ -1,4 +1,4 @@
-"""What requests see of the monitor without asking it: it is put here once a second."""
+"""A snapshot of the monitor, taken once a second, from which requests are answered."""
 
 from __future__ import annotations
 

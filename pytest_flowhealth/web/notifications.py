@@ -1,4 +1,4 @@
-"""Test messages: a short and a long one to a receiver, at once."""
+"""Send a short and a long test message to a receiver."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Notifications:
     Args:
         settings: The monitor's configuration; replaced when it is read again.
         environ: Where receivers find their secrets.
-        remark: Notes who sent what.
+        record_event: Records who sent what.
     """
 
     def __init__(

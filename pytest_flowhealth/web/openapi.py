@@ -1,4 +1,4 @@
-"""The API's description: OpenAPI 3.1, https://spec.openapis.org/oas/v3.1.1.html , made from its endpoints."""
+"""The OpenAPI 3.1 document of the API, https://spec.openapis.org/oas/v3.1.1.html , made from its routes."""
 
 from __future__ import annotations
 

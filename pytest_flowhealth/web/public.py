@@ -51,12 +51,12 @@ _COMPONENT = (
 
 
 class Public:
-    """Answers what is open to all, where the configuration opens it.
+    """Serve badges and the status page, if the configuration makes them public.
 
     Args:
-        visitors: Knows what is open.
+        authenticator: Knows what is public.
         verdict: Returns the target's name and the last verdict; None before the first.
-        past: The history.
+        history: The history.
     """
 
     def __init__(

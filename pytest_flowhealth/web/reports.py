@@ -1,4 +1,4 @@
-"""Reports of installations: handed in by machines, erased by who sent them, shown to people."""
+"""The API of installation reports: receive, erase and show them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from pytest_flowhealth.web.authenticator import (
 )
 from pytest_flowhealth.web.history_file import NoHistory
 from pytest_flowhealth.web.history_queries import HistoryQueries
-from pytest_flowhealth.web.rate_limiter import RateLimiter
+from pytest_flowhealth.web.login_throttle import RateLimiter
 from pytest_flowhealth.web.request_body import read_body
 from pytest_flowhealth.web.responses import make_empty_response, make_json_response
 from pytest_flowhealth.web.routes import route
@@ -61,15 +61,15 @@ _REFUSES = (400, 401, 403, 404, 413, 415, 429, 503)
 
 
 class Reports:
-    """Answers requests around reports.
+    """Receive, erase and show installation reports.
 
     Args:
-        visitors: Who is known.
-        past: The history.
+        authenticator: Knows users and tokens.
+        history: The history.
         intake: Where reports go.
         target: The target, by whose configuration it goes.
         key: The key of contexts from the environment, None for its file.
-        remark: Notes what is wrong.
+        record_event: Records what is wrong.
     """
 
     def __init__(
@@ -230,7 +230,7 @@ class Reports:
     # -- inside
 
     def look(self) -> None:
-        """Tell at the start whether the key that kept contexts need is gone."""
+        """Record at the start if the key of the stored contexts is gone."""
         with contextlib.suppress(NoHistory):
             newest, count = self._history.newest_sealed()
             if newest is None:
@@ -255,7 +255,7 @@ class Reports:
 
     @contextlib.contextmanager
     def _hold_slot(self) -> Iterator[None]:
-        """Hold one of the places of reports under way."""
+        """Hold one of the slots for reports under way."""
         if self._pending >= WAITING:
             raise RequestError(503, "too many reports at once", 2.0)
         self._pending += 1
@@ -272,7 +272,7 @@ class Reports:
         return make_stored_report(clean, name, now, self._origins.key(address, now), vault)
 
     def _open_vault(self) -> ContextCipher | None:
-        """Return what seals contexts, None where they can't be kept; why is told once."""
+        """Return the cipher of contexts; None if they can't be stored, which is recorded once."""
         with self._opening:
             if not self._opened:
                 self._opened = True
@@ -285,7 +285,7 @@ class Reports:
             return self._vault
 
     def _report_problem(self, what: str, text: str) -> None:
-        """Tell what is wrong, once until it changes."""
+        """Record a problem once, until it changes."""
         if self._reported.get(what) != text:
             self._reported[what] = text
             self._record_event(MonitorEvent(what, {"problem": text}))

@@ -1,4 +1,4 @@
-"""A request's body: small, in time, and of the form that is expected."""
+"""Read and decode a request's body, with limits of size and time."""
 
 from __future__ import annotations
 

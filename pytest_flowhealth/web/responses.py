@@ -1,4 +1,4 @@
-"""Answers in JSON."""
+"""JSON responses."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from pytest_flowhealth.web.authenticator import RequestError
 def make_json_response(
     content: Any, status: int = 200, media: str = "application/json"
 ) -> Response:
-    """Return an answer with JSON."""
+    """Return a JSON response."""
     return Response(msgspec.json.encode(content), status, media_type=media)
 
 
 def make_empty_response() -> Response:
-    """Return an answer without a body."""
+    """Return a response without a body (204)."""
     return Response(status_code=204)
 
 
 def make_error_response(error: RequestError) -> Response:
-    """Return the answer that says why something is refused."""
+    """Return the response of a rejected request."""
     response = make_json_response(schemas.Problem(error.message), error.status)
     if error.wait is not None:
         response.headers["retry-after"] = str(math.ceil(error.wait))

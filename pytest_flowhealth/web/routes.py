@@ -1,4 +1,4 @@
-"""What the API offers: each endpoint is declared at the method that answers it."""
+"""The routes of the API: each is declared by a decorator at the method that handles it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Parameter = tuple[str, type, Any]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """What is declared of an endpoint.
+    """The declaration of an endpoint.
 
     Attributes:
         method, path: As in HTTP; `{name}` in the path stands for a part of it.
@@ -41,7 +41,7 @@ class Route(msgspec.Struct, frozen=True):
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """An offer with what answers it; `name` and `summary` are those of the method."""
+    """A route with its handler; `name` and `summary` are those of the method."""
 
     route: Route
     name: str
@@ -58,7 +58,7 @@ _routes: dict[object, Route] = {}
 
 
 def route(method: str, path: str, **more: Any) -> Callable[[Method], Method]:
-    """Return a decorator that declares a method as an endpoint; `more` as in `Offer`."""
+    """Return a decorator that declares a method as an endpoint; `more` as in `Route`."""
 
     def declared(function: Method) -> Method:
         _routes[function] = Route(method, path, **more)
@@ -68,7 +68,7 @@ def route(method: str, path: str, **more: Any) -> Callable[[Method], Method]:
 
 
 def list_endpoints(*owners: object) -> tuple[Endpoint, ...]:
-    """Return what these objects offer, in the order of declaration."""
+    """Return the endpoints of these objects, in the order of declaration."""
     found = []
     for owner in owners:
         for name, function in vars(type(owner)).items():

@@ -1,4 +1,4 @@
-"""What the API takes and gives; the OpenAPI document is made from these."""
+"""The request and response bodies of the API, from which the OpenAPI document is made."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LoginResponse(msgspec.Struct, frozen=True):
 
 
 class CurrentUser(msgspec.Struct, frozen=True):
-    """Who asks, and what of."""
+    """The user or token of the request, and the monitor's target."""
 
     user: str
     csrf: str

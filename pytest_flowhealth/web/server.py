@@ -1,4 +1,4 @@
-"""The page of a monitor: a server in a thread of its own, told of the monitor once a second."""
+"""The web server of a monitor, in a thread of its own; the monitor updates it once a second."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ _KEEP_ALIVE = 20
 
 
 class WebServer:
-    """One page.
+    """The web server of one monitor.
 
     Args:
         address: Where it is served.
         settings: The monitor's configuration.
-        place: Where the history is.
-        secrets: What the environment told.
+        location: Where the history is.
+        secrets: The secrets from the environment.
 
     Raises:
         UsageError: It can't be served there, or not so.

@@ -1,4 +1,4 @@
-"""Log-ins: what a cookie opens, until when, and how it is ended.
+"""Sessions of logged-in users: begin, find, list and end them.
 
 A session's id is 256 random bits; only its SHA-256 is kept, in a file that its owner alone reads, so
 that a restart of the monitor ends no session and the file opens none.

@@ -1,4 +1,4 @@
-"""Where the page is served and who may see it, from the command line, the configuration and the environment."""
+"""Settings of the web server: its address, TLS, users and tokens, from options, configuration and environment."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Secrets(msgspec.Struct, frozen=True):
-    """What the environment tells of the page: a password, a token with scopes read and metrics, the reports' key."""
+    """The secrets from the environment: a password, a token with scopes read and metrics, the reports' key."""
 
     password: str | None = None
     token: str | None = None
@@ -56,7 +56,7 @@ class Secrets(msgspec.Struct, frozen=True):
 
 
 class Access(msgspec.Struct, frozen=True):
-    """Who may see what.
+    """Users, tokens and public parts.
 
     Attributes:
         users: The argon2 hash of each password; without any, a link with a one-time token is printed.

@@ -1,4 +1,4 @@
-"""The state that the pages show, made of the monitor's once a second; only what changed is made anew."""
+"""Serialise the monitor's state for the pages, once a second; unchanged parts are reused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ State = dict[str, msgspec.Raw]
 
 
 class StateSerializer:
-    """Makes the state; remembers what it made, by the object that it was made of."""
+    """Serialise the state; cache each part by the object it was made from."""
 
     def __init__(self) -> None:
         self._made: dict[str, tuple[object, msgspec.Raw]] = {}
@@ -86,7 +86,7 @@ class StateSerializer:
         return self._serialize_once("fleet", snapshot, lambda: _fleet(snapshot, at))
 
     def _serialize_once(self, key: str, of: object, content: Any) -> msgspec.Raw:
-        """Return what was made of an object, made once."""
+        """Return the JSON of an object, serialised once."""
         before = self._made.get(key)
         if before is not None and before[0] is of:
             return before[1]

@@ -140,7 +140,7 @@ class WebApp:
         self.new_link()
 
     def show(self, health: Report = HEALTHY, **seen: Any) -> None:
-        """Let the last round have ended with a report; `seen` are other fields of `Glimpse`."""
+        """Let the last round have ended with a report; `seen` are other fields of `MonitorSnapshot`."""
         self.api.snapshot = MonitorSnapshot(
             "shop", "host-a", "host-a:shop", health=health, at=time.time(), **seen
         )

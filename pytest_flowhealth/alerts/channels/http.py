@@ -1,4 +1,4 @@
-"""Sends something over HTTP within a time, whatever the other end does."""
+"""Send JSON over HTTP within a time limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking a Prometheus-compatible server: https://prometheus.io/docs/prometheus/latest/querying/api/ ."""
+"""A client of the query API of a Prometheus-compatible server: https://prometheus.io/docs/prometheus/latest/querying/api/ ."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class _Answer(msgspec.Struct):
 
 
 class PromQLClient:
-    """A server that is asked; once it has not answered, it is not asked again.
+    """A client of one server; after a failed request it sends no more.
 
     Args:
         url: Its address, as for writing.

@@ -1,6 +1,6 @@
-"""Requests that wait for their server: a file each, in order, as they will be sent.
+"""A queue of remote write requests on disk: one file each, in the order of sending.
 
-Any number of processes may put requests into one folder; one of them at a time sends.
+Several processes may add requests to one folder; one of them at a time sends.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OLD = 60.0
 
 
 class QueueLimits(msgspec.Struct, frozen=True):
-    """How much may wait: bytes on disk, seconds, and bytes in memory while the disk can't be written."""
+    """Limits of a queue: bytes on disk, seconds, and bytes in memory while the disk can't be written."""
 
     size: float = 512 * 2.0**20
     age: float = 7 * 86_400.0
@@ -30,17 +30,16 @@ class QueueLimits(msgspec.Struct, frozen=True):
 
 
 class PendingRequest(msgspec.Struct, frozen=True):
-    """A request that waits; `at` is when it was put, in ns since 1970, and names it."""
+    """A queued request; `at` is when it was queued, in ns since 1970, and its id."""
 
     at: int
     body: bytes
 
 
 class RequestQueue:
-    """The requests that wait.
+    """The queued requests, on disk, or bounded in memory while the disk is full.
 
-    A kill leaves what was put; a full disk leaves them in memory, bounded. What had to be dropped is
-    in `lost`.
+    `lost` counts what had to be dropped.
 
     Args:
         folder: Where the files are.
@@ -69,7 +68,7 @@ class RequestQueue:
         return len(self._files) + len(self._memory)
 
     def put(self, body: bytes) -> None:
-        """Let a request wait."""
+        """Queue a request."""
         self._last = max(self._last + 1, int(1e9 * self._clock()))
         self._memory.append(PendingRequest(self._last, body))
         self._save()
@@ -97,7 +96,7 @@ class RequestQueue:
         self._save()
 
     def refresh(self) -> None:
-        """Look what other processes have put, or sent."""
+        """Read again which requests other processes have queued or sent."""
         found = []
         with contextlib.suppress(OSError):
             for entry in os.scandir(self.folder):
@@ -186,7 +185,7 @@ class RequestQueue:
 
 
 class DroppedRequests:
-    """The gap: how many requests were dropped, and from when to when they were put."""
+    """How many requests were dropped, and from when to when they were queued."""
 
     def __init__(self) -> None:
         self.count = 0

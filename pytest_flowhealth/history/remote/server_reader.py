@@ -1,4 +1,4 @@
-"""A history in a Prometheus-compatible server, read back as one in a file is.
+"""Read a history from a Prometheus-compatible server, as from a file.
 
 The server has each statistic of a series, and not its single samples; it has no reports, and no names
 of baselines. A run is known by when it began.
@@ -45,7 +45,7 @@ _RARELY = 20
 
 
 class ServerReader:
-    """What one host and target have sent to a server.
+    """The series that one host and target have written to a server.
 
     All methods raise MeasurementUnavailable where it does not answer; it is then not asked again.
 

@@ -1,4 +1,4 @@
-"""Sends what waits to the server, in a thread, again and again until it has been taken."""
+"""Send queued remote write requests to a server in a thread, with retries."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _SHOWN_FOR = 3_600.0
 
 
 class RemoteWriteClient:
-    """The way to one server.
+    """A remote write client of one server.
 
     Args:
         url: Its address; with a path that ends with `/write` or `/push`, that one is written to.
@@ -74,7 +74,7 @@ class RemoteWriteClient:
         self._thread.start()
 
     def put(self, samples: Iterable[Sample]) -> None:
-        """Let samples be sent."""
+        """Queue samples to be sent."""
         bodies = [*encode_requests(samples)]
         with self._changed:
             for body in bodies:
@@ -89,7 +89,7 @@ class RemoteWriteClient:
 
     @property
     def problem(self) -> str | None:
-        """What is wrong now; what is lost is told for an hour."""
+        """What is wrong now; lost requests are reported for an hour."""
         with self._lock:
             now, lost = time.monotonic(), self._queue.lost
             if lost.count != self._lost[1]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flowhealth.domain.run_history import SHOWN, make_trend
-from pytest_flowhealth.formats.trends import draw_sparkline
+from pytest_flowhealth.formats.figure_table import draw_sparkline
 from pytest_flowhealth.history.regression import (
     FEWEST,
     choose_statistics,

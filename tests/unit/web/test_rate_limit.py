@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_flowhealth.web.rate_limiter import RateLimiter
+from pytest_flowhealth.web.login_throttle import RateLimiter
 from tests.kit.clock import FakeClock
 
 
