@@ -11,7 +11,7 @@ import msgspec
 
 from pytest_flowhealth.alerts.rules import Condition
 from pytest_flowhealth.domain.checks import unit_suffix
-from pytest_flowhealth.domain.metric_names import CHECK, ENDED, get_scale
+from pytest_flowhealth.domain.metric_names import CHECK, ENDED, scale_of
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.text import format_number, one_line
 from pytest_flowhealth.domain.thresholds import ThresholdResult
@@ -116,7 +116,7 @@ def _limit(
     name = f"{series.check.component}.{threshold.name}"
     return PrometheusRule(
         _camel(f"flowhealth.{name}.{'high' if sign == '>' else 'low'}"),
-        f"{last} {sign} {limit * get_scale(unit)!r}",
+        f"{last} {sign} {limit * scale_of(unit)!r}",
         {"severity": severity, "check": series.check.id},
         _literal(f"{name} is {side} {format_number(limit)}{unit_suffix(unit)}")
         + " on {{ $labels.instance }}",
@@ -138,9 +138,7 @@ def _translate(
         expression = _value(rule, measured, statistic, target, intervals)
         yield PrometheusRule(
             _camel(rule.name),
-            expression
-            if rule.absent
-            else f"{expression} {sign} {(limit or 0) * get_scale(unit)!r}",
+            expression if rule.absent else f"{expression} {sign} {(limit or 0) * scale_of(unit)!r}",
             {"severity": rule.severity, "check": measured.check.id},
             _literal(f"{rule.summary}: {rule.spelled} {rule.limit}"),
             rule.held,

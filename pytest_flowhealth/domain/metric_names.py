@@ -154,7 +154,7 @@ def iterate_second_samples(
         )
 
 
-def get_scale(unit: str) -> float:
+def scale_of(unit: str) -> float:
     """Return how many base units (seconds, bytes, ratios) a unit has; 1 for units of other kinds."""
     if unit == "%":
         return 0.01
@@ -163,12 +163,12 @@ def get_scale(unit: str) -> float:
 
 def to_base(value: float, unit: str, statistic: str) -> float:
     """Return a statistic of a series, or a value, in the base unit; a count has no unit."""
-    return value if statistic == "count" else value * get_scale(unit)
+    return value if statistic == "count" else value * scale_of(unit)
 
 
 def from_base(value: float, unit: str, statistic: str) -> float:
     """Return what `to_base` was given."""
-    return value if statistic == "count" else value / get_scale(unit)
+    return value if statistic == "count" else value / scale_of(unit)
 
 
 def make_metric_name(metric: str, unit: str) -> str:
@@ -198,7 +198,7 @@ def make_labels(metric: str, component: str, statistic: str, unit: str) -> Label
     """Return the labels of a figure, besides those of the host and the target."""
     _, bracket, which = metric.partition("[")
     found = (("component", component), ("statistic", statistic))
-    scaled = () if get_scale(unit) == 1 else (("unit", unit),)
+    scaled = () if scale_of(unit) == 1 else (("unit", unit),)
     return (*found, *scaled, *((("parameters", which.removesuffix("]")),) if bracket else ()))
 
 

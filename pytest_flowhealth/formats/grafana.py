@@ -12,7 +12,7 @@ from pytest_flowhealth.domain.metric_names import (
     COMPONENT,
     STATUS,
     find_unit_word,
-    get_scale,
+    scale_of,
 )
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.text import printable
@@ -118,7 +118,7 @@ def _find_limits(series: list[MeasuredSeries]) -> Iterator[ThresholdResult]:
 
 def _draw_limits(limits: ThresholdResult, unit: str) -> dict[str, Any]:
     """Return the options that draw the limits as lines."""
-    scale = get_scale(limits.unit or unit)
+    scale = scale_of(limits.unit or unit)
     colors = [("red", limits.fail), ("yellow", limits.warn)]
     lines = sorted((limit * scale, color) for color, limit in colors if limit is not None)
     if limits.better == "lower":

@@ -24,8 +24,8 @@ from pytest_flowhealth.domain.metric_names import (
     WORDS,
     find_unit_word,
     from_base,
-    get_scale,
     make_metric_name,
+    scale_of,
 )
 from pytest_flowhealth.history.query import POINTS, PastMeasurement, Point, RecordedRun
 from pytest_flowhealth.history.remote.promql_client import (
@@ -73,7 +73,7 @@ class ServerReader:
         """Return what a metric was between two times; p95 is the greatest of its runs'."""
         unit = dict(self.metrics(metric.partition("[")[0])).get(metric, "1")
         found = self._server.series(metric, since, until, points, self._labels)
-        return found if get_scale(unit) == 1 else [_scale_point(point, unit) for point in found]
+        return found if scale_of(unit) == 1 else [_scale_point(point, unit) for point in found]
 
     def past(
         self, metric: str, fingerprint: str, *, limit: int = 50, before: str | None = None
@@ -240,7 +240,7 @@ def _unit(name: str, labels: dict[str, str]) -> str:
     units = (unit for unit in WORDS if make_metric_name(name, unit) == labels.get("__name__"))
     word = find_unit_word(labels.get("__name__", ""))
     by_word = next(
-        (unit for unit, each in WORDS.items() if each == word and word and get_scale(unit) == 1),
+        (unit for unit, each in WORDS.items() if each == word and word and scale_of(unit) == 1),
         None,
     )
     return labels.get("unit") or by_word or next(units, "1")
@@ -250,8 +250,8 @@ def _scale_point(point: Point, unit: str) -> Point:
     """Return a point of base units in `unit`."""
     return msgspec.structs.replace(
         point,
-        min=point.min / get_scale(unit),
-        max=point.max / get_scale(unit),
-        mean=point.mean / get_scale(unit),
-        p95=None if point.p95 is None else point.p95 / get_scale(unit),
+        min=point.min / scale_of(unit),
+        max=point.max / scale_of(unit),
+        mean=point.mean / scale_of(unit),
+        p95=None if point.p95 is None else point.p95 / scale_of(unit),
     )

@@ -36,7 +36,10 @@ def test_round_reports_its_plan_each_component_and_its_verdict(tmp_path: Path) -
 
     result, frames = result_of(begin(tmp_path, "broken"))
 
-    assert (result.problems, frames) == ((), ["Planned", "Partly", "Ended"])
+    assert (result.problems, frames) == (
+        (),
+        ["CollectionFinished", "ComponentFinished", "RoundFinished"],
+    )
     assert result.ended is not None
     assert result.ended.exit_code == 2
 

@@ -6,7 +6,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.measurements import make_series
-from pytest_flowhealth.domain.metric_names import get_scale, make_metric_name
+from pytest_flowhealth.domain.metric_names import make_metric_name, scale_of
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.units import UNITS
 from pytest_flowhealth.formats.openmetrics import render
@@ -47,7 +47,7 @@ def test_values_are_in_base_units_and_counts_are_not_scaled(unit: str) -> None:
         labels.split(",")[1]: value for (name, labels), value in found.items() if "figure" in name
     }
 
-    assert by_statistic["max"] == pytest.approx(5 * get_scale(unit))
+    assert by_statistic["max"] == pytest.approx(5 * scale_of(unit))
     assert by_statistic["count"] == 2
 
 

@@ -16,7 +16,7 @@ from pytest_flowhealth.history.regression import (
     compute_deviations,
     estimate_spread,
 )
-from pytest_flowhealth.history.threshold_suggestions import render_toml, suggest_threshold
+from pytest_flowhealth.history.suggestion import render_toml, suggest_threshold
 
 NUMBERS = random.Random(11)
 
