@@ -41,14 +41,16 @@ def run_backtest(
     """
     found = []
     for metric, unit in query.list_metrics(file, rule.metric):
-        readings = _readings(file, rule, metric, since, until)
+        readings = _read_readings(file, rule, metric, since, until)
         found.append(
-            BacktestResult(metric, len(readings), _fired(rule, policy, (metric, unit), readings))
+            BacktestResult(
+                metric, len(readings), _find_firing_times(rule, policy, (metric, unit), readings)
+            )
         )
     return found
 
 
-def _fired(
+def _find_firing_times(
     rule: Condition, policy: Policy, metric: tuple[str, str], readings: Iterable[Reading]
 ) -> tuple[float, ...]:
     series = RecentReadings(find_lookbacks([rule]))
@@ -62,18 +64,18 @@ def _fired(
     return tuple(fired)
 
 
-def _readings(
+def _read_readings(
     file: sqlite3.Connection, rule: Condition, metric: str, since: float, until: float
 ) -> list[Reading]:
     measured = query.read_period(file, metric, since, until)
     points = query.read_series(file, metric, since, until, points=max(1, int((until - since) / 60)))
     # Where there are more minutes than runs, somebody read it in between.
     if len(points) > 1.5 * len(measured):
-        values = [(point.at, _of_point(rule.statistic, point)) for point in points]
+        values = [(point.at, _find_statistic(rule.statistic, point)) for point in points]
         return [Reading(at, (value,)) for at, value in values if value is not None]
     return [Reading(run.started, run.samples) for run in measured]
 
 
-def _of_point(statistic: str | None, point: Point) -> float | None:
+def _find_statistic(statistic: str | None, point: Point) -> float | None:
     statistics = {"min": point.min, "max": point.max, "p95": point.p95, "count": float(point.count)}
     return statistics.get(statistic or "mean", point.mean)

@@ -132,7 +132,9 @@ class Engine:
                 and not record.state.firing_sent
                 and not record.state.flapping
             ):
-                if moment.now - record.seen > FORGOTTEN and not _pauses(record, moment.now):
+                if moment.now - record.seen > FORGOTTEN and not _is_cooling_down(
+                    record, moment.now
+                ):
                     del self.tracked[name]
                     self.changed.add(name)
                 continue
@@ -143,7 +145,7 @@ class Engine:
         """End alerts whose check or rule is no more."""
         for name in names:
             record = self.tracked.get(name)
-            if record is None or not (_lives(record.state) or record.state.phase == "pending"):
+            if record is None or not (_is_active(record.state) or record.state.phase == "pending"):
                 continue
             subject = msgspec.structs.replace(
                 record.subject, summary=f"{record.subject.summary} ({why})"
@@ -192,7 +194,7 @@ class Engine:
     def _notes(
         self, record: TrackedAlert, moment: Timestamp, silenced: Callable[[AlertInfo], bool]
     ) -> tuple[State, tuple[Notification, ...]]:
-        if not _lives(record.state):
+        if not _is_active(record.state):
             return record.state, ()
         return notify(
             record.state,
@@ -205,12 +207,12 @@ class Engine:
     def firing(self) -> list[TrackedAlert]:
         """Return the alerts that fire, the worst first."""
         found = [record for record in self.tracked.values() if record.state.fires]
-        return sorted(found, key=lambda record: _worst(record.subject))
+        return sorted(found, key=lambda record: _make_sort_key(record.subject))
 
     def _keep(
         self, name: str, record: TrackedAlert, before: TrackedAlert | None, moment: Timestamp
     ) -> None:
-        record = _date(record, before, moment)
+        record = _set_calendar_times(record, before, moment)
         self.tracked[name] = record
         if before is not None and before.state == record.state:
             if before.subject != record.subject:
@@ -236,21 +238,21 @@ class Engine:
             host=self.origin.host,
             target=self.origin.target,
             instance=self.origin.instance,
-            alerts=tuple(sorted(alerts, key=_worst)),
+            alerts=tuple(sorted(alerts, key=_make_sort_key)),
         )
 
 
-def _worst(alert: AlertInfo | Alert) -> tuple[int, str]:
+def _make_sort_key(alert: AlertInfo | Alert) -> tuple[int, str]:
     """Return a key to sort by: the worst first, then by name."""
     return -SEVERITIES.index(alert.severity), alert.name
 
 
-def _lives(state: State) -> bool:
+def _is_active(state: State) -> bool:
     """Tell whether receivers are told of it, or were and are not yet told its end."""
     return state.fires or state.flapping or bool(state.firing_sent)
 
 
-def _pauses(record: TrackedAlert, now: float) -> bool:
+def _is_cooling_down(record: TrackedAlert, now: float) -> bool:
     """Tell whether a cooldown still keeps a receiver from being told of it."""
     return any(now - at < record.policy.cooldown for at in record.state.notified.values())
 
@@ -268,7 +270,9 @@ def make_alert(record: TrackedAlert, moment: Timestamp) -> Alert:
     )
 
 
-def _date(record: TrackedAlert, before: TrackedAlert | None, moment: Timestamp) -> TrackedAlert:
+def _set_calendar_times(
+    record: TrackedAlert, before: TrackedAlert | None, moment: Timestamp
+) -> TrackedAlert:
     """Return an alert with the calendar's times of its begin, taken when they are new."""
     old = before or TrackedAlert(record.subject, record.policy)
     since, fired = old.since, old.fired

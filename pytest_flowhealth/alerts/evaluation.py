@@ -52,7 +52,7 @@ def evaluate_checks(
             waiting[check.blocked_by].append(check.id)
     found = []
     for check in checks:
-        breached = _breached(check)
+        breached = _is_breached(check)
         if over or breached:
             found.append(
                 _evaluate_check(check, breached, settings, tuple(sorted({*waiting[check.id]})))
@@ -165,7 +165,7 @@ def make_runbook_link(settings: Alerts, name: str, own: str | None = None) -> st
     return f"{base}#{re.sub(r'[^a-z0-9_-]', '', name.partition('[')[0].lower())}"
 
 
-def _breached(check: CheckResult) -> bool | None:
+def _is_breached(check: CheckResult) -> bool | None:
     """Return whether a check's alert holds: a skip says nothing, nor does what is unknown by itself."""
     if check.outcome.value in (check.alert or _DEFAULT).on:
         return True
@@ -180,7 +180,7 @@ def _evaluate_check(
         name=check.id,
         kind="check",
         component=check.component,
-        severity=alerting.severity or _severity(check),
+        severity=alerting.severity or _choose_severity(check),
         summary=check.message or f"{check.id} is {check.outcome.value}",
         remedy=check.remedy,
         blocked=blocked,
@@ -189,7 +189,7 @@ def _evaluate_check(
     return Observation(subject, breached, make_policy(settings, alerting.after, alerting.cooldown))
 
 
-def _severity(check: CheckResult) -> Severity:
+def _choose_severity(check: CheckResult) -> Severity:
     return "critical" if check.critical and check.outcome is Outcome.FAIL else "warning"
 
 

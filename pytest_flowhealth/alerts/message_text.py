@@ -34,40 +34,42 @@ def make_body(message: Message, limit: int | None = None) -> str:
             and the names of the others; what is still too long is cut.
     """
     for shown in range(min(_SHOWN, len(message.alerts)), 0, -1):
-        text = _body(message, shown)
+        text = _render_body(message, shown)
         if limit is None or len(text) <= limit:
             return text
-    text = _body(message, min(1, len(message.alerts)))
+    text = _render_body(message, min(1, len(message.alerts)))
     return text if limit is None or len(text) <= limit else f"{text[: max(0, limit - 1)]}…"
 
 
-def _body(message: Message, shown: int) -> str:
+def _render_body(message: Message, shown: int) -> str:
     parts = ["Sent by flowhealth alerts test."] if message.kind == "test" else []
-    parts += ["\n".join(_alert(alert)) for alert in message.alerts[:shown]]
+    parts += ["\n".join(_render_alert(alert)) for alert in message.alerts[:shown]]
     rest = message.alerts[shown:]
     if rest:
         names = ", ".join(alert.name for alert in rest[:_NAMED])
         others = f" and {len(rest) - _NAMED} others" if len(rest) > _NAMED else ""
-        parts.append(_wrapped(f"and {len(rest)} more: {names}{others}"))
+        parts.append(_wrap(f"and {len(rest)} more: {names}{others}"))
     return "\n\n".join(parts)
 
 
-def _alert(alert: Alert) -> Iterator[str]:
+def _render_alert(alert: Alert) -> Iterator[str]:
     was = "" if alert.resolved is None else "it was: "
-    yield _wrapped(f"{alert.name} ({alert.severity}): {was}{alert.summary}")
+    yield _wrap(f"{alert.name} ({alert.severity}): {was}{alert.summary}")
     if alert.resolved is None:
-        yield f"  since {_at(alert.since)}" + (", changing too often" if alert.flapping else "")
+        yield f"  since {_format_time(alert.since)}" + (
+            ", changing too often" if alert.flapping else ""
+        )
     else:
-        yield f"  over since {_at(alert.resolved)}, after {_long(alert.resolved - alert.since)}"
+        yield f"  over since {_format_time(alert.resolved)}, after {_format_duration(alert.resolved - alert.since)}"
     if alert.blocked and alert.resolved is None:
-        yield _wrapped(f"blocks {len(alert.blocked)}: {', '.join(alert.blocked)}", "  ")
+        yield _wrap(f"blocks {len(alert.blocked)}: {', '.join(alert.blocked)}", "  ")
     if alert.remedy and alert.resolved is None:
         yield f"  fix: {printable(alert.remedy)}"
     if alert.runbook and alert.resolved is None:
         yield f"  see: {printable(alert.runbook)}"
 
 
-def _wrapped(text: str, indent: str = "") -> str:
+def _wrap(text: str, indent: str = "") -> str:
     return textwrap.fill(
         printable(text),
         _WIDTH,
@@ -78,11 +80,11 @@ def _wrapped(text: str, indent: str = "") -> str:
     )
 
 
-def _at(moment: datetime.datetime) -> str:
+def _format_time(moment: datetime.datetime) -> str:
     return f"{moment.astimezone(datetime.UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _long(lasted: datetime.timedelta) -> str:
+def _format_duration(lasted: datetime.timedelta) -> str:
     seconds = max(0.0, lasted.total_seconds())
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * size:

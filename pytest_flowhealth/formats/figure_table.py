@@ -34,9 +34,9 @@ def render_figures(health: Report, width: int) -> Iterator[Line]:
     ]
     widths = [max(map(len, column)) for column in columns]
     widths[0] = min(widths[0], max(width - sum(widths[1:4]) - _OUTCOME - 10, 16))
-    yield [(_aligned(_HEADINGS, widths), "bold")]
+    yield [(_align(_HEADINGS, widths), "bold")]
     for *cells, style in rows:
-        yield [(_aligned(cells[:4], widths), "plain"), (f"  {cells[4].partition(',')[0]}", style)]
+        yield [(_align(cells[:4], widths), "plain"), (f"  {cells[4].partition(',')[0]}", style)]
         note = cells[4].partition(", ")[2]
         for piece in textwrap.wrap(one_line(note, 300), max(width - 4, 20)):
             yield [(f"    {piece}", style)]
@@ -91,7 +91,7 @@ def _value(taken: Measurement) -> float | None:
     return taken.stats.median if taken.stats else taken.value
 
 
-def _aligned(cells: list[str] | tuple[str, ...], widths: list[int]) -> str:
+def _align(cells: list[str] | tuple[str, ...], widths: list[int]) -> str:
     name, *others = cells[:4]
     name = name if len(name) <= widths[0] else f"{name[: widths[0] - 3]}..."
     right = "  ".join(f"{cell:>{size}}" for cell, size in zip(others, widths[1:4], strict=True))

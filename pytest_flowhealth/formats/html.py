@@ -57,7 +57,7 @@ def _parts(health: Report, title: str) -> Iterator[str]:
     yield f"<span>{escape(title)}</span></h1>"
     yield f'<p class="quiet">{health.started:%Y-%m-%d %H:%M:%S} UTC on {escape(health.host.name)}, '
     yield f"{format_number(health.duration)} s: {count_outcomes(health)}</p>"
-    yield from _listed(health.reasons)
+    yield from _list(health.reasons)
     causes = [
         check
         for check in sort_by_severity(health)
@@ -75,7 +75,7 @@ def _parts(health: Report, title: str) -> Iterator[str]:
         )
 
 
-def _listed(reasons: Iterable[str]) -> Iterator[str]:
+def _list(reasons: Iterable[str]) -> Iterator[str]:
     yield '<ul class="plain reasons">'
     yield from (f"<li>{escape(reason)}</li>" for reason in reasons)
     yield "</ul>"

@@ -56,7 +56,7 @@ def render(health: Report) -> str:
     fields = {name: getattr(health, name) for name in RunLine.__struct_fields__}
     lines: list[RunLine | CheckLine] = [RunLine(**fields)]
     lines += [_of_check(check, health) for check in health.checks]
-    return "".join(f"{_encoded(line)}\n" for line in lines)
+    return "".join(f"{_encode(line)}\n" for line in lines)
 
 
 def schema() -> dict[str, Any]:
@@ -78,7 +78,7 @@ def _of_check(check: CheckResult, health: Report) -> CheckLine:
     )
 
 
-def _encoded(line: RunLine | CheckLine) -> str:
+def _encode(line: RunLine | CheckLine) -> str:
     return msgspec.json.encode(escape_surrogates(msgspec.to_builtins(line))).decode()
 
 

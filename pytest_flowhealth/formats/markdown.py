@@ -95,11 +95,11 @@ def _problem(check: CheckResult, waiting: Sequence[str]) -> str:
     light = "" if check.critical or check.outcome is Outcome.WARN else " (not critical)"
     text = f"\n**{check.outcome.value.upper()}** {_text(check.id)}{light}\n"
     if check.message:
-        text += f"\n{_fenced(check.message)}"
+        text += f"\n{_fence(check.message)}"
     if waiting:
         text += f"\nBlocks: {_text(', '.join(waiting))}\n"
     if check.remedy:
-        text += f"\nFix:\n\n{_fenced(check.remedy)}"
+        text += f"\nFix:\n\n{_fence(check.remedy)}"
     return text
 
 
@@ -119,7 +119,7 @@ def _not_begun(found: re.Match[str]) -> str:
     return f"{found[0]}\\" if found[0].isdecimal() else f"\\{found[0]}"
 
 
-def _fenced(text: str) -> str:
+def _fence(text: str) -> str:
     """Return lines that are shown as they are, in a fence that none of them ends."""
     shown = make_safe(text)
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)

@@ -93,13 +93,13 @@ def read_series(
         return []
     stretch = (until - since) / max(1, points)
     if stretch < MINUTE:
-        found = _of_samples(connection, row[0], since, until, stretch)
+        found = _make_sample_points(connection, row[0], since, until, stretch)
         if found:
             return found
     if stretch < HOUR:
         step = MINUTE if stretch < TEN else TEN
-        return _stretches(_parts(connection, row[0], step, since, until), stretch, step)
-    return _stretches(_hours(connection, row[0], since, until), stretch, HOUR)
+        return _make_points(_read_rollups(connection, row[0], step, since, until), stretch, step)
+    return _make_points(_read_hours(connection, row[0], since, until), stretch, HOUR)
 
 
 def read_past(
@@ -131,7 +131,8 @@ def read_past(
         (metric, fingerprint, before, limit),
     ).fetchall()
     return [
-        PastMeasurement(uid, at, value, _samples(blob)) for uid, at, value, blob in reversed(rows)
+        PastMeasurement(uid, at, value, _decode_samples(blob))
+        for uid, at, value, blob in reversed(rows)
     ]
 
 
@@ -149,7 +150,7 @@ def read_period(
         "WHERE name = ? AND started >= ? AND started < ? ORDER BY started",
         (metric, since, until),
     )
-    return [PastMeasurement(uid, at, value, _samples(blob)) for uid, at, value, blob in rows]
+    return [PastMeasurement(uid, at, value, _decode_samples(blob)) for uid, at, value, blob in rows]
 
 
 def list_metrics(connection: Connection, name: str) -> list[tuple[str, str]]:
@@ -176,7 +177,8 @@ def read_run(connection: Connection, run: str) -> dict[str, PastMeasurement]:
         (run,),
     )
     return {
-        name: PastMeasurement(uid, at, value, _samples(blob)) for name, uid, at, value, blob in rows
+        name: PastMeasurement(uid, at, value, _decode_samples(blob))
+        for name, uid, at, value, blob in rows
     }
 
 
@@ -226,13 +228,13 @@ def read_report(connection: Connection, run: str) -> dict[str, Any] | None:
     return found
 
 
-def _samples(blob: bytes) -> tuple[float, ...]:
+def _decode_samples(blob: bytes) -> tuple[float, ...]:
     values = array("d")
     values.frombytes(blob)
     return tuple(values)
 
 
-def _of_samples(
+def _make_sample_points(
     connection: Connection, metric: int, since: float, until: float, stretch: float
 ) -> list[Point]:
     rows = connection.execute(
@@ -250,7 +252,7 @@ def _of_samples(
     ]
 
 
-def _parts(
+def _read_rollups(
     connection: Connection, metric: int, step: int, since: float, until: float
 ) -> Iterator[tuple[int, Rollup]]:
     table = "minutes" if step == MINUTE else "tens"
@@ -266,7 +268,7 @@ def _parts(
                 yield at, rollup
 
 
-def _hours(
+def _read_hours(
     connection: Connection, metric: int, since: float, until: float
 ) -> Iterator[tuple[int, Rollup]]:
     rows = connection.execute(
@@ -277,7 +279,7 @@ def _hours(
     return ((hour, Rollup(*rest)) for hour, *rest in rows)
 
 
-def _stretches(found: Iterable[tuple[int, Rollup]], stretch: float, step: int) -> list[Point]:
+def _make_points(found: Iterable[tuple[int, Rollup]], stretch: float, step: int) -> list[Point]:
     """Put roll-ups together to stretches of a whole number of `step` seconds."""
     width = step * max(1, round(stretch / step))
     parts: dict[int, list[Rollup]] = defaultdict(list)

@@ -31,7 +31,7 @@ class Rollup(msgspec.Struct, array_like=True):
 def make_rollup(values: Iterable[float]) -> Rollup:
     """Return the roll-up of finite values, at least one."""
     values = tuple(values)
-    return Rollup(len(values), min(values), max(values), sum(values), Sketch(values).packed())
+    return Rollup(len(values), min(values), max(values), sum(values), Sketch(values).encode())
 
 
 def merge_rollups(parts: Iterable[Rollup]) -> Rollup:
@@ -41,13 +41,13 @@ def merge_rollups(parts: Iterable[Rollup]) -> Rollup:
         return parts[0]
     sketch = Sketch()
     for part in parts:
-        sketch.merge(Sketch.unpacked(part.sketch))
+        sketch.merge(Sketch.decode(part.sketch))
     return Rollup(
         sum(part.count for part in parts),
         min(part.least for part in parts),
         max(part.greatest for part in parts),
         sum(part.total for part in parts),
-        sketch.packed(),
+        sketch.encode(),
     )
 
 

@@ -75,7 +75,7 @@ class Sketch:
         for index in sorted(self.positive):
             yield _middle(index), self.positive[index]
 
-    def packed(self) -> bytes:
+    def encode(self) -> bytes:
         """Return it as MessagePack: zeros, and each side's indices and counts in turn.
 
         The greatest index comes first, the others as distances from the one before: of the upper
@@ -84,7 +84,7 @@ class Sketch:
         return msgspec.msgpack.encode([self.zeros, *map(_deltas, (self.positive, self.negative))])
 
     @classmethod
-    def unpacked(cls, data: bytes) -> Sketch:
+    def decode(cls, data: bytes) -> Sketch:
         """Return what `packed` made.
 
         Raises:
@@ -112,7 +112,7 @@ def compute_upper_quantile(parts: Sequence[bytes], counts: Sequence[int], share:
         _bucket(up, _above(count, share)) for (_, up, _), count in zip(decoded, counts, strict=True)
     ]
     if None in own:
-        return _merged(parts).quantile(share)
+        return _merge_sketches(parts).quantile(share)
     least = min(index for index in own if index is not None)
     tail: dict[int, int] = {}
     for _, up, _ in decoded:
@@ -122,7 +122,7 @@ def compute_upper_quantile(parts: Sequence[bytes], counts: Sequence[int], share:
         seen += tail[index]
         if seen > above:
             return _middle(index)
-    return _merged(parts).quantile(share)
+    return _merge_sketches(parts).quantile(share)
 
 
 def _above(count: int, share: float) -> int:
@@ -130,10 +130,10 @@ def _above(count: int, share: float) -> int:
     return count - 1 - math.floor(share * (count - 1))
 
 
-def _merged(parts: Sequence[bytes]) -> Sketch:
+def _merge_sketches(parts: Sequence[bytes]) -> Sketch:
     whole = Sketch()
     for part in parts:
-        whole.merge(Sketch.unpacked(part))
+        whole.merge(Sketch.decode(part))
     return whole
 
 

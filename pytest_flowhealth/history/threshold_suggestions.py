@@ -27,7 +27,7 @@ def suggest_thresholds(history: Reader, target: Target) -> list[str]:
     newest = next(iter(history.runs(limit=1)), None)
     if newest is None:
         return []
-    suggestions = _suggestions(history, newest.fingerprint, target)
+    suggestions = _make_suggestions(history, newest.fingerprint, target)
     if not suggestions:
         return ["# no report here has a threshold: run the checks first"]
     return [
@@ -45,7 +45,7 @@ class DeclaredThreshold(msgspec.Struct):
     metrics: set[str] = msgspec.field(default_factory=set)
 
 
-def _suggestions(history: Reader, fingerprint: str, target: Target) -> list[Suggestion]:
+def _make_suggestions(history: Reader, fingerprint: str, target: Target) -> list[Suggestion]:
     """Return a suggestion for each threshold that one of the last runs declares."""
     declared: dict[str, DeclaredThreshold] = {}
     for report in read_reports(history.runs(limit=10, fingerprint=fingerprint), history, target):
@@ -53,7 +53,10 @@ def _suggestions(history: Reader, fingerprint: str, target: Target) -> list[Sugg
             _declare(declared, check)
     return [
         suggest_threshold(
-            name, threshold.unit, _worst(history, fingerprint, threshold), threshold.better
+            name,
+            threshold.unit,
+            _read_worst_figures(history, fingerprint, threshold),
+            threshold.better,
         )
         for name, threshold in declared.items()
     ]
@@ -89,7 +92,9 @@ def _declare(declared: dict[str, DeclaredThreshold], check: dict[str, Any]) -> N
         found.metrics.add(name_metric(check["id"], check["component"], measurement))
 
 
-def _worst(history: Reader, fingerprint: str, threshold: DeclaredThreshold) -> list[float]:
+def _read_worst_figures(
+    history: Reader, fingerprint: str, threshold: DeclaredThreshold
+) -> list[float]:
     """Return a threshold's figure in each of the last runs, the worst where several were judged by it."""
     figures: dict[tuple[float, str], list[float]] = defaultdict(list)
     for metric in threshold.metrics:

@@ -61,13 +61,13 @@ def read_trends(reader: Reader, target: Target, since: float, until: float) -> l
     figures: dict[str, _Figure] = {}
     for report in read_reports(reader.runs(limit=10), reader, target):
         for check in report.get("health", {}).get("checks", ()):
-            for name, figure in _figures(check):
+            for name, figure in _iterate_figures(check):
                 figures.setdefault(name, figure).checks |= figure.checks
-    found = (_trend(reader, name, figures[name], since, until) for name in sorted(figures))
+    found = (_make_trend(reader, name, figures[name], since, until) for name in sorted(figures))
     return [trend for trend in found if trend is not None]
 
 
-def _figures(check: dict[str, Any]) -> Iterator[tuple[str, _Figure]]:
+def _iterate_figures(check: dict[str, Any]) -> Iterator[tuple[str, _Figure]]:
     """Yield what a check measured: by its thresholds, else by the median."""
     for measurement in check["measurements"]:
         name = f"{check['component']}.{measurement['name']}"
@@ -83,7 +83,7 @@ def _figures(check: dict[str, Any]) -> Iterator[tuple[str, _Figure]]:
             yield name, _Figure(measurement["unit"], DEFAULT, None, checks)
 
 
-def _trend(
+def _make_trend(
     reader: Reader, name: str, figure: _Figure, since: float, until: float
 ) -> MetricTrend | None:
     """Return a trend; of several checks, a run counts with its worst value."""
@@ -99,8 +99,8 @@ def _trend(
         return None
     values = [by_run[run][0] for run in sorted(by_run)]
     last, check = by_run[max(by_run)]
-    change = _change(values)
-    direction = _direction(values, change)
+    change = _compute_change(values)
+    direction = _choose_direction(values, change)
     return MetricTrend(
         name=name,
         unit=figure.unit,
@@ -114,7 +114,7 @@ def _trend(
     )
 
 
-def _change(values: Sequence[float]) -> float | None:
+def _compute_change(values: Sequence[float]) -> float | None:
     if len(values) < FEWEST:
         return None
     third = len(values) // 3
@@ -122,7 +122,7 @@ def _change(values: Sequence[float]) -> float | None:
     return (newest - oldest) / abs(oldest) if oldest else None
 
 
-def _direction(values: Sequence[float], change: float | None) -> Direction:
+def _choose_direction(values: Sequence[float], change: float | None) -> Direction:
     if len(values) < FEWEST:
         return "too few runs"
     if change is None:  # from 0

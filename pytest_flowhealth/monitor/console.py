@@ -85,7 +85,7 @@ class Console:
         if not self._words:
             return
         width = shutil.get_terminal_size().columns - 1
-        line = printable(_line(now))[:width]
+        line = printable(_render_line(now))[:width]
         if line != self._line:
             self._writer.say(f"\r\x1b[K{line}")
             self._line = line
@@ -113,7 +113,7 @@ class Console:
         self._writer.say(json.dumps({"at": at, "event": event, **facts}) + "\n")
 
 
-def _line(now: StatusLine) -> str:
+def _render_line(now: StatusLine) -> str:
     parts = []
     if now.running:
         parts.append("a round runs")

@@ -70,7 +70,7 @@ class FleetSampler:
                 source = source or of_target(self._target, listen=False)
                 snapshot = source.read()
                 with self._lock:
-                    self.last, self._found = snapshot, _figures(snapshot)
+                    self.last, self._found = snapshot, _make_figures(snapshot)
                 self.problem = None
             except (FlowHealthError, OSError) as error:
                 # The round's checks say what is wrong; here it only means that there is no figure.
@@ -82,7 +82,7 @@ class FleetSampler:
             self._end.wait(max(1.0, (time.thread_time() - began) / SHARE))
 
 
-def _figures(snapshot: Snapshot) -> dict[str, float]:
+def _make_figures(snapshot: Snapshot) -> dict[str, float]:
     figures: dict[str, float | None] = {
         "fleet.agents": snapshot.agents.total,
         "fleet.queue": snapshot.tasks.waiting,

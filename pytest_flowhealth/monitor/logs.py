@@ -31,7 +31,7 @@ class DayFile(RotatingFileHandler):
     def __init__(self, path: Path, logs: Logs) -> None:
         super().__init__(path, maxBytes=SIZE, backupCount=FILES - 1, encoding="utf-8", delay=True)
         self._logs = logs
-        self._begun = _modified(path)
+        self._begun = _read_modification_time(path)
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # logging's own name
         """Tell whether the file is full, or of another day."""
@@ -96,7 +96,7 @@ class Logs:
         """Remove the files whose last line is older than its severity is kept."""
         for severity, days in DAYS.items():
             for path in self._folder.glob(f"{severity}.log.*"):
-                if now - _modified(path) > days * _DAY:
+                if now - _read_modification_time(path) > days * _DAY:
                     with contextlib.suppress(OSError):
                         path.unlink()
 
@@ -125,7 +125,7 @@ class Logs:
         raise structlog.DropEvent
 
 
-def _modified(path: Path) -> float:
+def _read_modification_time(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except OSError:

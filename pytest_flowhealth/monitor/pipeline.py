@@ -61,7 +61,7 @@ class Pipeline:
         self.location = location
         self.history = location.path
         self._logs = logs
-        self._writer = HistoryWriter(location.path, _retention(settings))
+        self._writer = HistoryWriter(location.path, _make_retention(settings))
         self._write_client = location.start_write_client()
         name = settings.target.name or settings.target.root.name
         origin = Origin(platform.node(), name, settings.target.instance)
@@ -80,7 +80,7 @@ class Pipeline:
             self._firing_for,
             origin,
         )
-        self._fingerprint = fingerprint(settings.target.name, _node())
+        self._fingerprint = fingerprint(settings.target.name, _read_node_version())
         self._flushed = begun
         self._logged = 0
 
@@ -143,7 +143,7 @@ class Pipeline:
         """Go by another configuration."""
         self._evaluator.reconfigure(settings, moment)
         self._dispatcher.reconfigure(settings.receivers)
-        self._writer.retention = _retention(settings)
+        self._writer.retention = _make_retention(settings)
 
     def known_since(self) -> dict[str, datetime.datetime]:
         """Return since when checks fail, by id: what a restart must not forget."""
@@ -243,7 +243,7 @@ class Pipeline:
             pending=pending,
             done=done,
             clock=moment.now,
-            ended=[name for name in names if not _fires(engine.tracked.get(name))],
+            ended=[name for name in names if not _is_firing(engine.tracked.get(name))],
         )
         self._flushed = moment.now
         self._log(events)
@@ -275,17 +275,17 @@ class Pipeline:
         self._logs.write(level, "alerts", message.kind, message=msgspec.to_builtins(message))
 
 
-def _fires(record: TrackedAlert | None) -> bool:
+def _is_firing(record: TrackedAlert | None) -> bool:
     return record is not None and (record.state.fires or record.state.flapping)
 
 
-def _retention(settings: Settings) -> Retention:
+def _make_retention(settings: Settings) -> Retention:
     config = settings.target.config
     history = config.history
     return Retention(history.samples, history.rollups, history.runs, config.feedback.keep)
 
 
-def _node() -> str | None:
+def _read_node_version() -> str | None:
     try:
         return version("node")
     except FlowHealthError:

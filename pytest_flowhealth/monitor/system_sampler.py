@@ -58,7 +58,7 @@ class Sampler:
         found: dict[str, float] = {}
         if self._clock() - self._requested >= LOOKED:
             self._requested = self._clock()
-            self._limited = _limits()
+            self._limited = _is_limited()
         for part in (self._busy, self._memory, self._disk, self._load, self._traffic):
             # What can't be read now is absent: nothing stands in for it.
             with contextlib.suppress(FlowHealthError, OSError, psutil.Error):
@@ -84,7 +84,7 @@ class Sampler:
         yield "system.load", read_load().per_cpu
 
     def _traffic(self) -> Iterator[tuple[str, float]]:
-        before, now = self._network, _network(self._clock())
+        before, now = self._network, _read_network(self._clock())
         self._network = now
         if before is None or now.at <= before.at:
             return
@@ -94,7 +94,7 @@ class Sampler:
             yield "system.network_out", (now.sent - before.sent) / (now.at - before.at)
 
 
-def _limits() -> bool:
+def _is_limited() -> bool:
     """Tell whether a control group limits us, as far as can be told."""
     try:
         return bool(cgroup.memory_limits() or cgroup.cpu_limits())
@@ -102,7 +102,7 @@ def _limits() -> bool:
         return True
 
 
-def _network(at: float) -> Network:
+def _read_network(at: float) -> Network:
     cards = psutil.net_io_counters(pernic=True, nowrap=True)
     external = [counters for name, counters in cards.items() if name != "lo"]
     return Network(

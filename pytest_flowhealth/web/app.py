@@ -41,23 +41,29 @@ def make_application(
     routes: list[BaseRoute] = [
         Route(
             endpoint.route.path,
-            _answering(endpoint, authenticator),
+            _make_endpoint(endpoint, authenticator),
             methods=[endpoint.route.method],
         )
         for endpoint in endpoints
     ]
-    routes.append(WebSocketRoute("/api/live", _listening(authenticator, live)))
-    routes += [Route(path, _page(login_api, print_link), methods=["GET"]) for path in PAGES]
+    routes.append(WebSocketRoute("/api/live", _make_websocket_endpoint(authenticator, live)))
+    routes += [
+        Route(path, _make_page_endpoint(login_api, print_link), methods=["GET"]) for path in PAGES
+    ]
     routes.append(Route("/login", _login, methods=["GET"]))
     routes.append(Mount("/static", _Files(directory=STATIC, check_dir=False)))
     return Starlette(
         routes=routes,
         middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=1_000)],
-        exception_handlers={RequestError: _refused, HTTPException: _failed, Exception: _broken},
+        exception_handlers={
+            RequestError: _handle_request_error,
+            HTTPException: _handle_http_error,
+            Exception: _handle_exception,
+        },
     )
 
 
-def _answering(endpoint: Endpoint, authenticator: Authenticator) -> Answering:
+def _make_endpoint(endpoint: Endpoint, authenticator: Authenticator) -> Answering:
     async def answering(request: Request) -> Response:
         principal = ANONYMOUS
         if endpoint.route.scope == "write" and endpoint.changes:
@@ -69,7 +75,9 @@ def _answering(endpoint: Endpoint, authenticator: Authenticator) -> Answering:
     return answering
 
 
-def _listening(authenticator: Authenticator, live: Live) -> Callable[[WebSocket], Awaitable[None]]:
+def _make_websocket_endpoint(
+    authenticator: Authenticator, live: Live
+) -> Callable[[WebSocket], Awaitable[None]]:
     async def listening(socket: WebSocket) -> None:
         try:
             principal = authenticator.require(socket, "read")
@@ -84,7 +92,7 @@ def _listening(authenticator: Authenticator, live: Live) -> Callable[[WebSocket]
     return listening
 
 
-def _page(login_api: LoginApi, print_link: Callable[[], None]) -> Answering:
+def _make_page_endpoint(login_api: LoginApi, print_link: Callable[[], None]) -> Answering:
     async def page(request: Request) -> Response:
         token = request.query_params.get("token")
         # HEAD only asks what there is: it must not use the link up.
@@ -119,20 +127,20 @@ _NOWHERE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>FlowHe
 _FAILURES = {404: "there is no such page", 405: "this method is not supported here"}
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _handle_request_error(_: Request, error: Exception) -> Response:
     return make_error_response(
         error if isinstance(error, RequestError) else RequestError(500, str(error))
     )
 
 
-async def _failed(request: Request, error: Exception) -> Response:
+async def _handle_http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 404 and "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(_NOWHERE, 404)
     return make_error_response(RequestError(status, _FAILURES.get(status, "the request failed")))
 
 
-async def _broken(_: Request, __: Exception) -> Response:
+async def _handle_exception(_: Request, __: Exception) -> Response:
     return make_error_response(
         RequestError(500, "the page's server has a defect here; its log says more")
     )

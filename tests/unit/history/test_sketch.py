@@ -32,7 +32,7 @@ def test_upper_quantile_of_packed_sketches_is_that_of_all_values(
 ) -> None:
     whole = Sketch(value for part in parts for value in part)
     assert compute_upper_quantile(
-        [Sketch(part).packed() for part in parts], list(map(len, parts)), share
+        [Sketch(part).encode() for part in parts], list(map(len, parts)), share
     ) == whole.quantile(share)
 
 

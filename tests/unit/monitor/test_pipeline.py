@@ -65,7 +65,7 @@ class Service:
 
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    monkeypatch.setattr(pipeline, "_node", lambda: None)
+    monkeypatch.setattr(pipeline, "_read_node_version", lambda: None)
     monkeypatch.setattr(history_writer, "_WAIT", 0.01)
     found = Service(tmp_path)
     yield found
