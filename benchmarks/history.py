@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pytest_flowhealth.history import query
 from pytest_flowhealth.history.database import connect
-from pytest_flowhealth.history.rollup import HOUR, MINUTE, Rollup, rolled_up
+from pytest_flowhealth.history.rollup import HOUR, MINUTE, Rollup, make_rollup
 from pytest_flowhealth.history.store import add_rollups, add_samples
 
 NOW = 1_700_000_000 // HOUR * HOUR
@@ -63,7 +63,7 @@ def _measure(folder: Path, days: int, metrics: int) -> None:
     for label, (seconds, points) in ask.items():
         _tell(
             f"  {label}",
-            _median(partial(query.series, file, "m7", NOW - seconds, NOW, points)),
+            _median(partial(query.read_series, file, "m7", NOW - seconds, NOW, points)),
             "ms",
         )
     _compared(folder, days, metrics, pool)
@@ -77,7 +77,7 @@ def _measure(folder: Path, days: int, metrics: int) -> None:
     }.items():
         _tell(
             f"  {label}",
-            _median(partial(query.series, file, "s7", NOW - seconds, NOW, points)),
+            _median(partial(query.read_series, file, "s7", NOW - seconds, NOW, points)),
             "ms",
         )
     file.close()
@@ -108,7 +108,7 @@ def _compared(folder: Path, days: int, metrics: int, pool: list[Rollup]) -> None
 
 def _pool() -> list[Rollup]:
     return [
-        rolled_up(random.lognormvariate(number % 7, 0.3) for _ in range(60))
+        make_rollup(random.lognormvariate(number % 7, 0.3) for _ in range(60))
         for number in range(500)
     ]
 

@@ -27,7 +27,7 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from pytest_flowhealth.history.database import connect
-from pytest_flowhealth.history.rollup import MINUTE, rolled_up
+from pytest_flowhealth.history.rollup import MINUTE, make_rollup
 from pytest_flowhealth.history.store import add_rollups
 
 DAYS = 90
@@ -82,7 +82,7 @@ def prepare(folder: Path, checks: int) -> None:
     (folder / "health/test_app.py").write_text("\n".join(["import pytest", *functions]))
     (folder / ".flowhealth").mkdir()
     file = connect(folder / ".flowhealth/history.db", wait=5)
-    pool = [rolled_up([random.gauss(3, 1) for _ in range(60)]) for _ in range(200)]
+    pool = [make_rollup([random.gauss(3, 1) for _ in range(60)]) for _ in range(200)]
     until = int(time.time()) // MINUTE * MINUTE
     minutes = {at: random.choice(pool) for at in range(until - DAYS * 86_400, until, MINUTE)}
     add_rollups(file, "app.figure_app", minutes)

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import psutil
 
-from pytest_flowhealth.history.regression import compare, spread
+from pytest_flowhealth.history.regression import compare, estimate_spread
 
 EARLIER = (5, 12, 50)
 SLOWER = 1.2
@@ -201,7 +201,7 @@ RULES: dict[str, Rule] = {
 
 def _told(name: str, same: list[Run], slow: list[Run]) -> None:
     figures = [statistics.median(one) for one in same]
-    noise = spread(figures, "lower") / statistics.median(figures)
+    noise = estimate_spread(figures, "lower") / statistics.median(figures)
     write = sys.stdout.write
     write(f"{name}: {len(same)} runs, from one to the next {100 * noise:.1f} % noise\n")
     for earlier in EARLIER:

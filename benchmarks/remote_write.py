@@ -29,11 +29,11 @@ import requests
 
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.measurements import Measurement, make_series
-from pytest_flowhealth.domain.report import Host, Report, Summary, TargetInfo
+from pytest_flowhealth.domain.metric_names import iterate_samples, make_origin_labels
+from pytest_flowhealth.domain.report import HostInfo, Report, Summary, TargetInfo
 from pytest_flowhealth.domain.root_causes import Component
 from pytest_flowhealth.domain.status import Outcome, Status
-from pytest_flowhealth.history.remote.samples import of_round, place
-from pytest_flowhealth.history.remote.shipper import Shipper
+from pytest_flowhealth.history.remote.write_client import RemoteWriteClient
 
 COMPONENTS = {
     "redis": 13,
@@ -103,10 +103,14 @@ def _write(url: str, hosts: range, folder: Path) -> tuple[int, float, float, flo
     chance = random.Random(hosts.start)
     made = [_round(chance) for _ in range(ROUNDS)]  # not part of what is measured
     before, begin = _used(), time.monotonic()
-    shipper = Shipper(url, folder)
+    shipper = RemoteWriteClient(url, folder)
     count = 0
     for host in hosts:
-        samples = [*of_round(made[host % ROUNDS], place(f"host-{host:05}", "simulated"))]
+        samples = [
+            *iterate_samples(
+                made[host % ROUNDS], make_origin_labels(f"host-{host:05}", "simulated")
+            )
+        ]
         count += len(samples)
         shipper.put(samples)
         while shipper.waiting > 200:
@@ -154,7 +158,7 @@ def _round(chance: random.Random) -> Report:
         started=datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=1),
         duration=1.0,
         target=TargetInfo("simulated", "1.0.0", "simulated"),
-        host=Host("simulated", "Linux", "6", "x86_64", "3.11", 2),
+        host=HostInfo("simulated", "Linux", "6", "x86_64", "3.11", 2),
         summary=Summary(),
         components=components,
         checks=checks,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_flowhealth.alerts.channels.failure import (
+    from pytest_flowhealth.alerts.channels.errors import (
         DeliveryError,
         PermanentError,
         RetryableError,
@@ -63,16 +63,16 @@ __all__ = [
 _MODULES = {
     "Alert": "alerts.message",
     "CheckResult": "domain.checks",
-    "DeliveryError": "alerts.channels.failure",
+    "DeliveryError": "alerts.channels.errors",
     "Document": "domain.report",
     "Health": "plugin.execution.fixture",
     "HealthWarning": "plugin.execution.runner",
     "Manifest": "config.manifest",
     "Message": "alerts.message",
     "Package": "config.manifest",
-    "PermanentError": "alerts.channels.failure",
+    "PermanentError": "alerts.channels.errors",
     "Report": "domain.report",
-    "RetryableError": "alerts.channels.failure",
+    "RetryableError": "alerts.channels.errors",
     "Statistics": "domain.statistics",
     "Target": "config.target",
     "parse_duration": "domain.units",

@@ -3,10 +3,10 @@
 ::
 
     FlowHealthError
-    |-- UsageError          the user wrote something that can't be meant: exit code 4
-    |-- NotApplicable       the target does not have what is asked for: skip
-    |-- MeasurementUnavailable          it could not be looked at: unknown
-    `-- CheckFailed          it was looked at, and it is not as it must be: fail
+    |-- UsageError              an invalid option, marker or configuration: exit code 4
+    |-- NotApplicable           the target does not have what is asked for: skip
+    |-- MeasurementUnavailable  it could not be measured: unknown
+    `-- CheckFailed             it was checked, and is not as required: fail
 
 Every message says what is wrong and where; `remedy` is the command, or the
 sentence, that would mend it. The last three may be raised in a check's body
@@ -33,7 +33,7 @@ class FlowHealthError(Exception):
 
 
 class UsageError(FlowHealthError):
-    """An option, marker or configuration that can't be meant; exit code 4.
+    """An invalid option, marker or configuration; exit code 4.
 
     Args:
         message: What is wrong, or a heading when there are several `problems`.
@@ -46,12 +46,12 @@ class UsageError(FlowHealthError):
 
 
 class NotApplicable(FlowHealthError):
-    """The target does not have what a check looks at: the check is skipped."""
+    """The target does not have what a check measures: the check is skipped."""
 
 
 class MeasurementUnavailable(FlowHealthError):
-    """What a check wanted to measure could not be looked at: unknown, never a pass."""
+    """What a check wanted to measure is unavailable: unknown, never a pass."""
 
 
 class CheckFailed(FlowHealthError):
-    """What was looked at is not as it must be: the check fails."""
+    """What was checked is not as required: the check fails."""

@@ -1,1 +1,1 @@
-"""Alerts: rules and failing checks, their states, and who is told of them."""
+"""Alerts: rules and failing checks, their states, routing and delivery to receivers."""

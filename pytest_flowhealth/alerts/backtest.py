@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from pytest_flowhealth.alerts.recent_readings import Reading, RecentReadings
 from pytest_flowhealth.alerts.rules import Condition, find_lookbacks, judge
-from pytest_flowhealth.alerts.series import Reading, Series
 from pytest_flowhealth.alerts.state import Policy, State, step
 from pytest_flowhealth.history import query
 from pytest_flowhealth.history.query import Point
@@ -40,40 +40,42 @@ def run_backtest(
         sqlite3.Error: The history can't be read.
     """
     found = []
-    for metric, unit in query.metrics(file, rule.metric):
-        readings = _readings(file, rule, metric, since, until)
+    for metric, unit in query.list_metrics(file, rule.metric):
+        readings = _read_readings(file, rule, metric, since, until)
         found.append(
-            BacktestResult(metric, len(readings), _fired(rule, policy, (metric, unit), readings))
+            BacktestResult(
+                metric, len(readings), _find_firing_times(rule, policy, (metric, unit), readings)
+            )
         )
     return found
 
 
-def _fired(
+def _find_firing_times(
     rule: Condition, policy: Policy, metric: tuple[str, str], readings: Iterable[Reading]
 ) -> tuple[float, ...]:
-    series = Series(find_lookbacks([rule]))
+    series = RecentReadings(find_lookbacks([rule]))
     state, fired = State(), []
-    for one in readings:
-        series.add(*metric, one)
-        for judged in judge(rule, series, one.at, one.at):
-            before, state = state, step(state, judged.breached, one.at, policy)
+    for reading in readings:
+        series.add(*metric, reading)
+        for judged in judge(rule, series, reading.at, reading.at):
+            before, state = state, step(state, judged.breached, reading.at, policy)
             if state.fires and not before.fires:
-                fired.append(one.at)
+                fired.append(reading.at)
     return tuple(fired)
 
 
-def _readings(
+def _read_readings(
     file: sqlite3.Connection, rule: Condition, metric: str, since: float, until: float
 ) -> list[Reading]:
-    measured = query.measured(file, metric, since, until)
-    points = query.series(file, metric, since, until, points=max(1, int((until - since) / 60)))
+    measured = query.read_period(file, metric, since, until)
+    points = query.read_series(file, metric, since, until, points=max(1, int((until - since) / 60)))
     # Where there are more minutes than runs, somebody read it in between.
     if len(points) > 1.5 * len(measured):
-        values = [(one.at, _of_point(rule.statistic, one)) for one in points]
+        values = [(point.at, _find_statistic(rule.statistic, point)) for point in points]
         return [Reading(at, (value,)) for at, value in values if value is not None]
-    return [Reading(one.started, one.samples) for one in measured]
+    return [Reading(run.started, run.samples) for run in measured]
 
 
-def _of_point(statistic: str | None, point: Point) -> float | None:
-    kept = {"min": point.min, "max": point.max, "p95": point.p95, "count": float(point.count)}
-    return kept.get(statistic or "mean", point.mean)
+def _find_statistic(statistic: str | None, point: Point) -> float | None:
+    statistics = {"min": point.min, "max": point.max, "p95": point.p95, "count": float(point.count)}
+    return statistics.get(statistic or "mean", point.mean)

@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from pytest_flowhealth.alerts.channels import alertmanager
-from pytest_flowhealth.alerts.channels.failure import (
+from pytest_flowhealth.alerts.channels.errors import (
     DeliveryError,
     PermanentError,
     RetryableError,

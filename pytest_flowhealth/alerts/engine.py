@@ -90,18 +90,18 @@ class Engine:
     Args:
         origin: Where the alerts are from.
         listeners: Says which receivers an alert is for.
-        kept: What is remembered from before, by name.
+        restored: The alerts from before a restart, by name.
     """
 
     def __init__(
         self,
         origin: Origin,
         listeners: Callable[[AlertInfo], Sequence[AlertRoute]],
-        kept: dict[str, TrackedAlert] | None = None,
+        restored: dict[str, TrackedAlert] | None = None,
     ) -> None:
         self.origin = origin
         self.listeners = listeners
-        self.tracked: dict[str, TrackedAlert] = dict(kept or {})
+        self.tracked: dict[str, TrackedAlert] = dict(restored or {})
         self.changed: set[str] = set()
         self.events: list[Event] = []
 
@@ -124,26 +124,28 @@ class Engine:
                 name, TrackedAlert(subject, observation.policy, state, moment.now), before, moment
             )
 
-    def pass_time(self, moment: Timestamp) -> None:
+    def tick(self, moment: Timestamp) -> None:
         """Let time go by for alerts that nothing new is known of: flapping ends, old ones are forgotten."""
         for name, record in [*self.tracked.items()]:
             if (
                 record.state.phase == "inactive"
-                and not record.state.told
+                and not record.state.firing_sent
                 and not record.state.flapping
             ):
-                if moment.now - record.seen > FORGOTTEN and not _pauses(record, moment.now):
+                if moment.now - record.seen > FORGOTTEN and not _is_cooling_down(
+                    record, moment.now
+                ):
                     del self.tracked[name]
                     self.changed.add(name)
                 continue
             state = step(record.state, None, moment.now, record.policy)
             self._keep(name, msgspec.structs.replace(record, state=state), record, moment)
 
-    def end(self, names: Collection[str], why: str, moment: Timestamp) -> None:
+    def resolve_removed(self, names: Collection[str], why: str, moment: Timestamp) -> None:
         """End alerts whose check or rule is no more."""
         for name in names:
             record = self.tracked.get(name)
-            if record is None or not (_lives(record.state) or record.state.phase == "pending"):
+            if record is None or not (_is_active(record.state) or record.state.phase == "pending"):
                 continue
             subject = msgspec.structs.replace(
                 record.subject, summary=f"{record.subject.summary} ({why})"
@@ -192,7 +194,7 @@ class Engine:
     def _notes(
         self, record: TrackedAlert, moment: Timestamp, silenced: Callable[[AlertInfo], bool]
     ) -> tuple[State, tuple[Notification, ...]]:
-        if not _lives(record.state):
+        if not _is_active(record.state):
             return record.state, ()
         return notify(
             record.state,
@@ -205,12 +207,12 @@ class Engine:
     def firing(self) -> list[TrackedAlert]:
         """Return the alerts that fire, the worst first."""
         found = [record for record in self.tracked.values() if record.state.fires]
-        return sorted(found, key=lambda record: _worst(record.subject))
+        return sorted(found, key=lambda record: _make_sort_key(record.subject))
 
     def _keep(
         self, name: str, record: TrackedAlert, before: TrackedAlert | None, moment: Timestamp
     ) -> None:
-        record = _date(record, before, moment)
+        record = _set_calendar_times(record, before, moment)
         self.tracked[name] = record
         if before is not None and before.state == record.state:
             if before.subject != record.subject:
@@ -219,7 +221,7 @@ class Engine:
         self.changed.add(name)
         phase = before.state.phase if before else "inactive"
         if phase != record.state.phase:
-            notified = tuple(sorted(before.state.told)) if before else ()
+            notified = tuple(sorted(before.state.firing_sent)) if before else ()
             alert = make_alert(record, moment)
             self.events.append(Event(moment.wall, record.state.phase, alert, notified))
 
@@ -236,21 +238,21 @@ class Engine:
             host=self.origin.host,
             target=self.origin.target,
             instance=self.origin.instance,
-            alerts=tuple(sorted(alerts, key=_worst)),
+            alerts=tuple(sorted(alerts, key=_make_sort_key)),
         )
 
 
-def _worst(alert: AlertInfo | Alert) -> tuple[int, str]:
+def _make_sort_key(alert: AlertInfo | Alert) -> tuple[int, str]:
     """Return a key to sort by: the worst first, then by name."""
     return -SEVERITIES.index(alert.severity), alert.name
 
 
-def _lives(state: State) -> bool:
+def _is_active(state: State) -> bool:
     """Tell whether receivers are told of it, or were and are not yet told its end."""
-    return state.fires or state.flapping or bool(state.told)
+    return state.fires or state.flapping or bool(state.firing_sent)
 
 
-def _pauses(record: TrackedAlert, now: float) -> bool:
+def _is_cooling_down(record: TrackedAlert, now: float) -> bool:
     """Tell whether a cooldown still keeps a receiver from being told of it."""
     return any(now - at < record.policy.cooldown for at in record.state.notified.values())
 
@@ -268,7 +270,9 @@ def make_alert(record: TrackedAlert, moment: Timestamp) -> Alert:
     )
 
 
-def _date(record: TrackedAlert, before: TrackedAlert | None, moment: Timestamp) -> TrackedAlert:
+def _set_calendar_times(
+    record: TrackedAlert, before: TrackedAlert | None, moment: Timestamp
+) -> TrackedAlert:
     """Return an alert with the calendar's times of its begin, taken when they are new."""
     old = before or TrackedAlert(record.subject, record.policy)
     since, fired = old.since, old.fired

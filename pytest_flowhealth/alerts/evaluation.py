@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from urllib.parse import urljoin, urlsplit
 
 from pytest_flowhealth.alerts.engine import AlertInfo, Observation
-from pytest_flowhealth.alerts.rules import Condition, ThresholdResult, format_metric, judge
-from pytest_flowhealth.alerts.series import Series
+from pytest_flowhealth.alerts.recent_readings import RecentReadings
+from pytest_flowhealth.alerts.rules import Condition, RuleResult, format_metric, judge
 from pytest_flowhealth.alerts.state import Policy
 from pytest_flowhealth.config.alerts import Alerts
 from pytest_flowhealth.domain.alerting import Alerting, Severity
@@ -52,7 +52,7 @@ def evaluate_checks(
             waiting[check.blocked_by].append(check.id)
     found = []
     for check in checks:
-        breached = _breached(check)
+        breached = _is_breached(check)
         if over or breached:
             found.append(
                 _evaluate_check(check, breached, settings, tuple(sorted({*waiting[check.id]})))
@@ -116,7 +116,7 @@ def evaluate_parts(failing: Mapping[str, str], settings: Alerts) -> Observation:
 
 def evaluate_rules(
     rules: Iterable[Condition],
-    series: Series,
+    series: RecentReadings,
     fresh: Collection[str],
     settings: Alerts,
     times: tuple[float, float],
@@ -165,7 +165,7 @@ def make_runbook_link(settings: Alerts, name: str, own: str | None = None) -> st
     return f"{base}#{re.sub(r'[^a-z0-9_-]', '', name.partition('[')[0].lower())}"
 
 
-def _breached(check: CheckResult) -> bool | None:
+def _is_breached(check: CheckResult) -> bool | None:
     """Return whether a check's alert holds: a skip says nothing, nor does what is unknown by itself."""
     if check.outcome.value in (check.alert or _DEFAULT).on:
         return True
@@ -175,25 +175,25 @@ def _breached(check: CheckResult) -> bool | None:
 def _evaluate_check(
     check: CheckResult, breached: bool | None, settings: Alerts, blocked: tuple[str, ...]
 ) -> Observation:
-    said = check.alert or _DEFAULT
+    alerting = check.alert or _DEFAULT
     subject = AlertInfo(
         name=check.id,
         kind="check",
         component=check.component,
-        severity=said.severity or _severity(check),
+        severity=alerting.severity or _choose_severity(check),
         summary=check.message or f"{check.id} is {check.outcome.value}",
         remedy=check.remedy,
         blocked=blocked,
-        runbook=make_runbook_link(settings, check.id, said.runbook),
+        runbook=make_runbook_link(settings, check.id, alerting.runbook),
     )
-    return Observation(subject, breached, make_policy(settings, said.after, said.cooldown))
+    return Observation(subject, breached, make_policy(settings, alerting.after, alerting.cooldown))
 
 
-def _severity(check: CheckResult) -> Severity:
+def _choose_severity(check: CheckResult) -> Severity:
     return "critical" if check.critical and check.outcome is Outcome.FAIL else "warning"
 
 
-def _evaluate_rule(rule: Condition, judged: ThresholdResult, settings: Alerts) -> Observation:
+def _evaluate_rule(rule: Condition, judged: RuleResult, settings: Alerts) -> Observation:
     _, bracket, which = judged.metric.partition("[")
     spelled = format_metric(judged.metric, rule.statistic)
     value = (

@@ -1,4 +1,4 @@
-"""What receivers are told: alerts, and messages of one or several of them."""
+"""Messages to receivers, each with one or several alerts."""
 
 from __future__ import annotations
 
@@ -95,9 +95,9 @@ class Message(msgspec.Struct, frozen=True):
     @property
     def severity(self) -> Severity:
         """The worst of its alerts; "info" for a test."""
-        present = {one.severity for one in self.alerts}
+        present = {alert.severity for alert in self.alerts}
         order: tuple[Severity, ...] = ("critical", "warning")
-        return next((one for one in order if one in present), "info")
+        return next((severity for severity in order if severity in present), "info")
 
 
 def shorten(message: Message) -> Message:

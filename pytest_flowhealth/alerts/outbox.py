@@ -1,4 +1,4 @@
-"""Messages that wait until their receiver has accepted them: at least once, with an id.
+"""The outbox: messages until their receiver has accepted them, delivered at least once, with an id.
 
 Messages to one receiver about the same alert keep their order; no message waits for one about other
 alerts. What a receiver refuses is given up at once. Times are seconds of a clock that never goes back.

@@ -15,7 +15,7 @@ from pytest_flowhealth.domain.metric_names import CHECK, ENDED, scale_of
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.text import format_number, one_line
 from pytest_flowhealth.domain.thresholds import ThresholdResult
-from pytest_flowhealth.domain.units import convertible
+from pytest_flowhealth.domain.units import is_convertible
 from pytest_flowhealth.formats.promql import (
     LOOKBACK,
     MeasuredSeries,
@@ -97,7 +97,9 @@ def _limits(
 ) -> Iterator[PrometheusRule]:
     for threshold in series.check.thresholds:
         statistic = series.statistic(threshold.statistic)
-        comparable = convertible(series.measurement.unit, threshold.unit or series.measurement.unit)
+        comparable = is_convertible(
+            series.measurement.unit, threshold.unit or series.measurement.unit
+        )
         if threshold.measurement != series.measurement.name or statistic is None or not comparable:
             continue
         last = take_last(series.select(target, statistic), series.check.component, intervals)
@@ -130,7 +132,7 @@ def _translate(
         unit = rule.unit or measured.measurement.unit
         statistic = measured.statistic(rule.statistic)
         about = rule.metric in (measured.metric, f"{measured.metric}[{measured.parameters}]")
-        if not about or statistic is None or not convertible(measured.measurement.unit, unit):
+        if not about or statistic is None or not is_convertible(measured.measurement.unit, unit):
             continue
         sign, limit = (">", rule.above) if rule.above is not None else ("<", rule.below)
         expression = _value(rule, measured, statistic, target, intervals)

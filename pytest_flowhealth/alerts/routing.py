@@ -15,15 +15,15 @@ DEFAULT = (Receiver(name="console", type="console"), Receiver(name="log", type="
 """Who is told where nobody is configured."""
 
 
-def router(receivers: Sequence[Receiver]) -> Callable[[AlertInfo], Sequence[AlertRoute]]:
+def make_router(receivers: Sequence[Receiver]) -> Callable[[AlertInfo], Sequence[AlertRoute]]:
     """Return a function that gives the receivers of an alert, by severity and component."""
-    listeners = [(receiver, _listener(receiver)) for receiver in receivers]
+    listeners = [(receiver, _make_route(receiver)) for receiver in receivers]
     return lambda subject: [
-        listener for receiver, listener in listeners if _concerns(receiver, subject)
+        listener for receiver, listener in listeners if _accepts(receiver, subject)
     ]
 
 
-def silencer(
+def make_silencer(
     configured: Iterable[MaintenanceWindow], made: Iterable[Silence], now: datetime.datetime
 ) -> Callable[[AlertInfo], bool]:
     """Return a function that tells whether an alert is silenced at `now`."""
@@ -42,11 +42,11 @@ def matches(name: str, pattern: str) -> bool:
     return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
-def _concerns(receiver: Receiver, subject: AlertInfo) -> bool:
+def _accepts(receiver: Receiver, subject: AlertInfo) -> bool:
     return subject.severity in receiver.severities and (
         not receiver.components or subject.component in receiver.components
     )
 
 
-def _listener(receiver: Receiver) -> AlertRoute:
+def _make_route(receiver: Receiver) -> AlertRoute:
     return AlertRoute(receiver.name, receiver.remind, receiver.escalate)

@@ -1,4 +1,4 @@
-"""Rules: the built-in ones, those of the configuration over them, and what they say of readings."""
+"""Rules: the built-in ones, those of the configuration, and their evaluation on readings."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from importlib import resources
 
 import msgspec
 
-from pytest_flowhealth.alerts.series import Reading, Series
+from pytest_flowhealth.alerts.recent_readings import Reading, RecentReadings
 from pytest_flowhealth.config.alerts import Rule
 from pytest_flowhealth.config.decode import Decoder
 from pytest_flowhealth.domain.alerting import Severity
 from pytest_flowhealth.domain.checks import unit_suffix
-from pytest_flowhealth.domain.statistics import Unsupported, compute, is_statistic
+from pytest_flowhealth.domain.statistics import UnsupportedStatistic, compute, is_statistic
 from pytest_flowhealth.domain.text import format_number
-from pytest_flowhealth.domain.units import convert, convertible
+from pytest_flowhealth.domain.units import convert, is_convertible
 from pytest_flowhealth.errors import UsageError
 
 
@@ -68,8 +68,8 @@ class Condition(msgspec.Struct, frozen=True):
         return f"{side} {format_number(value or 0.0)}{unit_suffix(self.unit)}{per}"
 
 
-class ThresholdResult(msgspec.Struct, frozen=True):
-    """What a rule says of one metric: whether it holds (None: not known), and the value it went by."""
+class RuleResult(msgspec.Struct, frozen=True):
+    """The result of a rule for one metric: whether it is breached (None: unknown), and the value."""
 
     metric: str
     breached: bool | None
@@ -78,7 +78,7 @@ class ThresholdResult(msgspec.Struct, frozen=True):
 
 
 @cache
-def built_in() -> tuple[Rule, ...]:
+def read_built_in_rules() -> tuple[Rule, ...]:
     """Return the built-in rules."""
     text = (resources.files("pytest_flowhealth.alerts") / "rules.toml").read_text(encoding="utf-8")
     decoder = Decoder("rules.toml")
@@ -87,15 +87,15 @@ def built_in() -> tuple[Rule, ...]:
     return rules
 
 
-def conditions(configured: Sequence[Rule]) -> tuple[Condition, ...]:
-    """Return the rules that are in use: the built-in ones as they were changed, then the others.
+def make_conditions(configured: Sequence[Rule]) -> tuple[Condition, ...]:
+    """Return the enabled rules: the built-in ones with the configured changes, then the others.
 
     Raises:
         UsageError: One says too little, or what can't be meant; all are named.
     """
-    named = {rule.name: rule for rule in built_in()}
+    named = {rule.name: rule for rule in read_built_in_rules()}
     for rule in configured:
-        named[rule.name] = _changed(named[rule.name], rule) if rule.name in named else rule
+        named[rule.name] = _apply_changes(named[rule.name], rule) if rule.name in named else rule
     found, problems = [], []
     for rule in named.values():
         if rule.enabled is False:
@@ -109,9 +109,9 @@ def conditions(configured: Sequence[Rule]) -> tuple[Condition, ...]:
     return tuple(found)
 
 
-def switched_off(configured: Sequence[Rule]) -> list[str]:
+def find_disabled_rules(configured: Sequence[Rule]) -> list[str]:
     """Return the names of the rules that are not used."""
-    named = {rule.name: rule.enabled for rule in built_in()}
+    named = {rule.name: rule.enabled for rule in read_built_in_rules()}
     named |= {rule.name: rule.enabled for rule in configured if rule.enabled is not None}
     return [name for name, enabled in named.items() if enabled is False]
 
@@ -125,7 +125,7 @@ def find_lookbacks(rules: Sequence[Condition]) -> dict[str, float]:
     return found
 
 
-def judge(rule: Condition, series: Series, now: float, begun: float) -> list[ThresholdResult]:
+def judge(rule: Condition, series: RecentReadings, now: float, begun: float) -> list[RuleResult]:
     """Return what a rule says now, of each metric that it names.
 
     Args:
@@ -136,37 +136,37 @@ def judge(rule: Condition, series: Series, now: float, begun: float) -> list[Thr
     """
     names = list(series.named(rule.metric))
     if rule.absent is None:
-        return [_judged(rule, metric, series, now) for metric in names]
-    found = [_absence(rule, metric, series, now, begun) for metric in names or [rule.metric]]
+        return [_judge_metric(rule, metric, series, now) for metric in names]
+    found = [_judge_absence(rule, metric, series, now, begun) for metric in names or [rule.metric]]
     # That nothing at all came is over with the first value of any parametrised check.
-    every = [ThresholdResult(rule.metric, False)] if names and rule.metric not in names else []
+    every = [RuleResult(rule.metric, False)] if names and rule.metric not in names else []
     return every + found
 
 
-def _judged(rule: Condition, metric: str, series: Series, now: float) -> ThresholdResult:
+def _judge_metric(rule: Condition, metric: str, series: RecentReadings, now: float) -> RuleResult:
     readings = series.since(metric, now - rule.window) if rule.window else _last(series, metric)
     value = _change(rule, readings) if rule.per else _statistic(rule, readings)
     theirs = series.unit(metric)
     unit = rule.unit or theirs
-    if value is None or not convertible(theirs, unit):
-        return ThresholdResult(metric, None, None, unit)
+    if value is None or not is_convertible(theirs, unit):
+        return RuleResult(metric, None, None, unit)
     value = convert(value, theirs, unit)
     if rule.above is not None:
-        return ThresholdResult(metric, value > rule.above, value, unit)
-    return ThresholdResult(metric, value < (rule.below or 0.0), value, unit)
+        return RuleResult(metric, value > rule.above, value, unit)
+    return RuleResult(metric, value < (rule.below or 0.0), value, unit)
 
 
-def _absence(
-    rule: Condition, metric: str, series: Series, now: float, begun: float
-) -> ThresholdResult:
+def _judge_absence(
+    rule: Condition, metric: str, series: RecentReadings, now: float, begun: float
+) -> RuleResult:
     last = series.last(metric)
     seconds = now - (begun if last is None else last.at)
     late = seconds > (rule.absent or 0.0)
     # Before the first value it is not known whether there was one before the monitor's start.
-    return ThresholdResult(metric, late or (None if last is None else False), seconds, "s")
+    return RuleResult(metric, late or (None if last is None else False), seconds, "s")
 
 
-def _last(series: Series, metric: str) -> list[Reading]:
+def _last(series: RecentReadings, metric: str) -> list[Reading]:
     last = series.last(metric)
     return [] if last is None else [last]
 
@@ -177,7 +177,7 @@ def _statistic(rule: Condition, readings: Sequence[Reading]) -> float | None:
         return None
     try:
         found = compute(rule.statistic or "median", values)
-    except Unsupported:
+    except UnsupportedStatistic:
         return None
     return found if math.isfinite(found) else None
 
@@ -192,14 +192,14 @@ def _change(rule: Condition, readings: Sequence[Reading]) -> float | None:
     return (last - first) / (readings[-1].at - readings[0].at) * (rule.per or 1.0)
 
 
-def _changed(rule: Rule, over: Rule) -> Rule:
+def _apply_changes(rule: Rule, over: Rule) -> Rule:
     """Return a built-in rule with what the configuration says of it."""
-    said = {
+    changes = {
         name: value for name in Rule.__struct_fields__ if (value := getattr(over, name)) is not None
     }
-    if said.keys() & {"above", "below", "absent"}:
-        said = {"above": None, "below": None, "absent": None, **said}
-    return msgspec.structs.replace(rule, **said)
+    if changes.keys() & {"above", "below", "absent"}:
+        changes = {"above": None, "below": None, "absent": None, **changes}
+    return msgspec.structs.replace(rule, **changes)
 
 
 def _condition(rule: Rule) -> Condition:
@@ -207,7 +207,7 @@ def _condition(rule: Rule) -> Condition:
         raise ValueError("'metric' is missing, such as 'redis.connect.p95'")
     if rule.above is None and rule.below is None and rule.absent is None:
         raise ValueError("it needs 'above', 'below' or 'absent'")
-    metric, statistic = split(rule.metric)
+    metric, statistic = split_metric(rule.metric)
     return Condition(
         name=rule.name,
         metric=metric,
@@ -233,7 +233,7 @@ def format_metric(metric: str, statistic: str | None) -> str:
     return f"{head}.{statistic}{bracket}{which}" if statistic else metric
 
 
-def split(spelled: str) -> tuple[str, str | None]:
+def split_metric(spelled: str) -> tuple[str, str | None]:
     """Return a metric and the statistic that its name ends with: `redis.connect.p95`."""
     bracket = spelled.find("[")
     head, brackets = (spelled, "") if bracket < 0 else (spelled[:bracket], spelled[bracket:])

@@ -1,4 +1,4 @@
-"""The states of one alert, and who is to be told: pure, time is an argument.
+"""The state machine of one alert and its notifications; pure, time is an argument.
 
 ::
 
@@ -49,7 +49,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
         changes: When it began or ceased to fire, as far as the flap window reaches.
         flapping: Whether that was too often.
         notified: When each receiver was last told that it fires.
-        told: Who was told that it fires, and not yet that it is over.
+        firing_sent: The receivers that were told that it fires, and not yet that it is over.
         calmed: Who was told that it flaps.
         acknowledged: Whether somebody takes care of it.
     """
@@ -61,7 +61,7 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     changes: tuple[float, ...] = ()
     flapping: bool = False
     notified: dict[str, float] = {}
-    told: tuple[str, ...] = ()
+    firing_sent: tuple[str, ...] = msgspec.field(default=(), name="told")
     calmed: tuple[str, ...] = ()
     acknowledged: bool = False
 
@@ -89,12 +89,16 @@ class Notification(msgspec.Struct, frozen=True):
 def step(state: State, breached: bool | None, now: float, policy: Policy) -> State:  # tri-state
     """Return the state after a look at the condition: it holds, it does not, it is not known."""
     moved = (
-        state if breached is None else _holds(state, now, policy) if breached else _over(state, now)
+        state
+        if breached is None
+        else _apply_breach(state, now, policy)
+        if breached
+        else _apply_recovery(state, now)
     )
     changes = tuple(at for at in moved.changes if now - at < policy.flap_window)
     lately = bool(changes) and now - changes[-1] < policy.flap_window / 2
     flapping = lately and (state.flapping or len(changes) >= policy.flap_changes)
-    settled = moved.phase == "resolved" and _ago(moved.ended, now) >= policy.cooldown
+    settled = moved.phase == "resolved" and _compute_age(moved.ended, now) >= policy.cooldown
     return msgspec.structs.replace(
         moved,
         phase="inactive" if settled and not breached else moved.phase,
@@ -105,7 +109,7 @@ def step(state: State, breached: bool | None, now: float, policy: Policy) -> Sta
     )
 
 
-def _holds(state: State, now: float, policy: Policy) -> State:
+def _apply_breach(state: State, now: float, policy: Policy) -> State:
     if state.fires:
         return state
     since = state.since if state.phase == "pending" and state.since is not None else now
@@ -116,7 +120,7 @@ def _holds(state: State, now: float, policy: Policy) -> State:
     )
 
 
-def _over(state: State, now: float) -> State:
+def _apply_recovery(state: State, now: float) -> State:
     if state.fires:
         changes = (*state.changes, now)
         return msgspec.structs.replace(state, phase="resolved", ended=now, changes=changes)
@@ -137,14 +141,14 @@ def notify(
     While it flaps, nobody is told but once that it does.
     """
     if not state.fires and not state.flapping:
-        notes = tuple(Notification(name, "resolved") for name in state.told)
-        return msgspec.structs.replace(state, told=()), notes
+        notes = tuple(Notification(name, "resolved") for name in state.firing_sent)
+        return msgspec.structs.replace(state, firing_sent=()), notes
     if silenced:
         return state, ()
     found = [
         Notification(route.name, kind)
         for route in listeners
-        if (kind := _due(state, now, policy, route))
+        if (kind := _choose_kind(state, now, policy, route))
     ]
     names = [notification.receiver for notification in found]
     calmed = [notification.receiver for notification in found if notification.kind == "flapping"]
@@ -152,33 +156,35 @@ def notify(
         msgspec.structs.replace(
             state,
             notified={**state.notified, **dict.fromkeys(names, now)},
-            told=tuple(dict.fromkeys((*state.told, *names))),
+            firing_sent=tuple(dict.fromkeys((*state.firing_sent, *names))),
             calmed=tuple(dict.fromkeys((*state.calmed, *calmed))),
         ),
         tuple(found),
     )
 
 
-def _due(state: State, now: float, policy: Policy, route: AlertRoute) -> Kind | None:
+def _choose_kind(state: State, now: float, policy: Policy, route: AlertRoute) -> Kind | None:
     """Return what a receiver is to be told of an alert that fires or flaps."""
-    since_told = _ago(state.notified.get(route.name), now)
-    if since_told < policy.cooldown or not _concerned(state, now, route):
+    since_notified = _compute_age(state.notified.get(route.name), now)
+    if since_notified < policy.cooldown or not _is_notified(state, now, route):
         return None
     if state.flapping:
         return None if route.name in state.calmed else "flapping"
-    if route.name not in state.told:
+    if route.name not in state.firing_sent:
         return "firing"
-    if route.remind is None or state.acknowledged or since_told < route.remind:
+    if route.remind is None or state.acknowledged or since_notified < route.remind:
         return None
     return "reminder"
 
 
-def _concerned(state: State, now: float, route: AlertRoute) -> bool:
+def _is_notified(state: State, now: float, route: AlertRoute) -> bool:
     """Tell whether it is the receiver's turn: one that escalates waits for others to acknowledge."""
-    if route.escalate is None or route.name in state.told:
+    if route.escalate is None or route.name in state.firing_sent:
         return True
-    return not state.acknowledged and state.fires and _ago(state.fired, now) >= route.escalate
+    return (
+        not state.acknowledged and state.fires and _compute_age(state.fired, now) >= route.escalate
+    )
 
 
-def _ago(at: float | None, now: float) -> float:
+def _compute_age(at: float | None, now: float) -> float:
     return float("inf") if at is None else now - at

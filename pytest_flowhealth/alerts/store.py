@@ -1,4 +1,4 @@
-"""Alerts in the history: their states, what became of them, the outbox, silences, acknowledgements."""
+"""Alerts in the history file: states, events, the outbox, silences and acknowledgements."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ class Changes(msgspec.Struct, frozen=True):
     ended: Sequence[str] = ()
 
 
-def write(connection: sqlite3.Connection, changes: Changes) -> None:
+def write_changes(connection: sqlite3.Connection, changes: Changes) -> None:
     """Write all of it or nothing.
 
     Raises:
         sqlite3.Error: It can't be written.
     """
     with transaction(connection):
-        authors = acknowledged(connection) if changes.events else {}
+        authors = read_acknowledged(connection) if changes.events else {}
         for name, record in changes.alerts.items():
             if record is None:
                 connection.execute("DELETE FROM alerts WHERE name = ?", (name,))
@@ -99,7 +99,7 @@ def write(connection: sqlite3.Connection, changes: Changes) -> None:
         connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (CLOCK, changes.clock))
 
 
-def alerts(connection: sqlite3.Connection) -> dict[str, TrackedAlert]:
+def read_alerts(connection: sqlite3.Connection) -> dict[str, TrackedAlert]:
     """Return the alerts that are remembered, by name.
 
     Raises:
@@ -109,7 +109,7 @@ def alerts(connection: sqlite3.Connection) -> dict[str, TrackedAlert]:
     return {name: _tracked.decode(data) for name, data in rows}
 
 
-def outbox(connection: sqlite3.Connection) -> list[Pending]:
+def read_outbox(connection: sqlite3.Connection) -> list[Pending]:
     """Return the messages that wait, the oldest first.
 
     Raises:
@@ -119,7 +119,7 @@ def outbox(connection: sqlite3.Connection) -> list[Pending]:
     return [_pending.decode(data) for (data,) in rows]
 
 
-def fact(connection: sqlite3.Connection, name: str) -> float | None:
+def read_fact(connection: sqlite3.Connection, name: str) -> float | None:
     """Return a fact, None where there is none.
 
     Raises:
@@ -129,7 +129,7 @@ def fact(connection: sqlite3.Connection, name: str) -> float | None:
     return None if row is None else float(row[0])
 
 
-def events(
+def read_events(
     connection: sqlite3.Connection, *, since: float = 0.0, limit: int = 1_000
 ) -> list[Event]:
     """Return what became of alerts, the last written first.
@@ -149,7 +149,7 @@ def events(
     return found
 
 
-def silences(connection: sqlite3.Connection, now: float) -> list[Silence]:
+def read_silences(connection: sqlite3.Connection, now: float) -> list[Silence]:
     """Return the silences that have not ended.
 
     Raises:
@@ -161,7 +161,7 @@ def silences(connection: sqlite3.Connection, now: float) -> list[Silence]:
     return [Silence(*row) for row in rows]
 
 
-def silence(connection: sqlite3.Connection, silence: Silence) -> str:
+def save_silence(connection: sqlite3.Connection, silence: Silence) -> str:
     """Keep a silence, and return its id.
 
     Raises:
@@ -212,7 +212,7 @@ def withdraw_acknowledgement(connection: sqlite3.Connection, alert: str) -> bool
     return found.rowcount > 0
 
 
-def acknowledged(connection: sqlite3.Connection) -> dict[str, str]:
+def read_acknowledged(connection: sqlite3.Connection) -> dict[str, str]:
     """Return who takes care of which alert.
 
     Raises:

@@ -19,7 +19,7 @@ from pytest_flowhealth.alerts.engine import TrackedAlert
 from pytest_flowhealth.alerts.evaluation import make_policy
 from pytest_flowhealth.alerts.message import Message, Origin, make_test_messages
 from pytest_flowhealth.alerts.routing import matches
-from pytest_flowhealth.alerts.rules import switched_off
+from pytest_flowhealth.alerts.rules import find_disabled_rules
 from pytest_flowhealth.alerts.store import Silence
 from pytest_flowhealth.cli.common import (
     Duration,
@@ -36,7 +36,7 @@ from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.domain.text import format_number
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.history.keeping import asked
+from pytest_flowhealth.history.recording import query_history
 from pytest_flowhealth.monitor.console import Console
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.settings import Settings
@@ -67,7 +67,7 @@ def list_alerts(ctx: click.Context, project: str | None = None, history: str | N
         complain(f"no alerts are known: no monitor has run here, {path} is not there")
         ctx.exit(Status.UNKNOWN.exit_code)
     unknown: dict[str, TrackedAlert] = {}
-    alerts, problem = asked(path, store.alerts, unknown)
+    alerts, problem = query_history(path, store.read_alerts, unknown)
     rows = [(name, _describe_phase(one)) for name, one in alerts.items() if _is_active(one)]
     for line in align(rows):
         echo(line)
@@ -89,8 +89,8 @@ def silence(match: str, duration: float, project: str | None, history: str | Non
         raise UsageError("MATCH must be the name of an alert, or a pattern such as 'redis.*'")
 
     def add(connection: sqlite3.Connection) -> list[str]:
-        store.silence(connection, silence)
-        return [name for name in store.alerts(connection) if matches(name, silence.pattern)]
+        store.save_silence(connection, silence)
+        return [name for name in store.read_alerts(connection) if matches(name, silence.pattern)]
 
     names = change_history(find_history(settings.target, history).path, add)
     end = datetime.datetime.fromtimestamp(silence.ends, datetime.UTC)
@@ -109,7 +109,7 @@ def acknowledge(alert: str, project: str | None, history: str | None) -> None:
     def add(connection: sqlite3.Connection) -> None:
         firing = [
             name
-            for name, one in store.alerts(connection).items()
+            for name, one in store.read_alerts(connection).items()
             if one.state.fires or one.state.flapping
         ]
         if alert not in firing:
@@ -129,11 +129,11 @@ def rules(project: str | None, history: str | None) -> None:
     settings = read_settings(project)
     path = find_history(settings.target, history).path
     unknown: dict[str, TrackedAlert] = {}
-    alerts, problem = asked(path, store.alerts, unknown)
+    alerts, problem = query_history(path, store.read_alerts, unknown)
     for line in _describe_rules(settings, alerts):
         echo(line)
     nothing: list[str] = []
-    lines, broken = asked(path, lambda file: [*_backtest(settings, file)], nothing)
+    lines, broken = query_history(path, lambda file: [*_backtest(settings, file)], nothing)
     echo("")
     for line in lines or [f"no history to test them on: {problem or broken or path}"]:
         echo(line)
@@ -198,7 +198,9 @@ def _describe_rules(settings: Settings, alerts: dict[str, TrackedAlert]) -> list
         )
         for rule in settings.rules
     ]
-    rows += [(name, "", "", "", "", "off") for name in switched_off(settings.target.config.rules)]
+    rows += [
+        (name, "", "", "", "", "off") for name in find_disabled_rules(settings.target.config.rules)
+    ]
     rows += [
         (
             one.subject.name,

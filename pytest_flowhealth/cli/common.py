@@ -15,9 +15,9 @@ from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.text import printable
 from pytest_flowhealth.domain.units import parse_duration
 from pytest_flowhealth.errors import FlowHealthError, UsageError
-from pytest_flowhealth.history.keeping import opened, said
-from pytest_flowhealth.history.place import Place, usable_place_of
-from pytest_flowhealth.monitor.settings import MonitorOptions, Settings, read
+from pytest_flowhealth.history.location import HistoryLocation, find_usable_location
+from pytest_flowhealth.history.recording import describe_error, open_history
+from pytest_flowhealth.monitor.settings import MonitorOptions, Settings, load_settings
 
 Result = TypeVar("Result")
 
@@ -70,7 +70,7 @@ def read_settings(project: str | None) -> Settings:
     Raises:
         UsageError: The configuration is invalid.
     """
-    return read(
+    return load_settings(
         MonitorOptions(
             folder=str(Path.cwd()),
             project=project,
@@ -84,13 +84,13 @@ def read_settings(project: str | None) -> Settings:
     )
 
 
-def find_history(target: Target, history: str | None) -> Place:
+def find_history(target: Target, history: str | None) -> HistoryLocation:
     """Return where the history is.
 
     Raises:
         UsageError: The address is invalid, or a newer version wrote the file.
     """
-    return usable_place_of(history, Path.cwd(), target)
+    return find_usable_location(history, Path.cwd(), target)
 
 
 def change_history(path: Path, change: Callable[[sqlite3.Connection], Result]) -> Result:
@@ -103,10 +103,12 @@ def change_history(path: Path, change: Callable[[sqlite3.Connection], Result]) -
     if not path.is_file():
         raise UsageError(f"there is no history {path}: no monitor has run there")
     try:
-        with opened(path, _WAIT) as connection:
+        with open_history(path, _WAIT) as connection:
             return change(connection)
     except sqlite3.Error as error:
-        raise FlowHealthError(f"the history {path} can't be used: {said(error)}") from None
+        raise FlowHealthError(
+            f"the history {path} can't be used: {describe_error(error)}"
+        ) from None
 
 
 def align(rows: Sequence[tuple[str, ...]]) -> list[str]:

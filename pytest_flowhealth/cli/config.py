@@ -19,7 +19,7 @@ from pytest_flowhealth.config.manifest import Manifest
 from pytest_flowhealth.config.model import Configuration, Limits
 from pytest_flowhealth.config.reference import read_schema
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.domain.text import HIDDEN, Redactor, secrets_in
+from pytest_flowhealth.domain.text import HIDDEN, Redactor, find_secrets
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError
 from pytest_flowhealth.probes.project import NpmProject, find_build, find_config_files
 from pytest_flowhealth.probes.redis.application import find_address
@@ -47,7 +47,7 @@ def command(project: str | None, *, changed: bool, schema: bool) -> None:
         click.echo(read_schema(), nl=False)
         return
     target = read_target(project)
-    redact = Redactor(secrets_in(os.environ))
+    redact = Redactor(find_secrets(os.environ))
     echo(f"# {target.name or 'unnamed'} {target.version or ''}".rstrip() + f" in {target.root}")
     rows = [
         (f"# {key} is not set" if value is None else f"{key} = {to_toml(value)}", source)

@@ -18,11 +18,11 @@ from pytest_flowhealth.cli.common import (
 from pytest_flowhealth.config.atomic import FOLDER
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.checks import CheckResult
-from pytest_flowhealth.domain.metric_names import origin_of
+from pytest_flowhealth.domain.metric_names import find_origin_labels
 from pytest_flowhealth.domain.report import Document, Report
 from pytest_flowhealth.errors import FlowHealthError
-from pytest_flowhealth.history.reader import Reader, consulted
-from pytest_flowhealth.monitor.schedule import interval_of
+from pytest_flowhealth.history.reader import Reader, query_reader
+from pytest_flowhealth.monitor.schedule import choose_interval
 from pytest_flowhealth.monitor.settings import Settings
 
 _RUNS = 50
@@ -79,7 +79,7 @@ def read_measured(project: str | None, history: str | None) -> Measured:
     settings = read_settings(project)
     path = find_history(settings.target, history).path
     nothing: list[Report] = []
-    reports, problem = consulted(path, _read_reports, nothing)
+    reports, problem = query_reader(path, _read_reports, nothing)
     reports += _read_last(settings.target)
     reports.sort(key=lambda report: report.started)
     if not any(report.checks for report in reports):
@@ -97,8 +97,8 @@ def read_measured(project: str | None, history: str | None) -> Measured:
         }
     latest = msgspec.structs.replace(reports[-1], checks=tuple(checks.values()))
     components = {check.component for check in latest.checks}
-    intervals = {name: interval_of(name, None, settings.intervals) for name in components}
-    return Measured(latest, dict(origin_of(latest))["target"], intervals, settings)
+    intervals = {name: choose_interval(name, None, settings.intervals) for name in components}
+    return Measured(latest, dict(find_origin_labels(latest))["target"], intervals, settings)
 
 
 def _read_reports(reader: Reader) -> list[Report]:

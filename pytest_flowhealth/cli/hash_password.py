@@ -20,4 +20,4 @@ def command() -> None:
         password = sys.stdin.readline().rstrip("\r\n")
     if not password:
         raise UsageError("there is no password: type one, or pipe it in")
-    click.echo(passwords.made(password))
+    click.echo(passwords.hash(password))

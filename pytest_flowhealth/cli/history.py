@@ -26,8 +26,8 @@ from pytest_flowhealth.domain.checks import unit_suffix
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.domain.text import format_number
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.history.query import Past
-from pytest_flowhealth.history.reader import Reader, consulted
+from pytest_flowhealth.history.query import PastMeasurement
+from pytest_flowhealth.history.reader import Reader, query_reader
 from pytest_flowhealth.history.threshold_suggestions import suggest_thresholds
 from pytest_flowhealth.history.trends import MetricTrend, read_trends
 
@@ -156,7 +156,7 @@ def _print(
     target = read_target(project)
     place = find_history(target, history)
     empty: list[str] = []
-    lines, problem = consulted(place.path, read, empty)
+    lines, problem = query_reader(place.path, read, empty)
     server = place.reader(target)
     if not lines and server is not None:
         try:
@@ -173,7 +173,7 @@ def _print(
         ctx.exit(Status.UNKNOWN.exit_code)
 
 
-def _format_csv(found: list[Past]) -> list[str]:
+def _format_csv(found: list[PastMeasurement]) -> list[str]:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["time", "run", "sample"])
@@ -183,7 +183,7 @@ def _format_csv(found: list[Past]) -> list[str]:
     return text.getvalue().splitlines() if found else []
 
 
-def _format_json(metric: str, found: list[Past]) -> list[str]:
+def _format_json(metric: str, found: list[PastMeasurement]) -> list[str]:
     if not found:
         return []
     runs = [

@@ -29,7 +29,7 @@ from pytest_flowhealth.github_issues.planning import (
 )
 from pytest_flowhealth.github_issues.sync import SyncResult, read_groups, sync_history
 from pytest_flowhealth.github_issues.templates import make_form_url, make_title
-from pytest_flowhealth.history.keeping import opened, said
+from pytest_flowhealth.history.recording import describe_error, open_history
 from pytest_flowhealth.install_reports.report import FailureGroup
 from pytest_flowhealth.probes.github.resources import Issue
 from pytest_flowhealth.probes.github.settings import TOKENS, find_repository, find_token
@@ -63,7 +63,7 @@ def command(ctx: click.Context, *, dry_run: bool, project: str | None, history: 
     try:
         _print_preview(path, target, repository, dry_run=dry_run)
     except sqlite3.Error as error:
-        _print_error(f"the history can't be used: {said(error)}")
+        _print_error(f"the history can't be used: {describe_error(error)}")
         ctx.exit(Status.UNKNOWN.exit_code)
 
 
@@ -88,7 +88,7 @@ def _print_preview(path: Path, target: Target, repository: str, *, dry_run: bool
     """Print requests or links, without a request to GitHub."""
     policy = IssuePolicy.from_target(target)
     api = target.config.github.api
-    with opened(path, _WAIT) as connection:
+    with open_history(path, _WAIT) as connection:
         groups = read_groups(connection, os.environ)
         records = IssueStore(connection, api, repository).load()
     selected = select_groups(groups, policy)

@@ -10,7 +10,7 @@ import click
 
 from pytest_flowhealth.config.problems import suggest
 from pytest_flowhealth.domain.status import USAGE_ERROR, Status
-from pytest_flowhealth.domain.text import Redactor, printable, secrets_in
+from pytest_flowhealth.domain.text import Redactor, find_secrets, printable
 from pytest_flowhealth.errors import FlowHealthError, UsageError
 
 _COMMANDS = {
@@ -77,5 +77,5 @@ def main() -> None:
 
 
 def _complain(text: str) -> None:
-    redact = Redactor(secrets_in(os.environ))
+    redact = Redactor(find_secrets(os.environ))
     sys.stderr.write(f"{printable(redact(text), 20_000)}\n")

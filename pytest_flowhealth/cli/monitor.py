@@ -15,7 +15,7 @@ import msgspec
 from pytest_flowhealth.cli.common import Duration, history_option, project_option
 from pytest_flowhealth.config.atomic import FOLDER
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.monitor.settings import MonitorOptions, Settings, history_of, read
+from pytest_flowhealth.monitor.settings import MonitorOptions, Settings, find_history, load_settings
 
 _NOT_FOR_ROUNDS = {
     "health_output": "--health-output belongs to one run; a monitor writes [monitor] openmetrics",
@@ -65,9 +65,9 @@ def command(
         history=options.health_history or history,
         page=web,
     )
-    settings = read(asked)
+    settings = load_settings(asked)
     asked = msgspec.structs.replace(asked, report=_find_report(options.health_report, settings))
-    history_of(asked, settings)
+    find_history(asked, settings)
     _require_web(asked, settings)
     _replace_report(asked)
     sys.stdout.flush()
@@ -109,13 +109,15 @@ def _require_web(asked: MonitorOptions, settings: Settings) -> None:
     """Refuse a web page that can't be served."""
     if asked.page is None:
         return
-    from pytest_flowhealth.web.settings import Secrets, read_address, served_of
+    from pytest_flowhealth.web.settings import Secrets, make_server_settings, read_address
 
     absent = [name for name in ("starlette", "uvicorn", "websockets") if find_spec(name) is None]
     if absent:
         names = " and ".join(absent)
         raise UsageError(f"--web needs {names}: pip install 'pytest-flowhealth[web]'")
-    served_of(read_address(asked.page), settings.target, Secrets.taken({**os.environ}))
+    make_server_settings(
+        read_address(asked.page), settings.target, Secrets.from_environ({**os.environ})
+    )
 
 
 def _replace_report(asked: MonitorOptions) -> None:

@@ -26,7 +26,7 @@ from pytest_flowhealth.config.fields import (
 from pytest_flowhealth.config.model import Configuration
 from pytest_flowhealth.config.notation import Notation
 from pytest_flowhealth.config.problems import quote, quote_key, shorten, suggest
-from pytest_flowhealth.domain.text import secrets_in
+from pytest_flowhealth.domain.text import find_secrets
 
 
 class Value(NamedTuple):
@@ -166,7 +166,7 @@ def _decode_entries(
         entry = _decode(each, item_of(kind), f"{key}.{quote_key(name)}", problems, strict=strict)
         if len(problems) == before:
             decoded[name] = entry
-        elif secrets_in({name: str(each)}):
+        elif find_secrets({name: str(each)}):
             problems[before:] = [f"{key}.{quote_key(name)}: the value is not valid"]
     return decoded
 

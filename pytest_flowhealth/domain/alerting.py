@@ -1,4 +1,4 @@
-"""How a check that fails raises its alert: what `@pytest.mark.alert` says."""
+"""The alert settings of a check, as declared by `@pytest.mark.alert`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RAISING: tuple[Raising, ...] = ("fail", "unknown")
 
 
 class Alerting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What a check says of its alert; `after` and `cooldown` in seconds, None for the defaults."""
+    """The alert settings of a check; `after` and `cooldown` in seconds, None for the defaults."""
 
     after: float = 0.0
     cooldown: float | None = None

@@ -1,4 +1,4 @@
-"""One check: what its markers declare, what a run of it left, and the result of both."""
+"""A check: its declaration (`CheckSpec`), its run (`CheckRun`) and its result (`CheckResult`)."""
 
 from __future__ import annotations
 
@@ -200,8 +200,10 @@ def evaluate_thresholds(
     thresholds: Iterable[Threshold], series: Iterable[Series]
 ) -> tuple[ThresholdResult, ...]:
     """Return the result of each threshold for what was measured."""
-    measured = {one.measurement.name: one for one in series}
-    return tuple([evaluate(one, measured.get(one.measurement)) for one in thresholds])
+    measured = {each.measurement.name: each for each in series}
+    return tuple(
+        [evaluate(threshold, measured.get(threshold.measurement)) for threshold in thresholds]
+    )
 
 
 def make_unreported(spec: CheckSpec, message: str) -> CheckResult:
@@ -279,12 +281,15 @@ def _explain_body(run: CheckRun, thresholds: Sequence[ThresholdResult]) -> list[
     if call is None:
         return []
     expected = call.outcome in (PhaseOutcome.XFAILED, PhaseOutcome.XPASSED)
-    crossed = [one for one in thresholds if one.outcome not in (Outcome.PASS, Outcome.SKIP)]
+    crossed = [
+        result for result in thresholds if result.outcome not in (Outcome.PASS, Outcome.SKIP)
+    ]
     if call.outcome not in (PhaseOutcome.PASSED, PhaseOutcome.THRESHOLDS):
         # A body that ended early did not measure everything; what it measured still counts.
-        crossed = [one for one in crossed if one.observed is not None]
+        crossed = [result for result in crossed if result.observed is not None]
     reasons = [
-        Reason(Outcome.WARN if expected else one.outcome, describe_limit(one)) for one in crossed
+        Reason(Outcome.WARN if expected else result.outcome, describe_limit(result))
+        for result in crossed
     ]
     reasons += [Reason(Outcome.WARN, text) for text in run.warnings]
     if run.attempts > 1 and call.outcome is PhaseOutcome.PASSED:

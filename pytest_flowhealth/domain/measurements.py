@@ -52,20 +52,24 @@ def make_series(
     a `problem` in place of a value: nothing is put in for what is missing.
     """
     if unit not in UNITS:
-        return _unusable(name, str(unit), f"its unit {unit!r} is unknown")
+        return _make_unusable(name, str(unit), f"its unit {unit!r} is unknown")
     try:
-        taken = _scalar(name, value, unit) if _is_number(value) else _series(name, value, unit)
-        bounds = None if interval is None else _interval(interval)
+        taken = (
+            _make_scalar(name, value, unit)
+            if _is_number(value)
+            else _make_samples_series(name, value, unit)
+        )
+        bounds = None if interval is None else _check_interval(interval)
     except (TypeError, ValueError, OverflowError) as error:
-        return _unusable(name, unit, str(error))
+        return _make_unusable(name, unit, str(error))
     if bounds is None and doubt is None:
         return taken
     known = msgspec.structs.replace(taken.measurement, interval=bounds, doubt=doubt)
     return Series(known, taken.samples)
 
 
-def _interval(given: tuple[float, float]) -> tuple[float, float]:
-    low, high = (_number(one) for one in given)
+def _check_interval(given: tuple[float, float]) -> tuple[float, float]:
+    low, high = (_read_number(bound) for bound in given)
     if low > high:
         raise ValueError(f"its interval from {low} to {high} is empty")
     return low, high
@@ -76,9 +80,9 @@ def _is_number(value: object) -> bool:
     return kind is float or kind is int or (isinstance(value, Real) and kind is not bool)
 
 
-def _number(value: object) -> float:
+def _read_number(value: object) -> float:
     if not _is_number(value):
-        raise TypeError(f"{_shown(value)} is no number")
+        raise TypeError(f"{_shorten(value)} is no number")
     try:
         number = float(value)  # type: ignore[arg-type]  # a Real, seen above
     except OverflowError:
@@ -88,24 +92,24 @@ def _number(value: object) -> float:
     return number
 
 
-def _scalar(name: str, value: object, unit: str) -> Series:
-    number = _number(value)
+def _make_scalar(name: str, value: object, unit: str) -> Series:
+    number = _read_number(value)
     return Series(Measurement(name, unit, value=number), (number,))
 
 
-def _series(name: str, values: object, unit: str) -> Series:
+def _make_samples_series(name: str, values: object, unit: str) -> Series:
     if isinstance(values, (str, bytes, dict)) or not isinstance(values, Iterable):
-        raise TypeError(f"{_shown(values)} is no number")
-    samples = tuple(_number(value) for value in values)
+        raise TypeError(f"{_shorten(values)} is no number")
+    samples = tuple(_read_number(value) for value in values)
     if not samples:
         raise ValueError("it has no samples")
     return Series(Measurement(name, unit, stats=statistics.summarise(samples)), samples)
 
 
-def _unusable(name: str, unit: str, problem: str) -> Series:
+def _make_unusable(name: str, unit: str, problem: str) -> Series:
     return Series(Measurement(name, unit, problem=problem))
 
 
-def _shown(value: object) -> str:
+def _shorten(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."

@@ -8,7 +8,7 @@ another unit, such as ms or %, the label `unit` has it. `promtool check metrics`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 
 import msgspec
@@ -95,7 +95,7 @@ HELP = {
     CHECK: "A check: 0 pass, 1 warn, 2 fail, 3 unknown; absent where it was skipped.",
     INFO: "Which version was looked at, and on what kind of machine.",
 }
-"""What is told of every run, and what it means."""
+"""The help texts of the metrics of every run."""
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -109,36 +109,49 @@ class Sample(msgspec.Struct, frozen=True, gc=False):
     at: float
 
 
-def place(host: str, target: str, instance: str) -> Labels:
-    """Return the labels that say where something is from."""
+def make_origin_labels(host: str, target: str, instance: str) -> Labels:
+    """Return the labels of the origin: host, target and instance."""
     return (("host", host), ("target", target), ("instance", instance))
 
 
-def origin_of(health: Report) -> Labels:
+def find_origin_labels(health: Report) -> Labels:
     """Return the labels that say where a run is from; a target without a name has its folder's."""
     target = health.target.name or PurePath(health.target.path).name
     instance = health.target.instance or f"{health.host.name}:{health.target.path}"
-    return place(health.host.name, target, instance)
+    return make_origin_labels(health.host.name, target, instance)
 
 
-def exposed(health: Report, where: Labels, fingerprint: str | None = None) -> Iterator[Sample]:
+def iterate_samples(
+    health: Report, where: Labels, fingerprint: str | None = None
+) -> Iterator[Sample]:
     """Yield what a run found, each series once: its verdict, its checks' outcomes, what they measured.
 
     Args:
         health: The run; its samples are of its end.
-        where: As `place` has it.
+        where: Labels as `make_origin_labels` returns them.
         fingerprint: Of the machine and the target (history/fingerprint.py), where it is known.
     """
     at = health.started.timestamp() + health.duration
     seen: set[tuple[str, Labels]] = set()
-    for name, labels, value in _verdict(health, fingerprint, at):
+    for name, labels, value in _iterate_verdict(health, fingerprint, at):
         yield Sample(name, (*where, *labels), value, at)
     for check in health.checks:
-        for name, labels, value in _measured(check):
+        for name, labels, value in _iterate_measurements(check):
             # Two checks that measured the same: the first counts, as everywhere.
             if (name, labels) not in seen:
                 seen.add((name, labels))
                 yield Sample(name, (*where, *labels), value, at)
+
+
+def iterate_second_samples(
+    values: Mapping[str, tuple[float, str]], at: float, where: Labels
+) -> Iterator[Sample]:
+    """Yield the samples of one second: `values` are each metric's value and unit."""
+    for metric, (value, unit) in values.items():
+        labels = make_labels(metric, metric.partition(".")[0], "last", unit)
+        yield Sample(
+            make_metric_name(metric, unit), (*where, *labels), to_base(value, unit, "last"), at
+        )
 
 
 def scale_of(unit: str) -> float:
@@ -158,7 +171,7 @@ def from_base(value: float, unit: str, statistic: str) -> float:
     return value if statistic == "count" else float(f"{value / scale_of(unit):.15g}")
 
 
-def name_of(metric: str, unit: str) -> str:
+def make_metric_name(metric: str, unit: str) -> str:
     """Return the name of a metric: `redis.connect` in ms is flowhealth_redis_connect_seconds.
 
     Endings that stand for other kinds of metrics (`_count`, `_total`) are followed by `_value`.
@@ -175,13 +188,13 @@ def name_of(metric: str, unit: str) -> str:
     return f"{PREFIX}_measured_{plain}" if name in HELP else name
 
 
-def unit_of(name: str) -> str:
+def find_unit_word(name: str) -> str:
     """Return the word of the unit that a name ends with; empty for none."""
     words = sorted(filter(None, WORDS.values()), key=len, reverse=True)
     return next((word for word in words if name.endswith(f"_{word}")), "")
 
 
-def labels_of(metric: str, component: str, statistic: str, unit: str) -> Labels:
+def make_labels(metric: str, component: str, statistic: str, unit: str) -> Labels:
     """Return the labels of a figure, besides those of the host and the target."""
     _, bracket, which = metric.partition("[")
     found = (("component", component), ("statistic", statistic))
@@ -189,18 +202,18 @@ def labels_of(metric: str, component: str, statistic: str, unit: str) -> Labels:
     return (*found, *scaled, *((("parameters", which.removesuffix("]")),) if bracket else ()))
 
 
-def figures(one: Measurement) -> Iterator[tuple[str, float]]:
+def iterate_statistics(measurement: Measurement) -> Iterator[tuple[str, float]]:
     """Yield what was measured, by statistic: `value` of a scalar; nothing where nothing was."""
-    if one.value is not None:
-        yield "value", one.value
-    if one.stats is not None:
+    if measurement.value is not None:
+        yield "value", measurement.value
+    if measurement.stats is not None:
         for name in STATISTICS:
-            value = getattr(one.stats, name)
+            value = getattr(measurement.stats, name)
             if value is not None:
                 yield name, float(value)
 
 
-def _verdict(
+def _iterate_verdict(
     health: Report, fingerprint: str | None, at: float
 ) -> Iterator[tuple[str, Labels, float]]:
     yield STATUS, (), STATUSES[health.status]
@@ -217,10 +230,16 @@ def _verdict(
             yield CHECK, named, OUTCOMES[check.outcome]
 
 
-def _measured(check: CheckResult) -> Iterator[tuple[str, Labels, float]]:
+def _iterate_measurements(check: CheckResult) -> Iterator[tuple[str, Labels, float]]:
     _, bracket, which = check.id.partition("[")
-    for one in check.measurements:
-        metric = f"{check.component}.{one.name}"
-        for statistic, value in figures(one):
-            labels = labels_of(f"{metric}{bracket}{which}", check.component, statistic, one.unit)
-            yield name_of(metric, one.unit), labels, to_base(value, one.unit, statistic)
+    for measurement in check.measurements:
+        metric = f"{check.component}.{measurement.name}"
+        for statistic, value in iterate_statistics(measurement):
+            labels = make_labels(
+                f"{metric}{bracket}{which}", check.component, statistic, measurement.unit
+            )
+            yield (
+                make_metric_name(metric, measurement.unit),
+                labels,
+                to_base(value, measurement.unit, statistic),
+            )

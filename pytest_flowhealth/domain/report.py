@@ -16,7 +16,7 @@ import msgspec
 
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.root_causes import Component
-from pytest_flowhealth.domain.run_history import Comparison, Remembered, Trend
+from pytest_flowhealth.domain.run_history import HistoryEntry, RunComparison, Trend
 from pytest_flowhealth.domain.status import Outcome, Status
 
 SCHEMA: Literal["flowhealth/1"] = "flowhealth/1"
@@ -24,7 +24,7 @@ SCHEMA: Literal["flowhealth/1"] = "flowhealth/1"
 
 
 class TargetInfo(msgspec.Struct, frozen=True):
-    """The application looked at; None where its package.json can't tell.
+    """The checked application; None where its package.json lacks the value.
 
     `instance` tells one checkout from another.
     """
@@ -35,7 +35,7 @@ class TargetInfo(msgspec.Struct, frozen=True):
     instance: str | None = None
 
 
-class Host(msgspec.Struct, frozen=True):
+class HostInfo(msgspec.Struct, frozen=True):
     """Where the run took place; `cpus` are those of the machine."""
 
     name: str
@@ -58,7 +58,7 @@ class Summary(msgspec.Struct, frozen=True, rename={"passed": "pass"}):
 
 def make_summary(counts: Mapping[Outcome, int]) -> Summary:
     """Return how many checks ended how, from the counts of a verdict."""
-    return msgspec.convert({one.value: count for one, count in counts.items()}, Summary)
+    return msgspec.convert({outcome.value: count for outcome, count in counts.items()}, Summary)
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -70,14 +70,14 @@ class Report(msgspec.Struct, frozen=True):
     started: datetime.datetime
     duration: float
     target: TargetInfo
-    host: Host
+    host: HostInfo
     summary: Summary
     components: dict[str, Component]
     checks: tuple[CheckResult, ...]
     not_asked: tuple[str, ...] = ()
     trends: tuple[Trend, ...] = ()
-    comparisons: tuple[Comparison, ...] = ()
-    history: Remembered | None = None
+    comparisons: tuple[RunComparison, ...] = ()
+    history: HistoryEntry | None = None
     deselected: int = 0
     schema: Literal["flowhealth/1"] = SCHEMA
 
@@ -95,7 +95,7 @@ class Document(msgspec.Struct, frozen=True):
     health: Report
 
 
-def schema() -> dict[str, Any]:
+def make_schema() -> dict[str, Any]:
     """Return the report's JSON Schema (draft 2020-12)."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -118,14 +118,15 @@ def _dedent_descriptions(node: Any) -> Any:
     }
 
 
-def schema_text() -> str:
+def render_schema() -> str:
     """Return the schema as it is shipped."""
     return (
-        msgspec.json.format(msgspec.json.encode(schema(), order="sorted"), indent=2).decode() + "\n"
+        msgspec.json.format(msgspec.json.encode(make_schema(), order="sorted"), indent=2).decode()
+        + "\n"
     )
 
 
 if __name__ == "__main__":
     import sys
 
-    sys.stdout.write(schema_text())
+    sys.stdout.write(render_schema())

@@ -1,7 +1,9 @@
-"""What a report says of earlier runs: trends, comparisons, and whether this run was kept."""
+"""The part of a report about the history: trends, comparisons, and whether this run was recorded."""
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -21,7 +23,19 @@ class Trend(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     change: float | None = None
 
 
-class Comparison(msgspec.Struct, frozen=True, gc=False):
+SHOWN = 20
+"""Values of a trend, this run's included."""
+
+
+def make_trend(threshold: str, unit: str, past: Sequence[float], now: float) -> Trend:
+    """Return the trend of a figure: of the earlier runs, the oldest first, and of this one."""
+    values = (*past[-(SHOWN - 1) :], now)
+    middle = statistics.median(past) if past else None
+    change = (now - middle) / abs(middle) if middle else None
+    return Trend(threshold, unit, values, middle, change)
+
+
+class RunComparison(msgspec.Struct, frozen=True, gc=False):
     """One measurement beside earlier runs.
 
     Attributes:
@@ -45,7 +59,7 @@ class Comparison(msgspec.Struct, frozen=True, gc=False):
     reason: str | None = None
 
 
-class Remembered(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+class HistoryEntry(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What became of this run in the history: its id there, whether it is kept, or waits to be.
 
     `problem` says why not, or what else is wrong with the history.

@@ -14,7 +14,7 @@ DEFAULT = "median"
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d+)?)\Z", re.ASCII)
 
 
-class Unsupported(ValueError):
+class UnsupportedStatistic(ValueError):
     """The sample is too small for the statistic; the message says why."""
 
 
@@ -67,14 +67,16 @@ def compute(name: str, samples: Sequence[float]) -> float:
         return plain(samples)
     rank = _rank(name)
     if rank is None:
-        raise Unsupported(f"there is no statistic {name!r}")
-    needed = samples_needed(rank)
+        raise UnsupportedStatistic(f"there is no statistic {name!r}")
+    needed = count_needed_samples(rank)
     if len(samples) < needed:
-        raise Unsupported(f"{name} needs at least {needed} samples, there are {len(samples)}")
+        raise UnsupportedStatistic(
+            f"{name} needs at least {needed} samples, there are {len(samples)}"
+        )
     return _percentile(samples, rank)
 
 
-def samples_needed(rank: float) -> int:
+def count_needed_samples(rank: float) -> int:
     """Return how many samples the percentile `rank` needs to have one of them beyond it."""
     if rank == 50.0:
         return 1
@@ -106,7 +108,7 @@ def _mean(samples: Sequence[float]) -> float:
 
 def _stdev(samples: Sequence[float]) -> float:
     if len(samples) < 2:
-        raise Unsupported("stdev needs at least 2 samples, there is 1")
+        raise UnsupportedStatistic("stdev needs at least 2 samples, there is 1")
     mean = _mean(samples)
     return math.hypot(*(sample - mean for sample in samples)) / math.sqrt(len(samples) - 1)
 
@@ -114,7 +116,7 @@ def _stdev(samples: Sequence[float]) -> float:
 def _if_supported(name: str, samples: Sequence[float]) -> float | None:
     try:
         return compute(name, samples)
-    except Unsupported:
+    except UnsupportedStatistic:
         return None
 
 

@@ -47,8 +47,8 @@ def printable(text: str, limit: int = LIMIT) -> str:
         text = f"{text[:limit]} ... ({len(text) - limit:,} more characters)"
     if text.isascii() and text.isprintable() and not _may_command(text):
         return text
-    escaped = "".join(_visible(character) for character in text.replace("\r\n", "\n"))
-    return _COMMANDS.sub(_spelled, escaped)
+    escaped = "".join(_make_visible(character) for character in text.replace("\r\n", "\n"))
+    return _COMMANDS.sub(_escape_command, escaped)
 
 
 def _may_command(line: str) -> bool:
@@ -85,7 +85,7 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = {form for secret in secrets for form in _forms(secret)}
+        known = {form for secret in secrets for form in _list_spellings(secret)}
         longest_first = sorted(
             (text for text in known if len(text) >= _SHORTEST_SECRET),
             key=len,
@@ -102,20 +102,20 @@ class Redactor:
         return self._known.sub(HIDDEN, text) if self._known else text
 
 
-def secrets_in(environ: Mapping[str, str]) -> set[str]:
+def find_secrets(environ: Mapping[str, str]) -> set[str]:
     """Return the values of the variables that are named like secrets, and URLs' passwords."""
     named = {value for name, value in environ.items() if _SECRET_NAME.search(name)}
     in_urls = {match["secret"] for value in environ.values() for match in _USERINFO.finditer(value)}
     return {value for value in named | in_urls if value}
 
 
-def password_in(url: str) -> str | None:
+def find_password(url: str) -> str | None:
     """Return the password, as written, in a URL's user part."""
     match = _USERINFO.search(url)
     return match["secret"] if match else None
 
 
-def _forms(secret: str) -> set[str]:
+def _list_spellings(secret: str) -> set[str]:
     return {
         secret,
         unquote(secret),
@@ -124,7 +124,7 @@ def _forms(secret: str) -> set[str]:
     }
 
 
-def _visible(character: str) -> str:
+def _make_visible(character: str) -> str:
     if character == "\n" or (character.isascii() and character.isprintable()):
         return character
     if character == "\t":
@@ -141,7 +141,7 @@ def _visible(character: str) -> str:
     return character
 
 
-def _spelled(match: re.Match[str]) -> str:
+def _escape_command(match: re.Match[str]) -> str:
     return f"{match[1]}\\x3a" if match[1] is not None else "\\x23"
 
 

@@ -10,10 +10,10 @@ import msgspec
 
 from pytest_flowhealth.domain import statistics
 from pytest_flowhealth.domain.measurements import Measurement, Series
-from pytest_flowhealth.domain.statistics import Unsupported
+from pytest_flowhealth.domain.statistics import UnsupportedStatistic
 from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.domain.text import format_number
-from pytest_flowhealth.domain.units import UNITS, convert, convertible
+from pytest_flowhealth.domain.units import UNITS, convert, is_convertible
 
 Better = Literal["lower", "higher"]
 
@@ -78,9 +78,9 @@ def parse_threshold(
         raise ValueError(f"its first argument must be a measurement's name, not {name!r}")
     if unit is not None and (not isinstance(unit, str) or unit not in UNITS):
         raise ValueError(f"unknown unit {unit!r}; known are {' '.join(UNITS)}")
-    low, high = _limit("warn", warn), _limit("fail", fail)
+    low, high = _read_limit("warn", warn), _read_limit("fail", fail)
     measurement, statistic = split_name(name)
-    return Threshold(measurement, statistic, low, high, unit, _direction(low, high, better))
+    return Threshold(measurement, statistic, low, high, unit, _read_direction(low, high, better))
 
 
 def split_name(name: str) -> tuple[str, str | None]:
@@ -106,25 +106,25 @@ def override_threshold(
     Raises:
         ValueError: The limits turn the direction round, or the unit is of another kind.
     """
-    kept = _in_unit(threshold, unit)
+    converted = _convert_limits(threshold, unit)
     limits = {
-        "warn": kept.warn if warn is None else warn,
-        "fail": kept.fail if fail is None else fail,
+        "warn": converted.warn if warn is None else warn,
+        "fail": converted.fail if fail is None else fail,
     }
-    _in_order(limits["warn"], limits["fail"], kept.better)
+    _require_order(limits["warn"], limits["fail"], converted.better)
     whole = warn is not None and fail is not None
     given = "warn" if warn is not None else "fail"
     other = "fail" if given == "warn" else "warn"
     mixed = not whole and limits[other] is not None
     sources = f"{given}: {source}, {other}: {threshold.source}" if mixed else source
-    return msgspec.structs.replace(kept, **limits, source=sources)
+    return msgspec.structs.replace(converted, **limits, source=sources)
 
 
 def evaluate(threshold: Threshold, series: Series | None) -> ThresholdResult:
     """Return the result of `threshold` for `series`; a measurement that is absent is unknown."""
     try:
         observed = _compute_observed(threshold, series)
-    except Unsupported as missing:
+    except UnsupportedStatistic as missing:
         return _make_result(threshold, None, Outcome.UNKNOWN, note=str(missing))
     outcome, note = _compare(threshold, observed), None
     if series is not None:
@@ -141,22 +141,22 @@ def _apply_interval(
     if taken.interval is None:
         return outcome, None
     wanted = threshold.unit or taken.unit
-    ends = [convert(one, taken.unit, wanted) for one in taken.interval]
+    ends = [convert(bound, taken.unit, wanted) for bound in taken.interval]
     bounds = f"between {format_number(ends[0])} and {format_number(ends[1])}"
-    if len({_compare(threshold, one) for one in ends}) == 1:
+    if len({_compare(threshold, end) for end in ends}) == 1:
         return _compare(threshold, ends[0]), bounds
     return Outcome.WARN, f"{bounds}: too noisy to tell"
 
 
 def _compute_observed(threshold: Threshold, series: Series | None) -> float:
     if series is None:
-        raise Unsupported(f"{threshold.measurement} was not measured")
+        raise UnsupportedStatistic(f"{threshold.measurement} was not measured")
     taken = series.measurement
     if taken.problem is not None:
-        raise Unsupported(f"{threshold.measurement} has no value: {taken.problem}")
+        raise UnsupportedStatistic(f"{threshold.measurement} has no value: {taken.problem}")
     wanted = threshold.unit or taken.unit
-    if not convertible(taken.unit, wanted):
-        raise Unsupported(
+    if not is_convertible(taken.unit, wanted):
+        raise UnsupportedStatistic(
             f"{threshold.measurement} was measured in {taken.unit}, its limits are in {wanted}"
         )
     if taken.stats is None and threshold.statistic is None:
@@ -167,7 +167,9 @@ def _compute_observed(threshold: Threshold, series: Series | None) -> float:
         return value
     observed = convert(value, taken.unit, wanted)
     if not math.isfinite(observed):
-        raise Unsupported(f"{threshold.measurement} has no value: it is infinite in {wanted}")
+        raise UnsupportedStatistic(
+            f"{threshold.measurement} has no value: it is infinite in {wanted}"
+        )
     return observed
 
 
@@ -204,7 +206,7 @@ def _make_result(
     )
 
 
-def _limit(which: str, value: object) -> float | None:
+def _read_limit(which: str, value: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -218,7 +220,7 @@ def _limit(which: str, value: object) -> float | None:
     return number
 
 
-def _direction(warn: float | None, fail: float | None, better: object) -> Better:
+def _read_direction(warn: float | None, fail: float | None, better: object) -> Better:
     if better not in (None, "lower", "higher"):
         raise ValueError(f"better={better!r} must be 'lower' or 'higher'")
     if warn is None and fail is None:
@@ -239,12 +241,12 @@ def _direction(warn: float | None, fail: float | None, better: object) -> Better
     return meant
 
 
-def _in_unit(threshold: Threshold, unit: str | None) -> Threshold:
+def _convert_limits(threshold: Threshold, unit: str | None) -> Threshold:
     if unit is None or unit == threshold.unit:
         return threshold
     if threshold.unit is None:
         return msgspec.structs.replace(threshold, unit=unit)
-    if not convertible(threshold.unit, unit):
+    if not is_convertible(threshold.unit, unit):
         raise ValueError(f"its limits are in {threshold.unit}, which {unit!r} can't tell")
     source = threshold.unit
     return msgspec.structs.replace(
@@ -255,7 +257,7 @@ def _in_unit(threshold: Threshold, unit: str | None) -> Threshold:
     )
 
 
-def _in_order(warn: float | None, fail: float | None, better: Better) -> None:
+def _require_order(warn: float | None, fail: float | None, better: Better) -> None:
     if warn is None or fail is None:
         return
     if warn == fail or (warn < fail) != (better == "lower"):

@@ -53,7 +53,7 @@ _DURATION_UNITS = {
 _QUANTITY = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-z]*)\s*\Z", re.ASCII)
 
 
-def unit(name: str) -> Unit:
+def find_unit(name: str) -> Unit:
     """Return the unit called `name`.
 
     Raises:
@@ -66,8 +66,8 @@ def unit(name: str) -> Unit:
         raise UsageError(f"unknown unit {name!r}; known are {known}") from None
 
 
-def convertible(source: str, wanted: str) -> bool:
-    """Tell whether a value in `source` can be told in `wanted`; unknown units can't."""
+def is_convertible(source: str, wanted: str) -> bool:
+    """Tell whether a value in `source` can be converted to `wanted`; unknown units can't."""
     return source in UNITS and wanted in UNITS and UNITS[source].kind == UNITS[wanted].kind
 
 
@@ -75,7 +75,7 @@ def convert(value: float, source: str, wanted: str) -> float:
     """Return `value`, given in `source`, in `wanted`, a unit of the same kind."""
     if source == wanted:
         return value
-    return value * (unit(source).factor / unit(wanted).factor)
+    return value * (find_unit(source).factor / find_unit(wanted).factor)
 
 
 def parse_duration(text: str) -> float:
@@ -84,7 +84,7 @@ def parse_duration(text: str) -> float:
     Raises:
         ValueError: No number with us, ms, s, min, h or d, or not above zero.
     """
-    return _quantity(text, _DURATION_UNITS, "a duration such as '5 s' or '10 min'")
+    return _parse_quantity(text, _DURATION_UNITS, "a duration such as '5 s' or '10 min'")
 
 
 def parse_size(text: str, wanted: str = "MiB") -> float:
@@ -93,11 +93,11 @@ def parse_size(text: str, wanted: str = "MiB") -> float:
     Raises:
         ValueError: No number with B, KiB, MiB, GiB, kB, MB or GB, or not above zero.
     """
-    sizes = {name: one.factor for name, one in UNITS.items() if one.kind == "size"}
-    return _quantity(text, sizes, "a size such as '512 MiB'") / UNITS[wanted].factor
+    sizes = {name: unit_.factor for name, unit_ in UNITS.items() if unit_.kind == "size"}
+    return _parse_quantity(text, sizes, "a size such as '512 MiB'") / UNITS[wanted].factor
 
 
-def _quantity(text: str, factors: dict[str, float], expected: str) -> float:
+def _parse_quantity(text: str, factors: dict[str, float], expected: str) -> float:
     match = _QUANTITY.match(text)
     factor = factors.get(match["unit"]) if match else None
     if match is None or factor is None:

@@ -1,1 +1,1 @@
-"""What a report looks like elsewhere, one file a format."""
+"""The report formats, one module per format with `render(report) -> str`."""

@@ -1,98 +1,141 @@
-"""The table of what was measured, with limits and outcome, and what follows from it."""
+"""Helpers of the formats: a check's figures, a run's own reasons, and safe texts."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
 
-from pytest_flowhealth.domain.checks import CheckResult, unit_suffix
-from pytest_flowhealth.domain.measurements import Measurement
+import msgspec
+
+from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.report import Report
-from pytest_flowhealth.domain.status import Outcome
-from pytest_flowhealth.domain.text import format_number, one_line
+from pytest_flowhealth.domain.status import Outcome, Status
+from pytest_flowhealth.domain.text import printable
 from pytest_flowhealth.domain.thresholds import ThresholdResult
-from pytest_flowhealth.formats.style import OUTCOME_STYLES, Line
 
-RECOMMENDATIONS = "recommendations"
-"""The detail of a check that holds sentences on what to do."""
-
-_OUTCOME = len("unknown")
-
-_HEADINGS = ("measured", "value", "warns", "fails", "")
-Row = tuple[str, str, str, str, str, str]
-"""Name, value, warn limit, fail limit, outcome, style."""
+LONGEST = 20_000
+"""Characters of a text that a format shows; a report's own texts are shorter."""
 
 
-def render_figures(health: Report, width: int) -> Iterator[Line]:
-    """Yield a row for each figure that was measured: by its thresholds, else by itself."""
-    rows = [row for check in health.checks for row in _rows(check)]
-    if not rows:
-        return
-    columns = [
-        [heading, *column]
-        for heading, column in zip(_HEADINGS, zip(*rows, strict=True), strict=False)
-    ]
-    widths = [max(map(len, column)) for column in columns]
-    widths[0] = min(widths[0], max(width - sum(widths[1:4]) - _OUTCOME - 10, 16))
-    yield [(_aligned(_HEADINGS, widths), "bold")]
-    for *cells, style in rows:
-        yield [(_aligned(cells[:4], widths), "plain"), (f"  {cells[4].partition(',')[0]}", style)]
-        note = cells[4].partition(", ")[2]
-        for piece in textwrap.wrap(one_line(note, 300), max(width - 4, 20)):
-            yield [(f"    {piece}", style)]
+class Figure(msgspec.Struct, frozen=True, gc=False):
+    """One figure of a check: `name` is its measurement with the statistic, as in ``command.p95``.
+
+    `judged` is the threshold that it stands against; None for a figure without one.
+    """
+
+    name: str
+    value: float
+    unit: str
+    judged: ThresholdResult | None = None
 
 
-def render_recommendations(health: Report, width: int) -> Iterator[Line]:
-    """Yield what the checks recommend."""
-    sentences = [
-        str(sentence)
-        for check in health.checks
-        for sentence in check.details.get(RECOMMENDATIONS, ())
-    ]
-    if sentences:
-        yield [(RECOMMENDATIONS, "bold")]
-    for sentence in sentences:
-        for number, piece in enumerate(textwrap.wrap(one_line(sentence, 500), max(width - 4, 20))):
-            yield [("  - " if number == 0 else "    ", "plain"), (piece, "plain")]
+def iterate_figures(check: CheckResult) -> Iterator[Figure]:
+    """Yield what was measured: by its thresholds, else by its value, a series by its median.
 
-
-def _rows(check: CheckResult) -> Iterator[Row]:
-    judged = {threshold.measurement for threshold in check.thresholds}
+    What has no value has no figure.
+    """
     for threshold in check.thresholds:
-        # Of a skipped check nothing was to be measured.
-        if threshold.observed is not None or check.outcome is not Outcome.SKIP:
-            yield _judged_row(check, threshold)
+        if threshold.observed is not None:
+            unit = "1" if threshold.statistic == "count" else threshold.unit or "1"
+            yield Figure(threshold.name, threshold.observed, unit, threshold)
+    judged = {
+        threshold.measurement for threshold in check.thresholds if threshold.observed is not None
+    }
     for taken in check.measurements:
-        value = _value(taken)
-        if taken.name not in judged and value is not None:
-            name = f"{check.component}.{taken.name}" + (".median" if taken.stats else "")
-            yield (name, f"{format_number(value)}{unit_suffix(taken.unit)}", "", "", "", "plain")
+        if taken.name in judged:
+            continue
+        if taken.stats is not None:
+            yield Figure(f"{taken.name}.median", taken.stats.median, taken.unit)
+        elif taken.value is not None:
+            yield Figure(taken.name, taken.value, taken.unit)
 
 
-def _judged_row(check: CheckResult, threshold: ThresholdResult) -> Row:
-    value = (
-        "-"
-        if threshold.observed is None
-        else f"{format_number(threshold.observed)}{unit_suffix(threshold.unit)}"
+def name_figure(check: CheckResult, reading: Figure) -> str:
+    """Return a figure's name among all: ``http.page.p95[login]``."""
+    _, bracket, which = check.id.partition("[")
+    return f"{check.component}.{reading.name}{bracket}{which}"
+
+
+def find_run_reasons(health: Report) -> tuple[str, ...]:
+    """Return the reasons that are no check's, such as a lost worker.
+
+    Where the verdict is worse than all that the checks say, it is never empty: no format may show a
+    broken run as a good one.
+    """
+    wrong = [check for check in health.checks if check.status not in (None, Status.HEALTHY)]
+    ids = {check.id for check in wrong}
+    starts = tuple(f"{name}: " for name in ids)
+    left = tuple(
+        reason
+        for reason in health.reasons
+        if reason.partition(": ")[0] not in ids and not reason.startswith(starts)
     )
-    sign = ">" if threshold.better == "lower" else "<"
-    warns, fails = (
-        "" if limit is None else f"{sign} {format_number(limit)}"
-        for limit in (threshold.warn, threshold.fail)
-    )
-    outcome = threshold.outcome.value
-    if threshold.note and threshold.observed is not None:
-        outcome = f"{outcome}, {threshold.note}"
-    name = f"{check.component}.{threshold.name}"
-    return name, value, warns, fails, outcome, OUTCOME_STYLES[threshold.outcome]
+    severity = max((check.status.severity for check in wrong if check.status), default=0)
+    if left or health.status.severity <= severity:
+        return left
+    return health.reasons or (f"the verdict is {health.status.value}",)
 
 
-def _value(taken: Measurement) -> float | None:
-    return taken.stats.median if taken.stats else taken.value
+def count_outcomes(health: Report) -> str:
+    """Return how many checks ended how: ``19 pass, 1 fail``."""
+    summary = health.summary
+    counts = {
+        "pass": summary.passed,
+        "warn": summary.warn,
+        "fail": summary.fail,
+        "unknown": summary.unknown,
+        "skip": summary.skip,
+    }
+    return ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "no checks"
 
 
-def _aligned(cells: list[str] | tuple[str, ...], widths: list[int]) -> str:
-    name, *others = cells[:4]
-    name = name if len(name) <= widths[0] else f"{name[: widths[0] - 3]}..."
-    right = "  ".join(f"{cell:>{size}}" for cell, size in zip(others, widths[1:4], strict=True))
-    return f"  {name:<{widths[0]}}  {right}"
+def describe_target(health: Report) -> str:
+    """Return what was looked at: its name and version, or its folder."""
+    name = health.target.name or health.target.path
+    return printable(" ".join(filter(None, (name, health.target.version))))
+
+
+def sort_by_severity(health: Report) -> list[CheckResult]:
+    """Return the checks by severity, of equals the one first that keeps most others from running."""
+    waiting = find_blocked(health)
+
+    def rank(check: CheckResult) -> tuple[int, int]:
+        severity = (
+            -1 if check.outcome is Outcome.SKIP else (check.status or Status.HEALTHY).severity
+        )
+        return (-severity, -len(waiting[check.id]))
+
+    return sorted(health.checks, key=rank)
+
+
+def find_blocked(health: Report) -> Mapping[str, Sequence[str]]:
+    """Return the ids of the checks that each check, by its id, blocks."""
+    waiting: dict[str, list[str]] = defaultdict(list)
+    for check in health.checks:
+        if check.blocked_by is not None:
+            waiting[check.blocked_by].append(check.id)
+    return waiting
+
+
+def write_number(value: float) -> str:
+    """Return a number in full, without an exponent: not every reader knows 1e-05."""
+    text = format(Decimal(repr(float(value))), "f")
+    return text.removesuffix(".0")
+
+
+def make_safe(text: str) -> str:
+    """Return a text without what a terminal, a parser or a CI log would act on; its lines stay."""
+    return printable(text, LONGEST)
+
+
+def escape_surrogates(tree: Any) -> Any:
+    """Return a tree of dicts, lists and texts with lone surrogates written out: UTF-8 has none."""
+    if isinstance(tree, str):
+        return tree.encode("utf-8", "backslashreplace").decode()
+    if isinstance(tree, dict):
+        return {escape_surrogates(key): escape_surrogates(value) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return [escape_surrogates(item) for item in tree]
+    return tree

@@ -14,7 +14,7 @@ from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.domain.text import one_line, printable
 from pytest_flowhealth.formats import markdown
-from pytest_flowhealth.formats.readings import (
+from pytest_flowhealth.formats.figures import (
     count_outcomes,
     describe_target,
     find_blocked,
@@ -46,21 +46,22 @@ def render(health: Report) -> str:
     lines: list[str] = []
     for kind in ("error", "warning"):
         lines += [
-            _command(kind, annotation) for annotation in _within_limit(list(_of_kind(kind, health)))
+            _make_command(kind, annotation)
+            for annotation in _limit_annotations(list(_iterate_annotations(kind, health)))
         ]
     verdict = Annotation(
         f"{health.status.value.capitalize()}: {describe_target(health)}",
         "; ".join((count_outcomes(health), *health.reasons[:1])),
     )
-    return "\n".join([*lines, _command("notice", verdict), ""])
+    return "\n".join([*lines, _make_command("notice", verdict), ""])
 
 
-def summary(health: Report, room: int = SUMMARY) -> str:
+def render_summary(health: Report, room: int = SUMMARY) -> str:
     """Return the table for a job's summary, within `room` bytes; empty where nothing fits."""
     return markdown.render(health, room)
 
 
-def _of_kind(kind: str, health: Report) -> Iterator[Annotation]:
+def _iterate_annotations(kind: str, health: Report) -> Iterator[Annotation]:
     # A run's own reasons are at most as bad as its verdict.
     own = "warning" if health.status is Status.DEGRADED else "error"
     if kind == own:
@@ -69,10 +70,10 @@ def _of_kind(kind: str, health: Report) -> Iterator[Annotation]:
     waiting = find_blocked(health)
     for check in sort_by_severity(health):
         if _KINDS.get(check.outcome) == kind:
-            yield _annotation(check, waiting[check.id])
+            yield _make_annotation(check, waiting[check.id])
 
 
-def _annotation(check: CheckResult, waiting: Sequence[str]) -> Annotation:
+def _make_annotation(check: CheckResult, waiting: Sequence[str]) -> Annotation:
     lines = [check.message or check.outcome.value]
     if waiting:
         lines.append(f"blocks: {', '.join(waiting)}")
@@ -83,7 +84,7 @@ def _annotation(check: CheckResult, waiting: Sequence[str]) -> Annotation:
     return Annotation(title, "\n".join(lines), check.location)
 
 
-def _within_limit(found: Sequence[Annotation]) -> Sequence[Annotation]:
+def _limit_annotations(found: Sequence[Annotation]) -> Sequence[Annotation]:
     """Return what GitHub shows; the last one says what it would have dropped."""
     if len(found) <= ANNOTATIONS:
         return found
@@ -93,25 +94,27 @@ def _within_limit(found: Sequence[Annotation]) -> Sequence[Annotation]:
     return [*found[: ANNOTATIONS - 1], last]
 
 
-def _command(kind: str, annotation: Annotation) -> str:
+def _make_command(kind: str, annotation: Annotation) -> str:
     properties = [
-        *_place(annotation.location),
-        f"title={_property(one_line(annotation.title, 200))}",
+        *_iterate_location(annotation.location),
+        f"title={_escape_property(one_line(annotation.title, 200))}",
     ]
-    return f"::{kind} {','.join(properties)}::{_data(printable(annotation.message, _MESSAGE))}"
+    return (
+        f"::{kind} {','.join(properties)}::{_escape_data(printable(annotation.message, _MESSAGE))}"
+    )
 
 
-def _place(location: str | None) -> Iterator[str]:
+def _iterate_location(location: str | None) -> Iterator[str]:
     """Yield the file and the line; nothing for a file outside the repository, which GitHub can't show."""
     file, _, line = (location or "").rpartition(":")
     if file and line.isdecimal() and not file.startswith(("/", "..")):
-        yield f"file={_property(make_safe(file))}"
+        yield f"file={_escape_property(make_safe(file))}"
         yield f"line={line}"
 
 
-def _data(text: str) -> str:
+def _escape_data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+def _escape_property(text: str) -> str:
+    return _escape_data(text).replace(":", "%3A").replace(",", "%2C")

@@ -7,7 +7,13 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from pytest_flowhealth.domain.metric_names import CHECK, COMPONENT, STATUS, scale_of, unit_of
+from pytest_flowhealth.domain.metric_names import (
+    CHECK,
+    COMPONENT,
+    STATUS,
+    find_unit_word,
+    scale_of,
+)
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.text import printable
 from pytest_flowhealth.domain.thresholds import ThresholdResult
@@ -37,7 +43,9 @@ def render_dashboard(report: Report, target: str, intervals: Mapping[str, float]
         "refresh": "1m",
         "time": {"from": "now-24h", "to": "now"},
         "templating": {"list": [*_variables(target)]},
-        "panels": [*_place([*_overview(target, report), *_components(report, target, intervals)])],
+        "panels": [
+            *_lay_out([*_overview(target, report), *_components(report, target, intervals)])
+        ],
     }
     return json.dumps(dashboard, indent=2) + "\n"
 
@@ -61,27 +69,27 @@ def _overview(target: str, report: Report) -> Iterator[dict[str, Any]]:
     words = {str(code): {"text": word, "color": color} for code, (word, color) in _WORDS.items()}
     states = {"mappings": [{"type": "value", "options": words}]}
     found = select(STATUS, target=target, instance=_INSTANCE)
-    yield {**_panel("Status", "stat", [(found, "{{instance}}")], states), "size": (6, 6)}
+    yield {**_make_panel("Status", "stat", [(found, "{{instance}}")], states), "size": (6, 6)}
     found = select(COMPONENT, target=target, instance=_INSTANCE)
     shown = [(f"max by (component) ({found})", "{{component}}")]
-    yield {**_panel("Components", "state-timeline", shown, states), "size": (18, 6)}
+    yield {**_make_panel("Components", "state-timeline", shown, states), "size": (18, 6)}
     found = select(CHECK, target=target, instance=_INSTANCE)
     shown = [(f"count by (check) ({found} >= 2)", "{{check}}")]
     if report.checks:
-        yield _panel("Hosts on which a check fails or is unknown", "timeseries", shown, {})
+        yield _make_panel("Hosts on which a check fails or is unknown", "timeseries", shown, {})
 
 
 def _components(
     report: Report, target: str, intervals: Mapping[str, float]
 ) -> Iterator[dict[str, Any]]:
-    series = sorted(iterate_series(report), key=lambda one: (one.check.component, one.metric))
-    for component, measured in groupby(series, key=lambda one: one.check.component):
+    series = sorted(iterate_series(report), key=lambda each: (each.check.component, each.metric))
+    for component, measured in groupby(series, key=lambda each: each.check.component):
         yield {"type": "row", "title": component, "size": (24, 1)}
-        for _, same in groupby(measured, key=lambda one: one.name):
-            yield _chart([*same], target, intervals)
+        for _, same in groupby(measured, key=lambda each: each.name):
+            yield _make_chart([*same], target, intervals)
 
 
-def _chart(series: list[MeasuredSeries], target: str, intervals: Mapping[str, float]) -> Any:
+def _make_chart(series: list[MeasuredSeries], target: str, intervals: Mapping[str, float]) -> Any:
     """Return the chart of a metric; the checks of a parametrisation are in one."""
     first = series[0]
     kinds = "value" if first.measurement.stats is None else "~median|p95|max"
@@ -93,26 +101,26 @@ def _chart(series: list[MeasuredSeries], target: str, intervals: Mapping[str, fl
         statistic=kinds,
     )
     legend = "{{instance}} {{statistic}} {{parameters}}"
-    limits = next(_limits_of(series), None)
-    options: dict[str, Any] = {"unit": _UNITS.get(unit_of(first.name), "none")}
+    limits = next(_find_limits(series), None)
+    options: dict[str, Any] = {"unit": _UNITS.get(find_unit_word(first.name), "none")}
     if limits is not None:
         options |= _draw_limits(limits, first.measurement.unit)
     expression = take_last(selector, first.check.component, intervals)
-    return _panel(first.metric, "timeseries", [(expression, legend)], options)
+    return _make_panel(first.metric, "timeseries", [(expression, legend)], options)
 
 
-def _limits_of(series: list[MeasuredSeries]) -> Iterator[ThresholdResult]:
+def _find_limits(series: list[MeasuredSeries]) -> Iterator[ThresholdResult]:
     for each in series:
-        for one in each.check.thresholds:
-            if one.measurement == each.measurement.name:
-                yield one
+        for threshold in each.check.thresholds:
+            if threshold.measurement == each.measurement.name:
+                yield threshold
 
 
 def _draw_limits(limits: ThresholdResult, unit: str) -> dict[str, Any]:
     """Return the options that draw the limits as lines."""
     scale = scale_of(limits.unit or unit)
     colors = [("red", limits.fail), ("yellow", limits.warn)]
-    lines = sorted((one * scale, color) for color, one in colors if one is not None)
+    lines = sorted((limit * scale, color) for color, limit in colors if limit is not None)
     if limits.better == "lower":
         steps = [(None, "green"), *lines]
     else:  # below the lowest limit it is worst
@@ -127,7 +135,7 @@ def _draw_limits(limits: ThresholdResult, unit: str) -> dict[str, Any]:
     }
 
 
-def _panel(
+def _make_panel(
     title: str, kind: str, queries: list[tuple[str, str]], defaults: dict[str, Any]
 ) -> dict[str, Any]:
     source = {"type": "prometheus", "uid": "${datasource}"}
@@ -143,7 +151,7 @@ def _panel(
     }
 
 
-def _place(panels: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _lay_out(panels: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the panels side by side, in rows of 24 columns."""
     x = y = height = 0
     for number, panel in enumerate(panels, 1):

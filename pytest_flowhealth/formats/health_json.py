@@ -10,7 +10,7 @@ import msgspec
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Outcome, Status
-from pytest_flowhealth.formats.readings import escape_surrogates, iterate_readings
+from pytest_flowhealth.formats.figures import escape_surrogates, iterate_figures
 
 MEDIA_TYPE = "application/health+json"
 
@@ -68,7 +68,7 @@ def _checks(check: CheckResult, time: str) -> Iterator[tuple[str, dict[str, Any]
         "time": time,
     }
     output = {"output": check.message} if check.message else {}
-    for reading in iterate_readings(check):
+    for reading in iterate_figures(check):
         result: dict[str, Any] = {"observedValue": reading.value, "observedUnit": reading.unit}
         if reading.judged is not None:
             word = _OUTCOMES.get(reading.judged.outcome, "fail")

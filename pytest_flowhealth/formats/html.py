@@ -10,10 +10,10 @@ from pytest_flowhealth.domain.checks import CheckResult, describe_limit, unit_su
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.domain.text import format_number
-from pytest_flowhealth.formats.readings import (
+from pytest_flowhealth.formats.figures import (
     count_outcomes,
     find_blocked,
-    iterate_readings,
+    iterate_figures,
     make_safe,
     sort_by_severity,
 )
@@ -57,7 +57,7 @@ def _parts(health: Report, title: str) -> Iterator[str]:
     yield f"<span>{escape(title)}</span></h1>"
     yield f'<p class="quiet">{health.started:%Y-%m-%d %H:%M:%S} UTC on {escape(health.host.name)}, '
     yield f"{format_number(health.duration)} s: {count_outcomes(health)}</p>"
-    yield from _listed(health.reasons)
+    yield from _list(health.reasons)
     causes = [
         check
         for check in sort_by_severity(health)
@@ -75,7 +75,7 @@ def _parts(health: Report, title: str) -> Iterator[str]:
         )
 
 
-def _listed(reasons: Iterable[str]) -> Iterator[str]:
+def _list(reasons: Iterable[str]) -> Iterator[str]:
     yield '<ul class="plain reasons">'
     yield from (f"<li>{escape(reason)}</li>" for reason in reasons)
     yield "</ul>"
@@ -115,7 +115,7 @@ def _figures(check: CheckResult) -> Iterator[str]:
         # Of a skipped check nothing was to be measured.
         if each.observed is not None or check.outcome is not Outcome.SKIP:
             yield describe_limit(each)
-    for reading in iterate_readings(check):
+    for reading in iterate_figures(check):
         if reading.judged is None:
             yield f"{reading.name} {format_number(reading.value)}{unit_suffix(reading.unit)}"
 

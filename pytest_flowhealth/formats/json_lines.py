@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from pytest_flowhealth.domain.checks import CheckResult
-from pytest_flowhealth.domain.report import SCHEMA, Host, Report, Summary, TargetInfo
+from pytest_flowhealth.domain.report import SCHEMA, HostInfo, Report, Summary, TargetInfo
 from pytest_flowhealth.domain.root_causes import Component
-from pytest_flowhealth.domain.run_history import Comparison, Remembered, Trend
+from pytest_flowhealth.domain.run_history import HistoryEntry, RunComparison, Trend
 from pytest_flowhealth.domain.status import Status
-from pytest_flowhealth.formats.readings import escape_surrogates
+from pytest_flowhealth.formats.figures import escape_surrogates
 
 
 class RunLine(msgspec.Struct, frozen=True, tag="run", tag_field="kind"):
@@ -27,13 +27,13 @@ class RunLine(msgspec.Struct, frozen=True, tag="run", tag_field="kind"):
     started: datetime.datetime
     duration: float
     target: TargetInfo
-    host: Host
+    host: HostInfo
     summary: Summary
     components: dict[str, Component]
     not_asked: tuple[str, ...] = ()
     trends: tuple[Trend, ...] = ()
-    comparisons: tuple[Comparison, ...] = ()
-    history: Remembered | None = None
+    comparisons: tuple[RunComparison, ...] = ()
+    history: HistoryEntry | None = None
     deselected: int = 0
     schema: str = SCHEMA
 
@@ -56,7 +56,7 @@ def render(health: Report) -> str:
     fields = {name: getattr(health, name) for name in RunLine.__struct_fields__}
     lines: list[RunLine | CheckLine] = [RunLine(**fields)]
     lines += [_of_check(check, health) for check in health.checks]
-    return "".join(f"{_encoded(line)}\n" for line in lines)
+    return "".join(f"{_encode(line)}\n" for line in lines)
 
 
 def schema() -> dict[str, Any]:
@@ -78,7 +78,7 @@ def _of_check(check: CheckResult, health: Report) -> CheckLine:
     )
 
 
-def _encoded(line: RunLine | CheckLine) -> str:
+def _encode(line: RunLine | CheckLine) -> str:
     return msgspec.json.encode(escape_surrogates(msgspec.to_builtins(line))).decode()
 
 

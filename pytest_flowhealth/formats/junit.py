@@ -14,11 +14,11 @@ from pytest_flowhealth.domain.checks import CheckResult, unit_suffix
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.domain.text import one_line
-from pytest_flowhealth.formats.readings import (
+from pytest_flowhealth.formats.figures import (
     describe_target,
     find_blocked,
     find_run_reasons,
-    iterate_readings,
+    iterate_figures,
     make_safe,
     write_number,
 )
@@ -136,7 +136,7 @@ def _facts(check: CheckResult) -> Iterator[tuple[str, str]]:
         yield "attempts", str(check.attempts)
     if check.blocked_by:
         yield "blocked_by", check.blocked_by
-    for reading in iterate_readings(check):
+    for reading in iterate_figures(check):
         unit = unit_suffix(reading.unit)
         yield reading.name, f"{write_number(reading.value)}{unit}"
         if reading.judged is not None:

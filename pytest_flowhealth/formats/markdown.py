@@ -12,14 +12,14 @@ from pytest_flowhealth.domain.checks import CheckResult, unit_suffix
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.domain.text import escape_mentions, format_number, one_line
-from pytest_flowhealth.formats.readings import (
+from pytest_flowhealth.formats.figures import (
     count_outcomes,
     describe_target,
     find_blocked,
     find_run_reasons,
-    iterate_readings,
+    iterate_figures,
     make_safe,
-    name_reading,
+    name_figure,
     sort_by_severity,
 )
 
@@ -80,9 +80,9 @@ def _tables(health: Report) -> Iterator[tuple[str, list[str], list[list[str]]]]:
 
 
 def _figures(check: CheckResult) -> Iterator[list[str]]:
-    for reading in iterate_readings(check):
+    for reading in iterate_figures(check):
         value = f"{format_number(reading.value)}{unit_suffix(reading.unit)}"
-        row = [name_reading(check, reading), value, "", "", ""]
+        row = [name_figure(check, reading), value, "", "", ""]
         if reading.judged is not None:
             side = "above" if reading.judged.better == "lower" else "below"
             limits = (reading.judged.warn, reading.judged.fail)
@@ -95,11 +95,11 @@ def _problem(check: CheckResult, waiting: Sequence[str]) -> str:
     light = "" if check.critical or check.outcome is Outcome.WARN else " (not critical)"
     text = f"\n**{check.outcome.value.upper()}** {_text(check.id)}{light}\n"
     if check.message:
-        text += f"\n{_fenced(check.message)}"
+        text += f"\n{_fence(check.message)}"
     if waiting:
         text += f"\nBlocks: {_text(', '.join(waiting))}\n"
     if check.remedy:
-        text += f"\nFix:\n\n{_fenced(check.remedy)}"
+        text += f"\nFix:\n\n{_fence(check.remedy)}"
     return text
 
 
@@ -119,7 +119,7 @@ def _not_begun(found: re.Match[str]) -> str:
     return f"{found[0]}\\" if found[0].isdecimal() else f"\\{found[0]}"
 
 
-def _fenced(text: str) -> str:
+def _fence(text: str) -> str:
     """Return lines that are shown as they are, in a fence that none of them ends."""
     shown = make_safe(text)
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)

@@ -14,13 +14,13 @@ from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.domain.thresholds import ThresholdResult
 from pytest_flowhealth.domain.units import UNITS, convert
-from pytest_flowhealth.formats.readings import (
-    Reading,
+from pytest_flowhealth.formats.figures import (
+    Figure,
     count_outcomes,
     describe_target,
     find_run_reasons,
-    iterate_readings,
-    name_reading,
+    iterate_figures,
+    name_figure,
     sort_by_severity,
     write_number,
 )
@@ -77,15 +77,15 @@ def _lines(health: Report) -> Iterator[str]:
 def _figures(health: Report) -> Iterator[str]:
     seen: set[str] = set()
     for check in health.checks:
-        for reading in iterate_readings(check):
-            label = _label(name_reading(check, reading))
+        for reading in iterate_figures(check):
+            label = _label(name_figure(check, reading))
             # Two checks that measured the same: the first counts, as everywhere.
             if label not in seen:
                 seen.add(label)
                 yield _figure(label, reading)
 
 
-def _figure(label: str, reading: Reading) -> str:
+def _figure(label: str, reading: Figure) -> str:
     """Return ``'label'=value[UOM];[warn];[crit]``; least and greatest values are not known."""
     size = reading.unit in UNITS and UNITS[reading.unit].kind == "size"
     unit = "B" if size else reading.unit

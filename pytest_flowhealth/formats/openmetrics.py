@@ -17,50 +17,50 @@ from pytest_flowhealth.domain.metric_names import (
     STATE,
     Labels,
     Sample,
-    exposed,
-    origin_of,
-    unit_of,
+    find_origin_labels,
+    find_unit_word,
+    iterate_samples,
 )
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Status
-from pytest_flowhealth.formats.readings import escape_surrogates
+from pytest_flowhealth.formats.figures import escape_surrogates
 
 
 def render(health: Report) -> str:
     """Return a run as OpenMetrics text; labels: host, target, component, check, statistic."""
-    where = origin_of(health)
+    where = find_origin_labels(health)
     families: dict[str, list[Sample]] = defaultdict(list)
-    for sample in (*exposed(health, where), *_states(health, where)):
+    for sample in (*iterate_samples(health, where), *_iterate_states(health, where)):
         families[sample.name].append(sample)
-    lines = [line for name, samples in families.items() for line in _family(name, samples)]
+    lines = [line for name, samples in families.items() for line in _render_family(name, samples)]
     return "\n".join([*lines, "# EOF", ""])
 
 
-def _states(health: Report, where: Labels) -> Iterator[Sample]:
+def _iterate_states(health: Report, where: Labels) -> Iterator[Sample]:
     for status in Status:
         labels = (*where, ("state", status.value))
         yield Sample(STATE, labels, float(status is health.status), 0.0)
 
 
-def _family(name: str, samples: list[Sample]) -> Iterator[str]:
+def _render_family(name: str, samples: list[Sample]) -> Iterator[str]:
     yield f"# TYPE {name} gauge"
-    if unit := unit_of(name):
+    if unit := find_unit_word(name):
         yield f"# UNIT {name} {unit}"
     component = dict(samples[0].labels).get("component", "")
     yield f"# HELP {name} {HELP.get(name) or f'Measured by the checks of {component}.'}"
     for sample in samples:
-        yield f"{name}{_labels(sample.labels)} {_number(sample.value)}"
+        yield f"{name}{_render_labels(sample.labels)} {_format_number(sample.value)}"
 
 
-def _labels(labels: Labels) -> str:
-    pairs = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels if value)
+def _render_labels(labels: Labels) -> str:
+    pairs = ",".join(f'{name}="{_escape(value)}"' for name, value in labels if value)
     return f"{{{pairs}}}" if pairs else ""
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     text = str(escape_surrogates(text))
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,4 +1,4 @@
-"""PromQL for what a report measured: the series that the openmetrics format and remote write have."""
+"""PromQL selectors for the measurements of a report, as the openmetrics format and remote write name them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.measurements import Measurement
-from pytest_flowhealth.domain.metric_names import STATISTICS, name_of
+from pytest_flowhealth.domain.metric_names import STATISTICS, make_metric_name
 from pytest_flowhealth.domain.report import Report
 
 LOOKBACK = 300.0
@@ -47,10 +47,16 @@ def iterate_series(report: Report) -> Iterator[MeasuredSeries]:
     """Yield what the checks measured; a measurement without a value is left out."""
     for check in report.checks:
         parameters = check.id.partition("[")[2].removesuffix("]")
-        for one in check.measurements:
-            if one.problem is None:
-                metric = f"{check.component}.{one.name}"
-                yield MeasuredSeries(check, one, metric, name_of(metric, one.unit), parameters)
+        for measurement in check.measurements:
+            if measurement.problem is None:
+                metric = f"{check.component}.{measurement.name}"
+                yield MeasuredSeries(
+                    check,
+                    measurement,
+                    metric,
+                    make_metric_name(metric, measurement.unit),
+                    parameters,
+                )
 
 
 def select(name: str, **matchers: str) -> str:

@@ -1,4 +1,4 @@
-"""The report for a person at a terminal or in a CI log: the verdict first, then why, then what to type.
+"""Render a report for a terminal or a CI log: the verdict, the reasons, then the commands to type.
 
 Nothing depends on colour alone.
 """
@@ -14,20 +14,23 @@ import msgspec
 from pytest_flowhealth.domain.checks import CheckResult, unit_suffix
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.root_causes import Component
-from pytest_flowhealth.domain.run_history import Remembered
+from pytest_flowhealth.domain.run_history import HistoryEntry
 from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.domain.text import format_number, one_line
 from pytest_flowhealth.domain.thresholds import ThresholdResult
-from pytest_flowhealth.formats.figures import render_figures, render_recommendations
+from pytest_flowhealth.formats.figure_table import (
+    render_figures,
+    render_recommendations,
+    render_trends,
+)
 from pytest_flowhealth.formats.style import OUTCOME_STYLES, STATUS_STYLES, Line
-from pytest_flowhealth.formats.trends import render_trends
 
 _NAMES = {"passed": "pass"}
 _REASONS_SHOWN = 5
 _MESSAGE_LINES = 12
 
 
-def render(
+def render_lines(
     health: Report,
     *,
     width: int = 80,
@@ -53,11 +56,11 @@ def render(
     if not terse:
         lines += _section(_addresses(health, width))
         lines += _section(_skipped(health, width))
-        lines += _section(_closing(health, width, report))
+        lines += _section(_render_closing(health, width, report))
     return lines
 
 
-def text(lines: Iterable[Line]) -> str:
+def join_lines(lines: Iterable[Line]) -> str:
     """Return `lines` without styles."""
     return "".join("".join(part for part, _ in line).rstrip() + "\n" for line in lines)
 
@@ -102,17 +105,17 @@ def _components(health: Report, width: int) -> Iterator[Line]:
     longest = max((len(name) for name in health.components), default=0)
     for name, component in health.components.items():
         members = [checks[name] for name in component.checks]
-        status, style = _standing(component, members, checks)
+        status, style = _find_state(component, members, checks)
         lead = f"  {name:<{longest}}  "
         room = max(width - len(lead) - 11, 20)
         yield [
             (lead, "plain"),
             (f"{status:<9}", style),
-            (f"  {_shorten(_telling(members), room)}", "plain"),
+            (f"  {_shorten(_summarize_component(members), room)}", "plain"),
         ]
 
 
-def _standing(
+def _find_state(
     component: Component, members: list[CheckResult], checks: dict[str, CheckResult]
 ) -> tuple[str, str]:
     if component.status is not None:
@@ -122,7 +125,7 @@ def _standing(
     return ("blocked" if blocked else "skipped"), "faint"
 
 
-def _telling(members: list[CheckResult]) -> str:
+def _summarize_component(members: list[CheckResult]) -> str:
     """Return the measurement nearest to its limits, or beyond them; else what is wrong, or how many pass."""
     open_checks = [check for check in members if not check.blocked_by]
     judged = [
@@ -131,12 +134,12 @@ def _telling(members: list[CheckResult]) -> str:
         for threshold in check.thresholds
         if threshold.observed is not None
     ]
-    nearest = max(judged, key=_closeness, default=None)
+    nearest = max(judged, key=_rank_closeness, default=None)
     worst = max(open_checks, key=lambda check: check.outcome.severity, default=None)
     if worst and worst.outcome.severity > (nearest.outcome.severity if nearest else 0):
         return one_line(worst.message)
     if nearest:
-        return _against_limits(nearest)
+        return _compare_with_limits(nearest)
     passed = sum(check.outcome is Outcome.PASS for check in members)
     if passed:
         blocked = len(members) - len(open_checks)
@@ -145,7 +148,7 @@ def _telling(members: list[CheckResult]) -> str:
     return next((one_line(check.message) for check in unblocked_first if check.message), "")
 
 
-def _closeness(judged: ThresholdResult) -> tuple[int, float]:
+def _rank_closeness(judged: ThresholdResult) -> tuple[int, float]:
     limit = judged.fail if judged.fail is not None else judged.warn
     if judged.observed is None or limit is None:
         return judged.outcome.severity, 0.0
@@ -153,13 +156,13 @@ def _closeness(judged: ThresholdResult) -> tuple[int, float]:
     return judged.outcome.severity, part / whole if whole else float(part > 0)
 
 
-def _against_limits(judged: ThresholdResult) -> str:
+def _compare_with_limits(judged: ThresholdResult) -> str:
     if judged.observed is None:
         return judged.note or ""
-    return f"{judged.name} {format_number(judged.observed)}{unit_suffix(judged.unit)} ({_limits(judged)})"
+    return f"{judged.name} {format_number(judged.observed)}{unit_suffix(judged.unit)} ({_format_limits(judged)})"
 
 
-def _limits(judged: ThresholdResult) -> str:
+def _format_limits(judged: ThresholdResult) -> str:
     side = "above" if judged.better == "lower" else "below"
     limits = {"warn": judged.warn, "fail": judged.fail}
     texts = [
@@ -184,23 +187,23 @@ def _problem(check: CheckResult, health: Report, width: int) -> Iterator[Line]:
         (f" {check.id}", "bold"),
         (note, "faint"),
     ]
-    yield from _indented(check.message, width)
+    yield from _indent(check.message, width)
     for judged in check.thresholds:
-        if judged.outcome is not Outcome.PASS and _tells(judged, check):
-            yield from _indented(f"limits: {_limits(judged)} ({judged.source})", width)
+        if judged.outcome is not Outcome.PASS and _has_relevant_limits(judged, check):
+            yield from _indent(f"limits: {_format_limits(judged)} ({judged.source})", width)
     blocked = [other.id for other in health.checks if other.blocked_by == check.id]
     if blocked:
-        yield from _indented(f"blocks {', '.join(blocked)}", width)
+        yield from _indent(f"blocks {', '.join(blocked)}", width)
     if check.remedy:
         yield [("        fix: ", "plain"), (one_line(check.remedy), "bold")]
 
 
-def _tells(judged: ThresholdResult, check: CheckResult) -> bool:
+def _has_relevant_limits(judged: ThresholdResult, check: CheckResult) -> bool:
     """Tell whether the limits matter: not where the body failed before it could measure."""
     return judged.observed is not None or check.outcome is Outcome.UNKNOWN
 
 
-def _indented(message: str, width: int) -> Iterator[Line]:
+def _indent(message: str, width: int) -> Iterator[Line]:
     lines = message.splitlines()
     for line in lines[:_MESSAGE_LINES]:
         for piece in textwrap.wrap(line, max(width - 8, 20), break_on_hyphens=False) or [""]:
@@ -244,7 +247,7 @@ def _skipped(health: Report, width: int) -> Iterator[Line]:
             yield [(" " * len(lead), "plain"), (piece, "faint")]
 
 
-def _closing(health: Report, width: int, report: str | None) -> Iterator[Line]:
+def _render_closing(health: Report, width: int, report: str | None) -> Iterator[Line]:
     if health.not_asked:
         names = ", ".join(health.not_asked)
         asked = f"not asked for: {names} (--health-component NAME, --health-all)"
@@ -258,7 +261,7 @@ def _closing(health: Report, width: int, report: str | None) -> Iterator[Line]:
         yield [(f"report: {report}", "faint")]
 
 
-def _history(stored: Remembered, width: int) -> Iterator[Line]:
+def _history(stored: HistoryEntry, width: int) -> Iterator[Line]:
     """Yield whether the run is in the history, and what is wrong with that."""
     state = "kept" if stored.kept else "not kept yet" if stored.waiting else "not kept"
     why = f": {stored.problem}" if stored.problem else ""

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.domain.text import Redactor, secrets_in
+from pytest_flowhealth.domain.text import Redactor, find_secrets
 from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.github_issues.issue_store import IssueRecord, IssueStore
 from pytest_flowhealth.github_issues.planning import (
@@ -30,7 +30,7 @@ from pytest_flowhealth.github_issues.planning import (
     select_groups,
 )
 from pytest_flowhealth.github_issues.templates import LABEL, read_marker
-from pytest_flowhealth.history.keeping import opened, said
+from pytest_flowhealth.history.recording import describe_error, open_history
 from pytest_flowhealth.install_reports import store
 from pytest_flowhealth.install_reports.report import FailureGroup
 from pytest_flowhealth.probes.github.client import GitHubClient, GitHubError
@@ -88,21 +88,21 @@ def sync_history(path: Path, target: Target, environ: Mapping[str, str]) -> Sync
     """
     try:
         client, policy = make_client(target, environ), IssuePolicy.from_target(target)
-        with opened(path, _WAIT) as connection:
+        with open_history(path, _WAIT) as connection:
             groups = read_groups(connection, environ)
             issues = IssueStore(connection, client.api, client.repository)
             return sync_issues(issues, groups, client, policy)
     except FlowHealthError as error:
         return SyncResult(problem=error.message, remedy=error.remedy)
     except sqlite3.Error as error:
-        return SyncResult(problem=f"the history can't be used: {said(error)}")
+        return SyncResult(problem=f"the history can't be used: {describe_error(error)}")
     except OSError as error:
         return SyncResult(problem=f"the history can't be used: {error.strerror or error}")
 
 
 def read_groups(connection: sqlite3.Connection, environ: Mapping[str, str]) -> list[FailureGroup]:
     """Return the reported failures, without the secrets of this machine's environment."""
-    redact = Redactor(secrets_in(environ))
+    redact = Redactor(find_secrets(environ))
     return [
         msgspec.structs.replace(group, error=redact(group.error))
         for group in store.kinds(connection)

@@ -1,1 +1,1 @@
-"""What earlier runs measured: kept in one SQLite file, rolled up, asked for again."""
+"""The history of runs: an SQLite file with runs, samples and roll-ups, and a remote server."""

@@ -73,7 +73,7 @@ def _interval(times: Iterable[float]) -> float:
     return median(steps) if steps else 300.0
 
 
-def availabilities(
+def compute_availabilities(
     rounds: Mapping[str, Sequence[tuple[float, str]]], periods: Mapping[str, float], now: float
 ) -> dict[str, dict[str, Availability]]:
     """Return the availability of each component over each period, whose lengths are in seconds."""

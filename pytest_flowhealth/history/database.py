@@ -1,4 +1,4 @@
-"""The SQLite file: opened, brought to the present schema, moved aside where it is broken."""
+"""The SQLite file of the history: open it, migrate its schema, move a broken one aside."""
 
 from __future__ import annotations
 
@@ -90,23 +90,23 @@ MIGRATIONS = (
     """,
     "ALTER TABLE runs ADD COLUMN instance TEXT;",
 )
-"""What brings a file from each version of the schema (PRAGMA user_version) to the next."""
+"""The migrations from each version of the schema (PRAGMA user_version) to the next."""
 
 _BROKEN = ("not a database", "malformed", "disk image", "no such table", "no such column")
 
 
-def is_server(url: str) -> bool:
+def is_server_url(url: str) -> bool:
     """Tell whether an address is that of a Prometheus-compatible server."""
     return url.startswith(("http://", "https://"))
 
 
-def path_of(url: str, folder: Path) -> Path | None:
-    """Return the file that a URL names: `sqlite:///PATH`, relative to `folder`; of a server's, None.
+def parse_file_url(url: str, folder: Path) -> Path | None:
+    """Return the file that a URL names, `sqlite:///PATH`, relative to `folder`; None for a server's URL.
 
     Raises:
         UsageError: It names none that can be used.
     """
-    if is_server(url):
+    if is_server_url(url):
         return None
     if url.startswith(PREFIX) and url != PREFIX and "\0" not in url:
         return folder / url.removeprefix(PREFIX)
@@ -163,7 +163,7 @@ def require_usable(path: Path) -> None:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Hold the write lock; all or nothing of what is done is kept.
+    """Run statements in one transaction with the write lock: all of them or none.
 
     Raises:
         sqlite3.OperationalError: Another process holds it for longer than is waited.
@@ -179,11 +179,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def erasing(connection: sqlite3.Connection) -> Iterator[None]:
-    """Leave nothing of what is removed or moved about in the file, nor in its log once all have closed it.
+def secure_delete(connection: sqlite3.Connection) -> Iterator[None]:
+    """Overwrite deleted content with zeros (SQLite's secure_delete).
 
-    Needed also for adding to tables that people may ask to be erased from: SQLite else leaves copies of
-    rows in pages that it splits.
+    Inserts need it too if people may ask to be erased: SQLite leaves copies of rows in pages it splits.
     """
     connection.execute("PRAGMA secure_delete = ON")
     try:
@@ -195,8 +194,8 @@ def erasing(connection: sqlite3.Connection) -> Iterator[None]:
 
 def is_broken(error: sqlite3.Error) -> bool:
     """Tell whether an error means that the file is no history, or no longer one."""
-    told = str(error).lower()
-    return isinstance(error, sqlite3.DatabaseError) and any(one in told for one in _BROKEN)
+    message = str(error).lower()
+    return isinstance(error, sqlite3.DatabaseError) and any(sign in message for sign in _BROKEN)
 
 
 def move_aside(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Reading the history: ranges of a metric, the values of earlier runs, the runs themselves."""
+"""Queries of the history file: ranges of a metric, measurements of earlier runs, runs and reports."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.domain.statistics import Unsupported, compute
-from pytest_flowhealth.history.rollup import HOUR, MINUTE, TEN, Rollup, figures, rolled_up, unpacked
+from pytest_flowhealth.domain.statistics import UnsupportedStatistic, compute
+from pytest_flowhealth.history.rollup import (
+    HOUR,
+    MINUTE,
+    TEN,
+    Rollup,
+    make_rollup,
+    summarize_rollups,
+    unpack_hour,
+)
 
 POINTS = 600
 """Points of a range by default."""
@@ -30,11 +38,11 @@ class Point(msgspec.Struct, frozen=True):
     p95: float | None
 
 
-class Past(msgspec.Struct, frozen=True):
-    """What an earlier run measured: its median, and its samples in their order.
+class PastMeasurement(msgspec.Struct, frozen=True):
+    """One measurement of an earlier run: its median (`value`) and its samples in order.
 
-    Where only the statistics of a series are known, these are in `statistics`, and its median is in
-    the place of the samples.
+    If only the statistics of a series are known, they are in `statistics`, and `samples` has only
+    the median.
     """
 
     run: str
@@ -49,12 +57,12 @@ class Past(msgspec.Struct, frozen=True):
             return self.statistics.get("median" if statistic == "p50" else statistic)
         try:
             return compute(statistic, self.samples)
-        except Unsupported:
+        except UnsupportedStatistic:
             return None
 
 
-class KeptRun(msgspec.Struct, frozen=True):
-    """An earlier run; `baseline` is the name that it was kept under."""
+class RecordedRun(msgspec.Struct, frozen=True):
+    """A recorded run; `baseline` is the name that it was recorded as."""
 
     uid: str
     started: float
@@ -69,10 +77,10 @@ class KeptRun(msgspec.Struct, frozen=True):
 _RUN = "uid, started, duration, status, target, version, fingerprint, baseline"
 
 
-def series(
+def read_series(
     connection: Connection, metric: str, since: float, until: float, points: int = POINTS
 ) -> list[Point]:
-    """Return what a metric was from `since` to before `until`, in at most about `points` stretches.
+    """Return the points of a metric from `since` to before `until`, about `points` at most.
 
     From the samples where a stretch is shorter than a minute, as long as they are kept; else from
     the roll-ups of minutes, or of hours. Stretches without values are left out.
@@ -85,23 +93,23 @@ def series(
         return []
     stretch = (until - since) / max(1, points)
     if stretch < MINUTE:
-        found = _of_samples(connection, row[0], since, until, stretch)
+        found = _make_sample_points(connection, row[0], since, until, stretch)
         if found:
             return found
     if stretch < HOUR:
         step = MINUTE if stretch < TEN else TEN
-        return _stretches(_parts(connection, row[0], step, since, until), stretch, step)
-    return _stretches(_hours(connection, row[0], since, until), stretch, HOUR)
+        return _make_points(_read_rollups(connection, row[0], step, since, until), stretch, step)
+    return _make_points(_read_hours(connection, row[0], since, until), stretch, HOUR)
 
 
-def past(
+def read_past(
     connection: Connection,
     metric: str,
     fingerprint: str,
     *,
     limit: int = 50,
     before: str | None = None,
-) -> list[Past]:
+) -> list[PastMeasurement]:
     """Return what the last runs of a fingerprint measured, the oldest first.
 
     Args:
@@ -122,10 +130,15 @@ def past(
         "ORDER BY started DESC LIMIT ?",
         (metric, fingerprint, before, limit),
     ).fetchall()
-    return [Past(uid, at, value, _samples(blob)) for uid, at, value, blob in reversed(rows)]
+    return [
+        PastMeasurement(uid, at, value, _decode_samples(blob))
+        for uid, at, value, blob in reversed(rows)
+    ]
 
 
-def measured(connection: Connection, metric: str, since: float, until: float) -> list[Past]:
+def read_period(
+    connection: Connection, metric: str, since: float, until: float
+) -> list[PastMeasurement]:
     """Return what the runs between two times measured, on whatever machine, the oldest first.
 
     Raises:
@@ -137,20 +150,22 @@ def measured(connection: Connection, metric: str, since: float, until: float) ->
         "WHERE name = ? AND started >= ? AND started < ? ORDER BY started",
         (metric, since, until),
     )
-    return [Past(uid, at, value, _samples(blob)) for uid, at, value, blob in rows]
+    return [PastMeasurement(uid, at, value, _decode_samples(blob)) for uid, at, value, blob in rows]
 
 
-def metrics(connection: Connection, name: str) -> list[tuple[str, str]]:
+def list_metrics(connection: Connection, name: str) -> list[tuple[str, str]]:
     """Return the metrics of a name, those of its parametrised checks too, each with its unit.
 
     Raises:
         sqlite3.Error: They can't be read.
     """
     rows = connection.execute("SELECT name, unit FROM metrics ORDER BY name")
-    return [(one, unit) for one, unit in rows if one == name or one.startswith(f"{name}[")]
+    return [
+        (metric, unit) for metric, unit in rows if metric == name or metric.startswith(f"{name}[")
+    ]
 
 
-def values_of(connection: Connection, run: str) -> dict[str, Past]:
+def read_run(connection: Connection, run: str) -> dict[str, PastMeasurement]:
     """Return what one run measured, by metric.
 
     Raises:
@@ -161,12 +176,15 @@ def values_of(connection: Connection, run: str) -> dict[str, Past]:
         "JOIN runs ON runs.id = run JOIN metrics ON metrics.id = metric WHERE uid = ?",
         (run,),
     )
-    return {name: Past(uid, at, value, _samples(blob)) for name, uid, at, value, blob in rows}
+    return {
+        name: PastMeasurement(uid, at, value, _decode_samples(blob))
+        for name, uid, at, value, blob in rows
+    }
 
 
-def runs(
+def list_runs(
     connection: Connection, *, limit: int = 50, fingerprint: str | None = None
-) -> list[KeptRun]:
+) -> list[RecordedRun]:
     """Return the last runs, the newest first.
 
     Raises:
@@ -177,27 +195,27 @@ def runs(
         "ORDER BY started DESC LIMIT ?",
         (fingerprint, fingerprint, limit),
     )
-    return [KeptRun(*row) for row in rows]
+    return [RecordedRun(*row) for row in rows]
 
 
-def run_named(connection: Connection, name: str) -> KeptRun | None:
+def find_run(connection: Connection, name: str) -> RecordedRun | None:
     """Return the run with an id (its begin is enough), the name of a baseline, or `latest`.
 
     Raises:
         sqlite3.Error: It can't be read.
     """
     if name == "latest":
-        return next(iter(runs(connection, limit=1)), None)
+        return next(iter(list_runs(connection, limit=1)), None)
     escaped = name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     rows = connection.execute(
         f"SELECT {_RUN} FROM runs WHERE baseline = ? OR uid LIKE ? ESCAPE '\\' "  # noqa: S608  # as above
         "ORDER BY baseline = ? DESC, started DESC LIMIT 1",
         (name, f"{escaped}%", name),
     ).fetchall()
-    return KeptRun(*rows[0]) if rows else None
+    return RecordedRun(*rows[0]) if rows else None
 
 
-def report(connection: Connection, run: str) -> dict[str, Any] | None:
+def read_report(connection: Connection, run: str) -> dict[str, Any] | None:
     """Return the report of a run, None where there is none.
 
     Raises:
@@ -210,13 +228,13 @@ def report(connection: Connection, run: str) -> dict[str, Any] | None:
     return found
 
 
-def _samples(blob: bytes) -> tuple[float, ...]:
+def _decode_samples(blob: bytes) -> tuple[float, ...]:
     values = array("d")
     values.frombytes(blob)
     return tuple(values)
 
 
-def _of_samples(
+def _make_sample_points(
     connection: Connection, metric: int, since: float, until: float, stretch: float
 ) -> list[Point]:
     rows = connection.execute(
@@ -229,11 +247,12 @@ def _of_samples(
     for at, value in rows:
         found[int((at / 1_000 - since) / stretch)].append(value)
     return [
-        Point(since + index * stretch, *figures([rolled_up(ones)])) for index, ones in found.items()
+        Point(since + index * stretch, *summarize_rollups([make_rollup(values)]))
+        for index, values in found.items()
     ]
 
 
-def _parts(
+def _read_rollups(
     connection: Connection, metric: int, step: int, since: float, until: float
 ) -> Iterator[tuple[int, Rollup]]:
     table = "minutes" if step == MINUTE else "tens"
@@ -243,13 +262,13 @@ def _parts(
         (metric, int(since) - HOUR, int(until) + 1),
     )
     for hour, data in rows:
-        for number, one in unpacked(data).items():
+        for number, rollup in unpack_hour(data).items():
             at = hour + step * number
             if since - step < at < until:
-                yield at, one
+                yield at, rollup
 
 
-def _hours(
+def _read_hours(
     connection: Connection, metric: int, since: float, until: float
 ) -> Iterator[tuple[int, Rollup]]:
     rows = connection.execute(
@@ -260,10 +279,10 @@ def _hours(
     return ((hour, Rollup(*rest)) for hour, *rest in rows)
 
 
-def _stretches(found: Iterable[tuple[int, Rollup]], stretch: float, step: int) -> list[Point]:
+def _make_points(found: Iterable[tuple[int, Rollup]], stretch: float, step: int) -> list[Point]:
     """Put roll-ups together to stretches of a whole number of `step` seconds."""
     width = step * max(1, round(stretch / step))
     parts: dict[int, list[Rollup]] = defaultdict(list)
-    for at, one in found:
-        parts[at // width * width].append(one)
-    return [Point(at, *figures(ones)) for at, ones in parts.items()]
+    for at, rollup in found:
+        parts[at // width * width].append(rollup)
+    return [Point(at, *summarize_rollups(rollups)) for at, rollups in parts.items()]

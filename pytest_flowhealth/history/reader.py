@@ -1,4 +1,4 @@
-"""Reading back, whichever kind of history it is: a file here, or a Prometheus-compatible server."""
+"""Read a history, whether it is a local file or a Prometheus-compatible server."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from pytest_flowhealth.history import query
-from pytest_flowhealth.history.keeping import asked
-from pytest_flowhealth.history.query import POINTS, KeptRun, Past, Point
+from pytest_flowhealth.history.query import POINTS, PastMeasurement, Point, RecordedRun
+from pytest_flowhealth.history.recording import query_history
 
 Result = TypeVar("Result")
 
 
 class Reader(Protocol):
-    """What can be asked of a history, as query.py says; what a kind can't know is absent."""
+    """The queries of a history, as in query.py; what a kind of history does not store is absent."""
 
     def series(self, metric: str, since: float, until: float, points: int = POINTS) -> list[Point]:
         """Return what a metric was between two times, in at most about `points` stretches."""
@@ -23,15 +23,15 @@ class Reader(Protocol):
 
     def past(
         self, metric: str, fingerprint: str, *, limit: int = 50, before: str | None = None
-    ) -> list[Past]:
+    ) -> list[PastMeasurement]:
         """Return what the last runs of a fingerprint measured, the oldest first."""
         ...
 
-    def of_run(self, run: str, metric: str) -> Past | None:
+    def of_run(self, run: str, metric: str) -> PastMeasurement | None:
         """Return what one run measured of a metric."""
         ...
 
-    def measured(self, metric: str, since: float, until: float) -> list[Past]:
+    def measured(self, metric: str, since: float, until: float) -> list[PastMeasurement]:
         """Return what the runs between two times measured, the oldest first."""
         ...
 
@@ -39,11 +39,11 @@ class Reader(Protocol):
         """Return the metrics of a name, those of its parametrised checks too, each with its unit."""
         ...
 
-    def runs(self, *, limit: int = 50, fingerprint: str | None = None) -> list[KeptRun]:
+    def runs(self, *, limit: int = 50, fingerprint: str | None = None) -> list[RecordedRun]:
         """Return the last runs, the newest first."""
         ...
 
-    def run_named(self, name: str) -> KeptRun | None:
+    def run_named(self, name: str) -> RecordedRun | None:
         """Return the run with an id (its begin is enough), the name of a baseline, or `latest`."""
         ...
 
@@ -63,41 +63,41 @@ class FileReader:
 
     def series(self, metric: str, since: float, until: float, points: int = POINTS) -> list[Point]:
         """Return what a metric was between two times."""
-        return query.series(self._file, metric, since, until, points)
+        return query.read_series(self._file, metric, since, until, points)
 
     def past(
         self, metric: str, fingerprint: str, *, limit: int = 50, before: str | None = None
-    ) -> list[Past]:
+    ) -> list[PastMeasurement]:
         """Return what the last runs of a fingerprint measured, the oldest first."""
-        return query.past(self._file, metric, fingerprint, limit=limit, before=before)
+        return query.read_past(self._file, metric, fingerprint, limit=limit, before=before)
 
-    def of_run(self, run: str, metric: str) -> Past | None:
+    def of_run(self, run: str, metric: str) -> PastMeasurement | None:
         """Return what one run measured of a metric."""
-        return query.values_of(self._file, run).get(metric)
+        return query.read_run(self._file, run).get(metric)
 
-    def measured(self, metric: str, since: float, until: float) -> list[Past]:
+    def measured(self, metric: str, since: float, until: float) -> list[PastMeasurement]:
         """Return what the runs between two times measured, the oldest first."""
-        return query.measured(self._file, metric, since, until)
+        return query.read_period(self._file, metric, since, until)
 
     def metrics(self, name: str) -> list[tuple[str, str]]:
         """Return the metrics of a name, each with its unit."""
-        return query.metrics(self._file, name)
+        return query.list_metrics(self._file, name)
 
-    def runs(self, *, limit: int = 50, fingerprint: str | None = None) -> list[KeptRun]:
+    def runs(self, *, limit: int = 50, fingerprint: str | None = None) -> list[RecordedRun]:
         """Return the last runs, the newest first."""
-        return query.runs(self._file, limit=limit, fingerprint=fingerprint)
+        return query.list_runs(self._file, limit=limit, fingerprint=fingerprint)
 
-    def run_named(self, name: str) -> KeptRun | None:
+    def run_named(self, name: str) -> RecordedRun | None:
         """Return the run of a name."""
-        return query.run_named(self._file, name)
+        return query.find_run(self._file, name)
 
     def report(self, run: str) -> dict[str, Any] | None:
         """Return the report of a run."""
-        return query.report(self._file, run)
+        return query.read_report(self._file, run)
 
 
-def consulted(
+def query_reader(
     path: Path, ask: Callable[[Reader], Result], otherwise: Result
 ) -> tuple[Result, str | None]:
-    """Ask a history in a file, as `keeping.asked` does."""
-    return asked(path, lambda connection: ask(FileReader(connection)), otherwise)
+    """Run a query on a history file, as `recording.query_history` does."""
+    return query_history(path, lambda connection: ask(FileReader(connection)), otherwise)

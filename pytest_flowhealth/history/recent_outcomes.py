@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Iterable
 from sqlite3 import Connection
+from typing import Any
 
 import msgspec
+
+MEASURED_RUNS = 20
+"""Runs that are searched for measurements at most: a check that passes without measuring has none."""
 
 
 class RoundOutcome(msgspec.Struct, frozen=True):
@@ -39,7 +45,7 @@ class FailedPeriod(msgspec.Struct, frozen=True):
     outcome: str
 
 
-def component_rounds(
+def read_component_rounds(
     connection: Connection, since: float, limit: int
 ) -> dict[str, list[RoundOutcome]]:
     """Return the last `limit` rounds of each component since a time, the oldest first.
@@ -63,7 +69,7 @@ def component_rounds(
     return found
 
 
-def check_rounds(
+def read_check_rounds(
     connection: Connection, check: str, since: float, until: float, limit: int, metric: str = ""
 ) -> list[RoundOutcome]:
     """Return the last `limit` rounds of one check between two times, the oldest first.
@@ -83,7 +89,28 @@ def check_rounds(
     return [RoundOutcome(*row) for row in reversed(rows)]
 
 
-def failed_periods(
+def read_last_measured_result(
+    connection: Connection, check: str
+) -> tuple[float, dict[str, Any]] | None:
+    """Return when a check last measured something, and its result as the report has it.
+
+    Raises:
+        sqlite3.Error: The history can't be read.
+    """
+    rows = connection.execute(
+        "SELECT r.started, r.report FROM runs r JOIN outcomes o ON o.run = r.id AND o.id = ? "
+        "WHERE o.outcome IN ('pass', 'warn') ORDER BY r.started DESC LIMIT ?",
+        (check, MEASURED_RUNS),
+    )
+    for at, report in rows:
+        content = json.loads(zlib.decompress(report))
+        for result in content.get("health", {}).get("checks", ()):
+            if result.get("id") == check and result.get("measurements"):
+                return at, result
+    return None
+
+
+def read_failed_periods(
     connection: Connection, check: str, since: float, until: float
 ) -> list[FailedPeriod]:
     """Return when a check failed or was unknown between two times, the oldest first.

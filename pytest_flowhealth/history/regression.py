@@ -1,4 +1,4 @@
-"""Whether a measurement is worse than in earlier runs, beyond their noise.
+"""Detect regressions: a measurement that is worse than in earlier runs, beyond their noise.
 
 A robust test on two figures of a run: its median, and its better tenth. A slow-down moves both; what
 else a machine does moves them one by one. Each is compared with the median of the earlier runs'
@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from pytest_flowhealth.domain.run_history import Comparison
+from pytest_flowhealth.domain.run_history import RunComparison
 from pytest_flowhealth.domain.statistics import compute
 
 FEWEST = 5
@@ -47,8 +47,8 @@ Figures = tuple[float, ...]
 """What is compared of one run: the same statistics of each."""
 
 
-class Usual(msgspec.Struct, frozen=True):
-    """What one figure was in the earlier runs, and the share of it that noise may make it differ by."""
+class NoiseBand(msgspec.Struct, frozen=True):
+    """The median of a figure in earlier runs, and the share of it that counts as noise (`limit`)."""
 
     median: float
     limit: float
@@ -67,7 +67,7 @@ def compare(
     past: Sequence[Sequence[float]],
     better: Better | None,
     among: int = 1,
-) -> Comparison:
+) -> RunComparison:
     """Compare this run's samples with those of earlier runs, the oldest first.
 
     Args:
@@ -78,70 +78,78 @@ def compare(
         better: Which direction is the better one; None where nobody knows.
         among: How many measurements of the run are compared, this one included.
     """
-    kept = [one for one in past[-MOST:] if one]
-    names = figures_of(now, kept, better)
+    runs = [samples for samples in past[-MOST:] if samples]
+    names = choose_statistics(now, runs, better)
     alarm = (ALARM_EACH if len(names) > 1 else ALARM_ALONE) * min(1.0, SHARING / among)
-    ours, earlier = _figures(now, names), [_figures(one, names) for one in kept]
-    count = before_streak(earlier, better, alarm) if better else len(earlier)
-    middle = statistics.median(one[0] for one in earlier[:count]) if earlier else None
+    ours, earlier = _figures(now, names), [_figures(samples, names) for samples in runs]
+    count = count_before_streak(earlier, better, alarm) if better else len(earlier)
+    middle = statistics.median(run[0] for run in earlier[:count]) if earlier else None
     change = (ours[0] - middle) / abs(middle) if middle else None
 
-    def told(outcome: Outcome, reason: str | None = None, limit: float | None = None) -> Comparison:
-        return Comparison(measurement, unit, ours[0], middle, count, change, limit, outcome, reason)
+    def make_result(
+        outcome: Outcome, reason: str | None = None, limit: float | None = None
+    ) -> RunComparison:
+        return RunComparison(
+            measurement, unit, ours[0], middle, count, change, limit, outcome, reason
+        )
 
     if count < FEWEST:
-        return told("neutral", f"{count} earlier runs, {FEWEST} are needed")
-    usual = usual_of(earlier[:count], better, alarm)
+        return make_result("neutral", f"{count} earlier runs, {FEWEST} are needed")
+    usual = estimate_noise_bands(earlier[:count], better, alarm)
     if change is None or not usual:
-        return told("neutral", "the median of the earlier runs is 0")
-    limit = max(one.limit for one in usual)
+        return make_result("neutral", "the median of the earlier runs is 0")
+    limit = max(band.limit for band in usual)
     if better is None:
-        return told("neutral", "neither direction is known to be the better one", limit)
-    outcomes = {one.outcome(figure, better) for one, figure in zip(usual, ours, strict=True)}
+        return make_result("neutral", "neither direction is known to be the better one", limit)
+    outcomes = {band.outcome(figure, better) for band, figure in zip(usual, ours, strict=True)}
     if len(outcomes) > 1:
-        return told("steady", "its median and its better samples don't say the same: noise", limit)
+        return make_result(
+            "steady", "its median and its better samples don't say the same: noise", limit
+        )
     since = len(earlier) - count
-    told_before = f"as in the {since} runs before this one" if since > 1 else "as in the run before"
+    note = f"as in the {since} runs before this one" if since > 1 else "as in the run before"
     outcome = outcomes.pop()
-    return told(outcome, told_before if since and outcome == "worse" else None, limit)
+    return make_result(outcome, note if since and outcome == "worse" else None, limit)
 
 
-def before_streak(earlier: Sequence[Figures], better: Better, alarm: float) -> int:
+def count_before_streak(earlier: Sequence[Figures], better: Better, alarm: float) -> int:
     """Return how many runs there are before those that were all worse, up to the last one.
 
     A slow-down that lasts is no noise of the runs before it: else it would be told only once.
     """
     sign = 1 if better == "lower" else -1
     for count in range(FEWEST, len(earlier)):
-        middle = statistics.median(one[0] for one in earlier[:count])
+        middle = statistics.median(run[0] for run in earlier[:count])
         least = abs(middle) * EFFECT
-        if any(sign * (one[0] - middle) <= least for one in earlier[count:]):
+        if any(sign * (run[0] - middle) <= least for run in earlier[count:]):
             continue
-        usual = usual_of(earlier[:count], better, alarm)
+        usual = estimate_noise_bands(earlier[:count], better, alarm)
         if usual and all(
-            one.outcome(figure, better) == "worse"
+            band.outcome(figure, better) == "worse"
             for run in earlier[count:]
-            for one, figure in zip(usual, run, strict=True)
+            for band, figure in zip(usual, run, strict=True)
         ):
             return count
     return len(earlier)
 
 
-def usual_of(
+def estimate_noise_bands(
     earlier: Sequence[Figures], better: Better | None, alarm: float
-) -> tuple[Usual, ...] | None:
-    """Return what each figure usually is, None where one is usually 0."""
+) -> tuple[NoiseBand, ...] | None:
+    """Return the noise band of each figure; None if the median of one is 0."""
     found = []
     for values in zip(*earlier, strict=True):
         middle = statistics.median(values)
         if middle == 0:
             return None
-        noise = deviations(len(values), alarm) * spread(values, better) / abs(middle)
-        found.append(Usual(middle, max(EFFECT, noise)))
+        noise = (
+            compute_deviations(len(values), alarm) * estimate_spread(values, better) / abs(middle)
+        )
+        found.append(NoiseBand(middle, max(EFFECT, noise)))
     return tuple(found)
 
 
-def figures_of(
+def choose_statistics(
     now: Sequence[float], past: Sequence[Sequence[float]], better: Better | None
 ) -> tuple[str, ...]:
     """Return the statistics that are compared: the median, and the better part that all can tell."""
@@ -152,7 +160,7 @@ def figures_of(
     return ("median", f"p{share if better == 'lower' else 100 - share}")
 
 
-def spread(values: Sequence[float], better: Better | None) -> float:
+def estimate_spread(values: Sequence[float], better: Better | None) -> float:
     """Return the spread of earlier figures, at least two; never quite nothing.
 
     Qn, the first quartile of the distances between any two, which half of the values can't spoil and
@@ -172,7 +180,7 @@ def spread(values: Sequence[float], better: Better | None) -> float:
     return max(robust, tail / _DECILE_TO_NORMAL, _LEAST_SPREAD * abs(middle))
 
 
-def deviations(runs: int, alarm: float) -> float:
+def compute_deviations(runs: int, alarm: float) -> float:
     """Return how many spreads from the median are too many.
 
     The quantile of Student's distribution with as many degrees of freedom as `runs` figures give a

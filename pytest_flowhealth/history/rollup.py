@@ -1,4 +1,4 @@
-"""One stretch of time of one metric: count, least, greatest, sum, and a sketch for quantiles."""
+"""Roll-ups: count, minimum, maximum, sum and a quantile sketch of a metric over some time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from pytest_flowhealth.history.sketch import Sketch, upper
+from pytest_flowhealth.history.sketch import Sketch, compute_upper_quantile
 
 MINUTE = 60
 TEN = 600
@@ -15,11 +15,11 @@ HOUR = 3_600
 """The stretches that are kept, in seconds."""
 
 FEWEST = 20
-"""Values that a p95 needs, as everywhere (verdict/statistics.py)."""
+"""Values that a p95 needs, as everywhere (domain/statistics.py)."""
 
 
 class Rollup(msgspec.Struct, array_like=True):
-    """Values that fell into one stretch; never empty."""
+    """The roll-up of at least one value."""
 
     count: int
     least: float
@@ -28,52 +28,54 @@ class Rollup(msgspec.Struct, array_like=True):
     sketch: bytes
 
 
-def rolled_up(values: Iterable[float]) -> Rollup:
+def make_rollup(values: Iterable[float]) -> Rollup:
     """Return the roll-up of finite values, at least one."""
     values = tuple(values)
-    return Rollup(len(values), min(values), max(values), sum(values), Sketch(values).packed())
+    return Rollup(len(values), min(values), max(values), sum(values), Sketch(values).encode())
 
 
-def merged(parts: Iterable[Rollup]) -> Rollup:
+def merge_rollups(parts: Iterable[Rollup]) -> Rollup:
     """Return the roll-up of all the values of `parts`, at least one."""
     parts = tuple(parts)
     if len(parts) == 1:
         return parts[0]
     sketch = Sketch()
-    for one in parts:
-        sketch.merge(Sketch.unpacked(one.sketch))
+    for part in parts:
+        sketch.merge(Sketch.decode(part.sketch))
     return Rollup(
-        sum(one.count for one in parts),
-        min(one.least for one in parts),
-        max(one.greatest for one in parts),
-        sum(one.total for one in parts),
-        sketch.packed(),
+        sum(part.count for part in parts),
+        min(part.least for part in parts),
+        max(part.greatest for part in parts),
+        sum(part.total for part in parts),
+        sketch.encode(),
     )
 
 
-def figures(parts: Sequence[Rollup]) -> tuple[int, float, float, float, float | None]:
+def summarize_rollups(parts: Sequence[Rollup]) -> tuple[int, float, float, float, float | None]:
     """Return count, least, greatest, mean and p95 of all the values of `parts`, at least one.
 
     The p95 within 2 % of itself; None for too few values.
     """
-    counts = [one.count for one in parts]
+    counts = [part.count for part in parts]
     count = sum(counts)
     return (
         count,
-        min(one.least for one in parts),
-        max(one.greatest for one in parts),
-        sum(one.total for one in parts) / count,
-        upper([one.sketch for one in parts], counts, 0.95) if count >= FEWEST else None,
+        min(part.least for part in parts),
+        max(part.greatest for part in parts),
+        sum(part.total for part in parts) / count,
+        compute_upper_quantile([part.sketch for part in parts], counts, 0.95)
+        if count >= FEWEST
+        else None,
     )
 
 
-def packed(stretches: Mapping[int, Rollup]) -> bytes:
+def pack_hour(stretches: Mapping[int, Rollup]) -> bytes:
     """Return the stretches of one hour, by their number, as one small block."""
     return zlib.compress(msgspec.msgpack.encode(dict(sorted(stretches.items()))))
 
 
-def unpacked(data: bytes) -> dict[int, Rollup]:
-    """Return what `packed` made.
+def unpack_hour(data: bytes) -> dict[int, Rollup]:
+    """Return the roll-ups of one hour that `pack_hour` encoded.
 
     Raises:
         ValueError: It is no such block.

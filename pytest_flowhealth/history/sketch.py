@@ -75,7 +75,7 @@ class Sketch:
         for index in sorted(self.positive):
             yield _middle(index), self.positive[index]
 
-    def packed(self) -> bytes:
+    def encode(self) -> bytes:
         """Return it as MessagePack: zeros, and each side's indices and counts in turn.
 
         The greatest index comes first, the others as distances from the one before: of the upper
@@ -84,7 +84,7 @@ class Sketch:
         return msgspec.msgpack.encode([self.zeros, *map(_deltas, (self.positive, self.negative))])
 
     @classmethod
-    def unpacked(cls, data: bytes) -> Sketch:
+    def decode(cls, data: bytes) -> Sketch:
         """Return what `packed` made.
 
         Raises:
@@ -97,7 +97,7 @@ class Sketch:
         return sketch
 
 
-def upper(parts: Sequence[bytes], counts: Sequence[int], share: float) -> float:
+def compute_upper_quantile(parts: Sequence[bytes], counts: Sequence[int], share: float) -> float:
     """Return a quantile of all the values of packed sketches together, as merging them would.
 
     `counts` says how many values each has.
@@ -112,8 +112,8 @@ def upper(parts: Sequence[bytes], counts: Sequence[int], share: float) -> float:
         _bucket(up, _above(count, share)) for (_, up, _), count in zip(decoded, counts, strict=True)
     ]
     if None in own:
-        return _merged(parts).quantile(share)
-    least = min(one for one in own if one is not None)
+        return _merge_sketches(parts).quantile(share)
+    least = min(index for index in own if index is not None)
     tail: dict[int, int] = {}
     for _, up, _ in decoded:
         _take(up, least, tail)
@@ -122,7 +122,7 @@ def upper(parts: Sequence[bytes], counts: Sequence[int], share: float) -> float:
         seen += tail[index]
         if seen > above:
             return _middle(index)
-    return _merged(parts).quantile(share)
+    return _merge_sketches(parts).quantile(share)
 
 
 def _above(count: int, share: float) -> int:
@@ -130,10 +130,10 @@ def _above(count: int, share: float) -> int:
     return count - 1 - math.floor(share * (count - 1))
 
 
-def _merged(parts: Sequence[bytes]) -> Sketch:
+def _merge_sketches(parts: Sequence[bytes]) -> Sketch:
     whole = Sketch()
     for part in parts:
-        whole.merge(Sketch.unpacked(part))
+        whole.merge(Sketch.decode(part))
     return whole
 
 
@@ -143,9 +143,9 @@ _decoder = msgspec.msgpack.Decoder(tuple[int, list[int], list[int]])
 def _bucket(flat: list[int], above: int) -> int | None:
     """Return the index of the bucket below so many values of a packed side; None where it has fewer."""
     index = seen = 0
-    for place in range(0, len(flat), 2):
-        index = flat[place] if place == 0 else index - flat[place]
-        seen += flat[place + 1]
+    for position in range(0, len(flat), 2):
+        index = flat[position] if position == 0 else index - flat[position]
+        seen += flat[position + 1]
         if seen > above:
             return index
     return None
@@ -154,11 +154,11 @@ def _bucket(flat: list[int], above: int) -> int | None:
 def _take(flat: list[int], least: float, into: dict[int, int]) -> None:
     """Add the buckets of a packed side, down to the index `least`."""
     index = 0
-    for place in range(0, len(flat), 2):
-        index = flat[place] if place == 0 else index - flat[place]
+    for position in range(0, len(flat), 2):
+        index = flat[position] if position == 0 else index - flat[position]
         if index < least:
             return
-        into[index] = into.get(index, 0) + flat[place + 1]
+        into[index] = into.get(index, 0) + flat[position + 1]
 
 
 def _middle(index: int) -> float:

@@ -1,4 +1,4 @@
-"""Runs that could not be written yet: one file each, beside the history, taken in later."""
+"""The spool: runs that could not be written yet, one file each, beside the history."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_flowhealth.history.entry import Entry
+from pytest_flowhealth.history.run_record import RunRecord
 from pytest_flowhealth.history.store import add_run
 
 _END = ".run"
 
 
-def folder_of(path: Path) -> Path:
-    """Return the folder where the runs for the history `path` wait."""
+def get_spool_folder(path: Path) -> Path:
+    """Return the folder of the spooled runs of the history `path`."""
     return path.with_name(f"{path.name}.waiting")
 
 
-def put(path: Path, entry: Entry) -> None:
-    """Let a run wait.
+def spool_run(path: Path, entry: RunRecord) -> None:
+    """Write a run into the spool.
 
     Raises:
         OSError: It can't be written either.
     """
-    folder = folder_of(path)
+    folder = get_spool_folder(path)
     folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=folder)
     try:
@@ -42,16 +42,16 @@ def put(path: Path, entry: Entry) -> None:
         raise
 
 
-def waiting(path: Path) -> list[Path]:
-    """Return the files of the runs that wait."""
+def list_spooled(path: Path) -> list[Path]:
+    """Return the files of the spooled runs."""
     try:
-        return sorted(folder_of(path).glob(f"*{_END}"))
+        return sorted(get_spool_folder(path).glob(f"*{_END}"))
     except OSError:
         return []
 
 
-def take_in(connection: sqlite3.Connection, path: Path) -> int:
-    """Write the runs that wait into the history; return how many there were.
+def import_spooled(connection: sqlite3.Connection, path: Path) -> int:
+    """Import the spooled runs into the history; return how many there were.
 
     A file that is no run is left where it is.
 
@@ -59,9 +59,9 @@ def take_in(connection: sqlite3.Connection, path: Path) -> int:
         sqlite3.Error: They can't be written; those that are left wait on.
     """
     count = 0
-    for file in waiting(path):
+    for file in list_spooled(path):
         try:
-            entry = msgspec.msgpack.decode(file.read_bytes(), type=Entry)
+            entry = msgspec.msgpack.decode(file.read_bytes(), type=RunRecord)
         except (OSError, msgspec.DecodeError):
             continue
         add_run(connection, entry)
@@ -69,5 +69,5 @@ def take_in(connection: sqlite3.Connection, path: Path) -> int:
         with contextlib.suppress(OSError):
             file.unlink()
     with contextlib.suppress(OSError):
-        folder_of(path).rmdir()
+        get_spool_folder(path).rmdir()
     return count

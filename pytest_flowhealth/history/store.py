@@ -1,4 +1,4 @@
-"""Writing to the history: runs, one-second samples, roll-ups; and removing what is old."""
+"""Write runs, one-second samples and roll-ups to the history file, and purge what is old."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from pytest_flowhealth.domain.statistics import compute
-from pytest_flowhealth.history.database import erasing, transaction
-from pytest_flowhealth.history.entry import Entry
+from pytest_flowhealth.history.database import secure_delete, transaction
 from pytest_flowhealth.history.rollup import (
     HOUR,
     MINUTE,
     TEN,
     Rollup,
-    merged,
-    packed,
-    rolled_up,
-    unpacked,
+    make_rollup,
+    merge_rollups,
+    pack_hour,
+    unpack_hour,
 )
+from pytest_flowhealth.history.run_record import RunRecord
 
-Moment = tuple[float, Mapping[str, tuple[float, str]]]
+Second = tuple[float, Mapping[str, tuple[float, str]]]
 """One second: its time, and each metric's value and unit."""
 
 LOCKED = 0.05
@@ -43,10 +43,10 @@ class Retention(msgspec.Struct, frozen=True):
     events: float = 365 * 86_400.0
 
 
-def add_run(connection: sqlite3.Connection, entry: Entry) -> bool:
-    """Keep a run, and roll its samples up; return whether it was not there yet.
+def add_run(connection: sqlite3.Connection, entry: RunRecord) -> bool:
+    """Store a run and roll up its samples; return whether it was new.
 
-    Of one that comes again only the verdict is taken: something was found out after its end.
+    If it is known, only its verdict is updated, which may change after its end.
 
     Raises:
         sqlite3.Error: It can't be written; nothing of it was.
@@ -65,20 +65,25 @@ def add_run(connection: sqlite3.Connection, entry: Entry) -> bool:
             return False
         run = done.lastrowid
         _add_outcomes(connection, run, entry)
-        for one in entry.taken:
-            metric = metric_id(connection, one.name, one.unit)
+        for measurement in entry.taken:
+            metric = ensure_metric(connection, measurement.name, measurement.unit)
             connection.execute(
                 "INSERT INTO measurements VALUES (?, ?, ?, ?, ?)",
                 (
-                    *(metric, run, compute("median", one.samples), len(one.samples)),
-                    array("d", one.samples).tobytes(),
+                    *(
+                        metric,
+                        run,
+                        compute("median", measurement.samples),
+                        len(measurement.samples),
+                    ),
+                    array("d", measurement.samples).tobytes(),
                 ),
             )
-            _roll_up(connection, metric, {int(entry.started): one.samples})
+            _roll_up(connection, metric, {int(entry.started): measurement.samples})
     return True
 
 
-def _judge_anew(connection: sqlite3.Connection, entry: Entry) -> None:
+def _judge_anew(connection: sqlite3.Connection, entry: RunRecord) -> None:
     connection.execute(
         "UPDATE runs SET status = ?, duration = ?, report = ? WHERE uid = ?",
         (entry.status, entry.duration, entry.report, entry.uid),
@@ -87,10 +92,10 @@ def _judge_anew(connection: sqlite3.Connection, entry: Entry) -> None:
     _add_outcomes(connection, row[0], entry)
 
 
-def _add_outcomes(connection: sqlite3.Connection, run: int | None, entry: Entry) -> None:
+def _add_outcomes(connection: sqlite3.Connection, run: int | None, entry: RunRecord) -> None:
     connection.executemany(
         "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?)",
-        [(run, *msgspec.structs.astuple(one)) for one in entry.outcomes],
+        [(run, *msgspec.structs.astuple(outcome)) for outcome in entry.outcomes],
     )
 
 
@@ -98,8 +103,8 @@ ROLLED = "rolled"
 """The fact that is the time up to which samples have been rolled up."""
 
 
-def add_raw(connection: sqlite3.Connection, moments: Sequence[Moment]) -> None:
-    """Keep one-second samples; they are rolled up once their minute is over.
+def add_raw(connection: sqlite3.Connection, moments: Sequence[Second]) -> None:
+    """Store one-second samples; `roll_up_raw` rolls them up once their minute is over.
 
     Raises:
         sqlite3.Error: They can't be written; none of them was.
@@ -110,7 +115,7 @@ def add_raw(connection: sqlite3.Connection, moments: Sequence[Moment]) -> None:
         for at, values in moments:
             for name, (value, unit) in values.items():
                 if name not in numbers:
-                    numbers[name] = metric_id(connection, name, unit)
+                    numbers[name] = ensure_metric(connection, name, unit)
                 rows.append((numbers[name], int(1_000 * at), value))
         connection.executemany("INSERT OR REPLACE INTO samples VALUES (?, ?, ?)", rows)
 
@@ -160,7 +165,7 @@ def add_samples(
     """
     with transaction(connection):
         for name, pairs in values.items():
-            metric = metric_id(connection, name, unit)
+            metric = ensure_metric(connection, name, unit)
             moments = [(at, value) for at, value in pairs]
             connection.executemany(
                 "INSERT OR REPLACE INTO samples VALUES (?, ?, ?)",
@@ -181,11 +186,11 @@ def add_rollups(
         sqlite3.Error: They can't be written; none of them was.
     """
     with transaction(connection):
-        _add(connection, metric_id(connection, name, unit), minutes)
+        _add(connection, ensure_metric(connection, name, unit), minutes)
 
 
-def metric_id(connection: sqlite3.Connection, name: str, unit: str) -> int:
-    """Return the number of a metric, which it gets when it is first seen."""
+def ensure_metric(connection: sqlite3.Connection, name: str, unit: str) -> int:
+    """Return the id of a metric; insert it if it is new."""
     connection.execute("INSERT OR IGNORE INTO metrics (name, unit) VALUES (?, ?)", (name, unit))
     number: int = connection.execute("SELECT id FROM metrics WHERE name = ?", (name,)).fetchone()[0]
     return number
@@ -194,13 +199,13 @@ def metric_id(connection: sqlite3.Connection, name: str, unit: str) -> int:
 def _roll_up(
     connection: sqlite3.Connection, metric: int, values: Mapping[int, Iterable[float]]
 ) -> None:
-    _add(connection, metric, {at: rolled_up(ones) for at, ones in values.items()})
+    _add(connection, metric, {at: make_rollup(rollups) for at, rollups in values.items()})
 
 
 def _add(connection: sqlite3.Connection, metric: int, minutes: Mapping[int, Rollup]) -> None:
     by_hour: dict[int, dict[int, Rollup]] = defaultdict(dict)
-    for at, one in minutes.items():
-        by_hour[at // HOUR * HOUR][at % HOUR // MINUTE] = one
+    for at, rollup in minutes.items():
+        by_hour[at // HOUR * HOUR][at % HOUR // MINUTE] = rollup
     for hour, new in by_hour.items():
         _merge(connection, "minutes", (metric, hour), new)
         _merge(connection, "tens", (metric, hour), _tens(new))
@@ -209,9 +214,9 @@ def _add(connection: sqlite3.Connection, metric: int, minutes: Mapping[int, Roll
 
 def _tens(minutes: Mapping[int, Rollup]) -> dict[int, Rollup]:
     parts: dict[int, list[Rollup]] = defaultdict(list)
-    for minute, one in minutes.items():
-        parts[minute * MINUTE // TEN].append(one)
-    return {number: merged(ones) for number, ones in parts.items()}
+    for minute, rollup in minutes.items():
+        parts[minute * MINUTE // TEN].append(rollup)
+    return {number: merge_rollups(rollups) for number, rollups in parts.items()}
 
 
 def _merge(
@@ -221,10 +226,10 @@ def _merge(
         f"SELECT data FROM {table} WHERE metric = ? AND hour = ?",  # noqa: S608  # our own names
         key,
     ).fetchone()
-    there = unpacked(row[0]) if row else {}
-    for number, one in new.items():
-        there[number] = merged([there[number], one]) if number in there else one
-    connection.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", (*key, packed(there)))  # noqa: S608  # as above
+    there = unpack_hour(row[0]) if row else {}
+    for number, rollup in new.items():
+        there[number] = merge_rollups([there[number], rollup]) if number in there else rollup
+    connection.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", (*key, pack_hour(there)))  # noqa: S608  # as above
 
 
 def _merge_hour(connection: sqlite3.Connection, metric: int, hour: int, new: list[Rollup]) -> None:
@@ -232,7 +237,7 @@ def _merge_hour(connection: sqlite3.Connection, metric: int, hour: int, new: lis
         "SELECT count, least, greatest, total, sketch FROM hours WHERE metric = ? AND hour = ?",
         (metric, hour),
     ).fetchone()
-    whole = merged([Rollup(*row), *new] if row else new)
+    whole = merge_rollups([Rollup(*row), *new] if row else new)
     connection.execute(
         "INSERT OR REPLACE INTO hours VALUES (?, ?, ?, ?, ?, ?, ?)",
         (metric, hour, *msgspec.structs.astuple(whole)),
@@ -263,8 +268,8 @@ def purge(
         ("alert_events", "at < ?", (now - retention.events,)),
         ("silences", "ends < ?", (now - retention.events,)),
     ]
-    removed = sum(_purge(connection, *one, clock=clock) for one in wanted)
-    with erasing(connection):
+    removed = sum(_purge(connection, *kind, clock=clock) for kind in wanted)
+    with secure_delete(connection):
         old = ("at < ?", (now - retention.reports,))
         return removed + _purge(connection, "reports", *old, clock=clock)
 

@@ -13,10 +13,10 @@ from pytest_flowhealth.config.atomic import FOLDER
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.statistics import DEFAULT
 from pytest_flowhealth.domain.thresholds import Better
-from pytest_flowhealth.history.entry import metric_of
-from pytest_flowhealth.history.query import KeptRun
+from pytest_flowhealth.history.query import RecordedRun
 from pytest_flowhealth.history.reader import Reader
-from pytest_flowhealth.history.suggest import Suggestion, as_toml, suggest
+from pytest_flowhealth.history.run_record import name_metric
+from pytest_flowhealth.history.suggestion import Suggestion, render_toml, suggest_threshold
 
 MOST = 200
 """Runs that are used at most: the last ones of the newest one's machine and target."""
@@ -27,12 +27,12 @@ def suggest_thresholds(history: Reader, target: Target) -> list[str]:
     newest = next(iter(history.runs(limit=1)), None)
     if newest is None:
         return []
-    suggestions = _suggestions(history, newest.fingerprint, target)
+    suggestions = _make_suggestions(history, newest.fingerprint, target)
     if not suggestions:
         return ["# no report here has a threshold: run the checks first"]
     return [
         f"# Suggested by the recorded runs of {newest.target or 'this project'} on this machine.",
-        *as_toml(suggestions),
+        *render_toml(suggestions),
     ]
 
 
@@ -45,22 +45,29 @@ class DeclaredThreshold(msgspec.Struct):
     metrics: set[str] = msgspec.field(default_factory=set)
 
 
-def _suggestions(history: Reader, fingerprint: str, target: Target) -> list[Suggestion]:
+def _make_suggestions(history: Reader, fingerprint: str, target: Target) -> list[Suggestion]:
     """Return a suggestion for each threshold that one of the last runs declares."""
     declared: dict[str, DeclaredThreshold] = {}
     for report in read_reports(history.runs(limit=10, fingerprint=fingerprint), history, target):
         for check in report.get("health", {}).get("checks", ()):
             _declare(declared, check)
     return [
-        suggest(name, one.unit, _worst(history, fingerprint, one), one.better)
-        for name, one in declared.items()
+        suggest_threshold(
+            name,
+            threshold.unit,
+            _read_worst_figures(history, fingerprint, threshold),
+            threshold.better,
+        )
+        for name, threshold in declared.items()
     ]
 
 
-def read_reports(runs: Sequence[KeptRun], history: Reader, target: Target) -> list[dict[str, Any]]:
+def read_reports(
+    runs: Sequence[RecordedRun], history: Reader, target: Target
+) -> list[dict[str, Any]]:
     """Return the reports of runs; a server has none, so the last one that is here instead."""
-    kept = [report for run in runs if (report := history.report(run.uid))]
-    return kept or _last_report(target)
+    reports = [report for run in runs if (report := history.report(run.uid))]
+    return reports or _last_report(target)
 
 
 def _last_report(target: Target) -> list[dict[str, Any]]:
@@ -72,25 +79,29 @@ def _last_report(target: Target) -> list[dict[str, Any]]:
 
 
 def _declare(declared: dict[str, DeclaredThreshold], check: dict[str, Any]) -> None:
-    units = {one["name"]: one["unit"] for one in check["measurements"]}
-    for one in check["thresholds"]:
-        measurement, statistic = one["measurement"], one["statistic"]
+    units = {measurement["name"]: measurement["unit"] for measurement in check["measurements"]}
+    for threshold in check["thresholds"]:
+        measurement, statistic = threshold["measurement"], threshold["statistic"]
         name = f"{check['component']}.{measurement}"
         found = declared.setdefault(
             f"{name}.{statistic}" if statistic else name,
-            DeclaredThreshold(statistic or DEFAULT, one["better"], units.get(measurement, "1")),
+            DeclaredThreshold(
+                statistic or DEFAULT, threshold["better"], units.get(measurement, "1")
+            ),
         )
-        found.metrics.add(metric_of(check["id"], check["component"], measurement))
+        found.metrics.add(name_metric(check["id"], check["component"], measurement))
 
 
-def _worst(history: Reader, fingerprint: str, one: DeclaredThreshold) -> list[float]:
+def _read_worst_figures(
+    history: Reader, fingerprint: str, threshold: DeclaredThreshold
+) -> list[float]:
     """Return a threshold's figure in each of the last runs, the worst where several were judged by it."""
     figures: dict[tuple[float, str], list[float]] = defaultdict(list)
-    for metric in one.metrics:
+    for metric in threshold.metrics:
         for past in history.past(metric, fingerprint, limit=MOST):
             # What the samples can't support was unknown then, and suggests nothing.
-            value = past.figure(one.statistic)
+            value = past.figure(threshold.statistic)
             if value is not None:
                 figures[past.started, past.run].append(value)
-    worst = max if one.better == "lower" else min
+    worst = max if threshold.better == "lower" else min
     return [worst(figures[run]) for run in sorted(figures)]

@@ -11,8 +11,8 @@ import msgspec
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.statistics import DEFAULT
 from pytest_flowhealth.domain.thresholds import Better
-from pytest_flowhealth.history.entry import metric_of
 from pytest_flowhealth.history.reader import Reader
+from pytest_flowhealth.history.run_record import name_metric
 from pytest_flowhealth.history.threshold_suggestions import read_reports
 
 STEADY = 0.1
@@ -61,27 +61,29 @@ def read_trends(reader: Reader, target: Target, since: float, until: float) -> l
     figures: dict[str, _Figure] = {}
     for report in read_reports(reader.runs(limit=10), reader, target):
         for check in report.get("health", {}).get("checks", ()):
-            for name, figure in _figures(check):
+            for name, figure in _iterate_figures(check):
                 figures.setdefault(name, figure).checks |= figure.checks
-    found = (_trend(reader, name, figures[name], since, until) for name in sorted(figures))
-    return [one for one in found if one is not None]
+    found = (_make_trend(reader, name, figures[name], since, until) for name in sorted(figures))
+    return [trend for trend in found if trend is not None]
 
 
-def _figures(check: dict[str, Any]) -> Iterator[tuple[str, _Figure]]:
+def _iterate_figures(check: dict[str, Any]) -> Iterator[tuple[str, _Figure]]:
     """Yield what a check measured: by its thresholds, else by the median."""
-    for one in check["measurements"]:
-        name = f"{check['component']}.{one['name']}"
-        checks = {metric_of(check["id"], check["component"], one["name"]): check["id"]}
-        limits = [each for each in check["thresholds"] if each["measurement"] == one["name"]]
+    for measurement in check["measurements"]:
+        name = f"{check['component']}.{measurement['name']}"
+        checks = {name_metric(check["id"], check["component"], measurement["name"]): check["id"]}
+        limits = [
+            each for each in check["thresholds"] if each["measurement"] == measurement["name"]
+        ]
         for each in limits:
             statistic = each["statistic"]
-            figure = _Figure(one["unit"], statistic or DEFAULT, each["better"], checks)
+            figure = _Figure(measurement["unit"], statistic or DEFAULT, each["better"], checks)
             yield f"{name}.{statistic}" if statistic else name, figure
         if not limits:
-            yield name, _Figure(one["unit"], DEFAULT, None, checks)
+            yield name, _Figure(measurement["unit"], DEFAULT, None, checks)
 
 
-def _trend(
+def _make_trend(
     reader: Reader, name: str, figure: _Figure, since: float, until: float
 ) -> MetricTrend | None:
     """Return a trend; of several checks, a run counts with its worst value."""
@@ -97,8 +99,8 @@ def _trend(
         return None
     values = [by_run[run][0] for run in sorted(by_run)]
     last, check = by_run[max(by_run)]
-    change = _change(values)
-    direction = _direction(values, change)
+    change = _compute_change(values)
+    direction = _choose_direction(values, change)
     return MetricTrend(
         name=name,
         unit=figure.unit,
@@ -112,7 +114,7 @@ def _trend(
     )
 
 
-def _change(values: Sequence[float]) -> float | None:
+def _compute_change(values: Sequence[float]) -> float | None:
     if len(values) < FEWEST:
         return None
     third = len(values) // 3
@@ -120,7 +122,7 @@ def _change(values: Sequence[float]) -> float | None:
     return (newest - oldest) / abs(oldest) if oldest else None
 
 
-def _direction(values: Sequence[float], change: float | None) -> Direction:
+def _choose_direction(values: Sequence[float], change: float | None) -> Direction:
     if len(values) < FEWEST:
         return "too few runs"
     if change is None:  # from 0

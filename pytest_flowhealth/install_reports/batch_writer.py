@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pytest_flowhealth.config.atomic import make_folder
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.history.keeping import opened, said
+from pytest_flowhealth.history.recording import describe_error, open_history
 from pytest_flowhealth.install_reports.store import StoredReport, add
 
 WAITING = 500
@@ -94,7 +94,7 @@ class BatchWriter:
             return
         try:
             make_folder(self._path.parent)
-            with opened(self._path, _LOCK_TIMEOUT) as file:
+            with open_history(self._path, _LOCK_TIMEOUT) as file:
                 add(file, [report for report, _ in wanted])
         except Exception as error:  # noqa: BLE001  # no sender waits in vain
             for _, done in wanted:
@@ -106,7 +106,7 @@ class BatchWriter:
 
 def _describe_error(error: Exception) -> str:
     if isinstance(error, sqlite3.Error):
-        return said(error)
+        return describe_error(error)
     if isinstance(error, UsageError):
         return "the history can't be used"
     return getattr(error, "strerror", None) or "the history can't be written"

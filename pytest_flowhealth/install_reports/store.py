@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from pytest_flowhealth.history.database import erasing, transaction
+from pytest_flowhealth.history.database import secure_delete, transaction
 from pytest_flowhealth.install_reports.report import FailureGroup, InstallReport
 from pytest_flowhealth.probes.registry.reports import InstallCount
 
@@ -83,7 +83,7 @@ def add(connection: sqlite3.Connection, reports: Iterable[StoredReport]) -> None
         sqlite3.Error: They can't be written.
     """
     connection.execute("PRAGMA synchronous = FULL")
-    with erasing(connection), transaction(connection):
+    with secure_delete(connection), transaction(connection):
         connection.executemany(
             "INSERT INTO reports (proof, at, package, version, node, npm, platform, step, ok, "
             "seconds, kind, error, source, context) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -97,7 +97,7 @@ def erase(connection: sqlite3.Connection, name: str) -> bool:
     Raises:
         sqlite3.Error: The history can't be written.
     """
-    with erasing(connection):
+    with secure_delete(connection):
         with transaction(connection):
             done = connection.execute("DELETE FROM reports WHERE proof = ?", (hash_id(name),))
         # From the log, too; if others read it now, when the last of them closes the file.

@@ -1,1 +1,1 @@
-"""The monitor: the same checks for ever, in rounds, with history and alerts."""
+"""The monitor: runs the checks in rounds, with history and alerts, until it is stopped."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -11,21 +13,21 @@ import msgspec
 from pytest_flowhealth.domain.status import USAGE_ERROR
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.github_issues.scheduler import IssueScheduler
-from pytest_flowhealth.history.place import Place
+from pytest_flowhealth.history.location import HistoryLocation
 from pytest_flowhealth.monitor.console import Console
-from pytest_flowhealth.monitor.issues import IssueObserver
-from pytest_flowhealth.monitor.lock import Lock
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.loop import Monitor
+from pytest_flowhealth.monitor.observer import MonitorEvent, MonitorObserver
 from pytest_flowhealth.monitor.pipeline import Pipeline
-from pytest_flowhealth.monitor.settings import MonitorOptions, Settings, history_of, read
-from pytest_flowhealth.monitor.view import View
+from pytest_flowhealth.monitor.settings import MonitorOptions, Settings, find_history, load_settings
 
 
-class Viewer(Protocol):
-    """Makes what watches the monitor, ready to be started."""
+class ObserverFactory(Protocol):
+    """A function that makes the observer of the monitor, such as the web page."""
 
-    def __call__(self, options: MonitorOptions, settings: Settings, place: Place) -> Page:
+    def __call__(
+        self, options: MonitorOptions, settings: Settings, location: HistoryLocation
+    ) -> StartableObserver:
         """Return it.
 
         Raises:
@@ -34,27 +36,90 @@ class Viewer(Protocol):
         ...
 
 
-class Page(View[Monitor], Protocol):
-    """What watches the monitor, and is to be started."""
+class StartableObserver(MonitorObserver[Monitor], Protocol):
+    """An observer that is started once the monitor exists."""
 
     def start(self, monitor: Monitor) -> None:
         """Begin."""
         ...
 
 
-def main(words: list[str], viewer: Viewer | None = None) -> int:
+class MonitorLock:
+    """A lock that ends with the process, however that ends (flock(2)).
+
+    Args:
+        history: The history's file; its folder is made.
+
+    Raises:
+        UsageError: Another monitor has it, or it can't be made.
+    """
+
+    def __init__(self, history: Path) -> None:
+        path = history.with_name(f"{history.name}.monitor")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise UsageError(
+                f"the monitor can't begin: {path}: {error.strerror}; "
+                "name another history with --health-history"
+            ) from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            other = os.read(self._file, 32).decode(errors="replace").strip()
+            os.close(self._file)
+            raise UsageError(
+                f"another monitor{f' (process {other})' if other.isdigit() else ''} goes by the history "
+                f"{history}; end it, or name another history with --health-history"
+            ) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let another monitor have it."""
+        os.close(self._file)
+
+
+class IssueObserver:
+    """Synchronise GitHub issues beside a monitor without a web page; with one, the page does it.
+
+    Args:
+        scheduler: Runs the synchronisation.
+    """
+
+    def __init__(self, scheduler: IssueScheduler) -> None:
+        self._scheduler = scheduler
+
+    def on_tick(self, monitor: Monitor, at: float) -> None:
+        """Start a run if one is due."""
+        self._scheduler.on_tick(monitor.settings.target, at)
+
+    def drain_events(self) -> list[MonitorEvent]:
+        """Return what happened since the last call."""
+        return [MonitorEvent(name, facts) for name, facts in self._scheduler.drain_events()]
+
+    def reconfigure(self, _: Monitor) -> None:
+        """Run soon with the new configuration."""
+        self._scheduler.reschedule()
+
+    def close(self) -> None:
+        """Do nothing: a run ends with the process."""
+
+
+def main(words: list[str], make_observer: ObserverFactory | None = None) -> int:
     """Watch; return the exit code.
 
     Args:
         words: An `MonitorOptions` as JSON.
-        viewer: Makes the web page, where one is asked for.
+        make_observer: Makes the web page; None without `--web`.
     """
     options = msgspec.json.decode(words[0], type=MonitorOptions)
     try:
-        settings = read(options)
-        history = history_of(options, settings)
-        lock = Lock(history.path)
-        page = None if viewer is None else viewer(options, settings, history)
+        settings = load_settings(options)
+        history = find_history(options, settings)
+        lock = MonitorLock(history.path)
+        page = None if make_observer is None else make_observer(options, settings, history)
     except UsageError as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return USAGE_ERROR

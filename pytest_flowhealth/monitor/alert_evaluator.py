@@ -8,14 +8,14 @@ from collections.abc import Collection, Mapping, Sequence
 from pytest_flowhealth.alerts import evaluation
 from pytest_flowhealth.alerts.engine import AlertInfo, Engine, Observation, Timestamp, TrackedAlert
 from pytest_flowhealth.alerts.message import Message, Origin
-from pytest_flowhealth.alerts.routing import router, silencer
+from pytest_flowhealth.alerts.recent_readings import Reading, RecentReadings
+from pytest_flowhealth.alerts.routing import make_router, make_silencer
 from pytest_flowhealth.alerts.rules import find_lookbacks
-from pytest_flowhealth.alerts.series import Reading, Series
 from pytest_flowhealth.alerts.store import Silence
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.status import Outcome
-from pytest_flowhealth.history.entry import Entry
-from pytest_flowhealth.monitor.frames import Partly
+from pytest_flowhealth.history.run_record import RunRecord
+from pytest_flowhealth.monitor.protocol import ComponentFinished
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.monitor.status_board import BoardState
 
@@ -29,16 +29,16 @@ class AlertEvaluator:
     Args:
         settings: The configuration.
         origin: Where alerts are from.
-        kept: The alerts that are remembered.
+        restored: The alerts from before a restart, by name.
         begun: When the monitor began, by its clock.
     """
 
     def __init__(
-        self, settings: Settings, origin: Origin, kept: dict[str, TrackedAlert], begun: float
+        self, settings: Settings, origin: Origin, restored: dict[str, TrackedAlert], begun: float
     ) -> None:
-        self.engine = Engine(origin, router(settings.receivers), kept)
+        self.engine = Engine(origin, make_router(settings.receivers), restored)
         self.settings = settings
-        self.series = Series(find_lookbacks(settings.rules))
+        self.series = RecentReadings(find_lookbacks(settings.rules))
         self._begun = begun
         self._absent: Counter[str] = Counter()
         self._silences: list[Silence] = []
@@ -46,7 +46,7 @@ class AlertEvaluator:
     def reconfigure(self, settings: Settings, moment: Timestamp) -> None:
         """Go by another configuration; alerts of rules that are no more are over."""
         self.settings = settings
-        self.engine.listeners = router(settings.receivers)
+        self.engine.listeners = make_router(settings.receivers)
         self.series.keep(find_lookbacks(settings.rules))
         names = {rule.name for rule in settings.rules}
         gone = [
@@ -54,9 +54,9 @@ class AlertEvaluator:
             for name, record in self.engine.tracked.items()
             if record.subject.kind == "rule" and name.partition("[")[0] not in names
         ]
-        self.engine.end(gone, "its rule is no more", moment)
+        self.engine.resolve_removed(gone, "its rule is no more", moment)
 
-    def add_component(self, frame: Partly, state: BoardState, moment: Timestamp) -> None:
+    def add_component(self, frame: ComponentFinished, state: BoardState, moment: Timestamp) -> None:
         """Take in the checks of one component, before the round is over: what fails is told at once."""
         settings = self.settings.target.config.alerts
         blocked = {
@@ -106,7 +106,7 @@ class AlertEvaluator:
         settings = self.settings.target.config.alerts
         self.engine.observe([evaluation.evaluate_delivery(refusals, settings)], moment)
 
-    def add_measurements(self, entry: Entry, moment: Timestamp) -> None:
+    def add_measurements(self, entry: RunRecord, moment: Timestamp) -> None:
         """Take in what a round measured."""
         named = {rule.metric.partition("[")[0] for rule in self.settings.rules}
         for measurement in entry.taken:
@@ -123,7 +123,7 @@ class AlertEvaluator:
             if name in named:
                 self.series.add(name, unit, Reading(moment.now, (value,)))
         self._judge(moment)
-        self.engine.pass_time(moment)
+        self.engine.tick(moment)
 
     def apply_requests(self, silences: Sequence[Silence], acknowledged: Mapping[str, str]) -> None:
         """Take in what people said: silences, and who takes care of what."""
@@ -139,7 +139,7 @@ class AlertEvaluator:
     def messages(self, moment: Timestamp) -> list[Message]:
         """Return what is to be told now."""
         configured = self.settings.target.config.silences
-        return self.engine.messages(moment, silencer(configured, self._silences, moment.wall))
+        return self.engine.messages(moment, make_silencer(configured, self._silences, moment.wall))
 
     def silences(self, moment: Timestamp) -> list[Silence]:
         """Return the silences that have not ended: those that people made, and the configured ones."""
@@ -189,7 +189,7 @@ class AlertEvaluator:
             else:
                 del self._absent[name]
         gone = [name for name, count in self._absent.items() if count >= GONE_AFTER]
-        self.engine.end(gone, "it is no longer looked at", moment)
+        self.engine.resolve_removed(gone, "it is no longer looked at", moment)
         for name in gone:
             del self._absent[name]
 

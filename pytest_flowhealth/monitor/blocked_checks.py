@@ -1,4 +1,4 @@
-"""Which checks a failed one keeps from running, and what counts of a check when that is over: pure."""
+"""Find the checks that a failed check blocks, and resolve them when it passes again; pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The monitor's clock: it never goes back, and goes on where it was after a restart."""
+"""The monitor's clock: it never goes back, also not over a restart."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ class Clock:
     later: what was to be waited for is not waited for again.
 
     Args:
-        kept: Its last time before the restart.
+        last: The time that it was saved with before the restart.
         steady: Seconds that only go up.
         wall: Seconds since 1970.
     """
 
     def __init__(
         self,
-        kept: float | None = None,
+        last: float | None = None,
         steady: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._steady, self._wall = steady, wall
         self._begin = steady()
-        self._base = max(wall(), kept or 0.0)
+        self._base = max(wall(), last or 0.0)
 
     def __call__(self) -> float:
         """Return the time."""

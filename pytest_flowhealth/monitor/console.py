@@ -1,4 +1,4 @@
-"""What the monitor shows: at a terminal a line that is kept up to date, elsewhere JSON lines."""
+"""The monitor's output: text with a status line at a terminal, JSON lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import msgspec
 
 from pytest_flowhealth.alerts.engine import TrackedAlert
 from pytest_flowhealth.alerts.message import Message
-from pytest_flowhealth.alerts.text import body, title
+from pytest_flowhealth.alerts.message_text import make_body, make_title
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.domain.text import format_number, printable
 from pytest_flowhealth.monitor.stream_writer import StreamWriter
@@ -57,7 +57,10 @@ class Console:
     def message(self, message: Message) -> None:
         """Tell an alert's message: the receiver of type console."""
         if self._words:
-            for line in (title(message), *(f"  {line}" for line in body(message).splitlines())):
+            for line in (
+                make_title(message),
+                *(f"  {line}" for line in make_body(message).splitlines()),
+            ):
                 self._say(line)
         else:
             self._json("alert", json.loads(msgspec.json.encode(message)))
@@ -82,7 +85,7 @@ class Console:
         if not self._words:
             return
         width = shutil.get_terminal_size().columns - 1
-        line = printable(_line(now))[:width]
+        line = printable(_render_line(now))[:width]
         if line != self._line:
             self._writer.say(f"\r\x1b[K{line}")
             self._line = line
@@ -110,7 +113,7 @@ class Console:
         self._writer.say(json.dumps({"at": at, "event": event, **facts}) + "\n")
 
 
-def _line(now: StatusLine) -> str:
+def _render_line(now: StatusLine) -> str:
     parts = []
     if now.running:
         parts.append("a round runs")
@@ -118,7 +121,7 @@ def _line(now: StatusLine) -> str:
         parts.append(f"next round in {max(0.0, now.next):.0f} s")
     if now.status is not None and now.at is not None:
         parts.append(f"last {now.status.value.upper()} at {now.at.astimezone():%H:%M:%S}")
-    names = [one.subject.name for one in now.firing]
+    names = [alert.subject.name for alert in now.firing]
     if names:
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         parts.append(f"{len(names)} firing: {shown}")

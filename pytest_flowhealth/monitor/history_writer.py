@@ -24,9 +24,9 @@ from pytest_flowhealth.config.atomic import make_folder
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history import spool
 from pytest_flowhealth.history.database import is_broken, move_aside
-from pytest_flowhealth.history.entry import Entry
-from pytest_flowhealth.history.keeping import opened, said
-from pytest_flowhealth.history.store import Moment, Retention, add_raw, add_run, purge, roll_up_raw
+from pytest_flowhealth.history.recording import describe_error, open_history
+from pytest_flowhealth.history.run_record import RunRecord
+from pytest_flowhealth.history.store import Retention, Second, add_raw, add_run, purge, roll_up_raw
 
 SECONDS, ENTRIES = 3_600, 500
 """How many seconds of samples, and how many rounds, wait at the most."""
@@ -38,7 +38,7 @@ _PURGED = 3_600.0
 Result = TypeVar("Result")
 
 
-class Remembered(msgspec.Struct, frozen=True):
+class RestoredState(msgspec.Struct, frozen=True):
     """What is known from before the start."""
 
     alerts: dict[str, TrackedAlert]
@@ -60,8 +60,8 @@ class HistoryWriter:
         self.problem: str | None = None
         self.dropped = 0
         self._notices: list[str] = []
-        self._seconds: deque[Moment] = deque(maxlen=SECONDS)
-        self._entries: deque[Entry] = deque(maxlen=ENTRIES)
+        self._seconds: deque[Second] = deque(maxlen=SECONDS)
+        self._entries: deque[RunRecord] = deque(maxlen=ENTRIES)
         self.silences: list[Silence] = []
         self.acknowledged: dict[str, str] = {}
         self._file: int | None = None
@@ -73,14 +73,14 @@ class HistoryWriter:
         notices, self._notices = self._notices, []
         return notices
 
-    def remembered(self) -> Remembered:
+    def restore(self) -> RestoredState:
         """Return what is known from before; nothing where the history can't be read."""
-        nothing = Remembered({}, [], None)
+        nothing = RestoredState({}, [], None)
         if not self.path.is_file():
             return nothing
-        return self._tried(
-            lambda file: Remembered(
-                store.alerts(file), store.outbox(file), store.fact(file, store.CLOCK)
+        return self._try(
+            lambda file: RestoredState(
+                store.read_alerts(file), store.read_outbox(file), store.read_fact(file, store.CLOCK)
             ),
             nothing,
         )
@@ -91,12 +91,12 @@ class HistoryWriter:
         if values:
             self._seconds.append((at, values))
 
-    def add_entry(self, entry: Entry) -> None:
+    def add_entry(self, entry: RunRecord) -> None:
         """Take a round in, to be written with the next flush."""
         self.dropped += len(self._entries) == ENTRIES
         self._entries.append(entry)
 
-    def renewed(self) -> bool:
+    def is_replaced(self) -> bool:
         """Tell whether the file is another one than before: all that is remembered must be written anew."""
         try:
             number = self.path.stat().st_ino
@@ -106,18 +106,21 @@ class HistoryWriter:
 
     def flush(self, changes: Changes, now: float) -> bool:
         """Write all that waits, and read what people said; return whether `changes` are written."""
-        return self._tried(lambda file: self._written(file, changes, now), otherwise=False)
+        return self._try(lambda file: self._write(file, changes, now), otherwise=False)
 
-    def _written(self, file: sqlite3.Connection, changes: Changes, now: float) -> bool:
-        store.write(file, changes)
-        self.silences, self.acknowledged = store.silences(file, now), store.acknowledged(file)
+    def _write(self, file: sqlite3.Connection, changes: Changes, now: float) -> bool:
+        store.write_changes(file, changes)
+        self.silences, self.acknowledged = (
+            store.read_silences(file, now),
+            store.read_acknowledged(file),
+        )
         if self._seconds:
             add_raw(file, [*self._seconds])
             self._seconds.clear()
         while self._entries:
             add_run(file, self._entries[0])
             self._entries.popleft()
-        spool.take_in(file, self.path)
+        spool.import_spooled(file, self.path)
         if now - self._rolled >= 60:
             roll_up_raw(file, now)
             self._rolled = now
@@ -126,16 +129,16 @@ class HistoryWriter:
             purge(file, self.retention)
         return True
 
-    def _tried(self, do: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:
+    def _try(self, do: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:
         try:
             make_folder(self.path.parent)
             # Opened anew each time: what others do to an open file's maps could end this process.
-            with opened(self.path, _WAIT) as file:
+            with open_history(self.path, _WAIT) as file:
                 done = do(file)
             self._file = self.path.stat().st_ino
         except sqlite3.Error as error:
-            self.problem = f"the history can't be written: {self._said(error)}"
-            self._mend(error)
+            self.problem = f"the history can't be written: {self._explain(error)}"
+            self._move_if_broken(error)
             return otherwise
         except (UsageError, OSError) as error:
             self.problem = f"the history can't be written: {error}"
@@ -143,14 +146,14 @@ class HistoryWriter:
         self.problem = None
         return done
 
-    def _said(self, error: sqlite3.Error) -> str:
+    def _explain(self, error: sqlite3.Error) -> str:
         """Return what an error means: on a full disk SQLite speaks of input and output too."""
         with contextlib.suppress(OSError):
             if "I/O" in str(error) and shutil.disk_usage(self.path.parent).free < _LITTLE:
                 return "the disk is full"
-        return said(error)
+        return describe_error(error)
 
-    def _mend(self, error: sqlite3.Error) -> None:
+    def _move_if_broken(self, error: sqlite3.Error) -> None:
         """Move a broken history aside: the next flush begins a new one."""
         if not is_broken(error):
             return

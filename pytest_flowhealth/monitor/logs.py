@@ -1,4 +1,4 @@
-"""Log files: JSON lines by structlog, one file a severity, rotated and kept by it.
+"""Log files: JSON lines by structlog, one file per severity, with rotation and retention.
 
 A full disk, or a folder that can't be written, loses lines and stops nothing; `Logs.problem` says so.
 """
@@ -31,7 +31,7 @@ class DayFile(RotatingFileHandler):
     def __init__(self, path: Path, logs: Logs) -> None:
         super().__init__(path, maxBytes=SIZE, backupCount=FILES - 1, encoding="utf-8", delay=True)
         self._logs = logs
-        self._begun = _modified(path)
+        self._begun = _read_modification_time(path)
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # logging's own name
         """Tell whether the file is full, or of another day."""
@@ -75,14 +75,14 @@ class Logs:
             self.problem = f"no log files can be written to {folder}: {error.strerror}"
             return
         for severity in DAYS:
-            self._files[severity] = self._opened(severity)
+            self._files[severity] = self._open(severity)
         self._log = structlog.wrap_logger(
             None,
             processors=[
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.processors.add_log_level,
                 structlog.processors.JSONRenderer(default=str),
-                self._written,
+                self._write_line,
             ],
             wrapper_class=structlog.BoundLogger,
         )
@@ -96,7 +96,7 @@ class Logs:
         """Remove the files whose last line is older than its severity is kept."""
         for severity, days in DAYS.items():
             for path in self._folder.glob(f"{severity}.log.*"):
-                if now - _modified(path) > days * _DAY:
+                if now - _read_modification_time(path) > days * _DAY:
                     with contextlib.suppress(OSError):
                         path.unlink()
 
@@ -106,26 +106,26 @@ class Logs:
 
     def close(self) -> None:
         """Close the files."""
-        for one in self._files.values():
-            for handler in [*one.handlers]:
+        for logger in self._files.values():
+            for handler in [*logger.handlers]:
                 handler.close()
-                one.removeHandler(handler)
+                logger.removeHandler(handler)
 
-    def _opened(self, severity: str) -> logging.Logger:
+    def _open(self, severity: str) -> logging.Logger:
         logger = logging.Logger(severity)  # our own, apart from the application's tree
         handler = DayFile(self._folder / f"{severity}.log", self)
         handler.setFormatter(logging.Formatter("%(message)s"))
         logger.addHandler(handler)
         return logger
 
-    def _written(self, _: Any, severity: str, line: Any) -> Any:
+    def _write_line(self, _: Any, severity: str, line: Any) -> Any:
         import structlog
 
         self._files[severity].info("%s", line)
         raise structlog.DropEvent
 
 
-def _modified(path: Path) -> float:
+def _read_modification_time(path: Path) -> float:
     try:
         return path.stat().st_mtime
     except OSError:

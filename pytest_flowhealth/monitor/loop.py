@@ -14,28 +14,28 @@ from pytest_flowhealth.alerts.engine import Timestamp
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.history.entry import Entry
+from pytest_flowhealth.history.run_record import RunRecord
 from pytest_flowhealth.monitor import settings as configured
 from pytest_flowhealth.monitor.clock import Clock
 from pytest_flowhealth.monitor.console import Console, StatusLine
-from pytest_flowhealth.monitor.fleet import UNITS as FLEET_UNITS
-from pytest_flowhealth.monitor.fleet import FleetSampler
-from pytest_flowhealth.monitor.frames import Order, Partly, Planned
+from pytest_flowhealth.monitor.fleet_sampler import UNITS as FLEET_UNITS
+from pytest_flowhealth.monitor.fleet_sampler import FleetSampler
 from pytest_flowhealth.monitor.logs import Logs
+from pytest_flowhealth.monitor.observer import MonitorObserver
 from pytest_flowhealth.monitor.pipeline import Pipeline
+from pytest_flowhealth.monitor.protocol import CollectionFinished, ComponentFinished, RoundRequest
 from pytest_flowhealth.monitor.redis_watcher import COMPONENT, RedisWatcher
-from pytest_flowhealth.monitor.ring import Ring
+from pytest_flowhealth.monitor.ring_buffer import Ring
 from pytest_flowhealth.monitor.round_outputs import RoundOutputs
-from pytest_flowhealth.monitor.rounds import Result, Round
-from pytest_flowhealth.monitor.sampler import UNITS as SYSTEM_UNITS
-from pytest_flowhealth.monitor.sampler import Sampler
-from pytest_flowhealth.monitor.schedule import Schedule, interval_of
+from pytest_flowhealth.monitor.round_process import RoundProcess, RoundResult
+from pytest_flowhealth.monitor.schedule import Schedule, choose_interval
 from pytest_flowhealth.monitor.settings import MonitorOptions, Settings
 from pytest_flowhealth.monitor.signals import Signals
 from pytest_flowhealth.monitor.status_board import StatusBoard
 from pytest_flowhealth.monitor.supervisor import Supervisor
+from pytest_flowhealth.monitor.system_sampler import UNITS as SYSTEM_UNITS
+from pytest_flowhealth.monitor.system_sampler import Sampler
 from pytest_flowhealth.monitor.systemd import Systemd
-from pytest_flowhealth.monitor.view import View
 
 SECOND = 1.0
 _SOON = 0.05
@@ -65,7 +65,7 @@ class Monitor:
         logs: Its log files.
     """
 
-    view: View[Monitor] | None = None
+    view: MonitorObserver[Monitor] | None = None
     """The web page, where there is one."""
 
     def __init__(
@@ -91,7 +91,7 @@ class Monitor:
         self.fleet = FleetSampler(settings.target, self.supervisor)
         self._redis_watcher = RedisWatcher(settings.target, self._signals.wake, self.supervisor)
         self.ring = Ring()
-        self._round: Round | None = None
+        self._round: RoundProcess | None = None
         self._slot = self.clock()
         self._tick = self._slot
         self._last_problem: str | None = None
@@ -176,8 +176,8 @@ class Monitor:
         if self._round is None:
             times += [at for at in (self._schedule.next(),) if at is not None]
         else:
-            times.append(self.clock() + SECOND if self._round.talks else self.clock() + _SOON)
-            pipes = self._round.pipes if self._round.talks else ()
+            times.append(self.clock() + SECOND if self._round.has_output else self.clock() + _SOON)
+            pipes = self._round.pipes if self._round.has_output else ()
         with selectors.DefaultSelector() as selector:
             for pipe in (self._signals.pipe, *pipes):
                 selector.register(pipe, selectors.EVENT_READ)
@@ -193,7 +193,7 @@ class Monitor:
             read = self.supervisor.call("sampler", self._sampler.read, nothing) | self.fleet.take()
             self.ring.add(moment.wall.timestamp(), read)
             values = {name: (value, UNITS[name]) for name, value in read.items()}
-        self.pipeline.second(values, moment, self.supervisor.failing())
+        self.pipeline.on_tick(values, moment, self.supervisor.failing())
         self._expire(moment)
         self._report_problems()
         self._show()
@@ -215,39 +215,41 @@ class Monitor:
         view = self.view
         if view is None:
             return
-        for remark in view.remarks():
-            self._outputs.report_event(remark.what, **remark.facts)
-            if remark.urgent:
+        for event in view.drain_events():
+            self._outputs.report_event(event.what, **event.facts)
+            if event.urgent:
                 self.pipeline.hurry()
         at = self.clock.moment().wall.timestamp()
-        self.supervisor.call("page", lambda: view.second(self, at), None)
+        self.supervisor.call("page", lambda: view.on_tick(self, at), None)
 
     # -- rounds
 
     def _start_round(self, due: frozenset[str], now: float) -> None:
         known = set(self._schedule.components)
         components = None if EVERYTHING in due or due == known else sorted(due)
-        words = configured.command(self._options, self.settings, components)
+        words = configured.make_round_command(self._options, self.settings, components)
         also = tuple(self.settings.intervals) if components is None else ()
-        order = Order(
+        order = RoundRequest(
             pipe=-1, also=also, settled=self.settings.settled, history=str(self.pipeline.history)
         )
         self._slot, self._requested = now, None if components is None else frozenset(components)
         try:
-            self._round = Round(words, Path(self._options.folder), order, now, self.settings.limit)
+            self._round = RoundProcess(
+                words, Path(self._options.folder), order, now, self.settings.limit
+            )
         except OSError as error:
-            self._finish_round(Result(None, (f"no round can be started: {error}",), 0.0))
+            self._finish_round(RoundResult(None, (f"no round can be started: {error}",), 0.0))
 
-    def _read_round(self, round_: Round, now: float) -> None:
+    def _read_round(self, round_: RoundProcess, now: float) -> None:
         for frame in round_.read():
-            if isinstance(frame, Planned):
+            if isinstance(frame, CollectionFinished):
                 self._plan(set(frame.checks.values()))
-            elif isinstance(frame, Partly):
+            elif isinstance(frame, ComponentFinished):
                 moment = self.clock.moment()
                 self.board.add_partial(frame.checks, moment.wall, moment.now)
                 self.pipeline.add_component(frame, self.board.state, moment)
                 self._show()
-        result = round_.over(now)
+        result = round_.poll(now)
         if result is not None:
             self._round = None
             self._finish_round(result)
@@ -264,11 +266,11 @@ class Monitor:
 
     def _interval(self, component: str) -> float:
         chosen = self._options.every and component not in self._options.components
-        return interval_of(
+        return choose_interval(
             component, self._options.interval, self.settings.intervals, all_of_them=chosen
         )
 
-    def _finish_round(self, result: Result) -> None:
+    def _finish_round(self, result: RoundResult) -> None:
         moment = self.clock.moment()
         self._ended, self._took = moment.now, result.seconds
         ended = result.ended
@@ -279,10 +281,10 @@ class Monitor:
             self._plan({check.component for check in health.checks})
         entry = None
         if ended is not None and ended.entry is not None:
-            entry = msgspec.msgpack.decode(ended.entry, type=Entry)
+            entry = msgspec.msgpack.decode(ended.entry, type=RunRecord)
         self.board.add_round(health, result.problems, moment.wall, self._requested, moment.now)
         self._hurry_waiting(moment.now)
-        self.pipeline.round(
+        self.pipeline.add_round(
             health, entry, result.problems, moment, self._requested, self.board.state
         )
         self._outputs.write_metrics(self.settings.target, self.board.state.report)
@@ -304,7 +306,7 @@ class Monitor:
             return
         self._systemd.tell("RELOADING=1")
         try:
-            found = configured.read(self._options)
+            found = configured.load_settings(self._options)
         except UsageError as error:
             self._misread = f"{error}; the configuration stays as it was"
         else:
@@ -368,7 +370,7 @@ class Monitor:
         self.fleet.close()
         self._redis_watcher.close()
         if self._round is not None:
-            self._round.end()
+            self._round.terminate()
         self.pipeline.close(1.5)
         if self.view is not None:
             self.view.close()

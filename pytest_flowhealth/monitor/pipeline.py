@@ -15,19 +15,23 @@ from pytest_flowhealth.alerts.message import Alert, Message, Origin
 from pytest_flowhealth.alerts.outbox import Outbox
 from pytest_flowhealth.alerts.routing import matches
 from pytest_flowhealth.alerts.store import Changes, Silence
-from pytest_flowhealth.domain.metric_names import Sample
+from pytest_flowhealth.domain.metric_names import (
+    Sample,
+    iterate_samples,
+    iterate_second_samples,
+    make_origin_labels,
+)
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.errors import FlowHealthError
-from pytest_flowhealth.history.entry import Entry
 from pytest_flowhealth.history.fingerprint import fingerprint
-from pytest_flowhealth.history.place import Place
-from pytest_flowhealth.history.remote import samples
+from pytest_flowhealth.history.location import HistoryLocation
+from pytest_flowhealth.history.run_record import RunRecord
 from pytest_flowhealth.history.store import Retention
 from pytest_flowhealth.monitor.alert_evaluator import AlertEvaluator
 from pytest_flowhealth.monitor.clock import Clock
-from pytest_flowhealth.monitor.frames import Partly
 from pytest_flowhealth.monitor.history_writer import HistoryWriter
 from pytest_flowhealth.monitor.logs import Logs
+from pytest_flowhealth.monitor.protocol import ComponentFinished
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.monitor.status_board import BoardState
 from pytest_flowhealth.probes.system.runtimes import version
@@ -40,7 +44,7 @@ class Pipeline:
 
     Args:
         settings: The configuration.
-        place: Where the history is.
+        location: Where the history is.
         environ: Where receivers find their secrets.
         console: Shows a message; the receiver of type console.
         logs: The log files; the receiver of type log.
@@ -49,21 +53,21 @@ class Pipeline:
     def __init__(
         self,
         settings: Settings,
-        place: Place,
+        location: HistoryLocation,
         environ: Mapping[str, str],
         console: Callable[[Message], None],
         logs: Logs,
     ) -> None:
-        self.place = place
-        self.history = place.path
+        self.location = location
+        self.history = location.path
         self._logs = logs
-        self._writer = HistoryWriter(place.path, _retention(settings))
-        self._shipper = place.shipper()
+        self._writer = HistoryWriter(location.path, _make_retention(settings))
+        self._write_client = location.start_write_client()
         name = settings.target.name or settings.target.root.name
         origin = Origin(platform.node(), name, settings.target.instance)
-        self._where = samples.place(origin.host, origin.target, origin.instance)
+        self._where = make_origin_labels(origin.host, origin.target, origin.instance)
         self._seconds: list[Sample] = []
-        known = self._writer.remembered()
+        known = self._writer.restore()
         self.clock = Clock(known.clock)
         begun = self.clock()
         self._evaluator = AlertEvaluator(settings, origin, known.alerts, begun)
@@ -76,7 +80,7 @@ class Pipeline:
             self._firing_for,
             origin,
         )
-        self._fingerprint = fingerprint(settings.target.name, _node())
+        self._fingerprint = fingerprint(settings.target.name, _read_node_version())
         self._flushed = begun
         self._logged = 0
 
@@ -86,8 +90,8 @@ class Pipeline:
         problems = [self._writer.problem]
         if self._writer.problem is not None and self._writer.dropped:
             problems.append(f"{self._writer.dropped} records had to be dropped")
-        if self._shipper is not None:
-            problems.append(self._shipper.problem)
+        if self._write_client is not None:
+            problems.append(self._write_client.problem)
         return "; ".join(problem for problem in problems if problem) or None
 
     def take_notices(self) -> list[str]:
@@ -139,7 +143,7 @@ class Pipeline:
         """Go by another configuration."""
         self._evaluator.reconfigure(settings, moment)
         self._dispatcher.reconfigure(settings.receivers)
-        self._writer.retention = _retention(settings)
+        self._writer.retention = _make_retention(settings)
 
     def known_since(self) -> dict[str, datetime.datetime]:
         """Return since when checks fail, by id: what a restart must not forget."""
@@ -151,15 +155,15 @@ class Pipeline:
             and record.since is not None
         }
 
-    def add_component(self, frame: Partly, state: BoardState, moment: Timestamp) -> None:
+    def add_component(self, frame: ComponentFinished, state: BoardState, moment: Timestamp) -> None:
         """Take in a component's checks, before the round is over."""
         self._evaluator.add_component(frame, state, moment)
         self._send(moment)
 
-    def round(
+    def add_round(
         self,
         health: Report | None,
-        entry: Entry | None,
+        entry: RunRecord | None,
         problems: Sequence[str],
         moment: Timestamp,
         requested: Collection[str] | None,
@@ -174,11 +178,11 @@ class Pipeline:
             entry = msgspec.structs.replace(entry, fingerprint=self._fingerprint)
             self._evaluator.add_measurements(entry, moment)
             self._writer.add_entry(entry)
-        if health is not None and self._shipper is not None:
-            self._shipper.put(samples.of_round(health, self._where, self._fingerprint))
+        if health is not None and self._write_client is not None:
+            self._write_client.put(iterate_samples(health, self._where, self._fingerprint))
         self._send(moment, flush=True)
 
-    def second(
+    def on_tick(
         self,
         values: Mapping[str, tuple[float, str]],
         moment: Timestamp,
@@ -196,11 +200,11 @@ class Pipeline:
         self, values: Mapping[str, tuple[float, str]], moment: Timestamp, *, flush: bool
     ) -> None:
         """Send what was read every second to the server, some seconds at a time."""
-        if self._shipper is None:
+        if self._write_client is None:
             return
-        self._seconds += samples.of_second(values, moment.wall.timestamp(), self._where)
+        self._seconds += iterate_second_samples(values, moment.wall.timestamp(), self._where)
         if flush and self._seconds:
-            self._shipper.put(self._seconds)
+            self._write_client.put(self._seconds)
             self._seconds = []
 
     def close(self, seconds: float) -> None:
@@ -210,9 +214,9 @@ class Pipeline:
         for problem in self._dispatcher.close(seconds, moment.now):
             self._logs.write("error", "alerts", problem)
         self._flush(self.clock.moment())
-        if self._shipper is not None:
-            self._shipper.put(self._seconds)
-            self._shipper.close(0.5)
+        if self._write_client is not None:
+            self._write_client.put(self._seconds)
+            self._write_client.close(0.5)
 
     def _send(self, moment: Timestamp, *, flush: bool = False) -> None:
         """Write what changed, then deliver: what is sent twice has the same id."""
@@ -229,7 +233,7 @@ class Pipeline:
 
     def _flush(self, moment: Timestamp) -> None:
         engine = self._evaluator.engine
-        whole = self._writer.renewed()
+        whole = self._writer.is_replaced()
         pending, done = self._outbox.everything() if whole else self._outbox.changes()
         names = set(engine.tracked) if whole else set(engine.changed)
         events = [*engine.events]
@@ -239,7 +243,7 @@ class Pipeline:
             pending=pending,
             done=done,
             clock=moment.now,
-            ended=[name for name in names if not _fires(engine.tracked.get(name))],
+            ended=[name for name in names if not _is_firing(engine.tracked.get(name))],
         )
         self._flushed = moment.now
         self._log(events)
@@ -263,7 +267,7 @@ class Pipeline:
         return [
             make_alert(record, moment)
             for record in self._evaluator.engine.firing()
-            if receiver in record.state.told
+            if receiver in record.state.firing_sent
         ]
 
     def _log_message(self, message: Message) -> None:
@@ -271,17 +275,17 @@ class Pipeline:
         self._logs.write(level, "alerts", message.kind, message=msgspec.to_builtins(message))
 
 
-def _fires(record: TrackedAlert | None) -> bool:
+def _is_firing(record: TrackedAlert | None) -> bool:
     return record is not None and (record.state.fires or record.state.flapping)
 
 
-def _retention(settings: Settings) -> Retention:
+def _make_retention(settings: Settings) -> Retention:
     config = settings.target.config
     history = config.history
     return Retention(history.samples, history.rollups, history.runs, config.feedback.keep)
 
 
-def _node() -> str | None:
+def _read_node_version() -> str | None:
     try:
         return version("node")
     except FlowHealthError:

@@ -12,7 +12,7 @@ from pytest_flowhealth.domain.text import make_file_name
 from pytest_flowhealth.formats import openmetrics
 from pytest_flowhealth.monitor.console import Console
 from pytest_flowhealth.monitor.logs import Logs
-from pytest_flowhealth.monitor.rounds import Result
+from pytest_flowhealth.monitor.round_process import RoundResult
 
 
 class RoundOutputs:
@@ -37,7 +37,7 @@ class RoundOutputs:
         self._logs.write("info", "health", event, **facts)
 
     def log_round(
-        self, report: Report | None, result: Result, status: Status | None, late: int
+        self, report: Report | None, result: RoundResult, status: Status | None, late: int
     ) -> None:
         """Report the end of a round.
 
@@ -81,10 +81,10 @@ class RoundOutputs:
 
     def write_metrics(self, target: Target, report: Report | None) -> None:
         """Write the metrics for node_exporter's textfile collector, if that is configured."""
-        place = target.config.monitor.openmetrics
-        if place is None or report is None:
+        file = target.config.monitor.openmetrics
+        if file is None or report is None:
             return
-        path = target.root / place
+        path = target.root / file
         if path.is_dir():
             path /= f"flowhealth-{make_file_name(target.instance)}.prom"
         try:

@@ -1,4 +1,4 @@
-"""Which components are due: pure, time is an argument."""
+"""The schedule of components; pure, time is an argument."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COSTLY = ("npm", "feedback", "wasm")
 """What `--health-all` brings along keeps at least its own interval."""
 
 
-def interval_of(
+def choose_interval(
     component: str, general: float | None, named: Mapping[str, float], *, all_of_them: bool = False
 ) -> float:
     """Return a component's interval in seconds.
@@ -54,7 +54,7 @@ class Schedule:
         self.late = 0
 
     def plan(self, intervals: Mapping[str, float], since: float) -> None:
-        """Take in the components and their intervals, from a slot `since` on; others keep theirs."""
+        """Set the components and their intervals from `since` on; unchanged intervals keep their slots."""
         for component, seconds in intervals.items():
             if self._intervals.get(component) != seconds:
                 self._next[component] = since + seconds

@@ -1,4 +1,4 @@
-"""What a monitor goes by: the command line that started it, and the configuration as last read."""
+"""Settings of a monitor: its command line options and the configuration as last read."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 import msgspec
 
 from pytest_flowhealth.alerts.routing import DEFAULT
-from pytest_flowhealth.alerts.rules import Condition, conditions
+from pytest_flowhealth.alerts.rules import Condition, make_conditions
 from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.history.place import Place, usable_place_of
-from pytest_flowhealth.history.remote.write import require
-from pytest_flowhealth.monitor.frames import Settled
+from pytest_flowhealth.history.location import HistoryLocation, find_usable_location
+from pytest_flowhealth.history.remote.write_request import require_remote_write
+from pytest_flowhealth.monitor.protocol import ConfigSnapshot
 
 FIRST_AGAIN = 60.0
 """Seconds until a first round that told nothing is tried again, where no interval was named."""
@@ -57,13 +57,13 @@ class Settings(msgspec.Struct, frozen=True):
     limit: float
 
     @property
-    def settled(self) -> Settled:
+    def settled(self) -> ConfigSnapshot:
         """What the rounds go by."""
-        one = self.target
-        return Settled(one.config, one.sources, one.environment_thresholds)
+        target = self.target
+        return ConfigSnapshot(target.config, target.sources, target.environment_thresholds)
 
 
-def read(options: MonitorOptions, environ: Mapping[str, str] = os.environ) -> Settings:
+def load_settings(options: MonitorOptions, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the configuration.
 
     Raises:
@@ -74,26 +74,26 @@ def read(options: MonitorOptions, environ: Mapping[str, str] = os.environ) -> Se
     config = target.config
     return Settings(
         target=target,
-        rules=conditions(config.rules),
+        rules=make_conditions(config.rules),
         receivers=tuple(config.receivers) or DEFAULT,
         intervals=config.monitor.intervals,
         limit=config.monitor.limit,
     )
 
 
-def history_of(options: MonitorOptions, settings: Settings) -> Place:
+def find_history(options: MonitorOptions, settings: Settings) -> HistoryLocation:
     """Return where the history is kept: alerts always in the file.
 
     Raises:
         UsageError: The address is none, or what is there can't be used.
     """
-    place = usable_place_of(options.history, Path(options.folder), settings.target)
-    if place.server is not None:
-        require()
-    return place
+    location = find_usable_location(options.history, Path(options.folder), settings.target)
+    if location.server is not None:
+        require_remote_write()
+    return location
 
 
-def command(
+def make_round_command(
     options: MonitorOptions, settings: Settings, components: Sequence[str] | None
 ) -> list[str]:
     """Return what a round's pytest is given.
@@ -107,6 +107,6 @@ def command(
     words = ["--health", "--health-project", str(settings.target.root), "--color=no", "--maxfail=0"]
     words += ["--health-all"] if options.every and components is None else []
     chosen = options.components if components is None else sorted(components)
-    for one in chosen:
-        words += ["--health-component", one]
+    for component in chosen:
+        words += ["--health-component", component]
     return [*words, *options.arguments]

@@ -9,14 +9,14 @@ from types import FrameType
 
 
 class Signals:
-    """What was signalled; `pipe` becomes readable with every signal."""
+    """Received signals; `pipe` becomes readable with every signal."""
 
     def __init__(self) -> None:
         self.stop = False
         self.reload = False
         self.pipe, self._wake = os.pipe()
-        for one in (self.pipe, self._wake):
-            os.set_blocking(one, False)
+        for descriptor in (self.pipe, self._wake):
+            os.set_blocking(descriptor, False)
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stopped)

@@ -22,7 +22,7 @@ SETTLED = 60.0
 """Seconds without a failure after which a part counts as running again."""
 
 
-class Failure(msgspec.Struct, frozen=True):
+class PartFailure(msgspec.Struct, frozen=True):
     """One failure of a part: `at` by the supervisor's clock, `trace` the traceback."""
 
     part: str
@@ -41,8 +41,8 @@ class Supervisor:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._closing = threading.Event()
-        self._last: dict[str, Failure] = {}
-        self._unreported: queue.SimpleQueue[Failure] = queue.SimpleQueue()
+        self._last: dict[str, PartFailure] = {}
+        self._unreported: queue.SimpleQueue[PartFailure] = queue.SimpleQueue()
 
     def run(self, part: str, function: Callable[[], object]) -> None:
         """Call a function until it returns; what it raises is a failure, and it is called again."""
@@ -68,7 +68,7 @@ class Supervisor:
             self._record(part, error)
             return default
 
-    def take_failures(self) -> list[Failure]:
+    def take_failures(self) -> list[PartFailure]:
         """Return the failures since the last call."""
         found = []
         while not self._unreported.empty():
@@ -90,7 +90,7 @@ class Supervisor:
 
     def _record(self, part: str, error: Exception) -> None:
         text = one_line(f"{type(error).__name__}: {error}", 300)
-        failure = Failure(part, self._clock(), text, traceback.format_exc())
+        failure = PartFailure(part, self._clock(), text, traceback.format_exc())
         before = self._last.get(part)
         self._last[part] = failure
         if before is None or before.error != text or failure.at - before.at >= SETTLED:

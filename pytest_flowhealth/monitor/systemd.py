@@ -1,4 +1,4 @@
-"""Tells systemd that the monitor is ready and alive: sd_notify(3), sd_watchdog_enabled(3)."""
+"""Notify systemd that the monitor is ready and alive: sd_notify(3), sd_watchdog_enabled(3)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 
 class Systemd:
-    """The way to systemd; without it, nothing happens.
+    """Notify systemd; without it, do nothing.
 
     Args:
         environ: Where systemd says how it is told: NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID.

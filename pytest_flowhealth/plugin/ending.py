@@ -18,7 +18,7 @@ from _pytest.config import ConftestImportFailure
 from pytest_flowhealth.domain.report import Document
 from pytest_flowhealth.domain.root_causes import RunProblem
 from pytest_flowhealth.domain.status import USAGE_ERROR, Status
-from pytest_flowhealth.domain.text import Redactor, one_line, secrets_in
+from pytest_flowhealth.domain.text import Redactor, find_secrets, one_line
 from pytest_flowhealth.plugin.leaked_mocks import restore_originals
 from pytest_flowhealth.plugin.options import read_early_options
 from pytest_flowhealth.plugin.reporting.exit_guard import settle_exit
@@ -102,7 +102,7 @@ def finish_without_conftest(config: pytest.Config, error: BaseException) -> int:
 
 def abort_unknown(config: pytest.Config, text: str) -> int:
     """End a run that has no verdict, with the reason in the report and on standard error."""
-    text = Redactor(secrets_in(os.environ))(one_line(text))
+    text = Redactor(find_secrets(os.environ))(one_line(text))
     abort(config, text, Status.UNKNOWN.exit_code)
     sys.stderr.write(f"UNKNOWN  {text}\n")
     return Status.UNKNOWN.exit_code
@@ -137,7 +137,7 @@ def abort_startup(arguments: Sequence[str], reason: str, exit_code: int) -> bool
     if options is None:
         return False
     folder = Path.cwd()
-    text = Redactor(secrets_in(os.environ))(one_line(reason))
+    text = Redactor(find_secrets(os.environ))(one_line(reason))
     if read_request() is None:  # the monitor knows by itself
         for sink in make_valid_sinks(options, folder):
             sink.write(build_unfinished(folder, [text], exit_code))

@@ -8,10 +8,10 @@ from pathlib import Path
 from pytest_flowhealth.config.notation import write_duration
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.history.keeping import asked
-from pytest_flowhealth.history.place import FILE, place_of
+from pytest_flowhealth.history.location import FILE, find_location
+from pytest_flowhealth.history.recording import query_history
 from pytest_flowhealth.install_reports.store import Totals, totals
-from pytest_flowhealth.monitor.frames import order
+from pytest_flowhealth.monitor.protocol import read_round_request
 from pytest_flowhealth.probes.registry.reports import InstallReports
 
 
@@ -24,7 +24,7 @@ def count_install_reports(target: Target, package: str) -> InstallReports:
     window = target.config.feedback.window
     now = time.time()
     since = now - window
-    found, problem = asked(
+    found, problem = query_history(
         _find_history(target), lambda file: totals(file, (package,), since, now + 1), Totals(0, 0)
     )
     if problem is not None:
@@ -41,8 +41,8 @@ def count_install_reports(target: Target, package: str) -> InstallReports:
 
 def _find_history(target: Target) -> Path:
     """Return the history with the reports: in a round the monitor's, else the configured one."""
-    request = order()
+    request = read_round_request()
     if request is not None and request.history is not None:
         return Path(request.history)
-    place = place_of(None, target.root, target)
+    place = find_location(None, target.root, target)
     return target.root / FILE if place is None else place.path

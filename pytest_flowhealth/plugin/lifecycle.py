@@ -19,7 +19,7 @@ from pytest_flowhealth.config.load import load_target, locate
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.report import Document
 from pytest_flowhealth.domain.status import Status
-from pytest_flowhealth.domain.text import Redactor, password_in, secrets_in
+from pytest_flowhealth.domain.text import Redactor, find_password, find_secrets
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.plugin.collection import bundled
 from pytest_flowhealth.plugin.collection.selection import Selection
@@ -50,7 +50,7 @@ from pytest_flowhealth.plugin.run import RUN, HealthRun, Mode, is_worker
 from pytest_flowhealth.plugin.startup import take_charge
 
 if TYPE_CHECKING:
-    from pytest_flowhealth.monitor.frames import Settled
+    from pytest_flowhealth.monitor.protocol import ConfigSnapshot
     from pytest_flowhealth.plugin.reporting.run_history import RunHistory
 
 _UNFINISHED = ("run did not finish",)
@@ -125,7 +125,7 @@ def start_run(config: pytest.Config, mode: Mode) -> HealthRun:
         config.option.stepwise = config.option.usepdb = False
     target = _load_target(config, request.settled if request else None)
     urls = (target.config.redis.url, target.config.history.url, config.option.health_history)
-    secrets = secrets_in(os.environ) | {password_in(url or "") or "" for url in urls}
+    secrets = find_secrets(os.environ) | {find_password(url or "") or "" for url in urls}
     sanitizer = Sanitizer(Redactor(secrets))
     run = HealthRun(
         config=config,
@@ -236,7 +236,7 @@ def _claim_sinks(sinks: list[Sink], unfinished: Document) -> None:
         sink.claim(unfinished)
 
 
-def _load_target(config: pytest.Config, settled: Settled | None) -> Target:
+def _load_target(config: pytest.Config, settled: ConfigSnapshot | None) -> Target:
     folder = Path(config.option.health_project) if config.option.health_project else None
     here = config.invocation_params.dir
     try:

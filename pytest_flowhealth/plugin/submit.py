@@ -12,7 +12,7 @@ import pytest
 
 from pytest_flowhealth.config.environment import REPORT_TOKEN, SUBMIT
 from pytest_flowhealth.domain.report import Document
-from pytest_flowhealth.domain.text import one_line, secrets_in
+from pytest_flowhealth.domain.text import find_secrets, one_line
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.install_reports.builder import (
     ReportUnavailable,
@@ -119,7 +119,7 @@ def make_scrubber() -> Scrubber:
     host = platform.node()
     users = {user, os.environ.get("SUDO_USER", ""), *(Path(home).name for home in homes)}
     return Scrubber(
-        secrets=secrets_in(os.environ),
+        secrets=find_secrets(os.environ),
         homes=[home for home in homes if home.count("/") > 1 or "\\" in home],
         users=users,
         hosts={host, host.partition(".")[0]},

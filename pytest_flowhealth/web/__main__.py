@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import sys
 
-from pytest_flowhealth.history.place import Place
+from pytest_flowhealth.history.location import HistoryLocation
 from pytest_flowhealth.monitor.__main__ import main
 from pytest_flowhealth.monitor.settings import MonitorOptions, Settings
-from pytest_flowhealth.web.page import Page
+from pytest_flowhealth.web.server import WebServer
 from pytest_flowhealth.web.settings import Secrets, read_address
 
 if __name__ == "__main__":
-    known = Secrets.taken(os.environ)
+    known = Secrets.from_environ(os.environ)
 
-    def viewer(options: MonitorOptions, settings: Settings, place: Place) -> Page:
-        """Return the page that the command line asks for."""
-        return Page(read_address(options.page or ""), settings, place, known)
+    def make_server(
+        options: MonitorOptions, settings: Settings, location: HistoryLocation
+    ) -> WebServer:
+        """Return the web server that the command line asks for."""
+        return WebServer(read_address(options.page or ""), settings, location, known)
 
-    sys.exit(main(sys.argv[1:], viewer))
+    sys.exit(main(sys.argv[1:], make_server))

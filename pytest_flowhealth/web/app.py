@@ -1,11 +1,13 @@
-"""The application: its endpoints, its pages, and what holds for every answer."""
+"""The ASGI application: its routes, its static files and its middleware."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -15,12 +17,11 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
-from pytest_flowhealth.web.answers import refusal
-from pytest_flowhealth.web.endpoint import Endpoint
-from pytest_flowhealth.web.entrance import Entrance
-from pytest_flowhealth.web.headers import Headers
+from pytest_flowhealth.web.authenticator import ANONYMOUS, Authenticator, RequestError
 from pytest_flowhealth.web.live import Live
-from pytest_flowhealth.web.visitors import NOBODY, Refused, Visitors
+from pytest_flowhealth.web.login_api import LoginApi
+from pytest_flowhealth.web.responses import make_error_response
+from pytest_flowhealth.web.routes import Endpoint
 
 STATIC = Path(__file__).with_name("static")
 PAGES = ("/", "/check/{id:path}", "/fleet", "/alerts", "/history", "/npm", "/installs", "/hosts")
@@ -29,62 +30,74 @@ PAGES = ("/", "/check/{id:path}", "/fleet", "/alerts", "/history", "/npm", "/ins
 Answering = Callable[[Request], Awaitable[Response]]
 
 
-def application(
+def make_application(
     endpoints: Iterable[Endpoint],
-    visitors: Visitors,
+    authenticator: Authenticator,
     live: Live,
-    entrance: Entrance,
+    login_api: LoginApi,
     print_link: Callable[[], None],
 ) -> Starlette:
     """Return the ASGI application; `print_link` prints the next one-time link."""
     routes: list[BaseRoute] = [
-        Route(endpoint.offer.path, _answering(endpoint, visitors), methods=[endpoint.offer.method])
+        Route(
+            endpoint.route.path,
+            _make_endpoint(endpoint, authenticator),
+            methods=[endpoint.route.method],
+        )
         for endpoint in endpoints
     ]
-    routes.append(WebSocketRoute("/api/live", _listening(visitors, live)))
-    routes += [Route(path, _page(entrance, print_link), methods=["GET"]) for path in PAGES]
+    routes.append(WebSocketRoute("/api/live", _make_websocket_endpoint(authenticator, live)))
+    routes += [
+        Route(path, _make_page_endpoint(login_api, print_link), methods=["GET"]) for path in PAGES
+    ]
     routes.append(Route("/login", _login, methods=["GET"]))
     routes.append(Mount("/static", _Files(directory=STATIC, check_dir=False)))
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Headers), Middleware(GZipMiddleware, minimum_size=1_000)],
-        exception_handlers={Refused: _refused, HTTPException: _failed, Exception: _broken},
+        middleware=[Middleware(SecurityHeaders), Middleware(GZipMiddleware, minimum_size=1_000)],
+        exception_handlers={
+            RequestError: _handle_request_error,
+            HTTPException: _handle_http_error,
+            Exception: _handle_exception,
+        },
     )
 
 
-def _answering(endpoint: Endpoint, visitors: Visitors) -> Answering:
+def _make_endpoint(endpoint: Endpoint, authenticator: Authenticator) -> Answering:
     async def answering(request: Request) -> Response:
-        visitor = NOBODY
-        if endpoint.offer.scope == "write" and endpoint.changes:
-            visitor = visitors.require_change(request)
-        elif endpoint.offer.scope is not None:
-            visitor = visitors.require(request, endpoint.offer.scope)
-        return await endpoint.handler(request, visitor)
+        principal = ANONYMOUS
+        if endpoint.route.scope == "write" and endpoint.changes:
+            principal = authenticator.require_change(request)
+        elif endpoint.route.scope is not None:
+            principal = authenticator.require(request, endpoint.route.scope)
+        return await endpoint.handler(request, principal)
 
     return answering
 
 
-def _listening(visitors: Visitors, live: Live) -> Callable[[WebSocket], Awaitable[None]]:
+def _make_websocket_endpoint(
+    authenticator: Authenticator, live: Live
+) -> Callable[[WebSocket], Awaitable[None]]:
     async def listening(socket: WebSocket) -> None:
         try:
-            visitor = visitors.require(socket, "read")
-            if visitor.session is not None:
+            principal = authenticator.require(socket, "read")
+            if principal.session is not None:
                 # A browser sends the cookie along for any site's page: its Origin says whose it is.
-                visitors.require_own(socket)
-        except Refused as error:
-            await socket.send_denial_response(refusal(error))
+                authenticator.require_own(socket)
+        except RequestError as error:
+            await socket.send_denial_response(make_error_response(error))
             return
-        await live.serve(socket, lambda: visitors.may_still_read(visitor))
+        await live.serve(socket, lambda: authenticator.may_still_read(principal))
 
     return listening
 
 
-def _page(entrance: Entrance, print_link: Callable[[], None]) -> Answering:
+def _make_page_endpoint(login_api: LoginApi, print_link: Callable[[], None]) -> Answering:
     async def page(request: Request) -> Response:
         token = request.query_params.get("token")
         # HEAD only asks what there is: it must not use the link up.
         if token is not None and request.method == "GET":
-            return await entrance.by_link(request, token, print_link)
+            return await login_api.by_link(request, token, print_link)
         return _file("index.html")
 
     return page
@@ -99,7 +112,7 @@ def _file(name: str) -> Response:
 
 
 class _Files(StaticFiles):
-    """The page's files: kept by browsers, and asked for whether they are still the same."""
+    """The static files; browsers cache and revalidate them."""
 
     def file_response(self, *args: object, **named: object) -> Response:
         response = super().file_response(*args, **named)  # type: ignore[arg-type]
@@ -114,16 +127,73 @@ _NOWHERE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>FlowHe
 _FAILURES = {404: "there is no such page", 405: "this method is not supported here"}
 
 
-async def _refused(_: Request, error: Exception) -> Response:
-    return refusal(error if isinstance(error, Refused) else Refused(500, str(error)))
+async def _handle_request_error(_: Request, error: Exception) -> Response:
+    return make_error_response(
+        error if isinstance(error, RequestError) else RequestError(500, str(error))
+    )
 
 
-async def _failed(request: Request, error: Exception) -> Response:
+async def _handle_http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 404 and "text/html" in request.headers.get("accept", ""):
         return HTMLResponse(_NOWHERE, 404)
-    return refusal(Refused(status, _FAILURES.get(status, "the request failed")))
+    return make_error_response(RequestError(status, _FAILURES.get(status, "the request failed")))
 
 
-async def _broken(_: Request, __: Exception) -> Response:
-    return refusal(Refused(500, "the page's server has a defect here; its log says more"))
+async def _handle_exception(_: Request, __: Exception) -> Response:
+    return make_error_response(
+        RequestError(500, "the page's server has a defect here; its log says more")
+    )
+
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+"""https://www.w3.org/TR/CSP3/"""
+
+ALWAYS = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+}
+TRANSPORT = "max-age=31536000"
+"""For HSTS, where it came by TLS."""
+
+
+class SecurityHeaders:
+    """ASGI middleware that adds the security headers to every response."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer as an ASGI application does."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def sending(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in ALWAYS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("cache-control", "no-store")
+                if scope["scheme"] == "https":
+                    headers["strict-transport-security"] = TRANSPORT
+            await send(message)
+
+        await self._app(scope, receive, sending)

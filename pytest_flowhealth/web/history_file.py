@@ -1,4 +1,4 @@
-"""The history's file as requests read and change it: each time opened anew, and its errors in words."""
+"""Read and change the history file for requests, with errors in words."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.history.keeping import asked, opened, said
-from pytest_flowhealth.history.place import Place
+from pytest_flowhealth.history.location import HistoryLocation
+from pytest_flowhealth.history.recording import describe_error, open_history, query_history
 
 WAIT = 3.0
 """Seconds that a change waits for another's write lock."""
@@ -31,8 +31,8 @@ class HistoryFile:
         place: Where it is.
     """
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, location: HistoryLocation) -> None:
+        self.location = location
 
     def read(self, query: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:
         """Return what a query finds; `otherwise` is its kind.
@@ -40,11 +40,11 @@ class HistoryFile:
         Raises:
             NoHistory: It can't be read.
         """
-        if not self.place.path.is_file():
+        if not self.location.path.is_file():
             raise NoHistory(
-                f"there is no history {self.place.path.name}: nothing was kept yet, or it is gone"
+                f"there is no history {self.location.path.name}: nothing was kept yet, or it is gone"
             )
-        found, problem = asked(self.place.path, query, otherwise)
+        found, problem = query_history(self.location.path, query, otherwise)
         if problem is not None:
             raise NoHistory(f"the history can't be read: {problem}")
         return found
@@ -56,9 +56,9 @@ class HistoryFile:
             NoHistory: It can't be written.
         """
         try:
-            with opened(self.place.path, WAIT) as file:
+            with open_history(self.location.path, WAIT) as file:
                 return change(file)
         except sqlite3.Error as error:
-            raise NoHistory(f"the history can't be written: {said(error)}") from None
+            raise NoHistory(f"the history can't be written: {describe_error(error)}") from None
         except (UsageError, OSError) as error:
             raise NoHistory(f"the history can't be written: {error}") from None

@@ -1,11 +1,11 @@
-"""Incidents: what alert events tell of each outage, from its begin to its end."""
+"""Incidents: outages, each from its first alert event to its last."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from pytest_flowhealth.alerts.engine import Event, TrackedAlert
-from pytest_flowhealth.web import shapes
+from pytest_flowhealth.web import schemas
 
 _OVER = ("resolved", "inactive")
 
@@ -14,7 +14,7 @@ def list_incidents(
     events: Iterable[Event],
     tracked: Mapping[str, TrackedAlert],
     acknowledged: Mapping[str, str],
-) -> list[shapes.Incident]:
+) -> list[schemas.Incident]:
     """Return the incidents that events tell of, the newest first.
 
     Args:
@@ -33,14 +33,14 @@ def list_incidents(
             found += _incident(own, event.notified, event.acknowledged)
     for name, own in open_.items():
         now = tracked.get(name)
-        notified = None if now is None else now.state.told
+        notified = None if now is None else now.state.firing_sent
         found += _incident(own, notified, acknowledged.get(name))
     return sorted(found, key=lambda incident: incident.since, reverse=True)
 
 
 def _incident(
     events: Sequence[Event], notified: Sequence[str] | None, acknowledged: str | None
-) -> list[shapes.Incident]:
+) -> list[schemas.Incident]:
     """Return the incident of one alert's events, none if it never fired."""
     fired = [event for event in events if event.what == "firing"]
     if not fired:
@@ -50,7 +50,7 @@ def _incident(
     ended = last.at.timestamp() if last.what in _OVER else None
     since = alert.since.timestamp()
     return [
-        shapes.Incident(
+        schemas.Incident(
             alert=alert.name,
             component=alert.component,
             kind=alert.kind,

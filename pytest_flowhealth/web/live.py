@@ -1,4 +1,4 @@
-"""The WebSocket that brings every page up to date each second."""
+"""The WebSocket /api/live, which sends changes of the state to all pages each second."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from pytest_flowhealth.web.feed import Feed
+from pytest_flowhealth.web.delta_log import DeltaLog
 from pytest_flowhealth.web.protocol import DROP, TELL, framed
 
 LOGGED_OUT = 4401
@@ -17,21 +17,21 @@ LOGGED_OUT = 4401
 
 
 class Client(msgspec.Struct, eq=False):
-    """One page; `holds` tells whether it may still be told."""
+    """One connected page; `holds` tells whether it may still read."""
 
     socket: WebSocket
     holds: Callable[[], bool]
 
 
 class Live:
-    """All pages that listen.
+    """All connected pages.
 
     One that does not take what it is sent is dropped at once: nothing is kept for it beyond what the
     connection itself holds (64 KiB, and the system's buffers), and nobody waits for it.
     """
 
-    def __init__(self, feed: Feed) -> None:
-        self._feed = feed
+    def __init__(self, feed: DeltaLog) -> None:
+        self._deltas = feed
         self._clients: set[Client] = set()
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -58,10 +58,10 @@ class Live:
         epoch, seen = socket.query_params.get("epoch"), _number(socket.query_params.get("since"))
         try:
             while True:
-                reached = self._feed.seq
-                await socket.send_text(self._feed.since(epoch, seen))
-                epoch, seen = self._feed.epoch, reached
-                if self._feed.seq == reached:
+                reached = self._deltas.seq
+                await socket.send_text(self._deltas.since(epoch, seen))
+                epoch, seen = self._deltas.epoch, reached
+                if self._deltas.seq == reached:
                     break
             self._clients.add(client)
             while True:

@@ -9,7 +9,7 @@ import msgspec
 from pytest_flowhealth.alerts.routing import matches
 from pytest_flowhealth.alerts.store import Silence
 from pytest_flowhealth.config.alerts import MaintenanceWindow
-from pytest_flowhealth.web import shapes
+from pytest_flowhealth.web import schemas
 
 PLANNED = "planned-"
 """How the ids of silences begin that were planned on the page.
@@ -25,9 +25,9 @@ def is_planned(silence: Silence) -> bool:
     return silence.id.startswith((PLANNED, CONFIGURED))
 
 
-def describe_silence(silence: Silence) -> shapes.Silenced:
+def describe_silence(silence: Silence) -> schemas.SilenceInfo:
     """Return a silence as the page shows it."""
-    return shapes.Silenced(
+    return schemas.SilenceInfo(
         *(silence.id, silence.pattern, silence.begins, silence.ends),
         reason=silence.reason,
         author=silence.author,
@@ -56,7 +56,9 @@ def is_in_maintenance(windows: Sequence[Silence], name: str, at: float) -> bool:
     )
 
 
-def mark_maintenance(windows: Sequence[Silence], name: str, round_: shapes.Round) -> shapes.Round:
+def mark_maintenance(
+    windows: Sequence[Silence], name: str, round_: schemas.RoundSummary
+) -> schemas.RoundSummary:
     """Return a round, marked if it was in a maintenance window."""
     maintenance = is_in_maintenance(windows, name, round_.at)
     return msgspec.structs.replace(round_, maintenance=True) if maintenance else round_

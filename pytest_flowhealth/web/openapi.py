@@ -1,4 +1,4 @@
-"""The API's description: OpenAPI 3.1, https://spec.openapis.org/oas/v3.1.1.html , made from its endpoints."""
+"""The OpenAPI 3.1 document of the API, https://spec.openapis.org/oas/v3.1.1.html , made from its routes."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.web import shapes
-from pytest_flowhealth.web.endpoint import Endpoint
+from pytest_flowhealth.web import schemas
+from pytest_flowhealth.web.routes import Endpoint
 
 _PLACE = re.compile(r"{(\w+)}")
 
 
-def document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
+def make_document(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     """Return the description of these endpoints."""
     every = [*endpoints]
     named = [
         kind
         for endpoint in every
-        for kind in (endpoint.offer.takes, endpoint.offer.gives)
+        for kind in (endpoint.route.takes, endpoint.route.gives)
         if kind is not None
     ]
-    kinds = dict.fromkeys([shapes.Problem, *named])
+    kinds = dict.fromkeys([schemas.Problem, *named])
     _, components = msgspec.json.schema_components(
         [*kinds], ref_template="#/components/schemas/{name}"
     )
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in every:
-        paths.setdefault(endpoint.offer.path, {})[endpoint.offer.method.lower()] = _operation(
+        paths.setdefault(endpoint.route.path, {})[endpoint.route.method.lower()] = _operation(
             endpoint
         )
     return {
@@ -56,21 +56,21 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": endpoint.summary,
         "operationId": endpoint.name,
-        "responses": {str(endpoint.offer.status): _answer(endpoint)},
+        "responses": {str(endpoint.route.status): _answer(endpoint)},
     }
     parameters = [
-        _parameter(name, str, None, "path") for name in _PLACE.findall(endpoint.offer.path)
+        _parameter(name, str, None, "path") for name in _PLACE.findall(endpoint.route.path)
     ]
-    parameters += [_parameter(*given) for given in endpoint.offer.parameters]
+    parameters += [_parameter(*given) for given in endpoint.route.parameters]
     if parameters:
         operation["parameters"] = parameters
-    if endpoint.offer.takes is not None:
-        operation["requestBody"] = {"required": True, "content": _content(endpoint.offer.takes)}
-    operation["security"] = _security(endpoint.offer.scope)
-    for status in sorted({*endpoint.offer.refuses, *((401, 403) if endpoint.offer.scope else ())}):
+    if endpoint.route.takes is not None:
+        operation["requestBody"] = {"required": True, "content": _content(endpoint.route.takes)}
+    operation["security"] = _security(endpoint.route.scope)
+    for status in sorted({*endpoint.route.refuses, *((401, 403) if endpoint.route.scope else ())}):
         operation["responses"][str(status)] = {
             "description": _MEANINGS[status],
-            "content": _content(shapes.Problem),
+            "content": _content(schemas.Problem),
         }
     return operation
 
@@ -95,12 +95,12 @@ def _security(scope: str | None) -> list[dict[str, list[str]]]:
 
 
 def _answer(endpoint: Endpoint) -> dict[str, Any]:
-    if endpoint.offer.gives is None:
+    if endpoint.route.gives is None:
         described = {"description": endpoint.summary}
-        return described | ({"content": {endpoint.offer.media: {}}} if endpoint.offer.media else {})
+        return described | ({"content": {endpoint.route.media: {}}} if endpoint.route.media else {})
     return {
-        "description": str(endpoint.offer.gives.__doc__),
-        "content": _content(endpoint.offer.gives),
+        "description": str(endpoint.route.gives.__doc__),
+        "content": _content(endpoint.route.gives),
     }
 
 
@@ -108,13 +108,13 @@ def _content(kind: type) -> dict[str, Any]:
     return {"application/json": {"schema": {"$ref": f"#/components/schemas/{kind.__name__}"}}}
 
 
-def _parameter(name: str, kind: type, default: Any, place: str = "query") -> dict[str, Any]:
+def _parameter(name: str, kind: type, default: Any, location: str = "query") -> dict[str, Any]:
     schema: dict[str, Any] = {"type": {str: "string", float: "number", int: "integer"}[kind]}
     if default is not None:
         schema["default"] = default
     return {
         "name": name,
-        "in": place,
-        "required": place == "path" or default is None,
+        "in": location,
+        "required": location == "path" or default is None,
         "schema": schema,
     }

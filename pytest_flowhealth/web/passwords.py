@@ -20,13 +20,13 @@ class Passwords:
         # Nobody's password: an unknown name takes as long as a known one.
         self._nobody = hasher.hash(secrets.token_urlsafe(32))
 
-    def made(self, password: str, known: str | None = None) -> str:
+    def hash(self, password: str, known: str | None = None) -> str:
         """Return a hash of a password; where the known one is of it, that one."""
-        if known is not None and self.agrees(known, password):
+        if known is not None and self.verify(known, password):
             return known
         return self._hasher.hash(password)
 
-    def agrees(self, known: str | None, password: str) -> bool:
+    def verify(self, known: str | None, password: str) -> bool:
         """Tell whether a password is the one of a hash; None is nobody's."""
         from argon2.exceptions import InvalidHashError, VerificationError
 

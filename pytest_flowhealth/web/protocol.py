@@ -1,4 +1,4 @@
-"""uvicorn's protocols with what they leave open: a limit to slow requests, and telling many without waiting."""
+"""uvicorn's HTTP and WebSocket protocols, with a timeout for slow requests and a broadcast without waiting."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TELL, DROP = "tell", "drop"
 
 
 class Http(H11Protocol):
-    """Ends a connection on which no whole request comes (slowloris)."""
+    """Close a connection that sends no whole request in time (slowloris)."""
 
     _late: asyncio.TimerHandle | None = None
 

@@ -13,10 +13,10 @@ from starlette.responses import HTMLResponse, Response
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.formats.badge import COLORS, render_badge
-from pytest_flowhealth.web.api import read
-from pytest_flowhealth.web.endpoint import offered
-from pytest_flowhealth.web.past import PERIODS, Past
-from pytest_flowhealth.web.visitors import Refused, Visitor, Visitors
+from pytest_flowhealth.web.api import run_query
+from pytest_flowhealth.web.authenticator import Authenticator, Principal, RequestError
+from pytest_flowhealth.web.history_queries import PERIODS, HistoryQueries
+from pytest_flowhealth.web.routes import route
 
 SVG = "image/svg+xml"
 
@@ -51,22 +51,25 @@ _COMPONENT = (
 
 
 class Public:
-    """Answers what is open to all, where the configuration opens it.
+    """Serve badges and the status page, if the configuration makes them public.
 
     Args:
-        visitors: Knows what is open.
+        authenticator: Knows what is public.
         verdict: Returns the target's name and the last verdict; None before the first.
-        past: The history.
+        history: The history.
     """
 
     def __init__(
-        self, visitors: Visitors, verdict: Callable[[], tuple[str, Report | None]], past: Past
+        self,
+        authenticator: Authenticator,
+        verdict: Callable[[], tuple[str, Report | None]],
+        history: HistoryQueries,
     ) -> None:
-        self._visitors, self._verdict, self._past = visitors, verdict, past
+        self._authenticator, self._verdict, self._history = authenticator, verdict, history
         self._threads = anyio.CapacityLimiter(_READERS)
 
-    @offered("GET", "/status", scope=None, media="text/html", refuses=(404,))
-    async def status(self, _: Request, __: Visitor) -> Response:
+    @route("GET", "/status", scope=None, media="text/html", refuses=(404,))
+    async def status(self, _: Request, __: Principal) -> Response:
         """Return the public status page."""
         self._require("status")
         name, health = self._verdict()
@@ -85,36 +88,38 @@ class Public:
             )
         )
 
-    @offered("GET", "/badge/status.svg", scope=None, media=SVG, refuses=(404,))
-    async def status_badge(self, _: Request, __: Visitor) -> Response:
+    @route("GET", "/badge/status.svg", scope=None, media=SVG, refuses=(404,))
+    async def status_badge(self, _: Request, __: Principal) -> Response:
         """Return a badge with the status of all components."""
         self._require("badge")
         name, health = self._verdict()
         status = Status.UNKNOWN if health is None else health.status
         return _image(name, status.value, COLORS[status])
 
-    @offered("GET", "/badge/status/{component}.svg", scope=None, media=SVG, refuses=(404,))
-    async def component_badge(self, request: Request, _: Visitor) -> Response:
+    @route("GET", "/badge/status/{component}.svg", scope=None, media=SVG, refuses=(404,))
+    async def component_badge(self, request: Request, _: Principal) -> Response:
         """Return a badge with the status of one component."""
         self._require("badge")
         component, status = self._component(request)
         return _image(component, status.value, COLORS[status])
 
-    @offered(
+    @route(
         "GET",
         "/badge/availability/{component}/{period}.svg",
         scope=None,
         media=SVG,
         refuses=(404, 503),
     )
-    async def availability_badge(self, request: Request, _: Visitor) -> Response:
+    async def availability_badge(self, request: Request, _: Principal) -> Response:
         """Return a badge with the availability of one component over 24h, 7d, 30d or 90d."""
         self._require("badge")
         component, _status = self._component(request)
         period = request.path_params["period"]
         if period not in PERIODS:
-            raise Refused(404, f"the periods are {', '.join(PERIODS)}")
-        found = (await read(self._past.availability, self._threads)).components.get(component)
+            raise RequestError(404, f"the periods are {', '.join(PERIODS)}")
+        found = (await run_query(self._history.availability, self._threads)).components.get(
+            component
+        )
         share = None if found is None else found[period].share
         label = f"{component} {period}"
         return _image(label, format_share(share), _share_color(share))
@@ -125,14 +130,14 @@ class Public:
         Raises:
             Refused: It is not named by `[web] public`.
         """
-        if what not in self._visitors.access.public:
-            raise Refused(404, "there is no such page")
+        if what not in self._authenticator.access.public:
+            raise RequestError(404, "there is no such page")
 
     def _component(self, request: Request) -> tuple[str, Status]:
         component = request.path_params["component"]
         status = _statuses(self._verdict()[1]).get(component)
         if status is None:
-            raise Refused(404, "there is no such component")
+            raise RequestError(404, "there is no such component")
         return component, status
 
 

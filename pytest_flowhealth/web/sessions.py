@@ -1,4 +1,4 @@
-"""Log-ins: what a cookie opens, until when, and how it is ended.
+"""Sessions of logged-in users: begin, find, list and end them.
 
 A session's id is 256 random bits; only its SHA-256 is kept, in a file that its owner alone reads, so
 that a restart of the monitor ends no session and the file opens none.
@@ -139,7 +139,7 @@ class Sessions:
             replace_file(self._path, msgspec.json.encode(stored), mode=0o600)
 
 
-def token_of(name: str) -> str:
+def derive_csrf_token(name: str) -> str:
     """Return the CSRF token of a session's id: who can't read the cookie can't make it."""
     return hashlib.sha256(b"csrf:" + name.encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Where the page is served and who may see it, from the command line, the configuration and the environment."""
+"""Settings of the web server: its address, TLS, users and tokens, from options, configuration and environment."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Secrets(msgspec.Struct, frozen=True):
-    """What the environment tells of the page: a password, a token with scopes read and metrics, the reports' key."""
+    """The secrets from the environment: a password, a token with scopes read and metrics, the reports' key."""
 
     password: str | None = None
     token: str | None = None
     key: str | None = None
 
     @classmethod
-    def taken(cls, environ: MutableMapping[str, str]) -> Secrets:
+    def from_environ(cls, environ: MutableMapping[str, str]) -> Secrets:
         """Take them out of the environment: what the monitor starts need not know them."""
         names = (WEB_PASSWORD, WEB_TOKEN, FEEDBACK_KEY)
         found = [environ.pop(name, "").strip() or None for name in names]
@@ -56,7 +56,7 @@ class Secrets(msgspec.Struct, frozen=True):
 
 
 class Access(msgspec.Struct, frozen=True):
-    """Who may see what.
+    """Users, tokens and public parts.
 
     Attributes:
         users: The argon2 hash of each password; without any, a link with a one-time token is printed.
@@ -73,7 +73,7 @@ class Access(msgspec.Struct, frozen=True):
     public: frozenset[str] = frozenset()
 
 
-class Served(msgspec.Struct, frozen=True):
+class ServerSettings(msgspec.Struct, frozen=True):
     """Where the page is served; `tls` is the certificate's and the key's file."""
 
     address: Address
@@ -97,7 +97,7 @@ def read_address(text: str) -> Address:
     return Address((match["host"] or HOST).strip("[]"), int(match["port"]))
 
 
-def served_of(address: Address, target: Target, secrets: Secrets) -> Served:
+def make_server_settings(address: Address, target: Target, secrets: Secrets) -> ServerSettings:
     """Return where the page is served.
 
     Raises:
@@ -115,10 +115,10 @@ def served_of(address: Address, target: Target, secrets: Secrets) -> Served:
                 f"--web: {address.host} can be reached from elsewhere, and that needs "
                 f"{' and '.join(missing)}; or bind to 127.0.0.1, or set web.insecure = true"
             )
-    return Served(address, tls, web.proxies)
+    return ServerSettings(address, tls, web.proxies)
 
 
-def access_of(web: Web, secrets: Secrets, known: str | None = None) -> Access:
+def make_access(web: Web, secrets: Secrets, known: str | None = None) -> Access:
     """Return who may see what; `known` is a hash that may be that of the environment's password.
 
     Raises:
@@ -126,7 +126,7 @@ def access_of(web: Web, secrets: Secrets, known: str | None = None) -> Access:
     """
     users = dict(web.users)
     if secrets.password is not None:
-        users[ADMIN] = require_passwords().made(secrets.password, known)
+        users[ADMIN] = require_passwords().hash(secrets.password, known)
     elif users:
         require_passwords()
     tokens = {token.sha256.lower(): token.scopes for token in web.tokens.values()}

@@ -13,7 +13,7 @@ from pytest_flowhealth.alerts.channels.webhook import sign
 from pytest_flowhealth.alerts.engine import Engine, Timestamp, TrackedAlert
 from pytest_flowhealth.alerts.evaluation import evaluate_checks
 from pytest_flowhealth.alerts.message import Alert, Kind, Message, Origin
-from pytest_flowhealth.alerts.routing import router
+from pytest_flowhealth.alerts.routing import make_router
 from pytest_flowhealth.config.alerts import Alerts, Receiver
 from pytest_flowhealth.domain.alerting import Alerting
 from pytest_flowhealth.domain.checks import CheckResult
@@ -68,12 +68,12 @@ class Story:
 
     def __init__(self, receivers: Sequence[Receiver] = RECEIVERS, **settings: object) -> None:
         self.settings = Alerts(**settings)  # type: ignore[arg-type]
-        self.engine = Engine(ORIGIN, router(receivers))
+        self.engine = Engine(ORIGIN, make_router(receivers))
 
     def round(self, now: float, *checks: CheckResult, silenced: str = "") -> list[Message]:
         """Report the checks of a round, and return the messages that follow from it."""
         self.engine.observe(evaluate_checks(checks, self.settings, over=True), at(now))
-        self.engine.pass_time(at(now))
+        self.engine.tick(at(now))
         return self.engine.messages(at(now), lambda subject: subject.name == silenced)
 
 

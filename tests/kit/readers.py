@@ -171,7 +171,7 @@ def workflow(text: str, health: Report) -> Reading:
         if one.name != "notice" and name:
             outcomes[name.removesuffix(" (not critical)")] = word
     status = found[-1].properties["title"].partition(":")[0].lower()
-    table = markdown(github.summary(health), health)
+    table = markdown(github.render_summary(health), health)
     assert table.status == status
     return Reading(status, outcomes)
 

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from pytest_flowhealth.domain.checks import CheckResult
-from pytest_flowhealth.domain.report import Host, Report, Summary, TargetInfo
+from pytest_flowhealth.domain.report import HostInfo, Report, Summary, TargetInfo
 from pytest_flowhealth.domain.root_causes import RunProblem, attribute_root_causes, derive_verdict
 from pytest_flowhealth.domain.status import Outcome
-from pytest_flowhealth.history.entry import Entry, Taken
-from pytest_flowhealth.history.entry import Outcome as Ended
+from pytest_flowhealth.history.run_record import MeasurementRecord, RunRecord
+from pytest_flowhealth.history.run_record import OutcomeRecord as Ended
 
 
 def check(name: str, outcome: Outcome, **more: object) -> CheckResult:
@@ -47,7 +47,7 @@ def health(*checks: CheckResult, problems: Sequence[RunProblem] = (), **fields: 
         started=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
         duration=1.5,
         target=TargetInfo("shop", "1.0.0", "shop"),
-        host=Host("h", "Linux", "6", "x", "3.11", 2),
+        host=HostInfo("h", "Linux", "6", "x", "3.11", 2),
         summary=Summary(**counts),
         components=verdict.components,
         checks=verdict.checks,
@@ -55,9 +55,11 @@ def health(*checks: CheckResult, problems: Sequence[RunProblem] = (), **fields: 
     return msgspec.structs.replace(report, **fields)
 
 
-def entry(uid: str = "r1", started: float | None = None, /, **samples: tuple[float, ...]) -> Entry:
+def entry(
+    uid: str = "r1", started: float | None = None, /, **samples: tuple[float, ...]
+) -> RunRecord:
     """Return the record of a run with samples (in ms) by the names of their metrics."""
-    return Entry(
+    return RunRecord(
         uid=uid,
         started=time.time() if started is None else started,
         duration=1.0,
@@ -66,7 +68,7 @@ def entry(uid: str = "r1", started: float | None = None, /, **samples: tuple[flo
         version="1.0.0",
         fingerprint="f",
         outcomes=(Ended("redis.command", "redis", "pass", 0.1, ""),),
-        taken=tuple(Taken(name, "ms", values) for name, values in samples.items()),
+        taken=tuple(MeasurementRecord(name, "ms", values) for name, values in samples.items()),
         report=b"",
     )
 

@@ -14,7 +14,7 @@ from pytest_flowhealth.domain.checks import (
     evaluate_check,
 )
 from pytest_flowhealth.domain.measurements import Series, make_series
-from pytest_flowhealth.domain.report import Host, Report, TargetInfo
+from pytest_flowhealth.domain.report import HostInfo, Report, TargetInfo
 from pytest_flowhealth.domain.root_causes import RunProblem
 from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.domain.thresholds import Threshold, parse_threshold
@@ -68,7 +68,7 @@ def reported(checks: list[CheckResult], problems: tuple[RunProblem, ...] = ()) -
         started=datetime.datetime(2026, 1, 1, 12, 30, tzinfo=datetime.UTC),
         duration=4.75,
         target=TargetInfo("shop", "1.0.0", "/srv/shop"),
-        host=Host("web-1", "Linux", "6.1", "x86_64", "3.11.2", 2),
+        host=HostInfo("web-1", "Linux", "6.1", "x86_64", "3.11.2", 2),
     )
 
 
@@ -206,7 +206,7 @@ ILL = msgspec.structs.replace(
         (RunProblem(HOSTILE),),
     ),
     target=TargetInfo(HOSTILE, HOSTILE, HOSTILE),
-    host=Host(HOSTILE, "Linux", "6.1", "x86_64", "3.11.2", 2),
+    host=HostInfo(HOSTILE, "Linux", "6.1", "x86_64", "3.11.2", 2),
 )
 """Texts that nobody cleaned, as they could be where something forgets to."""
 

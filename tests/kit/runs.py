@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 import jsonschema
 import msgspec
 
-from pytest_flowhealth.domain.report import schema
+from pytest_flowhealth.domain.report import make_schema
 from tests.kit.app import App
 from tests.kit.warm import start
 
@@ -48,7 +48,7 @@ FLOWHEALTH = (sys.executable, "-m", "pytest_flowhealth.cli")
 
 _TRACEBACK = re.compile(r"(?m)^\s*(Traceback \(most recent|INTERNALERROR)")
 _CONFIGURES_RUNS = ("PYTEST_", "FLOWHEALTH_", "REDIS_", "COV_", "npm_config_")
-_VALIDATOR = jsonschema.Draft202012Validator(schema())
+_VALIDATOR = jsonschema.Draft202012Validator(make_schema())
 
 
 class Run(msgspec.Struct, frozen=True):

@@ -26,16 +26,16 @@ from requests.adapters import HTTPAdapter
 from pytest_flowhealth.domain.checks import PhaseOutcome
 from pytest_flowhealth.domain.measurements import make_series
 from pytest_flowhealth.domain.report import Report
-from pytest_flowhealth.history.entry import entry_of
+from pytest_flowhealth.history.run_record import make_run_record
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.loop import Monitor as RealMonitor
+from pytest_flowhealth.monitor.observer import MonitorEvent
 from pytest_flowhealth.monitor.pipeline import Pipeline
-from pytest_flowhealth.monitor.ring import Ring
-from pytest_flowhealth.monitor.settings import MonitorOptions, history_of, read
+from pytest_flowhealth.monitor.ring_buffer import Ring
+from pytest_flowhealth.monitor.settings import MonitorOptions, find_history, load_settings
 from pytest_flowhealth.monitor.status_board import StatusBoard
 from pytest_flowhealth.monitor.supervisor import Supervisor
-from pytest_flowhealth.monitor.view import Remark
-from pytest_flowhealth.web.page import Page
+from pytest_flowhealth.web.server import WebServer
 from pytest_flowhealth.web.settings import Secrets, read_address
 from tests.kit.monitor import Monitor, own_project
 from tests.kit.reports import HOSTILE, judged, limit, reported
@@ -110,8 +110,8 @@ class Stage:
         self.history = folder / "kept/history.db"
         kept = f"sqlite:///{self.history}"
         asked = MonitorOptions(str(folder), None, 60.0, (), False, (), None, kept, address)
-        self.settings = read(asked, {})
-        place = history_of(asked, self.settings)
+        self.settings = load_settings(asked, {})
+        place = find_history(asked, self.settings)
         self._logs = Logs(folder / "logs")
         self.pipeline = Pipeline(self.settings, place, {}, lambda _: None, self._logs)
         self.clock = self.pipeline.clock
@@ -120,10 +120,10 @@ class Stage:
         self.fleet = SimpleNamespace(last=None, source=None, problem=None)
         self.started = time.time()
         self.running, self.late = False, 0
-        self.remarks: list[Remark] = []
+        self.remarks: list[MonitorEvent] = []
         self._lock = threading.Lock()
         self._end = threading.Event()
-        self._page = Page(read_address(address), self.settings, place, Secrets())
+        self._page = WebServer(read_address(address), self.settings, place, Secrets())
         self.url = self._page.url
         self._page.start(cast(RealMonitor, self))
         self._thread = threading.Thread(target=self._go_on, daemon=True)
@@ -157,9 +157,9 @@ class Stage:
         with self._lock:
             moment = self.clock.moment()
             report = msgspec.json.encode({"health": health})
-            entry = entry_of(health, report, {}, "", uuid.uuid4().hex)
+            entry = make_run_record(health, report, {}, "", uuid.uuid4().hex)
             self.board.add_round(health, (), moment.wall, None, moment.now)
-            self.pipeline.round(health, entry, (), moment, None, self.board.state)
+            self.pipeline.add_round(health, entry, (), moment, None, self.board.state)
         self._second()
 
     def close(self) -> None:
@@ -185,12 +185,12 @@ class Stage:
             now = moment.wall.timestamp()
             values = {"system.cpu": 12.5, "system.memory": 40.0}
             self.ring.add(now, values)
-            self.pipeline.second({name: (value, "%") for name, value in values.items()}, moment)
-            for remark in self._page.remarks():
+            self.pipeline.on_tick({name: (value, "%") for name, value in values.items()}, moment)
+            for remark in self._page.drain_events():
                 self.remarks.append(remark)
                 if remark.urgent:
                     self.pipeline.hurry()
-            self._page.second(cast(RealMonitor, self), now)
+            self._page.on_tick(cast(RealMonitor, self), now)
 
 
 @contextlib.contextmanager

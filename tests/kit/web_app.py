@@ -21,27 +21,27 @@ from argon2 import PasswordHasher
 from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.report import Report
-from pytest_flowhealth.history.entry import entry_of
-from pytest_flowhealth.history.keeping import opened
-from pytest_flowhealth.history.place import Place
+from pytest_flowhealth.history.location import HistoryLocation
+from pytest_flowhealth.history.recording import open_history
+from pytest_flowhealth.history.run_record import make_run_record
 from pytest_flowhealth.history.store import add_run
 from pytest_flowhealth.install_reports.batch_writer import BatchWriter
-from pytest_flowhealth.monitor.ring import Ring
-from pytest_flowhealth.monitor.view import Remark
+from pytest_flowhealth.monitor.observer import MonitorEvent
+from pytest_flowhealth.monitor.ring_buffer import Ring
 from pytest_flowhealth.web.api import Api
-from pytest_flowhealth.web.app import application
-from pytest_flowhealth.web.attempts import Attempts
-from pytest_flowhealth.web.endpoint import endpoints_of
-from pytest_flowhealth.web.entrance import Entrance
-from pytest_flowhealth.web.feed import Feed
-from pytest_flowhealth.web.glimpse import Glimpse
+from pytest_flowhealth.web.app import make_application
+from pytest_flowhealth.web.authenticator import Authenticator
+from pytest_flowhealth.web.delta_log import DeltaLog
+from pytest_flowhealth.web.history_queries import HistoryQueries
 from pytest_flowhealth.web.live import Live
-from pytest_flowhealth.web.past import Past
+from pytest_flowhealth.web.login_api import LoginApi
+from pytest_flowhealth.web.login_throttle import LoginThrottle
+from pytest_flowhealth.web.monitor_snapshot import MonitorSnapshot
 from pytest_flowhealth.web.public import Public
 from pytest_flowhealth.web.reports import Reports
+from pytest_flowhealth.web.routes import list_endpoints
 from pytest_flowhealth.web.sessions import Sessions
-from pytest_flowhealth.web.settings import Secrets, access_of
-from pytest_flowhealth.web.visitors import Visitors
+from pytest_flowhealth.web.settings import Secrets, make_access
 from tests.kit.clock import FakeClock
 from tests.kit.reports import HEALTHY
 
@@ -94,49 +94,54 @@ class WebApp:
         self.target: Target = load_target(None, {}, folder)
         self.history = folder / "kept/history.db"
         self.clock = FakeClock()
-        self.remarks: list[Remark] = []
+        self.remarks: list[MonitorEvent] = []
         self.links: list[str] = []
-        self.feed = Feed()
+        self.feed = DeltaLog()
         self._secrets = Secrets(token=token)
-        access = access_of(self.target.config.web, self._secrets)
+        access = make_access(self.target.config.web, self._secrets)
         sessions = Sessions(folder / "web-sessions.json", self.clock.now)
         sessions.admit(access.users, None)
-        self.visitors = Visitors(sessions, access)
-        past = Past(Place(self.history), Ring(), self.target)
-        self._entrance = Entrance(
-            self.visitors, Attempts(self.clock.now), self.remarks.append, self._sleep
+        self.authenticator = Authenticator(sessions, access)
+        past = HistoryQueries(HistoryLocation(self.history), Ring(), self.target)
+        self._login_api = LoginApi(
+            self.authenticator, LoginThrottle(self.clock.now), self.remarks.append, self._sleep
         )
         self.api = Api(
-            self.feed, Glimpse("shop", "host-a", "host-a:shop"), past, self.remarks.append
+            self.feed, MonitorSnapshot("shop", "host-a", "host-a:shop"), past, self.remarks.append
         )
         self._intake = BatchWriter(self.history)
         self.reports = Reports(
-            self.visitors, past, self._intake, self.target, key=key, remark=self.remarks.append
+            self.authenticator,
+            past,
+            self._intake,
+            self.target,
+            key=key,
+            record_event=self.remarks.append,
         )
         self.reports.look()
-        public = Public(self.visitors, self.api.verdict, past)
-        self.api.endpoints = endpoints_of(self.api, self._entrance, self.reports, public)
-        self.asgi: Any = application(
-            self.api.endpoints, self.visitors, Live(self.feed), self._entrance, self.new_link
+        public = Public(self.authenticator, self.api.verdict, past)
+        self.api.endpoints = list_endpoints(self.api, self._login_api, self.reports, public)
+        self.asgi: Any = make_application(
+            self.api.endpoints, self.authenticator, Live(self.feed), self._login_api, self.new_link
         )
         self.runner = asyncio.Runner()
         self.new_link()
 
     def new_link(self) -> None:
         """Make a new one-time link, where there are no users."""
-        secret = self._entrance.new_link()
+        secret = self._login_api.new_link()
         self.links += [] if secret is None else [secret]
 
     def change_users(self, **users: str) -> None:
         """Go by other users, as after a reload of the configuration."""
         web = msgspec.structs.replace(self.target.config.web, users=users)
-        self.visitors.access = access_of(web, self._secrets)
-        self.visitors.sessions.admit(self.visitors.access.users, None)
+        self.authenticator.access = make_access(web, self._secrets)
+        self.authenticator.sessions.admit(self.authenticator.access.users, None)
         self.new_link()
 
     def show(self, health: Report = HEALTHY, **seen: Any) -> None:
-        """Let the last round have ended with a report; `seen` are other fields of `Glimpse`."""
-        self.api.glimpse = Glimpse(
+        """Let the last round have ended with a report; `seen` are other fields of `MonitorSnapshot`."""
+        self.api.snapshot = MonitorSnapshot(
             "shop", "host-a", "host-a:shop", health=health, at=time.time(), **seen
         )
         status = msgspec.json.encode({"status": health.status, "reasons": []})
@@ -144,8 +149,8 @@ class WebApp:
 
     def keep(self, health: Report) -> None:
         """Write a report into the history."""
-        with opened(self.history, 3.0) as file:
-            add_run(file, entry_of(health, b"{}", {}, "f", f"run-{time.monotonic_ns()}"))
+        with open_history(self.history, 3.0) as file:
+            add_run(file, make_run_record(health, b"{}", {}, "f", f"run-{time.monotonic_ns()}"))
 
     def visitor(self, address: str = "127.0.0.1", token: str = "") -> WebVisitor:
         """Return a browser that nobody has logged in with; or a program with a token."""

@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from pytest_flowhealth.history.database import connect
-from pytest_flowhealth.history.remote.queue import Queue
+from pytest_flowhealth.history.remote.request_queue import RequestQueue
 from pytest_flowhealth.history.store import add_samples
 
 Write = Callable[[Path, Connection], None]
@@ -27,7 +27,7 @@ def write_samples(path: Path, told: Connection) -> None:
 
 def put_requests(folder: Path, told: Connection) -> None:
     """Put requests into a queue, and tell each number that is stored."""
-    queue = Queue(folder)
+    queue = RequestQueue(folder)
     for number in itertools.count():
         queue.put(b"%d" % number * 1_000)
         told.send(number)
@@ -82,13 +82,13 @@ def assert_kills_lose_no_requests(folder: Path, kills: int) -> None:
     """Kill writers of a queue: it has all that was told, whole and in order."""
     for _ in range(kills):
         last = kill_at_any_moment(put_requests, folder)
-        found = drained(Queue(folder))
+        found = drained(RequestQueue(folder))
         assert found == [b"%d" % number * 1_000 for number in range(len(found))]
         # The last one may have been stored, but not told any more.
         assert len(found) in (last + 1, last + 2)
 
 
-def drained(queue: Queue) -> list[bytes]:
+def drained(queue: RequestQueue) -> list[bytes]:
     """Take everything out of a queue."""
     found = []
     while (waiting := queue.first()) is not None:

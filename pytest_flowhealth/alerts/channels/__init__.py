@@ -1,1 +1,1 @@
-"""How a receiver is told, one file a type: `send(message, receiver, environ)`."""
+"""The built-in receivers, one module per type with `send(message, receiver, environ)`."""

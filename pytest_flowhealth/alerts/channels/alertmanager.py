@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.alerts.channels.web import address_of, post
+from pytest_flowhealth.alerts.channels.http import find_address, post
 from pytest_flowhealth.alerts.message import Alert, Message, Origin
 from pytest_flowhealth.config.alerts import Receiver
 
@@ -55,14 +55,14 @@ def refresh(
 
 
 def _post(alerts: list[dict[str, Any]], receiver: Receiver, environ: Mapping[str, str]) -> None:
-    url = f"{address_of(receiver, environ).rstrip('/')}/api/v2/alerts"
+    url = f"{find_address(receiver, environ).rstrip('/')}/api/v2/alerts"
     post(url, msgspec.json.encode(alerts), {}, receiver, environ)
 
 
 def _make_alert(alert: Alert, origin: Origin) -> dict[str, Any]:
     end = alert.resolved or datetime.datetime.now(datetime.UTC) + AHEAD
     return {
-        "labels": labels(alert, origin),
+        "labels": make_labels(alert, origin),
         "annotations": make_annotations(alert),
         "startsAt": alert.fired.isoformat(),
         "endsAt": end.isoformat(),
@@ -84,7 +84,7 @@ def make_annotations(alert: Alert) -> dict[str, str]:
     return {name: text for name, text in found.items() if text}
 
 
-def labels(alert: Alert, origin: Origin) -> dict[str, str]:
+def make_labels(alert: Alert, origin: Origin) -> dict[str, str]:
     """Return what Alertmanager knows an alert by: the same from its begin to its end.
 
     Not the severity that a check's alert may change while it fires: it is the one that a routing

@@ -17,10 +17,10 @@ from collections.abc import Mapping
 
 import msgspec
 
-from pytest_flowhealth.alerts.channels.failure import DeliveryError, PermanentError, RetryableError
-from pytest_flowhealth.alerts.channels.web import address_of, error_of_status
+from pytest_flowhealth.alerts.channels.errors import DeliveryError, PermanentError, RetryableError
+from pytest_flowhealth.alerts.channels.http import find_address, make_status_error
 from pytest_flowhealth.alerts.message import Message
-from pytest_flowhealth.alerts.text import body, title
+from pytest_flowhealth.alerts.message_text import make_body, make_title
 from pytest_flowhealth.config.alerts import Receiver
 
 _UNUSABLE = 4
@@ -42,7 +42,7 @@ def send(message: Message, receiver: Receiver, environ: Mapping[str, str]) -> No
     if importlib.util.find_spec("apprise") is None:
         raise PermanentError("Apprise is missing: pip install 'pytest-flowhealth[notify]'")
     seconds = receiver.timeout + _START
-    request = _Request(address_of(receiver, environ), message)
+    request = _Request(find_address(receiver, environ), message)
     done = _run(msgspec.json.encode(request), seconds, environ)
     if done is None:
         raise RetryableError(f"no answer within {receiver.timeout:g} s")
@@ -61,7 +61,7 @@ def _make_error(errors: str) -> DeliveryError:
     if not codes:
         return RetryableError("Apprise could not deliver it")
     worst = max(codes)  # of several parts, one that may be accepted later counts
-    return error_of_status(worst, f"HTTP {worst}")
+    return make_status_error(worst, f"HTTP {worst}")
 
 
 def _run(request: bytes, seconds: float, environ: Mapping[str, str]) -> tuple[int, str] | None:
@@ -102,10 +102,12 @@ def _deliver(request: _Request) -> int:
             apprise.OverflowMode.TRUNCATE
         )  # title and body together, as it sends them
     message = request.message
-    heading = title(message)
+    heading = make_title(message)
     limit = service.body_maxlen - len(heading) - _MARGIN
     kind = "success" if message.kind == "resolved" else _KINDS[message.severity]
-    done = sender.notify(title=heading, body=body(message, max(limit, _LEAST)), notify_type=kind)
+    done = sender.notify(
+        title=heading, body=make_body(message, max(limit, _LEAST)), notify_type=kind
+    )
     return 0 if done else 1
 
 

@@ -15,9 +15,13 @@ from typing import Any
 
 import msgspec
 
-from pytest_flowhealth.alerts.channels.alertmanager import labels, make_annotations, make_test_alert
-from pytest_flowhealth.alerts.channels.failure import PermanentError
-from pytest_flowhealth.alerts.channels.web import address_of, post, variable
+from pytest_flowhealth.alerts.channels.alertmanager import (
+    make_annotations,
+    make_labels,
+    make_test_alert,
+)
+from pytest_flowhealth.alerts.channels.errors import PermanentError
+from pytest_flowhealth.alerts.channels.http import find_address, post, read_variable
 from pytest_flowhealth.alerts.message import Alert, Message
 from pytest_flowhealth.config.alerts import Receiver
 
@@ -37,9 +41,9 @@ def send(message: Message, receiver: Receiver, environ: Mapping[str, str]) -> No
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
     headers = {"webhook-id": message.id, "webhook-timestamp": str(int(now.timestamp()))}
     if receiver.secret_env is not None:
-        secret = variable(receiver.secret_env, "secret_env", environ)
+        secret = read_variable(receiver.secret_env, "secret_env", environ)
         headers["webhook-signature"] = sign(secret, message.id, now, content)
-    post(address_of(receiver, environ), content, headers, receiver, environ)
+    post(find_address(receiver, environ), content, headers, receiver, environ)
 
 
 def sign(secret: str, message_id: str, now: datetime.datetime, content: bytes) -> str:
@@ -83,7 +87,7 @@ def make_body(message: Message) -> dict[str, Any]:
 
 
 def _make_alert(alert: Alert, message: Message) -> dict[str, Any]:
-    named = labels(alert, message.origin)
+    named = make_labels(alert, message.origin)
     marks = {} if message.kind in ("firing", "resolved") else {"notification": message.kind}
     return {
         "status": alert.state,

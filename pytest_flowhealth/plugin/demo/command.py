@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.domain.status import Status
-from pytest_flowhealth.domain.text import Redactor, printable, secrets_in
+from pytest_flowhealth.domain.text import Redactor, find_secrets, printable
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, UsageError
 from pytest_flowhealth.history.database import PREFIX
 from pytest_flowhealth.plugin.collection.bundled import find_beside_or_inside
@@ -265,7 +265,7 @@ def _end(child: subprocess.Popen[bytes], error: BaseException | None) -> None:
 
 def _tell(text: str) -> None:
     """Write lines to standard error, which is not where the report may go."""
-    redact = Redactor(secrets_in(os.environ))
+    redact = Redactor(find_secrets(os.environ))
     with contextlib.suppress(OSError):
         sys.stderr.write(f"{printable(redact(text))}\n")
         sys.stderr.flush()

@@ -250,11 +250,11 @@ def _find_doubts(item: pytest.Item, check: RunningCheck) -> Iterator[str]:
 
 def gather_samples(check: RunningCheck) -> dict[str, tuple[float, ...]]:
     """Return the samples of a check's series by metric name, for the history."""
-    from pytest_flowhealth.history.entry import metric_of, thinned
+    from pytest_flowhealth.history.run_record import downsample, name_metric
 
     spec = check.spec
     return {
-        metric_of(spec.id, spec.component, name): thinned(series.samples)
+        name_metric(spec.id, spec.component, name): downsample(series.samples)
         for name, series in check.attempt.series.items()
         if series.samples
     }

@@ -81,11 +81,11 @@ class CiSummary:
             raise OSError("the report or an output goes there")
 
     def _append(self, file: FileIO, health: Report) -> None:
-        from pytest_flowhealth.formats.github import SUMMARY, summary
+        from pytest_flowhealth.formats.github import SUMMARY, render_summary
 
         # Others may have written there before us; the limit is for all of it.
         start = file.tell()
-        text = summary(health, SUMMARY - start - 1)
+        text = render_summary(health, SUMMARY - start - 1)
         content = f"\n{text}".encode("utf-8", "backslashreplace") if text else b""
         try:
             _write_whole(file, content)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.domain.text import Redactor, one_line, printable, secrets_in
+from pytest_flowhealth.domain.text import Redactor, find_secrets, one_line, printable
 from pytest_flowhealth.plugin.reporting.sanitizer import Sanitizer
 
 _LINES = 6
@@ -55,7 +55,7 @@ def show_path(path: Path, folder: Path) -> str:
 
 def make_usage_error(text: str) -> pytest.UsageError:
     """Return the error that pytest prints as it is, without secrets and control characters."""
-    redact = Redactor(secrets_in(os.environ))
+    redact = Redactor(find_secrets(os.environ))
     return pytest.UsageError(printable(redact(text), limit=20_000))
 
 

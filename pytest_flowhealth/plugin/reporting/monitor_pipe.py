@@ -18,18 +18,25 @@ from pytest_flowhealth.domain.dependencies import Index
 from pytest_flowhealth.domain.report import Document
 from pytest_flowhealth.domain.root_causes import attribute_root_causes
 from pytest_flowhealth.domain.status import Outcome
-from pytest_flowhealth.monitor import frames
-from pytest_flowhealth.monitor.frames import Ended, Order, Partly, Planned, Settled, order
+from pytest_flowhealth.monitor import protocol
+from pytest_flowhealth.monitor.protocol import (
+    CollectionFinished,
+    ComponentFinished,
+    ConfigSnapshot,
+    RoundFinished,
+    RoundRequest,
+    read_round_request,
+)
 from pytest_flowhealth.plugin.reporting.report_file import encode_report
 from pytest_flowhealth.plugin.run import HealthRun
 
 
-def read_request() -> Order | None:
+def read_request() -> RoundRequest | None:
     """Return what the monitor asks for; None if this run is not one of its rounds."""
-    return order()
+    return read_round_request()
 
 
-def make_target(settled: Settled, root: Path) -> Target:
+def make_target(settled: ConfigSnapshot, root: Path) -> Target:
     """Return the target with the configuration that the monitor has read."""
     return Target(root, **msgspec.structs.asdict(settled))
 
@@ -58,7 +65,7 @@ class MonitorPipe:
             name = self._run.sanitizer.name(spec.id)
             names[name] = spec.component
             self._left.setdefault(spec.component, set()).add(name)
-        frames.write(self._pipe, Planned(names))
+        protocol.write_frame(self._pipe, CollectionFinished(names))
 
     def pytest_flowhealth_check_result(self, result: CheckResult) -> None:
         """Send a component if this was the last of its checks that can be run."""
@@ -77,14 +84,14 @@ class MonitorPipe:
 
     def write(self, document: Document) -> str | None:
         """Send the verdict, and what the history keeps of it."""
-        from pytest_flowhealth.history.entry import entry_of
+        from pytest_flowhealth.history.run_record import make_run_record
 
         report = encode_report(document)
         uid = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
-        entry = entry_of(document.health, report, self._run.samples, "", uid)
-        frames.write(
+        entry = make_run_record(document.health, report, self._run.samples, "", uid)
+        protocol.write_frame(
             self._pipe,
-            Ended(
+            RoundFinished(
                 report=msgspec.Raw(report),
                 problems=self._run.reported_problems,
                 exit_code=document.health.exit_code,
@@ -97,8 +104,9 @@ class MonitorPipe:
     def refuse(pipe: int, document: Document) -> None:
         """Send that nothing was run, and why."""
         report = document.health
-        frames.write(
-            pipe, Ended(msgspec.Raw(encode_report(document)), report.reasons, report.exit_code)
+        protocol.write_frame(
+            pipe,
+            RoundFinished(msgspec.Raw(encode_report(document)), report.reasons, report.exit_code),
         )
 
     def _find_blocked(self, root: str) -> tuple[str, ...]:
@@ -120,4 +128,4 @@ class MonitorPipe:
     def _send(self, component: str) -> None:
         results = attribute_root_causes(list(self._run.results.values()))
         checks = tuple(one for one in results if one.component == component)
-        frames.write(self._pipe, Partly(component, checks, self._blocked))
+        protocol.write_frame(self._pipe, ComponentFinished(component, checks, self._blocked))

@@ -15,14 +15,14 @@ import pytest
 from pytest_flowhealth.domain.checks import CheckResult, make_unreported
 from pytest_flowhealth.domain.report import (
     Document,
-    Host,
+    HostInfo,
     Report,
     Summary,
     TargetInfo,
     make_summary,
 )
 from pytest_flowhealth.domain.root_causes import RunProblem, attribute_root_causes, derive_verdict
-from pytest_flowhealth.domain.run_history import Comparison, Trend
+from pytest_flowhealth.domain.run_history import RunComparison, Trend
 from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.domain.text import printable
 from pytest_flowhealth.plugin.run import HealthRun
@@ -39,7 +39,7 @@ def build_report(run: HealthRun, pytest_exit: int) -> Document:
     """
     results = list(_complete_results(run))
     trends: tuple[Trend, ...] = ()
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[RunComparison, ...] = ()
     if run.history:
         results, comparisons = run.history.compare_results(results, run.samples)
         trends = run.history.find_trends(results, run.samples)
@@ -103,9 +103,9 @@ def build_unfinished(root: Path, reasons: Iterable[str], exit_code: int = 3) -> 
     return Document(time.time(), 0.0, exit_code, shown, {}, counts, (), report)
 
 
-def describe_host() -> Host:
+def describe_host() -> HostInfo:
     """Return what the report says of this machine."""
-    return Host(
+    return HostInfo(
         name=platform.node(),
         system=platform.system(),
         release=platform.release(),

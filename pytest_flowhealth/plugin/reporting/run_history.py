@@ -13,25 +13,24 @@ import pytest
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.checks import CheckResult, unit_suffix
 from pytest_flowhealth.domain.measurements import Measurement
+from pytest_flowhealth.domain.metric_names import find_origin_labels, iterate_samples
 from pytest_flowhealth.domain.report import Document
-from pytest_flowhealth.domain.run_history import Comparison, Remembered, Trend
-from pytest_flowhealth.domain.statistics import DEFAULT, Unsupported, compute
+from pytest_flowhealth.domain.run_history import HistoryEntry, RunComparison, Trend, make_trend
+from pytest_flowhealth.domain.statistics import DEFAULT, UnsupportedStatistic, compute
 from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.domain.text import format_number
 from pytest_flowhealth.domain.thresholds import Better, ThresholdResult
 from pytest_flowhealth.errors import FlowHealthError, MeasurementUnavailable, UsageError
 from pytest_flowhealth.history.database import require_usable
-from pytest_flowhealth.history.entry import entry_of, metric_of
 from pytest_flowhealth.history.fingerprint import fingerprint
-from pytest_flowhealth.history.keeping import keep
-from pytest_flowhealth.history.place import Place, place_of
-from pytest_flowhealth.history.query import Past
-from pytest_flowhealth.history.reader import Reader, consulted
+from pytest_flowhealth.history.location import HistoryLocation, find_location
+from pytest_flowhealth.history.query import PastMeasurement
+from pytest_flowhealth.history.reader import Reader, query_reader
+from pytest_flowhealth.history.recording import record_run
 from pytest_flowhealth.history.regression import FEWEST, MOST, compare
-from pytest_flowhealth.history.remote.samples import of_round, origin_of
-from pytest_flowhealth.history.remote.write import require
+from pytest_flowhealth.history.remote.write_request import require_remote_write
+from pytest_flowhealth.history.run_record import make_run_record, name_metric
 from pytest_flowhealth.history.store import Retention
-from pytest_flowhealth.history.trend import trend
 from pytest_flowhealth.plugin.reporting.messages import make_usage_error
 from pytest_flowhealth.plugin.reporting.report_file import encode_report
 from pytest_flowhealth.probes.system.runtimes import version
@@ -48,7 +47,7 @@ Samples = Mapping[str, tuple[float, ...]]
 class RunHistory:
     """The history of a run's target. What is wrong with the history itself is reported, not raised."""
 
-    def __init__(self, place: Place, target: Target, against: str | None) -> None:
+    def __init__(self, place: HistoryLocation, target: Target, against: str | None) -> None:
         self.path = place.path
         self._place = place
         self.uid = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
@@ -56,7 +55,7 @@ class RunHistory:
         self._against = against
         self._problem: str | None = None
         self._server = place.reader(target)
-        self._past: dict[str, list[Past]] = {}
+        self._past: dict[str, list[PastMeasurement]] = {}
         self._fingerprint = fingerprint(target.name, _node())
 
     @property
@@ -64,11 +63,13 @@ class RunHistory:
         """Whether this run is compared with earlier ones."""
         return self._against is not None
 
-    def past(self, metric: str) -> list[Past]:
+    def past(self, metric: str) -> list[PastMeasurement]:
         """Return what earlier runs of this target on this machine measured, the oldest first."""
         if metric not in self._past:
-            nothing: list[Past] = []
-            found, problem = consulted(self.path, lambda file: self._asked(file, metric), nothing)
+            nothing: list[PastMeasurement] = []
+            found, problem = query_reader(
+                self.path, lambda file: self._asked(file, metric), nothing
+            )
             self._problem = self._problem or problem
             if len(found) < FEWEST:
                 # A file that is new here; the server may know more of this host.
@@ -77,7 +78,7 @@ class RunHistory:
             self._past[metric] = found
         return self._past[metric]
 
-    def _asked(self, history: Reader, metric: str) -> list[Past]:
+    def _asked(self, history: Reader, metric: str) -> list[PastMeasurement]:
         run = history.run_named(self._against) if self._against else None
         before = run.uid if run else None
         found = history.past(metric, self._fingerprint, limit=MOST, before=before)
@@ -104,7 +105,7 @@ class RunHistory:
         if not self._against:
             return
         name = self._against
-        run, _ = consulted(self.path, lambda file: file.run_named(name), None)
+        run, _ = query_reader(self.path, lambda file: file.run_named(name), None)
         if run is None and self._of_server(lambda server: server.run_named(name), None) is None:
             newest = ", ".join(self._newest())
             told = f"the newest are {newest}" if newest else "the history has none yet"
@@ -115,7 +116,7 @@ class RunHistory:
             return [one.uid for one in history.runs(limit=3)]
 
         nothing: list[str] = []
-        return consulted(self.path, newest, nothing)[0] or self._of_server(newest, nothing)
+        return query_reader(self.path, newest, nothing)[0] or self._of_server(newest, nothing)
 
     def find_trends(self, checks: Sequence[CheckResult], samples: Samples) -> tuple[Trend, ...]:
         """Return how each threshold's figure went."""
@@ -123,23 +124,23 @@ class RunHistory:
         for check in checks:
             units = {one.name: one.unit for one in check.measurements}
             for one in check.thresholds:
-                metric = metric_of(check.id, check.component, one.measurement)
+                metric = name_metric(check.id, check.component, one.measurement)
                 now = _figure(samples.get(metric, ()), one)
                 if now is None:
                     continue
                 before = [run.figure(one.statistic or DEFAULT) for run in self.past(metric)]
                 values = [value for value in before if value is not None]
-                name = metric_of(check.id, check.component, one.name)
-                found.append(trend(name, units.get(one.measurement, "1"), values, now))
+                name = name_metric(check.id, check.component, one.name)
+                found.append(make_trend(name, units.get(one.measurement, "1"), values, now))
         return tuple(found)
 
     def compare_results(
         self, checks: Sequence[CheckResult], samples: Samples
-    ) -> tuple[list[CheckResult], tuple[Comparison, ...]]:
+    ) -> tuple[list[CheckResult], tuple[RunComparison, ...]]:
         """Return the checks, those with a regression as warns, and each measurement's comparison."""
         if not self.compares:
             return list(checks), ()
-        found: list[Comparison] = []
+        found: list[RunComparison] = []
         results = []
         among = _judgeable(checks, samples)
         for check in checks:
@@ -151,8 +152,8 @@ class RunHistory:
 
     def _compared(
         self, check: CheckResult, taken: Measurement, samples: Samples, among: int
-    ) -> Comparison | None:
-        metric = metric_of(check.id, check.component, taken.name)
+    ) -> RunComparison | None:
+        metric = name_metric(check.id, check.component, taken.name)
         now = samples.get(metric)
         if not now:
             return None
@@ -163,26 +164,26 @@ class RunHistory:
         """Keep the run, and return its document with what became of it."""
         settings = self._target.config.history
         reports = self._target.config.feedback.keep
-        kept = keep(
+        kept = record_run(
             self.path,
-            entry_of(
+            make_run_record(
                 document.health, encode_report(document), samples, self._fingerprint, self.uid
             ),
             Retention(settings.samples, settings.rollups, settings.runs, reports),
         )
         shipped = self._shipped(document)
         problems = [one for one in (kept.problem or self._problem, shipped) if one]
-        told = Remembered(self.uid, kept.kept, kept.waiting, "; ".join(problems) or None)
+        told = HistoryEntry(self.uid, kept.kept, kept.waiting, "; ".join(problems) or None)
         health = msgspec.structs.replace(document.health, history=told)
         return msgspec.structs.replace(document, health=health)
 
     def _shipped(self, document: Document) -> str | None:
         """Send the run to the server, where there is one; return what went wrong."""
-        shipper = self._place.shipper()
+        shipper = self._place.start_write_client()
         if shipper is None:
             return None
         health = document.health
-        shipper.put(of_round(health, origin_of(health), self._fingerprint))
+        shipper.put(iterate_samples(health, find_origin_labels(health), self._fingerprint))
         if shipper.close(SHIPPED):
             return shipper.problem
         return f"{shipper.problem or 'the server has not taken it yet'}; the next run sends it"
@@ -209,19 +210,19 @@ def _open_history(config: pytest.Config, target: Target) -> RunHistory | None:
         return None
     require_usable(place.path)
     if place.server is not None:
-        require()
+        require_remote_write()
     history = RunHistory(place, target, against)
     history.require_run()
     return history
 
 
-def history_place(config: pytest.Config, target: Target) -> Place | None:
+def history_place(config: pytest.Config, target: Target) -> HistoryLocation | None:
     """Return where the history is: of the option, relative to where it was typed, or the configuration's.
 
     Raises:
         UsageError: Its address is none.
     """
-    return place_of(config.option.health_history, config.invocation_params.dir, target)
+    return find_location(config.option.health_history, config.invocation_params.dir, target)
 
 
 def _node() -> str | None:
@@ -237,7 +238,7 @@ def _figure(samples: Sequence[float], threshold: ThresholdResult) -> float | Non
         return None
     try:
         return compute(threshold.statistic or DEFAULT, samples)
-    except Unsupported:
+    except UnsupportedStatistic:
         return None
 
 
@@ -248,7 +249,7 @@ def _better(check: CheckResult, measurement: str) -> Better | None:
 def _judgeable(checks: Sequence[CheckResult], samples: Samples) -> int:
     """Return how many measurements of a run can be told to be worse, at least 1."""
     names = {
-        metric_of(check.id, check.component, one.name)
+        name_metric(check.id, check.component, one.name)
         for check in checks
         for one in check.measurements
         if _better(check, one.name)
@@ -256,7 +257,7 @@ def _judgeable(checks: Sequence[CheckResult], samples: Samples) -> int:
     return max(1, len(names & samples.keys()))
 
 
-def _warned(check: CheckResult, worse: Sequence[Comparison]) -> CheckResult:
+def _warned(check: CheckResult, worse: Sequence[RunComparison]) -> CheckResult:
     """Return a check with its regressions told; one that passed warns."""
     if not worse:
         return check

@@ -13,9 +13,9 @@ from _pytest.config import create_terminal_writer
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.report import Document
 from pytest_flowhealth.domain.status import Outcome
-from pytest_flowhealth.domain.text import Redactor, printable, secrets_in
+from pytest_flowhealth.domain.text import Redactor, find_secrets, printable
 from pytest_flowhealth.formats.style import Line
-from pytest_flowhealth.formats.terminal import render
+from pytest_flowhealth.formats.terminal import render_lines
 from pytest_flowhealth.plugin.reporting.messages import show_path
 from pytest_flowhealth.plugin.reporting.stdout import discard_stdout
 from pytest_flowhealth.plugin.run import RUN, HealthRun
@@ -72,7 +72,7 @@ class HealthReporter(pytest.TerminalReporter):  # type: ignore[misc]  # final, b
     """
 
     def __init__(self, config: pytest.Config) -> None:
-        file = RedactingFile(sys.stdout, Redactor(secrets_in(os.environ)))
+        file = RedactingFile(sys.stdout, Redactor(find_secrets(os.environ)))
         super().__init__(config, cast(TextIO, file))
         self._component = ""
         self._detailed = config.option.verbose > 0 or config.option.tbstyle != "auto"
@@ -179,7 +179,7 @@ def show_verdict(run: HealthRun, document: Document) -> None:
     verbosity = options.verbose
     file = RedactingFile(sys.stdout, run.sanitizer.redact)
     writer = create_terminal_writer(run.config, cast(TextIO, file))
-    lines = render(
+    lines = render_lines(
         document.health,
         width=min(writer.fullwidth, _WIDEST),
         terse=verbosity < 0,

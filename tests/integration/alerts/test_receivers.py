@@ -12,7 +12,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from pytest_flowhealth.alerts.channels import apprise, webhook
-from pytest_flowhealth.alerts.channels.failure import PermanentError, RetryableError
+from pytest_flowhealth.alerts.channels.errors import PermanentError, RetryableError
 from pytest_flowhealth.alerts.dispatcher import attempt
 from pytest_flowhealth.config.alerts import Receiver
 from tests.kit.alerts import ALERT, MESSAGE, SECRET, SIGNED, SIGNED_BODY, documented, signed_headers

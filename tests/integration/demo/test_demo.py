@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from pytest_flowhealth.domain.report import schema
+from pytest_flowhealth.domain.report import make_schema
 from pytest_flowhealth.plugin.demo import command as product
 from pytest_flowhealth.plugin.demo.redis import find_redis, running_redis
 from tests.kit.demo import Demo, path_with, skip_without_redis
@@ -72,7 +72,7 @@ def test_the_whole_demo_is_healthy_and_leaves_nothing_but_its_report(demo: Demo)
     demo.run("-p", "no:cacheprovider")
 
     report = json.loads((demo.place / ".flowhealth/report.json").read_text())
-    jsonschema.validate(report, schema())
+    jsonschema.validate(report, make_schema())
     health = report["health"]
     outcomes = {check["id"]: check["outcome"] for check in health["checks"]}
     steps = [line.split()[1] for line in demo.err.splitlines() if line.startswith("demo: ")]

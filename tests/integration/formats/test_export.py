@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pytest_flowhealth.alerts.prometheus_rules import render_rules
-from pytest_flowhealth.alerts.rules import conditions
+from pytest_flowhealth.alerts.rules import make_conditions
 from pytest_flowhealth.config.alerts import Rule
 from pytest_flowhealth.domain.measurements import make_series
 from pytest_flowhealth.domain.report import Report
@@ -46,7 +46,9 @@ def promtool(*words: str, text: str = "") -> str:
 @pytest.mark.parametrize("report", [EVERY, ILL, NOTHING, BROKEN], ids=["every", "ill", "no", "bad"])
 def test_promtool_accepts_rules_of_any_report(report: Report, tmp_path: Path) -> None:
     file = tmp_path / "rules.yml"
-    rules = render_rules(report, conditions(RULES), 'sh{{"op', {"redis": 60.0, "system": 300.0})
+    rules = render_rules(
+        report, make_conditions(RULES), 'sh{{"op', {"redis": 60.0, "system": 300.0}
+    )
     file.write_text(rules, "utf-8", "backslashreplace")
 
     assert promtool("check", "rules", str(file)) == ""
@@ -66,7 +68,7 @@ def test_promtool_finds_nothing_wrong_with_metrics_of_any_unit_and_name() -> Non
 
 
 def test_the_monitors_rules_are_translated_with_their_limits_in_base_units() -> None:
-    text = render_rules(EVERY, conditions(RULES), "shop", {"redis": 200.0, "wasm": 86_400.0})
+    text = render_rules(EVERY, make_conditions(RULES), "shop", {"redis": 200.0, "wasm": 86_400.0})
 
     redis = 'flowhealth_redis_command_seconds{target=\\"shop\\", component=\\"redis\\", '
     assert f'"last_over_time({redis}statistic=\\"p95\\"}}[600s]) > 0.001"' in text

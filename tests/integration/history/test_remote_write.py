@@ -10,9 +10,9 @@ import pytest
 
 from pytest_flowhealth.domain.metric_names import Sample
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.history.remote.promql import PromQL
-from pytest_flowhealth.history.remote.reader import ServerReader
-from pytest_flowhealth.history.remote.shipper import Shipper
+from pytest_flowhealth.history.remote.promql_client import PromQLClient
+from pytest_flowhealth.history.remote.server_reader import ServerReader
+from pytest_flowhealth.history.remote.write_client import RemoteWriteClient
 from tests.kit.http import HttpServer, Reply
 from tests.kit.redis import tcp_server
 from tests.kit.waiting import wait_for
@@ -40,7 +40,7 @@ def test_samples_are_sent_as_remote_write_with_the_token_despite_a_netrc(
 ) -> None:
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login other password other\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    shipper = Shipper(server.url, tmp_path / "queue", token="t0ken")
+    shipper = RemoteWriteClient(server.url, tmp_path / "queue", token="t0ken")
     shipper.put(SAMPLES)
     assert shipper.close(30)
 
@@ -57,7 +57,7 @@ def test_error_of_the_server_is_retried_with_the_same_request(
     server: HttpServer, tmp_path: Path
 ) -> None:
     server.respond = [Reply(status=500), TAKEN]
-    shipper = Shipper(server.url, tmp_path / "queue")
+    shipper = RemoteWriteClient(server.url, tmp_path / "queue")
     shipper.put(SAMPLES)
     wait_for(lambda: not shipper.waiting)
     shipper.close(0)
@@ -69,7 +69,7 @@ def test_error_of_the_server_is_retried_with_the_same_request(
 def test_requests_of_a_server_that_was_down_are_sent_by_the_next_run(
     server: HttpServer, tmp_path: Path
 ) -> None:
-    first = Shipper(NOBODY, tmp_path / "queue")
+    first = RemoteWriteClient(NOBODY, tmp_path / "queue")
     for sample in SAMPLES:
         first.put([sample])
     problem = wait_for(lambda: first.problem or "")
@@ -78,7 +78,7 @@ def test_requests_of_a_server_that_was_down_are_sent_by_the_next_run(
     assert "pa55" not in problem
     assert waiting(tmp_path) == 3
 
-    assert Shipper(server.url, tmp_path / "queue").close(30)
+    assert RemoteWriteClient(server.url, tmp_path / "queue").close(30)
 
     assert len(server.requests) == 3
 
@@ -88,7 +88,7 @@ def test_refused_samples_are_reported_as_lost_and_not_sent_again(
     server: HttpServer, tmp_path: Path, code: int
 ) -> None:
     server.respond = [Reply(status=code), TAKEN]
-    shipper = Shipper(server.url, tmp_path / "queue", token="s3cret-t0ken")
+    shipper = RemoteWriteClient(server.url, tmp_path / "queue", token="s3cret-t0ken")
     shipper.put(SAMPLES)
     wait_for(lambda: not shipper.waiting)
 
@@ -110,7 +110,7 @@ def test_retry_waits_as_long_as_the_server_asks(server: HttpServer, tmp_path: Pa
         return TAKEN if len(times) > 1 else Reply(status=429, headers={"Retry-After": "2"})
 
     server.respond = respond
-    shipper = Shipper(server.url, tmp_path / "queue")
+    shipper = RemoteWriteClient(server.url, tmp_path / "queue")
     shipper.put(SAMPLES)
     wait_for(lambda: not shipper.waiting)
     shipper.close(0)
@@ -122,7 +122,7 @@ def test_server_that_hangs_blocks_neither_new_samples_nor_the_end(
     server: HttpServer, tmp_path: Path
 ) -> None:
     server.respond = [Reply(fault="hang")]
-    shipper = Shipper(server.url, tmp_path / "queue")
+    shipper = RemoteWriteClient(server.url, tmp_path / "queue")
     shipper.put(SAMPLES)
     wait_for(lambda: server.requests)
     shipper.put(SAMPLES)
@@ -138,7 +138,7 @@ def test_server_that_does_not_speak_http_is_reported(tmp_path: Path, answer: byt
         connection.sendall(answer)
 
     with tcp_server(talk) as port:
-        shipper = Shipper(f"http://127.0.0.1:{port}", tmp_path / "queue")
+        shipper = RemoteWriteClient(f"http://127.0.0.1:{port}", tmp_path / "queue")
         shipper.put(SAMPLES)
         problem = wait_for(lambda: shipper.problem or "")
         assert not shipper.close(0)
@@ -149,7 +149,7 @@ def test_server_that_does_not_speak_http_is_reported(tmp_path: Path, answer: byt
 def test_server_that_is_away_is_queried_only_once() -> None:
     with HttpServer([Reply(fault="close")]) as server:
         url = server.url.replace("://", "://user:pa55@")
-        reader = ServerReader(PromQL(url), "a", "shop", "a:shop")
+        reader = ServerReader(PromQLClient(url), "a", "shop", "a:shop")
         counts = []
         for _ in range(3):
             with pytest.raises(MeasurementUnavailable, match="can't be read") as error:

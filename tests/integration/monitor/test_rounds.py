@@ -2,29 +2,29 @@
 
 from pathlib import Path
 
-from pytest_flowhealth.monitor.frames import Order
-from pytest_flowhealth.monitor.rounds import Result, Round
+from pytest_flowhealth.monitor.protocol import RoundRequest
+from pytest_flowhealth.monitor.round_process import RoundProcess, RoundResult
 from tests.kit.monitor import OWN_ONLY, is_gone, write_own_checks
 from tests.kit.waiting import wait_for
 
 LIMIT = 600.0
 
 
-def begin(folder: Path, mode: str) -> Round:
+def begin(folder: Path, mode: str) -> RoundProcess:
     (folder / "package.json").write_text('{"name": "shop", "version": "1.0.0"}')
     (folder / "flowhealth.toml").write_text('checks = ["health/"]')
     (folder / "mode").write_text(mode)
     words = ["--health", "--health-project", str(folder), *OWN_ONLY]
-    return Round(words, folder, Order(pipe=-1), 0.0, LIMIT)
+    return RoundProcess(words, folder, RoundRequest(pipe=-1), 0.0, LIMIT)
 
 
-def result_of(round_: Round, now: float = 0.0) -> tuple[Result, list[str]]:
+def result_of(round_: RoundProcess, now: float = 0.0) -> tuple[RoundResult, list[str]]:
     """Wait for the end, at a time of the monitor's clock; return it and the kinds of frames."""
     frames: list[str] = []
 
-    def over() -> Result | None:
+    def over() -> RoundResult | None:
         frames.extend(type(frame).__name__ for frame in round_.read())
-        return round_.over(now)
+        return round_.poll(now)
 
     found = wait_for(over)
     assert found is not None
@@ -36,7 +36,10 @@ def test_round_reports_its_plan_each_component_and_its_verdict(tmp_path: Path) -
 
     result, frames = result_of(begin(tmp_path, "broken"))
 
-    assert (result.problems, frames) == ((), ["Planned", "Partly", "Ended"])
+    assert (result.problems, frames) == (
+        (),
+        ["CollectionFinished", "ComponentFinished", "RoundFinished"],
+    )
     assert result.ended is not None
     assert result.ended.exit_code == 2
 
@@ -46,7 +49,7 @@ def test_round_past_its_limit_is_ended_with_a_child_that_detached_itself(tmp_pat
     round_ = begin(tmp_path, "hang")
     hangs = tmp_path / "hangs"
     wait_for(hangs.exists)
-    assert round_.over(LIMIT) is None
+    assert round_.poll(LIMIT) is None
 
     result, _ = result_of(round_, LIMIT + 1)
 

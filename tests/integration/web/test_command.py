@@ -23,5 +23,5 @@ def test_a_port_that_is_taken_is_a_usage_error_that_names_another(tmp_path: Path
 def test_a_password_from_a_pipe_is_hashed(tmp_path: Path) -> None:
     done = run_flowhealth(tmp_path, "hash-password", input="geheim\n")
     assert done.exit_code == 0, done.err
-    assert require_passwords().agrees(done.out.strip(), "geheim")
-    assert not require_passwords().agrees(done.out.strip(), "Geheim")
+    assert require_passwords().verify(done.out.strip(), "geheim")
+    assert not require_passwords().verify(done.out.strip(), "Geheim")

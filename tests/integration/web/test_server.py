@@ -12,7 +12,7 @@ import uvicorn
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from pytest_flowhealth.web import body, protocol
+from pytest_flowhealth.web import protocol, request_body
 from pytest_flowhealth.web.live import LOGGED_OUT
 from tests.kit.site import Stage, Visitor, cookie_of, own_report, port_of, staged
 from tests.kit.waiting import wait_for
@@ -71,7 +71,7 @@ def receive(raw: socket.socket) -> bytes:
 
 def test_slow_requests_are_ended(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "PATIENCE", 0.5)
-    monkeypatch.setattr(body, "PATIENCE", 0.5)
+    monkeypatch.setattr(request_body, "PATIENCE", 0.5)
     head = b"POST /api/login HTTP/1.1\r\nHost: x\r\n"
     more = b"Origin: http://x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from pytest_flowhealth.alerts.channels import alertmanager
-from pytest_flowhealth.alerts.channels.failure import RetryableError
+from pytest_flowhealth.alerts.channels.errors import RetryableError
 from pytest_flowhealth.alerts.message import Alert, Message
 from pytest_flowhealth.config.alerts import Receiver
 from tests.kit.alerts import ALERT, MESSAGE, ORIGIN

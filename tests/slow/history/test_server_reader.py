@@ -11,15 +11,19 @@ import pytest
 import requests
 
 from pytest_flowhealth.domain.measurements import make_series
+from pytest_flowhealth.domain.metric_names import (
+    iterate_samples,
+    iterate_second_samples,
+    make_origin_labels,
+)
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.history.database import connect
-from pytest_flowhealth.history.entry import entry_of
 from pytest_flowhealth.history.reader import FileReader, Reader
-from pytest_flowhealth.history.remote.promql import PromQL
-from pytest_flowhealth.history.remote.reader import ServerReader
-from pytest_flowhealth.history.remote.samples import of_round, of_second, place
-from pytest_flowhealth.history.remote.shipper import Shipper
+from pytest_flowhealth.history.remote.promql_client import PromQLClient
+from pytest_flowhealth.history.remote.server_reader import ServerReader
+from pytest_flowhealth.history.remote.write_client import RemoteWriteClient
+from pytest_flowhealth.history.run_record import make_run_record
 from pytest_flowhealth.history.store import add_raw, add_run
 from tests.kit.metric_servers import MetricServer, prometheus_server, victoria_server
 from tests.kit.records import check, health
@@ -57,22 +61,26 @@ def run_at(at: float, number: int) -> tuple[Report, dict[str, tuple[float, ...]]
 def both(url: str, folder: Path, since: float) -> tuple[FileReader, ServerReader]:
     """Keep five runs and a minute of seconds in a file and in a server; the first is of another machine."""
     file = connect(folder / "h.db", wait=5)
-    shipper = Shipper(url, folder / "queue")
+    shipper = RemoteWriteClient(url, folder / "queue")
     for number in range(5):
         report, samples = run_at(since + 20.123456 * number, number)
         fingerprint = OTHER if number == 0 else MINE
         uid = time.strftime("%Y%m%dT%H%M%S", report.started.timetuple())
-        add_run(file, entry_of(report, b"{}", samples, fingerprint, uid))
-        shipper.put(of_round(report, place("a", "shop", "a:shop"), fingerprint))
-        shipper.put(of_round(report, place("b", "shop", "b:shop"), fingerprint))
+        add_run(file, make_run_record(report, b"{}", samples, fingerprint, uid))
+        shipper.put(iterate_samples(report, make_origin_labels("a", "shop", "a:shop"), fingerprint))
+        shipper.put(iterate_samples(report, make_origin_labels("b", "shop", "b:shop"), fingerprint))
     for second in range(60):
         values = {"system.cpu": (float(second), "%")}
         add_raw(file, [(since + second, values)])
-        shipper.put(of_second(values, since + second, place("a", "shop", "a:shop")))
+        shipper.put(
+            iterate_second_samples(
+                values, since + second, make_origin_labels("a", "shop", "a:shop")
+            )
+        )
     assert shipper.close(30)
     # What VictoriaMetrics has taken is to be seen about a second later.
     requests.get(f"{url}/internal/force_flush", timeout=10)
-    return FileReader(file), ServerReader(PromQL(url), "a", "shop", "a:shop")
+    return FileReader(file), ServerReader(PromQLClient(url), "a", "shop", "a:shop")
 
 
 @pytest.mark.parametrize("server", [victoria_server, prometheus_server])
@@ -153,14 +161,14 @@ def test_runs_in_quick_succession_are_told_apart_and_a_resent_one_is_updated(
 ) -> None:
     since = float(int(time.time()) - 100)
     with server(tmp_path / "server") as running:
-        shipper = Shipper(running.url, tmp_path / "queue")
+        shipper = RemoteWriteClient(running.url, tmp_path / "queue")
         every = [run_at(since + 0.3 * number, number)[0] for number in (0, 1, 2)]
         every.append(msgspec.structs.replace(every[-1], duration=0.5))
         for report in every:
-            shipper.put(of_round(report, place("a", "shop", "a:shop"), MINE))
+            shipper.put(iterate_samples(report, make_origin_labels("a", "shop", "a:shop"), MINE))
         assert shipper.close(30)
         running.values("up")
-        remote = ServerReader(PromQL(running.url), "a", "shop", "a:shop")
+        remote = ServerReader(PromQLClient(running.url), "a", "shop", "a:shop")
 
         runs = remote.runs()
         assert [one.started for one in runs] == pytest.approx([since + 0.6, since + 0.3, since])

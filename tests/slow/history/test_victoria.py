@@ -12,18 +12,22 @@ import pytest
 from pytest_flowhealth.config.model import Configuration
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.measurements import make_series
+from pytest_flowhealth.domain.metric_names import (
+    iterate_samples,
+    iterate_second_samples,
+    make_origin_labels,
+)
 from pytest_flowhealth.domain.status import Outcome
-from pytest_flowhealth.history.place import place_of
-from pytest_flowhealth.history.remote.promql import PromQL
-from pytest_flowhealth.history.remote.samples import of_round, of_second, place
-from pytest_flowhealth.history.remote.shipper import Shipper
+from pytest_flowhealth.history.location import find_location
+from pytest_flowhealth.history.remote.promql_client import PromQLClient
+from pytest_flowhealth.history.remote.write_client import RemoteWriteClient
 from tests.kit.metric_servers import MetricServer, prometheus_server, victoria_server
 from tests.kit.monitor import project
 from tests.kit.records import check, health
 from tests.kit.runs import RunChecks, run_flowhealth
 from tests.kit.waiting import wait_for
 
-WHERE = place("host-a", "shop", "host-a:shop")
+WHERE = make_origin_labels("host-a", "shop", "host-a:shop")
 HUNDRED = make_series("command", [float(number) for number in range(1, 101)], "ms").measurement
 COMMAND = check("redis.command", Outcome.WARN, measurements=(HUNDRED,))
 SPEED = """
@@ -45,12 +49,14 @@ def victoria(tmp_path: Path) -> Iterator[MetricServer]:
 def test_samples_have_no_gap_after_the_server_was_away(
     victoria: MetricServer, tmp_path: Path
 ) -> None:
-    shipper = Shipper(victoria.url, tmp_path / "queue")
+    shipper = RemoteWriteClient(victoria.url, tmp_path / "queue")
     begin = int(time.time()) - 300
 
     def put(seconds: range) -> None:
         for second in seconds:
-            shipper.put(of_second({"system.cpu": (float(second), "%")}, begin + second, WHERE))
+            shipper.put(
+                iterate_second_samples({"system.cpu": (float(second), "%")}, begin + second, WHERE)
+            )
 
     put(range(100))
     victoria.stop()
@@ -77,19 +83,19 @@ def test_monitor_sends_its_rounds_and_samples(victoria: MetricServer, tmp_path: 
 def test_prometheus_takes_rounds_and_seconds_as_a_monitor_sends_them(tmp_path: Path) -> None:
     """It refuses what is out of order, or there twice, which VictoriaMetrics does not."""
     with prometheus_server(tmp_path / "server") as server:
-        shipper = Shipper(server.url, tmp_path / "queue")
+        shipper = RemoteWriteClient(server.url, tmp_path / "queue")
         began = time.time() - 60
         for second in range(30):
             at = began + second
             if second % 10 == 9:  # a round that has just ended, and began before other seconds
                 started = datetime.datetime.fromtimestamp(at - 5, datetime.UTC)
                 report = health(COMMAND, started=started, duration=5.0, checks=(COMMAND,) * 2)
-                shipper.put(of_round(report, WHERE, "f" * 16))
-            shipper.put(of_second({"redis.command": (1.0, "ms")}, at, WHERE))
+                shipper.put(iterate_samples(report, WHERE, "f" * 16))
+            shipper.put(iterate_second_samples({"redis.command": (1.0, "ms")}, at, WHERE))
 
         assert shipper.close(60)
         assert shipper.problem is None
-        found = PromQL(server.url).series(
+        found = PromQLClient(server.url).series(
             "redis.command", began - 1, began + 60, points=1, labels={"host": "host-a"}
         )
         assert [(point.min, point.max) for point in found] == [pytest.approx((0.001, 0.1))]
@@ -121,7 +127,7 @@ def test_server_remembers_runs_whose_file_is_gone(
 def wait_until_readable(server: MetricServer, folder: Path, count: int) -> None:
     """Wait until a server shows all that it took: VictoriaMetrics keeps an empty answer for 10 s."""
     target = Target(folder, Configuration())
-    found = place_of(server.url, folder, target)
+    found = find_location(server.url, folder, target)
     assert found is not None
 
     def is_readable() -> bool:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
+from pytest_flowhealth.domain.metric_names import iterate_samples, make_origin_labels
 from pytest_flowhealth.domain.status import Status
-from pytest_flowhealth.history.remote.samples import of_round, place
-from pytest_flowhealth.history.remote.shipper import Shipper
+from pytest_flowhealth.history.remote.write_client import RemoteWriteClient
 from tests.kit.metric_servers import victoria_server
 from tests.kit.reports import HEALTH
 from tests.kit.site import Visitor, site
@@ -19,8 +19,8 @@ def report(url: str, folder: Path, host: str, age: float, status: Status) -> Non
     """Let a host report a run that ended so many seconds ago."""
     started = datetime.datetime.fromtimestamp(time.time() - age, datetime.UTC)
     health = msgspec.structs.replace(HEALTH, status=status, started=started)
-    shipper = Shipper(url, folder / host)
-    shipper.put(of_round(health, place(host, "shop", f"{host}:shop"), None))
+    shipper = RemoteWriteClient(url, folder / host)
+    shipper.put(iterate_samples(health, make_origin_labels(host, "shop", f"{host}:shop"), None))
     assert shipper.close(20)
 
 

@@ -4,11 +4,11 @@ import datetime
 
 import pytest
 
-from pytest_flowhealth.alerts.channels.alertmanager import labels
+from pytest_flowhealth.alerts.channels.alertmanager import make_labels
 from pytest_flowhealth.alerts.engine import AlertInfo, Engine, Observation, Timestamp, make_alert
 from pytest_flowhealth.alerts.evaluation import evaluate_checks, make_runbook_link
 from pytest_flowhealth.alerts.message import Origin
-from pytest_flowhealth.alerts.routing import router
+from pytest_flowhealth.alerts.routing import make_router
 from pytest_flowhealth.alerts.state import Policy
 from pytest_flowhealth.config.alerts import Alerts
 from pytest_flowhealth.domain.alerting import Alerting
@@ -110,14 +110,14 @@ def test_alert_is_resolved_only_once() -> None:
     story = Story(RECEIVERS[:1])
     story.round(0, check("a.b", Outcome.FAIL))
     for now in (10, 20):
-        story.engine.end(["a.b"], "its rule is no more", at(now))
+        story.engine.resolve_removed(["a.b"], "its rule is no more", at(now))
         story.round(now)
 
     assert story.engine.tracked["a.b"].subject.summary.count("no more") == 1
 
 
 def test_message_has_the_newest_evidence_and_the_first_time() -> None:
-    engine = Engine(ORIGIN, router(RECEIVERS[:1]))
+    engine = Engine(ORIGIN, make_router(RECEIVERS[:1]))
 
     for now, value in ((0.0, 90.0), (10.0, 99.0)):
         subject = AlertInfo("highCPU", "rule", "system", "warning", f"at {value}", value=value)
@@ -185,13 +185,13 @@ def test_runbook_links_are_absolute_or_absent(
 def test_messages_and_alertmanager_labels_tell_two_checkouts_apart() -> None:
     found = []
     for instance in ("host:/srv/production/shop", "host:/srv/staging/shop"):
-        engine = Engine(Origin("host", "shop", instance), router(RECEIVERS[:1]))
+        engine = Engine(Origin("host", "shop", instance), make_router(RECEIVERS[:1]))
         engine.observe(
             evaluate_checks([check("redis.connect", Outcome.FAIL)], Alerts(), over=True), at(0)
         )
         (message,) = engine.messages(at(0), lambda _: False)
         assert message.instance == instance
-        found.append(labels(message.alerts[0], message.origin))
+        found.append(make_labels(message.alerts[0], message.origin))
 
     assert [one["instance"] for one in found] == [
         "host:/srv/production/shop",

@@ -5,7 +5,7 @@ import datetime
 import pytest
 
 from pytest_flowhealth.alerts.engine import AlertInfo
-from pytest_flowhealth.alerts.routing import matches, silencer
+from pytest_flowhealth.alerts.routing import make_silencer, matches
 from pytest_flowhealth.alerts.store import Silence
 from pytest_flowhealth.config.alerts import MaintenanceWindow
 
@@ -45,11 +45,15 @@ def test_pattern_matches_names_and_brackets_literally(
 def test_maintenance_window_silences_between_its_start_and_its_end(
     silence: MaintenanceWindow, expected: bool
 ) -> None:
-    assert silencer([silence], [], NOW)(subject("redis.connect")) is expected
+    assert make_silencer([silence], [], NOW)(subject("redis.connect")) is expected
 
 
 def test_silence_by_command_ends_at_its_end() -> None:
     at = NOW.timestamp()
 
-    assert silencer([], [Silence("1", "redis.*", at - 1, at + 1)], NOW)(subject("redis.connect"))
-    assert not silencer([], [Silence("1", "redis.*", at - 2, at)], NOW)(subject("redis.connect"))
+    assert make_silencer([], [Silence("1", "redis.*", at - 1, at + 1)], NOW)(
+        subject("redis.connect")
+    )
+    assert not make_silencer([], [Silence("1", "redis.*", at - 2, at)], NOW)(
+        subject("redis.connect")
+    )

@@ -5,16 +5,16 @@ import re
 import pytest
 
 from pytest_flowhealth.alerts.evaluation import evaluate_rules
+from pytest_flowhealth.alerts.recent_readings import MOST, USUAL, Reading, RecentReadings
 from pytest_flowhealth.alerts.rules import (
     Condition,
-    built_in,
-    conditions,
     find_lookbacks,
     format_metric,
     judge,
-    split,
+    make_conditions,
+    read_built_in_rules,
+    split_metric,
 )
-from pytest_flowhealth.alerts.series import MOST, USUAL, Reading, Series
 from pytest_flowhealth.alerts.state import Policy, State, step
 from pytest_flowhealth.config.alerts import Alerts, Rule
 from tests.kit.alerts import DOCUMENTATION
@@ -36,13 +36,13 @@ CASES = {
 
 
 def named(name: str) -> Condition:
-    found = conditions([Rule(name=name, enabled=True)])
+    found = make_conditions([Rule(name=name, enabled=True)])
     return next(one for one in found if one.name == name)
 
 
 def test_eleven_rules_are_built_in_and_low_downloads_is_off() -> None:
-    assert [one.name for one in built_in()] == [*CASES]
-    assert "lowDownloads" not in {one.name for one in conditions(())}
+    assert [one.name for one in read_built_in_rules()] == [*CASES]
+    assert "lowDownloads" not in {one.name for one in make_conditions(())}
 
 
 def test_documentation_has_a_table_of_every_rule() -> None:
@@ -54,7 +54,7 @@ def test_built_in_rule_fires_past_its_limit_after_its_time_and_resolves(name: st
     """At its limit it is still inside it; over it, it fires after `for`, not before."""
     rule = named(name)
     inside, outside, unit, held = CASES[name]
-    series, state, policy = Series(), State(), Policy(rule.held, rule.cooldown)
+    series, state, policy = RecentReadings(), State(), Policy(rule.held, rule.cooldown)
     firing = []
     for second in range(3 * 400):
         value = outside if 400 <= second < 800 else inside
@@ -69,8 +69,8 @@ def test_built_in_rule_fires_past_its_limit_after_its_time_and_resolves(name: st
     assert 799 <= firing[-1] <= 799 + slack
 
 
-def series_of(metric: str, unit: str, *readings: tuple[float, ...]) -> Series:
-    series = Series()
+def series_of(metric: str, unit: str, *readings: tuple[float, ...]) -> RecentReadings:
+    series = RecentReadings()
     for at, values in enumerate(readings):
         series.add(metric, unit, Reading(60.0 * at, values))
     return series
@@ -78,7 +78,7 @@ def series_of(metric: str, unit: str, *readings: tuple[float, ...]) -> Series:
 
 def own(**settings: object) -> Condition:
     rule = Rule(name="own", **settings)  # type: ignore[arg-type]
-    return next(one for one in conditions([rule]) if one.name == "own")
+    return next(one for one in make_conditions([rule]) if one.name == "own")
 
 
 def test_window_takes_all_its_values() -> None:
@@ -103,8 +103,10 @@ def test_rule_on_a_rate_of_change_needs_two_values() -> None:
 def test_absence_rule_fires_when_no_value_came_for_its_time() -> None:
     rule = own(metric="redis.connect", absent=300.0)
 
-    assert judge(rule, Series(), 300.0, 0)[0].breached is None, "there may have been one before"
-    assert judge(rule, Series(), 301.0, 0)[0].breached
+    assert judge(rule, RecentReadings(), 300.0, 0)[0].breached is None, (
+        "there may have been one before"
+    )
+    assert judge(rule, RecentReadings(), 301.0, 0)[0].breached
     there = series_of("redis.connect", "ms", (1.0,))
     assert not judge(rule, there, 299.0, 0)[0].breached
     assert judge(rule, there, 301.0, 0)[0].breached
@@ -112,18 +114,18 @@ def test_absence_rule_fires_when_no_value_came_for_its_time() -> None:
 
 def test_restart_does_not_end_an_absence() -> None:
     rule = own(metric="redis.connect", absent=300.0)
-    state = step(State(), judge(rule, Series(), 301.0, 0)[0].breached, 301.0, Policy())
+    state = step(State(), judge(rule, RecentReadings(), 301.0, 0)[0].breached, 301.0, Policy())
     assert state.fires
 
     for now in (400.0, 699.0, 701.0):  # begun anew at 400
-        state = step(state, judge(rule, Series(), now, 400.0)[0].breached, now, Policy())
+        state = step(state, judge(rule, RecentReadings(), now, 400.0)[0].breached, now, Policy())
         assert state.fires
 
 
 def test_absence_of_a_metric_ends_with_the_first_value_of_any_parameter() -> None:
     rule = own(metric="http.latency", absent=300.0)
-    assert judge(rule, Series(), 301.0, 0)[0].breached
-    series = Series()
+    assert judge(rule, RecentReadings(), 301.0, 0)[0].breached
+    series = RecentReadings()
     series.add("http.latency[login]", "ms", Reading(310.0, (9.0,)))
 
     assert {one.metric: one.breached for one in judge(rule, series, 320.0, 0)} == {
@@ -138,7 +140,7 @@ def test_absence_of_a_metric_ends_with_the_first_value_of_any_parameter() -> Non
 
 def test_long_window_is_judged_whole_and_other_metrics_are_not_kept_for_it() -> None:
     rule = own(metric="system.cpu.mean", above=50, window=21_600.0)
-    series = Series(find_lookbacks([rule]))
+    series = RecentReadings(find_lookbacks([rule]))
     hours = 3_600
     for second in range(6 * hours):
         series.add("system.cpu", "%", Reading(second, (100.0 if second < 4 * hours else 0.0,)))
@@ -153,7 +155,7 @@ def test_long_window_is_judged_whole_and_other_metrics_are_not_kept_for_it() -> 
 
 
 def test_each_parameter_of_a_check_is_judged_by_itself_and_a_rule_may_name_one() -> None:
-    series = Series()
+    series = RecentReadings()
     series.add("http.latency[login]", "ms", Reading(0, (9.0,)))
     series.add("http.latency[home]", "ms", Reading(0, (1.0,)))
     each = judge(own(metric="http.latency.max", above=5), series, 0, 0)
@@ -184,10 +186,12 @@ def test_unit_of_another_kind_is_unknown() -> None:
 
 
 def test_built_in_rule_can_be_changed_or_switched_off() -> None:
-    found = {one.name: one for one in conditions([Rule(name="highCPU", above=70.0)])}
+    found = {one.name: one for one in make_conditions([Rule(name="highCPU", above=70.0)])}
     assert (found["highCPU"].above, found["highCPU"].held) == (70.0, 300.0)
 
-    assert "highCPU" not in {one.name for one in conditions([Rule(name="highCPU", enabled=False)])}
+    assert "highCPU" not in {
+        one.name for one in make_conditions([Rule(name="highCPU", enabled=False)])
+    }
 
 
 @pytest.mark.parametrize(
@@ -203,5 +207,5 @@ def test_built_in_rule_can_be_changed_or_switched_off() -> None:
 def test_metric_name_is_split_into_metric_and_statistic_and_joined_again(
     spelled: str, expected: tuple[str, str | None]
 ) -> None:
-    assert split(spelled) == expected
+    assert split_metric(spelled) == expected
     assert format_metric(*expected) == spelled

@@ -10,11 +10,11 @@ import pytest
 from cryptography.fernet import Fernet
 
 from checks import test_npm as checks
-from pytest_flowhealth.alerts.rules import conditions, judge
-from pytest_flowhealth.alerts.series import Reading, Series
+from pytest_flowhealth.alerts.recent_readings import Reading, RecentReadings
+from pytest_flowhealth.alerts.rules import judge, make_conditions
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.errors import MeasurementUnavailable
-from pytest_flowhealth.history.keeping import opened
+from pytest_flowhealth.history.recording import open_history
 from pytest_flowhealth.install_reports import store
 from pytest_flowhealth.install_reports.encryption import ContextCipher
 from pytest_flowhealth.install_reports.ingest import make_stored_report
@@ -199,7 +199,7 @@ def store_reports(project: Path, succeeded: int, failed: int, age: float) -> Non
     ends = ["success"] * succeeded + ["failure"] * failed
     (project / ".flowhealth").mkdir()
     at = time.time() - age
-    with opened(project / ".flowhealth/history.db") as file:
+    with open_history(project / ".flowhealth/history.db") as file:
         reports = [
             InstallReport(package="ms", node=f"{18 + place % 2}.0.0", outcome=outcome)  # type: ignore[arg-type]
             for place, outcome in enumerate(ends)
@@ -234,8 +234,8 @@ def test_install_success_and_its_alert_follow_the_reports_of_the_last_week(
     assert values(found)["install_success"] == pytest.approx(100 - share)
     assert found.details["succeeded"] == succeeded
     assert "Wilson" in found.details["success_between"]
-    (rule,) = [each for each in conditions(()) if each.name == "highErrorRate"]
-    series = Series()
+    (rule,) = [each for each in make_conditions(()) if each.name == "highErrorRate"]
+    series = RecentReadings()
     series.add("npm.install_failures", "%", Reading(0, (values(found)["install_failures"],)))
     (judged,) = judge(rule, series, 0, 0)
     assert judged.breached is fires

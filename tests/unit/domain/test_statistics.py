@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_flowhealth.domain.statistics import (
-    Unsupported,
+    UnsupportedStatistic,
     compute,
+    count_needed_samples,
     is_statistic,
-    samples_needed,
     summarise,
 )
 
@@ -44,7 +44,7 @@ def test_a_summary_agrees_with_the_standard_library(samples: list[float]) -> Non
     ("rank", "count"), [(50, 1), (90, 10), (95, 20), (99, 100), (99.9, 1000), (5, 20)]
 )
 def test_a_percentile_needs_so_many_samples(rank: float, count: int) -> None:
-    assert samples_needed(rank) == count
+    assert count_needed_samples(rank) == count
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_a_name_is_a_statistic_or_not(name: str, known: bool) -> None:
 
 
 def test_a_statistic_that_the_sample_cannot_support_is_refused() -> None:
-    with pytest.raises(Unsupported, match="p99 needs at least 100 samples, there are 99"):
+    with pytest.raises(UnsupportedStatistic, match="p99 needs at least 100 samples, there are 99"):
         compute("p99", [1.0] * 99)
-    with pytest.raises(Unsupported, match="stdev needs at least 2"):
+    with pytest.raises(UnsupportedStatistic, match="stdev needs at least 2"):
         compute("stdev", [1.0])
 
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from pytest_flowhealth.domain.text import (
     Redactor,
+    find_password,
+    find_secrets,
     format_number,
-    password_in,
     printable,
-    secrets_in,
 )
 
 
@@ -63,9 +63,9 @@ def test_variables_that_are_named_like_secrets_and_passwords_in_urls_are_secrets
         "EMPTY_TOKEN": "",
     }
 
-    assert secrets_in(environ) == {"one1", "two2", "three3"}
-    assert password_in("redis://u:pw@h") == "pw"
-    assert password_in("redis://h") is None
+    assert find_secrets(environ) == {"one1", "two2", "three3"}
+    assert find_password("redis://u:pw@h") == "pw"
+    assert find_password("redis://h") is None
 
 
 @pytest.mark.parametrize(

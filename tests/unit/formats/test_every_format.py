@@ -17,7 +17,7 @@ from pytest_flowhealth.domain.checks import PhaseOutcome
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.root_causes import RunProblem
 from pytest_flowhealth.domain.status import Outcome, Status
-from pytest_flowhealth.formats.readings import find_run_reasons
+from pytest_flowhealth.formats.figures import find_run_reasons
 from pytest_flowhealth.plugin.options import OPTIONS
 from tests.kit.readers import READERS, STATUSES, commands
 from tests.kit.reports import (

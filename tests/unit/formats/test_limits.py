@@ -80,13 +80,13 @@ def test_github_is_told_of_files_that_it_has(location: str | None, told: dict[st
 
 def test_a_summary_keeps_within_the_room_that_is_left() -> None:
     many = reported(failing(400))
-    text = github.summary(many, 20_000)
+    text = github.render_summary(many, 20_000)
 
     assert 18_000 < len(text.encode()) <= 20_000
     assert text.endswith("the report has the rest.\n")
     assert READERS["markdown"](text, many).status == "unhealthy"
-    assert github.summary(many, 20) == ""
-    assert github.summary(HEALTHY) == markdown.render(HEALTHY)
+    assert github.render_summary(many, 20) == ""
+    assert github.render_summary(HEALTHY) == markdown.render(HEALTHY)
     assert github.SUMMARY == 1024 * 1024
 
 

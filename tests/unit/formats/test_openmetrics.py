@@ -6,7 +6,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.measurements import make_series
-from pytest_flowhealth.domain.metric_names import name_of, scale_of
+from pytest_flowhealth.domain.metric_names import make_metric_name, scale_of
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.units import UNITS
 from pytest_flowhealth.formats.openmetrics import render
@@ -34,7 +34,7 @@ def test_label_values_are_escaped() -> None:
 
 
 def test_every_kind_of_unit_has_a_word_of_its_own() -> None:
-    names = {name_of("component.figure", unit) for unit in UNITS}
+    names = {make_metric_name("component.figure", unit) for unit in UNITS}
 
     assert len(names) == len({unit.kind for unit in UNITS.values()})
 
@@ -92,4 +92,4 @@ def test_names_that_mean_something_to_a_parser_stay_apart_from_ours() -> None:
     ],
 )
 def test_a_name_ends_in_its_base_unit(metric: str, unit: str, name: str) -> None:
-    assert name_of(metric, unit) == f"flowhealth_{name}"
+    assert make_metric_name(metric, unit) == f"flowhealth_{name}"

@@ -27,15 +27,15 @@ def test_range_is_read_at_any_number_of_points(file: sqlite3.Connection) -> None
     add_samples(file, {"cpu": [(T0 + second, float(second % 60)) for second in range(7_200)]}, "%")
 
     for points in (7_200, 600, 120, 60, 2, 1):
-        found = query.series(file, "cpu", T0, T0 + 7_200, points)
+        found = query.read_series(file, "cpu", T0, T0 + 7_200, points)
         assert 0 < len(found) <= 1.5 * points + 1
         assert sum(one.count for one in found) == 7_200
         assert min(one.min for one in found) == 0
         assert max(one.max for one in found) == 59
         assert sum(one.mean * one.count for one in found) / 7_200 == pytest.approx(29.5)
         assert all(one.p95 is None or one.p95 == pytest.approx(56, rel=0.02) for one in found)
-    assert query.series(file, "cpu", T0, T0, 10) == []
-    assert query.series(file, "unknown", T0, T0 + 10, 10) == []
+    assert query.read_series(file, "cpu", T0, T0, 10) == []
+    assert query.read_series(file, "unknown", T0, T0 + 10, 10) == []
 
 
 def test_samples_written_one_by_one_roll_up_as_if_written_together(
@@ -43,7 +43,7 @@ def test_samples_written_one_by_one_roll_up_as_if_written_together(
 ) -> None:
     for second in range(180):
         add_samples(file, {"cpu": [(T0 + second, float(second))]})
-    found = query.series(file, "cpu", T0, T0 + 180, 3)
+    found = query.read_series(file, "cpu", T0, T0 + 180, 3)
     assert [(one.at, one.count, one.min, one.max) for one in found] == [
         (T0, 60, 0, 59),
         (T0 + 60, 60, 60, 119),
@@ -55,16 +55,16 @@ def test_earlier_runs_are_those_of_the_same_machine_newest_last(file: sqlite3.Co
     for number in range(5):
         add_run(file, entry(f"r{number}", T0 + number, m=(1.0 * number, 2.0 * number)))
 
-    found = query.past(file, "m", "f", limit=3)
+    found = query.read_past(file, "m", "f", limit=3)
     assert [one.run for one in found] == ["r2", "r3", "r4"]
-    assert [one.run for one in query.past(file, "m", "f", before="r2")] == ["r0", "r1"]
-    assert query.past(file, "m", "another machine") == []
-    assert [one.uid for one in query.runs(file, limit=2)] == ["r4", "r3"]
-    latest = query.run_named(file, "latest")
+    assert [one.run for one in query.read_past(file, "m", "f", before="r2")] == ["r0", "r1"]
+    assert query.read_past(file, "m", "another machine") == []
+    assert [one.uid for one in query.list_runs(file, limit=2)] == ["r4", "r3"]
+    latest = query.find_run(file, "latest")
     assert latest is not None
     assert latest.uid == "r4"
-    assert query.run_named(file, "r%") is None
-    assert query.values_of(file, "r3")["m"].samples == (3.0, 6.0)
+    assert query.find_run(file, "r%") is None
+    assert query.read_run(file, "r3")["m"].samples == (3.0, 6.0)
 
 
 def test_run_whose_verdict_changed_after_its_end_is_updated(file: sqlite3.Connection) -> None:
@@ -72,8 +72,8 @@ def test_run_whose_verdict_changed_after_its_end_is_updated(file: sqlite3.Connec
     assert add_run(file, first)
     assert not add_run(file, msgspec.structs.replace(first, status="unknown"))
 
-    assert [one.status for one in query.runs(file)] == ["unknown"]
-    assert query.series(file, "m", T0, T0 + 60, 1)[0].count == 2
+    assert [one.status for one in query.list_runs(file)] == ["unknown"]
+    assert query.read_series(file, "m", T0, T0 + 60, 1)[0].count == 2
 
 
 def test_purge_removes_what_is_old_and_keeps_baselines(file: sqlite3.Connection) -> None:
@@ -86,7 +86,7 @@ def test_purge_removes_what_is_old_and_keeps_baselines(file: sqlite3.Connection)
 
     assert purge(file, now=now) > 0
 
-    assert {one.uid for one in query.runs(file)} == {"run200", "run80", "run2", "run0"}
+    assert {one.uid for one in query.list_runs(file)} == {"run200", "run80", "run2", "run0"}
     assert file.execute("SELECT count(*) FROM samples").fetchone() == (1,)
     assert file.execute("SELECT min(hour) FROM minutes").fetchone()[0] >= now - 91 * DAY
     measured = file.execute("SELECT DISTINCT uid FROM measurements JOIN runs ON runs.id = run")

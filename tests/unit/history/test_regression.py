@@ -7,10 +7,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pytest_flowhealth.formats.trends import draw_sparkline
-from pytest_flowhealth.history.regression import FEWEST, compare, deviations, figures_of, spread
-from pytest_flowhealth.history.suggest import as_toml, suggest
-from pytest_flowhealth.history.trend import SHOWN, trend
+from pytest_flowhealth.domain.run_history import SHOWN, make_trend
+from pytest_flowhealth.formats.figure_table import draw_sparkline
+from pytest_flowhealth.history.regression import (
+    FEWEST,
+    choose_statistics,
+    compare,
+    compute_deviations,
+    estimate_spread,
+)
+from pytest_flowhealth.history.suggestion import render_toml, suggest_threshold
 
 NUMBERS = random.Random(11)
 
@@ -75,10 +81,14 @@ def test_noisy_measurement_is_no_regression() -> None:
 
 def test_median_and_the_better_percentile_that_all_samples_support_are_compared() -> None:
     ten, five = [1.0] * 10, [1.0] * 5
-    assert figures_of(ten, [ten], "lower") == ("median", "p10")
-    assert figures_of(ten, [ten], "higher") == ("median", "p90")
-    assert figures_of(ten, [ten, five], "lower") == ("median", "p25")
-    assert figures_of(five, [[1.0]], "lower") == figures_of(five, [ten], None) == ("median",)
+    assert choose_statistics(ten, [ten], "lower") == ("median", "p10")
+    assert choose_statistics(ten, [ten], "higher") == ("median", "p90")
+    assert choose_statistics(ten, [ten, five], "lower") == ("median", "p25")
+    assert (
+        choose_statistics(five, [[1.0]], "lower")
+        == choose_statistics(five, [ten], None)
+        == ("median",)
+    )
 
 
 def test_other_load_during_half_a_run_is_no_regression() -> None:
@@ -115,16 +125,18 @@ def test_limit_grows_with_the_number_of_measurements() -> None:
 
 def test_spread_and_deviations_match_known_distributions() -> None:
     normal = [NUMBERS.gauss(100, 5) for _ in range(500)]
-    assert spread(normal, "lower") == pytest.approx(5, rel=0.1)
-    assert spread([100.0] * 9, None) == 1
-    assert deviations(1_000_000, 0.005) == pytest.approx(2.576, abs=0.001)
-    assert deviations(13, 0.005) > deviations(50, 0.005) > deviations(50, 0.02)
+    assert estimate_spread(normal, "lower") == pytest.approx(5, rel=0.1)
+    assert estimate_spread([100.0] * 9, None) == 1
+    assert compute_deviations(1_000_000, 0.005) == pytest.approx(2.576, abs=0.001)
+    assert (
+        compute_deviations(13, 0.005) > compute_deviations(50, 0.005) > compute_deviations(50, 0.02)
+    )
 
 
 def test_trend_has_median_change_and_sparkline() -> None:
-    found = trend("m", "ms", [float(one) for one in range(1, 40)], 30.0)
+    found = make_trend("m", "ms", [float(one) for one in range(1, 40)], 30.0)
     assert (len(found.values), found.median, found.change) == (SHOWN, 20, 0.5)
-    assert trend("m", "ms", [], 1.0).median is None
+    assert make_trend("m", "ms", [], 1.0).median is None
     assert draw_sparkline([1, 2, 3, 8]) == "▁▂▃█"
     assert draw_sparkline([2, 2]) == "▄▄"
 
@@ -137,8 +149,8 @@ def test_trend_has_median_change_and_sparkline() -> None:
 def test_suggested_limits_are_toml_and_count_what_they_would_have_done(
     values: list[float], better: str
 ) -> None:
-    found = suggest("a.b.p95", "ms", values, better)  # type: ignore[arg-type]
-    table = tomllib.loads("\n".join(as_toml([found])))["thresholds"]
+    found = suggest_threshold("a.b.p95", "ms", values, better)  # type: ignore[arg-type]
+    table = tomllib.loads("\n".join(render_toml([found])))["thresholds"]
 
     limits = table["a.b.p95"]
     sign = 1 if better == "lower" else -1
@@ -149,7 +161,7 @@ def test_suggested_limits_are_toml_and_count_what_they_would_have_done(
 
 
 def test_nothing_is_suggested_from_too_few_runs() -> None:
-    few = suggest("a.b", "1", [1.0], "lower")
-    none = suggest("a.c", "1", [0.0] * 9, "lower")
-    assert tomllib.loads("\n".join(as_toml([few, none])))["thresholds"] == {}
-    assert "5 runs are needed" in "\n".join(as_toml([few]))
+    few = suggest_threshold("a.b", "1", [1.0], "lower")
+    none = suggest_threshold("a.c", "1", [0.0] * 9, "lower")
+    assert tomllib.loads("\n".join(render_toml([few, none])))["thresholds"] == {}
+    assert "5 runs are needed" in "\n".join(render_toml([few]))

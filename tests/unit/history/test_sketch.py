@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_flowhealth.history.rollup import FEWEST, figures, merged, packed, rolled_up, unpacked
-from pytest_flowhealth.history.sketch import ACCURACY, Sketch, upper
+from pytest_flowhealth.history.rollup import (
+    FEWEST,
+    make_rollup,
+    merge_rollups,
+    pack_hour,
+    summarize_rollups,
+    unpack_hour,
+)
+from pytest_flowhealth.history.sketch import ACCURACY, Sketch, compute_upper_quantile
 
 NUMBERS = st.floats(-1e9, 1e9).filter(lambda one: one == 0 or abs(one) > 1e-9)
 
@@ -24,8 +31,8 @@ def test_upper_quantile_of_packed_sketches_is_that_of_all_values(
     parts: list[list[float]], share: float
 ) -> None:
     whole = Sketch(value for part in parts for value in part)
-    assert upper(
-        [Sketch(part).packed() for part in parts], list(map(len, parts)), share
+    assert compute_upper_quantile(
+        [Sketch(part).encode() for part in parts], list(map(len, parts)), share
     ) == whole.quantile(share)
 
 
@@ -33,8 +40,8 @@ def test_upper_quantile_of_packed_sketches_is_that_of_all_values(
 def test_merged_roll_ups_equal_one_roll_up_of_all_values(
     first: list[float], second: list[float]
 ) -> None:
-    one = merged([rolled_up(first), rolled_up(second)])
-    whole = rolled_up([*first, *second])
+    one = merge_rollups([make_rollup(first), make_rollup(second)])
+    whole = make_rollup([*first, *second])
     assert (one.count, one.least, one.greatest, one.sketch) == (
         whole.count,
         whole.least,
@@ -45,19 +52,19 @@ def test_merged_roll_ups_equal_one_roll_up_of_all_values(
 
 
 @settings(max_examples=25)
-@given(st.dictionaries(st.integers(0, 59), st.lists(NUMBERS, min_size=1).map(rolled_up)))
+@given(st.dictionaries(st.integers(0, 59), st.lists(NUMBERS, min_size=1).map(make_rollup)))
 def test_hour_of_roll_ups_is_the_same_after_packing(minutes: dict[int, object]) -> None:
-    assert unpacked(packed(minutes)) == minutes  # type: ignore[arg-type]
+    assert unpack_hour(pack_hour(minutes)) == minutes  # type: ignore[arg-type]
 
 
 def test_bytes_that_are_no_block_are_refused() -> None:
     with pytest.raises(ValueError, match="no block of roll-ups"):
-        unpacked(b"nonsense")
+        unpack_hour(b"nonsense")
     with pytest.raises(ValueError, match="no quantile"):
         Sketch().quantile(0.5)
 
 
 def test_p95_needs_enough_values_and_is_within_two_percent() -> None:
-    assert figures([rolled_up([1.0] * (FEWEST - 1))])[-1] is None
-    parts = [rolled_up([*map(float, range(start, 5_000, 10))]) for start in range(10)]
-    assert figures(parts)[-1] == pytest.approx(4_749, rel=ACCURACY)
+    assert summarize_rollups([make_rollup([1.0] * (FEWEST - 1))])[-1] is None
+    parts = [make_rollup([*map(float, range(start, 5_000, 10))]) for start in range(10)]
+    assert summarize_rollups(parts)[-1] == pytest.approx(4_749, rel=ACCURACY)

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_flowhealth.config.model import Configuration
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.history.query import KeptRun, Past
+from pytest_flowhealth.history.query import PastMeasurement, RecordedRun
 from pytest_flowhealth.history.trends import MetricTrend, read_trends
 
 
@@ -19,8 +19,8 @@ class FakeReader:
         self._better = better
         self._values = values
 
-    def runs(self, *, limit: int = 50, fingerprint: str | None = None) -> list[KeptRun]:
-        return [KeptRun("9", 9.0, 1.0, "healthy", "shop", None, "", None)]
+    def runs(self, *, limit: int = 50, fingerprint: str | None = None) -> list[RecordedRun]:
+        return [RecordedRun("9", 9.0, 1.0, "healthy", "shop", None, "", None)]
 
     def report(self, run: str) -> dict[str, Any]:
         limits = {"measurement": "hits", "statistic": None, "better": self._better}
@@ -35,9 +35,9 @@ class FakeReader:
         ]
         return {"health": {"checks": checks}}
 
-    def measured(self, metric: str, since: float, until: float) -> list[Past]:
+    def measured(self, metric: str, since: float, until: float) -> list[PastMeasurement]:
         return [
-            Past(str(at), float(at), value, (value,))
+            PastMeasurement(str(at), float(at), value, (value,))
             for at, value in enumerate(self._values.get(metric, ()))
         ]
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from cryptography.fernet import Fernet
 
-from pytest_flowhealth.history.keeping import opened
+from pytest_flowhealth.history.recording import open_history
 from pytest_flowhealth.history.store import Retention, purge
 from pytest_flowhealth.install_reports import store
 from pytest_flowhealth.install_reports.encryption import ContextCipher
@@ -23,7 +23,7 @@ CIPHER = ContextCipher(Fernet.generate_key().decode())
 
 @pytest.fixture
 def file(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    with opened(tmp_path / "history.db") as found:
+    with open_history(tmp_path / "history.db") as found:
         yield found
 
 

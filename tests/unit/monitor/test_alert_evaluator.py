@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from pytest_flowhealth.alerts.rules import conditions
-from pytest_flowhealth.alerts.series import Reading, Series
+from pytest_flowhealth.alerts.recent_readings import Reading, RecentReadings
+from pytest_flowhealth.alerts.rules import make_conditions
 from pytest_flowhealth.config.alerts import Receiver, Rule
 from pytest_flowhealth.config.model import Configuration
 from pytest_flowhealth.config.target import Target
@@ -20,7 +20,7 @@ from tests.kit.records import check, health
 def make_watch(tmp_path: Path, *rules: Rule) -> AlertEvaluator:
     target = Target(tmp_path, Configuration(), {}, {})
     ops = Receiver(name="ops", type="webhook", url="http://127.0.0.1/")
-    settings = Settings(target, conditions(rules), (ops,), {}, 900.0)
+    settings = Settings(target, make_conditions(rules), (ops,), {}, 900.0)
     return AlertEvaluator(settings, ORIGIN, {}, 0.0)
 
 
@@ -83,7 +83,7 @@ def test_alerts_of_a_removed_component_resolve_after_three_rounds(tmp_path: Path
     watch.series.add("queue.depth", "1", Reading(0, (9.0,)))
     watch.add_samples({}, at(1))
     assert firing(watch) == ["queue.length", "full"]
-    watch.series = Series()  # after a restart
+    watch.series = RecentReadings()  # after a restart
 
     for number in range(1, 4):
         rounds.end(60.0 * number, MANIFEST)

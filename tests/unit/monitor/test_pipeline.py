@@ -13,7 +13,7 @@ from pytest_flowhealth.config.model import Configuration
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.history.database import connect
-from pytest_flowhealth.history.place import Place
+from pytest_flowhealth.history.location import HistoryLocation
 from pytest_flowhealth.monitor import history_writer, pipeline
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.pipeline import Pipeline
@@ -37,7 +37,7 @@ class Service:
         """Start, or start again after a kill."""
         target = Target(self.folder, Configuration(), {}, {})
         settings = Settings(target, (), (Receiver("console", "console"),), {}, 900.0)
-        place = Place(self.history)
+        place = HistoryLocation(self.history)
         self.pipeline = Pipeline(settings, place, {}, self.messages.append, self.logs)
 
     def round(self, outcome: Outcome, component: str = "own") -> None:
@@ -47,7 +47,7 @@ class Service:
         moment = self.pipeline.clock.moment()
         self.board.add_round(result, (), moment.wall, {component}, moment.now)
         state = self.board.state
-        self.pipeline.round(result, entry(f"r{self._rounds}"), (), moment, {component}, state)
+        self.pipeline.add_round(result, entry(f"r{self._rounds}"), (), moment, {component}, state)
 
     def rows(self, question: str) -> list[tuple[object, ...]]:
         """Ask the history."""
@@ -65,7 +65,7 @@ class Service:
 
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    monkeypatch.setattr(pipeline, "_node", lambda: None)
+    monkeypatch.setattr(pipeline, "_read_node_version", lambda: None)
     monkeypatch.setattr(history_writer, "_WAIT", 0.01)
     found = Service(tmp_path)
     yield found
@@ -76,7 +76,7 @@ def test_round_that_ran_no_check_is_an_alert(service: Service) -> None:
     moment = service.pipeline.clock.moment()
     empty = health()
 
-    service.pipeline.round(empty, None, (), moment, None, service.board.state)
+    service.pipeline.add_round(empty, None, (), moment, None, service.board.state)
 
     (message,) = service.messages
     assert [alert.name for alert in message.alerts] == ["monitor.round"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_flowhealth.monitor.schedule import REST, Schedule, interval_of
+from pytest_flowhealth.monitor.schedule import REST, Schedule, choose_interval
 
 
 def test_each_component_is_due_at_its_own_interval() -> None:
@@ -74,4 +74,4 @@ def test_new_plan_keeps_the_slots_of_unchanged_components() -> None:
 def test_interval_comes_from_configuration_option_or_default(
     component: str, general: float | None, all_of_them: bool, seconds: float
 ) -> None:
-    assert interval_of(component, general, {"own": 42.0}, all_of_them=all_of_them) == seconds
+    assert choose_interval(component, general, {"own": 42.0}, all_of_them=all_of_them) == seconds

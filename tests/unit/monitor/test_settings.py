@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.monitor.settings import MonitorOptions, read
+from pytest_flowhealth.monitor.settings import MonitorOptions, load_settings
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_mistake_is_a_usage_error_that_names_it(tmp_path: Path, text: str, says:
     asked = MonitorOptions(str(tmp_path), None, None, (), False, (), None, None)
 
     with pytest.raises(UsageError, match=says):
-        read(asked, {})
+        load_settings(asked, {})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_flowhealth.web.attempts import WINDOW
+from pytest_flowhealth.web.login_throttle import WINDOW
 from tests.kit.reports import HEALTHY
 from tests.kit.web_app import ORIGIN, PASSWORD, WebApp, cheap_hash, web_app
 
@@ -32,7 +32,7 @@ def test_nothing_but_the_open_endpoints_answers_without_a_session(app: WebApp, c
     app.show()
     visitor = app.visitor()
     visitor.cookies = {"flowhealth-3001": cookie} if cookie else {}
-    offers = [endpoint.offer for endpoint in app.api.endpoints]
+    offers = [endpoint.route for endpoint in app.api.endpoints]
     assert len(offers) > 15
     for offer in offers:
         if offer.path not in OPEN:
@@ -107,7 +107,7 @@ def test_a_page_of_another_site_changes_nothing(
     app: WebApp, headers: dict[str, str], error: str
 ) -> None:
     visitor = app.admin()
-    for offer in (endpoint.offer for endpoint in app.api.endpoints if endpoint.changes):
+    for offer in (endpoint.route for endpoint in app.api.endpoints if endpoint.changes):
         if offer.scope == "write":
             path = offer.path.replace("{id}", "x")
             response = visitor.change(path, SILENCE, offer.method, **headers)

@@ -12,12 +12,12 @@ import pytest
 
 from pytest_flowhealth.alerts import store
 from pytest_flowhealth.domain.status import Status
-from pytest_flowhealth.history.remote.promql import ReportingHost
-from pytest_flowhealth.web import past
+from pytest_flowhealth.history.remote.promql_client import ReportingHost
+from pytest_flowhealth.web import history_queries
 from pytest_flowhealth.web.app import STATIC
-from pytest_flowhealth.web.body import LARGEST
-from pytest_flowhealth.web.glimpse import QUIET
-from pytest_flowhealth.web.past import SILENCES, SILENT
+from pytest_flowhealth.web.history_queries import SILENCES, SILENT
+from pytest_flowhealth.web.monitor_snapshot import QUIET
+from pytest_flowhealth.web.request_body import LARGEST
 from tests.kit.reports import HEALTHY
 from tests.kit.web_app import WebApp
 
@@ -132,7 +132,7 @@ def test_an_acknowledgement_is_withdrawn_once(app: WebApp) -> None:
     target = "/api/acknowledgements?alert=own.switch"
     assert [visitor.change(target, method="DELETE").status for _ in "12"] == [204, 404]
     with closing(sqlite3.connect(app.history)) as file:
-        assert store.acknowledged(file) == {}
+        assert store.read_acknowledged(file) == {}
     assert app.noted("acknowledgement withdrawn")[0]["alert"] == "own.switch"
 
 
@@ -143,7 +143,7 @@ def test_only_an_alert_that_fires_is_acknowledged(app: WebApp) -> None:
     assert visitor.change("/api/acknowledgements", {"alert": "nothing"}).status == 404
     assert visitor.change("/api/acknowledgements", {"alert": "own.switch"}).status == 204
     with closing(sqlite3.connect(app.history)) as file:
-        assert store.acknowledged(file) == {"own.switch": "admin"}
+        assert store.read_acknowledged(file) == {"own.switch": "admin"}
     assert app.noted("acknowledged")[0]["alert"] == "own.switch"
 
 
@@ -202,7 +202,7 @@ def test_without_a_history_it_is_refused_with_the_reason(app: WebApp) -> None:
 def test_a_locked_history_can_be_read_and_names_the_lock_when_it_is_written(
     app: WebApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(past, "WAIT", 0.05)
+    monkeypatch.setattr(history_queries, "WAIT", 0.05)
     app.keep(HEALTHY)
     visitor = app.admin()
     with closing(sqlite3.connect(app.history, isolation_level=None)) as other:
@@ -220,8 +220,11 @@ def test_a_locked_history_can_be_read_and_names_the_lock_when_it_is_written(
 )
 def test_a_host_that_fell_silent_is_unknown(age: float, status: str) -> None:
     host = ReportingHost("near", "shop", "near:shop", "degraded", 1_000_000.0 - age)
-    assert past._still(host, 1_000_000.0) == status
-    assert past._still(msgspec.structs.replace(host, at=None), 1_000_000.0) == "unknown"
+    assert history_queries._find_status(host, 1_000_000.0) == status
+    assert (
+        history_queries._find_status(msgspec.structs.replace(host, at=None), 1_000_000.0)
+        == "unknown"
+    )
 
 
 @pytest.mark.parametrize(

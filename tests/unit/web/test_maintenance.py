@@ -6,7 +6,7 @@ import pytest
 
 from pytest_flowhealth.alerts.store import Silence
 from pytest_flowhealth.config.alerts import MaintenanceWindow
-from pytest_flowhealth.web import shapes
+from pytest_flowhealth.web import schemas
 from pytest_flowhealth.web.maintenance import (
     describe_silence,
     is_in_maintenance,
@@ -55,7 +55,7 @@ def test_a_window_of_one_check_is_none_of_its_component() -> None:
 
 
 def test_rounds_in_maintenance_are_marked_and_count_neither_way() -> None:
-    failed = shapes.Round(150.0, "fail", "redis.connect", "down", 0.1)
+    failed = schemas.RoundSummary(150.0, "fail", "redis.connect", "down", 0.1)
     assert mark_maintenance([PLANNED], "redis.*", failed).maintenance
     assert not mark_maintenance([PLANNED], "app.*", failed).maintenance
     rounds = [(50.0, "fail"), (150.0, "fail"), (250.0, "pass")]

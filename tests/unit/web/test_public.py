@@ -124,8 +124,8 @@ def test_an_unknown_component_or_period_is_not_there(tmp_path: Path) -> None:
 def test_hostile_names_stay_texts(tmp_path: Path) -> None:
     hostile = HOSTILE.replace("\ud800", "")
     with web_app(tmp_path / "app", EVERYTHING) as app:
-        glimpse = msgspec.structs.replace(app.api.glimpse, target=hostile)
-        app.api.glimpse = glimpse
+        glimpse = msgspec.structs.replace(app.api.snapshot, target=hostile)
+        app.api.snapshot = glimpse
         for path in ("/status", "/badge/status.svg"):
             assert "<script>alert" not in app.visitor().get(path).text
     assert "<script>alert" not in render_badge(hostile, hostile, "#000")

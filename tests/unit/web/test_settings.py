@@ -10,7 +10,13 @@ from pytest_flowhealth.config.model import Configuration
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.config.web import Web
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.web.settings import Address, Secrets, access_of, read_address, served_of
+from pytest_flowhealth.web.settings import (
+    Address,
+    Secrets,
+    make_access,
+    make_server_settings,
+    read_address,
+)
 
 
 @pytest.mark.parametrize(
@@ -56,26 +62,26 @@ def test_it_is_not_opened_to_others_without_a_password_and_tls(host: str, tmp_pa
     for settings, password, said in cases:
         target = Target(tmp_path, Configuration(web=Web(**settings)))  # type: ignore[arg-type]
         if said is None:
-            served_of(Address(host, 1), target, Secrets(password))
+            make_server_settings(Address(host, 1), target, Secrets(password))
         else:
             with pytest.raises(UsageError, match=re.escape(said)):
-                served_of(Address(host, 1), target, Secrets(password))
+                make_server_settings(Address(host, 1), target, Secrets(password))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
 def test_its_own_machine_needs_neither(host: str, tmp_path: Path) -> None:
-    served_of(Address(host, 1), Target(tmp_path, Configuration()), Secrets())
+    make_server_settings(Address(host, 1), Target(tmp_path, Configuration()), Secrets())
 
 
 def test_the_password_of_the_environment_keeps_its_hash(tmp_path: Path) -> None:
-    first = access_of(Web(), Secrets("secret")).users["admin"]
-    assert access_of(Web(), Secrets("secret"), first).users["admin"] == first
-    assert access_of(Web(), Secrets("other"), first).users["admin"] != first
+    first = make_access(Web(), Secrets("secret")).users["admin"]
+    assert make_access(Web(), Secrets("secret"), first).users["admin"] == first
+    assert make_access(Web(), Secrets("other"), first).users["admin"] != first
 
 
 def test_secrets_are_taken_out_of_the_environment() -> None:
     environ = {"FLOWHEALTH_WEB_PASSWORD": "a", "FLOWHEALTH_WEB_TOKEN": "b", "PATH": "c"}
-    assert Secrets.taken(environ) == Secrets("a", "b")
+    assert Secrets.from_environ(environ) == Secrets("a", "b")
     assert environ == {"PATH": "c"}
 
 
@@ -108,4 +114,6 @@ def test_a_wrong_setting_is_a_usage_error_that_repeats_no_password(
 def test_a_certificate_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     web = Web(certificate="a.pem", key="b.pem")
     with pytest.raises(UsageError, match="there is no file"):
-        served_of(Address("127.0.0.1", 0), Target(tmp_path, Configuration(web=web)), Secrets())
+        make_server_settings(
+            Address("127.0.0.1", 0), Target(tmp_path, Configuration(web=web)), Secrets()
+        )

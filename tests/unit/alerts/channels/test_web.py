@@ -2,7 +2,7 @@
 
 import pytest
 
-from pytest_flowhealth.alerts.channels.web import retry_after
+from pytest_flowhealth.alerts.channels.http import parse_retry_after
 from tests.kit.alerts import START
 
 
@@ -17,4 +17,4 @@ from tests.kit.alerts import START
     ],
 )
 def test_retry_after_is_seconds_or_a_date(text: str | None, seconds: float | None) -> None:
-    assert retry_after(text, START) == seconds
+    assert parse_retry_after(text, START) == seconds

@@ -1,0 +1,38 @@
+"""The protocol by which the monitor informs an observer, such as the web page, and takes its events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+Monitor_contra = TypeVar("Monitor_contra", contravariant=True)
+
+
+class MonitorEvent(msgspec.Struct, frozen=True):
+    """An event for the console and the log; `urgent` if it may change alerts."""
+
+    what: str
+    facts: Mapping[str, Any] = {}
+    urgent: bool = False
+
+
+class MonitorObserver(Protocol[Monitor_contra]):
+    """What the monitor (`Monitor_contra`) tells, from its own thread; none of it waits or raises."""
+
+    def on_tick(self, monitor: Monitor_contra, at: float) -> None:
+        """Take in how things are, each second and at every verdict; `at` in seconds since 1970."""
+        ...
+
+    def drain_events(self) -> list[MonitorEvent]:
+        """Return what was done since the last time."""
+        ...
+
+    def reconfigure(self, monitor: Monitor_contra) -> None:
+        """Go by the monitor's new configuration."""
+        ...
+
+    def close(self) -> None:
+        """End."""
+        ...
