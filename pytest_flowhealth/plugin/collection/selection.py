@@ -145,7 +145,8 @@ class Selection:
         """Return the changes of thresholds that nobody declares, in bundled files not imported either."""
         names = [make_name(spec, threshold) for spec in specs for threshold in spec.thresholds]
         # Bundled files that were not imported declare some too: those that are named, then all.
-        for components in ([override.name for override in overrides], bundled.find_files()):
+        named = [override.name for override in overrides if override.strict]
+        for components in (named, bundled.find_files()):
             if self._bundled and find_unmatched(overrides, names):
                 checks = [check for name in components for check in read_bundled(name)]
                 names += [name for check in checks for name in check.thresholds]

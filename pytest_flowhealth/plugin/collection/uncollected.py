@@ -193,13 +193,15 @@ def _find_marked_functions(file: Path) -> Iterator[WrittenCheck]:
 
 def _find_namespaces(file: Path) -> list[dict[str, Any]]:
     """Return the namespaces of the modules that were imported from a file."""
-    path = _resolve(str(file))
-    modules = [*sys.modules.values()]
-    return [
-        vars(module)
-        for module in modules
-        if _resolve(getattr(module, "__file__", None) or "") == path
-    ]
+    return [vars(module) for module in [*sys.modules.values()] if _is_imported_from(module, file)]
+
+
+def _is_imported_from(module: object, file: Path) -> bool:
+    name = getattr(module, "__file__", None)
+    try:
+        return name is not None and file.samefile(name)
+    except OSError:
+        return False
 
 
 def _read_namespace(
