@@ -281,12 +281,15 @@ def _explain_body(
 ) -> list[Reason]:
     """Return the reasons that thresholds, warnings and retries give."""
     expected = call.outcome in (PhaseOutcome.XFAILED, PhaseOutcome.XPASSED)
-    crossed = [one for one in thresholds if one.outcome not in (Outcome.PASS, Outcome.SKIP)]
+    crossed = [
+        result for result in thresholds if result.outcome not in (Outcome.PASS, Outcome.SKIP)
+    ]
     if call.outcome not in _SILENT:
         # A body that ended early did not measure everything; what it measured still counts.
-        crossed = [one for one in crossed if one.observed is not None]
+        crossed = [result for result in crossed if result.observed is not None]
     reasons = [
-        Reason(Outcome.WARN if expected else one.outcome, describe_limit(one)) for one in crossed
+        Reason(Outcome.WARN if expected else result.outcome, describe_limit(result))
+        for result in crossed
     ]
     reasons += [Reason(Outcome.WARN, text) for text in run.warnings]
     if run.attempts > 1 and call.outcome is PhaseOutcome.PASSED:

@@ -19,10 +19,10 @@ class Index:
 
     def __init__(self, ids: Iterable[str]) -> None:
         self._named: dict[str, list[str]] = {}
-        for one in ids:
-            self._named.setdefault(one, []).append(one)
-            if base_id(one) != one:
-                self._named.setdefault(base_id(one), []).append(one)
+        for check_id in ids:
+            self._named.setdefault(check_id, []).append(check_id)
+            if base_id(check_id) != check_id:
+                self._named.setdefault(base_id(check_id), []).append(check_id)
 
     def __contains__(self, required: str) -> bool:
         return required in self._named
@@ -34,7 +34,7 @@ class Index:
 
 def find_cycle(specs: Sequence[CheckSpec]) -> list[str] | None:
     """Return the ids of one cycle of requirements, the first repeated at the end, or None."""
-    if not any(one.requires for one in specs):
+    if not any(spec.requires for spec in specs):
         return None
     try:
         tuple(_sorter(specs).static_order())
@@ -49,10 +49,10 @@ def order_topologically(specs: Sequence[CheckSpec]) -> list[int]:
 
     Stable: what no requirement moves stays where it was.
     """
-    if not any(one.requires or one.exclusive for one in specs):
+    if not any(spec.requires or spec.exclusive for spec in specs):
         return list(range(len(specs)))
-    index = Index(one.id for one in specs)
-    position = {one.id: number for number, one in enumerate(specs)}
+    index = Index(spec.id for spec in specs)
+    position = {spec.id: number for number, spec in enumerate(specs)}
     order: dict[int, None] = {}
 
     def place(number: int) -> None:
@@ -60,10 +60,10 @@ def order_topologically(specs: Sequence[CheckSpec]) -> list[int]:
         while waiting:
             top = waiting[-1]
             needed = [
-                position[one]
+                position[name]
                 for required in specs[top].requires
-                for one in index.resolve(required)
-                if position[one] not in order
+                for name in index.resolve(required)
+                if position[name] not in order
             ]
             if needed:
                 waiting.extend(reversed(needed))
@@ -77,15 +77,17 @@ def order_topologically(specs: Sequence[CheckSpec]) -> list[int]:
 
 def transitive_closure(wanted: Iterable[str], specs: Sequence[CheckSpec]) -> set[str]:
     """Return the ids in `wanted` and all that they require, directly or not."""
-    index = Index(one.id for one in specs)
-    requires = {one.id: one.requires for one in specs}
+    index = Index(spec.id for spec in specs)
+    requires = {spec.id: spec.requires for spec in specs}
     found: set[str] = set()
     waiting = list(wanted)
     while waiting:
-        one = waiting.pop()
-        if one not in found:
-            found.add(one)
-            waiting.extend(name for required in requires[one] for name in index.resolve(required))
+        check_id = waiting.pop()
+        if check_id not in found:
+            found.add(check_id)
+            waiting.extend(
+                name for required in requires[check_id] for name in index.resolve(required)
+            )
     return found
 
 
@@ -97,24 +99,26 @@ def find_root_cause(
     A failed or unknown requirement comes before a skipped one; of a blocked one,
     what blocks it is the cause.
     """
-    broken = [one for required in requires for one in find(required) if not one.is_satisfied]
+    broken = [
+        result for required in requires for result in find(required) if not result.is_satisfied
+    ]
     if not broken:
         return None
-    first = min(broken, key=lambda one: one.outcome is Outcome.SKIP)
+    first = min(broken, key=lambda result: result.outcome is Outcome.SKIP)
     return first.blocked_by or first.id
 
 
 def make_finder(results: Mapping[str, CheckResult]) -> Callable[[str], list[CheckResult]]:
     """Return a function that gives the results which a requirement names."""
     index = Index(results)
-    return lambda required: [results[one] for one in index.resolve(required)]
+    return lambda required: [results[check_id] for check_id in index.resolve(required)]
 
 
 def _sorter(specs: Sequence[CheckSpec]) -> TopologicalSorter[str]:
-    index = Index(one.id for one in specs)
+    index = Index(spec.id for spec in specs)
     return TopologicalSorter(
         {
-            one.id: [name for required in one.requires for name in index.resolve(required)]
-            for one in specs
+            spec.id: [name for required in spec.requires for name in index.resolve(required)]
+            for spec in specs
         }
     )

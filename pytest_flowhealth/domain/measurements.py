@@ -65,7 +65,7 @@ def make_series(
 
 
 def _interval(given: tuple[float, float]) -> tuple[float, float]:
-    low, high = (_number(one) for one in given)
+    low, high = (_number(bound) for bound in given)
     if low > high:
         raise ValueError(f"its interval from {low} to {high} is empty")
     return low, high

@@ -189,13 +189,13 @@ def labels_of(metric: str, component: str, statistic: str, unit: str) -> Labels:
     return (*found, *scaled, *((("parameters", which.removesuffix("]")),) if bracket else ()))
 
 
-def figures(one: Measurement) -> Iterator[tuple[str, float]]:
+def figures(measurement: Measurement) -> Iterator[tuple[str, float]]:
     """Yield what was measured, by statistic: `value` of a scalar; nothing where nothing was."""
-    if one.value is not None:
-        yield "value", one.value
-    if one.stats is not None:
+    if measurement.value is not None:
+        yield "value", measurement.value
+    if measurement.stats is not None:
         for name in STATISTICS:
-            value = getattr(one.stats, name)
+            value = getattr(measurement.stats, name)
             if value is not None:
                 yield name, float(value)
 
@@ -219,8 +219,14 @@ def _verdict(
 
 def _measured(check: CheckResult) -> Iterator[tuple[str, Labels, float]]:
     _, bracket, which = check.id.partition("[")
-    for one in check.measurements:
-        metric = f"{check.component}.{one.name}"
-        for statistic, value in figures(one):
-            labels = labels_of(f"{metric}{bracket}{which}", check.component, statistic, one.unit)
-            yield name_of(metric, one.unit), labels, to_base(value, one.unit, statistic)
+    for measurement in check.measurements:
+        metric = f"{check.component}.{measurement.name}"
+        for statistic, value in figures(measurement):
+            labels = labels_of(
+                f"{metric}{bracket}{which}", check.component, statistic, measurement.unit
+            )
+            yield (
+                name_of(metric, measurement.unit),
+                labels,
+                to_base(value, measurement.unit, statistic),
+            )

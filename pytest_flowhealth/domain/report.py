@@ -58,7 +58,7 @@ class Summary(msgspec.Struct, frozen=True, rename={"passed": "pass"}):
 
 def make_summary(counts: Mapping[Outcome, int]) -> Summary:
     """Return how many checks ended how, from the counts of a verdict."""
-    return msgspec.convert({one.value: count for one, count in counts.items()}, Summary)
+    return msgspec.convert({outcome.value: count for outcome, count in counts.items()}, Summary)
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -49,7 +49,9 @@ def derive_verdict(checks: tuple[CheckResult, ...], problems: Sequence[RunProble
     if all(check.outcome is Outcome.SKIP for check in checks):
         all_problems.append(RunProblem("every check was skipped" if checks else "no check was run"))
     components = _group_by_component(checks)
-    statuses = [one.status for one in components.values() if one.status is not None]
+    statuses = [
+        component.status for component in components.values() if component.status is not None
+    ]
     counted = Counter(check.outcome for check in checks)
     return Verdict(
         status=worst([*statuses, *(problem.status for problem in all_problems)]),
@@ -140,4 +142,6 @@ def _explain(checks: Sequence[CheckResult], problems: Sequence[RunProblem]) -> t
         for problem in problems
         if problem.status is not Status.HEALTHY
     ]
-    return tuple(text for _, _, text in sorted(reasons, key=lambda one: (-one[0], -one[1])))
+    return tuple(
+        text for _, _, text in sorted(reasons, key=lambda reason: (-reason[0], -reason[1]))
+    )

@@ -106,18 +106,18 @@ def override_threshold(
     Raises:
         ValueError: The limits turn the direction round, or the unit is of another kind.
     """
-    kept = _in_unit(threshold, unit)
+    base = _in_unit(threshold, unit)
     limits = {
-        "warn": kept.warn if warn is None else warn,
-        "fail": kept.fail if fail is None else fail,
+        "warn": base.warn if warn is None else warn,
+        "fail": base.fail if fail is None else fail,
     }
-    _in_order(limits["warn"], limits["fail"], kept.better)
+    _in_order(limits["warn"], limits["fail"], base.better)
     whole = warn is not None and fail is not None
     given = "warn" if warn is not None else "fail"
     other = "fail" if given == "warn" else "warn"
     mixed = not whole and limits[other] is not None
     sources = f"{given}: {source}, {other}: {threshold.source}" if mixed else source
-    return msgspec.structs.replace(kept, **limits, source=sources)
+    return msgspec.structs.replace(base, **limits, source=sources)
 
 
 def evaluate(threshold: Threshold, series: Series | None) -> ThresholdResult:
@@ -141,9 +141,9 @@ def _apply_interval(
     if taken.interval is None:
         return outcome, None
     wanted = threshold.unit or taken.unit
-    ends = [convert(one, taken.unit, wanted) for one in taken.interval]
+    ends = [convert(end, taken.unit, wanted) for end in taken.interval]
     bounds = f"between {format_number(ends[0])} and {format_number(ends[1])}"
-    if len({_compare(threshold, one) for one in ends}) == 1:
+    if len({_compare(threshold, end) for end in ends}) == 1:
         return _compare(threshold, ends[0]), bounds
     return Outcome.WARN, f"{bounds}: too noisy to tell"
 

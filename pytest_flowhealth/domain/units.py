@@ -95,7 +95,7 @@ def parse_size(text: str, wanted: str = "MiB") -> float:
     Raises:
         ValueError: No number with B, KiB, MiB, GiB, kB, MB or GB, or not above zero.
     """
-    sizes = {name: one.factor for name, one in UNITS.items() if one.kind == "size"}
+    sizes = {name: size.factor for name, size in UNITS.items() if size.kind == "size"}
     return _quantity(text, sizes, "a size such as '512 MiB'") / UNITS[wanted].factor
 
 

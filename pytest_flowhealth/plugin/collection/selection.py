@@ -260,8 +260,8 @@ class Selection:
             return
         every = list(specs.values())
         own = [spec for item, spec in specs.items() if not bundled.is_bundled(item.path)]
-        kept = _find_required(self._request_components(own), every)
-        dropped = {item for item in items if item not in specs or specs[item].id not in kept}
+        required = _find_required(self._request_components(own), every)
+        dropped = {item for item in items if item not in specs or specs[item].id not in required}
         self._recorder.leave_out(dropped)
         items[:] = [item for item in items if item not in dropped]
         present = {specs[item].component for item in items}
@@ -287,8 +287,8 @@ def _find_required_components(
     components: set[str], specs: dict[pytest.Item, CheckSpec]
 ) -> set[str]:
     """Return the components of what the checks of `components` require, collected or not."""
-    kept = _find_required(components, [*specs.values()])
-    requires = {name for spec in specs.values() if spec.id in kept for name in spec.requires}
+    required = _find_required(components, [*specs.values()])
+    requires = {name for spec in specs.values() if spec.id in required for name in spec.requires}
     return {name.partition(".")[0] for name in requires}
 
 
