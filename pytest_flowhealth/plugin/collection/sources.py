@@ -76,7 +76,6 @@ Branches = tuple[tuple[ast.AST, str], ...]
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
-
 _COMPOUND = (
     *get_args(Definition),
     *(ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith),
