@@ -18,7 +18,6 @@ import msgspec
 from msgspec import Meta
 
 from pytest_flowhealth.config.extensions import FLEET_SOURCES, require_known
-from pytest_flowhealth.config.semver import is_range
 from pytest_flowhealth.domain.units import UNITS, parse_duration, parse_size
 
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
@@ -125,6 +124,8 @@ def _parse_fleet_address(text: str) -> str:
 
 
 def _parse_range(text: str) -> str:
+    from pytest_flowhealth.config.semver import is_range  # its patterns take 5 ms to compile
+
     if not (text.strip() and is_range(text)):
         raise ValueError
     return text

@@ -150,6 +150,8 @@ class Reason(msgspec.Struct, frozen=True, gc=False):
 
 
 _PHASES = ("setup", "call", "teardown")
+_SILENT = (PhaseOutcome.PASSED, PhaseOutcome.THRESHOLDS)
+"""Outcomes of a phase that are no reason: `_explain_body` evaluates the thresholds."""
 _NO_REASON = frozenset({"", "unconditional skip", "Skipped"})
 
 
@@ -163,10 +165,11 @@ def evaluate_check(spec: CheckSpec, run: CheckRun, today: datetime.date) -> Chec
         run: What its last attempt left.
         today: The day (UTC) that decides whether a waiver still applies.
     """
-    called = any(phase.when == "call" for phase in run.phases)
-    thresholds = evaluate_thresholds(spec.thresholds, run.series) if called else ()
-    reasons = [reason for phase in run.phases for reason in _explain_phase(phase, run)]
-    reasons += _explain_body(run, thresholds)
+    call = next((phase for phase in run.phases if phase.when == "call"), None)
+    thresholds = () if call is None else evaluate_thresholds(spec.thresholds, run.series)
+    reasons = [_explain_phase(phase, run) for phase in run.phases if phase.outcome not in _SILENT]
+    if call is not None:
+        reasons += _explain_body(call, run, thresholds)
     reasons += _explain_overrun(spec, run.phases)
     reasons += _explain_missing_phases(run.phases)
     reasons += [Reason(Outcome.UNKNOWN, text) for text in dict.fromkeys(run.doubts)]
@@ -232,18 +235,16 @@ def unit_suffix(unit: str | None) -> str:
     return "" if unit in (None, "1") else f" {unit}"
 
 
-def _explain_phase(phase: Phase, run: CheckRun) -> list[Reason]:
+def _explain_phase(phase: Phase, run: CheckRun) -> Reason:
     match phase.outcome:
-        case PhaseOutcome.PASSED | PhaseOutcome.THRESHOLDS:
-            return []  # _explain_body evaluates the thresholds
         case PhaseOutcome.FAILED:
-            return [_explain_failure(phase)]
+            return _explain_failure(phase)
         case PhaseOutcome.SKIPPED:
-            return [_explain_skip(phase, run.attempts)]
+            return _explain_skip(phase, run.attempts)
         case PhaseOutcome.BLOCKED:
-            return [Reason(Outcome.SKIP, f"blocked by {run.blocked_by}")]
+            return Reason(Outcome.SKIP, f"blocked by {run.blocked_by}")
         case _:
-            return [Reason(_OUTCOMES[phase.outcome], phase.message)]
+            return Reason(_OUTCOMES[phase.outcome], phase.message)
 
 
 _OUTCOMES = {
@@ -275,16 +276,15 @@ def _explain_skip(phase: Phase, attempts: int) -> Reason:
     return Reason(Outcome.SKIP, phase.message)
 
 
-def _explain_body(run: CheckRun, thresholds: Sequence[ThresholdResult]) -> list[Reason]:
+def _explain_body(
+    call: Phase, run: CheckRun, thresholds: Sequence[ThresholdResult]
+) -> list[Reason]:
     """Return the reasons that thresholds, warnings and retries give."""
-    call = next((phase for phase in run.phases if phase.when == "call"), None)
-    if call is None:
-        return []
     expected = call.outcome in (PhaseOutcome.XFAILED, PhaseOutcome.XPASSED)
     crossed = [
         result for result in thresholds if result.outcome not in (Outcome.PASS, Outcome.SKIP)
     ]
-    if call.outcome not in (PhaseOutcome.PASSED, PhaseOutcome.THRESHOLDS):
+    if call.outcome not in _SILENT:
         # A body that ended early did not measure everything; what it measured still counts.
         crossed = [result for result in crossed if result.observed is not None]
     reasons = [
@@ -299,9 +299,11 @@ def _explain_body(run: CheckRun, thresholds: Sequence[ThresholdResult]) -> list[
 
 def _explain_overrun(spec: CheckSpec, phases: Sequence[Phase]) -> list[Reason]:
     """Return a failure if a check outlived its timeout, for example because it caught the signal."""
+    if spec.timeout is None:
+        return []
     seconds = sum(phase.duration for phase in phases)
     explained = (PhaseOutcome.TIMEOUT, PhaseOutcome.FAILED, PhaseOutcome.UNAVAILABLE)
-    if spec.timeout is None or seconds <= spec.timeout:
+    if seconds <= spec.timeout:
         return []
     if any(phase.outcome in explained for phase in phases):
         return []
@@ -312,13 +314,13 @@ def _explain_overrun(spec: CheckSpec, phases: Sequence[Phase]) -> list[Reason]:
 
 def _explain_missing_phases(phases: Sequence[Phase]) -> list[Reason]:
     """Return an unknown if a phase that had to come was never reported."""
-    if any(phase.outcome is PhaseOutcome.LOST for phase in phases):
+    seen = {phase.when for phase in phases}
+    if seen.issuperset(_PHASES) or any(phase.outcome is PhaseOutcome.LOST for phase in phases):
         return []
     ended_at_setup = any(
         phase.when == "setup" and phase.outcome is not PhaseOutcome.PASSED for phase in phases
     )
     needed = ("setup", "teardown") if ended_at_setup else _PHASES
-    seen = {phase.when for phase in phases}
     missing = [name for name in needed if name not in seen]
     if not missing:
         return []
@@ -327,12 +329,15 @@ def _explain_missing_phases(phases: Sequence[Phase]) -> list[Reason]:
 
 def _choose_worst(reasons: Sequence[Reason]) -> tuple[Outcome, str]:
     """Return the worst outcome, and every different sentence that explains it."""
-    severity = max((reason.outcome.severity for reason in reasons), default=0)
+    if not reasons:
+        return Outcome.PASS, ""
+    severity = max(reason.outcome.severity for reason in reasons)
     top = [reason for reason in reasons if reason.outcome.severity == severity]
     if severity == 0 and any(reason.outcome is Outcome.SKIP for reason in top):
         top = [reason for reason in top if reason.outcome is Outcome.SKIP]
-    outcome = top[0].outcome if top else Outcome.PASS
-    return outcome, "; ".join(dict.fromkeys(reason.message for reason in top if reason.message))
+    return top[0].outcome, "; ".join(
+        dict.fromkeys(reason.message for reason in top if reason.message)
+    )
 
 
 def _apply_waiver(

@@ -111,7 +111,7 @@ def find_root_cause(
 def make_finder(results: Mapping[str, CheckResult]) -> Callable[[str], list[CheckResult]]:
     """Return a function that gives the results which a requirement names."""
     index = Index(results)
-    return lambda required: [results[name] for name in index.resolve(required)]
+    return lambda required: [results[check_id] for check_id in index.resolve(required)]
 
 
 def _sorter(specs: Sequence[CheckSpec]) -> TopologicalSorter[str]:

@@ -68,7 +68,9 @@ def find_unit(name: str) -> Unit:
 
 def is_convertible(source: str, wanted: str) -> bool:
     """Tell whether a value in `source` can be converted to `wanted`; unknown units can't."""
-    return source in UNITS and wanted in UNITS and UNITS[source].kind == UNITS[wanted].kind
+    if source not in UNITS or wanted not in UNITS:
+        return False
+    return source == wanted or UNITS[source].kind == UNITS[wanted].kind
 
 
 def convert(value: float, source: str, wanted: str) -> float:

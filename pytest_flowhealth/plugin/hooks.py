@@ -43,13 +43,14 @@ __all__ = [
 
 MARKERS = (
     "health(component, *, critical=True, requires=(), timeout=None, remedy=None, exclusive=False): "
-    "mark the test as a health check of this component. requires: ids of checks that must pass "
-    "first. timeout: in seconds. exclusive: run alone.",
+    "mark the test as a health check of the given component. requires: ids of checks that must pass "
+    "first. timeout: seconds. remedy: how to fix what the check finds. exclusive: run it alone.",
     "threshold(measurement, *, warn=None, fail=None, unit=None, better=None): "
-    "set the limits of one statistic of a measurement that the check records.",
-    "waive(until, reason): count a failing check as warn up to and including that day (UTC).",
+    "set the limits of a measurement that the check records, or of one of its statistics.",
+    "waive(*, until, reason): count a failure of the check as warn up to and including the given "
+    "day (UTC).",
     "alert(*, after=0, cooldown=None, severity=None, on=('fail', 'unknown'), runbook=None): "
-    "set how the monitor alerts when the check fails.",
+    "set when and how the monitor alerts for the check.",
 )
 
 

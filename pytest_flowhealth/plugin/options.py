@@ -59,15 +59,15 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "--health",
         {
             "action": "store_true",
-            "help": "Run as a health check. Without a path: the bundled checks of the quick components, and "
-            "those that `checks` in the configuration names.",
+            "help": "Run health checks. Without a path, run the bundled checks of the quick components and "
+            "the checks in the files and folders that `checks` in the configuration names.",
         },
     ),
     (
         "--health-project",
         {
             "metavar": "DIR",
-            "help": "The npm project to check (default: the nearest folder at or above the "
+            "help": "Check the npm project in DIR (default: the nearest folder at or above the "
             "current one that has a package.json).",
         },
     ),
@@ -77,7 +77,7 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
             "metavar": "NAME",
             "action": "append",
             "default": [],
-            "help": "Run only the checks of this component, and those that they require (repeatable).",
+            "help": "Only run the checks of component NAME, and those that they require (repeatable).",
         },
     ),
     (
@@ -88,8 +88,8 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "--health-report",
         {
             "metavar": "FILE",
-            "help": "File of the JSON report (default: .flowhealth/report.json in the project; "
-            "- for standard output).",
+            "help": "Write the JSON report to FILE (default: .flowhealth/report.json in the project). "
+            "'-' is standard output.",
         },
     ),
     (
@@ -98,8 +98,8 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
             "metavar": "FORMAT[:PATH]",
             "action": "append",
             "default": [],
-            "help": "Write the report in a further format, to a file or to standard output: "
-            "badge, github, health+json, html, json-lines, junit, markdown, nagios, openmetrics (repeatable).",
+            "help": "Write the report in another format too, to PATH or to standard output (repeatable). "
+            "Formats: badge, github, health+json, html, json-lines, junit, markdown, nagios, openmetrics.",
         },
     ),
     (
@@ -108,7 +108,7 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
             "metavar": "NAME=WARN:FAIL",
             "action": "append",
             "default": [],
-            "help": "Change a threshold, as in redis.connect.p95=5:50 (repeatable).",
+            "help": "Override a threshold, for example redis.connect.p95=5:50 (repeatable).",
         },
     ),
     (
@@ -116,22 +116,22 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         {
             "metavar": "DURATION",
             "type": parse_duration_option,
-            "help": "Run failing checks again, with backoff, until they pass or this time is up, as in 30s.",
+            "help": "Rerun failing checks, with backoff, until they pass or DURATION is over, for example 30s.",
         },
     ),
     (
         "--health-allow",
         {
             "choices": ["degraded"],
-            "help": "Exit with 0 on degraded; the report still says degraded.",
+            "help": "Exit with code 0 if the verdict is degraded. The report still says degraded.",
         },
     ),
     (
         "--health-history",
         {
             "metavar": "URL",
-            "help": "Record the run, and show trends: sqlite:///PATH, as in "
-            "sqlite:///.flowhealth/history.db, or the URL of a Prometheus-compatible server.",
+            "help": "Record the run in a history, and show trends. URL is a database file, for example "
+            "sqlite:///.flowhealth/history.db, or a Prometheus-compatible server.",
         },
     ),
     (
@@ -140,23 +140,23 @@ OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
             "metavar": "RUN",
             "nargs": "?",
             "const": "",
-            "help": "Warn of measurements that are worse than in the recorded runs on this machine beyond their noise, "
-            "up to RUN if one is named.",
+            "help": "Compare with the runs recorded on this machine, up to RUN if it is given: warn of each "
+            "measurement that is worse by more than its noise.",
         },
     ),
     (
         "--health-submit",
         {
             "metavar": "URL",
-            "help": "Send an install report of this run, as in https://health.example.org, with your "
-            "consent; - prints what would be sent, and sends nothing.",
+            "help": "Send an install report of this run to URL, for example https://health.example.org, "
+            "if you consent. '-' prints what would be sent, and sends nothing.",
         },
     ),
     (
         "--health-demo",
         {
             "action": "store_true",
-            "help": "Run the checks on a small real application that the demo installs and starts.",
+            "help": "Install and start a small application, and run the checks on it.",
         },
     ),
 )

@@ -24,9 +24,9 @@ KEPT: pytest.StashKey[dict[BenchmarkSubject, Benchmark]] = pytest.StashKey()
 class WasmBenchmark:
     """Measures modules; paths are relative to the target's folder."""
 
-    def __init__(self, root: Path, kept: dict[BenchmarkSubject, Benchmark]) -> None:
+    def __init__(self, root: Path, benchmarks: dict[BenchmarkSubject, Benchmark]) -> None:
         self._root = root
-        self._kept = kept
+        self._benchmarks = benchmarks
 
     def __call__(  # noqa: PLR0913  # each is a word of the user's
         self,
@@ -64,12 +64,12 @@ class WasmBenchmark:
         """
         wanted = subject or self._subject(module, export, baseline, adapter, against, n)
         self._demand(wanted, simd=simd, optimised=optimised)
-        if again or wanted not in self._kept:
+        if again or wanted not in self._benchmarks:
             host = HostBaseline(user_folder(os.environ, "wasm"))
-            self._kept[wanted] = run_benchmark(
+            self._benchmarks[wanted] = run_benchmark(
                 wanted, BenchmarkPlan(iterations=iterations), host=host
             )
-        return self._kept[wanted]
+        return self._benchmarks[wanted]
 
     def _subject(
         self,

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from pytest_flowhealth import CheckFailed, Health, Target
 
@@ -61,6 +60,8 @@ def address_told(server: "subprocess.Popen[bytes]", output: Path) -> str:
 @pytest.mark.threshold("response.p95", warn=200, fail=1000, unit="ms")
 def test_status(health: Health, target: Target) -> None:
     """/api/status answers 200 with the counters from Redis, and quickly."""
+    import requests  # here: a run of another component imports this file too
+
     health.remedy("npm run build && npm start, and see what it says")
     times, tasks = [], {}
     with running_server(target) as address, requests.Session() as session:

@@ -145,7 +145,8 @@ class Selection:
         """Return the changes of thresholds that nobody declares, in bundled files not imported either."""
         names = [make_name(spec, threshold) for spec in specs for threshold in spec.thresholds]
         # Bundled files that were not imported declare some too: those that are named, then all.
-        for components in ([override.name for override in overrides], bundled.find_files()):
+        named = [override.name for override in overrides if override.strict]
+        for components in (named, bundled.find_files()):
             if self._bundled and find_unmatched(overrides, names):
                 checks = [check for name in components for check in read_bundled(name)]
                 names += [name for check in checks for name in check.thresholds]
@@ -259,8 +260,8 @@ class Selection:
             return
         every = list(specs.values())
         own = [spec for item, spec in specs.items() if not bundled.is_bundled(item.path)]
-        kept = _find_required(self._request_components(own), every)
-        dropped = {item for item in items if item not in specs or specs[item].id not in kept}
+        required = _find_required(self._request_components(own), every)
+        dropped = {item for item in items if item not in specs or specs[item].id not in required}
         self._recorder.leave_out(dropped)
         items[:] = [item for item in items if item not in dropped]
         present = {specs[item].component for item in items}
@@ -286,8 +287,8 @@ def _find_required_components(
     components: set[str], specs: dict[pytest.Item, CheckSpec]
 ) -> set[str]:
     """Return the components of what the checks of `components` require, collected or not."""
-    kept = _find_required(components, [*specs.values()])
-    requires = {name for spec in specs.values() if spec.id in kept for name in spec.requires}
+    required = _find_required(components, [*specs.values()])
+    requires = {name for spec in specs.values() if spec.id in required for name in spec.requires}
     return {name.partition(".")[0] for name in requires}
 
 

@@ -76,7 +76,6 @@ Branches = tuple[tuple[ast.AST, str], ...]
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
-
 _COMPOUND = (
     *get_args(Definition),
     *(ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith),
@@ -339,11 +338,14 @@ def _find_local_names(node: ast.AST) -> set[str]:
 
 
 _MOST_PARENTS = 5
+_OWN_PACKAGE = __name__.partition(".")[0]
 
 
 @lru_cache(maxsize=64)
 def _find_module(importer: Path, name: str) -> CheckReader | None:
     """Return the project's module of a dotted name; None for a module from elsewhere."""
+    if name.partition(".")[0] == _OWN_PACKAGE:
+        return None  # it is beside the bundled checks, is large, and defines no marker
     level = len(name) - len(name.lstrip("."))
     folders = [importer.parents[level - 1]] if level else [*importer.parents][:_MOST_PARENTS]
     relative = name[level:].replace(".", "/")

@@ -11,6 +11,7 @@ import fnmatch
 import importlib.util
 import inspect
 import os
+import re
 import sys
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -23,12 +24,20 @@ import pytest
 from pytest_flowhealth.domain.root_causes import RunProblem
 from pytest_flowhealth.plugin.collection import bundled
 from pytest_flowhealth.plugin.collection.assertions import find_vain_assertions
-from pytest_flowhealth.plugin.collection.source_scan import is_fully_collected
 from pytest_flowhealth.plugin.collection.sources import CheckReader, WrittenCheck, parse_file
 from pytest_flowhealth.plugin.reporting.messages import show_path, summarize
 
 _MOST_FILES = 2_000
 _NOT_SEARCHED = frozenset({"node_modules", "__pycache__", "site-packages"})
+_DEFINITION = re.compile(
+    r"^[ \t]*(?:@(?P<decorator>[\w.]+)|(?:async[ \t]+)?def[ \t]+(?P<name>\w+))", re.MULTILINE
+)
+# Classes, blocks at the top level, and marks applied by a call: `test_up = redis(check_up)`.
+_UNCERTAIN = re.compile(
+    r"^(?:class|if|try|with|for|while|match|async (?!def))\b"
+    r"|^(?!pytestmark\b)\w[^\n=(]*=[^\n]*\(|\\\r?$|\f",
+    re.MULTILINE,
+)
 
 
 def find_uncollected(
@@ -167,6 +176,33 @@ def _compare(
         yield RunProblem(f"{where}: the check {check.qualified_name} was not collected: {why}")
 
 
+def is_fully_collected(path: Path, lines: Container[int | str]) -> bool:
+    """Tell whether everything in a file that may be a check begins on one of `lines`.
+
+    A quick look at the text, so that most files need not be parsed: False where it can't tell.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    if _UNCERTAIN.search(text):
+        return False
+    line, position, decorated_from, is_fixture = 1, 0, 0, False
+    for match in _DEFINITION.finditer(text):
+        line += text.count("\n", position, match.start())
+        position = match.start()
+        name = match["name"]
+        if name is None:
+            decorated_from = decorated_from or line
+            is_fixture = is_fixture or match["decorator"].endswith("fixture")
+            continue
+        may_be_check = (decorated_from or name.startswith("test")) and not is_fixture
+        if may_be_check and (decorated_from or line) not in lines:
+            return False
+        decorated_from, is_fixture = 0, False
+    return True
+
+
 def _find_read_error(file: Path, config: pytest.Config) -> str | None:
     """Return why a file that may hold checks can't be read; None if it can."""
     try:
@@ -193,13 +229,15 @@ def _find_marked_functions(file: Path) -> Iterator[WrittenCheck]:
 
 def _find_namespaces(file: Path) -> list[dict[str, Any]]:
     """Return the namespaces of the modules that were imported from a file."""
-    path = _resolve(str(file))
-    modules = [*sys.modules.values()]
-    return [
-        vars(module)
-        for module in modules
-        if _resolve(getattr(module, "__file__", None) or "") == path
-    ]
+    return [vars(module) for module in [*sys.modules.values()] if _is_imported_from(module, file)]
+
+
+def _is_imported_from(module: object, file: Path) -> bool:
+    name = getattr(module, "__file__", None)
+    try:
+        return name is not None and file.samefile(name)
+    except OSError:
+        return False
 
 
 def _read_namespace(

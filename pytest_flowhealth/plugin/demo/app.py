@@ -38,7 +38,7 @@ def wanted(options: argparse.Namespace) -> list[Program]:
     """Return the programs that the components which are asked for look at."""
     asked = set(options.health_component)
     programs = {"dashboard": SERVER, "fleet": AGENTS}
-    return [one for name, one in programs.items() if options.health_all or name in asked]
+    return [program for name, program in programs.items() if options.health_all or name in asked]
 
 
 @contextlib.contextmanager
@@ -50,7 +50,7 @@ def running_app(
     Raises:
         CheckFailed: One can't be started, or is not ready in time.
     """
-    told: dict[str, str] = {}
+    addresses: dict[str, str] = {}
     with contextlib.ExitStack() as stack:
         for program in programs:
             log = app.parent / f"{program.name}.log"
@@ -59,9 +59,9 @@ def running_app(
                 stack.callback(_end, process)
             match = _ready(program, process, log)
             if program is SERVER:
-                told["FLOWHEALTH_DASHBOARD_URL"] = match[1]
-                told["FLOWHEALTH_DASHBOARD_WEBSOCKET"] = f"ws{match[1].removeprefix('http')}ws"
-        yield told
+                addresses["FLOWHEALTH_DASHBOARD_URL"] = match[1]
+                addresses["FLOWHEALTH_DASHBOARD_WEBSOCKET"] = f"ws{match[1].removeprefix('http')}ws"
+        yield addresses
 
 
 def _launch(

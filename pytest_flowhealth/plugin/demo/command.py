@@ -83,7 +83,7 @@ def run_demo(arguments: Sequence[str], invoked_in: Path, options: argparse.Names
 
 def without(arguments: Sequence[str]) -> list[str]:
     """Return `arguments` without those that the demo itself gives or takes away."""
-    kept: list[str] = []
+    others: list[str] = []
     rest = iter(arguments)
     for word in rest:
         name = word.partition("=")[0]
@@ -91,8 +91,8 @@ def without(arguments: Sequence[str]) -> list[str]:
             if name == word:
                 next(rest, None)
         elif word not in _OURS:
-            kept.append(word)
-    return kept
+            others.append(word)
+    return others
 
 
 def _demonstrate(arguments: Sequence[str], invoked_in: Path, options: argparse.Namespace) -> int:
@@ -107,11 +107,11 @@ def _demonstrate(arguments: Sequence[str], invoked_in: Path, options: argparse.N
         programs = wanted(options)
         with running_redis(redis_server, folder / "redis") as url:
             environment = _environment(os.environ, url)
-            with running_app(programs, app, environment) as told:
+            with running_app(programs, app, environment) as addresses:
                 _tell(f"demo: pytest --health, with a Redis at {url}{_others(programs)}")
                 words = ["--health", "--health-project", str(app), "--health-report", place]
                 words += _history(options.health_history, invoked_in)
-                return _checks([*words, *arguments], app, {**environment, **told})
+                return _checks([*words, *arguments], app, {**environment, **addresses})
 
 
 @contextlib.contextmanager
@@ -178,9 +178,9 @@ def _prepare(argv: tuple[str, ...], app: Path, seconds: float) -> None:
     _tell(f"demo: {shown}")
     done = _run(argv, app, seconds)
     if done.returncode != 0:
-        said = f"{done.stdout}\n{done.stderr}".strip()
+        output = f"{done.stdout}\n{done.stderr}".strip()
         raise CheckFailed(
-            f"`{shown}` failed with exit code {done.returncode}\n{_tail(said)}",
+            f"`{shown}` failed with exit code {done.returncode}\n{_tail(output)}",
             remedy="npm ping; npm config get registry"
             if "ci" in argv
             else "see what it says above",
@@ -203,9 +203,9 @@ def _stop(future: Future[command.Completed]) -> None:
             wait([future], timeout=0.05)
 
 
-def _tail(said: str) -> str:
+def _tail(output: str) -> str:
     """Return the last lines of an output, those of npm's errors where there are some."""
-    lines = said.splitlines()
+    lines = output.splitlines()
     errors = [line for line in lines if line.startswith(("npm error", "npm ERR!"))]
     return "\n".join((errors or lines)[-12:])
 

@@ -91,6 +91,6 @@ def inject_health(item: pytest.Item, check: RunningCheck) -> None:
     if not isinstance(item, pytest.Function) or known is None or "health" not in known.argnames:
         return
     definitions = known.name2fixturedefs.get("health", ())
-    if [one.func.__module__ for one in definitions] == [_FIXTURES]:
+    if [definition.func.__module__ for definition in definitions] == [_FIXTURES]:
         item.funcargs["health"] = Health(check)
         item.funcargs["request"] = item._request  # noqa: SLF001  # our fixture's own argument

@@ -43,6 +43,8 @@ from pytest_flowhealth.plugin.reporting.messages import (
 from pytest_flowhealth.plugin.reporting.recorder import RESULT_ATTRIBUTE, is_final
 from pytest_flowhealth.plugin.run import HealthRun, Mode, is_worker
 
+_FAILING = (Outcome.FAIL, Outcome.UNKNOWN)
+
 
 class HealthWarning(UserWarning):
     """A check of a mixed suite that would count as degraded."""
@@ -176,10 +178,10 @@ class CheckRunner:
         if not check.spec.thresholds and self._run.mode is not Mode.MIXED:
             return
         results = evaluate_thresholds(check.spec.thresholds, check.attempt.series.values())
-        failed = [one for one in results if one.outcome in (Outcome.FAIL, Outcome.UNKNOWN)]
+        failed = [result for result in results if result.outcome in _FAILING]
         if failed:
             check.note_outcome("call", PhaseOutcome.THRESHOLDS, "")
-            pytest.fail("; ".join(describe_limit(one) for one in failed), pytrace=False)
+            pytest.fail("; ".join(describe_limit(result) for result in failed), pytrace=False)
         if self._run.mode is Mode.MIXED:
             _warn(check, results)
 
@@ -237,11 +239,11 @@ class Blockers:
 
 def _find_doubts(item: pytest.Item, check: RunningCheck) -> Iterator[str]:
     """Yield why a check that passed, or was skipped, has checked nothing."""
-    called = any(phase.when == "call" for phase in check.attempt.phases)
     code = getattr(getattr(item, "function", None), "__code__", None)
     has_subtests = "subtests" in getattr(item, "fixturenames", ())
     has_subtests = has_subtests or (code is not None and "subTest" in code.co_names)
-    if has_subtests and called and not check.attempt.subtests:
+    called = has_subtests and any(phase.when == "call" for phase in check.attempt.phases)
+    if called and not check.attempt.subtests:
         yield "it has subtests, and none of them ran"
     call = getattr(item, "callspec", None)
     if call is not None and any(value is NOTSET for value in call.params.values()):
@@ -347,6 +349,6 @@ def _reported_outcome(report: pytest.TestReport) -> tuple[PhaseOutcome, str]:
 
 
 def _warn(check: RunningCheck, results: Sequence[ThresholdResult]) -> None:
-    texts = [describe_limit(one) for one in results if one.outcome is Outcome.WARN]
+    texts = [describe_limit(result) for result in results if result.outcome is Outcome.WARN]
     for text in [*texts, *check.attempt.warnings]:
         warnings.warn(HealthWarning(f"{check.spec.id}: {text}"), stacklevel=2)

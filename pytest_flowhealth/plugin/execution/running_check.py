@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import msgspec
@@ -13,8 +12,7 @@ from pytest_flowhealth.domain.measurements import Series
 from pytest_flowhealth.plugin.reporting.messages import safe_repr, summarize
 
 
-@dataclasses.dataclass
-class Attempt:
+class Attempt(msgspec.Struct):
     """What one attempt left behind.
 
     Attributes:
@@ -25,16 +23,16 @@ class Attempt:
         subtests: How many subtests reported.
     """
 
-    series: dict[str, Series] = dataclasses.field(default_factory=dict)
-    warnings: list[str] = dataclasses.field(default_factory=list)
-    details: dict[str, Any] = dataclasses.field(default_factory=dict)
+    series: dict[str, Series] = {}
+    warnings: list[str] = []
+    details: dict[str, Any] = {}
     remedy: str | None = None
     error_remedy: str | None = None
     blocked_by: str | None = None
-    depends: list[str] = dataclasses.field(default_factory=list)
-    phases: list[Phase] = dataclasses.field(default_factory=list)
-    outcomes: dict[str, tuple[PhaseOutcome, str]] = dataclasses.field(default_factory=dict)
-    doubts: list[str] = dataclasses.field(default_factory=list)
+    depends: list[str] = []
+    phases: list[Phase] = []
+    outcomes: dict[str, tuple[PhaseOutcome, str]] = {}
+    doubts: list[str] = []
     body_started: bool | None = None
     raised: BaseException | None = None
     waived: bool = False
@@ -81,7 +79,7 @@ class RunningCheck:
         self.earlier += messages[:1]
         self.attempts += 1
         self.attempt = Attempt()
-        self.attempt.phases += [one for one in setup if one.outcome is PhaseOutcome.PASSED]
+        self.attempt.phases += [phase for phase in setup if phase.outcome is PhaseOutcome.PASSED]
 
     def note_outcome(
         self, when: str, outcome: PhaseOutcome, message: str, remedy: str | None = None

@@ -29,8 +29,8 @@ def relocate(document: Document, environ: Mapping[str, str] | None = None) -> Re
     named = next((variables[name] for name in _ROOTS if variables.get(name)), None)
     if named is None:
         return document.health
-    here, there = (os.path.realpath(one) for one in (document.root, named))
-    checks = tuple(_moved(one, Path(here), Path(there)) for one in document.health.checks)
+    here, there = (os.path.realpath(path) for path in (document.root, named))
+    checks = tuple(_moved(check, Path(here), Path(there)) for check in document.health.checks)
     return msgspec.structs.replace(document.health, checks=checks)
 
 
@@ -55,9 +55,9 @@ class CiSummary:
     ) -> CiSummary | None:
         """Return the summary of this job; None outside GitHub, or without the format `github`."""
         path = os.environ.get(_SUMMARY)
-        if path in (None, "", os.devnull) or all(one.format != "github" for one in outputs):
+        if path in (None, "", os.devnull) or all(output.format != "github" for output in outputs):
             return None
-        return cls(folder / str(path), filter(None, (report, *(one.path for one in outputs))))
+        return cls(folder / str(path), filter(None, (report, *(output.path for output in outputs))))
 
     def claim(self, unfinished: Document) -> None:
         """Do nothing: a job that ends early has no summary."""
@@ -77,7 +77,7 @@ class CiSummary:
         """Refuse what would wait for a reader for ever, and what another verdict is in."""
         if path.exists() and not path.is_file():
             raise OSError("it is no regular file")
-        if any(is_same_file(path, one) for one in self._others):
+        if any(is_same_file(path, other) for other in self._others):
             raise OSError("the report or an output goes there")
 
     def _append(self, file: FileIO, health: Report) -> None:

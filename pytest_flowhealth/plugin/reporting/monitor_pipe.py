@@ -119,7 +119,7 @@ class MonitorPipe:
                 name
                 for name, required in requires.items()
                 if name not in found
-                and any(one in found for each in required for one in index.resolve(each))
+                and any(check_id in found for name in required for check_id in index.resolve(name))
             }
             if not more:
                 return tuple(sorted(found - {root}))
@@ -127,5 +127,5 @@ class MonitorPipe:
 
     def _send(self, component: str) -> None:
         results = attribute_root_causes(list(self._run.results.values()))
-        checks = tuple(one for one in results if one.component == component)
+        checks = tuple(result for result in results if result.component == component)
         protocol.write_frame(self._pipe, ComponentFinished(component, checks, self._blocked))

@@ -39,8 +39,8 @@ class Output(msgspec.Struct, frozen=True):
             return render(health).encode("utf-8", "backslashreplace")
         except Exception as error:
             # Whatever somebody else's code raises, the verdict is told.
-            told = one_line(f"{type(error).__name__}: {error}")
-            raise FormatError(f"the format {self.format} does not work: {told}") from error
+            message = one_line(f"{type(error).__name__}: {error}")
+            raise FormatError(f"the format {self.format} does not work: {message}") from error
 
     def write(self, health: Report) -> str | None:
         """Write the file in one step; return what went wrong: then none is left.
@@ -89,7 +89,7 @@ def read_outputs(options: argparse.Namespace, folder: Path) -> tuple[Output, ...
     """
     found = tuple(_parse(text, folder) for text in options.health_output)
     _require_places(found, find_report_path(options, folder))
-    to_stdout = [one.format for one in found if one.path is None]
+    to_stdout = [output.format for output in found if output.path is None]
     if options.health_report == "-":
         to_stdout.append("the report")
     if options.health_submit == "-":
@@ -109,9 +109,9 @@ def read_valid_outputs(options: argparse.Namespace, folder: Path) -> list[Output
         report = find_report_path(options, folder)
         for text in options.health_output:
             with contextlib.suppress(pytest.UsageError):
-                one = _parse(text, folder)
-                _require_places([*found, one], report)
-                found.append(one)
+                output = _parse(text, folder)
+                _require_places([*found, output], report)
+                found.append(output)
     return found
 
 
@@ -121,10 +121,10 @@ def require_own_files(outputs: Sequence[Output]) -> None:
     Raises:
         pytest.UsageError: One would.
     """
-    for one in outputs:
+    for output in outputs:
         try:
-            if one.path is not None:
-                require_own(one.path, one.format)
+            if output.path is not None:
+                require_own(output.path, output.format)
         except OSError as error:
             raise pytest.UsageError(f"--health-output: {error}") from None
 
@@ -132,21 +132,21 @@ def require_own_files(outputs: Sequence[Output]) -> None:
 def _require_places(outputs: Sequence[Output], report: Path | None) -> None:
     """Refuse two things for one file, of which only the last would be there."""
     taken = [] if report is None else [("the report", report)]
-    for one in outputs:
-        if one.path is None:
+    for output in outputs:
+        if output.path is None:
             continue
         for what, path in taken:
-            if is_same_file(path, one.path):
+            if is_same_file(path, output.path):
                 raise pytest.UsageError(
-                    f"--health-output: {what} and {one.format} can't both go to {one.path}; "
+                    f"--health-output: {what} and {output.format} can't both go to {output.path}; "
                     "name another file"
                 )
-        taken.append((one.format, one.path))
+        taken.append((output.format, output.path))
 
 
 def find_stdout_output(outputs: Sequence[Output]) -> Output | None:
     """Return the one that goes to standard output, None where none does."""
-    return next((one for one in outputs if one.path is None), None)
+    return next((output for output in outputs if output.path is None), None)
 
 
 def _parse(text: str, folder: Path) -> Output:

@@ -43,9 +43,9 @@ def require_own(path: Path, form: str) -> None:
         )
 
 
-def is_same_file(one: Path, other: Path) -> bool:
+def is_same_file(path: Path, other: Path) -> bool:
     """Tell whether two paths, or what they lead to, are one file."""
-    return os.path.realpath(one) == os.path.realpath(other)
+    return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _is_own(path: Path, beginning: str) -> bool:

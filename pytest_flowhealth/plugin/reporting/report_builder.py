@@ -45,7 +45,7 @@ def build_report(run: HealthRun, pytest_exit: int) -> Document:
         trends = run.history.find_trends(results, run.samples)
     problems = [*run.problems, *_find_problems(run, results, pytest_exit)]
     clean = run.sanitizer
-    problems = [clean.problem(one) for one in dict.fromkeys(problems)]
+    problems = [clean.problem(problem) for problem in dict.fromkeys(problems)]
     run.reported_problems = tuple(problem.text for problem in problems)
     verdict = derive_verdict(attribute_root_causes(results), problems)
     allowed = run.config.option.health_allow == verdict.status.value
@@ -161,8 +161,12 @@ def _find_test_problems(run: HealthRun) -> Iterator[RunProblem]:
 def _find_requirements_only(run: HealthRun, results: list[CheckResult]) -> Iterator[RunProblem]:
     """Yield a problem if only what a requested component requires was checked, not the component."""
     requested = set() if run.monitor else set(run.config.option.health_component)
-    ours = [one for one in results if one.component in requested]
-    if requested and len(ours) < len(results) and all(one.outcome is Outcome.SKIP for one in ours):
+    ours = [result for result in results if result.component in requested]
+    if (
+        requested
+        and len(ours) < len(results)
+        and all(result.outcome is Outcome.SKIP for result in ours)
+    ):
         yield RunProblem(f"every check of {', '.join(sorted(requested))} was skipped")
 
 

@@ -68,25 +68,25 @@ class RunHistory:
         if metric not in self._past:
             nothing: list[PastMeasurement] = []
             found, problem = query_reader(
-                self.path, lambda file: self._asked(file, metric), nothing
+                self.path, lambda file: self._find_past(file, metric), nothing
             )
             self._problem = self._problem or problem
             if len(found) < FEWEST:
                 # A file that is new here; the server may know more of this host.
-                known = self._of_server(lambda server: self._asked(server, metric), nothing)
+                known = self._ask_server(lambda server: self._find_past(server, metric), nothing)
                 found = max(found, known, key=len)
             self._past[metric] = found
         return self._past[metric]
 
-    def _asked(self, history: Reader, metric: str) -> list[PastMeasurement]:
+    def _find_past(self, history: Reader, metric: str) -> list[PastMeasurement]:
         run = history.run_named(self._against) if self._against else None
         before = run.uid if run else None
         found = history.past(metric, self._fingerprint, limit=MOST, before=before)
         chosen = history.of_run(run.uid, metric) if run else None
-        return [one for one in (*found, chosen) if one is not None and one.run != self.uid]
+        return [past for past in (*found, chosen) if past is not None and past.run != self.uid]
 
-    def _of_server(self, ask: Callable[[Reader], Result], otherwise: Result) -> Result:
-        """Ask the server, where there is one; that it keeps a comparison from being made is told."""
+    def _ask_server(self, ask: Callable[[Reader], Result], otherwise: Result) -> Result:
+        """Ask the server if there is one; if it fails, note why a comparison is missing."""
         if self._server is None:
             return otherwise
         try:
@@ -106,32 +106,32 @@ class RunHistory:
             return
         name = self._against
         run, _ = query_reader(self.path, lambda file: file.run_named(name), None)
-        if run is None and self._of_server(lambda server: server.run_named(name), None) is None:
+        if run is None and self._ask_server(lambda server: server.run_named(name), None) is None:
             newest = ", ".join(self._newest())
-            told = f"the newest are {newest}" if newest else "the history has none yet"
-            raise UsageError(f"--health-compare: there is no run {name!r}; {told}")
+            hint = f"the newest are {newest}" if newest else "the history has none yet"
+            raise UsageError(f"--health-compare: there is no run {name!r}; {hint}")
 
     def _newest(self) -> list[str]:
         def newest(history: Reader) -> list[str]:
-            return [one.uid for one in history.runs(limit=3)]
+            return [run.uid for run in history.runs(limit=3)]
 
         nothing: list[str] = []
-        return query_reader(self.path, newest, nothing)[0] or self._of_server(newest, nothing)
+        return query_reader(self.path, newest, nothing)[0] or self._ask_server(newest, nothing)
 
     def find_trends(self, checks: Sequence[CheckResult], samples: Samples) -> tuple[Trend, ...]:
         """Return how each threshold's figure went."""
         found = []
         for check in checks:
-            units = {one.name: one.unit for one in check.measurements}
-            for one in check.thresholds:
-                metric = name_metric(check.id, check.component, one.measurement)
-                now = _figure(samples.get(metric, ()), one)
+            units = {measurement.name: measurement.unit for measurement in check.measurements}
+            for threshold in check.thresholds:
+                metric = name_metric(check.id, check.component, threshold.measurement)
+                now = _figure(samples.get(metric, ()), threshold)
                 if now is None:
                     continue
-                before = [run.figure(one.statistic or DEFAULT) for run in self.past(metric)]
+                before = [run.figure(threshold.statistic or DEFAULT) for run in self.past(metric)]
                 values = [value for value in before if value is not None]
-                name = name_metric(check.id, check.component, one.name)
-                found.append(make_trend(name, units.get(one.measurement, "1"), values, now))
+                name = name_metric(check.id, check.component, threshold.name)
+                found.append(make_trend(name, units.get(threshold.measurement, "1"), values, now))
         return tuple(found)
 
     def compare_results(
@@ -142,42 +142,49 @@ class RunHistory:
             return list(checks), ()
         found: list[RunComparison] = []
         results = []
-        among = _judgeable(checks, samples)
+        among = _count_comparable(checks, samples)
         for check in checks:
-            ours = [self._compared(check, one, samples, among) for one in check.measurements]
-            told = [one for one in ours if one is not None]
-            found += told
-            results.append(_warned(check, [one for one in told if one.outcome == "worse"]))
+            comparisons = [
+                self._compare_measurement(check, measurement, samples, among)
+                for measurement in check.measurements
+            ]
+            made = [comparison for comparison in comparisons if comparison is not None]
+            found += made
+            results.append(
+                _add_regressions(
+                    check, [comparison for comparison in made if comparison.outcome == "worse"]
+                )
+            )
         return results, tuple(found)
 
-    def _compared(
+    def _compare_measurement(
         self, check: CheckResult, taken: Measurement, samples: Samples, among: int
     ) -> RunComparison | None:
         metric = name_metric(check.id, check.component, taken.name)
         now = samples.get(metric)
         if not now:
             return None
-        past = [one.samples for one in self.past(metric)]
-        return compare(metric, taken.unit, now, past, _better(check, taken.name), among)
+        past = [run.samples for run in self.past(metric)]
+        return compare(metric, taken.unit, now, past, _find_direction(check, taken.name), among)
 
     def record(self, document: Document, samples: Samples) -> Document:
         """Keep the run, and return its document with what became of it."""
         settings = self._target.config.history
         reports = self._target.config.feedback.keep
-        kept = record_run(
+        result = record_run(
             self.path,
             make_run_record(
                 document.health, encode_report(document), samples, self._fingerprint, self.uid
             ),
             Retention(settings.samples, settings.rollups, settings.runs, reports),
         )
-        shipped = self._shipped(document)
-        problems = [one for one in (kept.problem or self._problem, shipped) if one]
-        told = HistoryEntry(self.uid, kept.kept, kept.waiting, "; ".join(problems) or None)
-        health = msgspec.structs.replace(document.health, history=told)
+        shipped = self._ship(document)
+        problems = [problem for problem in (result.problem or self._problem, shipped) if problem]
+        entry = HistoryEntry(self.uid, result.kept, result.waiting, "; ".join(problems) or None)
+        health = msgspec.structs.replace(document.health, history=entry)
         return msgspec.structs.replace(document, health=health)
 
-    def _shipped(self, document: Document) -> str | None:
+    def _ship(self, document: Document) -> str | None:
         """Send the run to the server, where there is one; return what went wrong."""
         shipper = self._place.start_write_client()
         if shipper is None:
@@ -242,30 +249,37 @@ def _figure(samples: Sequence[float], threshold: ThresholdResult) -> float | Non
         return None
 
 
-def _better(check: CheckResult, measurement: str) -> Better | None:
-    return next((one.better for one in check.thresholds if one.measurement == measurement), None)
+def _find_direction(check: CheckResult, measurement: str) -> Better | None:
+    return next(
+        (
+            threshold.better
+            for threshold in check.thresholds
+            if threshold.measurement == measurement
+        ),
+        None,
+    )
 
 
-def _judgeable(checks: Sequence[CheckResult], samples: Samples) -> int:
-    """Return how many measurements of a run can be told to be worse, at least 1."""
+def _count_comparable(checks: Sequence[CheckResult], samples: Samples) -> int:
+    """Return how many measurements of a run can be compared, at least 1."""
     names = {
-        name_metric(check.id, check.component, one.name)
+        name_metric(check.id, check.component, measurement.name)
         for check in checks
-        for one in check.measurements
-        if _better(check, one.name)
+        for measurement in check.measurements
+        if _find_direction(check, measurement.name)
     }
     return max(1, len(names & samples.keys()))
 
 
-def _warned(check: CheckResult, worse: Sequence[RunComparison]) -> CheckResult:
-    """Return a check with its regressions told; one that passed warns."""
+def _add_regressions(check: CheckResult, worse: Sequence[RunComparison]) -> CheckResult:
+    """Return a check with its regressions in its message; a check that passed becomes a warn."""
     if not worse:
         return check
     texts = [
-        f"{one.measurement} {format_number(one.now)}{unit_suffix(one.unit)} is {abs(one.change or 0):.0%} worse "
-        f"than the median of the last {one.runs} runs here, "
-        f"{format_number(one.median or 0)}{unit_suffix(one.unit)}, beyond their noise"
-        for one in worse
+        f"{comparison.measurement} {format_number(comparison.now)}{unit_suffix(comparison.unit)} is {abs(comparison.change or 0):.0%} worse "
+        f"than the median of the last {comparison.runs} runs here, "
+        f"{format_number(comparison.median or 0)}{unit_suffix(comparison.unit)}, beyond their noise"
+        for comparison in worse
     ]
     passed = check.outcome is Outcome.PASS
     return msgspec.structs.replace(

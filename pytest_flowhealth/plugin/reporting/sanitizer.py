@@ -29,6 +29,8 @@ class Sanitizer:
 
     def text(self, value: str, limit: int = 2_000) -> str:
         """Return `value` without secrets and control characters."""
+        if not value:
+            return value
         return printable(self.redact(value), limit)
 
     def name(self, value: str) -> str:
@@ -45,11 +47,11 @@ class Sanitizer:
             message=self.text(check.message),
             remedy=None if check.remedy is None else self.text(check.remedy),
             blocked_by=None if check.blocked_by is None else self.name(check.blocked_by),
-            measurements=tuple(self._measurement(one) for one in check.measurements),
-            thresholds=tuple(self._threshold(one) for one in check.thresholds),
+            measurements=tuple(map(self._measurement, check.measurements)),
+            thresholds=tuple(map(self._threshold, check.thresholds)),
             details=self.tree(check.details),
-            requires=tuple(self.name(one) for one in check.requires),
-            depends=tuple(self.name(one) for one in check.depends),
+            requires=tuple(map(self.name, check.requires)),
+            depends=tuple(map(self.name, check.depends)),
             location=None if check.location is None else self.text(check.location),
         )
 
@@ -60,7 +62,7 @@ class Sanitizer:
     def tree(self, value: Any, depth: int = 0) -> Any:
         """Return a tree of dicts, lists and scalars with every text in it cleaned."""
         if isinstance(value, str):
-            return self._leaf(value)
+            return self._known.get(value) or self._leaf(value)
         if isinstance(value, (dict, list, tuple)):
             return self._branch(value, depth) if depth < _DEEPEST else "..."
         if value is None or isinstance(value, (bool, int, float)):
@@ -78,21 +80,23 @@ class Sanitizer:
 
     def _branch(self, value: Any, depth: int) -> Any:
         if isinstance(value, dict):
-            return {self._leaf(str(key)): self.tree(one, depth + 1) for key, one in value.items()}
-        return [self.tree(one, depth + 1) for one in value]
+            return {
+                self._leaf(str(key)): self.tree(child, depth + 1) for key, child in value.items()
+            }
+        return [self.tree(child, depth + 1) for child in value]
 
-    def _measurement(self, one: Measurement) -> Measurement:
-        if one.problem is None and one.doubt is None and one.name.isidentifier():
-            return one
+    def _measurement(self, taken: Measurement) -> Measurement:
+        if taken.problem is None and taken.doubt is None and taken.name.isidentifier():
+            return taken
         return msgspec.structs.replace(
-            one,
-            name=self.text(one.name),
-            unit=self.text(one.unit),
-            problem=None if one.problem is None else self.text(one.problem),
-            doubt=None if one.doubt is None else self.text(one.doubt),
+            taken,
+            name=self.text(taken.name),
+            unit=self.text(taken.unit),
+            problem=None if taken.problem is None else self.text(taken.problem),
+            doubt=None if taken.doubt is None else self.text(taken.doubt),
         )
 
-    def _threshold(self, one: ThresholdResult) -> ThresholdResult:
-        if one.note is None:
-            return one
-        return msgspec.structs.replace(one, note=self.text(one.note))
+    def _threshold(self, result: ThresholdResult) -> ThresholdResult:
+        if result.note is None:
+            return result
+        return msgspec.structs.replace(result, note=self.text(result.note))

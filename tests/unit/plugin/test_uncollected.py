@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.plugin.collection.assertions import find_vain_assertions
-from pytest_flowhealth.plugin.collection.source_scan import is_fully_collected
-from pytest_flowhealth.plugin.collection.uncollected import find_uncollected, read_checks
+from pytest_flowhealth.plugin.collection.uncollected import (
+    find_uncollected,
+    is_fully_collected,
+    read_checks,
+)
 
 SOURCE = """
 import pytest
