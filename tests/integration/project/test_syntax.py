@@ -259,13 +259,14 @@ def test_where_node_may_be_told_of_other_places_a_missing_package_is_no_fault(
     ("text", "is_fault"),
     [
         ("const fs = require('fs')", True),
-        ("import { createRequire } from 'module'\nconst require = createRequire('/')\nrequire('fs')", False),
+        (
+            "import { createRequire } from 'module'\nconst require = createRequire('/')\nrequire('fs')",
+            False,
+        ),
         ("function a() {\nrequire('fs')\n}", False),
     ],
 )
-def test_an_es_module_can_not_call_require(
-    project: NpmProject, text: str, is_fault: bool
-) -> None:
+def test_an_es_module_can_not_call_require(project: NpmProject, text: str, is_fault: bool) -> None:
     write(project.root, {"package.json": '{"type": "module"}'})
     found = parse(project, {"a.js": text})["a.js"]
     assert bool(found and "calls require, which no ES module has" in found.message) == is_fault
