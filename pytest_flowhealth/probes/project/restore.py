@@ -32,7 +32,7 @@ def find_remedy(root: Path, layout: Layout | None, path: Path) -> str | None:
         changed = _git(root, "diff", "--quiet", "HEAD", "--", str(path)) == 1
         shown = path.relative_to(root) if path.is_relative_to(root) else path
         return f"git checkout -- {shlex.quote(str(shown))}" if changed else None
-    if layout is None or "node_modules" in path.parts:
+    if layout is None or "node_modules" in path.parts or path.name.startswith(".env"):
         return None
     return find_build_command(layout, path)
 

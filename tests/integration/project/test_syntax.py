@@ -225,6 +225,8 @@ def test_an_import_that_is_missing_or_broken_is_a_fault_of_the_file(
         ("const a = require('absent/part')", "absent/part"),
         ("import a from '@absent/part'", "@absent/part"),
         ("const a = require('declared')", None),
+        ("const a = require('present/gone')", "present/gone"),
+        ("import a from 'app/self'", None),
         ("const a = require('omitted')", "omitted"),
         ("const fs = require('fs')\nconst b = require('present')", None),
         ("/*\nconst a = require('./gone')\n*/\nconst t = `\nrequire('./gone')`", None),
@@ -238,8 +240,9 @@ def test_only_what_is_imported_whenever_a_file_runs_must_exist(
     project: NpmProject, text: str, missing: str | None
 ) -> None:
     others = {
-        "package.json": '{"dependencies": {"declared": "1"}, "devDependencies": {"omitted": "1"}}',
+        "package.json": '{"name": "app", "dependencies": {"declared": "1"}, "devDependencies": {"omitted": "1"}}',
         "node_modules/present/package.json": "{}",
+        "node_modules/present/index.js": "1",
         "there.js": "1",
     }
     write(project.root, others)
@@ -248,10 +251,11 @@ def test_only_what_is_imported_whenever_a_file_runs_must_exist(
     assert (found and found.message) == (missing and message)
 
 
+@pytest.mark.parametrize("start", ["node -r ./paths.js a.js", "NODE_PATH=src node a.js"])
 def test_where_node_may_be_told_of_other_places_a_missing_package_is_no_fault(
-    project: NpmProject,
+    project: NpmProject, start: str
 ) -> None:
-    write(project.root, {"package.json": '{"scripts": {"start": "node -r ./paths.js a.js"}}'})
+    write(project.root, scripts={"start": start})
     assert parse(project, {"a.js": "require('absent')"}) == {"a.js": None}
 
 

@@ -38,7 +38,7 @@ const REQUIRE = new RegExp(
   "gm",
 );
 /** What may have Node find a package elsewhere than in node_modules: nothing is said of packages then. */
-const REDIRECTION = /alias|tsconfig-paths|module-path|--?(?:r|require|import|loader|experimental-loader)\b/;
+const REDIRECTION = /NODE_PATH|alias|tsconfig-paths|module-path|--?(?:r|require|import|loader|experimental-loader)\b/;
 const PACKAGE = /^(?:@[\w.~-]+\/)?[a-z0-9][\w.~-]*(?=\/|$)/;
 const MOST_IMPORTS = 2_000;
 const MODULE_SYNTAX = /^\s*(?:import|export)\b/m;
@@ -125,11 +125,11 @@ async function importsOf(file, modules) {
       return [{ specifier: "", target: undefined }];
     }
     return specifiers
-      .filter((each) => isRelative(each) || isMissingPackage(require, file, each))
+      .filter((each) => isRelative(each) || (resolve(require, each) === null && isMissingPackage(require, file, each)))
       .map((specifier) => ({ specifier, target: resolve(require, specifier) }));
   }
   const specifiers = await modules.imports(text);
-  const missing = specifiers.filter((each) => isMissingPackage(require, file, each));
+  const missing = specifiers.filter((each) => !hasPackage(require, each) && isMissingPackage(require, file, each));
   return [
     ...missing.map((specifier) => ({ specifier, target: null })),
     ...specifiers.filter(isRelative).map((specifier) => {
@@ -159,7 +159,7 @@ async function requiredBy(text, modules) {
   if ((await modules.error(text)) !== null) return matches.map(specifierOf).filter(isRelative); // no strict code
   const isAtTop = async (/** @type {RegExpMatchArray[]} */ some) => {
     let marked = text;
-    for (const { index = 0 } of some.toReversed()) marked = `${marked.slice(0, index)}import "at:${index}";${marked.slice(index)}`;
+    for (const { index = 0 } of [...some].reverse()) marked = `${marked.slice(0, index)}import "at:${index}";${marked.slice(index)}`;
     const imports = await modules.imports(marked);
     return some.every(({ index }) => imports.includes(`at:${index}`));
   };
@@ -170,7 +170,19 @@ async function requiredBy(text, modules) {
 }
 
 /**
- * Tell whether a package is in none of the folders in which Node looks for it.
+ * Tell whether a package is in one of the folders in which Node looks for it.
+ *
+ * @param {NodeJS.Require} require
+ * @param {string} specifier
+ */
+function hasPackage(require, specifier) {
+  const name = PACKAGE.exec(specifier)?.[0] ?? "";
+  return (require.resolve.paths(specifier) ?? []).some((folder) => existsSync(path.join(folder, name)));
+}
+
+/**
+ * Tell whether what Node does not find is missing: it is a package's, no check of the dependencies has
+ * it as its subject, and nothing makes the application look for it elsewhere.
  *
  * @param {NodeJS.Require} require
  * @param {string} file what imports it
@@ -179,13 +191,14 @@ async function requiredBy(text, modules) {
 function isMissingPackage(require, file, specifier) {
   const name = PACKAGE.exec(specifier)?.[0];
   if (!name || nodeModule.isBuiltin(specifier) || name === "electron") return false;
-  if ((require.resolve.paths(specifier) ?? []).some((folder) => existsSync(path.join(folder, name)))) return false;
   if (REDIRECTION.test(process.env.NODE_OPTIONS ?? "")) return false;
+  const isThere = hasPackage(require, specifier);
   for (let at = path.dirname(file); ; at = path.dirname(at)) {
     if (existsSync(path.join(at, ".pnp.cjs"))) return false;
     const manifest = readJson(path.join(at, "package.json"));
-    // What is in `dependencies` is another check's subject; one for development may be left out on purpose.
-    if (manifest?.dependencies?.[name] || REDIRECTION.test(JSON.stringify(manifest))) return false;
+    if (manifest?.name === name || REDIRECTION.test(JSON.stringify(manifest))) return false;
+    // One for development may be left out on purpose, and is no other check's subject then.
+    if (!isThere && manifest?.dependencies?.[name]) return false;
     if (at === path.dirname(at)) return true;
   }
 }

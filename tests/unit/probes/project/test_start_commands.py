@@ -38,9 +38,10 @@ def describe(plan: StartPlan) -> list[str]:
     [
         ("node dist/main", ["module:dist/main"]),
         ("node .", ["module:."]),
-        ("node --enable-source-maps --env-file=.env ./dist/main.js --port 1", ["module:./dist/main.js"]),
-        ("node -r dotenv/config --import ./a.mjs dist/main", ["module:dist/main"]),
-        ("node --env-file .env -C production server.js", ["module:server.js"]),
+        ("node --enable-source-maps --env-file=.env ./dist/main.js --port 1", ["?file:.env", "module:./dist/main.js"]),
+        ("node -r dotenv/config --import ./a.mjs dist/main", ["module:./a.mjs", "module:dist/main"]),
+        ("node --env-file .env -C production server.js", ["?file:.env", "module:server.js"]),
+        ("node --env-file-if-exists=.env --require=./a server.js -r ./b", ["module:./a", "module:server.js"]),
         ("node --max-old-space-size 4096 --inspect server.js", ["module:server.js"]),
         ("node --unknown-option server.js", ["?module:server.js"]),
         ("node 'my server.js' > log.txt 2>&1", ["module:my server.js"]),
