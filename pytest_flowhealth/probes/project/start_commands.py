@@ -72,13 +72,16 @@ def read_start_plan(package: ProjectPackage, packages: Sequence[ProjectPackage])
         packages: All packages of the project, for commands that run the scripts of others.
     """
     plan = StartPlan([], [], [], [])
+    done: set[tuple[str, str]] = set()
     for name in START_SCRIPTS:
-        if name in scripts_of(package):
+        # What `start` runs as well, it may have built before.
+        if name in scripts_of(package) and (package.folder, name) not in done:
             reader = _ScriptReader(plan, packages, _origin(package, name))
             plan.scripts.append(reader.origin)
             reader.read_script(package, name)
+            done |= reader.done
     for name in PRODUCTION_SCRIPTS:
-        if name in scripts_of(package):
+        if name in scripts_of(package) and (package.folder, name) not in done:
             reader = _ScriptReader(plan, packages, _origin(package, name), optional=True)
             reader.read_script(package, name)
     if "start" not in scripts_of(package) and (Path(package.folder) / "server.js").is_file():
@@ -136,6 +139,7 @@ class _ScriptReader:
         optional: bool = False,
     ) -> None:
         self.origin = origin
+        self.done: set[tuple[str, str]] = set()
         self._plan = plan
         self._packages = packages
         self._running: list[tuple[str, str]] = []
@@ -148,6 +152,7 @@ class _ScriptReader:
         if (package.folder, name) in self._running or len(self._running) >= _SCRIPT_DEPTH:
             return
         self._running.append((package.folder, name))
+        self.done.add((package.folder, name))
         scripts = scripts_of(package)
         for each in (f"pre{name}", name):
             if each in scripts:

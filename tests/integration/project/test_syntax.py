@@ -251,6 +251,13 @@ def test_only_what_is_imported_whenever_a_file_runs_must_exist(
     assert (found and found.message) == (missing and message)
 
 
+@pytest.mark.parametrize("name", ["www", "www.js", "www.cjs"])
+def test_a_program_with_a_hashbang_is_followed(project: NpmProject, name: str) -> None:
+    found = parse(project, {name: "#!/usr/bin/env node\nvar app = require('./app');"})[name]
+    assert found
+    assert found.message.endswith("imports ./app, which is missing")
+
+
 @pytest.mark.parametrize("start", ["node -r ./paths.js a.js", "NODE_PATH=src node a.js"])
 def test_where_node_may_be_told_of_other_places_a_missing_package_is_no_fault(
     project: NpmProject, start: str

@@ -40,6 +40,7 @@ const REQUIRE = new RegExp(
 /** What may have Node find a package elsewhere than in node_modules: nothing is said of packages then. */
 const REDIRECTION = /NODE_PATH|alias|tsconfig-paths|module-path|--?(?:r|require|import|loader|experimental-loader)\b/;
 const PACKAGE = /^(?:@[\w.~-]+\/)?[a-z0-9][\w.~-]*(?=\/|$)/;
+const NODE_PROGRAM = /^#!.*\bnode\b/;
 const MOST_IMPORTS = 2_000;
 const MODULE_SYNTAX = /^\s*(?:import|export)\b/m;
 /** How native add-ons begin: ELF, PE, and Mach-O in both byte orders and universal. */
@@ -115,10 +116,13 @@ async function parseWithImports(file, modules, seen) {
  * @returns {Promise<Import[]>}
  */
 async function importsOf(file, modules) {
-  if (!SCRIPTS.has(path.extname(file))) return [];
-  const text = (await fs.readFile(file, "utf8")).replace(/^\ufeff/, "");
+  const extension = path.extname(file);
+  if (extension && !SCRIPTS.has(extension)) return [];
+  const content = await fs.readFile(file, "utf8");
+  if (!extension && !NODE_PROGRAM.test(content)) return [];
+  const text = content.replace(/^\ufeff?(?:#!.*)?/, "");
   const require = createRequire(file);
-  if (scriptError(text) === null && path.extname(file) !== ".mjs") {
+  if (scriptError(text) === null && extension !== ".mjs") {
     const specifiers = await requiredBy(text, modules);
     const isModule = (await kindsOf({ path: file, runner: "node" }))[0] === "module";
     if (isModule && specifiers.length && (await modules.error(`${text}\nlet require;`)) === null) {
@@ -244,7 +248,7 @@ export async function parseContent(file, content, modules) {
   const text = content.toString("utf8").replace(/^\ufeff/, "");
   if (extension === ".json") return parseJson(text);
   if (TYPED.has(extension)) return await parseTypeScript(file, text);
-  const isScript = extension ? SCRIPTS.has(extension) : /^#!.*\bnode\b/.test(text);
+  const isScript = extension ? SCRIPTS.has(extension) : NODE_PROGRAM.test(text);
   return isScript ? await parseJavaScript(file, text, modules) : PARSED;
 }
 

@@ -127,6 +127,13 @@ def test_returns_as_undecided_what_it_can_not_tell(tmp_path: Path, start: str) -
     assert len(plan.undecided) == 1
 
 
+def test_a_script_that_start_runs_is_not_read_once_more(tmp_path: Path) -> None:
+    scripts = {"build": "tsc", "serve": "node dist/main", "start:prod": "node dist/prod"}
+    plan = plan_of(tmp_path, "npm run build && npm run serve && npm run start:prod", **scripts)
+    assert describe(plan) == ["+module:dist/main", "+module:dist/prod"]
+    assert describe(plan_of(tmp_path, "node a.js", serve="node dist/main"))[1] == "module:dist/main"
+
+
 def test_reads_prestart_before_start(tmp_path: Path) -> None:
     assert describe(plan_of(tmp_path, "node a.js", prestart="npm run build", build="tsc")) == [
         "+module:a.js"
