@@ -49,7 +49,7 @@ def judge_version(health: Health, program: str, found: ProgramVersion) -> None:
         health.warn(message)
 
 
-@pytest.mark.health("system", timeout=40, remedy="nvm install 22")
+@pytest.mark.health("system", timeout=40)
 def test_node(health: Health, versions: Future[Versions]) -> None:
     """Node is there, and its version in system.node, else engines and devEngines, else >=20."""
     found = versions.result()

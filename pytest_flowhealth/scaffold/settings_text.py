@@ -104,9 +104,9 @@ def _notes(name: str, found: ProjectInfo) -> list[str]:
     if name == "redis" and found.redis:
         client = one_line(found.redis, 100)
         return [
-            f"# Found: {client} among the dependencies. REDIS_URL of the environment names the server, "
-            "else it is looked for",
-            "# at its usual port of this machine.",
+            f"# Found: {client} among the dependencies. The environment, the start script or an .env file "
+            "names the server,",
+            "# else it is looked for at its usual port of this machine; `flowhealth config` shows where.",
         ]
     if name == "npm" and found.is_private:
         return ["# package.json says private: nothing is looked for in the registry."]

@@ -128,8 +128,11 @@ def _active(item: Any) -> Iterator[None]:
 
 def forget_prefetched(item: pytest.Item) -> None:
     """Let the prefetched fixtures of `item` start again when they are asked for next."""
+    node: Any = item
+    if not node._request:  # noqa: SLF001  # pytest drops it at the end of an attempt, and a fixture's end needs it
+        node._initrequest()  # noqa: SLF001  # as pytest does for another attempt
     for definition in _prefetched(item).values():
-        definition.finish(item._request)  # type: ignore[attr-defined]  # noqa: SLF001  # as above
+        definition.finish(node._request)  # noqa: SLF001  # as above
 
 
 def _find_fixtures(items: list[pytest.Item]) -> dict[str, tuple[Any, bool]]:

@@ -73,6 +73,7 @@ def find_needs(
         place = folder / words[1] if len(words) > 1 and output.takes_folder else folder
         yield Need(origin, command, place, "output", output=output)
     elif program == "node" and words:
+        yield from _option_needs(origin, rest, command, folder)
         # After an option that is not known, the first word may be its value.
         if not (doubtful[0] and any((folder / word).exists() for word in words[1:])):
             yield Need(origin, command, folder, "module", first, certain=not doubtful[0])
@@ -91,6 +92,22 @@ def find_needs(
         path = first if program in {"sh", "bash"} else path
         if path:
             yield Need(origin, command, folder, "file", path, runner="tool")
+
+
+def _option_needs(origin: str, rest: list[str], command: str, folder: Path) -> Iterator[Need]:
+    """Yield the files that Node's options name, without which it does not start."""
+    words = iter(rest)
+    for option in words:
+        if not option.startswith("-") or option == "--":
+            break
+        name, equals, path = option.partition("=")
+        if not equals and name in VALUE_OPTIONS["node"]:
+            path = next(words, "")
+        if name in {"-r", "--require", "--import"} and path.startswith(("./", "../")):
+            yield Need(origin, command, folder, "module", path)
+        elif name == "--env-file" and path and not (folder / path).exists():
+            # Node refuses to start, but such a file is often kept only where the application runs.
+            yield Need(origin, command, folder, "file", path, runner="tool", certain=False)
 
 
 def _runner_needs(

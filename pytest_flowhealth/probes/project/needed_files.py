@@ -72,13 +72,14 @@ def _missing_of_list(path: Path, folder: Path) -> str | None:
         return path.relative_to(folder).as_posix()
     names = listed.get("files", []) if isinstance(listed, dict) else []
     wanted = [name for name in names if isinstance(name, str)]
-    if _at(listed, "config", "output") == "standalone" and not _is_installed(folder, "next"):
+    if _at(listed, "config", "output") == "standalone" and not is_installed(folder, "next"):
         # A standalone output is started by the server that the build has put beside it.
         wanted.append("server.js")
     return next((name for name in wanted if not (folder / name).exists()), None)
 
 
-def _is_installed(folder: Path, program: str) -> bool:
+def is_installed(folder: Path, program: str) -> bool:
+    """Tell whether a script that runs in `folder` finds a program in some node_modules/.bin."""
     return any(
         (each / "node_modules/.bin" / program).exists() for each in (folder, *folder.parents)
     )

@@ -24,6 +24,9 @@ AGENT = Path(__file__).with_name("agent") / "agent.mjs"
 _GRACE = 3.0
 """Seconds that the process has after a question's time limit, before it counts as hung."""
 
+_READY = b'{"ready":true}'
+"""The line before which the output is not the agent's: NODE_OPTIONS may load what prints."""
+
 _Pending = dict[int, tuple[Future[Any], float]]
 """The futures without an answer, by the question's number, with the time at which each is late."""
 
@@ -142,7 +145,7 @@ def _resolve_answers(process: subprocess.Popen[bytes], pending: _Pending) -> str
     """Resolve futures to the end of the output, or return why that can't be waited for."""
     pipe = process.stdout
     assert pipe is not None  # noqa: S101  # it was asked for
-    buffer, why = b"", ""
+    buffer, why, is_ready = b"", "", False
     with pipe, selectors.DefaultSelector() as selector:
         selector.register(pipe, selectors.EVENT_READ)
         while not why:
@@ -151,7 +154,11 @@ def _resolve_answers(process: subprocess.Popen[bytes], pending: _Pending) -> str
                 if not chunk:
                     break
                 *lines, buffer = (buffer + chunk).split(b"\n")
-                why = "".join(_resolve(pending, line) for line in lines)
+                if not is_ready and _READY in lines:
+                    lines = lines[lines.index(_READY) + 1 :]
+                    is_ready = True
+                if is_ready:
+                    why = "".join(_resolve(pending, line) for line in lines)
             elif _is_late(pending):
                 why = "it gave no answer in time"
     return why

@@ -10,6 +10,7 @@ from pathlib import Path
 from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.probes import command
 from pytest_flowhealth.probes.project.layout import Layout, ProjectPackage
+from pytest_flowhealth.probes.project.needed_files import is_installed
 from pytest_flowhealth.probes.project.start_commands import scripts_of, split_commands
 
 GIT_SECONDS = 5.0
@@ -31,7 +32,9 @@ def find_remedy(root: Path, layout: Layout | None, path: Path) -> str | None:
         changed = _git(root, "diff", "--quiet", "HEAD", "--", str(path)) == 1
         shown = path.relative_to(root) if path.is_relative_to(root) else path
         return f"git checkout -- {shlex.quote(str(shown))}" if changed else None
-    return find_build_command(layout, path) if layout else None
+    if layout is None or "node_modules" in path.parts or path.name.startswith(".env"):
+        return None
+    return find_build_command(layout, path)
 
 
 def find_build_command(layout: Layout, path: Path) -> str | None:
@@ -70,9 +73,7 @@ def _can_build(package: ProjectPackage) -> bool:
         "=" in program
         or shutil.which(program) is not None
         or (folder / program).exists()
-        or any(
-            (each / "node_modules/.bin" / program).exists() for each in (folder, *folder.parents)
-        )
+        or is_installed(folder, program)
     )
 
 

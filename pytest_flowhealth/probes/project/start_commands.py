@@ -9,14 +9,18 @@ from __future__ import annotations
 import fnmatch
 import re
 import shlex
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from pytest_flowhealth.errors import FlowHealthError
+from pytest_flowhealth.probes.command import run
 from pytest_flowhealth.probes.project.command_needs import Need, find_needs, split_options
 from pytest_flowhealth.probes.project.layout import ProjectPackage
+from pytest_flowhealth.probes.project.needed_files import is_installed
 from pytest_flowhealth.probes.project.start_programs import (
     BUILDERS,
     DEVELOPMENT,
@@ -37,6 +41,8 @@ _RUNNERS = frozenset(("npm", "pnpm", "yarn", "bun"))
 _BUILD_SCRIPT = re.compile(r"(?:^|:|-)(?:build|bundle|compile|dist|generate)")
 _SEPARATORS = frozenset(("&&", "||", ";", "&", "|", "(", ")", "\n"))
 _VERSION = re.compile(r"(?<=.)@[^/]*$")  # `npx serve@14`
+_PROGRAM = re.compile(r"[\w@.-]+")
+_SHELL_SECONDS = 10.0
 _EXEC = frozenset(("-x", "--exec"))
 _MONOREPO_RUNNERS = frozenset(("turbo", "lerna", "nx"))
 _ALL_SCRIPTS = frozenset(("npm-run-all", "npm-run-all2", "run-s", "run-p", "concurrently"))
@@ -66,13 +72,16 @@ def read_start_plan(package: ProjectPackage, packages: Sequence[ProjectPackage])
         packages: All packages of the project, for commands that run the scripts of others.
     """
     plan = StartPlan([], [], [], [])
+    done: set[tuple[str, str]] = set()
     for name in START_SCRIPTS:
-        if name in scripts_of(package):
+        # What `start` runs as well, it may have built before.
+        if name in scripts_of(package) and (package.folder, name) not in done:
             reader = _ScriptReader(plan, packages, _origin(package, name))
             plan.scripts.append(reader.origin)
             reader.read_script(package, name)
+            done |= reader.done
     for name in PRODUCTION_SCRIPTS:
-        if name in scripts_of(package):
+        if name in scripts_of(package) and (package.folder, name) not in done:
             reader = _ScriptReader(plan, packages, _origin(package, name), optional=True)
             reader.read_script(package, name)
     if "start" not in scripts_of(package) and (Path(package.folder) / "server.js").is_file():
@@ -130,6 +139,7 @@ class _ScriptReader:
         optional: bool = False,
     ) -> None:
         self.origin = origin
+        self.done: set[tuple[str, str]] = set()
         self._plan = plan
         self._packages = packages
         self._running: list[tuple[str, str]] = []
@@ -142,6 +152,7 @@ class _ScriptReader:
         if (package.folder, name) in self._running or len(self._running) >= _SCRIPT_DEPTH:
             return
         self._running.append((package.folder, name))
+        self.done.add((package.folder, name))
         scripts = scripts_of(package)
         for each in (f"pre{name}", name):
             if each in scripts:
@@ -165,6 +176,7 @@ class _ScriptReader:
 
     def _read_command(self, words: list[str], place: _Place) -> _Place:
         """Read a command; return where the next one runs."""
+        self._find_program(words, place)
         words = _unwrap(words)
         if not words:
             return place
@@ -178,6 +190,19 @@ class _ScriptReader:
         elif not self._follow(program, rest, place):
             self._take(program, rest, shlex.join(words)[:200], place.folder)
         return place
+
+    def _find_program(self, words: list[str], place: _Place) -> None:
+        """Add a need for a program that is not there though all that is declared is installed."""
+        program = next((word for word in words if not _ASSIGNMENT.match(word)), "")
+        is_known = program in HARMLESS - {"nodemon"} or not _PROGRAM.fullmatch(program)
+        if is_known or self._doubtful or not _is_complete(place.package):
+            return
+        if not is_installed(place.folder, program) and not _is_on_path(program, place.folder):
+            path = f"node_modules/.bin/{program}"
+            text = shlex.join(words)[:200]
+            self._plan.needs.append(
+                Need(self.origin, text, place.folder, "file", path, certain=False)
+            )
 
     def _follow(self, program: str, rest: list[str], place: _Place) -> bool:
         """Read the scripts, or the quoted commands, that a command runs; False if it runs none."""
@@ -310,6 +335,26 @@ class _ScriptReader:
 
 def _origin(package: ProjectPackage, name: str) -> str:
     return f"scripts.{name}" if package.label == "." else f"{package.label}: scripts.{name}"
+
+
+def _is_complete(package: ProjectPackage) -> bool:
+    """Tell whether what package.json declares is in node_modules, that for development too."""
+    folder = Path(package.folder)
+    folders = [each / "node_modules" for each in (folder, *folder.parents)]
+    fields = (package.manifest.get(field) for field in ("dependencies", "devDependencies"))
+    names = [name for field in fields if isinstance(field, dict) for name in field]
+    return bool(names) and all(any((each / name).exists() for each in folders) for name in names)
+
+
+def _is_on_path(program: str, folder: Path) -> bool:
+    """Tell whether npm's shell finds a program, or has a command of that name."""
+    if shutil.which(program):
+        return True
+    try:
+        words = ["sh", "-c", 'command -v -- "$1"', "sh", program]
+        return run(words, cwd=folder, timeout=_SHELL_SECONDS).returncode == 0
+    except FlowHealthError:
+        return True
 
 
 def _unwrap(words: list[str]) -> list[str]:

@@ -49,6 +49,30 @@ def test_slow_start():
     assert result.exit_code == 1
 
 
+def test_a_prefetched_fixture_is_measured_anew_by_each_attempt(run_checks: RunChecks) -> None:
+    source = """
+from pytest_flowhealth import prefetch
+
+@prefetch
+def answer():
+    if count("answer") < 3:
+        raise ConnectionError("down")
+    return 1
+
+@pytest.mark.health("app")
+def test_answer(answer):
+    assert answer.result() == 1
+
+@pytest.mark.health("app", requires="app.answer")
+def test_again(answer):
+    assert answer.result() == 1
+"""
+    result = run_checks(COUNT + source, "--health-retry", "60s")
+
+    assert result.outcomes == {"app.answer": "warn", "app.again": "pass"}
+    assert result.check("app.answer")["message"] == "passed at attempt 3"
+
+
 def test_what_fails_at_every_attempt_and_what_then_skips_is_a_failure(
     run_checks: RunChecks,
 ) -> None:

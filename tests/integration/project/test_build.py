@@ -212,6 +212,38 @@ def test_a_broken_package_json_is_a_fault(tmp_path: Path) -> None:
 BUILD = {"build": "mkdir -p dist && cp src/main.js dist/main.js"}
 
 
+@pytest.mark.parametrize(
+    ("start", "missing"),
+    [
+        ("absent-program a.js", "absent-program"),
+        ("PORT=1 absent-program a.js", "absent-program"),
+        ("npx absent-program a.js", None),
+        ("present a.js", None),
+        ("sh a.js", None),
+        ("ulimit -n 4096; node a.js", None),
+        ("./a.js", None),
+    ],
+)
+def test_a_program_that_no_installed_package_brings_is_warned_of(
+    tmp_path: Path, start: str, missing: str | None
+) -> None:
+    write_module(tmp_path, "ms")
+    files = ("a.js", "node_modules/.bin/present")
+    state = find(
+        tmp_path, files, scripts={"start": start, "build": "node a.js"}, dependencies={"ms": "1"}
+    )
+    text = f"node_modules/.bin/{missing} is missing (scripts.start: {start})"
+    assert describe(state)[1:] == ([], [text] if missing else [])
+    assert [warning.remedy for warning in state.warnings] == [None] * bool(missing)
+
+
+def test_a_program_of_a_package_that_is_left_out_is_another_subject(tmp_path: Path) -> None:
+    write_module(tmp_path, "ms")
+    fields = {"dependencies": {"ms": "1"}, "devDependencies": {"absent-tools": "1"}}
+    state = find(tmp_path, ("a.js",), scripts={"start": "absent-program a.js"}, **fields)
+    assert describe(state)[1:] == ([], [])
+
+
 def test_the_remedy_builds_what_is_missing(tmp_path: Path) -> None:
     write(tmp_path, {"src/main.js": "1"}, name="app", scripts={**START, **BUILD})
     result = run_check(checks.test_artifacts, tmp_path)

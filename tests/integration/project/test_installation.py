@@ -11,7 +11,7 @@ import pytest
 
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.project import Installation, LoadedPackage, NpmProject
-from tests.kit.projects import write, write_module, write_package
+from tests.kit.projects import change, npm, write, write_module, write_package
 
 pytestmark = pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")
 
@@ -197,6 +197,26 @@ def test_the_remedy_is_no_clean_install_where_npm_refuses_the_lock_file(
     assert fault.remedy == "npm install"
     follow(project.root, fault.remedy)
     assert project.installation().faults == []
+
+
+def test_overrides_that_the_lock_file_does_not_have_are_a_fault(project: NpmProject) -> None:
+    change(project.root, overrides={"debug": {"ms": "2.0.0"}})
+    found = project.installation()
+    assert found.lock is not None
+    (fault,) = found.lock.faults
+    assert fault.message.endswith("in it, and the overrides of package.json need 2.0.0")
+    follow(project.root, fault.remedy)
+    after = project.installation()
+    assert after.lock is not None
+    assert (after.lock.faults, after.faults) == ([], [])
+
+
+def test_a_package_that_a_tag_installed_is_whole(project: NpmProject) -> None:
+    change(project.root, dependencies={"ms": "latest", "odd": "npm:is-number@^6", "debug": "^4"})
+    npm(project.root, "install")
+    found = project.installation()
+    assert found.lock is not None
+    assert (found.lock.faults, found.faults, found.warnings) == ([], [], [])
 
 
 def test_packages_that_another_one_brings_with_it_need_no_entry_in_the_lock_file(

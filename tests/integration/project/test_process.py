@@ -1,5 +1,6 @@
 """The Node process behind `NpmProject`: it answers, crashes, hangs, or writes what is no answer."""
 
+import os
 from pathlib import Path
 
 import psutil
@@ -10,7 +11,7 @@ from pytest_flowhealth.probes.project import NpmProject
 from pytest_flowhealth.probes.project.process import AgentProcess
 from tests.kit.waiting import wait_for
 
-READ = 'import { createInterface } from "node:readline";\ncreateInterface({ input: process.stdin }).on("line", (line) => {\n'
+READ = 'import { createInterface } from "node:readline";\nconsole.log(\'{"ready":true}\');\ncreateInterface({ input: process.stdin }).on("line", (line) => {\n'
 
 
 def agent(folder: Path, body: str) -> AgentProcess:
@@ -50,6 +51,15 @@ def test_a_crash_or_an_unreadable_answer_is_unknown_with_its_reason(
     with pytest.raises(MeasurementUnavailable, match=says):
         process.ask("tree", seconds=30).result()
     process.close()
+
+
+def test_what_node_options_load_may_print(tmp_path: Path) -> None:
+    hook = tmp_path / "hook.cjs"
+    hook.write_text('console.log("loaded"); process.stdout.write("no end of line");')
+    (tmp_path / "package.json").write_text("{}")
+    project = NpmProject(tmp_path, environment={**os.environ, "NODE_OPTIONS": f"--require {hook}"})
+    assert project.layout().packages
+    project.close()
 
 
 def test_a_process_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_file_that_node_runs_parses_and_does_not_run(project: NpmProject) -> N
     ran = project.root / "ran"
     whole = {
         "a.js": "module.exports = { a: 1 }; return;",
-        "detected.js": "import a from 'a';\nexport default await a;",
+        "detected.js": "import a from 'fs';\nexport default await a;",
         "a.mjs": "import a from './a.json' with { type: 'json' };\nimport.meta.url;",
         "a.cjs": "#!/usr/bin/env node\nconst await = 1; with (await) {}",
         "a.json": "{}",
@@ -186,7 +186,8 @@ def test_many_files_take_one_process(project: NpmProject) -> None:
 
 IMPORTS = {
     "a.mjs": "import './lib/b.mjs';\nexport * from './c.js';\nawait import('./optional.mjs');",
-    "lib/b.mjs": "import 'absent-package';",
+    "lib/b.mjs": "import 'node:fs';\nimport 'present/below';",
+    "node_modules/present/package.json": "{}",
     "c.js": '"use strict";\nvar __export;\nconst d_1 = require("./d");\n__star(require("./e"), exports);',
     "d.js": "try {\n  require('./optional');\n} catch {}",
     "e/index.js": "require('../c')",
@@ -212,3 +213,71 @@ def test_an_import_that_is_missing_or_broken_is_a_fault_of_the_file(
     assert error.message.endswith(", which is missing")
     # A tool may find it elsewhere.
     assert parse(project, {"a.mjs": IMPORTS["a.mjs"]}, "either") == {"a.mjs": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("const { a,\n  b } = require('./gone')", "./gone"),
+        ("const a=require('./gone')", "./gone"),
+        ("app.use('/a', guard, require('./gone'))", "./gone"),
+        ("module.exports = require('./gone')", "./gone"),
+        ("const a = require('absent/part')", "absent/part"),
+        ("import a from '@absent/part'", "@absent/part"),
+        ("const a = require('declared')", None),
+        ("const a = require('present/gone')", "present/gone"),
+        ("import a from 'app/self'", None),
+        ("const a = require('omitted')", "omitted"),
+        ("const fs = require('fs')\nconst b = require('present')", None),
+        ("/*\nconst a = require('./gone')\n*/\nconst t = `\nrequire('./gone')`", None),
+        ("if (a) {\nrequire('./gone')\n}\ntry {\nrequire('absent')\n} catch {}", None),
+        ("function a() {\nrequire('./gone')\n}\nrequire('./there')", None),
+        ("const a = 010\nif (a) {\nrequire('absent')\n}", None),
+        ("const a = b ? require('./gone') : null", None),
+    ],
+)
+def test_only_what_is_imported_whenever_a_file_runs_must_exist(
+    project: NpmProject, text: str, missing: str | None
+) -> None:
+    others = {
+        "package.json": '{"name": "app", "dependencies": {"declared": "1"}, "devDependencies": {"omitted": "1"}}',
+        "node_modules/present/package.json": "{}",
+        "node_modules/present/index.js": "1",
+        "there.js": "1",
+    }
+    write(project.root, others)
+    found = parse(project, {"a.js": text})["a.js"]
+    message = f"a.js: a.js imports {missing}, which is missing"
+    assert (found and found.message) == (missing and message)
+
+
+@pytest.mark.parametrize("name", ["www", "www.js", "www.cjs"])
+def test_a_program_with_a_hashbang_is_followed(project: NpmProject, name: str) -> None:
+    found = parse(project, {name: "#!/usr/bin/env node\nvar app = require('./app');"})[name]
+    assert found
+    assert found.message.endswith("imports ./app, which is missing")
+
+
+@pytest.mark.parametrize("start", ["node -r ./paths.js a.js", "NODE_PATH=src node a.js"])
+def test_where_node_may_be_told_of_other_places_a_missing_package_is_no_fault(
+    project: NpmProject, start: str
+) -> None:
+    write(project.root, scripts={"start": start})
+    assert parse(project, {"a.js": "require('absent')"}) == {"a.js": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_fault"),
+    [
+        ("const fs = require('fs')", True),
+        (
+            "import { createRequire } from 'module'\nconst require = createRequire('/')\nrequire('fs')",
+            False,
+        ),
+        ("function a() {\nrequire('fs')\n}", False),
+    ],
+)
+def test_an_es_module_can_not_call_require(project: NpmProject, text: str, is_fault: bool) -> None:
+    write(project.root, {"package.json": '{"type": "module"}'})
+    found = parse(project, {"a.js": text})["a.js"]
+    assert bool(found and "calls require, which no ES module has" in found.message) == is_fault

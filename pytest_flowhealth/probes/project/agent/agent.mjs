@@ -3,7 +3,7 @@
 // Protocol: JSON lines. Standard input: {id, question, seconds, ...arguments}, any number of times, and
 // its end ends the process. Standard output: {id, answer} or {id, error: {kind, message, remedy}} as
 // soon as each is available. `kind` is "failed" (something is wrong with the project) or "unavailable"
-// (the question could not be answered).
+// (the question could not be answered). Before the first answer comes the line {"ready":true}.
 import { createInterface } from "node:readline";
 
 import { Npm, findNpm } from "./npm.mjs";
@@ -26,6 +26,7 @@ const QUESTIONS = new Set([
 const write = process.stdout.write.bind(process.stdout);
 // Standard output is the protocol's: what a library prints goes to standard error.
 process.stdout.write = process.stderr.write.bind(process.stderr);
+write('\n{"ready":true}\n');
 
 /** @type {Promise<Npm> | undefined} */
 let npm;

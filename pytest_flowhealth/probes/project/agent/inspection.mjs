@@ -177,11 +177,13 @@ export class Inspection {
   }
 
   /**
-   * npm 11.2 and later call some overridden packages invalid whose version is within the range.
+   * npm 11.2 and later call some overridden packages invalid whose version is within the range, and what
+   * was installed by a tag where the lock file has no URL (omit-lockfile-registry-resolved).
    * @param {any} edge
    */
   #isInRange(edge) {
     if (OTHER_PROTOCOL.test(edge.spec)) return true;
+    if (!edge.to.resolved && this.npm.require("npm-package-arg").resolve(edge.name, edge.spec).type === "tag") return true;
     const ranges = [edge.spec, edge.rawSpec].filter((range) => this.semver.validRange(range) !== null);
     return ranges.some((range) => this.semver.satisfies(edge.to.version, range, true));
   }

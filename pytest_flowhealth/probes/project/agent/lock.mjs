@@ -146,6 +146,9 @@ function incompleteEntries(npm, lock, layout) {
       } else if (edge.invalid && roots.has(node) && !edge.peer && !satisfies(semver, edge)) {
         const message = `${edge.name} is ${edge.to.version} in it, and ${who} needs ${edge.spec}`;
         faults.push({ name: edge.name, kind: "invalid", message, remedy: "npm install" });
+      } else if (edge.invalid && edge.spec !== edge.rawSpec && isOutOfRange(semver, edge, edge.spec)) {
+        const message = `${edge.name} is ${edge.to.version} in it, and the overrides of package.json need ${edge.spec}`;
+        faults.push({ name: edge.name, kind: "invalid", message, remedy: "npm install" });
       }
     }
   }
@@ -158,6 +161,15 @@ function incompleteEntries(npm, lock, layout) {
  */
 function isOutside(node, layout) {
   return path.relative(layout.root, node.realpath).startsWith("..");
+}
+
+/**
+ * @param {any} semver
+ * @param {any} edge
+ * @param {string} range
+ */
+function isOutOfRange(semver, edge, range) {
+  return semver.validRange(range) !== null && !semver.satisfies(edge.to.version, range, true);
 }
 
 /**

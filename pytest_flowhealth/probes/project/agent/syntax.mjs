@@ -11,6 +11,7 @@ import vm from "node:vm";
 import { Worker } from "node:worker_threads";
 
 import { firstLines } from "./errors.mjs";
+import { readJson } from "./npm.mjs";
 
 /**
  * @typedef {{ path: string, runner: "node" | "either" | "tool" }} File
@@ -27,8 +28,19 @@ const LARGEST = 64 * 2 ** 20;
 const SCRIPTS = new Set([".js", ".cjs", ".mjs", ".jsx"]);
 const TYPED = new Set([".ts", ".cts", ".mts", ".tsx"]);
 const PARAMETERS = ["exports", "require", "module", "__filename", "__dirname"];
-/** A call of `require` that begins a line, or is what the line's declaration is set to. */
-const REQUIRE = /^(?:(?:const|let|var) [\w$]+ = )?(?:[\w$.]+\()*require\(["'](\.\.?\/[^"']*)["']\)/gm;
+/** A call of `require` that begins a line, or that the line's declaration, assignment or call evaluates. */
+const REQUIRE = new RegExp(
+  [
+    String.raw`^(?:(?:const|let|var)\s+(?:[\w$]+|\{[^{}]*\})\s*=\s*|(?:module\.)?exports(?:\.[\w$]+)?\s*=\s*)?`,
+    String.raw`(?:[\w$.]+\((?:(?:"[^"\n]*"|'[^'\n]*'|[\w$.]+),\s*)*)*`,
+    String.raw`require\(\s*(?:"([^"\n]+)"|'([^'\n]+)')\s*\)`,
+  ].join(""),
+  "gm",
+);
+/** What may have Node find a package elsewhere than in node_modules: nothing is said of packages then. */
+const REDIRECTION = /NODE_PATH|alias|tsconfig-paths|module-path|--?(?:r|require|import|loader|experimental-loader)\b/;
+const PACKAGE = /^(?:@[\w.~-]+\/)?[a-z0-9][\w.~-]*(?=\/|$)/;
+const NODE_PROGRAM = /^#!.*\bnode\b/;
 const MOST_IMPORTS = 2_000;
 const MODULE_SYNTAX = /^\s*(?:import|export)\b/m;
 /** How native add-ons begin: ELF, PE, and Mach-O in both byte orders and universal. */
@@ -80,11 +92,10 @@ async function parseWithImports(file, modules, seen) {
       const { problem: found } = await parse({ path: current, runner: "node" }, modules);
       if (found) return problem(`it imports ${path.relative(folder, current)}: ${found}`);
     }
+    const importer = path.relative(folder, current);
     for (const { specifier, target } of await importsOf(current, modules)) {
-      if (target === null) {
-        const importer = path.relative(folder, current);
-        return problem(`${importer} imports ${specifier}, which is missing`);
-      }
+      if (target === undefined) return problem(`${importer} calls require, which no ES module has`);
+      if (target === null) return problem(`${importer} imports ${specifier}, which is missing`);
       if (!target.includes(`${path.sep}node_modules${path.sep}`)) waiting.push(target);
     }
   }
@@ -92,26 +103,108 @@ async function parseWithImports(file, modules, seen) {
 }
 
 /**
- * Return what a JavaScript file imports by a relative path, whenever it is run: the imports of a
- * module, and the calls of `require` that begin a line, as compilers write them.
+ * @typedef {{ specifier: string, target: string | null | undefined }} Import
+ *   `target`: a file; null: there is none; undefined: a call of `require` where there is no such function
+ */
+
+/**
+ * Return what a JavaScript file imports whenever it is run, and of packages those that are missing: the
+ * imports of a module, and the calls of `require` in statements that are in no block or function.
  *
  * @param {string} file
  * @param {ModuleParser} modules
- * @returns {Promise<{ specifier: string, target: string | null }[]>} null: there is no such file
+ * @returns {Promise<Import[]>}
  */
 async function importsOf(file, modules) {
-  if (!SCRIPTS.has(path.extname(file))) return [];
-  const text = (await fs.readFile(file, "utf8")).replace(/^\ufeff/, "");
+  const extension = path.extname(file);
+  if (extension && !SCRIPTS.has(extension)) return [];
+  const content = await fs.readFile(file, "utf8");
+  if (!extension && !NODE_PROGRAM.test(content)) return [];
+  const text = content.replace(/^\ufeff?(?:#!.*)?/, "");
   const require = createRequire(file);
-  if (scriptError(text) === null && path.extname(file) !== ".mjs") {
-    const specifiers = [...text.matchAll(REQUIRE)].map((match) => match[1]);
-    return specifiers.map((specifier) => ({ specifier, target: resolve(require, specifier) }));
+  if (scriptError(text) === null && extension !== ".mjs") {
+    const specifiers = await requiredBy(text, modules);
+    const isModule = (await kindsOf({ path: file, runner: "node" }))[0] === "module";
+    if (isModule && specifiers.length && (await modules.error(`${text}\nlet require;`)) === null) {
+      return [{ specifier: "", target: undefined }];
+    }
+    return specifiers
+      .filter((each) => isRelative(each) || (resolve(require, each) === null && isMissingPackage(require, file, each)))
+      .map((specifier) => ({ specifier, target: resolve(require, specifier) }));
   }
-  const specifiers = (await modules.imports(text)).filter((each) => /^\.\.?\//.test(each));
-  return specifiers.map((specifier) => {
-    const target = fileURLToPath(new URL(specifier, pathToFileURL(file)));
-    return { specifier, target: existsSync(target) ? target : null };
-  });
+  const specifiers = await modules.imports(text);
+  const missing = specifiers.filter((each) => !hasPackage(require, each) && isMissingPackage(require, file, each));
+  return [
+    ...missing.map((specifier) => ({ specifier, target: null })),
+    ...specifiers.filter(isRelative).map((specifier) => {
+      const target = fileURLToPath(new URL(specifier, pathToFileURL(file)));
+      return { specifier, target: existsSync(target) ? target : null };
+    }),
+  ];
+}
+
+/** @param {string} specifier */
+function isRelative(specifier) {
+  return /^\.\.?\//.test(specifier);
+}
+
+/**
+ * Return what a script requires in statements at its top level. V8 tells which those are: an import
+ * declaration in front of any other one is an error, or a part of a comment or a string.
+ *
+ * @param {string} text
+ * @param {ModuleParser} modules
+ * @returns {Promise<string[]>}
+ */
+async function requiredBy(text, modules) {
+  const matches = [...text.matchAll(REQUIRE)];
+  const specifierOf = (/** @type {RegExpMatchArray} */ match) => match[1] ?? match[2];
+  if (!matches.length) return [];
+  if ((await modules.error(text)) !== null) return matches.map(specifierOf).filter(isRelative); // no strict code
+  const isAtTop = async (/** @type {RegExpMatchArray[]} */ some) => {
+    let marked = text;
+    for (const { index = 0 } of [...some].reverse()) marked = `${marked.slice(0, index)}import "at:${index}";${marked.slice(index)}`;
+    const imports = await modules.imports(marked);
+    return some.every(({ index }) => imports.includes(`at:${index}`));
+  };
+  if (await isAtTop(matches)) return matches.map(specifierOf);
+  const found = [];
+  for (const match of matches) if (await isAtTop([match])) found.push(specifierOf(match));
+  return found;
+}
+
+/**
+ * Tell whether a package is in one of the folders in which Node looks for it.
+ *
+ * @param {NodeJS.Require} require
+ * @param {string} specifier
+ */
+function hasPackage(require, specifier) {
+  const name = PACKAGE.exec(specifier)?.[0] ?? "";
+  return (require.resolve.paths(specifier) ?? []).some((folder) => existsSync(path.join(folder, name)));
+}
+
+/**
+ * Tell whether what Node does not find is missing: it is a package's, no check of the dependencies has
+ * it as its subject, and nothing makes the application look for it elsewhere.
+ *
+ * @param {NodeJS.Require} require
+ * @param {string} file what imports it
+ * @param {string} specifier
+ */
+function isMissingPackage(require, file, specifier) {
+  const name = PACKAGE.exec(specifier)?.[0];
+  if (!name || nodeModule.isBuiltin(specifier) || name === "electron") return false;
+  if (REDIRECTION.test(process.env.NODE_OPTIONS ?? "")) return false;
+  const isThere = hasPackage(require, specifier);
+  for (let at = path.dirname(file); ; at = path.dirname(at)) {
+    if (existsSync(path.join(at, ".pnp.cjs"))) return false;
+    const manifest = readJson(path.join(at, "package.json"));
+    if (manifest?.name === name || REDIRECTION.test(JSON.stringify(manifest))) return false;
+    // One for development may be left out on purpose, and is no other check's subject then.
+    if (!isThere && manifest?.dependencies?.[name]) return false;
+    if (at === path.dirname(at)) return true;
+  }
 }
 
 /**
@@ -155,7 +248,7 @@ export async function parseContent(file, content, modules) {
   const text = content.toString("utf8").replace(/^\ufeff/, "");
   if (extension === ".json") return parseJson(text);
   if (TYPED.has(extension)) return await parseTypeScript(file, text);
-  const isScript = extension ? SCRIPTS.has(extension) : /^#!.*\bnode\b/.test(text);
+  const isScript = extension ? SCRIPTS.has(extension) : NODE_PROGRAM.test(text);
   return isScript ? await parseJavaScript(file, text, modules) : PARSED;
 }
 

@@ -38,9 +38,10 @@ def describe(plan: StartPlan) -> list[str]:
     [
         ("node dist/main", ["module:dist/main"]),
         ("node .", ["module:."]),
-        ("node --enable-source-maps --env-file=.env ./dist/main.js --port 1", ["module:./dist/main.js"]),
-        ("node -r dotenv/config --import ./a.mjs dist/main", ["module:dist/main"]),
-        ("node --env-file .env -C production server.js", ["module:server.js"]),
+        ("node --enable-source-maps --env-file=.env ./dist/main.js --port 1", ["?file:.env", "module:./dist/main.js"]),
+        ("node -r dotenv/config --import ./a.mjs dist/main", ["module:./a.mjs", "module:dist/main"]),
+        ("node --env-file .env -C production server.js", ["?file:.env", "module:server.js"]),
+        ("node --env-file-if-exists=.env --require=./a server.js -r ./b", ["module:./a", "module:server.js"]),
         ("node --max-old-space-size 4096 --inspect server.js", ["module:server.js"]),
         ("node --unknown-option server.js", ["?module:server.js"]),
         ("node 'my server.js' > log.txt 2>&1", ["module:my server.js"]),
@@ -124,6 +125,13 @@ def test_returns_as_undecided_what_it_can_not_tell(tmp_path: Path, start: str) -
     plan = plan_of(tmp_path, start)
     assert describe(plan) == []
     assert len(plan.undecided) == 1
+
+
+def test_a_script_that_start_runs_is_not_read_once_more(tmp_path: Path) -> None:
+    scripts = {"build": "tsc", "serve": "node dist/main", "start:prod": "node dist/prod"}
+    plan = plan_of(tmp_path, "npm run build && npm run serve && npm run start:prod", **scripts)
+    assert describe(plan) == ["+module:dist/main", "+module:dist/prod"]
+    assert describe(plan_of(tmp_path, "node a.js", serve="node dist/main"))[1] == "module:dist/main"
 
 
 def test_reads_prestart_before_start(tmp_path: Path) -> None:
