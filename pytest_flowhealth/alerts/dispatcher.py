@@ -113,7 +113,7 @@ class Dispatcher:
         """Return the state of messages, the newest first: those that wait, and the last that ended."""
         waiting = [
             _describe(pending, "waiting", self._errors(pending))
-            for pending in self._outbox.everything()[0]
+            for pending in self._outbox.list_all()[0]
         ]
         return sorted([*waiting, *self._ended], key=lambda delivery: delivery.at, reverse=True)[
             :SHOWN
@@ -125,7 +125,7 @@ class Dispatcher:
     def tick(self, now: float) -> list[str]:
         """Record the results of deliveries and start those that are due; return the problems, in words."""
         problems = self._collect(now)
-        gone = self._outbox.set_aside(self._receivers)
+        gone = self._outbox.drop_unknown_receivers(self._receivers)
         problems += [
             f"{message.receiver} is no longer configured: {message.id} is given up"
             for message in gone
@@ -146,16 +146,16 @@ class Dispatcher:
         return problems
 
     def _begin(self, receiver: Receiver, now: float) -> None:
-        lanes = self._outbox.due(receiver.name, now)
+        groups = self._outbox.due(receiver.name, now)
         if receiver.type in _HERE:
-            self._deliver(receiver, lanes, ())
+            self._deliver(receiver, groups, ())
             return
-        waiting = {name for lane in lanes for pending in lane for name in pending.subjects}
+        waiting = {name for group in groups for pending in group for name in pending.subjects}
         again = self._again(receiver, now, waiting)
-        if not lanes and not again:
+        if not groups and not again:
             return
         thread = threading.Thread(
-            target=self._deliver, args=(receiver, lanes, again), daemon=True, name=receiver.name
+            target=self._deliver, args=(receiver, groups, again), daemon=True, name=receiver.name
         )
         self._busy[receiver.name] = thread
         thread.start()
@@ -172,13 +172,13 @@ class Dispatcher:
     def _deliver(
         self,
         receiver: Receiver,
-        lanes: Sequence[Sequence[Pending]],
+        groups: Sequence[Sequence[Pending]],
         again: Sequence[Alert],
     ) -> None:
-        """In a thread: send; what follows in a lane waits for a message that is tried again."""
+        """In a thread: send; what follows in a group waits for a message that is tried again."""
         left = BATCH
-        for lane in lanes:
-            for pending in lane[:left]:
+        for group in groups:
+            for pending in group[:left]:
                 left -= 1
                 failure = self._deliver_message(pending.message, receiver)
                 self._results.put(DeliveryResult(receiver.name, pending.message.id, failure))
@@ -224,7 +224,7 @@ class Dispatcher:
             self.outages.pop(result.receiver, None)
             if pending is not None:
                 self._ended.append(_describe(pending, "delivered", None))
-            self._outbox.delivered(result.message or "")
+            self._outbox.remove_delivered(result.message or "")
             self.refusals.pop(result.receiver, None)
             self.accepted = True
             failing = self._failing.pop(result.receiver, 0)
@@ -233,7 +233,7 @@ class Dispatcher:
             if pending is not None:
                 self._ended.append(_describe(pending, "refused", str(result.failure)))
             self.outages.pop(result.receiver, None)
-            self._outbox.refused(result.message)
+            self._outbox.remove_refused(result.message)
             self.refusals[result.receiver] = str(result.failure)
             return f"{result.receiver} refused message {result.message}: {result.failure}; it is given up"
         self.outages[result.receiver] = str(result.failure)
@@ -241,7 +241,7 @@ class Dispatcher:
             wait = (
                 result.failure.retry_after if isinstance(result.failure, RetryableError) else None
             )
-            self._outbox.failed(result.message, now, wait)
+            self._outbox.reschedule(result.message, now, wait)
         failing = self._failing.get(result.receiver, 0)
         self._failing[result.receiver] = failing + 1
         return (

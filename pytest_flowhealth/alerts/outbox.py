@@ -78,7 +78,7 @@ class Outbox:
 
     def due(self, receiver: str, now: float) -> list[list[Pending]]:
         """Return the messages for a receiver that are due: in lists that don't depend on each other."""
-        lanes: list[tuple[set[str], list[Pending]]] = []
+        groups: list[tuple[set[str], list[Pending]]] = []
         held: set[str] = set()
         for pending in self._waiting.values():
             if pending.message.receiver != receiver:
@@ -86,22 +86,22 @@ class Outbox:
             if pending.due > now or pending.subjects & held:
                 held |= pending.subjects
                 continue
-            joined = [lane for lane in lanes if lane[0] & pending.subjects]
-            lanes = [lane for lane in lanes if lane not in joined]
+            joined = [group for group in groups if group[0] & pending.subjects]
+            groups = [group for group in groups if group not in joined]
             subjects = {*pending.subjects}.union(*(names for names, _ in joined))
             waiting = [each for _, ours in joined for each in ours]
-            lanes.append((subjects, [*sorted(waiting, key=lambda each: each.number), pending]))
-        return [lane for _, lane in lanes]
+            groups.append((subjects, [*sorted(waiting, key=lambda each: each.number), pending]))
+        return [group for _, group in groups]
 
     def find(self, name: str) -> Pending | None:
         """Return the message with an id; None if it no longer waits."""
         return self._waiting.get(name)
 
-    def delivered(self, name: str) -> None:
+    def remove_delivered(self, name: str) -> None:
         """Note that a message has arrived."""
         self._remove(name)
 
-    def failed(self, name: str, now: float, retry_after: float | None = None) -> None:
+    def reschedule(self, name: str, now: float, retry_after: float | None = None) -> None:
         """Note that a message has not arrived: it is tried again, later and later.
 
         Args:
@@ -117,11 +117,11 @@ class Outbox:
             pause = max(pause, min(retry_after, LONGEST_ASKED))
         self._keep(msgspec.structs.replace(pending, attempts=pending.attempts + 1, due=now + pause))
 
-    def refused(self, name: str) -> None:
+    def remove_refused(self, name: str) -> None:
         """Give up a message that its receiver does not accept."""
         self._remove(name)
 
-    def set_aside(self, receivers: Iterable[str]) -> list[Message]:
+    def drop_unknown_receivers(self, receivers: Iterable[str]) -> list[Message]:
         """Give up the messages for all but these receivers; return them."""
         known = set(receivers)
         found = [
@@ -131,15 +131,15 @@ class Outbox:
             self._remove(pending.message.id)
         return [pending.message for pending in found]
 
-    def changes(self) -> tuple[list[Pending], list[str]]:
+    def list_changes(self) -> tuple[list[Pending], list[str]]:
         """Return the messages that are to be saved, and the ids of those that are to be forgotten."""
         return [self._waiting[name] for name in self._changed], [*self._gone]
 
-    def everything(self) -> tuple[list[Pending], list[str]]:
+    def list_all(self) -> tuple[list[Pending], list[str]]:
         """Return the same for a place where nothing was saved yet."""
         return [*self._waiting.values()], []
 
-    def saved(self) -> None:
+    def mark_saved(self) -> None:
         """Note that all changes were saved."""
         self._changed.clear()
         self._gone.clear()

@@ -139,7 +139,7 @@ def export(  # each is a word of the user's
     now = time.time()
 
     def read(reader: Reader) -> list[str]:
-        found = reader.measured(metric, now - since, now)
+        found = reader.read_period(metric, now - since, now)
         return _format_csv(found) if form == "csv" else _format_json(metric, found)
 
     _print(ctx, project, history, read, f"no samples of {metric}")

@@ -27,11 +27,11 @@ class Reader(Protocol):
         """Return what the last runs of a fingerprint measured, the oldest first."""
         ...
 
-    def of_run(self, run: str, metric: str) -> PastMeasurement | None:
+    def read_run_metric(self, run: str, metric: str) -> PastMeasurement | None:
         """Return what one run measured of a metric."""
         ...
 
-    def measured(self, metric: str, since: float, until: float) -> list[PastMeasurement]:
+    def read_period(self, metric: str, since: float, until: float) -> list[PastMeasurement]:
         """Return what the runs between two times measured, the oldest first."""
         ...
 
@@ -43,7 +43,7 @@ class Reader(Protocol):
         """Return the last runs, the newest first."""
         ...
 
-    def run_named(self, name: str) -> RecordedRun | None:
+    def find_run(self, name: str) -> RecordedRun | None:
         """Return the run with an id (its begin is enough), the name of a baseline, or `latest`."""
         ...
 
@@ -71,11 +71,11 @@ class FileReader:
         """Return what the last runs of a fingerprint measured, the oldest first."""
         return query.read_past(self._file, metric, fingerprint, limit=limit, before=before)
 
-    def of_run(self, run: str, metric: str) -> PastMeasurement | None:
+    def read_run_metric(self, run: str, metric: str) -> PastMeasurement | None:
         """Return what one run measured of a metric."""
         return query.read_run(self._file, run).get(metric)
 
-    def measured(self, metric: str, since: float, until: float) -> list[PastMeasurement]:
+    def read_period(self, metric: str, since: float, until: float) -> list[PastMeasurement]:
         """Return what the runs between two times measured, the oldest first."""
         return query.read_period(self._file, metric, since, until)
 
@@ -87,7 +87,7 @@ class FileReader:
         """Return the last runs, the newest first."""
         return query.list_runs(self._file, limit=limit, fingerprint=fingerprint)
 
-    def run_named(self, name: str) -> RecordedRun | None:
+    def find_run(self, name: str) -> RecordedRun | None:
         """Return the run of a name."""
         return query.find_run(self._file, name)
 

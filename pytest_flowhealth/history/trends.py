@@ -90,7 +90,7 @@ def _make_trend(
     worst = min if figure.better == "higher" else max
     by_run: dict[tuple[float, str], tuple[float, str]] = {}
     for metric, check in figure.checks.items():
-        for past in reader.measured(metric, since, until):
+        for past in reader.read_period(metric, since, until):
             value = past.figure(figure.statistic)
             if value is not None:
                 run, known = (past.started, past.run), (value, check)

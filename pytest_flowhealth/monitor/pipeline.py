@@ -234,7 +234,7 @@ class Pipeline:
     def _flush(self, moment: Timestamp) -> None:
         engine = self._evaluator.engine
         whole = self._writer.is_replaced()
-        pending, done = self._outbox.everything() if whole else self._outbox.changes()
+        pending, done = self._outbox.list_all() if whole else self._outbox.list_changes()
         names = set(engine.tracked) if whole else set(engine.changed)
         events = [*engine.events]
         changes = Changes(
@@ -251,7 +251,7 @@ class Pipeline:
             engine.changed -= names
             engine.events = engine.events[len(events) :]
             self._logged = 0
-            self._outbox.saved()
+            self._outbox.mark_saved()
             self._evaluator.apply_requests(self._writer.silences, self._writer.acknowledged)
 
     def _log(self, events: Sequence[Event]) -> None:

@@ -79,7 +79,7 @@ class ServerReader:
         self, metric: str, fingerprint: str, *, limit: int = 50, before: str | None = None
     ) -> list[PastMeasurement]:
         """Return what the last runs of a fingerprint measured, the oldest first."""
-        end = self.run_named(before) if before else None
+        end = self.find_run(before) if before else None
         count, found = 0, list[PastMeasurement]()
         for span in SPANS:
             runs = [
@@ -95,12 +95,12 @@ class ServerReader:
                 break
         return found[-limit:]
 
-    def of_run(self, run: str, metric: str) -> PastMeasurement | None:
+    def read_run_metric(self, run: str, metric: str) -> PastMeasurement | None:
         """Return what one run measured of a metric."""
-        found = self.run_named(run)
+        found = self.find_run(run)
         return next(iter(self._read_measurements(metric, [found] if found else [])), None)
 
-    def measured(self, metric: str, since: float, until: float) -> list[PastMeasurement]:
+    def read_period(self, metric: str, since: float, until: float) -> list[PastMeasurement]:
         """Return what the runs that ended between two times measured, the oldest first."""
         span = self._clock() - since
         runs = [run for run in self._read_runs(span) if since <= self._ends[run.uid] < until]
@@ -124,7 +124,7 @@ class ServerReader:
                 break
         return found[::-1][:limit]
 
-    def run_named(self, name: str) -> RecordedRun | None:
+    def find_run(self, name: str) -> RecordedRun | None:
         """Return the run with an id (its begin is enough), or `latest`."""
         if name == "latest":
             return next(iter(self.runs(limit=1)), None)

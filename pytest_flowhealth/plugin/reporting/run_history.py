@@ -79,10 +79,10 @@ class RunHistory:
         return self._past[metric]
 
     def _find_past(self, history: Reader, metric: str) -> list[PastMeasurement]:
-        run = history.run_named(self._against) if self._against else None
+        run = history.find_run(self._against) if self._against else None
         before = run.uid if run else None
         found = history.past(metric, self._fingerprint, limit=MOST, before=before)
-        chosen = history.of_run(run.uid, metric) if run else None
+        chosen = history.read_run_metric(run.uid, metric) if run else None
         return [past for past in (*found, chosen) if past is not None and past.run != self.uid]
 
     def _ask_server(self, ask: Callable[[Reader], Result], otherwise: Result) -> Result:
@@ -105,8 +105,8 @@ class RunHistory:
         if not self._against:
             return
         name = self._against
-        run, _ = query_reader(self.path, lambda file: file.run_named(name), None)
-        if run is None and self._ask_server(lambda server: server.run_named(name), None) is None:
+        run, _ = query_reader(self.path, lambda file: file.find_run(name), None)
+        if run is None and self._ask_server(lambda server: server.find_run(name), None) is None:
             newest = ", ".join(self._newest())
             hint = f"the newest are {newest}" if newest else "the history has none yet"
             raise UsageError(f"--health-compare: there is no run {name!r}; {hint}")

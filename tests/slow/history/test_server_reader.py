@@ -108,11 +108,11 @@ def same_runs(file: Reader, remote: Reader) -> None:
             assert (one.started, one.duration) == pytest.approx((other.started, other.duration))
     third = file.runs()[2].uid
     for name in ("latest", third, third[:-1], f"{third}-a1b2c3"):
-        found = remote.run_named(name)
+        found = remote.find_run(name)
         assert found is not None
         assert name == "latest" or found.uid.startswith(third) or len(name) < len(third)
-    assert remote.run_named("20010101T000000") is None
-    assert remote.run_named("nothing") is None
+    assert remote.find_run("20010101T000000") is None
+    assert remote.find_run("nothing") is None
     assert remote.report(third) is None
 
 
@@ -131,10 +131,10 @@ def same_values(file: Reader, remote: Reader, since: float) -> None:
                     [one.figure(statistic) for one in theirs]
                 )
         assert file.metrics(metric.partition("[")[0]) == remote.metrics(metric.partition("[")[0])
-        one, other = (reader.of_run(third, metric) for reader in (file, remote))
+        one, other = (reader.read_run_metric(third, metric) for reader in (file, remote))
         assert (one and one.value) == pytest.approx(other and other.value)
-        assert len(file.measured(metric, since, since + 50)) == len(
-            remote.measured(metric, since, since + 50)
+        assert len(file.read_period(metric, since, since + 50)) == len(
+            remote.read_period(metric, since, since + 50)
         )
 
 

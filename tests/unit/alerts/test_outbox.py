@@ -21,11 +21,11 @@ def test_messages_about_an_alert_keep_their_order_and_delay_no_others() -> None:
     box = Outbox()
     box.put([message("1"), message("2"), message("3", group="npm")], 0)
 
-    box.failed("1", 0)
+    box.reschedule("1", 0)
 
     assert first(box, 0) == ["3"]
     assert first(box, 10) == ["1", "3"]
-    box.delivered("1")
+    box.remove_delivered("1")
     assert first(box, 10) == ["2", "3"]
 
 
@@ -34,8 +34,8 @@ def test_pauses_between_attempts_grow_up_to_five_minutes() -> None:
     box.put([message("1")], 0)
     now, pauses = 0.0, []
     for _ in range(15):
-        box.failed("1", now)
-        due = box.everything()[0][0].due
+        box.reschedule("1", now)
+        due = box.list_all()[0][0].due
         pauses.append(due - now)
         now = due
 
@@ -46,10 +46,10 @@ def test_pauses_between_attempts_grow_up_to_five_minutes() -> None:
 def test_receiver_may_ask_for_a_pause_of_up_to_an_hour() -> None:
     box = Outbox()
     box.put([message("1")], 0)
-    box.failed("1", 0, retry_after=120)
+    box.reschedule("1", 0, retry_after=120)
     assert first(box, 119) == []
     assert first(box, 120) == ["1"]
-    box.failed("1", 120, retry_after=1e9)
+    box.reschedule("1", 120, retry_after=1e9)
     assert first(box, 120 + 3_600) == ["1"]
 
 
@@ -57,7 +57,7 @@ def test_refused_message_is_given_up_at_once_and_the_next_one_follows() -> None:
     box = Outbox()
     box.put([message("bad"), message("good")], 0)
 
-    box.refused("bad")
+    box.remove_refused("bad")
 
     assert first(box, 0) == ["good"]
 
@@ -71,7 +71,7 @@ def test_message_waits_only_for_earlier_ones_about_the_same_alert() -> None:
 
     lanes = [[one.message.id for one in lane] for lane in box.due("ops", 0)]
     assert sorted(lanes) == [["1", "2", "3"], ["4"]]
-    box.failed("1", 0)
+    box.reschedule("1", 0)
     assert [[one.message.id for one in lane] for lane in box.due("ops", 0)] == [["2"], ["4"]]
 
 
@@ -83,7 +83,7 @@ def test_full_outbox_drops_reminders_first_and_says_so(monkeypatch: pytest.Monke
     (problem,) = box.put([message("4")], 1)
 
     assert "reminder" in problem
-    assert [pending.message.id for pending in box.everything()[0]] == ["1", "3", "4"]
+    assert [pending.message.id for pending in box.list_all()[0]] == ["1", "3", "4"]
 
 
 STEPS = st.tuples(
@@ -103,20 +103,22 @@ def test_stored_messages_arrive_in_order_over_failures_and_restarts(
         if what == "put":
             box.put([message(str(now), group=group)], now)
             sent[group].append(str(now))
-            kept, gone = box.changes()  # saved before anything is sent; what follows may be lost
+            kept, gone = (
+                box.list_changes()
+            )  # saved before anything is sent; what follows may be lost
             rows |= {pending.message.id: msgspec.msgpack.encode(pending) for pending in kept}
             rows = {name: row for name, row in rows.items() if name not in gone}
-            box.saved()
+            box.mark_saved()
         elif what == "restart":
             pending = [msgspec.msgpack.decode(row, type=Pending) for row in rows.values()]
             box = Outbox(pending[::-1], random.Random(5))
         else:
             for head, *_ in box.due("ops", now):
                 if what == "fail":
-                    box.failed(head.message.id, now)
+                    box.reschedule(head.message.id, now)
                     continue
                 arrived[head.message.group].append(head.message.id)
-                box.delivered(head.message.id)
+                box.remove_delivered(head.message.id)
     for group, names in sent.items():
         # The first time that each arrives is in order.
         assert list(dict.fromkeys(arrived[group])) == names

@@ -35,7 +35,7 @@ class FakeReader:
         ]
         return {"health": {"checks": checks}}
 
-    def measured(self, metric: str, since: float, until: float) -> list[PastMeasurement]:
+    def read_period(self, metric: str, since: float, until: float) -> list[PastMeasurement]:
         return [
             PastMeasurement(str(at), float(at), value, (value,))
             for at, value in enumerate(self._values.get(metric, ()))
