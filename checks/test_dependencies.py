@@ -34,7 +34,7 @@ def npm_outdated(target: Target, npm_project: NpmProject) -> Outdated:
     if not target.config.dependencies.outdated:
         raise NotApplicable("switched off: [dependencies] outdated = false")
     require_dependencies(npm_project)
-    note = npm_project.installation().note
+    note = npm_project.layout().note
     if note:
         raise NotApplicable(note)
     return npm_project.outdated()

@@ -7,7 +7,7 @@ import { layoutOf } from "./layout.mjs";
 import { SINGLE_SECONDS, load } from "./loader.mjs";
 import { ownerOf, readJson } from "./npm.mjs";
 import { compare } from "./published.mjs";
-import { isStandalone, repair } from "./tree.mjs";
+import { repair } from "./tree.mjs";
 import { findPnpFaults } from "./yarn.mjs";
 
 /**
@@ -31,7 +31,7 @@ const BARE_IMPORT = /(?:\brequire\(|\bfrom |\bimport )\s*["']([^"'./][^"']*)["']
  */
 export async function answer(request, npm) {
   const layout = await layoutOf(npm);
-  if (isStandalone(layout)) return { packages: await judgeStandalone(npm, layout) };
+  if (layout.note) return { packages: await judgeStandalone(npm, layout) };
   if (existsSync(path.join(layout.root, ".pnp.cjs"))) return { packages: await judgeArchives(layout) };
   const packages = [];
   for (const one of layout.packages) {
