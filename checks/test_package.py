@@ -85,7 +85,9 @@ def test_dependencies(health: Health, loaded_packages: Future[list[LoadedPackage
     faulty = [package for package in packages if package.state == "faulty"]
     if faulty:
         message = list_findings(list(map(describe, faulty)), "dependencies do not work")
-        raise CheckFailed(message, remedy=next((one.remedy for one in faulty if one.remedy), None))
+        raise CheckFailed(
+            message, remedy=next((package.remedy for package in faulty if package.remedy), None)
+        )
     unknown = [package for package in packages if package.state == "unknown"]
     if unknown:
         message = list_findings(list(map(describe, unknown)), "dependencies could not be judged")

@@ -58,7 +58,7 @@ export function installedTrees(npm) {
     const flat = await npm.config();
     const load = (/** @type {string} */ folder) =>
       new Arborist({ ...flat, path: folder }).loadActual({ forceActual: true });
-    if (layout.manager === "pnpm") return Promise.all(layout.packages.map((one) => load(one.folder)));
+    if (layout.manager === "pnpm") return Promise.all(layout.packages.map((member) => load(member.folder)));
     const tree = await load(layout.root);
     if (layout.root === layout.folder) return [tree];
     const own = [...tree.inventory.values()].find((node) => !node.isLink && node.realpath === layout.folder);
@@ -76,16 +76,16 @@ function findUninstalled(layout) {
     const state = readJson(path.join(layout.root, "node_modules/.modules.yaml"));
     const hoisted = state?.nodeLinker === "hoisted";
     if (!existsSync(path.join(layout.root, "node_modules/.modules.yaml"))) {
-      const needing = layout.packages.filter((one) => needs(one.manifest).length);
+      const needing = layout.packages.filter((member) => needs(member.manifest).length);
       return needing.length || layout.unlisted ? [needing[0]?.label ?? "."] : [];
     }
     return layout.packages
-      .filter((one) => needs(one.manifest).length && !hoisted && !hasPackages(path.join(one.folder, "node_modules")))
-      .map((one) => one.label);
+      .filter((member) => needs(member.manifest).length && !hoisted && !hasPackages(path.join(member.folder, "node_modules")))
+      .map((member) => member.label);
   }
   return layout.packages
-    .filter((one) => needs(one.manifest).length && !foldersAbove(one.folder).some((folder) => hasPackages(folder)))
-    .map((one) => one.label);
+    .filter((member) => needs(member.manifest).length && !foldersAbove(member.folder).some((folder) => hasPackages(folder)))
+    .map((member) => member.label);
 }
 
 /**
