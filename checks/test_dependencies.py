@@ -34,7 +34,7 @@ def npm_outdated(target: Target, npm_project: NpmProject) -> Outdated:
     if not target.config.dependencies.outdated:
         raise NotApplicable("switched off: [dependencies] outdated = false")
     require_dependencies(npm_project)
-    note = npm_project.installation().note
+    note = npm_project.layout().note
     if note:
         raise NotApplicable(note)
     return npm_project.outdated()
@@ -70,11 +70,11 @@ def test_vulnerabilities(health: Health, npm_audit: Future[Audit]) -> None:
         health.measure(severity, found.counts[severity], "1")
     health.detail(
         packages=[
-            f"{one.name} {one.range}: {one.severity}: {'; '.join(one.titles) or 'by a dependency'}"
-            for one in found.packages[:SHOWN]
+            f"{package.name} {package.range}: {package.severity}: {'; '.join(package.titles) or 'by a dependency'}"
+            for package in found.packages[:SHOWN]
         ]
     )
-    fixes = [one.fix for one in found.packages if one.fix]
+    fixes = [package.fix for package in found.packages if package.fix]
     health.remedy("npm audit fix" if "npm audit fix" in fixes else next(iter(fixes), "npm audit"))
 
 
@@ -86,17 +86,22 @@ def test_outdated(health: Health, npm_outdated: Future[Outdated]) -> None:
     """No direct dependency is a major version behind."""
     found = npm_outdated.result()
     health.detail(
-        outdated=[f"{one.name} {one.current} -> {one.latest}" for one in found.behind[:SHOWN]]
+        outdated=[
+            f"{package.name} {package.current} -> {package.latest}"
+            for package in found.behind[:SHOWN]
+        ]
     )
     if found.unread:
         raise MeasurementUnavailable(
             f"the registry tells nothing of {', '.join(found.unread[:10])}",
             remedy=f"npm view {found.unread[0]} versions",
         )
-    major = [one for one in found.behind if one.major]
+    major = [package for package in found.behind if package.major]
     health.measure("outdated_major", len(major), "1")
     if major:
-        health.remedy(f"npm install {' '.join(f'{one.name}@{one.latest}' for one in major)}")
+        health.remedy(
+            f"npm install {' '.join(f'{package.name}@{package.latest}' for package in major)}"
+        )
 
 
 @pytest.mark.health(
@@ -112,8 +117,8 @@ def test_deprecated(
     lock = locked_packages.result().lock
     noted = lock.deprecated if lock else []
     asked = npm_outdated.result().deprecated if target.config.dependencies.outdated else []
-    health.detail(deprecated=[describe(one) for one in noted[:SHOWN]])
-    direct = {describe(one): one for one in [*asked, *noted] if one.direct}
+    health.detail(deprecated=[describe(package) for package in noted[:SHOWN]])
+    direct = {describe(package): package for package in [*asked, *noted] if package.direct}
     if direct:
         health.warn(list_findings(list(direct), "dependencies are deprecated"))
         health.remedy(f"npm view {next(iter(direct.values())).name} deprecated")

@@ -62,14 +62,14 @@ def test_node_modules(
 ) -> None:
     """The dependencies of each package are installed."""
     fields = ("dependencies", "devDependencies", "optionalDependencies")
-    packages = project_layout.result().packages
+    layout = project_layout.result()
     if not target.config.package.critical and not any(
-        package.manifest.get(field) for package in packages for field in fields
+        package.manifest.get(field) for package in layout.packages for field in fields
     ):
         health.not_applicable("package.json names no dependencies")
+    if layout.note:
+        health.detail(note=layout.note)
     found = installation.result()
-    if found.note:
-        health.detail(note=found.note)
     if found.nothing_installed:
         raise_faults(found.faults, "packages have no dependencies installed")
 
@@ -85,7 +85,9 @@ def test_dependencies(health: Health, loaded_packages: Future[list[LoadedPackage
     faulty = [package for package in packages if package.state == "faulty"]
     if faulty:
         message = list_findings(list(map(describe, faulty)), "dependencies do not work")
-        raise CheckFailed(message, remedy=next((one.remedy for one in faulty if one.remedy), None))
+        raise CheckFailed(
+            message, remedy=next((package.remedy for package in faulty if package.remedy), None)
+        )
     unknown = [package for package in packages if package.state == "unknown"]
     if unknown:
         message = list_findings(list(map(describe, unknown)), "dependencies could not be judged")
@@ -105,12 +107,14 @@ def describe(package: LoadedPackage) -> str:
 
 
 @pytest.mark.health("package", requires=("package.node_modules", "system.npm"), timeout=80)
-def test_tree(health: Health, installation: Future[Installation]) -> None:
+def test_tree(
+    health: Health, project_layout: Future[Layout], installation: Future[Installation]
+) -> None:
     """No installed package is missing, outside of its range, or other than the lock file's."""
-    found = installation.result()
+    layout, found = project_layout.result(), installation.result()
     health.detail(extraneous=found.extraneous[:100], omitted=found.omitted)
-    if found.note:
-        health.not_applicable(found.note)
+    if layout.note:
+        health.not_applicable(layout.note)
     raise_faults(found.faults, "packages are not as they must be")
     for fault in found.warnings[:10]:
         health.warn(fault.message)
@@ -123,8 +127,8 @@ def test_lock(
 ) -> None:
     """The lock file lists all that package.json and the packages in it need: its manager accepts it."""
     layout, found = project_layout.result(), installation.result()
-    if found.note:
-        health.not_applicable(found.note)
+    if layout.note:
+        health.not_applicable(layout.note)
     if found.lock_error:
         manager = layout.manager or "npm"
         # In CI, pnpm refuses to write a lock file unless it is told.

@@ -33,10 +33,12 @@ def judge_version(health: Health, program: str, found: ProgramVersion) -> None:
     """Fail or warn if the version is outside of a range that is required."""
     health.detail(
         version=found.version,
-        required=[f"{one.range} ({one.origin})" for one in found.requirements],
+        required=[
+            f"{requirement.range} ({requirement.origin})" for requirement in found.requirements
+        ],
     )
-    wrong = [one for one in found.requirements if not one.satisfied]
-    for requirement in sorted(wrong, key=lambda one: one.warning):
+    wrong = [requirement for requirement in found.requirements if not requirement.satisfied]
+    for requirement in sorted(wrong, key=lambda requirement: requirement.warning):
         if requirement.remedy:
             health.remedy(requirement.remedy)
         message = (

@@ -16,7 +16,8 @@ def cpu_model() -> str:
     except OSError:
         lines = []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
+    # Python starts `uname` for the processor.
+    return next(named, None) or platform.processor() or platform.machine()
 
 
 def fingerprint(target: str | None, node: str | None) -> str:

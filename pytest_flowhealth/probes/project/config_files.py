@@ -205,8 +205,8 @@ def read_config_file(file: SourceFile, *, node_config: bool = False) -> ConfigFi
     except SyntaxProblem as problem:
         return ConfigFile(file.label, shown, CheckFailed(f"{file.label} {problem}"))
     except MeasurementUnavailable as error:
-        told = f"{file.label} was not parsed: {error.message}"
-        return ConfigFile(file.label, shown, MeasurementUnavailable(told, remedy=error.remedy))
+        message = f"{file.label} was not parsed: {error.message}"
+        return ConfigFile(file.label, shown, MeasurementUnavailable(message, remedy=error.remedy))
     except CheckFailed as error:
         return ConfigFile(file.label, shown, error)
 

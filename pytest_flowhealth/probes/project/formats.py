@@ -77,10 +77,10 @@ def parse_json5(text: str) -> None:
         message = str(error.args[0])
         place = re.search(r"near (\d+)", message)
         kind = {"Json5EOF": "the text ends too early", "Json5ExtraData": "text after the end"}
-        said = kind.get(type(error).__name__, "a character that JSON5 does not allow here")
+        reason = kind.get(type(error).__name__, "a character that JSON5 does not allow here")
         if isinstance(error, pyjson5.Json5NestingTooDeep):
-            said = "too many brackets in one another"
-        found = _problem_at(text, max(int(place[1]) - 1, 0) if place else 0, said)
+            reason = "too many brackets in one another"
+        found = _problem_at(text, max(int(place[1]) - 1, 0) if place else 0, reason)
     else:
         return
     raise found

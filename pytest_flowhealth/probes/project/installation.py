@@ -67,7 +67,6 @@ class Installation(msgspec.Struct, frozen=True):
         versions: The versions of the direct dependencies; "" for one that is missing.
         lock: npm's lock file, None where there is none or it can't be read.
         lock_error: Why the lock file can't be read.
-        note: Why the installed packages are not judged.
     """
 
     manager: str | None
@@ -79,7 +78,6 @@ class Installation(msgspec.Struct, frozen=True):
     versions: dict[str, str]
     lock: Lock | None
     lock_error: str | None
-    note: str | None = None
     nothing_installed: bool = False
 
 

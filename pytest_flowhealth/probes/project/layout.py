@@ -35,6 +35,7 @@ class Layout(msgspec.Struct, frozen=True):
         packages: The folder's own package and, if it is a root, its workspaces.
         installed: Whether the folder lies in another project's node_modules.
         unlisted: Why the workspaces could not be listed, otherwise None.
+        note: Why the installed packages are not judged, otherwise None.
     """
 
     folder: str
@@ -45,3 +46,4 @@ class Layout(msgspec.Struct, frozen=True):
     packages: list[ProjectPackage]
     installed: bool = False
     unlisted: str | None = None
+    note: str | None = None

@@ -107,7 +107,7 @@ def summarise_downloads(days: Sequence[Day], today: date) -> Downloads:
             too early.
     """
     _require_row(days, today)
-    usual = {one.day: _usual(days, one.day) for one in days}
+    usual = {day.day: _usual(days, day.day) for day in days}
     counted = _counted(days, today, usual)
     last = counted[-1].day if counted else None
     if last is None or (today - last).days > OLDEST:
@@ -119,7 +119,7 @@ def summarise_downloads(days: Sequence[Day], today: date) -> Downloads:
         raise MeasurementUnavailable(
             f"the downloads API answers with {len(counted)} days, of which a month can't be told"
         )
-    counts = [one.downloads for one in counted]
+    counts = [day.downloads for day in counted]
     weeks = _weeks(counts)
     return Downloads(
         last=last,
@@ -129,7 +129,7 @@ def summarise_downloads(days: Sequence[Day], today: date) -> Downloads:
         month=sum(counts[-30:]),
         weeks=weeks,
         trend=_trend(weeks),
-        gaps=tuple(one.day for one in counted if not one.downloads and usual[one.day] >= SURE),
+        gaps=tuple(day.day for day in counted if not day.downloads and usual[day.day] >= SURE),
         days=tuple(counted),
     )
 
@@ -151,7 +151,7 @@ def compute_growth(found: Downloads, created: datetime | None) -> Growth:
         )
     gaps = set(found.gaps)
     pairs = [
-        pair for pair in zip(before, after, strict=True) if gaps.isdisjoint(one.day for one in pair)
+        pair for pair in zip(before, after, strict=True) if gaps.isdisjoint(day.day for day in pair)
     ]
     if len(pairs) < 5:
         raise MeasurementUnavailable(

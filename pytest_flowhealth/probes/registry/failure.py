@@ -74,15 +74,15 @@ def failure(done: Completed, package: str) -> Failure:
     """
     error = _error(done)
     code, summary = str(error.get("code", "")), str(error.get("summary", ""))
-    said = one_line(f"{summary} {error.get('detail', '')}" if code.isdecimal() else summary, 400)
+    message = one_line(f"{summary} {error.get('detail', '')}" if code.isdecimal() else summary, 400)
     if code in _ABSENT or code in _UNFIT:
         return _of_dependency(done, code, f"{summary}\n{error.get('detail', '')}", package)
     if code == _CONFLICT:
-        why = f"what it asks for can't be had together: {said}"
+        why = f"what it asks for can't be had together: {message}"
         return Failure(code, why, remedy=f"npm install {package} shows which packages disagree")
     if "command failed" in summary:
-        return _of_script(done, code, said)
-    what = said or f"it ended with code {done.returncode}"
+        return _of_script(done, code, message)
+    what = message or f"it ended with code {done.returncode}"
     raise MeasurementUnavailable(
         f"`npm install {package}` could not be done: {code} {what}".replace("  ", " ")
     )
@@ -100,16 +100,20 @@ def _of_dependency(done: Completed, code: str, words: str, package: str) -> Fail
     return Failure(code, why, wanted, asked_by, remedy)
 
 
-def _of_script(done: Completed, code: str, said: str) -> Failure:
+def _of_script(done: Completed, code: str, message: str) -> Failure:
     """Return that a lifecycle script failed, with the package that it is of."""
     match = _PATH.search(done.stderr)
     name = match[1].rpartition("node_modules/")[2] if match and "node_modules/" in match[1] else ""
     wanted = next(
-        (f"{one['name']}@{one['version']}" for one in _placed(done.stderr) if one["name"] == name),
+        (
+            f"{placed['name']}@{placed['version']}"
+            for placed in _placed(done.stderr)
+            if placed["name"] == name
+        ),
         name,
     )
-    asked_by = next((one["by"] for one in _placed(done.stderr) if one["name"] == name), "")
-    why = f"a script of {wanted or 'a package'} fails: {said}"
+    asked_by = next((placed["by"] for placed in _placed(done.stderr) if placed["name"] == name), "")
+    why = f"a script of {wanted or 'a package'} fails: {message}"
     if asked_by:
         why += f"; {asked_by} asks for it"
     return Failure(code, why, wanted, asked_by, "npm install --foreground-scripts shows its output")
@@ -119,11 +123,11 @@ def _error(done: Completed) -> dict[str, Any]:
     """Return the error that npm printed; scripts may have printed before it."""
     for text in (done.stdout, done.stdout[done.stdout.rfind('\n{\n  "error"') + 1 :]):
         try:
-            told = json.loads(text)
+            printed = json.loads(text)
         except (ValueError, RecursionError):
             continue
-        if isinstance(told, dict) and isinstance(told.get("error"), dict):
-            error: dict[str, Any] = told["error"]
+        if isinstance(printed, dict) and isinstance(printed.get("error"), dict):
+            error: dict[str, Any] = printed["error"]
             return error
     return {}
 
@@ -139,9 +143,12 @@ def _wanted(log: str, words: str) -> str:
 
 def _asker(log: str, wanted: str) -> str:
     """Return who asks for it: the first that npm found a place for it under."""
-    for one in _placed(log):
-        if wanted and wanted in (f"{one['name']}@{one['spec']}", f"{one['name']}@{one['version']}"):
-            return one["by"]
+    for placed in _placed(log):
+        if wanted and wanted in (
+            f"{placed['name']}@{placed['spec']}",
+            f"{placed['name']}@{placed['version']}",
+        ):
+            return placed["by"]
     return ""
 
 

@@ -126,8 +126,8 @@ class _Place:
         self.project = folder / "project"
         self.home = folder / "home"
         self.temporary = folder / "tmp"
-        for one in (self.project, self.home, self.temporary):
-            one.mkdir()
+        for path in (self.project, self.home, self.temporary):
+            path.mkdir()
         (self.project / "package.json").write_text('{"private": true}\n', "utf-8")
         (self.project / ".npmrc").write_text(npmrc, "utf-8")
         self._cache = folder / "cache"
@@ -170,9 +170,9 @@ def _packed(root: Path, place: _Place) -> Path:
     archives = sorted(to.glob("*.tgz"))
     if done.returncode or len(archives) != 1:
         lines = [line for line in done.stderr.splitlines() if "error" in line.lower()]
-        said = (lines or [f"it ended with code {done.returncode}"])[0]
+        reason = (lines or [f"it ended with code {done.returncode}"])[0]
         raise CheckFailed(
-            f"the working tree can't be packed: {said[:300]}", remedy="npm pack --dry-run"
+            f"the working tree can't be packed: {reason[:300]}", remedy="npm pack --dry-run"
         )
     return archives[0]
 
@@ -198,7 +198,7 @@ def _installed(place: _Place, name: str, spec: str, how: tuple[bool, float]) -> 
         seconds=done.seconds,
         size=_size(place.project / "node_modules"),
         packages=_count(place.project / "node_modules"),
-        broken=tuple(_short(one, place.project) for one in broken),
+        broken=tuple(_short(path, place.project) for path in broken),
         notes=tuple(notes),
     )
 
@@ -245,8 +245,8 @@ def _commands(place: _Place, folder: Path, manifest: Manifest) -> Iterator[str]:
         elif file.suffix in (".js", ".cjs", ".mjs"):
             done = place.run(["node", "--check", str(file)], folder, _CHECKING)
             if done.returncode:
-                said = [line for line in done.stderr.splitlines() if "Error" in line]
-                yield f"its command {name} does not parse: {(said or ['node --check'])[0][:300]}"
+                errors = [line for line in done.stderr.splitlines() if "Error" in line]
+                yield f"its command {name} does not parse: {(errors or ['node --check'])[0][:300]}"
 
 
 def _size(folder: Path) -> int:

@@ -78,9 +78,9 @@ def compute_score(figures: Mapping[str, float | MissingPart]) -> Score:
 
 def _why(figures: Mapping[str, float | MissingPart], *, applicable: bool) -> dict[str, str]:
     return {
-        name: one.why
-        for name, one in figures.items()
-        if isinstance(one, MissingPart) and one.applicable is applicable
+        name: figure.why
+        for name, figure in figures.items()
+        if isinstance(figure, MissingPart) and figure.applicable is applicable
     }
 
 

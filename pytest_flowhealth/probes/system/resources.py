@@ -87,9 +87,9 @@ def read_memory(root: Path = Path("/"), *, groups: bool = True) -> Memory:
         raise MeasurementUnavailable("memory can't be read: the machine has 0 bytes")
     scopes = [("machine", machine.total, machine.available)]
     scopes += [
-        (f"control group {one.group}", one.limit, max(0, one.limit - one.used))
-        for one in (cgroup.memory_limits(root) if groups else ())
-        if one.limit < machine.total
+        (f"control group {bound.group}", bound.limit, max(0, bound.limit - bound.used))
+        for bound in (cgroup.memory_limits(root) if groups else ())
+        if bound.limit < machine.total
     ]
     least = min(scopes, key=lambda scope: scope[2])
     fullest = max(scopes, key=_share)
@@ -160,13 +160,15 @@ class CpuMeter:
         found = [Cpu(_busy(before, after), "machine")]
         found += [
             Cpu(
-                100.0 * (groups[one.group] - groups_before[one.group]) / (one.cpus * (now - begin)),
-                f"control group {one.group}",
+                100.0
+                * (groups[quota.group] - groups_before[quota.group])
+                / (quota.cpus * (now - begin)),
+                f"control group {quota.group}",
             )
-            for one in (cgroup.cpu_limits(self._root) if groups else ())
-            if one.group in groups and one.group in groups_before and now > begin
+            for quota in (cgroup.cpu_limits(self._root) if groups else ())
+            if quota.group in groups and quota.group in groups_before and now > begin
         ]
-        return max(found, key=lambda one: one.used)
+        return max(found, key=lambda cpu: cpu.used)
 
     def _now(self) -> tuple[float, list[tuple[float, float]], dict[str, float]]:
         groups = cgroup.cpu_seconds(self._root) if self.groups else {}
@@ -183,7 +185,7 @@ def _cpu_times() -> list[tuple[float, float]]:
     # Where proc shows fewer CPUs than the mask has (lxcfs), the numbers don't match.
     if ours and max(ours) < len(every):
         every = [every[number] for number in sorted(ours)]
-    return [_busy_and_total(one._asdict()) for one in every]
+    return [_busy_and_total(times._asdict()) for times in every]
 
 
 def _busy_and_total(times: dict[str, float]) -> tuple[float, float]:
@@ -193,8 +195,8 @@ def _busy_and_total(times: dict[str, float]) -> tuple[float, float]:
 
 
 def _busy(before: list[tuple[float, float]], after: list[tuple[float, float]]) -> float:
-    busy = sum(one[0] for one in after) - sum(one[0] for one in before)
-    total = sum(one[1] for one in after) - sum(one[1] for one in before)
+    busy = sum(times[0] for times in after) - sum(times[0] for times in before)
+    total = sum(times[1] for times in after) - sum(times[1] for times in before)
     if total <= 0:
         raise MeasurementUnavailable("CPU times did not move between two readings")
     return min(100.0, max(0.0, 100.0 * busy / total))

@@ -67,8 +67,8 @@ def parse_version(program: str, done: command.Completed) -> str:
     found = _VERSION.match(lines[-1].strip()) if lines else None
     if done.returncode == 0 and found:
         return found[1]
-    said = (lines or done.stderr.strip().splitlines() or ["nothing"])[-1]
-    raise CheckFailed(f"`{program} --version` told no version: {said[:200]}")
+    output = (lines or done.stderr.strip().splitlines() or ["nothing"])[-1]
+    raise CheckFailed(f"`{program} --version` told no version: {output[:200]}")
 
 
 def host(timeout: float = SECONDS) -> Host:

@@ -76,7 +76,6 @@ def test_a_manifest_that_can_not_be_read_fails_and_workspaces_that_can_not_be_li
         (FINE, False, "skip", "no dependencies", None),
         (installation(faults=[MISSING]), True, "pass", "", None),
         (installation(faults=[MISSING], nothing_installed=True), True, "fail", "missing", "npm ci"),
-        (installation(note="a standalone output"), True, "pass", "", None),
     ],
 )
 def test_a_package_without_any_dependency_installed_fails(
@@ -123,18 +122,18 @@ def test_only_evidence_of_a_broken_installation_fails(
 
 
 @pytest.mark.parametrize(
-    ("found", "outcome", "says"),
+    ("where", "found", "outcome", "says"),
     [
-        (FINE, "pass", ""),
-        (installation(faults=[MISSING]), "fail", "ms is missing"),
-        (installation(warnings=[MISSING]), "warn", "ms is missing"),
-        (installation(note="a standalone output"), "skip", "standalone"),
+        (layout(), FINE, "pass", ""),
+        (layout(), installation(faults=[MISSING]), "fail", "ms is missing"),
+        (layout(), installation(warnings=[MISSING]), "warn", "ms is missing"),
+        (layout(note="a standalone output"), FINE, "skip", "standalone"),
     ],
 )
 def test_a_faulty_tree_fails_and_what_only_looks_wrong_warns(
-    app: Path, found: Installation, outcome: str, says: str
+    app: Path, where: Layout, found: Installation, outcome: str, says: str
 ) -> None:
-    result = run_check(checks.test_tree, app, installation=found)
+    result = run_check(checks.test_tree, app, project_layout=where, installation=found)
     assert_outcome(result, outcome, says, remedy="npm ci" if "missing" in says else None)
 
 

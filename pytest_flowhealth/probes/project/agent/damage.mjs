@@ -27,10 +27,10 @@ const UNUSED = /(^|\/)(\.\w+|__tests__|docs?|examples?|fixtures?|tests?)\//i;
  * @param {Npm} npm
  * @param {Layout} layout
  * @param {any[]} nodes the packages that count
+ * @param {string[]} changes from `findChanges`
  * @returns {Promise<Fault[]>} "changed": a file no longer parses; "missing": published files are not there
  */
-export async function findDamage(npm, layout, nodes) {
-  const changes = await findChanges(layout);
+export async function findDamage(npm, layout, nodes, changes) {
   const folders = new Set(nodes.map((node) => node.realpath));
   const files = changes.filter((place) => isCode(place) && folders.has(ownerOf(place)));
   const emptied = changes.filter((place) => !isCode(place)).map((place) => ownerOf(path.join(place, "file")));
@@ -56,7 +56,7 @@ function isCode(place) {
  * @param {Layout} layout
  * @returns {Promise<string[]>}
  */
-async function findChanges(layout) {
+export async function findChanges(layout) {
   const modules = await fs.realpath(path.join(layout.root, "node_modules")).catch(() => "");
   const marker = MARKERS.map((name) => path.join(modules, name)).find((file) => statSync(file, { throwIfNoEntry: false }));
   if (marker === undefined || process.platform === "win32") return [];

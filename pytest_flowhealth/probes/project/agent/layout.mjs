@@ -18,6 +18,7 @@ import { readJson } from "./npm.mjs";
  * @property {Package[]} packages the folder's own package, and its workspaces where it is the root
  * @property {boolean} installed whether the folder lies in another project's node_modules
  * @property {string | null} unlisted why the workspaces could not be listed
+ * @property {string | null} note why the installed packages are not judged
  */
 
 /** @type {[string, Manager][]} what only an installation leaves, then what is committed */
@@ -68,7 +69,10 @@ async function readLayout(npm) {
   const { manager, evidence } = findManager(root, folder);
   const lock = LOCK_FILES[manager ?? "npm"].map((name) => path.join(root, name)).find(existsSync) ?? null;
   /** @type {Layout} */
-  const layout = { folder, root, manager, evidence, lock, packages: [own], installed: isInstalled(folder), unlisted: null };
+  const layout = { folder, root, manager, evidence, lock, packages: [own], installed: isInstalled(folder), unlisted: null, note: null };
+  if (lock === null && isStandalone(folder)) {
+    layout.note = "this folder is a framework's standalone output, with the packages that its build traced";
+  }
   if (root !== folder) return layout;
   try {
     const folders = manager === "pnpm" ? pnpmPackages(root) : await workspaces(root, own.manifest, npm);
@@ -156,6 +160,12 @@ async function findRoot(folder, npm) {
     if (manifest?.workspaces && (await workspaces(above, manifest, npm)).includes(folder)) return above;
   }
   return folder;
+}
+
+/** @param {string} folder */
+function isStandalone(folder) {
+  const files = readJson(path.join(folder, ".next/required-server-files.json"));
+  return files?.config?.output === "standalone" && existsSync(path.join(folder, "server.js"));
 }
 
 /** @param {string} folder */

@@ -7,7 +7,7 @@ import { layoutOf } from "./layout.mjs";
 import { SINGLE_SECONDS, load } from "./loader.mjs";
 import { ownerOf, readJson } from "./npm.mjs";
 import { compare } from "./published.mjs";
-import { isStandalone, repair } from "./tree.mjs";
+import { repair } from "./tree.mjs";
 import { findPnpFaults } from "./yarn.mjs";
 
 /**
@@ -31,12 +31,12 @@ const BARE_IMPORT = /(?:\brequire\(|\bfrom |\bimport )\s*["']([^"'./][^"']*)["']
  */
 export async function answer(request, npm) {
   const layout = await layoutOf(npm);
-  if (isStandalone(layout)) return { packages: await judgeStandalone(npm, layout) };
+  if (layout.note) return { packages: await judgeStandalone(npm, layout) };
   if (existsSync(path.join(layout.root, ".pnp.cjs"))) return { packages: await judgeArchives(layout) };
   const packages = [];
-  for (const one of layout.packages) {
-    const own = one.label === "." && request.critical !== null ? request.critical : dependenciesOf(one.manifest);
-    packages.push(...(await judgeAll(npm, one, /** @type {string[]} */ (own))));
+  for (const asking of layout.packages) {
+    const own = asking.label === "." && request.critical !== null ? request.critical : dependenciesOf(asking.manifest);
+    packages.push(...(await judgeAll(npm, asking, /** @type {string[]} */ (own))));
   }
   return { packages };
 }
@@ -67,7 +67,7 @@ function packageName(specifier) {
  */
 async function judgeArchives(layout) {
   const faults = new Map((await findPnpFaults(layout)).map((fault) => [fault.name, fault]));
-  const names = new Set([...faults.keys(), ...layout.packages.flatMap((one) => dependenciesOf(one.manifest))]);
+  const names = new Set([...faults.keys(), ...layout.packages.flatMap((member) => dependenciesOf(member.manifest))]);
   return [...names].map((name) => ({
     name,
     package: ".",
@@ -170,12 +170,12 @@ async function judge(npm, attempt, folder) {
     if (!attempt.hollow) return { state: "works", message: null, remedy: null };
     return judgeFiles(npm, [folder], `${attempt.name} exports nothing`, false);
   }
-  const said = `${attempt.name} can't be loaded: ${await relative(npm, reason(attempt))}`;
+  const failure = `${attempt.name} can't be loaded: ${await relative(npm, reason(attempt))}`;
   const evidence = binaryFault(attempt) ?? (await moduleFault(npm, attempt, folder));
-  if (evidence !== null) return { state: "faulty", message: `${said}${evidence.why}`, remedy: await remedyFor(npm, evidence) };
+  if (evidence !== null) return { state: "faulty", message: `${failure}${evidence.why}`, remedy: await remedyFor(npm, evidence) };
   const syntax = attempt.kind === "SyntaxError" || attempt.code === "ERR_INVALID_PACKAGE_CONFIG";
-  const owners = [attempt.file && ownerOf(attempt.file), folder].filter((one) => typeof one === "string");
-  return judgeFiles(npm, [...new Set(owners)], said, syntax || isOwnFile(attempt));
+  const owners = [attempt.file && ownerOf(attempt.file), folder].filter((owner) => typeof owner === "string");
+  return judgeFiles(npm, [...new Set(owners)], failure, syntax || isOwnFile(attempt));
 }
 
 /** @param {Attempt} attempt */
@@ -276,11 +276,11 @@ async function differs(npm, folder) {
  * A package that fails is faulty where its files are not the published ones.
  * @param {Npm} npm
  * @param {string[]} folders
- * @param {string} said
+ * @param {string} failure
  * @param {boolean} suspect whether nothing but its files can explain the failure
  * @returns {Promise<Pick<Judgement, "state" | "message" | "remedy">>}
  */
-async function judgeFiles(npm, folders, said, suspect) {
+async function judgeFiles(npm, folders, failure, suspect) {
   let unread = null;
   for (const folder of folders) {
     const { missing, changed, unread: why } = await compare(npm, folder);
@@ -288,13 +288,13 @@ async function judgeFiles(npm, folders, said, suspect) {
     const files = [...missing.map((file) => `${file} is missing`), ...changed.map((file) => `${file} is not as published`)];
     if (files.length) {
       const more = files.length > 3 ? ` and ${files.length - 3} more` : "";
-      const message = `${said}; ${name}: ${files.slice(0, 3).join(", ")}${more}`;
+      const message = `${failure}; ${name}: ${files.slice(0, 3).join(", ")}${more}`;
       return { state: "faulty", message, remedy: await repair(npm, { files: true }) };
     }
     unread ??= why;
   }
-  if (suspect && unread) return { state: "unknown", message: `${said}; ${unread}`, remedy: null };
-  return { state: "unjudged", message: said, remedy: null };
+  if (suspect && unread) return { state: "unknown", message: `${failure}; ${unread}`, remedy: null };
+  return { state: "unjudged", message: failure, remedy: null };
 }
 
 /**

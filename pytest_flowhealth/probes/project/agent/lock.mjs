@@ -141,9 +141,9 @@ function incompleteEntries(npm, lock, layout) {
     if (node.isLink || isOutside(node, layout)) continue;
     for (const edge of node.edgesOut.values()) {
       const who = roots.has(node) ? (node.isWorkspace ? node.name : "package.json") : node.pkgid;
-      if (edge.missing && !edge.peer && !node.package.bundleDependencies?.includes?.(edge.name)) {
+      if (!edge.to && edge.missing && !edge.peer && !node.package.bundleDependencies?.includes?.(edge.name)) {
         faults.push({ name: edge.name, kind: "missing", message: `${edge.name} is not in it: ${who} needs ${edge.spec}`, remedy: "npm install" });
-      } else if (edge.invalid && roots.has(node) && !edge.peer && !satisfies(semver, edge)) {
+      } else if (roots.has(node) && edge.invalid && !edge.peer && !satisfies(semver, edge)) {
         const message = `${edge.name} is ${edge.to.version} in it, and ${who} needs ${edge.spec}`;
         faults.push({ name: edge.name, kind: "invalid", message, remedy: "npm install" });
       } else if (edge.invalid && edge.spec !== edge.rawSpec && isOutOfRange(semver, edge, edge.spec)) {

@@ -26,8 +26,8 @@ export async function runManager(layout, [program, ...rest]) {
   const { stdout, stderr } = await promisify(execFile)(program, rest, options).catch((error) => error);
   const text = String(stdout ?? "").trim();
   if (/^[[{]/.test(text) || (text === "" && stderr === "")) return text;
-  const said = firstLines(String(stderr || stdout || "nothing").trim());
-  throw new AgentError("unavailable", `\`${command}\` gives no answer: ${said}`, command);
+  const output = firstLines(String(stderr || stdout || "nothing").trim());
+  throw new AgentError("unavailable", `\`${command}\` gives no answer: ${output}`, command);
 }
 
 /**
@@ -55,7 +55,7 @@ export async function findLockError(layout) {
     return null;
   } catch (error) {
     const { stdout, stderr } = /** @type {any} */ (error);
-    const said = `${stdout ?? ""}\n${stderr ?? ""}`.split("\n").find((text) => REFUSED.test(text));
-    return said ? `${layout.lock.slice(layout.root.length + 1)} is refused by ${line[0]}: ${said.trim().slice(0, 300)}` : null;
+    const refusal = `${stdout ?? ""}\n${stderr ?? ""}`.split("\n").find((text) => REFUSED.test(text));
+    return refusal ? `${layout.lock.slice(layout.root.length + 1)} is refused by ${line[0]}: ${refusal.trim().slice(0, 300)}` : null;
   }
 }

@@ -73,7 +73,7 @@ async function isFromRegistry(npm, folder) {
   const parse = npm.require("npm-package-arg");
   const roots = await installedTrees(npm).catch(() => []);
   const nodes = roots.flatMap((root) => [...root.root.inventory.values()]);
-  const node = nodes.find((one) => !one.isLink && one.realpath === folder);
+  const node = nodes.find((candidate) => !candidate.isLink && candidate.realpath === folder);
   return [...(node?.edgesIn ?? [])].every((edge) => {
     try {
       return parse(`${edge.name}@${edge.spec}`).registry ?? false;

@@ -77,19 +77,19 @@ async function readRelease({ name, version }, npm, options) {
   if (!versions.length) throw new AgentError("failed", `every version of ${name} was unpublished`, "npm publish");
   const latest = packument["dist-tags"]?.latest;
   if (!versions.includes(latest)) {
-    const said = latest === undefined ? "has no dist-tag `latest`" : `has ${latest} as \`latest\`, which is not there`;
-    throw new AgentError("failed", `${name} ${said}`, `npm dist-tag add ${name}@VERSION latest`);
+    const problem = latest === undefined ? "has no dist-tag `latest`" : `has ${latest} as \`latest\`, which is not there`;
+    throw new AgentError("failed", `${name} ${problem}`, `npm dist-tag add ${name}@VERSION latest`);
   }
   const dist = packument.versions[latest].dist ?? {};
-  const deprecated = versions.filter((one) => packument.versions[one].deprecated);
+  const deprecated = versions.filter((published) => packument.versions[published].deprecated);
   return {
     name,
     registry: host,
     latest,
     tags: packument["dist-tags"],
     versions,
-    deprecated: Object.fromEntries(deprecated.map((one) => [one, String(packument.versions[one].deprecated).slice(0, 200)])),
-    created: date(packument.time?.created) ?? versions.map((one) => date(packument.time?.[one])).sort()[0] ?? null,
+    deprecated: Object.fromEntries(deprecated.map((published) => [published, String(packument.versions[published].deprecated).slice(0, 200)])),
+    created: date(packument.time?.created) ?? versions.map((published) => date(packument.time?.[published])).sort()[0] ?? null,
     released: date(packument.time?.[latest]),
     signatures: Array.isArray(dist.signatures) ? dist.signatures.length : 0,
     provenance: Boolean(dist.attestations),
@@ -160,8 +160,8 @@ async function readAdvisories({ name, versions = [] }, npm, options) {
     title: String(advisory.title ?? ""),
     range: String(advisory.vulnerable_versions),
     // As npm audit compares them.
-    versions: versions.filter((one) =>
-      semver.satisfies(one, advisory.vulnerable_versions, { includePrerelease: true, loose: true }),
+    versions: versions.filter((candidate) =>
+      semver.satisfies(candidate, advisory.vulnerable_versions, { includePrerelease: true, loose: true }),
     ),
   }));
 }
@@ -178,8 +178,8 @@ function unanswered(error, host, registry, before = "") {
     const message = `${before}${host} answered with status ${status}: it does not let us in`;
     return new AgentError("unavailable", message, `npm login --registry=${withoutUser(registry)}`);
   }
-  const said = status ? `answered with status ${status}` : `gives no answer: ${firstLines(error)}`;
-  return new AgentError("unavailable", `${before}${host} ${said}`);
+  const reason = status ? `answered with status ${status}` : `gives no answer: ${firstLines(error)}`;
+  return new AgentError("unavailable", `${before}${host} ${reason}`);
 }
 
 /**

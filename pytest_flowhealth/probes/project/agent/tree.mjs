@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 
-import { findDamage } from "./damage.mjs";
+import { findChanges, findDamage } from "./damage.mjs";
 import { AgentError, firstLines } from "./errors.mjs";
 import { Inspection } from "./inspection.mjs";
 import { layoutOf } from "./layout.mjs";
@@ -21,13 +21,16 @@ import { findPnpFaults } from "./yarn.mjs";
  * @param {unknown} _request
  * @param {Npm} npm
  */
-export async function answer(_request, npm) {
+export function answer(_request, npm) {
+  return npm.remember("tree", () => describeTree(npm)); // several checks ask
+}
+
+/** @param {Npm} npm */
+async function describeTree(npm) {
   const layout = await layoutOf(npm);
   const base = { manager: layout.manager, evidence: layout.evidence, lock: null, lock_error: null };
-  const empty = { ...base, faults: [], warnings: [], extraneous: [], omitted: [], versions: {}, note: null };
-  if (isStandalone(layout)) {
-    return { ...empty, note: "this folder is a framework's standalone output, with the packages that its build traced" };
-  }
+  const empty = { ...base, faults: [], warnings: [], extraneous: [], omitted: [], versions: {} };
+  if (layout.note) return empty;
   if (layout.manager === "yarn" && existsSync(path.join(layout.root, ".pnp.cjs"))) {
     return { ...empty, faults: await findPnpFaults(layout) };
   }
@@ -55,18 +58,12 @@ export function installedTrees(npm) {
     const flat = await npm.config();
     const load = (/** @type {string} */ folder) =>
       new Arborist({ ...flat, path: folder }).loadActual({ forceActual: true });
-    if (layout.manager === "pnpm") return Promise.all(layout.packages.map((one) => load(one.folder)));
+    if (layout.manager === "pnpm") return Promise.all(layout.packages.map((member) => load(member.folder)));
     const tree = await load(layout.root);
     if (layout.root === layout.folder) return [tree];
     const own = [...tree.inventory.values()].find((node) => !node.isLink && node.realpath === layout.folder);
     return [own ?? (await load(layout.folder))];
   });
-}
-
-/** @param {Layout} layout */
-export function isStandalone(layout) {
-  const files = readJson(path.join(layout.folder, ".next/required-server-files.json"));
-  return files?.config?.output === "standalone" && existsSync(path.join(layout.folder, "server.js")) && layout.lock === null;
 }
 
 /**
@@ -79,16 +76,16 @@ function findUninstalled(layout) {
     const state = readJson(path.join(layout.root, "node_modules/.modules.yaml"));
     const hoisted = state?.nodeLinker === "hoisted";
     if (!existsSync(path.join(layout.root, "node_modules/.modules.yaml"))) {
-      const needing = layout.packages.filter((one) => needs(one.manifest).length);
+      const needing = layout.packages.filter((member) => needs(member.manifest).length);
       return needing.length || layout.unlisted ? [needing[0]?.label ?? "."] : [];
     }
     return layout.packages
-      .filter((one) => needs(one.manifest).length && !hoisted && !hasPackages(path.join(one.folder, "node_modules")))
-      .map((one) => one.label);
+      .filter((member) => needs(member.manifest).length && !hoisted && !hasPackages(path.join(member.folder, "node_modules")))
+      .map((member) => member.label);
   }
   return layout.packages
-    .filter((one) => needs(one.manifest).length && !foldersAbove(one.folder).some((folder) => hasPackages(folder)))
-    .map((one) => one.label);
+    .filter((member) => needs(member.manifest).length && !foldersAbove(member.folder).some((folder) => hasPackages(folder)))
+    .map((member) => member.label);
 }
 
 /**
@@ -160,8 +157,8 @@ function inspected(npm) {
  * @param {Layout} layout
  */
 async function describeInstalled(npm, layout) {
-  const inspection = await inspected(npm);
-  const damage = await findDamage(npm, layout, inspection.nodes);
+  const [inspection, changes] = await Promise.all([inspected(npm), findChanges(layout)]);
+  const damage = await findDamage(npm, layout, inspection.nodes, changes);
   const faults = [...inspection.faults, ...damage.filter(({ kind }) => kind === "changed")];
   const warnings = [...inspection.warnings, ...damage.filter(({ kind }) => kind !== "changed")];
   const found = [...faults, ...warnings].filter((fault) => fault.remedy === undefined);
