@@ -15,7 +15,12 @@ from tests.kit.projects import write_package
 FINE = Requirement(">=20", "the default", satisfied=True)
 OLD = Requirement("^20", "engines.node in package.json", satisfied=False, remedy="nvm install 20")
 ODD = Requirement("new", "engines.node in package.json", satisfied=None, remedy="npm pkg set x")
-DEV = Requirement("^24", "devEngines.runtime in package.json", satisfied=False, warning=True)
+DEV = Requirement(
+    *("^24", "devEngines.runtime in package.json"),
+    satisfied=False,
+    warning=True,
+    remedy="nvm install 24",
+)
 
 
 def versions(*requirements: Requirement, manager: str = "npm", **changes: Any) -> Versions:
@@ -29,7 +34,7 @@ def versions(*requirements: Requirement, manager: str = "npm", **changes: Any) -
         ([FINE], "pass", "", None),
         ([OLD], "fail", "node is 18.0.0, and must be ^20 (engines.node", "nvm install 20"),
         ([ODD], "fail", "is not a range: 'new'", "npm pkg set x"),
-        ([DEV, FINE], "warn", "must be ^24", None),
+        ([DEV, FINE], "warn", "must be ^24", "nvm install 24"),
         ([DEV, OLD], "fail", "must be ^20", "nvm install 20"),
     ],
 )
