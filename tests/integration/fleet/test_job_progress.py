@@ -118,11 +118,11 @@ def test_jobs_behind_a_worker_that_was_killed_are_not_taken(
     redis: RedisServer, make: Make, library: str
 ) -> None:
     queues = make(library)
-    queues.work("jobs")
+    queues.work("jobs", settings={"lockDuration": 2_000})
     queues.add("jobs", 3, data={"ms": 600_000})
     until_active(redis, ACTIVE[library], 1)
     queues.process.kill()
-    # The lock of its job lasts for 30 s.
+    # Until the lock of its job ends.
     wait_for(lambda: sample(redis, library).last.agents.total == 0)
     assert "and there is no agent" in sample(redis, library).untaken
 
@@ -266,7 +266,7 @@ class TestBullMQ:
     ) -> None:
         with BullMQ(bullmq_folder) as other:
             other.open(redis.port)
-            other.work("jobs", lockDuration=500)
+            other.work("jobs", lockDuration=500, stalledInterval=200)
             bullmq.add("jobs", count=1, data={"ms": 60_000})
             until_active(redis, "bull:jobs:active", 1)
         bullmq.work("jobs", lockDuration=500, stalledInterval=200)

@@ -142,17 +142,6 @@ def make_wheel(folder: Path) -> Path:
     return wheel
 
 
-def test_the_action_installs_into_an_environment_of_its_own(tmp_path: Path) -> None:
-    wheel = make_wheel(tmp_path)
-    variables = {"REQUIREMENT": str(wheel), "RUNNER_TEMP": str(tmp_path / "temp folder")}
-    step = run_shell(find_step("install")["run"], tmp_path, variables)
-
-    assert step.exit_code == 0, step.text
-    folder = Path((tmp_path / "github-path").read_text().rstrip("\n"))
-    argv = [str(folder / "python"), "-c", "import theirs"]
-    assert subprocess.run(argv, check=False).returncode == 0
-
-
 def test_the_action_declares_what_its_steps_use() -> None:
     text = (ROOT / "action.yml").read_text()
     assert set(re.findall(r"inputs\.([\w-]+)", text)) == set(ACTION["inputs"])
