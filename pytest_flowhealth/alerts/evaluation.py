@@ -62,16 +62,8 @@ def evaluate_checks(
 
 def evaluate_round(problems: Sequence[str], settings: Alerts) -> Observation:
     """Return what a round's own problems say: that it was not run, or not to its end."""
-    subject = AlertInfo(
-        name=ROUND,
-        kind="monitor",
-        component="monitor",
-        severity="critical",
-        summary="; ".join(problems) or "the round was run",
-        remedy="pytest --health",
-        runbook=make_runbook_link(settings, ROUND),
-    )
-    return Observation(subject, bool(problems), make_policy(settings, 0.0, None))
+    summary = "; ".join(problems) or "the round was run"
+    return _evaluate_monitor(ROUND, bool(problems), summary, "pytest --health", settings)
 
 
 def evaluate_delivery(refusals: Mapping[str, str], settings: Alerts) -> Observation:
@@ -82,16 +74,8 @@ def evaluate_delivery(refusals: Mapping[str, str], settings: Alerts) -> Observat
         settings: The configuration's.
     """
     reasons = "; ".join(f"{name} refused it: {why}" for name, why in sorted(refusals.items()))
-    subject = AlertInfo(
-        name=DELIVERY,
-        kind="monitor",
-        component="monitor",
-        severity="critical",
-        summary=f"a message was not accepted: {reasons}" if reasons else "messages are accepted",
-        remedy="flowhealth alerts test",
-        runbook=make_runbook_link(settings, DELIVERY),
-    )
-    return Observation(subject, bool(refusals), make_policy(settings, 0.0, None))
+    summary = f"a message was not accepted: {reasons}" if reasons else "messages are accepted"
+    return _evaluate_monitor(DELIVERY, bool(refusals), summary, "flowhealth alerts test", settings)
 
 
 def evaluate_parts(failing: Mapping[str, str], settings: Alerts) -> Observation:
@@ -102,16 +86,26 @@ def evaluate_parts(failing: Mapping[str, str], settings: Alerts) -> Observation:
         settings: The configuration's.
     """
     reasons = "; ".join(f"{part} failed: {why}" for part, why in sorted(failing.items()))
+    summary = reasons or "every part of the monitor runs"
+    return _evaluate_monitor(
+        PART, bool(failing), summary, "tail .flowhealth/logs/error.log", settings
+    )
+
+
+def _evaluate_monitor(
+    name: str, breached: bool, summary: str, remedy: str, settings: Alerts
+) -> Observation:
+    """Return the observation of an alert about the monitor itself, which fires at once."""
     subject = AlertInfo(
-        name=PART,
+        name=name,
         kind="monitor",
         component="monitor",
         severity="critical",
-        summary=reasons or "every part of the monitor runs",
-        remedy="tail .flowhealth/logs/error.log",
-        runbook=make_runbook_link(settings, PART),
+        summary=summary,
+        remedy=remedy,
+        runbook=make_runbook_link(settings, name),
     )
-    return Observation(subject, bool(failing), make_policy(settings, 0.0, None))
+    return Observation(subject, breached, make_policy(settings, 0.0, None))
 
 
 def evaluate_rules(

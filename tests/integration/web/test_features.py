@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import time
 from collections.abc import Iterator
@@ -17,21 +18,6 @@ from tests.kit.tabs import SIZES, Tab, tab
 from tests.kit.waiting import wait_for
 from tests.kit.web_app import cheap_hash
 from tests.kit.webhook import ACCEPTED, WebhookServer
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with staged(tmp_path / "app") as found:
-        yield found
-
-
-@pytest.fixture
-def page(browser: Any, stage: Stage) -> Iterator[Tab]:
-    """Return a tab with the overview, for somebody who has logged in."""
-    with tab(browser, stage) as found:
-        found.enter("/")
-        found.wait_until_live()
-        yield found
 
 
 def shown_pages(page: Tab) -> list[str]:
@@ -83,34 +69,41 @@ def test_the_time_zone_is_named(browser: Any, stage: Stage) -> None:
         assert "Asia/Calcutta (UTC+05:30)" in page.page.locator("#zone").inner_text()
 
 
-def test_an_acknowledgement_is_withdrawn_and_the_incident_names_who_was_notified(
-    browser: Any, tmp_path: Path
-) -> None:
+@contextlib.contextmanager
+def firing_alert(browser: Any, folder: Path) -> Iterator[tuple[Stage, Tab, WebhookServer]]:
+    """Open the alerts' page while an alert fires; its receiver is the server that is returned, too."""
     with WebhookServer() as server:
         config = f'[[receivers]]\nname = "ops"\ntype = "webhook"\nurl = "{server.url}"\n'
-        with staged(tmp_path / "app", config) as stage, tab(browser, stage) as page:
+        with staged(folder / "app", config) as stage, tab(browser, stage) as page:
             page.enter("/alerts")
             page.wait_until_live()
             stage.conclude(own_report("broken"))
-            alert = page.see("alert-own.switch")
-            alert.locator('[data-test="acknowledge"]').click()
-            page.wait_for("text=acknowledged by admin")
-            alert.locator('[data-test="withdraw"]').click()
-            alert.get_by_role("button", name="Acknowledge own.switch").wait_for()
-            wait_for(lambda: not _tracked(stage).state.acknowledged)
-            assert "acknowledged by" not in alert.inner_text()
-            alert.locator('[data-test="acknowledge"]').click()
-            page.wait_for("text=acknowledged by admin")
-            page.follow("/")
-            problem = page.see("problem-own.switch").locator('[data-test="alert-state"]')
-            assert problem.inner_text() == "Alert acknowledged by admin"
-            stage.conclude()
-            page.follow("/history")
-            page.wait_for('[data-test="incidents"] tbody td:has-text("admin")')
-            row = page.see("incidents").locator("tbody tr").first.inner_text()
-            assert "ops" in row
-            assert "over" in row
-            page.assert_quiet()
+            yield stage, page, server
+
+
+def test_an_acknowledgement_is_withdrawn_and_the_incident_names_who_was_notified(
+    browser: Any, tmp_path: Path
+) -> None:
+    with firing_alert(browser, tmp_path) as (stage, page, _):
+        alert = page.see("alert-own.switch")
+        alert.locator('[data-test="acknowledge"]').click()
+        page.wait_for("text=acknowledged by admin")
+        alert.locator('[data-test="withdraw"]').click()
+        alert.get_by_role("button", name="Acknowledge own.switch").wait_for()
+        wait_for(lambda: not _tracked(stage).state.acknowledged)
+        assert "acknowledged by" not in alert.inner_text()
+        alert.locator('[data-test="acknowledge"]').click()
+        page.wait_for("text=acknowledged by admin")
+        page.follow("/")
+        problem = page.see("problem-own.switch").locator('[data-test="alert-state"]')
+        assert problem.inner_text() == "Alert acknowledged by admin"
+        stage.conclude()
+        page.follow("/history")
+        page.wait_for('[data-test="incidents"] tbody td:has-text("admin")')
+        row = page.see("incidents").locator("tbody tr").first.inner_text()
+        assert "ops" in row
+        assert "over" in row
+        page.assert_quiet()
 
 
 def _tracked(stage: Stage) -> Any:
@@ -120,23 +113,18 @@ def _tracked(stage: Stage) -> Any:
 def test_test_messages_are_sent_and_the_state_of_each_message_is_shown(
     browser: Any, tmp_path: Path
 ) -> None:
-    with WebhookServer() as server:
-        config = f'[[receivers]]\nname = "ops"\ntype = "webhook"\nurl = "{server.url}"\n'
-        with staged(tmp_path / "app", config) as stage, tab(browser, stage) as page:
-            page.enter("/alerts")
-            page.wait_until_live()
-            stage.conclude(own_report("broken"))
-            page.wait_for('[data-test="deliveries"] tr:has-text("delivered")')
-            before = len(server.ids)
-            page.page.click("text=Send a test message")
-            page.wait_for("text=the short message was accepted; the long message was accepted")
-            assert len(server.ids) == before + 2
-            server.respond = lambda _: Reply(status=410)
-            page.page.click("text=Send a test message")
-            page.wait_for("text=the short message was not accepted")
-            wait_for(lambda: stage.noted("test message"))
-            assert stage.noted("test message")[0]["user"] == "admin"
-            server.respond = lambda _: ACCEPTED
+    with firing_alert(browser, tmp_path) as (stage, page, server):
+        page.wait_for('[data-test="deliveries"] tr:has-text("delivered")')
+        before = len(server.ids)
+        page.page.click("text=Send a test message")
+        page.wait_for("text=the short message was accepted; the long message was accepted")
+        assert len(server.ids) == before + 2
+        server.respond = lambda _: Reply(status=410)
+        page.page.click("text=Send a test message")
+        page.wait_for("text=the short message was not accepted")
+        wait_for(lambda: stage.noted("test message"))
+        assert stage.noted("test message")[0]["user"] == "admin"
+        server.respond = lambda _: ACCEPTED
 
 
 def test_maintenance_is_planned_with_repetition_and_marked_in_the_strip(

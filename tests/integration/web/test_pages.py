@@ -1,31 +1,13 @@
 """The pages in a real Chromium: what a maintainer sees and does, and what is shown when something breaks."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import pytest
-
 from pytest_flowhealth.web.app import STATIC
 from tests.kit.site import HOSTILE_TEXT, Stage, Visitor, own_report, port_of, staged
 from tests.kit.tabs import SIZES, Tab, tab
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with staged(tmp_path / "app") as found:
-        yield found
-
-
-@pytest.fixture
-def page(browser: Any, stage: Stage) -> Iterator[Tab]:
-    """Return a tab with the overview, for somebody who has logged in."""
-    with tab(browser, stage) as found:
-        found.enter("/")
-        found.wait_until_live()
-        yield found
 
 
 def test_the_log_in_leads_back_to_where_it_was_asked_for(browser: Any, stage: Stage) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +13,6 @@ from tests.kit.reports import judged, reported
 from tests.kit.site import Stage, own_report, staged
 from tests.kit.tabs import Tab, tab
 from tests.kit.waiting import wait_for
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with staged(tmp_path / "app") as found:
-        yield found
-
-
-@pytest.fixture
-def page(browser: Any, stage: Stage) -> Iterator[Tab]:
-    """Return a tab with the overview, for somebody who has logged in."""
-    with tab(browser, stage) as found:
-        found.enter("/")
-        found.wait_until_live()
-        yield found
 
 
 def test_a_killed_monitor_leaves_nothing_green(browser: Any, tmp_path: Path) -> None:
