@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 Result = TypeVar("Result")
 
 
-class Outcome(Generic[Result]):
+class CallOutcome(Generic[Result]):
     """How a piece of work ended: `done` with its `result`, with an `error`, or not at all."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Outcome(Generic[Result]):
 
 def within(
     seconds: float, work: Callable[[], Result], give_up: Callable[[], None]
-) -> Outcome[Result]:
+) -> CallOutcome[Result]:
     """Do `work` in a thread, and wait for it for `seconds` at most.
 
     Args:
@@ -42,7 +42,7 @@ def within(
         The outcome as it is when the time is up; errors are in it, not raised,
         so that the one who knows their meaning raises without a chain.
     """
-    shared: Outcome[Result] = Outcome()
+    shared: CallOutcome[Result] = CallOutcome()
 
     def body() -> None:
         try:
@@ -58,4 +58,4 @@ def within(
         late = thread.is_alive()
         if late:
             give_up()
-    return Outcome() if late else shared
+    return CallOutcome() if late else shared

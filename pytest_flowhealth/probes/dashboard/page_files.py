@@ -32,7 +32,7 @@ _ACCEPTED = {
 """The headers with which browsers request files (fetch.spec.whatwg.org)."""
 
 
-class MissingFile(msgspec.Struct, frozen=True):
+class MissingPageFile(msgspec.Struct, frozen=True):
     """A file that a page loads and does not get; `problem` is a predicate such as "is empty"."""
 
     file: LoadedFile
@@ -49,10 +49,10 @@ class PageFiles(msgspec.Struct, frozen=True):
     """
 
     scripts: int
-    missing: tuple[MissingFile, ...]
+    missing: tuple[MissingPageFile, ...]
 
     @property
-    def breaks(self) -> MissingFile | None:
+    def breaks(self) -> MissingPageFile | None:
         """The script without which a page that scripts fill stays empty, None without one."""
         scripts = [item for item in self.missing if item.file.kind != "stylesheet"]
         modules = [item for item in scripts if item.file.kind == "module"]
@@ -74,7 +74,7 @@ def request_files(
         page: The page.
         address: Its address.
     """
-    missing: list[MissingFile] = []
+    missing: list[MissingPageFile] = []
     scripts = 0
     for file in page.files[:MOST_FILES]:
         try:
@@ -97,7 +97,7 @@ def request_files(
         scripts += file.kind != "stylesheet"
         if problem is not None and problem != TOO_LARGE:
             path = one_line(found.target.partition("?")[0], 100)
-            missing.append(MissingFile(file, path, problem))
+            missing.append(MissingPageFile(file, path, problem))
         if response is None or response.status == 429:
             break
     return PageFiles(scripts, tuple(missing))

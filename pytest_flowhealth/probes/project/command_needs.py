@@ -15,7 +15,7 @@ from pytest_flowhealth.probes.project.start_programs import (
     OUTPUTS,
     SELF_BUILDING,
     VALUE_OPTIONS,
-    Output,
+    FrameworkOutput,
 )
 
 NeedKind = Literal["module", "file", "folder", "main", "output", "source"]
@@ -51,7 +51,7 @@ class Need(msgspec.Struct, frozen=True):
     path: str = ""
     runner: Literal["node", "tool"] = "node"
     certain: bool = True
-    output: Output | None = None
+    output: FrameworkOutput | None = None
 
 
 def find_needs(

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from pytest_flowhealth.probes.project.command_needs import Need
-from pytest_flowhealth.probes.project.start_programs import Output
+from pytest_flowhealth.probes.project.start_programs import FrameworkOutput
 
 
 class MissingFile(msgspec.Struct, frozen=True):
@@ -36,7 +36,7 @@ def find_needed_files(need: Need, resolved: str | None) -> tuple[MissingFile | N
     return (missing, []) if empty else (None, found if need.kind == "file" else [])
 
 
-def _find_output(output: Output, folder: Path) -> tuple[MissingFile | None, list[Path]]:
+def _find_output(output: FrameworkOutput, folder: Path) -> tuple[MissingFile | None, list[Path]]:
     places = [folder / name for name in output.files]
     found = next((place for place in places if has_content(place)), None)
     if found is None and output.list_file:
@@ -91,12 +91,12 @@ def _at(value: Any, *keys: str) -> Any:
     return value
 
 
-def is_output_moved(output: Output, folder: Path) -> bool:
+def is_output_moved(output: FrameworkOutput, folder: Path) -> bool:
     """Tell whether a framework's configuration names another folder for its output."""
     return bool(output.setting) and _is_set(output.setting, output, folder)
 
 
-def _is_set(word: str, output: Output, folder: Path) -> bool:
+def _is_set(word: str, output: FrameworkOutput, folder: Path) -> bool:
     """Tell whether a framework's configuration has a word."""
     return any(word in _text(folder / name) for name in output.configs)
 

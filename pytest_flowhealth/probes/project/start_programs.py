@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 
-class Output(msgspec.Struct, frozen=True):
+class FrameworkOutput(msgspec.Struct, frozen=True):
     """What a framework's build leaves, and what its start command refuses to run without.
 
     Attributes:
@@ -38,7 +38,7 @@ def _configs(*names: str) -> tuple[str, ...]:
     return tuple(f"{name}.{ending}" for name in names for ending in _ENDINGS)
 
 
-_NEXT = Output(
+_NEXT = FrameworkOutput(
     "next",
     (".next/BUILD_ID",),
     "distDir",
@@ -46,7 +46,7 @@ _NEXT = Output(
     takes_folder=True,
     list_file=".next/required-server-files.json",
 )
-_VITE = Output(
+_VITE = FrameworkOutput(
     "vite",
     ("dist",),
     "outDir",
@@ -54,17 +54,17 @@ _VITE = Output(
     page="index.html",
     other_pages=("lib", "input", "ssr"),
 )
-_NUXT = Output("nuxt", (".output/nitro.json", ".output/server/index.mjs", ".output/public"), "output", _configs("nuxt.config"), takes_folder=True)  # fmt: skip
+_NUXT = FrameworkOutput("nuxt", (".output/nitro.json", ".output/server/index.mjs", ".output/public"), "output", _configs("nuxt.config"), takes_folder=True)  # fmt: skip
 
-OUTPUTS: dict[tuple[str, str], Output] = {
+OUTPUTS: dict[tuple[str, str], FrameworkOutput] = {
     ("next", "start"): _NEXT,
     ("vite", "preview"): _VITE,
     ("nuxt", "start"): _NUXT,
     ("nuxt", "preview"): _NUXT,
     ("nuxi", "preview"): _NUXT,
-    ("astro", "preview"): Output("astro", ("dist",), "outDir", _configs("astro.config")),
-    ("gatsby", "serve"): Output("gatsby", ("public/index.html",)),
-    ("docusaurus", "serve"): Output("docusaurus", ("build",), "--dir"),
+    ("astro", "preview"): FrameworkOutput("astro", ("dist",), "outDir", _configs("astro.config")),
+    ("gatsby", "serve"): FrameworkOutput("gatsby", ("public/index.html",)),
+    ("docusaurus", "serve"): FrameworkOutput("docusaurus", ("build",), "--dir"),
 }
 """What commands serve that another one has built; a command that is not here is not judged."""
 

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUnavailable
-from pytest_flowhealth.probes.deadline import Outcome, within
+from pytest_flowhealth.probes.deadline import CallOutcome, within
 from pytest_flowhealth.probes.redis.address import RedisAddress
 from pytest_flowhealth.probes.redis.connection_errors import (
     ConnectionEnded,
@@ -226,11 +226,11 @@ class RedisConnection:
 
     def within(
         self, seconds: float, work: Callable[[RedisConnection], Result]
-    ) -> Outcome[Timed[Result]]:
+    ) -> CallOutcome[Timed[Result]]:
         """Connect and do `work`, for `seconds` at most; errors are in the outcome."""
         return within(seconds, lambda: self._run(work), self.close)
 
-    def take_result(self, outcome: Outcome[Timed[Result]], seconds: float) -> Timed[Result]:
+    def take_result(self, outcome: CallOutcome[Timed[Result]], seconds: float) -> Timed[Result]:
         """Return the outcome's result, or raise what its error means."""
         if outcome.late or outcome.error:
             raise self.explain_error(outcome.error, seconds)
