@@ -45,9 +45,9 @@ The first source of a value wins: environment, file, preset, default. `flowhealt
 value in force with its source. In the environment, a list is `a,b,c` and a table `name=value,name=value`;
 if a value contains a comma, write either as JSON.
 
-Editors complete and check the file by its JSON Schema: write it with
-`flowhealth config --schema > flowhealth.schema.json`, and name it in the first line of `flowhealth.toml`,
-for example for Even Better TOML and Taplo:
+Editors with [Taplo](https://taplo.tamasfe.dev), such as VS Code with Even Better TOML, complete and check the
+file by its JSON Schema, without network. `flowhealth init` sets that up. In a file of your own, run
+`flowhealth config --schema > flowhealth.schema.json`, also after an upgrade, and make this the first line:
 
 ```toml
 #:schema ./flowhealth.schema.json

@@ -11,6 +11,7 @@ import msgspec
 
 from pytest_flowhealth.config.files import is_absent, read_bytes
 from pytest_flowhealth.config.load import FILE, PYPROJECT, TOOL, parse_toml
+from pytest_flowhealth.config.reference import SCHEMA, read_schema
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, UsageError
 from pytest_flowhealth.scaffold.package_scripts import add_scripts
@@ -165,7 +166,7 @@ def find_obstacle(root: Path, path: str) -> str | None:
 
 
 def _settings(planner: _Planner, found: ProjectInfo) -> None:
-    """Plan flowhealth.toml, unless the settings are elsewhere."""
+    """Plan flowhealth.toml and the schema that it names, unless the settings are elsewhere."""
     pyproject = planner.root / PYPROJECT
     checks = None
     if _tool(pyproject) is not None:
@@ -175,7 +176,9 @@ def _settings(planner: _Planner, found: ProjectInfo) -> None:
         checks = _tool(pyproject)
     else:
         planner.file(FILE, settings_text(found))
-        if not is_absent(planner.root / FILE):
+        if is_absent(planner.root / FILE):
+            planner.file(SCHEMA, read_schema())
+        else:
             checks = _read_toml_file(planner.root / FILE)
     if checks is not None and not any(str(path).startswith("health") for path in _checks(checks)):
         planner.hints.append(

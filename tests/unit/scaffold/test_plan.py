@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from pytest_flowhealth.config.load import load_target
+from pytest_flowhealth.config.reference import SCHEMA
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.scaffold.files import write
 from pytest_flowhealth.scaffold.plan import (
@@ -22,7 +23,7 @@ from pytest_flowhealth.scaffold.plan import (
 from tests.kit.scaffold import PLAIN, listing, make, problems_of
 
 ROOT = Path(__file__).parents[3]
-ALL = ["flowhealth.toml", CHECK, *FORMS, WORKFLOW, UNIT, MANIFEST]
+ALL = ["flowhealth.toml", SCHEMA, CHECK, *FORMS, WORKFLOW, UNIT, MANIFEST]
 
 
 def planned_files(root: Path) -> dict[str, str]:
