@@ -11,6 +11,7 @@ import click
 
 from pytest_flowhealth.cli.main import cli
 from pytest_flowhealth.plugin.options import OPTIONS
+from pytest_flowhealth.scaffold.plan import SCRIPTS
 
 ROOT = Path(__file__).parents[3]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -88,3 +89,11 @@ def test_every_block_of_code_in_the_docs_can_be_read() -> None:
                 READERS.get(kind, str)(block)
             except ValueError as error:
                 raise AssertionError(f"{page.name}: {error}\n{block}") from error
+
+
+def test_the_npm_scripts_are_documented_as_they_are_written() -> None:
+    page = (ROOT / "docs/claude-flow-novice.md").read_text()
+
+    assert [
+        name for name, line in SCRIPTS.items() if f"`npm run {name}` | `{line}`" not in page
+    ] == []
