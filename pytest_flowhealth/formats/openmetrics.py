@@ -9,6 +9,7 @@ here is a gauge, the one for the states of the verdict too.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -58,6 +59,8 @@ def _render_labels(labels: Labels) -> str:
 
 
 def _format_number(value: float) -> str:
+    if math.isinf(value):  # in base units, too large for a float
+        return "+Inf" if value > 0 else "-Inf"
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
 
 
