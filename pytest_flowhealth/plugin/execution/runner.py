@@ -280,7 +280,8 @@ def _translate_errors(check: RunningCheck, when: str) -> Iterator[None]:
         unavailable = isinstance(error, MeasurementUnavailable)
         outcome = PhaseOutcome.UNAVAILABLE if unavailable else PhaseOutcome.FAILED
         check.note_outcome(when, outcome, error.message, error.remedy)
-        pytest.fail(error.message, pytrace=False)
+        # Without its chain: the message would be shown twice.
+        raise pytest.fail.Exception(error.message, pytrace=False) from None
 
 
 def _apply_waiver(check: RunningCheck, error: BaseException, today: datetime.date) -> None:

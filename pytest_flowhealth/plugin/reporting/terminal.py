@@ -145,6 +145,8 @@ class HealthReporter(pytest.TerminalReporter):  # type: ignore[misc]  # final, b
         if self._detailed:
             self.summary_errors()
             self.summary_failures()
+            if self.config.option.verbose > 0 or self.stats.keys() & {"error", "failed"}:
+                self._tw.line()
 
     def pytest_internalerror(self, excrepr: object) -> bool:
         """Show the traceback of pytest or a plugin with -v only; it is one of the reasons anyway."""

@@ -74,6 +74,22 @@ def test_a_traceback_is_shown_only_where_it_is_asked_for(run_checks: RunChecks) 
     assert "{}['x']" in short
 
 
+def test_a_failure_without_a_traceback_is_shown_once_and_apart_from_the_verdict(
+    run_checks: RunChecks,
+) -> None:
+    source = """
+@pytest.mark.health("app")
+def test_bad():
+    from pytest_flowhealth import CheckFailed
+    raise CheckFailed("the queue is full", remedy="drain it")
+"""
+    failures, _, verdict = run_checks(source, "-v").out.partition("\n\nUNHEALTHY")
+
+    assert failures.endswith("\nthe queue is full")
+    assert failures.count("the queue is full") == 1
+    assert verdict
+
+
 FIGURES = """
 @pytest.mark.health("app")
 @pytest.mark.threshold("latency.p95", warn=5, fail=50, unit="ms")
