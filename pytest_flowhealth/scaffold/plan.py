@@ -215,9 +215,20 @@ _REDIS = """    services:
 """
 
 
+_MATRIX = """    strategy:
+      fail-fast: false
+      matrix:
+        node: ["20", "22", "24"]
+"""
+"""Node's LTS releases, for a project whose package.json requires none."""
+
+
 def _github(planner: _Planner, found: ProjectInfo) -> None:
-    nodes = ", ".join(f'"{version}"' for version in found.nodes)
     install = "npm ci" if found.locked else "npm install"
+    node = {"matrix": _MATRIX, "node": "node-version: ${{ matrix.node }}"}
+    if found.requires_node:
+        # The action reads the range by npm's own rules.
+        node = {"matrix": "", "node": "node-version-file: package.json"}
     for path in (*FORMS, WORKFLOW):
         other = _find_alternative(planner.root, path)
         if other:
@@ -225,7 +236,7 @@ def _github(planner: _Planner, found: ProjectInfo) -> None:
             continue
         name = f"github/{path.rpartition('/')[2]}"
         services = _REDIS if found.redis is not None else ""
-        planner.file(path, _fill_template(name, nodes=nodes, install=install, services=services))
+        planner.file(path, _fill_template(name, install=install, services=services, **node))
 
 
 def _find_alternative(root: Path, path: str) -> str | None:

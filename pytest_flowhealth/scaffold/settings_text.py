@@ -41,7 +41,6 @@ _TAIL = """
 
 _REASONS = {
     "checks": "This project's own checks, in addition to the bundled ones.",
-    "system.node": "From package.json's engines.",
     "package.critical": "From package.json's dependencies: they must be installed and intact.",
     "configuration.files": "The configuration files that were found: they must exist and parse.",
 }
