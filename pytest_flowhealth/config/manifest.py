@@ -143,8 +143,8 @@ class _Reader:
 
     def _repository(self) -> str | None:
         value = self._raw.get("repository")
-        told = value.get("url") if isinstance(value, dict) else value
-        return told if isinstance(told, str) else None
+        url = value.get("url") if isinstance(value, dict) else value
+        return url if isinstance(url, str) else None
 
     def _texts(self, name: str) -> dict[str, str]:
         texts: dict[str, str] = self._read(name, _are_texts, "an object of strings", {})

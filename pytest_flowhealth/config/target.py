@@ -46,7 +46,7 @@ class Target(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str | None:
         """The package's name, or None where package.json can't tell."""
-        return _told(self.root)[0]
+        return _name_and_version(self.root)[0]
 
     @property
     def instance(self) -> str:
@@ -56,7 +56,7 @@ class Target(msgspec.Struct, frozen=True):
     @property
     def version(self) -> str | None:
         """The package's version, or None where package.json can't tell."""
-        return _told(self.root)[1]
+        return _name_and_version(self.root)[1]
 
 
 @cache
@@ -69,7 +69,7 @@ def _packages(root: Path) -> tuple[Package, ...]:
     return workspaces(root, _manifest(root))
 
 
-def _told(root: Path) -> tuple[str | None, str | None]:
+def _name_and_version(root: Path) -> tuple[str | None, str | None]:
     try:
         manifest = _manifest(root)
     except CheckFailed:
