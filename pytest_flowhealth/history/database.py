@@ -10,8 +10,6 @@ from pathlib import Path
 
 from pytest_flowhealth.errors import UsageError
 
-PREFIX = "sqlite:///"
-
 APPLICATION = 0x666C6F77
 """The application_id (PRAGMA) of a history file: "flow" in ASCII."""
 
@@ -93,27 +91,6 @@ MIGRATIONS = (
 """The migrations from each version of the schema (PRAGMA user_version) to the next."""
 
 _BROKEN = ("not a database", "malformed", "disk image", "no such table", "no such column")
-
-
-def is_server_url(url: str) -> bool:
-    """Tell whether an address is that of a Prometheus-compatible server."""
-    return url.startswith(("http://", "https://"))
-
-
-def parse_file_url(url: str, folder: Path) -> Path | None:
-    """Return the file that a URL names, `sqlite:///PATH`, relative to `folder`; None for a server's URL.
-
-    Raises:
-        UsageError: The URL is invalid.
-    """
-    if is_server_url(url):
-        return None
-    if url.startswith(PREFIX) and url != PREFIX and "\0" not in url:
-        return folder / url.removeprefix(PREFIX)
-    raise UsageError(
-        f"the address of the history {url!r} is invalid: expected sqlite:///PATH, with four slashes for "
-        "an absolute path, as in sqlite:///.flowhealth/history.db, or the URL of a server"
-    )
 
 
 def connect(path: Path, *, wait: float) -> sqlite3.Connection:

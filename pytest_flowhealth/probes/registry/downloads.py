@@ -165,10 +165,10 @@ def compute_growth(found: Downloads, created: datetime | None) -> Growth:
 
 def _require_row(days: Sequence[Day], today: date) -> None:
     first, last = find_window(today)
-    for first, following in pairwise(days):
-        if following.day - first.day != timedelta(days=1):
+    for earlier, following in pairwise(days):
+        if following.day - earlier.day != timedelta(days=1):
             raise MeasurementUnavailable(
-                f"the downloads API's answer has {following.day} after {first.day}"
+                f"the downloads API's answer has {following.day} after {earlier.day}"
             )
     if days and not first <= days[0].day <= days[-1].day <= last:
         raise MeasurementUnavailable(

@@ -46,6 +46,8 @@ def refused(folder: Path, toml: str | bytes = "", env: dict[str, str] | None = N
         ('checks = ["a\\u0000b"]\n', "does not exist"),
         ("redis = " + "[" * 100_000, "nested too deeply"),
         ("[redis\n", "flowhealth.toml"),
+        ('[history]\nurl = "postgres://h"\n', "history.url: the value is not a valid address"),
+        ('[history]\nurl = "http://"\n', "or the URL of a server"),
         ("a = '''\n", "at end of document"),
         (b"preset = '\x00'", "byte 0x00 in line 1"),
         (b"a = 1\n\xff", "byte 0xff in line 2"),
