@@ -62,7 +62,7 @@ def refused(folder: Path, toml: str | bytes = "", env: dict[str, str] | None = N
         ('[fleet.spawn]\ncommand = ["x"]\nready = "file:x"', "fleet.spawn.ready"),
         ('[fleet.spawn]\ncommand = ["x"]\ncount = 0', "fleet.spawn.count"),
     ],
-    ids=range(19),
+    ids=range(21),
 )
 def test_a_file_that_can_not_be_used_is_refused_with_the_cause(
     tmp_path: Path, toml: str | bytes, says: str
