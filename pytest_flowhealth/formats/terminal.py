@@ -60,11 +60,6 @@ def render_lines(
     return lines
 
 
-def join_lines(lines: Iterable[Line]) -> str:
-    """Return `lines` without styles."""
-    return "".join("".join(part for part, _ in line).rstrip() + "\n" for line in lines)
-
-
 def _headline(health: Report, width: int) -> Iterator[Line]:
     """Yield the status with the target and the counts, the counts below where they do not fit."""
     target = " ".join(part for part in (health.target.name, health.target.version) if part)
