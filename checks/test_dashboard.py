@@ -82,14 +82,14 @@ def test_response(health: Health, dashboard: DashboardProbe) -> None:
     if found.refused:
         health.warn(str(found.limited))
         health.remedy("exempt this machine from the server's rate limit, or check less often")
-    health.remedy("see which step is slow: median_ms in the report; then the server's log")
+    health.detail(diagnosis="median_ms in the report: which step is slow; the server's log")
     failed = sum(found.failures.values())
     if failed:
         sent = failed + len(found.fresh) + len(found.kept)
         worst = max(found.failures, key=lambda reason: found.failures[reason])
         problem = f"{failed} of {sent} requests failed: it {worst}"
         if failed > TOLERATED * sent:
-            raise CheckFailed(problem, remedy="the server's log says why")
+            raise CheckFailed(problem, diagnosis="the server's log")
         health.warn(problem)
 
 
@@ -101,7 +101,7 @@ def test_websocket(health: Health, dashboard: DashboardProbe) -> None:
     health.measure("websocket", found.pings, unit="ms")
     health.measure("handshake", found.handshakes, unit="ms")
     health.detail(compression=found.compression)
-    health.remedy("look at the delay of the server's event loop: node --cpu-prof")
+    health.detail(diagnosis="the delay of the server's event loop: node --cpu-prof")
 
 
 @pytest.mark.health("dashboard", requires="dashboard.websocket", timeout=1_500, exclusive=True)
@@ -131,7 +131,8 @@ def test_updates(health: Health, dashboard: DashboardProbe) -> None:
         seconds=found.seconds,
         expected_ms=expected,
     )
-    health.remedy("look at what sends the updates; if the interval is meant, set update_interval")
+    health.remedy("if this interval is meant, set update_interval in [dashboard]")
+    health.detail(diagnosis="what sends the updates")
     if len(found.times) < 2:
         raise CheckFailed(f"{len(found.times)} updates came in {found.seconds:g} s")
     distances = found.distances
@@ -192,7 +193,7 @@ def test_browser(health: Health, dashboard: DashboardProbe) -> None:
     doubt = doubt_of(found)
     health.measure("frame", found.frames, unit="ms", doubt=doubt)
     health.measure("fps", rate(found.frames), unit="fps", doubt=doubt)
-    health.remedy("open the page in a browser: its developer tools show what keeps it busy")
+    health.detail(diagnosis="the browser's developer tools: what keeps the page busy")
     missing = f" ({', '.join(found.refused[:SHOWN])} was not asked)" if found.refused else ""
     if found.errors:
         shown = "; ".join(found.errors[:SHOWN])

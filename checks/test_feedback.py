@@ -79,7 +79,7 @@ def test_open(health: Health, target: Target, feedback_open: Future[list[Issue]]
 @pytest.mark.threshold("age_days.max", warn=730, better="lower", unit="1")
 def test_age(health: Health, feedback_open: Future[list[Issue]]) -> None:
     """The open issues are not too old."""
-    health.remedy("gh issue list --search 'is:open sort:created-asc' shows the oldest")
+    health.detail(diagnosis="gh issue list --search 'is:open sort:created-asc'")
     issues = feedback_open.result()
     if not issues:
         raise NotApplicable("no issue is open")
@@ -92,7 +92,7 @@ def test_age(health: Health, feedback_open: Future[list[Issue]]) -> None:
 @pytest.mark.threshold("response_days", warn=7, better="lower", unit="1")
 def test_response(health: Health, feedback_responses: Future[Responses]) -> None:
     """Half of the issues get a response within a week."""
-    health.remedy("gh issue list --search 'is:open comments:0' shows who waits")
+    health.detail(diagnosis="gh issue list --search 'is:open comments:0'")
     found = feedback_responses.result()
     health.detail(
         opened=found.opened,
@@ -116,7 +116,7 @@ def test_response(health: Health, feedback_responses: Future[Responses]) -> None
 @pytest.mark.threshold("growth_week", warn=5, better="lower", unit="1")
 def test_flow(health: Health, feedback_weeks: Future[list[Week]]) -> None:
     """Not many more issues are opened than closed, over four full weeks."""
-    health.remedy("gh issue list --search 'is:open sort:created-desc' shows the newest")
+    health.detail(diagnosis="gh issue list --search 'is:open sort:created-desc'")
     found = feedback_weeks.result()
     opened, closed = sum(week.opened for week in found), sum(week.closed for week in found)
     health.measure("opened_week", opened / len(found), unit="1")

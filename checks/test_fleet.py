@@ -50,7 +50,7 @@ def fleet_sample(fleet_probe: FleetProbe) -> FleetSample:
 @pytest.mark.health("fleet", timeout=120)
 def test_source(health: Health, fleet_probe: FleetProbe, fleet_sample: Future[FleetSample]) -> None:
     """The fleet's records can be read; what of them can't be used is told."""
-    health.remedy("see what wrote these records; docs/fleet.md has the form that is read")
+    health.detail(diagnosis="what wrote these records; docs/fleet.md: the form that is read")
     if fleet_probe.reads_target_redis:
         health.depends_on("redis.connect")
     found = fleet_sample.result()
@@ -141,10 +141,8 @@ def test_queue(health: Health, fleet_sample: Future[FleetSample]) -> None:
 @pytest.mark.health("fleet", requires="fleet.source", timeout=120)
 def test_progress(health: Health, fleet_sample: Future[FleetSample]) -> None:
     """Waiting work is picked up, delayed work is not overdue, and no work waits for what is gone."""
-    health.remedy(
-        "see the workers' logs; in BullMQ, a worker with autorun: false needs run(), and a paused one "
-        "resume()"
-    )
+    health.detail(diagnosis="the workers' logs")
+    health.remedy("in BullMQ, a worker with autorun: false needs run(), and a paused one resume()")
     sample = fleet_sample.result()
     tasks = sample.last.tasks
     sample.last.known("waiting", tasks.waiting)
@@ -189,7 +187,8 @@ def describe_lost_work(sample: FleetSample) -> Iterator[str]:
 @pytest.mark.threshold("abandoned", warn=0, better="lower", unit="1")
 def test_stuck(health: Health, fleet_probe: FleetProbe, fleet_sample: Future[FleetSample]) -> None:
     """No task is under way for too long, or without an agent that holds it."""
-    health.remedy("see the logs of the agents that took them; give tasks a time limit")
+    health.remedy("give tasks a time limit")
+    health.detail(diagnosis="the logs of the agents that took them")
     found = fleet_sample.result()
     last = found.last
     working = last.known("working", last.tasks.working)
@@ -251,7 +250,7 @@ def test_spawn(
     health: Health, target: Target, fleet_sample: Future[FleetSample], fleet_probe: FleetProbe
 ) -> None:
     """An agent is ready in time: really started, or else by the source's own records."""
-    health.remedy("run [fleet.spawn] command by hand, and see what takes its time")
+    health.detail(diagnosis="[fleet.spawn] command, run by hand: what takes its time")
     if target.config.fleet.spawn is None:
         measure_recorded_starts(health, target, fleet_sample)
         return

@@ -100,7 +100,8 @@ def test_connect(health: Health, redis_probe: RedisProbe, redis_load: Future[Loa
     health.detail(address=address.shown, origin=address.origin)
     for text in address.contradictions:
         health.warn(text)
-    health.remedy(f"{address.cli} --latency shows whether the server or the network is slow")
+        health.remedy("set redis.url in flowhealth.toml to the address that the application uses")
+    health.detail(diagnosis=f"{address.cli} --latency: is the server or the network slow?")
     health.measure("connect", redis_load.result().connect, unit="ms")
 
 
@@ -126,7 +127,7 @@ def test_roundtrip(health: Health, redis_probe: RedisProbe) -> None:
 @pytest.mark.threshold("command.p95", warn=5, fail=50, unit="ms")
 def test_command(health: Health, redis_probe: RedisProbe, redis_load: Future[Load]) -> None:
     """PING, SET, GET and DEL of a key of our own are answered in time, one at a time."""
-    health.remedy(f"{redis_probe.address.cli} SLOWLOG GET 10 shows what keeps the server busy")
+    health.detail(diagnosis=f"{redis_probe.address.cli} SLOWLOG GET 10: what keeps it busy")
     latency = raise_error(redis_load.result().command)
     health.measure("command", latency.samples, unit="ms")
     stats = {name: summarise(samples) for name, samples in latency.by_command.items() if samples}
@@ -148,7 +149,7 @@ def test_command(health: Health, redis_probe: RedisProbe, redis_load: Future[Loa
 def test_throughput(health: Health, redis_probe: RedisProbe, redis_load: Future[Load]) -> None:
     """One connection gets enough commands through in pipelines."""
     cli = redis_probe.address.cli
-    health.remedy(f"{cli} INFO stats shows what else the server does; {cli} --latency the way")
+    health.detail(diagnosis=f"{cli} INFO stats: what else the server does; {cli} --latency")
     throughput = raise_error(redis_load.result().throughput)
     health.measure("throughput", throughput.commands / throughput.seconds, unit="1/s")
     health.detail(
@@ -169,9 +170,7 @@ def test_memory(health: Health, redis_state: Future[tuple[ServerState, ...]]) ->
     """The data take no more memory than is planned for them, and little of it is wasted."""
     states = redis_state.result()
     largest = max(states, key=lambda state: state.memory.used_memory or 0)
-    health.remedy(
-        f"{largest.cli} --bigkeys shows what takes it; {largest.cli} MEMORY DOCTOR says more"
-    )
+    health.detail(diagnosis=f"{largest.cli} --bigkeys; {largest.cli} MEMORY DOCTOR")
     health.measure("memory", add_up(state.memory.used_memory for state in states) / 1e6, unit="MB")
     health.measure("evicted", add_up(state.evicted for state in states), unit="1")
     health.detail(servers={state.place: state.memory for state in states})
@@ -244,7 +243,7 @@ def test_clients(health: Health, redis_state: Future[tuple[ServerState, ...]]) -
         100 * (state.clients.connected_clients or 0) / (state.clients.maxclients or 1)
         for state in states
     ]
-    health.remedy(f"{states[shares.index(max(shares))].cli} CLIENT LIST shows who holds them")
+    health.detail(diagnosis=f"{states[shares.index(max(shares))].cli} CLIENT LIST")
     health.measure("clients_share", max(shares), unit="%")
 
 
@@ -254,8 +253,8 @@ def test_persistence(health: Health, redis_state: Future[tuple[ServerState, ...]
     states = skip_if_unavailable(redis_state.result)
     health.detail(servers={state.place: state.persistence for state in states})
     for state in states:
-        health.remedy(
-            f"{state.cli} INFO persistence; its log says why: disk full, folder not writable"
+        health.detail(
+            diagnosis=f"{state.cli} INFO persistence; its log: disk full, folder not writable"
         )
         if state.persistence.loading:
             raise CheckFailed(f"Redis at {state.place} is still loading its data from disk")
@@ -275,7 +274,7 @@ def test_replication(
     states = skip_if_unavailable(redis_state.result)
     health.detail(servers={state.place: state.replication for state in states})
     for state in states:
-        health.remedy(f"{state.cli} INFO replication")
+        health.detail(diagnosis=f"{state.cli} INFO replication")
         for text in describe_lag(state):
             health.warn(text)
         if target.config.redis.replica and state.replication.role == "master":
@@ -296,7 +295,8 @@ def test_topology(
         check_plain_address(health, skip_if_unavailable(redis_state.result))
         return
     sentinel = redis_probe.address.kind == "sentinel"
-    health.remedy(f"{redis_probe.address.cli} {'SENTINEL MASTERS' if sentinel else 'CLUSTER INFO'}")
+    question = "SENTINEL MASTERS" if sentinel else "CLUSTER INFO"
+    health.detail(diagnosis=f"{redis_probe.address.cli} {question}")
     views = redis_views.result()
     health.detail(seen_by={view.place: view for view in views})
     primaries = {view.primary for view in views if view.primary}
@@ -337,7 +337,7 @@ def test_slowlog(
     health: Health, redis_probe: RedisProbe, redis_slow: Future[tuple[SlowCommand, ...]]
 ) -> None:
     """Few commands of the last five minutes are in the server's slow log."""
-    health.remedy(f"{redis_probe.address.cli} SLOWLOG GET 10")
+    health.detail(diagnosis=f"{redis_probe.address.cli} SLOWLOG GET 10")
     slow = skip_if_unavailable(redis_slow.result)
     health.measure("slow_commands", len(slow), unit="1")
     health.detail(slowest=sorted(slow, key=lambda entry: -entry.milliseconds)[:10])

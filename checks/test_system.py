@@ -78,12 +78,13 @@ def test_npm(health: Health, versions: Future[Versions]) -> None:
     judge_version(health, "npm", found)
 
 
-@pytest.mark.health("system", timeout=10, remedy="see what holds memory: ps aux --sort=-rss | head")
+@pytest.mark.health("system", timeout=10)
 @pytest.mark.threshold("memory_available", fail=512, better="higher", unit="MiB")
 @pytest.mark.threshold("memory", warn=85, fail=95, unit="%")
 def test_memory(health: Health) -> None:
     """Memory that can still be had, and the share in use; a container's limits count."""
     found = read_memory()
+    health.detail(diagnosis="ps aux --sort=-rss | head")
     health.detail(total_mib=round(found.total), scope=found.available_in, fullest=found.used_in)
     health.measure("memory_available", found.available, unit="MiB")
     health.measure("memory", found.used, unit="%")
@@ -95,25 +96,25 @@ def test_disk(health: Health, target: Target) -> None:
     """The target's file system, as `df` tells it."""
     found = read_disk(target.root)
     health.detail(free_mib=round(found.free), inodes_used=found.inodes_used)
-    health.remedy("see what takes the space: du -xh --max-depth=2 . | sort -h | tail")
+    health.detail(diagnosis="du -xh --max-depth=2 . | sort -h | tail")
     health.measure("disk", found.used, unit="%")
 
 
-@pytest.mark.health("system", timeout=10, remedy="see what takes it: top -o %CPU")
+@pytest.mark.health("system", timeout=10)
 @pytest.mark.threshold("cpu", warn=85, better="lower", unit="%")
 def test_cpu(health: Health, system_cpu: Future[Cpu]) -> None:
     """CPU in use over a quarter of a second, before the checks begin; never fails."""
     found = system_cpu.result()
-    health.detail(scope=found.scope)
+    health.detail(scope=found.scope, diagnosis="top -o %CPU")
     health.measure("cpu", found.used, unit="%")
 
 
-@pytest.mark.health("system", timeout=10, remedy="see what takes it: top -o %CPU")
+@pytest.mark.health("system", timeout=10)
 @pytest.mark.threshold("load", warn=2, better="lower", unit="1")
 def test_load(health: Health) -> None:
     """The load average of one minute, for each CPU of the machine; never fails."""
     found = read_load()
-    health.detail(load_average=round(found.average, 2), cpus=found.cpus)
+    health.detail(load_average=round(found.average, 2), cpus=found.cpus, diagnosis="top -o %CPU")
     health.measure("load", found.per_cpu, unit="1")
 
 

@@ -9,7 +9,8 @@
     `-- CheckFailed             it was checked, and is not as required: fail
 
 Every message says what is wrong and where; `remedy` is the command, or the
-sentence, that would mend it. The last three may be raised in a check's body
+sentence, that would mend it; `diagnosis` is where its cause can be looked for.
+The last three may be raised in a check's body
 and in the fixtures it calls; the plugin turns them into the outcome named here.
 """
 
@@ -24,12 +25,16 @@ class FlowHealthError(Exception):
     Args:
         message: What is wrong, and where.
         remedy: What would do: a command to type, or one sentence.
+        diagnosis: Where to look for the cause: a command that changes nothing, or a place.
     """
 
-    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, remedy: str | None = None, diagnosis: str | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.remedy = remedy
+        self.diagnosis = diagnosis
 
 
 class UsageError(FlowHealthError):

@@ -137,6 +137,13 @@ class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return self.outcome.status(critical=self.critical)
 
     @property
+    def diagnosis(self) -> str | None:
+        """Where to look for the cause of a problem; None for a check that has none."""
+        if self.outcome in (Outcome.PASS, Outcome.SKIP) or "diagnosis" not in self.details:
+            return None
+        return str(self.details["diagnosis"])
+
+    @property
     def is_satisfied(self) -> bool:
         """Whether a check that requires this one may run."""
         return self.outcome in (Outcome.PASS, Outcome.WARN) and not self.tolerated

@@ -84,6 +84,8 @@ def _list(reasons: Iterable[str]) -> Iterator[str]:
 def _problem(check: CheckResult, waiting: Sequence[str]) -> str:
     more = f'<p class="small quiet">Blocks: {escape(", ".join(waiting))}</p>'
     remedy = f'<p class="remedy"><code>{escape(check.remedy)}</code></p>' if check.remedy else ""
+    if check.diagnosis:
+        remedy += f'<p class="small">See: {escape(check.diagnosis)}</p>'
     return (
         f'<article class="card" data-status="{check.outcome.value}"><h3>{_badge(check.outcome.value)} '
         f'{escape(check.id)}</h3><p class="message">{escape(check.message)}</p>{remedy}'

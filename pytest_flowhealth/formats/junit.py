@@ -125,6 +125,8 @@ def _describe(check: CheckResult, waiting: Sequence[str]) -> str:
         lines.append(f"blocks: {', '.join(waiting)}")
     if check.remedy and check.outcome not in (Outcome.PASS, Outcome.SKIP):
         lines.append(f"fix: {check.remedy}")
+    if check.diagnosis:
+        lines.append(f"see: {check.diagnosis}")
     return "\n".join(lines)
 
 

@@ -100,6 +100,8 @@ def _problem(check: CheckResult, waiting: Sequence[str]) -> str:
         text += f"\nBlocks: {_text(', '.join(waiting))}\n"
     if check.remedy:
         text += f"\nFix:\n\n{_fence(check.remedy)}"
+    if check.diagnosis:
+        text += f"\nSee:\n\n{_fence(check.diagnosis)}"
     return text
 
 

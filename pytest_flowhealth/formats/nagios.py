@@ -72,6 +72,8 @@ def _lines(health: Report) -> Iterator[str]:
         yield _plain(f"{check.outcome.value.upper()} {check.id}{message}", _LONG)
         if check.remedy and check.outcome not in (Outcome.PASS, Outcome.SKIP):
             yield _plain(f"  fix: {check.remedy}", _LONG, indent="  ")
+        if check.diagnosis:
+            yield _plain(f"  see: {check.diagnosis}", _LONG, indent="  ")
 
 
 def _figures(health: Report) -> Iterator[str]:

@@ -191,6 +191,8 @@ def _problem(check: CheckResult, health: Report, width: int) -> Iterator[Line]:
         yield from _indent(f"blocks {', '.join(blocked)}", width)
     if check.remedy:
         yield [("        fix: ", "plain"), (one_line(check.remedy), "bold")]
+    if check.diagnosis:
+        yield [("        see: ", "plain"), (one_line(check.diagnosis), "plain")]
 
 
 def _has_relevant_limits(judged: ThresholdResult, check: CheckResult) -> bool:

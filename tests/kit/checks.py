@@ -71,12 +71,13 @@ def assert_outcome(
 ) -> None:
     """Assert how a check ended, and that its message has the words of `says`.
 
-    Anything but a pass or a skip must have a remedy; `remedy` is the expected one.
+    Anything but a pass or a skip must have a remedy, or say where to look; `remedy` is the expected
+    one.
     """
     assert result.outcome == outcome, result
     for words in says:
         assert words in result.message, result.message
-    assert result.remedy or outcome in {"pass", "skip"}, result
+    assert result.remedy or result.diagnosis or outcome in {"pass", "skip"}, result
     assert remedy in (None, result.remedy), result.remedy
 
 
@@ -152,7 +153,7 @@ def _run(
             if isinstance(error, MeasurementUnavailable)
             else PhaseOutcome.FAILED
         )
-        state.note_outcome("call", ending, error.message, error.remedy)
+        state.note_outcome("call", ending, error.message, error.remedy, error.diagnosis)
         return ending, error.message
     thresholds = evaluate_thresholds(state.spec.thresholds, state.attempt.series.values())
     past = any(one.outcome.severity > 1 for one in thresholds)

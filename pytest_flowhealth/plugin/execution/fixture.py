@@ -50,7 +50,10 @@ class Health:
         self._check.attempt.warnings.append(str(text))
 
     def detail(self, **facts: Any) -> None:
-        """Add facts to the report's `details`; what JSON can't hold becomes text."""
+        """Add facts to the report's `details`; what JSON can't hold becomes text.
+
+        The fact `diagnosis` is shown beside a problem, as ``see: ...``: where to look for its cause.
+        """
         self._check.attempt.details.update(facts)
 
     def remedy(self, text: str) -> None:

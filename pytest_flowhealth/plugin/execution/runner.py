@@ -279,7 +279,7 @@ def _translate_errors(check: RunningCheck, when: str) -> Iterator[None]:
     except FlowHealthError as error:
         unavailable = isinstance(error, MeasurementUnavailable)
         outcome = PhaseOutcome.UNAVAILABLE if unavailable else PhaseOutcome.FAILED
-        check.note_outcome(when, outcome, error.message, error.remedy)
+        check.note_outcome(when, outcome, error.message, error.remedy, error.diagnosis)
         # Without its chain: the message would be shown twice.
         raise pytest.fail.Exception(error.message, pytrace=False) from None
 

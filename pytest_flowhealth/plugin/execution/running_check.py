@@ -82,11 +82,18 @@ class RunningCheck:
         self.attempt.phases += [phase for phase in setup if phase.outcome is PhaseOutcome.PASSED]
 
     def note_outcome(
-        self, when: str, outcome: PhaseOutcome, message: str, remedy: str | None = None
+        self,
+        when: str,
+        outcome: PhaseOutcome,
+        message: str,
+        remedy: str | None = None,
+        diagnosis: str | None = None,
     ) -> None:
         """Note how the phase `when` ended, where pytest's report can't tell it."""
         self.attempt.outcomes[when] = (outcome, message)
         self.attempt.error_remedy = remedy or self.attempt.error_remedy
+        if diagnosis:
+            self.attempt.details["diagnosis"] = diagnosis
 
     def to_run(self) -> CheckRun:
         """Return what the last attempt left."""

@@ -286,5 +286,5 @@ def _add_regressions(check: CheckResult, worse: Sequence[RunComparison]) -> Chec
         check,
         outcome=Outcome.WARN if passed else check.outcome,
         message="; ".join([check.message, *texts] if check.message else texts),
-        remedy=check.remedy or "see what changed since then: git log",
+        details={"diagnosis": "what changed since then: git log"} | check.details,
     )

@@ -115,7 +115,7 @@ def show(site: Site) -> BrowserView:
     if not result.browser:
         raise CheckFailed(
             f"{site.page.shown} can't be shown in a browser: {result.problem}",
-            remedy="open it in a browser, and look at its console",
+            diagnosis="the page's console in a browser",
         )
     if task.executable is None:
         raise NotApplicable(
@@ -124,7 +124,7 @@ def show(site: Site) -> BrowserView:
         )
     raise MeasurementUnavailable(
         f"{task.executable} can't be started: {result.problem}",
-        remedy=f"{task.executable} --headless --dump-dom about:blank",
+        diagnosis=f"{task.executable} --headless --dump-dom about:blank",
     )
 
 

@@ -203,7 +203,8 @@ def _allow_files(wanted: int) -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < wanted:
         raise MeasurementUnavailable(
-            f"this process may open {hard} files, and {wanted} are needed", remedy="ulimit -Hn"
+            f"this process may open {hard} files, and {wanted} are needed",
+            remedy=f"ulimit -n {wanted}",
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     try:

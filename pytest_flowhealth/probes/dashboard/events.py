@@ -10,7 +10,7 @@ from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.dashboard.address import SiteAddress
 from pytest_flowhealth.probes.dashboard.http_client import HttpError, HttpResponse
 from pytest_flowhealth.probes.dashboard.navigation import HOPS, failure, follow
-from pytest_flowhealth.probes.dashboard.page import explain_status
+from pytest_flowhealth.probes.dashboard.page import SERVER_LOG, explain_status
 from pytest_flowhealth.probes.dashboard.site import Site
 from pytest_flowhealth.probes.dashboard.watch import GREETING, Updates, listening_seconds
 
@@ -95,13 +95,9 @@ def watch_events(site: Site) -> Updates:
             remedy="correct dashboard.events in flowhealth.toml",
         )
     if stream.errors and not stream.times:
-        raise CheckFailed(
-            f"{address.shown} sends errors: {stream.errors[0]}", remedy="the server's log says why"
-        )
+        raise CheckFailed(f"{address.shown} sends errors: {stream.errors[0]}", diagnosis=SERVER_LOG)
     if response.timing.total < 1_000 * window:
-        raise CheckFailed(
-            f"{address.shown} ends its stream of events", remedy="the server's log says why"
-        )
+        raise CheckFailed(f"{address.shown} ends its stream of events", diagnosis=SERVER_LOG)
     return Updates(tuple(stream.times), stream.greetings, stream.received, window)
 
 

@@ -27,6 +27,7 @@ from pytest_flowhealth.probes.dashboard.rate_limit import explain_rate_limit
 from pytest_flowhealth.probes.dashboard.site import Site
 from pytest_flowhealth.probes.dashboard.tls import tls_remedy
 
+SERVER_LOG = "the server's log"
 _LOG_IN = "configure how to log in: [dashboard.login] in flowhealth.toml"
 
 
@@ -125,9 +126,13 @@ def open_page(site: Site, client: HttpClient | None = None) -> OpenedPage:
     if is_login or wrong == LOGIN_FORM:
         raise _not_logged_in(site, found)
     if wrong is not None:
-        cause = "the server's log says why" if "an error" in wrong else "correct dashboard.url"
-        keep = "" if site.settings.contains else "; if this is the page, set dashboard.contains"
-        raise CheckFailed(f"{address.shown} {wrong}", remedy=f"{cause}{keep}")
+        cause = () if "an error" in wrong else ("correct dashboard.url",)
+        keep = () if site.settings.contains else ("if this is the page, set dashboard.contains",)
+        raise CheckFailed(
+            f"{address.shown} {wrong}",
+            remedy="; ".join((*cause, *keep)) or None,
+            diagnosis=None if cause else SERVER_LOG,
+        )
     shown = tuple(address.shown for address in found.passed) if len(found.passed) > 1 else ()
     return OpenedPage(address, response, content, shown)
 
@@ -175,7 +180,8 @@ def explain_status(
         return CheckFailed(f"{text}: {certificate}", remedy=tls_remedy("certificate required"))
     if response.status in (401, 403, 407):
         return _explain_unauthorized(site, response, text)
-    return CheckFailed(text, remedy=_remedy(response.status, site))
+    remedy = _find_remedy(response.status, site)
+    return CheckFailed(text, remedy=remedy, diagnosis=None if remedy else SERVER_LOG)
 
 
 def _explain_unauthorized(site: Site, response: HttpResponse, text: str) -> CheckFailed:
@@ -202,9 +208,9 @@ def _find_certificate_error(response: HttpResponse) -> str | None:
     return None
 
 
-def _remedy(status: int, site: Site) -> str:
+def _find_remedy(status: int, site: Site) -> str | None:
     if status == 400 and not site.page.origin.secure:
-        return "the server's log says why; if it serves TLS at this port, write https://"
+        return "if the server serves TLS at this port, write https://"
     if status in (404, 410):
         return "correct dashboard.url in flowhealth.toml, or serve a page there"
-    return "the server's log says why"
+    return None

@@ -140,7 +140,9 @@ def redact_errors(settings: Dashboard, access: SiteAccess | None = None) -> Iter
     except FlowHealthError as error:
         redact = make_redactor(settings, access)
         redacted = type(error)(
-            redact(error.message), remedy=None if error.remedy is None else redact(error.remedy)
+            redact(error.message),
+            remedy=None if error.remedy is None else redact(error.remedy),
+            diagnosis=None if error.diagnosis is None else redact(error.diagnosis),
         )
     else:
         return

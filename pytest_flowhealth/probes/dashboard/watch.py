@@ -221,7 +221,7 @@ class _Sender:
         if lost:
             raise CheckFailed(
                 f"{lost} of {PINGS} pings or messages got no answer within {format_number(self._timeout)} s",
-                remedy="look at the server's log, and at its event loop's delay",
+                diagnosis="the server's log; the delay of its event loop: node --cpu-prof",
             )
         return tuple(1_000.0 * (future.result() + late) for future, late in answers)
 

@@ -17,6 +17,7 @@ from pytest_flowhealth.domain.text import format_number, one_line
 from pytest_flowhealth.errors import CheckFailed, MeasurementUnavailable, NotApplicable
 from pytest_flowhealth.probes.dashboard.address import ServerOrigin, SiteAddress
 from pytest_flowhealth.probes.dashboard.http_client import USER_AGENT, HttpError
+from pytest_flowhealth.probes.dashboard.login import REMEDY
 from pytest_flowhealth.probes.dashboard.navigation import failure
 from pytest_flowhealth.probes.dashboard.protocols import (
     ENGINE_VERSION,
@@ -253,14 +254,14 @@ def _explain_refusal(response: Any, address: SiteAddress, site: Site) -> tuple[s
         )
     remedy = _refusal_remedy(status, site)
     if status == 400 and "EIO=" in address.target:
-        remedy = "see which clients the server's options transports and allowRequest let in"
+        remedy = "let this client in: the server's options transports and allowRequest"
     return f"refuses the WebSocket with status {status}{_read_reason(response)}", remedy
 
 
 def _refusal_remedy(status: int, site: Site) -> str | None:
     log_in = "configure how to log in: [dashboard.login] in flowhealth.toml"
     if site.settings.login is not None:
-        log_in = "the server's log says why it refuses this client"
+        log_in = REMEDY
     proxy = "a proxy before the server must pass the headers Upgrade and Connection"
     remedies = {
         200: f"correct dashboard.websocket in flowhealth.toml; {proxy}",

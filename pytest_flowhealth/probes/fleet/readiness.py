@@ -86,7 +86,8 @@ class PortSignal(ReadySignal):
         if self._open():
             raise CheckFailed(
                 f"something listens at port {self.what} already: that it is ready can't be seen",
-                remedy=f"see what it is: lsof -i :{self.what}",
+                remedy=f"stop it, or use another port: fuser -k {self.what}/tcp",
+                diagnosis=f"lsof -i :{self.what}",
             )
         threading.Thread(target=self._watch, args=(seconds,), daemon=True).start()
 

@@ -36,7 +36,7 @@ def _tls(error: ssl.SSLError, address: RedisAddress) -> CheckFailed:
     return CheckFailed(
         f"no TLS connection to Redis at {address.place} ({address.origin}): "
         f"{reason.replace('_', ' ').lower()}",
-        remedy=f"openssl s_client -connect {address.place} shows what the server offers",
+        diagnosis=f"openssl s_client -connect {address.place}",
     )
 
 
@@ -148,7 +148,7 @@ def _announced(error: OSError, address: RedisAddress) -> CheckFailed:
     what = "no Redis listens" if error.errno == errno.ECONNREFUSED else "nothing is reached"
     return CheckFailed(
         f"{what} at {address.place}, the address that the servers announce ({address.origin})",
-        remedy="see whether that server runs; if the address is one of an internal network: "
+        remedy="start that server; if the address is one of an internal network: "
         "CONFIG SET cluster-announce-ip (Sentinel: replica-announce-ip), or natMap in ioredis",
     )
 

@@ -116,7 +116,7 @@ def _ended(address: RedisAddress, answered: int) -> CheckFailed:
     return ConnectionEnded(
         f"Redis at {address.place} closed the connection after {answered:,} answers "
         f"({address.origin}): it was stopped or restarted, or it ended this client",
-        remedy=f"see whether it still runs, and what its log says: {address.cli} ping",
+        diagnosis=f"{address.cli} ping, and the server's log",
     )
 
 
@@ -126,11 +126,12 @@ def _late(address: RedisAddress, seconds: float, answered: int) -> CheckFailed:
         internal = ", or the announced address is one of an internal network (cluster-announce-ip)"
     else:
         internal = ""
-    resume = "; a stopped process goes on with: pkill -CONT redis-server" if address.local else ""
+    resume = "if its process is stopped: pkill -CONT redis-server" if address.local else None
     return NoAnswer(
         f"Redis at {address.place} gave no answer within {seconds:g} s{after} ({address.origin}): "
         f"its process is stopped or busy, or a firewall drops the packets{internal}",
-        remedy=f"{address.cli} ping{resume}",
+        remedy=resume,
+        diagnosis=f"{address.cli} ping",
     )
 
 
@@ -190,9 +191,9 @@ def _reply(error: BaseException, address: RedisAddress, command: str, key: str) 
         return _not_permitted(address, command, key, reply)
     known = _REPLIES.get(code)
     if known:
-        message, remedy = (_filled(part, address, command) for part in known)
+        message, remedy, *diagnosis = (_filled(part, address, command) for part in known)
         kind = UnneededPassword if code == "NOPASS" else CheckFailed
-        return kind(message, remedy=remedy)
+        return kind(message, remedy=remedy or None, diagnosis=diagnosis[0] if diagnosis else None)
     if isinstance(error, ResponseError):
         return CheckFailed(f"Redis at {address.place} refused {command or 'to connect'}: {reply}")
     if isinstance(error, InvalidResponse):
@@ -248,8 +249,8 @@ _REPLIES = {
     ),
     "READONLY": (
         "{at} is a read-only replica, which takes no writes ({origin})",
-        "set redis.url to the primary, which this names: {cli} INFO replication; "
-        "where a replica is meant, set redis.replica = true",
+        "set redis.url to the primary; where a replica is meant, set redis.replica = true",
+        "{cli} INFO replication: the primary's address",
     ),
     "OOM": (
         "{at} is full: its memory has reached maxmemory, and it refuses {command}",
@@ -257,19 +258,23 @@ _REPLIES = {
     ),
     "MISCONF": (
         "{at} refuses {command}: it can't save its data to disk (MISCONF)",
-        "its log says why (disk full, folder not writable); its state: {cli} INFO persistence",
+        "",
+        "its log: disk full, folder not writable; {cli} INFO persistence",
     ),
     "LOADING": (
         "{at} is still loading its data from disk",
-        "wait until this says loading:0: {cli} INFO persistence",
+        "wait until it has loaded them",
+        "{cli} INFO persistence: loading, loading_eta_seconds",
     ),
     "MAXCLIENTS": (
         "{at} takes no more connections: maxclients is reached",
-        "see who holds them: {cli} CLIENT LIST; allow more: {cli} CONFIG SET maxclients NUMBER",
+        "{cli} CONFIG SET maxclients NUMBER",
+        "{cli} CLIENT LIST: who holds the connections",
     ),
     "DATABASE": (
         "{at} has no database {database} ({origin})",
-        "set the number after the host in redis.url to one below: {cli} CONFIG GET databases",
+        "set the number after the host in redis.url to a smaller one",
+        "{cli} CONFIG GET databases",
     ),
     "DENIED": (
         "{at} is in protected mode: without a password it takes connections from its own machine only",
@@ -277,16 +282,19 @@ _REPLIES = {
     ),
     "MASTERDOWN": (
         "{at} is a replica that has lost its primary, and serves no old data",
-        "see the link to the primary: {cli} INFO replication",
+        "",
+        "{cli} INFO replication: the link to the primary",
     ),
     "NOREPLICAS": (
         "{at} refuses writes: too few replicas are in step (min-replicas-to-write)",
-        "see which are connected: {cli} INFO replication",
+        "",
+        "{cli} INFO replication: which replicas are connected",
     ),
-    "CLUSTERDOWN": ("{at} is part of a cluster that is down", "{cli} CLUSTER INFO"),
+    "CLUSTERDOWN": ("{at} is part of a cluster that is down", "", "{cli} CLUSTER INFO"),
     "MOVED": (
         "{at} is part of a cluster and holds none of its keys",
-        "set redis.url to a primary of the cluster: {cli} CLUSTER NODES",
+        "set redis.url to a primary of the cluster",
+        "{cli} CLUSTER NODES",
     ),
 }
-"""Message and remedy by the code of the reply."""
+"""Message, remedy ("" where none is known) and where to look, by the code of the reply."""

@@ -145,7 +145,11 @@ def _nobody(address: RedisAddress, problems: list[FlowHealthError]) -> FlowHealt
         if all(isinstance(error, MeasurementUnavailable) for error in problems)
         else CheckFailed
     )
-    return kind(f"no {who} tells where Redis is: {reasons}", remedy=problems[0].remedy)
+    return kind(
+        f"no {who} tells where Redis is: {reasons}",
+        remedy=problems[0].remedy,
+        diagnosis=problems[0].diagnosis,
+    )
 
 
 def _primary(session: RedisConnection, address: RedisAddress) -> tuple[Node, ...]:
@@ -154,7 +158,8 @@ def _primary(session: RedisConnection, address: RedisAddress) -> tuple[Node, ...
     if reply is None:
         raise CheckFailed(
             f"the Sentinel at {place} knows no service {address.service!r} ({address.origin})",
-            remedy=f"see which it knows: redis-cli -p {session.address.port} SENTINEL MASTERS",
+            remedy="correct the service's name in redis.url",
+            diagnosis=f"redis-cli -p {session.address.port} SENTINEL MASTERS",
         )
     host, port = reply[0].decode(), int(reply[1])
     return (Node(address.at(host, port, f"{address.origin}, by the Sentinel at {place}")),)

@@ -6,7 +6,6 @@ import json
 import platform
 import re
 import sys
-from collections.abc import Sequence
 
 import msgspec
 
@@ -79,19 +78,6 @@ def host(timeout: float = SECONDS) -> Host:
     except (FlowHealthError, ValueError):
         return _host_by_python()
     return Host(system, architecture, platform.release(), "node")
-
-
-def excluding(name: str, allowed: Sequence[str]) -> bool:
-    """Tell whether a list of package.json's `os` or `cpu` excludes `name`.
-
-    As npm does (npm-install-checks): a name with `!` excludes, one without
-    allows; with none that allows, all that are not excluded are.
-    """
-    if list(allowed) == ["any"]:
-        return False
-    denied = {entry[1:] for entry in allowed if entry.startswith("!")}
-    named = {entry for entry in allowed if not entry.startswith("!")}
-    return name in denied or bool(named and name not in named)
 
 
 def _host_by_python() -> Host:

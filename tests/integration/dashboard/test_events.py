@@ -108,16 +108,16 @@ def test_stream_that_ends_or_fails_is_named(make_site: MakeSite, talk: Talk, pro
 
 
 @pytest.mark.parametrize(
-    ("status", "location", "problem", "remedy"),
+    ("status", "location", "problem", "advice"),
     [
         (401, None, "status 401", "dashboard.login"),
-        (204, None, "status 204", "log"),
+        (204, None, "status 204", "the server's log"),
         (302, "/login", "/login responds with the content type text/html", "dashboard.events"),
         (200, None, "content type text/html, not text/event-stream", "dashboard.events"),
     ],
 )
 def test_response_that_is_no_stream_is_named_with_what_solves_it(
-    make_site: MakeSite, status: int, location: str | None, problem: str, remedy: str
+    make_site: MakeSite, status: int, location: str | None, problem: str, advice: str
 ) -> None:
     def respond(request: Request) -> Reply:
         if location is not None and request.path != location:
@@ -129,4 +129,4 @@ def test_response_that_is_no_stream_is_named_with_what_solves_it(
         url = f"{server.url}/events"
         with pytest.raises(CheckFailed, match=problem) as caught:
             watch_events(make_site(url=url, events=url, window="0.3 s"))
-    assert remedy in (caught.value.remedy or "")
+    assert advice in f"{caught.value.remedy} {caught.value.diagnosis}"

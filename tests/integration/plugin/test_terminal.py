@@ -90,6 +90,30 @@ def test_bad():
     assert verdict
 
 
+def test_where_to_look_is_shown_beside_a_problem_and_is_no_remedy(run_checks: RunChecks) -> None:
+    source = """
+@pytest.mark.health("app")
+def test_bad():
+    from pytest_flowhealth import CheckFailed
+    raise CheckFailed("the queue is full", diagnosis="the workers' logs")
+
+@pytest.mark.health("app")
+def test_doubtful(health):
+    health.detail(diagnosis="redis-cli INFO")
+    health.warn("slow")
+
+@pytest.mark.health("app")
+def test_good(health):
+    health.detail(diagnosis="nowhere")
+"""
+    out = run_checks(source).out
+
+    assert "see: the workers' logs" in out
+    assert "see: redis-cli INFO" in out
+    assert "nowhere" not in out
+    assert "fix:" not in out
+
+
 FIGURES = """
 @pytest.mark.health("app")
 @pytest.mark.threshold("latency.p95", warn=5, fail=50, unit="ms")

@@ -64,7 +64,7 @@ class Command:
             cause = find_cause(done.stderr or done.stdout, done.returncode)
             raise CheckFailed(
                 f"`{self.place}` ended with exit code {done.returncode}: {cause}",
-                remedy="run it by hand in the project's folder",
+                diagnosis=f"its whole output, in the project's folder: {self.place}",
             )
         return parse_snapshot(
             done.stdout.encode(),

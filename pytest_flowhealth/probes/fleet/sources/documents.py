@@ -236,7 +236,7 @@ def parse_snapshot(
     if not isinstance(found, (dict, list)):
         raise CheckFailed(
             notes.list_problems()[0] if notes.list_problems() else f"{where} is no JSON object",
-            remedy="docs/fleet.md shows the form",
+            diagnosis="docs/fleet.md: the form",
         )
     return document.snapshot(found, times, local=local)
 

@@ -58,7 +58,7 @@ def fetch(place: WebAddress, path: str = "", parameters: Mapping[str, str] | Non
     if outcome.late or isinstance(_cause(outcome.error), TimeoutError):
         raise CheckFailed(
             f"{place.shown} gave no whole answer within {format_number(place.timeout)} s",
-            remedy=f"curl -i {place.shown}{path}",
+            diagnosis=f"curl -i {place.shown}{path}",
         )
     if outcome.error is not None:
         raise _meant(outcome.error, place)
@@ -92,7 +92,8 @@ def _get(
             f"{place.shown} answers with status {response.status_code}",
             remedy="set [fleet] token_env to the variable that holds the token"
             if response.status_code in (401, 403)
-            else f"curl -i {place.shown}{path}",
+            else None,
+            diagnosis=f"curl -i {place.shown}{path}",
         )
     if body is None:
         raise CheckFailed(f"{place.shown} answers with more than {LARGEST / 2**20:g} MiB")

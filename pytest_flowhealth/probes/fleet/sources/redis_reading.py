@@ -248,5 +248,7 @@ def _reply(connection: Any) -> Any:
 def _explain_refusal(session: RedisConnection, error: Exception) -> FlowHealthError:
     problem = session.explain_error(error)
     if is_refused(error):
-        return MeasurementUnavailable(problem.message, remedy=problem.remedy)
+        return MeasurementUnavailable(
+            problem.message, remedy=problem.remedy, diagnosis=problem.diagnosis
+        )
     return problem

@@ -91,6 +91,7 @@ function described(check) {
     check.message ? h("p", { class: "message" }, check.message) : null,
     check.blocked_by ? h("p", {}, "Blocked by ", checkLink(check.blocked_by), ".") : null,
     check.outcome === "pass" ? null : remedy(check.remedy),
+    check.outcome !== "pass" && check.details?.diagnosis ? h("p", { class: "message" }, h("strong", {}, "See: "), check.details.diagnosis) : null,
     check.outcome === "pass" ? null : runbook(value(`alert:${check.id}`)?.runbook),
     alertState(check.id),
     list,

@@ -1,4 +1,4 @@
-"""The versions that Node and npm print, and what package.json's os and cpu exclude."""
+"""The versions that Node and npm print."""
 
 import pytest
 
@@ -31,17 +31,3 @@ def test_a_version_is_read_from_the_last_line(output: str, version: str) -> None
 def test_an_answer_without_a_version_fails(output: str, code: int) -> None:
     with pytest.raises(CheckFailed, match="`node --version` told no version"):
         runtimes.parse_version("node", printed(output, code))
-
-
-@pytest.mark.parametrize(
-    "allowed", [[], ["any"], ["linux", "darwin"], ["!win32"], ["!win32", "linux"]]
-)
-def test_a_platform_that_is_allowed_is_not_excluded(allowed: list[str]) -> None:
-    assert not runtimes.excluding("linux", allowed)
-
-
-@pytest.mark.parametrize(
-    "allowed", [["darwin"], ["!linux"], ["!win32", "darwin"], ["linux", "!linux"]]
-)
-def test_a_platform_is_excluded_by_name_or_by_not_being_named(allowed: list[str]) -> None:
-    assert runtimes.excluding("linux", allowed)
