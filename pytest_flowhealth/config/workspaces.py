@@ -58,19 +58,19 @@ def _labels(root: Path, patterns: tuple[str, ...]) -> list[str]:
 
 
 def _depth(path: str) -> float:
-    """Return how many folders below the root a pattern looks; 0 for a plain path."""
+    """Return the depth below the root at which a pattern can match; 0 for a plain path."""
     if not _MAGIC.search(path):
         return 0
     return math.inf if "**" in path else path.count("/") + 1
 
 
 def _is_package(root: Path, path: str) -> bool:
-    """Tell whether a pattern that is a plain path names a package; hidden ones and links too."""
+    """Return whether a pattern is a plain path to a package, which may be hidden or a link."""
     return path != "." and not _MAGIC.search(path) and (root / path / "package.json").exists()
 
 
 def _paths(pattern: str) -> list[str]:
-    """Return the paths that a pattern stands for, its braces written out."""
+    """Expand the braces of a pattern: `a/{b,c}` is `a/b` and `a/c`."""
     done: list[str] = []
     todo = [pattern.removeprefix("!")]
     while todo:
@@ -129,7 +129,7 @@ def _folders(root: Path, deepest: float) -> Iterator[str]:
 
 
 def _leads_back(folder: Path) -> bool:
-    """Tell whether a folder is a link to one that it lies in."""
+    """Return whether a folder is a link to one of its parents."""
     return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
 
 
