@@ -95,7 +95,7 @@ def _tasks(facts: FleetFacts) -> Iterator[str]:
     if facts.stuck:
         yield f"{facts.stuck:,} tasks are under way for too long: give tasks a time limit"
     if facts.silent:
-        yield f"{facts.silent:,} agents give no sign of life: restart them"
+        yield f"{facts.silent:,} agents send no heartbeat: restart them"
 
 
 def _resources(facts: FleetFacts) -> Iterator[str]:

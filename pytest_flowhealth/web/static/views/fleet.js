@@ -11,8 +11,8 @@ export function make() {
   const note = h("p", { class: "quiet" });
   const figures = h("dl", { class: "facts" });
   const never = h("ul", { class: "plain quiet small" });
-  const swarms = liveTable("Swarms", ["Swarm", "State", "Confidence", "Last sign of life"], (row) => row.id, (row) => [row.id, row.state ?? "not known", row.confidence === null ? "not known" : `${Math.round(100 * row.confidence)} %`, row.heartbeat ? ago(row.heartbeat) : "not known"]);
-  const agents = liveTable("Agents", ["Agent", "State", "Process", "Last sign of life"], (row) => row.id, (row) => [row.id, row.state ?? "not known", row.pid === null ? "not known" : `${row.pid}${row.host ? ` on ${row.host}` : ""}`, row.heartbeat ? ago(row.heartbeat) : "not known"]);
+  const swarms = liveTable("Swarms", ["Swarm", "State", "Confidence", "Last heartbeat"], (row) => row.id, (row) => [row.id, row.state ?? "not known", row.confidence === null ? "not known" : `${Math.round(100 * row.confidence)} %`, row.heartbeat ? ago(row.heartbeat) : "not known"]);
+  const agents = liveTable("Agents", ["Agent", "State", "Process", "Last heartbeat"], (row) => row.id, (row) => [row.id, row.state ?? "not known", row.pid === null ? "not known" : `${row.pid}${row.host ? ` on ${row.host}` : ""}`, row.heartbeat ? ago(row.heartbeat) : "not known"]);
   const sparks = [spark("fleet.agents", "Agents"), spark("fleet.queue", "Queued"), spark("fleet.active", "Active"), spark("fleet.confidence", "Confidence")];
   const empty = notice("empty", NOT_CONFIGURED);
   const heading = h("h2", {}, "Swarms");

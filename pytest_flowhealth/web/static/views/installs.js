@@ -12,8 +12,8 @@ const PERCENT = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const OFF = "Reports are not received: [feedback] receive = \"token\" in flowhealth.toml switches it on.";
 const SEND = "pytest --health --health-submit sends one after an installation; see docs/reports.md.";
 const HOW = {
-  token: `No report came in this time. Machines that show a token with the scope report may hand them in: ${SEND}`,
-  open: `No report came in this time. Everybody may hand them in: ${SEND}`,
+  token: `No reports in this period. Senders need a token with the scope report: ${SEND}`,
+  open: `No reports in this period. Anybody may send them: ${SEND}`,
   off: OFF,
 };
 
