@@ -178,6 +178,7 @@ class CheckRunner:
         if not check.spec.thresholds and self._run.mode is not Mode.MIXED:
             return
         results = evaluate_thresholds(check.spec.thresholds, check.attempt.series.values())
+        check.attempt.thresholds = results
         failed = [result for result in results if result.outcome in _FAILING]
         if failed:
             check.note_outcome("call", PhaseOutcome.THRESHOLDS, "")

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_flowhealth.domain.checks import CheckRun, CheckSpec, Phase, PhaseOutcome
 from pytest_flowhealth.domain.measurements import Series
+from pytest_flowhealth.domain.thresholds import ThresholdResult
 from pytest_flowhealth.plugin.reporting.messages import safe_repr, summarize
 
 
@@ -33,6 +34,7 @@ class Attempt(msgspec.Struct):
     phases: list[Phase] = []
     outcomes: dict[str, tuple[PhaseOutcome, str]] = {}
     doubts: list[str] = []
+    thresholds: tuple[ThresholdResult, ...] | None = None
     body_started: bool | None = None
     raised: BaseException | None = None
     waived: bool = False
@@ -104,6 +106,7 @@ class RunningCheck:
             blocked_by=attempt.blocked_by,
             depends=tuple(attempt.depends),
             doubts=tuple(attempt.doubts),
+            thresholds=attempt.thresholds,
         )
 
 
