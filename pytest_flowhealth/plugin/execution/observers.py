@@ -38,6 +38,7 @@ class ErrorObserver:
         self._reported: set[str] = set()
         self._threads: list[threading.Thread] = []
         self._thread_hook = threading.excepthook
+        self._unraisable_hook = sys.unraisablehook
         self._warn_unawaited: Any = None
         self._futures = FutureObserver(self._report)
 
@@ -46,6 +47,8 @@ class ErrorObserver:
         self._threads = threading.enumerate()
         self._thread_hook = threading.excepthook
         threading.excepthook = self._observe_thread
+        self._unraisable_hook = sys.unraisablehook
+        sys.unraisablehook = self._observe_unraisable
         # The interpreter calls this function for a coroutine that is dropped before it ran.
         self._warn_unawaited = warnings._warn_unawaited_coroutine  # type: ignore[attr-defined]  # noqa: SLF001
         warnings._warn_unawaited_coroutine = self._observe_unawaited  # type: ignore[attr-defined]  # noqa: SLF001
@@ -64,6 +67,7 @@ class ErrorObserver:
             if one_line(text, _LONGEST) not in self._reported:
                 self._report(text)
         threading.excepthook = self._thread_hook
+        sys.unraisablehook = self._unraisable_hook
         warnings._warn_unawaited_coroutine = self._warn_unawaited  # type: ignore[attr-defined]  # noqa: SLF001
         del _ASYNCIO.error
 
@@ -90,6 +94,14 @@ class ErrorObserver:
             f"Exception in thread {name}: {arguments.exc_type.__name__}: {arguments.exc_value}"
         )
         self._thread_hook(arguments)
+
+    def _observe_unraisable(self, arguments: sys.UnraisableHookArgs) -> None:
+        # Of a finalizer that fails, libraries are full; a plain thread or a callback is the check's.
+        where = arguments.err_msg or ""
+        if "thread" in where or "callback" in where:
+            error = f"{arguments.exc_type.__name__}: {arguments.exc_value}"
+            self._report(f"{where} {one_line(repr(arguments.object), 60)}: {error}")
+        self._unraisable_hook(arguments)
 
     def _observe_unawaited(self, coroutine: CoroutineType[Any, Any, Any]) -> None:
         self._report(_describe_unawaited(coroutine))

@@ -47,12 +47,17 @@ class RunningCheck:
 
     Whoever runs the check again (this plugin's --health-retry, pytest-rerunfailures, flaky) makes
     a new attempt: a second set-up or a second call of the same item is one.
+
+    Args:
+        spec: What it declares.
+        body: Its test function, as pytest collected it.
     """
 
-    __slots__ = ("attempt", "attempts", "earlier", "spec")
+    __slots__ = ("attempt", "attempts", "code", "earlier", "spec")
 
-    def __init__(self, spec: CheckSpec) -> None:
+    def __init__(self, spec: CheckSpec, body: object = None) -> None:
         self.spec = spec
+        self.code = getattr(body, "__code__", None)
         self.attempt = Attempt()
         self.attempts = 1
         self.earlier: list[str] = []

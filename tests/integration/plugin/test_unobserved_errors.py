@@ -32,6 +32,10 @@ ERRORS = {
         "threading.Thread(target=lambda: time.sleep(0.2) or 1 / 0).start()",
         "ZeroDivisionError: division by zero",
     ),
+    "a thread without an object": (
+        "import _thread; _thread.start_new_thread(lambda: 1 / 0, ()); time.sleep(0.1)",
+        "Exception ignored in thread started by",
+    ),
     "a future": ("with POOL as pool:\n        pool.submit(lambda: 1 / 0)", "ZeroDivisionError"),
     "a future that is kept": ("KEPT.append(POOL.submit(lambda: 1 / 0))", "ZeroDivisionError"),
     "a future that is waited for": (
