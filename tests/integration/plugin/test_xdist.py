@@ -144,3 +144,19 @@ def test_a_run_in_which_only_a_skipped_requirement_blocks_the_rest_is_unknown(
     )
 
     assert (result.exit_code, result.reasons) == (3, ["every check was skipped"])
+
+
+def test_of_a_check_that_every_worker_runs_the_worst_result_counts(run_checks: RunChecks) -> None:
+    first_fails = (
+        "@pytest.mark.health('app')\ndef test_it(worker_id):\n"
+        "    if worker_id == 'gw0':\n        assert 0\n"
+        "    while not os.path.exists('failed'):\n        time.sleep(0.01)\n"
+    )
+    conftest = (
+        "def pytest_runtest_logreport(report):\n"
+        "    if report.failed:\n        open('failed', 'w').close()\n"
+    )
+
+    result = run_checks(first_fails, "--dist=each", "--tx=2*popen", files={"conftest.py": conftest})
+
+    assert (result.exit_code, result.reasons) == (2, ["app.it: assert 0"])
