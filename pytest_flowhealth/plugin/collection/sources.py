@@ -379,12 +379,11 @@ def _assignments(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
 
 def _find_executed(module: ast.Module) -> Iterator[tuple[int, ast.Module]]:
     """Yield the sources that a module gives to `exec` as a literal, each with its line."""
-    for node in ast.walk(module):
-        if isinstance(node, ast.Call) and _last_name(node) == "exec" and node.args:
-            text = node.args[0]
-            if isinstance(text, ast.Constant) and isinstance(text.value, str):
+    for node, _ in _iterate_statements(module.body):
+        match node:
+            case ast.Expr(ast.Call(ast.Name("exec"), [ast.Constant(str(text)), *_])):
                 with contextlib.suppress(SyntaxError, ValueError):
-                    yield node.lineno, ast.parse(text.value)
+                    yield node.lineno, ast.parse(text)
 
 
 def _is_fixture(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
