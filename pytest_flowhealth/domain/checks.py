@@ -89,6 +89,7 @@ class CheckRun(msgspec.Struct, frozen=True, gc=False):
         blocked_by: The id of the check that kept it from running.
         depends: Ids of checks to which a failure is attributed where they failed too.
         doubts: Why a pass can't be relied on: each makes the check unknown.
+        thresholds: The results of the thresholds if the body reached its end; None otherwise.
     """
 
     phases: tuple[Phase, ...] = ()
@@ -100,6 +101,7 @@ class CheckRun(msgspec.Struct, frozen=True, gc=False):
     blocked_by: str | None = None
     depends: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    thresholds: tuple[ThresholdResult, ...] | None = None
 
 
 class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -173,7 +175,9 @@ def evaluate_check(spec: CheckSpec, run: CheckRun, today: datetime.date) -> Chec
         today: The day (UTC) that decides whether a waiver still applies.
     """
     call = next((phase for phase in run.phases if phase.when == "call"), None)
-    thresholds = () if call is None else evaluate_thresholds(spec.thresholds, run.series)
+    thresholds = run.thresholds
+    if thresholds is None:
+        thresholds = () if call is None else evaluate_thresholds(spec.thresholds, run.series)
     reasons = [_explain_phase(phase, run) for phase in run.phases if phase.outcome not in _SILENT]
     if call is not None:
         reasons += _explain_body(call, run, thresholds)

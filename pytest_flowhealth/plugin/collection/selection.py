@@ -312,7 +312,7 @@ def _rank(item: pytest.Item) -> int:
 
 
 def _prepare(item: pytest.Item, spec: CheckSpec) -> None:
-    item.stash[RUNNING] = RunningCheck(spec)
+    item.stash[RUNNING] = RunningCheck(spec, getattr(item, "obj", None))
     if spec.timeout is not None:
         # pytest-timeout asks this plugin's timer for items that have a limit.
         item.add_marker(pytest.mark.timeout(spec.timeout, func_only=False))

@@ -7,7 +7,9 @@ from tests.kit.runs import RunChecks
 CHECK = '@pytest.mark.health("app")\n'
 TASK = """
 import asyncio, logging, threading, warnings
+from concurrent import futures
 KEPT = []
+POOL = futures.ThreadPoolExecutor(1)
 async def fail():
     raise OSError("gone")
 def run(start):
@@ -29,6 +31,20 @@ ERRORS = {
     "a thread that ends after its check": (
         "threading.Thread(target=lambda: time.sleep(0.2) or 1 / 0).start()",
         "ZeroDivisionError: division by zero",
+    ),
+    "a thread without an object": (
+        "import _thread; _thread.start_new_thread(lambda: 1 / 0, ()); time.sleep(0.1)",
+        "Exception ignored in thread started by",
+    ),
+    "a future": ("with POOL as pool:\n        pool.submit(lambda: 1 / 0)", "ZeroDivisionError"),
+    "a future that is kept": ("KEPT.append(POOL.submit(lambda: 1 / 0))", "ZeroDivisionError"),
+    "a future that is waited for": (
+        "futures.wait([POOL.submit(lambda: 1 / 0)])",
+        "Exception in a future: ZeroDivisionError: division by zero",
+    ),
+    "a future that ends after its check": (
+        "POOL.submit(lambda: time.sleep(0.2) or 1 / 0)",
+        "ZeroDivisionError",
     ),
     "a result": ("return False", "it returned False in place of asserting"),
 }
@@ -55,4 +71,17 @@ def test_an_error_that_was_observed_is_none(run_checks: RunChecks) -> None:
     body = "run(lambda loop: loop.create_task(fail()).add_done_callback(lambda t: t.exception()))"
     leaves = "threading.Thread(target=lambda: time.sleep(0.1) or sys.exit()).start()"
 
-    run_checks(f"{TASK}{CHECK}def test_it():\n    {body}\n    {leaves}\n").assert_healthy()
+    asks = "assert isinstance(POOL.submit(lambda: 1 / 0).exception(), ArithmeticError)"
+    maps = "with pytest.raises(ArithmeticError):\n        list(POOL.map(lambda x: 1 / x, [0]))"
+    source = f"{TASK}{CHECK}def test_it():\n    {body}\n    {leaves}\n    {asks}\n    {maps}\n"
+
+    run_checks(source).assert_healthy()
+
+
+def test_a_prefetched_answer_that_no_check_asks_for_is_no_error(run_checks: RunChecks) -> None:
+    source = (
+        "from pytest_flowhealth import prefetch\n@prefetch\ndef answer():\n    1 / 0\n"
+        f"{CHECK}def test_it(answer):\n    time.sleep(0.1)\n"
+    )
+
+    run_checks(source).assert_healthy()

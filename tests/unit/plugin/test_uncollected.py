@@ -52,6 +52,7 @@ def test_a_file_that_is_not_python_declares_nothing(tmp_path: Path, content: byt
 
 HEAD = "import pytest\nfrom pytest import mark\nredis = mark.health('redis')\n"
 UP = "    assert 1\n"
+EXECUTED = f"@redis\ndef check_up():\n{UP}"
 CASES = {
     "collected": ("test_a.py", f"@redis\ndef test_up():\n{UP}", None),
     "file name": ("shop.py", f"@redis\ndef test_up():\n{UP}", "python_files"),
@@ -163,6 +164,17 @@ CASES = {
         "shop.py",
         "@mark.health('app')\ndef (\n",
         "can't be read: invalid",
+    ),
+    "made by exec": ("test_a.py", f"exec({EXECUTED!r})\n", "python_functions"),
+    "made by exec in a file that is not imported": (
+        "shop.py",
+        f"exec({EXECUTED!r})\n",
+        "python_files",
+    ),
+    "made by exec and collected": (
+        "test_a.py",
+        f"exec({EXECUTED.replace('check_', 'test_')!r})\n",
+        None,
     ),
     "unittest": (
         "test_a.py",
@@ -283,6 +295,8 @@ def test_plain(): pass
         ("test_more = \\\n    redis(helper)\n", {15, 20}, False),
         ("async \\\ndef test_more(): pass\n", {15, 20}, False),
         ("x = 1\x0c\n", {15, 20}, False),
+        ("exec(TEXT)\n", {15, 20}, False),
+        ("globals()['test_more'] = made\n", {15, 20}, False),
     ],
 )
 def test_a_file_is_not_parsed_if_all_that_may_be_a_check_was_collected(
