@@ -54,7 +54,7 @@ _NAMED_AT_ONCE = 10
 
 
 class BuildProblem(msgspec.Struct, frozen=True):
-    """A file that is missing or broken, and what to do about it, if that is known."""
+    """A file that is missing or broken; the first of several also has the remedy, if one is known."""
 
     message: str
     remedy: str | None = None
@@ -303,9 +303,9 @@ class _Finder:
     def _report(self, message: str, path: Path, *, is_certain: bool) -> None:
         problems = self.state.problems if is_certain else self.state.warnings
         if all(problem.message != message for problem in problems):
-            # Asking git takes some milliseconds for each file.
-            few = len(problems) < _NAMED_AT_ONCE
-            remedy = find_remedy(self._root, self._layout, path) if few else None
+            # One remedy is shown, and each file of which git is asked takes some milliseconds.
+            is_wanted = len(problems) < _NAMED_AT_ONCE and not any(each.remedy for each in problems)
+            remedy = find_remedy(self._root, self._layout, path) if is_wanted else None
             problems.append(BuildProblem(message, remedy))
 
 

@@ -31,6 +31,7 @@ export async function answer(_request, npm) {
   if (layout.manager === "bun") {
     throw new AgentError("unavailable", `${layout.evidence}: bun lists outdated packages for reading only`, "bun outdated");
   }
+  for (const { manifest } of layout.packages) requestPackuments(npm, manifest);
   const edges = (await installedTrees(npm)).flatMap((root) => directEdges(root));
   /** @type {Outdated} */
   const outdated = { behind: [], deprecated: [], unread: [] };
@@ -61,10 +62,10 @@ async function compareEdge(npm, edge, outdated) {
   const semver = npm.require("semver");
   const spec = parseSpec(npm, edge);
   if (spec === null) return;
-  const options = { ...(await npm.config()), preferOnline: true, fetchRetries: 1, fetchTimeout: 20_000 };
+  const options = await npm.config();
   const current = String(edge.to.version);
   try {
-    const packument = await npm.remember(`packument ${spec.name}`, () => npm.require("pacote").packument(spec.name, options));
+    const packument = await packumentOf(npm, spec.name);
     const deprecated = packument.versions?.[current]?.deprecated;
     if (deprecated) outdated.deprecated.push({ name: edge.name, version: current, message: String(deprecated) });
     const latest = pickManifest(packument, "*", options).version;
@@ -82,8 +83,33 @@ async function compareEdge(npm, edge, outdated) {
 }
 
 /**
+ * Ask the registry for all direct dependencies while the installed packages are read.
  * @param {import("./npm.mjs").Npm} npm
- * @param {any} edge
+ * @param {Record<string, any>} manifest
+ */
+function requestPackuments(npm, manifest) {
+  const wanted = { ...manifest.devDependencies, ...manifest.optionalDependencies, ...manifest.dependencies };
+  for (const [name, spec] of Object.entries(wanted)) {
+    const found = parseSpec(npm, { name, spec });
+    if (found) packumentOf(npm, found.name).catch(() => {}); // compareEdge tells
+  }
+}
+
+/**
+ * @param {import("./npm.mjs").Npm} npm
+ * @param {string} name
+ * @returns {Promise<any>}
+ */
+function packumentOf(npm, name) {
+  return npm.remember(`packument ${name}`, async () => {
+    const options = { ...(await npm.config()), preferOnline: true, fetchRetries: 1, fetchTimeout: 20_000 };
+    return npm.require("pacote").packument(name, options);
+  });
+}
+
+/**
+ * @param {import("./npm.mjs").Npm} npm
+ * @param {{ name: string, spec: string }} edge
  * @returns {{ name: string, fetchSpec: string } | null} null where it is not from the registry
  */
 function parseSpec(npm, edge) {

@@ -34,9 +34,10 @@ async function describeTree(npm) {
   if (layout.manager === "yarn" && existsSync(path.join(layout.root, ".pnp.cjs"))) {
     return { ...empty, faults: await findPnpFaults(layout) };
   }
+  const changes = findChanges(layout); // a process of its own
   const lock = await lockTree(npm).then((tree) => ({ tree, error: null }), (error) => ({ tree: null, error }));
   const uninstalled = findUninstalled(layout);
-  const found = uninstalled.length ? await nothingInstalled(npm, layout, uninstalled) : await describeInstalled(npm, layout);
+  const found = uninstalled.length ? await nothingInstalled(npm, layout, uninstalled) : await describeInstalled(npm, layout, changes);
   const own = layout.manager === null || layout.manager === "npm";
   return {
     ...empty,
@@ -155,9 +156,10 @@ function inspected(npm) {
 /**
  * @param {Npm} npm
  * @param {Layout} layout
+ * @param {Promise<string[]>} changing
  */
-async function describeInstalled(npm, layout) {
-  const [inspection, changes] = await Promise.all([inspected(npm), findChanges(layout)]);
+async function describeInstalled(npm, layout, changing) {
+  const [inspection, changes] = await Promise.all([inspected(npm), changing]);
   const damage = await findDamage(npm, layout, inspection.nodes, changes);
   const faults = [...inspection.faults, ...damage.filter(({ kind }) => kind === "changed")];
   const warnings = [...inspection.warnings, ...damage.filter(({ kind }) => kind !== "changed")];
