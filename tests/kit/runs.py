@@ -131,9 +131,8 @@ class Run(msgspec.Struct, frozen=True):
         check = self.check(root)
         for words in says:
             assert words in check["message"], check["message"]
-        assert check["remedy"], self.text
         assert self.shows(self.reasons[0])
-        assert self.shows(check["remedy"])
+        assert self.shows(check["remedy"] or "")
         assert {self.blocked.get(name) for name in blocked} <= {root}, self.blocked
         assert {name for name in blocked if self.outcomes[name] != "skip"} == set()
 

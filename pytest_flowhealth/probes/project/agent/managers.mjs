@@ -19,7 +19,7 @@ const NO_DOWNLOADS = { COREPACK_ENABLE_DOWNLOAD_PROMPT: "0", COREPACK_ENABLE_NET
 export async function runManager(layout, [program, ...rest]) {
   const command = [program, ...rest].join(" ");
   if ((await findProgram(program)) === null) {
-    throw new AgentError("unavailable", `${layout.evidence} names ${program}, which is not on the PATH`, command);
+    throw new AgentError("unavailable", `${layout.evidence} names ${program}, which is not on the PATH`, `npm install --global ${program}`);
   }
   const env = { ...process.env, ...NO_DOWNLOADS };
   const options = { cwd: layout.folder, timeout: SECONDS * 1000, maxBuffer: 1 << 27, env };
@@ -27,7 +27,7 @@ export async function runManager(layout, [program, ...rest]) {
   const text = String(stdout ?? "").trim();
   if (/^[[{]/.test(text) || (text === "" && stderr === "")) return text;
   const output = firstLines(String(stderr || stdout || "nothing").trim());
-  throw new AgentError("unavailable", `\`${command}\` gives no answer: ${output}`, command);
+  throw new AgentError("unavailable", `\`${command}\` gives no answer: ${output}`);
 }
 
 /**

@@ -128,7 +128,7 @@ function hasPackages(folder) {
   } catch (error) {
     const { code } = /** @type {any} */ (error);
     if (code === "ENOENT" || code === "ENOTDIR") return false;
-    throw new AgentError("failed", `node_modules can't be read: ${firstLines(error)}`, `ls -ld '${folder}'; whoami`);
+    throw new AgentError("failed", `node_modules can't be read: ${firstLines(error)}`);
   }
 }
 
