@@ -128,8 +128,9 @@ def test_lock(
         health.not_applicable(layout.note)
     if found.lock_error:
         manager = layout.manager or "npm"
-        # In CI, pnpm refuses to write a lock file unless it is told.
-        remedy = f"{manager} install{' --no-frozen-lockfile' if manager == 'pnpm' else ''}"
+        # In CI, they refuse to write a lock file unless they are told.
+        option = {"pnpm": " --no-frozen-lockfile", "yarn": " --no-immutable"}.get(manager, "")
+        remedy = f"{manager} install{option}"
         raise CheckFailed(found.lock_error, remedy=remedy)
     if layout.manager not in (None, "npm"):
         health.not_applicable(f"the lock file is {layout.manager}'s ({layout.evidence})")

@@ -253,7 +253,7 @@ def test_only_what_is_imported_whenever_a_file_runs_must_exist(
         f"a.js: a.js imports {missing}, which is missing",
         f"a.js: a.js: Cannot find package '{package}'",
     ]
-    assert found.message in messages if found and missing else found is missing
+    assert (found.message in messages) if found else missing is None
 
 
 @pytest.mark.parametrize("name", ["www", "www.js", "www.cjs"])

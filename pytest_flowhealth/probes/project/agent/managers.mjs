@@ -1,6 +1,6 @@
 // The other package managers' own commands, where they are on the PATH.
 import { execFile } from "node:child_process";
-import { promisify } from "node:util";
+import { promisify, stripVTControlCharacters } from "node:util";
 
 import { AgentError, firstLines } from "./errors.mjs";
 import { findProgram } from "./npm.mjs";
@@ -36,13 +36,14 @@ export async function runManager(layout, [program, ...rest]) {
  */
 const LOCK_COMMANDS = {
   pnpm: ["pnpm", "install", "--frozen-lockfile", "--lockfile-only", "--ignore-scripts"],
+  yarn: ["yarn", "info", "--all", "--recursive", "--name-only", "--json"],
   bun: ["bun", "install", "--frozen-lockfile", "--dry-run", "--ignore-scripts"],
 };
 /** What they print of a lock file that they refuse; another error says nothing of it. */
-const REFUSED = /ERR_PNPM_(?:OUTDATED|BROKEN)_LOCKFILE|lockfile had changes|parse lockfile/;
+const REFUSED = /ERR_PNPM_(?:OUTDATED|BROKEN)_LOCKFILE|doesn't seem to be present in your lockfile|lockfile had changes|parse lockfile/;
 
 /**
- * Return why pnpm or bun refuses its lock file, null where it does not or does not say.
+ * Return why pnpm, Yarn (from version 2 on) or bun refuses its lock file, null where it does not or does not say.
  * @param {import("./layout.mjs").Layout} layout
  * @returns {Promise<string | null>}
  */
@@ -55,7 +56,7 @@ export async function findLockError(layout) {
     return null;
   } catch (error) {
     const { stdout, stderr } = /** @type {any} */ (error);
-    const refusal = `${stdout ?? ""}\n${stderr ?? ""}`.split("\n").find((text) => REFUSED.test(text));
+    const refusal = stripVTControlCharacters(`${stdout ?? ""}\n${stderr ?? ""}`).split("\n").find((text) => REFUSED.test(text));
     return refusal ? `${layout.lock.slice(layout.root.length + 1)} is refused by ${line[0]}: ${refusal.trim().slice(0, 300)}` : null;
   }
 }

@@ -9,6 +9,7 @@ import { layoutOf } from "./layout.mjs";
 import { inspectLock, lockTree, peerConflicts, suitsCleanInstall } from "./lock.mjs";
 import { findLockError } from "./managers.mjs";
 import { readJson } from "./npm.mjs";
+import { findUnapplied } from "./patches.mjs";
 import { findPnpFaults } from "./yarn.mjs";
 
 /**
@@ -32,7 +33,8 @@ async function describeTree(npm) {
   const empty = { ...base, faults: [], warnings: [], extraneous: [], omitted: [], versions: {} };
   if (layout.note) return empty;
   if (layout.manager === "yarn" && existsSync(path.join(layout.root, ".pnp.cjs"))) {
-    return { ...empty, faults: await findPnpFaults(layout) };
+    const [faults, error] = await Promise.all([findPnpFaults(layout), findLockError(layout)]);
+    return { ...empty, faults, lock_error: error };
   }
   const changes = findChanges(layout); // a process of its own
   const lock = await lockTree(npm).then((tree) => ({ tree, error: null }), (error) => ({ tree: null, error }));
@@ -161,7 +163,8 @@ function inspected(npm) {
 async function describeInstalled(npm, layout, changing) {
   const [inspection, changes] = await Promise.all([inspected(npm), changing]);
   const damage = await findDamage(npm, layout, inspection.nodes, changes);
-  const faults = [...inspection.faults, ...damage.filter(({ kind }) => kind === "changed")];
+  const unapplied = (await Promise.all(layout.packages.map(findUnapplied))).flat();
+  const faults = [...inspection.faults, ...damage.filter(({ kind }) => kind === "changed"), ...unapplied];
   const warnings = [...inspection.warnings, ...damage.filter(({ kind }) => kind !== "changed")];
   const found = [...faults, ...warnings].filter((fault) => fault.remedy === undefined);
   const command = found.length ? await repair(npm, { files: found.some((fault) => damage.includes(fault)) }) : null;
