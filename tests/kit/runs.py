@@ -131,10 +131,8 @@ class Run(msgspec.Struct, frozen=True):
         check = self.check(root)
         for words in says:
             assert words in check["message"], check["message"]
-        advice = check["remedy"] or check["details"].get("diagnosis")
-        assert advice, self.text
         assert self.shows(self.reasons[0])
-        assert self.shows(advice)
+        assert self.shows(check["remedy"] or check["details"].get("diagnosis", ""))
         assert {self.blocked.get(name) for name in blocked} <= {root}, self.blocked
         assert {name for name in blocked if self.outcomes[name] != "skip"} == set()
 
