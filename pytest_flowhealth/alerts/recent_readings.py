@@ -8,21 +8,21 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 MOST = 3_600
-"""Readings of a metric that are kept at the most; where rules look further back, some are put together."""
+"""Maximum number of readings of a metric; if rules look further back, adjacent ones are merged."""
 
 USUAL = 600.0
-"""Seconds that readings are kept where no rule looks further back."""
+"""How long readings are kept if no rule looks further back, in seconds."""
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
-    """What was measured at one time: `values` are the samples of a series, or one value."""
+    """A measurement at one time, in seconds: the samples of a series, or one value."""
 
     at: float
     values: tuple[float, ...]
 
 
 class MetricReadings(msgspec.Struct):
-    """The readings of one metric, the oldest first, in one unit; `newest` is the last as it came."""
+    """The readings of one metric in one unit, the oldest first; `newest` is the last one, not merged."""
 
     unit: str
     readings: deque[Reading]
@@ -30,7 +30,7 @@ class MetricReadings(msgspec.Struct):
 
 
 class RecentReadings:
-    """The readings of all metrics; times are seconds of a clock that never goes back.
+    """The readings of all metrics; times are seconds of a monotonic clock.
 
     Args:
         longest: How many seconds back rules look, by metric.
@@ -42,16 +42,16 @@ class RecentReadings:
         self._fresh: set[str] = set()
 
     def keep(self, longest: Mapping[str, float]) -> None:
-        """Keep readings as long as this from now on, in seconds by metric."""
+        """Change how far back rules look, in seconds by metric."""
         self._longest = longest
 
     def take_fresh(self) -> set[str]:
-        """Return the metrics that got a reading since the last time."""
+        """Return the metrics that got a reading since the last call."""
         found, self._fresh = self._fresh, set()
         return found
 
     def add(self, metric: str, unit: str, reading: Reading) -> None:
-        """Add a reading; what is older than rules look is forgotten."""
+        """Add a reading, and remove those that no rule looks back to."""
         self._fresh.add(metric)
         window = self._windows.get(metric)
         if window is None or window.unit != unit:
@@ -68,7 +68,7 @@ class RecentReadings:
             window.readings.popleft()
 
     def named(self, metric: str) -> Iterator[str]:
-        """Return the metrics of a name: itself, and those of its parametrised checks."""
+        """Return the metric with this name and those of its parametrised checks."""
         return (name for name in self._windows if name == metric or name.startswith(f"{metric}["))
 
     def last(self, metric: str) -> Reading | None:

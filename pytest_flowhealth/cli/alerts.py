@@ -68,7 +68,7 @@ def list_alerts(ctx: click.Context, project: str | None = None, history: str | N
         ctx.exit(Status.UNKNOWN.exit_code)
     unknown: dict[str, TrackedAlert] = {}
     alerts, problem = query_history(path, store.read_alerts, unknown)
-    rows = [(name, _describe_phase(one)) for name, one in alerts.items() if _is_active(one)]
+    rows = [(name, _describe_phase(alert)) for name, alert in alerts.items() if _is_active(alert)]
     for line in align(rows):
         echo(line)
     if not rows:
@@ -109,8 +109,8 @@ def acknowledge(alert: str, project: str | None, history: str | None) -> None:
     def add(connection: sqlite3.Connection) -> None:
         firing = [
             name
-            for name, one in store.read_alerts(connection).items()
-            if one.state.fires or one.state.flapping
+            for name, alert in store.read_alerts(connection).items()
+            if alert.state.fires or alert.state.flapping
         ]
         if alert not in firing:
             known = f"firing: {', '.join(sorted(firing))}" if firing else "no alert is firing"
@@ -203,15 +203,15 @@ def _describe_rules(settings: Settings, alerts: dict[str, TrackedAlert]) -> list
     ]
     rows += [
         (
-            one.subject.name,
+            alert.subject.name,
             "its check fails",
-            _describe_duration(one.policy.held),
-            _describe_duration(one.policy.cooldown),
-            one.subject.severity,
-            _describe_phase(one),
+            _describe_duration(alert.policy.held),
+            _describe_duration(alert.policy.cooldown),
+            alert.subject.severity,
+            _describe_phase(alert),
         )
-        for one in alerts.values()
-        if one.subject.kind != "rule" and _is_active(one)
+        for alert in alerts.values()
+        if alert.subject.kind != "rule" and _is_active(alert)
     ]
     return align(rows)
 
@@ -225,41 +225,41 @@ def _backtest(settings: Settings, file: sqlite3.Connection) -> Iterator[str]:
         found = run_backtest(file, rule, policy, now - _WEEK, now)
         if not found:
             yield f"  {rule.name:<20} no values of {rule.metric}"
-        for one in found:
-            yield f"  {rule.name + one.metric[len(rule.metric) :]:<20} {_describe_times(one)}"
+        for result in found:
+            yield f"  {rule.name + result.metric[len(rule.metric) :]:<20} {_describe_times(result)}"
 
 
-def _describe_times(one: BacktestResult) -> str:
-    if not one.fired:
-        return f"never ({one.readings} values)"
+def _describe_times(result: BacktestResult) -> str:
+    if not result.fired:
+        return f"never ({result.readings} values)"
     shown = ", ".join(
         f"{datetime.datetime.fromtimestamp(at, datetime.UTC):%Y-%m-%d %H:%M}"
-        for at in one.fired[-_SHOWN:]
+        for at in result.fired[-_SHOWN:]
     )
-    more = "the last at " if len(one.fired) > _SHOWN else ""
-    times = "once" if len(one.fired) == 1 else f"{len(one.fired)} times"
-    return f"{times} ({one.readings} values): {more}{shown} UTC"
+    more = "the last at " if len(result.fired) > _SHOWN else ""
+    times = "once" if len(result.fired) == 1 else f"{len(result.fired)} times"
+    return f"{times} ({result.readings} values): {more}{shown} UTC"
 
 
 def _describe_states(name: str, alerts: dict[str, TrackedAlert]) -> str:
-    found = [one for key, one in alerts.items() if key.partition("[")[0] == name]
-    return ", ".join(_describe_phase(one) for one in found) or "inactive"
+    found = [alert for key, alert in alerts.items() if key.partition("[")[0] == name]
+    return ", ".join(_describe_phase(alert) for alert in found) or "inactive"
 
 
-def _describe_phase(one: TrackedAlert) -> str:
+def _describe_phase(alert: TrackedAlert) -> str:
     marks = [
         word
         for word, applies in (
-            ("flapping", one.state.flapping),
-            ("acknowledged", one.state.acknowledged),
+            ("flapping", alert.state.flapping),
+            ("acknowledged", alert.state.acknowledged),
         )
         if applies
     ]
-    return f"{one.state.phase} ({', '.join(marks)})" if marks else one.state.phase
+    return f"{alert.state.phase} ({', '.join(marks)})" if marks else alert.state.phase
 
 
-def _is_active(one: TrackedAlert) -> bool:
-    return one.state.phase != "inactive" or one.state.flapping
+def _is_active(alert: TrackedAlert) -> bool:
+    return alert.state.phase != "inactive" or alert.state.flapping
 
 
 def _describe_duration(seconds: float) -> str:

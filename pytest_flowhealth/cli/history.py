@@ -79,17 +79,17 @@ def trends(
 
 def _format_trends(found: Sequence[MetricTrend]) -> list[str]:
     rows = [("metric", "runs", "last", "median", "change", "direction", "check")]
-    for one in found:
-        unit = unit_suffix(one.unit)
+    for trend in found:
+        unit = unit_suffix(trend.unit)
         rows.append(
             (
-                one.name,
-                f"{one.runs}",
-                f"{format_number(one.last)}{unit}",
-                f"{format_number(one.median)}{unit}",
-                "" if one.change is None else f"{one.change:+.0%}",
-                f"{one.direction}{', worse' if one.worse else ''}",
-                one.check,
+                trend.name,
+                f"{trend.runs}",
+                f"{format_number(trend.last)}{unit}",
+                f"{format_number(trend.median)}{unit}",
+                "" if trend.change is None else f"{trend.change:+.0%}",
+                f"{trend.direction}{', worse' if trend.worse else ''}",
+                trend.check,
             )
         )
     return [*align(rows), ""] if found else []
@@ -177,9 +177,9 @@ def _format_csv(found: list[PastMeasurement]) -> list[str]:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["time", "run", "sample"])
-    for one in found:
-        for sample in one.samples:
-            writer.writerow([_format_time(one.started), one.run, sample])
+    for record in found:
+        for sample in record.samples:
+            writer.writerow([_format_time(record.started), record.run, sample])
     return text.getvalue().splitlines() if found else []
 
 
@@ -187,8 +187,8 @@ def _format_json(metric: str, found: list[PastMeasurement]) -> list[str]:
     if not found:
         return []
     runs = [
-        {"time": _format_time(one.started), "run": one.run, "samples": list(one.samples)}
-        for one in found
+        {"time": _format_time(record.started), "run": record.run, "samples": list(record.samples)}
+        for record in found
     ]
     return [msgspec.json.encode({"metric": metric, "runs": runs}).decode()]
 

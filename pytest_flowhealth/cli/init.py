@@ -9,6 +9,7 @@ import click
 
 from pytest_flowhealth.cli.common import project_option
 from pytest_flowhealth.config.load import locate
+from pytest_flowhealth.config.reference import SCHEMA
 from pytest_flowhealth.domain.text import printable
 from pytest_flowhealth.scaffold.files import format_diff, write
 from pytest_flowhealth.scaffold.plan import Plan, plan
@@ -29,7 +30,7 @@ def command(*, only_show: bool, write_now: bool, project: str | None) -> None:
         raise click.UsageError("--diff and --write exclude each other")
     root = locate(Path(project) if project else None, Path.cwd())
     planned = plan(root)
-    _show(planned)
+    _show(planned, shorten=not only_show and sys.stdout.isatty())
     if not planned.changes:
         _echo(f"nothing to do in {root}: the files that are there stay as they are")
         return
@@ -44,9 +45,13 @@ def command(*, only_show: bool, write_now: bool, project: str | None) -> None:
     _echo("next: pytest --health")
 
 
-def _show(planned: Plan) -> None:
-    for line in format_diff(planned):
+def _show(planned: Plan, *, shorten: bool) -> None:
+    """Show the changes; `shorten`: generated files by their names only."""
+    changes = [each for each in planned.changes if not (shorten and each.path == SCHEMA)]
+    for line in format_diff(changes):
         _echo(line)
+    if len(changes) < len(planned.changes):
+        _echo(f"new file: {SCHEMA}, what `flowhealth config --schema` prints")
     for line in planned.skipped:
         _echo(f"kept: {line}")
     for line in planned.hints:

@@ -1,4 +1,4 @@
-"""Replaces a file in one step: readers see the old one or the new one, never a part."""
+"""Replace a file atomically: readers see the old content or the new one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 FOLDER = ".flowhealth"
-"""Our own folder in a project."""
+"""The folder of this program in a project."""
 
 
 def replace_file(path: Path, content: bytes, mode: int | None = None) -> None:

@@ -1,8 +1,6 @@
-"""Reading a target's files, whatever they are.
+"""Read files of a target that may be anything: a folder, a pipe, a device, a loop of links, a huge file.
 
-A name that ought to be a file may be a folder, a pipe, a device, a ring of
-links or a thousand gigabytes: opened without waiting, looked at, and read up
-to a limit.
+A file is opened without blocking, its type is checked, and it is read up to a limit.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from pathlib import Path
 from pytest_flowhealth.errors import CheckFailed
 
 LARGEST = 5 * 2**20
-"""Bytes that a configuration file or a package.json may have."""
+"""Maximum size of a configuration file or a package.json, in bytes."""
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -30,11 +28,11 @@ def read_bytes(path: Path, label: str | None = None, largest: int = LARGEST) -> 
 
     Args:
         path: The file.
-        label: What messages call it; else its name.
-        largest: The most bytes that it may have.
+        label: Its name in messages; default: the file's name.
+        largest: Maximum size in bytes.
 
     Raises:
-        CheckFailed: It is missing, no regular file, larger or unreadable.
+        CheckFailed: It is missing, not a regular file, too large or unreadable.
     """
     label = label or path.name
     try:
@@ -68,19 +66,19 @@ def read_text(path: Path, label: str | None = None, largest: int = LARGEST) -> s
 
 
 def kind_of(status: os.stat_result) -> str | None:
-    """Return what a file is that is no regular one, None where it is one."""
+    """Return the type of a file that is not a regular one, such as "a pipe"; None for a regular file."""
     if stat.S_ISREG(status.st_mode):
         return None
     return _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
 
 
 def reason(error: Exception) -> str:
-    """Return what the system says of an error, without the path."""
+    """Return the system's message of an error, without the path."""
     return getattr(error, "strerror", None) or str(error)
 
 
 def can_be_found(path: Path) -> bool:
-    """Tell whether something is there; not so for a name that no file can have."""
+    """Return whether a path exists; False for an invalid name."""
     try:
         path.stat()
     except (OSError, ValueError):
@@ -89,7 +87,7 @@ def can_be_found(path: Path) -> bool:
 
 
 def is_absent(path: Path) -> bool:
-    """Tell whether nothing has this name: what can't be looked at is not absent."""
+    """Return whether a path certainly does not exist; False if that can't be determined."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -100,7 +98,7 @@ def is_absent(path: Path) -> bool:
 
 
 def _read(path: Path, label: str, largest: int) -> bytes:
-    # Without O_NONBLOCK, opening a pipe waits for somebody to write to it.
+    # Without O_NONBLOCK, opening a pipe blocks until another process writes to it.
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         other = kind_of(os.fstat(handle))

@@ -16,7 +16,7 @@ _DEPENDENCIES = "dependencies"
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """The parts of a package.json that checks look at; what is absent is empty or None."""
+    """The parts of a package.json that checks use; absent parts are empty or None."""
 
     name: str | None = None
     version: str | None = None
@@ -41,7 +41,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class Package(msgspec.Struct, frozen=True):
-    """A folder with a package.json: `label` is "." for the root, else the path from there."""
+    """A folder with a package.json; `label` is its path relative to the root, "." for the root."""
 
     path: Path
     label: str
@@ -49,7 +49,7 @@ class Package(msgspec.Struct, frozen=True):
 
 
 def read_manifest(path: Path, *, strict: bool = True) -> Manifest:
-    """Return what the package.json at `path` says.
+    """Read a package.json.
 
     Not `strict`: fields of a wrong type are taken as absent, as npm does with
     those of installed packages.
@@ -94,7 +94,7 @@ def _decode(path: Path) -> dict[str, Any]:
 
 
 class _Reader:
-    """Reads fields by their type, and notes those that have another."""
+    """Reads fields of a given type, and collects those that have another one."""
 
     def __init__(self, raw: dict[str, Any]) -> None:
         self._raw = raw
@@ -143,8 +143,8 @@ class _Reader:
 
     def _repository(self) -> str | None:
         value = self._raw.get("repository")
-        told = value.get("url") if isinstance(value, dict) else value
-        return told if isinstance(told, str) else None
+        url = value.get("url") if isinstance(value, dict) else value
+        return url if isinstance(url, str) else None
 
     def _texts(self, name: str) -> dict[str, str]:
         texts: dict[str, str] = self._read(name, _are_texts, "an object of strings", {})
@@ -155,7 +155,7 @@ class _Reader:
         return (value,) if isinstance(value, str) else tuple(value)
 
     def _engines(self) -> dict[str, str]:
-        # Packages of npm's first years have a list here, which npm ignores.
+        # Old packages have a list here, which npm ignores.
         return {} if isinstance(self._raw.get("engines"), list) else self._texts("engines")
 
     def _bin(self) -> dict[str, str]:

@@ -123,14 +123,6 @@ def _parse_fleet_address(text: str) -> str:
     return _matching(r"\S")(text)
 
 
-def _parse_range(text: str) -> str:
-    from pytest_flowhealth.config.semver import is_range  # its patterns take 5 ms to compile
-
-    if not (text.strip() and is_range(text)):
-        raise ValueError
-    return text
-
-
 def _parse_fleet_source(text: str) -> str:
     require_known(FLEET_SOURCES, text)
     return text
@@ -180,7 +172,7 @@ def _matching(pattern: str) -> Callable[[str], str]:
     return parse
 
 
-def _describe(
+def make_meta(
     name: str,
     expected: str,
     parse: Callable[[str], Any] | None = None,
@@ -202,11 +194,11 @@ _HASH = r"^\$argon2(id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-
 
 Duration = Annotated[
     float,
-    _describe("duration", _DURATIONS, parse_duration, pattern=_DURATION, write=write_duration),
+    make_meta("duration", _DURATIONS, parse_duration, pattern=_DURATION, write=write_duration),
 ]
 Delay = Annotated[
     float,
-    _describe(
+    make_meta(
         "duration",
         f"0, or {_DURATIONS}",
         _parse_delay,
@@ -216,7 +208,7 @@ Delay = Annotated[
 ]
 Retention = Annotated[
     float,
-    _describe(
+    make_meta(
         "duration up to 90 days",
         f"at most 90 d: {_DURATIONS}",
         _parse_retention,
@@ -224,12 +216,12 @@ Retention = Annotated[
         write=write_duration,
     ),
 ]
-Size = Annotated[int, _describe("size", _SIZES, _parse_size, pattern=_SIZE, write=write_size)]
-NonEmpty = Annotated[str, _describe("text", "a text that is not empty", pattern=r"\S")]
-Secret = Annotated[str, _describe("secret", "a text that is not empty", pattern=r"\S", secret=True)]
+Size = Annotated[int, make_meta("size", _SIZES, _parse_size, pattern=_SIZE, write=write_size)]
+NonEmpty = Annotated[str, make_meta("text", "a text that is not empty", pattern=r"\S")]
+Secret = Annotated[str, make_meta("secret", "a text that is not empty", pattern=r"\S", secret=True)]
 WebAddress = Annotated[
     str,
-    _describe(
+    make_meta(
         "web address",
         "an http or https URL such as 'https://health.example.org/'",
         _parse_web_address,
@@ -239,7 +231,7 @@ WebAddress = Annotated[
 ]
 WebSocketAddress = Annotated[
     str,
-    _describe(
+    make_meta(
         "WebSocket address",
         "a ws or wss URL such as 'ws://localhost:3001/ws'",
         _parse_websocket_address,
@@ -249,7 +241,7 @@ WebSocketAddress = Annotated[
 ]
 ApiAddress = Annotated[
     str,
-    _describe(
+    make_meta(
         "API address",
         "an https URL such as 'https://api.github.com'",
         _parse_api_address,
@@ -259,7 +251,7 @@ ApiAddress = Annotated[
 ]
 FleetAddress = Annotated[
     str,
-    _describe(
+    make_meta(
         "address",
         "an address such as 'http://localhost:3001/api/fleet' or 'redis://localhost:6379/0'",
         _parse_fleet_address,
@@ -269,25 +261,23 @@ FleetAddress = Annotated[
 ]
 RedisAddress = Annotated[
     str,
-    _describe(
+    make_meta(
         "address", "an address such as 'redis://localhost:6379/0'", pattern=r"\S", secret=True
     ),
 ]
 Origin = Annotated[
     str,
-    _describe(
+    make_meta(
         "origin",
         "an origin such as 'https://health.example.org'",
         pattern=r"^https?://[^/\s]+$",
         secret=True,
     ),
 ]
-NpmRange = Annotated[
-    str, _describe("npm range", "an npm range such as '>=20'", _parse_range, pattern=r"\S")
-]
+NpmRange = Annotated[str, make_meta("npm range", "an npm range such as '>=20'", pattern=r"\S")]
 PackageName = Annotated[
     str,
-    _describe(
+    make_meta(
         "package name",
         "the name of a package such as 'express' or '@scope/name'",
         pattern=r"^(?=.{1,214}$)(?:@[\w.~-]+/)?(?![._-])[\w.~-]+$",
@@ -295,18 +285,18 @@ PackageName = Annotated[
 ]
 Repository = Annotated[
     str,
-    _describe("repository", "a GitHub repository such as 'owner/name'", pattern=REPOSITORY),
+    make_meta("repository", "a GitHub repository such as 'owner/name'", pattern=REPOSITORY),
 ]
 Label = Annotated[
     str,
-    _describe("label", "1 to 50 characters without a comma", _parse_label, pattern="^[^,]{1,50}$"),
+    make_meta("label", "1 to 50 characters without a comma", _parse_label, pattern="^[^,]{1,50}$"),
 ]
 FleetSource = Annotated[
-    str, _describe("fleet source", "a source such as 'bullmq'", _parse_fleet_source, explains=True)
+    str, make_meta("fleet source", "a source such as 'bullmq'", _parse_fleet_source, explains=True)
 ]
 ReadySignal = Annotated[
     str,
-    _describe(
+    make_meta(
         "ready signal",
         "'stdout:TEXT', 'redis:KEY', 'event:CHANNEL' or 'port:NUMBER' with a port from 1 to 65535",
         _parse_ready_signal,
@@ -315,7 +305,7 @@ ReadySignal = Annotated[
 ]
 Unit = Annotated[
     str,
-    _describe(
+    make_meta(
         "unit",
         f"one of {' '.join(UNITS)}",
         pattern=f"^({'|'.join(map(re.escape, UNITS))})$",
@@ -323,7 +313,7 @@ Unit = Annotated[
 ]
 AlertName = Annotated[
     str,
-    _describe(
+    make_meta(
         "name",
         "a letter, then letters, digits, '.', '_' and '-'",
         pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$",
@@ -331,7 +321,7 @@ AlertName = Annotated[
 ]
 MetricName = Annotated[
     str,
-    _describe(
+    make_meta(
         "metric",
         "component.measurement, such as 'redis.connect.p95'",
         pattern=r"^[A-Za-z][A-Za-z0-9_-]*\.[A-Za-z0-9_.-]+(\[.*\])?$",
@@ -339,7 +329,7 @@ MetricName = Annotated[
 ]
 PasswordHash = Annotated[
     str,
-    _describe(
+    make_meta(
         "argon2 hash",
         "an argon2 hash as `flowhealth hash-password` prints it",
         pattern=_HASH,
@@ -348,7 +338,7 @@ PasswordHash = Annotated[
 ]
 Sha256 = Annotated[
     str,
-    _describe(
+    make_meta(
         "SHA-256",
         "the SHA-256 of a token, 64 hexadecimal digits",
         pattern=r"^[0-9a-fA-F]{64}$",

@@ -45,9 +45,9 @@ The first source of a value wins: environment, file, preset, default. `flowhealt
 value in force with its source. In the environment, a list is `a,b,c` and a table `name=value,name=value`;
 if a value contains a comma, write either as JSON.
 
-Editors complete and check the file by its JSON Schema: write it with
-`flowhealth config --schema > flowhealth.schema.json`, and name it in the first line of `flowhealth.toml`,
-for example for Even Better TOML and Taplo:
+Editors with [Taplo](https://taplo.tamasfe.dev), such as VS Code with Even Better TOML, complete and check the
+file by its JSON Schema, without network. `flowhealth init` sets that up. In a file of your own, run
+`flowhealth config --schema > flowhealth.schema.json`, also after an upgrade, and make this the first line:
 
 ```toml
 #:schema ./flowhealth.schema.json
@@ -105,7 +105,7 @@ def render_schema() -> str:
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "flowhealth.toml: the configuration of pytest-flowhealth",
     }
-    definitions = schema["$defs"]
+    definitions = {name: each for name, each in schema["$defs"].items() if "properties" in each}
     root = definitions.pop(Configuration.__name__)
     schema = _adapt_to_toml({**root, **head, "$defs": definitions})
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
@@ -175,6 +175,8 @@ def _adapt_to_toml(schema: Any) -> Any:
         return schema
     found = {key: _adapt_to_toml(value) for key, value in schema.items()}
     if "pattern" in found:
+        # The type of the decoded value is not that of the text.
+        found.pop("$ref", None)
         found["type"] = "string"
     kinds = [each for each in found.pop("anyOf", []) if each != {"type": "null"}]
     if len(kinds) == 1:

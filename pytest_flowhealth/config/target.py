@@ -1,4 +1,4 @@
-"""The application looked at: a project folder with its configuration."""
+"""The target: a project folder with its configuration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pytest_flowhealth.errors import CheckFailed
 class Target(msgspec.Struct, frozen=True):
     """A project folder (`root`, absolute) with its configuration.
 
-    `sources` tells for each key that is set, such as ``redis.url``, who set it.
+    `sources` has the source of each key that is set, such as ``redis.url``.
     """
 
     root: Path
@@ -27,7 +27,7 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def manifest(self) -> Manifest:
-        """What package.json says; read once.
+        """The package.json; read once.
 
         Raises:
             CheckFailed: It can't be read, or is not valid.
@@ -45,8 +45,8 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def name(self) -> str | None:
-        """The package's name, or None where package.json can't tell."""
-        return _told(self.root)[0]
+        """The package's name; None if package.json has none or can't be read."""
+        return _name_and_version(self.root)[0]
 
     @property
     def instance(self) -> str:
@@ -55,8 +55,8 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def version(self) -> str | None:
-        """The package's version, or None where package.json can't tell."""
-        return _told(self.root)[1]
+        """The package's version; None if package.json has none or can't be read."""
+        return _name_and_version(self.root)[1]
 
 
 @cache
@@ -69,7 +69,7 @@ def _packages(root: Path) -> tuple[Package, ...]:
     return workspaces(root, _manifest(root))
 
 
-def _told(root: Path) -> tuple[str | None, str | None]:
+def _name_and_version(root: Path) -> tuple[str | None, str | None]:
     try:
         manifest = _manifest(root)
     except CheckFailed:

@@ -43,40 +43,43 @@ def workspaces(root: Path, manifest: Manifest) -> tuple[Package, ...]:
 
 
 def _labels(root: Path, patterns: tuple[str, ...]) -> list[str]:
-    written = [(one.startswith("!"), path) for one in patterns for path in _paths(one)]
+    written = [(pattern.startswith("!"), path) for pattern in patterns for path in _paths(pattern)]
     folders = list(_folders(root, max(map(_depth, (path for _, path in written)), default=0)))
     found: dict[str, None] = {}
     for left_out, path in written:
         matches = _matcher(path)
         named = [path] if _is_package(root, path) else []
-        for folder in [*named, *(one for one in folders if matches.fullmatch(one))]:
+        for folder in [
+            *named,
+            *(folder_label for folder_label in folders if matches.fullmatch(folder_label)),
+        ]:
             found.pop(folder, None) if left_out else found.setdefault(folder)
     return sorted(found)
 
 
 def _depth(path: str) -> float:
-    """Return how many folders below the root a pattern looks; 0 for a plain path."""
+    """Return the depth below the root at which a pattern can match; 0 for a plain path."""
     if not _MAGIC.search(path):
         return 0
     return math.inf if "**" in path else path.count("/") + 1
 
 
 def _is_package(root: Path, path: str) -> bool:
-    """Tell whether a pattern that is a plain path names a package; hidden ones and links too."""
+    """Return whether a pattern is a plain path to a package, which may be hidden or a link."""
     return path != "." and not _MAGIC.search(path) and (root / path / "package.json").exists()
 
 
 def _paths(pattern: str) -> list[str]:
-    """Return the paths that a pattern stands for, its braces written out."""
+    """Expand the braces of a pattern: `a/{b,c}` is `a/b` and `a/c`."""
     done: list[str] = []
     todo = [pattern.removeprefix("!")]
     while todo:
-        one = todo.pop()
-        braces = _BRACES.search(one)
+        path = todo.pop()
+        braces = _BRACES.search(path)
         if braces is None:
-            done.append(_checked(pattern, one))
+            done.append(_checked(pattern, path))
         else:
-            before, after = one[: braces.start()], one[braces.end() :]
+            before, after = path[: braces.start()], path[braces.end() :]
             todo += [f"{before}{part}{after}" for part in braces[1].split(",")]
         if len(todo) + len(done) > _MOST_PATTERNS:
             raise _unread(pattern, f"it stands for more than {_MOST_PATTERNS:,} paths")
@@ -114,7 +117,11 @@ def _folders(root: Path, deepest: float) -> Iterator[str]:
             )
         folder = Path(name)
         inner = folder.relative_to(root)
-        names[:] = sorted(one for one in names if one != "node_modules" and not one.startswith("."))
+        names[:] = sorted(
+            folder_name
+            for folder_name in names
+            if folder_name != "node_modules" and not folder_name.startswith(".")
+        )
         if len(inner.parts) >= deepest or _leads_back(folder):
             names.clear()
         if "package.json" in files and inner.parts:
@@ -122,7 +129,7 @@ def _folders(root: Path, deepest: float) -> Iterator[str]:
 
 
 def _leads_back(folder: Path) -> bool:
-    """Tell whether a folder is a link to one that it lies in."""
+    """Return whether a folder is a link to one of its parents."""
     return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())
 
 

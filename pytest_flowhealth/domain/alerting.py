@@ -8,11 +8,11 @@ import msgspec
 
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
-"""From the least to the worst."""
+"""The severities in ascending order."""
 
 Raising = Literal["warn", "fail", "unknown"]
 RAISING: tuple[Raising, ...] = ("fail", "unknown")
-"""The outcomes that raise an alert where nothing else is said."""
+"""The outcomes that raise an alert by default."""
 
 
 class Alerting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -72,6 +72,14 @@ _SPELLINGS = {
 _RESERVED = ("_total", "_count", "_sum", "_bucket", "_info", "_created")
 """Endings that have a meaning in Prometheus, and that a gauge must not have."""
 
+_REFUSED = re.compile(
+    r"s|ms|us|ns|sec|b|kb|mb|gb|tb|pb|m|h|d|counter|gauge|histogram|summary|"
+    r"minutes|hours|days|weeks|kelvins|fahrenheit|rankine|inches|yards|miles|bits|calories|pounds|ounces|"
+    r"(pico|nano|micro|milli|centi|deci|deca|hecto|kilo|kibi|mega|mibi|mebi|giga|gibi|tera|tebi|peta|pebi)"
+    r"(amperes|bytes|bits|celsius|grams|joules|kelvin|meters|metres|moles|seconds|volts)"
+)
+"""Parts of names that `promtool check metrics` refuses: abbreviated units, other than base units, types."""
+
 STATUSES = {Status.HEALTHY: 0, Status.DEGRADED: 1, Status.UNHEALTHY: 2, Status.UNKNOWN: 3}
 OUTCOMES = {Outcome.PASS: 0, Outcome.WARN: 1, Outcome.FAIL: 2, Outcome.UNKNOWN: 3}
 """The numbers that stand for them: as exit codes, and as in Nagios."""
@@ -174,7 +182,8 @@ def from_base(value: float, unit: str, statistic: str) -> float:
 def make_metric_name(metric: str, unit: str) -> str:
     """Return the name of a metric: `redis.connect` in ms is flowhealth_redis_connect_seconds.
 
-    Endings that stand for other kinds of metrics (`_count`, `_total`) are followed by `_value`.
+    Endings that stand for other kinds of metrics (`_count`, `_total`) are followed by `_value`. A part that
+    Prometheus' linter refuses is joined to its neighbour: `app.queue_b` is flowhealth_app_queueb.
     """
     plain = re.sub(r"[^A-Za-z0-9_]", "_", metric.partition("[")[0])
     plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", plain).lower()
@@ -182,10 +191,24 @@ def make_metric_name(metric: str, unit: str) -> str:
     stem, _, last = plain.rpartition("_")
     if stem.count("_") and (last == word or last in _SPELLINGS.get(word, ())):
         plain = stem
+    plain = _join_refused(plain)
     plain += f"_{word}" if word and not plain.endswith(f"_{word}") else ""
     plain += "_value" if plain.endswith(_RESERVED) else ""
     name = f"{PREFIX}_{plain}"
     return f"{PREFIX}_measured_{plain}" if name in HELP else name
+
+
+def _join_refused(name: str) -> str:
+    """Return a name without parts that Prometheus' linter refuses: each is joined to a neighbour."""
+    parts: list[str] = []
+    for part in name.split("_"):
+        if parts and (_REFUSED.fullmatch(part) or _REFUSED.fullmatch(parts[-1])):
+            parts[-1] += part
+        else:
+            parts.append(part)
+    if _REFUSED.fullmatch(parts[-1]):
+        parts[-1] += "value"
+    return "_".join(parts)
 
 
 def find_unit_word(name: str) -> str:

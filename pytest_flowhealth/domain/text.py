@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import quote, unquote
 
 LIMIT = 2_000
-"""Characters of a message that are kept; the rest is counted, not shown."""
+"""Maximum length of a message, in characters; the rest is counted, not shown."""
 
 HIDDEN = "***"
-"""What stands in the place of a secret."""
+"""The replacement of a secret."""
 
 _COMMANDS = re.compile(r"(?m)^(\s*):(?=:)|#(?=#(?:\[|vso\[|teamcity\[))")
 _GAP = "\u200b"
@@ -39,7 +39,7 @@ _SHORTEST_SECRET = 4
 
 
 def printable(text: str, limit: int = LIMIT) -> str:
-    r"""Return `text` with what a terminal or a CI log would act on written out as ``\xNN``.
+    r"""Escape what a terminal or a CI log would interpret as ``\xNN``.
 
     Newlines stay; a tab becomes a space. More than `limit` characters are cut.
     """
@@ -62,15 +62,15 @@ def one_line(text: str, limit: int = LIMIT) -> str:
 
 
 def escape_mentions(text: str) -> str:
-    """Return a line of which GitHub and GitLab make no mention, reference or address.
+    """Break mentions, references and addresses for GitHub and GitLab with a zero-width space.
 
-    A space of no width breaks them: a backslash would not, for they look for them when all is rendered.
+    A backslash would not: they are recognised in the rendered text.
     """
     return _ACTS.sub(_GAP, text)
 
 
 def format_number(value: float) -> str:
-    """Return `value` as people write it: four significant digits, 1,234 for thousands."""
+    """Return a number for people: four significant digits, and 1,234 for thousands."""
     if abs(value) >= 1_000 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.4g}"
@@ -81,7 +81,7 @@ class Redactor:
 
     Args:
         secrets: Texts that must never be shown. Those shorter than four
-            characters are hidden in URLs only: elsewhere they would shred words.
+            characters are hidden in URLs only, since they occur in ordinary words.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:

@@ -14,7 +14,7 @@ from pytest_flowhealth.domain.thresholds import ThresholdResult
 from pytest_flowhealth.formats.style import OUTCOME_STYLES, Line
 
 RECOMMENDATIONS = "recommendations"
-"""The detail of a check that holds sentences on what to do."""
+"""The name of the detail with recommendations."""
 
 _OUTCOME = len("unknown")
 
@@ -24,7 +24,7 @@ Row = tuple[str, str, str, str, str, str]
 
 
 def render_figures(health: Report, width: int) -> Iterator[Line]:
-    """Yield a row for each figure that was measured: by its thresholds, else by itself."""
+    """Yield a row for each threshold, and for each measurement without one."""
     rows = [row for check in health.checks for row in _rows(check)]
     if not rows:
         return
@@ -43,7 +43,7 @@ def render_figures(health: Report, width: int) -> Iterator[Line]:
 
 
 def render_recommendations(health: Report, width: int) -> Iterator[Line]:
-    """Yield what the checks recommend."""
+    """Yield the recommendations of the checks."""
     sentences = [
         str(sentence)
         for check in health.checks
@@ -59,7 +59,7 @@ def render_recommendations(health: Report, width: int) -> Iterator[Line]:
 def _rows(check: CheckResult) -> Iterator[Row]:
     judged = {threshold.measurement for threshold in check.thresholds}
     for threshold in check.thresholds:
-        # Of a skipped check nothing was to be measured.
+        # A skipped check has no measurements.
         if threshold.observed is not None or check.outcome is not Outcome.SKIP:
             yield _judged_row(check, threshold)
     for taken in check.measurements:
@@ -102,7 +102,7 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 def render_trends(health: Report, width: int) -> Iterator[Line]:
-    """Yield a line for each threshold's figure that earlier runs had too."""
+    """Yield a line for each threshold that earlier runs also have."""
     shown = [trend for trend in health.trends if trend.median is not None]
     if not shown:
         return

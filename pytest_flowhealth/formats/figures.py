@@ -1,4 +1,4 @@
-"""Helpers of the formats: a check's figures, a run's own reasons, and safe texts."""
+"""Helpers of the formats: the figures of a check, the reasons of a run, safe texts."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pytest_flowhealth.domain.text import printable
 from pytest_flowhealth.domain.thresholds import ThresholdResult
 
 LONGEST = 20_000
-"""Characters of a text that a format shows; a report's own texts are shorter."""
+"""Maximum length of a text in a format, in characters; the texts of a report are shorter."""
 
 
 class Figure(msgspec.Struct, frozen=True, gc=False):
     """One figure of a check: `name` is its measurement with the statistic, as in ``command.p95``.
 
-    `judged` is the threshold that it stands against; None for a figure without one.
+    `judged` is its threshold; None for a figure without one.
     """
 
     name: str
@@ -32,9 +32,9 @@ class Figure(msgspec.Struct, frozen=True, gc=False):
 
 
 def iterate_figures(check: CheckResult) -> Iterator[Figure]:
-    """Yield what was measured: by its thresholds, else by its value, a series by its median.
+    """Yield the figures of a check: one for each threshold, otherwise a value or the median of a series.
 
-    What has no value has no figure.
+    A measurement without a value has no figure.
     """
     for threshold in check.thresholds:
         if threshold.observed is not None:
@@ -53,16 +53,16 @@ def iterate_figures(check: CheckResult) -> Iterator[Figure]:
 
 
 def name_figure(check: CheckResult, reading: Figure) -> str:
-    """Return a figure's name among all: ``http.page.p95[login]``."""
+    """Return the unique name of a figure: ``http.page.p95[login]``."""
     _, bracket, which = check.id.partition("[")
     return f"{check.component}.{reading.name}{bracket}{which}"
 
 
 def find_run_reasons(health: Report) -> tuple[str, ...]:
-    """Return the reasons that are no check's, such as a lost worker.
+    """Return the reasons that do not come from a check, such as a lost worker.
 
-    Where the verdict is worse than all that the checks say, it is never empty: no format may show a
-    broken run as a good one.
+    Not empty if the run's status is worse than that of its checks: no format may show a broken run as
+    healthy.
     """
     wrong = [check for check in health.checks if check.status not in (None, Status.HEALTHY)]
     ids = {check.id for check in wrong}
@@ -92,13 +92,13 @@ def count_outcomes(health: Report) -> str:
 
 
 def describe_target(health: Report) -> str:
-    """Return what was looked at: its name and version, or its folder."""
+    """Return the target's name and version, or its folder."""
     name = health.target.name or health.target.path
     return printable(" ".join(filter(None, (name, health.target.version))))
 
 
 def sort_by_severity(health: Report) -> list[CheckResult]:
-    """Return the checks by severity, of equals the one first that keeps most others from running."""
+    """Return the checks by severity; of equal ones, the check that blocks most others comes first."""
     waiting = find_blocked(health)
 
     def rank(check: CheckResult) -> tuple[int, int]:
@@ -120,18 +120,18 @@ def find_blocked(health: Report) -> Mapping[str, Sequence[str]]:
 
 
 def write_number(value: float) -> str:
-    """Return a number in full, without an exponent: not every reader knows 1e-05."""
+    """Return a number without an exponent: not every reader accepts 1e-05."""
     text = format(Decimal(repr(float(value))), "f")
     return text.removesuffix(".0")
 
 
 def make_safe(text: str) -> str:
-    """Return a text without what a terminal, a parser or a CI log would act on; its lines stay."""
+    """Escape what a terminal, a parser or a CI log would interpret; line breaks stay."""
     return printable(text, LONGEST)
 
 
 def escape_surrogates(tree: Any) -> Any:
-    """Return a tree of dicts, lists and texts with lone surrogates written out: UTF-8 has none."""
+    """Escape lone surrogates, which UTF-8 can't encode, in a tree of dicts, lists and texts."""
     if isinstance(tree, str):
         return tree.encode("utf-8", "backslashreplace").decode()
     if isinstance(tree, dict):

@@ -24,10 +24,10 @@ from pytest_flowhealth.formats.figures import (
 )
 
 ANNOTATIONS = 10
-"""GitHub shows so many of a kind for a step, and drops the others without a word."""
+"""Maximum number of annotations of a kind that GitHub shows for a step; it drops the others silently."""
 
 SUMMARY = 1024 * 1024
-"""GitHub takes a step's summary of so many bytes, and drops a longer one."""
+"""Maximum size of a step's summary in bytes; GitHub drops a longer one."""
 
 _MESSAGE = 4_000
 _KINDS = {Outcome.FAIL: "error", Outcome.UNKNOWN: "error", Outcome.WARN: "warning"}
@@ -57,12 +57,12 @@ def render(health: Report) -> str:
 
 
 def render_summary(health: Report, room: int = SUMMARY) -> str:
-    """Return the table for a job's summary, within `room` bytes; empty where nothing fits."""
+    """Return the table for a job's summary, within `room` bytes; empty if nothing fits."""
     return markdown.render(health, room)
 
 
 def _iterate_annotations(kind: str, health: Report) -> Iterator[Annotation]:
-    # A run's own reasons are at most as bad as its verdict.
+    # The reasons of a run itself are at most as severe as its status.
     own = "warning" if health.status is Status.DEGRADED else "error"
     if kind == own:
         for reason in find_run_reasons(health):
@@ -87,7 +87,7 @@ def _make_annotation(check: CheckResult, waiting: Sequence[str]) -> Annotation:
 
 
 def _limit_annotations(found: Sequence[Annotation]) -> Sequence[Annotation]:
-    """Return what GitHub shows; the last one says what it would have dropped."""
+    """Return the annotations that GitHub shows; the last one lists the others."""
     if len(found) <= ANNOTATIONS:
         return found
     more = found[ANNOTATIONS - 1 :]
@@ -107,7 +107,7 @@ def _make_command(kind: str, annotation: Annotation) -> str:
 
 
 def _iterate_location(location: str | None) -> Iterator[str]:
-    """Yield the file and the line; nothing for a file outside the repository, which GitHub can't show."""
+    """Yield the file and the line; nothing for a file outside the repository."""
     file, _, line = (location or "").rpartition(":")
     if file and line.isdecimal() and not file.startswith(("/", "..")):
         yield f"file={_escape_property(make_safe(file))}"

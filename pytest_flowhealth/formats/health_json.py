@@ -17,7 +17,7 @@ MEDIA_TYPE = "application/health+json"
 _WORDS = {
     Status.HEALTHY: "pass",
     Status.DEGRADED: "warn",
-    # The draft has no word for what is not known; a balancer must not take it for well.
+    # The draft has no status for unknown; a load balancer must not treat it as healthy.
     Status.UNKNOWN: "fail",
     Status.UNHEALTHY: "fail",
 }
@@ -34,12 +34,12 @@ _TYPES = {"redis": "datastore", "system": "system"}
 
 
 def render(health: Report) -> str:
-    """Return a run as health+json; what does not apply is left out."""
+    """Return a run as health+json; skipped checks are notes."""
     return msgspec.json.encode(escape_surrogates(document(health))).decode() + "\n"
 
 
 def document(health: Report) -> dict[str, Any]:
-    """Return it as the document's members; a skipped check has no status, and is a note."""
+    """Return the members of the document; a skipped check has no status, and is a note."""
     found: dict[str, Any] = {"status": _WORDS[health.status]}
     if health.target.version is not None:
         found["version"] = health.target.version
@@ -61,7 +61,7 @@ def document(health: Report) -> dict[str, Any]:
 
 
 def _checks(check: CheckResult, time: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield a check's figures, those with limits each with its own verdict, and the check itself."""
+    """Yield a check's measurements, those with limits with their own status, and the check itself."""
     common: dict[str, Any] = {
         "componentId": check.id,
         "componentType": _TYPES.get(check.component, "component"),
@@ -74,7 +74,7 @@ def _checks(check: CheckResult, time: str) -> Iterator[tuple[str, dict[str, Any]
             word = _OUTCOMES.get(reading.judged.outcome, "fail")
             result |= {"status": word} | (output if word != "pass" else {})
         yield _key(check.component, reading.name), common | result
-    # The check itself may be worse than its figures.
+    # The check may have a worse status than its measurements.
     word = _OUTCOMES[check.outcome]
     name = check.id.removeprefix(f"{check.component}.")
     yield (
@@ -84,5 +84,5 @@ def _checks(check: CheckResult, time: str) -> Iterator[tuple[str, dict[str, Any]
 
 
 def _key(component: str, name: str) -> str:
-    """Return the key of a component's measurement; a colon separates them, and is in neither."""
+    """Return the key `component:measurement`; other colons are replaced."""
     return f"{component.replace(':', '_')}:{name.replace(':', '_')}"

@@ -1,4 +1,4 @@
-"""A page of one run in a single file: looks as the monitor's page does, and asks nobody for anything."""
+"""A page of one run in a single file, in the style of the monitor's page; it loads nothing else."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def render(health: Report) -> str:
-    """Return a run as HTML; all that a target says in it is escaped."""
+    """Return a run as HTML; all texts are escaped."""
     name = health.target.name or health.target.path
     title = f"{health.status.value.capitalize()}: {name} {health.target.version or ''}".strip()
     style = resources.files("pytest_flowhealth").joinpath("web/static/style.css")
@@ -112,9 +112,9 @@ def _row(check: CheckResult) -> str:
 
 
 def _figures(check: CheckResult) -> Iterator[str]:
-    """Yield what was measured, against its limits where it has some, and what was not."""
+    """Yield the measurements with their limits, and those that are missing."""
     for each in check.thresholds:
-        # Of a skipped check nothing was to be measured.
+        # A skipped check has no measurements.
         if each.observed is not None or check.outcome is not Outcome.SKIP:
             yield describe_limit(each)
     for reading in iterate_figures(check):

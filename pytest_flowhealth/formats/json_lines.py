@@ -41,9 +41,9 @@ class RunLine(msgspec.Struct, frozen=True, tag="run", tag_field="kind"):
 class CheckLine(
     CheckResult, frozen=True, kw_only=True, omit_defaults=True, tag="check", tag_field="kind"
 ):
-    """A line for each check: as in the report, and which run it is of, for lines get parted.
+    """A line for each check: as in the report, with the run it belongs to.
 
-    `started` is the run's; `host` and `target` are names.
+    `started` is that of the run; `host` and `target` are names.
     """
 
     started: datetime.datetime

@@ -1,4 +1,4 @@
-"""JUnit XML as the readers of Jenkins and GitLab take it: a suite for each component, a case for each check.
+"""JUnit XML as Jenkins and GitLab read it: a suite for each component, a case for each check.
 
 Nobody owns the format. The order of elements is that of Jenkins' schema, and three things are added that
 readers know: `file` and `line` of a case (GitLab), and a case's properties (Jenkins, pytest). It has no
@@ -30,7 +30,7 @@ _TITLE = 300
 
 
 def render(health: Report) -> str:
-    """Return a run as JUnit XML; what is wrong with the run itself is a case with an error."""
+    """Return a run as JUnit XML; each problem of the run itself is a case with an error."""
     suites = list(_suites(health))
     root = ET.Element("testsuites", {"name": PACKAGE, **_counts(suites)})
     root.set("time", f"{health.duration:.3f}")
@@ -75,7 +75,7 @@ def _counts(elements: Sequence[ET.Element]) -> dict[str, str]:
 
 
 def _run_cases(reasons: Sequence[str], health: Report) -> Iterator[ET.Element]:
-    """Yield a case for each reason; readers drop the second of two with one name."""
+    """Yield a case for each reason, with unique names: readers drop a second case of the same name."""
     for number, reason in enumerate(reasons, 1):
         name = f"{number}: {one_line(reason, 120)}"
         case = ET.Element(
@@ -119,7 +119,7 @@ def _case(check: CheckResult, waiting: Sequence[str]) -> ET.Element:
 
 
 def _describe(check: CheckResult, waiting: Sequence[str]) -> str:
-    """Return all that is to be said; readers show a failure's text, and not always its message."""
+    """Return message, blocked checks and remedy as the text: not every reader shows a failure's message."""
     lines = [check.message] if check.message else []
     if waiting:
         lines.append(f"blocks: {', '.join(waiting)}")

@@ -1,4 +1,4 @@
-"""Markdown with tables (GitHub's dialect): for issues, merge requests, job summaries, chat.
+"""Markdown with tables (GitHub's dialect), for issues, merge requests, job summaries and chat.
 
 https://github.github.com/gfm/
 """
@@ -29,13 +29,13 @@ _WRONG = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN)
 
 
 def render(health: Report, room: int | None = None) -> str:
-    """Return a run as Markdown, within `room` bytes where that is given; empty where nothing fits."""
+    """Return a run as Markdown, within `room` bytes if given; empty if nothing fits."""
     blocks = _blocks(health)
     return "".join(blocks if room is None else _within(blocks, room))
 
 
 def _blocks(health: Report) -> Iterator[str]:
-    """Yield what must not be cut in two: a heading, a paragraph, a row of a table."""
+    """Yield the blocks that are kept whole: a heading, a paragraph, a row of a table."""
     yield f"## {health.status.value.capitalize()}: {_text(describe_target(health))}\n\n"
     when = f"{health.started:%Y-%m-%d %H:%M:%S} UTC on {_text(health.host.name)}"
     yield f"{_text(count_outcomes(health))} in {format_number(health.duration)} s, {when}\n"
@@ -110,7 +110,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _text(text: str) -> str:
-    """Return one line that stays text: no table's bar, no link, no mention, no HTML, no emphasis."""
+    """Escape a line: no table bars, links, mentions, HTML or emphasis."""
     escaped = re.sub(r"([\\`*_\[\]<>&|~#!])", r"\\\1", escape_mentions(one_line(text, _CELL)))
     # What would begin a list or a heading at the start of a line, and what would become a link.
     escaped = re.sub(r"^([-+=](?=[-+=\s]|$)|\d+(?=[.)](?:\s|$)))", _not_begun, escaped)
@@ -122,7 +122,7 @@ def _not_begun(found: re.Match[str]) -> str:
 
 
 def _fence(text: str) -> str:
-    """Return lines that are shown as they are, in a fence that none of them ends."""
+    """Return a code block whose fence is longer than any in the text."""
     shown = make_safe(text)
     longest = max((len(run) for run in re.findall("`+", shown)), default=0)
     fence = "`" * max(3, longest + 1)

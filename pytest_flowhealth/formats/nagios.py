@@ -26,7 +26,7 @@ from pytest_flowhealth.formats.figures import (
 )
 
 LIMIT = 8_000
-"""Bytes of the whole output."""
+"""Maximum size of the output, in bytes."""
 
 _FIGURES = 5_500
 _FIRST = 300
@@ -39,7 +39,7 @@ _WORDS = {
     Status.UNKNOWN: "UNKNOWN",
 }
 _PLAIN = ("s", "ms", "us", "%")
-"""Our units that Nagios knows as they are; sizes become bytes: KB and MB mean two things there."""
+"""The units that Nagios also has. Sizes are converted to bytes: KB and MB are ambiguous there."""
 
 _ORDER = (Outcome.FAIL, Outcome.UNKNOWN, Outcome.WARN, Outcome.SKIP, Outcome.PASS)
 
@@ -81,14 +81,14 @@ def _figures(health: Report) -> Iterator[str]:
     for check in health.checks:
         for reading in iterate_figures(check):
             label = _label(name_figure(check, reading))
-            # Two checks that measured the same: the first counts, as everywhere.
+            # If two checks have the same measurement, the first counts, as everywhere.
             if label not in seen:
                 seen.add(label)
                 yield _figure(label, reading)
 
 
 def _figure(label: str, reading: Figure) -> str:
-    """Return ``'label'=value[UOM];[warn];[crit]``; least and greatest values are not known."""
+    """Return ``'label'=value[UOM];[warn];[crit]``; minimum and maximum are left out."""
     size = reading.unit in UNITS and UNITS[reading.unit].kind == "size"
     unit = "B" if size else reading.unit
     shown = unit if size or unit in _PLAIN else ""
@@ -115,18 +115,18 @@ def _range(judged: ThresholdResult, limit: str) -> str:
 
 
 def _label(name: str) -> str:
-    """Return a label without what ends one: a quote, an equals sign, a bar."""
+    """Return a label without the characters that would end it: quotes, equals signs and bars."""
     return re.sub(r"['=|\"]", "_", one_line(name))
 
 
 def _plain(text: str, limit: int, indent: str = "") -> str:
-    """Return one line in which no figures begin; a bar would."""
+    """Return one line without bars, which would start the performance data."""
     line = one_line(text).replace("|", "/")
     return indent + (line if len(line) <= limit else f"{line[: limit - 3]}...")
 
 
 def _within(pieces: Iterable[str], room: int) -> tuple[list[str], int]:
-    """Return the pieces that have room together, each with a separator, and how many have not."""
+    """Return the pieces that fit, each with a separator, and the number of those that do not."""
     fitting: list[str] = []
     left = 0
     for piece in pieces:

@@ -2,13 +2,14 @@
 
 https://prometheus.io/docs/specs/om/open_metrics_spec/
 
-That collector reads the older text format of Prometheus: it takes # UNIT and # EOF for comments, and
-refuses the whole file for a type that it doesn't know, such as `stateset` and `info`. So every family
-here is a gauge, the one for the states of the verdict too.
+That collector reads the older text format of Prometheus: # UNIT and # EOF are comments there, and it
+rejects a file with a type that it does not know, such as `stateset` and `info`. Therefore every family
+here is a gauge, including the one for the states.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -58,6 +59,8 @@ def _render_labels(labels: Labels) -> str:
 
 
 def _format_number(value: float) -> str:
+    if math.isinf(value):  # in base units, too large for a float
+        return "+Inf" if value > 0 else "-Inf"
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
 
 

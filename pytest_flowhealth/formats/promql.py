@@ -12,16 +12,16 @@ from pytest_flowhealth.domain.metric_names import STATISTICS, make_metric_name
 from pytest_flowhealth.domain.report import Report
 
 LOOKBACK = 300.0
-"""Seconds that a server looks back for a value by itself."""
+"""How far a server looks back for a value by default, in seconds."""
 
 
 class MeasuredSeries(msgspec.Struct, frozen=True):
-    """One measurement of a check, as a server has it.
+    """One measurement of a check, as a Prometheus-compatible server stores it.
 
     Attributes:
         metric: `redis.command`, without the parameters of a parametrised check.
         name: Its name in Prometheus.
-        parameters: Those of a parametrised check, else empty.
+        parameters: The parameters of a parametrised check, otherwise empty.
     """
 
     check: CheckResult
@@ -31,7 +31,7 @@ class MeasuredSeries(msgspec.Struct, frozen=True):
     parameters: str
 
     def statistic(self, wanted: str | None) -> str | None:
-        """Return the label `statistic` of a figure; None if it is not written."""
+        """Return the value of the label `statistic`; None if that statistic is not exported."""
         if self.measurement.stats is None:
             return "value"
         found = {None: "median", "p50": "median"}.get(wanted, wanted)
@@ -70,7 +70,7 @@ def select(name: str, **matchers: str) -> str:
 
 
 def take_last(selector: str, component: str, intervals: Mapping[str, float]) -> str:
-    """Return the last value within three intervals of a component, as one that is late is no value."""
+    """Return a query for the last value within three intervals of a component; an older one is missing."""
     seconds = 3 * intervals.get(component, 0.0)
     if seconds <= LOOKBACK:
         return selector
@@ -83,5 +83,5 @@ def format_duration(seconds: float) -> str:
 
 
 def escape(text: str) -> str:
-    """Return a label's value as it stands between quotes."""
+    """Escape a label's value for PromQL's quotes."""
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

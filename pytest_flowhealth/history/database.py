@@ -10,10 +10,8 @@ from pathlib import Path
 
 from pytest_flowhealth.errors import UsageError
 
-PREFIX = "sqlite:///"
-
 APPLICATION = 0x666C6F77
-"""What marks a file as ours (PRAGMA application_id): "flow"."""
+"""The application_id (PRAGMA) of a history file: "flow" in ASCII."""
 
 MIGRATIONS = (
     """
@@ -95,32 +93,11 @@ MIGRATIONS = (
 _BROKEN = ("not a database", "malformed", "disk image", "no such table", "no such column")
 
 
-def is_server_url(url: str) -> bool:
-    """Tell whether an address is that of a Prometheus-compatible server."""
-    return url.startswith(("http://", "https://"))
-
-
-def parse_file_url(url: str, folder: Path) -> Path | None:
-    """Return the file that a URL names, `sqlite:///PATH`, relative to `folder`; None for a server's URL.
-
-    Raises:
-        UsageError: It names none that can be used.
-    """
-    if is_server_url(url):
-        return None
-    if url.startswith(PREFIX) and url != PREFIX and "\0" not in url:
-        return folder / url.removeprefix(PREFIX)
-    raise UsageError(
-        f"the address of the history {url!r} is invalid: expected sqlite:///PATH, with four slashes for "
-        "an absolute path, as in sqlite:///.flowhealth/history.db, or the URL of a server"
-    )
-
-
 def connect(path: Path, *, wait: float) -> sqlite3.Connection:
-    """Open the file for reading and writing, made and brought up to date where that is needed.
+    """Open the file for reading and writing; create it and migrate its schema if necessary.
 
     Args:
-        path: The file; its folder must be there.
+        path: The file; its folder must exist.
         wait: Seconds to wait for another process's write lock.
 
     Raises:
@@ -143,10 +120,10 @@ def connect(path: Path, *, wait: float) -> sqlite3.Connection:
 
 
 def require_usable(path: Path) -> None:
-    """Refuse a file that a newer version made, and an address where no file can be.
+    """Check that a path can be the history.
 
     Raises:
-        UsageError: It is such a one.
+        UsageError: It is a folder, or the database of another program or of a newer version.
     """
     if path.is_dir():
         raise UsageError(f"the history can't be kept in {path}: it is a folder; name a file")
@@ -158,7 +135,7 @@ def require_usable(path: Path) -> None:
         ) as file:
             _require_known(file, path)
     except sqlite3.Error:
-        return  # what else is wrong with it concerns the history alone
+        return  # other problems are handled when it is opened
 
 
 @contextlib.contextmanager
@@ -166,7 +143,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Run statements in one transaction with the write lock: all of them or none.
 
     Raises:
-        sqlite3.OperationalError: Another process holds it for longer than is waited.
+        sqlite3.OperationalError: Another process held it for longer than the connection's time limit.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -193,13 +170,13 @@ def secure_delete(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def is_broken(error: sqlite3.Error) -> bool:
-    """Tell whether an error means that the file is no history, or no longer one."""
+    """Tell whether an error means that the file is corrupt, or not a history."""
     message = str(error).lower()
     return isinstance(error, sqlite3.DatabaseError) and any(sign in message for sign in _BROKEN)
 
 
 def move_aside(path: Path) -> Path:
-    """Rename a broken file, with what belongs to it, and return its new name.
+    """Rename a corrupt file with its -wal and -shm files, and return its new path.
 
     Raises:
         OSError: It can't be renamed.

@@ -7,13 +7,13 @@ import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import msgspec
 
+from pytest_flowhealth.config.history import HistoryAddress, parse_history_address
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.history.database import is_server_url, parse_file_url, require_usable
+from pytest_flowhealth.history.database import require_usable
 from pytest_flowhealth.history.remote.request_queue import QueueLimits
 
 if TYPE_CHECKING:
@@ -89,29 +89,23 @@ def find_location(
     Raises:
         UsageError: The address is none, or its token is not set.
     """
-    url, base = (typed, folder) if typed is not None else (target.config.history.url, target.root)
-    if url is None:
+    address, base = target.config.history.url, target.root
+    if typed is not None:
+        address, base = _parse_typed(typed), folder
+    if address is None:
         return None
-    path = parse_file_url(url, base)
-    if path is not None:
-        return HistoryLocation(path)
-    _require_address(url)
+    if address.file is not None:
+        return HistoryLocation(base / address.file)
     settings = target.config.history
     limits = QueueLimits(settings.queue_size, settings.queue_age)
-    return HistoryLocation(target.root / FILE, url, _token(target, environ), limits)
+    return HistoryLocation(target.root / FILE, address.server, _token(target, environ), limits)
 
 
-def _require_address(url: str) -> None:
+def _parse_typed(text: str) -> HistoryAddress:
     try:
-        parts = urlsplit(url)
-        usable = is_server_url(url) and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = None
-    if not usable:
-        # Not shown: it may hold a password.
-        raise UsageError(
-            "the address of the history is invalid: the URL of a server is such as http://localhost:8428"
-        )
+        return parse_history_address(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def _token(target: Target, environ: Mapping[str, str]) -> str | None:

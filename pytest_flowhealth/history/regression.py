@@ -172,7 +172,7 @@ def estimate_spread(values: Sequence[float], better: Better | None) -> float:
     count = len(values)
     middle = statistics.median(values)
     half = count // 2 + 1
-    distances = sorted(abs(one - other) for one, other in combinations(values, 2))
+    distances = sorted(abs(value - other) for value, other in combinations(values, 2))
     few = count / (count + (1.4 if count % 2 else 3.8))
     robust = _QN_TO_NORMAL * few * distances[half * (half - 1) // 2 - 1]
     tenths = statistics.quantiles(values, n=10, method="inclusive")

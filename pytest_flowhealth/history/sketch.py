@@ -1,4 +1,4 @@
-"""Quantiles that stay true when they are merged: DDSketch.
+"""Mergeable quantiles: DDSketch.
 
 Ch. Masson, J. E. Rim, H. K. Lee: DDSketch, a fast and fully-mergeable quantile sketch with
 relative-error guarantees, VLDB 2019. Values fall into buckets whose bounds grow by a constant
@@ -23,7 +23,7 @@ _SMALLEST = 1e-12
 
 
 class Sketch:
-    """Counts of values by the bucket of their size; zeros, and what is nearly zero, apart."""
+    """Counts of values by bucket; zeros and values near zero are counted separately."""
 
     def __init__(self, values: Iterable[float] = ()) -> None:
         self.positive: Counter[int] = Counter()
@@ -34,7 +34,7 @@ class Sketch:
 
     @property
     def count(self) -> int:
-        """How many values there are."""
+        """The number of values."""
         return self.zeros + self.positive.total() + self.negative.total()
 
     def add(self, value: float) -> None:
@@ -78,17 +78,17 @@ class Sketch:
     def encode(self) -> bytes:
         """Return it as MessagePack: zeros, and each side's indices and counts in turn.
 
-        The greatest index comes first, the others as distances from the one before: of the upper
-        quantiles, which are asked for most, only the first few are looked at.
+        The greatest index comes first, the others as differences: the upper quantiles, which are queried
+        most, then need only the first few.
         """
         return msgspec.msgpack.encode([self.zeros, *map(_deltas, (self.positive, self.negative))])
 
     @classmethod
     def decode(cls, data: bytes) -> Sketch:
-        """Return what `packed` made.
+        """Return the sketch that `encode` returned.
 
         Raises:
-            msgspec.DecodeError: It is none.
+            msgspec.DecodeError: The data is invalid.
         """
         zeros, positive, negative = _decoder.decode(data)
         sketch = cls()
@@ -104,7 +104,7 @@ def compute_upper_quantile(parts: Sequence[bytes], counts: Sequence[int], share:
 
     Raises:
         ValueError: There are no values.
-        msgspec.DecodeError: One is none.
+        msgspec.DecodeError: A sketch is invalid.
     """
     decoded = [_decoder.decode(part) for part in parts]
     # What all have together is not below the least of what each has alone: no more is looked at.

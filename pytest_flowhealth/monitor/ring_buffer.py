@@ -8,11 +8,11 @@ from array import array
 from collections.abc import Mapping
 
 SECONDS = 3_600
-"""How many there are."""
+"""The number of samples."""
 
 
 class Ring:
-    """Values of metrics by the second; where there is none, there is no point."""
+    """Values of metrics by the second; a second without a value has no point."""
 
     def __init__(self, seconds: int = SECONDS) -> None:
         self._size = seconds
@@ -23,7 +23,7 @@ class Ring:
         self._lock = threading.Lock()
 
     def add(self, at: float, values: Mapping[str, float]) -> None:
-        """Take in a second: its time, in seconds since 1970, and what was read."""
+        """Add the values of one second; `at` in seconds since 1970."""
         with self._lock:
             slot = self._next % self._size
             self._times[slot] = at
@@ -45,7 +45,7 @@ class Ring:
         return [(at, value) for at, value in pairs if at >= since and not math.isnan(value)]
 
     def last(self) -> tuple[float, dict[str, float]] | None:
-        """Return the last second's time and values, None before the first."""
+        """Return the time and the values of the last second; None before the first."""
         with self._lock:
             if not self._next:
                 return None
@@ -57,5 +57,5 @@ class Ring:
 
     @property
     def metrics(self) -> list[str]:
-        """What there is."""
+        """The names of the metrics that have values."""
         return sorted(self._values)

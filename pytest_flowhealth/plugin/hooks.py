@@ -1,7 +1,7 @@
 """The entry point of the plugin: each hook is a few lines that call named functions.
 
-Nothing else is imported before a health check is asked for or collected, so that an ordinary suite
-pays next to nothing (a test checks this).
+Other modules are imported only if a health check is requested or collected, so that the overhead for an
+ordinary suite is small (a test checks this).
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ def pytest_collection_modifyitems(
 
 
 def _has_checks(items: list[pytest.Item]) -> bool:
-    """Tell whether one of `items` is a check; each module and class is looked at once."""
+    """Tell whether one of `items` is a check; each module and class is inspected once."""
     seen: dict[pytest.Item | pytest.Collector, bool] = {}
 
     def is_marked(node: pytest.Item | pytest.Collector) -> bool:

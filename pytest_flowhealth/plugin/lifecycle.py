@@ -133,7 +133,8 @@ def start_run(config: pytest.Config, mode: Mode) -> HealthRun:
         # The project's addopts may hold --sw or --pdb: a round does not end at the first failure.
         config.option.stepwise = config.option.usepdb = False
     target = _load_target(config, request.settled if request else None)
-    urls = (target.config.redis.url, target.config.history.url, config.option.health_history)
+    history = target.config.history.url
+    urls = (target.config.redis.url, history and history.url, config.option.health_history)
     secrets = find_secrets(os.environ) | {find_password(url or "") or "" for url in urls}
     sanitizer = Sanitizer(Redactor(secrets))
     run = HealthRun(

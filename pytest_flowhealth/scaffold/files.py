@@ -6,7 +6,7 @@ import contextlib
 import difflib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pytest_flowhealth.config.atomic import replace_file
@@ -18,9 +18,9 @@ _NEW = 0o644
 _WRITABLE = 0o222
 
 
-def format_diff(plan: Plan) -> Iterator[str]:
-    """Yield the lines of a unified diff of all changes, without their ends."""
-    for change in plan.changes:
+def format_diff(changes: Sequence[Change]) -> Iterator[str]:
+    """Yield the lines of a unified diff of the changes, without their ends."""
+    for change in changes:
         before, after = _lines(change.before), _lines(change.after)
         old = "/dev/null" if change.before is None else f"a/{change.path}"
         yield from difflib.unified_diff(before, after, old, f"b/{change.path}", lineterm="")

@@ -11,6 +11,7 @@ import msgspec
 
 from pytest_flowhealth.config.files import is_absent, read_bytes
 from pytest_flowhealth.config.load import FILE, PYPROJECT, TOOL, parse_toml
+from pytest_flowhealth.config.reference import SCHEMA, read_schema
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, UsageError
 from pytest_flowhealth.scaffold.package_scripts import add_scripts
@@ -165,7 +166,7 @@ def find_obstacle(root: Path, path: str) -> str | None:
 
 
 def _settings(planner: _Planner, found: ProjectInfo) -> None:
-    """Plan flowhealth.toml, unless the settings are elsewhere."""
+    """Plan flowhealth.toml and the schema that it names, unless the settings are elsewhere."""
     pyproject = planner.root / PYPROJECT
     checks = None
     if _tool(pyproject) is not None:
@@ -175,7 +176,9 @@ def _settings(planner: _Planner, found: ProjectInfo) -> None:
         checks = _tool(pyproject)
     else:
         planner.file(FILE, settings_text(found))
-        if not is_absent(planner.root / FILE):
+        if is_absent(planner.root / FILE):
+            planner.file(SCHEMA, read_schema())
+        else:
             checks = _read_toml_file(planner.root / FILE)
     if checks is not None and not any(str(path).startswith("health") for path in _checks(checks)):
         planner.hints.append(
@@ -212,9 +215,20 @@ _REDIS = """    services:
 """
 
 
+_MATRIX = """    strategy:
+      fail-fast: false
+      matrix:
+        node: ["20", "22", "24"]
+"""
+"""Node's LTS releases, for a project whose package.json requires none."""
+
+
 def _github(planner: _Planner, found: ProjectInfo) -> None:
-    nodes = ", ".join(f'"{version}"' for version in found.nodes)
     install = "npm ci" if found.locked else "npm install"
+    node = {"matrix": _MATRIX, "node": "node-version: ${{ matrix.node }}"}
+    if found.requires_node:
+        # The action reads the range by npm's own rules.
+        node = {"matrix": "", "node": "node-version-file: package.json"}
     for path in (*FORMS, WORKFLOW):
         other = _find_alternative(planner.root, path)
         if other:
@@ -222,7 +236,7 @@ def _github(planner: _Planner, found: ProjectInfo) -> None:
             continue
         name = f"github/{path.rpartition('/')[2]}"
         services = _REDIS if found.redis is not None else ""
-        planner.file(path, _fill_template(name, nodes=nodes, install=install, services=services))
+        planner.file(path, _fill_template(name, install=install, services=services, **node))
 
 
 def _find_alternative(root: Path, path: str) -> str | None:

@@ -13,7 +13,6 @@ import msgspec
 from pytest_flowhealth.config.decode import Decoder
 from pytest_flowhealth.config.load import presets
 from pytest_flowhealth.config.manifest import Manifest, Package, read_manifest
-from pytest_flowhealth.config.semver import is_range, satisfies
 from pytest_flowhealth.config.workspaces import workspaces
 from pytest_flowhealth.errors import FlowHealthError
 from pytest_flowhealth.probes.project import find_config_files
@@ -39,9 +38,6 @@ SERVERS = frozenset(
 )
 """npm packages of web frameworks."""
 
-NODES = ("20", "22", "24")
-"""Node's LTS releases that a CI job runs, as far as `engines` accepts them."""
-
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 _NPM_LOCKS = ("npm-shrinkwrap.json", "package-lock.json")
@@ -58,7 +54,7 @@ class ProjectInfo(msgspec.Struct, frozen=True):
         preset: The preset with its name; its settings are not repeated.
         preset_values: The settings of the preset, by dotted key.
         redis: The Redis client among the dependencies; None without one.
-        nodes: The Node versions of the CI job.
+        requires_node: Whether `engines` has a range for Node.
         locked: Whether npm's lock file is there, so that `npm ci` works.
         is_private: Whether it is never published.
         repository: Whether GitHub reads the .github of this folder.
@@ -71,7 +67,7 @@ class ProjectInfo(msgspec.Struct, frozen=True):
     preset: str | None
     preset_values: dict[str, Any]
     redis: str | None
-    nodes: tuple[str, ...]
+    requires_node: bool
     locked: bool
     is_private: bool
     repository: bool
@@ -95,7 +91,7 @@ def inspect_project(root: Path) -> ProjectInfo:
         preset=preset,
         preset_values=_preset_values(preset),
         redis=_find_redis_client(packages),
-        nodes=_nodes(manifest),
+        requires_node=bool(manifest.engines.get("node", "").strip()),
         locked=any((root / name).exists() for name in _NPM_LOCKS),
         is_private=manifest.private,
         repository=_is_repository(root),
@@ -143,25 +139,11 @@ def _word(name: str | None) -> str:
     return word if _PLAIN.match(word) else "app"
 
 
-def _nodes(manifest: Manifest) -> tuple[str, ...]:
-    wanted = manifest.engines.get("node", "")
-    if not wanted.strip() or not is_range(wanted):
-        return NODES
-    # A release's last version is inside a range that asks for a later minor.
-    return tuple(release for release in NODES if satisfies(f"{release}.999.0", wanted)) or (
-        "lts/*",
-    )
-
-
 def _values(root: Path, packages: tuple[Package, ...]) -> dict[str, Any]:
-    manifest = packages[0].manifest
-    found: dict[str, Any] = {}
-    for name in ("node", "npm"):
-        wanted = manifest.engines.get(name, "")
-        if wanted.strip() and is_range(wanted):
-            found[f"system.{name}"] = wanted
-    found["package.critical"] = list(manifest.dependencies)
-    found["configuration.files"] = _configuration(root, packages)
+    found: dict[str, Any] = {
+        "package.critical": list(packages[0].manifest.dependencies),
+        "configuration.files": _configuration(root, packages),
+    }
     return {key: value for key, value in found.items() if value and _can_be_written(value)}
 
 

@@ -18,30 +18,31 @@ from pytest_flowhealth.config.fields import (
     tables,
     write_value,
 )
-from pytest_flowhealth.config.reference import read_examples
+from pytest_flowhealth.config.reference import SCHEMA, read_examples
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.scaffold.project import ProjectInfo
 
-_HEAD = """\
+_HEAD = f"""\
+#:schema ./{SCHEMA}
 # Settings of `pytest --health`. Written by `flowhealth init` from package.json and the files of this project.
-# A line behind a # shows the default, or an example (e.g.): remove its # and that of its [section].
-# What each key means: docs/configuration.md of pytest-flowhealth. A wrong key or value is a usage error, exit code 4.
+# Commented lines show defaults, or examples (e.g.): to set one, remove its # and that of its [section].
+# The schema of the first line lets editors complete and check this file; docs/configuration.md of
+# pytest-flowhealth describes each key. An invalid key or value is a usage error (exit code 4).
 """
 
 _TAIL = """
 # Conditions that raise alerts, their receivers, and silences: [[rules]], [[receivers]], [[silences]],
 # see docs/alerts.md of pytest-flowhealth.
 
-# Other limits than those of the checks, by their names in the report.
+# Limits that replace those of the checks, by their names in the report.
 # [thresholds]
 # "redis.connect.p95" = { warn = 20, fail = 100, unit = "ms" }
 """
 
 _REASONS = {
-    "checks": "This project's own checks, besides the bundled ones.",
-    "system.node": "From package.json's engines.",
-    "package.critical": "From package.json's dependencies: those that must be there and loadable.",
-    "configuration.files": "Those of a known name that are there: they must stay there, and parse.",
+    "checks": "This project's own checks, in addition to the bundled ones.",
+    "package.critical": "From package.json's dependencies: they must be installed and intact.",
+    "configuration.files": "The configuration files that were found: they must exist and parse.",
 }
 """The comment above a key that is set."""
 
@@ -52,7 +53,7 @@ def settings_text(found: ProjectInfo) -> str:
     set_here = {key: value for key, value in values.items() if key not in found.preset_values}
     parts = [_HEAD]
     if found.preset:
-        parts.append(f'\n# preset = "{found.preset}"  # chosen by itself, by the package\'s name\n')
+        parts.append(f'\n# preset = "{found.preset}"  # selected by the package\'s name\n')
     for name, struct in tables().items():
         parts.append(_section(name, struct, set_here, found))
     return "".join(parts) + _TAIL
@@ -88,8 +89,8 @@ def _section(name: str, struct: Structure, set_here: Mapping[str, Any], found: P
             reason = [f"# {_REASONS[key]}"] if key in _REASONS else []
             lines += [*reason, f"{_key(field.encode_name)} = {toml(set_here[key])}"]
         elif key in found.preset_values:
-            told = toml(write_value(found.preset_values[key], field.type))
-            lines.append(f"# {field.encode_name} = {told}  # by the preset")
+            value = toml(write_value(found.preset_values[key], field.type))
+            lines.append(f"# {field.encode_name} = {value}  # set by the preset")
         elif key in known_fields() and parts_of(field.type) is None:
             lines += _comment(field, struct)
     lines = [*_notes(name, found), *lines]
@@ -104,12 +105,12 @@ def _notes(name: str, found: ProjectInfo) -> list[str]:
     if name == "redis" and found.redis:
         client = one_line(found.redis, 100)
         return [
-            f"# Found: {client} among the dependencies. The environment, the start script or an .env file "
-            "names the server,",
-            "# else it is looked for at its usual port of this machine; `flowhealth config` shows where.",
+            f"# Found: {client} in the dependencies. The address comes from the environment, the start script "
+            "or an .env file,",
+            "# otherwise the usual port of this machine is assumed; `flowhealth config` shows it.",
         ]
     if name == "npm" and found.is_private:
-        return ["# package.json says private: nothing is looked for in the registry."]
+        return ["# package.json says private: the registry is not queried."]
     return []
 
 

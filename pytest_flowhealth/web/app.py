@@ -25,7 +25,7 @@ from pytest_flowhealth.web.routes import Endpoint
 
 STATIC = Path(__file__).with_name("static")
 PAGES = ("/", "/check/{id:path}", "/fleet", "/alerts", "/history", "/npm", "/installs", "/hosts")
-"""Where the pages are: one file, which asks the API for what it shows. It reveals nothing itself."""
+"""The paths of the pages. All serve one static file, which requests its data from the API."""
 
 Answering = Callable[[Request], Awaitable[Response]]
 
@@ -82,7 +82,7 @@ def _make_websocket_endpoint(
         try:
             principal = authenticator.require(socket, "read")
             if principal.session is not None:
-                # A browser sends the cookie along for any site's page: its Origin says whose it is.
+                # A browser sends the cookie for pages of any site: check the Origin.
                 authenticator.require_own(socket)
         except RequestError as error:
             await socket.send_denial_response(make_error_response(error))
@@ -95,7 +95,7 @@ def _make_websocket_endpoint(
 def _make_page_endpoint(login_api: LoginApi, print_link: Callable[[], None]) -> Answering:
     async def page(request: Request) -> Response:
         token = request.query_params.get("token")
-        # HEAD only asks what there is: it must not use the link up.
+        # A HEAD request must not use up the one-time link.
         if token is not None and request.method == "GET":
             return await login_api.by_link(request, token, print_link)
         return _file("index.html")
@@ -120,11 +120,11 @@ class _Files(StaticFiles):
         return response
 
 
-_NOWHERE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>FlowHealth</title>
-<link rel="stylesheet" href="/static/style.css"><main><h1>There is no such page</h1><p><a href="/">Overview</a></p></main></html>
+_NOT_FOUND = """<!doctype html><html lang="en"><meta charset="utf-8"><title>FlowHealth</title>
+<link rel="stylesheet" href="/static/style.css"><main><h1>Page not found</h1><p><a href="/">Overview</a></p></main></html>
 """
 
-_FAILURES = {404: "there is no such page", 405: "this method is not supported here"}
+_FAILURES = {404: "page not found", 405: "this method is not supported here"}
 
 
 async def _handle_request_error(_: Request, error: Exception) -> Response:
@@ -136,13 +136,13 @@ async def _handle_request_error(_: Request, error: Exception) -> Response:
 async def _handle_http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 404 and "text/html" in request.headers.get("accept", ""):
-        return HTMLResponse(_NOWHERE, 404)
+        return HTMLResponse(_NOT_FOUND, 404)
     return make_error_response(RequestError(status, _FAILURES.get(status, "the request failed")))
 
 
 async def _handle_exception(_: Request, __: Exception) -> Response:
     return make_error_response(
-        RequestError(500, "the page's server has a defect here; its log says more")
+        RequestError(500, "internal error; the monitor's log has the details")
     )
 
 
@@ -159,7 +159,7 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""https://www.w3.org/TR/CSP3/"""
+"""The Content-Security-Policy (https://www.w3.org/TR/CSP3/)."""
 
 ALWAYS = {
     "content-security-policy": POLICY,
@@ -171,7 +171,7 @@ ALWAYS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 TRANSPORT = "max-age=31536000"
-"""For HSTS, where it came by TLS."""
+"""The value of Strict-Transport-Security, sent over TLS."""
 
 
 class SecurityHeaders:
@@ -181,7 +181,7 @@ class SecurityHeaders:
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer as an ASGI application does."""
+        """Handle a request (ASGI)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

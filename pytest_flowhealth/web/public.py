@@ -131,7 +131,7 @@ class Public:
             Refused: It is not named by `[web] public`.
         """
         if what not in self._authenticator.access.public:
-            raise RequestError(404, "there is no such page")
+            raise RequestError(404, "page not found")
 
     def _component(self, request: Request) -> tuple[str, Status]:
         component = request.path_params["component"]

@@ -18,10 +18,10 @@ from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 from pytest_flowhealth.web.maintenance import describe_silence
 
 RECENT = 5.0
-"""Seconds for which what was read of the machine is shown."""
+"""Maximum age in seconds of the one-second sample that is shown."""
 
 NAMED = 200
-"""Agents, and swarms, that are shown by name."""
+"""Maximum number of agents, and of swarms, that are listed by name."""
 
 State = dict[str, msgspec.Raw]
 
@@ -33,7 +33,7 @@ class StateSerializer:
         self._made: dict[str, tuple[object, msgspec.Raw]] = {}
 
     def of(self, monitor: Monitor, at: float) -> State:
-        """Return the whole state; `at` in seconds since 1970."""
+        """Return the whole state of the monitor at a time, in seconds since 1970."""
         moment = monitor.clock.moment()
         state: State = {"monitor": _json(_monitor(monitor))}
         state |= self._components(monitor.board.state)
@@ -41,7 +41,7 @@ class StateSerializer:
         state["deliveries"] = _json(monitor.pipeline.deliveries())
         state["units"] = self._serialize_once("units", UNITS, UNITS)
         last = monitor.ring.last()
-        # What is no longer read is not shown as if it were.
+        # An old sample is left out: it would look current.
         if last is not None and at - last[0] < RECENT:
             state["second"] = _json({"at": last[0], "values": last[1]})
         fleet = monitor.fleet.last

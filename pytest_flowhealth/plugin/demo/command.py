@@ -20,7 +20,6 @@ import pytest
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.domain.text import Redactor, find_secrets, printable
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, UsageError
-from pytest_flowhealth.history.database import PREFIX
 from pytest_flowhealth.plugin.collection.bundled import find_beside_or_inside
 from pytest_flowhealth.plugin.demo import checks_process
 from pytest_flowhealth.plugin.demo.app import Program, running_app, wanted
@@ -131,10 +130,10 @@ def _remove(folder: tempfile.TemporaryDirectory[str]) -> None:
 
 
 def _history(url: str | None, invoked_in: Path) -> list[str]:
-    """Return the option that keeps the run, its path as it was meant where it was typed."""
-    if url is None or not url.startswith(PREFIX):
-        return [] if url is None else ["--health-history", url]
-    return ["--health-history", f"{PREFIX}{invoked_in / url.removeprefix(PREFIX)}"]
+    """Return the option that records the run; a relative path is resolved in the current folder."""
+    if url is not None and url.startswith("sqlite:///"):
+        url = f"sqlite:///{invoked_in / url.removeprefix('sqlite:///')}"
+    return [] if url is None else ["--health-history", url]
 
 
 def _others(programs: Sequence[Program]) -> str:

@@ -24,7 +24,7 @@ URLS = ("REDIS_URL", "REDIS_URI", "VALKEY_URL")
 """Variables with a whole address."""
 
 OTHER_URLS = ("REDIS_TLS_URL", "REDISCLOUD_URL", "REDIS_CONNECTION_STRING")
-"""Variables with a whole address that hosting services set beside others."""
+"""Variables with a whole address that hosting services set in addition."""
 
 PARTS = {
     "host": ("REDIS_HOST", "REDIS_HOSTNAME", "REDISHOST", "VALKEY_HOST"),
@@ -121,7 +121,7 @@ def _read_files(target: Target, paths: Iterable[Path]) -> tuple[dict[str, Variab
     problem = ""
     for path in paths:
         try:
-            # A Node process is started only for a file that says something about Redis.
+            # A Node process is started only for a file that mentions Redis.
             if not is_absent(path) and re.search("(?i)redis|valkey", read_text(path)):
                 found |= _select(read_env_file(path), os.path.relpath(path, target.root))
         except FlowHealthError as error:

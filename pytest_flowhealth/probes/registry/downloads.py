@@ -165,10 +165,10 @@ def compute_growth(found: Downloads, created: datetime | None) -> Growth:
 
 def _require_row(days: Sequence[Day], today: date) -> None:
     first, last = find_window(today)
-    for one, following in pairwise(days):
-        if following.day - one.day != timedelta(days=1):
+    for earlier, following in pairwise(days):
+        if following.day - earlier.day != timedelta(days=1):
             raise MeasurementUnavailable(
-                f"the downloads API's answer has {following.day} after {one.day}"
+                f"the downloads API's answer has {following.day} after {earlier.day}"
             )
     if days and not first <= days[0].day <= days[-1].day <= last:
         raise MeasurementUnavailable(
@@ -179,11 +179,11 @@ def _require_row(days: Sequence[Day], today: date) -> None:
 
 def _usual(days: Sequence[Day], day: date) -> float:
     """Return the median of the same weekday in the other weeks, since the first download."""
-    begun = next((one.day for one in days if one.downloads), day)
+    begun = next((each.day for each in days if each.downloads), day)
     others = [
-        one.downloads
-        for one in days
-        if one.day >= begun and one.day != day and one.day.weekday() == day.weekday()
+        each.downloads
+        for each in days
+        if each.day >= begun and each.day != day and each.day.weekday() == day.weekday()
     ]
     return median(others) if others else 0.0
 

@@ -59,9 +59,9 @@ def test_promtool_finds_nothing_wrong_with_the_metrics() -> None:
 
 
 def test_promtool_finds_nothing_wrong_with_metrics_of_any_unit_and_name() -> None:
-    names = ("cpuUsage", "jobs_total", "x_count", "x_sum", "x_bucket", "x_created", "latency_ms")
+    names = "cpuUsage jobs_total x_count x_sum x_bucket x_created latency_ms ms_first a_b_c h x_hours_y gauge.x"
     figures = [make_series(f"m{at}", (3.0, 5.0), unit) for at, unit in enumerate(UNITS)]
-    figures += [make_series(name, 1.0, "ms" if "ms" in name else "1") for name in names]
+    figures += [make_series(name, 1.0, unit) for name in names.split() for unit in ("ms", "1")]
     report = msgspec.structs.replace(EVERY, checks=(judged("app.odd", *figures),))
 
     assert promtool("check", "metrics", text=render(report)) == ""

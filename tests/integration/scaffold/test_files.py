@@ -23,7 +23,7 @@ def test_the_diff_can_be_applied_by_git(tmp_path: Path, end: str) -> None:
         folder.mkdir()
         make(folder, '{\n\t"name": "a"\n}'.replace("\n", end))
     planned = plan(project)
-    diff = "".join(f"{line}\n" for line in format_diff(planned))
+    diff = "".join(f"{line}\n" for line in format_diff(planned.changes))
     subprocess.run(["git", "apply"], cwd=copy, input=diff.encode(), check=True)
     write(planned)
 

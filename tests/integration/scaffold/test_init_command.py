@@ -55,7 +55,14 @@ def test_it_writes_into_the_named_folder_without_asking_and_then_has_nothing_to_
     ):
         assert part in first.out
     assert second.out.startswith("nothing to do in ")
-    assert names(shop) == [".github", "deploy", "flowhealth.toml", "health", "package.json"]
+    assert names(shop) == [
+        ".github",
+        "deploy",
+        "flowhealth.schema.json",
+        "flowhealth.toml",
+        "health",
+        "package.json",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +109,7 @@ def test_on_a_terminal_only_yes_writes_and_no_control_characters_are_shown(
     write(shop, {"package.json": '{\n  "name": "a",\n  "x": "\u202e\x7f\u009b31m"\n}\n'})
     code, shown = run_on_terminal(shop, "init", answer=answer, module="pytest_flowhealth.cli")
 
-    assert "write these 8 files? [y/N]" in shown, shown
+    assert "write these 9 files? [y/N]" in shown, shown
     assert "\\u202e\\x7f\\x9b31m" in shown
     assert not {"\u202e", "\x7f", "\u009b"} & {*shown}
     agreed = answer == b"y\n"

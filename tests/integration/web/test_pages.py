@@ -161,7 +161,7 @@ def test_what_a_stuck_monitor_said_last_is_not_live(page: Tab) -> None:
 
 def test_an_unknown_page_and_an_unknown_check_are_named(page: Tab) -> None:
     page.go("/nothing")
-    page.page.get_by_role("heading", name="There is no such page").wait_for()
+    page.page.get_by_role("heading", name="Page not found").wait_for()
     page.go("/check/%E0%A4%A")
     page.wait_for("text=No check %E0%A4%A has run")
 

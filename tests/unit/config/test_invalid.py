@@ -46,6 +46,8 @@ def refused(folder: Path, toml: str | bytes = "", env: dict[str, str] | None = N
         ('checks = ["a\\u0000b"]\n', "does not exist"),
         ("redis = " + "[" * 100_000, "nested too deeply"),
         ("[redis\n", "flowhealth.toml"),
+        ('[history]\nurl = "postgres://h"\n', "history.url: the value is not a valid address"),
+        ('[history]\nurl = "http://"\n', "or the URL of a server"),
         ("a = '''\n", "at end of document"),
         (b"preset = '\x00'", "byte 0x00 in line 1"),
         (b"a = 1\n\xff", "byte 0xff in line 2"),
@@ -60,7 +62,7 @@ def refused(folder: Path, toml: str | bytes = "", env: dict[str, str] | None = N
         ('[fleet.spawn]\ncommand = ["x"]\nready = "file:x"', "fleet.spawn.ready"),
         ('[fleet.spawn]\ncommand = ["x"]\ncount = 0', "fleet.spawn.count"),
     ],
-    ids=range(19),
+    ids=range(21),
 )
 def test_a_file_that_can_not_be_used_is_refused_with_the_cause(
     tmp_path: Path, toml: str | bytes, says: str

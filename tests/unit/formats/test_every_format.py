@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 from pytest_flowhealth.domain.checks import PhaseOutcome
-from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.domain.measurements import make_series
+from pytest_flowhealth.domain.report import HostInfo, Report, TargetInfo
 from pytest_flowhealth.domain.root_causes import RunProblem
 from pytest_flowhealth.domain.status import Outcome, Status
 from pytest_flowhealth.formats.figures import find_run_reasons
@@ -155,3 +156,62 @@ def test_the_help_names_every_format() -> None:
 
     assert [name for name in FORMATS if name not in told] == []
     assert set(FORMATS) == set(READERS)
+
+
+ODD = [
+    *(
+        "\x00\x01\x1b[31m",
+        "\ufffe\uffff",
+        "\ud800",
+        "\x85\u2028\u2029",
+        "a\rb",
+        "\x0b\x0c\x7f",
+        "\u202e",
+    ),
+    *(
+        "\u00e9\u6f22\U0001f389\U0010ffff",
+        "a" * 200_000,
+        "::error::x",
+        "%0A::error",
+        "]]>",
+        "<!--",
+        "&#0;",
+    ),
+    *("{}|,;='\"", "\\", "`" * 50, " ", "NaN", "# EOF"),
+]
+
+
+@pytest.mark.parametrize("text", ODD, ids=lambda text: ascii(text[:8]))
+def test_an_odd_text_is_read_wherever_it_stands(text: str) -> None:
+    named = judged(f"app.x[{text[:300]}]", make_series(text[:300], 1.5, "ms"))
+    failed = judged("app.y", ending=PhaseOutcome.FAILED, message=text, remedy=text)
+    health = msgspec.structs.replace(
+        reported([named, failed], (RunProblem(text),)),
+        target=TargetInfo(text, text, text),
+        host=HostInfo(text, "Linux", "6.1", "x86_64", "3.11.2", 2),
+    )
+
+    for name in FORMATS:
+        reading = READERS[name](rendered(name, health), health)
+        assert reading.status == STATUSES.get(name, {}).get("unhealthy", "unhealthy"), name
+
+
+@pytest.mark.parametrize("value", [1e308, -1e308, 5e-324, -0.0, 1e15, 1e22])
+@pytest.mark.parametrize("unit", ["ms", "GiB", "%", "1", "x"])
+def test_an_odd_number_is_read(value: float, unit: str) -> None:
+    health = reported([judged("app.n", make_series("n", value, unit))])
+
+    for name in FORMATS:
+        reading = READERS[name](rendered(name, health), health)
+        assert reading.status == STATUSES.get(name, {}).get("healthy", "healthy"), name
+
+
+def test_five_hundred_checks_are_read() -> None:
+    endings = (PhaseOutcome.FAILED, PhaseOutcome.PASSED)
+    health = reported(
+        [judged(f"app.n{at}", ending=endings[at % 2], message="no " * 300) for at in range(500)]
+    )
+
+    for name in FORMATS:
+        reading = READERS[name](rendered(name, health), health)
+        assert reading.status == STATUSES.get(name, {}).get("unhealthy", "unhealthy"), name

@@ -1,5 +1,7 @@
 """OpenMetrics, read by a strict parser of another author."""
 
+import math
+
 import msgspec
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
@@ -10,7 +12,7 @@ from pytest_flowhealth.domain.metric_names import make_metric_name, scale_of
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.units import UNITS
 from pytest_flowhealth.formats.openmetrics import render
-from tests.kit.reports import HEALTH, judged
+from tests.kit.reports import HEALTH, judged, reported
 
 
 def samples(health: Report = HEALTH) -> dict[tuple[str, str], float]:
@@ -84,7 +86,13 @@ def test_names_that_mean_something_to_a_parser_stay_apart_from_ours() -> None:
         ("app.cpuUsage", "%", "app_cpu_usage_ratio"),
         ("app.heap_mb", "MiB", "app_heap_bytes"),
         ("app.size", "MB", "app_size_bytes"),
-        ("app.ms", "ms", "app_ms_seconds"),
+        ("app.ms", "ms", "appms_seconds"),
+        ("app.queue_b", "1", "app_queueb"),
+        ("app.s.total", "1", "apps_total_value"),
+        ("m.x", "1", "mx"),
+        ("b", "1", "bvalue"),
+        ("app.open_hours_2", "1", "app_openhours_2"),
+        ("app.gauge_milliseconds_kb", "kB", "appgaugemilliseconds_bytes"),
         ("app.jobs_total", "1", "app_jobs_total_value"),
         ("redis.throughput", "1/s", "redis_throughput_per_second"),
         ("wasm.multiplier", "x", "wasm_multiplier_times"),
@@ -93,3 +101,9 @@ def test_names_that_mean_something_to_a_parser_stay_apart_from_ours() -> None:
 )
 def test_a_name_ends_in_its_base_unit(metric: str, unit: str, name: str) -> None:
     assert make_metric_name(metric, unit) == f"flowhealth_{name}"
+
+
+def test_a_value_too_large_for_its_base_unit_is_infinite() -> None:
+    found = samples(reported([judged("app.disk", make_series("size", 1e308, "GiB"))]))
+
+    assert found["flowhealth_app_size_bytes", "app,value,GiB"] == math.inf

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pytest_flowhealth.config.history import History
+from pytest_flowhealth.config.history import History, HistoryAddress
 from pytest_flowhealth.config.model import Configuration
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import UsageError
@@ -31,7 +31,13 @@ def test_file_is_relative_to_the_current_folder(tmp_path: Path) -> None:
 
 
 def test_server_has_a_file_and_a_queue_in_the_project(tmp_path: Path) -> None:
-    one = target(tmp_path, url="http://h:8428", token_env="T", queue_size=2**20, queue_age=7_200.0)
+    one = target(
+        tmp_path,
+        url=HistoryAddress(server="http://h:8428"),
+        token_env="T",
+        queue_size=2**20,
+        queue_age=7_200.0,
+    )
     found = find_location(None, tmp_path / "here", one, {"T": " t0ken\n"})
     assert found is not None
     assert found.path == tmp_path / ".flowhealth/history.db"

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history import query
-from pytest_flowhealth.history.database import connect, parse_file_url, require_usable
+from pytest_flowhealth.history.database import connect, require_usable
+from pytest_flowhealth.history.location import HistoryLocation, find_location
 from pytest_flowhealth.history.recording import record_run
 from tests.kit.records import entry, uids
 
@@ -84,10 +86,11 @@ def test_folder_that_cannot_be_made_is_reported_and_nothing_waits(tmp_path: Path
     ],
 )
 def test_address_names_a_relative_or_an_absolute_path(url: str, path: str) -> None:
-    assert parse_file_url(url, Path("/app")) == Path(path)
+    found = find_location(url, Path("/app"), Target(Path("/app")))
+    assert found == HistoryLocation(Path(path))
 
 
 @pytest.mark.parametrize("url", ["sqlite:///", "history.db", "postgres://h", ""])
 def test_other_address_is_a_usage_error(url: str) -> None:
     with pytest.raises(UsageError, match="sqlite:///"):
-        parse_file_url(url, Path("/app"))
+        find_location(url, Path("/app"), Target(Path("/app")))

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import textwrap
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,9 @@ from pathlib import Path
 import click
 
 from pytest_flowhealth.cli.main import cli
+from pytest_flowhealth.config.decode import Decoder
 from pytest_flowhealth.plugin.options import OPTIONS
+from pytest_flowhealth.scaffold.plan import SCRIPTS
 
 ROOT = Path(__file__).parents[3]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -88,3 +91,24 @@ def test_every_block_of_code_in_the_docs_can_be_read() -> None:
                 READERS.get(kind, str)(block)
             except ValueError as error:
                 raise AssertionError(f"{page.name}: {error}\n{block}") from error
+
+
+def test_the_npm_scripts_are_documented_as_they_are_written() -> None:
+    page = (ROOT / "docs/claude-flow-novice.md").read_text()
+
+    assert [
+        name for name, line in SCRIPTS.items() if f"`npm run {name}` | `{line}`" not in page
+    ] == []
+
+
+def test_every_configuration_in_the_docs_is_valid() -> None:
+    """Those with `...` in the place of a secret, and those of other distributions, are left out."""
+    for page in (page for page in PAGES if page.name != "extending.md"):
+        for block in re.findall(
+            r"^ *```toml\n(.*?)```", page.read_text(), re.DOTALL | re.MULTILINE
+        ):
+            if "..." in block:
+                continue
+            decoder = Decoder(page.name)
+            decoder.table(tomllib.loads(textwrap.dedent(block)))
+            assert decoder.problems == []

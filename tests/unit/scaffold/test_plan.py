@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from pytest_flowhealth.config.load import load_target
+from pytest_flowhealth.config.reference import SCHEMA
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.scaffold.files import write
 from pytest_flowhealth.scaffold.plan import (
@@ -22,7 +23,7 @@ from pytest_flowhealth.scaffold.plan import (
 from tests.kit.scaffold import PLAIN, listing, make, problems_of
 
 ROOT = Path(__file__).parents[3]
-ALL = ["flowhealth.toml", CHECK, *FORMS, WORKFLOW, UNIT, MANIFEST]
+ALL = ["flowhealth.toml", SCHEMA, CHECK, *FORMS, WORKFLOW, UNIT, MANIFEST]
 
 
 def planned_files(root: Path) -> dict[str, str]:
@@ -185,24 +186,24 @@ def test_the_rules_for_forms_find_faults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("engines", "nodes"),
+    ("engines", "node"),
     [
-        ("", ["20", "22", "24"]),
-        (', "engines": {"node": ">=22.5"}', ["22", "24"]),
-        (', "engines": {"node": "^20.11"}', ["20"]),
-        (', "engines": {"node": ">=99"}', ["lts/*"]),
-        (', "engines": {"node": "nonsense"}', ["20", "22", "24"]),
+        ("", {"node-version": "${{ matrix.node }}"}),
+        (', "engines": {"npm": ">=9"}', {"node-version": "${{ matrix.node }}"}),
+        (', "engines": {"node": ">=22.5"}', {"node-version-file": "package.json"}),
     ],
 )
-def test_the_job_runs_on_the_node_versions_of_engines(
-    tmp_path: Path, engines: str, nodes: list[str]
+def test_the_job_runs_on_a_node_version_of_engines(
+    tmp_path: Path, engines: str, node: dict[str, str]
 ) -> None:
     make(tmp_path, f'{{"name": "a"{engines}}}', **{"package-lock.json": "{}"})
     job = yaml.safe_load(planned_files(tmp_path)[WORKFLOW])["jobs"]["health"]
     runs = [step["run"] for step in job["steps"] if "run" in step]
     uses = [step["uses"] for step in job["steps"] if "uses" in step]
 
-    assert job["strategy"]["matrix"]["node"] == nodes
+    assert job["steps"][1]["with"] == node
+    matrix = job.get("strategy", {}).get("matrix", {}).get("node")
+    assert matrix == (None if "node-version-file" in node else ["20", "22", "24"])
     assert runs[0] == "npm ci"
     assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", action) for action in uses)
     assert "!cancelled()" in job["steps"][-1]["if"]

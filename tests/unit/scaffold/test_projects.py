@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from pytest_flowhealth.config.decode import Decoder
+from pytest_flowhealth.config.reference import SCHEMA
 from pytest_flowhealth.scaffold.files import write
 from pytest_flowhealth.scaffold.plan import (
     CHECK,
@@ -37,9 +38,9 @@ def test_what_was_there_stays_and_what_is_written_is_valid_and_written_once(
     own = json.loads(old.decode("utf-8-sig")).get("scripts", {})
     assert json.loads(new.decode("utf-8-sig"))["scripts"] == {**own, **SCRIPTS, **own}
 
-    expected = {CHECK, WORKFLOW, UNIT, *FORMS, "flowhealth.toml"}
+    expected = {CHECK, WORKFLOW, UNIT, *FORMS, "flowhealth.toml", SCHEMA}
     if name == "own .github":
-        expected -= {"flowhealth.toml", FORMS[0], FORMS[1]}
+        expected -= {"flowhealth.toml", SCHEMA, FORMS[0], FORMS[1]}
     created = {path for path, content in files.items() if content and path not in before}
     assert created == expected
     decoder = Decoder("flowhealth.toml")

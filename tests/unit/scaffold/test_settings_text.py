@@ -1,16 +1,19 @@
 """The settings that `flowhealth init` writes: valid TOML that names every key."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_flowhealth.config.decode import Decoder
 from pytest_flowhealth.config.load import load_target, presets
+from pytest_flowhealth.config.reference import SCHEMA, read_schema
 from pytest_flowhealth.scaffold.files import write
 from pytest_flowhealth.scaffold.plan import plan
 from pytest_flowhealth.scaffold.project import inspect_project
@@ -47,12 +50,23 @@ def test_the_written_settings_are_in_force(tmp_path: Path) -> None:
     config = load_target(None, {}, tmp_path).config
 
     assert config.checks == ("health/",)
-    assert config.system.node == ">=22"
+    assert config.system.node is None  # package.json's engines count
     assert config.package.critical == ("ioredis", 'it\'s "odd" \x7f')
     assert config.build.artifacts is None  # package.json, and the start scripts, say it
     assert config.configuration.files == ("tsconfig.json",)
     assert config.redis.url is None  # else it would win over REDIS_URL
+    assert (tmp_path / SCHEMA).read_text() == read_schema()
     assert "Found: ioredis" in (tmp_path / "flowhealth.toml").read_text()
+
+
+def test_the_schema_accepts_the_settings_that_are_written(tmp_path: Path) -> None:
+    text = settings_text(inspect_project(make(tmp_path)))
+    everything = re.sub(r"^# (?=[a-z_]+ = |\[[a-z.]+\]$)", "", text, flags=re.MULTILINE)
+    validator = jsonschema.Draft7Validator(json.loads(read_schema()))
+
+    assert text.startswith(f"#:schema ./{SCHEMA}\n")
+    for content in (text, re.sub(r".*\.\.\..*\n", "", everything)):
+        assert [error.message for error in validator.iter_errors(tomllib.loads(content))] == []
 
 
 @pytest.mark.parametrize("name", sorted(presets()))
