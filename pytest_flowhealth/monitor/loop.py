@@ -6,6 +6,7 @@ import asyncio
 import os
 import platform
 import signal
+import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -14,9 +15,7 @@ import msgspec
 from pytest_flowhealth.alerts.daemon_thread import run_in_thread
 from pytest_flowhealth.alerts.engine import Timestamp
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.history.run_record import RunRecord
 from pytest_flowhealth.monitor import settings as configured
 from pytest_flowhealth.monitor.clock import Clock
 from pytest_flowhealth.monitor.console import Console, StatusLine
@@ -56,12 +55,6 @@ UNREAD = "nobody reads what the monitor writes to its standard output: some of i
 
 EVERYTHING = ""
 """The component that stands for all, until the first round has told what there is."""
-
-
-class RoundReport(msgspec.Struct, frozen=True):
-    """The part of a report that the monitor reads."""
-
-    health: Report
 
 
 class Monitor:
@@ -248,7 +241,8 @@ class Monitor:
         )
         self._slot, self._requested = now, None if components is None else frozenset(components)
         round_ = RoundProcess(
-            words, Path(self._options.folder), order, self.settings.limit, self._take_frame
+            *(words, Path(self._options.folder), order, self.settings.limit),
+            lambda frame: self.supervisor.call("round", lambda: self._take_frame(frame), None),
         )
         self.running = True
         try:
@@ -288,15 +282,13 @@ class Monitor:
     def _finish_round(self, result: RoundResult) -> None:
         moment = self.clock.moment()
         self._ended, self._took = moment.now, result.seconds
-        ended = result.ended
-        health = None
-        if ended is not None:
-            health = msgspec.json.decode(ended.report, type=RoundReport).health
-            self._outputs.write_report(self._options.report, bytes(ended.report))
+        health = entry = None
+        if result.ended is not None:
+            health, entry, document = result.ended.health, result.ended.entry, result.ended.document
+            entry = entry and msgspec.structs.replace(entry, report=document)
+            if self._options.report is not None:
+                self._outputs.write_report(self._options.report, zlib.decompress(document))
             self._plan({check.component for check in health.checks})
-        entry = None
-        if ended is not None and ended.entry is not None:
-            entry = msgspec.msgpack.decode(ended.entry, type=RunRecord)
         self.board.add_round(health, result.problems, moment.wall, self._requested, moment.now)
         self._hurry_waiting(moment.now)
         self.pipeline.add_round(
