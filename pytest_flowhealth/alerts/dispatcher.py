@@ -18,7 +18,7 @@ from pytest_flowhealth.alerts.channels.errors import (
     RetryableError,
     TooLargeError,
 )
-from pytest_flowhealth.alerts.daemon_thread import run_in_thread
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.alerts.message import Alert, Message, Origin, shorten
 from pytest_flowhealth.alerts.outbox import Outbox, Pending
 from pytest_flowhealth.config.alerts import Receiver
@@ -174,14 +174,12 @@ class Dispatcher:
                 if isinstance(failure, RetryableError):
                     break
         if again:
-            failure = await run_in_thread(lambda: self._refresh(receiver, again), receiver.name)
+            failure = await run_in_thread(lambda: self._refresh(receiver, again))
             self._apply_result(receiver, None, failure)
 
     async def _deliver_message(self, message: Message, receiver: Receiver) -> DeliveryError | None:
         if receiver.type not in _HERE:
-            return await run_in_thread(
-                lambda: attempt(message, receiver, self._environ), receiver.name
-            )
+            return await run_in_thread(lambda: attempt(message, receiver, self._environ))
         try:
             self._local[receiver.type](message)
         except OSError as error:

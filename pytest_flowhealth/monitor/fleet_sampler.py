@@ -6,7 +6,7 @@ import asyncio
 import statistics
 import time
 
-from pytest_flowhealth.alerts.daemon_thread import run_in_thread
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import FlowHealthError
@@ -61,7 +61,7 @@ class FleetSampler:
         while True:
             cost = 0.0
             try:
-                source, snapshot, cost = await run_in_thread(read, "fleet")
+                source, snapshot, cost = await run_in_thread(read)
                 self.last, self._figures, self.problem = snapshot, _make_figures(snapshot), None
             except (FlowHealthError, OSError) as error:
                 # The round's checks say what is wrong; here it only means that there is no figure.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_flowhealth.alerts.daemon_thread import run_in_thread
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.alerts.engine import Timestamp
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import UsageError
@@ -180,7 +180,7 @@ class Monitor:
         read: dict[str, float] = {}
         if self.settings.target.config.monitor.sample:
             # In a thread: a disk that hangs must not stop the page.
-            read = await run_in_thread(self._sampler.read, "sampler") | self.fleet.take()
+            read = await run_in_thread(self._sampler.read) | self.fleet.take()
         moment = self.clock.moment()
         if read:
             self.ring.add(moment.wall.timestamp(), read)

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pytest_flowhealth.alerts.daemon_thread import run_in_thread
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import FlowHealthError
 
@@ -66,12 +66,12 @@ class RedisWatcher:
 
         session = RedisConnection(factory.address, factory.timeout, factory.clock, factory.tls)
         try:
-            await run_in_thread(session.connection.connect, "redis")
+            await run_in_thread(session.connection.connect)
             while True:
-                await run_in_thread(lambda: session.ask("PING"), "redis")
+                await run_in_thread(lambda: session.ask("PING"))
                 self._note_state(reachable=True)
                 # A server that ends closes the connection, and that is felt at once.
-                await run_in_thread(lambda: session.connection.can_read(timeout=SECOND), "redis")
+                await run_in_thread(lambda: session.connection.can_read(timeout=SECOND))
         finally:
             session.close()
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from pytest_flowhealth.alerts.daemon_thread import run_in_thread
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.domain.text import format_number, one_line
 from pytest_flowhealth.monitor.protocol import (
     MARK,
@@ -109,7 +109,7 @@ class RoundProcess:
                 try:
                     if process.returncode is None:
                         descendants = Descendants(process.pid, self._mark, MARK)
-                        await run_in_thread(descendants.end, "round")
+                        await run_in_thread(descendants.end)
                 finally:
                     with contextlib.suppress(ProcessLookupError, PermissionError):
                         os.killpg(process.pid, signal.SIGKILL)  # what it left running

@@ -13,7 +13,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pytest_flowhealth.alerts.daemon_thread import run_in_thread
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.domain.text import one_line
@@ -288,7 +288,7 @@ async def run_query(ask: Callable[[], Result], threads: anyio.CapacityLimiter) -
         RequestError: It can't be read.
     """
     async with threads:
-        return await run_change(run_in_thread(ask, "query"))
+        return await run_change(run_in_thread(ask))
 
 
 async def run_change(change: Awaitable[Result]) -> Result:

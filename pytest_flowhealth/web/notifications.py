@@ -10,7 +10,7 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pytest_flowhealth.alerts.daemon_thread import run_in_thread
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.alerts.dispatcher import attempt
 from pytest_flowhealth.alerts.message import Origin, make_test_messages
 from pytest_flowhealth.config.alerts import Receiver

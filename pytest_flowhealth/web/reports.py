@@ -12,7 +12,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pytest_flowhealth.alerts.daemon_thread import run_in_thread
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import NotApplicable
 from pytest_flowhealth.install_reports.anonymizer import NetworkAnonymizer

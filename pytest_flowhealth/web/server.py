@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import uvicorn
 
-from pytest_flowhealth.alerts.daemon_thread import run_in_thread
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.github_issues.scheduler import IssueScheduler
 from pytest_flowhealth.history.location import HistoryLocation
