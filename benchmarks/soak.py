@@ -223,10 +223,12 @@ def open_page(port: int) -> Iterator[Page]:
 def measure(monitor: psutil.Process, page: Page) -> Figures:
     """Return the figures of now."""
     metrics = page.metrics()
+    children = {process.pid for process in psutil.Process().children(recursive=True)}
+    # A process that ends meanwhile has neither: None.
     renderers = [
-        process.memory_info().rss
-        for process in psutil.Process().children(recursive=True)
-        if "--type=renderer" in process.cmdline()
+        process.info["memory_info"].rss
+        for process in psutil.process_iter(["cmdline", "memory_info"])
+        if process.pid in children and "--type=renderer" in (process.info["cmdline"] or ())
     ]
     return Figures(
         monitor.memory_info().rss / 2**20,
