@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import platform
 import signal
@@ -119,6 +120,9 @@ class Monitor:
         self._start_part("delivery", self.pipeline.run)
         self._start_part("sampler", self._run_seconds)
         self._start_part("scheduler", self._run_rounds)
+        # What was loaded stays: to look at it again would stop the page for a moment each time.
+        gc.collect()
+        gc.freeze()
         await self._stop.wait()
         await self._close()
         return 0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history.location import HistoryLocation
 from pytest_flowhealth.history.recording import describe_error, query_history
+from pytest_flowhealth.monitor.history_writer import HistoryWriter
 
 Result = TypeVar("Result")
 
@@ -21,18 +22,6 @@ class TooMany(Exception):
     """There are so many of them already that another one is not taken."""
 
 
-class ChangeWriter(Protocol):
-    """Who writes to the history."""
-
-    async def change(self, change: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Make a change, and return what it gives.
-
-        Raises:
-            sqlite3.Error, UsageError, OSError: It can't be written.
-        """
-        ...
-
-
 class HistoryFile:
     """The file of a history.
 
@@ -41,7 +30,7 @@ class HistoryFile:
         writer: Who writes to it.
     """
 
-    def __init__(self, location: HistoryLocation, writer: ChangeWriter) -> None:
+    def __init__(self, location: HistoryLocation, writer: HistoryWriter) -> None:
         self.location, self._writer = location, writer
 
     def read(self, query: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:

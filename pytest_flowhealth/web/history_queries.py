@@ -32,10 +32,11 @@ from pytest_flowhealth.history.remote.promql_client import PromQLClient, Reporti
 from pytest_flowhealth.install_reports import store as reports
 from pytest_flowhealth.install_reports.report import FailureGroup
 from pytest_flowhealth.install_reports.store import Received, Totals
+from pytest_flowhealth.monitor.history_writer import HistoryWriter
 from pytest_flowhealth.monitor.ring_buffer import Ring
 from pytest_flowhealth.web import schemas
 from pytest_flowhealth.web.check_history import read_check_history
-from pytest_flowhealth.web.history_file import ChangeWriter, HistoryFile, NoHistory, TooMany
+from pytest_flowhealth.web.history_file import HistoryFile, NoHistory, TooMany
 from pytest_flowhealth.web.incidents import list_incidents
 from pytest_flowhealth.web.maintenance import (
     PLANNED,
@@ -82,7 +83,7 @@ class HistoryQueries:
     """
 
     def __init__(
-        self, location: HistoryLocation, writer: ChangeWriter, ring: Ring, target: Target
+        self, location: HistoryLocation, writer: HistoryWriter, ring: Ring, target: Target
     ) -> None:
         self._location = location
         self._file = HistoryFile(location, writer)
