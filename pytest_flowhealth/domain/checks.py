@@ -29,6 +29,7 @@ class CheckSpec(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         timeout: In seconds.
         location: file:line, relative to pytest's root folder.
+        tags: The names of its other markers without arguments, sorted.
     """
 
     id: str
@@ -43,6 +44,7 @@ class CheckSpec(msgspec.Struct, frozen=True, gc=False):
     thresholds: tuple[Threshold, ...] = ()
     waiver: Waiver | None = None
     alert: Alerting | None = None
+    tags: tuple[str, ...] = ()
 
 
 class PhaseOutcome(StrEnum):
@@ -112,6 +114,7 @@ class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         tolerated: Whether a warn stands for a failure that is waived or expected.
         depends: Ids of checks to which a failure of this one is attributed where they failed too.
         location: file:line, relative to pytest's root folder.
+        tags: The names of its other markers without arguments, sorted.
     """
 
     id: str
@@ -132,6 +135,7 @@ class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     alert: Alerting | None = None
     depends: tuple[str, ...] = ()
     location: str | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def status(self) -> Status | None:
@@ -207,6 +211,7 @@ def evaluate_check(spec: CheckSpec, run: CheckRun, today: datetime.date) -> Chec
         depends=run.depends,
         tolerated=waived or any(phase.outcome is PhaseOutcome.XFAILED for phase in run.phases),
         location=spec.location,
+        tags=spec.tags,
     )
 
 

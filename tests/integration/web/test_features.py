@@ -190,6 +190,21 @@ def test_a_browser_whose_clock_is_wrong_shows_the_same(
         )
 
 
+def test_a_clock_of_the_monitor_that_was_set_back_is_said(page: Tab, stage: Stage) -> None:
+    stage.conclude(own_report("broken"))
+    page.see("problem-own.switch")
+    stage.clock._wall = lambda: time.time() - 1_800
+    page.wait_until(
+        r"/since .*\(before the clock was set back\)/.test(document.querySelector('main').innerText)"
+    )
+    page.go("/history")
+    page.wait_until("document.querySelector('main').innerText.includes('ongoing')")
+    assert " -" not in page.page.locator("main").inner_text()
+    stage.conclude(own_report("broken"))
+    page.follow("/")
+    page.wait_until(r"/checked \d+(\.\d)? s ago/.test(document.querySelector('main').innerText)")
+
+
 def test_a_pending_navigation_shows_that_it_loads(page: Tab) -> None:
     held: list[Any] = []
     page.page.route("**/views/alerts.js", lambda route: held.append(route))  # noqa: PLW0108  # Playwright marks the function
