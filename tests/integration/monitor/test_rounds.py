@@ -1,10 +1,14 @@
 """One round of the monitor, which is a pytest in a child process, without the monitor."""
 
+import json
 from pathlib import Path
+
+import pytest
 
 from pytest_flowhealth.monitor.protocol import RoundRequest
 from pytest_flowhealth.monitor.round_process import RoundProcess, RoundResult
-from tests.kit.monitor import OWN_ONLY, is_gone, write_own_checks
+from pytest_flowhealth.monitor.settings import MonitorOptions, load_settings, make_round_command
+from tests.kit.monitor import is_gone, write_own_checks
 from tests.kit.waiting import wait_for
 
 LIMIT = 600.0
@@ -14,8 +18,10 @@ def begin(folder: Path, mode: str) -> RoundProcess:
     (folder / "package.json").write_text('{"name": "shop", "version": "1.0.0"}')
     (folder / "flowhealth.toml").write_text('checks = ["health/"]')
     (folder / "mode").write_text(mode)
-    words = ["--health", "--health-project", str(folder), *OWN_ONLY]
-    return RoundProcess(words, folder, RoundRequest(pipe=-1), 0.0, LIMIT)
+    options = MonitorOptions(str(folder), None, None, ("own",), False, (), None, None)
+    words = make_round_command(options, load_settings(options, {}), None)
+    request = RoundRequest(pipe=-1, history=str(folder / "kept" / "history.db"))
+    return RoundProcess(words, folder, request, 0.0, LIMIT)
 
 
 def result_of(round_: RoundProcess, now: float = 0.0) -> tuple[RoundResult, list[str]]:
@@ -64,3 +70,21 @@ def test_file_of_checks_that_cannot_be_imported_is_a_problem_of_the_round(tmp_pa
     result, _ = result_of(begin(tmp_path, "ok"))
 
     assert result.problems != ()
+
+
+@pytest.mark.parametrize(
+    "option", ["--lf --ff --nf -qqq", "--sw", "-x --pdb --cache-clear", "--maxfail=1 -n 2"]
+)
+def test_projects_options_neither_select_checks_nor_end_a_round_early(
+    tmp_path: Path, option: str
+) -> None:
+    write_own_checks(tmp_path)
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\naddopts = {option}\n")
+
+    result_of(begin(tmp_path, "broken"))
+    result, _ = result_of(begin(tmp_path, "broken, also quiet"))
+
+    assert result.ended is not None
+    reasons = json.loads(bytes(result.ended.report))["health"]["reasons"]
+    assert [reason.partition(":")[0] for reason in reasons] == ["own.switch", "own.quiet"]
+    assert not (tmp_path / ".pytest_cache").exists()
