@@ -192,12 +192,14 @@ def _prepare(request: int, *opened: int) -> None:
         else:
             os.dup2(next(given), number)
     os.closerange(3, 256)
+    theirs = env.get("PYTHONPATH", "")
+    added = theirs.split(os.pathsep) if theirs != os.environ.get("PYTHONPATH", "") else []
     os.environ.clear()
     os.environ.update(env)
     time.tzset()
     os.chdir(cwd)
     sys.argv = ["pytest", *argv]
-    sys.path[:1] = [cwd, *filter(None, env.get("PYTHONPATH", "").split(os.pathsep))]
+    sys.path[:1] = [cwd, *filter(None, added)]
     for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
         del sys.modules[name]
     for number, name in enumerate(("stdin", "stdout", "stderr")):
