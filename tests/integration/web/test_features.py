@@ -237,7 +237,10 @@ def test_the_public_status_page_is_accessible_and_fits(
 ) -> None:
     config = f'[web]\nusers = {{ admin = "{cheap_hash()}" }}\npublic = ["status", "badge"]\n'
     width, height = SIZES["telephone"]
-    settings = {"color_scheme": scheme, "viewport": {"width": width, "height": height}}
+    settings: dict[str, Any] = {
+        "color_scheme": scheme,
+        "viewport": {"width": width, "height": height},
+    }
     with staged(tmp_path / "app", config) as stage, tab(browser, stage, **settings) as page:
         stage.conclude(own_report("broken"))
         wait_for(lambda: "unhealthy" in page.page.request.get(f"{stage.url}status").text())
