@@ -3,9 +3,13 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
+from pytest_flowhealth.domain.status import Outcome
 from pytest_flowhealth.monitor.protocol import Frame, RoundRequest
 from pytest_flowhealth.monitor.round_process import RoundProcess, RoundResult
-from tests.kit.monitor import OWN_ONLY, is_gone, write_own_checks
+from pytest_flowhealth.monitor.settings import MonitorOptions, load_settings, make_round_command
+from tests.kit.monitor import is_gone, write_own_checks
 from tests.kit.waiting import wait_for
 
 LIMIT = 600.0
@@ -19,8 +23,9 @@ class Round:
         (folder / "flowhealth.toml").write_text('checks = ["health/"]')
         (folder / "mode").write_text(mode)
         self.frames: list[str] = []
-        words = ["--health", "--health-project", str(folder), *OWN_ONLY]
-        request = RoundRequest(pipe=-1)
+        options = MonitorOptions(str(folder), None, None, ("own",), False, (), None, None)
+        words = make_round_command(options, load_settings(options, {}), None)
+        request = RoundRequest(pipe=-1, history=str(folder / "kept" / "history.db"))
         self._process = RoundProcess(words, folder, request, LIMIT, self._note)
 
     async def run(self, *, late_after: Path | None = None) -> RoundResult:
@@ -69,3 +74,21 @@ def test_file_of_checks_that_cannot_be_imported_is_a_problem_of_the_round(tmp_pa
     result = asyncio.run(Round(tmp_path, "ok").run())
 
     assert result.problems != ()
+
+
+@pytest.mark.parametrize(
+    "option", ["--lf --ff --nf -qqq", "--sw", "-x --pdb --cache-clear", "--maxfail=1 -n 2"]
+)
+def test_projects_options_neither_select_checks_nor_end_a_round_early(
+    tmp_path: Path, option: str
+) -> None:
+    write_own_checks(tmp_path)
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\naddopts = {option}\n")
+
+    asyncio.run(Round(tmp_path, "broken").run())
+    result = asyncio.run(Round(tmp_path, "broken, also quiet").run())
+
+    assert result.ended is not None
+    outcomes = {check.id: check.outcome for check in result.ended.health.checks}
+    assert outcomes == {"own.switch": Outcome.FAIL, "own.quiet": Outcome.FAIL}
+    assert not (tmp_path / ".pytest_cache").exists()

@@ -94,6 +94,7 @@ def test_a_run_of_one_component_imports_nothing_of_the_others(
         path=(),
         files=files,
         env={"LOADED": str(tmp_path / "loaded"), "PYTHONPATH": str(tmp_path)},
+        fresh=True,
     )
 
     result.assert_healthy()

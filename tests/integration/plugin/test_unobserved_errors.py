@@ -48,23 +48,34 @@ ERRORS = {
     ),
     "a result": ("return False", "it returned False in place of asserting"),
 }
-HIDDEN = {
-    "as it is": CHECK + "def test_it():\n    {}\n",
-    "by a mark": CHECK + "@pytest.mark.filterwarnings('ignore')\ndef test_it():\n    {}\n",
-    "in the check": CHECK
-    + "def test_it():\n    logging.disable(); warnings.simplefilter('ignore')\n    {}\n",
-}
+HIDE = "logging.disable(); warnings.simplefilter('ignore')"
 
 
 @pytest.mark.parametrize(("body", "words"), ERRORS.values(), ids=ERRORS.keys())
-@pytest.mark.parametrize("source", HIDDEN.values(), ids=HIDDEN.keys())
 def test_an_error_that_nobody_observed_is_a_reason(
-    run_checks: RunChecks, source: str, body: str, words: str
+    run_checks: RunChecks, body: str, words: str
 ) -> None:
-    result = run_checks(TASK + source.format(body), "-W", "ignore", unguarded=True)
+    source = f"{TASK}{CHECK}def test_it():\n    {HIDE}\n    {body}\n"
+
+    result = run_checks(source, "-W", "ignore", unguarded=True)
 
     assert (result.exit_code, result.health["status"]) == (3, "unknown"), result.text
     assert words in " ".join(result.reasons)
+
+
+@pytest.mark.parametrize("mark", ["", "@pytest.mark.filterwarnings('ignore')\n"])
+def test_every_error_that_nobody_observed_is_a_reason_beside_others(
+    run_checks: RunChecks, mark: str
+) -> None:
+    checks = [
+        f"{CHECK}{mark}def test_{number}():\n    {body}\n"
+        for number, (body, _) in enumerate(ERRORS.values())
+    ]
+
+    result = run_checks(TASK + "".join(checks), "-W", "ignore", unguarded=True)
+
+    reasons = " ".join(result.reasons)
+    assert [name for name, (_, words) in ERRORS.items() if words not in reasons] == []
 
 
 def test_an_error_that_was_observed_is_none(run_checks: RunChecks) -> None:

@@ -174,7 +174,7 @@ def test_an_error_that_belongs_to_an_outage_disappears_with_it(page: Tab) -> Non
 def test_a_browser_whose_clock_is_wrong_shows_the_same(
     browser: Any, stage: Stage, hours: int
 ) -> None:
-    with tab(browser, stage) as page:
+    with tab(browser, stage, alone=True) as page:
         shift = hours * 3_600_000
         page.page.add_init_script(f"const now = Date.now; Date.now = () => now() + {shift};")
         stage.conclude(own_report("broken"))
@@ -252,7 +252,10 @@ def test_the_public_status_page_is_accessible_and_fits(
 ) -> None:
     config = f'[web]\nusers = {{ admin = "{cheap_hash()}" }}\npublic = ["status", "badge"]\n'
     width, height = SIZES["telephone"]
-    settings = {"color_scheme": scheme, "viewport": {"width": width, "height": height}}
+    settings: dict[str, Any] = {
+        "color_scheme": scheme,
+        "viewport": {"width": width, "height": height},
+    }
     with staged(tmp_path / "app", config) as stage, tab(browser, stage, **settings) as page:
         stage.conclude(own_report("broken"))
         wait_for(lambda: "unhealthy" in page.page.request.get(f"{stage.url}status").text())
@@ -268,7 +271,7 @@ def test_the_public_status_page_is_unknown_when_the_monitor_does_not_answer(
     browser: Any, tmp_path: Path
 ) -> None:
     config = f'[web]\nusers = {{ admin = "{cheap_hash()}" }}\npublic = ["status"]\n'
-    with staged(tmp_path / "app", config) as stage, tab(browser, stage) as page:
+    with staged(tmp_path / "app", config) as stage, tab(browser, stage, alone=True) as page:
         page.page.clock.install()
         page.go("/status")
         page.page.get_by_role("heading", name="All components are healthy").wait_for()

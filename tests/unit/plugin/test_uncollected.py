@@ -186,42 +186,39 @@ CASES = {
         f"class Base:\n  @redis\n  def test_up(self):\n{UP}\nclass TestShop(Base): pass\n",
         None,
     ),
+    "a dangling link": (
+        "test_a.py",
+        f"@redis\ndef test_up():\n{UP}",
+        "can't be read: No such file",
+    ),
     "a helper": ("helpers.py", "def test_up(): pass\ndef up(): pass\n", "contains no check"),
 }
 
 
-@pytest.mark.parametrize("case", CASES)
 def test_a_check_that_pytest_did_not_collect_is_a_problem_with_the_reason(
-    pytester: pytest.Pytester, case: str
+    pytester: pytest.Pytester,
 ) -> None:
-    name, source, reason = CASES[case]
-    folder = pytester.mkdir("health")
-    (folder / name).write_text(HEAD + source)
-    (folder / "marks.py").write_text(
-        "import pytest\nshop = pytest.mark.health('shop')\ndef test_up(): pass\n"
+    pytester.syspathinsert()
+    pytester.makepyfile(
+        marks="import pytest\nshop = pytest.mark.health('shop')\ndef test_up(): pass\n"
         "def checked(function): return shop(function)\n"
     )
-    pytester.makeini("[pytest]\nfilterwarnings = default\n")
-    config = pytester.parseconfigure(folder)
-    items, _ = pytester.inline_genitems(folder)
+    folders = {case: pytester.mkdir(case.replace(" ", "_")) for case in CASES}
+    for case, (name, source, _) in CASES.items():
+        (folders[case] / name).write_text(HEAD + source)
+    dangling = folders["a dangling link"]
+    (dangling / "test_b.py").symlink_to("nowhere.py")
+    (dangling / "data.py").symlink_to("nowhere.py")
+    # All are collected in one session: each of them takes longer than all the cases.
+    args = ["--import-mode=importlib", "-Wdefault", *map(str, folders.values())]
+    config = pytester.parseconfigure(*args)
+    items, _ = pytester.inline_genitems(*args)
 
-    problems = find_uncollected(config, items, (), [])
-
-    assert len(problems) == (reason is not None), problems
-    assert reason is None or reason in problems[0].text
-
-
-def test_a_link_that_leads_nowhere_is_a_problem(pytester: pytest.Pytester) -> None:
-    folder = pytester.mkdir("health")
-    (folder / "test_a.py").write_text(f"{HEAD}@redis\ndef test_up():\n{UP}")
-    (folder / "test_b.py").symlink_to("nowhere.py")
-    (folder / "data.py").symlink_to("nowhere.py")
-    config = pytester.parseconfigure(folder)
-    items, _ = pytester.inline_genitems(folder)
-
-    (problem,) = find_uncollected(config, items, (), [])
-
-    assert "can't be read: No such file" in problem.text
+    for case, (_, _, reason) in CASES.items():
+        config.args = [str(folders[case])]
+        problems = [problem.text for problem in find_uncollected(config, items, (), [])]
+        assert len(problems) == (reason is not None), (case, problems)
+        assert reason is None or reason in problems[0], (case, problems)
 
 
 @pytest.mark.parametrize(
