@@ -35,9 +35,9 @@ def build_state(target: Target, npm_project: NpmProject) -> BuildState:
 
 
 @prefetch
-def build_syntax(target: Target, npm_project: NpmProject) -> ParsedFiles:
+def build_syntax(npm_project: NpmProject, build_state: Future[BuildState]) -> ParsedFiles:
     """How many of the files were parsed, and what is wrong with them."""
-    return parse_build(npm_project, find_build(npm_project, target.config.build.artifacts))
+    return parse_build(npm_project, build_state.result())
 
 
 @pytest.mark.health("build", requires=("package.manifest", "system.node"), timeout=60)

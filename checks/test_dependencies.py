@@ -48,11 +48,7 @@ def locked_packages(npm_project: NpmProject) -> Installation:
 
 
 @pytest.mark.health(
-    "dependencies",
-    critical=False,
-    requires=("package.manifest", "system.npm"),
-    timeout=60,
-    remedy="npm audit; it asks the registry that `npm config get registry` names",
+    "dependencies", critical=False, requires=("package.manifest", "system.npm"), timeout=60
 )
 def test_audit(health: Health, npm_audit: Future[Audit]) -> None:
     """The registry's audit endpoint answers; without it nothing is known of vulnerabilities."""
@@ -75,7 +71,7 @@ def test_vulnerabilities(health: Health, npm_audit: Future[Audit]) -> None:
         ]
     )
     fixes = [package.fix for package in found.packages if package.fix]
-    health.remedy("npm audit fix" if "npm audit fix" in fixes else next(iter(fixes), "npm audit"))
+    health.remedy("npm audit fix" if "npm audit fix" in fixes else next(iter(fixes), ""))
 
 
 @pytest.mark.health(
@@ -93,15 +89,11 @@ def test_outdated(health: Health, npm_outdated: Future[Outdated]) -> None:
     )
     if found.unread:
         raise MeasurementUnavailable(
-            f"the registry tells nothing of {', '.join(found.unread[:10])}",
-            remedy=f"npm view {found.unread[0]} versions",
+            f"the registry tells nothing of {', '.join(found.unread[:10])}"
         )
     major = [package for package in found.behind if package.major]
     health.measure("outdated_major", len(major), "1")
-    if major:
-        health.remedy(
-            f"npm install {' '.join(f'{package.name}@{package.latest}' for package in major)}"
-        )
+    health.remedy(found.remedy or "")
 
 
 @pytest.mark.health(
@@ -121,7 +113,6 @@ def test_deprecated(
     direct = {describe(package): package for package in [*asked, *noted] if package.direct}
     if direct:
         health.warn(list_findings(list(direct), "dependencies are deprecated"))
-        health.remedy(f"npm view {next(iter(direct.values())).name} deprecated")
     elif lock is None and not target.config.dependencies.outdated:
         health.not_applicable("there is no lock file of npm's, which notes deprecations")
 

@@ -3,7 +3,6 @@
 What is asked of whom, and what each figure is: docs/npm.md.
 """
 
-import shlex
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import UTC, datetime
@@ -111,9 +110,7 @@ def npm_advisories(target: Target, npm_project: NpmProject) -> list[Advisory]:
     return registry.read_advisories(registry.read_release().versions)
 
 
-@pytest.mark.health(
-    "npm", requires=("package.manifest", "system.npm"), timeout=100, remedy="npm ping"
-)
+@pytest.mark.health("npm", requires=("package.manifest", "system.npm"), timeout=100)
 def test_published(health: Health, target: Target, npm_release: Future[Release]) -> None:
     """The registry has it, `npm install NAME` finds a version, and that one is not deprecated."""
     release = npm_release.result()
@@ -132,7 +129,7 @@ def test_published(health: Health, target: Target, npm_release: Future[Release])
     )
     if release.latest in release.deprecated:
         health.warn(f"{release.latest} is deprecated: {release.deprecated[release.latest]}")
-        health.remedy(f"npm deprecate {release.name}@{release.latest} '' takes it back")
+        health.remedy(f"npm deprecate {release.name}@{release.latest} ''")
     compare_with_manifest(health, target, release)
 
 
@@ -144,7 +141,7 @@ def compare_with_manifest(health: Health, target: Target, release: Release) -> N
     health.detail(version_here=here, version_here_is_published=here in release.versions)
     if release.is_older:
         health.warn(f"package.json has version {here}, and {release.latest} is published")
-        health.remedy("git pull; or npm dist-tag ls shows what is published")
+        health.remedy("git pull")
 
 
 @pytest.mark.health("npm", requires=("npm.published", "system.node"), timeout=720)
@@ -157,14 +154,12 @@ def test_installable(health: Health, npm_installed: Future[Installed]) -> None:
         health.detail(failure=found.failure)
         raise CheckFailed(
             f"{found.package} can't be installed: {found.failure.why}",
-            remedy=found.failure.remedy or f"npm install {found.package}",
         )
     health.measure("install_size", found.size / 1e6, unit="MB")
     health.measure("install_packages", found.packages, unit="1")
     if found.broken:
         raise CheckFailed(
-            f"{found.package} installs, and does not work: {list_findings(found.broken, 'entry points')}",
-            remedy=f"npm install {shlex.quote(found.package)} in an empty folder, and load it",
+            f"{found.package} installs, and does not work: {list_findings(found.broken, 'entry points')}"
         )
 
 
@@ -196,9 +191,6 @@ def test_growth(
     npm_days: Future[Downloads],
 ) -> None:
     """The last week's downloads against those of the week before, weekday by weekday."""
-    health.remedy(
-        "npm view shows whether the release before is another; else nothing is to be done"
-    )
     found = compute_growth(npm_days.result(), npm_release.result().created)
     health.measure("growth", found.percent, unit="%")
     health.detail(week=found.after, week_before=found.before, days_compared=found.days)
@@ -238,7 +230,6 @@ def test_advisories(
 ) -> None:
     """No grave advisory speaks of the latest version; the share of those it speaks of is told."""
     latest = npm_release.result().latest
-    health.remedy("npm config get registry names who is asked; not every registry has advisories")
     known = npm_advisories.result()
     health.remedy("publish a version without the fault: npm version patch && npm publish")
     health.detail(advisories=[f"{one.severity}: {one.title} ({one.range})" for one in known[:100]])
@@ -259,7 +250,6 @@ def test_install_success(
     install_reports: Callable[[str], InstallReports],
 ) -> None:
     """Most installations that were reported to us went well."""
-    health.remedy("the web page's Installations show which errors there are, and where")
     found = install_reports(package_of(target, npm_project))
     health.detail(reports=found.total, succeeded=found.succeeded, failed=found.failed)
     health.detail(
@@ -288,7 +278,6 @@ def test_score(
     install_reports: Callable[[str], InstallReports],
 ) -> None:
     """One figure of 0 to 100 for the package, of the parts that could be measured (docs/npm.md)."""
-    health.remedy("the parts are in the report: mend the one with the fewest points")
     release = npm_release.result()
     parts: dict[str, Callable[[], float]] = {
         "installable": lambda: float(npm_installed.result().works),

@@ -90,12 +90,9 @@ def test_dependencies(health: Health, loaded_packages: Future[list[LoadedPackage
         )
     unknown = [package for package in packages if package.state == "unknown"]
     if unknown:
-        message = list_findings(list(map(describe, unknown)), "dependencies could not be judged")
-        silent = "the registry does not give" in message
-        remedy = f"see what it throws: node -e 'import(\"{unknown[0].name}\")'"
-        if silent:
-            remedy = "npm ping: does the registry answer?"
-        raise MeasurementUnavailable(message, remedy=remedy)
+        raise MeasurementUnavailable(
+            list_findings(list(map(describe, unknown)), "dependencies could not be judged")
+        )
     if not packages:
         health.not_applicable("there is no critical dependency that could be loaded here")
 
@@ -131,8 +128,9 @@ def test_lock(
         health.not_applicable(layout.note)
     if found.lock_error:
         manager = layout.manager or "npm"
-        # In CI, pnpm refuses to write a lock file unless it is told.
-        remedy = f"{manager} install{' --no-frozen-lockfile' if manager == 'pnpm' else ''}"
+        # In CI, they refuse to write a lock file unless they are told.
+        option = {"pnpm": " --no-frozen-lockfile", "yarn": " --no-immutable"}.get(manager, "")
+        remedy = f"{manager} install{option}"
         raise CheckFailed(found.lock_error, remedy=remedy)
     if layout.manager not in (None, "npm"):
         health.not_applicable(f"the lock file is {layout.manager}'s ({layout.evidence})")

@@ -9,9 +9,9 @@ from pytest_flowhealth.probes.project import NpmProject, ProgramVersion, Version
 from pytest_flowhealth.probes.system import Cpu, measure_cpu, read_disk, read_load, read_memory
 
 
-@prefetch(quiet=True)
+@prefetch
 def system_cpu(target: Target) -> Cpu:
-    """CPU in use, before anything of ours runs."""
+    """CPU in use by others than this run."""
     return measure_cpu(0.25)
 
 
@@ -103,7 +103,7 @@ def test_disk(health: Health, target: Target) -> None:
 @pytest.mark.health("system", timeout=10)
 @pytest.mark.threshold("cpu", warn=85, better="lower", unit="%")
 def test_cpu(health: Health, system_cpu: Future[Cpu]) -> None:
-    """CPU in use over a quarter of a second, before the checks begin; never fails."""
+    """CPU in use over a quarter of a second, by other processes than this run; never fails."""
     found = system_cpu.result()
     health.detail(scope=found.scope, diagnosis="top -o %CPU")
     health.measure("cpu", found.used, unit="%")

@@ -1,12 +1,10 @@
-"""Deliver messages to receivers, one thread per receiver, so that a slow one delays no other."""
+"""Deliver messages to receivers, each in a task of its own, so that a slow one delays no other."""
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import importlib
-import queue
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
@@ -20,13 +18,14 @@ from pytest_flowhealth.alerts.channels.errors import (
     RetryableError,
     TooLargeError,
 )
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.alerts.message import Alert, Message, Origin, shorten
 from pytest_flowhealth.alerts.outbox import Outbox, Pending
 from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.config.extensions import BUILT_IN, RECEIVERS, make_receiver
 
 BATCH = 100
-"""Messages that one thread delivers at most."""
+"""Messages that one task delivers at most."""
 
 SHOWN = 100
 """Messages whose state is shown at the most."""
@@ -53,14 +52,6 @@ class Delivery(msgspec.Struct, frozen=True):
     state: Literal["waiting", "delivered", "refused"]
     attempts: int = 0
     error: str | None = None
-
-
-class DeliveryResult(msgspec.Struct, frozen=True):
-    """The result of one delivery; `failure` is None if the receiver accepted the message."""
-
-    receiver: str
-    message: str | None
-    failure: DeliveryError | None
 
 
 class Dispatcher:
@@ -90,10 +81,11 @@ class Dispatcher:
         self._firing = firing
         self._origin = origin
         self._receivers = {receiver.name: receiver for receiver in receivers}
-        self._results: queue.SimpleQueue[DeliveryResult] = queue.SimpleQueue()
-        self._busy: dict[str, threading.Thread] = {}
+        self._problems: list[str] = []
+        self._now = 0.0
+        self._busy: dict[str, asyncio.Task[None]] = {}
         self._refreshed: dict[str, float] = {}
-        self._failing: dict[str, int] = {}
+        self._failing: set[str] = set()
         self.refusals: dict[str, str] = {}
         """Why receivers refused their last message, by name."""
         self.outages: dict[str, str] = {}
@@ -122,43 +114,40 @@ class Dispatcher:
     def _errors(self, pending: Pending) -> str | None:
         return self.outages.get(pending.message.receiver) if pending.attempts else None
 
-    def tick(self, now: float) -> list[str]:
-        """Record the results of deliveries and start those that are due; return the problems, in words."""
-        problems = self._collect(now)
-        gone = self._outbox.drop_unknown_receivers(self._receivers)
-        problems += [
+    async def tick(self, now: float) -> list[str]:
+        """Start the deliveries that are due; return the problems since the last call, in words."""
+        self._now = now
+        self._problems += [
             f"{message.receiver} is no longer configured: {message.id} is given up"
-            for message in gone
+            for message in self._outbox.drop_unknown_receivers(self._receivers)
         ]
         for name, receiver in self._receivers.items():
             if name not in self._busy:
-                self._begin(receiver, now)
-        return problems + self._collect(now)
+                await self._begin(receiver, now)
+        return self._take_problems()
 
-    def close(self, seconds: float, now: float) -> list[str]:
+    async def close(self, seconds: float, now: float) -> list[str]:
         """Deliver what is due within `seconds`; return the problems, in words."""
-        end = time.monotonic() + seconds
-        problems = self.tick(now)
-        while self._busy and time.monotonic() < end:
-            for thread in [*self._busy.values()]:
-                thread.join(0.02)
-            problems += self._collect(now)
-        return problems
+        problems = await self.tick(now)
+        if self._busy:
+            await asyncio.wait(self._busy.values(), timeout=seconds)
+        return problems + self._take_problems()
 
-    def _begin(self, receiver: Receiver, now: float) -> None:
+    def _take_problems(self) -> list[str]:
+        found, self._problems = self._problems, []
+        return found
+
+    async def _begin(self, receiver: Receiver, now: float) -> None:
         groups = self._outbox.due(receiver.name, now)
         if receiver.type in _HERE:
-            self._deliver(receiver, groups, ())
+            await self._deliver(receiver, groups, ())
             return
         waiting = {name for group in groups for pending in group for name in pending.subjects}
         again = self._again(receiver, now, waiting)
-        if not groups and not again:
-            return
-        thread = threading.Thread(
-            target=self._deliver, args=(receiver, groups, again), daemon=True, name=receiver.name
-        )
-        self._busy[receiver.name] = thread
-        thread.start()
+        if groups or again:
+            task = asyncio.create_task(self._deliver(receiver, groups, again))
+            self._busy[receiver.name] = task
+            task.add_done_callback(lambda _: self._busy.pop(receiver.name, None))
 
     def _again(self, receiver: Receiver, now: float, waiting: set[str]) -> Sequence[Alert]:
         """Return what Alertmanager must hear of again; not of what messages wait to tell."""
@@ -169,86 +158,80 @@ class Dispatcher:
         self._refreshed[receiver.name] = now
         return [alert for alert in self._firing(receiver.name) if alert.name not in waiting]
 
-    def _deliver(
+    async def _deliver(
         self,
         receiver: Receiver,
         groups: Sequence[Sequence[Pending]],
         again: Sequence[Alert],
     ) -> None:
-        """In a thread: send; what follows in a group waits for a message that is tried again."""
+        """Send; what follows in a group waits for a message that is tried again."""
         left = BATCH
         for group in groups:
             for pending in group[:left]:
                 left -= 1
-                failure = self._deliver_message(pending.message, receiver)
-                self._results.put(DeliveryResult(receiver.name, pending.message.id, failure))
+                failure = await self._deliver_message(pending.message, receiver)
+                self._apply_result(receiver, pending.message, failure)
                 if isinstance(failure, RetryableError):
                     break
         if again:
-            self._refresh(receiver, again)
+            failure = await run_in_thread(lambda: self._refresh(receiver, again))
+            self._apply_result(receiver, None, failure)
 
-    def _deliver_message(self, message: Message, receiver: Receiver) -> DeliveryError | None:
+    async def _deliver_message(self, message: Message, receiver: Receiver) -> DeliveryError | None:
+        if receiver.type not in _HERE:
+            return await run_in_thread(lambda: attempt(message, receiver, self._environ))
         try:
-            if receiver.type in _HERE:
-                self._local[receiver.type](message)
-            else:
-                return attempt(message, receiver, self._environ)
+            self._local[receiver.type](message)
         except OSError as error:
             return RetryableError(error.strerror or type(error).__name__)
         return None
 
-    def _refresh(self, receiver: Receiver, again: Sequence[Alert]) -> None:
+    def _refresh(self, receiver: Receiver, again: Sequence[Alert]) -> DeliveryError | None:
         try:
             alertmanager.refresh(again, self._origin, receiver, self._environ)
         except DeliveryError as error:
-            self._results.put(DeliveryResult(receiver.name, None, error))
+            return error
         except Exception as error:  # noqa: BLE001  # it must not end the dispatcher
-            failure = RetryableError(type(error).__name__)
-            self._results.put(DeliveryResult(receiver.name, None, failure))
+            return RetryableError(type(error).__name__)
+        return None
 
-    def _collect(self, now: float) -> list[str]:
-        """Tell the outbox what became of messages; return what is to be known of it."""
-        for name in [name for name, thread in self._busy.items() if not thread.is_alive()]:
-            del self._busy[name]
-        problems = []
-        while not self._results.empty():
-            result = self._results.get()
-            text = self._apply_result(result, now)
-            if text is not None:
-                problems.append(text)
-        return problems
-
-    def _apply_result(self, result: DeliveryResult, now: float) -> str | None:
-        pending = self._outbox.find(result.message or "")
-        if result.failure is None:
-            self.outages.pop(result.receiver, None)
-            if pending is not None:
-                self._ended.append(_describe(pending, "delivered", None))
-            self._outbox.remove_delivered(result.message or "")
-            self.refusals.pop(result.receiver, None)
+    def _apply_result(
+        self, receiver: Receiver, message: Message | None, failure: DeliveryError | None
+    ) -> None:
+        """Note what became of a message, or (None) of the alerts that Alertmanager was told again."""
+        name = receiver.name
+        pending = None if message is None else self._outbox.find(message.id)
+        if failure is None:
+            self._end(pending, "delivered")
+            self.outages.pop(name, None)
+            self.refusals.pop(name, None)
             self.accepted = True
-            failing = self._failing.pop(result.receiver, 0)
-            return f"{result.receiver} can be told again" if failing else None
-        if isinstance(result.failure, PermanentError) and result.message is not None:
-            if pending is not None:
-                self._ended.append(_describe(pending, "refused", str(result.failure)))
-            self.outages.pop(result.receiver, None)
-            self._outbox.remove_refused(result.message)
-            self.refusals[result.receiver] = str(result.failure)
-            return f"{result.receiver} refused message {result.message}: {result.failure}; it is given up"
-        self.outages[result.receiver] = str(result.failure)
-        if result.message is not None:
-            wait = (
-                result.failure.retry_after if isinstance(result.failure, RetryableError) else None
-            )
-            self._outbox.reschedule(result.message, now, wait)
-        failing = self._failing.get(result.receiver, 0)
-        self._failing[result.receiver] = failing + 1
-        return (
-            None
-            if failing
-            else f"{result.receiver} can't be told: {result.failure}; it is tried again"
-        )
+            if name in self._failing:
+                self._failing.remove(name)
+                self._problems.append(f"{name} can be told again")
+        elif isinstance(failure, PermanentError) and message is not None:
+            self._end(pending, "refused", str(failure))
+            self.outages.pop(name, None)
+            self.refusals[name] = str(failure)
+            self._problems.append(f"{name} refused message {message.id}: {failure}; it is given up")
+        else:
+            self.outages[name] = str(failure)
+            if message is not None:
+                wait = failure.retry_after if isinstance(failure, RetryableError) else None
+                self._outbox.reschedule(message.id, self._now, wait)
+            if name not in self._failing:
+                self._failing.add(name)
+                self._problems.append(f"{name} can't be told: {failure}; it is tried again")
+
+    def _end(
+        self,
+        pending: Pending | None,
+        state: Literal["delivered", "refused"],
+        error: str | None = None,
+    ) -> None:
+        if pending is not None:
+            self._ended.append(_describe(pending, state, error))
+            self._outbox.remove(pending.message.id)
 
 
 def _describe(

@@ -97,10 +97,6 @@ class Outbox:
         """Return the message with an id; None if it no longer waits."""
         return self._waiting.get(name)
 
-    def remove_delivered(self, name: str) -> None:
-        """Note that a message has arrived."""
-        self._remove(name)
-
     def reschedule(self, name: str, now: float, retry_after: float | None = None) -> None:
         """Note that a message has not arrived: it is tried again, later and later.
 
@@ -117,9 +113,11 @@ class Outbox:
             pause = max(pause, min(retry_after, LONGEST_ASKED))
         self._keep(msgspec.structs.replace(pending, attempts=pending.attempts + 1, due=now + pause))
 
-    def remove_refused(self, name: str) -> None:
-        """Give up a message that its receiver does not accept."""
-        self._remove(name)
+    def remove(self, name: str) -> None:
+        """Let a message wait no more: it was delivered, or its receiver refuses it."""
+        if self._waiting.pop(name, None) is not None:
+            self._changed.pop(name, None)
+            self._gone[name] = None
 
     def drop_unknown_receivers(self, receivers: Iterable[str]) -> list[Message]:
         """Give up the messages for all but these receivers; return them."""
@@ -128,7 +126,7 @@ class Outbox:
             pending for pending in self._waiting.values() if pending.message.receiver not in known
         ]
         for pending in found:
-            self._remove(pending.message.id)
+            self.remove(pending.message.id)
         return [pending.message for pending in found]
 
     def list_changes(self) -> tuple[list[Pending], list[str]]:
@@ -139,19 +137,17 @@ class Outbox:
         """Return the same for a place where nothing was saved yet."""
         return [*self._waiting.values()], []
 
-    def mark_saved(self) -> None:
-        """Note that all changes were saved."""
-        self._changed.clear()
-        self._gone.clear()
+    def mark_saved(self, pending: Iterable[Pending], gone: Iterable[str]) -> None:
+        """Note which changes were saved; a message that has changed again meanwhile is still to be saved."""
+        for saved in pending:
+            if self._waiting.get(saved.message.id) is saved:
+                self._changed.pop(saved.message.id, None)
+        for name in gone:
+            self._gone.pop(name, None)
 
     def _keep(self, pending: Pending) -> None:
         self._waiting[pending.message.id] = pending
         self._changed[pending.message.id] = None
-
-    def _remove(self, name: str) -> None:
-        if self._waiting.pop(name, None) is not None:
-            self._changed.pop(name, None)
-            self._gone[name] = None
 
     def _drop(self) -> str:
         """Drop the oldest reminder, else the oldest message of all; return which, in words."""
@@ -160,7 +156,7 @@ class Outbox:
         )
         name = next(reminders, None) or next(iter(self._waiting))
         message = self._waiting[name].message
-        self._remove(name)
+        self.remove(name)
         return (
             f"more than {MOST} messages wait: the one of {message.at:%Y-%m-%d %H:%M:%S} "
             f"for {message.receiver} ({message.kind}) was dropped"

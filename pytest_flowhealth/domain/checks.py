@@ -29,6 +29,7 @@ class CheckSpec(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         timeout: In seconds.
         location: file:line, relative to pytest's root folder.
+        tags: The names of its other markers without arguments, sorted.
     """
 
     id: str
@@ -43,6 +44,7 @@ class CheckSpec(msgspec.Struct, frozen=True, gc=False):
     thresholds: tuple[Threshold, ...] = ()
     waiver: Waiver | None = None
     alert: Alerting | None = None
+    tags: tuple[str, ...] = ()
 
 
 class PhaseOutcome(StrEnum):
@@ -89,6 +91,7 @@ class CheckRun(msgspec.Struct, frozen=True, gc=False):
         blocked_by: The id of the check that kept it from running.
         depends: Ids of checks to which a failure is attributed where they failed too.
         doubts: Why a pass can't be relied on: each makes the check unknown.
+        thresholds: The results of the thresholds if the body reached its end; None otherwise.
     """
 
     phases: tuple[Phase, ...] = ()
@@ -100,6 +103,7 @@ class CheckRun(msgspec.Struct, frozen=True, gc=False):
     blocked_by: str | None = None
     depends: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    thresholds: tuple[ThresholdResult, ...] | None = None
 
 
 class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -110,6 +114,7 @@ class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         tolerated: Whether a warn stands for a failure that is waived or expected.
         depends: Ids of checks to which a failure of this one is attributed where they failed too.
         location: file:line, relative to pytest's root folder.
+        tags: The names of its other markers without arguments, sorted.
     """
 
     id: str
@@ -130,6 +135,7 @@ class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     alert: Alerting | None = None
     depends: tuple[str, ...] = ()
     location: str | None = None
+    tags: tuple[str, ...] = ()
 
     @property
     def status(self) -> Status | None:
@@ -173,7 +179,9 @@ def evaluate_check(spec: CheckSpec, run: CheckRun, today: datetime.date) -> Chec
         today: The day (UTC) that decides whether a waiver still applies.
     """
     call = next((phase for phase in run.phases if phase.when == "call"), None)
-    thresholds = () if call is None else evaluate_thresholds(spec.thresholds, run.series)
+    thresholds = run.thresholds
+    if thresholds is None:
+        thresholds = () if call is None else evaluate_thresholds(spec.thresholds, run.series)
     reasons = [_explain_phase(phase, run) for phase in run.phases if phase.outcome not in _SILENT]
     if call is not None:
         reasons += _explain_body(call, run, thresholds)
@@ -203,6 +211,7 @@ def evaluate_check(spec: CheckSpec, run: CheckRun, today: datetime.date) -> Chec
         depends=run.depends,
         tolerated=waived or any(phase.outcome is PhaseOutcome.XFAILED for phase in run.phases),
         location=spec.location,
+        tags=spec.tags,
     )
 
 

@@ -37,11 +37,25 @@ def find_cycle(specs: Sequence[CheckSpec]) -> list[str] | None:
     if not any(spec.requires for spec in specs):
         return None
     try:
-        tuple(_sorter(specs).static_order())
+        sort_requirements_first(specs)
     except CycleError as error:
         found: list[str] = error.args[1]
         return found[::-1]
     return None
+
+
+def sort_requirements_first(checks: Sequence[CheckSpec | CheckResult]) -> Sequence[str]:
+    """Return the ids of `checks`, each after all that it requires.
+
+    Raises:
+        graphlib.CycleError: Some require each other.
+    """
+    index = Index(check.id for check in checks)
+    requires = {
+        check.id: [name for required in check.requires for name in index.resolve(required)]
+        for check in checks
+    }
+    return [*TopologicalSorter(requires).static_order()]
 
 
 def order_topologically(specs: Sequence[CheckSpec]) -> list[int]:
@@ -112,13 +126,3 @@ def make_finder(results: Mapping[str, CheckResult]) -> Callable[[str], list[Chec
     """Return a function that gives the results which a requirement names."""
     index = Index(results)
     return lambda required: [results[check_id] for check_id in index.resolve(required)]
-
-
-def _sorter(specs: Sequence[CheckSpec]) -> TopologicalSorter[str]:
-    index = Index(spec.id for spec in specs)
-    return TopologicalSorter(
-        {
-            spec.id: [name for required in spec.requires for name in index.resolve(required)]
-            for spec in specs
-        }
-    )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from pytest_flowhealth.domain.checks import CheckResult
-from pytest_flowhealth.domain.dependencies import find_root_cause, make_finder
+from pytest_flowhealth.domain.dependencies import (
+    find_root_cause,
+    make_finder,
+    sort_requirements_first,
+)
 from pytest_flowhealth.domain.status import Outcome, Status, worst
 
 
@@ -63,41 +67,49 @@ def derive_verdict(checks: tuple[CheckResult, ...], problems: Sequence[RunProble
 
 
 def attribute_root_causes(checks: Sequence[CheckResult]) -> tuple[CheckResult, ...]:
-    """Return the checks with failures attributed to their root causes.
+    """Return the checks with what follows from another check attributed to that root cause.
 
-    A check that ran although its requirement had failed elsewhere (on another xdist worker) is
-    blocked after the fact. A check that says it is blocked by one that does not count is unknown.
+    A check that ran although its requirement is not satisfied (it was run by another xdist worker)
+    is blocked after the fact, however it ended: the verdict is that of a run in one process.
+    A check that says it is blocked by one that does not count is unknown.
     """
     results = {check.id: check for check in checks}
-    for check in checks:
-        results[check.id] = _attribute(check, results)
+    find = make_finder(results)
+    for check_id in sort_requirements_first(checks):
+        results[check_id] = _attribute(results[check_id], results, find)
     return tuple(_resolve_blocker(results[check.id], results) for check in checks)
 
 
-def _attribute(check: CheckResult, results: dict[str, CheckResult]) -> CheckResult:
-    if check.outcome not in (Outcome.FAIL, Outcome.UNKNOWN):
+def _attribute(
+    check: CheckResult,
+    results: Mapping[str, CheckResult],
+    find: Callable[[str], Sequence[CheckResult]],
+) -> CheckResult:
+    cause = find_root_cause(check.requires, find) if check.requires else None
+    if cause is None and check.outcome in (Outcome.FAIL, Outcome.UNKNOWN):
+        cause = _find_declared_dependency(check, results)
+    if cause in (None, check.id) or check.blocked_by is not None:
         return check
-    cause = find_root_cause(check.requires, make_finder(results)) if check.requires else None
-    cause = cause or _find_declared_dependency(check, results)
-    if cause is None or cause == check.id:
-        return check
+    message = f"blocked by {cause}"
     return msgspec.structs.replace(
         check,
         outcome=Outcome.SKIP,
         blocked_by=cause,
-        message=f"blocked by {cause}; {check.message}",
+        message=f"{message}; {check.message}" if check.message else message,
     )
 
 
 def _find_declared_dependency(check: CheckResult, results: Mapping[str, CheckResult]) -> str | None:
-    """Return the check named by `health.depends_on` that failed at least as badly as this one."""
+    """Return the check named by `health.depends_on`, or what blocks that one, if it failed as badly."""
     for name in check.depends:
         cause = results.get(name)
+        if cause is not None and cause.blocked_by is not None:
+            cause = results.get(cause.blocked_by)
         if cause is None or cause.outcome not in (Outcome.FAIL, Outcome.UNKNOWN):
             continue
         ours, theirs = check.status, cause.status
         if ours is not None and theirs is not None and theirs is worst([ours, theirs]):
-            return name
+            return cause.id
     return None
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
+
+from pytest_flowhealth.domain.statistics import compute
 
 
 class Trend(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -30,7 +31,7 @@ SHOWN = 20
 def make_trend(threshold: str, unit: str, past: Sequence[float], now: float) -> Trend:
     """Return the trend of a figure: of the earlier runs, the oldest first, and of this one."""
     values = (*past[-(SHOWN - 1) :], now)
-    middle = statistics.median(past) if past else None
+    middle = compute("median", past) if past else None
     change = (now - middle) / abs(middle) if middle else None
     return Trend(threshold, unit, values, middle, change)
 

@@ -1,31 +1,19 @@
-"""Store install reports in batches, in a thread; a sender gets 201 only after the commit.
-
-The monitor writes to the same file each second: a batch holds the lock for some milliseconds, and
-a pause follows.
-"""
+"""Store install reports in batches; a sender gets 201 only after the commit."""
 
 from __future__ import annotations
 
-import queue
+import asyncio
 import sqlite3
-import threading
-import time
-from concurrent.futures import Future
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
-from pytest_flowhealth.config.atomic import make_folder
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.history.recording import describe_error, open_history
+from pytest_flowhealth.history.recording import describe_error
 from pytest_flowhealth.install_reports.store import StoredReport, add
 
 WAITING = 500
 """Maximum number of reports that wait for being written."""
 
 BATCH = 100
-PAUSE = 0.02
-_LOCK_TIMEOUT = 2.0
-
-Pending = tuple[StoredReport, "Future[None]"]
 
 
 class QueueFull(Exception):
@@ -37,71 +25,52 @@ class WriteError(Exception):
 
 
 class BatchWriter:
-    """Writes reports into the history.
+    """Collects what is to be written while a batch is written.
 
     Args:
-        path: The history's file.
+        change: Makes a change of the history.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._queue: queue.Queue[Pending | None] = queue.Queue(WAITING)
-        self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
-        self._closed = False
+    def __init__(
+        self, change: Callable[[Callable[[sqlite3.Connection], None]], Awaitable[None]]
+    ) -> None:
+        self._change = change
+        self._waiting: list[tuple[StoredReport, asyncio.Future[None]]] = []
+        self._task: asyncio.Task[None] | None = None
 
-    def submit(self, report: StoredReport) -> Future[None]:
-        """Return a future that is done when the report is on the disk; its exception is `WriteError`.
+    async def add(self, report: StoredReport) -> None:
+        """Return when the report is on the disk.
 
         Raises:
             QueueFull: Too many reports wait.
+            WriteError: It can't be written.
         """
-        done: Future[None] = Future()
-        with self._starting:
-            if self._closed:
-                raise QueueFull
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, daemon=True, name="reports")
-                self._thread.start()
-        try:
-            self._queue.put_nowait((report, done))
-        except queue.Full:
-            raise QueueFull from None
-        return done
+        if len(self._waiting) >= WAITING:
+            raise QueueFull
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((report, done))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._write_all())
+        await done
 
-    def close(self, seconds: float = 2.0) -> None:
-        """Write the waiting reports and end the thread."""
-        with self._starting:
-            self._closed = True
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join(seconds)
-
-    def _run(self) -> None:
-        while True:
-            batch = [self._queue.get()]
-            while batch[-1] is not None and len(batch) < BATCH and not self._queue.empty():
-                batch.append(self._queue.get())
-            self._write([pending for pending in batch if pending is not None])
-            if batch[-1] is None:
-                return
-            time.sleep(PAUSE)
-
-    def _write(self, batch: list[Pending]) -> None:
-        # A sender that is gone does not get the id, and could not erase its report.
-        wanted = [pending for pending in batch if pending[1].set_running_or_notify_cancel()]
-        if not wanted:
-            return
-        try:
-            make_folder(self._path.parent)
-            with open_history(self._path, _LOCK_TIMEOUT) as file:
-                add(file, [report for report, _ in wanted])
-        except Exception as error:  # noqa: BLE001  # no sender waits in vain
-            for _, done in wanted:
-                done.set_exception(WriteError(_describe_error(error)))
-            return
-        for _, done in wanted:
-            done.set_result(None)
+    async def _write_all(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+            # A sender that is gone does not get the id, and could not erase its report.
+            batch = [(report, done) for report, done in batch if not done.done()]
+            reports = [report for report, _ in batch]
+            failure: WriteError | None = None
+            try:
+                await self._change(lambda file, reports=reports: add(file, reports))  # type: ignore[misc]
+            except Exception as error:  # noqa: BLE001  # no sender waits in vain
+                failure = WriteError(_describe_error(error))
+            for _, done in batch:
+                if done.done():
+                    continue
+                if failure is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(failure)
 
 
 def _describe_error(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import sys
@@ -27,20 +28,12 @@ class ObserverFactory(Protocol):
 
     def __call__(
         self, options: MonitorOptions, settings: Settings, location: HistoryLocation
-    ) -> StartableObserver:
+    ) -> MonitorObserver[Monitor]:
         """Return it.
 
         Raises:
             UsageError: It can't be had as it is asked for.
         """
-        ...
-
-
-class StartableObserver(MonitorObserver[Monitor], Protocol):
-    """An observer that is started once the monitor exists."""
-
-    def start(self, monitor: Monitor) -> None:
-        """Begin."""
         ...
 
 
@@ -91,6 +84,12 @@ class IssueObserver:
     def __init__(self, scheduler: IssueScheduler) -> None:
         self._scheduler = scheduler
 
+    def start(self, _: Monitor) -> None:
+        """Do nothing."""
+
+    async def serve(self) -> None:
+        """Do nothing."""
+
     def on_tick(self, monitor: Monitor, at: float) -> None:
         """Start a run if one is due."""
         self._scheduler.on_tick(monitor.settings.target, at)
@@ -119,21 +118,18 @@ def main(words: list[str], make_observer: ObserverFactory | None = None) -> int:
         settings = load_settings(options)
         history = find_history(options, settings)
         lock = MonitorLock(history.path)
-        page = None if make_observer is None else make_observer(options, settings, history)
+        page: MonitorObserver[Monitor] | None = None
+        if make_observer is not None:
+            page = make_observer(options, settings, history)
     except UsageError as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return USAGE_ERROR
+    page = page or IssueObserver(IssueScheduler(history.path, os.environ))
     console = Console()
     logs = Logs(settings.target.root / settings.target.config.monitor.logs)
     pipeline = Pipeline(settings, history, os.environ, console.message, logs)
-    monitor = Monitor(options, settings, pipeline, console, logs)
     try:
-        if page is None:
-            monitor.view = IssueObserver(IssueScheduler(history.path, os.environ))
-        else:
-            monitor.view = page
-            page.start(monitor)
-        return monitor.run()
+        return asyncio.run(Monitor(options, settings, pipeline, console, logs, page).run())
     finally:
         lock.release()
 

@@ -1,15 +1,15 @@
-"""Sample the fleet's records between rounds, in a thread with a limited share of a processor."""
+"""Sample the fleet's records between rounds, with a limited share of a processor."""
 
 from __future__ import annotations
 
+import asyncio
 import statistics
-import threading
 import time
 
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import FlowHealthError
-from pytest_flowhealth.monitor.supervisor import Supervisor
 from pytest_flowhealth.probes.fleet.snapshot import Snapshot
 
 UNITS = {
@@ -28,50 +28,41 @@ SHARE = 0.005
 class FleetSampler:
     """Reads the fleet every second, or as often as it may; a source that fails is tried on."""
 
-    def __init__(self, target: Target, supervisor: Supervisor) -> None:
+    def __init__(self, target: Target) -> None:
         self._target = target
-        self._end = threading.Event()
-        self._found: dict[str, float] = {}
+        self._figures: dict[str, float] = {}
         self.last: Snapshot | None = None
         self.problem: str | None = None
         """Why the fleet's records can't be read now; None if they can, or if none are configured."""
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(
-            target=supervisor.run, args=("fleet sampler", self._read_on), daemon=True, name="fleet"
-        )
 
     @property
     def source(self) -> str | None:
         """The configured source; None if no fleet is configured."""
         return self._target.config.fleet.source
 
-    def start(self) -> None:
-        """Begin; nothing happens where no source is configured, or one that starts a program."""
-        if self._target.config.fleet.source not in (None, "command"):
-            self._thread.start()
-
-    def close(self) -> None:
-        """End."""
-        self._end.set()
-
     def take(self) -> dict[str, float]:
         """Return what was read since the last time, by metric; nothing where nothing was."""
-        with self._lock:
-            found, self._found = self._found, {}
+        found, self._figures = self._figures, {}
         return found
 
-    def _read_on(self) -> None:
-        from pytest_flowhealth.probes.fleet.source import of_target
+    async def run(self) -> None:
+        """Read until it is cancelled; end where no source is configured, or one that starts a program."""
+        if self.source in (None, "command"):
+            return
+        from pytest_flowhealth.probes.fleet.source import Source, of_target
 
-        source = None
-        while not self._end.is_set():
+        source: Source | None = None
+
+        def read() -> tuple[Source, Snapshot, float]:
             began = time.thread_time()
+            current = source or of_target(self._target, listen=False)
+            return current, current.read(), time.thread_time() - began
+
+        while True:
+            cost = 0.0
             try:
-                source = source or of_target(self._target, listen=False)
-                snapshot = source.read()
-                with self._lock:
-                    self.last, self._found = snapshot, _make_figures(snapshot)
-                self.problem = None
+                source, snapshot, cost = await run_in_thread(read)
+                self.last, self._figures, self.problem = snapshot, _make_figures(snapshot), None
             except (FlowHealthError, OSError) as error:
                 # The round's checks say what is wrong; here it only means that there is no figure.
                 source = self.last = None
@@ -79,7 +70,7 @@ class FleetSampler:
             except Exception as error:
                 self.last, self.problem = None, f"the sampler failed: {type(error).__name__}"
                 raise  # the supervisor reports it, and reads on
-            self._end.wait(max(1.0, (time.thread_time() - began) / SHARE))
+            await asyncio.sleep(max(1.0, cost / SHARE))
 
 
 def _make_figures(snapshot: Snapshot) -> dict[str, float]:

@@ -1,4 +1,6 @@
-"""Write rounds, samples and alerts into the history; what can't be written now waits in memory.
+"""Write rounds, samples, alerts and what the page changes into the history, in one thread.
+
+What can't be written now waits in memory.
 
 A history that is locked, full or broken stops no round and loses no alert: what waits is bounded, and
 what had to be dropped is reported.
@@ -6,13 +8,17 @@ what had to be dropped is reported.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import queue
 import shutil
 import sqlite3
+import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -32,6 +38,11 @@ SECONDS, ENTRIES = 3_600, 500
 """How many seconds of samples, and how many rounds, wait at the most."""
 
 _WAIT = 0.2
+"""Seconds that a flush waits for another process's write lock: the next one tries again."""
+
+CHANGE_WAIT = 3.0
+"""The same of a change, for which somebody waits."""
+
 _LITTLE = 2**16
 _PURGED = 3_600.0
 
@@ -47,7 +58,7 @@ class RestoredState(msgspec.Struct, frozen=True):
 
 
 class HistoryWriter:
-    """Write to the history: the only connection of the monitor that does.
+    """Write to the history: the only thread of the monitor that does.
 
     Args:
         path: Its file.
@@ -60,13 +71,16 @@ class HistoryWriter:
         self.problem: str | None = None
         self.dropped = 0
         self._notices: list[str] = []
-        self._seconds: deque[Second] = deque(maxlen=SECONDS)
-        self._entries: deque[RunRecord] = deque(maxlen=ENTRIES)
+        self._seconds: deque[Second] = deque()
+        self._entries: deque[RunRecord] = deque()
         self.silences: list[Silence] = []
         self.acknowledged: dict[str, str] = {}
         self._file: int | None = None
         self._purged = float("-inf")
         self._rolled = 0.0
+        self._jobs: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None]
+        self._jobs = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, daemon=True, name="history")
 
     def take_notices(self) -> list[str]:
         """Return what has happened to the file since the last call, such as that it was moved aside."""
@@ -78,23 +92,27 @@ class HistoryWriter:
         nothing = RestoredState({}, [], None)
         if not self.path.is_file():
             return nothing
-        return self._try(
-            lambda file: RestoredState(
-                store.read_alerts(file), store.read_outbox(file), store.read_fact(file, store.CLOCK)
-            ),
-            nothing,
-        )
+        return self._submit(
+            lambda: self._try(
+                lambda file: RestoredState(
+                    store.read_alerts(file),
+                    store.read_outbox(file),
+                    store.read_fact(file, store.CLOCK),
+                ),
+                nothing,
+            )
+        ).result()
 
     def add_second(self, at: float, values: Mapping[str, tuple[float, str]]) -> None:
         """Take a second's samples in, to be written with the next flush."""
-        self.dropped += len(self._seconds) == SECONDS
         if values:
             self._seconds.append((at, values))
+            self._bound(self._seconds, SECONDS)
 
     def add_entry(self, entry: RunRecord) -> None:
         """Take a round in, to be written with the next flush."""
-        self.dropped += len(self._entries) == ENTRIES
         self._entries.append(entry)
+        self._bound(self._entries, ENTRIES)
 
     def is_replaced(self) -> bool:
         """Tell whether the file is another one than before: all that is remembered must be written anew."""
@@ -104,22 +122,81 @@ class HistoryWriter:
             return self._file is not None
         return self._file is not None and number != self._file
 
-    def flush(self, changes: Changes, now: float) -> bool:
+    async def flush(self, changes: Changes, now: float) -> bool:
         """Write all that waits, and read what people said; return whether `changes` are written."""
-        return self._try(lambda file: self._write(file, changes, now), otherwise=False)
+        waiting = ([*self._seconds], [*self._entries])
+        written: list[object] = []
+        done = await asyncio.wrap_future(
+            self._submit(
+                lambda: self._try(
+                    lambda file: self._write(file, changes, waiting, written, now), otherwise=False
+                )
+            )
+        )
+        _remove(self._seconds, written)
+        _remove(self._entries, written)
+        return done
 
-    def _write(self, file: sqlite3.Connection, changes: Changes, now: float) -> bool:
+    async def change(self, change: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Make a change that somebody asks for, and return what it gives; if cancelled in time, it is not made.
+
+        Raises:
+            sqlite3.Error, UsageError, OSError: It can't be written.
+        """
+
+        def make() -> Result:
+            make_folder(self.path.parent)
+            with open_history(self.path, CHANGE_WAIT) as file:
+                return change(file)
+
+        return await asyncio.wrap_future(self._submit(make))
+
+    def close(self) -> None:
+        """Write what was submitted, and end the thread."""
+        self._jobs.put(None)
+
+    def _submit(self, job: Callable[[], Result]) -> Future[Result]:
+        if self._thread.ident is None:
+            self._thread.start()
+        future: Future[Result] = Future()
+        self._jobs.put((job, future))
+        return future
+
+    def _work(self) -> None:
+        while (queued := self._jobs.get()) is not None:
+            job, future = queued
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(job())
+            except BaseException as error:  # noqa: BLE001  # it is raised where it is awaited
+                future.set_exception(error)
+
+    def _bound(self, waiting: deque[Any], most: int) -> None:
+        if len(waiting) > most:
+            waiting.popleft()
+            self.dropped += 1
+
+    def _write(
+        self,
+        file: sqlite3.Connection,
+        changes: Changes,
+        waiting: tuple[Sequence[Second], Sequence[RunRecord]],
+        written: list[object],
+        now: float,
+    ) -> bool:
+        seconds, entries = waiting
         store.write_changes(file, changes)
         self.silences, self.acknowledged = (
             store.read_silences(file, now),
             store.read_acknowledged(file),
         )
-        if self._seconds:
-            add_raw(file, [*self._seconds])
-            self._seconds.clear()
-        while self._entries:
-            add_run(file, self._entries[0])
-            self._entries.popleft()
+        if seconds:
+            add_raw(file, seconds)
+            written += seconds
+        for entry in entries:
+            add_run(file, entry)
+            written.append(entry)
         spool.import_spooled(file, self.path)
         if now - self._rolled >= 60:
             roll_up_raw(file, now)
@@ -162,3 +239,10 @@ class HistoryWriter:
             self._notices.append(
                 f"the history was broken; it is now {moved.name}, and a new one is begun"
             )
+
+
+def _remove(waiting: deque[Any], written: Sequence[object]) -> None:
+    """Remove what was written from what waits."""
+    ids = {id(item) for item in written}
+    while waiting and id(waiting[0]) in ids:
+        waiting.popleft()

@@ -1,20 +1,22 @@
-"""The monitor's loop: schedule rounds, read samples, pass both on, and end within five seconds."""
+"""The monitor: schedule rounds, read samples, pass both on, and end within five seconds."""
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
+import gc
 import os
 import platform
-import selectors
+import signal
+import zlib
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
 
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.alerts.engine import Timestamp
 from pytest_flowhealth.config.target import Target
-from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.history.run_record import RunRecord
 from pytest_flowhealth.monitor import settings as configured
 from pytest_flowhealth.monitor.clock import Clock
 from pytest_flowhealth.monitor.console import Console, StatusLine
@@ -23,14 +25,18 @@ from pytest_flowhealth.monitor.fleet_sampler import FleetSampler
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.observer import MonitorObserver
 from pytest_flowhealth.monitor.pipeline import Pipeline
-from pytest_flowhealth.monitor.protocol import CollectionFinished, ComponentFinished, RoundRequest
+from pytest_flowhealth.monitor.protocol import (
+    CollectionFinished,
+    ComponentFinished,
+    Frame,
+    RoundRequest,
+)
 from pytest_flowhealth.monitor.redis_watcher import COMPONENT, RedisWatcher
 from pytest_flowhealth.monitor.ring_buffer import Ring
 from pytest_flowhealth.monitor.round_outputs import RoundOutputs
 from pytest_flowhealth.monitor.round_process import RoundProcess, RoundResult
 from pytest_flowhealth.monitor.schedule import Schedule, choose_interval
 from pytest_flowhealth.monitor.settings import MonitorOptions, Settings
-from pytest_flowhealth.monitor.signals import Signals
 from pytest_flowhealth.monitor.status_board import StatusBoard
 from pytest_flowhealth.monitor.supervisor import Supervisor
 from pytest_flowhealth.monitor.system_sampler import UNITS as SYSTEM_UNITS
@@ -38,9 +44,13 @@ from pytest_flowhealth.monitor.system_sampler import Sampler
 from pytest_flowhealth.monitor.systemd import Systemd
 
 SECOND = 1.0
-_SOON = 0.05
+_ENDING = 2.5
+"""Seconds that a round, the page and the last messages may each take to end."""
+
 UNITS = {**SYSTEM_UNITS, **FLEET_UNITS}
 """What is read every second, and in which unit."""
+
+REDIS_WATCHER = "redis watcher"
 
 UNREAD = "nobody reads what the monitor writes to its standard output: some of it is lost"
 
@@ -48,14 +58,8 @@ EVERYTHING = ""
 """The component that stands for all, until the first round has told what there is."""
 
 
-class RoundReport(msgspec.Struct, frozen=True):
-    """The part of a report that the monitor reads."""
-
-    health: Report
-
-
 class Monitor:
-    """One monitor.
+    """One monitor: an asyncio service.
 
     Args:
         options: The command line.
@@ -63,10 +67,8 @@ class Monitor:
         pipeline: The history, alerts and receivers.
         console: Where it tells what happens.
         logs: Its log files.
+        view: The web page, or what else is informed.
     """
-
-    view: MonitorObserver[Monitor] | None = None
-    """The web page, where there is one."""
 
     def __init__(
         self,
@@ -75,53 +77,71 @@ class Monitor:
         pipeline: Pipeline,
         console: Console,
         logs: Logs,
+        view: MonitorObserver[Monitor],
     ) -> None:
         self._options, self.settings = options, settings
         self.pipeline, self._console, self._logs = pipeline, console, logs
+        self._view = view
         self._outputs = RoundOutputs(console, logs)
         self.clock: Clock = pipeline.clock
         self.started = self.clock.moment().wall.timestamp()
-        self._signals = Signals()
         self._systemd = Systemd()
         self._schedule = Schedule()
         self.board = StatusBoard(pipeline.known_since())
         self._waiting: frozenset[str] = frozenset()
         self._sampler = Sampler(settings.target.root)
         self.supervisor = Supervisor()
-        self.fleet = FleetSampler(settings.target, self.supervisor)
-        self._redis_watcher = RedisWatcher(settings.target, self._signals.wake, self.supervisor)
+        self.fleet = FleetSampler(settings.target)
+        self._stop, self._wake = asyncio.Event(), asyncio.Event()
+        self._redis_watcher = RedisWatcher(settings.target, self._wake.set)
+        self._parts: dict[str, asyncio.Task[None]] = {}
         self.ring = Ring()
-        self._round: RoundProcess | None = None
+        self.running = False
+        """Whether a round is under way."""
         self._slot = self.clock()
-        self._tick = self._slot
         self._last_problem: str | None = None
         self._requested: frozenset[str] | None = None
         self._ended: float | None = None
         self._took = 0.0
         self._misread: str | None = None
 
-    def run(self) -> int:
+    async def run(self) -> int:
         """Watch until a signal ends it; return the exit code."""
+        self._listen_to_signals()
         interval = self._options.interval or configured.FIRST_AGAIN
         self._schedule.plan({EVERYTHING: interval}, self._slot - interval)
-        self.fleet.start()
+        self._view.start(self)
+        self._start_part("page", self._view.serve)
+        self._start_part("fleet sampler", self.fleet.run)
         self._systemd.tell("READY=1")
         self._outputs.report_event(
             "started", process=os.getpid(), history=str(self.pipeline.history)
         )
-        try:
-            while not self._signals.stop:
-                self._step()
-        finally:
-            self._close()
+        self._start_part("delivery", self.pipeline.run)
+        self._start_part("sampler", self._run_seconds)
+        self._start_part("scheduler", self._run_rounds)
+        # What was loaded stays: to look at it again would stop the page for a moment each time.
+        gc.collect()
+        gc.freeze()
+        await self._stop.wait()
+        await self._close()
         return 0
 
-    # -- how things are
+    def _start_part(self, name: str, function: Callable[[], Awaitable[None]]) -> None:
+        """Run a part of the monitor until it returns or is cancelled; one that runs is ended before."""
+        if name in self._parts:
+            self._parts[name].cancel()
+        self._parts[name] = asyncio.create_task(self.supervisor.run(name, function))
 
-    @property
-    def running(self) -> bool:
-        """Whether a round is under way."""
-        return self._round is not None
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        # Nothing is sent in a pipe that nobody reads but by write(2), which says so itself.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+    # -- how things are
 
     @property
     def late(self) -> int:
@@ -150,54 +170,30 @@ class Monitor:
         interval = max(self._schedule.shortest, self._took)
         return self.clock() - self._ended <= 3.0 * interval + 1.0
 
-    # -- one turn
+    # -- each second
 
-    def _step(self) -> None:
-        now = self.clock()
-        if self._round is not None:
-            self._read_round(self._round, now)
-        else:
-            if self._redis_watcher.take(now):
-                self._schedule.hurry(COMPONENT, now)
-            due = self._schedule.due(now)
-            if due:
-                self._start_round(due, now)
-        if now >= self._tick:
-            self._tick = max(self._tick + SECOND, now)
-            self._run_second()
-        if self._signals.reload:
-            self._signals.reload = False
-            self._reload()
-        self._wait()
+    async def _run_seconds(self) -> None:
+        tick = self.clock()
+        while True:
+            await self._run_second()
+            tick = max(tick + SECOND, self.clock())
+            await asyncio.sleep(tick - self.clock())
 
-    def _wait(self) -> None:
-        times = [self._tick]
-        pipes: tuple[int, ...] = ()
-        if self._round is None:
-            times += [at for at in (self._schedule.next(),) if at is not None]
-        else:
-            times.append(self.clock() + SECOND if self._round.has_output else self.clock() + _SOON)
-            pipes = self._round.pipes if self._round.has_output else ()
-        with selectors.DefaultSelector() as selector:
-            for pipe in (self._signals.pipe, *pipes):
-                selector.register(pipe, selectors.EVENT_READ)
-            selector.select(max(0.0, min(times) - self.clock()))
-        self._signals.drain()
-
-    def _run_second(self) -> None:
-        """What is done every second."""
-        moment = self.clock.moment()
+    async def _run_second(self) -> None:
         values: dict[str, tuple[float, str]] = {}
+        read: dict[str, float] = {}
         if self.settings.target.config.monitor.sample:
-            nothing: dict[str, float] = {}
-            read = self.supervisor.call("sampler", self._sampler.read, nothing) | self.fleet.take()
+            # In a thread: a disk that hangs must not stop the page.
+            read = await run_in_thread(self._sampler.read) | self.fleet.take()
+        moment = self.clock.moment()
+        if read:
             self.ring.add(moment.wall.timestamp(), read)
             values = {name: (value, UNITS[name]) for name, value in read.items()}
         self.pipeline.on_tick(values, moment, self.supervisor.failing())
         self._expire(moment)
         self._report_problems()
         self._show()
-        late = self._schedule.skip(self.clock()) if self._round is not None else 0
+        late = self._schedule.skip(self.clock()) if self.running else 0
         if late:
             self._outputs.report_event("late", slots=late, all=self._schedule.late)
         if self._systemd.watchdog is not None:
@@ -212,19 +208,34 @@ class Monitor:
 
     def _show(self) -> None:
         """Let the page see how things are, and tell what was done there: each second, and at every verdict."""
-        view = self.view
-        if view is None:
-            return
-        for event in view.drain_events():
+        for event in self._view.drain_events():
             self._outputs.report_event(event.what, **event.facts)
             if event.urgent:
                 self.pipeline.hurry()
         at = self.clock.moment().wall.timestamp()
-        self.supervisor.call("page", lambda: view.on_tick(self, at), None)
+        self.supervisor.call("page", lambda: self._view.on_tick(self, at), None)
 
     # -- rounds
 
-    def _start_round(self, due: frozenset[str], now: float) -> None:
+    async def _run_rounds(self) -> None:
+        while True:
+            now = self.clock()
+            if self._redis_watcher.take(now):
+                self._schedule.hurry(COMPONENT, now)
+            due = self._schedule.due(now)
+            if due:
+                await self._run_round(due, now)
+                continue
+            following = self._schedule.next()
+            wait = SECOND if following is None else min(SECOND, following - self.clock())
+            try:
+                async with asyncio.timeout(max(0.0, wait)):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+
+    async def _run_round(self, due: frozenset[str], now: float) -> None:
         known = set(self._schedule.components)
         components = None if EVERYTHING in due or due == known else sorted(due)
         words = configured.make_round_command(self._options, self.settings, components)
@@ -233,26 +244,28 @@ class Monitor:
             pipe=-1, also=also, settled=self.settings.settled, history=str(self.pipeline.history)
         )
         self._slot, self._requested = now, None if components is None else frozenset(components)
+        round_ = RoundProcess(
+            *(words, Path(self._options.folder), order, self.settings.limit),
+            lambda frame: self.supervisor.call("round", lambda: self._take_frame(frame), None),
+        )
+        self.running = True
         try:
-            self._round = RoundProcess(
-                words, Path(self._options.folder), order, now, self.settings.limit
-            )
+            result = await round_.run()
         except OSError as error:
-            self._finish_round(RoundResult(None, (f"no round can be started: {error}",), 0.0))
+            result = RoundResult(None, (f"no round can be started: {error}",), 0.0)
+        finally:
+            self.running = False
+        self._finish_round(result)
 
-    def _read_round(self, round_: RoundProcess, now: float) -> None:
-        for frame in round_.read():
-            if isinstance(frame, CollectionFinished):
-                self._plan(set(frame.checks.values()))
-            elif isinstance(frame, ComponentFinished):
-                moment = self.clock.moment()
-                self.board.add_partial(frame.checks, moment.wall, moment.now)
-                self.pipeline.add_component(frame, self.board.state, moment)
-                self._show()
-        result = round_.poll(now)
-        if result is not None:
-            self._round = None
-            self._finish_round(result)
+    def _take_frame(self, frame: Frame) -> None:
+        """Take in what a round reports before its end."""
+        if isinstance(frame, CollectionFinished):
+            self._plan(set(frame.checks.values()))
+        elif isinstance(frame, ComponentFinished):
+            moment = self.clock.moment()
+            self.board.add_partial(frame.checks, moment.wall, moment.now)
+            self.pipeline.add_component(frame, self.board.state, moment)
+            self._show()
 
     def _plan(self, components: set[str]) -> None:
         """Take in which components there are: those of the first round, and what came with others."""
@@ -261,8 +274,8 @@ class Monitor:
         known = {name for name in self._schedule.components if name != EVERYTHING}
         every = components if self._requested is None else known | components
         self._schedule.plan({name: self._interval(name) for name in every}, self._slot)
-        if COMPONENT in every:
-            self._redis_watcher.start()
+        if COMPONENT in every and REDIS_WATCHER not in self._parts:
+            self._start_part(REDIS_WATCHER, self._redis_watcher.run)
 
     def _interval(self, component: str) -> float:
         chosen = self._options.every and component not in self._options.components
@@ -273,15 +286,13 @@ class Monitor:
     def _finish_round(self, result: RoundResult) -> None:
         moment = self.clock.moment()
         self._ended, self._took = moment.now, result.seconds
-        ended = result.ended
-        health = None
-        if ended is not None:
-            health = msgspec.json.decode(ended.report, type=RoundReport).health
-            self._outputs.write_report(self._options.report, bytes(ended.report))
+        health = entry = None
+        if result.ended is not None:
+            health, entry, document = result.ended.health, result.ended.entry, result.ended.document
+            entry = entry and msgspec.structs.replace(entry, report=document)
+            if self._options.report is not None:
+                self._outputs.write_report(self._options.report, zlib.decompress(document))
             self._plan({check.component for check in health.checks})
-        entry = None
-        if ended is not None and ended.entry is not None:
-            entry = msgspec.msgpack.decode(ended.entry, type=RunRecord)
         self.board.add_round(health, result.problems, moment.wall, self._requested, moment.now)
         self._hurry_waiting(moment.now)
         self.pipeline.add_round(
@@ -302,7 +313,7 @@ class Monitor:
 
     def _reload(self) -> None:
         if self._console.gone:
-            self._signals.stop = True
+            self._stop.set()
             return
         self._systemd.tell("RELOADING=1")
         try:
@@ -312,8 +323,7 @@ class Monitor:
         else:
             self.settings, self._misread = found, None
             self.pipeline.reconfigure(found, self.clock.moment())
-            if self.view is not None:
-                self.view.reconfigure(self)
+            self._view.reconfigure(self)
             self._restart_watchers(found.target)
             names = [name for name in self._schedule.components if name != EVERYTHING]
             plan = {name: self._interval(name) for name in (*names, *found.intervals)}
@@ -324,13 +334,11 @@ class Monitor:
 
     def _restart_watchers(self, target: Target) -> None:
         """Read the fleet and feel Redis as another configuration says."""
-        self.fleet.close()
-        self._redis_watcher.close()
-        self.fleet = FleetSampler(target, self.supervisor)
-        self._redis_watcher = RedisWatcher(target, self._signals.wake, self.supervisor)
-        self.fleet.start()
-        if COMPONENT in self._schedule.components:
-            self._redis_watcher.start()
+        self.fleet = FleetSampler(target)
+        self._start_part("fleet sampler", self.fleet.run)
+        self._redis_watcher = RedisWatcher(target, self._wake.set)
+        if REDIS_WATCHER in self._parts:
+            self._start_part(REDIS_WATCHER, self._redis_watcher.run)
 
     def _report_problems(self) -> None:
         """Tell what is wrong around the checks, once until it changes."""
@@ -359,25 +367,21 @@ class Monitor:
                 firing=self.pipeline.firing(),
                 next=None if following is None else following - self.clock(),
                 late=self._schedule.late,
-                running=self._round is not None,
+                running=self.running,
             )
         )
 
-    def _close(self) -> None:
+    async def _close(self) -> None:
         """End in good order, within five seconds."""
         self._systemd.tell("STOPPING=1")
-        self.supervisor.close()
-        self.fleet.close()
-        self._redis_watcher.close()
-        if self._round is not None:
-            self._round.terminate()
-        self.pipeline.close(1.5)
-        if self.view is not None:
-            self.view.close()
-        if self._round is not None:
-            self._round.join(2.5)
+        page, delivery = self._parts.pop("page"), self._parts["delivery"]
+        for task in self._parts.values():
+            if task is not delivery:
+                task.cancel()
+        self._view.close()
+        closing = asyncio.create_task(self.pipeline.close(1.5))
+        await asyncio.wait([closing, page, self._parts["scheduler"]], timeout=_ENDING)
+        delivery.cancel()
         self._outputs.report_event("ended", host=platform.node())
         self._console.close()
         self._logs.close()
-        with contextlib.suppress(OSError):
-            self._signals.close()

@@ -19,7 +19,15 @@ class MonitorEvent(msgspec.Struct, frozen=True):
 
 
 class MonitorObserver(Protocol[Monitor_contra]):
-    """What the monitor (`Monitor_contra`) tells, from its own thread; none of it waits or raises."""
+    """What the monitor (`Monitor_contra`) informs of its state."""
+
+    def start(self, monitor: Monitor_contra) -> None:
+        """Take the monitor that was made."""
+        ...
+
+    async def serve(self) -> None:
+        """Do its own work until `close`; what it raises is reported, and it is called again."""
+        ...
 
     def on_tick(self, monitor: Monitor_contra, at: float) -> None:
         """Take in how things are, each second and at every verdict; `at` in seconds since 1970."""
@@ -34,5 +42,5 @@ class MonitorObserver(Protocol[Monitor_contra]):
         ...
 
     def close(self) -> None:
-        """End."""
+        """Let `serve` return soon."""
         ...

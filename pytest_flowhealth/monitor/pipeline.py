@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -61,13 +62,13 @@ class Pipeline:
         self.location = location
         self.history = location.path
         self._logs = logs
-        self._writer = HistoryWriter(location.path, _make_retention(settings))
+        self.writer = HistoryWriter(location.path, _make_retention(settings))
         self._write_client = location.start_write_client()
         name = settings.target.name or settings.target.root.name
         origin = Origin(platform.node(), name, settings.target.instance)
         self._where = make_origin_labels(origin.host, origin.target, origin.instance)
         self._seconds: list[Sample] = []
-        known = self._writer.restore()
+        known = self.writer.restore()
         self.clock = Clock(known.clock)
         begun = self.clock()
         self._evaluator = AlertEvaluator(settings, origin, known.alerts, begun)
@@ -81,22 +82,24 @@ class Pipeline:
             origin,
         )
         self._fingerprint = fingerprint(settings.target.name, _read_node_version())
-        self._flushed = begun
+        self._flushed = self._shipped = begun
         self._logged = 0
+        self._wake = asyncio.Event()
+        self._sending = asyncio.Lock()
 
     @property
     def problem(self) -> str | None:
         """What is wrong with the history now."""
-        problems = [self._writer.problem]
-        if self._writer.problem is not None and self._writer.dropped:
-            problems.append(f"{self._writer.dropped} records had to be dropped")
+        problems = [self.writer.problem]
+        if self.writer.problem is not None and self.writer.dropped:
+            problems.append(f"{self.writer.dropped} records had to be dropped")
         if self._write_client is not None:
             problems.append(self._write_client.problem)
         return "; ".join(problem for problem in problems if problem) or None
 
     def take_notices(self) -> list[str]:
         """Return what has happened to the history since the last call."""
-        return self._writer.take_notices()
+        return self.writer.take_notices()
 
     def tracked(self) -> list[TrackedAlert]:
         """Return every alert that is remembered."""
@@ -129,11 +132,12 @@ class Pipeline:
     @property
     def acknowledged(self) -> Mapping[str, str]:
         """Who takes care of which alert."""
-        return self._writer.acknowledged
+        return self.writer.acknowledged
 
     def hurry(self) -> None:
-        """Look at what people said with the next second."""
+        """Look at once at what people said."""
         self._flushed = float("-inf")
+        self._wake.set()
 
     def firing(self) -> list[TrackedAlert]:
         """Return the alerts that fire, the worst first."""
@@ -143,7 +147,7 @@ class Pipeline:
         """Go by another configuration."""
         self._evaluator.reconfigure(settings, moment)
         self._dispatcher.reconfigure(settings.receivers)
-        self._writer.retention = _make_retention(settings)
+        self.writer.retention = _make_retention(settings)
 
     def known_since(self) -> dict[str, datetime.datetime]:
         """Return since when checks fail, by id: what a restart must not forget."""
@@ -158,7 +162,7 @@ class Pipeline:
     def add_component(self, frame: ComponentFinished, state: BoardState, moment: Timestamp) -> None:
         """Take in a component's checks, before the round is over."""
         self._evaluator.add_component(frame, state, moment)
-        self._send(moment)
+        self._wake.set()
 
     def add_round(
         self,
@@ -177,10 +181,10 @@ class Pipeline:
         if entry is not None:
             entry = msgspec.structs.replace(entry, fingerprint=self._fingerprint)
             self._evaluator.add_measurements(entry, moment)
-            self._writer.add_entry(entry)
+            self.writer.add_entry(entry)
         if health is not None and self._write_client is not None:
             self._write_client.put(iterate_samples(health, self._where, self._fingerprint))
-        self._send(moment, flush=True)
+        self.hurry()
 
     def on_tick(
         self,
@@ -188,52 +192,62 @@ class Pipeline:
         moment: Timestamp,
         failing: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Take in a second's samples and the parts that are failing, and tell what is to be told."""
+        """Take in a second's samples and the parts that are failing."""
         self._evaluator.observe_parts(failing, moment)
         self._evaluator.add_samples(values, moment)
-        self._writer.add_second(moment.wall.timestamp(), values)
-        flush = moment.now - self._flushed >= _FLUSHED
-        self._ship(values, moment, flush=flush)
-        self._send(moment, flush=flush)
+        self.writer.add_second(moment.wall.timestamp(), values)
+        self._ship(values, moment)
+        self._wake.set()
 
-    def _ship(
-        self, values: Mapping[str, tuple[float, str]], moment: Timestamp, *, flush: bool
-    ) -> None:
+    def _ship(self, values: Mapping[str, tuple[float, str]], moment: Timestamp) -> None:
         """Send what was read every second to the server, some seconds at a time."""
         if self._write_client is None:
             return
         self._seconds += iterate_second_samples(values, moment.wall.timestamp(), self._where)
-        if flush and self._seconds:
+        if self._seconds and moment.now - self._shipped >= _FLUSHED:
+            self._shipped = moment.now
             self._write_client.put(self._seconds)
             self._seconds = []
 
-    def close(self, seconds: float) -> None:
-        """Tell what is to be told within so many seconds, and keep the rest."""
-        moment = self.clock.moment()
-        self._send(moment, flush=True)
-        for problem in self._dispatcher.close(seconds, moment.now):
-            self._logs.write("error", "alerts", problem)
-        self._flush(self.clock.moment())
+    async def run(self) -> None:
+        """Send what is to be sent, each second and as soon as something has changed."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self.send()
+
+    async def send(self) -> None:
+        """Write what changed, then deliver: what is sent twice has the same id."""
+        async with self._sending:
+            moment = self.clock.moment()
+            found = self._evaluator.messages(moment)
+            if found:
+                for problem in self._outbox.put(found, moment.now):
+                    self._logs.write("error", "alerts", "dropped", problem=problem)
+            due = moment.now - self._flushed >= _FLUSHED
+            if due or found or self._evaluator.engine.events:
+                await self._flush(moment)
+            for problem in await self._dispatcher.tick(moment.now):
+                self._logs.write("warning", "alerts", "delivery", problem=problem)
+            if self._dispatcher.refusals or self._dispatcher.accepted:  # else nothing is known yet
+                self._evaluator.observe_delivery(self._dispatcher.refusals, moment)
+
+    async def close(self, seconds: float) -> None:
+        """Deliver what is due within so many seconds, and keep the rest."""
+        self.hurry()
+        await self.send()
+        async with self._sending:
+            for problem in await self._dispatcher.close(seconds, self.clock()):
+                self._logs.write("error", "alerts", problem)
+            await self._flush(self.clock.moment())
+        self.writer.close()
         if self._write_client is not None:
             self._write_client.put(self._seconds)
             self._write_client.close(0.5)
 
-    def _send(self, moment: Timestamp, *, flush: bool = False) -> None:
-        """Write what changed, then deliver: what is sent twice has the same id."""
-        found = self._evaluator.messages(moment)
-        if found:
-            for problem in self._outbox.put(found, moment.now):
-                self._logs.write("error", "alerts", "dropped", problem=problem)
-        if flush or found or self._evaluator.engine.events:
-            self._flush(moment)
-        for problem in self._dispatcher.tick(moment.now):
-            self._logs.write("warning", "alerts", "delivery", problem=problem)
-        if self._dispatcher.refusals or self._dispatcher.accepted:  # else nothing is known yet
-            self._evaluator.observe_delivery(self._dispatcher.refusals, moment)
-
-    def _flush(self, moment: Timestamp) -> None:
+    async def _flush(self, moment: Timestamp) -> None:
         engine = self._evaluator.engine
-        whole = self._writer.is_replaced()
+        whole = self.writer.is_replaced()
         pending, done = self._outbox.list_all() if whole else self._outbox.list_changes()
         names = set(engine.tracked) if whole else set(engine.changed)
         events = [*engine.events]
@@ -247,12 +261,16 @@ class Pipeline:
         )
         self._flushed = moment.now
         self._log(events)
-        if self._writer.flush(changes, moment.wall.timestamp()):
-            engine.changed -= names
-            engine.events = engine.events[len(events) :]
-            self._logged = 0
-            self._outbox.mark_saved()
-            self._evaluator.apply_requests(self._writer.silences, self._writer.acknowledged)
+        if not await self.writer.flush(changes, moment.wall.timestamp()):
+            return
+        # What has changed meanwhile is still to be written.
+        engine.changed -= {
+            name for name, record in changes.alerts.items() if engine.tracked.get(name) is record
+        }
+        engine.events = engine.events[len(events) :]
+        self._logged = 0
+        self._outbox.mark_saved(pending, done)
+        self._evaluator.apply_requests(self.writer.silences, self.writer.acknowledged)
 
     def _log(self, events: Sequence[Event]) -> None:
         for event in events[self._logged :]:

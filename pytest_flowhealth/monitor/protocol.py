@@ -11,6 +11,8 @@ import msgspec
 
 from pytest_flowhealth.config.model import Configuration, Limits
 from pytest_flowhealth.domain.checks import CheckResult
+from pytest_flowhealth.domain.report import Report
+from pytest_flowhealth.history.run_record import RunRecord
 
 VARIABLE = "FLOWHEALTH_ROUND"
 """The environment variable with a `RoundRequest`, as JSON."""
@@ -73,16 +75,18 @@ class RoundFinished(msgspec.Struct, frozen=True, tag="ended"):
     """The last frame of a round.
 
     Attributes:
-        report: The report's document, as JSON.
+        health: The report.
+        document: The report's whole document, as compressed JSON.
         problems: What was wrong with the run itself.
         exit_code: The verdict's.
-        entry: What the history keeps, in msgpack; None where there was no verdict.
+        entry: What the history keeps, without `document`; None where there was no verdict.
     """
 
-    report: msgspec.Raw
+    health: Report
+    document: bytes
     problems: tuple[str, ...]
     exit_code: int
-    entry: bytes | None = None
+    entry: RunRecord | None = None
 
 
 Frame = CollectionFinished | ComponentFinished | RoundFinished

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import FlowHealthError
-from pytest_flowhealth.monitor.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from pytest_flowhealth.probes.redis.session import ConnectionFactory, RedisConnection
+    from pytest_flowhealth.probes.redis.session import ConnectionFactory
 
 COMPONENT = "redis"
 """The component that is due when it changes."""
@@ -31,32 +31,15 @@ class RedisWatcher:
 
     Args:
         target: Whose Redis it is.
-        wake: Called, in a thread of its own, when it has gone or come back.
-        supervisor: Runs that thread.
+        wake: Called when it has gone or come back.
     """
 
-    def __init__(self, target: Target, wake: Callable[[], None], supervisor: Supervisor) -> None:
+    def __init__(self, target: Target, wake: Callable[[], None]) -> None:
         self._target = target
         self._wake = wake
-        self._end = threading.Event()
         self._has_changed = False
         self._taken = float("-inf")
         self._reachable: bool | None = None
-        self._thread = threading.Thread(
-            target=supervisor.run,
-            args=("redis watcher", self._watch_server),
-            daemon=True,
-            name="redis",
-        )
-
-    def start(self) -> None:
-        """Begin; nothing happens where it has begun."""
-        if self._thread.ident is None:
-            self._thread.start()
-
-    def close(self) -> None:
-        """End."""
-        self._end.set()
 
     def take(self, now: float) -> bool:
         """Tell whether it has gone or come back since this was last told, but not more often than `APART`."""
@@ -65,35 +48,32 @@ class RedisWatcher:
         self._has_changed, self._taken = False, now
         return True
 
-    def _watch_server(self) -> None:
+    async def run(self) -> None:
+        """Watch until it is cancelled."""
         try:
-            factory = _make_factory(self._target)
+            factory = await run_in_thread(lambda: _make_factory(self._target))
         except (FlowHealthError, OSError):
             return  # the round's checks say what is wrong with the address
-        while factory is not None and not self._end.is_set():
-            with contextlib.suppress(Exception):  # whatever redis-py raises: it does not beat
-                self._listen(factory)
-            if not self._end.is_set():
-                self._note_state(reachable=False)
-            self._end.wait(SECOND)
+        while factory is not None:
+            with contextlib.suppress(Exception):  # whatever redis-py raises: it does not answer
+                await self._listen(factory)
+            self._note_state(reachable=False)
+            await asyncio.sleep(SECOND)
 
-    def _listen(self, factory: ConnectionFactory) -> None:
+    async def _listen(self, factory: ConnectionFactory) -> None:
         """Ask on and on, until an error ends it."""
         from pytest_flowhealth.probes.redis.session import RedisConnection
 
         session = RedisConnection(factory.address, factory.timeout, factory.clock, factory.tls)
         try:
-            session.connection.connect()
-            while not self._end.is_set():
-                self._ping(session)
+            await run_in_thread(session.connection.connect)
+            while True:
+                await run_in_thread(lambda: session.ask("PING"))
+                self._note_state(reachable=True)
+                # A server that ends closes the connection, and that is felt at once.
+                await run_in_thread(lambda: session.connection.can_read(timeout=SECOND))
         finally:
             session.close()
-
-    def _ping(self, session: RedisConnection) -> None:
-        session.ask("PING")
-        self._note_state(reachable=True)
-        # A server that ends closes the connection, and that is felt at once.
-        session.connection.can_read(timeout=SECOND)
 
     def _note_state(self, *, reachable: bool) -> None:
         if self._reachable not in (reachable, None):

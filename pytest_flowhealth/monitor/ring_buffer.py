@@ -25,6 +25,8 @@ class Ring:
     def add(self, at: float, values: Mapping[str, float]) -> None:
         """Add the values of one second; `at` in seconds since 1970."""
         with self._lock:
+            if self._next and at <= self._times[(self._next - 1) % self._size]:
+                self._next = 0  # the calendar's clock was set back: what it said before is void
             slot = self._next % self._size
             self._times[slot] = at
             for name in values.keys() - self._values.keys():

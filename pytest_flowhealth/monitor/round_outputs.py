@@ -70,10 +70,8 @@ class RoundOutputs:
                 "error", "errors", "round", problems=result.problems, output=result.tail
             )
 
-    def write_report(self, path: str | None, content: bytes) -> None:
-        """Write the last round's report, if a path was given."""
-        if path is None:
-            return
+    def write_report(self, path: str, content: bytes) -> None:
+        """Write the last round's report."""
         try:
             replace_file(Path(path), content)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import secrets
@@ -9,13 +10,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.domain.text import format_number, one_line
 from pytest_flowhealth.monitor.protocol import (
     MARK,
@@ -67,115 +68,86 @@ class RoundProcess:
         words: The arguments of its pytest.
         folder: Where it runs.
         request: What it receives, without the pipe's number.
-        now: The time, by the monitor's clock; `limit` the seconds that it may take.
-
-    Raises:
-        OSError: It can't be started.
+        limit: The seconds that it may take.
+        handle: Called with each frame.
     """
 
     def __init__(
-        self, words: Sequence[str], folder: Path, request: RoundRequest, now: float, limit: float
+        self,
+        words: Sequence[str],
+        folder: Path,
+        request: RoundRequest,
+        limit: float,
+        handle: Callable[[Frame], None],
     ) -> None:
-        self.begun = now
-        self.request = request
-        self._limit = limit
-        self._word = secrets.token_hex(8)
+        self._words, self._folder, self._request = words, folder, request
+        self._limit, self._handle = limit, handle
+        self._mark = secrets.token_hex(8)
         self._decoder = FrameDecoder()
         self._ended: RoundFinished | None = None
         self._broken: str | None = None
-        self._killer: threading.Thread | None = None
-        self._tail: deque[bytes] = deque()
-        self.has_output = True
-        """Whether there may be more to read: its pipes can be waited for."""
-        frames, theirs = os.pipe()
-        output, their_output = os.pipe()
-        try:
-            self._process = self._start(words, folder, request, (theirs, their_output))
-        except BaseException:
-            os.close(frames)
-            os.close(output)
-            raise
-        finally:
-            os.close(theirs)
-            os.close(their_output)
-        self.pipes = (frames, output)
-        for pipe in self.pipes:
-            os.set_blocking(pipe, False)
+        self._tail = b""
 
-    def _start(
-        self, words: Sequence[str], folder: Path, request: RoundRequest, pipes: tuple[int, int]
-    ) -> subprocess.Popen[bytes]:
-        encoded = msgspec.json.encode(msgspec.structs.replace(request, pipe=pipes[0])).decode()
-        environment = {**os.environ, VARIABLE: encoded, MARK: self._word}
-        return subprocess.Popen(  # noqa: S603  # this interpreter, with the user's arguments
-            [sys.executable, "-m", "pytest", *_use_own_cache(request.history), *words],
-            cwd=folder,
-            env=environment,
+    async def run(self) -> RoundResult:
+        """Run it to its end; cancelled, or past its limit, it is terminated with all that it started.
+
+        Raises:
+            OSError: It can't be started.
+        """
+        loop, begun = asyncio.get_running_loop(), time.monotonic()
+        with _Pipe(self._read_frames) as frames, _Pipe(self._read_output) as output:
+            process = await self._start(frames.end, output.end)
+            for pipe in (frames, output):
+                pipe.listen(loop)
+            overlong = False
+            try:
+                async with asyncio.timeout(self._limit):
+                    await process.wait()
+            except TimeoutError:
+                overlong = True
+            finally:
+                try:
+                    if process.returncode is None:
+                        descendants = Descendants(process.pid, self._mark, MARK)
+                        await run_in_thread(descendants.end)
+                finally:
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        os.killpg(process.pid, signal.SIGKILL)  # what it left running
+            code = await process.wait()
+            for pipe in (frames, output):
+                pipe.drain()
+        problems = self._find_problems(code, overlong=overlong)
+        tail = self._tail[-_TAIL:].decode(errors="replace") if problems else ""
+        return RoundResult(self._ended, tuple(problems), time.monotonic() - begun, tail)
+
+    async def _start(self, frames: int, output: int) -> asyncio.subprocess.Process:
+        request = msgspec.structs.replace(self._request, pipe=frames)
+        encoded = msgspec.json.encode(request).decode()
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "pytest"),
+            *(*_use_own_cache(request.history), *self._words),
+            cwd=self._folder,
+            env={**os.environ, VARIABLE: encoded, MARK: self._mark},
             stdin=subprocess.DEVNULL,
-            stdout=pipes[1],
+            stdout=output,
             stderr=subprocess.STDOUT,
-            pass_fds=pipes[:1],
+            pass_fds=(frames,),
             start_new_session=True,
         )
 
-    def read(self) -> Iterator[Frame]:
-        """Yield the frames since the last call."""
-        for chunk in self._chunks(self.pipes[1]):
-            self._tail.append(chunk)
-            while sum(map(len, self._tail)) > _TAIL + _CHUNK:
-                self._tail.popleft()
-        for chunk in self._chunks(self.pipes[0]):
-            if self._broken is not None:
-                continue
-            try:
-                for frame in self._decoder.feed(chunk):
-                    if isinstance(frame, RoundFinished):
-                        self._ended = frame
-                    yield frame
-            except ValueError as error:
-                self._broken = str(error)
+    def _read_output(self, chunk: bytes) -> None:
+        self._tail = (self._tail + chunk)[-_TAIL:]
 
-    def poll(self, now: float) -> RoundResult | None:
-        """Return how it ended; None while it runs. A round that exceeds its limit is terminated."""
-        if self._killer is not None:
-            return None if self._killer.is_alive() else self._finish(now, overlong=True)
-        if self._process.poll() is not None:
-            return self._finish(now, overlong=False)
-        if now - self.begun > self._limit:
-            self.terminate()
-        return None
-
-    def terminate(self) -> None:
-        """Start to terminate it with all processes that it started."""
-        if self._killer is None:
-            self._killer = threading.Thread(target=self._kill, daemon=True)
-            self._killer.start()
-
-    def join(self, seconds: float) -> None:
-        """Wait until it has been ended; what is left then is killed."""
-        if self._killer is not None:
-            self._killer.join(seconds)
-        self._kill_group()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
-        self._close()
-
-    def _kill(self) -> None:
-        Descendants(self._process.pid, self._word, MARK).end()
-
-    def _kill_group(self) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-
-    def _finish(self, now: float, *, overlong: bool) -> RoundResult:
-        for _ in self.read():
-            pass
-        self._kill_group()  # what it left running
-        code = self._process.wait()
-        problems = self._find_problems(code, overlong=overlong)
-        self._close()
-        tail = b"".join(self._tail)[-_TAIL:].decode(errors="replace") if problems else ""
-        return RoundResult(self._ended, tuple(problems), now - self.begun, tail)
+    def _read_frames(self, chunk: bytes) -> None:
+        if self._broken is not None:
+            return
+        try:
+            for frame in self._decoder.feed(chunk):
+                if isinstance(frame, RoundFinished):
+                    self._ended = frame
+                self._handle(frame)
+        except ValueError as error:
+            self._broken = str(error)
 
     def _find_problems(self, code: int, *, overlong: bool) -> list[str]:
         if overlong:
@@ -186,7 +158,7 @@ class RoundProcess:
             return [self._broken]
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         if self._ended is None:
-            last = one_line(b"".join(self._tail)[-400:].decode(errors="replace").strip())
+            last = one_line(self._tail[-400:].decode(errors="replace").strip())
             return [f"the round ended with {how} and told no verdict{f': {last}' if last else ''}"]
         if code != self._ended.exit_code:
             return [
@@ -195,14 +167,40 @@ class RoundProcess:
             ]
         return list(self._ended.problems)
 
-    def _chunks(self, pipe: int) -> Iterator[bytes]:
-        """Yield what is in a pipe now."""
-        with contextlib.suppress(BlockingIOError):
-            while chunk := os.read(pipe, _CHUNK):
-                yield chunk
-            self.has_output = False
 
-    def _close(self) -> None:
-        for pipe in self.pipes:
+class _Pipe:
+    """A pipe to another process; what comes is handed on. A process that lives on may hold its `end`.
+
+    asyncio's own streams would wait for its end.
+    """
+
+    def __init__(self, handle: Callable[[bytes], None]) -> None:
+        self._handle = handle
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._begin, self.end = os.pipe()
+        os.set_blocking(self._begin, False)
+
+    def __enter__(self) -> _Pipe:
+        return self
+
+    def listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Hand on what comes from now on; the other process has its end."""
+        os.close(self.end)
+        self.end = -1
+        self._loop = loop
+        loop.add_reader(self._begin, self.drain)
+
+    def drain(self) -> None:
+        """Hand on what is in it now."""
+        with contextlib.suppress(BlockingIOError):
+            while chunk := os.read(self._begin, _CHUNK):
+                self._handle(chunk)
+            if self._loop is not None:
+                self._loop.remove_reader(self._begin)
+
+    def __exit__(self, *_: object) -> None:
+        if self._loop is not None:
+            self._loop.remove_reader(self._begin)
+        for number in (self._begin, self.end):
             with contextlib.suppress(OSError):
-                os.close(pipe)
+                os.close(number)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import queue
-import threading
+import asyncio
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import msgspec
@@ -32,7 +31,7 @@ class PartFailure(msgspec.Struct, frozen=True):
 
 
 class Supervisor:
-    """Run the parts of the monitor, in their threads or in the monitor's own.
+    """Run the parts of the monitor.
 
     Args:
         clock: Seconds that only go up.
@@ -40,24 +39,23 @@ class Supervisor:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._closing = threading.Event()
         self._last: dict[str, PartFailure] = {}
-        self._unreported: queue.SimpleQueue[PartFailure] = queue.SimpleQueue()
+        self._unreported: list[PartFailure] = []
 
-    def run(self, part: str, function: Callable[[], object]) -> None:
-        """Call a function until it returns; what it raises is a failure, and it is called again."""
+    async def run(self, part: str, function: Callable[[], Awaitable[object]]) -> None:
+        """Await a part until it returns; what it raises is a failure, and it is called again."""
         pause = FIRST_PAUSE
-        while not self._closing.is_set():
+        while True:
             began = self._clock()
             try:
-                function()
+                await function()
             except Exception as error:  # noqa: BLE001  # no failure of a part may end it for good
                 self._record(part, error)
             else:
                 return
             if self._clock() - began >= SETTLED:
                 pause = FIRST_PAUSE
-            self._closing.wait(pause)
+            await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def call(self, part: str, function: Callable[[], Result], default: Result) -> Result:
@@ -70,9 +68,7 @@ class Supervisor:
 
     def take_failures(self) -> list[PartFailure]:
         """Return the failures since the last call."""
-        found = []
-        while not self._unreported.empty():
-            found.append(self._unreported.get())
+        found, self._unreported = self._unreported, []
         return found
 
     def failing(self) -> dict[str, str]:
@@ -80,13 +76,9 @@ class Supervisor:
         now = self._clock()
         return {
             part: failure.error
-            for part, failure in self._last.copy().items()
+            for part, failure in self._last.items()
             if now - failure.at < SETTLED
         }
-
-    def close(self) -> None:
-        """Start no part again."""
-        self._closing.set()
 
     def _record(self, part: str, error: Exception) -> None:
         text = one_line(f"{type(error).__name__}: {error}", 300)
@@ -94,4 +86,4 @@ class Supervisor:
         before = self._last.get(part)
         self._last[part] = failure
         if before is None or before.error != text or failure.at - before.at >= SETTLED:
-            self._unreported.put(failure)
+            self._unreported.append(failure)

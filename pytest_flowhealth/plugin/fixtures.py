@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from pytest_flowhealth.config.target import Target
     from pytest_flowhealth.plugin.execution.fixture import Health
@@ -96,13 +96,11 @@ def wasm_benchmark(pytestconfig: pytest.Config) -> WasmBenchmark:
 
 
 @pytest.fixture(scope="session")
-def npm_project(pytestconfig: pytest.Config) -> Iterator[NpmProject]:
+def npm_project(pytestconfig: pytest.Config) -> NpmProject:
     """Return a `pytest_flowhealth.probes.project.NpmProject`: what npm's own libraries know of it."""
-    from pytest_flowhealth.probes.project import NpmProject
+    from pytest_flowhealth.plugin.execution.project import get_project
 
-    project = NpmProject(_target(pytestconfig).root)
-    yield project
-    project.close()
+    return get_project(pytestconfig, _target(pytestconfig))
 
 
 def _target(config: pytest.Config) -> Target:

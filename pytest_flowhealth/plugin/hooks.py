@@ -6,6 +6,7 @@ ordinary suite is small (a test checks this).
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Generator
 
 import pytest
@@ -74,9 +75,19 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+def pytest_load_initial_conftests(
+    early_config: pytest.Config,
+) -> Generator[None, object, object]:
     """Take over the terminal; a conftest.py that fails is a reason, and does not end the process."""
     options = early_config.known_args_namespace
+    result = yield from _load_conftests(early_config, options)
+    early_config.pluginmanager.register(RunEnd())
+    return result
+
+
+def _load_conftests(
+    early_config: pytest.Config, options: argparse.Namespace
+) -> Generator[None, object, object]:
     if options.health_demo:
         from pytest_flowhealth.plugin.demo.command import DemoCommand
 
@@ -115,31 +126,36 @@ def pytest_configure(config: pytest.Config) -> None:
         start_run(config, Mode.WATCHING)
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> Generator[None, int | None, int | None]:
-    """End a run of checks with its verdict: its report, and its exit code."""
-    drop_project_selection(config, config.option)
-    if hasattr(config, "workerinput"):
-        return (yield)
-    try:
-        pytest_exit = yield
-    except BaseException as error:
-        if not (wants_health(config.option) or _decides(config)):
-            raise
-        from pytest_flowhealth.plugin.ending import finish_with_error
+class RunEnd:
+    """Ends a run of checks; registered after the initial conftest files, so that it has the last word."""
 
-        return finish_with_error(config, error)
-    from pytest_flowhealth.plugin.run import RUN
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, int | None, int | None]:
+        """End a run of checks with its verdict: its report, and its exit code."""
+        drop_project_selection(config, config.option)
+        if hasattr(config, "workerinput"):
+            return (yield)
+        try:
+            pytest_exit = yield
+        except BaseException as error:
+            if not (wants_health(config.option) or _decides(config)):
+                raise
+            from pytest_flowhealth.plugin.ending import finish_with_error
 
-    if RUN in config.stash:
-        from pytest_flowhealth.plugin.ending import finish_run
+            return finish_with_error(config, error)
+        from pytest_flowhealth.plugin.run import RUN
 
-        return finish_run(config, pytest_exit)
-    if config.option.health_demo or not wants_health(config.option):
-        return pytest_exit
-    from pytest_flowhealth.plugin.ending import abort_unknown
+        if RUN in config.stash:
+            from pytest_flowhealth.plugin.ending import finish_run
 
-    return abort_unknown(config, "nothing was run: a plugin or a conftest.py took pytest's place")
+            return finish_run(config, pytest_exit)
+        if config.option.health_demo or not wants_health(config.option):
+            return pytest_exit
+        from pytest_flowhealth.plugin.ending import abort_unknown
+
+        return abort_unknown(
+            config, "nothing was run: a plugin or a conftest.py took pytest's place"
+        )
 
 
 def _decides(config: pytest.Config) -> bool:

@@ -25,11 +25,12 @@ from pytest_flowhealth.plugin.collection import bundled
 from pytest_flowhealth.plugin.collection.selection import Selection
 from pytest_flowhealth.plugin.ending import abort
 from pytest_flowhealth.plugin.execution.exclusive import LockFile
+from pytest_flowhealth.plugin.execution.project import prepare_project
 from pytest_flowhealth.plugin.execution.retrier import Retrier
 from pytest_flowhealth.plugin.execution.runner import CheckRunner
 from pytest_flowhealth.plugin.execution.timeouts import Timeouts
 from pytest_flowhealth.plugin.leaked_mocks import remember_originals, restore_originals
-from pytest_flowhealth.plugin.options import read_early_options
+from pytest_flowhealth.plugin.options import is_question, read_early_options
 from pytest_flowhealth.plugin.reporting.exit_guard import guard_exit
 from pytest_flowhealth.plugin.reporting.messages import make_usage_error
 from pytest_flowhealth.plugin.reporting.monitor_pipe import MonitorPipe, read_request
@@ -111,6 +112,14 @@ def start_health(config: pytest.Config) -> None:
     if is_implicit(config):
         # Selection adds the bundled checks, which depend on what these require.
         config.args[:] = [str(run.target.root / path) for path in run.target.config.checks]
+        if not (_starts_nothing(config) or is_worker(config)):
+            prepare_project(config, run.target, config.stash[_SELECTION].request_components())
+
+
+def _starts_nothing(config: pytest.Config) -> bool:
+    """Tell whether this process runs no check: it lists them, or its workers run them."""
+    option = config.option
+    return is_question(option) or option.collectonly or getattr(option, "dist", "no") != "no"
 
 
 def start_run(config: pytest.Config, mode: Mode) -> HealthRun:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Any, TypeVar
 
-import anyio.to_thread
+import anyio
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.domain.text import one_line
@@ -208,7 +209,7 @@ class Api:
         if any(begin < time.time() - _LATE for begin in given.begins):
             # It would make an outage of the past a maintenance window.
             raise RequestError(400, "a maintenance window can't begin in the past")
-        made = await self._read(lambda: self._history.silence(given, principal.user))
+        made = await run_change(self._history.silence(given, principal.user))
         self._done(request, principal, "silenced", alert=given.pattern, seconds=given.seconds)
         return make_json_response(made, 201)
 
@@ -216,7 +217,7 @@ class Api:
     async def end_silence(self, request: Request, principal: Principal) -> Response:
         """End a silence."""
         name = request.path_params["id"]
-        if not await self._read(lambda: self._history.end_silence(name)):
+        if not await run_change(self._history.end_silence(name)):
             raise RequestError(404, "there is no such silence, or it is one of the configuration")
         self._done(request, principal, "silence ended", silence=name)
         return make_empty_response()
@@ -234,7 +235,7 @@ class Api:
         given = await read_body(request, schemas.Acknowledgement)
         if given.alert not in self.snapshot.firing:
             raise RequestError(404, "this alert does not fire")
-        await self._read(lambda: self._history.acknowledge(given.alert, principal.user))
+        await run_change(self._history.acknowledge(given.alert, principal.user))
         self._done(request, principal, "acknowledged", alert=given.alert)
         return make_empty_response()
 
@@ -249,7 +250,7 @@ class Api:
     async def withdraw_acknowledgement(self, request: Request, principal: Principal) -> Response:
         """Note that nobody takes care of an alert any more."""
         alert = request.query_params.get("alert", "")
-        if not await self._read(lambda: self._history.withdraw_acknowledgement(alert)):
+        if not await run_change(self._history.withdraw_acknowledgement(alert)):
             raise RequestError(404, "nobody has acknowledged this alert")
         self._done(request, principal, "acknowledgement withdrawn", alert=alert)
         return make_empty_response()
@@ -281,13 +282,23 @@ def mark_unreliable(whole: dict[str, Any]) -> dict[str, Any]:
 
 
 async def run_query(ask: Callable[[], Result], threads: anyio.CapacityLimiter) -> Result:
-    """Return what the history answers, asked in one of these threads.
+    """Return what the history answers, asked in one of so many threads.
 
     Raises:
-        Refused: It can't be read or written.
+        RequestError: It can't be read.
+    """
+    async with threads:
+        return await run_change(run_in_thread(ask))
+
+
+async def run_change(change: Awaitable[Result]) -> Result:
+    """Return what a change of the history gives.
+
+    Raises:
+        RequestError: It can't be made.
     """
     try:
-        return await anyio.to_thread.run_sync(ask, limiter=threads)
+        return await change
     except NoHistory as error:
         raise RequestError(503, str(error)) from None
     except TooMany as error:

@@ -1,4 +1,4 @@
-"""Read and change the history file for requests, with errors in words."""
+"""Read the history file, and let the monitor change it, for requests, with errors in words."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import TypeVar
 
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.history.location import HistoryLocation
-from pytest_flowhealth.history.recording import describe_error, open_history, query_history
-
-WAIT = 3.0
-"""Seconds that a change waits for another's write lock."""
+from pytest_flowhealth.history.recording import describe_error, query_history
+from pytest_flowhealth.monitor.history_writer import HistoryWriter
 
 Result = TypeVar("Result")
 
@@ -28,11 +26,12 @@ class HistoryFile:
     """The file of a history.
 
     Args:
-        place: Where it is.
+        location: Where it is.
+        writer: Who writes to it.
     """
 
-    def __init__(self, location: HistoryLocation) -> None:
-        self.location = location
+    def __init__(self, location: HistoryLocation, writer: HistoryWriter) -> None:
+        self.location, self._writer = location, writer
 
     def read(self, query: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:
         """Return what a query finds; `otherwise` is its kind.
@@ -49,15 +48,14 @@ class HistoryFile:
             raise NoHistory(f"the history can't be read: {problem}")
         return found
 
-    def change(self, change: Callable[[sqlite3.Connection], Result]) -> Result:
+    async def change(self, change: Callable[[sqlite3.Connection], Result]) -> Result:
         """Make a change, and return what it gives.
 
         Raises:
             NoHistory: It can't be written.
         """
         try:
-            with open_history(self.location.path, WAIT) as file:
-                return change(file)
+            return await self._writer.change(change)
         except sqlite3.Error as error:
             raise NoHistory(f"the history can't be written: {describe_error(error)}") from None
         except (UsageError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The queries of the pages to the history; they run in threads of their own."""
+"""The queries of the pages to the history, which run in threads of their own, and their changes."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ from pytest_flowhealth.history.remote.promql_client import PromQLClient, Reporti
 from pytest_flowhealth.install_reports import store as reports
 from pytest_flowhealth.install_reports.report import FailureGroup
 from pytest_flowhealth.install_reports.store import Received, Totals
+from pytest_flowhealth.monitor.history_writer import HistoryWriter
 from pytest_flowhealth.monitor.ring_buffer import Ring
 from pytest_flowhealth.web import schemas
 from pytest_flowhealth.web.check_history import read_check_history
-from pytest_flowhealth.web.history_file import WAIT, HistoryFile, NoHistory, TooMany
+from pytest_flowhealth.web.history_file import HistoryFile, NoHistory, TooMany
 from pytest_flowhealth.web.incidents import list_incidents
 from pytest_flowhealth.web.maintenance import (
     PLANNED,
@@ -65,6 +66,9 @@ FRESH = 60.0
 EVENTS = 10_000
 """Alert events from which incidents are made, at the most."""
 
+SERVER_WAIT = 3.0
+"""Seconds to wait for the server that other hosts report to."""
+
 Result = TypeVar("Result")
 
 
@@ -73,13 +77,16 @@ class HistoryQueries:
 
     Args:
         location: Where it is.
+        writer: Who writes to it.
         ring: The last hour in memory.
         target: The target's configuration.
     """
 
-    def __init__(self, location: HistoryLocation, ring: Ring, target: Target) -> None:
+    def __init__(
+        self, location: HistoryLocation, writer: HistoryWriter, ring: Ring, target: Target
+    ) -> None:
         self._location = location
-        self._file = HistoryFile(location)
+        self._file = HistoryFile(location, writer)
         self._ring = ring
         self.target = target
         self._computing = threading.Lock()
@@ -253,7 +260,9 @@ class HistoryQueries:
         if self._location.server is None:
             return schemas.Hosts([own], "file")
         try:
-            found = PromQLClient(self._location.server, self._location.token, WAIT).list_hosts()
+            found = PromQLClient(
+                self._location.server, self._location.token, SERVER_WAIT
+            ).list_hosts()
         except MeasurementUnavailable as error:
             raise NoHistory(str(error)) from None
         others = [host for host in found if host.instance != own.instance]
@@ -271,7 +280,7 @@ class HistoryQueries:
         ]
         return schemas.Hosts([own, *seen], "server")
 
-    def silence(self, new: schemas.NewSilence, author: str) -> schemas.SilenceInfo:
+    async def silence(self, new: schemas.NewSilence, author: str) -> schemas.SilenceInfo:
         """Make a silence from now on, or the maintenance windows that were planned; return the first.
 
         Raises:
@@ -292,32 +301,32 @@ class HistoryQueries:
                 raise TooMany(f"there can be {SILENCES} silences; end some first")
             return [store.save_silence(file, silence) for silence in silences]
 
-        names = self._file.change(add)
+        names = await self._file.change(add)
         return describe_silence(msgspec.structs.replace(silences[0], id=names[0]))
 
-    def end_silence(self, name: str) -> bool:
+    async def end_silence(self, name: str) -> bool:
         """End a silence; tell whether there was one.
 
         Raises:
             NoHistory: It can't be written.
         """
-        return self._file.change(lambda file: store.end_silence(file, name, time.time()))
+        return await self._file.change(lambda file: store.end_silence(file, name, time.time()))
 
-    def acknowledge(self, alert: str, author: str) -> None:
+    async def acknowledge(self, alert: str, author: str) -> None:
         """Note that somebody takes care of an alert.
 
         Raises:
             NoHistory: It can't be written.
         """
-        self._file.change(lambda file: store.acknowledge(file, alert, time.time(), author))
+        await self._file.change(lambda file: store.acknowledge(file, alert, time.time(), author))
 
-    def withdraw_acknowledgement(self, alert: str) -> bool:
+    async def withdraw_acknowledgement(self, alert: str) -> bool:
         """Note that nobody takes care of an alert any more; tell whether somebody did.
 
         Raises:
             NoHistory: It can't be written.
         """
-        return self._file.change(lambda file: store.withdraw_acknowledgement(file, alert))
+        return await self._file.change(lambda file: store.withdraw_acknowledgement(file, alert))
 
     def installs(
         self, packages: Sequence[str], since: float, until: float, limit: int
@@ -354,7 +363,7 @@ class HistoryQueries:
         nothing: tuple[bytes | None, int] = (None, 0)
         return self._file.read(reports.newest_sealed, nothing)
 
-    def erase_report(self, name: str) -> bool:
+    async def erase_report(self, name: str) -> bool:
         """Erase the report with an id; tell whether there was one.
 
         Raises:
@@ -362,7 +371,7 @@ class HistoryQueries:
         """
         if not self._location.path.is_file():
             return False
-        return self._file.change(lambda file: reports.erase(file, name))
+        return await self._file.change(lambda file: reports.erase(file, name))
 
     def _query(self, ask: Callable[[Reader], Result]) -> Result:
         """Ask the server where there is one and it answers, else the file."""

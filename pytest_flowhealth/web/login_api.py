@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.monitor.observer import MonitorEvent
 from pytest_flowhealth.web import schemas
@@ -111,7 +112,7 @@ class LoginApi:
         await self._sleep(wait.seconds)
         async with self._comparing:
             known = users.get(given.user)
-            right = bool(users) and await asyncio.to_thread(
+            right = bool(users) and await run_in_thread(
                 lambda: require_passwords().verify(known, given.password)
             )
         if not right:

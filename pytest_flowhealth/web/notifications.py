@@ -7,10 +7,10 @@ import platform
 from collections.abc import Callable, Mapping
 
 import anyio
-import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.alerts.dispatcher import attempt
 from pytest_flowhealth.alerts.message import Origin, make_test_messages
 from pytest_flowhealth.config.alerts import Receiver
@@ -67,9 +67,8 @@ class Notifications:
             "receiver": receiver.name,
         }
         self._record_event(MonitorEvent("test message", facts))
-        return make_json_response(
-            await anyio.to_thread.run_sync(self._send, receiver, limiter=self._threads)
-        )
+        async with self._threads:
+            return make_json_response(await run_in_thread(lambda: self._send(receiver)))
 
     def _send(self, receiver: Receiver) -> schemas.TestResult:
         target = self.settings.target

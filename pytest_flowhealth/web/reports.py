@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import threading
 import time
@@ -13,6 +12,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import NotApplicable
 from pytest_flowhealth.install_reports.anonymizer import NetworkAnonymizer
@@ -35,7 +35,7 @@ from pytest_flowhealth.install_reports.store import Received, StoredReport, make
 from pytest_flowhealth.monitor.observer import MonitorEvent
 from pytest_flowhealth.probes.registry.reports import FEWEST, InstallCount, InstallReports
 from pytest_flowhealth.web import schemas
-from pytest_flowhealth.web.api import LIMIT, parse_count, parse_time, run_query
+from pytest_flowhealth.web.api import LIMIT, parse_count, parse_time, run_change, run_query
 from pytest_flowhealth.web.authenticator import (
     Authenticator,
     Principal,
@@ -138,10 +138,9 @@ class Reports:
             report = await read_body(request, InstallReport)
             name = make_id()
             try:
-                ready = await anyio.to_thread.run_sync(
-                    lambda: self._prepare(report, name, address), limiter=self._scrubbing
-                )
-                await asyncio.wrap_future(self._intake.submit(ready))
+                async with self._scrubbing:
+                    ready = await run_in_thread(lambda: self._prepare(report, name, address))
+                await self._intake.add(ready)
             except ReportRefused as error:
                 raise RequestError(400, str(error)) from None
             except QueueFull:
@@ -159,7 +158,7 @@ class Reports:
         if wait:
             raise RequestError(429, "too many erasures from this address", wait)
         name = request.path_params["id"]
-        if not await run_query(lambda: self._history.erase_report(name), self._threads):
+        if not await run_change(self._history.erase_report(name)):
             raise RequestError(404, "there is no report with this id")
         return make_empty_response()
 
@@ -220,7 +219,7 @@ class Reports:
         if found is None:
             raise RequestError(404, "nothing is kept of what was told around it")
         try:
-            vault = await anyio.to_thread.run_sync(self._open_vault)
+            vault = await run_in_thread(self._open_vault)
             if vault is None:
                 raise RequestError(404, self._problem or "it can't be read")
             return make_json_response(schemas.InstallContext(vault.decrypt(found)))

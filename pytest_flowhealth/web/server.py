@@ -1,22 +1,22 @@
-"""The web server of a monitor, in a thread of its own; the monitor updates it once a second."""
+"""The web server of a monitor, a part of its service; the monitor updates it once a second."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import os
 import platform
 import resource
 import socket
-import threading
 import time
 from collections import deque
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import msgspec
+import uvicorn
 
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.errors import UsageError
 from pytest_flowhealth.github_issues.scheduler import IssueScheduler
 from pytest_flowhealth.history.location import HistoryLocation
@@ -35,6 +35,7 @@ from pytest_flowhealth.web.login_api import LoginApi
 from pytest_flowhealth.web.login_throttle import LoginThrottle
 from pytest_flowhealth.web.monitor_snapshot import MonitorSnapshot
 from pytest_flowhealth.web.notifications import Notifications
+from pytest_flowhealth.web.protocol import Http, Socket
 from pytest_flowhealth.web.public import Public
 from pytest_flowhealth.web.reports import Reports
 from pytest_flowhealth.web.routes import list_endpoints
@@ -47,9 +48,6 @@ from pytest_flowhealth.web.settings import (
     make_server_settings,
 )
 from pytest_flowhealth.web.state_serializer import StateSerializer
-
-if TYPE_CHECKING:
-    import uvicorn
 
 SESSIONS = "web-sessions.json"
 """Where log-ins are kept, beside the history."""
@@ -85,7 +83,6 @@ class WebServer:
         access = make_access(settings.target.config.web, secrets, self._sessions.hash)
         self._authenticator = Authenticator(self._sessions, access)
         self._admit()
-        self._intake = BatchWriter(location.path)
         self._deltas = DeltaLog()
         self._live = Live(self._deltas)
         self._serializer = StateSerializer()
@@ -96,9 +93,7 @@ class WebServer:
         self._socket = _bind(self._served.address)
         port = self._socket.getsockname()[1]
         self._address = msgspec.structs.replace(self._served.address, port=port)
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._server: uvicorn.Server | None = None
-        self._thread = threading.Thread()
 
     @property
     def url(self) -> str:
@@ -109,36 +104,54 @@ class WebServer:
         return f"{scheme}://{f'[{named}]' if ':' in named else named}:{port}/"
 
     def start(self, monitor: Monitor) -> None:
-        """Begin to serve."""
-        target = monitor.settings.target
-        self._history = HistoryQueries(self._location, monitor.ring, target)
+        """Make what answers requests."""
+        target, record_event = monitor.settings.target, self._events.append
+        writer = monitor.pipeline.writer
+        self._history = HistoryQueries(self._location, writer, monitor.ring, target)
         self._reports = Reports(
             self._authenticator,
             self._history,
-            self._intake,
+            BatchWriter(writer.change),
             target,
             key=self._secrets.key,
-            record_event=self._events.append,
+            record_event=record_event,
         )
-        self._thread = threading.Thread(
-            target=monitor.supervisor.run, args=("page", self._serve), daemon=True, name="page"
+        self._login_api = LoginApi(self._authenticator, LoginThrottle(time.monotonic), record_event)
+        self._api = Api(self._deltas, self._snapshot, self._history, record_event)
+        self._notifications = Notifications(monitor.settings, os.environ, record_event)
+        self._api.endpoints = list_endpoints(
+            *(self._api, HistoryApi(self._history), self._login_api, self._reports),
+            *(Public(self._authenticator, self._api.verdict, self._history), self._notifications),
         )
-        self._notifications = Notifications(monitor.settings, os.environ, self._events.append)
-        self._thread.start()
 
-    # -- what the monitor tells, in its thread
+    async def serve(self) -> None:
+        """Serve until `close`."""
+        if self._socket.fileno() < 0:  # it has been served before, and failed
+            self._socket = _bind(self._address)
+        await run_in_thread(self._reports.look)
+        app = make_application(
+            *(self._api.endpoints, self._authenticator, self._live, self._login_api),
+            self._tell_link,
+        )
+        if self._authenticator.access.users:
+            self._events.append(MonitorEvent("page", {"url": self.url}))
+        else:
+            self._tell_link()
+        self._server = _Server(uvicorn.Config(app, **_make_options(self._served)))
+        await self._server.serve(sockets=[self._socket])
+
+    # -- what the monitor tells
 
     def on_tick(self, monitor: Monitor, at: float) -> None:
         """Take in how things are."""
         self._issues.on_tick(monitor.settings.target, at)
-        loop = self._loop
         self._reports.on_tick(at)
-        if loop is None:
+        if self._server is None:
             return
         state = self._serializer.of(monitor, at)
         health = monitor.board.state.report
         ended = monitor.board.state.ended
-        snapshot = MonitorSnapshot(
+        self._api.snapshot = MonitorSnapshot(
             target=self._snapshot.target,
             host=self._snapshot.host,
             instance=self._snapshot.instance,
@@ -147,9 +160,7 @@ class WebServer:
             at=None if ended is None else ended.timestamp(),
             firing=frozenset(alert.subject.name for alert in monitor.pipeline.firing()),
         )
-        # RuntimeError: it is just ending.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(self._publish, state, snapshot, at)
+        self._live.publish(self._deltas.take(state, at))
 
     def drain_events(self) -> list[MonitorEvent]:
         """Return what was done since the last time."""
@@ -172,48 +183,13 @@ class WebServer:
             return
         before, self._authenticator.access = self._authenticator.access, access
         self._admit()
-        if bool(before.users) is not bool(access.users) and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._tell_link)
+        if bool(before.users) is not bool(access.users):
+            self._tell_link()
 
     def close(self) -> None:
         """End."""
         if self._server is not None:
             self._server.should_exit = True
-        self._thread.join(2.0)
-        self._intake.close()
-
-    # -- the server, in its own thread
-
-    def _serve(self) -> None:
-        if self._socket.fileno() < 0:  # it has been served before, and failed
-            self._socket = _bind(self._address)
-        asyncio.run(self._run())
-
-    async def _run(self) -> None:
-        import uvicorn
-
-        login_api = LoginApi(
-            self._authenticator, LoginThrottle(time.monotonic), self._events.append
-        )
-
-        self._login_api = login_api
-        self._api = Api(self._deltas, self._snapshot, self._history, self._events.append)
-        public = Public(self._authenticator, self._api.verdict, self._history)
-        self._api.endpoints = list_endpoints(
-            *(self._api, HistoryApi(self._history), login_api, self._reports),
-            *(public, self._notifications),
-        )
-        await asyncio.to_thread(self._reports.look)
-        app = make_application(
-            self._api.endpoints, self._authenticator, self._live, login_api, self._tell_link
-        )
-        if self._authenticator.access.users:
-            self._events.append(MonitorEvent("page", {"url": self.url}))
-        else:
-            self._tell_link()
-        self._server = uvicorn.Server(uvicorn.Config(app, **_uvicorn(self._served)))
-        self._loop = asyncio.get_running_loop()
-        await self._server.serve(sockets=[self._socket])
 
     def _tell_link(self) -> None:
         """Print the next one-time link; where there are passwords, the last one is void and there is none."""
@@ -221,21 +197,20 @@ class WebServer:
         if secret is not None:
             self._events.append(MonitorEvent("page", {"link": f"{self.url}?token={secret}"}))
 
-    def _publish(
-        self, state: Mapping[str, msgspec.Raw], snapshot: MonitorSnapshot, at: float
-    ) -> None:
-        self._api.snapshot = snapshot
-        self._live.publish(self._deltas.take(state, at))
-
     def _admit(self) -> None:
         access = self._authenticator.access
         made = None if self._secrets.password is None else access.users["admin"]
         self._sessions.admit(access.users, made)
 
 
-def _uvicorn(served: ServerSettings) -> dict[str, Any]:
-    from pytest_flowhealth.web.protocol import Http, Socket
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the monitor."""
+        yield
 
+
+def _make_options(served: ServerSettings) -> dict[str, Any]:
     more: dict[str, Any] = {}
     if served.tls is not None:
         certificate, key = served.tls

@@ -6,6 +6,7 @@ this process; a test says what a round found (`Stage.conclude`), and the page sh
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime
 import json
@@ -121,12 +122,10 @@ class Stage:
         self.started = time.time()
         self.running, self.late = False, 0
         self.remarks: list[MonitorEvent] = []
-        self._lock = threading.Lock()
-        self._end = threading.Event()
         self._page = WebServer(read_address(address), self.settings, place, Secrets())
         self.url = self._page.url
-        self._page.start(cast(RealMonitor, self))
-        self._thread = threading.Thread(target=self._go_on, daemon=True)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_until_complete, args=[self._run()])
         self._thread.start()
         wait_for(self._answers)
 
@@ -153,21 +152,25 @@ class Stage:
 
     def conclude(self, health: Report | None = None) -> None:
         """End a round with this report; by default with that of `own_report`."""
-        health = health or own_report()
-        with self._lock:
-            moment = self.clock.moment()
-            report = msgspec.json.encode({"health": health})
-            entry = make_run_record(health, report, {}, "", uuid.uuid4().hex)
-            self.board.add_round(health, (), moment.wall, None, moment.now)
-            self.pipeline.add_round(health, entry, (), moment, None, self.board.state)
-        self._second()
+        ended = self._conclude(health or own_report())
+        asyncio.run_coroutine_threadsafe(ended, self._loop).result()
+
+    async def _conclude(self, health: Report) -> None:
+        moment = self.clock.moment()
+        report = msgspec.json.encode({"health": health})
+        entry = make_run_record(health, report, {}, "", uuid.uuid4().hex)
+        self.board.add_round(health, (), moment.wall, None, moment.now)
+        self.pipeline.add_round(health, entry, (), moment, None, self.board.state)
+        await self.pipeline.send()
+        await self._second()
 
     def close(self) -> None:
         """End, as after SIGTERM."""
-        self._end.set()
+        if self._loop.is_closed():
+            return
+        self._loop.call_soon_threadsafe(self._page.close)
         self._thread.join()
-        self._page.close()
-        self.pipeline.close(0.0)
+        self._loop.close()
         self._logs.close()
 
     def _answers(self) -> bool:
@@ -175,22 +178,30 @@ class Stage:
             return requests.get(f"{self.url}livez", timeout=5, verify=False).ok
         return False
 
-    def _go_on(self) -> None:
-        while not self._end.wait(0.5):
-            self._second()
+    async def _run(self) -> None:
+        self._page.start(cast(RealMonitor, self))
+        seconds = asyncio.create_task(self._run_seconds())
+        await self.supervisor.run("page", self._page.serve)
+        seconds.cancel()
+        await self.pipeline.close(0.0)
 
-    def _second(self) -> None:
-        with self._lock:
-            moment = self.clock.moment()
-            now = moment.wall.timestamp()
-            values = {"system.cpu": 12.5, "system.memory": 40.0}
-            self.ring.add(now, values)
-            self.pipeline.on_tick({name: (value, "%") for name, value in values.items()}, moment)
-            for remark in self._page.drain_events():
-                self.remarks.append(remark)
-                if remark.urgent:
-                    self.pipeline.hurry()
-            self._page.on_tick(cast(RealMonitor, self), now)
+    async def _run_seconds(self) -> None:
+        while True:
+            await self._second()
+            await asyncio.sleep(0.5)
+
+    async def _second(self) -> None:
+        moment = self.clock.moment()
+        now = moment.wall.timestamp()
+        values = {"system.cpu": 12.5, "system.memory": 40.0}
+        self.ring.add(now, values)
+        self.pipeline.on_tick({name: (value, "%") for name, value in values.items()}, moment)
+        for remark in self._page.drain_events():
+            self.remarks.append(remark)
+            if remark.urgent:
+                self.pipeline.hurry()
+        await self.pipeline.send()
+        self._page.on_tick(cast(RealMonitor, self), now)
 
 
 @contextlib.contextmanager

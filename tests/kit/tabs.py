@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit.browser import IDLE_PAGES
 from tests.kit.sharing import shared_folder
 from tests.kit.site import Served, Visitor
 from tests.kit.waiting import wait_for
@@ -39,9 +40,13 @@ class Tab:
         self.foreign: list[str] = []
         self.scripts: set[str] = set()
         page.set_default_timeout(LONGEST)
-        page.on("console", self._complained)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", self._asked)
+        self._listeners = {
+            "console": self._complained,
+            "pageerror": lambda error: self.complaints.append(str(error)),
+            "request": self._asked,
+        }
+        for event, listener in self._listeners.items():
+            page.on(event, listener)
 
     def _complained(self, message: Any) -> None:
         if message.type in ("error", "warning"):
@@ -53,6 +58,17 @@ class Tab:
             self.foreign.append(request.url)
         elif request.url.endswith(".js"):
             self.scripts.add(request.url.removeprefix(url))
+
+    def leave(self) -> None:
+        """Leave nothing behind for the next test but the process."""
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+        self.page.unroute_all(behavior="ignoreErrors")
+        self.page.mouse.move(0, 0)
+        self.page.context.clear_cookies()
+        if self.page.url.startswith(self.site.url):
+            self.page.evaluate("localStorage.clear(), sessionStorage.clear()")
+        self.page.goto("about:blank")
 
     def go(self, path: str) -> None:
         """Load a page."""
@@ -146,13 +162,25 @@ class Tab:
 
 
 @contextmanager
-def tab(browser: Any, site: Served, **settings: Any) -> Iterator[Tab]:
-    """Open a tab with cookies of its own; `settings` are those of a browser context."""
-    context = browser.new_context(**settings)
-    try:
+def tab(browser: Any, site: Served, *, alone: bool = False, **settings: Any) -> Iterator[Tab]:
+    """Open a tab without cookies; it may be that of an earlier test, whose process is there already.
+
+    Args:
+        browser: The browser.
+        site: What the tab is to show.
+        alone: Whether the tab is a new one, which the test changes for good.
+        settings: Those of a browser context, which also take a new tab.
+    """
+    if alone or settings:
+        context = browser.new_context(**settings)
         yield Tab(context.new_page(), site)
-    finally:
         context.close()
+        return
+    page = IDLE_PAGES.pop() if IDLE_PAGES else browser.new_context().new_page()
+    found = Tab(page, site)
+    yield found
+    found.leave()
+    IDLE_PAGES.append(page)
 
 
 def _fetch_axe(folder: Path) -> None:

@@ -2,7 +2,8 @@
 
 The fork does what ``python -m pytest`` does after its imports, up to the end of the interpreter. It has
 the arguments, environment, folder and streams that the caller names, no other open file, and its own
-process id. The environment variables that the interpreter itself reads (PYTHON*) are without effect.
+process id. Of the environment variables that the interpreter itself reads (PYTHON*), only PYTHONPATH has
+an effect: on `sys.path`.
 """
 
 import atexit
@@ -191,12 +192,14 @@ def _prepare(request: int, *opened: int) -> None:
         else:
             os.dup2(next(given), number)
     os.closerange(3, 256)
+    theirs = env.get("PYTHONPATH", "")
+    added = theirs.split(os.pathsep) if theirs != os.environ.get("PYTHONPATH", "") else []
     os.environ.clear()
     os.environ.update(env)
     time.tzset()
     os.chdir(cwd)
     sys.argv = ["pytest", *argv]
-    sys.path[0] = cwd
+    sys.path[:1] = [cwd, *filter(None, added)]
     for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
         del sys.modules[name]
     for number, name in enumerate(("stdin", "stdout", "stderr")):

@@ -24,8 +24,9 @@ from pytest_flowhealth.domain.report import Report
 from pytest_flowhealth.history.location import HistoryLocation
 from pytest_flowhealth.history.recording import open_history
 from pytest_flowhealth.history.run_record import make_run_record
-from pytest_flowhealth.history.store import add_run
+from pytest_flowhealth.history.store import Retention, add_run
 from pytest_flowhealth.install_reports.batch_writer import BatchWriter
+from pytest_flowhealth.monitor.history_writer import HistoryWriter
 from pytest_flowhealth.monitor.observer import MonitorEvent
 from pytest_flowhealth.monitor.ring_buffer import Ring
 from pytest_flowhealth.web.api import Api
@@ -102,18 +103,18 @@ class WebApp:
         sessions = Sessions(folder / "web-sessions.json", self.clock.now)
         sessions.admit(access.users, None)
         self.authenticator = Authenticator(sessions, access)
-        past = HistoryQueries(HistoryLocation(self.history), Ring(), self.target)
+        self._writer = HistoryWriter(self.history, Retention())
+        past = HistoryQueries(HistoryLocation(self.history), self._writer, Ring(), self.target)
         self._login_api = LoginApi(
             self.authenticator, LoginThrottle(self.clock.now), self.remarks.append, self._sleep
         )
         self.api = Api(
             self.feed, MonitorSnapshot("shop", "host-a", "host-a:shop"), past, self.remarks.append
         )
-        self._intake = BatchWriter(self.history)
         self.reports = Reports(
             self.authenticator,
             past,
-            self._intake,
+            BatchWriter(self._writer.change),
             self.target,
             key=key,
             record_event=self.remarks.append,
@@ -174,7 +175,7 @@ class WebApp:
     def close(self) -> None:
         """End."""
         self.runner.close()
-        self._intake.close()
+        self._writer.close()
 
     async def _sleep(self, seconds: float) -> None:
         self.clock.sleep(seconds)

@@ -16,6 +16,9 @@ from pytest_flowhealth.domain.checks import CheckSpec, Waiver
 from pytest_flowhealth.domain.thresholds import Threshold, parse_threshold
 from pytest_flowhealth.domain.units import parse_duration
 
+_NO_TAGS = frozenset({"alert", "skip", "xfail", "asyncio", "anyio", "trio"})
+"""Markers without arguments that say how a test is run."""
+
 _COMPONENT = re.compile(r"[A-Za-z][\w-]*\Z", re.ASCII)
 
 
@@ -69,6 +72,13 @@ def read_markers(item: pytest.Item, mistakes: Mistakes) -> CheckSpec | None:
         thresholds=distinct,
         waiver=waived,
         alert=alerting,
+        tags=tuple(
+            sorted(
+                name
+                for name, found in marks.items()
+                if name not in _NO_TAGS and not any(mark.args or mark.kwargs for mark in found)
+            )
+        ),
         **declared,
     )
 

@@ -108,7 +108,7 @@ class Selection:
     ) -> dict[pytest.Item, CheckSpec]:
         """Collect the bundled checks of the requested components, then what they all require."""
         ours = bundled.find_files()
-        requested = self._request_components(specs.values())
+        requested = self.request_components(specs.values())
         due = requested | _find_required_components(requested, specs)
         while due := (due & ours.keys()) - self._collected.keys():
             for name in due:
@@ -118,7 +118,7 @@ class Selection:
         self._collected = {name: self._collected[name] for name in ours if name in self._collected}
         return specs
 
-    def _request_components(self, own: Iterable[CheckSpec]) -> set[str]:
+    def request_components(self, own: Iterable[CheckSpec] = ()) -> set[str]:
         """Return the components to check: those that are named, or the quick ones and the project's."""
         if self._wanted:
             return self._wanted
@@ -260,7 +260,7 @@ class Selection:
             return
         every = list(specs.values())
         own = [spec for item, spec in specs.items() if not bundled.is_bundled(item.path)]
-        required = _find_required(self._request_components(own), every)
+        required = _find_required(self.request_components(own), every)
         dropped = {item for item in items if item not in specs or specs[item].id not in required}
         self._recorder.leave_out(dropped)
         items[:] = [item for item in items if item not in dropped]
@@ -312,7 +312,7 @@ def _rank(item: pytest.Item) -> int:
 
 
 def _prepare(item: pytest.Item, spec: CheckSpec) -> None:
-    item.stash[RUNNING] = RunningCheck(spec)
+    item.stash[RUNNING] = RunningCheck(spec, getattr(item, "obj", None))
     if spec.timeout is not None:
         # pytest-timeout asks this plugin's timer for items that have a limit.
         item.add_marker(pytest.mark.timeout(spec.timeout, func_only=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import gc
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -138,6 +139,12 @@ class CheckReader:
         yield from self._read_body(
             self._module.body, _Scope(mark=self._pytestmark(self._module.body))
         )
+        for line, source in _find_executed(self._module):
+            executed = CheckReader(self._path, source)
+            executed._values = self._values | executed._values
+            executed._imports = self._imports | executed._imports
+            for check in executed.read():
+                yield check._replace(line=line, conditional=True)
 
     def resolve_mark(
         self, expression: ast.AST, seen: frozenset[tuple[Path, str]] = frozenset()
@@ -368,6 +375,15 @@ def _assignments(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
     for target in targets:
         if isinstance(target, ast.Name) and node.value is not None:
             yield target.id, node.value
+
+
+def _find_executed(module: ast.Module) -> Iterator[tuple[int, ast.Module]]:
+    """Yield the sources that a module gives to `exec` as a literal, each with its line."""
+    for node, _ in _iterate_statements(module.body):
+        match node:
+            case ast.Expr(ast.Call(ast.Name("exec"), [ast.Constant(str(text)), *_])):
+                with contextlib.suppress(SyntaxError, ValueError):
+                    yield node.lineno, ast.parse(text)
 
 
 def _is_fixture(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

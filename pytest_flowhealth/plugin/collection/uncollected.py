@@ -32,10 +32,10 @@ _NOT_SEARCHED = frozenset({"node_modules", "__pycache__", "site-packages"})
 _DEFINITION = re.compile(
     r"^[ \t]*(?:@(?P<decorator>[\w.]+)|(?:async[ \t]+)?def[ \t]+(?P<name>\w+))", re.MULTILINE
 )
-# Classes, blocks at the top level, and marks applied by a call: `test_up = redis(check_up)`.
+# Classes, blocks and calls at the top level, and marks applied by a call: `test_up = redis(check_up)`.
 _UNCERTAIN = re.compile(
     r"^(?:class|if|try|with|for|while|match|async (?!def))\b"
-    r"|^(?!pytestmark\b)\w[^\n=(]*=[^\n]*\(|\\\r?$|\f",
+    r"|^(?!pytestmark\b)\w[^\n=(]*=[^\n]*\(|^\w[\w.]*\(|\\\r?$|\f",
     re.MULTILINE,
 )
 
@@ -162,10 +162,10 @@ def _compare(
     problem = _find_read_error(file, config)
     if problem is not None:
         yield RunProblem(f"{show_path(file, folder)} can't be read: {problem}")
-    written = {check.line: check for check in read_checks(file)}
-    for check in _find_marked_functions(file):
-        written.setdefault(check.line, check)
-    for check in written.values():
+    declared = read_checks(file)
+    known = {each for check in declared for each in (check.line, check.qualified_name)}
+    marked = [check for check in _find_marked_functions(file) if check.line not in known]
+    for check in (*declared, *(check for check in marked if check.qualified_name not in known)):
         location = {check.line, check.qualified_name}
         if location & collected and not (check.redefined and check.line not in collected):
             continue
@@ -243,16 +243,19 @@ def _is_imported_from(module: object, file: Path) -> bool:
 def _read_namespace(
     file: Path, namespace: Mapping[str, Any], classes: tuple[str, ...]
 ) -> Iterator[WrittenCheck]:
+    module = namespace.get("__module__", namespace.get("__name__"))
     for name, value in [*namespace.items()]:
         if isinstance(value, type) and value.__qualname__ == ".".join((*classes, name)):
             yield from _read_namespace(file, vars(value), (*classes, name))
         elif isinstance(value, FunctionType):
             code = inspect.unwrap(value).__code__
             marks = getattr(value, "pytestmark", ())
-            if _resolve(code.co_filename) == _resolve(str(file)) and any(
-                getattr(mark, "name", "") == "health" for mark in marks
-            ):
+            if not any(getattr(mark, "name", "") == "health" for mark in marks):
+                continue
+            if _resolve(code.co_filename) == _resolve(str(file)):
                 yield WrittenCheck(file, code.co_firstlineno, name, classes)
+            elif code.co_filename == "<string>" and value.__module__ == module:  # made by exec
+                yield WrittenCheck(file, 0, name, classes)
 
 
 def _explain(check: WrittenCheck, config: pytest.Config, *, given: bool) -> str:

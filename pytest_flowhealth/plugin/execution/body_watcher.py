@@ -1,7 +1,8 @@
 """Watch whether a check's test function ran, and what it raised.
 
-A `pytest_pyfunc_call` of another plugin that returns True keeps the function from running, and a
-wrapper around `pytest_runtest_call` can catch what it raised: pytest then reports a pass.
+A `pytest_pyfunc_call` of another plugin that returns True keeps the function from running, a hook can
+put another function in its place, and a wrapper around `pytest_runtest_call` can catch what it raised:
+pytest then reports a pass.
 """
 
 from __future__ import annotations
@@ -10,23 +11,26 @@ import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Iterator
+from types import CodeType
 from typing import Any
 
 import pytest
 from _pytest.unittest import TestCaseFunction
 
 from pytest_flowhealth.domain.text import one_line
-from pytest_flowhealth.plugin.execution.running_check import Attempt
+from pytest_flowhealth.plugin.execution.running_check import Attempt, RunningCheck
 from pytest_flowhealth.plugin.reporting.messages import safe_repr
 
 
 @contextlib.contextmanager
-def watch_body(item: pytest.Item, attempt: Attempt) -> Iterator[None]:
-    """Note in `attempt` that the test function was entered, and what it raised.
+def watch_body(item: pytest.Item, check: RunningCheck) -> Iterator[None]:
+    """Note in the attempt that the test function was entered, and what it raised.
 
     Items that are not Python functions, and generators, are left alone.
     """
-    body = getattr(item, "obj", None)
+    body, attempt = getattr(item, "obj", None), check.attempt
+    if check.code is not None and not _runs(body, check.code):
+        attempt.doubts.append("a hook or a plugin put another function in the place of its own")
     watcher = _make_watcher(item, body, attempt) if isinstance(item, pytest.Function) else None
     if watcher is None:
         yield
@@ -37,6 +41,15 @@ def watch_body(item: pytest.Item, attempt: Attempt) -> Iterator[None]:
         yield
     finally:
         item.obj = body  # type: ignore[attr-defined]  # as above
+
+
+def _runs(function: object, code: CodeType) -> bool:
+    """Tell whether a function, or what it wraps, has this code."""
+    while function is not None:
+        if getattr(function, "__code__", None) is code:
+            return True
+        function = getattr(function, "__wrapped__", None) or getattr(function, "func", None)
+    return False
 
 
 def _make_watcher(

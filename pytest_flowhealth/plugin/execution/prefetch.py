@@ -14,6 +14,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 import pytest
 
+from pytest_flowhealth.plugin.execution.project import get_preparation
 from pytest_flowhealth.probes.command import end_all
 
 Params = ParamSpec("Params")
@@ -77,6 +78,8 @@ def _make_fixture(function: Callable[..., Any], *, quiet: bool) -> Any:
 
 def _submit(function: Callable[..., Any], fixtures: dict[str, Any]) -> Future[Any]:
     future: Future[Any] = Future()
+    # A check that is not applicable never asks: what it would have been told is no error of the run.
+    future.add_done_callback(lambda _: None)
 
     def work() -> None:
         try:
@@ -98,6 +101,10 @@ class Prefetcher:
         wanted = _find_fixtures(session.items) if _names else {}
         if not wanted:
             return
+        if any(quiet for _, quiet in wanted.values()) and (
+            preparation := get_preparation(session.config)
+        ):
+            wait([preparation], _QUIET)
         # Fixtures of session scope can be made once the session itself is set up.
         session._setupstate.setup(session)  # type: ignore[arg-type]  # noqa: SLF001  # pytest has no public way
         for name, (item, quiet) in sorted(wanted.items(), key=lambda entry: not entry[1][1]):

@@ -112,7 +112,7 @@ class CheckRunner:
         check.begin_call()
         with (
             hold_lock(item.config, exclusive=check.spec.exclusive),
-            watch_body(item, check.attempt),
+            watch_body(item, check),
         ):
             try:
                 yield from _translate_errors(check, "call")
@@ -178,6 +178,7 @@ class CheckRunner:
         if not check.spec.thresholds and self._run.mode is not Mode.MIXED:
             return
         results = evaluate_thresholds(check.spec.thresholds, check.attempt.series.values())
+        check.attempt.thresholds = results
         failed = [result for result in results if result.outcome in _FAILING]
         if failed:
             check.note_outcome("call", PhaseOutcome.THRESHOLDS, "")
@@ -310,9 +311,10 @@ def _phase_outcome(
         return outcome, expected.removeprefix("reason: ") or "no reason given"
     if noted is not None:
         return noted
-    if error is None and report.when == "call":
-        # A hook of another plugin that catches what the body raised must not make it pass.
-        error, attempt.raised = attempt.raised, None
+    if report.when == "call" and (error is None or _is_skip(error)):
+        # A hook of another plugin that catches what the body raised must not make it pass, or skip.
+        raised, attempt.raised = attempt.raised, None
+        error = error if raised is None or (error and _is_skip(raised)) else raised
     if error is not None:
         return _explain_error(attempt, report.when, error)
     return (
@@ -324,13 +326,17 @@ def _explain_error(
     attempt: Attempt, when: str | None, error: BaseException
 ) -> tuple[PhaseOutcome, str]:
     """Return what an error says of a phase: of the body's own phase it may be from before or after it."""
-    if isinstance(error, (pytest.skip.Exception, SkipTest)):
+    if _is_skip(error):
         return PhaseOutcome.SKIPPED, str(getattr(error, "msg", None) or error)
     if when == "call" and attempt.body_started is False:
         return PhaseOutcome.UNAVAILABLE, f"its body never ran: {summarize(error)}"
     if when == "call" and attempt.body_started and not attempt.raised and _is_tear_down(error):
         return PhaseOutcome.UNAVAILABLE, f"its tear-down failed: {summarize(error)}"
     return PhaseOutcome.FAILED, summarize(error)
+
+
+def _is_skip(error: BaseException) -> bool:
+    return isinstance(error, (pytest.skip.Exception, SkipTest, NotApplicable))
 
 
 def _is_tear_down(error: BaseException) -> bool:

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_flowhealth.domain.checks import CheckRun, CheckSpec, Phase, PhaseOutcome
 from pytest_flowhealth.domain.measurements import Series
+from pytest_flowhealth.domain.thresholds import ThresholdResult
 from pytest_flowhealth.plugin.reporting.messages import safe_repr, summarize
 
 
@@ -33,6 +34,7 @@ class Attempt(msgspec.Struct):
     phases: list[Phase] = []
     outcomes: dict[str, tuple[PhaseOutcome, str]] = {}
     doubts: list[str] = []
+    thresholds: tuple[ThresholdResult, ...] | None = None
     body_started: bool | None = None
     raised: BaseException | None = None
     waived: bool = False
@@ -45,12 +47,17 @@ class RunningCheck:
 
     Whoever runs the check again (this plugin's --health-retry, pytest-rerunfailures, flaky) makes
     a new attempt: a second set-up or a second call of the same item is one.
+
+    Args:
+        spec: What it declares.
+        body: Its test function, as pytest collected it.
     """
 
-    __slots__ = ("attempt", "attempts", "earlier", "spec")
+    __slots__ = ("attempt", "attempts", "code", "earlier", "spec")
 
-    def __init__(self, spec: CheckSpec) -> None:
+    def __init__(self, spec: CheckSpec, body: object = None) -> None:
         self.spec = spec
+        self.code = getattr(body, "__code__", None)
         self.attempt = Attempt()
         self.attempts = 1
         self.earlier: list[str] = []
@@ -111,6 +118,7 @@ class RunningCheck:
             blocked_by=attempt.blocked_by,
             depends=tuple(attempt.depends),
             doubts=tuple(attempt.doubts),
+            thresholds=attempt.thresholds,
         )
 
 

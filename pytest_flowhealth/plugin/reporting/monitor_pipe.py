@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -86,16 +87,16 @@ class MonitorPipe:
         """Send the verdict, and what the history keeps of it."""
         from pytest_flowhealth.history.run_record import make_run_record
 
-        report = encode_report(document)
         uid = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
-        entry = make_run_record(document.health, report, self._run.samples, "", uid)
+        entry = make_run_record(document.health, b"", self._run.samples, "", uid)
         protocol.write_frame(
             self._pipe,
             RoundFinished(
-                report=msgspec.Raw(report),
+                health=document.health,
+                document=zlib.compress(encode_report(document)),
                 problems=self._run.reported_problems,
                 exit_code=document.health.exit_code,
-                entry=msgspec.msgpack.encode(entry),
+                entry=entry,
             ),
         )
         return None
@@ -106,7 +107,9 @@ class MonitorPipe:
         report = document.health
         protocol.write_frame(
             pipe,
-            RoundFinished(msgspec.Raw(encode_report(document)), report.reasons, report.exit_code),
+            RoundFinished(
+                *(report, zlib.compress(encode_report(document)), report.reasons, report.exit_code)
+            ),
         )
 
     def _find_blocked(self, root: str) -> tuple[str, ...]:

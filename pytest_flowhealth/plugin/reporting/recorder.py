@@ -113,8 +113,14 @@ class Recorder:
             self._receive(nodeid, msgspec.json.decode(text, type=CheckResult))
 
     def _receive(self, nodeid: str, result: CheckResult) -> None:
-        self._run.results[nodeid] = result
+        self._keep_worst(nodeid, result)
         self._run.config.hook.pytest_flowhealth_check_result(result=result)
+
+    def _keep_worst(self, nodeid: str, result: CheckResult) -> None:
+        """Keep a worker's result; of several (--dist each runs a check on every worker) the worst."""
+        known = self._run.results.get(nodeid)
+        if known is None or result.outcome.severity >= known.outcome.severity:
+            self._run.results[nodeid] = result
 
     # -- what goes wrong around the checks
 
@@ -173,7 +179,8 @@ class Recorder:
     def _merge(self, output: WorkerOutput) -> None:
         run = self._run
         run.specs.update(output.specs)
-        run.results.update(output.results)
+        for nodeid, result in output.results.items():
+            self._keep_worst(nodeid, result)
         run.problems += output.problems
         run.skipped_files.update(output.skipped_files)
         run.not_requested = run.not_requested or output.not_requested

@@ -6,7 +6,7 @@ import datetime
 import os
 import platform
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,12 @@ def build_report(run: HealthRun, pytest_exit: int) -> Document:
     if run.history:
         results, comparisons = run.history.compare_results(results, run.samples)
         trends = run.history.find_trends(results, run.samples)
-    problems = [*run.problems, *_find_problems(run, results, pytest_exit)]
+    checks = attribute_root_causes(results)
+    problems = [*run.problems, *_find_problems(run, checks, pytest_exit)]
     clean = run.sanitizer
     problems = [clean.problem(problem) for problem in dict.fromkeys(problems)]
     run.reported_problems = tuple(problem.text for problem in problems)
-    verdict = derive_verdict(attribute_root_causes(results), problems)
+    verdict = derive_verdict(checks, problems)
     allowed = run.config.option.health_allow == verdict.status.value
     duration = time.perf_counter() - run.start
     report = Report(
@@ -126,7 +127,7 @@ def _complete_results(run: HealthRun) -> Iterator[CheckResult]:
 
 
 def _find_problems(
-    run: HealthRun, results: list[CheckResult], pytest_exit: int
+    run: HealthRun, checks: Sequence[CheckResult], pytest_exit: int
 ) -> Iterator[RunProblem]:
     """Yield what went wrong around the checks."""
     # Nobody knows which checks a file holds that skipped itself at import.
@@ -140,7 +141,7 @@ def _find_problems(
     found = [
         *skipped,
         *_find_test_problems(run),
-        *_find_requirements_only(run, results),
+        *_find_requirements_only(run, checks),
     ]
     yield from found
     if not found and not run.problems:
@@ -158,13 +159,13 @@ def _find_test_problems(run: HealthRun) -> Iterator[RunProblem]:
             yield RunProblem(f"{nodeid}, which is not a check, failed", Status.UNHEALTHY)
 
 
-def _find_requirements_only(run: HealthRun, results: list[CheckResult]) -> Iterator[RunProblem]:
+def _find_requirements_only(run: HealthRun, checks: Sequence[CheckResult]) -> Iterator[RunProblem]:
     """Yield a problem if only what a requested component requires was checked, not the component."""
     requested = set() if run.monitor else set(run.config.option.health_component)
-    ours = [result for result in results if result.component in requested]
+    ours = [result for result in checks if result.component in requested]
     if (
         requested
-        and len(ours) < len(results)
+        and len(ours) < len(checks)
         and all(result.outcome is Outcome.SKIP for result in ours)
     ):
         yield RunProblem(f"every check of {', '.join(sorted(requested))} was skipped")

@@ -54,7 +54,7 @@ _NAMED_AT_ONCE = 10
 
 
 class BuildProblem(msgspec.Struct, frozen=True):
-    """A file that is missing or broken, and what to do about it, if that is known."""
+    """A file that is missing or broken; the first of several also has the remedy, if one is known."""
 
     message: str
     remedy: str | None = None
@@ -149,7 +149,7 @@ def parse_build(project: NpmProject, state: BuildState) -> ParsedFiles:
     for (file, runner), error in zip(files, results, strict=True):
         if isinstance(error, MeasurementUnavailable) and file.path.suffix in TYPED_ENDINGS:
             unparsed.append(error.message)
-        elif isinstance(error, MeasurementUnavailable) and runner == "tool":
+        elif isinstance(error, MeasurementUnavailable) and runner in {"tool", "tsx"}:
             warnings.append(error.message)
         elif error:
             errors.append(error)
@@ -198,7 +198,7 @@ class _Finder:
             if missing:
                 problem: str | None = f"{missing.message} ({need.origin}: {need.command})"
             else:
-                problems = [self._add(path, need.origin, _runner_of(need)) for path in found]
+                problems = [self._add(path, need.origin, need.runner) for path in found]
                 problem = next(filter(None, problems), None)
                 self.state.folders.extend([] if found else [need.path or need.command])
             if problem is None or need in plan.builds:
@@ -214,7 +214,7 @@ class _Finder:
             {
                 "folder": str(need.folder),
                 "path": need.path if need.kind == "module" else None,
-                "tool": need.runner == "tool",
+                "tool": need.runner != "node",
             }
             for need in needs
         ]
@@ -303,14 +303,10 @@ class _Finder:
     def _report(self, message: str, path: Path, *, is_certain: bool) -> None:
         problems = self.state.problems if is_certain else self.state.warnings
         if all(problem.message != message for problem in problems):
-            # Asking git takes some milliseconds for each file.
-            few = len(problems) < _NAMED_AT_ONCE
-            remedy = find_remedy(self._root, self._layout, path) if few else None
+            # One remedy is shown, and each file of which git is asked takes some milliseconds.
+            is_wanted = len(problems) < _NAMED_AT_ONCE and not any(each.remedy for each in problems)
+            remedy = find_remedy(self._root, self._layout, path) if is_wanted else None
             problems.append(BuildProblem(message, remedy))
-
-
-def _runner_of(need: Need) -> Runner:
-    return "node" if need.runner == "node" else "tool"
 
 
 def _dependencies(manifest: dict[str, Any]) -> set[str]:

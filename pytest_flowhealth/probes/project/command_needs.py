@@ -49,7 +49,7 @@ class Need(msgspec.Struct, frozen=True):
     folder: Path
     kind: NeedKind
     path: str = ""
-    runner: Literal["node", "tool"] = "node"
+    runner: Literal["node", "tsx", "tool"] = "node"
     certain: bool = True
     output: FrameworkOutput | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +43,18 @@ class NpmProject:
     def close(self) -> None:
         """End the Node process with its children."""
         self._agent.close()
+
+    def prepare(self, *questions: str, seconds: float = 30) -> Future[Any]:
+        """Start the Node process and let it load what it needs for questions that will be asked.
+
+        Args:
+            questions: Modules in agent/, such as "tree".
+            seconds: The time limit.
+
+        Returns:
+            What is done when Node has nothing more to do.
+        """
+        return self._agent.ask("prepare", seconds=seconds, questions=questions)
 
     def layout(self, *, seconds: float = 30) -> Layout:
         """Return the project's packages and its package manager."""

@@ -178,8 +178,8 @@ VALUE_OPTIONS: dict[str, frozenset[str]] = {
 """Options, by program, whose value is the next word."""
 
 _ALWAYS = frozenset(("",))
-FILE_RUNNERS: dict[str, tuple[frozenset[str], Literal["node", "tool"]]] = {
-    "tsx": (frozenset(("", "watch")), "tool"),
+FILE_RUNNERS: dict[str, tuple[frozenset[str], Literal["node", "tsx", "tool"]]] = {
+    "tsx": (frozenset(("", "watch")), "tsx"),
     "ts-node": (_ALWAYS, "tool"),
     "ts-node-esm": (_ALWAYS, "tool"),
     "ts-node-dev": (_ALWAYS, "tool"),

@@ -11,8 +11,8 @@ from pytest_flowhealth.errors import CheckFailed, FlowHealthError, MeasurementUn
 from pytest_flowhealth.probes.project.npm_project import NpmProject
 from pytest_flowhealth.probes.project.source_file import SourceFile
 
-Runner = Literal["node", "either", "tool"]
-"""Who reads a file: Node as it is; something that loads it as a script or as a module; or a tool such
+Runner = Literal["node", "tsx", "either", "tool"]
+"""Who reads a file: Node as it is, or with tsx; something that loads it as a script or as a module; or a tool such
 as a bundler, which may take more than Node does."""
 
 TYPED_ENDINGS = frozenset((".ts", ".cts", ".mts", ".tsx"))

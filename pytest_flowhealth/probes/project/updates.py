@@ -48,9 +48,11 @@ class Behind(msgspec.Struct, frozen=True):
 class Outdated(msgspec.Struct, frozen=True):
     """The direct dependencies that are behind or deprecated.
 
-    `unread`: those of which the registry tells nothing.
+    `unread`: those of which the registry tells nothing. `remedy`: the command that installs the
+    latest major versions, None if none is behind.
     """
 
     behind: list[Behind]
     deprecated: list[Deprecated]
     unread: list[str]
+    remedy: str | None = None

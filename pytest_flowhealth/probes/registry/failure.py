@@ -56,14 +56,12 @@ class Failure(msgspec.Struct, frozen=True):
         why: What is wrong, as a sentence that begins with the dependency.
         dependency: What could not be had, as ``name@range``; "" where npm does not say.
         asked_by: Who asks for it, as ``name@version``, the first of them; "" where npm does not say.
-        remedy: What shows more.
     """
 
     code: str
     why: str
     dependency: str = ""
     asked_by: str = ""
-    remedy: str = ""
 
 
 def failure(done: Completed, package: str) -> Failure:
@@ -76,10 +74,10 @@ def failure(done: Completed, package: str) -> Failure:
     code, summary = str(error.get("code", "")), str(error.get("summary", ""))
     message = one_line(f"{summary} {error.get('detail', '')}" if code.isdecimal() else summary, 400)
     if code in _ABSENT or code in _UNFIT:
-        return _of_dependency(done, code, f"{summary}\n{error.get('detail', '')}", package)
+        return _of_dependency(done, code, f"{summary}\n{error.get('detail', '')}")
     if code == _CONFLICT:
         why = f"what it asks for can't be had together: {message}"
-        return Failure(code, why, remedy=f"npm install {package} shows which packages disagree")
+        return Failure(code, why)
     if "command failed" in summary:
         return _of_script(done, code, message)
     what = message or f"it ended with code {done.returncode}"
@@ -88,16 +86,14 @@ def failure(done: Completed, package: str) -> Failure:
     )
 
 
-def _of_dependency(done: Completed, code: str, words: str, package: str) -> Failure:
+def _of_dependency(done: Completed, code: str, words: str) -> Failure:
     wanted = _wanted(done.stderr, words)
     asked_by = _asker(done.stderr, wanted)
     named = wanted or "a dependency"
     why = f"{named} {(_ABSENT | _UNFIT)[code]}"
     if asked_by:
         why += f"; {asked_by} asks for it"
-    name = wanted[0] + wanted[1:].partition("@")[0] if wanted else package
-    remedy = f"npm view {name} versions" if code == "ETARGET" else f"npm view {name}"
-    return Failure(code, why, wanted, asked_by, remedy)
+    return Failure(code, why, wanted, asked_by)
 
 
 def _of_script(done: Completed, code: str, message: str) -> Failure:
@@ -116,7 +112,7 @@ def _of_script(done: Completed, code: str, message: str) -> Failure:
     why = f"a script of {wanted or 'a package'} fails: {message}"
     if asked_by:
         why += f"; {asked_by} asks for it"
-    return Failure(code, why, wanted, asked_by, "npm install --foreground-scripts shows its output")
+    return Failure(code, why, wanted, asked_by)
 
 
 def _error(done: Completed) -> dict[str, Any]:

@@ -171,9 +171,7 @@ def _packed(root: Path, place: _Place) -> Path:
     if done.returncode or len(archives) != 1:
         lines = [line for line in done.stderr.splitlines() if "error" in line.lower()]
         reason = (lines or [f"it ended with code {done.returncode}"])[0]
-        raise CheckFailed(
-            f"the working tree can't be packed: {reason[:300]}", remedy="npm pack --dry-run"
-        )
+        raise CheckFailed(f"the working tree can't be packed: {reason[:300]}")
     return archives[0]
 
 

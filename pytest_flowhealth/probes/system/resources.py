@@ -7,6 +7,7 @@ has, the group is what runs out first: each figure names its scope.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -107,8 +108,9 @@ def measure_cpu(
     root: Path = Path("/"),
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
+    own_seconds: Callable[[], float] | None = None,
 ) -> Cpu:
-    """Return the CPU time in use during `interval` seconds from now.
+    """Return the CPU time that other processes use during `interval` seconds from now.
 
     The machine's share counts the CPUs that this process may run on; a group's
     is its use of its quota (more than 100 % for a moment, with a burst).
@@ -118,11 +120,13 @@ def measure_cpu(
         root: Where `cgroup` finds proc and the mounts.
         clock: Seconds that only go up.
         sleep: Waits.
+        own_seconds: Returns the CPU time that does not count; by default that of this process and
+            the processes below it.
 
     Raises:
         MeasurementUnavailable: The figures can't be read, or did not move.
     """
-    meter = CpuMeter(root=root, clock=clock)
+    meter = CpuMeter(root=root, clock=clock, own_seconds=own_seconds or read_own_seconds)
     sleep(interval)
     return meter.read()
 
@@ -133,15 +137,20 @@ class CpuMeter:
     Args:
         root: Where `cgroup` finds proc and the mounts.
         clock: Seconds that only go up.
+        own_seconds: Returns CPU time that does not count.
 
     Raises:
         MeasurementUnavailable: The figures can't be read.
     """
 
     def __init__(
-        self, *, root: Path = Path("/"), clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        root: Path = Path("/"),
+        clock: Callable[[], float] = time.monotonic,
+        own_seconds: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        self._root, self._clock = root, clock
+        self._root, self._clock, self._own_seconds = root, clock, own_seconds
         self.groups = True
         """Whether control groups are looked at; not where it is known that none has a limit."""
         self._last = self._now()
@@ -152,16 +161,13 @@ class CpuMeter:
         Raises:
             MeasurementUnavailable: The figures can't be read, or did not move.
         """
-        (begin, before, groups_before), self._last = (
-            self._last,
-            self._now(),
-        )
-        now, after, groups = self._last
-        found = [Cpu(_busy(before, after), "machine")]
+        (begin, before, groups_before, own_before), self._last = self._last, self._now()
+        now, after, groups, own_after = self._last
+        own = own_after - own_before
+        found = [Cpu(_busy(before, after, own), "machine")]
         found += [
             Cpu(
-                100.0
-                * (groups[quota.group] - groups_before[quota.group])
+                max(0.0, 100.0 * (groups[quota.group] - groups_before[quota.group] - own))
                 / (quota.cpus * (now - begin)),
                 f"control group {quota.group}",
             )
@@ -170,9 +176,19 @@ class CpuMeter:
         ]
         return max(found, key=lambda cpu: cpu.used)
 
-    def _now(self) -> tuple[float, list[tuple[float, float]], dict[str, float]]:
+    def _now(self) -> tuple[float, list[tuple[float, float]], dict[str, float], float]:
         groups = cgroup.cpu_seconds(self._root) if self.groups else {}
-        return self._clock(), _cpu_times(), groups
+        return self._clock(), _cpu_times(), groups, self._own_seconds()
+
+
+def read_own_seconds() -> float:
+    """Return the CPU time of this process and of all that it has started, in seconds."""
+    seconds = 0.0
+    this = psutil.Process()
+    for process in (this, *this.children(recursive=True)):
+        with contextlib.suppress(psutil.Error):  # it has just ended: its parent has its time
+            seconds += sum(process.cpu_times()[:4])  # user, system, and of children that ended
+    return seconds
 
 
 def _cpu_times() -> list[tuple[float, float]]:
@@ -194,8 +210,8 @@ def _busy_and_total(times: dict[str, float]) -> tuple[float, float]:
     return total - times.get("idle", 0.0) - times.get("iowait", 0.0), total
 
 
-def _busy(before: list[tuple[float, float]], after: list[tuple[float, float]]) -> float:
-    busy = sum(times[0] for times in after) - sum(times[0] for times in before)
+def _busy(before: list[tuple[float, float]], after: list[tuple[float, float]], own: float) -> float:
+    busy = sum(times[0] for times in after) - sum(times[0] for times in before) - own
     total = sum(times[1] for times in after) - sum(times[1] for times in before)
     if total <= 0:
         raise MeasurementUnavailable("CPU times did not move between two readings")

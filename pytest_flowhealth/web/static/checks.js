@@ -11,10 +11,12 @@ export function checkList() {
   const search = h("input", { type: "search", name: "search", placeholder: "name or message", oninput: () => begin() });
   const failing = h("input", { type: "checkbox", name: "failing", onchange: () => begin() });
   const component = h("select", { name: "component", onchange: () => begin() }, h("option", { value: "" }, "all"));
+  const tag = h("select", { name: "tag", onchange: () => begin() }, h("option", { value: "" }, "all"));
+  const tagged = h("label", { hidden: true }, "Tag ", tag);
   const found = h("p", { class: "quiet small", role: "status" });
   const list = h("ul", { class: "plain checks" });
   const more = h("button", { hidden: true, onclick: () => { shown += PAGE; update(); } }, `Show ${PAGE} more`);
-  const form = h("form", { class: "inline", role: "search", onsubmit: (event) => event.preventDefault() }, h("label", {}, "Search ", search), h("label", {}, "Component ", component), h("label", {}, failing, " only with problems"));
+  const form = h("form", { class: "inline", role: "search", onsubmit: (event) => event.preventDefault() }, h("label", {}, "Search ", search), h("label", {}, "Component ", component), tagged, h("label", {}, failing, " only with problems"));
   const element = h("section", { "aria-labelledby": "checks", data: { test: "checks" } }, h("h2", { id: "checks" }, "Checks"), form, found, list, more);
   let shown = PAGE;
   const begin = () => {
@@ -25,16 +27,23 @@ export function checkList() {
     const every = below("check:");
     element.hidden = every.length < MANY;
     if (element.hidden) return;
-    const names = [...new Set(every.map((check) => check.component))].sort();
-    if (component.options.length !== names.length + 1) component.replaceChildren(h("option", { value: "" }, "all"), ...names.map((name) => h("option", { value: name, selected: name === component.value }, name)));
+    offer(component, every.map((check) => check.component));
+    offer(tag, every.flatMap((check) => check.tags ?? []));
+    tagged.hidden = tag.options.length === 1;
     const words = search.value.trim().toLowerCase();
-    const matching = every.filter((check) => (!words || `${check.id} ${check.message ?? ""}`.toLowerCase().includes(words)) && (!component.value || check.component === component.value) && (!failing.checked || ORDER[check.outcome] < 3));
+    const matching = every.filter((check) => (!words || `${check.id} ${check.message ?? ""}`.toLowerCase().includes(words)) && (!component.value || check.component === component.value) && (!tag.value || check.tags?.includes(tag.value)) && (!failing.checked || ORDER[check.outcome] < 3));
     const rows = grouped(matching);
     say(found, `${matching.length} of ${every.length} checks${rows.length < matching.length ? ` in ${rows.length} rows: parametrised checks are grouped` : ""}`);
     keep(list, rows.slice(0, shown), (row) => row.name, make, refresh);
     more.hidden = rows.length <= shown;
   };
   return { element, update };
+}
+
+function offer(select, values) {
+  const names = [...new Set(values)].sort();
+  if (select.options.length === names.length + 1 && names.every((name, index) => select.options[index + 1].value === name)) return;
+  select.replaceChildren(h("option", { value: "" }, "all"), ...names.map((name) => h("option", { value: name, selected: name === select.value }, name)));
 }
 
 // Parametrised checks of one function are one row, with the worst outcome; those with a problem stand for themselves.

@@ -75,7 +75,13 @@ export function duration(seconds) {
   return `${Math.round(seconds / 8640) / 10} d`;
 }
 
-export const ago = (at) => (at ? `${duration(Math.max(1, Math.round(now() - at)))} ago` : "never");
+// Seconds that clocks and messages may differ by.
+const TOLERANCE = 10;
+
+export function ago(at) {
+  if (!at) return "never";
+  return at > now() + TOLERANCE ? "before the clock was set back" : `${duration(Math.max(1, Math.round(now() - at)))} ago`;
+}
 
 export function limit(threshold) {
   const side = threshold.better === "higher" ? "below" : "above";

@@ -54,6 +54,7 @@ function take(connection, message) {
   if (connection !== socket) return;
   // What it sends on connecting may be old: then it lives when it goes on from there.
   const fresh = message.age === undefined ? message.type !== "snapshot" && message.seq > seq : message.age !== null && 1000 * message.age < STALE;
+  if (fresh) setClock(message.at + (message.age ?? 0));
   if (message.type === "snapshot") {
     epoch = message.epoch;
     replace(message.state);
@@ -67,7 +68,6 @@ function take(connection, message) {
   seq = message.seq;
   if (!fresh) return;
   last = message.at;
-  setClock(message.at + (message.age ?? 0));
   heard = performance.now();
   pause = 500;
   setSilentSince(null);

@@ -1,5 +1,6 @@
 """Delivery to real servers: receivers do not wait for each other, and a fault is reported once."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,6 @@ from pytest_flowhealth.alerts.outbox import Outbox
 from pytest_flowhealth.config.alerts import Receiver
 from tests.kit.alerts import ORIGIN, message
 from tests.kit.http import Reply
-from tests.kit.waiting import wait_for
 from tests.kit.webhook import ACCEPTED, WebhookServer
 
 
@@ -33,14 +33,18 @@ def deliver(
         for name, server in zip(("ops", "other"), servers, strict=False)
     ]
     courier = Dispatcher(outbox, receivers, {}, {}, lambda _: (), ORIGIN)
+    return asyncio.run(tick_until(courier, done, now))
+
+
+async def tick_until(
+    courier: Dispatcher, done: Callable[[], bool], now: Callable[[], float] = lambda: 0.0
+) -> list[str]:
+    """Let a dispatcher deliver until something is so; return the problems reported."""
     problems: list[str] = []
-
-    def ended() -> bool:
-        problems.extend(courier.tick(now()))
-        return done()
-
-    wait_for(ended, message=lambda: problems)
-    return problems + courier.close(0.0, now())
+    while not done():
+        problems += await courier.tick(now())
+        await asyncio.sleep(0.01)
+    return problems + await courier.close(0.0, now())
 
 
 def test_outage_and_its_end_are_each_reported_once(server: WebhookServer) -> None:
@@ -65,11 +69,7 @@ def test_state_of_each_message_is_known_and_a_refusal_delays_none(server: Webhoo
         outbox, [Receiver("ops", "webhook", server.url)], {}, {}, lambda _: (), ORIGIN
     )
 
-    def is_tried() -> bool:
-        courier.tick(0)
-        return len(server.requests) == 3 and bool(courier.outages)
-
-    wait_for(is_tried)
+    asyncio.run(tick_until(courier, lambda: len(server.requests) == 3 and bool(courier.outages)))
 
     found = {one.id: (one.state, one.error) for one in courier.deliveries()}
     assert found["1"] == ("refused", "HTTP 400 Bad Request")

@@ -122,8 +122,8 @@ def test_errors_of_the_console_and_missing_files_are_named_without_a_query(
 def test_a_page_that_does_not_come_to_rest_is_trouble(
     web: Web, visit: Visit, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
-    # One second of the clock passes with each look, of which there are twenty a second.
-    clock = SimpleNamespace(monotonic=itertools.count().__next__)
+    # Three seconds of the clock pass with each look, of which there are twenty a second.
+    clock = SimpleNamespace(monotonic=itertools.count(step=3).__next__)
     monkeypatch.setattr(browser_worker, "time", clock)
     pages = {"/": html(f"{QUIET}<script>setTimeout(() => {{ {script} }}, 100)</script>")}
     server = web(pages)

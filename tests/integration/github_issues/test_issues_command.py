@@ -136,7 +136,7 @@ def test_a_monitor_without_a_page_opens_an_issue(github: GitHubServer, tmp_path:
     more = f'[github]\nrepository = "acme/shop"\napi = "{github.url}"\n'
     with own_project(tmp_path / "shop", more, FLOWHEALTH_GITHUB_TOKEN=TOKEN) as monitor:
         add_reports(monitor.history)
-        monitor.start("--health-component", "own", interval="1s")
+        monitor.start("--health-component", "own", interval="1h")
         monitor.until(lambda: monitor.events("issue"))
         (event,) = monitor.events("issue")
         assert (event["done"], event["fingerprint"]) == ("opened", BASE.fingerprint)
@@ -150,7 +150,7 @@ def test_a_monitor_opens_one_issue_and_finds_it_after_its_history_was_lost(
     more = f'[github]\nrepository = "acme/shop"\napi = "{github.url}"\n'
     with site(tmp_path / "shop", more, FLOWHEALTH_GITHUB_TOKEN=TOKEN) as shop:
         add_reports(shop.monitor.history)
-        shop.start()
+        shop.start(interval="1h")
         shop.monitor.until(lambda: shop.monitor.events("issue"))
         (event,) = shop.monitor.events("issue")
         assert (event["done"], event["fingerprint"]) == ("opened", BASE.fingerprint)
@@ -159,7 +159,7 @@ def test_a_monitor_opens_one_issue_and_finds_it_after_its_history_was_lost(
 
         shop.monitor.history.unlink()
         add_reports(shop.monitor.history)
-        shop.start()
+        shop.start(interval="1h")
         shop.monitor.until(lambda: len(shop.monitor.events("issue")) == 2)
         assert shop.monitor.events("issue")[1]["done"] == "found"
         assert len(github.issues) == len(github.posts("/issues")) == 1

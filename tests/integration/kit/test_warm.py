@@ -34,12 +34,9 @@ CASES = {
         "import warnings\ndef test_it():\n    warnings.warn('mind')\n    assert 1 == 2\n",
         ("-v",),
     ),
-    "an option that is unknown": (GOOD, ("--no-such-option",)),
     "Ctrl-C": ("def test_it(): os.kill(os.getpid(), signal.SIGINT)\n", ()),
     "SIGTERM": ("def test_it(): os.kill(os.getpid(), signal.SIGTERM)\n", ()),
     "os._exit in a health check": (GOOD + "    os._exit(0)\n", ("--health",)),
-    "SystemExit": ("raise SystemExit(5)\n", ()),
-    "os.execv": ("def test_it(): os.execv('/bin/echo', ['echo', 'other'])\n", ("-s",)),
     "the end of the interpreter": (
         "atexit.register(os._exit, 9)\natexit.register(os.write, 1, b'atexit')\nthreading.Thread("
         "target=lambda: (threading.main_thread().join(), os.write(1, b'thread'))).start()\n" + GOOD,

@@ -2,7 +2,6 @@
 
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import psutil
 import pytest
@@ -143,25 +142,3 @@ def test_rounds_leave_no_process_and_no_open_file_behind(own: Monitor) -> None:
 
     # The history is open while something is written to it.
     own.until(lambda: not own.children() and parent.num_fds() <= before + 1)
-
-
-@pytest.mark.parametrize(
-    "option", ["--ff --lf", "--sw", "--nf --cache-clear", "-x --pdb", "--maxfail=1 -n 2", "-qqq"]
-)
-def test_projects_options_neither_select_checks_nor_end_a_round_early(
-    tmp_path: Path, option: str
-) -> None:
-    with own_project(tmp_path / "app") as monitor:
-        (monitor.project / "pytest.ini").write_text(f"[pytest]\naddopts = {option}\n")
-        monitor.mode("broken, also quiet")
-        monitor.start(*OWN_ONLY)
-        (failed,) = monitor.rounds(1)[:1]
-        monitor.mode("ok")
-        monitor.until(lambda: monitor.events("round")[-1]["status"] == "healthy")
-        monitor.forget()
-
-        monitor.rounds(1)
-
-        assert [one.partition(":")[0] for one in failed["reasons"]] == ["own.switch", "own.quiet"]
-        assert monitor.events("round")[-1]["reasons"] == []
-        assert not (monitor.project / ".pytest_cache").exists()

@@ -58,6 +58,10 @@ CONFTESTS = {
     "a loop that does nothing": "def pytest_runtestloop(session):\n    return True",
     "a protocol that does nothing": "def pytest_runtest_protocol(item):\n    return True",
     "a call that does nothing": "def pytest_pyfunc_call():\n    return True",
+    "another function in its place": (
+        "def pytest_collection_modifyitems(items):\n    items[0].obj = lambda: None"
+    ),
+    "another function at the set-up": "def pytest_runtest_setup(item):\n    item.obj = lambda: None",
     "exit while collecting": (
         "def pytest_collection_modifyitems():\n    pytest.exit('x', returncode=0)"
     ),

@@ -1,10 +1,12 @@
 """The bundled checks are collected without a path, whatever the target's own pytest settings are."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from pytest_flowhealth.plugin.collection import bundled
+from tests.kit.projects import write_program
 from tests.kit.runs import RunChecks
 
 QUICK = set(bundled.QUICK)
@@ -92,6 +94,7 @@ def test_a_run_of_one_component_imports_nothing_of_the_others(
         path=(),
         files=files,
         env={"LOADED": str(tmp_path / "loaded"), "PYTHONPATH": str(tmp_path)},
+        fresh=True,
     )
 
     result.assert_healthy()
@@ -131,3 +134,26 @@ def test_names_of_components_that_are_not_collected_are_known(
 
     assert result.exit_code == 4
     assert words in result.err
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")
+@pytest.mark.parametrize(
+    ("options", "starts"),
+    [
+        (("--health-component", "redis"), 0),
+        (("--health-component", "configuration"), 1),
+        (("--collect-only",), 0),
+    ],
+)
+def test_node_is_started_once_and_only_for_checks_that_ask_it(
+    run_checks: RunChecks, tmp_path: Path, options: tuple[str, ...], starts: int
+) -> None:
+    log = tmp_path / "started"
+    log.touch()
+    path = write_program(
+        tmp_path / "bin", "node", f'echo "$PPID" >> {log}\nexec {shutil.which("node")} "$@"'
+    )
+
+    run_checks("", *options, path=(), env={"PATH": path})
+
+    assert len(log.read_text().splitlines()) == starts

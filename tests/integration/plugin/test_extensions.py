@@ -47,6 +47,7 @@ def test_checks_hooks_and_format_of_another_distribution(
         *("--health", "--pyargs", "flowhealth_example.checks", "--health-output=csv:out.csv"),
         *(*workers, "--example-log=log"),
         env=env,
+        fresh=bool(workers),
     )
 
     run.assert_healthy()

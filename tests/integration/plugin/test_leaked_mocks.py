@@ -14,14 +14,15 @@ MOCKS = (
 )
 
 
-@pytest.mark.parametrize(("ending", "code"), [("pass", 0), ("assert 0, 'down'", 2)])
 @pytest.mark.parametrize("mock", MOCKS)
-def test_a_mock_that_is_left_behind_changes_nothing(
-    run_checks: RunChecks, mock: str, ending: str, code: int
-) -> None:
-    result = run_checks(f"{CHECK}def test_it():\n    {mock}\n    {ending}\n")
+def test_a_mock_that_is_left_behind_changes_nothing(run_checks: RunChecks, mock: str) -> None:
+    down = "@pytest.mark.health('app')\ndef test_down():\n    assert 0, 'down'\n"
 
-    assert (result.exit_code, result.health["exit_code"]) == (code, code), result.text
+    result = run_checks(f"{CHECK}def test_it():\n    {mock}\n{down}")
+
+    assert (result.exit_code, result.health["exit_code"]) == (2, 2), result.text
+    assert result.outcomes == {"app.it": "pass", "app.down": "fail"}
+    assert len(result.reasons) == 1
 
 
 @pytest.mark.parametrize("mock", ["os.stat = lambda *a, **k: 1 / 0", "builtins.str = None"])

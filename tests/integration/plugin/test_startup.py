@@ -38,7 +38,7 @@ def test_another_plugin_that_ends_pytest_leaves_unknown(
 ) -> None:
     env = {"PYTHONPATH": str(tmp_path / "site")}
 
-    result = run_checks(GOOD, files=make_plugin(source), env=env, unguarded=True)
+    result = run_checks(GOOD, files=make_plugin(source), env=env, fresh=True, unguarded=True)
 
     assert result.exit_code in (3, 4), result.text
     assert result.health["status"] == "unknown"
@@ -75,7 +75,7 @@ def test_the_variable_for_options_counts_like_the_command_line(
     files = make_plugin(PLUGINS["sys.exit(0)"])
     env = {"PYTHONPATH": str(tmp_path / "site"), "PYTEST_ADDOPTS": "--health"}
 
-    result = run_checks(GOOD, health=False, files=files, env=env)
+    result = run_checks(GOOD, health=False, files=files, env=env, fresh=True)
 
     assert (result.exit_code, result.health["status"]) == (4, "unknown")
 
@@ -91,10 +91,9 @@ def test_an_ordinary_run_that_a_plugin_ends_is_left_alone(
     run_checks: RunChecks, tmp_path: Path
 ) -> None:
     files = make_plugin(PLUGINS["sys.exit(0)"])
+    env = {"PYTHONPATH": str(tmp_path / "site")}
 
-    result = run_checks(
-        GOOD, health=False, files=files, env={"PYTHONPATH": str(tmp_path / "site")}, report="none"
-    )
+    result = run_checks(GOOD, health=False, files=files, env=env, fresh=True, report="none")
 
     assert result.exit_code == 0
     assert (tmp_path / ".flowhealth/report.json").read_text() == OLD[".flowhealth/report.json"]

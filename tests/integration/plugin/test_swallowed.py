@@ -24,6 +24,15 @@ def pytest_runtest_call(item):
         return None
 """
 
+SKIPS_INSTEAD = CATCHES.replace("return None", "pytest.skip('not here')")
+CHANGES_THE_END = """
+import pytest
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main():
+    yield
+    return {code}
+"""
+
 CHANGES_THE_REPORT = """
 import pytest
 @pytest.hookimpl(wrapper=True, {order}=True)
@@ -51,11 +60,25 @@ def test_a_body_that_never_ran_is_unknown(run_checks: RunChecks) -> None:
     [
         CATCHES.format(order="tryfirst"),
         CATCHES.format(order="trylast"),
+        SKIPS_INSTEAD.format(order="tryfirst"),
+        SKIPS_INSTEAD.format(order="trylast"),
+        CHANGES_THE_END.format(code=0),
+        CHANGES_THE_END.format(code=1),
         CHANGES_THE_REPORT.format(order="trylast", outcome="passed"),
         CHANGES_THE_REPORT.format(order="tryfirst", outcome="passed"),
         CHANGES_THE_REPORT.format(order="trylast", outcome="skipped"),
     ],
-    ids=["caught first", "caught last", "passed last", "passed first", "skipped last"],
+    ids=[
+        *(
+            "caught first",
+            "caught last",
+            "skips first",
+            "skips last",
+            "exits with 0",
+            "exits with 1",
+        ),
+        *("passed last", "passed first", "skipped last"),
+    ],
 )
 def test_a_failure_that_a_hook_hides_counts(run_checks: RunChecks, conftest: str) -> None:
     result = run_checks(CHECKS, files={"conftest.py": conftest})

@@ -7,7 +7,9 @@ from tests.kit.runs import RunChecks
 CHECK = '@pytest.mark.health("app")\n'
 TASK = """
 import asyncio, logging, threading, warnings
+from concurrent import futures
 KEPT = []
+POOL = futures.ThreadPoolExecutor(1)
 async def fail():
     raise OSError("gone")
 def run(start):
@@ -30,29 +32,67 @@ ERRORS = {
         "threading.Thread(target=lambda: time.sleep(0.2) or 1 / 0).start()",
         "ZeroDivisionError: division by zero",
     ),
+    "a thread without an object": (
+        "import _thread; _thread.start_new_thread(lambda: 1 / 0, ()); time.sleep(0.1)",
+        "Exception ignored in thread started by",
+    ),
+    "a future": ("with POOL as pool:\n        pool.submit(lambda: 1 / 0)", "ZeroDivisionError"),
+    "a future that is kept": ("KEPT.append(POOL.submit(lambda: 1 / 0))", "ZeroDivisionError"),
+    "a future that is waited for": (
+        "futures.wait([POOL.submit(lambda: 1 / 0)])",
+        "Exception in a future: ZeroDivisionError: division by zero",
+    ),
+    "a future that ends after its check": (
+        "POOL.submit(lambda: time.sleep(0.2) or 1 / 0)",
+        "ZeroDivisionError",
+    ),
     "a result": ("return False", "it returned False in place of asserting"),
 }
-HIDDEN = {
-    "as it is": CHECK + "def test_it():\n    {}\n",
-    "by a mark": CHECK + "@pytest.mark.filterwarnings('ignore')\ndef test_it():\n    {}\n",
-    "in the check": CHECK
-    + "def test_it():\n    logging.disable(); warnings.simplefilter('ignore')\n    {}\n",
-}
+HIDE = "logging.disable(); warnings.simplefilter('ignore')"
 
 
 @pytest.mark.parametrize(("body", "words"), ERRORS.values(), ids=ERRORS.keys())
-@pytest.mark.parametrize("source", HIDDEN.values(), ids=HIDDEN.keys())
 def test_an_error_that_nobody_observed_is_a_reason(
-    run_checks: RunChecks, source: str, body: str, words: str
+    run_checks: RunChecks, body: str, words: str
 ) -> None:
-    result = run_checks(TASK + source.format(body), "-W", "ignore", unguarded=True)
+    source = f"{TASK}{CHECK}def test_it():\n    {HIDE}\n    {body}\n"
+
+    result = run_checks(source, "-W", "ignore", unguarded=True)
 
     assert (result.exit_code, result.health["status"]) == (3, "unknown"), result.text
     assert words in " ".join(result.reasons)
+
+
+@pytest.mark.parametrize("mark", ["", "@pytest.mark.filterwarnings('ignore')\n"])
+def test_every_error_that_nobody_observed_is_a_reason_beside_others(
+    run_checks: RunChecks, mark: str
+) -> None:
+    checks = [
+        f"{CHECK}{mark}def test_{number}():\n    {body}\n"
+        for number, (body, _) in enumerate(ERRORS.values())
+    ]
+
+    result = run_checks(TASK + "".join(checks), "-W", "ignore", unguarded=True)
+
+    reasons = " ".join(result.reasons)
+    assert [name for name, (_, words) in ERRORS.items() if words not in reasons] == []
 
 
 def test_an_error_that_was_observed_is_none(run_checks: RunChecks) -> None:
     body = "run(lambda loop: loop.create_task(fail()).add_done_callback(lambda t: t.exception()))"
     leaves = "threading.Thread(target=lambda: time.sleep(0.1) or sys.exit()).start()"
 
-    run_checks(f"{TASK}{CHECK}def test_it():\n    {body}\n    {leaves}\n").assert_healthy()
+    asks = "assert isinstance(POOL.submit(lambda: 1 / 0).exception(), ArithmeticError)"
+    maps = "with pytest.raises(ArithmeticError):\n        list(POOL.map(lambda x: 1 / x, [0]))"
+    source = f"{TASK}{CHECK}def test_it():\n    {body}\n    {leaves}\n    {asks}\n    {maps}\n"
+
+    run_checks(source).assert_healthy()
+
+
+def test_a_prefetched_answer_that_no_check_asks_for_is_no_error(run_checks: RunChecks) -> None:
+    source = (
+        "from pytest_flowhealth import prefetch\n@prefetch\ndef answer():\n    1 / 0\n"
+        f"{CHECK}def test_it(answer):\n    time.sleep(0.1)\n"
+    )
+
+    run_checks(source).assert_healthy()

@@ -84,3 +84,79 @@ def test_a_file_that_a_worker_cannot_import_is_a_reason(
 
     assert result.exit_code == 3, result.out
     assert "could not collect test_bad.py" in result.reasons[0]
+
+
+ENDINGS = {
+    "passes": ("", "pass"),
+    "fails": ("", "assert 0"),
+    "is_minor": (", critical=False", "assert 0"),
+    "skips": ("", "pytest.skip('not here')"),
+    "is_unknown": ("", "raise MeasurementUnavailable('no answer')"),
+    "is_expected": ("", "pytest.xfail('known')"),
+    "is_blocked": (", requires='base.fails'", "pass"),
+}
+"""How a requirement ends: further arguments of its marker, and its body."""
+
+FOLLOWERS = "".join(
+    f"""
+@pytest.mark.health("next", requires="base.{name}")
+def test_{name}():
+    {body}
+@pytest.mark.health("last", requires="next.{name}")
+def test_last_{name}():
+    pass
+"""
+    for name in ENDINGS
+    for body in ["pass" if name != "is_unknown" else "assert 0"]
+)
+REQUIREMENTS = "from pytest_flowhealth import MeasurementUnavailable\n" + "".join(
+    f"@pytest.mark.health('base'{more})\ndef test_{name}():\n    {body}\n"
+    for name, (more, body) in ENDINGS.items()
+)
+
+
+@pytest.mark.parametrize("dist", ["loadfile", "worksteal"])
+def test_a_requirement_that_another_worker_ran_counts_as_in_one_process(
+    run_checks: RunChecks, dist: str
+) -> None:
+    files = {"test_base.py": f"import pytest\n{REQUIREMENTS}"}
+    path = ("test_checks.py", "test_base.py")
+
+    alone = run_checks(FOLLOWERS, files=files, path=path)
+    shared = run_checks(FOLLOWERS, "-n", "2", f"--dist={dist}", files=files, path=path)
+
+    assert (shared.exit_code, shared.outcomes) == (alone.exit_code, alone.outcomes)
+    assert shared.blocked == alone.blocked
+    assert alone.blocked["last.last_is_blocked"] == "base.fails"
+
+
+def test_a_run_in_which_only_a_skipped_requirement_blocks_the_rest_is_unknown(
+    run_checks: RunChecks,
+) -> None:
+    skips = "import pytest\n@pytest.mark.health('base')\ndef test_it():\n    pytest.skip('no')\n"
+    follows = "@pytest.mark.health('app', requires='base.it')\ndef test_it():\n    pass\n"
+
+    result = run_checks(
+        follows,
+        *("-n", "2", "--dist=loadfile"),
+        files={"test_base.py": skips},
+        path=("test_checks.py", "test_base.py"),
+    )
+
+    assert (result.exit_code, result.reasons) == (3, ["every check was skipped"])
+
+
+def test_of_a_check_that_every_worker_runs_the_worst_result_counts(run_checks: RunChecks) -> None:
+    first_fails = (
+        "@pytest.mark.health('app')\ndef test_it(worker_id):\n"
+        "    if worker_id == 'gw0':\n        assert 0\n"
+        "    while not os.path.exists('failed'):\n        time.sleep(0.01)\n"
+    )
+    conftest = (
+        "def pytest_runtest_logreport(report):\n"
+        "    if report.failed:\n        open('failed', 'w').close()\n"
+    )
+
+    result = run_checks(first_fails, "--dist=each", "--tx=2*popen", files={"conftest.py": conftest})
+
+    assert (result.exit_code, result.reasons) == (2, ["app.it: assert 0"])

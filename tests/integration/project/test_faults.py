@@ -2,12 +2,11 @@
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.kit.app import App, copy
+from tests.kit.app import App
 from tests.kit.projects import npm
 from tests.kit.registry import RegistryFront
 from tests.kit.runs import RunHealth
@@ -71,20 +70,14 @@ def test_missing_node_modules_block_the_dependencies(app: App, run_health: RunHe
     assert run.check("package.node_modules")["remedy"] == "npm ci"
 
 
-def test_a_file_that_was_cut_off_is_mended_by_the_remedy(
-    installed: App, tmp_path: Path, run_health: RunHealth
-) -> None:
-    app = copy(installed, tmp_path / "shop", linked=False)
+def test_a_file_that_was_cut_off_is_not_as_published(app: App, run_health: RunHealth) -> None:
     app.write("node_modules/iconv-lite/lib/index.js", "module.exports = {")  # body-parser's
     cache = {"npm_config_cache": npm(app.folder, "config", "get", "cache").strip()}
 
     run = run_health(app, *only("package"), env=cache)
 
-    run.assert_fault(*("package.dependencies", 2, "iconv-lite: lib/index.js is not as published"))
-    command = run.check("package.dependencies")["remedy"]
-    assert command == "npm ci"
-    subprocess.run(command.split(), cwd=app.folder, check=True, capture_output=True, timeout=300)
-    run_health(app, *only("package"), env=cache).assert_healthy()
+    run.assert_fault("package.dependencies", 2, "iconv-lite: lib/index.js is not as published")
+    assert run.check("package.dependencies")["remedy"] == "npm ci"
 
 
 def test_a_critical_advisory_makes_the_run_unhealthy(app: App, run_health: RunHealth) -> None:

@@ -11,7 +11,14 @@ import pytest
 
 from pytest_flowhealth.errors import CheckFailed
 from pytest_flowhealth.probes.project import Installation, LoadedPackage, NpmProject
-from tests.kit.projects import change, npm, write, write_module, write_package
+from tests.kit.projects import (
+    change,
+    npm,
+    write,
+    write_module,
+    write_package,
+    write_program,
+)
 
 pytestmark = pytest.mark.skipif(not shutil.which("npm"), reason="npm is not installed")
 
@@ -289,3 +296,64 @@ def test_a_package_json_that_npm_refuses_fails(tmp_path: Path, content: str, say
     with pytest.raises(CheckFailed, match=says):
         project.layout()
     project.close()
+
+
+def test_a_patch_that_is_not_applied_is_a_fault_and_the_remedy_applies_it(tmp_path: Path) -> None:
+    write_package(
+        tmp_path,
+        name="app",
+        version="1.0.0",
+        scripts={"postinstall": "patch-package"},
+        dependencies={"ms": "2.1.3"},
+        devDependencies={"patch-package": "^8"},
+    )
+    npm(tmp_path, "install")
+    file = tmp_path / "node_modules/ms/index.js"
+    original = file.read_text()
+    file.write_text(f"// patched\n{original}")
+    follow(tmp_path, "npx patch-package ms")
+    assert ask(tmp_path).faults == []
+
+    file.write_text(original)
+    (fault,) = ask(tmp_path).faults
+
+    assert fault.message == "patches/ms+2.1.3.patch is not applied"
+    follow(tmp_path, fault.remedy)
+    assert ask(tmp_path).faults == []
+
+
+def test_a_package_that_fails_without_a_peer_that_is_missing_is_a_fault(tmp_path: Path) -> None:
+    write_package(tmp_path, name="app", version="1.0.0", dependencies={"strict": "1", "lax": "1"})
+    for name, is_optional in (("strict", False), ("lax", True)):
+        files = {"index.js": "require('ms')"}
+        peers = {"peerDependencies": {"ms": "^2"}}
+        meta = {"peerDependenciesMeta": {"ms": {"optional": is_optional}}}
+        write_module(tmp_path, name, files, version="1.0.0", **peers, **meta)
+
+    strict, lax = load(tmp_path)
+
+    assert (strict.state, strict.remedy, lax.state) == ("faulty", "npm install ms", "unjudged")
+    assert "strict needs ms ^2 beside it" in str(strict.message)
+
+
+def test_an_entry_that_is_gone_from_the_lock_file_of_yarn_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools, root = tmp_path / "tools", tmp_path / "app"
+    tools.mkdir()
+    npm(tools, "install", "@yarnpkg/cli-dist@4")
+    script = tools / "node_modules/@yarnpkg/cli-dist/bin/yarn.js"
+    monkeypatch.setenv("PATH", write_program(tmp_path / "bin", "yarn", f'exec node {script} "$@"'))
+    monkeypatch.setenv("YARN_NPM_REGISTRY_SERVER", npm(tools, "config", "get", "registry").strip())
+    settings = "nodeLinker: node-modules\nenableTelemetry: false\nenableGlobalCache: false\n"
+    write(root, {".yarnrc.yml": settings, "yarn.lock": ""}, dependencies={"debug": "^4"})
+    follow(root, "yarn install --no-immutable")
+    assert ask(root).lock_error is None
+
+    lock = root / "yarn.lock"
+    entries = lock.read_text().split("\n\n")
+    lock.write_text("\n\n".join(entry for entry in entries if not entry.startswith('"ms@')))
+
+    assert "ms@npm:" in str(ask(root).lock_error)
+    follow(root, "yarn install --no-immutable")
+    assert ask(root).lock_error is None

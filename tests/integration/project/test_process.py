@@ -102,3 +102,13 @@ def test_without_node_the_check_fails(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CheckFailed, match="no `node` on the PATH"):
         NpmProject(tmp_path).layout()
+
+
+def test_what_is_prepared_is_answered_as_without(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text('{"name": "app", "version": "1.0.0"}')
+    prepared, plain = NpmProject(tmp_path), NpmProject(tmp_path)
+    prepared.prepare("versions", "tree", "audit", "outdated").result()
+
+    assert prepared.versions() == plain.versions()
+    prepared.close()
+    plain.close()

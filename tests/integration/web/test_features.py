@@ -174,7 +174,7 @@ def test_an_error_that_belongs_to_an_outage_disappears_with_it(page: Tab) -> Non
 def test_a_browser_whose_clock_is_wrong_shows_the_same(
     browser: Any, stage: Stage, hours: int
 ) -> None:
-    with tab(browser, stage) as page:
+    with tab(browser, stage, alone=True) as page:
         shift = hours * 3_600_000
         page.page.add_init_script(f"const now = Date.now; Date.now = () => now() + {shift};")
         stage.conclude(own_report("broken"))
@@ -188,6 +188,21 @@ def test_a_browser_whose_clock_is_wrong_shows_the_same(
         page.wait_until(
             r"/checked \d+(\.\d)? s ago/.test(document.querySelector('main').innerText)"
         )
+
+
+def test_a_clock_of_the_monitor_that_was_set_back_is_said(page: Tab, stage: Stage) -> None:
+    stage.conclude(own_report("broken"))
+    page.see("problem-own.switch")
+    stage.clock._wall = lambda: time.time() - 1_800
+    page.wait_until(
+        r"/since .*\(before the clock was set back\)/.test(document.querySelector('main').innerText)"
+    )
+    page.go("/history")
+    page.wait_until("document.querySelector('main').innerText.includes('ongoing')")
+    assert " -" not in page.page.locator("main").inner_text()
+    stage.conclude(own_report("broken"))
+    page.follow("/")
+    page.wait_until(r"/checked \d+(\.\d)? s ago/.test(document.querySelector('main').innerText)")
 
 
 def test_a_pending_navigation_shows_that_it_loads(page: Tab) -> None:
@@ -237,7 +252,10 @@ def test_the_public_status_page_is_accessible_and_fits(
 ) -> None:
     config = f'[web]\nusers = {{ admin = "{cheap_hash()}" }}\npublic = ["status", "badge"]\n'
     width, height = SIZES["telephone"]
-    settings = {"color_scheme": scheme, "viewport": {"width": width, "height": height}}
+    settings: dict[str, Any] = {
+        "color_scheme": scheme,
+        "viewport": {"width": width, "height": height},
+    }
     with staged(tmp_path / "app", config) as stage, tab(browser, stage, **settings) as page:
         stage.conclude(own_report("broken"))
         wait_for(lambda: "unhealthy" in page.page.request.get(f"{stage.url}status").text())
@@ -253,7 +271,7 @@ def test_the_public_status_page_is_unknown_when_the_monitor_does_not_answer(
     browser: Any, tmp_path: Path
 ) -> None:
     config = f'[web]\nusers = {{ admin = "{cheap_hash()}" }}\npublic = ["status"]\n'
-    with staged(tmp_path / "app", config) as stage, tab(browser, stage) as page:
+    with staged(tmp_path / "app", config) as stage, tab(browser, stage, alone=True) as page:
         page.page.clock.install()
         page.go("/status")
         page.page.get_by_role("heading", name="All components are healthy").wait_for()

@@ -34,7 +34,10 @@ def hand_in_reports(stage: Stage) -> None:
 
 def test_figures_errors_and_a_context_are_shown(browser: Any, axe: str, tmp_path: Path) -> None:
     width, height = SIZES["telephone"]
-    settings = {"color_scheme": "dark", "viewport": {"width": width, "height": height}}
+    settings: dict[str, Any] = {
+        "color_scheme": "dark",
+        "viewport": {"width": width, "height": height},
+    }
     with staged(tmp_path / "app", OPEN) as stage, tab(browser, stage, **settings) as page:
         hand_in_reports(stage)
         page.enter("/installs")

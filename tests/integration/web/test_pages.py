@@ -134,7 +134,13 @@ def test_it_says_since_when_it_is_not_live_and_comes_back_after_a_restart(
             page.see("problem-own.switch")
 
 
-def test_what_a_stuck_monitor_said_last_is_not_live(page: Tab) -> None:
+def test_what_a_stuck_monitor_said_last_is_not_live(browser: Any, stage: Stage) -> None:
+    with tab(browser, stage, alone=True) as page:
+        page.enter("/")
+        assert_stuck_is_not_live(page)
+
+
+def assert_stuck_is_not_live(page: Tab) -> None:
     whole = page.page.evaluate("fetch('/api/state').then((answer) => answer.json())")
     old = json.dumps({"type": "snapshot", **whole})
     connections = []

@@ -165,7 +165,7 @@ def test_the_past_is_on_the_pages(browser: Any, tmp_path: Path) -> None:
 
 def test_five_hundred_checks_are_searched_and_filtered(page: Tab, stage: Stage) -> None:
     checks = [judged(f"own.check{number:03}") for number in range(400)]
-    checks += [judged(f"own.route[{number}]") for number in range(99)]
+    checks += [judged(f"own.route[{number}]", tags=("nightly",)) for number in range(99)]
     stage.conclude(reported([*checks, *own_report("broken").checks]))
     rows = page.page.locator('[data-test="checks"] > ul > li')
     wait_for(lambda: rows.count() == 50)
@@ -176,5 +176,9 @@ def test_five_hundred_checks_are_searched_and_filtered(page: Tab, stage: Stage) 
     wait_for(lambda: rows.count() == 1)
     assert "own.route[…] (99)" in rows.first.inner_text()
     page.page.fill('input[name="search"]', "")
+    page.page.select_option('select[name="tag"]', "nightly")
+    wait_for(lambda: rows.count() == 1)
+    assert "own.route[…] (99)" in rows.first.inner_text()
+    page.page.select_option('select[name="tag"]', "")
     page.page.check('input[name="failing"]')
     wait_for(lambda: rows.count() == 1)

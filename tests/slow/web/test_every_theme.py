@@ -17,7 +17,10 @@ def test_every_page_is_accessible_and_fits(
     browser: Any, axe: str, tmp_path: Path, scheme: str, size: str
 ) -> None:
     width, height = SIZES[size]
-    settings = {"color_scheme": scheme, "viewport": {"width": width, "height": height}}
+    settings: dict[str, Any] = {
+        "color_scheme": scheme,
+        "viewport": {"width": width, "height": height},
+    }
     with staged(tmp_path / "app", OPEN) as stage, tab(browser, stage, **settings) as page:
         hand_in_reports(stage)
         stage.conclude(own_report("broken"))

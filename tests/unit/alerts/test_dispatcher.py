@@ -1,5 +1,7 @@
 """Delivery within the process, and receivers that are no longer configured."""
 
+import asyncio
+
 from pytest_flowhealth.alerts.dispatcher import Dispatcher
 from pytest_flowhealth.alerts.message import Message
 from pytest_flowhealth.alerts.outbox import Outbox
@@ -13,9 +15,8 @@ def test_console_shows_a_message_at_once_and_a_removed_receiver_is_given_up() ->
     outbox.put([message("1", "console"), message("2", "gone")], 0)
     console = Receiver("console", "console")
 
-    problems = Dispatcher(
-        outbox, [console], {}, {"console": shown.append}, lambda _: (), ORIGIN
-    ).tick(0)
+    dispatcher = Dispatcher(outbox, [console], {}, {"console": shown.append}, lambda _: (), ORIGIN)
+    problems = asyncio.run(dispatcher.tick(0))
 
     assert [sent.id for sent in shown] == ["1"]
     assert problems == ["gone is no longer configured: 2 is given up"]

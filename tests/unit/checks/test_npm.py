@@ -97,28 +97,26 @@ def test_a_deprecated_or_newer_published_version_warns(
 
 
 @pytest.mark.parametrize(
-    ("installed", "says", "remedy"),
+    ("installed", "says"),
     [
         (
-            {"failure": Failure("E404", "b@^1 is not in the registry", remedy="npm view b")},
+            {"failure": Failure("E404", "b@^1 is not in the registry")},
             "ms@2.1.3 can't be installed: b@^1 is not in the registry",
-            "npm view b",
         ),
         (
             {"broken": ("a: not today",)},
             "ms@2.1.3 installs, and does not work: ",
-            "npm install ms@2.1.3 in an empty folder, and load it",
         ),
     ],
     ids=["failure", "broken"],
 )
 def test_an_installation_that_fails_or_does_not_work_fails(
-    project: Path, installed: dict[str, Any], says: str, remedy: str
+    project: Path, installed: dict[str, Any], says: str
 ) -> None:
     assert_outcome(run(checks.test_installable, project), "pass")
     broken = msgspec.structs.replace(WORKS, **installed)
     found = run(checks.test_installable, project, npm_installed=broken)
-    assert_outcome(found, "fail", says, remedy=remedy)
+    assert_outcome(found, "fail", says)
 
 
 def test_downloads_are_measured_and_growth_of_more_than_a_few_is_judged(project: Path) -> None:

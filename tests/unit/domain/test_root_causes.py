@@ -1,6 +1,7 @@
 """The verdict on a run: exit codes, reasons, and failures that are attributed to their cause."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -109,6 +110,51 @@ def test_a_failure_that_ran_on_another_worker_is_attributed_to_its_root_cause() 
     assert verdict.reasons == ("redis.connect: no answer",)
     assert [check.blocked_by for check in verdict.checks] == [None, *["redis.connect"] * 2]
     assert verdict.checks[2].message == "blocked by redis.connect; late"
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        judged("app.base", ending=FAILED),
+        judged("app.base", ending=FAILED, critical=False),
+        judged("app.base", ending=UNMEASURED),
+        judged("app.base", ending=SKIPPED, message="not here"),
+        judged("app.base", ending=PhaseOutcome.XFAILED, message="known"),
+    ],
+    ids=["failed", "failed, not critical", "unknown", "skipped", "expected to fail"],
+)
+@pytest.mark.parametrize(
+    "follower",
+    [
+        {},
+        {"evidence": {"warnings": ("mind",)}},
+        {"ending": FAILED, "message": "late"},
+        {"ending": UNMEASURED, "message": "late"},
+        {"ending": SKIPPED, "message": "late"},
+    ],
+    ids=["passed", "warned", "failed", "unknown", "skipped"],
+)
+def test_a_check_that_ran_without_its_requirement_is_blocked_however_it_ended(
+    requirement: CheckResult, follower: dict[str, Any]
+) -> None:
+    last = judged("app.last", requires=("app.follows",))
+    follows = judged("app.follows", requires=("app.base",), **follower)
+
+    checks = judge([last, follows, requirement], []).checks
+
+    assert [check.outcome for check in checks] == [Outcome.SKIP, Outcome.SKIP, requirement.outcome]
+    assert [check.blocked_by for check in checks] == ["app.base", "app.base", None]
+    assert judge([last, follows, requirement], []).status is judge([requirement], []).status
+
+
+def test_of_two_failures_that_name_each_other_one_remains() -> None:
+    base = judged("app.base", ending=FAILED, evidence={"depends": ("app.follows",)})
+    follows = judged("app.follows", ending=FAILED, requires=("app.base",))
+
+    verdict = judge([follows, base], [])
+
+    assert verdict.status is Status.UNHEALTHY
+    assert [check.blocked_by for check in verdict.checks] == [None, "app.follows"]
 
 
 def test_a_check_that_is_blocked_by_one_that_holds_is_unknown() -> None:

@@ -1,5 +1,6 @@
 """The fleet's sampler, when its source fails by an error that nobody expects."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,6 @@ from pytest_flowhealth.monitor import supervisor
 from pytest_flowhealth.monitor.fleet_sampler import FleetSampler
 from pytest_flowhealth.monitor.supervisor import Supervisor
 from pytest_flowhealth.probes.fleet import source
-from tests.kit.waiting import wait_for
 
 
 class Source:
@@ -34,12 +34,15 @@ def test_sampler_that_fails_says_so_and_reads_on(
     monkeypatch.setattr(source, "of_target", lambda *_, **__: broken)
     monkeypatch.setattr(supervisor, "FIRST_PAUSE", 0.05)
     config = Configuration(fleet=Fleet(source="bullmq"))
-    sampler = FleetSampler(Target(tmp_path, config, {}, {}), watched)
+    sampler = FleetSampler(Target(tmp_path, config, {}, {}))
 
-    sampler.start()
-    wait_for(lambda: sampler.problem == "the fleet is down")
-    sampler.close()
-    watched.close()
+    async def watch() -> None:
+        task = asyncio.create_task(watched.run("fleet sampler", sampler.run))
+        while sampler.problem != "the fleet is down":
+            await asyncio.sleep(0.01)
+        task.cancel()
+
+    asyncio.run(watch())
 
     (failure,) = watched.take_failures()
     assert (failure.part, failure.error) == ("fleet sampler", "KeyError: 'x'")

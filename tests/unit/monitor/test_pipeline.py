@@ -1,5 +1,6 @@
 """A history that is locked, broken, removed or newer stops no round and loses no alert."""
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -31,6 +32,7 @@ class Service:
         self.board = StatusBoard()
         self._rounds = 0
         self.logs = Logs(folder / "logs")
+        self.runner = asyncio.Runner()
         self.start()
 
     def start(self) -> None:
@@ -48,6 +50,11 @@ class Service:
         self.board.add_round(result, (), moment.wall, {component}, moment.now)
         state = self.board.state
         self.pipeline.add_round(result, entry(f"r{self._rounds}"), (), moment, {component}, state)
+        self.send()
+
+    def send(self) -> None:
+        """Write and deliver."""
+        self.runner.run(self.pipeline.send())
 
     def rows(self, question: str) -> list[tuple[object, ...]]:
         """Ask the history."""
@@ -70,6 +77,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
     found = Service(tmp_path)
     yield found
     found.logs.close()
+    found.runner.close()
 
 
 def test_round_that_ran_no_check_is_an_alert(service: Service) -> None:
@@ -77,6 +85,7 @@ def test_round_that_ran_no_check_is_an_alert(service: Service) -> None:
     empty = health()
 
     service.pipeline.add_round(empty, None, (), moment, None, service.board.state)
+    service.send()
 
     (message,) = service.messages
     assert [alert.name for alert in message.alerts] == ["monitor.round"]

@@ -8,6 +8,8 @@ import pytest
 
 from pytest_flowhealth.plugin.collection import bundled
 from pytest_flowhealth.plugin.collection.uncollected import read_bundled
+from pytest_flowhealth.plugin.execution.project import QUESTIONS
+from pytest_flowhealth.probes.project.process import AGENT
 
 FILES = bundled.find_files()
 
@@ -24,6 +26,13 @@ def test_each_bundled_check_has_a_timeout_a_docstring_and_its_files_component(
         assert mark.startswith(f"pytest.mark.health('{component}'"), name
         assert "timeout=" in mark, name
         assert doc, name
+
+
+def test_the_node_process_is_prepared_for_each_component_that_asks_it() -> None:
+    asking = {name for name, file in FILES.items() if "npm_project" in file.read_text()}
+    assert asking == set(QUESTIONS)
+    agent = AGENT.parent
+    assert all((agent / f"{name}.mjs").is_file() for names in QUESTIONS.values() for name in names)
 
 
 @pytest.mark.parametrize("component", FILES)

@@ -88,6 +88,17 @@ def test_it(): pass
     assert declared.alert == Alerting(300.0, 60.0, "critical", ("warn",), "https://wiki")
 
 
+def test_own_markers_without_arguments_are_tags(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nmarkers =\n  nightly\n  slow\n")
+    marks = ("slow", "nightly", "skip", "alert()", "timeout(5)", "health('app')")
+    source = "".join(f"@pytest.mark.{mark}\n" for mark in marks)
+
+    (declared,), _ = read(pytester, f"{source}def test_it(): pass\n")
+
+    assert declared is not None
+    assert declared.tags == ("nightly", "slow")
+
+
 def test_an_id_has_the_name_of_the_function_with_the_parameters(pytester: pytest.Pytester) -> None:
     declared, mistakes = read(
         pytester,

@@ -52,6 +52,7 @@ def test_a_file_that_is_not_python_declares_nothing(tmp_path: Path, content: byt
 
 HEAD = "import pytest\nfrom pytest import mark\nredis = mark.health('redis')\n"
 UP = "    assert 1\n"
+EXECUTED = f"@redis\ndef check_up():\n{UP}"
 CASES = {
     "collected": ("test_a.py", f"@redis\ndef test_up():\n{UP}", None),
     "file name": ("shop.py", f"@redis\ndef test_up():\n{UP}", "python_files"),
@@ -164,6 +165,17 @@ CASES = {
         "@mark.health('app')\ndef (\n",
         "can't be read: invalid",
     ),
+    "made by exec": ("test_a.py", f"exec({EXECUTED!r})\n", "python_functions"),
+    "made by exec in a file that is not imported": (
+        "shop.py",
+        f"exec({EXECUTED!r})\n",
+        "python_files",
+    ),
+    "made by exec and collected": (
+        "test_a.py",
+        f"exec({EXECUTED.replace('check_', 'test_')!r})\n",
+        None,
+    ),
     "unittest": (
         "test_a.py",
         f"import unittest\n@redis\nclass Shop(unittest.TestCase):\n  def test_up(self):\n{UP}",
@@ -174,42 +186,39 @@ CASES = {
         f"class Base:\n  @redis\n  def test_up(self):\n{UP}\nclass TestShop(Base): pass\n",
         None,
     ),
+    "a dangling link": (
+        "test_a.py",
+        f"@redis\ndef test_up():\n{UP}",
+        "can't be read: No such file",
+    ),
     "a helper": ("helpers.py", "def test_up(): pass\ndef up(): pass\n", "contains no check"),
 }
 
 
-@pytest.mark.parametrize("case", CASES)
 def test_a_check_that_pytest_did_not_collect_is_a_problem_with_the_reason(
-    pytester: pytest.Pytester, case: str
+    pytester: pytest.Pytester,
 ) -> None:
-    name, source, reason = CASES[case]
-    folder = pytester.mkdir("health")
-    (folder / name).write_text(HEAD + source)
-    (folder / "marks.py").write_text(
-        "import pytest\nshop = pytest.mark.health('shop')\ndef test_up(): pass\n"
+    pytester.syspathinsert()
+    pytester.makepyfile(
+        marks="import pytest\nshop = pytest.mark.health('shop')\ndef test_up(): pass\n"
         "def checked(function): return shop(function)\n"
     )
-    pytester.makeini("[pytest]\nfilterwarnings = default\n")
-    config = pytester.parseconfigure(folder)
-    items, _ = pytester.inline_genitems(folder)
+    folders = {case: pytester.mkdir(case.replace(" ", "_")) for case in CASES}
+    for case, (name, source, _) in CASES.items():
+        (folders[case] / name).write_text(HEAD + source)
+    dangling = folders["a dangling link"]
+    (dangling / "test_b.py").symlink_to("nowhere.py")
+    (dangling / "data.py").symlink_to("nowhere.py")
+    # All are collected in one session: each of them takes longer than all the cases.
+    args = ["--import-mode=importlib", "-Wdefault", *map(str, folders.values())]
+    config = pytester.parseconfigure(*args)
+    items, _ = pytester.inline_genitems(*args)
 
-    problems = find_uncollected(config, items, (), [])
-
-    assert len(problems) == (reason is not None), problems
-    assert reason is None or reason in problems[0].text
-
-
-def test_a_link_that_leads_nowhere_is_a_problem(pytester: pytest.Pytester) -> None:
-    folder = pytester.mkdir("health")
-    (folder / "test_a.py").write_text(f"{HEAD}@redis\ndef test_up():\n{UP}")
-    (folder / "test_b.py").symlink_to("nowhere.py")
-    (folder / "data.py").symlink_to("nowhere.py")
-    config = pytester.parseconfigure(folder)
-    items, _ = pytester.inline_genitems(folder)
-
-    (problem,) = find_uncollected(config, items, (), [])
-
-    assert "can't be read: No such file" in problem.text
+    for case, (_, _, reason) in CASES.items():
+        config.args = [str(folders[case])]
+        problems = [problem.text for problem in find_uncollected(config, items, (), [])]
+        assert len(problems) == (reason is not None), (case, problems)
+        assert reason is None or reason in problems[0], (case, problems)
 
 
 @pytest.mark.parametrize(
@@ -283,6 +292,8 @@ def test_plain(): pass
         ("test_more = \\\n    redis(helper)\n", {15, 20}, False),
         ("async \\\ndef test_more(): pass\n", {15, 20}, False),
         ("x = 1\x0c\n", {15, 20}, False),
+        ("exec(TEXT)\n", {15, 20}, False),
+        ("globals()['test_more'] = made\n", {15, 20}, False),
     ],
 )
 def test_a_file_is_not_parsed_if_all_that_may_be_a_check_was_collected(

@@ -13,6 +13,7 @@ import pytest
 from pytest_flowhealth.alerts import store
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.history.remote.promql_client import ReportingHost
+from pytest_flowhealth.monitor import history_writer
 from pytest_flowhealth.web import history_queries
 from pytest_flowhealth.web.app import STATIC
 from pytest_flowhealth.web.history_queries import SILENCES, SILENT
@@ -202,7 +203,7 @@ def test_without_a_history_it_is_refused_with_the_reason(app: WebApp) -> None:
 def test_a_locked_history_can_be_read_and_names_the_lock_when_it_is_written(
     app: WebApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history_queries, "WAIT", 0.05)
+    monkeypatch.setattr(history_writer, "CHANGE_WAIT", 0.05)
     app.keep(HEALTHY)
     visitor = app.admin()
     with closing(sqlite3.connect(app.history, isolation_level=None)) as other:

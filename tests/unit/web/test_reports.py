@@ -10,9 +10,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from pytest_flowhealth.config.load import load_target
-from pytest_flowhealth.install_reports import batch_writer
 from pytest_flowhealth.install_reports.encryption import ContextCipher
 from pytest_flowhealth.install_reports.fingerprint import fingerprint
+from pytest_flowhealth.monitor import history_writer
 from tests.kit.install_reports import OPEN, found_in, report
 from tests.kit.reports import HEALTHY
 from tests.kit.web_app import Response, WebApp, token_table, web_app
@@ -189,7 +189,7 @@ def test_a_history_that_cannot_be_written_or_is_locked_refuses_and_recovers(
     app.history.rmdir()
     assert submit(app).status == 201
 
-    monkeypatch.setattr(batch_writer, "_LOCK_TIMEOUT", 0.05)
+    monkeypatch.setattr(history_writer, "CHANGE_WAIT", 0.05)
     with closing(sqlite3.connect(app.history, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert submit(app).status == 503

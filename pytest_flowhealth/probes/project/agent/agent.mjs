@@ -4,6 +4,7 @@
 // its end ends the process. Standard output: {id, answer} or {id, error: {kind, message, remedy}} as
 // soon as each is available. `kind` is "failed" (something is wrong with the project) or "unavailable"
 // (the question could not be answered). Before the first answer comes the line {"ready":true}.
+import nodeModule from "node:module";
 import { createInterface } from "node:readline";
 
 import { Npm, findNpm } from "./npm.mjs";
@@ -15,6 +16,7 @@ const QUESTIONS = new Set([
   "layout",
   "load",
   "outdated",
+  "prepare",
   "published",
   "registry",
   "resolve",
@@ -22,6 +24,8 @@ const QUESTIONS = new Set([
   "tree",
   "versions",
 ]);
+
+/** @type {any} */ (nodeModule).enableCompileCache?.(); // as npm does, and from the same folder
 
 const write = process.stdout.write.bind(process.stdout);
 // Standard output is the protocol's: what a library prints goes to standard error.

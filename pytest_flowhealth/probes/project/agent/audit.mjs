@@ -28,7 +28,7 @@ export async function answer(_request, npm) {
     return readYarn(await runManager(layout, ["yarn", "npm", "audit", "--all", "--recursive", "--json"]));
   }
   if (layout.manager === "bun") {
-    throw new AgentError("unavailable", `${layout.evidence}: bun's lock file can't be audited by npm`, "bun audit");
+    throw new AgentError("unavailable", `${layout.evidence}: bun's lock file can't be audited by npm; bun audit shows what bun knows`);
   }
   const tree = await lockTree(npm);
   if (tree === null) {
@@ -69,7 +69,9 @@ async function auditTree(npm, tree, root) {
 function unanswered(error, registry) {
   const status = error.statusCode ? `status ${error.statusCode}` : firstLines(error);
   const host = new URL(registry).host;
-  return new AgentError("unavailable", `${host}: the audit endpoint did not answer: ${status}`, "npm audit");
+  const absent = [404, 405, 501].includes(error.statusCode);
+  const hint = absent ? "; where a registry has none, [dependencies] audit = false in flowhealth.toml switches this off" : "";
+  return new AgentError("unavailable", `${host}: the audit endpoint did not answer: ${status}${hint}`);
 }
 
 /** @param {any} fix */
@@ -99,7 +101,7 @@ function countsOf(found) {
 function readCounts(text) {
   const report = JSON.parse(text);
   if (!report.metadata?.vulnerabilities) {
-    throw new AgentError("unavailable", `\`pnpm audit\` gives no figures: ${firstLines(report.error ?? report)}`, "pnpm audit");
+    throw new AgentError("unavailable", `\`pnpm audit\` gives no figures: ${firstLines(report.error ?? report)}`);
   }
   const packages = Object.values(report.advisories ?? {}).map((/** @type {any} */ found) => ({
     name: found.module_name,
@@ -129,7 +131,7 @@ function readYarn(text) {
       fix: null,
     }));
   if (packages.some((found) => !SEVERITIES.includes(found.severity))) {
-    throw new AgentError("unavailable", "`yarn npm audit` gives no figures", "yarn npm audit");
+    throw new AgentError("unavailable", "`yarn npm audit` gives no figures");
   }
   /** @type {Record<string, number>} */
   const counts = {};

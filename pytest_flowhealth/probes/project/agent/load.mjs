@@ -123,9 +123,15 @@ async function missing(npm, asking, name) {
     return { message: `${JSON.stringify(name)} is not a package's name`, remedy: `correct the name in ${where}` };
   }
   const layout = await layoutOf(npm);
-  const manager = layout.manager ?? "npm";
-  const install = `${manager} ${manager === "npm" ? "install" : "add"} ${name}`;
-  return { message: `${name} is missing`, remedy: spec === undefined ? install : await repair(npm) };
+  return { message: `${name} is missing`, remedy: spec === undefined ? addCommand(layout, name) : await repair(npm) };
+}
+
+/**
+ * @param {import("./layout.mjs").Layout} layout
+ * @param {string} name
+ */
+function addCommand({ manager }, name) {
+  return manager === null || manager === "npm" ? `npm install ${name}` : `${manager} add ${name}`;
 }
 
 /**
@@ -197,7 +203,8 @@ async function relative(npm, text) {
 }
 
 /**
- * @typedef {{ why: string, remedy: "repair" | "rebuild" | null, owner: string }} Evidence
+ * @typedef {{ why: string, remedy: "add" | "repair" | "rebuild" | null, owner: string }} Evidence
+ *   `owner`: the folder, or the name, of the package that the remedy is about
  */
 
 /**
@@ -239,6 +246,10 @@ async function moduleFault(npm, attempt, folder) {
     const there = locate(owner, name);
     if (there === null) return { why: `; ${manifest.name ?? "it"} depends on ${name}`, remedy: "repair", owner };
     return (await differs(npm, there)) ? { why: `; files of ${name} are missing`, remedy: "repair", owner: there } : null;
+  }
+  const peer = !isFile && !manifest.peerDependenciesMeta?.[name]?.optional && manifest.peerDependencies?.[name];
+  if (peer && locate(owner, name) === null) {
+    return { why: `; ${manifest.name} needs ${name} ${peer} beside it (peerDependencies)`, remedy: "add", owner: name };
   }
   const generated = isFile ? !(await compare(npm, owner)).missing.length : name.startsWith(".");
   const scripts = ["preinstall", "install", "postinstall"].some((event) => manifest.scripts?.[event]);
@@ -305,6 +316,7 @@ async function judgeFiles(npm, folders, failure, suspect) {
 async function remedyFor(npm, { remedy, owner }) {
   if (remedy === null) return null;
   const layout = await layoutOf(npm);
+  if (remedy === "add") return addCommand(layout, owner);
   if (remedy === "repair") {
     const outside = path.isAbsolute(owner) && path.relative(layout.root, owner).startsWith("..");
     if (outside && layout.manager === "npm") return `npm install --prefix '${path.relative(layout.folder, owner)}'`;

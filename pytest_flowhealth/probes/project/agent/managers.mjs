@@ -1,6 +1,6 @@
 // The other package managers' own commands, where they are on the PATH.
 import { execFile } from "node:child_process";
-import { promisify } from "node:util";
+import { promisify, stripVTControlCharacters } from "node:util";
 
 import { AgentError, firstLines } from "./errors.mjs";
 import { findProgram } from "./npm.mjs";
@@ -19,7 +19,7 @@ const NO_DOWNLOADS = { COREPACK_ENABLE_DOWNLOAD_PROMPT: "0", COREPACK_ENABLE_NET
 export async function runManager(layout, [program, ...rest]) {
   const command = [program, ...rest].join(" ");
   if ((await findProgram(program)) === null) {
-    throw new AgentError("unavailable", `${layout.evidence} names ${program}, which is not on the PATH`, command);
+    throw new AgentError("unavailable", `${layout.evidence} names ${program}, which is not on the PATH`, `npm install --global ${program}`);
   }
   const env = { ...process.env, ...NO_DOWNLOADS };
   const options = { cwd: layout.folder, timeout: SECONDS * 1000, maxBuffer: 1 << 27, env };
@@ -27,7 +27,7 @@ export async function runManager(layout, [program, ...rest]) {
   const text = String(stdout ?? "").trim();
   if (/^[[{]/.test(text) || (text === "" && stderr === "")) return text;
   const output = firstLines(String(stderr || stdout || "nothing").trim());
-  throw new AgentError("unavailable", `\`${command}\` gives no answer: ${output}`, command);
+  throw new AgentError("unavailable", `\`${command}\` gives no answer: ${output}`);
 }
 
 /**
@@ -36,13 +36,14 @@ export async function runManager(layout, [program, ...rest]) {
  */
 const LOCK_COMMANDS = {
   pnpm: ["pnpm", "install", "--frozen-lockfile", "--lockfile-only", "--ignore-scripts"],
+  yarn: ["yarn", "info", "--all", "--recursive", "--name-only", "--json"],
   bun: ["bun", "install", "--frozen-lockfile", "--dry-run", "--ignore-scripts"],
 };
 /** What they print of a lock file that they refuse; another error says nothing of it. */
-const REFUSED = /ERR_PNPM_(?:OUTDATED|BROKEN)_LOCKFILE|lockfile had changes|parse lockfile/;
+const REFUSED = /ERR_PNPM_(?:OUTDATED|BROKEN)_LOCKFILE|doesn't seem to be present in your lockfile|lockfile had changes|parse lockfile/;
 
 /**
- * Return why pnpm or bun refuses its lock file, null where it does not or does not say.
+ * Return why pnpm, Yarn (from version 2 on) or bun refuses its lock file, null where it does not or does not say.
  * @param {import("./layout.mjs").Layout} layout
  * @returns {Promise<string | null>}
  */
@@ -55,7 +56,7 @@ export async function findLockError(layout) {
     return null;
   } catch (error) {
     const { stdout, stderr } = /** @type {any} */ (error);
-    const refusal = `${stdout ?? ""}\n${stderr ?? ""}`.split("\n").find((text) => REFUSED.test(text));
+    const refusal = stripVTControlCharacters(`${stdout ?? ""}\n${stderr ?? ""}`).split("\n").find((text) => REFUSED.test(text));
     return refusal ? `${layout.lock.slice(layout.root.length + 1)} is refused by ${line[0]}: ${refusal.trim().slice(0, 300)}` : null;
   }
 }

@@ -11,12 +11,13 @@ import vm from "node:vm";
 import { Worker } from "node:worker_threads";
 
 import { firstLines } from "./errors.mjs";
+import { canLink, findLinkError } from "./link.mjs";
 import { readJson } from "./npm.mjs";
 
 /**
- * @typedef {{ path: string, runner: "node" | "either" | "tool" }} File
- *   `runner`: Node runs it as it is, something loads it as a script or a module, or a tool such as a
- *   bundler reads it, which may take more than Node does
+ * @typedef {{ path: string, runner: "node" | "tsx" | "either" | "tool" }} File
+ *   `runner`: Node runs it as it is, or with tsx, something loads it as a script or a module, or a tool
+ *   such as a bundler reads it, which may take more than Node does
  * @typedef {object} Result
  * @property {string | null} problem what is wrong with the file
  * @property {number} line begins at 1; 0 where it is not known
@@ -38,7 +39,7 @@ const REQUIRE = new RegExp(
   "gm",
 );
 /** What may have Node find a package elsewhere than in node_modules: nothing is said of packages then. */
-const REDIRECTION = /NODE_PATH|alias|tsconfig-paths|module-path|--?(?:r|require|import|loader|experimental-loader)\b/;
+const REDIRECTION = /NODE_PATH|alias|tsconfig-paths|module-path|--?(?:r|C|require|import|loader|conditions|experimental-[\w-]+)\b/;
 const PACKAGE = /^(?:@[\w.~-]+\/)?[a-z0-9][\w.~-]*(?=\/|$)/;
 const NODE_PROGRAM = /^#!.*\bnode\b/;
 const MOST_IMPORTS = 2_000;
@@ -66,6 +67,13 @@ export async function answer({ files }) {
   const seen = new Set();
   try {
     for (const file of files) results.push(await parseWithImports(file, modules, seen));
+    const linked = [];
+    for (const [at, file] of files.entries()) if (results[at].problem === null && (await isLinked(file))) linked.push(at);
+    const byNode = linked.filter((at) => files[at].runner === "node").map((at) => files[at].path);
+    const areWhole = await canLink(byNode);
+    for (const at of linked) {
+      if (!areWhole || files[at].runner === "tsx") results[at] = (await findMissingImport(files[at])) ?? results[at];
+    }
   } finally {
     modules.close();
   }
@@ -103,6 +111,41 @@ async function parseWithImports(file, modules, seen) {
 }
 
 /**
+ * Tell whether the imports of a file are linked before it runs: it is a module, or tsx loads it.
+ *
+ * @param {File} file
+ */
+async function isLinked(file) {
+  if (file.runner === "tsx") return true;
+  if (file.runner !== "node" || !SCRIPTS.has(path.extname(file.path))) return false;
+  if (!(await kindsOf(file)).includes("module")) return false;
+  return path.extname(file.path) === ".mjs" || scriptError(sourceOf(await fs.readFile(file.path, "utf8"))) !== null;
+}
+
+/** @param {string} content */
+function sourceOf(content) {
+  return content.replace(/^\ufeff?(?:#!.*)?/, "");
+}
+
+/**
+ * Let Node link an ES module: each module that it imports is there, and has the exports that are named.
+ *
+ * What a package imports is left to the checks of the dependencies.
+ * @param {File} file
+ * @returns {Promise<Result | null>}
+ */
+async function findMissingImport(file) {
+  if (isRedirected(file.path)) return null;
+  const error = await findLinkError(file.path, file.runner === "tsx");
+  const importer = error?.importer ?? file.path;
+  if (error === null || importer.includes(`${path.sep}node_modules${path.sep}`) || /['/]electron\b/.test(error.message)) return null;
+  if (error.missing !== null && !isMissingPackage(createRequire(importer), importer, error.missing)) return null;
+  const where = path.relative(path.dirname(file.path), importer) || path.basename(file.path);
+  const line = error.line ? `:${error.line}` : "";
+  return problem(`${where}${line}: ${error.message.replace("file://", "").replaceAll(`${path.dirname(file.path)}/`, "")}`);
+}
+
+/**
  * @typedef {{ specifier: string, target: string | null | undefined }} Import
  *   `target`: a file; null: there is none; undefined: a call of `require` where there is no such function
  */
@@ -120,7 +163,7 @@ async function importsOf(file, modules) {
   if (extension && !SCRIPTS.has(extension)) return [];
   const content = await fs.readFile(file, "utf8");
   if (!extension && !NODE_PROGRAM.test(content)) return [];
-  const text = content.replace(/^\ufeff?(?:#!.*)?/, "");
+  const text = sourceOf(content);
   const require = createRequire(file);
   if (scriptError(text) === null && extension !== ".mjs") {
     const specifiers = await requiredBy(text, modules);
@@ -132,15 +175,10 @@ async function importsOf(file, modules) {
       .filter((each) => isRelative(each) || (resolve(require, each) === null && isMissingPackage(require, file, each)))
       .map((specifier) => ({ specifier, target: resolve(require, specifier) }));
   }
-  const specifiers = await modules.imports(text);
-  const missing = specifiers.filter((each) => !hasPackage(require, each) && isMissingPackage(require, file, each));
-  return [
-    ...missing.map((specifier) => ({ specifier, target: null })),
-    ...specifiers.filter(isRelative).map((specifier) => {
-      const target = fileURLToPath(new URL(specifier, pathToFileURL(file)));
-      return { specifier, target: existsSync(target) ? target : null };
-    }),
-  ];
+  return (await modules.imports(text)).filter(isRelative).flatMap((specifier) => {
+    const target = fileURLToPath(new URL(specifier, pathToFileURL(file)));
+    return existsSync(target) ? [{ specifier, target }] : []; // Node says what is missing
+  });
 }
 
 /** @param {string} specifier */
@@ -194,17 +232,32 @@ function hasPackage(require, specifier) {
  */
 function isMissingPackage(require, file, specifier) {
   const name = PACKAGE.exec(specifier)?.[0];
-  if (!name || nodeModule.isBuiltin(specifier) || name === "electron") return false;
-  if (REDIRECTION.test(process.env.NODE_OPTIONS ?? "")) return false;
+  if (!name || nodeModule.isBuiltin(specifier) || name === "electron" || isRedirected(file)) return false;
   const isThere = hasPackage(require, specifier);
-  for (let at = path.dirname(file); ; at = path.dirname(at)) {
-    if (existsSync(path.join(at, ".pnp.cjs"))) return false;
-    const manifest = readJson(path.join(at, "package.json"));
-    if (manifest?.name === name || REDIRECTION.test(JSON.stringify(manifest))) return false;
+  return foldersAbove(file).every((folder) => {
+    const manifest = readJson(path.join(folder, "package.json"));
     // One for development may be left out on purpose, and is no other check's subject then.
-    if (!isThere && manifest?.dependencies?.[name]) return false;
-    if (at === path.dirname(at)) return true;
-  }
+    return manifest?.name !== name && (isThere || !manifest?.dependencies?.[name]);
+  });
+}
+
+/**
+ * Tell whether something may have Node find packages elsewhere than in node_modules.
+ *
+ * @param {string} file
+ */
+function isRedirected(file) {
+  if (REDIRECTION.test(process.env.NODE_OPTIONS ?? "")) return true;
+  return foldersAbove(file).some(
+    (folder) => existsSync(path.join(folder, ".pnp.cjs")) || REDIRECTION.test(JSON.stringify(readJson(path.join(folder, "package.json")))),
+  );
+}
+
+/** @param {string} file */
+function foldersAbove(file) {
+  const folders = [path.dirname(file)];
+  for (let at = folders[0]; at !== path.dirname(at); at = path.dirname(at)) folders.push(path.dirname(at));
+  return folders;
 }
 
 /**
@@ -284,13 +337,14 @@ async function parseJavaScript(file, text, modules) {
     const error = kind === "module" ? await modules.error(text) : scriptError(text);
     if (error === null) return PARSED;
   }
-  if (file.runner === "tool") {
+  const byTool = file.runner === "tool" || file.runner === "tsx";
+  if (byTool) {
     const result = await byCompiler(file.path, file.path.replace(/\.\w+$/, ".jsx"), text);
     if (result) return result;
   }
   const likely = kinds.includes("module") && MODULE_SYNTAX.test(text) ? "module" : kinds[0];
   const found = await checkByNode(likely, text);
-  if (file.runner === "tool" && found.problem) {
+  if (byTool && found.problem) {
     return unparsed(`Node does not parse it (${found.problem}), and what else reads it is unknown`);
   }
   return found;

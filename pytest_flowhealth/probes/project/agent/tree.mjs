@@ -9,6 +9,7 @@ import { layoutOf } from "./layout.mjs";
 import { inspectLock, lockTree, peerConflicts, suitsCleanInstall } from "./lock.mjs";
 import { findLockError } from "./managers.mjs";
 import { readJson } from "./npm.mjs";
+import { findUnapplied } from "./patches.mjs";
 import { findPnpFaults } from "./yarn.mjs";
 
 /**
@@ -32,11 +33,13 @@ async function describeTree(npm) {
   const empty = { ...base, faults: [], warnings: [], extraneous: [], omitted: [], versions: {} };
   if (layout.note) return empty;
   if (layout.manager === "yarn" && existsSync(path.join(layout.root, ".pnp.cjs"))) {
-    return { ...empty, faults: await findPnpFaults(layout) };
+    const [faults, error] = await Promise.all([findPnpFaults(layout), findLockError(layout)]);
+    return { ...empty, faults, lock_error: error };
   }
+  const changes = findChanges(layout); // a process of its own
   const lock = await lockTree(npm).then((tree) => ({ tree, error: null }), (error) => ({ tree: null, error }));
   const uninstalled = findUninstalled(layout);
-  const found = uninstalled.length ? await nothingInstalled(npm, layout, uninstalled) : await describeInstalled(npm, layout);
+  const found = uninstalled.length ? await nothingInstalled(npm, layout, uninstalled) : await describeInstalled(npm, layout, changes);
   const own = layout.manager === null || layout.manager === "npm";
   return {
     ...empty,
@@ -127,7 +130,7 @@ function hasPackages(folder) {
   } catch (error) {
     const { code } = /** @type {any} */ (error);
     if (code === "ENOENT" || code === "ENOTDIR") return false;
-    throw new AgentError("failed", `node_modules can't be read: ${firstLines(error)}`, `ls -ld '${folder}'; whoami`);
+    throw new AgentError("failed", `node_modules can't be read: ${firstLines(error)}`);
   }
 }
 
@@ -155,11 +158,13 @@ function inspected(npm) {
 /**
  * @param {Npm} npm
  * @param {Layout} layout
+ * @param {Promise<string[]>} changing
  */
-async function describeInstalled(npm, layout) {
-  const [inspection, changes] = await Promise.all([inspected(npm), findChanges(layout)]);
+async function describeInstalled(npm, layout, changing) {
+  const [inspection, changes] = await Promise.all([inspected(npm), changing]);
   const damage = await findDamage(npm, layout, inspection.nodes, changes);
-  const faults = [...inspection.faults, ...damage.filter(({ kind }) => kind === "changed")];
+  const unapplied = (await Promise.all(layout.packages.map(findUnapplied))).flat();
+  const faults = [...inspection.faults, ...damage.filter(({ kind }) => kind === "changed"), ...unapplied];
   const warnings = [...inspection.warnings, ...damage.filter(({ kind }) => kind !== "changed")];
   const found = [...faults, ...warnings].filter((fault) => fault.remedy === undefined);
   const command = found.length ? await repair(npm, { files: found.some((fault) => damage.includes(fault)) }) : null;

@@ -106,7 +106,7 @@ function devEngines(program, wanted, npm) {
     const range = own?.version ?? `${entries.at(-1).name}@${entries.at(-1).version ?? "*"}`;
     return [{ range, origin: `devEngines.${field} in package.json`, warning: !problem.isError }];
   } catch (error) {
-    throw new AgentError("failed", `package.json: ${firstLines(error)}`, `npm pkg get devEngines`);
+    throw new AgentError("failed", `package.json: ${firstLines(error)}`, "correct devEngines in package.json");
   }
 }
 

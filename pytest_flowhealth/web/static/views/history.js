@@ -57,7 +57,7 @@ function incidents({ incidents: every }) {
       h("td", {}, lasts ? badge("fail", "ongoing") : badge("pass", "over")),
       h("th", { scope: "row" }, stamp(incident.since)),
       h("td", {}, lasts ? "–" : stamp(until)),
-      h("td", {}, duration(until - incident.since)),
+      h("td", {}, duration(Math.max(0, until - incident.since))),
       h("td", { class: "wide" }, name, h("p", { class: "message" }, incident.cause)),
       h("td", {}, incident.blocked.join(", ") || "–"),
       h("td", {}, notified),

@@ -93,7 +93,7 @@ function head(monitor, verdict, when, reasons) {
   }
   const next = monitor.running ? "a round is running" : monitor.next ? `next round in ${duration(Math.max(1, Math.round(monitor.next - now())))}` : "";
   const since = monitor.since && status !== "healthy" ? `since ${stamp(monitor.since)} (${ago(monitor.since)})` : "";
-  say(when, [since, monitor.version ? `version ${monitor.version}` : "", monitor.at ? `checked ${ago(monitor.at)}` : "", next, monitor.late ? `${monitor.late} skipped rounds` : ""].filter(Boolean).join(" · "));
+  say(when, [since, monitor.version ? `version ${monitor.version}` : "", monitor.at ? `checked ${ago(monitor.at)}` : "", next, monitor.late ? `${monitor.late} skipped ${monitor.late === 1 ? "round" : "rounds"}` : ""].filter(Boolean).join(" · "));
   const firing = monitor.firing ? [monitor.firing === 1 ? "one alert is firing" : `${monitor.firing} alerts are firing`] : [];
   const fleet = monitor.fleet_problem ? [`The fleet can't be read: ${monitor.fleet_problem}`] : [];
   keep(reasons, [...monitor.reasons, ...fleet, ...firing], (text) => text, () => h("li"), (item, text) => say(item, text));
@@ -172,14 +172,14 @@ function refresh(card, name) {
   paint(card.querySelector(".badge"), component.status);
   const checks = component.checks.map((id) => value(`check:${id}`)).filter(Boolean);
   const worst = worstOf(component);
-  const message = component.cause && component.message ? component.message.split("\n")[0] : "";
+  const message = (component.message ?? "").split("\n")[0];
   say(card.querySelector(".worst"), message || (worst ? describeThreshold(worst.threshold) : ""));
   const since = component.status && component.status !== "healthy" && component.since ? ` since ${stamp(component.since)} (${ago(component.since)})` : "";
   const cause = card.querySelector(".cause");
-  const text = component.cause ? `${component.cause}|${since}` : "";
+  const text = `${component.cause ?? ""}|${since}`;
   if (cause.dataset.text !== text) {
     cause.dataset.text = text;
-    cause.replaceChildren(...(component.cause ? [checkLink(component.cause), h("span", { class: "quiet small" }, since)] : []));
+    cause.replaceChildren(...(component.cause ? [checkLink(component.cause)] : []), h("span", { class: "quiet small" }, since));
   }
   say(card.querySelector(".checked"), component.at ? `checked ${ago(component.at)}` : checks.length && checks.every((check) => check.outcome === "skip") ? "skipped, or not applicable here" : "this round is still running");
   say(card.querySelector("summary"), `${checks.length} ${checks.length === 1 ? "check" : "checks"}`);

@@ -35,7 +35,6 @@ def test_a_missing_package_is_named_with_who_asks_for_it() -> None:
         f"{wanted} is not in the registry; inner@1.0.0 asks for it",
         wanted,
         "inner@1.0.0",
-        "npm view @nobody/nothing",
     )
 
 
@@ -49,7 +48,6 @@ def test_a_missing_version_is_named_with_who_asks_for_it() -> None:
     )
     assert found.why == "ms@^99.0.0 has no version in that range; inner@1.0.0 asks for it"
     assert (found.dependency, found.asked_by) == ("ms@^99.0.0", "inner@1.0.0")
-    assert found.remedy == "npm view ms versions"
 
 
 def test_another_platform_is_named() -> None:

@@ -50,7 +50,9 @@ def test_cpu_of_a_group_is_a_share_of_its_quota(
     def sleep(seconds: float) -> None:
         usage.write_text("usage_usec 1500000")
 
-    found = resources.measure_cpu(root=root, clock=lambda: next(times), sleep=sleep)
+    found = resources.measure_cpu(
+        root=root, clock=lambda: next(times), sleep=sleep, own_seconds=lambda: 0.0
+    )
 
     assert found.scope == "control group /a"
     assert found.used == pytest.approx(150.0)  # 1.5 s used of 2 s times half a CPU
@@ -60,10 +62,21 @@ def test_cpu_of_the_machine_is_the_busy_share_of_both_readings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     move_cpu_times(monkeypatch, user=3, idle=1)
-    assert resources.measure_cpu(0.0, root=tmp_path) == resources.Cpu(75.0, "machine")
+    found = resources.measure_cpu(0.0, root=tmp_path, own_seconds=lambda: 0.0)
+    assert found == resources.Cpu(75.0, "machine")
     move_cpu_times(monkeypatch, user=0, idle=0)
     with pytest.raises(MeasurementUnavailable, match="did not move"):
         resources.measure_cpu(0.0, root=tmp_path)
+
+
+def test_cpu_that_this_run_uses_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = iter((10.0, 10.0 + 2 * len(psutil.cpu_times(percpu=True))))
+    move_cpu_times(monkeypatch, user=3, idle=1)
+    monkeypatch.setattr(resources, "_affinity", set)  # every CPU counts
+    found = resources.measure_cpu(0.0, root=tmp_path, own_seconds=lambda: next(own))
+    assert found == resources.Cpu(25.0, "machine")
 
 
 def move_cpu_times(monkeypatch: pytest.MonkeyPatch, user: float, idle: float) -> None:
