@@ -101,8 +101,8 @@ def test_connect(health: Health, redis_probe: RedisProbe, redis_load: Future[Loa
     for text in address.contradictions:
         health.warn(text)
         health.remedy("set redis.url in flowhealth.toml to the address that the application uses")
-    health.detail(diagnosis=f"{address.cli} --latency: is the server or the network slow?")
     health.measure("connect", redis_load.result().connect, unit="ms")
+    health.detail(diagnosis=f"{address.cli} --latency: is the server or the network slow?")
 
 
 @pytest.mark.health("redis", requires="redis.connect", timeout=65)
@@ -127,9 +127,9 @@ def test_roundtrip(health: Health, redis_probe: RedisProbe) -> None:
 @pytest.mark.threshold("command.p95", warn=5, fail=50, unit="ms")
 def test_command(health: Health, redis_probe: RedisProbe, redis_load: Future[Load]) -> None:
     """PING, SET, GET and DEL of a key of our own are answered in time, one at a time."""
-    health.detail(diagnosis=f"{redis_probe.address.cli} SLOWLOG GET 10: what keeps it busy")
     latency = raise_error(redis_load.result().command)
     health.measure("command", latency.samples, unit="ms")
+    health.detail(diagnosis=f"{redis_probe.address.cli} SLOWLOG GET 10: what keeps it busy")
     stats = {name: summarise(samples) for name, samples in latency.by_command.items() if samples}
     health.detail(
         commands={
@@ -149,8 +149,8 @@ def test_command(health: Health, redis_probe: RedisProbe, redis_load: Future[Loa
 def test_throughput(health: Health, redis_probe: RedisProbe, redis_load: Future[Load]) -> None:
     """One connection gets enough commands through in pipelines."""
     cli = redis_probe.address.cli
-    health.detail(diagnosis=f"{cli} INFO stats: what else the server does; {cli} --latency")
     throughput = raise_error(redis_load.result().throughput)
+    health.detail(diagnosis=f"{cli} INFO stats: what else the server does; {cli} --latency")
     health.measure("throughput", throughput.commands / throughput.seconds, unit="1/s")
     health.detail(
         commands=throughput.commands,
@@ -295,9 +295,9 @@ def test_topology(
         check_plain_address(health, skip_if_unavailable(redis_state.result))
         return
     sentinel = redis_probe.address.kind == "sentinel"
+    views = redis_views.result()
     question = "SENTINEL MASTERS" if sentinel else "CLUSTER INFO"
     health.detail(diagnosis=f"{redis_probe.address.cli} {question}")
-    views = redis_views.result()
     health.detail(seen_by={view.place: view for view in views})
     primaries = {view.primary for view in views if view.primary}
     if len(primaries) > 1:
@@ -337,8 +337,8 @@ def test_slowlog(
     health: Health, redis_probe: RedisProbe, redis_slow: Future[tuple[SlowCommand, ...]]
 ) -> None:
     """Few commands of the last five minutes are in the server's slow log."""
-    health.detail(diagnosis=f"{redis_probe.address.cli} SLOWLOG GET 10")
     slow = skip_if_unavailable(redis_slow.result)
+    health.detail(diagnosis=f"{redis_probe.address.cli} SLOWLOG GET 10")
     health.measure("slow_commands", len(slow), unit="1")
     health.detail(slowest=sorted(slow, key=lambda entry: -entry.milliseconds)[:10])
 

@@ -135,7 +135,7 @@ def parse_yaml(text: str) -> None:
         import yaml
     except ImportError:
         raise MeasurementUnavailable(
-            "reading YAML needs PyYAML", remedy="pip install pytest-flowhealth[yaml]"
+            "reading YAML needs PyYAML", remedy="pip install 'pytest-flowhealth[yaml]'"
         ) from None
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     anchors: set[str] = set()

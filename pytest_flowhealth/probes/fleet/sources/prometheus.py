@@ -216,7 +216,7 @@ def _parse(line: str) -> list[Any]:
         from prometheus_client.parser import text_string_to_metric_families
     except ImportError:
         raise MeasurementUnavailable(
-            "the source prometheus needs prometheus-client: pip install pytest-flowhealth[fleet]"
+            "the source prometheus needs prometheus-client: pip install 'pytest-flowhealth[fleet]'"
         ) from None
     return [sample for family in text_string_to_metric_families(line) for sample in family.samples]
 
