@@ -173,7 +173,7 @@ def test_without_pyyaml_yaml_is_unmeasured_with_the_extra_as_remedy(
     monkeypatch.setitem(sys.modules, "yaml", None)
     error = read(tmp_path, "a.yaml", "a: 1").error
     assert isinstance(error, MeasurementUnavailable)
-    assert error.remedy == "pip install pytest-flowhealth[yaml]"
+    assert error.remedy == "pip install 'pytest-flowhealth[yaml]'"
 
 
 SPECIAL: dict[str, tuple[Callable[[Path], object], str]] = {
