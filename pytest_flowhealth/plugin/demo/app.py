@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_flowhealth.errors import CheckFailed
-from pytest_flowhealth.plugin.demo.interruption import held
+from pytest_flowhealth.plugin.demo.interruption import hold_signals
 from pytest_flowhealth.probes.process_groups import signal_group
 from pytest_flowhealth.probes.program_errors import find_cause
 
@@ -34,7 +34,7 @@ SERVER = Program("server", ("node", "dist/index.js"), r"listening on (http://\S+
 AGENTS = Program("agents", ("node", "agents/pool.js", "3", "20"), r"3 agents")
 
 
-def wanted(options: argparse.Namespace) -> list[Program]:
+def choose_programs(options: argparse.Namespace) -> list[Program]:
     """Return the programs that the components which are asked for look at."""
     asked = set(options.health_component)
     programs = {"dashboard": SERVER, "fleet": AGENTS}
@@ -54,7 +54,7 @@ def running_app(
     with contextlib.ExitStack() as stack:
         for program in programs:
             log = app.parent / f"{program.name}.log"
-            with held():
+            with hold_signals():
                 process = _launch(program, app, log, {**environment, "PORT": "0"})
                 stack.callback(_end, process)
             match = _ready(program, process, log)
@@ -95,7 +95,7 @@ def _ready(program: Program, process: subprocess.Popen[bytes], log: Path) -> re.
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End a program with all that it started."""
-    with held():
+    with hold_signals():
         for number in (signal.SIGTERM, signal.SIGKILL):
             signal_group(process.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -22,8 +22,8 @@ from pytest_flowhealth.domain.text import Redactor, find_secrets, printable
 from pytest_flowhealth.errors import CheckFailed, FlowHealthError, UsageError
 from pytest_flowhealth.plugin.collection.bundled import find_beside_or_inside
 from pytest_flowhealth.plugin.demo import checks_process
-from pytest_flowhealth.plugin.demo.app import Program, running_app, wanted
-from pytest_flowhealth.plugin.demo.interruption import ended_by_signals, held
+from pytest_flowhealth.plugin.demo.app import Program, choose_programs, running_app
+from pytest_flowhealth.plugin.demo.interruption import ended_by_signals, hold_signals
 from pytest_flowhealth.plugin.demo.redis import find_redis, running_redis
 from pytest_flowhealth.plugin.options import is_question
 from pytest_flowhealth.plugin.reporting.report_builder import build_unfinished
@@ -103,7 +103,7 @@ def _demonstrate(arguments: Sequence[str], invoked_in: Path, options: argparse.N
         app = _copy(folder / "app")
         for argv, seconds in STEPS:
             _prepare(argv, app, seconds)
-        programs = wanted(options)
+        programs = choose_programs(options)
         with running_redis(redis_server, folder / "redis") as url:
             environment = _environment(os.environ, url)
             with running_app(programs, app, environment) as addresses:
@@ -116,7 +116,7 @@ def _demonstrate(arguments: Sequence[str], invoked_in: Path, options: argparse.N
 @contextlib.contextmanager
 def _temporary_folder() -> Iterator[Path]:
     with contextlib.ExitStack() as stack:
-        with held():
+        with hold_signals():
             made = tempfile.TemporaryDirectory(
                 prefix="flowhealth-demo-", ignore_cleanup_errors=True
             )
@@ -125,7 +125,7 @@ def _temporary_folder() -> Iterator[Path]:
 
 
 def _remove(folder: tempfile.TemporaryDirectory[str]) -> None:
-    with held():
+    with hold_signals():
         folder.cleanup()
 
 
@@ -189,14 +189,14 @@ def _prepare(argv: tuple[str, ...], app: Path, seconds: float) -> None:
 def _run(argv: tuple[str, ...], app: Path, seconds: float) -> command.Completed:
     """Run a step in a thread, so that no signal arrives while the program is being started."""
     with ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as stack:
-        with held():
+        with hold_signals():
             future = pool.submit(command.run, argv, cwd=app, timeout=seconds)
             stack.callback(_stop, future)
         return future.result()
 
 
 def _stop(future: Future[command.Completed]) -> None:
-    with held():
+    with hold_signals():
         while not future.done():
             command.end_all()
             wait([future], timeout=0.05)
@@ -221,7 +221,7 @@ def _checks(arguments: Sequence[str], app: Path, environment: Mapping[str, str])
     """Run pytest as a child, on the same terminal; interrupted, end it in good order."""
     argv = [sys.executable, "-P", checks_process.__file__, *arguments]
     with contextlib.ExitStack() as stack:
-        with held(), _sigint_blocked():
+        with hold_signals(), _sigint_blocked():
             child = subprocess.Popen(argv, cwd=app, env=environment)  # noqa: S603  # ourselves
             stack.push(lambda _kind, error, _traceback: _end(child, error))
         return _code(child.wait())
@@ -249,7 +249,7 @@ def _end(child: subprocess.Popen[bytes], error: BaseException | None) -> None:
     second SIGINT would disturb its orderly end.
     """
     by_terminal = isinstance(error, KeyboardInterrupt) and error.args == (signal.SIGINT.name,)
-    with held():
+    with hold_signals():
         for number, seconds in (
             (None, 2.0 if by_terminal else 0.0),
             (signal.SIGINT, 10.0),

@@ -41,7 +41,7 @@ def ended_by_signals() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def held() -> Iterator[None]:
+def hold_signals() -> Iterator[None]:
     """Hold signals back until the outermost such block ends, which then raises KeyboardInterrupt.
 
     A program whose start is interrupted would be known to nobody and run on; tidying up that is

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from pytest_flowhealth.domain.text import one_line
 from pytest_flowhealth.errors import CheckFailed, UsageError
-from pytest_flowhealth.plugin.demo.interruption import held
+from pytest_flowhealth.plugin.demo.interruption import hold_signals
 
 NO_SERVER = "there is no Redis: neither redis-server nor valkey-server is on the PATH"
 """The beginning of the message of `find_redis` where there is no server."""
@@ -58,7 +58,7 @@ def running_redis(program: str, folder: Path) -> Iterator[str]:
     """
     folder.mkdir()
     with contextlib.ExitStack() as stack:
-        with held():
+        with hold_signals():
             process, port = _started(program, folder)
             stack.callback(_end, process)
         yield f"redis://127.0.0.1:{port}/0"
@@ -129,7 +129,7 @@ def _free_port() -> int:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    with held():
+    with hold_signals():
         process.kill()
         process.wait()
 

@@ -20,6 +20,7 @@ from types import CoroutineType
 from typing import Any
 
 from pytest_flowhealth.domain.text import one_line
+from pytest_flowhealth.plugin.reporting.messages import summarize
 
 _LONGEST = 200
 _PATIENCE = 1.0
@@ -98,9 +99,8 @@ class ErrorObserver:
     def _observe_unraisable(self, arguments: sys.UnraisableHookArgs) -> None:
         # Of a finalizer that fails, libraries are full; a plain thread or a callback is the check's.
         where = arguments.err_msg or ""
-        if "thread" in where or "callback" in where:
-            error = f"{arguments.exc_type.__name__}: {arguments.exc_value}"
-            self._report(f"{where} {one_line(repr(arguments.object), 60)}: {error}")
+        if arguments.exc_value and ("thread started by" in where or "ctypes callback" in where):
+            self._report(f"{one_line(where, 80)}: {summarize(arguments.exc_value)}")
         self._unraisable_hook(arguments)
 
     def _observe_unawaited(self, coroutine: CoroutineType[Any, Any, Any]) -> None:
@@ -163,7 +163,7 @@ class FutureObserver:
         def watch(future: Future[Any], exception: BaseException | None) -> None:
             if exception is not None and not future._done_callbacks:  # type: ignore[attr-defined]  # noqa: SLF001  # no public way
                 key = id(future)
-                text = f"Exception in a future: {type(exception).__name__}: {exception}"
+                text = f"Exception in a future: {summarize(exception)}"
                 reference = weakref.ref(future, lambda _: self._report(key))
                 self._unasked[key] = reference, text
             set_exception(future, exception)

@@ -34,6 +34,7 @@ class WorkerOutput(msgspec.Struct, frozen=True):
     usage_error: str | None
     specs: dict[str, CheckSpec]
     results: dict[str, CheckResult]
+    collected: dict[str, None]
     problems: tuple[RunProblem, ...]
     skipped_files: dict[str, str]
     not_requested: tuple[str, ...]
@@ -154,6 +155,7 @@ class Recorder:
             usage_error=run.usage_error,
             specs=run.specs,
             results=run.results,
+            collected=run.collected,
             problems=tuple(run.problems),
             skipped_files=run.skipped_files,
             not_requested=run.not_requested,
@@ -181,6 +183,7 @@ class Recorder:
         run.specs.update(output.specs)
         for nodeid, result in output.results.items():
             self._keep_worst(nodeid, result)
+        run.collected.update(output.collected)  # also what vanished before xdist was told
         run.problems += output.problems
         run.skipped_files.update(output.skipped_files)
         run.not_requested = run.not_requested or output.not_requested

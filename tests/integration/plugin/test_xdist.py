@@ -160,3 +160,18 @@ def test_of_a_check_that_every_worker_runs_the_worst_result_counts(run_checks: R
     result = run_checks(first_fails, "--dist=each", "--tx=2*popen", files={"conftest.py": conftest})
 
     assert (result.exit_code, result.reasons) == (2, ["app.it: assert 0"])
+
+
+@pytest.mark.parametrize(
+    "conftest",
+    [
+        "def pytest_collection_modifyitems(items):\n    del items[1:]\n",
+        "def pytest_collection_modifyitems(items):\n    items[1] = items[0]\n",
+    ],
+    ids=["dropped", "replaced"],
+)
+def test_what_a_hook_drops_in_a_worker_is_missed(run_checks: RunChecks, conftest: str) -> None:
+    result = run_checks(FINE, "-n", "2", files={"conftest.py": conftest})
+
+    assert result.exit_code == 3
+    assert "test_checks.py::test_fine[1] was collected, but never reported" in result.reasons

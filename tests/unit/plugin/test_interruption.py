@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from pytest_flowhealth.plugin.demo.interruption import ended_by_signals, held
+from pytest_flowhealth.plugin.demo.interruption import ended_by_signals, hold_signals
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +24,8 @@ def test_a_signal_that_is_held_back_is_raised_when_the_outermost_block_ends() ->
     done = []
 
     def work() -> None:
-        with held():
-            with held():
+        with hold_signals():
+            with hold_signals():
                 signal.raise_signal(signal.SIGTERM)
                 done.append("inner")
             done.append("outer")
@@ -37,7 +37,7 @@ def test_a_signal_that_is_held_back_is_raised_when_the_outermost_block_ends() ->
 
 
 def test_an_error_in_a_block_that_holds_signals_back_does_not_hold_the_next_one() -> None:
-    with pytest.raises(OSError, match="no program"), held():
+    with pytest.raises(OSError, match="no program"), hold_signals():
         raise OSError("no program")
 
     with pytest.raises(KeyboardInterrupt):
