@@ -1,9 +1,9 @@
 """What a run costs, against the commands that it replaces: npm --version, audit, outdated, a PING.
 
-Both run in turn, several times, on the demo's application and on a project of 1,470 packages
-(react-scripts 5, next 15, @nestjs/cli 11) that npm installs first. Printed are the median wall time
-and CPU time (user and system, all processes), the median of the ratios of the rounds, and after how
-long the run's first line of output came.
+A run, a round of the monitor and the commands are made in turn, several times, on the demo's
+application and on a project of 1,470 packages (react-scripts 5, next 15, @nestjs/cli 11) that npm
+installs first. Printed are the median wall time and CPU time (user and system, all processes), the
+median of the ratios to the commands, and after how long the first line of output came.
 
     python benchmarks/run.py [--rounds 5] [--project demo]
 """
@@ -15,6 +15,7 @@ import contextlib
 import os
 import pty
 import resource
+import select
 import shutil
 import socket
 import statistics
@@ -24,6 +25,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from pytest_flowhealth.monitor.protocol import RoundRequest
+from pytest_flowhealth.monitor.round_process import RoundProcess
 
 DEMO = Path(__file__).parents[1] / "examples" / "app"
 LARGE = (
@@ -85,20 +89,47 @@ def redis_server(folder: Path) -> Iterator[str]:
 
 
 def measure(project: str, folder: Path, rounds: int, environment: dict[str, str]) -> None:
-    """Run both in turn and print what they took."""
+    """Run all in turn and print what they took."""
     pytest = [str(Path(sys.executable).with_name("pytest")), "--health", "-p", "no:cacheprovider"]
-    sides = ([pytest], REPLACED)
-    pairs = [[take(side, folder, environment) for side in sides] for _ in range(rounds + 1)]
-    del pairs[0]  # fills npm's cache and compiles byte code
-    ours, theirs = zip(*pairs, strict=True)
+    os.environ.update(environment)  # for the monitor's round
+    turns = [
+        (
+            take([pytest], folder, environment),
+            take_round(folder),
+            take(REPLACED, folder, environment),
+        )
+        for _ in range(rounds + 1)
+    ]
+    del turns[0]  # fills npm's cache and compiles byte code
     write = sys.stdout.write
-    write(f"{project}, {rounds} rounds: median s of the run, of the replaced commands, ratio\n")
-    for number, figure in enumerate(("wall time", "CPU time")):
-        ratio = statistics.median(a[number] / b[number] for a, b in pairs)
-        times = [statistics.median(each[number] for each in side) for side in (ours, theirs)]
-        write(f"  {figure:10} {times[0]:6.2f} {times[1]:6.2f} {ratio:6.2f}\n")
-    write(f"  first line {statistics.median(each[2] for each in ours):6.2f}\n")
+    for place, name in enumerate(("run", "monitor's round")):
+        pairs = [(turn[place], turn[2]) for turn in turns]
+        ours, theirs = zip(*pairs, strict=True)
+        write(
+            f"{project}, {rounds} rounds: median s of the {name}, of the replaced commands, ratio\n"
+        )
+        for number, figure in enumerate(("wall time", "CPU time")):
+            ratio = statistics.median(a[number] / b[number] for a, b in pairs)
+            times = [statistics.median(each[number] for each in side) for side in (ours, theirs)]
+            write(f"  {figure:10} {times[0]:6.2f} {times[1]:6.2f} {ratio:6.2f}\n")
+        what = "first line" if not place else "first frame"
+        write(f"  {what:11}{statistics.median(each[2] for each in ours):6.2f}\n")
     sys.stdout.flush()
+
+
+def take_round(folder: Path) -> tuple[float, float, float]:
+    """Make one of the monitor's rounds; return wall and CPU seconds, and those to the first frame."""
+    before, start, first = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter(), 0.0
+    process = RoundProcess(["--health"], folder, RoundRequest(0), time.monotonic(), 300)
+    while (result := process.poll(time.monotonic())) is None:
+        select.select(process.pipes if process.has_output else (), (), (), 0.02)
+        for _ in process.read():
+            first = first or time.perf_counter() - start
+    if result.ended is None:
+        raise SystemExit("; ".join(result.problems))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - start, cpu, first
 
 
 def take(

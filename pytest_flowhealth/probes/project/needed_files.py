@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from html.parser import HTMLParser
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
 
 from pytest_flowhealth.probes.project.command_needs import Need
 from pytest_flowhealth.probes.project.start_programs import FrameworkOutput
+
+_PAGE_MANIFESTS = ("server/app-paths-manifest.json", "server/pages-manifest.json")
+"""Where Next's build lists its pages, beside its list of files."""
 
 
 class MissingFile(msgspec.Struct, frozen=True):
@@ -44,11 +48,9 @@ def _find_output(output: FrameworkOutput, folder: Path) -> tuple[MissingFile | N
     shown = f"the output of {output.name}"
     if found is None:
         return MissingFile(places[0], f"{output.files[0]}, {shown}, is missing"), []
-    if output.page and (folder / output.page).is_file() and found.is_dir():
-        others = any(_is_set(word, output, folder) for word in output.other_pages)
-        if not others and not (found / output.page).is_file():
-            page = (found / output.page).relative_to(folder).as_posix()
-            return MissingFile(found, f"{page}, a part of {shown}, is missing"), []
+    missing = _missing_of_page(output, folder, found)
+    if missing:
+        return MissingFile(found, missing), []
     if not output.list_file:
         return None, [found] if found.is_file() else []
     name = _missing_of_list(found.with_name(Path(output.list_file).name), folder)
@@ -56,6 +58,19 @@ def _find_output(output: FrameworkOutput, folder: Path) -> tuple[MissingFile | N
         return MissingFile(folder / name, f"{name}, a part of {shown}, is missing"), []
     server = folder / "server.js"
     return None, [found, server] if server.is_file() else [found]
+
+
+def _missing_of_page(output: FrameworkOutput, folder: Path, found: Path) -> str | None:
+    """Return what is missing of the page that an output has, as a sentence."""
+    if not (output.page and (folder / output.page).is_file() and found.is_dir()):
+        return None
+    if any(_is_set(word, output, folder) for word in output.other_pages):
+        return None
+    page = (found / output.page).relative_to(folder).as_posix()
+    if not (found / output.page).is_file():
+        return f"{page}, a part of the output of {output.name}, is missing"
+    asset = find_missing_asset(found / output.page)
+    return f"{asset}, which {page} loads, is missing" if asset else None
 
 
 def _moved_output(folder: Path, name: str) -> Path | None:
@@ -66,16 +81,59 @@ def _moved_output(folder: Path, name: str) -> Path | None:
 
 def _missing_of_list(path: Path, folder: Path) -> str | None:
     """Return the first file that a build says is required, and that is missing."""
-    try:
-        listed = msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError):
+    listed = _read_json(path)
+    if listed is None:
         return path.relative_to(folder).as_posix()
     names = listed.get("files", []) if isinstance(listed, dict) else []
     wanted = [name for name in names if isinstance(name, str)]
+    for manifest in _PAGE_MANIFESTS:
+        pages = _read_json(path.parent / manifest)
+        values = pages.values() if isinstance(pages, dict) else ()
+        base = path.parent.relative_to(folder).as_posix()
+        wanted += [f"{base}/server/{page}" for page in values if isinstance(page, str)]
     if _at(listed, "config", "output") == "standalone" and not is_installed(folder, "next"):
         # A standalone output is started by the server that the build has put beside it.
         wanted.append("server.js")
     return next((name for name in wanted if not (folder / name).exists()), None)
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return msgspec.json.decode(path.read_bytes())
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+class _AssetReader(HTMLParser):
+    """Collects the modules and the styles that a page loads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paths: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        """Note what a build has written: a script that is no module may be made where it runs."""
+        named = dict(attributes)
+        is_module = tag == "script" and named.get("type") == "module"
+        is_linked = tag == "link" and named.get("rel") in {"modulepreload", "stylesheet"}
+        if is_module or is_linked:
+            self.paths.append(named.get("src" if is_module else "href") or "")
+
+
+def find_missing_asset(page: Path) -> str | None:
+    """Return the first module or style of a built page that is not in its folder.
+
+    Where the page is to be found below another path (Vite's `base`), that is in front of theirs.
+    """
+    reader = _AssetReader()
+    reader.feed(_text(page))
+    for path in reader.paths:
+        parts = PurePosixPath(path.partition("?")[0]).parts
+        if not path or ":" in path or path.startswith("//") or ".." in parts:
+            continue
+        if not any(page.parent.joinpath(*parts[at:]).is_file() for at in range(len(parts)) if parts[at] != "/"):  # fmt: skip
+            return path
+    return None
 
 
 def is_installed(folder: Path, program: str) -> bool:

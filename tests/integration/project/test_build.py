@@ -146,8 +146,9 @@ def test_each_workspace_counts(tmp_path: Path) -> None:
 
 NEXT = {
     ".next/BUILD_ID": "1",
-    ".next/required-server-files.json": '{"files": [".next/BUILD_ID", ".next/server/a.json"]}',
-    ".next/server/a.json": "{}",
+    ".next/required-server-files.json": '{"files": [".next/BUILD_ID", ".next/server/pages-manifest.json"]}',
+    ".next/server/pages-manifest.json": '{"/": "pages/index.html"}',
+    ".next/server/pages/index.html": "1",
 }
 
 

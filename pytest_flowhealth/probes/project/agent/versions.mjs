@@ -7,8 +7,6 @@ import { layoutOf } from "./layout.mjs";
 import { readJson } from "./npm.mjs";
 
 const DEFAULTS = { node: ">=20", npm: ">=9" };
-/** Releases of Node to recommend: the first that is in the range. */
-const NODE_RELEASES = [22, 24, 20, 18, 16];
 
 /**
  * @typedef {"node" | "npm"} Program
@@ -122,8 +120,9 @@ function remedy(program, range, origin, semver) {
     return origin.startsWith("engines") ? `npm pkg set engines.${program}='${DEFAULTS[program]}'` : null;
   }
   if (program === "npm") return `npm install --global 'npm@${range}'`;
-  const fitting = NODE_RELEASES.find((major) => semver.satisfies(`${major}.999.0`, range));
-  return fitting ? `nvm install ${fitting}` : `install Node ${range}, or change ${origin}`;
+  const least = semver.minVersion(range);
+  if (least === null) return `correct ${origin}: no version is in that range`;
+  return `nvm install ${semver.satisfies(`${least.major}.999.0`, range) ? least.major : least}`;
 }
 
 /**

@@ -17,9 +17,9 @@ test("each question has its answer on a line, and the end of the input ends the 
     { id: 1, question: "weather", seconds: 9 },
     { id: 2, question: "syntax", seconds: 9, files: [{ path: `${folder}/a.json`, runner: "node" }] },
   ];
-  // The process ends with its input: the shell keeps that open for a moment.
+  // The process ends with its input: the shell keeps that open until four lines are there, two to say it is ready.
   const input = questions.map((question) => `${JSON.stringify(question)}\n`).join("");
-  const script = `{ printf '%s' "$1"; while [ "$(wc -l <answers)" -lt 2 ]; do sleep 0.1; done; } | node "$0" >answers`;
+  const script = `{ printf '%s' "$1"; while [ "$(wc -l <answers)" -lt 4 ]; do sleep 0.1; done; } | node "$0" >answers`;
   spawnSync("sh", ["-c", `: >answers; ${script}`, AGENT, input], { cwd: folder, timeout: 60_000 });
   const lines = spawnSync("cat", ["answers"], { cwd: folder, encoding: "utf8" }).stdout.trim().split("\n");
   const answers = Object.fromEntries(lines.map((line) => [JSON.parse(line).id, JSON.parse(line)]));
