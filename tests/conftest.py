@@ -69,8 +69,8 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return twice as many workers as processors: many tests wait for what they started."""
-    return 2 * (os.cpu_count() or 1)
+    """Return three times as many workers as processors: many tests wait for what they started."""
+    return 3 * (os.cpu_count() or 1)
 
 
 @pytest.hookimpl(tryfirst=True)
