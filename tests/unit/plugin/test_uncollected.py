@@ -198,7 +198,7 @@ def test_a_check_that_pytest_did_not_collect_is_a_problem_with_the_reason(
     (dangling / "test_b.py").symlink_to("nowhere.py")
     (dangling / "data.py").symlink_to("nowhere.py")
     # All are collected in one session: each of them takes longer than all the cases.
-    args = ("--import-mode=importlib", "-Wdefault", *map(str, folders.values()))
+    args = ["--import-mode=importlib", "-Wdefault", *map(str, folders.values())]
     config = pytester.parseconfigure(*args)
     items, _ = pytester.inline_genitems(*args)
 
