@@ -7,6 +7,7 @@ run leaves `tests/slow` out; ``pytest -m slow`` or naming the folder runs it.
 from __future__ import annotations
 
 import functools
+import gc
 import itertools
 import os
 import re
@@ -57,10 +58,21 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Look for no garbage in what collection makes, which stays; that takes a fifth of its time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return twice as many workers as processors: many tests wait for what they started."""
-    return 2 * (os.cpu_count() or 1)
+    """Return three times as many workers as processors: many tests wait for what they started."""
+    return 3 * (os.cpu_count() or 1)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -88,15 +88,17 @@ def _start(
     argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, stdin: bytes | None
 ) -> subprocess.Popen[bytes]:
     try:
-        process = subprocess.Popen(  # noqa: S603  # no shell, and the program is named by our own code
-            list(argv),
-            cwd=cwd,
-            env=None if env is None else dict(env),
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        with _lock:  # before `end_all` looks, a program that runs is known
+            process = subprocess.Popen(  # noqa: S603  # no shell, and the program is named by our own code
+                list(argv),
+                cwd=cwd,
+                env=None if env is None else dict(env),
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+            _running.add(process)
     except FileNotFoundError:
         if cwd is not None and not cwd.is_dir():
             raise CheckFailed(f"there is no folder {cwd}") from None
@@ -104,8 +106,6 @@ def _start(
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise CheckFailed(f"`{argv[0]}` can't be started: {reason}") from None
-    with _lock:
-        _running.add(process)
     return process
 
 

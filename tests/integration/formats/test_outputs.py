@@ -96,8 +96,6 @@ def test_with_workers_each_output_is_written_once(run_checks: RunChecks, tmp_pat
 
 ENDS: dict[str, tuple[str, tuple[str, ...], dict[str, str], int]] = {
     "an unknown option": ("", ("--bogus",), {}, 4),
-    "a missing plugin": ("", (), {"pytest.ini": "[pytest]\nrequired_plugins = nothere\n"}, 4),
-    "an unknown threshold": ("", ("--health-threshold=nothing",), {}, 4),
     "an unknown format": ("", ("--health-output=nothing:x",), {}, 4),
     "an error in conftest.py": ("", (), {"conftest.py": "raise RuntimeError('no')"}, 3),
     "an exit in conftest.py": ("", (), {"conftest.py": "raise SystemExit(0)"}, 3),
