@@ -6,35 +6,23 @@ import asyncio
 import fcntl
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from pytest_flowhealth.domain.status import USAGE_ERROR
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.github_issues.scheduler import IssueScheduler
 from pytest_flowhealth.history.location import HistoryLocation
 from pytest_flowhealth.monitor.console import Console
 from pytest_flowhealth.monitor.logs import Logs
 from pytest_flowhealth.monitor.loop import Monitor
-from pytest_flowhealth.monitor.observer import MonitorEvent, MonitorObserver
+from pytest_flowhealth.monitor.observer import MonitorObserver
 from pytest_flowhealth.monitor.pipeline import Pipeline
 from pytest_flowhealth.monitor.settings import MonitorOptions, Settings, find_history, load_settings
 
-
-class ObserverFactory(Protocol):
-    """A function that makes the observer of the monitor, such as the web page."""
-
-    def __call__(
-        self, options: MonitorOptions, settings: Settings, location: HistoryLocation
-    ) -> MonitorObserver[Monitor]:
-        """Return it.
-
-        Raises:
-            UsageError: It can't be had as it is asked for.
-        """
-        ...
+MakePage = Callable[[MonitorOptions, Settings, HistoryLocation], MonitorObserver]
+"""Makes the web page; raises `UsageError` where it can't be had as it is asked for."""
 
 
 class MonitorLock:
@@ -74,57 +62,22 @@ class MonitorLock:
         os.close(self._file)
 
 
-class IssueObserver:
-    """Synchronise GitHub issues beside a monitor without a web page; with one, the page does it.
-
-    Args:
-        scheduler: Runs the synchronisation.
-    """
-
-    def __init__(self, scheduler: IssueScheduler) -> None:
-        self._scheduler = scheduler
-
-    def start(self, _: Monitor) -> None:
-        """Do nothing."""
-
-    async def serve(self) -> None:
-        """Do nothing."""
-
-    def on_tick(self, monitor: Monitor, at: float) -> None:
-        """Start a run if one is due."""
-        self._scheduler.on_tick(monitor.settings.target, at)
-
-    def drain_events(self) -> list[MonitorEvent]:
-        """Return what happened since the last call."""
-        return [MonitorEvent(name, facts) for name, facts in self._scheduler.drain_events()]
-
-    def reconfigure(self, _: Monitor) -> None:
-        """Run soon with the new configuration."""
-        self._scheduler.reschedule()
-
-    def close(self) -> None:
-        """Do nothing: a run ends with the process."""
-
-
-def main(words: list[str], make_observer: ObserverFactory | None = None) -> int:
+def main(words: list[str], make_page: MakePage | None = None) -> int:
     """Watch; return the exit code.
 
     Args:
         words: An `MonitorOptions` as JSON.
-        make_observer: Makes the web page; None without `--web`.
+        make_page: Makes the web page; None without `--web`.
     """
     options = msgspec.json.decode(words[0], type=MonitorOptions)
     try:
         settings = load_settings(options)
         history = find_history(options, settings)
         lock = MonitorLock(history.path)
-        page: MonitorObserver[Monitor] | None = None
-        if make_observer is not None:
-            page = make_observer(options, settings, history)
+        page = None if make_page is None else make_page(options, settings, history)
     except UsageError as error:
         sys.stderr.write(f"ERROR: {error}\n")
         return USAGE_ERROR
-    page = page or IssueObserver(IssueScheduler(history.path, os.environ))
     console = Console()
     logs = Logs(settings.target.root / settings.target.config.monitor.logs)
     pipeline = Pipeline(settings, history, os.environ, console.message, logs)

@@ -9,6 +9,11 @@ from collections.abc import Callable
 from pytest_flowhealth.alerts.engine import Timestamp
 
 
+def read_steady_clock() -> float:
+    """Return seconds that only go up, also while the machine is suspended: results grow old in its sleep."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class Clock:
     """Seconds since 1970 as they were at the start, counted on by a clock that nobody sets.
 
@@ -25,7 +30,7 @@ class Clock:
     def __init__(
         self,
         last: float | None = None,
-        steady: Callable[[], float] = time.monotonic,
+        steady: Callable[[], float] = read_steady_clock,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._steady, self._wall = steady, wall

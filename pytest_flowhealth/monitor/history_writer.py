@@ -43,6 +43,9 @@ _WAIT = 0.2
 CHANGE_WAIT = 3.0
 """The same of a change, for which somebody waits."""
 
+CHANGE_TIMEOUT = 10.0
+"""Seconds after which a change that has not begun is given up: the disk hangs."""
+
 _LITTLE = 2**16
 _PURGED = 3_600.0
 
@@ -149,7 +152,11 @@ class HistoryWriter:
             with open_history(self.path, CHANGE_WAIT) as file:
                 return change(file)
 
-        return await asyncio.wrap_future(self._submit(make))
+        try:
+            async with asyncio.timeout(CHANGE_TIMEOUT):
+                return await asyncio.wrap_future(self._submit(make))
+        except TimeoutError:
+            raise OSError(f"it has not answered for {CHANGE_TIMEOUT:.0f} s") from None
 
     def close(self) -> None:
         """Write what was submitted, and end the thread."""

@@ -17,6 +17,7 @@ from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.alerts.engine import Timestamp
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.github_issues.scheduler import IssueScheduler
 from pytest_flowhealth.monitor import settings as configured
 from pytest_flowhealth.monitor.clock import Clock
 from pytest_flowhealth.monitor.console import Console, StatusLine
@@ -67,7 +68,7 @@ class Monitor:
         pipeline: The history, alerts and receivers.
         console: Where it tells what happens.
         logs: Its log files.
-        view: The web page, or what else is informed.
+        view: The web page.
     """
 
     def __init__(
@@ -77,11 +78,12 @@ class Monitor:
         pipeline: Pipeline,
         console: Console,
         logs: Logs,
-        view: MonitorObserver[Monitor],
+        view: MonitorObserver | None = None,
     ) -> None:
         self._options, self.settings = options, settings
         self.pipeline, self._console, self._logs = pipeline, console, logs
         self._view = view
+        self._issues = IssueScheduler(pipeline.history, os.environ)
         self._outputs = RoundOutputs(console, logs)
         self.clock: Clock = pipeline.clock
         self.started = self.clock.moment().wall.timestamp()
@@ -110,8 +112,9 @@ class Monitor:
         self._listen_to_signals()
         interval = self._options.interval or configured.FIRST_AGAIN
         self._schedule.plan({EVERYTHING: interval}, self._slot - interval)
-        self._view.start(self)
-        self._start_part("page", self._view.serve)
+        if self._view is not None:
+            self._view.start(self)
+            self._start_part("page", self._view.serve)
         self._start_part("fleet sampler", self.fleet.run)
         self._systemd.tell("READY=1")
         self._outputs.report_event(
@@ -191,6 +194,7 @@ class Monitor:
             values = {name: (value, UNITS[name]) for name, value in read.items()}
         self.pipeline.on_tick(values, moment, self.supervisor.failing())
         self._expire(moment)
+        self._synchronise_issues(moment)
         self._report_problems()
         self._show()
         late = self._schedule.skip(self.clock()) if self.running else 0
@@ -208,12 +212,21 @@ class Monitor:
 
     def _show(self) -> None:
         """Let the page see how things are, and tell what was done there: each second, and at every verdict."""
-        for event in self._view.drain_events():
+        view = self._view
+        if view is None:
+            return
+        for event in view.drain_events():
             self._outputs.report_event(event.what, **event.facts)
             if event.urgent:
                 self.pipeline.hurry()
         at = self.clock.moment().wall.timestamp()
-        self.supervisor.call("page", lambda: self._view.on_tick(self, at), None)
+        self.supervisor.call("page", lambda: view.on_tick(self, at), None)
+
+    def _synchronise_issues(self, moment: Timestamp) -> None:
+        """Let the issues on GitHub be synchronised, where that is configured."""
+        self._issues.on_tick(self.settings.target, moment.wall.timestamp())
+        for event, facts in self._issues.drain_events():
+            self._outputs.report_event(event, **facts)
 
     # -- rounds
 
@@ -323,7 +336,9 @@ class Monitor:
         else:
             self.settings, self._misread = found, None
             self.pipeline.reconfigure(found, self.clock.moment())
-            self._view.reconfigure(self)
+            self._issues.reschedule()
+            if self._view is not None:
+                self._view.reconfigure(self)
             self._restart_watchers(found.target)
             names = [name for name in self._schedule.components if name != EVERYTHING]
             plan = {name: self._interval(name) for name in (*names, *found.intervals)}
@@ -374,14 +389,14 @@ class Monitor:
     async def _close(self) -> None:
         """End in good order, within five seconds."""
         self._systemd.tell("STOPPING=1")
-        page, delivery = self._parts.pop("page"), self._parts["delivery"]
-        for task in self._parts.values():
-            if task is not delivery:
+        for name, task in self._parts.items():
+            if name not in ("page", "delivery"):
                 task.cancel()
-        self._view.close()
-        closing = asyncio.create_task(self.pipeline.close(1.5))
-        await asyncio.wait([closing, page, self._parts["scheduler"]], timeout=_ENDING)
-        delivery.cancel()
+        ending = [asyncio.create_task(self.pipeline.close(1.5)), self._parts["scheduler"]]
+        if self._view is not None:
+            self._view.close()
+            ending.append(self._parts["page"])
+        await asyncio.wait(ending, timeout=_ENDING)
         self._outputs.report_event("ended", host=platform.node())
         self._console.close()
         self._logs.close()

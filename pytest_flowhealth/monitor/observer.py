@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-Monitor_contra = TypeVar("Monitor_contra", contravariant=True)
+if TYPE_CHECKING:
+    from pytest_flowhealth.monitor.loop import Monitor
 
 
 class MonitorEvent(msgspec.Struct, frozen=True):
@@ -18,10 +19,10 @@ class MonitorEvent(msgspec.Struct, frozen=True):
     urgent: bool = False
 
 
-class MonitorObserver(Protocol[Monitor_contra]):
-    """What the monitor (`Monitor_contra`) informs of its state."""
+class MonitorObserver(Protocol):
+    """What the monitor informs of its state."""
 
-    def start(self, monitor: Monitor_contra) -> None:
+    def start(self, monitor: Monitor) -> None:
         """Take the monitor that was made."""
         ...
 
@@ -29,7 +30,7 @@ class MonitorObserver(Protocol[Monitor_contra]):
         """Do its own work until `close`; what it raises is reported, and it is called again."""
         ...
 
-    def on_tick(self, monitor: Monitor_contra, at: float) -> None:
+    def on_tick(self, monitor: Monitor, at: float) -> None:
         """Take in how things are, each second and at every verdict; `at` in seconds since 1970."""
         ...
 
@@ -37,7 +38,7 @@ class MonitorObserver(Protocol[Monitor_contra]):
         """Return what was done since the last time."""
         ...
 
-    def reconfigure(self, monitor: Monitor_contra) -> None:
+    def reconfigure(self, monitor: Monitor) -> None:
         """Go by the monitor's new configuration."""
         ...
 

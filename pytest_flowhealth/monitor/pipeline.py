@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.alerts.dispatcher import Delivery, Dispatcher
 from pytest_flowhealth.alerts.engine import AlertInfo, Event, Timestamp, TrackedAlert, make_alert
 from pytest_flowhealth.alerts.message import Alert, Message, Origin
@@ -38,6 +39,8 @@ from pytest_flowhealth.monitor.status_board import BoardState
 from pytest_flowhealth.probes.system.runtimes import version
 
 _FLUSHED = 10.0
+_PATIENCE = 5.0
+"""Seconds that messages wait for the history: a disk that hangs must not silence the alerts."""
 
 
 class Pipeline:
@@ -86,11 +89,14 @@ class Pipeline:
         self._logged = 0
         self._wake = asyncio.Event()
         self._sending = asyncio.Lock()
+        self._saving: asyncio.Task[None] | None = None
+        self._overdue = False
 
     @property
     def problem(self) -> str | None:
         """What is wrong with the history now."""
-        problems = [self.writer.problem]
+        overdue = f"the history has not answered for {_PATIENCE:.0f} s" if self._overdue else None
+        problems = [self.writer.problem, overdue]
         if self.writer.problem is not None and self.writer.dropped:
             problems.append(f"{self.writer.dropped} records had to be dropped")
         if self._write_client is not None:
@@ -226,7 +232,7 @@ class Pipeline:
                     self._logs.write("error", "alerts", "dropped", problem=problem)
             due = moment.now - self._flushed >= _FLUSHED
             if due or found or self._evaluator.engine.events:
-                await self._flush(moment)
+                await self._save(moment)
             for problem in await self._dispatcher.tick(moment.now):
                 self._logs.write("warning", "alerts", "delivery", problem=problem)
             if self._dispatcher.refusals or self._dispatcher.accepted:  # else nothing is known yet
@@ -239,15 +245,25 @@ class Pipeline:
         async with self._sending:
             for problem in await self._dispatcher.close(seconds, self.clock()):
                 self._logs.write("error", "alerts", problem)
-            await self._flush(self.clock.moment())
+            await self._save(self.clock.moment())
         self.writer.close()
         if self._write_client is not None:
             self._write_client.put(self._seconds)
             self._write_client.close(0.5)
 
+    async def _save(self, moment: Timestamp) -> None:
+        """Write what changed, but wait for a history that hangs no longer than `_PATIENCE`."""
+        if self._saving is None:
+            self._saving = asyncio.create_task(self._flush(moment))
+        await asyncio.wait([self._saving], timeout=0.0 if self._overdue else _PATIENCE)
+        self._overdue = not self._saving.done()
+        if not self._overdue:
+            saved, self._saving = self._saving, None
+            saved.result()
+
     async def _flush(self, moment: Timestamp) -> None:
         engine = self._evaluator.engine
-        whole = self.writer.is_replaced()
+        whole = await run_in_thread(self.writer.is_replaced)  # a disk may hang
         pending, done = self._outbox.list_all() if whole else self._outbox.list_changes()
         names = set(engine.tracked) if whole else set(engine.changed)
         events = [*engine.events]

@@ -26,7 +26,7 @@ from pytest_flowhealth.web.history_file import NoHistory, TooMany
 from pytest_flowhealth.web.history_queries import HistoryQueries
 from pytest_flowhealth.web.monitor_snapshot import MonitorSnapshot
 from pytest_flowhealth.web.request_body import read_body
-from pytest_flowhealth.web.responses import make_empty_response, make_json_response
+from pytest_flowhealth.web.responses import make_json_response
 from pytest_flowhealth.web.routes import Endpoint, route
 
 Result = TypeVar("Result")
@@ -120,20 +120,18 @@ class Api:
 
     # -- reading
 
-    @route("GET", "/api/session", gives=schemas.CurrentUser)
-    async def who(self, _: Request, principal: Principal) -> Response:
+    @route("GET", "/api/session")
+    async def who(self, _: Request, principal: Principal) -> schemas.CurrentUser:
         """Return who asks, and the CSRF token."""
         session = principal.session
-        return make_json_response(
-            schemas.CurrentUser(
-                user=principal.user,
-                csrf=principal.csrf,
-                expires=None if session is None else session.expires,
-                may=principal.scopes,
-                version=version("pytest-flowhealth"),
-                target=self.snapshot.target,
-                host=platform.node(),
-            )
+        return schemas.CurrentUser(
+            user=principal.user,
+            csrf=principal.csrf,
+            expires=None if session is None else session.expires,
+            may=principal.scopes,
+            version=version("pytest-flowhealth"),
+            target=self.snapshot.target,
+            host=platform.node(),
         )
 
     @route("GET", "/api/state", gives=schemas.StateSnapshot)
@@ -149,48 +147,43 @@ class Api:
             raise RequestError(404, "no round has ended yet")
         return make_json_response({"health": self.snapshot.verdict})
 
-    @route("GET", "/api/metrics", gives=schemas.Metrics, parameters=(PREFIX,), refuses=(503,))
-    async def metric_names(self, request: Request, _: Principal) -> Response:
+    @route("GET", "/api/metrics", parameters=(PREFIX,), refuses=(503,))
+    async def metric_names(self, request: Request, _: Principal) -> schemas.Metrics:
         """Return the metrics in the history."""
         prefix = request.query_params.get("prefix", "")
-        return make_json_response(await self._read(lambda: self._history.metrics(prefix)))
+        return await self._read(lambda: self._history.metrics(prefix))
 
-    @route("GET", "/api/series", gives=schemas.MetricSeries, parameters=RANGE, refuses=(400, 503))
-    async def series(self, request: Request, _: Principal) -> Response:
+    @route("GET", "/api/series", parameters=RANGE, refuses=(400, 503))
+    async def series(self, request: Request, _: Principal) -> schemas.MetricSeries:
         """Return what a metric was."""
         metric = request.query_params.get("metric", "")
         since, until = parse_time(request, "since"), parse_time(request, "until")
         points = parse_count(request, "points", 600)
         if not metric or since is None or until is None or until <= since:
             raise RequestError(400, "it needs metric, since and until, until after since")
-        return make_json_response(
-            await self._read(lambda: self._history.series(metric, since, until, points))
-        )
+        return await self._read(lambda: self._history.series(metric, since, until, points))
 
-    @route("GET", "/api/runs", gives=schemas.Runs, parameters=(LIMIT,), refuses=(400, 503))
-    async def runs(self, request: Request, _: Principal) -> Response:
+    @route("GET", "/api/runs", parameters=(LIMIT,), refuses=(400, 503))
+    async def runs(self, request: Request, _: Principal) -> schemas.Runs:
         """Return the last runs."""
         limit = parse_count(request, "limit", 50)
-        return make_json_response(await self._read(lambda: self._history.runs(limit)))
+        return await self._read(lambda: self._history.runs(limit))
 
     @route(
         "GET",
         "/api/events",
-        gives=schemas.AlertEvents,
         parameters=(SINCE, LIMIT),
         refuses=(400, 503),
     )
-    async def events(self, request: Request, _: Principal) -> Response:
+    async def events(self, request: Request, _: Principal) -> schemas.AlertEvents:
         """Return what became of alerts."""
         since, limit = parse_time(request, "since") or 0.0, parse_count(request, "limit", 50)
-        return make_json_response(await self._read(lambda: self._history.events(since, limit)))
+        return await self._read(lambda: self._history.events(since, limit))
 
-    @route("GET", "/api/hosts", gives=schemas.Hosts, refuses=(503,))
-    async def hosts(self, _: Request, __: Principal) -> Response:
+    @route("GET", "/api/hosts", refuses=(503,))
+    async def hosts(self, _: Request, __: Principal) -> schemas.Hosts:
         """Return the hosts and targets that report to this history."""
-        return make_json_response(
-            await self._read(lambda: self._history.hosts(self.snapshot.own()))
-        )
+        return await self._read(lambda: self._history.hosts(self.snapshot.own()))
 
     # -- changing
 
@@ -199,11 +192,10 @@ class Api:
         "/api/silences",
         scope="write",
         takes=schemas.NewSilence,
-        gives=schemas.SilenceInfo,
         status=201,
         refuses=(400, 409, 413, 503),
     )
-    async def silence(self, request: Request, principal: Principal) -> Response:
+    async def silence(self, request: Request, principal: Principal) -> schemas.SilenceInfo:
         """Silence some alerts for a while, or plan maintenance windows."""
         given = await read_body(request, schemas.NewSilence)
         if any(begin < time.time() - _LATE for begin in given.begins):
@@ -211,49 +203,44 @@ class Api:
             raise RequestError(400, "a maintenance window can't begin in the past")
         made = await run_change(self._history.silence(given, principal.user))
         self._done(request, principal, "silenced", alert=given.pattern, seconds=given.seconds)
-        return make_json_response(made, 201)
+        return made
 
-    @route("DELETE", "/api/silences/{id}", scope="write", status=204, refuses=(404, 503))
-    async def end_silence(self, request: Request, principal: Principal) -> Response:
+    @route("DELETE", "/api/silences/{id}", scope="write", refuses=(404, 503))
+    async def end_silence(self, request: Request, principal: Principal) -> None:
         """End a silence."""
         name = request.path_params["id"]
         if not await run_change(self._history.end_silence(name)):
             raise RequestError(404, "there is no such silence, or it is one of the configuration")
         self._done(request, principal, "silence ended", silence=name)
-        return make_empty_response()
 
     @route(
         "POST",
         "/api/acknowledgements",
         scope="write",
         takes=schemas.Acknowledgement,
-        status=204,
         refuses=(400, 404, 413, 503),
     )
-    async def acknowledge(self, request: Request, principal: Principal) -> Response:
+    async def acknowledge(self, request: Request, principal: Principal) -> None:
         """Note that somebody takes care of an alert."""
         given = await read_body(request, schemas.Acknowledgement)
         if given.alert not in self.snapshot.firing:
             raise RequestError(404, "this alert does not fire")
         await run_change(self._history.acknowledge(given.alert, principal.user))
         self._done(request, principal, "acknowledged", alert=given.alert)
-        return make_empty_response()
 
     @route(
         "DELETE",
         "/api/acknowledgements",
         scope="write",
-        status=204,
         parameters=(("alert", str, None),),
         refuses=(404, 503),
     )
-    async def withdraw_acknowledgement(self, request: Request, principal: Principal) -> Response:
+    async def withdraw_acknowledgement(self, request: Request, principal: Principal) -> None:
         """Note that nobody takes care of an alert any more."""
         alert = request.query_params.get("alert", "")
         if not await run_change(self._history.withdraw_acknowledgement(alert)):
             raise RequestError(404, "nobody has acknowledged this alert")
         self._done(request, principal, "acknowledgement withdrawn", alert=alert)
-        return make_empty_response()
 
     def _done(self, request: Request, principal: Principal, what: str, **facts: object) -> None:
         content = {

@@ -20,7 +20,11 @@ from starlette.websockets import WebSocket
 from pytest_flowhealth.web.authenticator import ANONYMOUS, Authenticator, RequestError
 from pytest_flowhealth.web.live import Live
 from pytest_flowhealth.web.login_api import LoginApi
-from pytest_flowhealth.web.responses import make_error_response
+from pytest_flowhealth.web.responses import (
+    make_empty_response,
+    make_error_response,
+    make_json_response,
+)
 from pytest_flowhealth.web.routes import Endpoint
 
 STATIC = Path(__file__).with_name("static")
@@ -70,7 +74,12 @@ def _make_endpoint(endpoint: Endpoint, authenticator: Authenticator) -> Answerin
             principal = authenticator.require_change(request)
         elif endpoint.route.scope is not None:
             principal = authenticator.require(request, endpoint.route.scope)
-        return await endpoint.handler(request, principal)
+        answer = await endpoint.handler(request, principal)
+        if answer is None:
+            return make_empty_response()
+        if isinstance(answer, Response):
+            return answer
+        return make_json_response(answer, endpoint.route.status)
 
     return answering
 

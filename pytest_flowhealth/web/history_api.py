@@ -16,7 +16,6 @@ from pytest_flowhealth.web import schemas
 from pytest_flowhealth.web.api import LIMIT, SINCE, parse_count, parse_time, run_query
 from pytest_flowhealth.web.authenticator import Principal, RequestError
 from pytest_flowhealth.web.history_queries import PERIODS, HistoryQueries
-from pytest_flowhealth.web.responses import make_json_response
 from pytest_flowhealth.web.routes import route
 
 CHECK = (("id", str, None), ("since", float, 0.0), ("until", float, 0.0), LIMIT)
@@ -37,18 +36,14 @@ class HistoryApi:
         self._history = history
         self._threads = anyio.CapacityLimiter(_READERS)
 
-    @route(
-        "GET", "/api/rounds", gives=schemas.ComponentRounds, parameters=(LIMIT,), refuses=(400, 503)
-    )
-    async def rounds(self, request: Request, _: Principal) -> Response:
+    @route("GET", "/api/rounds", parameters=(LIMIT,), refuses=(400, 503))
+    async def rounds(self, request: Request, _: Principal) -> schemas.ComponentRounds:
         """Return how the last rounds of each component ended."""
         limit = parse_count(request, "limit", 50)
-        return make_json_response(
-            await run_query(lambda: self._history.component_rounds(limit), self._threads)
-        )
+        return await run_query(lambda: self._history.component_rounds(limit), self._threads)
 
-    @route("GET", "/api/check", gives=schemas.CheckHistory, parameters=CHECK, refuses=(400, 503))
-    async def check(self, request: Request, _: Principal) -> Response:
+    @route("GET", "/api/check", parameters=CHECK, refuses=(400, 503))
+    async def check(self, request: Request, _: Principal) -> schemas.CheckHistory:
         """Return what is known of a check from before."""
         name = request.query_params.get("id", "")
         if not name:
@@ -56,40 +51,35 @@ class HistoryApi:
         since = parse_time(request, "since") or 0.0
         until = parse_time(request, "until") or time.time() + 60.0
         limit = parse_count(request, "limit", 50)
-        return make_json_response(
-            await run_query(lambda: self._history.check(name, since, until, limit), self._threads)
+        return await run_query(
+            lambda: self._history.check(name, since, until, limit), self._threads
         )
 
-    @route("GET", "/api/availability", gives=schemas.Availabilities, refuses=(503,))
-    async def availability(self, _: Request, __: Principal) -> Response:
+    @route("GET", "/api/availability", refuses=(503,))
+    async def availability(self, _: Request, __: Principal) -> schemas.Availabilities:
         """Return the availability of each component."""
-        return make_json_response(await run_query(self._history.availability, self._threads))
+        return await run_query(self._history.availability, self._threads)
 
-    @route(
-        "GET", "/api/incidents", gives=schemas.Incidents, parameters=(SINCE,), refuses=(400, 503)
-    )
-    async def incidents(self, request: Request, _: Principal) -> Response:
+    @route("GET", "/api/incidents", parameters=(SINCE,), refuses=(400, 503))
+    async def incidents(self, request: Request, _: Principal) -> schemas.Incidents:
         """Return the incidents since a time, 90 days by default."""
         since = parse_time(request, "since") or time.time() - PERIODS["90d"]
-        return make_json_response(
-            await run_query(lambda: self._history.incidents(since), self._threads)
-        )
+        return await run_query(lambda: self._history.incidents(since), self._threads)
 
     @route(
         "GET",
         "/api/failed-periods",
-        gives=schemas.FailedPeriods,
         parameters=CHECK[:3],
         refuses=(400, 503),
     )
-    async def failed_periods(self, request: Request, _: Principal) -> Response:
+    async def failed_periods(self, request: Request, _: Principal) -> schemas.FailedPeriods:
         """Return when a check failed or was unknown."""
         name = request.query_params.get("id", "")
         since, until = parse_time(request, "since"), parse_time(request, "until")
         if not name or since is None or until is None:
             raise RequestError(400, "it needs id, since and until")
-        return make_json_response(
-            await run_query(lambda: self._history.failed_periods(name, since, until), self._threads)
+        return await run_query(
+            lambda: self._history.failed_periods(name, since, until), self._threads
         )
 
     @route(

@@ -141,8 +141,8 @@ class LoginApi:
         response.delete_cookie(**settings)
         return response
 
-    @route("GET", "/api/sessions", scope="write", gives=schemas.OpenSessions)
-    async def sessions(self, _: Request, principal: Principal) -> Response:
+    @route("GET", "/api/sessions", scope="write")
+    async def sessions(self, _: Request, principal: Principal) -> schemas.OpenSessions:
         """Return the sessions that hold: all of them, for all users may do the same."""
         own = None if principal.session is None else principal.session.key
         found = [
@@ -156,15 +156,14 @@ class LoginApi:
             )
             for session in self._authenticator.sessions.list_open()
         ]
-        return make_json_response(schemas.OpenSessions(found))
+        return schemas.OpenSessions(found)
 
-    @route("DELETE", "/api/sessions/{id}", scope="write", status=204, refuses=(404,))
-    async def end_session(self, request: Request, principal: Principal) -> Response:
+    @route("DELETE", "/api/sessions/{id}", scope="write", refuses=(404,))
+    async def end_session(self, request: Request, principal: Principal) -> None:
         """End a session."""
         if not self._authenticator.sessions.end(request.path_params["id"]):
             raise RequestError(404, "there is no such session")
         self._report("session ended", principal.user, find_client_address(request))
-        return make_empty_response()
 
     def _begin_session(
         self, request: Request, response: Response, user: str

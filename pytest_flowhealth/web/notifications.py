@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 
 import anyio
 from starlette.requests import Request
-from starlette.responses import Response
 
 from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.alerts.dispatcher import attempt
@@ -19,7 +18,6 @@ from pytest_flowhealth.monitor.observer import MonitorEvent
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.web import schemas
 from pytest_flowhealth.web.authenticator import Principal, RequestError, find_client_address
-from pytest_flowhealth.web.responses import make_json_response
 from pytest_flowhealth.web.routes import route
 
 LOCAL = ("console", "log")
@@ -50,10 +48,9 @@ class Notifications:
         "POST",
         "/api/receivers/{id}/test",
         scope="write",
-        gives=schemas.TestResult,
         refuses=(404, 409),
     )
-    async def send_test(self, request: Request, principal: Principal) -> Response:
+    async def send_test(self, request: Request, principal: Principal) -> schemas.TestResult:
         """Send a short and a long test message to a receiver."""
         receivers = {receiver.name: receiver for receiver in self.settings.receivers}
         receiver = receivers.get(request.path_params["id"])
@@ -68,7 +65,7 @@ class Notifications:
         }
         self._record_event(MonitorEvent("test message", facts))
         async with self._threads:
-            return make_json_response(await run_in_thread(lambda: self._send(receiver)))
+            return await run_in_thread(lambda: self._send(receiver))
 
     def _send(self, receiver: Receiver) -> schemas.TestResult:
         target = self.settings.target

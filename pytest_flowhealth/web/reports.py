@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 import anyio
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
 
 from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.config.target import Target
@@ -46,7 +45,6 @@ from pytest_flowhealth.web.history_file import NoHistory
 from pytest_flowhealth.web.history_queries import HistoryQueries
 from pytest_flowhealth.web.login_throttle import RateLimiter
 from pytest_flowhealth.web.request_body import read_body
-from pytest_flowhealth.web.responses import make_empty_response, make_json_response
 from pytest_flowhealth.web.routes import route
 
 KINDS = 50
@@ -123,11 +121,10 @@ class Reports:
         "/api/reports",
         scope=None,
         takes=InstallReport,
-        gives=schemas.Receipt,
         status=201,
         refuses=_REFUSES,
     )
-    async def receive(self, request: Request, _: Principal) -> Response:
+    async def receive(self, request: Request, _: Principal) -> schemas.Receipt:
         """Keep a report of an installation; open to tokens with the scope report, or as configured."""
         self._require_open(request)
         address = find_client_address(request)
@@ -149,10 +146,10 @@ class Reports:
                 self._report_problem("reports", f"reports can't be kept: {error}")
                 raise RequestError(503, "it can't be kept now", 60.0) from None
         self._reported.pop("reports", None)
-        return make_json_response(schemas.Receipt(name), 201)
+        return schemas.Receipt(name)
 
-    @route("DELETE", "/api/reports/{id}", scope=None, status=204, refuses=(404, 429, 503))
-    async def erase(self, request: Request, _: Principal) -> Response:
+    @route("DELETE", "/api/reports/{id}", scope=None, refuses=(404, 429, 503))
+    async def erase(self, request: Request, _: Principal) -> None:
         """Erase a report, whatever is kept of it; open to who has its id."""
         wait = self._erasures.take(find_client_address(request), ERASURES)
         if wait:
@@ -160,18 +157,16 @@ class Reports:
         name = request.path_params["id"]
         if not await run_change(self._history.erase_report(name)):
             raise RequestError(404, "there is no report with this id")
-        return make_empty_response()
 
     # -- for who looks at them
 
     @route(
         "GET",
         "/api/installs",
-        gives=schemas.Installations,
         parameters=_RANGE,
         refuses=(400, 503),
     )
-    async def installs(self, request: Request, _: Principal) -> Response:
+    async def installs(self, request: Request, _: Principal) -> schemas.Installations:
         """Return how installations went that were reported; the last week's, where no time is named."""
         until = parse_time(request, "until") or time.time() + 1
         since = parse_time(request, "since")
@@ -182,35 +177,32 @@ class Reports:
             lambda: self._history.installs(packages, since, until, limit), self._threads
         )
         success, low, high = _share(InstallReports(totals.succeeded, totals.failed))
-        return make_json_response(
-            schemas.Installations(
-                receive=self.target.config.feedback.receive,
-                packages=packages,
-                contexts=self._problem,
-                since=since,
-                until=until,
-                succeeded=totals.succeeded,
-                failed=totals.failed,
-                fewest=FEWEST,
-                success=success,
-                low=low,
-                high=high,
-                versions=_parts(totals.versions),
-                nodes=_parts(totals.nodes),
-                platforms=_parts(totals.platforms),
-                kinds=[_kind(kind) for kind in kinds[:KINDS]],
-                installs=[_installation(report) for report in latest],
-            )
+        return schemas.Installations(
+            receive=self.target.config.feedback.receive,
+            packages=packages,
+            contexts=self._problem,
+            since=since,
+            until=until,
+            succeeded=totals.succeeded,
+            failed=totals.failed,
+            fewest=FEWEST,
+            success=success,
+            low=low,
+            high=high,
+            versions=_parts(totals.versions),
+            nodes=_parts(totals.nodes),
+            platforms=_parts(totals.platforms),
+            kinds=[_kind(kind) for kind in kinds[:KINDS]],
+            installs=[_installation(report) for report in latest],
         )
 
     @route(
         "GET",
         "/api/installs/{id}/context",
         scope="write",
-        gives=schemas.InstallContext,
         refuses=(404, 503),
     )
-    async def context(self, request: Request, _: Principal) -> Response:
+    async def context(self, request: Request, _: Principal) -> schemas.InstallContext:
         """Return what was told around an error; open to sessions only."""
         number = request.path_params["id"]
         if not (number.isascii() and number.isdigit() and len(number) < 16):
@@ -222,7 +214,7 @@ class Reports:
             vault = await run_in_thread(self._open_vault)
             if vault is None:
                 raise RequestError(404, self._problem or "it can't be read")
-            return make_json_response(schemas.InstallContext(vault.decrypt(found)))
+            return schemas.InstallContext(vault.decrypt(found))
         except EncryptionError as error:
             raise RequestError(404, str(error)) from None
 

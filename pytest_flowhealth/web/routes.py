@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
 
 from pytest_flowhealth.web.authenticator import Principal
 
-Handler = Callable[[Request, Principal], Awaitable[Response]]
-Method = TypeVar("Method", bound=Callable[..., Awaitable[Response]])
+Handler = Callable[[Request, Principal], Awaitable[Any]]
+"""Returns a `Response`, a struct that becomes JSON, or None for an empty response."""
+
+Method = TypeVar("Method", bound=Callable[..., Awaitable[Any]])
 
 Parameter = tuple[str, type, Any]
 """Of a query: name, type, default (None: required)."""
@@ -24,8 +25,10 @@ class Route(msgspec.Struct, frozen=True):
     Attributes:
         method, path: As in HTTP; `{name}` in the path stands for a part of it.
         scope: What opens it: read, metrics, report, write (a session); None: open to all.
-        takes, gives: The body and the answer; None for none, or another `media` type.
-        status: HTTP's, where all is well; `refuses` other ones, besides those of the scope.
+        takes, gives: The body and the answer; None for none, or another `media` type. By default `gives`
+            is what the handler returns, if that is a struct.
+        status: HTTP's, where all is well, 204 for a handler that returns None; `refuses` other ones,
+            besides those of the scope.
         parameters: Of the query.
     """
 
@@ -74,6 +77,11 @@ def list_endpoints(*owners: object) -> tuple[Endpoint, ...]:
         for name, function in vars(type(owner)).items():
             route_ = _routes.get(function) if callable(function) else None
             if route_ is not None:
+                returned = get_type_hints(function)["return"]
+                if returned is type(None):
+                    route_ = msgspec.structs.replace(route_, status=204)
+                elif route_.gives is None and issubclass(returned, msgspec.Struct):
+                    route_ = msgspec.structs.replace(route_, gives=returned)
                 summary = str(function.__doc__).partition("\n")[0].rstrip(".")
                 found.append(Endpoint(route_, name, summary, getattr(owner, name)))
     return tuple(found)

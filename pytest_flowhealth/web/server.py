@@ -18,7 +18,6 @@ import uvicorn
 
 from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.errors import UsageError
-from pytest_flowhealth.github_issues.scheduler import IssueScheduler
 from pytest_flowhealth.history.location import HistoryLocation
 from pytest_flowhealth.install_reports.batch_writer import BatchWriter
 from pytest_flowhealth.monitor.loop import Monitor
@@ -87,7 +86,6 @@ class WebServer:
         self._live = Live(self._deltas)
         self._serializer = StateSerializer()
         self._events: deque[MonitorEvent] = deque(maxlen=1_000)
-        self._issues = IssueScheduler(location.path, os.environ)
         name = settings.target.name or settings.target.root.name
         self._snapshot = MonitorSnapshot(name, platform.node(), settings.target.instance)
         self._socket = _bind(self._served.address)
@@ -144,7 +142,6 @@ class WebServer:
 
     def on_tick(self, monitor: Monitor, at: float) -> None:
         """Take in how things are."""
-        self._issues.on_tick(monitor.settings.target, at)
         self._reports.on_tick(at)
         if self._server is None:
             return
@@ -164,7 +161,7 @@ class WebServer:
 
     def drain_events(self) -> list[MonitorEvent]:
         """Return what was done since the last time."""
-        found = [MonitorEvent(what, facts) for what, facts in self._issues.drain_events()]
+        found = []
         while self._events:
             found.append(self._events.popleft())
         return found
@@ -174,7 +171,6 @@ class WebServer:
         self._reports.reconfigure(monitor.settings.target)
         self._history.target = monitor.settings.target
         self._notifications.settings = monitor.settings
-        self._issues.reschedule()
         web = monitor.settings.target.config.web
         try:
             access = make_access(web, self._secrets, self._sessions.hash)

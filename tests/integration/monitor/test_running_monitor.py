@@ -19,6 +19,8 @@ redis = "1 h"
 [alerts]
 cooldown = "1 s"
 flap_changes = 99
+[github]
+repository = "acme/shop"
 """
 
 
@@ -35,7 +37,9 @@ def running(
 ) -> Iterator[Monitor]:
     folder = tmp_path_factory.mktemp("monitor") / "own"
     url = redis_of_monitor.url
-    with own_project(folder, SETTINGS, FLOWHEALTH_REDIS_URL=url) as monitor:
+    with own_project(
+        folder, SETTINGS, FLOWHEALTH_REDIS_URL=url, FLOWHEALTH_GITHUB_TOKEN="no token"
+    ) as monitor:
         monitor.start(*OWN_ONLY, "--health-component", "redis")
         monitor.rounds(1)
         yield monitor
@@ -123,6 +127,12 @@ def test_redis_that_goes_and_comes_back_is_noticed_between_its_rounds(
         alert["annotations"]["blocked"].split(", ")
     )
     assert "redis-server" in alert["annotations"]["remedy"]
+
+
+def test_issues_are_synchronised_also_without_a_page_and_a_problem_is_reported(
+    running: Monitor,
+) -> None:
+    running.until(lambda: '"event": "issues not synchronised"' in running.text)
 
 
 def test_second_monitor_on_the_same_history_is_refused(own: Monitor) -> None:

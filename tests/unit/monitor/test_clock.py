@@ -1,5 +1,7 @@
 """The clock of the monitor, which never goes back."""
 
+import time
+
 import pytest
 
 from pytest_flowhealth.monitor.clock import Clock
@@ -24,3 +26,13 @@ def test_clock_goes_on_from_the_later_of_its_last_time_and_the_calendar(
     kept: float, calendar: float
 ) -> None:
     assert Clock(kept, FakeClock(100.0).now, FakeClock(calendar).now)() == START
+
+
+def test_time_in_which_the_machine_is_suspended_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    boot, calendar = FakeClock(100.0), FakeClock(START)
+    counted = {getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC): boot.now}
+    monkeypatch.setattr(time, "clock_gettime", lambda which: counted[which]())
+    clock = Clock(None, wall=calendar.now)
+    boot.at += 3_600  # the clock of the running time stands still meanwhile
+
+    assert clock() == START + 3_600

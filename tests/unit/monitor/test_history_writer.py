@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.history.store import Retention
+from pytest_flowhealth.monitor import history_writer
 from pytest_flowhealth.monitor.history_writer import HistoryWriter
 
 
@@ -31,6 +32,18 @@ def test_change_makes_the_history_and_its_error_is_raised_where_it_is_awaited(
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         asyncio.run(writer.change(lambda file: file.execute("SELECT * FROM no_table")))
     assert asyncio.run(writer.change(count_runs)) == 0
+
+
+def test_change_is_refused_where_the_history_hangs(
+    writer: HistoryWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_writer, "CHANGE_TIMEOUT", 0.05)
+    release = threading.Event()
+    try:
+        with pytest.raises(OSError, match="it has not answered for 0 s"):
+            asyncio.run(writer.change(lambda _: release.wait()))
+    finally:
+        release.set()
 
 
 def test_change_that_nobody_waits_for_any_more_is_not_made(writer: HistoryWriter) -> None:

@@ -2,12 +2,15 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pytest_flowhealth.alerts import store
 from pytest_flowhealth.alerts.message import Message
 from pytest_flowhealth.config.alerts import Receiver
 from pytest_flowhealth.config.model import Configuration
@@ -21,6 +24,7 @@ from pytest_flowhealth.monitor.pipeline import Pipeline
 from pytest_flowhealth.monitor.settings import Settings
 from pytest_flowhealth.monitor.status_board import StatusBoard
 from tests.kit.records import check, entry, health
+from tests.kit.waiting import wait_for
 
 
 class Service:
@@ -157,6 +161,36 @@ def test_removed_history_is_begun_anew_with_the_alert_also_where_a_run_has_made_
 
     assert service.rows("SELECT name FROM alerts") == [("own.switch",)]
     service.assert_fired_and_resolved_once()
+
+
+def test_history_that_hangs_delays_no_alert_and_is_reported(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.round(Outcome.PASS)
+    write, release = store.write_changes, threading.Event()
+
+    def hang(*arguments: Any) -> None:
+        release.wait()
+        write(*arguments)
+
+    monkeypatch.setattr(store, "write_changes", hang)
+    monkeypatch.setattr(pipeline, "_PATIENCE", 0.05)
+    service.round(Outcome.FAIL)
+    assert [message.kind for message in service.messages] == ["firing"]
+    assert service.pipeline.problem == "the history has not answered for 0 s"
+
+    monkeypatch.setattr(pipeline, "_PATIENCE", 60.0)
+    release.set()
+
+    def is_saved() -> bool:
+        service.send()
+        return service.pipeline.problem is None
+
+    wait_for(is_saved)
+    service.assert_fired_and_resolved_once()
+    service.send()
+    states = service.rows("SELECT state FROM alert_events ORDER BY rowid")
+    assert states == [("firing",), ("resolved",)]
 
 
 def test_newer_history_is_left_as_it_is_and_reported(service: Service) -> None:
