@@ -26,8 +26,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pytest_flowhealth.monitor.protocol import RoundRequest
 from pytest_flowhealth.monitor.round_process import RoundProcess
+from pytest_flowhealth.monitor.round_request import RoundRequest
 
 DEMO = Path(__file__).parents[1] / "examples" / "app"
 LARGE = (

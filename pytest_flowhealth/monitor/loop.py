@@ -30,12 +30,12 @@ from pytest_flowhealth.monitor.protocol import (
     CollectionFinished,
     ComponentFinished,
     Frame,
-    RoundRequest,
 )
 from pytest_flowhealth.monitor.redis_watcher import COMPONENT, RedisWatcher
 from pytest_flowhealth.monitor.ring_buffer import Ring
 from pytest_flowhealth.monitor.round_outputs import RoundOutputs
 from pytest_flowhealth.monitor.round_process import RoundProcess, RoundResult
+from pytest_flowhealth.monitor.round_request import RoundRequest
 from pytest_flowhealth.monitor.schedule import Schedule, choose_interval
 from pytest_flowhealth.monitor.settings import MonitorOptions, Settings
 from pytest_flowhealth.monitor.status_board import StatusBoard

@@ -18,14 +18,8 @@ import msgspec
 
 from pytest_flowhealth.alerts.daemon_threads import run_in_thread
 from pytest_flowhealth.domain.text import format_number, one_line
-from pytest_flowhealth.monitor.protocol import (
-    MARK,
-    VARIABLE,
-    Frame,
-    FrameDecoder,
-    RoundFinished,
-    RoundRequest,
-)
+from pytest_flowhealth.monitor.protocol import Frame, FrameDecoder, RoundFinished
+from pytest_flowhealth.monitor.round_request import MARK, VARIABLE, RoundRequest
 from pytest_flowhealth.probes.descendants import Descendants
 
 _CHUNK = 2**16

@@ -15,7 +15,7 @@ from pytest_flowhealth.config.load import load_target
 from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.history.location import HistoryLocation, find_usable_location
 from pytest_flowhealth.history.remote.write_request import require_remote_write
-from pytest_flowhealth.monitor.protocol import ConfigSnapshot
+from pytest_flowhealth.monitor.round_request import ConfigSnapshot
 
 FIRST_AGAIN = 60.0
 """Seconds until a first round that told nothing is tried again, where no interval was named."""

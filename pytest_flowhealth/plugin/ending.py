@@ -19,11 +19,11 @@ from pytest_flowhealth.domain.report import Document
 from pytest_flowhealth.domain.root_causes import RunProblem
 from pytest_flowhealth.domain.status import USAGE_ERROR, Status
 from pytest_flowhealth.domain.text import Redactor, find_secrets, one_line
+from pytest_flowhealth.monitor.round_request import read_round_request
 from pytest_flowhealth.plugin.leaked_mocks import restore_originals
 from pytest_flowhealth.plugin.options import read_early_options
 from pytest_flowhealth.plugin.reporting.exit_guard import settle_exit
 from pytest_flowhealth.plugin.reporting.messages import summarize
-from pytest_flowhealth.plugin.reporting.monitor_pipe import MonitorPipe, read_request
 from pytest_flowhealth.plugin.reporting.recorder import Recorder
 from pytest_flowhealth.plugin.reporting.report_builder import build_report, build_unfinished
 from pytest_flowhealth.plugin.reporting.sinks import REPORTED, SINKS, make_sinks, make_valid_sinks
@@ -115,8 +115,10 @@ def abort(config: pytest.Config, reason: str, exit_code: int = USAGE_ERROR) -> N
     heading, *mistakes = [line.strip() for line in reason.splitlines()] or ["usage error"]
     document = build_unfinished(root, mistakes or [heading], exit_code)
     config.stash[REPORTED] = True
-    request = read_request()
+    request = read_round_request()
     if request is not None and run is None:
+        from pytest_flowhealth.plugin.reporting.monitor_pipe import MonitorPipe
+
         MonitorPipe.refuse(request.pipe, document)
         return
     options = config.known_args_namespace
@@ -138,7 +140,7 @@ def abort_startup(arguments: Sequence[str], reason: str, exit_code: int) -> bool
         return False
     folder = Path.cwd()
     text = Redactor(find_secrets(os.environ))(one_line(reason))
-    if read_request() is None:  # the monitor knows by itself
+    if read_round_request() is None:  # the monitor knows by itself
         for sink in make_valid_sinks(options, folder):
             sink.write(build_unfinished(folder, [text], exit_code))
     sys.stderr.write(f"UNKNOWN  {text}\n")

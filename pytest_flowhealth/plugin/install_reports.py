@@ -11,7 +11,7 @@ from pytest_flowhealth.errors import MeasurementUnavailable
 from pytest_flowhealth.history.location import FILE, find_location
 from pytest_flowhealth.history.recording import query_history
 from pytest_flowhealth.install_reports.store import Totals, totals
-from pytest_flowhealth.monitor.protocol import read_round_request
+from pytest_flowhealth.monitor.round_request import read_round_request
 from pytest_flowhealth.probes.registry.reports import InstallReports
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from pytest_flowhealth.config.load import load_target, locate
@@ -21,6 +22,7 @@ from pytest_flowhealth.domain.report import Document
 from pytest_flowhealth.domain.status import Status
 from pytest_flowhealth.domain.text import Redactor, find_password, find_secrets
 from pytest_flowhealth.errors import UsageError
+from pytest_flowhealth.monitor.round_request import read_round_request
 from pytest_flowhealth.plugin.collection import bundled
 from pytest_flowhealth.plugin.collection.selection import Selection
 from pytest_flowhealth.plugin.ending import abort
@@ -33,7 +35,6 @@ from pytest_flowhealth.plugin.leaked_mocks import remember_originals, restore_or
 from pytest_flowhealth.plugin.options import is_question, read_early_options
 from pytest_flowhealth.plugin.reporting.exit_guard import guard_exit
 from pytest_flowhealth.plugin.reporting.messages import make_usage_error
-from pytest_flowhealth.plugin.reporting.monitor_pipe import MonitorPipe, read_request
 from pytest_flowhealth.plugin.reporting.recorder import Recorder
 from pytest_flowhealth.plugin.reporting.report_builder import build_unfinished
 from pytest_flowhealth.plugin.reporting.report_file import find_report_path
@@ -51,7 +52,7 @@ from pytest_flowhealth.plugin.run import RUN, HealthRun, Mode, is_worker
 from pytest_flowhealth.plugin.startup import take_charge
 
 if TYPE_CHECKING:
-    from pytest_flowhealth.monitor.protocol import ConfigSnapshot
+    from pytest_flowhealth.monitor.round_request import ConfigSnapshot
     from pytest_flowhealth.plugin.reporting.run_history import RunHistory
 
 _UNFINISHED = ("run did not finish",)
@@ -128,7 +129,7 @@ def start_run(config: pytest.Config, mode: Mode) -> HealthRun:
     Raises:
         pytest.UsageError: The configuration or an option is invalid.
     """
-    request = None if is_worker(config) else read_request()
+    request = None if is_worker(config) else read_round_request()
     if request is not None:
         # The project's addopts may hold --sw or --pdb: a round does not end at the first failure.
         config.option.stepwise = config.option.usepdb = False
@@ -172,6 +173,8 @@ def _register_parts(run: HealthRun) -> None:
     if not is_worker(config):
         parts["lock"] = LockFile()
     if run.monitor is not None:
+        from pytest_flowhealth.plugin.reporting.monitor_pipe import MonitorPipe
+
         pipe = MonitorPipe(run, run.monitor.pipe)
         parts["monitor"] = pipe
         sinks: list[Sink] = [pipe]
@@ -221,7 +224,7 @@ def _catch_up(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 def _claim(config: pytest.Config, options: argparse.Namespace) -> None:
     """Replace what the last run left; what is polled says unknown if there is no verdict."""
-    if read_request() is not None:
+    if read_round_request() is not None:
         return  # the monitor writes the report of its rounds
     folder = config.invocation_params.dir
     unfinished = build_unfinished(folder, _UNFINISHED)
@@ -251,9 +254,7 @@ def _load_target(config: pytest.Config, settled: ConfigSnapshot | None) -> Targe
     here = config.invocation_params.dir
     try:
         if settled is not None:
-            from pytest_flowhealth.plugin.reporting.monitor_pipe import make_target
-
-            return make_target(settled, locate(folder, here))
+            return Target(locate(folder, here), **msgspec.structs.asdict(settled))
         return load_target(folder, os.environ, here)
     except UsageError as error:
         raise make_usage_error(str(error)) from None

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_flowhealth.config.target import Target
     from pytest_flowhealth.domain.checks import CheckResult, CheckSpec
     from pytest_flowhealth.domain.root_causes import RunProblem
-    from pytest_flowhealth.monitor.protocol import RoundRequest
+    from pytest_flowhealth.monitor.round_request import RoundRequest
     from pytest_flowhealth.plugin.reporting.run_history import RunHistory
     from pytest_flowhealth.plugin.reporting.sanitizer import Sanitizer
     from pytest_flowhealth.plugin.reporting.test_entries import TestEntries

@@ -8,12 +8,9 @@ from __future__ import annotations
 import secrets
 import time
 import zlib
-from pathlib import Path
 
-import msgspec
 import pytest
 
-from pytest_flowhealth.config.target import Target
 from pytest_flowhealth.domain.checks import CheckResult
 from pytest_flowhealth.domain.dependencies import Index
 from pytest_flowhealth.domain.report import Document
@@ -23,23 +20,10 @@ from pytest_flowhealth.monitor import protocol
 from pytest_flowhealth.monitor.protocol import (
     CollectionFinished,
     ComponentFinished,
-    ConfigSnapshot,
     RoundFinished,
-    RoundRequest,
-    read_round_request,
 )
 from pytest_flowhealth.plugin.reporting.report_file import encode_report
 from pytest_flowhealth.plugin.run import HealthRun
-
-
-def read_request() -> RoundRequest | None:
-    """Return what the monitor asks for; None if this run is not one of its rounds."""
-    return read_round_request()
-
-
-def make_target(settled: ConfigSnapshot, root: Path) -> Target:
-    """Return the target with the configuration that the monitor has read."""
-    return Target(root, **msgspec.structs.asdict(settled))
 
 
 class MonitorPipe:

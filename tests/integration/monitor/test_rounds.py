@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from pytest_flowhealth.domain.status import Outcome
-from pytest_flowhealth.monitor.protocol import Frame, RoundRequest
+from pytest_flowhealth.monitor.protocol import Frame
 from pytest_flowhealth.monitor.round_process import RoundProcess, RoundResult
+from pytest_flowhealth.monitor.round_request import RoundRequest
 from pytest_flowhealth.monitor.settings import MonitorOptions, load_settings, make_round_command
 from tests.kit.monitor import is_gone, write_own_checks
 from tests.kit.waiting import wait_for
