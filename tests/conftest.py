@@ -60,12 +60,12 @@ sys.dont_write_bytecode = False
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
-    """Look for no garbage in what collection makes, which stays; that takes a fifth of its time."""
+    """Look for no garbage while collection makes what stays; that takes a fifth of its time."""
     gc.disable()
     try:
         return (yield)
     finally:
-        gc.freeze()
+        # Not frozen: hypothesis looks for what refers to its generators of random numbers.
         gc.enable()
 
 

@@ -39,6 +39,8 @@ def test_full_disk_loses_no_alert_and_no_round(own: Monitor) -> None:
     with small_disk(own.history.parent, 600) as disk:
         own.start(*OWN_ONLY)
         own.rounds(1)
+        # The history is written beside the rounds.
+        own.until(lambda: own.rows("SELECT 1 FROM sqlite_master WHERE name = 'runs'"))
         filler = fill(disk)
         own.mode("broken")
         own.until(own.told)
