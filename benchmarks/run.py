@@ -11,11 +11,11 @@ median of the ratios to the commands, and after how long the first line of outpu
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import os
 import pty
 import resource
-import select
 import shutil
 import socket
 import statistics
@@ -119,17 +119,20 @@ def measure(project: str, folder: Path, rounds: int, environment: dict[str, str]
 
 def take_round(folder: Path) -> tuple[float, float, float]:
     """Make one of the monitor's rounds; return wall and CPU seconds, and those to the first frame."""
-    before, start, first = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter(), 0.0
-    process = RoundProcess(["--health"], folder, RoundRequest(0), time.monotonic(), 300)
-    while (result := process.poll(time.monotonic())) is None:
-        select.select(process.pipes if process.has_output else (), (), (), 0.02)
-        for _ in process.read():
-            first = first or time.perf_counter() - start
+    before, start, frames = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter(), []
+    process = RoundProcess(
+        ["--health"],
+        folder,
+        RoundRequest(0),
+        300,
+        lambda _: frames.append(time.perf_counter() - start),
+    )
+    result = asyncio.run(process.run())
     if result.ended is None:
         raise SystemExit("; ".join(result.problems))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.perf_counter() - start, cpu, first
+    return time.perf_counter() - start, cpu, frames[0]
 
 
 def take(
