@@ -150,6 +150,14 @@ class CheckResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
         return str(self.details["diagnosis"])
 
     @property
+    def advice(self) -> dict[str, str]:
+        """What to do about a problem, by the word that it is shown after: `fix` and `see`."""
+        if self.outcome in (Outcome.PASS, Outcome.SKIP):
+            return {}
+        advice = {"fix": self.remedy, "see": self.diagnosis}
+        return {word: text for word, text in advice.items() if text}
+
+    @property
     def is_satisfied(self) -> bool:
         """Whether a check that requires this one may run."""
         return self.outcome in (Outcome.PASS, Outcome.WARN) and not self.tolerated

@@ -77,10 +77,7 @@ def _make_annotation(check: CheckResult, waiting: Sequence[str]) -> Annotation:
     lines = [check.message or check.outcome.value]
     if waiting:
         lines.append(f"blocks: {', '.join(waiting)}")
-    if check.remedy:
-        lines.append(f"fix: {check.remedy}")
-    if check.diagnosis:
-        lines.append(f"see: {check.diagnosis}")
+    lines += [f"{word}: {text}" for word, text in check.advice.items()]
     light = "" if check.critical or check.outcome is Outcome.WARN else " (not critical)"
     title = f"{check.outcome.value}: {check.id}{light}"
     return Annotation(title, "\n".join(lines), check.location)

@@ -123,10 +123,7 @@ def _describe(check: CheckResult, waiting: Sequence[str]) -> str:
     lines = [check.message] if check.message else []
     if waiting:
         lines.append(f"blocks: {', '.join(waiting)}")
-    if check.remedy and check.outcome not in (Outcome.PASS, Outcome.SKIP):
-        lines.append(f"fix: {check.remedy}")
-    if check.diagnosis:
-        lines.append(f"see: {check.diagnosis}")
+    lines += [f"{word}: {text}" for word, text in check.advice.items()]
     return "\n".join(lines)
 
 

@@ -98,10 +98,8 @@ def _problem(check: CheckResult, waiting: Sequence[str]) -> str:
         text += f"\n{_fence(check.message)}"
     if waiting:
         text += f"\nBlocks: {_text(', '.join(waiting))}\n"
-    if check.remedy:
-        text += f"\nFix:\n\n{_fence(check.remedy)}"
-    if check.diagnosis:
-        text += f"\nSee:\n\n{_fence(check.diagnosis)}"
+    for word, advice in check.advice.items():
+        text += f"\n{word.capitalize()}:\n\n{_fence(advice)}"
     return text
 
 

@@ -70,10 +70,8 @@ def _lines(health: Report) -> Iterator[str]:
     for check in sorted(sort_by_severity(health), key=lambda check: _ORDER.index(check.outcome)):
         message = f": {check.message}" if check.message else ""
         yield _plain(f"{check.outcome.value.upper()} {check.id}{message}", _LONG)
-        if check.remedy and check.outcome not in (Outcome.PASS, Outcome.SKIP):
-            yield _plain(f"  fix: {check.remedy}", _LONG, indent="  ")
-        if check.diagnosis:
-            yield _plain(f"  see: {check.diagnosis}", _LONG, indent="  ")
+        for word, text in check.advice.items():
+            yield _plain(f"  {word}: {text}", _LONG, indent="  ")
 
 
 def _figures(health: Report) -> Iterator[str]:

@@ -189,10 +189,9 @@ def _problem(check: CheckResult, health: Report, width: int) -> Iterator[Line]:
     blocked = [other.id for other in health.checks if other.blocked_by == check.id]
     if blocked:
         yield from _indent(f"blocks {', '.join(blocked)}", width)
-    if check.remedy:
-        yield [("        fix: ", "plain"), (one_line(check.remedy), "bold")]
-    if check.diagnosis:
-        yield [("        see: ", "plain"), (one_line(check.diagnosis), "plain")]
+    for word, text in check.advice.items():
+        style = "bold" if word == "fix" else "plain"
+        yield [(f"        {word}: ", "plain"), (one_line(text), style)]
 
 
 def _has_relevant_limits(judged: ThresholdResult, check: CheckResult) -> bool:

@@ -16,11 +16,11 @@ from pytest_flowhealth.domain.dependencies import Index
 from pytest_flowhealth.domain.report import Document
 from pytest_flowhealth.domain.root_causes import attribute_root_causes
 from pytest_flowhealth.domain.status import Outcome
-from pytest_flowhealth.monitor import protocol
 from pytest_flowhealth.monitor.protocol import (
     CollectionFinished,
     ComponentFinished,
     RoundFinished,
+    write_frame,
 )
 from pytest_flowhealth.plugin.reporting.report_file import encode_report
 from pytest_flowhealth.plugin.run import HealthRun
@@ -50,7 +50,7 @@ class MonitorPipe:
             name = self._run.sanitizer.name(spec.id)
             names[name] = spec.component
             self._left.setdefault(spec.component, set()).add(name)
-        protocol.write_frame(self._pipe, CollectionFinished(names))
+        write_frame(self._pipe, CollectionFinished(names))
 
     def pytest_flowhealth_check_result(self, result: CheckResult) -> None:
         """Send a component if this was the last of its checks that can be run."""
@@ -73,7 +73,7 @@ class MonitorPipe:
 
         uid = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
         entry = make_run_record(document.health, b"", self._run.samples, "", uid)
-        protocol.write_frame(
+        write_frame(
             self._pipe,
             RoundFinished(
                 health=document.health,
@@ -89,7 +89,7 @@ class MonitorPipe:
     def refuse(pipe: int, document: Document) -> None:
         """Send that nothing was run, and why."""
         report = document.health
-        protocol.write_frame(
+        write_frame(
             pipe,
             RoundFinished(
                 *(report, zlib.compress(encode_report(document)), report.reasons, report.exit_code)
@@ -115,4 +115,4 @@ class MonitorPipe:
     def _send(self, component: str) -> None:
         results = attribute_root_causes(list(self._run.results.values()))
         checks = tuple(result for result in results if result.component == component)
-        protocol.write_frame(self._pipe, ComponentFinished(component, checks, self._blocked))
+        write_frame(self._pipe, ComponentFinished(component, checks, self._blocked))
